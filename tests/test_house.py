@@ -192,8 +192,8 @@ DESCRIPTIONS: Mapping[str, str] = {
     "activities/notifications/words.py": "TEXTS",
     "starter/cli/tables.py": "TABLES",
     "starter/web/kinds.py": "KIND_PAGES",
-    "starter/web/looks.py": "LOOKS",
-    "starter/web/pages/words.py": "DOING",
+    "starter/web/view_reader.py": "LOOKS",
+    "starter/web/pages/link_screens.py": "DOING",
 }
 """Where a kind is described, beside its own models (CONTRIBUTING.md, "A further kind"), and by which table."""
 KINDS = {"Kind.REQUEST", "Kind.TASK", "Kind.ONBOARDING", "Kind.CAMPAIGN"}

@@ -86,10 +86,12 @@ class DataFolder:
 
     @property
     def logs(self) -> Path:
+        """Folder of the processes' logs."""
         return self.path / "logs"
 
     @property
     def dev_file(self) -> Path:
+        """The addresses of the running stack."""
         return self.path / DEV_FILE
 
     @contextmanager
@@ -110,7 +112,7 @@ class DataFolder:
             os.close(lock)
 
     def discard(self) -> None:
-        """Unless a stack has it or is about to lock it."""
+        """Remove the folder, unless a stack has it or is about to lock it."""
         with ExitStack() as closing, suppress(OSError):
             lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             closing.callback(os.close, lock)

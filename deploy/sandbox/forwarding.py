@@ -38,17 +38,18 @@ class Forwarding:
 
     @property
     def to(self) -> str | None:
+        """The receiver's address, or None."""
         return self._to if self._clock() < self._until else None
 
     def want(self, to: str) -> None:
-        """For `LEASE`; the last call wins."""
+        """Forward to this address for `LEASE`; the last call wins."""
         self._to, self._until = to, self._clock() + LEASE
 
     def end(self) -> None:
         self._to = None
 
     async def forward(self, body: bytes, headers: Mapping[str, str]) -> Forwarded | None:
-        """None without a receiver."""
+        """The receiver's answer; None without a receiver."""
         to = self.to
         if to is None:
             return None

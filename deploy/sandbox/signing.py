@@ -23,6 +23,7 @@ Case = tuple[CoreSigner, CoreRequest, CoreDocument]
 
 
 def is_turn(signer: CoreSigner, request: CoreRequest) -> bool:
+    """Whether all signers of lower orders have acted."""
     orders = [other.order for other in request.signers if other.open]
     return signer.open and signer.order <= min(orders, default=signer.order)
 
@@ -38,7 +39,7 @@ class Signing:
         self.lifecycle: Lifecycle
 
     def create(self, request: CoreRequest, document: CoreDocument) -> None:
-        """It is sent once the document is converted."""
+        """Attach the request to its document; it is sent once the document is converted."""
         document.request = request.uuid
         self._memory.documents.save(document)
         self._memory.keep_request(request)
@@ -53,7 +54,7 @@ class Signing:
             self.send(document)
 
     def send(self, document: CoreDocument) -> None:
-        """Unless it is only being prepared."""
+        """Send a converted document's request, unless it is only being prepared."""
         request = self._memory.request_of(document)
         if request is None or request.is_being_prepared:
             return
@@ -66,7 +67,7 @@ class Signing:
         self._invite_those_on_turn(request, document)
 
     def view(self, case: Case, *, by_mail: bool = False) -> None:
-        """No effect if they cannot act."""
+        """The signer opens the document; no effect if they cannot act."""
         signer, request, document = case
         if document.status not in WAITING_FOR_SIGNERS or not is_turn(signer, request):
             return
@@ -83,7 +84,7 @@ class Signing:
             self._callbacks.announce("viewed", document)
 
     def sign(self, case: Case) -> None:
-        """The last signer completes the document."""
+        """Sign or approve; the last signer completes the document."""
         signer, request, document = case
         self._may_act(case)
         signer.viewed, signer.signed_on = True, self._settings.clock()
@@ -110,13 +111,13 @@ class Signing:
         self.lifecycle.end(document, request, CoreStatus.CANCELLED, "cancelled")
 
     def resend(self, request: CoreRequest) -> None:
-        """Also to those with an `embed_url`."""
+        """Mail everyone whose turn it is, also those with an `embed_url`."""
         document = self._open_document(request)
         for signer in self._on_turn(request, document):
             self._mail(signer, request, document, kind="resend")
 
     def forward(self, request: CoreRequest, old_email: str, new_email: str, reason: str) -> None:
-        """The old link becomes invalid; the new signer has no `embed_url` and is mailed."""
+        """Replace a signer: the old link becomes invalid, the new signer has no `embed_url` and is mailed."""
         document = self._open_document(request)
         emails = [signer.email.lower() for signer in request.signers if signer.forwarded_on is None]
         old = next((s for s in request.signers if s.open and s.email.lower() == old_email.lower()), None)

@@ -18,7 +18,7 @@ from deploy.sandbox.views import Views
 
 
 class World:
-    """Runs only inside `alive()`."""
+    """What the endpoints work on; runs only inside `alive()`."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
@@ -43,6 +43,7 @@ class World:
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
+        """Runs conversions, expiries and callbacks."""
         self.lifecycle.resume()
         self.callbacks.resume()
         ticking = asyncio.create_task(self.schedule.run())

@@ -19,7 +19,7 @@ from starter.config.values import SOURCE
 from starter.errors import Exit, Refusal
 from starter.web.bodies import NotReadable, parse
 from starter.web.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
-from starter.web.hooks import checked
+from starter.web.hooks import check_onboarding
 from workflows.model.base import Model
 
 _WIDTH: Final = 10_000
@@ -73,7 +73,7 @@ def _taken(settings: Settings, source: str, sample: str) -> MappedOnboarding | N
 
 async def _faults(settings: Settings, taken: MappedOnboarding) -> tuple[str, ...]:
     try:
-        await checked(settings, clients.directory(settings, Store(settings.store_url)), taken.file)
+        await check_onboarding(settings, clients.directory(settings, Store(settings.store_url)), taken.file)
     except FileFaults as faults:
         return tuple(map(str, faults.faults))
     return ()

@@ -16,7 +16,7 @@ from starter.cli import start_files as requests
 from starter.config.settings import Need
 from starter.web.bodies import parse
 from starter.web.hook_mapping import SourceMapping
-from starter.web.hooks import checked
+from starter.web.hooks import check_onboarding
 
 
 async def main(mapping: Path, deals: list[object]) -> None:
@@ -25,7 +25,7 @@ async def main(mapping: Path, deals: list[object]) -> None:
     directory = clients.directory(settings, Store(settings.store_url))
     source = SourceMapping.read(mapping.parent, mapping.stem)
     taken = [one for one in map(source.file_of, deals) if one is not None]
-    prepared = [await checked(settings, directory, one.file) for one in taken]
+    prepared = [await check_onboarding(settings, directory, one.file) for one in taken]
     async with opened(settings) as context:
         for one in prepared:
             started = await requests.start(context, one)

@@ -59,7 +59,7 @@ class Action(StrEnum):
     STOP = "stop"
 
 
-class Who(StrEnum):
+class ActorRole(StrEnum):
     """Who may take an action, and where."""
 
     ASKED = "asked"
@@ -73,7 +73,7 @@ class Who(StrEnum):
 
 
 @dataclass(frozen=True)
-class Posted:
+class PostedForm:
     """A form posted by `actor`, and what its page adds."""
 
     actor: str
@@ -106,8 +106,8 @@ class ActionSpec:
     """
 
     label: str
-    who: tuple[Who, ...]
-    command: Callable[[Posted], AnyCommand]
+    who: tuple[ActorRole, ...]
+    command: Callable[[PostedForm], AnyCommand]
     hint: str = ""
     field: str = ""
     needed: bool = True
@@ -129,36 +129,38 @@ DECISIONS: Final = {
 """Decisions about a part. A replacement needs a file, so it is a command only."""
 
 
-def _extension(posted: Posted) -> Extension:
+def _extension(posted: PostedForm) -> Extension:
     try:
         return Extension(actor=posted.actor, due=date.fromisoformat(posted.form.get("due", "")))
     except ValueError:
         raise CommandRefused(NO_DATE) from None
 
 
-def _delegation(posted: Posted) -> Delegation:
+def _delegation(posted: PostedForm) -> Delegation:
     if posted.to is None:
         raise CommandRefused(NOBODY_OF_THAT_NAME)
     return Delegation(actor=posted.actor, signer=posted.signer, to=posted.to, force=posted.force)
 
 
-def _not_now(posted: Posted) -> NotNow:
+def _not_now(posted: PostedForm) -> NotNow:
     if posted.until is None:
         raise CommandRefused(CANNOT_WAIT)
     return NotNow(person=posted.actor, until=posted.until)
 
 
-def _decision(action: Action) -> Callable[[Posted], Decision]:
+def _decision(action: Action) -> Callable[[PostedForm], Decision]:
     choice = DECISIONS[action]
     return lambda it: Decision(actor=it.actor, part=it.part, choice=choice, reason=it.text)
 
 
 _WHY: Final = phrase("Why")
 ACTIONS: Final[Mapping[Action, ActionSpec]] = {
-    Action.LATER: ActionSpec(phrase("Not now"), (Who.ASKED,), _not_now, hint=phrase("The due date stays as it is.")),
+    Action.LATER: ActionSpec(
+        phrase("Not now"), (ActorRole.ASKED,), _not_now, hint=phrase("The due date stays as it is.")
+    ),
     Action.ASK: ActionSpec(
         phrase("Ask a question"),
-        (Who.ASKED,),
+        (ActorRole.ASKED,),
         lambda it: Question(person=it.actor, text=it.text),
         hint=phrase("Whoever asked for this gets your question. Reminders wait for the answer, for a limited time."),
         field=phrase("What would you like to know?"),
@@ -166,7 +168,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.BLOCK: ActionSpec(
         phrase("I cannot go on, because …"),
-        (Who.ASKED,),
+        (ActorRole.ASKED,),
         lambda it: Block(person=it.actor, because=it.text),
         hint=phrase("Whoever asked for this hears why. Reminders wait until the way is clear, for a limited time."),
         field=phrase("What is stopping you?"),
@@ -174,7 +176,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.DONE: ActionSpec(
         phrase("Mark as done"),
-        (Who.ASKED, Who.OWNER),
+        (ActorRole.ASKED, ActorRole.OWNER),
         lambda it: Done(actor=it.actor, note=it.text),
         hint=phrase("It is then done for everybody who was asked. This cannot be taken back."),
         field=phrase("Your note"),
@@ -184,7 +186,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.ANSWER: ActionSpec(
         phrase("Answer the question"),
-        (Who.ANSWERING, Who.OWNER),
+        (ActorRole.ANSWERING, ActorRole.OWNER),
         lambda it: Answer(actor=it.actor, text=it.text),
         hint=phrase("Whoever asked gets your answer, and reminders go on."),
         field=phrase("Your answer"),
@@ -193,7 +195,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.UNBLOCK: ActionSpec(
         phrase("Clear the way"),
-        (Who.ANSWERING, Who.OWNER),
+        (ActorRole.ANSWERING, ActorRole.OWNER),
         lambda it: Unblock(actor=it.actor, text=it.text),
         hint=phrase("Whoever could not go on gets your words, and reminders go on."),
         field=phrase("How can it go on?"),
@@ -203,7 +205,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.REMIND: ActionSpec(
         phrase("Remind now"),
-        (Who.MANAGER, Who.OWNER),
+        (ActorRole.MANAGER, ActorRole.OWNER),
         lambda it: ReminderNow(actor=it.actor, force=it.force),
         hint=phrase("Everybody whose turn it is gets a reminder at once."),
         done=phrase("A reminder is on its way."),
@@ -211,14 +213,14 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.EXTEND: ActionSpec(
         phrase("Move the due date"),
-        (Who.OWNER,),
+        (ActorRole.OWNER,),
         _extension,
         hint=phrase("It is due at the end of that working day. Warnings and reminders are planned anew."),
         done=phrase("The due date was moved."),
     ),
     Action.DELEGATE: ActionSpec(
         phrase("Hand over"),
-        (Who.ASKED, Who.MANAGER, Who.OWNER),
+        (ActorRole.ASKED, ActorRole.MANAGER, ActorRole.OWNER),
         _delegation,
         hint=phrase("Somebody else is asked instead, at Core Signature too: the old link dies."),
         done=phrase("It was handed over."),
@@ -226,7 +228,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.PAUSE: ActionSpec(
         phrase("Pause"),
-        (Who.OWNER,),
+        (ActorRole.OWNER,),
         lambda it: PauseCommand(actor=it.actor, reason=it.text),
         hint=phrase("Nobody is told anything and reminders are paused until somebody resumes it."),
         field=_WHY,
@@ -235,14 +237,14 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.RESUME: ActionSpec(
         phrase("Resume"),
-        (Who.OWNER,),
+        (ActorRole.OWNER,),
         lambda it: Resumption(actor=it.actor),
         hint=phrase("Reminders are planned anew."),
         done=phrase("It has been resumed."),
     ),
     Action.WAIVE: ActionSpec(
         phrase("Waive the task"),
-        (Who.OWNER,),
+        (ActorRole.OWNER,),
         lambda it: Waiver(actor=it.actor, reason=it.text),
         hint=phrase("It ends undone: nobody needs to do it any more, and everybody concerned is told."),
         field=_WHY,
@@ -251,7 +253,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.CANCEL: ActionSpec(
         phrase("Cancel the request"),
-        (Who.OWNER,),
+        (ActorRole.OWNER,),
         lambda it: Cancellation(actor=it.actor, reason=it.text),
         hint=phrase(
             "It ends for good, at Core Signature too, and everybody concerned is told. What is signed stays signed."
@@ -262,7 +264,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.AGAIN: ActionSpec(
         phrase("Send again"),
-        (Who.ASKED, Who.OWNER),
+        (ActorRole.ASKED, ActorRole.OWNER),
         _decision(Action.AGAIN),
         hint=phrase("It begins once more as it was, and whoever is asked hears of it."),
         field=_WHY,
@@ -271,7 +273,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.GO_ON: ActionSpec(
         phrase("Go on without it"),
-        (Who.ASKED, Who.OWNER),
+        (ActorRole.ASKED, ActorRole.OWNER),
         _decision(Action.GO_ON),
         hint=phrase("The stage no longer waits for it."),
         field=_WHY,
@@ -280,7 +282,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.STOP: ActionSpec(
         phrase("Stop the onboarding"),
-        (Who.ASKED, Who.OWNER),
+        (ActorRole.ASKED, ActorRole.OWNER),
         _decision(Action.STOP),
         hint=phrase("Its open parts end for good, no more begin, and everybody concerned is told."),
         field=_WHY,
@@ -292,17 +294,17 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
 _THEIR_TURN: Final = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED, AssigneeState.ASKED)
 
 
-def action_of(act: str) -> Action | None:
+def parse_action(act: str) -> Action | None:
     return Action(act) if act in list(Action) else None
 
 
-def possible(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, ...]:
+def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, ...]:
     """The actions `among` these that are possible now; none while no worker answers."""
     if shown.partial or shown.trouble or shown.status.ended:
         return ()
     paused = any(one.code is AttentionCode.PAUSED for one in shown.attention)
     # A task to decide that ends without a decision is asked again.
-    deciding = to_decide(shown) is not None
+    deciding = onboarding_to_decide(shown) is not None
     now = {
         Action.DONE: not deciding,
         Action.ANSWER: bool(shown.question and not shown.question.blocks),
@@ -310,7 +312,7 @@ def possible(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, ...]:
         Action.RESUME: paused,
         Action.REMIND: not paused and bool(shown.waiting_for),
         Action.EXTEND: shown.due_at is not None,
-        Action.DELEGATE: bool(handing_over(shown)),
+        Action.DELEGATE: bool(replaceable_people(shown)),
         Action.PAUSE: not paused,
         Action.WAIVE: not deciding,
         Action.CANCEL: not deciding,
@@ -318,18 +320,18 @@ def possible(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, ...]:
     return tuple(action for action in among if now[action])
 
 
-def handing_over(shown: Shown) -> tuple[str, ...]:
+def replaceable_people(shown: Shown) -> tuple[str, ...]:
     """Whose place can be handed over: whose turn it is."""
     return tuple(line.person for line in shown.lines if line.state in _THEIR_TURN)
 
 
-def to_decide(shown: Shown) -> WorkflowName | None:
+def onboarding_to_decide(shown: Shown) -> WorkflowName | None:
     """The onboarding that a decision task is about."""
     about = decided_onboarding(shown.id) if shown.kind == DECISION else None
     return WorkflowName(Kind.ONBOARDING, about) if about else None
 
 
 def may_answer(shown: Shown, person: str) -> bool:
-    """Whether `Who.ANSWERING` holds for them."""
+    """Whether `ActorRole.ANSWERING` holds for them."""
     told = (line.person for line in shown.notifications if kind_of(line.stage) is NotificationType.UNANSWERED)
     return person == shown.requester or person in told

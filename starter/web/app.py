@@ -1,5 +1,6 @@
-"""The web process: callbacks, and pages behind links, on one port. It can start before Temporal, and is then alive but
-not ready.
+"""The process that the outside calls: callbacks, pages, desk, hooks and devices on one port.
+
+It starts before Temporal is reachable: alive, not ready.
 """
 
 import asyncio
@@ -36,17 +37,17 @@ from starter.temporal import rates as pace
 from starter.web.bodies import CallCounter
 from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
 from starter.web.connections import raise_descriptors
-from starter.web.desk.desk import desk_of
-from starter.web.devices import DeviceDesk
+from starter.web.desk.desk import make_desk
+from starter.web.devices import DeviceReceiver
 from starter.web.forms import FormGuard
-from starter.web.hooks import Hooks, HookSource, Starting
-from starter.web.looks import QuickLook
+from starter.web.hooks import Hooks, HookSource, OnboardingStarter
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
-from starter.web.pages.visits import WhoAsks
+from starter.web.pages.visits import PagePeople
 from starter.web.rendering import Brand
 from starter.web.serving import listening
+from starter.web.view_reader import ViewReader
 from workflows.kinds import referred
 from workflows.model.commands import AnyCommand
 from workflows.model.receipts import Receipt
@@ -54,17 +55,15 @@ from workflows.model.receipts import Receipt
 NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{CALLBACKS}{{segment}}"
 _WISH_WITHIN: Final = timedelta(seconds=12)
-"""A little longer than the SDK retries what Temporal does not admit."""
+"""A little longer than the SDK's retries."""
 _HANDED_OVER_WITHIN: Final = timedelta(seconds=6)
-"""The page waits; a reassignment takes several calls of Core Signature."""
+"""A signer waits; handing over takes some calls of Core Signature."""
 _IDENTITY: Final = "countersign-webhook"
 _LOGGER: Final = structlog.get_logger("countersign.webhook")
 
 
 async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C; `settings` are complete for `NEEDS`. Once listening, `ready_file` has `{"url":
-    …}`. Raises `Refusal`.
-    """
+    """Serve until SIGTERM or Ctrl-C; then `ready_file` has had `{"url": …}`. Raises `Refusal`."""
     stop = _stop_signal()
     raise_descriptors()
     with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
@@ -88,8 +87,8 @@ def routes_of(
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
 
-    send, look, asked = partial(carry_out, client), QuickLook(client, store), SignerSnapshots(store)
-    who = WhoAsks(people, store, settings.company)
+    send, look, asked = partial(carry_out, client), ViewReader(client, store), SignerSnapshots(store)
+    who = PagePeople(people, store, settings.company)
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
     links = clients.links(settings)
     pages = Pages(
@@ -110,9 +109,11 @@ def routes_of(
     receiver = CallbackReceiver(
         rules_of(settings), settings.webhook.segment, signals, CallCounter(meter), behind=behind
     )
-    desk = desk_of(settings, Context(client, store), people, guard, send, brand=brand)
-    hooks = Hooks(HookSource.all_of(settings), Starting(settings, client, store, people), CallCounter(meter, "hook"))
-    devices = DeviceDesk(
+    desk = make_desk(settings, Context(client, store), people, guard, send, brand=brand)
+    hooks = Hooks(
+        HookSource.all_of(settings), OnboardingStarter(settings, client, store, people), CallCounter(meter, "hook")
+    )
+    devices = DeviceReceiver(
         settings.devices_keys, Devices(store, in_file=people.has_device), people, CallCounter(meter, "devices")
     )
     ours = (pages, journeys, brand, desk, hooks, devices)
@@ -120,13 +121,12 @@ def routes_of(
 
 
 def rules_of(settings: Settings) -> CallbackRules:
-    """Which callbacks are accepted by these settings."""
     ours = settings.webhook
     return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
 
 
 async def carry_out(client: Client, reference: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
-    """The outcome of a page's command, within the time that people wait."""
+    """Sends a command within the time that people wait for a page."""
     kind, id = referred(reference)
     wait = _HANDED_OVER_WITHIN if watched else timedelta()
     return await wishes.carry_out(client, id, wish, op, kind=kind, within=_WISH_WITHIN, wait=wait)
@@ -139,7 +139,7 @@ async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
 
 
 def receiver_routes(receiver: CallbackReceiver, signals: SignalPort) -> list[BaseRoute]:
-    """The callback route, and probes: alive, and ready for callbacks."""
+    """The callback address, and health checks."""
 
     async def ready(_: Request) -> Response:
         up = await signals.reachable()
@@ -153,7 +153,7 @@ def receiver_routes(receiver: CallbackReceiver, signals: SignalPort) -> list[Bas
 
 
 def make_app(routes: list[BaseRoute]) -> Starlette:
-    """A trailing slash makes another path."""
+    """Without redirects of paths with a slash too many."""
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return app

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import Receive
 from temporalio.common import MetricMeter
 
-from starter.web.connections import Places, Room
+from starter.web.connections import Capacity, Occupancy
 
 BODY_SECONDS: Final = 5.0
 SMALL: Final = 16 * 1024
@@ -49,7 +49,7 @@ class _Body:
             self.time.reschedule(asyncio.get_running_loop().time())
 
 
-class Incoming:
+class IncomingBodies:
     """Incomplete bodies: limits their number, number of one address, bytes `altogether`, and bytes `beyond` small ones.
 
     The oldest makes room and is asked to call again.
@@ -60,9 +60,9 @@ class Incoming:
         name: str,
         altogether: float = math.inf,
         beyond: float = math.inf,
-        room: Room | None = None,
+        room: Capacity | None = None,
     ) -> None:
-        self._places = Places(name, room or Room(INCOMPLETE_AT_MOST, INCOMPLETE_AT_MOST_OF_ONE))
+        self._places = Occupancy(name, room or Capacity(INCOMPLETE_AT_MOST, INCOMPLETE_AT_MOST_OF_ONE))
         self._bodies: dict[_Body, None] = {}
         self._left = altogether
         self._left_beyond = beyond
@@ -116,7 +116,7 @@ async def read_body(receive: Receive, *, limit: int, seconds: float = BODY_SECON
     return await _read(receive, limit, _Body(seconds), None)
 
 
-async def _read(receive: Receive, limit: int, held: _Body, incoming: Incoming | None) -> bytes | BodyFault:
+async def _read(receive: Receive, limit: int, held: _Body, incoming: IncomingBodies | None) -> bytes | BodyFault:
     body = bytearray()
     size, fault = 0, None
     try:
@@ -208,7 +208,7 @@ LONGEST: Final = 128 * 1024
 _MOST_FIELDS: Final = 8
 FORMS_AT_MOST: Final = 8 * 1024 * 1024
 """Bytes of all forms being read."""
-_INCOMING: Final = Incoming("forms", FORMS_AT_MOST)
+_INCOMING: Final = IncomingBodies("forms", FORMS_AT_MOST)
 
 
 async def read_form(request: Request) -> dict[str, str] | None:

@@ -36,7 +36,7 @@ from starter.web.bodies import (
     BodyFault,
     CallCounter,
     CallOutcome,
-    Incoming,
+    IncomingBodies,
     NotReadable,
     NumberText,
     parse_object,
@@ -48,9 +48,9 @@ from workflows.names import PROVIDER_EVENT, RECONCILIATION, RECONCILIATION_CALLE
 
 SIGNAL_SECONDS: Final = 3.0
 """Below the shortest time-out of callers."""
-TOGETHER_AT_MOST: Final = 20
+JOINED_AT_MOST: Final = 20
 """Ids in a hint beside its own: they are untrusted, and a history keeps them."""
-SWEPT_AFTER: Final = timedelta(seconds=10)
+RECONCILE_AFTER: Final = timedelta(seconds=10)
 """Lists may show a document late, and many documents need one run."""
 SUMMARY: Final = "a callback told of a document that nobody of ours sent"
 _PING_SECONDS: Final = 2.0
@@ -74,7 +74,7 @@ class SignalPort(Protocol):
         """Raises `SignalNotConfirmed`."""
         ...
 
-    async def sweep(self) -> None:
+    async def reconcile(self) -> None:
         """Ask for a reconciliation soon, one for all callers; raises `SignalNotConfirmed`."""
         ...
 
@@ -82,7 +82,7 @@ class SignalPort(Protocol):
 
 
 @dataclass(frozen=True)
-class _Waiting:
+class _PendingHints:
     """Hints that wait for a signal under way."""
 
     events: dict[str, ProviderEvent]
@@ -96,14 +96,14 @@ class TemporalSignals:
         self._client = client
         self._seconds = seconds
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._next: dict[str, _Waiting] = {}
+        self._next: dict[str, _PendingHints] = {}
 
     async def signal(self, request: str, event: ProviderEvent) -> SignalResult:
         waiting = self._next.get(request)
         if waiting is None:
             events: dict[str, ProviderEvent] = {}
-            waiting = _Waiting(events, asyncio.create_task(self._in_turn(request, events)))
-            waiting.receipt.add_done_callback(_is_heard)
+            waiting = _PendingHints(events, asyncio.create_task(self._in_turn(request, events)))
+            waiting.receipt.add_done_callback(_retrieve_result)
             self._next[request] = waiting
         waiting.events[event.id] = event
         return await asyncio.shield(waiting.receipt)
@@ -120,7 +120,7 @@ class TemporalSignals:
                     # It is under way or given up: who comes now wants another reading.
                     del self._next[request]
                 try:
-                    return await self._signal(request, _one_hint(events.values()))
+                    return await self._signal(request, _join_hints(events.values()))
                 finally:
                     turn.release()
         except (RuntimeError, TimeoutError) as error:
@@ -134,7 +134,7 @@ class TemporalSignals:
             return _receipt(error)
         return SignalResult.TAKEN
 
-    async def sweep(self) -> None:
+    async def reconcile(self) -> None:
         try:
             async with asyncio.timeout(self._seconds):
                 await self._client.start_workflow(
@@ -143,7 +143,7 @@ class TemporalSignals:
                     id=RECONCILIATION_CALLED,
                     task_queue=WORKFLOW_QUEUE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    start_delay=SWEPT_AFTER,
+                    start_delay=RECONCILE_AFTER,
                     static_summary=SUMMARY,
                     rpc_timeout=timedelta(seconds=self._seconds),
                 )
@@ -158,16 +158,16 @@ class TemporalSignals:
             return False
 
 
-def _is_heard(receipt: asyncio.Task[SignalResult]) -> None:
+def _retrieve_result(receipt: asyncio.Task[SignalResult]) -> None:
     """Reads the result of a future whose caller may be gone."""
     if not receipt.cancelled():
         receipt.exception()
 
 
-def _one_hint(events: Collection[ProviderEvent]) -> ProviderEvent:
+def _join_hints(events: Collection[ProviderEvent]) -> ProviderEvent:
     """The newest, with the ids of the others; too many become one id."""
     newest = max(events, key=lambda event: event.at)
-    if len(events) <= 1 + TOGETHER_AT_MOST:
+    if len(events) <= 1 + JOINED_AT_MOST:
         return newest.replace(also=tuple(event.id for event in events if event is not newest))
     return newest.replace(id=sha256("\n".join(sorted(event.id for event in events)).encode()).hexdigest())
 
@@ -357,7 +357,7 @@ NOTED_EVERY: Final = 60.0
 """In seconds."""
 NOTED_WITHIN: Final = 10.0
 """In seconds; the next callback notes it again."""
-Note = Callable[[timedelta, datetime], Awaitable[None]]
+NoteClock = Callable[[timedelta, datetime], Awaitable[None]]
 """Stores by how much the clock is behind, and when."""
 _LOGGER: Final = structlog.get_logger("countersign.receiver")
 
@@ -365,7 +365,7 @@ _LOGGER: Final = structlog.get_logger("countersign.receiver")
 class ClockBehind:
     """Notes it in the background, one at a time."""
 
-    def __init__(self, note: Note) -> None:
+    def __init__(self, note: NoteClock) -> None:
         self._note = note
         self._noting: asyncio.Task[None] | None = None
         self._at = -NOTED_EVERY
@@ -448,7 +448,7 @@ class CallbackReceiver:
         self._body_seconds = body_seconds
         self._signal_seconds = signal_seconds
         self._at_once = 0
-        self._incoming = Incoming("bodies of callbacks", ALTOGETHER_AT_MOST, HELD_AT_MOST)
+        self._incoming = IncomingBodies("bodies of callbacks", ALTOGETHER_AT_MOST, HELD_AT_MOST)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> CallbackReply:
         """Answers these headers (lower-case names) and body; it may signal."""
@@ -512,7 +512,7 @@ class CallbackReceiver:
             return CallbackVerdict.CLOSED
         if callback.document is None:
             return CallbackVerdict.UNKNOWN
-        await self._signals.sweep()
+        await self._signals.reconcile()
         return CallbackVerdict.TO_ADOPT if callback.requests else CallbackVerdict.TO_LOOK_UP
 
     def _is_our_segment(self, given: str) -> bool:

@@ -48,20 +48,20 @@ _LOGGER: Final = structlog.get_logger("countersign.places")
 
 
 @dataclass(frozen=True)
-class Room:
+class Capacity:
     """Places in all and for one address."""
 
     altogether: int
     of_one_address: int
 
 
-class Guest(Protocol):
+class Occupant(Protocol):
     """Has a place, and may lose it."""
 
     def let_go(self) -> None: ...
 
 
-_Queue = dict[Guest, None]
+_Queue = dict[Occupant, None]
 """Longest waiting first."""
 
 
@@ -73,17 +73,22 @@ class _Group:
     awaited: _Queue = field(default_factory=dict)
 
 
-class Places:
+class Occupancy:
     """Gives places to guests; `name` is for the log. Addresses in `proxies` are not counted."""
 
     def __init__(
-        self, name: str, room: Room, proxies: Addresses | None = None, *, clock: Callable[[], float] = time.monotonic
+        self,
+        name: str,
+        room: Capacity,
+        proxies: Addresses | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
         self._room = room
         self._proxies = proxies or Addresses()
         self._clock = clock
-        self._groups: dict[Guest, str] = {}
+        self._groups: dict[Occupant, str] = {}
         self._by_group: dict[str, _Group] = {}
         self._awaited: _Queue = {}
         self._let_go = self._refused = 0
@@ -92,7 +97,7 @@ class Places:
     def __len__(self) -> int:
         return len(self._groups)
 
-    def admit(self, one: Guest, host: str) -> bool:
+    def admit(self, one: Occupant, host: str) -> bool:
         """Admit a guest that waits for its caller; False when nobody can make room."""
         name = _PROXIES if host in self._proxies else holder_of(host)
         if not self._has_room(name):
@@ -104,7 +109,7 @@ class Places:
         self.awaits(one)
         return True
 
-    def awaits(self, one: Guest) -> None:
+    def awaits(self, one: Occupant) -> None:
         """It waits for its caller: it may be dropped."""
         self.answers(one)
         if name := self._groups.get(one):
@@ -112,13 +117,13 @@ class Places:
             if name != _PROXIES:
                 self._awaited[one] = None
 
-    def answers(self, one: Guest) -> None:
+    def answers(self, one: Occupant) -> None:
         """We answer it: it is kept."""
         self._awaited.pop(one, None)
         if name := self._groups.get(one):
             self._by_group[name].awaited.pop(one, None)
 
-    def ended(self, one: Guest) -> None:
+    def ended(self, one: Occupant) -> None:
         self.answers(one)
         if name := self._groups.pop(one, None):
             group = self._by_group[name]
@@ -126,7 +131,7 @@ class Places:
             if not group.here:
                 del self._by_group[name]
 
-    def take_from(self, one: Guest) -> None:
+    def take_from(self, one: Occupant) -> None:
         self.ended(one)
         one.let_go()
         self._let_go += 1
@@ -181,8 +186,8 @@ def descriptors() -> int:
     return CONNECTIONS_AT_MOST + DESCRIPTORS_KEPT if soft == resource.RLIM_INFINITY else soft
 
 
-def room_within(descriptors: int) -> Room:
+def capacity_within(descriptors: int) -> Capacity:
     """The room that this many descriptors allow."""
     kept = min(DESCRIPTORS_KEPT, descriptors // 2)
     altogether = max(1, min(CONNECTIONS_AT_MOST, descriptors - kept))
-    return Room(altogether, max(1, altogether // SHARES))
+    return Capacity(altogether, max(1, altogether // SHARES))

@@ -103,7 +103,7 @@ class DeviceAnswer:
         return cls(outcome, {"says": says})
 
 
-class DeviceDesk:
+class DeviceReceiver:
     """Without keys there is no such address."""
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Refused forms: the reason in the reader's words, with the entered text kept; form tokens. Pure."""
+"""Forms: protection against foreign ones, sending their commands, and words for refusals."""
 
 import base64
 import hashlib
@@ -41,7 +41,7 @@ class Send(Protocol):
         ...
 
 
-class WhyNot(Enum):
+class FailureReason(Enum):
     REFUSED = "refused"
     UNSURE = "unsure"
     """Unknown whether it was done; sending it again is safe."""
@@ -51,22 +51,22 @@ class WhyNot(Enum):
 
 
 @dataclass(frozen=True)
-class NotDone:
+class FormFailure:
     """A form that was not carried out; a refusal has the workflow's sentence."""
 
-    fault: WhyNot
+    fault: FailureReason
     why: str = ""
 
     @property
     def status(self) -> int:
         """The HTTP status."""
-        return 409 if self.fault is WhyNot.REFUSED else 503
+        return 409 if self.fault is FailureReason.REFUSED else 503
 
     def says(self, language: Language) -> str:
         """The message on the form's page."""
-        if self.fault is WhyNot.REFUSED:
-            return language.say("This was not done: {why}.", why=why_not(language, self.why))
-        return language.say(_UNSURE if self.fault is WhyNot.UNSURE else _NOT_ADMITTED)
+        if self.fault is FailureReason.REFUSED:
+            return language.say("This was not done: {why}.", why=refusal_or_phrase(language, self.why))
+        return language.say(_UNSURE if self.fault is FailureReason.UNSURE else _NOT_ADMITTED)
 
 
 _UNSURE: Final = phrase("We could not confirm this yet. Send it again: it is done only once.")
@@ -75,20 +75,20 @@ _LOGGER: Final = structlog.get_logger("countersign.pages")
 Result = TypeVar("Result")
 
 
-async def attempted(sending: Awaitable[Result], about: str) -> Result | NotDone:
+async def send_form(sending: Awaitable[Result], about: str) -> Result | FormFailure:
     """The result of sending a form about this follow-up."""
     try:
         return await sending
     except CommandRefused as refused:
-        return NotDone(WhyNot.REFUSED, str(refused))
+        return FormFailure(FailureReason.REFUSED, str(refused))
     except NotConfirmed as unsure:
         _LOGGER.warning("form not confirmed", about=about, op=unsure.op)
-        return NotDone(WhyNot.UNSURE)
+        return FormFailure(FailureReason.UNSURE)
     except (NotAdmitted, TemporalRefused) as refused:
         _LOGGER.warning("form not carried out", about=about, why=str(refused))
-        return NotDone(WhyNot.NOT_ADMITTED)
+        return FormFailure(FailureReason.NOT_ADMITTED)
     except NotRunning:
-        return NotDone(WhyNot.ENDED)
+        return FormFailure(FailureReason.ENDED)
 
 
 REFUSALS: Final[Mapping[Rejection, str]] = {
@@ -145,23 +145,23 @@ REFUSALS: Final[Mapping[Rejection, str]] = {
     Rejection.NO_FILE: phrase("a replacement needs a file"),
     Rejection.STARTED_TOO_OFTEN: phrase("it was started too often already"),
 }
-"""Rejections as pages say them, without subject and person, which the page shows."""
+"""Refusals in the words of pages, which name people and documents elsewhere."""
 
 
-def why_not(language: Language, refusal: str) -> str:
-    """A refusal in the reader's language, without command-line hints."""
-    return objected(language, refusal) or language.say(refusal)
+def refusal_or_phrase(language: Language, refusal: str) -> str:
+    """A refusal in words for pages."""
+    return refusal_text(language, refusal) or language.say(refusal)
 
 
-def objected(language: Language, refusal: str) -> str:
-    """A workflow's rejection in the reader's language; empty if unknown."""
+def refusal_text(language: Language, refusal: str) -> str:
+    """A workflow's refusal in words for its reader; empty for an unknown sentence."""
     said = refusal.removesuffix(INSIST)
     found = next((one for one, pattern in _PATTERNS.items() if pattern.fullmatch(said)), None)
     return language.say(REFUSALS[found]) if found else ""
 
 
 def _pattern(one: Rejection) -> re.Pattern[str]:
-    """Matches a rejection with any values: it comes from a worker, perhaps of older code."""
+    """Matches its sentence with any values; a worker may run older code."""
     return re.compile(
         "".join(re.escape(text) + (".+" if name else "") for text, name, *_ in Formatter().parse(one.english)),
         re.DOTALL,
@@ -169,36 +169,36 @@ def _pattern(one: Rejection) -> re.Pattern[str]:
 
 
 def _literal(one: Rejection) -> int:
-    """Length of a rejection's fixed text."""
+    """Length of the fixed part of the sentence."""
     return sum(len(text) for text, *_ in Formatter().parse(one.english))
 
 
 _PATTERNS: Final = {one: _pattern(one) for one in sorted(Rejection, key=_literal, reverse=True)}
-"""The most specific first: `that time has passed` also matches `{day} has passed`."""
+"""The most specific pattern first."""
 
 
 _CONTEXT: Final = b"countersign/form/v1\n"
 _FROM_HERE: Final = ("same-origin", "none")
 _HIDDEN: Final = "null"
-"""`Origin` of a page whose referrer policy is `no-referrer`."""
+"""Origin that browsers send from a page with `no-referrer`."""
 _NONCE_BYTES: Final = 12
 _OP_CHARACTERS: Final = 22
 
 
 class FormGuard:
-    """Tokens of forms behind a link; `base` is `LINK_BASE`."""
+    """Makes and checks the hidden token of forms; `base` is `LINK_BASE`."""
 
     def __init__(self, secret: SecretStr, base: str) -> None:
         self._key = hmac.digest(secret.get_secret_value().encode(), _CONTEXT, hashlib.sha256)
         self._origin = "://".join(urlsplit(base)[:2]).lower()
 
     def token(self, ref: str) -> str:
-        """A new one each time."""
+        """A new token for the forms of this link."""
         nonce = secrets.token_urlsafe(_NONCE_BYTES)
         return f"{nonce}.{self._digest(ref, nonce)}"
 
     def accepts(self, ref: str, token: str, headers: Mapping[str, str]) -> bool:
-        """Whether a form is ours (CSRF)."""
+        """Whether the form came from our page."""
         nonce, _, digest = token.partition(".")
         if not hmac.compare_digest(self._digest(ref, nonce).encode(), digest.encode("utf-8", "replace")):
             return False
@@ -214,7 +214,7 @@ class FormGuard:
         return form if self.accepts(ref, form.get("token", ""), request.headers) else FormFault.FOREIGN
 
     def op(self, ref: str, form: Mapping[str, str]) -> str:
-        """The command's `op`: equal for repeated posts, and not reversible."""
+        """The id of this change, the same each time the form is sent."""
         return f"page-{self._digest(ref, json.dumps(form, sort_keys=True))[:_OP_CHARACTERS]}"
 
     def _digest(self, ref: str, text: str) -> str:

@@ -41,7 +41,7 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.config.values import SIGNING_KEY
 from starter.errors import Refusal
-from starter.web.bodies import BODY_SECONDS, BodyFault, CallCounter, CallOutcome, Incoming, NotReadable, parse
+from starter.web.bodies import BODY_SECONDS, BodyFault, CallCounter, CallOutcome, IncomingBodies, NotReadable, parse
 from starter.web.callbacks import ALTOGETHER_AT_MOST, HEADERS, HELD_AT_MOST, MOST_BYTES
 from starter.web.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
 from workflows.kinds import Kind, WorkflowName
@@ -257,7 +257,7 @@ class HookSource:
 
 
 @dataclass(frozen=True)
-class Starting:
+class OnboardingStarter:
     settings: Settings
     client: Client
     store: Store
@@ -270,7 +270,7 @@ class Starting:
         """
         onboarding, others = WorkflowName(Kind.ONBOARDING, taken.id), tuple[str, ...]()
         try:
-            prepared = await checked(self.settings, self.directory, taken.file, now=self.clock())
+            prepared = await check_onboarding(self.settings, self.directory, taken.file, now=self.clock())
         except FileFaults as faults:
             digest = await self._fingerprint(taken.file, faults)
             starting = launch.recognise(self.client, self.store, onboarding, digest, faults)
@@ -294,7 +294,7 @@ class Starting:
             raise faults from None
 
 
-async def checked(
+async def check_onboarding(
     settings: Settings, directory: Directory, file: PlainFile, *, now: datetime | None = None
 ) -> PreparedOnboarding:
     """Check a mapped onboarding at an instant; raises what `prepare_onboarding` does."""
@@ -312,7 +312,7 @@ class Hooks:
     def __init__(
         self,
         sources: Mapping[str, HookSource],
-        starting: Starting,
+        starting: OnboardingStarter,
         tally: CallCounter,
         *,
         body_seconds: float = BODY_SECONDS,
@@ -322,7 +322,7 @@ class Hooks:
         self._tally = tally
         self._body_seconds = body_seconds
         self._at_once = 0
-        self._incoming = Incoming("bodies of deals", ALTOGETHER_AT_MOST, HELD_AT_MOST)
+        self._incoming = IncomingBodies("bodies of deals", ALTOGETHER_AT_MOST, HELD_AT_MOST)
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:

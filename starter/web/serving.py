@@ -16,7 +16,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from starter.config.values import Bind
 from starter.errors import Refusal
-from starter.web.connections import Addresses, Places, Room, descriptors, room_within
+from starter.web.connections import Addresses, Capacity, Occupancy, capacity_within, descriptors
 
 HEAD_SECONDS: Final = 10.0
 _GRACE_SECONDS: Final = 5
@@ -40,7 +40,7 @@ class ImpatientProtocol(H11Protocol):
     """Closes connections that do not complete a request head; bodies.py limits bodies. Tells `places` the turn."""
 
     head_seconds: float
-    places: Places
+    places: Occupancy
     _giving_up: asyncio.TimerHandle | None = None
     _awaited: _Awaited | None = None
 
@@ -153,13 +153,13 @@ async def listening(
     *,
     head_seconds: float = HEAD_SECONDS,
     proxies: Sequence[str] = (),
-    room: Room | None = None,
+    room: Capacity | None = None,
 ) -> AsyncIterator[str]:
     """Serve `app` until left; yields its address. Raises `CannotListen`.
 
     `proxies`, addresses or networks, are trusted to name their callers, and are not counted. `room` limits connections.
     """
-    places = Places("connections", room or room_within(descriptors()), Addresses(proxies))
+    places = Occupancy("connections", room or capacity_within(descriptors()), Addresses(proxies))
     with bound_to(bind) as bound:
         server = _Server(_config(app, head_seconds, proxies, places))
         serving = asyncio.create_task(server.serve(sockets=[bound]))
@@ -173,7 +173,7 @@ async def listening(
             await serving
 
 
-def _config(app: ASGIApp, seconds: float, proxies: Sequence[str], kept: Places) -> uvicorn.Config:
+def _config(app: ASGIApp, seconds: float, proxies: Sequence[str], kept: Occupancy) -> uvicorn.Config:
     class Protocol(ImpatientProtocol):
         head_seconds = seconds
         places = kept

@@ -38,7 +38,7 @@ class Look(StrEnum):
     CALM = "calm"
 
 
-class Of(StrEnum):
+class StateOwner(StrEnum):
     FOLLOW_UP = "follow-up"
     PERSON = "person"
     """Somebody who was asked to sign, or to do something."""
@@ -56,8 +56,8 @@ _STAGES: Final[Mapping[str, tuple[str, Look]]] = {
     "done": (phrase("done"), Look.GOOD),
     "stopped": (phrase("stopped"), Look.BAD),
 }
-STATES: Final[Mapping[Of, Mapping[str, tuple[str, Look]]]] = {
-    Of.FOLLOW_UP: {
+STATES: Final[Mapping[StateOwner, Mapping[str, tuple[str, Look]]]] = {
+    StateOwner.FOLLOW_UP: {
         Status.OPEN: (phrase("to be done"), Look.OPEN),
         Status.CONVERTING: (phrase("being prepared"), Look.CALM),
         Status.SENT: (phrase("sent"), Look.OPEN),
@@ -71,7 +71,7 @@ STATES: Final[Mapping[Of, Mapping[str, tuple[str, Look]]]] = {
         Status.EXPIRED: (phrase("expired"), Look.BAD),
         Status.FAILED: (phrase("failed"), Look.BAD),
     },
-    Of.PERSON: {
+    StateOwner.PERSON: {
         SignerState.WAITING: (phrase("not asked yet"), Look.CALM),
         SignerState.TURN: (phrase("asked"), Look.OPEN),
         SignerState.VIEWED: (phrase("has opened it"), Look.SEEN),
@@ -85,7 +85,7 @@ STATES: Final[Mapping[Of, Mapping[str, tuple[str, Look]]]] = {
         AssigneeState.DONE: (phrase("has done it"), Look.GOOD),
         AssigneeState.SPARED: (phrase("no longer needed"), Look.CALM),
     },
-    Of.MEMBER: {
+    StateOwner.MEMBER: {
         MemberStatus.NOT_TOLD: (phrase("not asked yet"), Look.CALM),
         MemberStatus.TOLD: (phrase("asked"), Look.OPEN),
         MemberStatus.OPENED: (phrase("has opened it"), Look.SEEN),
@@ -100,13 +100,13 @@ STATES: Final[Mapping[Of, Mapping[str, tuple[str, Look]]]] = {
         MemberStatus.ERROR: (phrase("stands in a faulty row"), Look.BAD),
         MemberStatus.NOT_STARTED: (phrase("is not asked any more"), Look.CALM),
     },
-    Of.STAGE: _STAGES,
-    Of.PART: {
+    StateOwner.STAGE: _STAGES,
+    StateOwner.PART: {
         **_STAGES,
         "undecided": (phrase("waits for a decision"), Look.NEAR),
         "waived": (phrase("no longer needed"), Look.CALM),
     },
-    Of.TARGET: {
+    StateOwner.TARGET: {
         HandoffState.PENDING: (phrase("to be told"), Look.OPEN),
         HandoffState.DONE: (phrase("told"), Look.GOOD),
         HandoffState.FAILED: (phrase("is tried again"), Look.NEAR),
@@ -114,7 +114,7 @@ STATES: Final[Mapping[Of, Mapping[str, tuple[str, Look]]]] = {
     },
 }
 """Words and look of each state."""
-GOOD: Final = frozenset(state for state, (_, look) in STATES[Of.PERSON].items() if look is Look.GOOD)
+GOOD: Final = frozenset(state for state, (_, look) in STATES[StateOwner.PERSON].items() if look is Look.GOOD)
 """States of people who have done their part."""
 
 
@@ -126,18 +126,18 @@ class Chip:
     look: Look
 
 
-def chip_of(of: Of, state: str, language: Language, kind: Kind | None = None) -> Chip:
+def chip_of(of: StateOwner, state: str, language: Language, kind: Kind | None = None) -> Chip:
     """The chip of a state; an unknown one is shown as it is, calm."""
     if state not in STATES[of]:
         return Chip(state, Look.CALM)
     words, look = STATES[of][state]
-    if kind and of is Of.FOLLOW_UP and state == Status.OPEN:
+    if kind and of is StateOwner.FOLLOW_UP and state == Status.OPEN:
         words = KIND_PAGES[kind].open
     return Chip(language.say(words), look)
 
 
 def status_chip(status: str, language: Language, of: Kind | None = None) -> Chip:
-    return chip_of(Of.FOLLOW_UP, status, language, of)
+    return chip_of(StateOwner.FOLLOW_UP, status, language, of)
 
 
 _PROBLEMS: Final[Mapping[str, str]] = {
@@ -176,11 +176,11 @@ def problems_of(language: Language, problem: str | None, attention: str | None, 
     return tuple(dict.fromkeys(map(language.say, told)))
 
 
-Called = Mapping[str, str]
+NamesById = Mapping[str, str]
 """Names of people by id; a missing one is shown by its id."""
-Name = Callable[[str], Awaitable[str]]
+FindPerson = Callable[[str], Awaitable[str]]
 """Looks up a person's name: from the directory, else the id."""
-UNNAMED: Final[Called] = MappingProxyType({})
+NO_NAMES: Final[NamesById] = MappingProxyType({})
 _NEXT: Final = {
     NextStep.REMIND: phrase("A reminder follows on {when}."),
     NextStep.WARN: phrase("A last warning follows on {when}."),
@@ -202,38 +202,40 @@ _NOBODY_FOLLOWS_ANYTHING: Final = phrase(
 )
 
 
-def ending(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> tuple[str, ...]:
+def ending_sentences(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> tuple[str, ...]:
     """The sentence about an end, without the document's name; empty before the end."""
     if outcome is None or not outcome.ended:
         return ()
     return (language.say(words_for(NotificationType.SETTLED, NoticeAction.OPEN, outcome, of=of).body),)
 
 
-def ending_of(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
-    """Like `ending`, with who declined; of a single signer it does not say "everyone"."""
+def ending_sentences_of(shown: Shown, language: Language, called: NamesById = NO_NAMES) -> tuple[str, ...]:
+    """Like `ending_sentences`, with who declined; of a single signer it does not say "everyone"."""
     who = next((line.person for line in shown.lines if line.state == SignerState.DECLINED), "")
     if shown.status is Status.DECLINED and who:
         return (language.say("{who} declined it.", who=isolated(called.get(who, who))),)
     if shown.status is Status.SIGNED and shown.asked_alone:
         return (language.say("It has been signed."),)
-    return ending(shown.status, language, shown.type)
+    return ending_sentences(shown.status, language, shown.type)
 
 
-def standing(shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
+def status_sentences(shown: Shown, person: str, reader: Reader, called: NamesById = NO_NAMES) -> tuple[str, ...]:
     """What `person` is told: the requester more than others."""
-    return _to_requester(shown, reader, called) if person == shown.requester else facts(shown, reader, called)
+    return (
+        _to_requester(shown, reader, called) if person == shown.requester else public_sentences(shown, reader, called)
+    )
 
 
-def _to_requester(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+def _to_requester(shown: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
     language = reader.language
     if shown.trouble:
-        return (*problems_of(language, None, None, shown.trouble), *unsaid(shown, language))
+        return (*problems_of(language, None, None, shown.trouble), *unknown_sentences(shown, language))
     if shown.status.ended:
-        return ending_of(shown, language, called) + hand_offs(shown, language, called)
-    return unsaid(shown, language) or living(shown, reader, called)
+        return ending_sentences_of(shown, language, called) + hand_off_sentences(shown, language, called)
+    return unknown_sentences(shown, language) or open_sentences(shown, reader, called)
 
 
-def unsaid(shown: Shown, language: Language) -> tuple[str, ...]:
+def unknown_sentences(shown: Shown, language: Language) -> tuple[str, ...]:
     """What is told when the workflow cannot answer: it hangs in Temporal, or no worker is up."""
     if shown.trouble:
         return (language.say("Nobody is told anything until the operators have seen to it."),)
@@ -242,7 +244,7 @@ def unsaid(shown: Shown, language: Language) -> tuple[str, ...]:
     return ()
 
 
-def unfollowed(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
+def abandoned_sentences(shown: Shown, language: Language, called: NamesById = NO_NAMES) -> tuple[str, ...]:
     """That nobody follows it up any more, and whom to ask."""
     if shown.status.ended or shown.trouble not in _BROKEN_OFF:
         return ()
@@ -251,25 +253,25 @@ def unfollowed(shown: Shown, language: Language, called: Called = UNNAMED) -> tu
     return (language.say(_NOBODY_FOLLOWS_ANYTHING),)
 
 
-def people_in(shown: Shown) -> tuple[str, ...]:
+def named_people(shown: Shown) -> tuple[str, ...]:
     """People whom the sentences about an open one name."""
     pause, to = _pause_of(shown), shown.next.to if shown.next else None
     named = (*(one.person for one in shown.waiting_for), to, pause.who if pause else None, shown.requester)
     return tuple(dict.fromkeys(filter(None, named)))
 
 
-def living(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+def open_sentences(shown: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
     """Why it hangs, else whom it waits for and what follows, with names."""
     if shown.problem and _stands_still_until(shown):
         since = reader.language.say("Since {since} something is in the way:", since=reader.instant(shown.problem.since))
         return (since, *problems_of(reader.language, shown.problem.code, None, None))
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
-    follows = tuple(_stopped(shown, reader, called)) or following(shown, reader, called)
-    return (*stage_of(shown, reader.language), *_waiting(shown, reader, called), *follows) or _undecided(reader)
+    follows = tuple(_paused_sentences(shown, reader, called)) or next_step_sentences(shown, reader, called)
+    return (*stage_sentences(shown, reader.language), *_waiting(shown, reader, called), *follows) or _undecided(reader)
 
 
-def _stopped(shown: Shown, reader: Reader, called: Called) -> Iterator[str]:
+def _paused_sentences(shown: Shown, reader: Reader, called: NamesById) -> Iterator[str]:
     """What its clocks wait for: a resume, or an answer."""
     say, step = reader.language.say, shown.next
     if any(one.code is AttentionCode.PAUSED for one in shown.attention):
@@ -287,7 +289,7 @@ def _pause_of(shown: Shown) -> TimelineEntry | None:
     return next((entry for entry in reversed(shown.timeline) if entry.happened == EventType.PAUSED), None)
 
 
-def stage_of(shown: Shown, language: Language) -> tuple[str, ...]:
+def stage_sentences(shown: Shown, language: Language) -> tuple[str, ...]:
     """The current stage of an onboarding."""
     if shown.at_stage is None:
         return ()
@@ -295,22 +297,22 @@ def stage_of(shown: Shown, language: Language) -> tuple[str, ...]:
     return (language.say("Stage {number} of {all}: {name}", number=number, all=all, name=isolated(name)),)
 
 
-def facts(shown: Shown, reader: Reader, called: Called = UNNAMED) -> tuple[str, ...]:
+def public_sentences(shown: Shown, reader: Reader, called: NamesById = NO_NAMES) -> tuple[str, ...]:
     """What anybody may know: no reasons, no people."""
     say = reader.language.say
     if shown.status.ended:
-        return ending_of(shown, reader.language, called)
+        return ending_sentences_of(shown, reader.language, called)
     if shown.problem and _stands_still_until(shown):
         since = reader.instant(shown.problem.since)
         return (say("Since {since} something is in the way. Nothing is lost.", since=since),)
     if shown.trouble:
         still = (say("It stands still at the moment. Please ask whoever sent it to you."),)
-        return unfollowed(shown, reader.language, called) or still
+        return abandoned_sentences(shown, reader.language, called) or still
     if shown.partial:
-        return unsaid(shown, reader.language)
+        return unknown_sentences(shown, reader.language)
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
-    return _waiting(shown, reader, called) + (following(shown, reader) or _undecided(reader))
+    return _waiting(shown, reader, called) + (next_step_sentences(shown, reader) or _undecided(reader))
 
 
 def _undecided(reader: Reader) -> tuple[str, ...]:
@@ -327,7 +329,7 @@ def _stands_still_until(shown: Shown) -> bool:
     return step is not None and step.what is NextStep.WAIT and step.at is not None
 
 
-def hand_offs(shown: Shown, language: Language, called: Called = UNNAMED) -> tuple[str, ...]:
+def hand_off_sentences(shown: Shown, language: Language, called: NamesById = NO_NAMES) -> tuple[str, ...]:
     """Targets still to be told, else those that could not be."""
     waiting = [
         _target(line.target, language, called)
@@ -340,7 +342,7 @@ def hand_offs(shown: Shown, language: Language, called: Called = UNNAMED) -> tup
     return (language.say("Could not be told: {targets}.", targets=language.enumerate(dead)),) if dead else ()
 
 
-def _target(target: str, language: Language, called: Called) -> str:
+def _target(target: str, language: Language, called: NamesById) -> str:
     return workflow_words(target, language) or called.get(target, target)
 
 
@@ -350,7 +352,7 @@ def workflow_words(id: str, language: Language) -> str:
     return language.say(KIND_PAGES[what.kind].called, id=what.id) if what else ""
 
 
-def _waiting(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+def _waiting(shown: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
     """Whom it waits for; nothing when it is about to end."""
     if shown.next and shown.next.what is NextStep.END:
         return ()
@@ -360,7 +362,7 @@ def _waiting(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
     return (reader.language.say("Waiting for {people}.", people=people),) if people else ()
 
 
-def following(shown: Shown, reader: Reader, called: Called | None = None) -> tuple[str, ...]:
+def next_step_sentences(shown: Shown, reader: Reader, called: NamesById | None = None) -> tuple[str, ...]:
     """The next step and its time; who is told, by name if `called` is given."""
     step, say = shown.next, reader.language.say
     if step is None or step.what not in _NEXT or (step.at is None and step.what is not NextStep.END):
@@ -382,7 +384,7 @@ _PAGES = {
 """In other states they may try: Core Signature knows."""
 
 
-def page_as_known(shown: RequestShow | None, person: str) -> SigningPage:
+def signing_page_of_view(shown: RequestShow | None, person: str) -> SigningPage:
     """The page of a link; with a button when the request's state is unknown."""
     if shown is None:
         return SigningPage(SigningState.OPEN)

@@ -9,8 +9,8 @@ from urllib.parse import urljoin
 from activities.notifications.links import LinkUse, Through, serial_of
 from starter.queries.commands import CommandRefused, NotConfirmed
 from starter.web.allowances import LOOKS_OF_A_LINK
-from starter.web.looks import FRESH_SECONDS
 from starter.web.screens import ScreenName
+from starter.web.view_reader import FRESH_SECONDS
 from tests.browser.phone import Phone
 from tests.starter import paging
 from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND

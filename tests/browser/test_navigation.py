@@ -5,7 +5,7 @@ from playwright.async_api import Browser
 
 from activities.people.language import LANGUAGES, Language
 from starter.web.desk.access import LABELS, View
-from starter.web.desk.cards import NOT_THERE
+from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.rendering import Frame, Renderer, Tab
 from tests.browser.phone import NARROWEST, THUMB, WIDTH, Phone, page_of
 

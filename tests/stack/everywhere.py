@@ -30,10 +30,10 @@ from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.web.app import make_app
 from starter.web.forms import FormGuard
-from starter.web.looks import QuickLook
 from starter.web.pages.pages import Pages
-from starter.web.pages.visits import WhoAsks
+from starter.web.pages.visits import PagePeople
 from starter.web.status import problems_of
+from starter.web.view_reader import ViewReader
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
 from tests.starter.paging import form_of, text_of
@@ -132,9 +132,9 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             signatures,
             guard,
             asked=SignerSnapshots(store),
-            look=QuickLook(client, store),
+            look=ViewReader(client, store),
             send=partial(wishes.carry_out, client),
-            who=WhoAsks(town.directory, store, ours.company),
+            who=PagePeople(town.directory, store, ours.company),
         )
         transport = httpx.ASGITransport(make_app(pages.routes()))
         async with httpx.AsyncClient(transport=transport) as browser:

@@ -18,7 +18,7 @@ from starter.config.settings import Settings, load
 from starter.config.values import Bind
 from starter.web.app import make_app
 from starter.web.bodies import CallCounter
-from starter.web.hooks import Hooks, HookSource, Starting
+from starter.web.hooks import Hooks, HookSource, OnboardingStarter
 from starter.web.serving import listening
 from tests.onboarding.stage import PDF, PEOPLE
 from tests.plain_http import plain_client
@@ -83,7 +83,7 @@ def hooks_of(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noop
     """What takes the deals of this folder's CRM."""
     settings = settings_of(folder)
     store = Store(settings.store_url)
-    starting = Starting(settings, client, store, clients.directory(settings, store))
+    starting = OnboardingStarter(settings, client, store, clients.directory(settings, store))
     return Hooks(HookSource.all_of(settings), starting, CallCounter(meter, "hook"), body_seconds=body_seconds)
 
 

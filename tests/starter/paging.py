@@ -25,13 +25,13 @@ from starter.config.values import Bind
 from starter.web.actions import Action
 from starter.web.app import make_app
 from starter.web.forms import FormGuard
-from starter.web.looks import FRESH_SECONDS, LookAt
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
-from starter.web.pages.visits import WhoAsks
+from starter.web.pages.visits import PagePeople
 from starter.web.rendering import Brand
 from starter.web.serving import listening
+from starter.web.view_reader import FRESH_SECONDS, ReadView
 from tests.plain_http import plain_client
 from workflows.model.commands import AnyCommand
 from workflows.model.receipts import OperationState, Receipt
@@ -219,7 +219,7 @@ def text_of(page: str) -> str:
 
 @asynccontextmanager
 async def phone(
-    folder: Path, proxies: Sequence[str] = (), asking: LookAt | None = None, *, drawing: bool = False
+    folder: Path, proxies: Sequence[str] = (), asking: ReadView | None = None, *, drawing: bool = False
 ) -> AsyncIterator[Phone]:
     """Pages and sandbox for one test; our own side says what the test knows, unless `asking` is to be asked."""
     people = folder / "people.yaml"
@@ -248,7 +248,7 @@ async def phone(
             asked=asked,
             look=asking or look,
             send=wishes.send,
-            who=WhoAsks(directory, store, "Acme"),
+            who=PagePeople(directory, store, "Acme"),
             brand=Brand("Acme", contact="help@supplier.test"),
             first_pages=FirstPages(store) if drawing else None,
             clock=lambda: NOW,

@@ -16,7 +16,7 @@ from starter.web.callbacks import (
     CallbackReceiver,
     CallbackRules,
     ClockBehind,
-    Note,
+    NoteClock,
     SignalNotConfirmed,
     SignalPort,
     SignalResult,
@@ -96,7 +96,7 @@ class RecordingSignals:
             self.more.set()
         return receipt
 
-    async def sweep(self) -> None:
+    async def reconcile(self) -> None:
         """Count it."""
         self.sweeps += 1
 
@@ -152,7 +152,7 @@ def receiver(
     body_seconds: float = 5.0,
     signal_seconds: float = 3.0,
     clock: Callable[[], datetime] = lambda: NOW,
-    note: Note | None = None,
+    note: NoteClock | None = None,
 ) -> CallbackReceiver:
     """A receiver whose clock stands at `NOW` unless told otherwise."""
     rules = CallbackRules(tuple(map(SecretStr, secrets)), timedelta(hours=24), unsigned, adopted)

@@ -23,9 +23,9 @@ from starter.web.connections import (
     LOGGED_EVERY,
     SHARES,
     Addresses,
-    Places,
-    Room,
-    room_within,
+    Capacity,
+    Occupancy,
+    capacity_within,
 )
 from starter.web.serving import listening
 from tests.plain_http import plain_client
@@ -38,7 +38,7 @@ ANYWHERE = Bind("127.0.0.1", 0)
 OUR_PROXY = "10.1.0.1"
 HALF_A_HEAD = "POST /callbacks HTTP/1.1\r\nhost: x\r\n"
 HALF_A_BODY = f"POST {PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n"
-ROOM = Room(10, 3)
+ROOM = Capacity(10, 3)
 
 
 @dataclass(eq=False)
@@ -57,12 +57,12 @@ class Line:
 class Exchange:
     """The connections of a process that has so much room."""
 
-    room: Room = ROOM
+    room: Capacity = ROOM
     seconds: float = 0
-    places: Places = field(init=False)
+    places: Occupancy = field(init=False)
 
     def __post_init__(self) -> None:
-        self.places = Places("connections", self.room, Addresses([OUR_PROXY]), clock=lambda: self.seconds)
+        self.places = Occupancy("connections", self.room, Addresses([OUR_PROXY]), clock=lambda: self.seconds)
 
     def call(self, host: str, times: int = 1) -> list[Line]:
         """Connect so many times from an address."""
@@ -151,11 +151,11 @@ def test_however_many_are_let_go_the_log_has_one_line_a_minute_and_no_address() 
     [(1024, 1024 - DESCRIPTORS_KEPT), (256, 128), (2, 1), (10**9, CONNECTIONS_AT_MOST)],
 )
 def test_there_is_room_below_the_descriptors_of_the_process(descriptors: int, altogether: int) -> None:
-    assert room_within(descriptors) == Room(altogether, max(1, altogether // SHARES))
+    assert capacity_within(descriptors) == Capacity(altogether, max(1, altogether // SHARES))
 
 
 @asynccontextmanager
-async def serving(room: Room) -> AsyncIterator[tuple[str, httpx.AsyncClient]]:
+async def serving(room: Capacity) -> AsyncIterator[tuple[str, httpx.AsyncClient]]:
     """A receiver that would wait for a head or a body for longer than any test lasts."""
     signals = RecordingSignals()
     app = make_app(receiver_routes(receiver(signals, body_seconds=600), signals))
@@ -172,7 +172,7 @@ async def callbacks(client: httpx.AsyncClient, count: int) -> list[int]:
 @pytest.mark.parametrize("text", ["", HALF_A_HEAD, HALF_A_BODY])
 async def test_genuine_callers_are_answered_while_strangers_hold_every_place(text: str) -> None:
     """Each genuine caller makes the stranger go who has waited longest, as each further stranger did."""
-    async with serving(Room(30, 5)) as (url, client), strangers(url, 300, text) as they:
+    async with serving(Capacity(30, 5)) as (url, client), strangers(url, 300, text) as they:
         assert await callbacks(client, 20) == [200] * 20
         assert 30 - 20 <= await they.connected() <= 30
 
@@ -194,7 +194,7 @@ async def test_who_does_not_read_an_answer_makes_room_as_well() -> None:
     app = Starlette(routes=[Route("/", large), Route("/small", small)])
     ask = "GET / HTTP/1.1\r\nhost: x\r\n\r\n"
     async with (
-        listening(app, ANYWHERE, room=Room(3, 3)) as url,
+        listening(app, ANYWHERE, room=Capacity(3, 3)) as url,
         strangers(url, 3, ask),
         plain_client(url) as client,
         asyncio.timeout(60),
@@ -212,7 +212,7 @@ async def test_ten_thousand_silent_connections_are_held_and_genuine_callers_answ
         pytest.skip(f"this machine gives a process {hard} descriptors")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     try:
-        async with serving(room_within(hard)) as (url, client), strangers(url, count) as they:
+        async with serving(capacity_within(hard)) as (url, client), strangers(url, count) as they:
             assert await callbacks(client, 200) == [200] * 200
             assert await they.connected() == count
     finally:

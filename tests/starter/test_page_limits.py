@@ -12,7 +12,7 @@ from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from starter.web.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
-from starter.web.looks import FRESH_SECONDS, QuickLook
+from starter.web.view_reader import FRESH_SECONDS, ViewReader
 from tests.starter.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
 from workflows.model.signature import Document, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role, Status
@@ -53,7 +53,7 @@ async def test_while_temporal_is_down_there_are_document_and_button(tmp_path: Pa
         SignatureBrief(id=REQUEST, kind="nda", title=DOCUMENT, document=Document(), requester=CHAIR, people=signers),
     )
     nobody = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
-    async with phone(tmp_path, asking=QuickLook(nobody, store)) as signer:
+    async with phone(tmp_path, asking=ViewReader(nobody, store)) as signer:
         await signer.create()
         page = await signer.open(signer.link())
         assert (page.status_code, "Read and sign" in text_of(page.text)) == (200, True)

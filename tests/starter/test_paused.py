@@ -23,8 +23,8 @@ from starter.queries import lists as pages
 from starter.queries.fast_forward import forward
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
-from starter.web.looks import QuickLook
-from starter.web.status import standing
+from starter.web.status import status_sentences
+from starter.web.view_reader import ViewReader
 from tests.activities.requests.papers import Desk
 from tests.starter.living import MSA, SOON, begin, desk_at, shown_when
 from tests.workflows.fakes import World
@@ -86,10 +86,10 @@ async def test_show_says_so_at_once_and_what_was_known_before(context: Context) 
 
 
 async def test_the_page_says_that_it_stands_still(context: Context) -> None:
-    shown = await QuickLook(context.client, context.store)(MSA)
+    shown = await ViewReader(context.client, context.store)(MSA)
     assert shown is not None
     stands_still = ("It stands still at the moment. Please ask whoever sent it to you.",)
-    assert standing(shown, "an-onlooker", Reader.unknown(Language.accepted("en"))) == stands_still
+    assert status_sentences(shown, "an-onlooker", Reader.unknown(Language.accepted("en"))) == stands_still
 
 
 async def test_its_clock_is_not_moved(context: Context) -> None:

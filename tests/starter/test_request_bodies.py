@@ -2,13 +2,13 @@
 
 import asyncio
 
-from starter.web.bodies import BodyFault, Incoming
-from starter.web.connections import Room
+from starter.web.bodies import BodyFault, IncomingBodies
+from starter.web.connections import Capacity
 from tests.starter.receiving import Stalling
 
 
 async def test_of_one_address_the_oldest_body_makes_room_and_those_of_others_stay() -> None:
-    incoming = Incoming("bodies", room=Room(100, 2))
+    incoming = IncomingBodies("bodies", room=Capacity(100, 2))
     stranger, other = Stalling({}, host="127.0.0.9"), Stalling({}, host="127.0.0.8")
     theirs = asyncio.create_task(incoming.read(other.begun(b"x"), limit=9, seconds=60))
     await other.silent(1)
@@ -28,7 +28,7 @@ async def test_of_one_address_the_oldest_body_makes_room_and_those_of_others_sta
 
 
 async def test_in_all_the_oldest_makes_room_whoever_it_is_of() -> None:
-    incoming = Incoming("bodies", room=Room(10, 2))
+    incoming = IncomingBodies("bodies", room=Capacity(10, 2))
     strangers = [Stalling({}, host=f"127.0.0.{number}") for number in range(2, 102)]
     calls = []
     for one in strangers:
@@ -41,7 +41,7 @@ async def test_in_all_the_oldest_makes_room_whoever_it_is_of() -> None:
 
 
 async def test_who_needs_more_than_all_have_is_turned_away_and_takes_nothing_with_it() -> None:
-    incoming = Incoming("bodies", altogether=10)
+    incoming = IncomingBodies("bodies", altogether=10)
     crowd = Stalling({})
     assert await incoming.read(crowd.whole(bytes(11)), limit=99) is BodyFault.CROWDED
     assert await incoming.read(crowd.whole(bytes(10)), limit=99) == bytes(10)

@@ -9,7 +9,7 @@ from typing import Final, Self
 from activities.people.directory import UnknownGroup
 from activities.people.file_directory import FileDirectory
 from activities.people.language import phrase
-from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, Who, handing_over, possible
+from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, ActorRole, possible_actions, replaceable_people
 from starter.web.desk.sessions import Visitor
 from starter.web.kinds import KIND_PAGES, spec_of
 from workflows.kinds import Kind, WorkflowName
@@ -90,17 +90,17 @@ class Right(Enum):
     EVERYTHING = auto()
 
 
-def right_of(visitor: Visitor, standing: ReaderRole, shown: Shown) -> Right:
-    if standing.operator or shown.requester == visitor.id or shown.requester in standing.reports:
+def right_of(visitor: Visitor, role: ReaderRole, shown: Shown) -> Right:
+    if role.operator or shown.requester == visitor.id or shown.requester in role.reports:
         return Right.EVERYTHING
     asked = shown.asked_people
     if visitor.id in asked:
         return Right.OWN
-    return Right.LOOK if any(person in standing.reports for person in asked) else Right.NOTHING
+    return Right.LOOK if any(person in role.reports for person in asked) else Right.NOTHING
 
 
 @dataclass(frozen=True)
-class Step:
+class ActionForm:
     """An action on a follow-up, or on a `part` of an onboarding."""
 
     action: Action
@@ -111,7 +111,7 @@ class Step:
     def of(cls, address: str, kind: Kind) -> Self | None:
         """None for nonsense."""
         action = next((one for one in ACTIONS if one == address and one not in DECISIONS), None)
-        return cls(action, spec) if action and Who.OWNER in (spec := spec_of(action, kind)).who else None
+        return cls(action, spec) if action and ActorRole.OWNER in (spec := spec_of(action, kind)).who else None
 
     @classmethod
     def about(cls, part: str, choice: str) -> Self | None:
@@ -125,17 +125,17 @@ class Step:
         return f"{self.part}/{DECISIONS[self.action]}" if self.part else self.action.value
 
 
-def steps_of(shown: Shown, who: Who) -> Iterator[Step]:
+def action_forms(shown: Shown, who: ActorRole) -> Iterator[ActionForm]:
     """What is possible now, with decisions about parts."""
-    now = possible(shown, KIND_PAGES[shown.type].actions)
-    yield from (Step(one, spec) for one in now if who in (spec := spec_of(one, shown.type)).who)
-    if now and who is Who.OWNER and KIND_PAGES[shown.type].decides_parts:
+    now = possible_actions(shown, KIND_PAGES[shown.type].actions)
+    yield from (ActionForm(one, spec) for one in now if who in (spec := spec_of(one, shown.type)).who)
+    if now and who is ActorRole.OWNER and KIND_PAGES[shown.type].decides_parts:
         undecided = [part.id for part in shown.parts if part.state == "undecided"]
-        yield from (Step(action, ACTIONS[action], part) for part in undecided for action in DECISIONS)
+        yield from (ActionForm(action, ACTIONS[action], part) for part in undecided for action in DECISIONS)
 
 
 @dataclass(frozen=True)
-class Access:
+class FollowUpAccess:
     """A follow-up and what the visitor may do with it."""
 
     what: WorkflowName
@@ -145,23 +145,23 @@ class Access:
     """Their reports, direct or not."""
 
     @property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[ActionForm, ...]:
         if self.right is Right.EVERYTHING:
-            return tuple(steps_of(self.shown, Who.OWNER))
-        theirs = self.people.intersection(handing_over(self.shown))
-        return tuple(steps_of(self.shown, Who.MANAGER)) if theirs else ()
+            return tuple(action_forms(self.shown, ActorRole.OWNER))
+        theirs = self.people.intersection(replaceable_people(self.shown))
+        return tuple(action_forms(self.shown, ActorRole.MANAGER)) if theirs else ()
 
     @property
     def takers(self) -> tuple[str, ...]:
         """Whose place they may hand over."""
         everybody = self.right is Right.EVERYTHING
-        return tuple(one for one in handing_over(self.shown) if everybody or one in self.people)
+        return tuple(one for one in replaceable_people(self.shown) if everybody or one in self.people)
 
-    def permits(self, step: Step, form: dict[str, str] | None = None) -> bool:
+    def permits(self, step: ActionForm, form: dict[str, str] | None = None) -> bool:
         """Whether their rights allow it; the workflow decides whether it is possible."""
         if self.right is Right.EVERYTHING:
             return True
         asked = {line.person for line in self.shown.lines} & self.people
-        theirs = Who.MANAGER in step.spec.who and bool(asked)
+        theirs = ActorRole.MANAGER in step.spec.who and bool(asked)
         of = (form or {}).get("signer")
         return theirs and (form is None or step.action is Action.REMIND or of in asked)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -12,7 +11,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.campaign.member_status import MemberOutcome, by, worst_first
-from activities.campaign.population import owners_day
 from activities.notifications.links import at_desk
 from activities.people.language import Language
 from starter.queries.campaign import CampaignPicture, pictured
@@ -20,16 +18,16 @@ from starter.queries.campaign_page import campaign_chart
 from starter.queries.campaign_people import SHOWN_AT_MOST, ManagedMembers, MissingMember, MissingPeople, looked_at
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
-from starter.web.actions import Who
-from starter.web.desk.access import Right, right_of, steps_of
-from starter.web.desk.answers import PeopleNames, RequestContext
-from starter.web.desk.cards import NOT_THERE
-from starter.web.desk.follow_up_words import FollowUpText, told
-from starter.web.desk.follow_ups import news
+from starter.web.actions import ActorRole
+from starter.web.desk.access import Right, action_forms, right_of
+from starter.web.desk.fixed_screens import NOT_THERE
+from starter.web.desk.follow_up_text import FollowUpText, build_text
+from starter.web.desk.follow_ups import done_message
+from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
-from starter.web.forms import NotDone, Send, WhyNot, attempted
-from starter.web.looks import RecentLooks
-from starter.web.status import Chip, Of, chip_of, ending
+from starter.web.forms import FailureReason, FormFailure, Send, send_form
+from starter.web.status import Chip, StateOwner, chip_of, ending_sentences
+from starter.web.view_reader import ViewCache
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.campaign import Counts
 from workflows.model.commands import ReminderNow
@@ -85,50 +83,56 @@ class RemindedCount:
     refusal: str = ""
     status: int = 200
 
-    def met(self, why: NotDone, language: Language) -> None:
+    def met(self, why: FormFailure, language: Language) -> None:
         """Note a failure; the worst is shown."""
         if why.status > self.status:
             self.refusal, self.status = why.says(language), why.status
 
 
 class Campaigns:
-    def __init__(self, room: RequestContext, send: Send, seconds: Callable[[], float]) -> None:
-        self._room = room
-        self._answers = room.answers
+    def __init__(self, shared: RequestContext, send: Send, seconds: Callable[[], float]) -> None:
+        self._shared = shared
+        self._responses = shared.responses
         self._send = send
-        self._mine = ManagedMembers(room.context.store)
-        self._pictures = RecentLooks(self._picture, seconds, PICTURES_AT_MOST, fresh=PICTURE_SECONDS)
-        self._charts = RecentLooks(self._drawn, seconds, CHARTS_AT_MOST, fresh=PICTURE_SECONDS)
+        self._mine = ManagedMembers(shared.context.store)
+        self._pictures = ViewCache(self._picture, seconds, PICTURES_AT_MOST, fresh=PICTURE_SECONDS)
+        self._charts = ViewCache(self._drawn, seconds, CHARTS_AT_MOST, fresh=PICTURE_SECONDS)
 
     def routes(self) -> list[BaseRoute]:
         path = f"/desk/{at_desk(WorkflowName(Kind.CAMPAIGN, '{id}'))}"
         return [
-            Route(path, self._answers.visitors(self.show), methods=["GET"]),
-            Route(f"{path}/remind", self._answers.acting(self.remind), methods=["POST"]),
+            Route(path, self._responses.visitors(self.show), methods=["GET"]),
+            Route(f"{path}/remind", self._responses.acting(self.remind), methods=["POST"]),
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
         seen = await self._seen(request, visitor)
         if seen is None:
-            return await self._answers.inside(NOT_THERE, visitor)
+            return await self._responses.inside(NOT_THERE, visitor)
         return await self._page(
-            seen, visitor, _place(request.query_params.get("from", "")), said=_said(request, visitor)
+            seen, visitor, _parse_offset(request.query_params.get("from", "")), said=_done_message(request, visitor)
         )
 
     async def remind(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Remind one missing person, or all shown."""
         seen = await self._seen(request, visitor)
         if seen is None:
-            return await self._answers.inside(NOT_THERE, visitor)
-        begin, person = _place(form.get("from", "")), form.get("person")
-        lines = [line for line in seen.people.missing if line.person == person] if person else _some(seen.people, begin)
+            return await self._responses.inside(NOT_THERE, visitor)
+        begin, person = _parse_offset(form.get("from", "")), form.get("person")
+        lines = (
+            [line for line in seen.people.missing if line.person == person]
+            if person
+            else _page_of_missing(seen.people, begin)
+        )
         if person and not lines and all(line.person != person for line in seen.people.lines):
-            return await self._answers.inside(NOT_THERE, visitor)
-        op = self._answers.guard.op(visitor.name, form)
-        reminded = await self._remind(await looked_at(self._room.context.client, lines[:SHOWN_AT_MOST]), visitor, op)
+            return await self._responses.inside(NOT_THERE, visitor)
+        op = self._responses.guard.op(visitor.name, form)
+        reminded = await self._remind(await looked_at(self._shared.context.client, lines[:SHOWN_AT_MOST]), visitor, op)
         if reminded.refusal and not reminded.done:
             return await self._page(seen, visitor, begin, reminded, token=form["token"])
-        return self._answers.renderer.to_desk(f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}")
+        return self._responses.renderer.to_desk(
+            f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}"
+        )
 
     async def _remind(self, missing: Sequence[MissingMember], visitor: Visitor, op: str) -> RemindedCount:
         """Some at a time; stops when nobody answers in time."""
@@ -142,14 +146,14 @@ class Campaigns:
                     if found.status > _REFUSED:
                         break
         except TimeoutError:
-            found.met(NotDone(WhyNot.UNSURE), visitor.reader.language)
+            found.met(FormFailure(FailureReason.UNSURE), visitor.reader.language)
         return found
 
     async def _remind_one(self, request: str, visitor: Visitor, op: str, found: RemindedCount) -> None:
-        sent = await attempted(self._send(request, ReminderNow(actor=visitor.id, op=op), op, watched=False), request)
-        if not isinstance(sent, NotDone):
+        sent = await send_form(self._send(request, ReminderNow(actor=visitor.id, op=op), op, watched=False), request)
+        if not isinstance(sent, FormFailure):
             found.done += 1
-        elif sent.fault is WhyNot.ENDED:
+        elif sent.fault is FailureReason.ENDED:
             found.asked -= 1
         else:
             found.met(sent, visitor.reader.language)
@@ -157,25 +161,25 @@ class Campaigns:
     async def _seen(self, request: Request, visitor: Visitor) -> CampaignAccess | None:
         """None when it does not concern the visitor."""
         what = WorkflowName(Kind.CAMPAIGN, request.path_params["id"])
-        shown = await self._room.look(what.reference) if is_request_id(what.id) else None
+        shown = await self._shared.look(what.reference) if is_request_id(what.id) else None
         if shown is None:
             return None
         shown = of_type(CampaignShow, shown)
-        standing = await self._room.standings.of(visitor)
-        if right_of(visitor, standing, shown) is Right.EVERYTHING:
+        role = await self._shared.roles.of(visitor)
+        if right_of(visitor, role, shown) is Right.EVERYTHING:
             whole = await self._pictures(what.reference, what.reference)
             return CampaignAccess(whole.shown, MissingPeople(whole.lines), everything=True) if whole else None
-        people = await self._mine.of(shown, visitor.id, frozenset(standing.reports))
+        people = await self._mine.of(shown, visitor.id, frozenset(role.reports))
         return CampaignAccess(shown, people, everything=False) if people else None
 
     async def _picture(self, reference: str) -> CampaignPicture | None:
-        shown, context = await self._room.look(reference), self._room.context
+        shown, context = await self._shared.look(reference), self._shared.context
         return await pictured(context.client, context.store, of_type(CampaignShow, shown)) if shown else None
 
     async def _drawn(self, asked: str) -> Markup:
         """The chart for `<language> <campaign>`."""
         code, _, reference = asked.partition(" ")
-        whole, now = await self._pictures(reference, reference), self._room.clock()
+        whole, now = await self._pictures(reference, reference), self._shared.clock()
         if whole is None:
             return Markup()
         ahead = None if whole.shown.status.ended else now
@@ -187,12 +191,11 @@ class Campaigns:
         self, seen: CampaignAccess, visitor: Visitor, begin: int, reminded: RemindedCount | None = None, **more: str
     ) -> Response:
         """A form whose reminder is unsure keeps its `token`."""
-        people, language, frame = seen.people, visitor.reader.language, await self._answers.frame(visitor)
-        names = PeopleNames(self._room.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
-        some = await looked_at(self._room.context.client, _some(people, begin))
-        deeds = tuple(steps_of(seen.shown, Who.OWNER)) if seen.everything else ()
-        today = await owners_day(seen.shown.requester, self._room.clock(), self._room.directory)
-        return self._answers.renderer.page(
+        people, language, frame = seen.people, visitor.reader.language, await self._responses.frame(visitor)
+        names = PeopleNames(self._shared.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
+        some = await looked_at(self._shared.context.client, _page_of_missing(people, begin))
+        deeds = tuple(action_forms(seen.shown, ActorRole.OWNER)) if seen.everything else ()
+        return self._responses.renderer.page(
             "campaign.html",
             visitor.reader.language,
             frame=frame,
@@ -201,7 +204,7 @@ class Campaigns:
             everything=seen.everything,
             sentences=_sentences(seen, visitor),
             so_far=(people.done, people.wanted),
-            rows=[await self._row(one, visitor, names, today) for one in some],
+            rows=[await self._row(one, visitor, names) for one in some],
             missing=len(people.missing),
             begin=begin,
             shown_at_most=SHOWN_AT_MOST,
@@ -228,40 +231,40 @@ class Campaigns:
         }
 
     async def _told(self, seen: CampaignAccess, visitor: Visitor, names: PeopleNames) -> FollowUpText:
-        titled = seen.everything or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
-        return await told(
+        titled = seen.everything or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
+        return await build_text(
             seen.shown,
             visitor,
             names.of,
-            self._room.clock(),
-            kind=await self._room.kinds.label(seen.shown.kind, visitor.reader.language),
+            self._shared.clock(),
+            kind=await self._shared.kinds.label(seen.shown.kind, visitor.reader.language),
             everything=seen.everything,
             titled=titled,
         )
 
-    async def _row(self, one: MissingMember, visitor: Visitor, names: PeopleNames, today: date) -> MissingRow:
-        reader, now, line = visitor.reader, self._room.clock(), one.line
+    async def _row(self, one: MissingMember, visitor: Visitor, names: PeopleNames) -> MissingRow:
+        reader, now, line = visitor.reader, self._shared.clock(), one.line
         due = reader.shortly(one.due_at, now) if one.due_at else line.due
         since = reader.shortly(one.since, now) if one.since else ""
-        state = chip_of(Of.MEMBER, one.state, reader.language)
+        state = chip_of(StateOwner.MEMBER, one.state, reader.language)
         name = await names.in_full(line.person, line.request)
-        return MissingRow(line.person, name, state, since, due, one.overdue(now, today), one.can_be_reminded)
+        return MissingRow(line.person, name, state, since, due, one.overdue(now), one.can_be_reminded)
 
 
-def _some(people: MissingPeople, begin: int) -> list[MemberOutcome]:
+def _page_of_missing(people: MissingPeople, begin: int) -> list[MemberOutcome]:
     return people.missing[begin : begin + SHOWN_AT_MOST]
 
 
-def _place(text: str) -> int:
+def _parse_offset(text: str) -> int:
     """The first row of the page, 0 for nonsense."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else 0
 
 
-def _said(request: Request, visitor: Visitor) -> str:
+def _done_message(request: Request, visitor: Visitor) -> str:
     query, language = request.query_params, visitor.reader.language
     if "reminded" not in query:
-        return news(query.get("done", ""), Kind.CAMPAIGN, visitor)
-    done, asked = _place(query["reminded"]), _place(query.get("of", ""))
+        return done_message(query.get("done", ""), Kind.CAMPAIGN, visitor)
+    done, asked = _parse_offset(query["reminded"]), _parse_offset(query.get("of", ""))
     said = language.say_count("{count} person is being reminded.", "{count} people are being reminded.", done)
     others = language.say("The others were told within the hour, or have acknowledged meanwhile.")
     return f"{said} {others}" if asked > done else said
@@ -284,11 +287,11 @@ def _sentences(seen: CampaignAccess, visitor: Visitor) -> tuple[str, ...]:
             all=everybody,
         )
     if shown.status.ended:
-        return (how, *ending(shown.status, reader.language, Kind.CAMPAIGN))
+        return (how, *ending_sentences(shown.status, reader.language, Kind.CAMPAIGN))
     last = reader.language.say("The last day is {date}.", date=reader.date(shown.due))
     late = reader.language.say("Late acknowledgements are accepted until {date}.", date=reader.date(shown.last_day))
     return (how, last, late) if shown.last_day > shown.due else (how, last)
 
 
 def _counts(counts: Counts, visitor: Visitor) -> list[tuple[str, int]]:
-    return [(chip_of(Of.MEMBER, name, visitor.reader.language).text, count) for name, count in counts if count]
+    return [(chip_of(StateOwner.MEMBER, name, visitor.reader.language).text, count) for name, count in counts if count]

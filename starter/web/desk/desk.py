@@ -1,8 +1,7 @@
-"""Composition of the desk."""
+"""Puts the desk together."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.requests import Request
@@ -15,93 +14,91 @@ from starter.boot import clients
 from starter.boot.context import Context
 from starter.config.settings import Settings
 from starter.web.desk.access import ReaderRoles
-from starter.web.desk.answers import Answers, Kinds, RequestContext
 from starter.web.desk.campaigns import Campaigns
-from starter.web.desk.cards import FRONT, NOT_THERE
+from starter.web.desk.fixed_screens import FRONT, NOT_THERE
 from starter.web.desk.follow_ups import FollowUps
 from starter.web.desk.lists import Lists
-from starter.web.desk.sessions import Authenticator, Cookies, SignIn, SignOn, Visitor, reacher, teller
-from starter.web.desk.sign_in import Entrance
+from starter.web.desk.responses import DeskResponses, KindCatalogue, RequestContext
+from starter.web.desk.sessions import (
+    Authenticator,
+    Cookies,
+    SignIn,
+    SignOn,
+    Visitor,
+    reachability_check,
+    sign_in_sender,
+)
+from starter.web.desk.sign_in import SignInPages
 from starter.web.forms import FormGuard, Send
-from starter.web.looks import LookAt, looker
 from starter.web.rendering import OURS, Brand, Renderer, Tab
-
-
-@dataclass(frozen=True)
-class DeskParts:
-    directory: FileDirectory
-    guard: FormGuard
-    cookies: Cookies
-    sign_in: SignIn
-    on: SignOn
-    context: Context
-    kinds: Kinds
-    links: SigningLinks
-    look: LookAt
-    send: Send
-    operators: str = ""
-    brand: Brand = OURS
+from starter.web.view_reader import ReadView, desk_view_reader
 
 
 class Desk:
-    """`/desk` and everything below it, and the link to it at `/`."""
-
     def __init__(
         self,
-        parts: DeskParts,
         *,
+        directory: FileDirectory,
+        guard: FormGuard,
+        cookies: Cookies,
+        sign_in: SignIn,
+        on: SignOn,
+        context: Context,
+        kinds: KindCatalogue,
+        links: SigningLinks,
+        look: ReadView,
+        send: Send,
+        operators: str = "",
+        brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        door = Authenticator(parts.sign_in, parts.cookies, parts.directory, parts.on, clock)
-        standings = ReaderRoles(parts.directory, parts.operators)
-        self._answers = Answers(Renderer(parts.brand, desk=parts.cookies.root), parts.guard, door, seconds, self._tabs)
-        room = RequestContext(self._answers, parts.context, parts.directory, standings, parts.kinds, parts.look, clock)
-        self._lists = Lists(room)
-        self._campaigns = Campaigns(room, parts.send, seconds)
-        self._follow_ups = FollowUps(room, parts.links, parts.send)
-        self._entrance = Entrance(self._answers, parts.sign_in, parts.cookies, clock)
+        door = Authenticator(sign_in, cookies, directory, on, clock)
+        self._responses = DeskResponses(Renderer(brand, desk=cookies.root), guard, door, seconds, self._tabs)
+        roles = ReaderRoles(directory, operators)
+        shared = RequestContext(self._responses, context, directory, roles, kinds, look, clock)
+        self._lists = Lists(shared)
+        self._campaigns = Campaigns(shared, send, seconds)
+        self._follow_ups = FollowUps(shared, links, send)
+        self._entrance = SignInPages(self._responses, sign_in, cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
         return [
-            Route("/", self._answers.anybody(self.front), methods=["GET"]),
+            Route("/", self._responses.anybody(self.front), methods=["GET"]),
             *self._lists.routes(),
             *self._campaigns.routes(),
             *self._follow_ups.routes(),
             *self._entrance.routes(),
-            Route("/desk/{nothing:path}", self._answers.visitors(self.nowhere), methods=["GET"]),
+            Route("/desk/{nothing:path}", self._responses.visitors(self.nowhere), methods=["GET"]),
         ]
 
     async def front(self, request: Request) -> Response:
-        return self._answers.card(FRONT, request)
+        return self._responses.card(FRONT, request)
 
     async def nowhere(self, request: Request, visitor: Visitor) -> Response:
-        """404, with a link back."""
-        return await self._answers.inside(NOT_THERE, visitor)
+        return await self._responses.inside(NOT_THERE, visitor)
 
     async def _tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
         return await self._lists.tabs(visitor, here)
 
 
-def desk_of(
+def make_desk(
     settings: Settings, context: Context, directory: FileDirectory, guard: FormGuard, send: Send, *, brand: Brand
 ) -> Desk:
     client, store = context.client, context.store
     cookies = Cookies(settings.link_secret, settings.link_base)
-    sign_in = SignIn(store, directory, clients.ways_in(settings), teller(client), reacher(client))
+    sign_in = SignIn(store, directory, clients.ways_in(settings), sign_in_sender(client), reachability_check(client))
     return Desk(
-        DeskParts(
-            directory=directory,
-            guard=guard,
-            cookies=cookies,
-            sign_in=sign_in,
-            on=SignOn(settings.desk_user_header, settings.desk_proxies),
-            context=context,
-            kinds=Kinds(settings.policies),
-            links=clients.links(settings),
-            look=looker(context),
-            send=send,
-            operators=settings.operators,
-            brand=brand,
-        )
+        directory=directory,
+        guard=guard,
+        cookies=cookies,
+        sign_in=sign_in,
+        on=SignOn(settings.desk_user_header, settings.desk_proxies),
+        context=context,
+        kinds=KindCatalogue(settings.policies),
+        links=clients.links(settings),
+        look=desk_view_reader(context),
+        send=send,
+        operators=settings.operators,
+        brand=brand,
     )

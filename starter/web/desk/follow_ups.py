@@ -14,13 +14,13 @@ from activities.people.language import phrase
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
 from starter.queries.onboarding import preview_link
-from starter.web.actions import Action, Posted, handing_over, to_decide
-from starter.web.desk.access import Access, Right, Step, right_of
-from starter.web.desk.answers import PeopleNames, RequestContext
-from starter.web.desk.cards import NOT_THERE
-from starter.web.desk.follow_up_words import FollowUpText, told
+from starter.web.actions import Action, PostedForm, onboarding_to_decide, replaceable_people
+from starter.web.desk.access import ActionForm, FollowUpAccess, Right, right_of
+from starter.web.desk.fixed_screens import NOT_THERE
+from starter.web.desk.follow_up_text import FollowUpText, build_text
+from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
-from starter.web.forms import NotDone, Send, WhyNot, attempted
+from starter.web.forms import FailureReason, FormFailure, Send, send_form
 from starter.web.kinds import KIND_PAGES
 from workflows.kinds import Kind, WorkflowName, kinds
 from workflows.model.receipts import OperationState, Receipt
@@ -37,14 +37,14 @@ _NEWS: Final = {
 
 
 class FollowUps:
-    def __init__(self, room: RequestContext, links: SigningLinks, send: Send) -> None:
-        self._room = room
-        self._answers = room.answers
+    def __init__(self, shared: RequestContext, links: SigningLinks, send: Send) -> None:
+        self._shared = shared
+        self._responses = shared.responses
         self._links = links
         self._send = send
 
     def routes(self) -> list[BaseRoute]:
-        visitors, acting = self._answers.visitors, self._answers.acting
+        visitors, acting = self._responses.visitors, self._responses.acting
         pages = {kind: f"/desk/{at_desk(WorkflowName(kind, '{id}'))}" for kind in kinds()}
         deciding = f"{pages[Kind.ONBOARDING]}/{{part}}/{{choice}}"
         return [
@@ -58,76 +58,76 @@ class FollowUps:
     async def show(self, request: Request, visitor: Visitor) -> Response:
         seen = await self._seen(request, visitor)
         if seen is None:
-            return await self._answers.inside(NOT_THERE, visitor)
-        return self._answers.renderer.page(
+            return await self._responses.inside(NOT_THERE, visitor)
+        return self._responses.renderer.page(
             "follow_up.html",
             visitor.reader.language,
-            frame=await self._answers.frame(visitor),
+            frame=await self._responses.frame(visitor),
             it=await self._told(seen, visitor),
             deeds=[
                 (one.address, self._say(visitor, one.spec.label), one.spec.grave) for one in seen.steps if not one.part
             ],
             own=self._own_page(seen, visitor),
             preview=self._preview(seen),
-            own_says=self._say(visitor, KIND_PAGES[(to_decide(seen.shown) or seen.what).kind].own_page),
-            done=news(request.query_params.get("done", ""), seen.what.kind, visitor),
+            own_says=self._say(visitor, KIND_PAGES[(onboarding_to_decide(seen.shown) or seen.what).kind].own_page),
+            done=done_message(request.query_params.get("done", ""), seen.what.kind, visitor),
         )
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
         seen, step = await self._seen(request, visitor), _step(request)
         if seen is None or step is None or not seen.permits(step):
-            return await self._answers.inside(NOT_THERE, visitor)
+            return await self._responses.inside(NOT_THERE, visitor)
         if step not in seen.steps:
-            return self._answers.renderer.to_desk(at_desk(seen.what))
+            return self._responses.renderer.to_desk(at_desk(seen.what))
         return await self._asking(step, seen, visitor)
 
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Carry it out, once however often the form is sent."""
         seen, step = await self._seen(request, visitor), _step(request)
         if seen is None or step is None or not seen.permits(step, form):
-            return await self._answers.inside(NOT_THERE, visitor)
+            return await self._responses.inside(NOT_THERE, visitor)
         page = at_desk(seen.what)
-        sent = await attempted(self._sent(step, seen, visitor, form), seen.what.reference)
-        if isinstance(sent, NotDone):
-            if sent.fault is WhyNot.ENDED:
-                return self._answers.renderer.to_desk(f"{page}?done={_LATE}")
+        sent = await send_form(self._sent(step, seen, visitor, form), seen.what.reference)
+        if isinstance(sent, FormFailure):
+            if sent.fault is FailureReason.ENDED:
+                return self._responses.renderer.to_desk(f"{page}?done={_LATE}")
             return await self._asking(step, seen, visitor, form, sent)
         done = step.address.rpartition("/")[2] if sent.state is not OperationState.OPEN else _UNDER_WAY
-        return self._answers.renderer.to_desk(f"{page}?done={done}")
+        return self._responses.renderer.to_desk(f"{page}?done={done}")
 
-    async def _sent(self, step: Step, seen: Access, visitor: Visitor, form: dict[str, str]) -> Receipt:
+    async def _sent(self, step: ActionForm, seen: FollowUpAccess, visitor: Visitor, form: dict[str, str]) -> Receipt:
         to = await self._taker(seen, form.get("to", "")) if step.action is Action.DELEGATE else None
-        posted = Posted(visitor.id, form, part=step.part, signer=form.get("signer", ""), to=to)
-        op = self._answers.guard.op(visitor.name, form)
+        posted = PostedForm(visitor.id, form, part=step.part, signer=form.get("signer", ""), to=to)
+        op = self._responses.guard.op(visitor.name, form)
         return await self._send(seen.what.reference, step.spec.command(posted).replace(op=op), op)
 
-    async def _taker(self, seen: Access, words: str) -> str | None:
+    async def _taker(self, seen: FollowUpAccess, words: str) -> str | None:
         """A colleague named by the task, else a person of the directory."""
         if words in seen.shown.delegates:
             return words
-        found = await self._room.directory.named(words)
+        found = await self._shared.directory.named(words)
         return found.id if found else None
 
-    async def _seen(self, request: Request, visitor: Visitor) -> Access | None:
+    async def _seen(self, request: Request, visitor: Visitor) -> FollowUpAccess | None:
         """None when it does not concern the visitor."""
         what = _what(request)
-        shown = await self._room.look(what.reference) if what and is_request_id(what.id) else None
+        shown = await self._shared.look(what.reference) if what and is_request_id(what.id) else None
         if what is None or shown is None:
             return None
-        standing = await self._room.standings.of(visitor)
-        right = right_of(visitor, standing, shown)
-        return Access(what, shown, right, standing.below) if right is not Right.NOTHING else None
+        role = await self._shared.roles.of(visitor)
+        right = right_of(visitor, role, shown)
+        return FollowUpAccess(what, shown, right, role.below) if right is not Right.NOTHING else None
 
-    async def _told(self, seen: Access, visitor: Visitor) -> FollowUpText:
+    async def _told(self, seen: FollowUpAccess, visitor: Visitor) -> FollowUpText:
         names = self._names(seen)
-        titled = seen.right is not Right.LOOK or await self._room.kinds.lets_titles_be_read(seen.shown.kind)
+        titled = seen.right is not Right.LOOK or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
         everything = seen.right is Right.EVERYTHING
-        return await told(
+        return await build_text(
             seen.shown,
             visitor,
             names.of,
-            self._room.clock(),
-            kind=await self._room.kinds.label(seen.shown.kind, visitor.reader.language),
+            self._shared.clock(),
+            kind=await self._shared.kinds.label(seen.shown.kind, visitor.reader.language),
             everything=everything,
             titled=titled,
             steps=seen.steps,
@@ -135,17 +135,17 @@ class FollowUps:
 
     async def _asking(
         self,
-        step: Step,
-        seen: Access,
+        step: ActionForm,
+        seen: FollowUpAccess,
         visitor: Visitor,
         form: Mapping[str, str] = MappingProxyType({}),
-        why: NotDone | None = None,
+        why: FormFailure | None = None,
     ) -> Response:
         """The confirmation page; with the sent `form` and why it failed."""
         spec, language, names = step.spec, visitor.reader.language, self._names(seen)
-        say, frame = language.say, await self._answers.frame(visitor)
+        say, frame = language.say, await self._responses.frame(visitor)
         answer = seen.shown.given_answer if step.action is Action.DONE else None
-        return self._answers.renderer.page(
+        return self._responses.renderer.page(
             "act.html",
             language,
             frame=frame,
@@ -164,37 +164,37 @@ class FollowUps:
             colleagues=[(person, await names.of(person)) for person in seen.shown.delegates],
             form=form,
             # What was not confirmed is sent again as the same change.
-            token=form["token"] if why and why.fault is not WhyNot.REFUSED else frame.token,
+            token=form["token"] if why and why.fault is not FailureReason.REFUSED else frame.token,
             refusal=why.says(language) if why else "",
         )
 
-    def _names(self, seen: Access) -> PeopleNames:
-        return PeopleNames(self._room.directory, seen.what.workflow_id)
+    def _names(self, seen: FollowUpAccess) -> PeopleNames:
+        return PeopleNames(self._shared.directory, seen.what.workflow_id)
 
-    def _own_page(self, seen: Access, visitor: Visitor) -> str:
+    def _own_page(self, seen: FollowUpAccess, visitor: Visitor) -> str:
         """The link for somebody whose turn it is; of a decision, the onboarding's desk page."""
-        if visitor.id not in handing_over(seen.shown) or seen.shown.status.ended:
+        if visitor.id not in replaceable_people(seen.shown) or seen.shown.status.ended:
             return ""
-        if about := to_decide(seen.shown):
+        if about := onboarding_to_decide(seen.shown):
             return self._links.desk(about.reference)
         return self._links.link(seen.what.reference, visitor.id, use_of(seen.what.kind))
 
-    def _preview(self, seen: Access) -> str:
+    def _preview(self, seen: FollowUpAccess) -> str:
         """The customer's view, for those with all rights."""
         if seen.right is not Right.EVERYTHING or not seen.shown.previewed:
             return ""
-        return preview_link(self._links, of_type(OnboardingShow, seen.shown), now=self._room.clock()).link
+        return preview_link(self._links, of_type(OnboardingShow, seen.shown), now=self._shared.clock()).link
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)
 
 
-def news(done: str, kind: Kind, visitor: Visitor) -> str:
+def done_message(done: str, kind: Kind, visitor: Visitor) -> str:
     """The message about an action just done."""
     say = visitor.reader.language.say
     if done in (_UNDER_WAY, _LATE):
         return say(_NEWS[done])
-    step = (KIND_PAGES[kind].decides_parts and Step.about("", done)) or Step.of(done, kind)
+    step = (KIND_PAGES[kind].decides_parts and ActionForm.about("", done)) or ActionForm.of(done, kind)
     return say(step.spec.done) if step else ""
 
 
@@ -206,8 +206,8 @@ def _what(request: Request) -> WorkflowName | None:
     return named_at_desk(request.url.path.removeprefix("/desk/"))
 
 
-def _step(request: Request) -> Step | None:
+def _step(request: Request) -> ActionForm | None:
     what, params = _what(request), request.path_params
     if "part" in params:
-        return Step.about(params["part"], params["choice"])
-    return Step.of(params["deed"], what.kind) if what else None
+        return ActionForm.about(params["part"], params["choice"])
+    return ActionForm.of(params["deed"], what.kind) if what else None

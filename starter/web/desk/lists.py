@@ -23,12 +23,12 @@ from starter.queries.filters import SETTLED, Wanted
 from starter.queries.lists import RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type
 from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, ReaderRole, View
-from starter.web.desk.answers import PeopleNames, RequestContext
-from starter.web.desk.cards import NOT_THERE
+from starter.web.desk.fixed_screens import NOT_THERE
+from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.kinds import KIND_PAGES
 from starter.web.rendering import Tab
-from starter.web.status import STATES, Chip, Of, problems_of, status_chip
+from starter.web.status import STATES, Chip, StateOwner, problems_of, status_chip
 from workflows.kinds import Kind, kinds, named
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
@@ -82,7 +82,7 @@ class Filters:
         return LIVING if self.status == OPEN else (Status(self.status),)
 
 
-def wanted(view: View, visitor: Visitor, standing: ReaderRole, filters: Filters) -> Wanted:
+def build_query(view: View, visitor: Visitor, role: ReaderRole, filters: Filters) -> Wanted:
     """The query of a view; `Refusal` for a bad id.
 
     A campaign is one row for its owner, not all its requests, unless they filter by kind or person.
@@ -103,11 +103,11 @@ def wanted(view: View, visitor: Visitor, standing: ReaderRole, filters: Filters)
         case View.ASKED:
             return replace(base, requester=visitor.id)
         case View.PEOPLE:
-            return replace(base, people=standing.reports[:PEOPLE_AT_MOST], by_person=True)
+            return replace(base, people=role.reports[:PEOPLE_AT_MOST], by_person=True)
         case View.ATTENTION:
             return replace(base, attention=True)
         case View.ONBOARDINGS | View.CAMPAIGNS:
-            mine = () if standing.operator else (visitor.id, *standing.reports)[:PEOPLE_AT_MOST]
+            mine = () if role.operator else (visitor.id, *role.reports)[:PEOPLE_AT_MOST]
             kind = Kind.ONBOARDING if view is View.ONBOARDINGS else Kind.CAMPAIGN
             return replace(base, people=mine, types=(kind.spec.workflow,))
 
@@ -140,7 +140,7 @@ class ListRow:
     """Heading of a group of rows."""
 
 
-NameBeside = Callable[[str, str | None], Awaitable[str]]
+FindName = Callable[[str, str | None], Awaitable[str]]
 """Also finds people of a workflow's file."""
 Label = Callable[[str, Language], Awaitable[str]]
 """Name of a kind in a language."""
@@ -149,7 +149,7 @@ Label = Callable[[str, Language], Awaitable[str]]
 @dataclass(frozen=True)
 class RowReader:
     reader: Reader
-    name: NameBeside
+    name: FindName
     label: Label
     now: datetime
 
@@ -213,7 +213,7 @@ _MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """The byte order mark, for spreadsheets."""
 
 
-def written(cells: Sequence[str], *, first: bool = False) -> str:
+def csv_line(cells: Sequence[str], *, first: bool = False) -> str:
     """One line; titles are untrusted."""
     line = io.StringIO()
     put(line, cells, ())
@@ -236,13 +236,13 @@ class ListPage:
 
 
 class Lists:
-    def __init__(self, room: RequestContext) -> None:
-        self._room = room
-        self._answers = room.answers
+    def __init__(self, shared: RequestContext) -> None:
+        self._shared = shared
+        self._responses = shared.responses
         self._places = asyncio.Semaphore(CAMPAIGNS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
-        visitors = self._answers.visitors
+        visitors = self._responses.visitors
         views = "|".join(View)
         return [
             Route("/desk", visitors(self.list), methods=["GET"]),
@@ -251,19 +251,19 @@ class Lists:
         ]
 
     async def list(self, request: Request, visitor: Visitor) -> Response:
-        view, standing = _view(request), await self._room.standings.of(visitor)
-        if view not in standing.views:
-            return await self._answers.inside(NOT_THERE, visitor)
+        view, role = _view(request), await self._shared.roles.of(visitor)
+        if view not in role.views:
+            return await self._responses.inside(NOT_THERE, visitor)
         filters, say = Filters.of(request.query_params, view), visitor.reader.language.say
         found, refusal = ListPage((), 0, "", sorted=True), ""
         try:
-            found = await self._found(view, visitor, standing, filters, request.query_params.get("from"))
+            found = await self._found(view, visitor, role, filters, request.query_params.get("from"))
         except Refusal as refused:
             refusal = say(str(refused))
-        return self._answers.renderer.page(
+        return self._responses.renderer.page(
             "list.html",
             visitor.reader.language,
-            frame=await self._answers.frame(visitor, view),
+            frame=await self._responses.frame(visitor, view),
             status=400 if refusal else 200,
             view=view.value,
             heading=say(LABELS[view]),
@@ -271,61 +271,61 @@ class Lists:
             filters=filters,
             refusal=refusal,
             statuses=_statuses(visitor),
-            kinds=await self._room.kinds.labels(visitor.reader.language),
-            standing=standing,
+            kinds=await self._shared.kinds.labels(visitor.reader.language),
+            role=role,
             people_at_most=PEOPLE_AT_MOST,
             sorted_at_most=lists.SORTED_AT_MOST,
         )
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
-        view, standing = _view(request), await self._room.standings.of(visitor)
-        if view not in standing.views:
-            return await self._answers.inside(NOT_THERE, visitor)
+        view, role = _view(request), await self._shared.roles.of(visitor)
+        if view not in role.views:
+            return await self._responses.inside(NOT_THERE, visitor)
         try:
-            asked = wanted(view, visitor, standing, Filters.of(request.query_params, view))
+            asked = build_query(view, visitor, role, Filters.of(request.query_params, view))
         except Refusal:
-            return self._answers.renderer.to_desk(f"{view}?{request.url.query}")
+            return self._responses.renderer.to_desk(f"{view}?{request.url.query}")
         # The first page is read before anything is sent: what does not answer is told as a page.
-        first = await lists.page(self._room.context, asked, size=lists.SORTED_AT_MOST, now=self._room.clock())
-        name = f"countersign-{view}-{self._room.clock():%Y-%m-%d}.csv"
-        headers = {**self._answers.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
-        body = self._spreadsheet(view, visitor, standing, asked, first)
+        first = await lists.page(self._shared.context, asked, size=lists.SORTED_AT_MOST, now=self._shared.clock())
+        name = f"countersign-{view}-{self._shared.clock():%Y-%m-%d}.csv"
+        headers = {**self._responses.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
+        body = self._spreadsheet(view, visitor, role, asked, first)
         return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
         say = visitor.reader.language.say
         return tuple(
-            Tab(view, say(LABELS[view]), view == here) for view in (await self._room.standings.of(visitor)).views
+            Tab(view, say(LABELS[view]), view == here) for view in (await self._shared.roles.of(visitor)).views
         )
 
     async def _found(
-        self, view: View, visitor: Visitor, standing: ReaderRole, filters: Filters, cursor: str | None
+        self, view: View, visitor: Visitor, role: ReaderRole, filters: Filters, cursor: str | None
     ) -> ListPage:
-        now = self._room.clock()
-        asked = wanted(view, visitor, standing, filters)
-        page = await lists.page(self._room.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
-        telling = RowReader(visitor.reader, PeopleNames(self._room.directory).of, self._room.kinds.label, now)
-        rows = await self._rows(page.lines, telling, view, visitor, standing)
+        now = self._shared.clock()
+        asked = build_query(view, visitor, role, filters)
+        page = await lists.page(self._shared.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
+        telling = RowReader(visitor.reader, PeopleNames(self._shared.directory).of, self._shared.kinds.label, now)
+        rows = await self._rows(page.lines, telling, view, visitor, role)
         if view is View.PEOPLE:
-            rows = await _grouped(rows, page.lines, telling, standing)
+            rows = await _grouped(rows, page.lines, telling, role)
         if view is View.CAMPAIGNS:
             rows = await self._so_far(rows, page.lines, telling)
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
         return ListPage(rows, page.total, more, page.in_order)
 
     async def _rows(
-        self, lines: Sequence[RequestLine], telling: RowReader, view: View, visitor: Visitor, standing: ReaderRole
+        self, lines: Sequence[RequestLine], telling: RowReader, view: View, visitor: Visitor, role: ReaderRole
     ) -> tuple[ListRow, ...]:
-        titled = [await self._titled(view, line, visitor, standing) for line in lines]
+        titled = [await self._titled(view, line, visitor, role) for line in lines]
         told = (telling.row(line, titled=known) for line, known in zip(lines, titled, strict=True))
         return tuple(await asyncio.gather(*told))
 
-    async def _titled(self, view: View, line: RequestLine, visitor: Visitor, standing: ReaderRole) -> bool:
+    async def _titled(self, view: View, line: RequestLine, visitor: Visitor, role: ReaderRole) -> bool:
         """Whether the title may be shown to the visitor."""
         if view in (View.ONBOARDINGS, View.CAMPAIGNS):
-            mine = line.requester == visitor.id or line.requester in standing.below or visitor.id in line.waiting_for
-            return standing.operator or mine or await self._room.kinds.lets_titles_be_read(line.kind)
-        return view is not View.PEOPLE or await self._room.kinds.lets_titles_be_read(line.kind)
+            mine = line.requester == visitor.id or line.requester in role.below or visitor.id in line.waiting_for
+            return role.operator or mine or await self._shared.kinds.lets_titles_be_read(line.kind)
+        return view is not View.PEOPLE or await self._shared.kinds.lets_titles_be_read(line.kind)
 
     async def _so_far(
         self, rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader
@@ -340,47 +340,47 @@ class Lists:
 
     async def _one_so_far(self, row: ListRow, line: RequestLine, telling: RowReader) -> ListRow:
         async with self._places:
-            shown = await self._room.look(line.workflow_id)
+            shown = await self._shared.look(line.workflow_id)
             if shown is None or shown.partial:
                 return row
             shown = of_type(CampaignShow, shown)
-            known = await so_far(self._room.context.client, shown)
+            known = await so_far(self._shared.context.client, shown)
         opens = telling.reader.instant(shown.opens_at) if shown.frozen is None and line.open else ""
         return replace(row, so_far=known, opens=opens)
 
     async def _spreadsheet(
-        self, view: View, visitor: Visitor, standing: ReaderRole, asked: Wanted, page: lists.LinesPage
+        self, view: View, visitor: Visitor, role: ReaderRole, asked: Wanted, page: lists.LinesPage
     ) -> AsyncIterator[str]:
-        names, left = PeopleNames(self._room.directory).of, CSV_AT_MOST
-        telling = RowReader(visitor.reader, names, self._room.kinds.label, self._room.clock())
-        yield written([visitor.reader.language.say(one) for one in HEAD], first=True)
+        names, left = PeopleNames(self._shared.directory).of, CSV_AT_MOST
+        telling = RowReader(visitor.reader, names, self._shared.kinds.label, self._shared.clock())
+        yield csv_line([visitor.reader.language.say(one) for one in HEAD], first=True)
         while True:
             lines = page.lines[:left]
             for some in (lines[at : at + PAGE_SIZE] for at in range(0, len(lines), PAGE_SIZE)):
-                for line, row in zip(some, await self._rows(some, telling, view, visitor, standing), strict=True):
+                for line, row in zip(some, await self._rows(some, telling, view, visitor, role), strict=True):
                     said = (row.title, row.kind, row.status.text, row.asked_by, row.waiting_for)
                     problems = " ".join(row.problems)
-                    yield written([_reference(line), *said, _instant(line.since), _due(line), problems])
+                    yield csv_line([_reference(line), *said, _instant(line.since), _due(line), problems])
             left -= len(page.lines)
             if page.cursor is None or left <= 0:
                 return
-            page = await lists.page(self._room.context, asked, size=lists.SORTED_AT_MOST, cursor=page.cursor)
+            page = await lists.page(self._shared.context, asked, size=lists.SORTED_AT_MOST, cursor=page.cursor)
 
 
 async def _grouped(
-    rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader, standing: ReaderRole
+    rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader, role: ReaderRole
 ) -> tuple[ListRow, ...]:
     """Rows grouped by the visitor's people."""
     groups: dict[str, list[ListRow]] = {}
     for row, line in zip(rows, lines, strict=True):
-        found = await _in_group(row, line, telling, standing)
+        found = await _in_group(row, line, telling, role)
         groups.setdefault(found.group, []).append(found)
     return tuple(row for group in groups.values() for row in group)
 
 
-async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, standing: ReaderRole) -> ListRow:
+async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, role: ReaderRole) -> ListRow:
     say = telling.reader.language.say
-    if line.open and (person := waits_for(line.waiting_for, standing.below)):
+    if line.open and (person := waits_for(line.waiting_for, role.below)):
         return replace(row, group=await telling.name(person, None))
     return replace(row, group=say("Asked by your people"))
 
@@ -391,7 +391,7 @@ def _view(request: Request) -> View:
 
 def _statuses(visitor: Visitor) -> list[tuple[str, str]]:
     say = visitor.reader.language.say
-    told = [(status, say(words)) for status, (words, _) in STATES[Of.FOLLOW_UP].items() if status != OPEN]
+    told = [(status, say(words)) for status, (words, _) in STATES[StateOwner.FOLLOW_UP].items() if status != OPEN]
     return [(OPEN, say("open")), (ANY, say("all")), *told]
 
 

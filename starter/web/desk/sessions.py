@@ -51,7 +51,7 @@ _ID_LENGTH: Final = 100
 
 
 @dataclass(frozen=True)
-class Ask:
+class SignInRequest:
     """A browser asked to sign in as `person`, empty for an unknown one."""
 
     person: str
@@ -91,14 +91,14 @@ class Cookies:
         self._sessions = Seal(secret, b"countersign/desk/session/v1")
         self._known = Seal(secret, b"countersign/desk/known/v1")
 
-    def ask(self, request: Request, now: datetime) -> Ask | None:
+    def ask(self, request: Request, now: datetime) -> SignInRequest | None:
         if (found := _opened(self._asks, request.cookies.get(_ASK, ""), 4)) is None:
             return None
         person, nonce, at, to = found
-        ask = Ask(person.strip(), nonce, _instant(at), to)
+        ask = SignInRequest(person.strip(), nonce, _instant(at), to)
         return ask if ask.at <= now < ask.at + VALID_FOR else None
 
-    def keep_ask(self, response: Response, ask: Ask) -> None:
+    def keep_ask(self, response: Response, ask: SignInRequest) -> None:
         text = "\n".join((ask.person.ljust(_ID_LENGTH), ask.nonce, str(int(ask.at.timestamp())), ask.to))
         self._set(response, _ASK, self._asks.seal(text), VALID_FOR)
 
@@ -181,7 +181,7 @@ TRIED_AT_MOST: Final = 10_000
 """Remembered asks that sent no message; those that did are few and kept."""
 
 
-class Tries:
+class CodeTries:
     """Failed codes in this process, counted alike whether a message was sent or not.
 
     Asks without a message cannot push out others.
@@ -194,7 +194,7 @@ class Tries:
     def __len__(self) -> int:
         return len(self._sent) + len(self._unsent)
 
-    def take(self, ask: Ask, now: datetime) -> int | None:
+    def take(self, ask: SignInRequest, now: datetime) -> int | None:
         """Count a try; the number left, None when there was none."""
         tried = self._sent if ask.person else self._unsent
         before, _ = tried.get(ask.nonce, (0, ask.at))
@@ -224,7 +224,7 @@ _NO_PERSON: Final = "nobody"
 
 
 @dataclass(frozen=True)
-class Asking:
+class SignInSource:
     """`known` signed in with this browser before, empty for nobody."""
 
     address: str = ""
@@ -239,7 +239,7 @@ class AllowedMessages:
         self._of_an_address = Buckets(MESSAGES_FROM_AN_ADDRESS, seconds)
         self._of_a_person = Buckets(MESSAGES_TO_A_PERSON, seconds)
 
-    async def take(self, person: str, asking: Asking, now: datetime) -> bool:
+    async def take(self, person: str, asking: SignInSource, now: datetime) -> bool:
         """Whether a message may be sent; counts it. Raises `StoreFailure`."""
         known = asking.known == person
         if not known and self._of_an_address.wait(_of(person, asking)):
@@ -253,7 +253,7 @@ class AllowedMessages:
         """The same for an unknown person: False, with the same reads and no write."""
         return await self._store.was_used(now.date(), _NO_PERSON)
 
-    def came_in(self, person: str, asking: Asking) -> None:
+    def came_in(self, person: str, asking: SignInSource) -> None:
         """They are known where they ask from."""
         self._of_an_address.give_back(_of(person, asking))
 
@@ -272,21 +272,21 @@ class AllowedMessages:
         return False
 
 
-def _of(person: str, asking: Asking) -> str:
+def _of(person: str, asking: SignInSource) -> str:
     return f"{person} {holder_of(asking.address)}"
 
 
 ANSWER_AFTER: Final = 0.4
 """Seconds, the same for everybody."""
 _TEMPORAL_SECONDS: Final = 5.0
-_ANYWHERE: Final = Asking()
+_ANYWHERE: Final = SignInSource()
 
-Tell = Callable[[SignInOrder], Awaitable[None]]
+SendSignIn = Callable[[SignInOrder], Awaitable[None]]
 """Has a worker send a sign-in message, or remove a used one; raises `TemporalRefused`."""
 
 
 @dataclass(frozen=True)
-class Wrong:
+class WrongCode:
     """A wrong code, and the tries left."""
 
     left: int
@@ -300,7 +300,7 @@ class SignIn:
         store: Store,
         directory: FileDirectory,
         ways_in: WaysIn,
-        tell: Tell,
+        tell: SendSignIn,
         reach: Callable[[], Awaitable[None]],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -315,9 +315,11 @@ class SignIn:
         self._clock = clock
         self._rest = rest
         self._messages = AllowedMessages(store, seconds)
-        self._tries = Tries()
+        self._tries = CodeTries()
 
-    async def ask(self, words: str, before: Ask | None, to: str = "", asking: Asking = _ANYWHERE) -> Ask:
+    async def ask(
+        self, words: str, before: SignInRequest | None, to: str = "", asking: SignInSource = _ANYWHERE
+    ) -> SignInRequest:
         """Send a sign-in message to whom `words` name; returns what the browser keeps.
 
         Raises `DirectoryFailure`, `StoreFailure`, `TemporalRefused` also for unknown people.
@@ -325,7 +327,7 @@ class SignIn:
         asked, _ = await asyncio.gather(self._ask(words, before, to, asking), self._rest(ANSWER_AFTER))
         return asked
 
-    async def _ask(self, words: str, before: Ask | None, to: str, asking: Asking) -> Ask:
+    async def _ask(self, words: str, before: SignInRequest | None, to: str, asking: SignInSource) -> SignInRequest:
         person, now = await self._directory.named(words), self._clock()
         id = person.id if person else ""
         if before and before.person == id and now < before.at + ONE_MESSAGE_EVERY:
@@ -333,22 +335,24 @@ class SignIn:
         sent = self._messages.nobody(now) if person is None else self._messages.take(id, asking, now)
         if not await sent:
             await self._reach()
-            return Ask.new("", now, to)  # No message brings its code: whoever had one for it would have guessed it.
-        ask = Ask.new(id, now, to)
+            return SignInRequest.new(
+                "", now, to
+            )  # No message brings its code: whoever had one for it would have guessed it.
+        ask = SignInRequest.new(id, now, to)
         await self._tell(SignInOrder(person=id, ask=ask_of(ask.nonce), at=ask.at))
         return ask
 
-    async def by_code(self, ask: Ask, code: str, asking: Asking = _ANYWHERE) -> Session | Wrong:
+    async def by_code(self, ask: SignInRequest, code: str, asking: SignInSource = _ANYWHERE) -> Session | WrongCode:
         """Raises `StoreFailure`, `DirectoryFailure`."""
         if (left := self._tries.take(ask, self._clock())) is None:
-            return Wrong(0)
+            return WrongCode(0)
         way = WayIn(ask.person, ask_of(ask.nonce), ask.at + VALID_FOR)
         right = hmac.compare_digest(self._ways_in.code(way).encode(), _digits(code).encode())
         person = await self._still_here(ask.person)
         if not right or person is None:
-            return Wrong(left)
+            return WrongCode(left)
         if not await self._use(way):
-            return Wrong(0)
+            return WrongCode(0)
         self._messages.came_in(person.id, asking)
         return await self._session(person)
 
@@ -395,7 +399,7 @@ class SignIn:
             return None
 
 
-def teller(client: Client) -> Tell:
+def sign_in_sender(client: Client) -> SendSignIn:
     """Sends through the workers of this namespace."""
 
     async def tell(order: SignInOrder) -> None:
@@ -409,16 +413,16 @@ def teller(client: Client) -> Tell:
             priority=Priority(priority_key=Urgency.URGENT),
             rpc_timeout=timedelta(seconds=_TEMPORAL_SECONDS),
         )
-        await _answered(starting, client.namespace)
+        await _is_answered(starting, client.namespace)
 
     return tell
 
 
-def reacher(client: Client) -> Callable[[], Awaitable[None]]:
+def reachability_check(client: Client) -> Callable[[], Awaitable[None]]:
     """Whether Temporal would take it."""
 
     async def reach() -> None:
-        await _answered(
+        await _is_answered(
             client.count_workflows(_NOBODY, rpc_timeout=timedelta(seconds=_TEMPORAL_SECONDS)), client.namespace
         )
 
@@ -428,7 +432,7 @@ def reacher(client: Client) -> Callable[[], Awaitable[None]]:
 _NOBODY: Final = f"WorkflowId = '{names.sign_in_workflow_id('', '')}'"
 
 
-async def _answered(asking: Awaitable[object], namespace: str) -> None:
+async def _is_answered(asking: Awaitable[object], namespace: str) -> None:
     try:
         await asking
     except RPCError as error:

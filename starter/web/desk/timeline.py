@@ -9,15 +9,15 @@ from typing import Final
 from activities.people.language import phrase
 from activities.people.reader import Reader
 from starter.queries.lookup import SYSTEMS, is_outcome, told_once
-from starter.web.forms import objected
-from starter.web.status import Name, problems_of
+from starter.web.forms import refusal_text
+from starter.web.status import FindPerson, problems_of
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.model.campaign import CLOSED
 from workflows.model.schedule import EscalationReason, Reason
 from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import Shown
 
-SAID: Final[Mapping[str, str]] = {
+EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.STARTED: phrase("{who} asked for it"),
     EventType.SENT: phrase("The document was sent"),
     EventType.VIEWED: phrase("{who} opened it"),
@@ -108,14 +108,14 @@ SAID: Final[Mapping[str, str]] = {
     EventType.JOINED: phrase("Joined: {count}"),
     EventType.LEFT: phrase("Left: {count}"),
 }
-OUTCOMES: Final[Mapping[str, str]] = {
+OUTCOME_TEXTS: Final[Mapping[str, str]] = {
     EventType.SIGNED: phrase("Everybody has signed"),
     EventType.DONE: phrase("It is done"),
     EventType.DECLINED: phrase("It was declined"),
     EventType.WAIVED: phrase("It was waived"),
 }
 """Ends without a person."""
-TOLD: Final[Mapping[str, str]] = {
+NOTIFICATION_TEXTS: Final[Mapping[str, str]] = {
     NotificationType.READY: phrase("{who} was asked"),
     NotificationType.FOLLOW: phrase("{who} was told where to follow it"),
     NotificationType.REMINDER: phrase("{who} was reminded"),
@@ -143,7 +143,7 @@ TOLD: Final[Mapping[str, str]] = {
     NotificationType.LINK: phrase("{who} was sent their link once more"),
     NotificationType.MAIL: phrase("{who} got an email from Core Signature"),
 }
-REASONS: Final[Mapping[str, str]] = {
+REASON_TEXTS: Final[Mapping[str, str]] = {
     Reason.SIGNED: phrase("they have signed"),
     Reason.NOT_THEIR_TURN: phrase("it was not their turn any more"),
     Reason.QUIET_HOURS: phrase("outside their hours"),
@@ -248,9 +248,9 @@ _ALWAYS: Final[Mapping[str, str]] = {EventType.HELD_BACK: Reason.QUIET}
 """The only possible reason."""
 
 
-async def by_day(shown: Shown, reader: Reader, name: Name, now: datetime) -> tuple[Day, ...]:
+async def by_day(shown: Shown, reader: Reader, name: FindPerson, now: datetime) -> tuple[Day, ...]:
     """Newest first, in the reader's zone."""
-    days = groupby(await story(shown, reader, name), key=lambda event: event.day)
+    days = groupby(await timeline_lines(shown, reader, name), key=lambda event: event.day)
     return tuple(Day(_day_name(day, reader, now), tuple(_lines(events))) for day, events in days)
 
 
@@ -265,7 +265,7 @@ def _day_name(day: date, reader: Reader, now: datetime) -> str:
     return f"{reader.language.say(near)} · {written}" if near else written
 
 
-async def story(shown: Shown, reader: Reader, name: Name) -> tuple[TimelineLine, ...]:
+async def timeline_lines(shown: Shown, reader: Reader, name: FindPerson) -> tuple[TimelineLine, ...]:
     titles = _titles(shown)
     entries = told_once(shown.timeline)[: -EVENTS_AT_MOST - 1 : -1]
     return tuple([await _event(entry, titles, reader, name) for entry in entries])
@@ -276,7 +276,7 @@ def _titles(shown: Shown) -> Mapping[str, str]:
     return {part.id: part.title for part in shown.parts}
 
 
-async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: Name) -> TimelineLine:
+async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> TimelineLine:
     say = reader.language.say
     values, words = await _values(entry, titles, reader, name), _words(entry)
     return TimelineLine(
@@ -295,20 +295,20 @@ def _is_of_the_machine(entry: TimelineEntry) -> bool:
     return told or entry.happened in _OF_THE_MACHINE
 
 
-async def _why(entry: TimelineEntry, reader: Reader, name: Name) -> str:
+async def _why(entry: TimelineEntry, reader: Reader, name: FindPerson) -> str:
     """Text in brackets: a person's words, else a known reason and who wanted it.
 
     Answers of services and rules of the planner are for operators.
     """
     why, theirs = entry.why or "", entry.said or entry.happened in _ENDED_WITH_WORDS
-    if entry.happened not in SAID or (theirs and entry.who not in SYSTEMS):
+    if entry.happened not in EVENT_TEXTS or (theirs and entry.who not in SYSTEMS):
         return why
     language = reader.language
     if entry.happened == EventType.PROBLEM:
         [words] = problems_of(language, entry.about, None, None)
     else:
-        reason = REASONS.get(_ALWAYS.get(entry.happened, why))
-        words = language.say(reason) if reason else objected(language, why)
+        reason = REASON_TEXTS.get(_ALWAYS.get(entry.happened, why))
+        words = language.say(reason) if reason else refusal_text(language, why)
     by = language.say("by {who}", who=await name(entry.by)) if entry.by and entry.by not in SYSTEMS else ""
     return ", ".join(filter(None, (words, by)))
 
@@ -316,14 +316,14 @@ async def _why(entry: TimelineEntry, reader: Reader, name: Name) -> str:
 def _words(entry: TimelineEntry) -> str:
     """Empty for an unknown entry, or one that lacks its person."""
     if is_outcome(entry):
-        return OUTCOMES[entry.happened]
-    words = SAID.get(entry.happened, "")
+        return OUTCOME_TEXTS[entry.happened]
+    words = EVENT_TEXTS.get(entry.happened, "")
     if entry.happened == EventType.TOLD:
-        words = TOLD.get(kind_of(entry.about) or "", words)
+        words = NOTIFICATION_TEXTS.get(kind_of(entry.about) or "", words)
     return words if entry.who or "{who}" not in words else ""
 
 
-async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: Name) -> dict[str, str]:
+async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> dict[str, str]:
     about = entry.about
     named = about if entry.happened in _OF_STAGES else titles.get(about, about)
     values = {"part": named, "count": about, "code": about, "when": _on_their_clock(about, reader)}

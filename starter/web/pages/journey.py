@@ -30,10 +30,9 @@ from starter.queries.lookup import of_type
 from starter.queries.onboarding import FRESH_SECONDS
 from starter.web.actions import Action
 from starter.web.allowances import MailPause
-from starter.web.forms import FormFault, FormGuard, NotDone, Send, WhyNot, attempted
-from starter.web.looks import LookAt, RecentLooks
+from starter.web.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
+from starter.web.pages.link_screens import ended_screen, nearness_of
 from starter.web.pages.visits import RENEWED, PageVisit, Visits
-from starter.web.pages.words import ended_screen, nearness_of
 from starter.web.rendering import OURS, TEMPLATES, Brand, Renderer
 from starter.web.screens import (
     CUT_OFF,
@@ -46,7 +45,8 @@ from starter.web.screens import (
     ScreenName,
     ScreenTone,
 )
-from starter.web.status import Chip, Of, chip_of, ending, stage_of, status_chip
+from starter.web.status import Chip, StateOwner, chip_of, ending_sentences, stage_sentences, status_chip
+from starter.web.view_reader import ReadView, ViewCache
 from workflows.follow_up.notification_types import NotificationType
 from workflows.kinds import Kind, named, referred
 from workflows.model.commands import NewLink
@@ -68,7 +68,7 @@ class AskedPerson:
 
 
 @dataclass(frozen=True)
-class JourneySeen:
+class JourneyView:
     """An onboarding and the people its parts wait for, by part.
 
     `customers` maps the ids of the customer and their colleagues to who they are.
@@ -79,21 +79,21 @@ class JourneySeen:
     asked: Mapping[str, tuple[AskedPerson, ...]]
 
 
-class JourneyLook:
+class JourneyReader:
     """Reads an onboarding for all its pages; never raises."""
 
-    def __init__(self, look: LookAt, directory: Directory) -> None:
+    def __init__(self, look: ReadView, directory: Directory) -> None:
         self._look = look
         self._directory = directory
 
-    async def __call__(self, reference: str) -> JourneySeen | None:
+    async def __call__(self, reference: str) -> JourneyView | None:
         shown = await self._look(reference)
         if shown is None or (shown.partial and not shown.status.ended):
             return None
         shown = of_type(OnboardingShow, shown)
         ids = (shown.customer, *shown.colleagues)
         whos = await asyncio.gather(*(self._who(id, referred(reference).workflow_id) for id in ids))
-        return JourneySeen(shown, dict(zip(ids, whos, strict=True)), await self._asked(shown))
+        return JourneyView(shown, dict(zip(ids, whos, strict=True)), await self._asked(shown))
 
     async def _asked(self, shown: OnboardingShow) -> dict[str, tuple[AskedPerson, ...]]:
         theirs = {part.id: part for stage in shown.stages for part in stage.parts if _may_be_theirs(part)}
@@ -210,7 +210,7 @@ class JourneyScreen:
 
 
 @dataclass(frozen=True)
-class Onlooker:
+class JourneyVisitor:
     """The reader and their link."""
 
     claim: LinkContent
@@ -226,7 +226,7 @@ class Onlooker:
         return self.claim.use is LinkUse.VIEW
 
 
-def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScreen:
+def journey_screen(seen: JourneyView, to: JourneyVisitor, now: datetime) -> JourneyScreen:
     shown, language = seen.shown, to.reader.language
     stands_still = bool(shown.trouble) and not shown.status.ended
     told = _JourneySorter(seen, to, now)
@@ -239,7 +239,7 @@ def journey_screen(seen: JourneySeen, to: Onlooker, now: datetime) -> JourneyScr
         shown.title,
         status_chip(shown.status, language, Kind.ONBOARDING),
         tuple(_steps(shown, language)),
-        " ".join(stage_of(shown, language)) or language.say("Stages"),
+        " ".join(stage_sentences(shown, language)) or language.say("Stages"),
         tuple(_sentences(shown, to.reader)),
         Deadline.sentence(shown.due_at, to.reader, now) if shown.due_at and not shown.status.ended else None,
         sections,
@@ -271,7 +271,7 @@ def _heading(shown: OnboardingShow, yours: int, language: Language) -> str:
 def _sentences(shown: OnboardingShow, reader: Reader) -> Iterator[str]:
     say = reader.language.say
     if shown.status.ended:
-        yield from ending(shown.status, reader.language, Kind.ONBOARDING)
+        yield from ending_sentences(shown.status, reader.language, Kind.ONBOARDING)
         return
     if shown.trouble:
         yield say(_STANDS_STILL)
@@ -281,7 +281,7 @@ def _sentences(shown: OnboardingShow, reader: Reader) -> Iterator[str]:
 
 def _steps(shown: OnboardingShow, language: Language) -> Iterator[JourneyStep]:
     for stage in shown.stages:
-        state = chip_of(Of.STAGE, stage.state, language)
+        state = chip_of(StateOwner.STAGE, stage.state, language)
         yield JourneyStep(stage.name, state, here=stage.name == shown.stage and not shown.status.ended)
 
 
@@ -303,7 +303,7 @@ def _sections(told: "_JourneySorter", *, stands_still: bool) -> Iterator[Journey
 class _JourneySorter:
     """Sorts parts into sections."""
 
-    def __init__(self, seen: JourneySeen, to: Onlooker, now: datetime) -> None:
+    def __init__(self, seen: JourneyView, to: JourneyVisitor, now: datetime) -> None:
         self.say = to.reader.language
         self._seen = seen
         self._to = to
@@ -420,7 +420,7 @@ class Journeys:
         store: Store,
         guard: FormGuard,
         *,
-        look: LookAt,
+        look: ReadView,
         send: Send,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -429,7 +429,7 @@ class Journeys:
         self._links = links
         self._visits = Visits(links, directory, store, seconds)
         self._guard = guard
-        self._look = RecentLooks(JourneyLook(look, directory), seconds, fresh=FRESH_SECONDS)
+        self._look = ViewCache(JourneyReader(look, directory), seconds, fresh=FRESH_SECONDS)
         self._send = send
         self._clock = clock
         self._mail_pause = MailPause(clock)
@@ -449,7 +449,7 @@ class Journeys:
             return self._told(NOT_KNOWN_NOW, visit)
         if visit.claim.person not in seen.customers:
             return self._told(NOT_OURS, visit)
-        to = Onlooker(visit.claim, visit.reader, self._links)
+        to = JourneyVisitor(visit.claim, visit.reader, self._links)
         return self._page(journey_screen(seen, to, self._clock()), request.query_params.get("since", ""))
 
     def _page(self, screen: JourneyScreen, since: str) -> Response:
@@ -473,8 +473,8 @@ class Journeys:
             return self._told(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN_FORM, visit)
         if self._dead(visit) is not RENEWED or form.get("act") != Action.RESEND:
             return self._cards.onward(visit.ref)
-        sent = await attempted(self._send_anew(visit, form), visit.claim.request)
-        if isinstance(sent, NotDone) and sent.fault is WhyNot.ENDED:
+        sent = await send_form(self._send_anew(visit, form), visit.claim.request)
+        if isinstance(sent, FormFailure) and sent.fault is FailureReason.ENDED:
             return self._cards.screen(ended_screen(None, visit.reader.language, Kind.ONBOARDING))
         return self._told(NOT_KNOWN_NOW, visit) if sent else self._cards.onward(f"{visit.ref}?link={_SENT}")
 

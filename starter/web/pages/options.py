@@ -11,12 +11,21 @@ from activities.people.language import Language, phrase
 from activities.people.person import Person
 from activities.people.reader import Reader
 from starter.queries.commands import CommandRefused
-from starter.web.actions import ACTIONS, DECISIONS, Action, Posted, Who, action_of, may_answer, to_decide
-from starter.web.forms import NotDone
+from starter.web.actions import (
+    ACTIONS,
+    DECISIONS,
+    Action,
+    ActorRole,
+    PostedForm,
+    may_answer,
+    onboarding_to_decide,
+    parse_action,
+)
+from starter.web.forms import FormFailure
 from starter.web.kinds import KIND_PAGES
 from starter.web.pages.visits import StandIns
 from starter.web.screens import Exchange, OptionButton, PageOption, Screen
-from starter.web.status import UNNAMED, Called, answer_of
+from starter.web.status import NO_NAMES, NamesById, answer_of
 from workflows.follow_up.next_step import APART
 from workflows.model.commands import AnyCommand
 from workflows.model.rejections import plain
@@ -38,7 +47,7 @@ class SnoozeTime:
     at: datetime
 
 
-def times(reader: Reader, now: datetime, latest: datetime | None) -> tuple[SnoozeTime, ...]:
+def snooze_times(reader: Reader, now: datetime, latest: datetime | None) -> tuple[SnoozeTime, ...]:
     """Times at least an hour after `now` and not after `latest`, earliest first."""
     return tuple(later for later in _times(reader, now) if now + APART <= later.at <= (latest or later.at))
 
@@ -81,14 +90,14 @@ class Offers:
 
     def wish(self, person: str, form: Mapping[str, str]) -> AnyCommand | None:
         """The command of a form, None for nonsense; raises `CommandRefused` for a person or a time not on offer."""
-        action, value = action_of(form.get("act", "")), form.get("value", "")
+        action, value = parse_action(form.get("act", "")), form.get("value", "")
         if action not in self.may or (self.question and value != str(self.question.number)):
             return None
         if action is Action.DELEGATE and all(value != taker.id for taker in self.takers):
             raise CommandRefused(CANNOT_TAKE)
         until = next((later.at for later in self.times if later.at.isoformat() == value), None)
         part = self.decides.part if self.decides else ""
-        return ACTIONS[action].command(Posted(person, form, part=part, signer=person, to=value, until=until))
+        return ACTIONS[action].command(PostedForm(person, form, part=part, signer=person, to=value, until=until))
 
 
 NOTHING: Final = Offers()
@@ -99,7 +108,7 @@ def choices_of(shown: Shown, person: str) -> Choices | None:
     return next((one for one in shown.choices if one.person == person), None)
 
 
-def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, now: datetime) -> Offers:
+def offers_to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, now: datetime) -> Offers:
     """Options of somebody whose turn it is; `stand_ins` may take over."""
     choices = choices_of(shown, person)
     if choices is None:
@@ -107,7 +116,7 @@ def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, n
     return Offers(
         may=tuple(_taken(shown)),
         snoozes_left=choices.snoozes_left,
-        times=times(reader, now, choices.snooze_until),
+        times=snooze_times(reader, now, choices.snooze_until),
         takers=tuple(one for one in stand_ins.people if choices.hand_over and _can_take(shown, one, now)),
         find=choices.hand_over and stand_ins.find,
         nobody=choices.hand_over and stand_ins.nobody,
@@ -117,7 +126,7 @@ def to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Reader, n
     )
 
 
-def to_onlooker(shown: Shown, person: str) -> Offers:
+def offers_to_onlooker(shown: Shown, person: str) -> Offers:
     """They may answer a question that was put to them."""
     question = shown.question
     if question is None or not may_answer(shown, person):
@@ -129,7 +138,7 @@ def _taken(shown: Shown) -> Iterator[Action]:
     yield from (Action.LATER, Action.DELEGATE, Action.ASK)
     if shown.to_be_decided:
         yield from DECISIONS
-    if to_decide(shown) is None:
+    if onboarding_to_decide(shown) is None:
         yield from KIND_PAGES[shown.type].on_page
 
 
@@ -146,7 +155,7 @@ def with_offers(screen: Screen, offers: Offers, reader: Reader) -> Screen:
     return replace(screen, options=tuple(_options(offers, reader)))
 
 
-def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader, called: Called = UNNAMED) -> Screen:
+def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader, called: NamesById = NO_NAMES) -> Screen:
     """The signer's screen with their next reminder and their questions, also those of a former signer."""
     choices = choices_of(shown, person)
     at = choices.reminded_at if choices and screen.banner is None else None
@@ -160,14 +169,14 @@ def with_wishes_of(screen: Screen, shown: Shown, person: str, reader: Reader, ca
 
 def with_own_questions(screen: Screen, shown: Shown, person: str) -> Screen:
     """The screen of a former signer with their questions."""
-    exchanges = _exchanges_of(shown, person, screen.language, UNNAMED)
+    exchanges = _exchanges_of(shown, person, screen.language, NO_NAMES)
     if not any(one.answer is None and one.person == person for one in shown.questions):
         return replace(screen, exchanges=exchanges)
     goes_along = screen.language.say("Your question went with it. We will tell you when it is answered.")
     return replace(screen, sentences=(*screen.sentences, goes_along), exchanges=exchanges)
 
 
-def _exchanges_of(shown: Shown, person: str, language: Language, called: Called) -> tuple[Exchange, ...]:
+def _exchanges_of(shown: Shown, person: str, language: Language, called: NamesById) -> tuple[Exchange, ...]:
     return tuple(
         _exchange(one, language, "" if one.person == person else called.get(one.person, one.person))
         for one in shown.questions
@@ -205,7 +214,7 @@ def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
     return None
 
 
-def with_questions(screen: Screen, shown: Shown, person: str, called: Called = UNNAMED) -> Screen:
+def with_questions(screen: Screen, shown: Shown, person: str, called: NamesById = NO_NAMES) -> Screen:
     """The onlooker's screen with questions: all for who may answer, else their own."""
     if not may_answer(shown, person):
         return replace(screen, exchanges=_exchanges_of(shown, person, screen.language, called))
@@ -215,10 +224,10 @@ def with_questions(screen: Screen, shown: Shown, person: str, called: Called = U
     )
 
 
-def writing(action: Action, value: str, language: Language, text: str = "") -> PageOption:
+def text_option(action: Action, value: str, language: Language, text: str = "") -> PageOption:
     """The form of an action with a text area."""
     spec, say = ACTIONS[action], language.say
-    leads = Who.ANSWERING in spec.who
+    leads = ActorRole.ANSWERING in spec.who
     button = OptionButton(value, say(spec.button or spec.label))
     title, unfolded = say(spec.title or spec.label), leads
     return PageOption(
@@ -229,19 +238,19 @@ def writing(action: Action, value: str, language: Language, text: str = "") -> P
 def _options(offers: Offers, reader: Reader) -> Iterator[PageOption]:
     language = reader.language
     if offers.question:
-        yield from (writing(action, str(offers.question.number), language) for action in offers.may)
+        yield from (text_option(action, str(offers.question.number), language) for action in offers.may)
         return
     if Action.DONE in offers.may and not offers.answers:
-        yield writing(Action.DONE, "", language)
+        yield text_option(Action.DONE, "", language)
     if offers.decides:
-        yield from (writing(action, choice, language) for action, choice in DECISIONS.items())
+        yield from (text_option(action, choice, language) for action, choice in DECISIONS.items())
     if offers.times and offers.snoozes_left:
         yield _later(offers, reader)
     yield from _handing_over(offers, language)
     if Action.BLOCK in offers.may and offers.ask:
-        yield writing(Action.BLOCK, "", language)
+        yield text_option(Action.BLOCK, "", language)
     if offers.ask:
-        yield writing(Action.ASK, "", language)
+        yield text_option(Action.ASK, "", language)
 
 
 def _handing_over(offers: Offers, language: Language) -> Iterator[PageOption]:
@@ -283,17 +292,17 @@ def _exchange(question: AskedQuestion, language: Language, by: str = "") -> Exch
     return Exchange(asker, question.text, answer_of(question, language))
 
 
-def refused(screen: Screen, why: NotDone, form: Mapping[str, str]) -> Screen:
-    return replace(kept(screen, form), status=why.status, refusal=why.says(screen.language))
+def show_failure(screen: Screen, why: FormFailure, form: Mapping[str, str]) -> Screen:
+    return replace(restore_form(screen, form), status=why.status, refusal=why.says(screen.language))
 
 
-def kept(screen: Screen, form: Mapping[str, str]) -> Screen:
+def restore_form(screen: Screen, form: Mapping[str, str]) -> Screen:
     """The screen with the sent form unfolded and filled."""
-    action = action_of(form.get("act", ""))
+    action = parse_action(form.get("act", ""))
     if action is None or action not in ACTIONS or not ACTIONS[action].field:
         return replace(screen, options=tuple(replace(one, unfolded=one.act is action) for one in screen.options))
     text = plain(form.get("text", ""))
     if action is Action.DONE and screen.button and screen.button.field:
         return replace(screen, button=replace(screen.button, text=text))
-    written = replace(writing(action, form.get("value", ""), screen.language, text), unfolded=True)
+    written = replace(text_option(action, form.get("value", ""), screen.language, text), unfolded=True)
     return replace(screen, options=(written, *(one for one in screen.options if one.act is not action)))

@@ -29,24 +29,23 @@ from activities.people.directory import Directory
 from activities.records import notification_pages
 from activities.records.store import Store
 from starter.queries.lookup import of_type
-from starter.web.actions import DECISIONS, Action, action_of, to_decide
+from starter.web.actions import DECISIONS, Action, onboarding_to_decide, parse_action
 from starter.web.allowances import MailPause
-from starter.web.forms import FormFault, FormGuard, NotDone, Send, WhyNot, attempted
+from starter.web.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
 from starter.web.kinds import KIND_PAGES
-from starter.web.looks import LookAt, RecentLooks
 from starter.web.pages import options
 from starter.web.pages.first_page import FirstPages
-from starter.web.pages.visits import DONE, RENEWED, PageVisit, Visits, WhoAsks, edition_of
-from starter.web.pages.words import (
+from starter.web.pages.link_screens import (
     DOING,
     MAIL_SENT,
     WAITING,
-    Over,
+    SignerReceipt,
     decided_screen,
     how_many_have_signed,
     signing_screen,
     status_screen,
 )
+from starter.web.pages.visits import DONE, RENEWED, PagePeople, PageVisit, Visits, edition_of
 from starter.web.rendering import OURS, Brand, Renderer
 from starter.web.screens import (
     CUT_OFF,
@@ -62,7 +61,8 @@ from starter.web.screens import (
     ScreenDraft,
     ScreenName,
 )
-from starter.web.status import UNNAMED, page_as_known, unfollowed
+from starter.web.status import NO_NAMES, abandoned_sentences, signing_page_of_view
+from starter.web.view_reader import ReadView, ViewCache
 from workflows.kinds import kinds, referred
 from workflows.model.commands import Decision
 from workflows.model.receipts import OperationState, Receipt
@@ -75,11 +75,11 @@ _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
 
 
 @dataclass(frozen=True)
-class Screens:
+class ScreenBuilder:
     """With `pictures` signers see the document's first page."""
 
-    look: RecentLooks[Shown | None]
-    who: WhoAsks
+    look: ViewCache[Shown | None]
+    who: PagePeople
     clock: Callable[[], datetime]
     pictures: bool
 
@@ -97,7 +97,7 @@ class Screens:
         """The signer's screen by Core Signature's answer `found`, else by our own data."""
         seen = await (self.look.anew if found else self.look)(visit.ref, visit.claim.request)
         shown = of_type(RequestShow, seen) if seen else None
-        known = page_as_known(shown, visit.claim.person)
+        known = signing_page_of_view(shown, visit.claim.person)
         if known.state is SigningState.ENDED or found is None:
             page = known
         else:
@@ -115,14 +115,14 @@ class Screens:
         """That nobody follows it up, although it can still be signed."""
         if shown is None or not shown.trouble:
             return ()
-        return unfollowed(shown, visit.reader.language, await self.who.names_of(shown))
+        return abandoned_sentences(shown, visit.reader.language, await self.who.names_of(shown))
 
     async def _receipt(self, screen: Screen, page: SigningPage, visit: PageVisit, shown: RequestShow | None) -> Screen:
         """The screen of somebody with nothing left to do."""
-        called = await self.who.names_of(shown) if shown else UNNAMED
+        called = await self.who.names_of(shown) if shown else NO_NAMES
         asker = await self.who(shown.id, shown.requester) if shown else NOBODY
         acknowledges = bool(asker.version or asker.effective)
-        return Over(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
+        return SignerReceipt(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
 
     async def _doing(self, visit: PageVisit) -> Screen:
         shown = await self.look(visit.ref, visit.claim.request)
@@ -162,7 +162,7 @@ class Screens:
     async def _with_asker(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
         asker = await self.who(shown.id if shown.type.spec.document else None, shown.requester)
         screen = replace(screen, edition=edition_of(asker, visit.reader, self.clock()))
-        if visit.claim.person == shown.requester or to_decide(shown):
+        if visit.claim.person == shown.requester or onboarding_to_decide(shown):
             return screen
         signing = visit.claim.use is LinkUse.SIGN and self.pictures and asker.has_file
         return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if signing else None)
@@ -175,7 +175,7 @@ class Screens:
         screen = status_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
         if shown.type.spec.document and visit.claim.person != shown.requester:
             request = of_type(RequestShow, shown)
-            known = page_as_known(request, visit.claim.person)
+            known = signing_page_of_view(request, visit.claim.person)
             read = await self._receipt(screen, known, visit, request)
             screen = replace(read, signers=screen.signers, signers_are=screen.signers_are)
         if not screen.comes:
@@ -187,9 +187,9 @@ class Screens:
     async def offers_to(self, visit: PageVisit, shown: Shown, taker: str = "") -> options.Offers:
         """`taker` is the chosen new person."""
         if visit.claim.use is LinkUse.VIEW:
-            return options.to_onlooker(shown, visit.claim.person)
+            return options.offers_to_onlooker(shown, visit.claim.person)
         stand_ins = await self.who.stand_ins(shown, visit.person, visit.words, taker)
-        return options.to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())
+        return options.offers_to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())
 
 
 PROVIDER_SECONDS: Final = 8.0
@@ -208,9 +208,9 @@ class Pages:
         guard: FormGuard,
         *,
         asked: SignerSnapshots,
-        look: LookAt,
+        look: ReadView,
         send: Send,
-        who: WhoAsks,
+        who: PagePeople,
         brand: Brand = OURS,
         first_pages: FirstPages | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -220,10 +220,10 @@ class Pages:
         self._store = store
         self._signatures = signatures
         self._asked = asked
-        self._look = RecentLooks(look, seconds)
+        self._look = ViewCache(look, seconds)
         self._send = send
         self._first_pages = first_pages
-        self._screens = Screens(self._look, who, clock, pictures=first_pages is not None)
+        self._screens = ScreenBuilder(self._look, who, clock, pictures=first_pages is not None)
         self._guard = guard
         self._clock = clock
         self._mail_pause = MailPause(clock)
@@ -304,8 +304,8 @@ class Pages:
         shown = await self._look.anew(visit.ref, visit.claim.request)
         if shown is None or shown.partial:
             return self._kept(NOT_DONE, visit, form)
-        sent = await attempted(self._sent(visit, shown, form), visit.claim.request)
-        if isinstance(sent, NotDone):
+        sent = await send_form(self._sent(visit, shown, form), visit.claim.request)
+        if isinstance(sent, FormFailure):
             return await self._not_done(sent, visit, form)
         return self._taken(sent, visit, shown, form) if sent else self._onward(visit, form)
 
@@ -318,18 +318,18 @@ class Pages:
         to = offers.decides.reference if offers.decides and isinstance(wish, Decision) else visit.claim.request
         return await self._send(to, wish, self._guard.op(visit.ref, form))
 
-    async def _not_done(self, why: NotDone, visit: PageVisit, form: dict[str, str]) -> Response:
-        if why.fault is WhyNot.ENDED:
+    async def _not_done(self, why: FormFailure, visit: PageVisit, form: dict[str, str]) -> Response:
+        if why.fault is FailureReason.ENDED:
             return self._onward(visit, form)
-        if why.fault is not WhyNot.REFUSED:
-            return self._kept(UNCERTAIN if why.fault is WhyNot.UNSURE else NOT_DONE, visit, form)
+        if why.fault is not FailureReason.REFUSED:
+            return self._kept(UNCERTAIN if why.fault is FailureReason.UNSURE else NOT_DONE, visit, form)
         self._look.forget(visit.ref)
-        return self._shown(options.refused(await self._screens.of(visit), why, form), visit)
+        return self._shown(options.show_failure(await self._screens.of(visit), why, form), visit)
 
     def _taken(self, receipt: Receipt, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Response:
         if receipt.state is OperationState.OPEN:
             return self._told(UNDER_WAY, visit)
-        action = action_of(form.get("act", ""))
+        action = parse_action(form.get("act", ""))
         if action in DECISIONS:
             return self._renderer.screen(decided_screen(action, shown, visit.reader.language))
         return self._onward(visit, form)
@@ -366,7 +366,7 @@ class Pages:
 
     def _kept(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:
         """With the same form, which is the same change."""
-        return self._renderer.screen(options.kept(draft.told(visit.reader.language), form), form["token"])
+        return self._renderer.screen(options.restore_form(draft.told(visit.reader.language), form), form["token"])
 
     def _told(self, draft: ScreenDraft, visit: PageVisit) -> Response:
         return self._renderer.screen(draft.told(visit.reader.language))

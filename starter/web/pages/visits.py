@@ -32,7 +32,7 @@ from starter.web.screens import (
     ScreenName,
     ScreenTone,
 )
-from starter.web.status import people_in
+from starter.web.status import named_people
 from workflows.model.views import Shown
 
 RENEWED: Final = ScreenDraft(
@@ -128,7 +128,7 @@ def _may_hand_over(shown: Shown, person: str) -> bool:
     return any(one.person == person and one.hand_over for one in shown.choices)
 
 
-class WhoAsks:
+class PagePeople:
     """Looks up people for a page; failures are left out."""
 
     def __init__(self, directory: Office, store: Store, company: str = "") -> None:
@@ -178,7 +178,7 @@ class WhoAsks:
     async def names_of(self, shown: Shown) -> dict[str, str]:
         """Names of the people shown, by id."""
         beside = shown.type.workflow_id(shown.id)
-        ids = {*people_in(shown), *(line.person for line in shown.lines), *(one.person for one in shown.questions)}
+        ids = {*named_people(shown), *(line.person for line in shown.lines), *(one.person for one in shown.questions)}
         ids |= {line.target for line in shown.handoffs}
         found = {id: await self._name(id, beside) for id in ids}
         return {id: name for id, name in found.items() if name}

@@ -21,7 +21,7 @@ from activities.records.store import Store
 from activities.schedule.planner import PolicyPlanner
 from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
-from starter.web.status import page_as_known
+from starter.web.status import signing_page_of_view
 from tests.activities.core_signature.requests import PDF, deed
 from tests.activities.push.stage import entries, messaging
 from tests.workflows.fakes import World
@@ -167,7 +167,7 @@ async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House
     [document] = house.sandbox.world.memory.documents
     assert document.status == "ca"
     assert (settled.outcome, shown.status) == (Status.EXPIRED, Status.EXPIRED)
-    assert page_as_known(shown, SIGNER).outcome is Status.EXPIRED
+    assert signing_page_of_view(shown, SIGNER).outcome is Status.EXPIRED
     [text] = [text for to, text in house.written() if to == ADDRESS]
     assert text.startswith("It was not signed in time.")
     said = [f"{mail.subject} {mail.text}" for mail in house.sandbox.world.memory.mails.where("customer")]

@@ -328,7 +328,7 @@ _BY_HAND = "3f2c8b1e-0d4a-4c6f-9a1b-2c3d4e5f6a7b"
 async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sweep_come(
     event_type: str, document: dict[str, Any], knows: str, answer: CallbackVerdict, sweeps: int
 ) -> None:
-    """Nothing is begun here, and a request is never brought back to life: an ending has no sweep come."""
+    """Nothing is begun here, and a request is never brought back to life: an ending has no reconcile come."""
     signals = RecordingSignals(SignalResult.UNKNOWN, knows=knows)
     body = encoded(said(event_type=event_type, document={"uuid": _BY_HAND, **document}))
     buffer = MetricBuffer(100)
@@ -350,9 +350,9 @@ async def test_whose_own_id_is_that_of_an_old_request_is_known_by_the_uuid_all_t
 
 
 class Unanswered(RecordingSignals):
-    """A Temporal that knows no request and answers nothing about a sweep."""
+    """A Temporal that knows no request and answers nothing about a reconcile."""
 
-    async def sweep(self) -> None:
+    async def reconcile(self) -> None:
         """Never over."""
         await asyncio.Event().wait()
 

@@ -9,8 +9,8 @@ from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWo
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from starter.web.callbacks import (
-    SWEPT_AFTER,
-    TOGETHER_AT_MOST,
+    JOINED_AT_MOST,
+    RECONCILE_AFTER,
     SignalNotConfirmed,
     SignalResult,
     TemporalSignals,
@@ -141,7 +141,7 @@ async def test_of_ten_times_as_many_as_a_hint_carries_one_id_is_told() -> None:
     signals = TemporalSignals(held_up(await lazy("127.0.0.1:1"), holding), seconds=5)
     calls = [asyncio.create_task(signals.signal("msa", EVENT))]
     await holding.held.under_way.wait()
-    forged = {f"forged-{number}" for number in range(10 * TOGETHER_AT_MOST)}
+    forged = {f"forged-{number}" for number in range(10 * JOINED_AT_MOST)}
     calls += [asyncio.create_task(signals.signal("msa", EVENT.replace(id=id))) for id in forged]
     await asyncio.sleep(0)
     holding.held.gate.set()
@@ -194,12 +194,12 @@ async def test_what_nobody_waits_for_any_more_leaves_no_line_in_the_log() -> Non
 async def test_however_many_ask_for_a_sweep_one_comes(client: Client) -> None:
     signals = TemporalSignals(client)
     for _ in range(10):
-        await signals.sweep()
+        await signals.reconcile()
     described = await client.get_workflow_handle(RECONCILIATION_CALLED).describe()
     events = (await client.get_workflow_handle(RECONCILIATION_CALLED).fetch_history()).events
     started = events[0].workflow_execution_started_event_attributes
     assert (len(events), described.workflow_type) == (1, RECONCILIATION)
-    assert started.first_workflow_task_backoff.ToTimedelta() == SWEPT_AFTER
+    assert started.first_workflow_task_backoff.ToTimedelta() == RECONCILE_AFTER
 
 
 @pytest.mark.real_server
@@ -220,4 +220,4 @@ async def test_a_server_that_is_not_there_yet_is_no_crash() -> None:
     with pytest.raises(SignalNotConfirmed):
         await signals.signal("msa", EVENT)
     with pytest.raises(SignalNotConfirmed):
-        await signals.sweep()
+        await signals.reconcile()

@@ -20,8 +20,8 @@ from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from starter.boot.context import Context
 from starter.web.app import make_app
-from starter.web.desk.answers import Kinds
-from starter.web.desk.desk import Desk, DeskParts
+from starter.web.desk.desk import Desk
+from starter.web.desk.responses import KindCatalogue
 from starter.web.desk.sessions import Cookies, SignIn, SignOn
 from starter.web.forms import FormGuard
 from starter.web.rendering import OURS, Brand
@@ -176,21 +176,22 @@ async def office(
     made.sign_in = SignIn(
         store, directory, made.ways_in, made.tell, made.reach, clock=made.clock, seconds=made.seconds, rest=_at_once
     )
-    parts = DeskParts(
+    desk = Desk(
         directory=directory,
         guard=FormGuard(SECRET, PUBLIC),
         cookies=Cookies(SECRET, PUBLIC),
         sign_in=made.sign_in,
         on=on or SignOn(),
         context=context or Context(_NOWHERE, store),
-        kinds=Kinds(CATALOGUE),
+        kinds=KindCatalogue(CATALOGUE),
         links=SigningLinks(PUBLIC, SECRET),
         look=made.look,
         send=made.send,
         operators="operations",
         brand=brand,
+        clock=made.clock,
+        seconds=made.seconds,
     )
-    desk = Desk(parts, clock=made.clock, seconds=made.seconds)
     made.app = with_peer(_below(make_app(desk.routes())))
     yield made
 

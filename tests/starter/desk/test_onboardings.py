@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from starter.queries.commands import CommandRefused, NotRunning
-from starter.web.desk.access import Step
-from starter.web.desk.follow_up_words import PARTS_SHOWN_AT_MOST
+from starter.web.desk.access import ActionForm
+from starter.web.desk.follow_up_text import PARTS_SHOWN_AT_MOST
 from tests.starter.desk.office import ENGINEER, LEAD, NOW, OPERATOR, OWNER, REQUESTER, Office, inside, office, text_of
 from workflows.model.commands import Cancellation, Decision, PartOutcome
 from workflows.model.subject import Status
@@ -182,5 +182,5 @@ async def test_of_ten_times_the_parts_of_a_stage_some_are_shown_and_the_others_c
     ("choice", "must"), [(PartOutcome.RESEND, False), (PartOutcome.WAIVE, True), (PartOutcome.STOP, True)], ids=str
 )
 def test_whoever_goes_on_without_a_part_or_stops_must_say_why(choice: PartOutcome, must: bool) -> None:
-    step = Step.about("msa", choice)
+    step = ActionForm.about("msa", choice)
     assert step and step.spec.field == "Why" and step.spec.needed is must

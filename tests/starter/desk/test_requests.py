@@ -14,7 +14,7 @@ from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
 from starter.web.actions import ACTIONS, Action
 from starter.web.kinds import spec_of
 from starter.web.rendering import Brand, Logo
-from starter.web.status import Of, chip_of, status_chip
+from starter.web.status import StateOwner, chip_of, status_chip
 from tests.starter.desk.office import (
     DUTCH,
     MANAGER,
@@ -340,7 +340,7 @@ async def test_who_hears_of_the_ending_has_a_name_and_an_onboarding_is_called_on
 def test_a_document_and_a_signer_have_words_of_their_own(code: str) -> None:
     language = Language.of(code)
     for status, state in ((Status.SIGNED, SignerState.SIGNED), (Status.DECLINED, SignerState.DECLINED)):
-        assert status_chip(status, language).text != chip_of(Of.PERSON, state, language).text
+        assert status_chip(status, language).text != chip_of(StateOwner.PERSON, state, language).text
 
 
 def test_to_answer_is_no_noun() -> None:

@@ -22,14 +22,14 @@ from starter.web.desk.sessions import (
     TRIED_AT_MOST,
     TRIES_AT_MOST,
     AllowedMessages,
-    Ask,
-    Asking,
+    CodeTries,
+    SignInRequest,
+    SignInSource,
     SignOn,
-    Tries,
-    Wrong,
-    reacher,
+    WrongCode,
+    reachability_check,
+    sign_in_sender,
     sign_out_everywhere,
-    teller,
 )
 from tests.starter.desk.office import DUTCH, NOW, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
 from workflows.model.sign_in import VALID_FOR, SignInOrder
@@ -129,15 +129,15 @@ async def test_a_number_may_be_tried_five_times(desk: Office) -> None:
 
 async def test_however_many_browsers_ask_a_number_is_not_to_be_guessed(desk: Office) -> None:
     """Of a browser whose ask sent no message no number is right; and of a day's messages few numbers are tried."""
-    asks = [await desk.sign_in.ask(REQUESTER, None, asking=Asking(f"10.0.0.{number}")) for number in range(30)]
+    asks = [await desk.sign_in.ask(REQUESTER, None, asking=SignInSource(f"10.0.0.{number}")) for number in range(30)]
     sent = [ask for ask in asks if ask.person]
     assert len(sent) == len(desk.orders) == MESSAGES_TO_A_PERSON.burst
     unsent = asks[-1]
     way = WayIn(REQUESTER, ask_of(unsent.nonce), unsent.at + VALID_FOR)
-    assert isinstance(await desk.sign_in.by_code(unsent, desk.ways_in.code(way)), Wrong)
+    assert isinstance(await desk.sign_in.by_code(unsent, desk.ways_in.code(way)), WrongCode)
     for ask in sent:
         guesses = [await desk.sign_in.by_code(ask, "no code") for _ in range(2 * TRIES_AT_MOST)]
-        assert guesses == [Wrong(left) for left in (4, 3, 2, 1, *[0] * 6)]
+        assert guesses == [WrongCode(left) for left in (4, 3, 2, 1, *[0] * 6)]
 
 
 async def test_a_stranger_who_always_asks_first_keeps_no_number_from_working(desk: Office) -> None:
@@ -155,7 +155,7 @@ async def test_a_stranger_who_always_asks_first_keeps_no_number_from_working(des
 
 async def test_of_those_who_ask_for_somebody_from_one_address_few_send_anything(desk: Office) -> None:
     for _ in range(24 * 60):
-        await desk.sign_in.ask(SIGNER, None, asking=Asking("10.6.6.6"))
+        await desk.sign_in.ask(SIGNER, None, asking=SignInSource("10.6.6.6"))
         desk.pass_(minutes=1)
     assert MESSAGES_FROM_AN_ADDRESS.burst <= len(desk.orders) <= MESSAGES_FROM_AN_ADDRESS.burst + 24
 
@@ -168,11 +168,11 @@ async def test_however_many_strangers_ask_a_person_gets_so_many_messages_a_day_a
     await victim.press(await victim.get())
     for number in range(10 * MESSAGES_OF_A_DAY_AT_MOST):
         desk.pass_(minutes=1)
-        await desk.sign_in.ask(SIGNER, None, asking=Asking(f"10.6.{number // 250}.{number % 250}"))
+        await desk.sign_in.ask(SIGNER, None, asking=SignInSource(f"10.6.{number // 250}.{number % 250}"))
     assert len(desk.orders) == MESSAGES_OF_A_DAY_AT_MOST
     other_receiver = AllowedMessages(desk.store, desk.seconds)
-    assert not await other_receiver.take(SIGNER, Asking(), desk.now)
-    assert await other_receiver.take(SIGNER, Asking(), desk.now + timedelta(days=1))
+    assert not await other_receiver.take(SIGNER, SignInSource(), desk.now)
+    assert await other_receiver.take(SIGNER, SignInSource(), desk.now + timedelta(days=1))
     asked = await desk.ask(victim, SIGNER)
     assert inside(await victim.press(asked, code=desk.code())) == "/people/desk"
     stranger = await desk.come_in(REQUESTER)
@@ -193,12 +193,12 @@ async def test_a_stranger_writes_nothing_into_the_store(desk: Office, tmp_path: 
 
 
 def test_what_was_tried_without_a_message_crowds_out_nothing() -> None:
-    tries, sent = Tries(), Ask.new(SIGNER, NOW)
+    tries, sent = CodeTries(), SignInRequest.new(SIGNER, NOW)
     assert [tries.take(sent, NOW) for _ in range(6)] == [4, 3, 2, 1, 0, None]
     for _ in range(10 * TRIED_AT_MOST):
-        tries.take(Ask.new("", NOW), NOW)
+        tries.take(SignInRequest.new("", NOW), NOW)
     assert (len(tries), tries.take(sent, NOW)) == (TRIED_AT_MOST + 1, None)
-    tries.take(Ask.new("", NOW + VALID_FOR), NOW + VALID_FOR)
+    tries.take(SignInRequest.new("", NOW + VALID_FOR), NOW + VALID_FOR)
     assert len(tries) == 1
 
 
@@ -235,15 +235,15 @@ async def test_a_server_that_is_nowhere_is_a_page_that_says_so(tmp_path: Path) -
             assert (answer.status_code, "Temporal" in text_of(answer)) == (503, True)
         order = SignInOrder(person=REQUESTER, ask="x", at=desk.now)
         with pytest.raises((TemporalRefused, RuntimeError)):
-            await teller(nowhere)(order)
+            await sign_in_sender(nowhere)(order)
         with pytest.raises((TemporalRefused, RuntimeError)):
-            await reacher(nowhere)()
+            await reachability_check(nowhere)()
 
 
 async def test_ten_thousand_asks_a_minute_are_few_messages(desk: Office) -> None:
     sign_in = desk.sign_in
     for number in range(10_000):
-        await sign_in.ask(REQUESTER, None, asking=Asking(f"10.0.{number // 250}.{number % 250}"))
+        await sign_in.ask(REQUESTER, None, asking=SignInSource(f"10.0.{number // 250}.{number % 250}"))
     assert len(desk.orders) == MESSAGES_TO_A_PERSON.burst
     desk.pass_(minutes=1)
     await sign_in.ask(REQUESTER, None)

@@ -10,7 +10,15 @@ import pytest
 from activities.people.language import LANGUAGES, Language
 from activities.people.reader import Reader
 from starter.queries.lookup import OUTCOMES as TOLD_ONCE
-from starter.web.desk.timeline import OUTCOMES, REASONS, SAID, TOLD, TimelineLine, by_day, story
+from starter.web.desk.timeline import (
+    EVENT_TEXTS,
+    NOTIFICATION_TEXTS,
+    OUTCOME_TEXTS,
+    REASON_TEXTS,
+    TimelineLine,
+    by_day,
+    timeline_lines,
+)
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.rejections import Rejection
 from workflows.model.schedule import EscalationReason, Reason
@@ -47,27 +55,27 @@ async def named(id: str) -> str:
 
 async def told(*entries: TimelineEntry, language: Language | None = None) -> list[TimelineLine]:
     shown = RequestShow(id="msa", kind="nda", status=Status.SENT, timeline=entries)
-    return list(await story(shown, Reader.unknown(language or Language.english()), named))
+    return list(await timeline_lines(shown, Reader.unknown(language or Language.english()), named))
 
 
 def test_whatever_can_happen_is_said_in_words() -> None:
-    assert set(SAID) == set(EventType)
-    assert set(OUTCOMES) == set(TOLD_ONCE)
+    assert set(EVENT_TEXTS) == set(EventType)
+    assert set(OUTCOME_TEXTS) == set(TOLD_ONCE)
 
 
 def test_whatever_people_are_told_is_said_in_words() -> None:
-    assert set(TOLD) == set(NotificationType) - UNTOLD
+    assert set(NOTIFICATION_TEXTS) == set(NotificationType) - UNTOLD
 
 
 async def test_no_line_stands_as_the_timeline_has_it_for_people_who_run_the_system() -> None:
     for entry in (TimelineEntry(at=NOW, happened=one, about="2026-12-24", who="chair") for one in EventType):
         [event] = await told(entry, language=Language.of("de"))
-        assert event.what not in (f"{entry.what} the chair", SAID[entry.happened]), entry.happened
+        assert event.what not in (f"{entry.what} the chair", EVENT_TEXTS[entry.happened]), entry.happened
 
 
 @pytest.mark.parametrize("one", EventType)
 async def test_a_sentence_has_what_it_speaks_of(one: EventType) -> None:
-    wanted = {name for _, name, _, _ in Formatter().parse(SAID[one]) if name}
+    wanted = {name for _, name, _, _ in Formatter().parse(EVENT_TEXTS[one]) if name}
     [event] = await told(TimelineEntry(at=NOW, happened=one, about="board", who="chair"))
     assert ("the chair" in event.what) == ("who" in wanted)
     assert ("the board" in event.what) == bool(wanted & {"to", "whom"})
@@ -114,7 +122,7 @@ async def test_lines_stand_under_their_day_and_several_of_the_machine_are_folded
 
 
 def test_whatever_keeps_a_notice_back_is_said_in_words() -> None:
-    assert {*Reason, *EscalationReason} <= set(REASONS)
+    assert {*Reason, *EscalationReason} <= set(REASON_TEXTS)
 
 
 ENGLISH = "question 1 was not answered within 2d"

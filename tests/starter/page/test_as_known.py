@@ -3,7 +3,7 @@
 import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from starter.web.status import page_as_known
+from starter.web.status import signing_page_of_view
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow, SignerLine
@@ -28,27 +28,27 @@ def shown(*states: SignerState, status: Status = Status.SENT, partial: bool = Fa
 
 @pytest.mark.parametrize("state", SignerState)
 def test_each_state_of_a_signer_has_its_page(state: SignerState) -> None:
-    assert page_as_known(shown(state), "chair") == SigningPage(STATES[state], "MSA")
+    assert signing_page_of_view(shown(state), "chair") == SigningPage(STATES[state], "MSA")
 
 
 def test_who_is_asked_again_after_a_hand_over_can_sign() -> None:
-    assert page_as_known(shown(SignerState.REASSIGNED, SignerState.TURN), "chair").state is SigningState.OPEN
+    assert signing_page_of_view(shown(SignerState.REASSIGNED, SignerState.TURN), "chair").state is SigningState.OPEN
 
 
 def test_what_nobody_answers_for_keeps_no_one_from_trying() -> None:
-    assert page_as_known(None, "chair") == SigningPage(SigningState.OPEN)
+    assert signing_page_of_view(None, "chair") == SigningPage(SigningState.OPEN)
     for status in (Status.CONVERTING, Status.SENT):
         for states in ((), (SignerState.WAITING,), (SignerState.SIGNED,)):
             known = shown(*states, status=status, partial=True)
-            assert page_as_known(known, "chair") == SigningPage(SigningState.OPEN, "MSA")
+            assert signing_page_of_view(known, "chair") == SigningPage(SigningState.OPEN, "MSA")
 
 
 def test_what_is_being_prepared_as_far_as_we_know_may_be_further() -> None:
-    assert page_as_known(shown(status=Status.CONVERTING), "chair") == SigningPage(SigningState.OPEN, "MSA")
+    assert signing_page_of_view(shown(status=Status.CONVERTING), "chair") == SigningPage(SigningState.OPEN, "MSA")
 
 
 def test_what_is_known_of_the_request_itself_comes_first() -> None:
-    assert page_as_known(shown(), "chair").state is SigningState.STRANGER
+    assert signing_page_of_view(shown(), "chair").state is SigningState.STRANGER
     for partial in (False, True):
-        ended = page_as_known(shown(SignerState.TURN, status=Status.EXPIRED, partial=partial), "chair")
+        ended = signing_page_of_view(shown(SignerState.TURN, status=Status.EXPIRED, partial=partial), "chair")
         assert ended == SigningPage(SigningState.ENDED, outcome=Status.EXPIRED)

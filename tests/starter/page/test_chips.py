@@ -6,20 +6,24 @@ import pytest
 
 from activities.campaign.member_status import MemberStatus
 from activities.people.language import Language
-from starter.web.status import STATES, Chip, Look, Of, chip_of, status_chip
+from starter.web.status import STATES, Chip, Look, StateOwner, chip_of, status_chip
 from workflows.kinds import Kind
 from workflows.model.signature import SignerState
 from workflows.model.subject import Status
 from workflows.task.state import AssigneeState
 
-LOOKS = {status: chip_of(Of.FOLLOW_UP, status, Language.english()).look for status in Status}
+LOOKS = {status: chip_of(StateOwner.FOLLOW_UP, status, Language.english()).look for status in Status}
 
 
 @pytest.mark.parametrize(
     ("of", "states"),
-    [(Of.FOLLOW_UP, Status), (Of.PERSON, [*SignerState, *AssigneeState]), (Of.MEMBER, MemberStatus)],
+    [
+        (StateOwner.FOLLOW_UP, Status),
+        (StateOwner.PERSON, [*SignerState, *AssigneeState]),
+        (StateOwner.MEMBER, MemberStatus),
+    ],
 )
-def test_every_state_has_its_words_and_a_look(of: Of, states: Iterable[str]) -> None:
+def test_every_state_has_its_words_and_a_look(of: StateOwner, states: Iterable[str]) -> None:
     assert set(states) == set(STATES[of])
 
 

@@ -6,7 +6,7 @@ from string import Formatter
 import pytest
 
 from activities.people.language import LANGUAGES, Language
-from starter.web.forms import REFUSALS, objected, why_not
+from starter.web.forms import REFUSALS, refusal_or_phrase, refusal_text
 from tests.workflows.stage import a_request, silent_for
 from workflows.follow_up import commands as operations
 from workflows.follow_up import commands as questions
@@ -50,7 +50,7 @@ def test_each_objection_is_known_by_its_sentence_whatever_was_put_into_it(one: R
     for value in ("anna", "being cancelled", "a\nb", "is away", "2026-12-11"):
         said = one.says(**dict.fromkeys(names, value))
         for sentence in (said, f"{said}{INSIST}"):
-            assert objected(GERMAN, sentence) == GERMAN.say(REFUSALS[one])
+            assert refusal_text(GERMAN, sentence) == GERMAN.say(REFUSALS[one])
 
 
 def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_flags() -> None:
@@ -86,13 +86,15 @@ def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_
     for one in said:
         assert one is not None
         for code in (code for code in LANGUAGES if code != "en"):
-            words = why_not(Language.of(code), one)
+            words = refusal_or_phrase(Language.of(code), one)
             assert words and words != one, one
             for raw in (SIGNER, "ghost", "legal-desk", "countersign", "--", "acme"):
                 assert raw not in words
 
 
 def test_a_refusal_of_newer_code_and_one_of_a_page_are_said_as_they_are() -> None:
-    assert objected(GERMAN, "the moon is in the way") == ""
-    assert why_not(GERMAN, "the moon is in the way") == "the moon is in the way"
-    assert why_not(GERMAN, "a date such as 2026-12-11 is needed") == GERMAN.say("a date such as 2026-12-11 is needed")
+    assert refusal_text(GERMAN, "the moon is in the way") == ""
+    assert refusal_or_phrase(GERMAN, "the moon is in the way") == "the moon is in the way"
+    assert refusal_or_phrase(GERMAN, "a date such as 2026-12-11 is needed") == GERMAN.say(
+        "a date such as 2026-12-11 is needed"
+    )

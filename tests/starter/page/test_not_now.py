@@ -7,7 +7,7 @@ import pytest
 
 from activities.people.language import Language
 from activities.people.reader import Reader
-from starter.web.pages.options import times
+from starter.web.pages.options import snooze_times
 
 AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 CHRISTMAS = (date(2026, 12, 25), date(2026, 12, 26))
@@ -20,7 +20,7 @@ def works(day: date) -> bool:
 def offered(now: str, latest: str | None = None, zone: ZoneInfo = AMSTERDAM) -> list[str]:
     reader = Reader(Language.english(), zone, works)
     until = datetime.fromisoformat(latest).replace(tzinfo=zone) if latest else None
-    found = times(reader, datetime.fromisoformat(now).replace(tzinfo=zone), until)
+    found = snooze_times(reader, datetime.fromisoformat(now).replace(tzinfo=zone), until)
     assert all(later.at.tzinfo is UTC for later in found)
     return [f"{later.name}: {later.at.astimezone(zone):%a %d %H:%M}" for later in found]
 
@@ -62,5 +62,5 @@ def test_the_clock_changes_in_between_and_nine_stays_nine() -> None:
 
 def test_who_never_works_is_offered_what_is_left() -> None:
     reader = Reader(Language.english(), AMSTERDAM, lambda _: False)
-    found = times(reader, datetime(2026, 11, 27, 12, 0, tzinfo=UTC), None)
+    found = snooze_times(reader, datetime(2026, 11, 27, 12, 0, tzinfo=UTC), None)
     assert [later.name for later in found] == [EVENING, MORNING]

@@ -9,7 +9,7 @@ from activities.people.person import Person
 from activities.people.reader import Reader
 from starter.queries.commands import CommandRefused
 from starter.web.actions import Action
-from starter.web.pages.options import NOTHING, Offers, to_awaited
+from starter.web.pages.options import NOTHING, Offers, offers_to_awaited
 from starter.web.pages.visits import StandIns
 from workflows.model.commands import NotNow
 from workflows.model.rejections import plain
@@ -31,7 +31,7 @@ def shown(**changes: Any) -> RequestShow:
 
 
 def offered(*stand_ins: Person, **changes: Any) -> Offers:
-    return to_awaited(shown(**changes), SIGNER, StandIns(stand_ins), Reader.of(person()), NOW)
+    return offers_to_awaited(shown(**changes), SIGNER, StandIns(stand_ins), Reader.of(person()), NOW)
 
 
 def test_a_delegate_is_offered_unless_absent() -> None:
@@ -44,7 +44,7 @@ def test_a_delegate_is_offered_unless_absent() -> None:
 
 
 def test_a_signer_whose_turn_it_is_not_is_offered_nothing() -> None:
-    assert to_awaited(shown(), "somebody-else", StandIns((person(),)), Reader.of(person()), NOW) == NOTHING
+    assert offers_to_awaited(shown(), "somebody-else", StandIns((person(),)), Reader.of(person()), NOW) == NOTHING
 
 
 @pytest.mark.parametrize("act", [*Action, "", "nonsense"])

@@ -19,8 +19,8 @@ from activities.records.store import Store
 from activities.task.intake import PreparedTask
 from starter.config.values import PayloadKey
 from starter.temporal.codec import data_converter
-from starter.web.looks import QuickLook
-from starter.web.status import page_as_known
+from starter.web.status import signing_page_of_view
+from starter.web.view_reader import ViewReader
 from tests.servers import own_namespace
 from workflows import names
 from workflows.kinds import Kind
@@ -46,14 +46,14 @@ async def unreachable() -> Client:
 
 
 async def test_nothing_is_known_when_nobody_answers(store: Store) -> None:
-    assert await QuickLook(await unreachable(), store)("msa") is None
+    assert await ViewReader(await unreachable(), store)("msa") is None
 
 
 async def test_the_record_answers_while_temporal_does_not(store: Store) -> None:
     settled = RequestShow(id="msa", kind="nda", status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint="f", run_id="r", show=settled)
     await store.write_record(StoragePrefix.of_request("msa"), record.model_dump_json(by_alias=True).encode())
-    assert await QuickLook(await unreachable(), store)("msa") == settled
+    assert await ViewReader(await unreachable(), store)("msa") == settled
 
 
 async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_nothing_of_where_it_stands(
@@ -62,7 +62,7 @@ async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_noth
     signers = (Participant(person="chair", order=1, role=Role.APPROVE),)
     brief = SignatureBrief(id="msa", kind="nda", title=TITLE, document=Document(), requester="legal", people=signers)
     await CoverSheet.keep(store, brief)
-    known = await QuickLook(await unreachable(), store)("msa")
+    known = await ViewReader(await unreachable(), store)("msa")
     assert isinstance(known, RequestShow)
     assert (known.document, known.requester, known.partial, known.due_at) == (
         TITLE,
@@ -70,14 +70,14 @@ async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_noth
         True,
         None,
     )
-    assert page_as_known(known, "chair") == SigningPage(SigningState.OPEN, TITLE, approves=True)
+    assert signing_page_of_view(known, "chair") == SigningPage(SigningState.OPEN, TITLE, approves=True)
 
 
 async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the_text_itself(store: Store) -> None:
     home, people = StoragePrefix.of("task:keys"), (Participant(person="engineer", role=Role.DO),)
     task = Task(id="keys", kind="task", title="Hand out the keys", requester="owner", people=people, text="Two each.")
     prepared = PreparedTask(TaskInput(task=task, policy=Policy(), fingerprint="f" * 64), CATALOGUE.resolve("team-task"))
-    look = QuickLook(await unreachable(), store)
+    look = ViewReader(await unreachable(), store)
     given = await prepared.kept(store)
     assert await look("task:keys") is None, "nobody knows yet whether it is this one that lives"
     await prepared.lives(store, given)
@@ -92,7 +92,7 @@ async def test_a_record_that_a_newer_worker_wrote_is_no_answer(store: Store) -> 
     await store.write_record(
         StoragePrefix.of_request("msa"), b'{"fingerprint": "f", "runId": "r", "show": {"status": "notarised"}}'
     )
-    assert await QuickLook(await unreachable(), store)("msa") is None
+    assert await ViewReader(await unreachable(), store)("msa") is None
 
 
 async def test_a_store_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ async def test_a_store_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
             await asyncio.Event().wait()
             return None
 
-    look = QuickLook(await unreachable(), Hanging(tmp_path.as_uri()), seconds=0.05)
+    look = ViewReader(await unreachable(), Hanging(tmp_path.as_uri()), seconds=0.05)
     async with asyncio.timeout(5):
         assert await look("msa") is None
 
@@ -121,7 +121,7 @@ async def test_what_this_process_has_no_key_for_is_no_answer(store: Store, dev_s
         namespace=client.namespace,
         data_converter=data_converter(()),
     )
-    assert await QuickLook(keyless, store)("msa") is None
+    assert await ViewReader(keyless, store)("msa") is None
 
 
 @pytest.mark.real_server
@@ -135,7 +135,7 @@ async def test_without_a_worker_the_due_date_is_known_all_the_same(store: Store,
             [SearchAttributePair(names.STATUS, Status.SENT), SearchAttributePair(names.DUE_AT, DUE)]
         ),
     )
-    look = QuickLook(client, store)
+    look = ViewReader(client, store)
     shown = await look("msa")
     assert await look("never-started") is None
     assert shown is not None

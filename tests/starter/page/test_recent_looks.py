@@ -2,7 +2,7 @@
 
 import asyncio
 
-from starter.web.looks import FRESH_SECONDS, RECENT_AT_MOST, RecentLooks
+from starter.web.view_reader import FRESH_SECONDS, RECENT_AT_MOST, ViewCache
 from tests.starter.paging import Watch
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
@@ -24,7 +24,7 @@ class Side:
 
 async def test_who_asks_at_the_same_time_waits_for_the_same_answer_and_who_leaves_takes_it_from_nobody() -> None:
     side = Side()
-    looks = RecentLooks(side.look, Watch())
+    looks = ViewCache(side.look, Watch())
     waiting = [asyncio.create_task(looks("link", "msa")) for _ in range(100)]
     await asyncio.sleep(0)
     waiting[0].cancel()
@@ -38,7 +38,7 @@ async def test_who_asks_at_the_same_time_waits_for_the_same_answer_and_who_leave
 async def test_an_answer_is_used_for_seconds_unless_somebody_acts() -> None:
     side, watch = Side(), Watch()
     side.gate.set()
-    looks = RecentLooks(side.look, watch)
+    looks = ViewCache(side.look, watch)
     for now, asked in ((0.0, 1), (FRESH_SECONDS - 0.1, 1), (FRESH_SECONDS, 2)):
         watch.now = now
         await looks("link", "msa")
@@ -52,7 +52,7 @@ async def test_an_answer_is_used_for_seconds_unless_somebody_acts() -> None:
 async def test_each_link_of_a_request_has_a_look_of_its_own() -> None:
     side = Side()
     side.gate.set()
-    looks = RecentLooks(side.look, Watch())
+    looks = ViewCache(side.look, Watch())
     for link in ("of the first", "of the second", "of the first"):
         await looks(link, "msa")
     assert side.asked == ["msa", "msa"]
@@ -60,7 +60,7 @@ async def test_each_link_of_a_request_has_a_look_of_its_own() -> None:
 
 async def test_ten_times_the_links_keep_the_table_s_size_and_each_is_answered() -> None:
     side = Side()
-    looks = RecentLooks(side.look, Watch())
+    looks = ViewCache(side.look, Watch())
     waiting = [asyncio.create_task(looks(str(number), str(number))) for number in range(10 * RECENT_AT_MOST)]
     await asyncio.sleep(0)
     assert len(looks) == RECENT_AT_MOST
@@ -72,7 +72,7 @@ async def test_ten_times_the_links_keep_the_table_s_size_and_each_is_answered() 
 async def test_what_is_old_takes_no_room() -> None:
     side, watch = Side(), Watch()
     side.gate.set()
-    looks = RecentLooks(side.look, watch)
+    looks = ViewCache(side.look, watch)
     for number in range(100):
         await looks(str(number), str(number))
     watch.now = FRESH_SECONDS

@@ -8,28 +8,28 @@ from activities.notifications.links import at_desk
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
 from starter.queries.lookup import SYSTEMS, of_type
-from starter.web.actions import to_decide
-from starter.web.desk.access import Step
+from starter.web.actions import onboarding_to_decide
+from starter.web.desk.access import ActionForm
 from starter.web.desk.sessions import Visitor
 from starter.web.desk.timeline import Day, by_day
 from starter.web.kinds import KIND_PAGES
 from starter.web.screens import Exchange, PersonRow
 from starter.web.status import (
     GOOD,
-    Called,
     Chip,
-    Name,
-    Of,
+    FindPerson,
+    NamesById,
+    StateOwner,
     answer_of,
     chip_of,
-    ending_of,
-    facts,
-    hand_offs,
-    living,
-    people_in,
+    ending_sentences_of,
+    hand_off_sentences,
+    named_people,
+    open_sentences,
     problems_of,
+    public_sentences,
     status_chip,
-    unsaid,
+    unknown_sentences,
     workflow_words,
 )
 from workflows.follow_up.outbox import last_of
@@ -75,12 +75,18 @@ class StageRows:
 
 
 async def stages_of(
-    shown: OnboardingShow, reader: Reader, name: Name, now: datetime, *, everything: bool, steps: tuple[Step, ...]
+    shown: OnboardingShow,
+    reader: Reader,
+    name: FindPerson,
+    now: datetime,
+    *,
+    everything: bool,
+    steps: tuple[ActionForm, ...],
 ) -> tuple[StageRows, ...]:
     """Reasons only if the reader may know `everything`."""
-    told, rows = _Telling(shown, reader, name, now, everything, steps), []
+    told, rows = _PartTexts(shown, reader, name, now, everything, steps), []
     for stage in shown.stages:
-        state = chip_of(Of.STAGE, stage.state, reader.language)
+        state = chip_of(StateOwner.STAGE, stage.state, reader.language)
         since = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
         parts = tuple([await told.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
         left = len(stage.parts) - len(parts)
@@ -90,20 +96,20 @@ async def stages_of(
 
 
 @dataclass(frozen=True)
-class _Telling:
+class _PartTexts:
     shown: OnboardingShow
     reader: Reader
-    name: Name
+    name: FindPerson
     now: datetime
     everything: bool
-    steps: tuple[Step, ...]
+    steps: tuple[ActionForm, ...]
 
     async def row(self, part: PartLine) -> PartRow:
         what = named(part.workflow) if part.workflow else None
         choices = ((one.address, self.reader.language.say(one.spec.label)) for one in self.steps if one.part == part.id)
         return PartRow(
             part.title,
-            chip_of(Of.PART, part.state, self.reader.language),
+            chip_of(StateOwner.PART, part.state, self.reader.language),
             await self._details(part),
             self._due(part),
             at_desk(what) if what else "",
@@ -167,28 +173,28 @@ class FollowUpText:
     stages: tuple[StageRows, ...] = ()
 
 
-async def told(
+async def build_text(
     shown: Shown,
     visitor: Visitor,
-    name: Name,
+    name: FindPerson,
     now: datetime,
     *,
     kind: str,
     everything: bool,
     titled: bool,
-    steps: tuple[Step, ...] = (),
+    steps: tuple[ActionForm, ...] = (),
 ) -> FollowUpText:
     """`everything` includes reasons; `titled` the title and content. `kind` is its name in their language."""
     reader, what, name = visitor.reader, WorkflowName(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
     title = shown.title or shown.id if titled else reader.language.say(KIND_PAGES[what.kind].untitled, kind=kind)
-    called = {id: await name(id) for id in (*people_in(shown), *(line.target for line in shown.handoffs))}
+    called = {id: await name(id) for id in (*named_people(shown), *(line.target for line in shown.handoffs))}
     base = FollowUpText(
         path=at_desk(what),
         id=shown.id,
         title=title,
         kind=kind,
         status=status_chip(shown.status, reader.language, what.kind),
-        sentences=_sentences(shown, reader, called) if everything else facts(shown, reader, called),
+        sentences=_sentences(shown, reader, called) if everything else public_sentences(shown, reader, called),
         due=Deadline.sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else None,
         overdue=shown.overdue,
         asked_by=await _asker(shown, name),
@@ -206,14 +212,14 @@ async def told(
     return replace(whole, days=await by_day(shown, reader, name, now))
 
 
-async def _asker(shown: Shown, name: Name) -> str:
+async def _asker(shown: Shown, name: FindPerson) -> str:
     """The requester; an onboarding's decision is asked by Countersign."""
-    if to_decide(shown):
+    if onboarding_to_decide(shown):
         return SYSTEMS["countersign"]
     return await name(shown.requester) if shown.requester else ""
 
 
-def _or_workflow(name: Name, language: Language) -> Name:
+def _or_workflow(name: FindPerson, language: Language) -> FindPerson:
     """Names also workflows that are told of an end."""
 
     async def called(id: str) -> str:
@@ -233,11 +239,15 @@ def _people_are(shown: Shown, language: Language) -> str:
     return f"{words} · {signed}"
 
 
-def _sentences(shown: Shown, reader: Reader, called: Called) -> tuple[str, ...]:
+def _sentences(shown: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
     language = reader.language
     if shown.status.ended:
-        return ending_of(shown, language, called) + _answered(shown) + hand_offs(shown, language, called)
-    return unsaid(shown, language) or living(shown, reader, called)
+        return (
+            ending_sentences_of(shown, language, called)
+            + _answered(shown)
+            + hand_off_sentences(shown, language, called)
+        )
+    return unknown_sentences(shown, language) or open_sentences(shown, reader, called)
 
 
 def _answered(shown: Shown) -> tuple[str, ...]:
@@ -246,7 +256,7 @@ def _answered(shown: Shown) -> tuple[str, ...]:
 
 
 async def _with_everything(
-    base: FollowUpText, shown: Shown, reader: Reader, name: Name, called: Called
+    base: FollowUpText, shown: Shown, reader: Reader, name: FindPerson, called: NamesById
 ) -> FollowUpText:
     who, reason = _declined(shown)
     attention = [one.code for one in shown.attention]
@@ -260,22 +270,22 @@ async def _with_everything(
             "reason": reason,
             "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
             "targets": tuple(
-                PersonRow(called[line.target], at=chip_of(Of.TARGET, line.state, reader.language).text)
+                PersonRow(called[line.target], at=chip_of(StateOwner.TARGET, line.state, reader.language).text)
                 for line in last_of(shown.handoffs)
             ),
         }
     )
 
 
-async def _exchange(asked: AskedQuestion, language: Language, name: Name) -> Exchange:
+async def _exchange(asked: AskedQuestion, language: Language, name: FindPerson) -> Exchange:
     person = await name(asked.person)
     asker = language.say("{person} cannot go on", person=person) if asked.blocks else person
     return Exchange(asker, asked.text, answer_of(asked, language))
 
 
-async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: Name) -> PersonRow:
+async def _person(line: SignerLine | AssigneeLine, reader: Reader, name: FindPerson) -> PersonRow:
     at = reader.moment(line.at) if line.at else ""
-    return PersonRow(await name(line.person), chip_of(Of.PERSON, line.state, reader.language), at)
+    return PersonRow(await name(line.person), chip_of(StateOwner.PERSON, line.state, reader.language), at)
 
 
 def _declined(shown: Shown) -> tuple[str, str]:

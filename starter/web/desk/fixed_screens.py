@@ -1,4 +1,4 @@
-"""Cards of the desk: sign-in, and why something is not shown."""
+"""Fixed screens of the desk: signing in, and why something cannot be shown."""
 
 from enum import StrEnum
 from typing import Final
@@ -7,7 +7,7 @@ from activities.people.language import phrase
 from starter.web.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft, ScreenTone
 
 
-class CardName(StrEnum):
+class DeskScreenName(StrEnum):
     SIGN_IN = "sign-in"
     ASKED = "asked"
     BEHIND_LINK = "behind-link"
@@ -24,7 +24,7 @@ class CardName(StrEnum):
 
 
 SIGN_IN: Final = ScreenDraft(
-    CardName.SIGN_IN,
+    DeskScreenName.SIGN_IN,
     200,
     ScreenTone.ASK,
     phrase("Sign in"),
@@ -32,7 +32,7 @@ SIGN_IN: Final = ScreenDraft(
     MainButton(None, phrase("Send me a link"), entry=Entry("who", phrase("Your id or email address")), to="sign-in"),
 )
 ASKED: Final = ScreenDraft(
-    CardName.ASKED,
+    DeskScreenName.ASKED,
     200,
     ScreenTone.ASK,
     phrase("Look at your phone"),
@@ -48,7 +48,7 @@ ASKED: Final = ScreenDraft(
 )
 WRONG_CODE: Final = phrase("That is not the number in the newest message. Tries left: {left}.")
 BEHIND_LINK: Final = ScreenDraft(
-    CardName.BEHIND_LINK,
+    DeskScreenName.BEHIND_LINK,
     200,
     ScreenTone.ASK,
     phrase("Sign in"),
@@ -56,7 +56,7 @@ BEHIND_LINK: Final = ScreenDraft(
     MainButton(None, phrase("Sign in")),
 )
 SPENT: Final = ScreenDraft(
-    CardName.SPENT,
+    DeskScreenName.SPENT,
     410,
     ScreenTone.TROUBLE,
     phrase("This link does not work any more"),
@@ -64,7 +64,7 @@ SPENT: Final = ScreenDraft(
     home=True,
 )
 NOT_ASKED: Final = ScreenDraft(
-    CardName.NOT_ASKED,
+    DeskScreenName.NOT_ASKED,
     403,
     ScreenTone.TROUBLE,
     phrase("Please ask for a message first"),
@@ -72,14 +72,14 @@ NOT_ASKED: Final = ScreenDraft(
     home=True,
 )
 NOBODY: Final = ScreenDraft(
-    CardName.NOBODY,
+    DeskScreenName.NOBODY,
     403,
     ScreenTone.TROUBLE,
     phrase("You are not in the directory"),
     (phrase("Your company's sign-on let you through, but nobody here has this id or address."),),
 )
 FOREIGN: Final = ScreenDraft(
-    CardName.FOREIGN_FORM,
+    DeskScreenName.FOREIGN_FORM,
     403,
     ScreenTone.TROUBLE,
     phrase("Please open the page again"),
@@ -87,10 +87,10 @@ FOREIGN: Final = ScreenDraft(
     home=True,
 )
 CUT_OFF: Final = ScreenDraft(
-    CardName.CUT_OFF, 400, ScreenTone.TROUBLE, phrase("Please try again in a minute"), (NOT_WHOLE,), home=True
+    DeskScreenName.CUT_OFF, 400, ScreenTone.TROUBLE, phrase("Please try again in a minute"), (NOT_WHOLE,), home=True
 )
 TOO_OFTEN: Final = ScreenDraft(
-    CardName.TOO_OFTEN,
+    DeskScreenName.TOO_OFTEN,
     429,
     ScreenTone.TROUBLE,
     phrase("Please try again in a minute"),
@@ -98,7 +98,7 @@ TOO_OFTEN: Final = ScreenDraft(
     retry_after=60,
 )
 AWAY: Final = ScreenDraft(
-    CardName.AWAY,
+    DeskScreenName.AWAY,
     503,
     ScreenTone.TROUBLE,
     phrase("The desk is closed for the moment"),
@@ -109,7 +109,7 @@ AWAY: Final = ScreenDraft(
     retry_after=30,
 )
 UNSURE: Final = ScreenDraft(
-    CardName.UNSURE,
+    DeskScreenName.UNSURE,
     503,
     ScreenTone.TROUBLE,
     phrase("The desk is closed for the moment"),
@@ -117,7 +117,7 @@ UNSURE: Final = ScreenDraft(
     retry_after=30,
 )
 NOT_THERE: Final = ScreenDraft(
-    CardName.NOT_THERE,
+    DeskScreenName.NOT_THERE,
     404,
     ScreenTone.TROUBLE,
     phrase("There is nothing here for you"),
@@ -125,7 +125,7 @@ NOT_THERE: Final = ScreenDraft(
     home=True,
 )
 FRONT: Final = ScreenDraft(
-    CardName.FRONT,
+    DeskScreenName.FRONT,
     200,
     ScreenTone.ASK,
     phrase("Documents to sign, and nobody forgets them"),

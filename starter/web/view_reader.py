@@ -21,22 +21,22 @@ from starter.temporal.codec import CodecError
 from workflows.kinds import Kind, WorkflowName, referred
 from workflows.model.views import Shown
 
-LookAt = Callable[[str], Awaitable[Shown | None]]
+ReadView = Callable[[str], Awaitable[Shown | None]]
 """Reads a follow-up quickly and never raises; None when unknown."""
 
-Seen = TypeVar("Seen")
+CachedView = TypeVar("CachedView")
 
 FRESH_SECONDS: Final = 5.0
 RECENT_AT_MOST: Final = 500
 """Cached links; the oldest is dropped first."""
 
 
-class RecentLooks(Generic[Seen]):
+class ViewCache(Generic[CachedView]):
     """Caches results for `fresh` seconds; `clock` counts seconds."""
 
     def __init__(
         self,
-        look: Callable[[str], Awaitable[Seen]],
+        look: Callable[[str], Awaitable[CachedView]],
         clock: Callable[[], float],
         at_most: int = RECENT_AT_MOST,
         *,
@@ -46,12 +46,12 @@ class RecentLooks(Generic[Seen]):
         self._clock = clock
         self._at_most = at_most
         self._fresh = fresh
-        self._recent: OrderedDict[str, tuple[float, asyncio.Future[Seen]]] = OrderedDict()
+        self._recent: OrderedDict[str, tuple[float, asyncio.Future[CachedView]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._recent)
 
-    async def __call__(self, link: str, request: str) -> Seen:
+    async def __call__(self, link: str, request: str) -> CachedView:
         """The result, maybe some seconds old."""
         now = self._clock()
         while self._recent and next(iter(self._recent.values()))[0] <= now - self._fresh:
@@ -64,7 +64,7 @@ class RecentLooks(Generic[Seen]):
         # Shielded: whoever hangs up takes nothing from the others who wait for the same answer.
         return await asyncio.shield(seen)
 
-    async def anew(self, link: str, request: str) -> Seen:
+    async def anew(self, link: str, request: str) -> CachedView:
         """The result as of now."""
         self.forget(link)
         return await self(link, request)
@@ -122,7 +122,7 @@ LOOKS: Final[dict[Kind, KindLook]] = {
 """A further kind adds its own."""
 
 
-class QuickLook:
+class ViewReader:
     """Asks the workflow, else the settled record, else the cover sheet; never raises.
 
     `seconds` limits the workflow, and again the store.
@@ -156,7 +156,7 @@ _DESK_SECONDS: Final = 8.0
 _DESK_WORKER_WITHIN: Final = timedelta(seconds=2)
 
 
-def looker(context: Context) -> LookAt:
+def desk_view_reader(context: Context) -> ReadView:
     """Asks the workflow, else Temporal and the store; raises what does not answer."""
 
     async def look(reference: str) -> Shown | None:

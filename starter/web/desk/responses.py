@@ -1,6 +1,4 @@
-"""Answers of desk pages: sign-in, rate limits, form tokens, errors. Unavailable services give a page that says so,
-never a trace.
-"""
+"""Answers requests of the desk: session, rate limit, form check, and pages for what fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -29,12 +27,12 @@ from starter.temporal.codec import CodecError
 from starter.temporal.connection import TemporalRefused
 from starter.web.allowances import Allowances, Buckets, Rate
 from starter.web.desk.access import ReaderRoles
-from starter.web.desk.cards import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE
+from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
 from starter.web.forms import FormFault, FormGuard
-from starter.web.looks import LookAt
 from starter.web.rendering import Frame, Renderer, Tab
 from starter.web.screens import ScreenDraft
+from starter.web.view_reader import ReadView
 from workflows.kinds import Kind
 from workflows.model.subject import LockScreen
 
@@ -47,8 +45,8 @@ WithForm = Callable[[Request, Visitor, dict[str, str]], Awaitable[Response]]
 _LOGGER: Final = structlog.get_logger("countersign.desk")
 
 
-class Answers:
-    """`tabs` are a person's views, and which is shown."""
+class DeskResponses:
+    """`tabs` looks up a visitor's views."""
 
     def __init__(
         self,
@@ -67,7 +65,7 @@ class Answers:
         self._presses = Buckets(PRESSES_OF_A_PERSON, seconds)
 
     def anybody(self, handle: Handle) -> Handle:
-        """For everybody, within the rate limit of an address."""
+        """Limits an address; failures become pages."""
 
         async def answer(request: Request) -> Response:
             if wait := self._allowances.address(request):
@@ -84,7 +82,7 @@ class Answers:
         return answer
 
     def visitors(self, handle: ForVisitor) -> Handle:
-        """For signed-in people; others are asked to sign in."""
+        """For visitors; others are asked to sign in."""
 
         async def answer(request: Request) -> Response:
             visitor = await self._door.visitor(request)
@@ -98,7 +96,7 @@ class Answers:
         return self.anybody(answer)
 
     def acting(self, handle: WithForm) -> Handle:
-        """For forms of signed-in people."""
+        """For visitors who post a form from our page."""
 
         async def answer(request: Request, visitor: Visitor) -> Response:
             form = await self.form_of(request, visitor.name)
@@ -107,14 +105,14 @@ class Answers:
         return self.visitors(answer)
 
     async def form_of(self, request: Request, name: str) -> dict[str, str] | Response:
-        """The form with a valid token for `name`; else the card that refuses it."""
+        """The form, else the page that refuses it."""
         form = await self.guard.posted(name, request)
         if isinstance(form, FormFault):
             return self.card(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN, request)
         return form
 
     def ask_who(self, request: Request) -> Response:
-        """The sign-in page, which remembers the requested page."""
+        """The sign-in page, which remembers the address."""
         what = named_at_desk(request.url.path.removeprefix("/desk/"))
         button = SIGN_IN.button
         if button and what:
@@ -122,7 +120,7 @@ class Answers:
         return self.card(replace(SIGN_IN, button=button), request, "sign-in")
 
     def card(self, card: ScreenDraft, request: Request, ref: str = "", **values: object) -> Response:
-        """A card in the browser's language, with a form token if `ref` is given."""
+        """A screen in the browser's language; `ref` gives its form a token."""
         language = Language.accepted(request.headers.get("accept-language", ""))
         return self.said(card, language, ref, **values)
 
@@ -131,7 +129,7 @@ class Answers:
         return self.renderer.screen(card.told(language, **values), token, Frame())
 
     async def inside(self, card: ScreenDraft, visitor: Visitor, **values: object) -> Response:
-        """A card within the desk's frame."""
+        """A screen within the visitor's frame."""
         return self.renderer.screen(card.told(visitor.reader.language, **values), frame=await self.frame(visitor))
 
     async def frame(self, visitor: Visitor, here: str = "") -> Frame:
@@ -153,8 +151,8 @@ class Answers:
 _KINDS_LOGGER = structlog.get_logger("countersign.desk")
 
 
-class Kinds:
-    """Reads the catalogue again when it has changed; empty while it is faulty."""
+class KindCatalogue:
+    """Reads the catalogue again when it changes; empty if unreadable."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -162,7 +160,7 @@ class Kinds:
         self._catalogue = Catalogue({})
 
     async def labels(self, language: Language) -> tuple[tuple[str, str], ...]:
-        """All kinds with their labels, sorted by label."""
+        """Kinds with their names, sorted."""
         catalogue = await self._read()
         labels = ((kind, catalogue.label(kind, language)) for kind in catalogue.kinds)
         return tuple(sorted(labels, key=lambda one: one[1].casefold()))
@@ -172,7 +170,7 @@ class Kinds:
         return (await self._read()).label(kind, language)
 
     async def lets_titles_be_read(self, kind: str) -> bool:
-        """Whether its documents may be named to others (`lock_screen: full`)."""
+        """Whether others may see a document's title (`lock_screen: full`)."""
         try:
             policy = (await self._read()).resolve(kind).policy
         except UnknownKind:
@@ -203,19 +201,19 @@ def _version(file: Path) -> float:
 
 @dataclass(frozen=True)
 class RequestContext:
-    """Shared parts of the desk's pages."""
+    """What the pages of the desk share."""
 
-    answers: Answers
+    responses: DeskResponses
     context: Context
     directory: FileDirectory
-    standings: ReaderRoles
-    kinds: Kinds
-    look: LookAt
+    roles: ReaderRoles
+    kinds: KindCatalogue
+    look: ReadView
     clock: Callable[[], datetime]
 
 
 class PeopleNames:
-    """Names for one page; `beside` is the workflow with people described in full."""
+    """Names for one page; people of a file are stored `beside` a workflow."""
 
     def __init__(self, directory: FileDirectory, beside: str | None = None) -> None:
         self._directory = directory
@@ -223,7 +221,7 @@ class PeopleNames:
         self._known: dict[tuple[str, str | None], str] = {}
 
     async def in_full(self, id: str, request: str) -> str:
-        """Of a campaign's member, who may be described in full with their request."""
+        """Of an audience member, who may be in their request's file."""
         return await self.of(id, Kind.REQUEST.workflow_id(request))
 
     async def of(self, id: str, beside: str | None = None) -> str:

@@ -13,23 +13,23 @@ from activities.notifications.links import at_desk
 from activities.notifications.words import isolated, words_for
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader, is_due_on_the_day_of
-from starter.web.actions import ACTIONS, Action, to_decide
+from starter.web.actions import ACTIONS, Action, onboarding_to_decide
 from starter.web.kinds import KIND_PAGES
 from starter.web.pages.options import choices_of
 from starter.web.screens import MainButton, Nearness, PersonRow, Screen, ScreenDraft, ScreenName, ScreenTone
 from starter.web.status import (
     GOOD,
-    UNNAMED,
-    Called,
+    NO_NAMES,
     Chip,
     Look,
-    Of,
+    NamesById,
+    StateOwner,
     chip_of,
-    ending,
-    ending_of,
+    ending_sentences,
+    ending_sentences_of,
     line_of,
-    standing,
     status_chip,
+    status_sentences,
 )
 from workflows.follow_up.notification_types import NotificationType
 from workflows.kinds import Kind, WorkflowName
@@ -77,14 +77,14 @@ _REFUSED: Final = phrase("{who} declined {document} on {when}.")
 
 
 @dataclass(frozen=True)
-class Over:
+class SignerReceipt:
     """What is known when `person` has nothing left to do."""
 
     page: SigningPage
     shown: RequestShow | None
     person: str
     reader: Reader
-    called: Called
+    called: NamesById
     acknowledges: bool = False
     """Whether it is acknowledged, not signed."""
 
@@ -105,7 +105,7 @@ class Over:
         say, who = self.reader.language.say, isolated(self.called.get(refusal.person, refusal.person))
         when = self.reader.instant(refusal.at) if refusal.at else ""
         told = say(_REFUSED, who=who, document=isolated(self._document), when=when) if when and self._document else ""
-        sentences = (told,) if told else ending_of(self.shown, self.reader.language, self.called)
+        sentences = (told,) if told else ending_sentences_of(self.shown, self.reader.language, self.called)
         return replace(ended, sentences=sentences, quote=refusal.reason or "", comes=(say(_NOTHING_LEFT),))
 
     def _receipt(self, act: SignerLine | SignerSeen) -> Screen:
@@ -114,7 +114,7 @@ class Over:
         if act.state is SignerState.APPROVED:
             words = _APPROVED
         refusal = act if declined else self._refusal
-        screen = _made(words, self._document, act, self.reader)
+        screen = _receipt_screen(words, self._document, act, self.reader)
         return replace(
             screen,
             tone=ScreenTone.CALM if declined else ScreenTone.DONE,
@@ -144,7 +144,7 @@ class Over:
             yield language.say("It is complete.") if self._alone else language.say("Everyone has signed.")
             yield language.say(_NOTHING_LEFT)
         elif shown is None or shown.partial or (outcome and outcome.ended):
-            yield from ending_of(shown, language, self.called) if shown else ()
+            yield from ending_sentences_of(shown, language, self.called) if shown else ()
             yield language.say(_NOTHING_LEFT)
         else:
             if people := [isolated(self.called.get(one, one)) for one in _next(shown, self.person)]:
@@ -174,12 +174,14 @@ def done_receipt(shown: TaskShow, person: str, reader: Reader) -> Screen | None:
     if shown.done_by != person:
         return None
     line = next((one for one in shown.people if one.person == person and one.state == AssigneeState.DONE), None)
-    screen = _made(_DONE, shown.title, line, reader)
+    screen = _receipt_screen(_DONE, shown.title, line, reader)
     answer = (shown.answer.text or "") if shown.answer else ""
     return replace(screen, ticked=True, quote=answer, comes=(reader.language.say(_NOTHING_LEFT),))
 
 
-def _made(words: _Words, document: str, line: SignerLine | SignerSeen | AssigneeLine | None, reader: Reader) -> Screen:
+def _receipt_screen(
+    words: _Words, document: str, line: SignerLine | SignerSeen | AssigneeLine | None, reader: Reader
+) -> Screen:
     say, told = reader.language.say, ""
     if document:
         at = line.at if line else None
@@ -347,22 +349,22 @@ def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, n
 
 def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> Screen:
     """How it ended, without the document's name."""
-    told = (*ending(outcome, language, of), language.say("Nothing is left for you to do."))
+    told = (*ending_sentences(outcome, language, of), language.say("Nothing is left for you to do."))
     state = status_chip(outcome, language, of) if outcome else None
     return Screen(
         language, ScreenName.ENDED, 410, ScreenTone.CALM, language.say(KIND_PAGES[of].ended), told, state=state
     )
 
 
-def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
+def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, called: NamesById = NO_NAMES) -> Screen:
     language = reader.language
     if shown.status.ended:
-        return done_receipt(shown, person, reader) or _over(shown, language)
+        return done_receipt(shown, person, reader) or _ended_task(shown, language)
     if any(line.person == person and line.state == AssigneeState.REASSIGNED for line in shown.people):
         return _HANDED_OVER.told(language)
     if choices_of(shown, person) is None:
         return status_screen(shown, person, reader, now, called)
-    about = to_decide(shown)
+    about = onboarding_to_decide(shown)
     doing = replace(_DECIDING.told(language), more=_at_desk(about)) if about else _DOING.told(language)
     if shown.answer and doing.button:
         doing = replace(doing, button=_answering(shown.answer, doing.button, language))
@@ -370,7 +372,7 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
     return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
 
 
-DOING: Final[dict[Kind, Callable[[Any, str, Reader, datetime, Called], Screen]]] = {Kind.TASK: task_screen}
+DOING: Final[dict[Kind, Callable[[Any, str, Reader, datetime, NamesById], Screen]]] = {Kind.TASK: task_screen}
 """The screen behind a link whose use is `do`, by the view of its kind; a further kind adds its own."""
 
 
@@ -381,19 +383,19 @@ def _answering(asked: GivenAnswer, button: MainButton, language: Language) -> Ma
 
 def decided_screen(act: Action, shown: Shown, language: Language) -> Screen:
     """The task ends a moment later."""
-    about = to_decide(shown)
+    about = onboarding_to_decide(shown)
     became = language.say(ACTIONS[act].done)
     left = language.say("Nothing is left for you to do.")
     screen = replace(_DECIDED.told(language), sentences=(became,), comes=(left,), ticked=True, document=shown.title)
     return replace(screen, more=_at_desk(about)) if about else screen
 
 
-def _over(shown: TaskShow, language: Language) -> Screen:
+def _ended_task(shown: TaskShow, language: Language) -> Screen:
     ended = ended_screen(shown.status, language, Kind.TASK)
     return replace(ended, heading=language.say("Somebody else has done it")) if shown.done_by else ended
 
 
-def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, called: Called = UNNAMED) -> Screen:
+def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, called: NamesById = NO_NAMES) -> Screen:
     """Status for an onlooker; only the requester gets reasons."""
     language = reader.language
     screen = Screen(
@@ -402,14 +404,14 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
         200,
         _tone(shown),
         _status_heading(shown, language),
-        standing(shown, person, reader, called),
+        status_sentences(shown, person, reader, called),
         document=shown.title or None,
         state=None if shown.partial else status_chip(shown.status, language, shown.type),
         text=shown.instructions,
         # Whoever asked was promised the reasons; they are for nobody else.
         quote=next(iter(shown.reasons.values()), "") if person == shown.requester else "",
         signers=tuple(
-            PersonRow(called.get(line.person, line.person), chip_of(Of.PERSON, line.state, language))
+            PersonRow(called.get(line.person, line.person), chip_of(StateOwner.PERSON, line.state, language))
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
         ),
         signers_are=language.say(KIND_PAGES[shown.type].lines),
