@@ -116,7 +116,7 @@ def _sign_in(open_clients: Clients, limiter: DeviceLimiter) -> SignInMessages:
     return SignInMessages(
         dialect=open_clients.push,
         directory=open_clients.directory,
-        ways_in=open_clients.ways_in,
+        sign_in_links=open_clients.sign_in_links,
         store=open_clients.store,
         messaging=open_clients.messaging,
         limiter=limiter,

@@ -42,7 +42,7 @@ class MemberRequest:
     message: str = ""
     overdue: FileFaults | None = None
 
-    async def kept(self, store: Store) -> SignatureInput:
+    async def store_input(self, store: Store) -> SignatureInput:
         home, digest = StoragePrefix.of_request(self.given.brief.id), self.given.fingerprint
         if signers := SignersFile.of([self.person], [self.given.brief.people[0].person]):
             await store.keep_signers(home, digest, signers)
@@ -51,7 +51,7 @@ class MemberRequest:
         message = await store.texts.keep(home, f"message-{digest[:16]}", self.message)
         return self.given.replace(brief=self.given.brief.replace(message=str(message)))
 
-    async def lives(self, store: Store, given: FollowUpInput) -> None: ...
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None: ...
 
 
 def request_of(

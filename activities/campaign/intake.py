@@ -218,7 +218,7 @@ class PreparedCampaign:
     overdue: FileFaults | None = None
     """Why it can be recognised but no longer started."""
 
-    async def kept(self, store: Store) -> CampaignInput:
+    async def store_input(self, store: Store) -> CampaignInput:
         """Stores document, rows, people described in full, and message."""
         home, campaign = StoragePrefix.of(self.given.campaign.workflow_id), self.given.campaign
         if self.document is not None:
@@ -232,7 +232,7 @@ class PreparedCampaign:
         message = await store.texts.keep(home, f"message-{self.given.fingerprint[:16]}", campaign.message)
         return self.given.replace(campaign=campaign.replace(message=str(message)))
 
-    async def lives(self, store: Store, given: FollowUpInput) -> None:
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Stores the people of its table."""
         await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
 

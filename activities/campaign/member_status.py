@@ -188,7 +188,7 @@ class MemberStatuses:
     store: Store
     visibility: MemberVisibility
 
-    async def of(
+    async def look_up(
         self,
         order: CampaignOrder,
         audience: Audience,

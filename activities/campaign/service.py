@@ -253,7 +253,7 @@ class CampaignPeopleService(CampaignPeople):
     async def _again(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
         """Ask again those with corrected rows or failed requests."""
         await caught_up(self.directory)
-        lines, known = await self._standings.of(order, audience)
+        lines, known = await self._standings.look_up(order, audience)
         meant = [
             (member.row, line)
             for member, line in zip(audience.members, lines, strict=True)
@@ -291,7 +291,7 @@ class CampaignPeopleService(CampaignPeople):
         began = time.monotonic()
         with _failing():
             audience = await self._audiences.of(look.order)
-            lines, _ = await self._standings.of(look.order, audience)
+            lines, _ = await self._standings.look_up(look.order, audience)
             changes = () if look.after else await self._apply_moves(look, audience, lines)
             after = await self._notify_managers(look, lines)
         ago = timedelta(seconds=time.monotonic() - began)
@@ -343,7 +343,7 @@ class CampaignPeopleService(CampaignPeople):
             for request in sorted(known.refused):
                 await self._end_unaccepted(request)
             let_go = replace(known, refused=frozenset())
-            lines, _ = await self._standings.of(order, audience, let_go, unseen=True)
+            lines, _ = await self._standings.look_up(order, audience, let_go, unseen=True)
             if settle.final:
                 lines = [_as_never_ended(line) if line.open else line for line in lines]
             else:

@@ -7,12 +7,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol
 
 import httpx
 
 from activities.core_signature.wire import (
-    Wire,
+    AnyWire,
     WireDocument,
     WireEvent,
     WirePage,
@@ -126,8 +126,6 @@ MOST_PAGES: Final = 50
 """Of a list filtered by one id, which normally has one document; all are read within a few seconds."""
 _NO_SUCH_PATH: Final = (404, 405)
 
-W = TypeVar("W", bound=Wire)
-
 
 class RequestAction(StrEnum):
     """Actions whose path differs between tenants (docs/core-signature.md, Actions)."""
@@ -138,10 +136,10 @@ class RequestAction(StrEnum):
 
 
 @dataclass(frozen=True)
-class Listed(Generic[W]):
+class Listed(Generic[AnyWire]):
     """One page of a list; `count` is the total of all pages, None if not given."""
 
-    found: list[W]
+    found: list[AnyWire]
     more: bool
     count: int | None = None
 
@@ -282,7 +280,7 @@ class CoreSignatureClient:
             if failure.status != 404:
                 raise
 
-    async def _all(self, path: str, kind: type[W], query: Query) -> AsyncIterator[W]:
+    async def _all(self, path: str, kind: type[AnyWire], query: Query) -> AsyncIterator[AnyWire]:
         for number in range(1, MOST_PAGES + 1):
             listed = await self._page(path, kind, number, query)
             for one in listed.found:
@@ -292,7 +290,7 @@ class CoreSignatureClient:
         # The document may be on a page that was not read: "not found" would create it a second time.
         raise ServiceFailure(NAME, Cause.ENDLESS, f"a list of more than {MOST_PAGES} pages")
 
-    async def _page(self, path: str, kind: type[W], number: int, query: Query) -> Listed[W]:
+    async def _page(self, path: str, kind: type[AnyWire], number: int, query: Query) -> Listed[AnyWire]:
         asked = {**query, "page": number, "limit": self.config.page_size}
         answer = await self._service.call("GET", path, query=asked)
         page = read(WirePage, answer)

@@ -153,7 +153,7 @@ class WireSubscription(Wire):
     name: Text = None
 
 
-W = TypeVar("W", bound=Wire)
+AnyWire = TypeVar("AnyWire", bound=Wire)
 
 
 class WirePage(Wire):
@@ -176,12 +176,12 @@ def uuid_in(address: object) -> str | None:
     return last if _UUID.fullmatch(last) else None
 
 
-def read(kind: type[W], answer: HttpAnswer) -> W:
+def read(kind: type[AnyWire], answer: HttpAnswer) -> AnyWire:
     """The answer as `kind`; `ServiceFailure` (retryable) if a required field is missing."""
     return parse(kind, answer.json(), answer)
 
 
-def parse(kind: type[W], value: object, answer: HttpAnswer) -> W:
+def parse(kind: type[AnyWire], value: object, answer: HttpAnswer) -> AnyWire:
     """Part of an answer as `kind`; errors like `read`."""
     try:
         return kind.model_validate(value)

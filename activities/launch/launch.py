@@ -55,12 +55,12 @@ class PreparedStart(Protocol):
         """Why it can be recognised but no longer started."""
         ...
 
-    async def kept(self, store: Store) -> FollowUpInput:
+    async def store_input(self, store: Store) -> FollowUpInput:
         """Store personal data, and return the input without it. Idempotent."""
         ...
 
-    async def lives(self, store: Store, given: FollowUpInput) -> None:
-        """Store what pages show while Temporal and Core Signature are unavailable; `given` is what `kept` returned.
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
+        """Store what pages show while Temporal and Core Signature are unavailable; `given` is from `store_input`.
         Idempotent.
         """
         ...
@@ -159,14 +159,14 @@ async def start(
             return known
     elif prepared.overdue is not None:
         return _recognise(what, digest, before or await _in_temporal(client, what), prepared.overdue)
-    given = await prepared.kept(store)
+    given = await prepared.store_input(store)
     handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
     if handle is None or by.joins:
         # Of two concurrent joins with different content, one is refused now.
         known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
     else:
         known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
-    await prepared.lives(store, given)
+    await prepared.store_for_pages(store, given)
     return known
 
 

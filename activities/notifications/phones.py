@@ -264,7 +264,7 @@ class DeviceSender:
     async def _mark_invalid(self, person: Person, device: PushDevice, sent: MessageResult) -> None:
         reason = (sent.failure and sent.failure.error_code) or sent.fate.value
         try:
-            await self._directory.bury(person, device, reason)
+            await self._directory.mark_gone(person, device, reason)
         except DirectoryFailure as failure:
             # The other devices have the message; this one will be found dead again next time.
             activity.logger.warning("device %s is dead but was not marked: %s", device_hash(device.value), failure)

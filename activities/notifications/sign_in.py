@@ -31,12 +31,12 @@ _DIGITS: Final = 6
 _ASK_LENGTH: Final = 32
 
 
-class BadWayIn(ValueError):
+class BadSignInLink(ValueError):
     """Not ours, or expired."""
 
 
 @dataclass(frozen=True)
-class WayIn:
+class SignInLink:
     """The content of a sign-in link: `person` may sign in once until it expires; `ask` identifies the attempt."""
 
     person: str
@@ -57,36 +57,36 @@ def ask_of(nonce: str) -> str:
     return hashlib.sha256(nonce.encode()).hexdigest()[:_ASK_LENGTH]
 
 
-class WaysIn:
+class SignInLinks:
     """Makes and opens sign-in links below `base` (`LINK_BASE`)."""
 
     def __init__(self, base: str, secret: SecretStr) -> None:
         self._base = base.rstrip("/")
         self._seal = Seal(secret, _CONTEXT)
 
-    def link(self, way: WayIn) -> str:
+    def url(self, link: SignInLink) -> str:
         """The page with the sign-in button: `LINK_BASE/desk/in/<ref>`."""
-        return f"{self._base}/desk/in/{self._seal.seal(_text(way))}"
+        return f"{self._base}/desk/in/{self._seal.seal(_text(link))}"
 
-    def open(self, ref: str, now: datetime) -> WayIn:
-        """The content of `ref`; raises `BadWayIn`."""
+    def open(self, ref: str, now: datetime) -> SignInLink:
+        """The content of `ref`; raises `BadSignInLink`."""
         try:
             person, ask, until = self._seal.open(ref).split("\n")
-            way = WayIn(person, ask, datetime.fromtimestamp(int(until), UTC))
+            link = SignInLink(person, ask, datetime.fromtimestamp(int(until), UTC))
         except (BadSeal, ValueError):
-            raise BadWayIn("not a link of ours") from None
-        if way.until <= now:
-            raise BadWayIn("its time is over")
-        return way
+            raise BadSignInLink("not a link of ours") from None
+        if link.until <= now:
+            raise BadSignInLink("its time is over")
+        return link
 
-    def code(self, way: WayIn) -> str:
+    def code(self, link: SignInLink) -> str:
         """Six digits to enter in the browser that asked."""
-        number = int.from_bytes(self._seal.digest(f"code\n{_text(way)}".encode())[:8])
+        number = int.from_bytes(self._seal.digest(f"code\n{_text(link)}".encode())[:8])
         return f"{number % 10**_DIGITS:0{_DIGITS}}"
 
 
-def _text(way: WayIn) -> str:
-    return f"{way.person}\n{way.ask}\n{int(way.until.timestamp())}"
+def _text(link: SignInLink) -> str:
+    return f"{link.person}\n{link.ask}\n{int(link.until.timestamp())}"
 
 
 _STAGE: Final = "sign-in"
@@ -102,7 +102,7 @@ class SignInMessages(SignInService):
         *,
         dialect: PushDialect | None,
         directory: Directory,
-        ways_in: WaysIn,
+        sign_in_links: SignInLinks,
         store: Store,
         messaging: CloudMessaging | None = None,
         limiter: DeviceLimiter | None = None,
@@ -110,12 +110,12 @@ class SignInMessages(SignInService):
         self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
         self._letters = OutboundMailSender(messaging, SendOnce(store))
         self._directory = directory
-        self._ways_in = ways_in
+        self._links = sign_in_links
 
     async def send(self, order: SignInOrder) -> SignInReport:
         try:
             person = await self._directory.person(order.person)
-            told = await self._tell(person, self._message(person, WayIn.of(order)), order)
+            told = await self._tell(person, self._message(person, SignInLink.of(order)), order)
         except UnknownPerson:
             return SignInReport()
         except DirectoryFailure as failure:
@@ -148,16 +148,16 @@ class SignInMessages(SignInService):
         _, letter = await self._letters.send(person, message, reference, urgent=False)
         return int(letter.fate is MessageFate.ACCEPTED)
 
-    def _message(self, person: Person, way: WayIn) -> Message:
+    def _message(self, person: Person, link: SignInLink) -> Message:
         language = Reader.of(person).language
         return Message(
             heading=language.say(_TITLE),
-            body=language.say(_BODY, code=self._ways_in.code(way)),
+            body=language.say(_BODY, code=self._links.code(link)),
             document="Countersign",
             request="",
             stage=_STAGE,
-            key=_key(person, way.ask),
-            link=self._ways_in.link(way),
+            key=_key(person, link.ask),
+            link=self._links.url(link),
             action=NoticeAction.OPEN,
         )
 

@@ -52,7 +52,7 @@ class PreparedOnboarding:
     overdue: FileFaults | None = None
     """Why it can be recognised but no longer started."""
 
-    async def kept(self, store: Store) -> OnboardingInput:
+    async def store_input(self, store: Store) -> OnboardingInput:
         """Stores documents, people and the parts' content, under the fingerprint."""
         home, digest = StoragePrefix.of(self.given.onboarding.workflow_id), self.given.fingerprint
         for document in self.documents.values():
@@ -69,7 +69,7 @@ class PreparedOnboarding:
             stages=tuple(_with_texts(stage, texts) for stage in self.given.stages),
         )
 
-    async def lives(self, store: Store, given: FollowUpInput) -> None:
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Stores its people."""
         await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
 

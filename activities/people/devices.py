@@ -135,13 +135,13 @@ class Devices:
             await folder.own(address, person.id)
         await self.withdraw(person, address, now, "replaced")
 
-    async def bury(self, person: str, device: PushDevice, reason: str) -> None:
+    async def mark_gone(self, person: str, device: PushDevice, reason: str) -> None:
         """Mark this registration invalid."""
         await self._bury(person, device.value, InvalidMark(at=datetime.now(UTC), reason=reason, of=device.registered))
 
     async def _bury(self, person: str, address: str, burial: InvalidMark) -> None:
         content = burial.model_dump_json().encode()
-        await self._store.devices(person).bury(device_hash(address), content)
+        await self._store.devices(person).mark_gone(device_hash(address), content)
         self._recent.pop(person, None)
 
     async def _make_room(self, folder: DeviceFolder, person: str) -> None:

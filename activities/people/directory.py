@@ -237,7 +237,7 @@ class Directory(Protocol):
         """All devices, also invalid ones."""
         ...
 
-    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
+    async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         """Mark the device invalid until it is registered again."""
         ...
 

@@ -136,10 +136,10 @@ class FileDirectory:
         """Whether the file has this address, for any person."""
         return address in (await self._current()).addresses
 
-    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
+    async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         """Stored, so that it outlives this process."""
         with asking_the_store():
-            await self._devices.bury(person.id, device, reason)
+            await self._devices.mark_gone(person.id, device, reason)
 
     async def _inline(self, id: str, beside: str | None) -> Person:
         if beside is None:

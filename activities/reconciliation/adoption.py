@@ -61,7 +61,7 @@ class AdoptedRequest:
     places: Places = field(repr=False)
     overdue: FileFaults | None = None
 
-    async def kept(self, store: Store) -> SignatureInput:
+    async def store_input(self, store: Store) -> SignatureInput:
         """Stores people described in full, the addresses that were asked, and that the document is ours."""
         id = self.given.brief.id
         if self.checked.signers is not None:
@@ -70,7 +70,7 @@ class AdoptedRequest:
         await store.claim(StoragePrefix.of_request(id))
         return self.given
 
-    async def lives(self, store: Store, given: FollowUpInput) -> None:
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Stores the cover sheet, which also marks the document as adopted after Temporal has forgotten a broken-off
         request.
         """
@@ -113,7 +113,7 @@ class Adoption:
             return (await path.start(self.temporal, self.store, prepared)).id
         except path.IdTaken:
             # An earlier attempt has started it, when the document had other signers.
-            await prepared.lives(self.store, prepared.given)
+            await prepared.store_for_pages(self.store, prepared.given)
             return None
 
     async def _read(self, document: str) -> WireDocument:

@@ -172,7 +172,7 @@ class DeviceFolder:
         """Replaces the former registration."""
         await self._objects.replace(f"{self._folder}/{device}{_ALIVE}", content)
 
-    async def bury(self, device: str, content: bytes) -> None:
+    async def mark_gone(self, device: str, content: bytes) -> None:
         """Mark as invalid; replaces a former mark."""
         await self._objects.replace(f"{self._folder}/{device}{_DEAD_DEVICES}", content)
 

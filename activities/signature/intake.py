@@ -174,7 +174,7 @@ class PreparedRequest:
     def given(self) -> SignatureInput:
         return self.request
 
-    async def kept(self, store: Store) -> SignatureInput:
+    async def store_input(self, store: Store) -> SignatureInput:
         """Stores document, signers and message, under the fingerprint; of several starts of one id at most one will
         run.
         """
@@ -188,7 +188,7 @@ class PreparedRequest:
         message = await store.texts.keep(home, f"message-{request.fingerprint[:16]}", request.brief.message)
         return request.replace(brief=request.brief.replace(message=str(message)))
 
-    async def lives(self, store: Store, given: FollowUpInput) -> None:
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Nothing: the cover sheet is stored when the document is created at the provider."""
 
 

@@ -210,7 +210,7 @@ class PreparedTask:
     overdue: FileFaults | None = None
     """Why it can be recognised but no longer started."""
 
-    async def kept(self, store: Store) -> TaskInput:
+    async def store_input(self, store: Store) -> TaskInput:
         """Stores people and text, under the fingerprint; of several starts of one id at most one will run."""
         task = self.given.task
         home = StoragePrefix.of(task.workflow_id)
@@ -221,7 +221,7 @@ class PreparedTask:
         text = await store.texts.keep(home, f"text-{self.given.fingerprint[:16]}", task.text)
         return self.given.replace(task=task.replace(text=str(text)))
 
-    async def lives(self, store: Store, given: FollowUpInput) -> None:
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Stores its people and its cover sheet."""
         if isinstance(given, TaskInput):
             if self.people is not None:

@@ -17,7 +17,7 @@ from activities.notifications.cloud_messaging import CloudMessaging, CloudMessag
 from activities.notifications.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
 from activities.notifications.links import SigningLinks
 from activities.notifications.push_services import BadServiceAccount, PushDialect, ServiceAccount
-from activities.notifications.sign_in import WaysIn
+from activities.notifications.sign_in import SignInLinks
 from activities.people.devices import KnownDevice
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
@@ -48,7 +48,7 @@ class Clients:
     store: Store
     directory: FileDirectory
     links: SigningLinks
-    ways_in: WaysIn
+    sign_in_links: SignInLinks
     signature: CoreSignatureClient
     pace: RateLimiter
     """The rate limiter of all calls of `signature`."""
@@ -76,7 +76,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             store=store,
             directory=directory(settings, store),
             links=links(settings),
-            ways_in=ways_in(settings),
+            sign_in_links=sign_in_links(settings),
             signature=signature,
             pace=pace,
             push=push,
@@ -106,9 +106,9 @@ def links(settings: Settings) -> SigningLinks:
     return SigningLinks(settings.link_base, settings.link_secret)
 
 
-def ways_in(settings: Settings) -> WaysIn:
+def sign_in_links(settings: Settings) -> SignInLinks:
     """Sign-in links of the desk; needs `Need.LINKS`."""
-    return WaysIn(settings.link_base, settings.link_secret)
+    return SignInLinks(settings.link_base, settings.link_secret)
 
 
 def signature_config(settings: Settings) -> CoreSignatureConfig:

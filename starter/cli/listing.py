@@ -81,10 +81,11 @@ class Listing:
             Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, stage,
             waiting_for, since, overdue, open, started_at, workflow_id}]`.
         """
-        types = (self.kind.spec.workflow,)
-        wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue, types=types)
-        wanted = replace(wanted, of_campaigns=bool(kind or person))
-        settings = ready()
+        wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue)
+        await self._print(replace(wanted, of_campaigns=bool(kind or person)), limit, json=json)
+
+    async def _print(self, wanted: Wanted, limit: int | None, *, json: bool) -> None:
+        settings, wanted = ready(), replace(wanted, types=(self.kind.spec.workflow,))
         async with opened(settings) as context:
             gathering = _gathered(context, wanted, limit, quiet=json)
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))

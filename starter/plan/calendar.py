@@ -116,8 +116,8 @@ class PlannedDirectory:
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         return await self._directory.known_devices(person)
 
-    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
-        await self._directory.bury(person, device, reason)
+    async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
+        await self._directory.mark_gone(person, device, reason)
 
 
 def signing(texts: Sequence[str]) -> dict[str, str]:

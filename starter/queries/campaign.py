@@ -250,7 +250,7 @@ async def _lines(client: Client, store: Store, order: CampaignOrder, audience: A
     told = sum(line.status == MemberStatus.TOLD and line.request not in known.status for line in lines)
     if await visibility.going_on(order.campaign.id) == told + len(known.status):
         return lines
-    return (await standings.of(order, audience, lines=lines))[0]
+    return (await standings.look_up(order, audience, lines=lines))[0]
 
 
 async def of(context: Context, typed: str) -> CampaignPicture:

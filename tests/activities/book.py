@@ -46,7 +46,7 @@ class Book:
     async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
         return tuple(KnownDevice(device) for device in person.devices)
 
-    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
+    async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         raise DirectoryFailure("a planner marks nobody's device")
 
 

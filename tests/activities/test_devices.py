@@ -72,7 +72,7 @@ async def test_a_device_that_was_given_up_lives_again_once_it_is_registered_anew
     devices, ada = Devices(store), somebody("ada")
     await devices.register("ada", phone("t"), NOW)
     [known] = await devices.known(ada)
-    await devices.bury("ada", known.device, "UNREGISTERED")
+    await devices.mark_gone("ada", known.device, "UNREGISTERED")
     assert states(await devices.known(ada)) == {"t": "UNREGISTERED"}
     # Whoever sends an old list again says when it was registered: no later than it was given up.
     await devices.register("ada", phone("t", registered_at=NOW.isoformat()), NOW + DAY)
@@ -87,7 +87,7 @@ async def test_a_late_burial_of_an_older_registration_costs_the_new_one_nothing(
     [before] = await devices.known(somebody("ada"))
     await devices.withdraw(somebody("ada"), "t", NOW + DAY)
     await devices.register("ada", phone("t"), NOW + 2 * DAY)
-    await devices.bury("ada", before.device, "UNREGISTERED")
+    await devices.mark_gone("ada", before.device, "UNREGISTERED")
     assert states(await devices.known(somebody("ada"))) == {"t": None}
 
 
@@ -241,8 +241,8 @@ def test_a_device_that_was_not_seen_for_thirty_days_cannot_be_relied_on() -> Non
 async def test_a_burial_that_cannot_be_read_keeps_nobody_from_being_told(store: Store, torn: bytes) -> None:
     devices, ada = Devices(store), somebody("ada")
     await devices.register("ada", phone("t"), NOW)
-    await store.devices("ada").bury(device_hash("t"), torn)
+    await store.devices("ada").mark_gone(device_hash("t"), torn)
     assert states(await Devices(store).known(ada)) == {"t": None}
     assert (await devices.register("ada", phone("t"), NOW + DAY)).gone is None
-    await devices.bury("ada", phone("t").model_copy(update={"registered_at": NOW + DAY}), "UNREGISTERED")
+    await devices.mark_gone("ada", phone("t").model_copy(update={"registered_at": NOW + DAY}), "UNREGISTERED")
     assert states(await devices.known(ada)) == {"t": "UNREGISTERED"}

@@ -263,7 +263,7 @@ async def test_a_store_that_is_away_is_no_fault_of_the_file(tmp_path: Path) -> N
     dead = PushDevice(token="token", platform=Platform.ANDROID)
     asked = [
         directory.devices(person),
-        directory.bury(person, dead, "UNREGISTERED"),
+        directory.mark_gone(person, dead, "UNREGISTERED"),
         directory.registered(),
         directory.person("signer-1", Kind.REQUEST.workflow_id("r1")),
     ]
@@ -286,7 +286,7 @@ async def test_a_dead_device_stays_dead_after_a_restart(tmp_path: Path) -> None:
     before = people(tmp_path)
     chief = await before.person("chief-executive")
     for _ in range(2):
-        await before.bury(chief, chief.devices[0], "UNREGISTERED")
+        await before.mark_gone(chief, chief.devices[0], "UNREGISTERED")
     after = people(tmp_path)
     living = await after.devices(await after.person("chief-executive"))
     assert [device.token for device in living] == ["chief-executive~2"]
@@ -299,10 +299,10 @@ async def test_a_dead_device_stays_dead_after_a_restart(tmp_path: Path) -> None:
 async def test_a_phone_that_registers_again_lives_again(tmp_path: Path, registered: str | None, alive: bool) -> None:
     directory = people(tmp_path)
     chief = await directory.person("chief-executive")
-    await directory.bury(chief, chief.devices[0], "UNREGISTERED")
+    await directory.mark_gone(chief, chief.devices[0], "UNREGISTERED")
     again = PushDevice.model_validate({**dict(chief.devices[0]), "registered_at": registered})
     assert await directory.devices(chief.model_copy(update={"devices": (again,)})) == ((again,) if alive else ())
-    await directory.bury(chief, again, "UNREGISTERED")
+    await directory.mark_gone(chief, again, "UNREGISTERED")
     assert await directory.devices(chief.model_copy(update={"devices": (again,)})) == ()
 
 

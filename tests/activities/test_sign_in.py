@@ -11,7 +11,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.push_services import PushDialect
-from activities.notifications.sign_in import BadWayIn, SignInMessages, WayIn, WaysIn, ask_of
+from activities.notifications.sign_in import BadSignInLink, SignInLink, SignInLinks, SignInMessages, ask_of
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from deploy.sandbox.faults import ArmedFault
@@ -23,7 +23,7 @@ from workflows.model.sign_in import SignInOrder
 __all__ = ["directory", "fcm", "sandbox", "store"]
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
-WAYS = WaysIn("https://sign.example", SecretStr("s" * 32))
+WAYS = SignInLinks("https://sign.example", SecretStr("s" * 32))
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ async def cloud(sandbox: RunningSandbox) -> AsyncIterator[CloudMessaging]:
 
 @pytest.fixture
 def messages(fcm: PushDialect, directory: FileDirectory, cloud: CloudMessaging, store: Store) -> SignInMessages:
-    return SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, store=store, messaging=cloud)
+    return SignInMessages(dialect=fcm, directory=directory, sign_in_links=WAYS, store=store, messaging=cloud)
 
 
 def order(person: str) -> SignInOrder:
@@ -51,9 +51,9 @@ async def test_every_device_of_theirs_gets_the_link_and_the_number(
     one = order("chief-executive")
     assert await send(messages, one) == 3
     pushes = entries(sandbox, "push")
-    way = WayIn.of(one)
+    way = SignInLink.of(one)
     assert [push["token"] for push in pushes] == EXECUTIVES
-    assert {push["link"] for push in pushes} == {WAYS.link(way)}
+    assert {push["link"] for push in pushes} == {WAYS.url(way)}
     assert all(WAYS.code(way) in push["text"] for push in pushes)
     assert await send(messages, one) == 3
     assert [push["text"] for push in entries(sandbox, "push")[3:]] == [push["text"] for push in pushes]
@@ -121,19 +121,19 @@ async def test_who_has_left_is_sent_nothing(sandbox: RunningSandbox, messages: S
 async def test_somebody_whom_nothing_reaches_is_tried_again(
     fcm: PushDialect, directory: FileDirectory, store: Store
 ) -> None:
-    alone = SignInMessages(dialect=fcm, directory=directory, ways_in=WAYS, store=store)
+    alone = SignInMessages(dialect=fcm, directory=directory, sign_in_links=WAYS, store=store)
     with pytest.raises(ApplicationError, match="neither a device nor an address"):
         await send(alone, order("archive"))
 
 
 def test_a_way_in_is_opened_by_our_secret_alone_and_until_its_time_is_over() -> None:
-    way = WayIn.of(order("chair"))
-    ref = WAYS.link(way).rpartition("/")[2]
+    way = SignInLink.of(order("chair"))
+    ref = WAYS.url(way).rpartition("/")[2]
     assert WAYS.open(ref, NOW) == way
-    with pytest.raises(BadWayIn):
+    with pytest.raises(BadSignInLink):
         WAYS.open(ref, way.until)
-    with pytest.raises(BadWayIn):
-        WaysIn("https://sign.example", SecretStr("t" * 32)).open(ref, NOW)
+    with pytest.raises(BadSignInLink):
+        SignInLinks("https://sign.example", SecretStr("t" * 32)).open(ref, NOW)
     assert "chair" not in ref
     assert len(WAYS.code(way)) == 6
 

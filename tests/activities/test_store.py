@@ -422,7 +422,7 @@ async def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
 
 async def test_a_burial_is_kept_beside_its_owner_and_replaced_by_a_later_one(tmp_path: Path) -> None:
     for content in (b"first", b"later"):
-        await Store(str(tmp_path)).devices("chair").bury("a1b2c3", content)
+        await Store(str(tmp_path)).devices("chair").mark_gone("a1b2c3", content)
     assert await Store(str(tmp_path)).devices("chair").read(["a1b2c3"]) == [(None, b"later")]
     assert await Store(str(tmp_path)).devices("deputy").read(["a1b2c3"]) == [(None, None)]
     assert (tmp_path / "devices" / "chair" / "a1b2c3.dead.json").is_file()

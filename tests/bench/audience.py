@@ -161,8 +161,8 @@ class Place:
 async def _plan(place: Place) -> None:
     """The campaign's file with its table, checked in full and kept."""
     ready = await place.prepared()
-    given = await ready.kept(place.store)
-    await ready.lives(place.store, given)
+    given = await ready.store_input(place.store)
+    await ready.store_for_pages(place.store, given)
     place.note("order.json", CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=_BEGAN))
 
 

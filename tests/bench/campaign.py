@@ -330,7 +330,7 @@ async def raw(people: int, say: Say) -> Told:
     """The same requests, started by an activity that looks at nothing, until everybody is told."""
     async with _company(people) as (it, everybody):
         ready = await prepared(it, _ID)
-        given: CampaignInput = await ready.kept(it.context.store)
+        given: CampaignInput = await ready.store_input(it.context.store)
         campaign = given.campaign
         members = [Member(MemberRow(number, person), campaign.due) for number, person in enumerate(everybody, start=1)]
         asked = [request_of(campaign, given.fingerprint, member, None).given for member in members]

@@ -407,7 +407,7 @@ async def campaign(
         started = await path.start(client, company.store, prepared)
         handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
         handle = client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
-        given = await prepared.kept(company.store)
+        given = await prepared.store_input(company.store)
         yield Campaigns(there.env, company, there.provider, there.push, there.visibility, given, handle, [started])
         await corpus.record(record, handle)
 

@@ -236,7 +236,7 @@ async def test_lines_that_were_read_a_moment_ago_are_not_read_again(tmp_path: Pa
     ]
     known = OpenMembers({line.request: "sent" for line in lines})
     standings = MemberStatuses(cast(Client, None), cast(Store, None), Ahead([]))
-    assert await standings.of(order, audience, known, lines) == (lines, known)
+    assert await standings.look_up(order, audience, known, lines) == (lines, known)
 
 
 class NoWorkflows:
@@ -264,7 +264,7 @@ async def test_whom_a_change_asks_has_not_failed_before_its_walk_has_come_to_the
     order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, asked=2)
 
     async def stand(asked: int, *, unseen: bool) -> list[str]:
-        lines, _ = await standings.of(order.replace(changes_asked=asked), audience, OpenMembers(), unseen=unseen)
+        lines, _ = await standings.look_up(order.replace(changes_asked=asked), audience, OpenMembers(), unseen=unseen)
         return [line.status for line in lines]
 
     assert await stand(0, unseen=False) == ["failed", "not_told", "not_told"]

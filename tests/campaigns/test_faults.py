@@ -260,7 +260,7 @@ async def has_no_event_for_each(folder: Path, people: int) -> int:
         (folder / "staff.csv").write_text("\n".join(["name,email,zone", *table]))
         now = await there.env.get_current_time()
         prepared = await there.company.prepared(a_file(audience={"file": "staff.csv"}, **DAY), now)
-        given = await prepared.kept(there.company.store)
+        given = await prepared.store_input(there.company.store)
         order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
         nobody: Any = None
         frozen = await CampaignPeopleService(nobody, there.company.store, there.company.directory, nobody).freeze(order)

@@ -44,7 +44,7 @@ async def test_a_dead_phone_is_none_and_who_is_away_the_whole_time_is_not_reache
     away = {"absent": [{"from": "2026-11-01", "until": "2027-02-01"}]}
     company = Company(tmp_path, [*staff("ada", **PHONE), *staff("bo", **away)[2:], *staff("cas")[2:]])
     ada = await company.directory.person("ada")
-    await company.directory.bury(ada, ada.devices[0], "UNREGISTERED")
+    await company.directory.mark_gone(ada, ada.devices[0], "UNREGISTERED")
     plan = await planned(company, a_file())
     assert (plan.who.by_phone, plan.who.by_mail, plan.like) == (0, 3, "ada")
     assert [(one.person, one.says) for one in plan.who.not_reached] == [

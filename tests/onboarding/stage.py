@@ -391,6 +391,6 @@ async def onboarding(
             started = await path.start(client, house.store, prepared)
             handle: WorkflowHandle[CustomerOnboardingWorkflow, SettledOnboarding]
             handle = client.get_workflow_handle(started.workflow_id, result_type=SettledOnboarding)
-            given = await prepared.kept(house.store)
+            given = await prepared.store_input(house.store)
             yield Journeys(env, house.store, clock, provider, push, parts, given, handle)
             await corpus.record(record, handle)

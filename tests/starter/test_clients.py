@@ -147,7 +147,7 @@ async def test_the_store_of_the_directory_is_the_store_of_the_process(environmen
     store = Store(chosen.store_url)
     directory = clients.directory(chosen, store)
     person = await directory.person("legal-desk")
-    await directory.bury(person, person.devices[0], "UNREGISTERED")
+    await directory.mark_gone(person, person.devices[0], "UNREGISTERED")
     assert await directory.devices(person) == ()
     [(_, dead)] = await store.devices("legal-desk").read([device_hash("legal-desk~1")])
     assert dead

@@ -38,7 +38,7 @@ async def test_a_person_is_shown_with_what_waits_for_them_and_what_they_were_tol
     async with workers(context.client, World()):
         directory = FileDirectory(tmp_path / "people.yaml", context.store)
         person = await directory.person("customer-signer")
-        await directory.bury(person, person.devices[1], "unregistered")
+        await directory.mark_gone(person, person.devices[1], "unregistered")
         await begin(context)
         await shown_when(context, lambda shown: shown.notifications)
         assert await eventually(lambda: listed(context))

@@ -87,7 +87,9 @@ def make_desk(
 ) -> Desk:
     client, store = context.client, context.store
     cookies = Cookies(settings.link_secret, settings.link_base)
-    sign_in = SignIn(store, directory, clients.ways_in(settings), sign_in_sender(client), reachability_check(client))
+    sign_in = SignIn(
+        store, directory, clients.sign_in_links(settings), sign_in_sender(client), reachability_check(client)
+    )
     return Desk(
         directory=directory,
         guard=guard,

@@ -27,7 +27,7 @@ from temporalio.service import RPCError
 
 from activities.http.rate_limit import Urgency
 from activities.notifications.links import BadSeal, Seal
-from activities.notifications.sign_in import BadWayIn, WayIn, WaysIn, ask_of
+from activities.notifications.sign_in import BadSignInLink, SignInLink, SignInLinks, ask_of
 from activities.people.directory import UnknownPerson
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
@@ -299,7 +299,7 @@ class SignIn:
         self,
         store: Store,
         directory: FileDirectory,
-        ways_in: WaysIn,
+        sign_in_links: SignInLinks,
         tell: SendSignIn,
         reach: Callable[[], Awaitable[None]],
         *,
@@ -309,7 +309,7 @@ class SignIn:
     ) -> None:
         self._store = store
         self._directory = directory
-        self._ways_in = ways_in
+        self._links = sign_in_links
         self._tell = tell
         self._reach = reach
         self._clock = clock
@@ -346,28 +346,28 @@ class SignIn:
         """Raises `StoreFailure`, `DirectoryFailure`."""
         if (left := self._tries.take(ask, self._clock())) is None:
             return WrongCode(0)
-        way = WayIn(ask.person, ask_of(ask.nonce), ask.at + VALID_FOR)
-        right = hmac.compare_digest(self._ways_in.code(way).encode(), _digits(code).encode())
+        link = SignInLink(ask.person, ask_of(ask.nonce), ask.at + VALID_FOR)
+        right = hmac.compare_digest(self._links.code(link).encode(), _digits(code).encode())
         person = await self._still_here(ask.person)
         if not right or person is None:
             return WrongCode(left)
-        if not await self._use(way):
+        if not await self._use(link):
             return WrongCode(0)
         self._messages.came_in(person.id, asking)
         return await self._session(person)
 
     async def behind(self, ref: str) -> Person:
-        """The person of a link, without a change; raises `BadWayIn`, `DirectoryFailure`."""
-        person = await self._still_here(self._ways_in.open(ref, self._clock()).person)
+        """The person of a link, without a change; raises `BadSignInLink`, `DirectoryFailure`."""
+        person = await self._still_here(self._links.open(ref, self._clock()).person)
         if person is None:
-            raise BadWayIn("nobody of ours")
+            raise BadSignInLink("nobody of ours")
         return person
 
     async def by_link(self, ref: str) -> Session:
         """Sign in by a link, once; raises as `behind`, and `StoreFailure`."""
-        person, way = await self.behind(ref), self._ways_in.open(ref, self._clock())
-        if not await self._use(way):
-            raise BadWayIn("it was used before")
+        person, link = await self.behind(ref), self._links.open(ref, self._clock())
+        if not await self._use(link):
+            raise BadSignInLink("it was used before")
         return await self._session(person)
 
     async def stands(self, session: Session) -> Person | None:
@@ -381,12 +381,12 @@ class SignIn:
         """End this session, also copies of its cookie; raises `StoreFailure`."""
         await self._store.use_once(*_ending(session))
 
-    async def _use(self, way: WayIn) -> bool:
+    async def _use(self, link: SignInLink) -> bool:
         """Use up a message; False if it was used. Failing to remove its notice stops nobody."""
-        if not await self._store.use_once(way.asked_at.date(), f"{way.ask}-in"):
+        if not await self._store.use_once(link.asked_at.date(), f"{link.ask}-in"):
             return False
         with suppress(TemporalRefused, RPCError, TimeoutError, ConnectionError, RuntimeError):
-            await self._tell(SignInOrder(person=way.person, ask=way.ask, at=way.asked_at, used=True))
+            await self._tell(SignInOrder(person=link.person, ask=link.ask, at=link.asked_at, used=True))
         return True
 
     async def _session(self, person: Person) -> Session:

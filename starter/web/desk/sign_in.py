@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.notifications.links import at_desk, named_at_desk
-from activities.notifications.sign_in import BadWayIn
+from activities.notifications.sign_in import BadSignInLink
 from activities.people.reader import Reader
 from starter.queries.filters import is_request_id
 from starter.web.desk.fixed_screens import ASKED, BEHIND_LINK, NOT_ASKED, SPENT, WRONG_CODE
@@ -71,7 +71,7 @@ class SignInPages:
         ref = request.path_params["ref"]
         try:
             person = await self._sign_in.behind(ref)
-        except BadWayIn:
+        except BadSignInLink:
             return self._responses.card(SPENT, request)
         return self._responses.said(BEHIND_LINK, Reader.of(person).language, ref, name=person.name)
 
@@ -83,7 +83,7 @@ class SignInPages:
             return form
         try:
             return self._let_in(await self._sign_in.by_link(ref), self._cookies.ask(request, self._clock()))
-        except BadWayIn:
+        except BadSignInLink:
             return self._responses.card(SPENT, request)
 
     async def leave(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:

@@ -82,7 +82,7 @@ async def test_a_device_that_died_gets_the_provider_s_mail(
     act: Acting,
 ) -> None:
     chief = await directory.person("chief-executive")
-    await directory.bury(chief, chief.devices[0], "UNREGISTERED")
+    await directory.mark_gone(chief, chief.devices[0], "UNREGISTERED")
     await act(service.create, CreateOrder(brief=request_brief))
     [call] = calls(sandbox, "/signature-requests/", "POST")
     assert all("embed_url_user_id" not in signer for signer in call["body"]["signers"])

@@ -264,7 +264,7 @@ class Office:
         """No devices."""
         return ()
 
-    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
+    async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         """Nothing to mark."""
 
 

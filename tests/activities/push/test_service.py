@@ -219,7 +219,7 @@ class ForgetfulDirectory(FileDirectory):
             raise DirectoryFailure("the store is away")
         return await super().person(id, beside)
 
-    async def bury(self, person: Person, device: PushDevice, reason: str) -> None:
+    async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         """Never works."""
         raise DirectoryFailure("the store is read-only")
 

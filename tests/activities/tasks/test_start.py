@@ -82,7 +82,7 @@ async def test_without_an_id_the_same_content_is_the_same_task_whoever_has_joine
 async def test_who_stands_in_full_is_kept_beside_the_task_and_nowhere_else(desk: Desk) -> None:
     office = {"name": "Back office", "email": "office@example.org", "zone": "Asia/Tokyo"}
     found = await prepared(desk, who=IN_FULL, colleagues=[{"person": "customer-signer"}, office])
-    given = await found.kept(desk.store)
+    given = await found.store_input(desk.store)
     assert given.task.people == (Participant(person=in_full("buyer@example.org"), role=Role.DO),)
     assert given.task.colleagues == ("customer-signer", in_full("office@example.org"))
     assert not any(word in given.model_dump_json() for word in ("Buyer", "office", "example.org"))
@@ -94,9 +94,9 @@ async def test_who_stands_in_full_is_kept_beside_the_task_and_nowhere_else(desk:
 async def test_of_several_starts_the_people_are_those_of_the_one_that_lives(desk: Desk) -> None:
     """Whatever a start that failed has left, or one that was slower has written."""
     wrong, right = await prepared(desk, who={**IN_FULL, "email": "byer@example.org"}), await prepared(desk, who=IN_FULL)
-    await wrong.kept(desk.store)
-    given = await right.kept(desk.store)
-    await right.lives(desk.store, given)
+    await wrong.store_input(desk.store)
+    given = await right.store_input(desk.store)
+    await right.store_for_pages(desk.store, given)
     assert (
         await desk.directory.person(in_full("buyer@example.org"), given.task.workflow_id)
     ).email == "buyer@example.org"

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 import starter
 from activities.notifications.links import SigningLinks
-from activities.notifications.sign_in import WayIn, WaysIn
+from activities.notifications.sign_in import SignInLink, SignInLinks
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from starter.boot.context import Context
@@ -83,7 +83,7 @@ class Office:
 
     people: Path
     store: Store
-    ways_in: WaysIn
+    sign_in_links: SignInLinks
     app: Any = None
     sign_in: Any = None
     orders: list[SignInOrder] = field(default_factory=list)
@@ -144,11 +144,11 @@ class Office:
 
     def link(self) -> str:
         """The link of the newest message, as the receiver gets it."""
-        return self.ways_in.link(WayIn.of(self.orders[-1])).removeprefix(PUBLIC)
+        return self.sign_in_links.url(SignInLink.of(self.orders[-1])).removeprefix(PUBLIC)
 
     def code(self) -> str:
         """The number of the newest message."""
-        return self.ways_in.code(WayIn.of(self.orders[-1]))
+        return self.sign_in_links.code(SignInLink.of(self.orders[-1]))
 
     async def ask(self, browser: Browser, who: str) -> httpx.Response:
         """Ask for a way in; the page that follows."""
@@ -171,10 +171,17 @@ async def office(
     """A desk for one test."""
     people, store = folder / "people.yaml", Store((folder / "store").as_uri())
     people.write_text(PEOPLE)
-    made = Office(people, store, WaysIn(PUBLIC, SECRET))
+    made = Office(people, store, SignInLinks(PUBLIC, SECRET))
     directory = FileDirectory(people, store)
     made.sign_in = SignIn(
-        store, directory, made.ways_in, made.tell, made.reach, clock=made.clock, seconds=made.seconds, rest=_at_once
+        store,
+        directory,
+        made.sign_in_links,
+        made.tell,
+        made.reach,
+        clock=made.clock,
+        seconds=made.seconds,
+        rest=_at_once,
     )
     desk = Desk(
         directory=directory,

@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.notifications.sign_in import WayIn, ask_of
+from activities.notifications.sign_in import SignInLink, ask_of
 from activities.records.store import Store
 from starter.boot.context import Context
 from starter.temporal.connection import TemporalRefused
@@ -60,7 +60,7 @@ async def test_the_number_opens_the_desk_in_the_browser_that_asked_and_in_no_oth
     laptop, thief = desk.browser(), desk.browser()
     asked = await desk.ask(laptop, " legal@EXAMPLE.test ")
     theirs = await desk.ask(thief, SIGNER)
-    code = desk.ways_in.code
+    code = desk.sign_in_links.code
     number = code(_way(desk, 0))
     assert (await thief.press(theirs, code=number)).status_code == 403
     assert inside(await laptop.press(asked, code=f"{number[:3]} {number[3:]}")) == "/people/desk"
@@ -133,8 +133,8 @@ async def test_however_many_browsers_ask_a_number_is_not_to_be_guessed(desk: Off
     sent = [ask for ask in asks if ask.person]
     assert len(sent) == len(desk.orders) == MESSAGES_TO_A_PERSON.burst
     unsent = asks[-1]
-    way = WayIn(REQUESTER, ask_of(unsent.nonce), unsent.at + VALID_FOR)
-    assert isinstance(await desk.sign_in.by_code(unsent, desk.ways_in.code(way)), WrongCode)
+    way = SignInLink(REQUESTER, ask_of(unsent.nonce), unsent.at + VALID_FOR)
+    assert isinstance(await desk.sign_in.by_code(unsent, desk.sign_in_links.code(way)), WrongCode)
     for ask in sent:
         guesses = [await desk.sign_in.by_code(ask, "no code") for _ in range(2 * TRIES_AT_MOST)]
         assert guesses == [WrongCode(left) for left in (4, 3, 2, 1, *[0] * 6)]
@@ -359,8 +359,8 @@ async def test_the_pages_speak_the_language_of_whoever_reads_them(desk: Office) 
     assert 'lang="fr"' in (await desk.browser().get(**{"accept-language": "fr"})).text
 
 
-def _way(desk: Office, number: int) -> WayIn:
-    return WayIn.of(desk.orders[number])
+def _way(desk: Office, number: int) -> SignInLink:
+    return SignInLink.of(desk.orders[number])
 
 
 def _altered(text: str, at: int) -> str:

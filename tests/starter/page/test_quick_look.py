@@ -78,9 +78,9 @@ async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the
     task = Task(id="keys", kind="task", title="Hand out the keys", requester="owner", people=people, text="Two each.")
     prepared = PreparedTask(TaskInput(task=task, policy=Policy(), fingerprint="f" * 64), CATALOGUE.resolve("team-task"))
     look = ViewReader(await unreachable(), store)
-    given = await prepared.kept(store)
+    given = await prepared.store_input(store)
     assert await look("task:keys") is None, "nobody knows yet whether it is this one that lives"
-    await prepared.lives(store, given)
+    await prepared.store_for_pages(store, given)
     known = await look("task:keys")
     assert isinstance(known, TaskShow)
     assert (known.title, known.text, known.requester, known.partial) == (task.title, "Two each.", "owner", True)
