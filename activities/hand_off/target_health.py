@@ -10,11 +10,10 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, Self
 
-from pydantic import AwareDatetime
 from temporalio import activity
 
 from activities.documents.errors import StoreFailure
-from activities.notifications.alerts import Incident, IncidentState, OnCallAlerts, may_be_over
+from activities.notifications.alerts import Incident, OnCallAlerts, StoredState, Watched
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.outbox import is_subscriber, state_after
@@ -42,52 +41,43 @@ class TargetState(StrEnum):
     DISABLED = "disabled"
 
 
-_NEWS: Final = {
-    TargetState.WORKING: NotificationType.HANDOFF_RECOVERED,
-    TargetState.FAILING: NotificationType.HANDOFF_FAILING,
-    TargetState.DEAD: NotificationType.HANDOFF_DEAD,
-    TargetState.DISABLED: NotificationType.HANDOFF_DEAD,
-}
-
-
-_GRAVITY: Final = tuple(TargetState)
+_STAGES: Final = (
+    NotificationType.HANDOFF_RECOVERED,
+    NotificationType.HANDOFF_FAILING,
+    NotificationType.HANDOFF_DEAD,
+    NotificationType.HANDOFF_DEAD,
+)
+_GRADES: Final = tuple(TargetState)
+_FAILING: Final = _GRADES.index(TargetState.FAILING)
 
 
 class TargetCondition(Model):
-    """A target at one address; `told` is the state last alerted. `address` is a hash, since a URL may be a secret."""
+    """A target at one address. `address` is a hash, since a URL may be a secret."""
 
     address: str
-    is_: TargetState = TargetState.WORKING
-    since: AwareDatetime | None = None
     why: str | None = None
-    told: TargetState = TargetState.WORKING
-    over_at: AwareDatetime | None = None
-    """When on-call was last told that it works again."""
+    incident: Incident = Incident()
+
+    @property
+    def is_(self) -> TargetState:
+        return _GRADES[self.incident.grade]
 
     def after(self, call: HandoffCall, result: HandoffResult, now: datetime) -> Self:
         """The condition after a call; disabled or dead does not become failing again."""
         became = _became(self.is_, call, result)
-        return self if became is self.is_ else self.replace(is_=became, since=now, why=result.why)
+        return self if became is self.is_ else self.becomes(became, now, result.why)
+
+    def becomes(self, state: TargetState, now: datetime, why: str | None) -> Self:
+        return self.replace(why=why, incident=self.incident.becomes(_GRADES.index(state), now))
 
     def enabled(self, now: datetime) -> Self:
         """The condition after an operator enabled the target."""
         if self.is_ is not TargetState.DISABLED:
             return self
-        return self.replace(is_=TargetState.FAILING, since=now, told=TargetState.FAILING)
-
-    def news(self, now: datetime) -> NotificationType | None:
-        """The alert due to on-call, once per change."""
-        if self.is_ is TargetState.WORKING:
-            over = self.told is not self.is_ and may_be_over(self.over_at, now)
-            return _NEWS[self.is_] if over else None
-        return _NEWS[self.is_] if _GRAVITY.index(self.is_) > _GRAVITY.index(self.told) else None
-
-    def heard(self, now: datetime) -> Self:
-        """The condition after on-call was alerted."""
-        return self.replace(told=self.is_, over_at=now if self.is_ is TargetState.WORKING else self.over_at)
+        return self.replace(incident=self.incident.becomes(_FAILING, now).replace(told=_FAILING))
 
 
-class KnownTarget(IncidentState):
+class KnownTarget(StoredState):
     """The conditions of a target by address, only of addresses that ever failed; the last changed comes last."""
 
     addresses: tuple[TargetCondition, ...] = ()
@@ -159,12 +149,11 @@ class TargetHealth:
         # The alerts for the next target; None once on-call was not reached, since each try takes time.
         name, before = call.target.name, await self._of(call.target)
         known = before.after(call, result, now)
-        if on_call and (news := known.news(now)) is not None:
-            of = Incident(id=f"handoff-{name}", kind="handoff", title=name)
-            if await on_call.hears(of, news, known.since or now, now):
-                known = known.heard(now)
-            else:
+        if on_call and known.incident.has_news(now):
+            told = await on_call.tell(known.incident, Watched(f"handoff-{name}", "handoff", name, _STAGES), now)
+            if told == known.incident:
                 on_call = None
+            known = known.replace(incident=told)
         if known != before:
             self._working.pop((name, known.address), None)
             await self._store.hand_offs.keep_target(name, (await self._read(name)).learnt(known).written)

@@ -28,17 +28,11 @@ OVER_AGAIN_AFTER: Final = timedelta(hours=1)
 """Shortest time between two "it is over" alerts of an incident that comes and goes."""
 
 
-def may_be_over(heard_at: datetime | None, now: datetime) -> bool:
-    """Whether on-call may be told now that an incident is over; `heard_at` is the last alert."""
-    return heard_at is None or now - heard_at >= OVER_AGAIN_AFTER
-
-
-class IncidentState(Model):
-    """Base of the stored state of an incident."""
+class StoredState(Model):
+    """State that is kept as bytes; unreadable bytes give the initial state."""
 
     @classmethod
     def of(cls, content: bytes | None) -> Self:
-        """From the stored bytes; unreadable content gives the initial state."""
         try:
             return cls.model_validate_json(content) if content else cls()
         except ValidationError:
@@ -49,13 +43,40 @@ class IncidentState(Model):
         return self.model_dump_json().encode()
 
 
+class Incident(StoredState):
+    """Something that on-call is told of once when it opens, once when it gets worse, once when it is over.
+
+    `grade` is 0 while all is well, and higher the worse it is; `told` is the grade that on-call knows, `over_at` when
+    they were last told that it is over.
+    """
+
+    grade: int = 0
+    since: AwareDatetime | None = None
+    told: int = 0
+    over_at: AwareDatetime | None = None
+
+    def becomes(self, grade: int, since: datetime) -> Self:
+        return self if grade == self.grade else self.replace(grade=grade, since=since)
+
+    def has_news(self, now: datetime) -> bool:
+        """Whether on-call is to be told."""
+        if self.grade:
+            return self.grade > self.told
+        return self.told > 0 and (self.over_at is None or now - self.over_at >= OVER_AGAIN_AFTER)
+
+    def heard(self, now: datetime) -> Self:
+        """After on-call was told."""
+        return self.replace(told=self.grade, over_at=self.over_at if self.grade else now)
+
+
 @dataclass(frozen=True)
-class Incident:
-    """`id` is the key on phones and in ledgers."""
+class Watched:
+    """What an incident is about; `stages` are its notifications by grade, `id` is the key on phones and in ledgers."""
 
     id: str
     kind: str
     title: str
+    stages: tuple[NotificationType, ...]
 
 
 @dataclass(frozen=True)
@@ -66,12 +87,18 @@ class OnCallAlerts:
     person: str
     seconds: float = NEWS_WITHIN
 
-    async def hears(self, of: Incident, stage: NotificationType, since: datetime, now: datetime) -> bool:
-        """True if the alert was delivered. Equal alerts show as one notice on a phone."""
-        key = notice_key(of.id, f"{stage}-{since:%Y%m%d%H%M%S%f}", self.person)
+    async def tell(self, incident: Incident, of: Watched, now: datetime) -> Incident:
+        """The incident after on-call was told of its news, if there are any; undelivered news stay news.
+
+        Equal alerts have one key, and show as one notice on a phone.
+        """
+        if not incident.has_news(now):
+            return incident
+        stage = of.stages[incident.grade]
+        key = notice_key(of.id, f"{stage}-{incident.since or now:%Y%m%d%H%M%S%f}", self.person)
         notice = NotificationOrder(key=key, stage=stage, person=self.person, action=NoticeAction.OPEN)
         about = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
-        return await self._told(about, notice, now)
+        return incident.heard(now) if await self._told(about, notice, now) else incident
 
     async def hears_too(self, delivery: Delivery, notice: NotificationOrder, now: datetime) -> bool:
         """Send on-call a requester's notice that perhaps only an operator can resolve."""
@@ -109,34 +136,12 @@ class Credential(StrEnum):
     """The push service's keys for browsers."""
 
 
-_CREDENTIAL_INCIDENTS: Final = {
-    Credential.OURS: Incident(id="push-credentials", kind="push", title="Push"),
-    Credential.APPLE: Incident(id="push-credentials-apple", kind="push", title="Apple (APNs)"),
-    Credential.WEB: Incident(id="push-credentials-web", kind="push", title="Web Push"),
+_STAGES: Final = (NotificationType.PUSH_RECOVERED, NotificationType.PUSH_REFUSED)
+_WATCHED: Final = {
+    Credential.OURS: Watched("push-credentials", "push", "Push", _STAGES),
+    Credential.APPLE: Watched("push-credentials-apple", "push", "Apple (APNs)", _STAGES),
+    Credential.WEB: Watched("push-credentials-web", "push", "Web Push", _STAGES),
 }
-
-
-class CredentialStatus(IncidentState):
-    """Whether a credential is refused, since when, and the last alert."""
-
-    refused: bool = False
-    since: AwareDatetime | None = None
-    told: bool = False
-    over_at: AwareDatetime | None = None
-    """When on-call was last told that it is over."""
-
-    def learnt(self, *, refused: bool, now: datetime) -> Self:
-        return self if refused is self.refused else self.replace(refused=refused, since=now)
-
-    def heard(self, now: datetime) -> Self:
-        """The status after on-call was alerted."""
-        return self.replace(told=self.refused, over_at=self.over_at if self.refused else now)
-
-    def news(self, now: datetime) -> NotificationType | None:
-        """The alert that is due, once."""
-        if self.refused:
-            return None if self.told else NotificationType.PUSH_REFUSED
-        return NotificationType.PUSH_RECOVERED if self.told and may_be_over(self.over_at, now) else None
 
 
 class CredentialsAlarm:
@@ -171,21 +176,22 @@ class CredentialsAlarm:
             self._learnt[credential, accepted] = asyncio.get_running_loop().time()
 
     async def _told(self, credential: Credential, accepted: bool, now: datetime) -> bool:
-        before = CredentialStatus.of(await self._store.notes.push_standing(credential))
-        known = before.learnt(refused=not accepted, now=now)
-        news = known.news(now)
-        if news and not await self._is_our_turn(credential, news, now):
+        before = Incident.of(await self._store.notes.push_standing(credential))
+        known = before.becomes(0 if accepted else 1, now)
+        news = known.has_news(now)
+        if news and not await self._is_our_turn(credential, known, now):
             return False
         if known != before:
             # Stored before sending, so that repeated alerts have one key.
             await self._keep(credential, known)
-        if news and await self._on_call.hears(_CREDENTIAL_INCIDENTS[credential], news, known.since or now, now):
-            await self._keep(credential, known.heard(now))
-        return news is not None
+        if (told := await self._on_call.tell(known, _WATCHED[credential], now)) != known:
+            await self._keep(credential, told)
+        return news
 
-    async def _is_our_turn(self, credential: Credential, stage: NotificationType, now: datetime) -> bool:
+    async def _is_our_turn(self, credential: Credential, known: Incident, now: datetime) -> bool:
         """One of all workers tries to alert, once in `FRESH` seconds."""
-        return await self._store.use_once(now.date(), f"{credential}-{stage}-{int(now.timestamp() // FRESH)}")
+        turn = f"{credential}-{_STAGES[known.grade]}-{int(now.timestamp() // FRESH)}"
+        return await self._store.use_once(now.date(), turn)
 
-    async def _keep(self, credential: Credential, known: CredentialStatus) -> None:
+    async def _keep(self, credential: Credential, known: Incident) -> None:
         await self._store.notes.note_push_standing(credential, known.written)

@@ -1,12 +1,12 @@
 """Health of Core Signature's callbacks: alerts on-call of missing callbacks and of a slow clock of the web process."""
 
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from activities.notifications.alerts import Incident, OnCallAlerts, may_be_over
+from activities.notifications.alerts import Incident, OnCallAlerts, Watched
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
 
@@ -14,7 +14,9 @@ CLOCK_KNOWN_FOR: Final = timedelta(hours=1)
 """How long a slow clock is assumed after the last callback that showed it."""
 CLOCK_TOLD_EVERY: Final = timedelta(days=1)
 """Time between alerts of a slow clock."""
-_CALLBACKS: Final = Incident(id="callbacks", kind="callbacks", title="Core Signature")
+_CALLBACKS: Final = Watched(
+    "callbacks", "callbacks", "Core Signature", (NotificationType.CALLED, NotificationType.UNCALLED)
+)
 
 
 class ClockSeen(Model):
@@ -32,11 +34,9 @@ class CallbackHealth(Model):
     heard: AwareDatetime | None = None
     first: AwareDatetime | None = None
     last: AwareDatetime | None = None
-    told: bool = False
-    clock_told: AwareDatetime | None = None
-    """Last alert of a slow clock."""
-    over_at: AwareDatetime | None = None
-    """When on-call was last told that the silence is over."""
+    incident: Incident = Incident()
+    clock: Incident = Incident()
+    """That the receiver's clock is behind."""
 
     def heard_of(self, at: datetime) -> Self:
         """After the callback of an event of that time arrived, in any order."""
@@ -51,16 +51,13 @@ class CallbackHealth(Model):
             return self
         return self.replace(first=min(self.first or at, at), last=max(self.last or at, at))
 
-    def news(self, after: timedelta, now: datetime) -> NotificationType | None:
-        """The alert that is due, once, for a silence of at least `after`."""
-        if self.told:
-            return NotificationType.CALLED if self.last is None and may_be_over(self.over_at, now) else None
-        lasts = self.first and self.last and self.last - self.first >= after
-        return NotificationType.UNCALLED if lasts else None
-
-    def said(self, now: datetime) -> Self:
-        """After on-call was alerted."""
-        return self.replace(told=not self.told, over_at=now if self.told else self.over_at)
+    def judged(self, after: timedelta, now: datetime) -> Self:
+        """With the incident that a silence of `after` or more is; it is over once a callback arrived."""
+        if self.first and self.last and self.last - self.first >= after:
+            return self.replace(incident=self.incident.becomes(1, self.first))
+        if self.last is None or not self.incident.told:
+            return self.replace(incident=self.incident.becomes(0, self.heard or now))
+        return self
 
 
 @dataclass(frozen=True)
@@ -72,17 +69,16 @@ class CallbackAlarm:
 
     async def told(self, silence: CallbackHealth, now: datetime) -> CallbackHealth:
         """Send the alert if due; an undelivered one is sent by the next reconciliation."""
-        if (stage := silence.news(self.after, now)) is None:
-            return silence
-        heard = await self.on_call.hears(_CALLBACKS, stage, silence.first or silence.heard or now, now)
-        return silence.said(now) if heard else silence
+        known = silence.judged(self.after, now)
+        return known.replace(incident=await self.on_call.tell(known.incident, _CALLBACKS, now))
 
     async def told_of_clock(self, silence: CallbackHealth, seen: ClockSeen | None, now: datetime) -> CallbackHealth:
-        """Once a day; undelivered alerts repeat under the day's key."""
+        """Alert that the receiver's clock is behind, once a day."""
         if seen is None or now - seen.at > CLOCK_KNOWN_FOR:
             return silence
-        if silence.clock_told and now - silence.clock_told < CLOCK_TOLD_EVERY:
-            return silence
-        of = Incident(id="receiver-clock", kind="callbacks", title=f"{-(-seen.behind // 60)} min")
-        heard = await self.on_call.hears(of, NotificationType.CLOCK_BEHIND, datetime.combine(now.date(), time.min), now)
-        return silence.replace(clock_told=now) if heard else silence
+        known = silence.clock
+        if known.told and known.since and now - known.since >= CLOCK_TOLD_EVERY:
+            known = Incident()
+        minutes = f"{-(-seen.behind // 60)} min"
+        of = Watched("receiver-clock", "callbacks", minutes, 2 * (NotificationType.CLOCK_BEHIND,))
+        return silence.replace(clock=await self.on_call.tell(known.becomes(1, now), of, now))

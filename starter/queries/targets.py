@@ -287,7 +287,7 @@ class TargetLine(Model):
     def is_as(self, known: TargetCondition) -> "TargetLine":
         """With the condition at one address: the worst counts."""
         state = max(self.state, known.is_, key=list(TargetState).index)
-        return self.replace(state=state, since=_first(self.since, known.since), why=self.why or known.why)
+        return self.replace(state=state, since=_first(self.since, known.incident.since), why=self.why or known.why)
 
     def died(self, at: datetime) -> "TargetLine":
         """With one more dead."""

@@ -638,7 +638,7 @@ async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_beca
 
 async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: House, sandbox: RunningSandbox) -> None:
     address = address_of(house.hook("finance"))
-    disabled = TargetCondition(address=address, is_=TargetState.DISABLED, why="HTTP 410", told=TargetState.DISABLED)
+    disabled = TargetCondition(address=address).becomes(TargetState.DISABLED, AT, "HTTP 410")
     known = KnownTarget().learnt(disabled)
     await house.store.hand_offs.keep_target("finance", known.written)
     held, told = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)

@@ -61,11 +61,11 @@ def test_callbacks_that_come_and_go_are_back_once_an_hour() -> None:
     known, news = CallbackHealth(), []
     for minute in range(300):
         at = NOW + minute * MINUTE
-        known = known.heard_of(at) if minute % 3 == 2 else known.missed(at)
-        if stage := known.news(MINUTE, at):
-            news.append(stage)
-            known = known.said(at)
-    assert news == [NotificationType.UNCALLED, NotificationType.CALLED] * 5 + [NotificationType.UNCALLED]
+        known = (known.heard_of(at) if minute % 3 == 2 else known.missed(at)).judged(MINUTE, at)
+        if known.incident.has_news(at):
+            news.append(known.incident.grade)
+            known = known.replace(incident=known.incident.heard(at))
+    assert news == [1, 0] * 5 + [1]
 
 
 async def test_how_long_they_may_stay_away_is_a_setting(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ async def test_a_letter_tells_as_a_push_does() -> None:
     push = World().push
     push.by_mail = [NotificationType.UNCALLED]
     silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).told(silent, NOW)).told
+    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).told(silent, NOW)).incident.told
 
 
 async def test_a_push_service_that_gives_no_answer_holds_up_no_sweep(tmp_path: Path) -> None:
@@ -218,7 +218,8 @@ async def test_a_push_service_that_gives_no_answer_holds_up_no_sweep(tmp_path: P
     push.gate = asyncio.Event()
     silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
     hearing = CallbackAlarm(OnCallAlerts(push, "on-call", seconds=0), HOUR).told(silent, NOW)
-    assert await ActivityEnvironment().run(lambda: hearing) == silent
+    told = await ActivityEnvironment().run(lambda: hearing)
+    assert (told.incident.grade, told.incident.told) == (1, 0)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4))))
@@ -229,23 +230,31 @@ def test_in_whatever_order_it_is_learnt_an_hour_is_an_hour(order: tuple[int, ...
         minutes = (0, 10, 40, 80)[one]
         known = known.missed(NOW + minutes * MINUTE) if minutes else known.heard_of(NOW)
     assert (known.first, known.last) == (NOW + 10 * MINUTE, NOW + 80 * MINUTE)
-    assert known.news(HOUR, NOW) is NotificationType.UNCALLED
-    assert known.said(NOW).news(HOUR, NOW) is None
-    assert known.said(NOW).heard_of(NOW + 90 * MINUTE).news(HOUR, NOW) is NotificationType.CALLED
-    assert known.heard_of(NOW + 50 * MINUTE).news(HOUR, NOW) is None
+    told = known.replace(incident=known.judged(HOUR, NOW).incident.heard(NOW))
+    assert news(known) == 1
+    assert news(told) is None
+    assert news(told.heard_of(NOW + 90 * MINUTE)) == 0
+    assert news(known.heard_of(NOW + 50 * MINUTE)) is None
+    assert news(known.judged(HOUR, NOW).heard_of(NOW + 50 * MINUTE)) is None, "nobody has heard of it"
+
+
+def news(known: CallbackHealth) -> int | None:
+    """The grade that on-call is to be told of."""
+    incident = known.judged(HOUR, NOW).incident
+    return incident.grade if incident.has_news(NOW) else None
 
 
 def test_what_is_short_of_an_hour_is_none() -> None:
     first = CallbackHealth().missed(NOW)
-    assert first.missed(NOW + HOUR - timedelta(seconds=1)).news(HOUR, NOW) is None
-    assert first.missed(NOW + HOUR).news(HOUR, NOW) is NotificationType.UNCALLED
+    assert news(first.missed(NOW + HOUR - timedelta(seconds=1))) is None
+    assert news(first.missed(NOW + HOUR)) == 1
     assert first.heard_of(NOW).first is None
 
 
 async def test_the_notice_says_what_it_is_in_the_reader_s_language_and_leads_to_the_desk() -> None:
     push = World().push
     silent = CallbackHealth().missed(NOW).missed(NOW + 2 * HOUR)
-    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).told(silent, NOW)).told
+    assert (await CallbackAlarm(OnCallAlerts(push, "on-call"), HOUR).told(silent, NOW)).incident.told
     [delivery] = push.deliveries
     links = SigningLinks("https://sign.example", SecretStr("l" * 32))
     reader = Reader.of(somebody("on-call").model_copy(update={"locale": "nl"}))

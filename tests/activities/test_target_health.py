@@ -15,7 +15,7 @@ from activities.hand_off.target_health import (
     TargetState,
     address_of,
 )
-from activities.notifications.alerts import OVER_AGAIN_AFTER
+from activities.notifications.alerts import OVER_AGAIN_AFTER, Incident
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
 from activities.people.reader import Reader
@@ -60,11 +60,12 @@ BECOMES = {
 def test_how_a_target_is_after_a_call(
     was: TargetState, result: HandoffResult, attempt: int, becomes: TargetState
 ) -> None:
-    known = TargetCondition(address="a", is_=was, told=was, since=NOW - timedelta(days=1))
+    grade = [*TargetState].index(was)
+    known = TargetCondition(address="a", incident=Incident(grade=grade, told=grade, since=NOW - timedelta(days=1)))
     after = known.after(HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
     assert after.is_ is becomes
-    assert (after.news(NOW) is None) is (was is becomes)
-    assert after.since == (known.since if was is becomes else NOW)
+    assert after.incident.has_news(NOW) is (was is not becomes)
+    assert after.incident.since == (known.incident.since if was is becomes else NOW)
 
 
 async def learn(

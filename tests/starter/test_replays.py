@@ -118,7 +118,7 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
 async def test_an_address_that_the_catalogue_has_no_more_says_nothing_of_a_target(context: Context) -> None:
     finance = Target(target="finance", url="https://erp.example/hooks")
     moved = finance.replace(url="https://moved.example/hooks")
-    gone = TargetCondition(address=address_of(finance), is_=TargetState.DISABLED, since=AT, why="HTTP 410")
+    gone = TargetCondition(address=address_of(finance)).becomes(TargetState.DISABLED, AT, "HTTP 410")
     await context.store.hand_offs.keep_target("finance", KnownTarget().learnt(gone).written)
     now, before = ({"finance": {address_of(one)}} for one in (moved, finance))
     assert (await target_status.standing(context, now)).targets == ()

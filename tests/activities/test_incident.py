@@ -1,0 +1,47 @@
+"""An incident: on-call is told once that it is open, that it is worse, and that it is over."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from activities.notifications.alerts import OVER_AGAIN_AFTER, Incident
+
+NOW = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("grades", "told"),
+    [
+        ((0, 0), []),
+        ((1, 1, 1), [1]),
+        ((1, 2, 1, 2), [1, 2]),
+        ((1, 0, 0), [1, 0]),
+        ((2, 1, 0), [2, 0]),
+        ((1, 0, 1, 0, 1), [1, 0, 1]),
+    ],
+    ids=["none", "open", "worse", "over", "better", "comes and goes"],
+)
+def test_on_call_is_told_once_of_each_change(grades: tuple[int, ...], told: list[int]) -> None:
+    incident, heard = Incident(), []
+    for minute, grade in enumerate(grades):
+        at = NOW + timedelta(minutes=minute)
+        incident = incident.becomes(grade, at)
+        if incident.has_news(at):
+            heard.append(grade)
+            incident = incident.heard(at)
+    assert heard == told
+
+
+def test_that_it_is_over_is_told_once_an_hour() -> None:
+    incident = Incident().becomes(1, NOW).heard(NOW).becomes(0, NOW).heard(NOW)
+    again = incident.becomes(1, NOW).heard(NOW).becomes(0, NOW)
+    assert not again.has_news(NOW + OVER_AGAIN_AFTER - timedelta(seconds=1))
+    assert again.has_news(NOW + OVER_AGAIN_AFTER)
+
+
+def test_of_what_nobody_heard_nobody_hears_that_it_is_over() -> None:
+    assert not Incident().becomes(1, NOW).becomes(0, NOW).has_news(NOW)
+
+
+def test_what_cannot_be_read_is_no_incident() -> None:
+    assert Incident.of(b"{") == Incident.of(None) == Incident()
