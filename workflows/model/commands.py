@@ -52,12 +52,12 @@ class Cancellation(Command):
 
     @property
     def of_the_run(self) -> str:
-        """The text for cancelling the run itself, where no update handler answers."""
+        """The text for cancelling the run itself, if no handler answers."""
         return self.replace(op=None).model_dump_json(exclude_none=True)
 
     @classmethod
     def read(cls, of_the_run: str) -> Self:
-        """Parse the cancellation reason of a run: `of_the_run`, or free text from the Web UI."""
+        """From `of_the_run`, or free text of the Web UI."""
         try:
             known = cls.model_validate_json(of_the_run)
         except ValueError:
@@ -82,7 +82,7 @@ class Delegation(Command):
 
 
 class Extension(Command):
-    """Update `extend`: a new due date; a bare date is the end of the working day, as in the request file."""
+    """Update `extend`: a new due date; a bare date is the end of the working day."""
 
     due: Annotated[AwareDatetime | date, Field(union_mode="left_to_right")]
     reason: str = ""
@@ -91,37 +91,37 @@ class Extension(Command):
 
 
 class PauseCommand(Command):
-    """Update `pause`: no notifications, and the clocks stop until `resume`."""
+    """Update `pause`: no notifications, stopped clocks, until `resume`."""
 
     reason: str = ""
 
 
 class Resumption(Command):
-    """Update `resume`: the clocks go on."""
+    """Update `resume`."""
 
 
 class NotNow(Model):
-    """Update `snooze`: a signer wants to be reminded at `until` and not before."""
+    """Update `snooze`: remind a signer at `until` and not before."""
 
     person: str
     until: AwareDatetime
 
 
 class Question(Model):
-    """Update `ask`: a signer asks the requester; the clocks stop until the answer."""
+    """Update `ask`: a signer's question; the clocks stop until the answer."""
 
     person: str
     text: str
 
 
 class Answer(Command):
-    """Update `answer`: the requester's answer."""
+    """Update `answer`, by the requester."""
 
     text: str
 
 
 class Subscription(Command):
-    """Update `subscribe`: signal another workflow at the end, like those that the file names."""
+    """Update `subscribe`: signal another workflow at the end."""
 
     workflow: str
 
@@ -145,24 +145,24 @@ class Done(Command):
 
 
 class Waiver(Command):
-    """Update `waive`: the task is no longer needed, and why."""
+    """Update `waive`: the task is no longer needed."""
 
     reason: str
 
 
 class Block(Model):
-    """Update `block`: an assignee cannot go on; the clocks stop until the owner has unblocked it."""
+    """Update `block`: an assignee cannot continue; the clocks stop until it is unblocked."""
 
     person: str
     because: str
 
 
 class Unblock(Answer):
-    """Update `unblock`: the obstacle is gone, with a comment."""
+    """Update `unblock`, with a comment."""
 
 
 class PartOutcome(StrEnum):
-    """What the owner decides about a part that did not succeed."""
+    """An owner's decision about a failed part."""
 
     RESEND = "resend"
     REPLACE = "replace"
@@ -188,11 +188,11 @@ class Decision(Command):
 
 
 class NewLink(Command):
-    """Update `send_link`: send the actor the link to their onboarding page again."""
+    """Update `send_link`: send the actor's onboarding link again."""
 
 
 class Exemption(Command):
-    """Update `exempt`: a member need not acknowledge, and why."""
+    """Update `exempt`: a member need not acknowledge."""
 
     person: str
     reason: str
@@ -239,7 +239,7 @@ class StopKind(StrEnum):
 
 
 class Stop(Model):
-    """One reason why the clocks are stopped, with instant and person."""
+    """A reason why the clocks are stopped."""
 
     kind: StopKind
     since: AwareDatetime
@@ -264,7 +264,7 @@ class Ending(Model):
 
 
 class Problem(Model):
-    """A problem that needs a person. The clocks stop meanwhile, unless only the people file is in doubt."""
+    """A problem that needs a person. The clocks stop, unless only the people file is in doubt."""
 
     code: Code
     since: AwareDatetime

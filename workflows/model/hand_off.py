@@ -227,8 +227,6 @@ Told = Annotated[SerializeAsAny[EndedFacts | Escalated], WrapValidator(_by_kind)
 
 
 class HandoffCall(Model):
-    """One target to call now."""
-
     target: Target
     notice: NotificationOrder | None = None
     """For a target that is a person: what they are told."""
@@ -278,7 +276,7 @@ class HandOffNow(Model):
 
 
 class ReplayedFacts(Model):
-    """All hand-off lines of something that has ended, with its replays."""
+    """All hand-off lines of an ended one, with its replays."""
 
     id: str
     status: Status
@@ -299,7 +297,7 @@ class HandoffReport(Model):
 
 
 class OperationOrder(Model):
-    """A Nexus operation, its only argument (the facts), and its idempotency key."""
+    """A Nexus operation, its argument (the facts), and its idempotency key."""
 
     operation: NexusOperation
     told: Told

@@ -48,7 +48,7 @@ class PartPlan(Model):
 
 
 class StagePlan(Model):
-    """Parts that run in parallel; the next stage begins when all are done."""
+    """Parts that run in parallel."""
 
     name: str
     parts: tuple[PartPlan, ...]
@@ -145,14 +145,14 @@ class PartsToEnd(Model):
 
 
 class PartBegun(Model):
-    """A part was started; `asked` are those asked first, capped."""
+    """A started part; `asked` are those asked first, capped."""
 
     id: str
     asked: tuple[str, ...] = ()
 
 
 class PartsSeen(Model):
-    """Status of each part; `away` are ids that a repetition may start, `begun` those started now or before."""
+    """`away` are ids that a retry may start, `begun` those started now or before."""
 
     parts: Packed[tuple[PartSeen, ...]]
     away: tuple[str, ...] = ()

@@ -60,7 +60,7 @@ class Escalation(Model):
 
 
 class QuestionPause(Model):
-    """How long an unanswered question stops the clocks, in the calendar of the person who is to answer."""
+    """How long an unanswered question stops the clocks, in the calendar of who is to answer."""
 
     pause: Duration = "3d"
 
@@ -85,7 +85,7 @@ def _as_written(fields: object) -> object:
 
 
 class StartTarget(Model):
-    """What a target starts: an onboarding from a file beside the catalogue, or another team's workflow."""
+    """An onboarding from a file beside the catalogue, or another team's workflow."""
 
     onboarding: str | None = None
     fields: Annotated[tuple[FormatPlaceholder, ...], BeforeValidator(_as_written)] = ()
@@ -134,12 +134,12 @@ class Target(Model):
         return self.target.partition("/")[0]
 
     def of_escalation(self, number: int) -> Self:
-        """The target under a name for this escalation; ids have no slash, so names do not collide."""
+        """Under a name for this escalation; ids have no slash, so names do not collide."""
         return self.replace(target=f"{self.name}/{ESCALATED}-{number}")
 
 
 class TellRequester(Model):
-    """What the requester hears of; they always hear of endings that need somebody."""
+    """The requester always hears of endings that need somebody."""
 
     started: bool = True
     """That people were asked, silently, with a link to follow it."""
@@ -147,7 +147,7 @@ class TellRequester(Model):
 
 
 class Policy(Model):
-    """The resolved policy of one request; part of the workflow's input, so the catalogue may change later."""
+    """Part of the workflow's input, so the catalogue may change later."""
 
     window: Duration = "30d"
     reminders: Reminders | None = Reminders()

@@ -28,7 +28,7 @@ class HandOffOrder(Model):
 
 
 class SettledRecord(Model):
-    """The settled record in the store: what remains when Temporal has forgotten the run."""
+    """What remains when Temporal has forgotten the run."""
 
     version: int = 1
     fingerprint: str
@@ -57,7 +57,7 @@ class RecordedHandOff(Model):
 
 
 class Amendment(Model):
-    """The outbox lines that one hand-off batch changed."""
+    """Outbox lines changed by one batch."""
 
     version: int = 1
     number: int
@@ -68,7 +68,7 @@ class Amendment(Model):
 
 
 class DeadHandOffs(Model):
-    """Content of `handoffs/dead/<kind>/<id>.json`: an ended request with dead targets."""
+    """Content of `handoffs/dead/<kind>/<id>.json`."""
 
     version: int = 1
     id: str
@@ -78,7 +78,7 @@ class DeadHandOffs(Model):
 
 
 class HandoffBatch(Model):
-    """The targets due now; `document` is the provider's uuid for the link, `settled` None before the end."""
+    """The targets due now; `document` is the provider's uuid, `settled` None before the end."""
 
     subject: Subject
     settled: AnyEnded | None = None

@@ -93,39 +93,39 @@ _MORE: Final = "…"
 
 
 def text_fault(text: str, what: str) -> str | None:
-    """Why a required text is not accepted, else None."""
+    """Why a required text is refused, else None."""
     return reason_fault(text, what) if text.strip() else Rejection.EMPTY.says(what=what)
 
 
 def reason_fault(text: str, what: str = "the reason") -> str | None:
-    """Why an optional text is not accepted, else None."""
+    """Why an optional text is refused, else None."""
     return _fault(text, what, TEXT_AT_MOST, _HIDDEN)
 
 
 def name_fault(name: str, what: str = "the name of who wants it") -> str | None:
-    """Why a name is not accepted, else None; it appears inside other sentences."""
+    """Why a name is refused, else None; it appears inside sentences."""
     return _fault(name, what, NAME_AT_MOST, _HIDDEN | _LAYOUT)
 
 
 def plain(text: str) -> str:
-    """The text in NFC, with unix line ends and without invisible characters."""
+    """In NFC, with unix line ends, without invisible characters."""
     folded = unicodedata.normalize("NFC", text.replace("\r\n", "\n"))
     return "".join(char for char in folded if char not in _HIDDEN and not _is_half(char))
 
 
 def in_one_line(text: str) -> str:
-    """The text with one space for each run of line ends and invisible characters."""
+    """With one space for each run of line ends and invisible characters."""
     return " ".join(filter(None, text.translate(_TO_LINES).split("\n")))
 
 
 def cleaned(text: str) -> str:
-    """A text from a machine: invisible characters and excess length are removed."""
+    """A machine's text without invisible characters and excess length."""
     # Clipped first as well, because what comes from Temporal may have megabytes.
     return plain(text[: 2 * TEXT_AT_MOST])[:TEXT_AT_MOST].strip()
 
 
 def name_told(name: str) -> str:
-    """A person's name from another system, cleaned."""
+    """A name from another system, cleaned."""
     return in_one_line(cleaned(name))[:NAME_AT_MOST]
 
 

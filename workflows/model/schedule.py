@@ -116,34 +116,34 @@ class ScheduledAction(Model):
 
     @property
     def hands_over(self) -> bool:
-        """Whether it is an escalation that reassigns the signer's slot."""
+        """Whether it is an escalation that reassigns the slot."""
         return self.kind is ActionType.ESCALATE and self.action is EscalationAction.REASSIGN
 
     def dropped(self, reason: Reason, because: str) -> Self:
-        """A copy that will not be sent, with the reason."""
+        """A copy that will not be sent."""
         return self.replace(suppressed=reason, why=f"{self.why}; {because}")
 
     def moved(self, at: datetime, because: str) -> Self:
-        """A copy at another instant, with the reason."""
+        """A copy at another instant."""
         return self.replace(at=at, why=f"{self.why}, {because}")
 
 
 class RemainingReminders(Model):
-    """How many planned reminders of a person exceed the schedule."""
+    """How many reminders of a person exceed the schedule."""
 
     person: str
     reminders: int
 
 
 class LastReminder(Model):
-    """The number of a person's last reminder in the log."""
+    """A person's last reminder in the log."""
 
     person: str
     number: int
 
 
 class Schedule(Model):
-    """The planned actions for the pending signers, earliest first, and the due date, all in UTC."""
+    """The planned actions, earliest first, and the due date, in UTC."""
 
     due_at: AwareDatetime
     """A signature from this instant on is late."""
@@ -167,7 +167,7 @@ class Schedule(Model):
 
 
 class Turn(Model):
-    """A signer whose turn it is, and the instant from which their offsets count (pauses already added)."""
+    """A pending signer, and from when their offsets count, with pauses added."""
 
     person: str
     since: AwareDatetime
@@ -178,7 +178,7 @@ class Turn(Model):
 
 
 class Snooze(Model):
-    """A signer's "not now": no reminder before `until`, and one then; `number` counts their snoozes from 1."""
+    """No reminder before `until`, and one then; `number` counts their snoozes from 1."""
 
     person: str
     until: AwareDatetime
@@ -195,7 +195,7 @@ class OpenQuestion(Model):
 
 
 class StandIn(Model):
-    """A replacement to check; with `force` even if they are away at `at`."""
+    """A replacement to check; with `force` even if away at `at`."""
 
     person: str
     at: AwareDatetime
@@ -211,7 +211,7 @@ class StandInReport(Model):
 
 
 class PlanningInput(Model):
-    """Input of the planner; `now` comes from the workflow, never from a clock."""
+    """`now` comes from the workflow, never from a clock."""
 
     subject: Subject
     policy: Policy

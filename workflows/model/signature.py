@@ -24,7 +24,7 @@ class SignerState(InWords):
 
 
 class Document(Model):
-    """The document to sign: bytes in the store by their SHA-256, or a Core Signature template by its URL."""
+    """Bytes in the store by SHA-256, or a Core Signature template by URL."""
 
     sha256: str | None = None
     size: int = 0
@@ -62,7 +62,7 @@ class SignerSeen(Model):
 
 
 class Substitution(Model):
-    """A signer's replacement: absent at sending, delegated by hand, or escalated."""
+    """A signer's replacement: absent at sending, delegated, or escalated."""
 
     from_: str
     to: str
@@ -109,7 +109,7 @@ class ProviderEvent(Model):
 
 
 class CreateOrder(Model):
-    """Create the document and its request, or adopt what an earlier attempt made (docs/faults.md, B1)."""
+    """Create document and request, or adopt those of an earlier attempt (docs/faults.md, B1)."""
 
     brief: SignatureBrief
     now: AwareDatetime | None = None
@@ -125,7 +125,7 @@ class Observation(Model):
 
 
 class CancelOrder(Model):
-    """Cancel at the provider; `document` is None when the creation is in doubt."""
+    """`document` is None if the creation is in doubt."""
 
     subject: Subject
     document: str | None

@@ -90,7 +90,7 @@ class LockScreen(StrEnum):
 
 
 class Participant(Model):
-    """A person who is asked: a directory id, or `p-<12 hex>` of an inline entry stored beside its workflow."""
+    """A directory id, or `p-<12 hex>` of a person described in full beside its workflow."""
 
     person: str
     order: int = 1
@@ -98,7 +98,7 @@ class Participant(Model):
 
 
 class Roster(Model):
-    """The participants: all that reading a document needs."""
+    """The participants."""
 
     id: str
     people: tuple[Participant, ...]
@@ -132,7 +132,7 @@ class Subject(Roster):
 
 
 class ToDecide(Model):
-    """The onboarding part that a decision task is about; the decision itself ends the task."""
+    """The onboarding part of a decision task; the decision itself ends the task."""
 
     onboarding: str
     part: str
@@ -158,7 +158,7 @@ class AnswerField(Model):
 
 
 class Task(Subject):
-    """A task as requested; its requester is its owner, its people are the assignees."""
+    """Its requester is its owner, its people are the assignees."""
 
     type: Kind = Kind.TASK
     text: str = ""

@@ -33,7 +33,7 @@ class SignerLine(Model):
 
 
 class Choices(Model):
-    """Further actions on the page of a person whose turn it is."""
+    """Further actions on a pending person's page."""
 
     person: str
     snoozes_left: int
@@ -46,7 +46,7 @@ class Choices(Model):
 
 
 class GivenAnswer(Model):
-    """The text field of a task, and once done the person's answer."""
+    """A task's text field, and its answer once done."""
 
     label: str
     required: bool = True
@@ -70,10 +70,9 @@ class TurnLine(Model):
 
 
 class PartLine(Model):
-    """A part of a stage in a view: `workflow` runs it, `decision` is its decision task.
-
-    `told`: the customer hears of it. `content` is the reference of what it was started from. `members` are the
-    directory ids of `team`. `turns` are for whom it waited, latest last.
+    """A part in a view: `workflow` runs it, `decision` is its decision task. `told`: the customer hears of it.
+    `content` references its start content. `members` are the ids of `team`. `turns` are for whom it waited, latest
+    last.
     """
 
     id: str
@@ -94,12 +93,12 @@ class PartLine(Model):
     turns: tuple[TurnLine, ...] = ()
 
     def called(self, person: str) -> str:
-        """A person as the file calls them: the word for a team or the customer where it applies."""
+        """The file's word for a team or the customer, else the person."""
         return self.team if self.team and person in self.members else person
 
 
 class NoticeLine(Model):
-    """News of a stage: recipient (the file's word), and when it was sent."""
+    """A stage's news: recipient (the file's word), and when sent."""
 
     id: str
     to: str
@@ -109,7 +108,7 @@ class NoticeLine(Model):
 
 
 class StageLine(Model):
-    """A stage in a view: `coming`, `open`, `done`, or `stopped` by the onboarding's end."""
+    """`coming`, `open`, `done`, or `stopped` by the onboarding's end."""
 
     name: str
     state: str
@@ -122,7 +121,7 @@ class StageLine(Model):
 
     @property
     def parts(self) -> tuple[PartLine, ...]:
-        """All signature requests and tasks of the stage."""
+        """Signature requests and tasks."""
         return self.agreements + self.tasks + self.steps
 
 
@@ -148,7 +147,7 @@ class Attention(Model):
 
 
 class WaitingFor(Model):
-    """A person whose turn it is, and since when."""
+    """A pending person, and since when."""
 
     person: str
     since: AwareDatetime
@@ -172,7 +171,7 @@ class NextStep(StrEnum):
 
 
 class Next(Model):
-    """What happens next, and why; `at` is None for an open wait, `to` the recipient where that is no signer."""
+    """What happens next, and why; `at` is None for an open wait, `to` a recipient who is no signer."""
 
     what: NextStep
     at: AwareDatetime | None
@@ -224,7 +223,6 @@ class FollowUpShow(Model):
 
     @property
     def overdue(self) -> bool:
-        """Whether it is open after its due date."""
         return self.late and not self.status.ended
 
     if TYPE_CHECKING:  # A field of most kinds, which a property of this class would hide.
@@ -323,7 +321,6 @@ class FollowUpShow(Model):
 
     @property
     def questions(self) -> tuple[AskedQuestion, ...]:
-        """All questions, oldest first."""
         return self.answered + ((self.question,) if self.question else ())
 
 
@@ -402,9 +399,8 @@ class TaskShow(FollowUpShow):
 
 
 class PartTurn(Model):
-    """Signal `part_turn`: for whom the part with this id waits from `at` on.
-
-    `asks` is who has to answer a question first. Of many people only the first are named.
+    """Signal `part_turn`: for whom the part waits from `at` on, capped. `asks` is who has to answer a question
+    first.
     """
 
     id: str
@@ -413,12 +409,11 @@ class PartTurn(Model):
     asks: WaitingFor | None = None
 
     def is_as(self, other: "PartTurn") -> bool:
-        """Whether people and instants are the same."""
         return (self.waiting_for, self.asks) == (other.waiting_for, other.asks)
 
 
 class WaitingPart(WaitingFor):
-    """A person that it waits for, as the file calls them, and for what."""
+    """As the file calls them, and for what."""
 
     who: str
     what: str
