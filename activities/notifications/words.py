@@ -20,7 +20,7 @@ from workflows.model.subject import Status
 @dataclass(frozen=True)
 class NotificationText:
     """`title` names no document, `named` does by `{document}`; `body` is one sentence or empty. `closing` texts ask for
-    nothing: no due date, never urgent. `counts` is the title with a number of people.
+    nothing. `counts` is the title with a number of people.
     """
 
     title: str
@@ -148,9 +148,8 @@ def words_for(
     to_requester: bool = False,
     overdue: bool = False,
 ) -> NotificationText:
-    """One notice's text; with an `outcome` that of the ending. A stage may carry numbers (`reminder-2`,
-    `warning-2d.2`); unknown stages use the first notice's text. An escalation that returns to the requester says that
-    nobody is left. `overdue` texts do not say that something is due soon.
+    """With an `outcome` that of the ending. A stage may have numbers (`reminder-2`, `warning-2d.2`); unknown stages use
+    the first notice's text. An escalation back to the requester says that nobody is left.
     """
     known = TEXTS[of]
     if outcome and (ending := known.endings.get(outcome)):

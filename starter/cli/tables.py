@@ -279,7 +279,7 @@ def _of_notices(each: "Sequence[NoticesOf]") -> Group:
 
 
 def of_many(outcomes: "Sequence[StartOutcome]", *, each: bool) -> Group:
-    """How many were started, with `each` its link; of more than a hundred only those that were not."""
+    """Of more than a hundred only those that were not started."""
     started = sum(one.started is not None and one.started.created for one in outcomes)
     before = sum(one.started is not None and not one.started.created for one in outcomes)
     failed = [one for one in outcomes if one.started is None]

@@ -1,7 +1,6 @@
-"""The service `signatures`: checks a request of another team's workflow, starts or joins, shows and cancels it. Nexus
-does not identify callers, so each request and record has its endpoint's name; through another endpoint it is neither
-shown nor ended, and looks like a missing one. Only whether an id is taken shows at a start. Errors name fields, never
-values.
+"""The service `signatures`: checks another team's request, starts or joins, shows and cancels it. Nexus does not
+identify callers, so a request has its endpoint's name; through another endpoint it looks like a missing one, except
+that its id is taken. Errors name fields, never values.
 """
 
 import asyncio
@@ -110,8 +109,8 @@ def read(content: dict[str, Any]) -> tuple[PlainFile, KeptDocuments]:
 
 
 def own_faults(faults: FileFaults) -> str:
-    """Faults of the request itself, a line each; empty if they are faults of our own files. Without values of the
-    request or of our files: the caller's history keeps the text, and must not tell who is in the directory.
+    """Faults of the request itself, a line each, without values, since the caller's history keeps them; empty if they
+    are faults of our own files.
     """
     own = list(dict.fromkeys(map(_caller_line, (one for one in faults.faults if one.file == NAME))))
     more = len(own) - TOLD_AT_MOST

@@ -1,6 +1,6 @@
-"""`countersign fast-forward`: moves workflow clocks, so that weeks are rehearsed in seconds. Needs a server with
-workflow time skipping, as `countersign dev` starts. A clock stands while an activity runs; a retried activity ends the
-rehearsal, since each skipped pause would be a call to the real service.
+"""`countersign fast-forward`: moves workflow clocks, so that weeks are rehearsed in seconds, on a server with workflow
+time skipping. A clock stands while an activity runs; a retried activity ends the rehearsal, since each skipped pause
+would be a real call.
 """
 
 import asyncio
@@ -62,9 +62,9 @@ def span(text: str) -> timedelta:
 
 
 async def forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
-    """Move one clock by `by`, and wait until everything on the way is done. `id` is a request's id or a workflow id; an
-    onboarding or campaign moves all its open parts. `Refusal` if the server cannot, it is unknown or closed, an
-    activity is retried, or it takes longer than `within` of real time; the clock then runs on normally.
+    """Move one clock by `by`, and wait until everything on the way is done. `id` is a request's or workflow id; an
+    onboarding or campaign moves its open parts. `Refusal` if the server cannot, it is unknown or closed, an activity is
+    retried, or `within` of real time is over.
     """
     what = followed_up(id)
     handle = client.get_workflow_handle(what.workflow_id)
@@ -83,9 +83,7 @@ async def forward(client: Client, id: str, by: timedelta, *, within: timedelta =
 
 
 async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN) -> Forwarded:
-    """Move to the next event, in onboardings and campaigns of any open part; `Refusal` if it has no time, and as
-    `forward`.
-    """
+    """To the next event, of any open part; `Refusal` if it has no time, and as `forward`."""
     what = followed_up(id)
     handle = client.get_workflow_handle(what.workflow_id)
     skipper = TimeSkipper(client)

@@ -1,5 +1,5 @@
-"""Requests page by page, overdue ones first, with a cursor. Visibility does not sort: sets of up to `SORTED_AT_MOST`
-are read whole and sorted here; larger ones keep the server's order (newest first, open before closed), in two queries.
+"""Requests page by page, overdue ones first. Visibility does not sort: sets of up to `SORTED_AT_MOST` are sorted here;
+larger ones keep the server's order (newest first, open before closed), in two queries.
 """
 
 import asyncio
@@ -34,9 +34,8 @@ from workflows.model.views import AttentionCode, Shown
 
 
 class RequestLine(Model):
-    """A line of `request list` or `task list`. `status` is the last one, as in `show`. `trouble` is what the workflow
-    cannot report itself: `terminated`, `failed`, `timed out`, `paused` in Temporal, or `stuck` if its tasks fail
-    repeatedly.
+    """A line of `request list` or `task list`; `status` as in `show`. `trouble` is what the workflow cannot report:
+    `terminated`, `failed`, `timed out`, `paused`, or `stuck` if its tasks fail.
     """
 
     id: str
@@ -118,8 +117,8 @@ def is_overdue(run: Run, now: datetime) -> bool:
 
 
 def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
-    """Overdue, the longest first; open, by due date; ended, in the given order. Open ones without due date are
-    onboardings: those with a problem first, then the longest waiting.
+    """Overdue, the longest first; open, by due date; ended, as given. Open ones without due date are onboardings:
+    problems first, then the longest waiting.
     """
     never = datetime.max.replace(tzinfo=UTC)
 
@@ -132,9 +131,7 @@ def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
 
 
 def by_person(runs: Iterable[Run], people: Iterable[str]) -> list[Run]:
-    """Grouped by the person waited for, in the order of the most urgent; those that wait for none come last. The order
-    within a group stays.
-    """
+    """Grouped by the person waited for, most urgent first; those that wait for none come last."""
     known, groups = frozenset(people), defaultdict[str, list[Run]](list)
     for run in runs:
         groups[waits_for(run.known.get(names.WAITING_FOR) or (), known)].append(run)
@@ -215,8 +212,8 @@ _NO_CURSOR: Final = "this is not where a page of the list ended: begin at its fi
 
 
 class LinesPage(Model):
-    """Lines, and the cursor of the next page, None after the last. `total` is approximate: what was reset or died shows
-    only when read. `in_order` if the whole set is sorted, not only overdue before the rest.
+    """Lines, and the next cursor, None after the last. `total` is approximate. `in_order` if the whole set is
+    sorted.
     """
 
     lines: tuple[RequestLine, ...]

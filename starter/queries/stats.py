@@ -1,5 +1,5 @@
-"""Figures: from push to the page's button to the act, by kind, and waiting times of onboardings. Opened means the
-button, since a seen push is unknown. People notified by mail only are left out.
+"""Figures: from push to the page's button to the act, by kind; waiting times of onboardings. People notified by mail
+only are left out.
 """
 
 import asyncio

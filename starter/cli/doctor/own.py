@@ -65,7 +65,6 @@ async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
 
 
 async def store(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
-    """Whether documents and records can be stored, and who can read them."""
     kept = Store(url)
     try:
         async with within(seconds):
@@ -90,7 +89,6 @@ async def within(seconds: float) -> AsyncIterator[None]:
 
 
 async def policies(path: Path) -> SetUpPart:
-    """Whether the catalogue is valid."""
     catalogue = await asyncio.to_thread(Catalogue.read, path)
     return fine("policies", f"{path}: {len(catalogue.kinds)} kinds")
 
@@ -182,13 +180,11 @@ _SKEW_WRONG: Final = timedelta(minutes=2)
 
 
 async def token(client: CoreSignatureClient) -> SetUpPart:
-    """Whether our credentials get a token."""
     await client.check_token()
     return fine("token", f"granted by {client.config.credentials.token_url}")
 
 
 async def signature_service(client: CoreSignatureClient) -> SetUpPart:
-    """Whether Core Signature accepts the token."""
     await client.events()
     return fine("signature service", client.config.url)
 
@@ -220,7 +216,6 @@ async def subscriptions(client: CoreSignatureClient, settings: Settings) -> SetU
 
 
 async def push(dialect: PushDialect | None) -> SetUpPart:
-    """Whether the push service accepts our credentials."""
     if dialect is None:
         return doubtful("push", "off: nobody has a device")
     await dialect.check()
@@ -228,7 +223,7 @@ async def push(dialect: PushDialect | None) -> SetUpPart:
 
 
 async def messaging(channel: CloudMessaging | None, *, status_mails: bool) -> SetUpPart:
-    """Whether cloud messaging accepts our credentials; without it, who is not notified."""
+    """Whether cloud messaging works; without it, who is not notified."""
     if channel is None:
         endings = "requester and alternates" if status_mails else "requester, alternates, and signers of an ending,"
         says = f"COUNTERSIGN_MRA_URL is not set: without a device signers get Core Signature's mail, {endings} nothing"

@@ -164,7 +164,6 @@ _BUSY_FROM: Final = timedelta(seconds=30)
 
 
 async def namespace(client: Client) -> SetUpPart:
-    """Whether it exists, and its retention."""
     try:
         answer = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=client.namespace))
     except RPCError as error:
@@ -242,7 +241,6 @@ async def _is_scheduled(client: Client, id: str) -> bool:
 
 
 async def nexus(client: Client, name: str) -> SetUpPart:
-    """Whether workflows of other teams can reach us."""
     try:
         there = await endpoint.found(client, name)
     except RPCError as error:
@@ -257,7 +255,6 @@ async def nexus(client: Client, name: str) -> SetUpPart:
 
 
 async def worker(client: Client, now: datetime | None = None) -> SetUpPart:
-    """Whether each queue has a worker: until then its tasks wait."""
     since = (now or datetime.now(UTC)) - pollers.FRESH
     try:
         at_work = [await pollers.asking(client, queue, type_, since) for queue, type_ in pollers.OF_A_WORKER]
