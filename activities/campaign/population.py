@@ -165,7 +165,7 @@ def _with_position(row: MemberRow, place: CompanyPosition | None) -> MemberRow:
 
 LEAVE_AT_ONCE_AT_MOST: Final = 20
 LEAVE_AT_ONCE_SHARE: Final = 4
-"""Share of those asked; if more leave or join at once, the people file is suspect and nobody is dropped."""
+"""One in so many of those asked: if more would leave at once, the people file is suspect and nobody is dropped."""
 
 
 @dataclass(frozen=True)

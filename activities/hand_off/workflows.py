@@ -38,7 +38,7 @@ from workflows.model.subject import Subject
 from workflows.names import handoff_key
 
 DEADLINE: Final = timedelta(seconds=10)
-"""Seconds for Temporal to answer."""
+"""For Temporal to answer."""
 DEPTH_AT_MOST: Final = 10
 """Length of a chain of onboardings that start each other through targets."""
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
