@@ -54,7 +54,7 @@ async def test_what_never_expires_is_planned_without_an_end_and_reminded_of_as_o
     assert not agenda.closes
     assert [one for one in (*agenda.moments, *agenda.dropped) if one.kind is ActionType.EXPIRE] == []
     overdue = [one for one in (*agenda.moments, *agenda.dropped) if one.kind is ActionType.OVERDUE]
-    assert 90 <= len(overdue) <= OVERDUE_AT_MOST
+    assert len(overdue) == OVERDUE_AT_MOST
 
 
 async def test_no_more_than_the_policy_says_and_none_without_a_rhythm() -> None:
