@@ -302,7 +302,7 @@ def _concerned(request: FollowUpInput, state: FollowUpState) -> tuple[str, ...]:
         told = [*told, *(line.person for line in shown if line.person == requester)]
     else:
         told = [requester, *told]
-    return tuple(dict.fromkeys([*told, *alerted, *unanswered]))
+    return tuple(dict.fromkeys([*told, *alerted, *unanswered, *state.also_told]))
 
 
 def _asked(place: Slot, state: FollowUpState) -> bool:

@@ -295,6 +295,11 @@ class FollowUpState(NotificationState):
         yield from ()
 
     @property
+    def also_told(self) -> tuple[str, ...]:
+        """Persons without a slot who hear of the ending."""
+        return ()
+
+    @property
     def tells_of_success(self) -> bool:
         """Whether participants are notified of success; else their notifications are only withdrawn."""
         return False

@@ -3,7 +3,8 @@
 Pure; parts follow people up themselves.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, Self
@@ -25,6 +26,8 @@ TURNS_AT_MOST: Final = 20
 ASKED_AT_MOST: Final = 20
 """How often the owner is asked about one part, should the tasks to decide end without a decision."""
 
+TOLD_TOGETHER_AT_MOST: Final = 50
+"""Persons who hear of a cancellation once; each of its parts gets their names."""
 DECISION: Final = "onboarding-decision"
 """The kind of the catalogue that tasks to decide are."""
 
@@ -95,6 +98,11 @@ class PartProgress(Model):
             if one.runs_as and one.runs_as.spec.document and one.runs_as.workflow_id(one.run) == workflow_id:
                 return PartToStart(part=one.id, id=one.run, what=PartKind.AGREEMENT, content=one.content)
         return None
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who has its turn, by its own report; empty before that."""
+        return tuple(one.person for one in self.turn.waiting_for) if self.turn else ()
 
     @property
     def open_workflows(self) -> tuple[str, ...]:
@@ -218,6 +226,8 @@ class OnboardingState(JoinState):
 
     status: Status = Status.OPEN
     stage: int = 0
+    told_together: tuple[str, ...] = ()
+    """Persons who hear of its cancellation once, instead of each of their parts."""
     stages: tuple[str, ...]
     entered: tuple[AwareDatetime, ...] = ()
     """When each stage that was begun was begun."""
@@ -271,6 +281,16 @@ class OnboardingState(JoinState):
     def part(self, id: str) -> PartProgress | None:
         """The part with this id."""
         return next((part for part in self.parts if part.id == id), None)
+
+    @property
+    def also_told(self) -> tuple[str, ...]:
+        return self.told_together
+
+    def waiting_for_several(self, stages: Sequence[StagePlan]) -> tuple[str, ...]:
+        """Persons for whom several open parts wait."""
+        open_ = [(plan, part) for stage in stages for plan, part in self.of(stage) if part.state is PartState.OPEN]
+        counts = Counter(person for plan, part in open_ for person in (part.people or plan.asked))
+        return tuple(person for person, parts in counts.items() if parts > 1)[:TOLD_TOGETHER_AT_MOST]
 
     @property
     def running(self) -> tuple[PartProgress, ...]:

@@ -95,8 +95,11 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         if ending := self.state.ending:
             # The reason, clipped to what each part accepts.
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
-            # The owner is notified once of the end, not of each part.
-            told, left = (self.request.onboarding.requester,), self.state.left_behind
+            # The owner, and whoever has several open parts, are notified once of the end, not of each part.
+            owner, left = self.request.onboarding.requester, self.state.left_behind
+            together = self.state.waiting_for_several(self.request.stages)
+            self.state = self.state.replace(told_together=tuple(one for one in together if one != owner))
+            told = (owner, *self.state.told_together)
             await self._end((*self.state.open_workflows, *left), ending.who, why, told=told)
             begun = starts.may_have_begun(self.state, self.request.stages)
             await self._end((*self.state.decided_tasks, *begun), ending.who, why, if_ours=True, told=told)
