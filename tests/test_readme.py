@@ -62,10 +62,10 @@ def test_the_index_has_every_page() -> None:
 
 
 @pytest.mark.parametrize("house", ["workflows", "activities", "starter"])
-def test_whoever_wants_to_change_it_is_shown_every_room(house: str) -> None:
-    guide = (ROOT / "CONTRIBUTING.md").read_text()
-    rooms = [page.parent.name for page in (ROOT / house).glob("*/__init__.py")]
-    assert [room for room in rooms if not re.search(rf"\b{room}\b", guide)] == []
+def test_the_page_of_the_architecture_names_every_folder(house: str) -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    folders = [file.parent.name for file in (ROOT / house).glob("*/__init__.py")]
+    assert [folder for folder in folders if not re.search(rf"\b{folder}\b", page)] == []
 
 
 def test_every_setting_that_is_named_exists() -> None:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -16,7 +16,14 @@ from activities.errors import ID_PATTERN, did_you_mean
 from activities.files.fields import Id, Name
 from activities.files.reading import Fault, FileFaults, bytes_of, in_words, written_path
 from activities.files.table import TABLE_BYTES_AT_MOST, Table
-from activities.people.directory import Company, CompanyPosition, UnknownGroup, UnusablePeople
+from activities.people.directory import (
+    Company,
+    CompanyPosition,
+    Directory,
+    DirectoryFailure,
+    UnknownGroup,
+    UnusablePeople,
+)
 from activities.people.ids import id_of_address, stands_in_full
 from activities.people.person import Reachable, SignersFile
 from workflows.model.campaign import AudienceSource, Campaign, ChangeKind, DailyCheck, Joiners, Leavers
@@ -205,6 +212,15 @@ class Population:
         }
 
 
+async def owners_day(owner_id: str, now: datetime, directory: Directory) -> date:
+    """The date in the zone of the owner, whose days the window counts; in UTC for an unknown owner."""
+    try:
+        owner = await directory.person(owner_id)
+    except DirectoryFailure:
+        return now.astimezone(UTC).date()
+    return now.astimezone(owner.tz).date()
+
+
 async def caught_up(directory: Company) -> None:
     """Wait until a changed people file is read; a faulty one keeps its last good state."""
     with suppress(UnusablePeople):
@@ -242,9 +258,10 @@ async def moved(
     if population is None or directory.warning:
         return []
     moves: list[PopulationChange] = []
+    today = await owners_day(campaign.requester, look.order.now, directory)
     came = [id for id in population.came if id not in done][: AUDIENCE_AT_MOST - len(audience.members)]
-    if campaign.joiners is Joiners.ADD and came and look.order.now.date() <= look.due:
-        moves += await _joined(look, audience, came, directory)
+    if campaign.joiners is Joiners.ADD and came and today <= look.due:
+        moves += await _joined(look, audience, came, today, directory)
     left = [id for id in population.left if id not in done]
     if campaign.leavers is Leavers.DROP and left and len(left) <= _leave_at_most(audience):
         moves.append(PopulationChange(ChangeKind.LEFT, tuple(MemberRow(0, id) for id in left)))
@@ -258,23 +275,24 @@ def _leave_at_most(audience: Audience) -> int:
 
 
 async def _joined(
-    look: DailyCheck, audience: Audience, came: Sequence[str], directory: Company
+    look: DailyCheck, audience: Audience, came: Sequence[str], today: date, directory: Company
 ) -> list[PopulationChange]:
     """Those who can be asked, by last day: counted from when they joined, else were first seen."""
     gone = {member.person for member in audience.members if member.out is ChangeKind.LEFT}
+    campaign = look.order.campaign
+    opened = await owners_day(campaign.requester, campaign.opens_at, directory)
     places, found = await directory.places(came), dict[date, list[MemberRow]]()
     for row in await placed([MemberRow(0, id) for id in came], {}, directory):
         if not row.says:
-            found.setdefault(_last_day(look, places[row.person].joined), []).append(row)
+            found.setdefault(_last_day(campaign, places[row.person].joined, opened, today), []).append(row)
     return [
         PopulationChange(ChangeKind.JOINED, tuple(some), sum(row.person not in gone for row in some), due)
         for due, some in sorted(found.items())
     ]
 
 
-def _last_day(look: DailyCheck, joined: date | None) -> date:
-    campaign, today = look.order.campaign, look.order.now.date()
+def _last_day(campaign: Campaign, joined: date | None, opened: date, today: date) -> date:
     within = timedelta(days=campaign.within)
-    since = joined if joined and campaign.opens_at.date() <= joined <= today else today
+    since = joined if joined and opened <= joined <= today else today
     # First seen after their time was over: it counts from now.
     return since + within if since + within > today else today + within

@@ -34,7 +34,7 @@ from activities.campaign.member_status import (
     counted,
     written,
 )
-from activities.campaign.population import NOBODY, Population, caught_up, moved, placed
+from activities.campaign.population import NOBODY, Population, caught_up, moved, owners_day, placed
 from activities.campaign.population import AudienceFile as GivenAudience
 from activities.campaign.population import audience as audience_of
 from activities.documents.errors import DocumentDamaged, DocumentMissing
@@ -73,6 +73,8 @@ from workflows.model.subject import Code
 from workflows.names import notice_key
 from workflows.ports import CampaignPeople, PushService
 
+DIGESTS_BEFORE: Final = timedelta(days=2)
+"""The last day, from then on managers hear who is missing."""
 DIGESTS_AT_ONCE: Final = 50
 """Managers notified in one delivery."""
 TELLING_SECONDS: Final = 300.0
@@ -93,6 +95,11 @@ def missing_by_manager(lines: Iterable[MemberOutcome], today: date) -> list[Mana
     people = Counter(line.manager for line in missing)
     overdue = Counter(line.manager for line in missing if line.due < today.isoformat())
     return [ManagerDigest(manager, people[manager], overdue[manager]) for manager in sorted(people)]
+
+
+def digest_is_due(today: date, due: date) -> bool:
+    """Whether managers are told of missing members, by the day that it is for the owner."""
+    return today >= due - DIGESTS_BEFORE
 
 
 def digests(campaign: Campaign, managers: Sequence[ManagerDigest], day: int) -> tuple[NotificationOrder, ...]:
@@ -319,9 +326,10 @@ class CampaignPeopleService(CampaignPeople):
         if look.weekly and not look.after:
             line = progress(campaign, missing, len(lines), look.day)
             await send_notices(self.push, campaign, (line,), now)
-        if not look.digest or not missing:
+        today = await owners_day(campaign.requester, now, self.directory)
+        if not missing or not digest_is_due(today, look.due):
             return ""
-        managers = missing_by_manager(lines, now.date())
+        managers = missing_by_manager(lines, today)
         left = [one for one in await of_directory(self.directory, managers) if one.manager > _last_notified(look)]
         for begin in range(0, len(left), DIGESTS_AT_ONCE):
             if begin and (is_cancelled() or activity.is_worker_shutdown() or time.monotonic() >= ends_at):

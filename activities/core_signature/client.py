@@ -137,11 +137,10 @@ class RequestAction(StrEnum):
 
 @dataclass(frozen=True)
 class Listed(Generic[AnyWire]):
-    """One page of a list; `count` is the total of all pages, None if not given."""
+    """One page of a list."""
 
     found: list[AnyWire]
     more: bool
-    count: int | None = None
 
 
 async def if_found(document: Awaitable[WireDocument]) -> WireDocument | None:
@@ -294,7 +293,7 @@ class CoreSignatureClient:
         asked = {**query, "page": number, "limit": self.config.page_size}
         answer = await self._service.call("GET", path, query=asked)
         page = read(WirePage, answer)
-        return Listed([parse(kind, item, answer) for item in page.results], page.more, page.count)
+        return Listed([parse(kind, item, answer) for item in page.results], page.more)
 
     async def _act(
         self, action: RequestAction, request: str, body: Mapping[str, Any] | None = None, private: Iterable[str] = ()

@@ -34,10 +34,6 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
 def _objects(value: object) -> list[Any]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -157,11 +153,10 @@ AnyWire = TypeVar("AnyWire", bound=Wire)
 
 
 class WirePage(Wire):
-    """One page of a list; `more` if another follows, `count` the total of all pages."""
+    """One page of a list; `more` if another follows."""
 
     results: list[Any]
     more: bool = Field(validation_alias="next")
-    count: Annotated[int | None, BeforeValidator(_count)] = None
 
     @model_validator(mode="before")
     @classmethod

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from statistics import median_low
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from pydantic import AwareDatetime, Field
 from temporalio import activity
@@ -14,10 +14,10 @@ from activities.core_signature.client import CoreSignatureClient, Listed
 from activities.core_signature.wire import WireEvent
 from activities.http.client import ServiceFailure
 from activities.reconciliation.callback_health import CallbackHealth
-from activities.reconciliation.unnamed_events import Names
 from activities.temporal.failures import final_failure
 from workflows.model.base import Model
 from workflows.model.reconciliation import SHOWN_AT_MOST, CorrectedRequest, NotAdopted, ReconciliationResult
+from workflows.model.signature import FINAL, WITHOUT_EFFECT
 from workflows.model.subject import Code
 
 WAITING_AT_MOST: Final = 1_000
@@ -91,41 +91,43 @@ def newest(instants: Mapping[str, datetime], most: int) -> dict[str, datetime]:
     return dict(sorted(instants.items(), key=lambda one: one[1])[-most:])
 
 
-BACK_AT_MOST: Final = 200
-"""Pages that one pass goes back over: a list whose length is never told twice alike is come through all the same."""
+NAMES_REMEMBERED: Final = 5_000
+"""Documents of which it is known; one that is forgotten is read once more with its next event."""
 
 
-class PageDrift(Model):
-    """The number of events after those read, counted from the list's end: new events at its head do not change it.
+class Names(Model):
+    """`external_id` by document uuid, empty for none."""
 
-    None if the list does not tell its length. `size` is that of a full page, `back` the number of pages gone back.
+    known: Mapping[str, str] = Field(default_factory=dict)
+
+    def learnt(self, uuid: str, external_id: str) -> Self:
+        """Add one; drops the oldest beyond the limit."""
+        kept = {one: id for one, id in self.known.items() if one != uuid} | {uuid: external_id}
+        return self.replace(known=dict(list(kept.items())[-NAMES_REMEMBERED:]))
+
+    def of(self, event: WireEvent) -> WireEvent:
+        """The event with its `external_id`."""
+        id = self.known.get(event.document or "") if event.unsaid else None
+        return event.model_copy(update={"external_id": id}) if id else event
+
+    def wanted(self, events: Sequence[WireEvent], before: datetime) -> list[str]:
+        """Documents to read: of events that a request may have missed, and of the newest callback that arrived.
+
+        The latter shows that callbacks arrive at all.
+        """
+        unknown = [one for one in events if one.unsaid and one.document and one.document not in self.known]
+        unheard = [one for one in unknown if not heard(one) and one.timestamp and one.timestamp <= before]
+        arrived = [one for one in unknown if one.delivered][:1]
+        return list(dict.fromkeys(one.document for one in (*unheard, *arrived) if one.document))
+
+
+def heard(event: WireEvent) -> bool:
+    """Whether nobody has to be told: the event changes nothing, or its callback arrived and reached its request.
+
+    A callback with the address alone reached no request; final events are decided elsewhere.
     """
-
-    left: int | None = None
-    size: int = 1
-    back: int = 0
-
-    def lost(self, page: int, listed: Listed[Any]) -> int:
-        """The most events that have moved past this page since the previous one was read."""
-        behind = _from_here(page, listed)
-        return 0 if self.left is None or behind is None else max(0, self.left - behind)
-
-    def after(self, page: int, listed: Listed[Any]) -> tuple[Self, int]:
-        """After this page, and the page to read next: an earlier one if events have moved up."""
-        here = self.replace(size=max(self.size, len(listed.found)))
-        pages = min(page, -(-self.lost(page, listed) // here.size))
-        if 0 < pages <= BACK_AT_MOST - self.back:
-            return here.replace(back=self.back + pages), max(1, page - pages)
-        behind = _from_here(page, listed)
-        left = None if behind is None else behind - len(listed.found)
-        return here.replace(left=left), page + 1
-
-
-def _from_here(page: int, listed: Listed[Any]) -> int | None:
-    """The number of events from this page's first one on."""
-    if listed.count is None:
-        return None
-    return listed.count - (page - 1) * len(listed.found) if listed.more else len(listed.found)
+    told = event.delivered and not event.unsaid and event.event_type not in FINAL
+    return event.event_type in WITHOUT_EFFECT or told
 
 
 PAGES_AT_MOST: Final = 20
@@ -158,11 +160,10 @@ class PassLimits:
 
 
 class UnfinishedPass(Model):
-    """A pass, from the newest event back, that has not finished: its next page, its drift, and where it ends."""
+    """A pass, from the newest event back, that has not finished: its next page, and where it ends."""
 
     page: int
     newest: AwareDatetime
-    unread: PageDrift = PageDrift()
 
 
 class PassMark(Model):
@@ -220,7 +221,6 @@ class Pass:
         going_on = self.begun.under_way
         self._page = going_on.page if going_on else 1
         self.newest = going_on.newest if going_on else None
-        self._unread = going_on.unread if going_on else PageDrift()
         self._ends_at = time.monotonic() + self.stride.seconds
         self._cut = False
 
@@ -256,13 +256,9 @@ class Pass:
             self.reached = dated[-1][0]
         self.pages, self.events = self.pages + 1, self.events + len(fresh)
         self.unnamed += sum(not event.external_id and event.document is not None for event in fresh)
-        here, lost = self._page, self._unread.lost(self._page, listed)
-        self._unread, self._page = self._unread.after(here, listed)
-        if lost and self._page > here:
-            activity.logger.warning("a list of events became shorter too often to look again", extra={"events": lost})
+        self._page += 1
         # A few events may have been recorded late: what stands behind them is not older for that.
-        is_last = not more or (bool(dated) and all(at < self.begun.floor for at, _ in dated[-_SURE:]))
-        self.is_over = is_last and self._page > here
+        self.is_over = not more or (bool(dated) and all(at < self.begun.floor for at, _ in dated[-_SURE:]))
         return fresh
 
     def cut_short(self) -> None:
@@ -288,7 +284,9 @@ class Pass:
     def _under_way(self) -> UnfinishedPass | None:
         if self.newest is None:
             return None
-        return UnfinishedPass(page=max(1, self._page - 1), newest=self.newest, unread=self._unread)
+        # A part of one page goes on with the next, so that each part comes further.
+        again = self._cut or self.pages > 1
+        return UnfinishedPass(page=max(1, self._page - again), newest=self.newest)
 
     def swept(self, left: PassMark) -> ReconciliationResult:
         refused = (NotAdopted(document=uuid, why=one.why) for uuid, one in self.strangers.refused.items())

@@ -26,8 +26,7 @@ from activities.errors import ID_PATTERN
 from activities.http.client import ServiceFailure
 from activities.reconciliation.adoption import Adoption, NotYetAdoptable
 from activities.reconciliation.callback_health import CallbackAlarm, CallbackHealth, ClockSeen
-from activities.reconciliation.pages import AGAIN, Pass, PassLimits, PassMark
-from activities.reconciliation.unnamed_events import heard
+from activities.reconciliation.pages import AGAIN, Pass, PassLimits, PassMark, heard
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.executions import about_the_workflow, about_this_one_alone

@@ -1,8 +1,8 @@
 """Escalation: when a silent signer's request goes to someone who can act, and to whom. The earliest trigger of the
 policy counts, within the recipient's hours and at least a working day before the due date, and never before one `every`
 (urgent: `first`) since the signer's last notice. An absent signer with a delegate is not waited for. A due-date trigger
-without time before the due date fires after it, if the policy wants it; other triggers fire when the overdue reminders
-are used up, or one `every` after the first if their number is unlimited.
+without time before the due date fires after it, if the policy wants it, and then gives the first reminder its time;
+other triggers fire when the overdue reminders are used up, or one `every` after the first if their number is unlimited.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator
@@ -157,6 +157,8 @@ class Rest:
     trigger: datetime
     heard: tuple[tuple[datetime, bool], ...] = ()
     """Notices, earliest first, and whether each is a reminder: after the trigger reminders give way."""
+    first: datetime | None = None
+    """The first reminder that is due before the trigger, if the escalation may come after the due date instead."""
 
     @classmethod
     def of(cls, silence: SilentTurn, trigger: datetime, nudges: list[ScheduledAction]) -> Self:
@@ -165,7 +167,11 @@ class Rest:
             (one.at, bool(notification_types.reminder_number(one.stage, silence.planning.revision))) for one in coming
         ]
         unplanned = [(at, False) for at in silence.heard_besides(one.at for one in coming)]
-        return cls(silence, trigger, tuple(sorted([*planned, *unplanned])))
+        first = min((at for at, is_reminder in planned if is_reminder), default=None)
+        waits = not silence.late and silence.overdue is not None and silence.overdue.policy.escalation is not None
+        rhythm = silence.policy.reminders
+        in_time = rhythm is not None and after(silence.since, rhythm.first, silence.hours.zone) <= trigger
+        return cls(silence, trigger, tuple(sorted([*planned, *unplanned])), first if waits and in_time else None)
 
     def after(self, at: datetime, *, ahead: bool = False) -> datetime:
         """The earliest instant from `at` on with that time; `ahead` of the trigger, counted from when they were asked,
@@ -173,6 +179,8 @@ class Rest:
         """
         if ahead:
             at = max(at, self._after(self.silence.came_at))
+        if self.first is not None:
+            at = max(at, self._after(self.first))
         for notice, gives_way in self.heard:
             if notice < min(at, self.trigger) if gives_way else notice <= at:
                 at = max(at, self._after(notice))

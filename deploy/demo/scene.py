@@ -29,8 +29,6 @@ _MOST_REDIRECTS = 5
 
 @dataclass
 class HtmlForm:
-    """A form's target, hidden fields and first button."""
-
     action: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     complete: bool = False
@@ -59,7 +57,6 @@ class Browser:
         self._client = make_client()
 
     async def open(self, url: str) -> HtmlPage:
-        """GET a page, following redirects."""
         return await self._follow(url, None, {"accept": "text/html"})
 
     async def links(self, url: str, *, containing: str) -> list[str]:
@@ -131,8 +128,6 @@ class NotSeen(Refusal):
 
 
 class Scene:
-    """One onboarding on one stack, and the request of its first agreement."""
-
     def __init__(self, context: Context, settings: Settings) -> None:
         if settings.around.dev is None:
             raise Refusal("the demo plays on a laptop stack only")
@@ -146,22 +141,18 @@ class Scene:
 
     @property
     def example(self) -> Path:
-        """The onboarding file of the stack."""
         return self.settings.data_dir / "example" / "acme.yaml"
 
     @property
     def request(self) -> str:
-        """The first agreement's request id."""
         return f"{self.onboarding}.1.1"
 
     @property
     def second(self) -> str:
-        """The second agreement's request id."""
         return f"{self.onboarding}.1.2"
 
     @property
     def journey_link(self) -> str:
-        """The customer's page."""
         return links(self.settings).link(self._handle.id, "customer-signer", LinkUse.VIEW)
 
     async def aclose(self) -> None:
@@ -193,11 +184,9 @@ class Scene:
         return following.at if following and following.what == what else None
 
     async def shown(self) -> RequestShow:
-        """The answer of `request show` for the first agreement."""
         return await start_files.show(self.context, self.request)
 
     async def journey(self) -> OnboardingShow:
-        """The answer of `onboard show`."""
         shown: OnboardingShow = await self._handle.query(SHOW, result_type=OnboardingShow)
         return shown
 
@@ -213,28 +202,25 @@ class Scene:
         ]
 
     async def pushes(self, person: str, stage: str, subject: str | None = None) -> list[Entry]:
-        """What arrived on a person's phones for this stage, of the first agreement by default."""
+        """Arrived on a person's phones for this stage, by default of the first agreement."""
         about = {"stage": stage, "request": subject or self.request}
         return [one for one in await self.ledger("push", person=person) if about.items() <= one["data"].items()]
 
     async def visible(self, person: str) -> list[Entry]:
-        """The present notices on a person's phones."""
         answer = await self._sandbox.call("GET", f"/_sandbox/phones/{person}")
         screens = answer.json()
         return [notice for notices in screens.values() for notice in notices] if isinstance(screens, dict) else []
 
     async def signs(self, person: str, request: str) -> HtmlPage:
-        """Tap the notice, press the button of our page, press the button of Core Signature's page."""
+        """Tap the notice, then press the buttons of our page and of Core Signature's."""
         page = await self.taps(person, request)
         return await self._browser.press(await self._browser.press(page))
 
     async def does(self, person: str, task: str, answer: str = "") -> HtmlPage:
-        """Tap the notice, write the answer, press the button of the task's page."""
+        """Tap the notice, answer, press the button."""
         return await self._browser.press(await self.taps(person, task), answer)
 
     async def taps(self, person: str, subject: str) -> HtmlPage:
-        """The page behind a person's notice of a request or task."""
-
         async def notice() -> Entry | None:
             return next((one for one in await self.visible(person) if one["data"]["request"] == subject), None)
 
@@ -242,7 +228,7 @@ class Scene:
         return await self._browser.open(found["link"])
 
     async def signs_by_mail(self, person: str) -> HtmlPage:
-        """Open the link of Core Signature's mail in the inbox, and press the button of its page."""
+        """By the link of Core Signature's mail in the inbox."""
         inbox = f"{self.addresses.sandbox}/inbox/{person}"
         links = await self.until(f"a mail to {person}", lambda: self._browser.links(inbox, containing="from=mail"))
         return await self._browser.press(await self._browser.open(links[-1]))

@@ -35,7 +35,7 @@ _PREFIX: Final = "countersign-demo-"
 
 
 def fresh() -> Path:
-    """A new folder for its owner only; removes earlier demo folders without a running stack."""
+    """Removes earlier demo folders without a running stack."""
     for earlier in _ours():
         DataFolder(earlier).discard()
     return Path(tempfile.mkdtemp(prefix=_PREFIX))
@@ -53,7 +53,7 @@ _DATE_WIDTH: Final = len("Wed 25 Nov 13:22 UTC")
 
 
 class StepTold(Model):
-    """A step's result; `at` is the request's date, `says` what was seen, or what was there instead."""
+    """`at` is the request's date, `says` what was seen, or what was there instead."""
 
     name: str
     seen: bool
@@ -122,9 +122,7 @@ def _date(at: datetime | None) -> str:
 
 
 async def run(*, keep: bool, quiet: bool) -> DemoTold:
-    """Play all steps on a stack that ends with them, or with `keep` stays until Ctrl-C. `StackFailure` if the stack
-    fails.
-    """
+    """With `keep` the stack stays until Ctrl-C. Raises `StackFailure`."""
     began = monotonic()
     report = StoryReport(quiet=quiet)
     folder = await asyncio.to_thread(fresh)

@@ -31,7 +31,7 @@ from starter.telemetry import logs
 
 
 def main() -> int:
-    """Run until SIGINT or SIGTERM, then 0; `Refusal` if the stack cannot start or a process ends."""
+    """Until SIGINT or SIGTERM, then 0; `Refusal` if a process cannot start or ends."""
     logs.configure("debug" if os.environ.get("COUNTERSIGN_LOG_LEVEL") == "debug" else "warning")
     options = _parser().parse_args()
     settings.load()  # Malformed settings are reported here, not by the first process that reads them.
@@ -80,7 +80,6 @@ def _print_addresses(stack: Stack, *, as_json: bool) -> None:
 
 
 def start_words(data: Path) -> str:
-    """The command that starts the example request, with any unusual data folder."""
     if data == DATA_DIR.absolute():
         return f", from this folder or below: countersign request start {DATA_DIR / example.REQUEST}"
     named, file = (shlex.quote(str(path)) for path in (data, data / example.REQUEST))
@@ -88,14 +87,14 @@ def start_words(data: Path) -> str:
 
 
 def activation(path: str | None = None) -> Iterator[str]:
-    """Commands to type first, if a shell of this `PATH` lacks our command."""
+    """Commands to type first, if this `PATH` lacks our command."""
     activate = Path(sys.prefix, "bin", "activate")
     if shutil.which("countersign", path=path) is None and activate.is_file():
         yield f"(first, for the command to be found there: . {shlex.quote(str(activate))})"
 
 
 def usual_data(shell: Mapping[str, str] = os.environ) -> Path:
-    """The data folder without `--data`, which a second terminal of this shell uses as well."""
+    """The data folder without `--data`."""
     return Path(shell.get("COUNTERSIGN_DATA_DIR", "").strip() or DATA_DIR)
 
 

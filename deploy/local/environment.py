@@ -42,7 +42,7 @@ _CONTACT = "legal-desk@supplier.test"
 
 
 def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The shell's variables without those that point outside, and with our modules on the path."""
+    """The shell's variables without those that point outside, with our modules first."""
     inside = {name: text for name, text in shell.items() if not name.startswith(_OUTSIDE)}
     return {**processes.environment(inside), "PYTHONUNBUFFERED": "1"}
 
@@ -109,12 +109,12 @@ def authority(host: str, port: int) -> str:
 
 
 def versioning(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Worker Versioning if the shell names a build; for the worker only."""
+    """For the worker only, if the shell names a build."""
     return {name: shell[name] for name in VERSIONING if shell.get(name)} if shell.get(VERSIONING[0]) else {}
 
 
 def metrics(host: str, port: int, shell: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """One process's metrics address, if the shell wants Prometheus; one port serves one process."""
+    """One process's address, if the shell wants Prometheus."""
     if shell.get("OTEL_METRICS_EXPORTER", "").strip() != "prometheus":
         return {}
     bracketed = authority(host, port).rpartition(":")[0]
@@ -197,7 +197,7 @@ _SANDBOX: Final = re.compile(r"https?://[^/\s\"']+(?=/_sandbox/)")
 
 
 def lay_out(data: Path, sandbox: str) -> None:
-    """Write missing examples. Existing ones may have been edited: only the sandbox's address is updated."""
+    """Write missing examples; in existing ones update the sandbox's address."""
     folder = (data / REQUEST).parent
     folder.mkdir(parents=True, exist_ok=True)
     for source in _SOURCE.iterdir():

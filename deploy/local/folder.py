@@ -86,12 +86,10 @@ class DataFolder:
 
     @property
     def logs(self) -> Path:
-        """Folder of the processes' logs."""
         return self.path / "logs"
 
     @property
     def dev_file(self) -> Path:
-        """The addresses of the running stack."""
         return self.path / DEV_FILE
 
     @contextmanager
@@ -112,7 +110,7 @@ class DataFolder:
             os.close(lock)
 
     def discard(self) -> None:
-        """Remove the folder, unless a stack has it or is about to lock it."""
+        """Unless a stack has it or is about to lock it."""
         with ExitStack() as closing, suppress(OSError):
             lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
             closing.callback(os.close, lock)

@@ -20,12 +20,12 @@ _LOG_TAIL = 3
 
 
 class StackFailure(Exception):
-    """The stack cannot start or continue; the text is for the terminal."""
+    """The text is for the terminal."""
 
 
 @dataclass(frozen=True)
 class Program:
-    """`ready` tells whether it works; after `grace` seconds of SIGTERM it is killed."""
+    """After `grace` seconds of SIGTERM it is killed."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ class RunningProgram:
 
     @classmethod
     async def start(cls, program: Program, logs: Path) -> Self:
-        """In a session of its own, so that Ctrl-C reaches this process only, which ends the others in order."""
+        """In a session of its own, so that Ctrl-C reaches this process only."""
         log = logs / f"{program.name}.log"
         if program.ready_file:
             program.ready_file.unlink(missing_ok=True)
@@ -66,7 +66,7 @@ class RunningProgram:
         return cls(program, process, log)
 
     async def until_ready(self, within: float) -> None:
-        """Wait for readiness; `StackFailure` if it ends before, or is not ready `within` these seconds."""
+        """`StackFailure` if it ends before, or is not ready `within` these seconds."""
         try:
             async with asyncio.timeout(within):
                 while not await self.program.ready():
@@ -77,12 +77,11 @@ class RunningProgram:
             raise StackFailure(f"{self.program.title} was not ready within {within:.0f} s{self._log_tail()}") from None
 
     async def ended(self) -> StackFailure:
-        """Wait until it ends by itself."""
         await self._process.wait()
         return self.failure()
 
     def failure(self) -> StackFailure:
-        """That it ended by itself, with the last lines of its log."""
+        """With the last lines of its log."""
         return StackFailure(f"{self.program.title} ended by itself ({self.ending}){self._log_tail()}")
 
     async def stop(self) -> None:
@@ -111,7 +110,6 @@ class RunningProgram:
 
     @property
     def ending(self) -> str:
-        """How it ended, in words."""
         code = self._process.returncode or 0
         return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
 

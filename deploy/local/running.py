@@ -67,7 +67,7 @@ _STOP_WITHIN: Final = 60.0
 
 
 class RunningStack:
-    """The stack of one folder, and its started programs; `clock` counts seconds."""
+    """`clock` counts seconds."""
 
     def __init__(self, plan: Stack, clock: Callable[[], float] = monotonic) -> None:
         self.plan = plan
@@ -76,7 +76,7 @@ class RunningStack:
 
     @asynccontextmanager
     async def up(self, say: Say) -> AsyncIterator[None]:
-        """All are started and ready, and other programs find them while the block runs; else `StackFailure`."""
+        """All are ready, and other programs find them, inside the block; else `StackFailure`."""
         try:
             await self._bring_up(say)
         except ExceptionGroup as failures:
@@ -110,7 +110,6 @@ class RunningStack:
 
     @property
     def failures(self) -> tuple[StackFailure, ...]:
-        """Of the processes that have ended by themselves so far."""
         return tuple(program.failure() for program in self._started if program.exit_code is not None)
 
     def kill(self, name: str) -> None:
@@ -120,7 +119,7 @@ class RunningStack:
                 program.kill()
 
     async def tear_down(self) -> None:
-        """The worker first and the server last, so that none uses a service that is gone."""
+        """The worker first and the server last."""
         order = [self.plan.worker, *reversed(self.plan.first)]
         for program in sorted(self._started, key=lambda one: order.index(one.program)):
             await program.stop()
@@ -185,7 +184,7 @@ async def planned(data: Path, host: str, shell: Mapping[str, str]) -> AsyncItera
 
 @contextmanager
 def in_one_line(command: str) -> Iterator[None]:
-    """Errors of the stack and of unusable files, as one line for the terminal."""
+    """Errors of the stack and of unusable files as one line."""
     try:
         yield
     except StackFailure as failure:

@@ -26,12 +26,12 @@ T = TypeVar("T")
 
 
 def filters(request: Request, settings: SandboxSettings) -> Mapping[str, str]:
-    """The filters of a list; empty if the sandbox ignores filters."""
+    """Empty if the sandbox ignores filters."""
     return {} if settings.ignores_filters else request.query_params
 
 
 def page(request: Request, views: Views, found: Sequence[T], show: Callable[[T], dict[str, Any]]) -> dict[str, Any]:
-    """The page in the query (`page` from 1, `limit` up to 100); 404 beyond the last one."""
+    """`page` from 1, `limit` up to 100; 404 beyond the last one."""
     limit = min(_number(request, "limit", DEFAULT_LIMIT), MOST)
     number = _number(request, "page", 1)
     last = max(1, -(-len(found) // limit))
@@ -64,20 +64,18 @@ class DocumentsApi:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """Relative to `/api/v1`."""
         return [
             Route("/documents/", self.collection, methods=["GET", "POST"]),
             Route("/documents/{uuid}/", self.item, methods=["GET", "DELETE"]),
         ]
 
     async def collection(self, request: Request) -> Response:
-        """POST a document or GET a list, newest first, filtered by `external_id` and `status`."""
+        """POST, or GET newest first, filtered by `external_id` and `status`."""
         if request.method == "POST":
             return await self._create(request)
         return JSONResponse(page(request, self._world.views, self._found(request), self._world.views.document))
 
     async def item(self, request: Request) -> Response:
-        """GET or DELETE one document."""
         document = self._world.memory.documents.get(request.path_params["uuid"])
         if document is None:
             raise CoreRefusal.missing()
@@ -102,7 +100,7 @@ class DocumentsApi:
 
 
 class Downloads:
-    """Files by temporary links. A bearer is refused: the address alone is the permission."""
+    """By temporary links; a bearer is refused."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -111,7 +109,7 @@ class Downloads:
         return [Route("/dl/{token}/{file_name}", self.item)]
 
     async def item(self, request: Request) -> Response:
-        """GET the bytes; 403 if the link is not genuine or has expired."""
+        """403 if the link is not genuine or has expired."""
         if "authorization" in request.headers:
             what = "a bearer was sent to a pre-signed address"
             self._world.ledger.write(EntryType.VIOLATION, what=what, path="/dl/")
@@ -138,11 +136,10 @@ class EventsApi:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """Relative to `/api/v1`."""
         return [Route("/events/", self.collection), Route("/events/{uuid}/", self.item)]
 
     async def collection(self, request: Request) -> Response:
-        """GET a list, newest first, filtered by `FILTERS` and `delivered`; new events appear after the list lag."""
+        """Newest first, filtered by `FILTERS` and `delivered`; new ones after the list lag."""
         return JSONResponse(page(request, self._world.views, self._found(request), self._world.views.event))
 
     async def item(self, request: Request) -> Response:
@@ -186,7 +183,7 @@ class RequestsApi:
         ]
 
     async def collection(self, request: Request) -> Response:
-        """POST a request for an existing document, or GET a list, newest first, filtered by `who` and `from_email`."""
+        """POST for an existing document, or GET newest first, filtered by `who` and `from_email`."""
         if request.method == "POST":
             return await self._create(request)
         query = filters(request, self._world.settings)
@@ -274,14 +271,12 @@ class WebhooksApi:
         self._world = world
 
     def routes(self) -> list[Route]:
-        """Relative to `/api/v1`."""
         return [
             Route("/webhooks/", self.collection, methods=["GET", "POST"]),
             Route("/webhooks/{uuid}/", self.item, methods=["GET", "PUT", "PATCH", "DELETE"]),
         ]
 
     async def collection(self, request: Request) -> Response:
-        """POST a subscription or GET the list, newest first."""
         hooks = self._world.memory.webhooks
         if request.method == "GET":
             found = list(reversed(list(hooks)))
@@ -291,7 +286,6 @@ class WebhooksApi:
         return JSONResponse(self._world.views.webhook(hooks.save(hook)), 201)
 
     async def item(self, request: Request) -> Response:
-        """GET, PUT, PATCH or DELETE one subscription."""
         hooks = self._world.memory.webhooks
         hook = hooks.get(request.path_params["uuid"])
         if hook is None:
@@ -323,7 +317,6 @@ and want a bearer token of <code>/tenants/{tenant}/oauth2/token</code>.</p></htm
 
 
 def core_routes(world: World) -> list[BaseRoute]:
-    """Token, API, documentation and downloads."""
     endpoint = TokenEndpoint(world.signature_tokens, world.ledger, world.settings.token_lifetime)
 
     async def token(request: Request) -> Response:

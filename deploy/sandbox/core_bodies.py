@@ -20,7 +20,7 @@ REQUIRED = "This field is required."
 
 
 class Fields:
-    """One JSON object; each reader returns a usable value, or records an error and returns a neutral one."""
+    """Each reader returns a usable value, or records an error and returns a neutral one."""
 
     def __init__(self, body: Any) -> None:
         self.errors: dict[str, Any] = {}
@@ -40,7 +40,7 @@ class Fields:
         self.errors.setdefault(name, []).append(message)
 
     def check(self) -> None:
-        """Raise `CoreRefusal` with all recorded errors."""
+        """Raise `CoreRefusal` with all errors."""
         if self.errors:
             raise CoreRefusal(400, self.errors)
 
@@ -117,7 +117,7 @@ def is_url(text: str) -> bool:
 
 
 async def read_fields(request: Request) -> Fields:
-    """The JSON object of a call; `CoreRefusal` for another media type or other JSON."""
+    """`CoreRefusal` for another media type or other JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/json":
         raise CoreRefusal.because(415, f'Unsupported media type "{kind}" in request.')
@@ -151,7 +151,7 @@ def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
 
 
 def read_request(fields: Fields, settings: SandboxSettings, document: str) -> CoreRequest:
-    """The request of a body, the sender first; raises `CoreRefusal`."""
+    """The sender comes first; raises `CoreRefusal`."""
     who = fields.choice("who", ("m", "mo", "o"), "o")
     sender = CoreSigner(
         email=fields.email("from_email") or settings.sender_email, needs_to_sign=who != "o", is_sender=True
@@ -178,7 +178,7 @@ def read_request(fields: Fields, settings: SandboxSettings, document: str) -> Co
 
 
 def find_document(fields: Fields, memory: Memory) -> CoreDocument:
-    """A request's document, by absolute or relative address; it must be free and unfinished."""
+    """By absolute or relative address; it must be free and unfinished."""
     reference = fields.text("document", required=True, longest=2100)
     fields.check()
     match = DOCUMENT_PATH.fullmatch(urlsplit(reference or "").path)

@@ -114,7 +114,7 @@ class ArmedFault(BaseModel):
         return self
 
     def matches(self, method: str, paths: tuple[str, ...], body: bytes) -> bool:
-        """Whether it is about such a request, by any of these paths."""
+        """By any of these paths."""
         of_callbacks = self.fault in CALLBACK_FAULTS
         if of_callbacks != (method == CALLBACK) or not any(fnmatchcase(path, self.path) for path in paths):
             return False
@@ -133,12 +133,12 @@ class ArmedFault(BaseModel):
         return True
 
     def shown(self) -> dict[str, object]:
-        """The fault as requested, with counts of matches and hits."""
+        """With counts of matches and hits."""
         return {**self.model_dump(mode="json", exclude_defaults=True), "seen": self._seen, "hits": self._hits}
 
 
 class FaultBook:
-    """Armed faults in order; the first that strikes counts."""
+    """The first that strikes counts."""
 
     def __init__(self) -> None:
         self._faults: list[ArmedFault] = []
@@ -150,11 +150,11 @@ class FaultBook:
         self._faults.clear()
 
     def armed(self) -> list[ArmedFault]:
-        """All faults, including spent ones."""
+        """Including spent ones."""
         return list(self._faults)
 
     def take(self, method: str, *paths: str, body: bytes = b"") -> ArmedFault | None:
-        """The fault that hits this request or callback, if any; a callback matches by event type or address."""
+        """A callback matches by event type or address."""
         for fault in self._faults:
             if fault.matches(method, paths, body) and fault.strikes():
                 return fault

@@ -38,18 +38,17 @@ class Forwarding:
 
     @property
     def to(self) -> str | None:
-        """The receiver's address, or None."""
         return self._to if self._clock() < self._until else None
 
     def want(self, to: str) -> None:
-        """Forward to this address for `LEASE`; the last call wins."""
+        """For `LEASE`; the last call wins."""
         self._to, self._until = to, self._clock() + LEASE
 
     def end(self) -> None:
         self._to = None
 
     async def forward(self, body: bytes, headers: Mapping[str, str]) -> Forwarded | None:
-        """The receiver's answer; None without a receiver."""
+        """None without a receiver."""
         to = self.to
         if to is None:
             return None

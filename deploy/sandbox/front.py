@@ -51,7 +51,7 @@ class SandboxAnswer:
 
 
 def faulty(fault: ArmedFault, path: str, now: float) -> SandboxAnswer | None:
-    """A fault's answer in place of the real one; None for faults without answer, or with the real one."""
+    """None for faults without an own answer."""
     match fault.fault:
         case FaultKind.HTML:
             return _html(200, "Maintenance")
@@ -81,7 +81,7 @@ def _error(fault: ArmedFault, status: int, path: str, now: float) -> SandboxAnsw
 
 
 def shape_of(path: str) -> str:
-    """The dialect of errors of the service behind a path."""
+    """The dialect of errors by path."""
     if path.endswith("/oauth2/token"):
         return "oauth"
     if path.startswith("/v1/projects/"):
@@ -125,15 +125,12 @@ DEFAULT_DRIP = 1.0
 
 
 class ClientLine:
-    """The connection of one request."""
-
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._transport = cast("asyncio.Transport | None", scope.get("state", {}).get("transport"))
         self._receive = receive
         self._send = send
 
     async def answer(self, answer: SandboxAnswer, fault: ArmedFault | None) -> None:
-        """Send the answer as the fault says."""
         match fault.fault if fault else None:
             case FaultKind.CUT | FaultKind.REFUSE:
                 await self.tear()
@@ -220,8 +217,6 @@ POLICY = (
 
 @dataclass(frozen=True)
 class RecordedVisit:
-    """A request as it came."""
-
     at: float
     method: str
     path: str

@@ -69,7 +69,7 @@ class SandboxLedger:
         ]
 
     def write(self, entry_type: EntryType, **facts: Any) -> None:
-        """Append one entry, as of now unless the facts have an `at` (epoch seconds)."""
+        """As of now, unless the facts have an `at` (epoch seconds)."""
         n = len(self._entries) + 1
         at = iso(facts.pop("at", self._clock()))
         # Received values may contain NaN or half a surrogate pair, which must not break reading.
@@ -79,5 +79,4 @@ class SandboxLedger:
         self._database.execute("INSERT INTO ledger VALUES (?, ?)", (n, text))
 
     def after(self, n: int) -> list[Entry]:
-        """The entries with a number above `n`, in order."""
         return self._entries[max(n, 0) :]

@@ -50,7 +50,6 @@ class Lifecycle:
         self._when_converted = when_converted
 
     def create(self, new: NewDocument) -> CoreDocument:
-        """Store the upload and start its conversion."""
         now = self._settings.clock()
         document = CoreDocument(
             name=new.name,
@@ -74,12 +73,11 @@ class Lifecycle:
         return document
 
     def resume(self) -> None:
-        """Continue unfinished documents of an earlier run."""
+        """Continue documents of an earlier run."""
         for document in self._memory.documents:
             self._watch(document)
 
     def move(self, document: CoreDocument, status: CoreStatus) -> None:
-        """Change the status, with a ledger entry."""
         was, document.status, document.modified = document.status, status, self._settings.clock()
         self._memory.documents.save(document)
         self._memory.ledger.write(
@@ -91,7 +89,7 @@ class Lifecycle:
         )
 
     def end(self, document: CoreDocument, request: CoreRequest | None, status: CoreStatus, event: str) -> None:
-        """End the document; a signed or declined one gets its final copy and signing log."""
+        """A signed or declined one gets its final copy and signing log."""
         if request and status in {CoreStatus.SIGNED, CoreStatus.DECLINED}:
             self._seal(document, request, event)
         self.move(document, status)
@@ -108,7 +106,7 @@ class Lifecycle:
         return True
 
     def delete(self, document: CoreDocument) -> None:
-        """Delete the document and its request; links to it become invalid."""
+        """With its request; links become invalid."""
         if request := self._memory.request_of(document):
             self._memory.requests.drop(request)
         self._memory.documents.drop(document)

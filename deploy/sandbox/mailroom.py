@@ -21,21 +21,20 @@ class Mailroom:
         self._clock = clock
 
     def invite(self, signer: CoreSigner, request: CoreRequest, document: CoreDocument, *, kind: str = "sign") -> None:
-        """The mail with the link to the signing page (`kind` sign or resend)."""
+        """`kind` is sign or resend."""
         deed = "approve" if signer.approve_only else "sign"
         subject = request.subject or f"Please {deed} {document.name}"
         path = f"/sign/{signer.uuid}?from=mail"
         self._post(document, to=signer.email, kind=kind, subject=subject, text=request.message, path=path)
 
     def tell_ending(self, ending: str, request: CoreRequest, document: CoreDocument) -> None:
-        """The status mails to everyone involved."""
         subject, text = f"{document.name}: {ending}", ENDINGS[ending]
         for signer in request.signers:
             if signer.forwarded_on is None:
                 self._post(document, to=signer.email, kind=ending, subject=subject, text=text)
 
     def deliver(self, address: str, *, kind: str, subject: str, text: str) -> None:
-        """A mail or SMS of another service; a phone number's inbox is its digits."""
+        """Of another service; a phone number's inbox is its digits."""
         mail = SandboxMail(
             at=self._clock(),
             to=address,

@@ -31,7 +31,7 @@ R = TypeVar("R", bound=SandboxRecord)
 
 
 def open_database(folder: Path | None) -> sqlite3.Connection:
-    """The database in `folder`, created if missing; None keeps it in memory."""
+    """None keeps it in memory."""
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(folder / "sandbox.sqlite3" if folder else ":memory:", isolation_level=None)
@@ -43,7 +43,7 @@ def open_database(folder: Path | None) -> sqlite3.Connection:
 
 
 class Shelf(Generic[R]):
-    """Records of one model in insertion order, found by uuid or one indexed attribute."""
+    """In insertion order, by uuid or one indexed attribute."""
 
     def __init__(self, database: sqlite3.Connection, model: type[R], index: str = "uuid") -> None:
         self._database = database
@@ -65,11 +65,10 @@ class Shelf(Generic[R]):
         return self._records.get(uuid)
 
     def where(self, value: object) -> list[R]:
-        """Records with this indexed value, oldest first."""
+        """Oldest first."""
         return list(self._groups.get(value, {}).values())
 
     def values(self) -> list[object]:
-        """Existing values of the indexed attribute."""
         return [value for value, group in self._groups.items() if group]
 
     def save(self, record: R) -> R:
@@ -97,7 +96,7 @@ class Contents:
         self._database = database
 
     def keep(self, content: bytes) -> str:
-        """Store the bytes once; returns their SHA-256 in hex."""
+        """Returns the SHA-256 in hex."""
         name = sha256(content).hexdigest()
         self._database.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (name, content))
         return name
@@ -124,7 +123,7 @@ class Memory:
         self._owners = {signer.uuid: request.uuid for request in self.requests for signer in request.signers}
 
     def keep_request(self, request: CoreRequest) -> None:
-        """Save a request, and index its signers."""
+        """With its signers."""
         self._owners.update(dict.fromkeys((signer.uuid for signer in request.signers), request.uuid))
         self.requests.save(request)
 
@@ -132,7 +131,7 @@ class Memory:
         return self.requests.get(document.request) if document.request else None
 
     def signer(self, uuid: str) -> tuple[CoreSigner, CoreRequest, CoreDocument] | None:
-        """A signer with request and document, None if unknown or deleted."""
+        """None if unknown or deleted."""
         request = self.requests.get(self._owners.get(uuid, ""))
         document = self.documents.get(request.document) if request else None
         signer = request.signer(uuid) if request else None

@@ -38,7 +38,7 @@ USUAL_CODE = {
 
 
 class FcmRefused(Exception):
-    """A refusal with FCM's HTTP status and body; `error_code` is FCM's own code, if any."""
+    """With HTTP status and body; `error_code` is FCM's own."""
 
     def __init__(self, status: int, message: str, error_code: str | None = None, field: str | None = None) -> None:
         super().__init__(message)
@@ -54,7 +54,6 @@ class FcmRefused(Exception):
 
     @classmethod
     def invalid(cls, field: str, description: str) -> "FcmRefused":
-        """FCM's refusal of a field."""
         return cls(400, description, "INVALID_ARGUMENT", field)
 
     def body(self) -> dict[str, Any]:
@@ -81,16 +80,12 @@ Json = dict[str, Any]
 
 
 class DeviceState(StrEnum):
-    """FCM's view of a token."""
-
     VALID = "valid"
     UNREGISTERED = "unregistered"
     OTHER_SENDER = "other_sender"
 
 
 class PhoneNetwork:
-    """Token states and received messages."""
-
     def __init__(self, memory: Memory, clock: Clock) -> None:
         self._memory = memory
         self._clock = clock
@@ -99,7 +94,7 @@ class PhoneNetwork:
         self._memory.devices.save(SandboxDevice(uuid=token, state=state))
 
     def check(self, token: str, spelled: re.Pattern[str] = TOKEN) -> str:
-        """The person of a valid token; raises `FcmRefused`."""
+        """Raises `FcmRefused` for an invalid token."""
         match = spelled.fullmatch(token)
         device = self._memory.devices.get(token)
         state = device.state if device else DeviceState.VALID
@@ -110,13 +105,12 @@ class PhoneNetwork:
         return match["person"]
 
     def check_message(self, message: Json) -> str | None:
-        """The person of a message's valid device, by token or installation id; None without one."""
+        """By token or installation id; None without one."""
         if "fid" in message:
             return self.check(message["fid"], INSTALLATION)
         return self.check(message["token"]) if "token" in message else None
 
     def receive(self, person: str, message: Json) -> Push:
-        """Deliver an FCM message."""
         shown = _visible_text(message)
         data = {**message.get("data", {}), **message.get("android", {}).get("data", {})}
         link = message.get("webpush", {}).get("fcm_options", {}).get("link") or data.get("link")
@@ -135,14 +129,13 @@ class PhoneNetwork:
         return self.keep(push)
 
     def keep(self, push: Push) -> Push:
-        """Store a message, with a ledger entry."""
         self._memory.pushes.save(push)
         facts = push.model_dump(include={"token", "person", "key", "title", "text", "link", "action", "data"})
         self._memory.ledger.write(EntryType.PUSH, message_id=push.uuid, **facts, visible=is_visible(push))
         return push
 
     def screens(self, person: str) -> dict[str, list[Push]]:
-        """Notices on each device of a person, newest first."""
+        """By device, newest first."""
         received: dict[str, list[Push]] = defaultdict(list)
         for push in self._memory.pushes.where(person):
             received[push.token or "app"].append(push)
@@ -166,7 +159,6 @@ def address_of(message: Json) -> str | None:
 
 
 def is_visible(push: Push) -> bool:
-    """Whether the message shows something by itself."""
     return push.title is not None or push.text is not None
 
 

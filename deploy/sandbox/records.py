@@ -9,7 +9,6 @@ from pydantic import BaseModel, Field
 
 
 def new_uuid() -> str:
-    """In the vendor's format."""
     return str(uuid4())
 
 
@@ -73,12 +72,11 @@ class CoreSigner(SandboxRecord):
 
     @property
     def open(self) -> bool:
-        """Whether they still have to act."""
         return self.needs_to_sign and self.signed_on is None and self.declined_on is None and self.forwarded_on is None
 
 
 class CoreDocument(SandboxRecord):
-    """An uploaded document; `source`, `final` and `log` are SHA-256 names of stored files."""
+    """`source`, `final` and `log` are SHA-256 names of stored files."""
 
     name: str
     file_name: str
@@ -119,7 +117,7 @@ class CoreRequest(SandboxRecord):
 
 
 class EventDelivery(BaseModel):
-    """One address of an event; `due` is None when no attempt is left."""
+    """`due` is None when no attempt is left."""
 
     url: str
     attempts: int = 0
@@ -127,8 +125,6 @@ class EventDelivery(BaseModel):
 
 
 class CoreEvent(SandboxRecord):
-    """A change of a document, with its deliveries."""
-
     event_type: str
     status: str = "ok"
     timestamp: float
@@ -142,8 +138,6 @@ class CoreEvent(SandboxRecord):
 
 
 class Webhook(SandboxRecord):
-    """A subscription to one type of event."""
-
     event_type: str
     callback_url: str
     name: str = ""
@@ -151,7 +145,7 @@ class Webhook(SandboxRecord):
 
 
 class SandboxMail(SandboxRecord):
-    """A mail of Core Signature or cloud messaging; `path` is the page it links to."""
+    """`path` is the page it links to."""
 
     at: float
     to: str
@@ -164,14 +158,12 @@ class SandboxMail(SandboxRecord):
 
 
 class SandboxDevice(SandboxRecord):
-    """A device token (its `uuid`) with a state other than valid."""
+    """Only states other than valid."""
 
     state: str
 
 
 class Push(SandboxRecord):
-    """A message as a device received it."""
-
     at: float
     person: str
     token: str | None

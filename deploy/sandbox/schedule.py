@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 
 class JobQueue:
-    """A heap of jobs, which must be harmless if their subject has changed meanwhile."""
+    """Jobs must be harmless if their subject has changed."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -24,12 +24,11 @@ class JobQueue:
         self._changed = asyncio.Event()
 
     def at(self, due: float, job: Job) -> None:
-        """Run `job` once at `due`."""
         heapq.heappush(self._jobs, (due, next(self._numbers), job))
         self._changed.set()
 
     def run_due(self) -> None:
-        """Run all due jobs; also before each request, so that no answer is stale."""
+        """Also before each request, so that no answer is stale."""
         while self._jobs and self._jobs[0][0] <= self._clock():
             _, _, job = heapq.heappop(self._jobs)
             try:
@@ -38,7 +37,6 @@ class JobQueue:
                 log.exception("a scheduled job of the sandbox failed")
 
     async def run(self) -> None:
-        """Run jobs when due, until cancelled."""
         while True:
             self.run_due()
             self._changed.clear()

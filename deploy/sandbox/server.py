@@ -39,8 +39,6 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class DeviceMark(BaseModel):
-    """FCM's view of a token."""
-
     model_config = ConfigDict(extra="forbid")
 
     token: str
@@ -52,22 +50,19 @@ class DeclineReason(BaseModel):
 
 
 class Wanted(BaseModel):
-    """Where to forward hand-off calls."""
-
     model_config = ConfigDict(extra="forbid")
 
     to: HttpUrl
 
 
 class Control:
-    """Control API: ledger, faults, devices, signers' actions, and targets that record hand-offs."""
+    """The control API."""
 
     def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
         self._phones = phones
 
     def routes(self) -> Mount:
-        """Everything under `/_sandbox`."""
         return Mount(
             "/_sandbox",
             routes=[
@@ -84,7 +79,6 @@ class Control:
         )
 
     async def ledger(self, request: Request) -> Response:
-        """GET the entries after `after`."""
         after = request.query_params.get("after", "0")
         if not after.isdecimal() or len(after) > LONGEST_NUMBER:
             raise CoreRefusal.because(400, "after has to be a number")
@@ -116,7 +110,7 @@ class Control:
         return JSONResponse({token: [push.model_dump(include=fields) for push in s] for token, s in screens.items()})
 
     async def target(self, request: Request) -> Response:
-        """POST anything: recorded as a hand-off call, and answered with 200 or as the forwarding receiver does."""
+        """Recorded, and answered with 200 or as the forwarding receiver does."""
         raw = await request.body()
         headers = {name: request.headers[name] for name in WEBHOOK_HEADERS if name in request.headers}
         text = raw.decode(errors="replace")
@@ -216,7 +210,7 @@ WORDING = {404: "Not found.", 405: 'Method "{}" not allowed.'}
 
 
 def create_app(settings: SandboxSettings) -> Starlette:
-    """A sandbox with its own world (`app.state.world`), whose clock runs during the lifespan."""
+    """With its own world (`app.state.world`)."""
     world = World(settings)
     phones = PhoneNetwork(world.memory, settings.clock)
 
@@ -277,7 +271,7 @@ class TearableProtocol(H11Protocol):
 
 @dataclass(frozen=True)
 class RunningSandbox:
-    """A sandbox that answers at `url`; tests may inspect its `world`, but not act through it."""
+    """Tests may inspect its `world`, but not act through it."""
 
     url: str
     app: Starlette
@@ -288,7 +282,7 @@ class RunningSandbox:
 async def running(
     settings: SandboxSettings | None = None, *, host: str = "127.0.0.1", port: int = 0
 ) -> AsyncIterator[RunningSandbox]:
-    """Serve until left; port 0 takes a free one."""
+    """Port 0 takes a free one."""
     app = create_app(settings or SandboxSettings())
     world: World = app.state.world
     async with app.router.lifespan_context(app), serving(app, host=host, port=port) as url:
@@ -298,7 +292,7 @@ async def running(
 
 @asynccontextmanager
 async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[str]:
-    """Serve the application and yield its URL; open connections are reset at the end."""
+    """Yields the URL; open connections are reset at the end."""
     state = ServerState()
     config = uvicorn.Config(
         app, lifespan="off", ws="none", log_config=None, access_log=False, timeout_keep_alive=KEEP_ALIVE

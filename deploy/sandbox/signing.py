@@ -23,7 +23,6 @@ Case = tuple[CoreSigner, CoreRequest, CoreDocument]
 
 
 def is_turn(signer: CoreSigner, request: CoreRequest) -> bool:
-    """Whether all signers of lower orders have acted."""
     orders = [other.order for other in request.signers if other.open]
     return signer.open and signer.order <= min(orders, default=signer.order)
 
@@ -39,7 +38,7 @@ class Signing:
         self.lifecycle: Lifecycle
 
     def create(self, request: CoreRequest, document: CoreDocument) -> None:
-        """Attach the request to its document; it is sent once the document is converted."""
+        """It is sent once the document is converted."""
         document.request = request.uuid
         self._memory.documents.save(document)
         self._memory.keep_request(request)
@@ -54,7 +53,7 @@ class Signing:
             self.send(document)
 
     def send(self, document: CoreDocument) -> None:
-        """Send a converted document's request, unless it is only being prepared."""
+        """Unless it is only being prepared."""
         request = self._memory.request_of(document)
         if request is None or request.is_being_prepared:
             return
@@ -67,7 +66,7 @@ class Signing:
         self._invite_those_on_turn(request, document)
 
     def view(self, case: Case, *, by_mail: bool = False) -> None:
-        """The signer opens the document; no effect if they cannot act."""
+        """No effect if they cannot act."""
         signer, request, document = case
         if document.status not in WAITING_FOR_SIGNERS or not is_turn(signer, request):
             return
@@ -84,7 +83,7 @@ class Signing:
             self._callbacks.announce("viewed", document)
 
     def sign(self, case: Case) -> None:
-        """Sign or approve; the last signer completes the document."""
+        """The last signer completes the document."""
         signer, request, document = case
         self._may_act(case)
         signer.viewed, signer.signed_on = True, self._settings.clock()
@@ -111,13 +110,13 @@ class Signing:
         self.lifecycle.end(document, request, CoreStatus.CANCELLED, "cancelled")
 
     def resend(self, request: CoreRequest) -> None:
-        """Mail everyone whose turn it is, also those with an `embed_url`."""
+        """Also to those with an `embed_url`."""
         document = self._open_document(request)
         for signer in self._on_turn(request, document):
             self._mail(signer, request, document, kind="resend")
 
     def forward(self, request: CoreRequest, old_email: str, new_email: str, reason: str) -> None:
-        """Replace a signer: the old link becomes invalid, the new signer has no `embed_url` and is mailed."""
+        """The old link becomes invalid; the new signer has no `embed_url` and is mailed."""
         document = self._open_document(request)
         emails = [signer.email.lower() for signer in request.signers if signer.forwarded_on is None]
         old = next((s for s in request.signers if s.open and s.email.lower() == old_email.lower()), None)

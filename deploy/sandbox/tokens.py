@@ -30,14 +30,12 @@ class Tokens:
         self._clock = settings.clock
 
     def issue(self) -> str:
-        """A new token in the form of a JWT."""
         now = self._clock()
         claims = {"aud": [self.service], "iat": now, "exp": now + self._lifetime, "jti": secrets.token_hex(8)}
         body = f"{_encoded({'alg': 'HS256', 'typ': 'JWT'})}.{_encoded(claims)}"
         return f"{body}.{self._seal(body)}"
 
     def accepts(self, token: str) -> bool:
-        """Whether the token is ours and valid."""
         body, _, seal = token.rpartition(".")
         if not hmac.compare_digest(seal.encode(), self._seal(body).encode()):
             return False
@@ -45,7 +43,6 @@ class Tokens:
         return bool(claims["exp"] > self._clock() and claims["aud"] == [self.service])
 
     def knows(self, client_id: str, client_secret: str) -> bool:
-        """Whether these are the service's credentials."""
         given = f"{client_id}\n{client_secret}".encode()
         return hmac.compare_digest(given, "\n".join(self._client).encode())
 
@@ -95,7 +92,6 @@ class BearerGuard:
         self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401 in Django REST Framework's words, or pass on."""
         token = bearer(Request(scope))
         if token is not None and self._tokens.accepts(token):
             await self._app(scope, receive, send)
@@ -156,7 +152,6 @@ class DownloadLinks:
         self._clock = clock
 
     def issue(self, content: str, file_name: str) -> str:
-        """A new path to the content of that SHA-256."""
         # Microseconds, since whole seconds would shorten a link's life, and a nonce, since each read renews it.
         claim = f"{content}.{int((self._clock() + self._lifetime) * 1_000_000)}.{secrets.token_hex(4)}"
         return f"/dl/{claim}.{self._seal(claim)}/{quote(file_name, safe='')}"

@@ -38,11 +38,9 @@ class Views:
         self._absolute = settings.absolute_urls
 
     def url(self, path: str) -> str:
-        """A resource's URL in the form of the settings."""
         return self.base_url + path if self._absolute else path
 
     def document(self, document: CoreDocument) -> Json:
-        """A document with its request embedded."""
         self._absolute ^= self._settings.alternate_urls
         request = self._memory.request_of(document)
         return {
@@ -69,12 +67,10 @@ class Views:
         }
 
     def request(self, request: CoreRequest) -> Json:
-        """A signature request as its own resource."""
         self._absolute ^= self._settings.alternate_urls
         return {**self._embedded(request), "document": self.url(f"/api/v1/documents/{request.document}/")}
 
     def event(self, event: CoreEvent) -> Json:
-        """An item of `/events/`."""
         document = self._memory.documents.get(event.document)
         reference = {
             "uuid": event.document,

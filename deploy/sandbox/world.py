@@ -18,7 +18,7 @@ from deploy.sandbox.views import Views
 
 
 class World:
-    """What the endpoints work on; runs only inside `alive()`."""
+    """Runs only inside `alive()`."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
@@ -43,7 +43,6 @@ class World:
 
     @asynccontextmanager
     async def alive(self) -> AsyncIterator[None]:
-        """Runs conversions, expiries and callbacks."""
         self.lifecycle.resume()
         self.callbacks.resume()
         ticking = asyncio.create_task(self.schedule.run())

@@ -74,9 +74,9 @@ class SignatureSettings(SettingsGroup):
     from_: Literal["fixed", "requester"] = Field(
         "fixed",
         alias="from",
-        description="Whose address the requests come from: `SIGNATURE_FROM_EMAIL`, or each requester's own",
+        description="Sender: `SIGNATURE_FROM_EMAIL`, or each requester's own address",
     )
-    from_email: str = Field("", description="Sender of the requests, when the token does not say it")
+    from_email: str = Field("", description="Sender, unless the token says it")
     dialect: Literal["core", "signrequest"] = Field("core", description="Paths and names of the API")
     signer_name_style: Literal["full_name", "first_last"] = Field(
         "full_name", description="How a signer's name is sent"
@@ -87,17 +87,15 @@ class SignatureSettings(SettingsGroup):
     )
     callback_style: Literal["document", "subscription"] = Field(
         "document",
-        description="Callback address sent with each document, or subscribed to by `countersign init`",
+        description="Callback address with each document, or by a subscription of `countersign init`",
     )
     status_mails: Literal["on", "off"] = Field(
-        "on", description="Its mails about endings, which bring the copy and call an expiry cancelled; `off`: only ours"
+        "on", description="Its mails about endings; `off`: only our notifications"
     )
-    cancel_paths: Words = Field((), description="Paths tried to cancel a request, in this order")
-    resend_paths: Words = Field((), description="Paths tried to send the mail again, in this order")
-    forward_paths: Words = Field((), description="Paths tried to forward a signer, in this order")
-    max_rps: float = Field(
-        5, gt=0, le=1000, description="Calls per second in all, unless another rate is set at the queue"
-    )
+    cancel_paths: Words = Field((), description="Paths to cancel a request, in this order")
+    resend_paths: Words = Field((), description="Paths to send the mail again, in this order")
+    forward_paths: Words = Field((), description="Paths to forward a signer, in this order")
+    max_rps: float = Field(5, gt=0, le=1000, description="Calls per second in all, unless the queue has another rate")
     max_upload_mb: int = Field(20, ge=1, le=100, description="Largest document in MB")
     page_size: int = Field(100, ge=1, le=100, description="Page size of lists")
 
@@ -122,14 +120,14 @@ class SignatureSettings(SettingsGroup):
 
 
 class PushSettings(SettingsGroup):
-    dialect: Literal["fcm_v1", "appworks", "off"] = Field("fcm_v1", description="Which push service is spoken to")
+    dialect: Literal["fcm_v1", "appworks", "off"] = Field("fcm_v1", description="Push service")
     url: Address = Field("", description="Host of the push service")
     send_path: str = Field(
         "/v1/projects/{project}/messages:send", pattern="^/", description="Path of one FCM message; {project} is filled"
     )
     project: str = Field("", description="FCM project id")
     auth: Literal["client_credentials", "google_service_account"] = Field(
-        "client_credentials", description="How the FCM bearer token is got"
+        "client_credentials", description="How to get the FCM bearer token"
     )
     token_url: Address = Field("", description="OAuth2 token endpoint of the push service")
     client_id: str = Field("", description="OAuth2 client id of the push service")
@@ -152,14 +150,14 @@ class PushSettings(SettingsGroup):
 class WebhookSettings(SettingsGroup):
     """The web process: callbacks and pages."""
 
-    url: Address = Field("", description="Public base address of the receiver")
-    bind: Listen = Field(Bind("127.0.0.1", 8080), description="Where the receiver listens")
-    proxies: Networks = Field((), description="Addresses or networks of proxies whose `X-Forwarded-For` is believed")
+    url: Address = Field("", description="Public base address of the web process")
+    bind: Listen = Field(Bind("127.0.0.1", 8080), description="Where the web process listens")
+    proxies: Networks = Field((), description="Proxies whose `X-Forwarded-For` is trusted: addresses or networks")
     secrets: Secrets = Field((), description="Secrets of the callback hash, comma-separated for rotation")
     mode: Literal["hmac", "none"] = Field("hmac", description="`none` only when the tenant sends no usable hash")
-    max_age: Span = Field(timedelta(hours=24), description="Oldest callback that is believed; repeats come for 2.5 h")
+    max_age: Span = Field(timedelta(hours=24), description="Oldest callback that is accepted; repeats come for 2.5 h")
     silent_after: SpanOrOff = Field(
-        timedelta(hours=1), description="How long callbacks may stay away before `ONCALL` hears of it; `off`: never"
+        timedelta(hours=1), description="How long callbacks may be missing before `ONCALL` is alerted; `off`: never"
     )
     segment: Segment = Field(UNSET, description="Unguessable last part of the callback path")
 
@@ -183,11 +181,9 @@ class HookSettings(SettingsGroup):
 
     secrets: HookSecrets = Field(
         {},
-        description="`source=secret` pairs of the systems that may call `/hooks/onboarding/`; a source twice rotates",
+        description="`source=secret` pairs of callers of `/hooks/onboarding/`; a source twice rotates",
     )
-    mappings: Path | None = Field(
-        None, description="Folder of `<source>.yaml`, each of which makes an onboarding of what its source sends"
-    )
+    mappings: Path | None = Field(None, description="Folder of the mappings `<source>.yaml` for these callers")
 
 
 class Need(StrEnum):
@@ -280,40 +276,36 @@ class Settings(BaseSettings):
     hook: HookSettings = HookSettings()
     people: Path | None = Field(None, description="The people file")
     policies: Path = Field(_POLICIES, description="The catalogue of document kinds")
-    link_base: Address = Field("", description="Public base address of the pages that signing links lead to")
+    link_base: Address = Field("", description="Public base address of our pages")
     link_secret: LinkSecret = Field(UNSET, description="Secret of the signing links, at least 32 bytes")
     data_dir: Path = Field(DATA_DIR, description="Folder of the laptop stack and of the default store")
     store: str = Field("", description="Store of documents and records, an fsspec URL; default: DATA_DIR/store")
     payload_keys: PayloadKeys = Field(
         (), description="`id=base64` AES-256 keys of the payload codec; the first encrypts"
     )
-    actor: str = Field("", description="Who acts on the command line; default: user@host")
+    actor: str = Field("", description="Actor on the command line; default: user@host")
     web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged")
-    company: Name = Field("", description="Name of the company that asks: in notices, and on our pages")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Log level")
+    company: Name = Field("", description="Company name in notifications and on our pages")
     company_logo: Path | None = Field(None, description="Its logo on our pages: a PNG, JPEG or SVG file")
-    contact: Contact = Field("", description="Whom people ask who read our pages: an address, a number or other words")
+    contact: Contact = Field("", description="Contact on our pages: an address, a number or other text")
     preview: Literal["off", "on"] = Field(
-        "off", description="The first page of a document as a picture on its page: whoever holds a link sees it"
+        "off", description="Show the first page of a document on its page, to anybody with the link"
     )
     oncall: str = Field("", description="Person who is notified of problems")
-    adopt: Literal["off", "on"] = Field(
-        "off", description="Follow up documents that were sent at Core Signature by hand"
-    )
-    adopt_kind: str = Field("", description="Kind of the catalogue that such documents are of")
-    adopt_requester: str = Field("", description="Person who is their requester here")
+    adopt: Literal["off", "on"] = Field("off", description="Follow up documents sent by hand at Core Signature")
+    adopt_kind: str = Field("", description="Kind of such documents")
+    adopt_requester: str = Field("", description="Their requester")
     devices_keys: DevicesKeys = Field(
-        (), description="Bearer keys with which your app's back end registers devices, comma-separated for rotation"
+        (), description="Bearer keys of your app's back end for `/devices/`, comma-separated for rotation"
     )
-    mra_url: Address = Field("", description="Host of OpenText cloud messaging: mail and SMS to whom no push reaches")
+    mra_url: Address = Field("", description="Host of OpenText cloud messaging, for mail and SMS")
     mra_user: str = Field("", description="User of cloud messaging")
     mra_password: SecretStr = Field(UNSET, description="Password of cloud messaging")
-    operators: str = Field("", description="Group of the people file whose members may see and do everything")
-    desk_user_header: HeaderName = Field("", description="Header in which your own sign-on says who is at the desk")
-    desk_proxies: Networks = Field((), description="Addresses or networks from which that header is believed")
-    nexus_endpoint: EndpointName = Field(
-        "countersign", description="Nexus endpoint through which workflows of other teams ask for signatures"
-    )
+    operators: str = Field("", description="Group whose members may see and do everything")
+    desk_user_header: HeaderName = Field("", description="Header with the person at the desk, set by your own sign-on")
+    desk_proxies: Networks = Field((), description="Addresses or networks from which that header is trusted")
+    nexus_endpoint: EndpointName = Field("countersign", description="Nexus endpoint for workflows of other teams")
     around: Surroundings = Surroundings()
 
     @classmethod

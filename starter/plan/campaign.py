@@ -15,6 +15,7 @@ from activities.campaign import population as rows
 from activities.campaign.audience import Member, MemberRow
 from activities.campaign.batch import request_of
 from activities.campaign.intake import PreparedCampaign
+from activities.campaign.service import digest_is_due
 from activities.core_signature.service import CALLS_ABOUT_BOUNCES, CALLS_TO_CREATE, CALLS_TO_READ
 from activities.notifications.signer_mail import CALLS_TO_MAIL_AGAIN
 from activities.people.directory import Company
@@ -104,8 +105,10 @@ async def plan(
     typical, alike = audience.typical
     heard = await _member_events(typical, prepared, directory, audience.opens_at) if typical else []
     who = await audience.who(directory)
-    happenings = sorted([*_campaign_events(prepared, audience, who.managers), *heard], key=lambda one: one.at)
-    there = zone or (typical.person if typical else await directory.person(campaign.requester)).tz
+    owner = await directory.person(campaign.requester)
+    own = _campaign_events(prepared, audience, owner, who.managers)
+    happenings = sorted([*own, *heard], key=lambda one: one.at)
+    there = zone or (typical.person if typical else owner).tz
     return CampaignPlan(
         id=campaign.id,
         kind=campaign.kind,
@@ -227,9 +230,11 @@ def _nudges(heard: Sequence[Happening]) -> int:
     return sum(is_nudge(one.stage) and one.suppressed is None for one in heard)
 
 
-def _campaign_events(prepared: PreparedCampaign, audience: _Audience, managers: int) -> Iterator[Happening]:
+def _campaign_events(
+    prepared: PreparedCampaign, audience: _Audience, owner: Person, managers: int
+) -> Iterator[Happening]:
     """The campaign's own actions: opening, daily checks with notices, closing."""
-    opens_at, owner = audience.opens_at, prepared.given.campaign.requester
+    opens_at = audience.opens_at
     course = CampaignState.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
     yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, "the audience is frozen, and everybody is asked")
     while course.look_due_at < audience.closes_at:
@@ -238,11 +243,11 @@ def _campaign_events(prepared: PreparedCampaign, audience: _Audience, managers: 
             yield Happening(
                 at,
                 f"{NotificationType.PROGRESS}-{day}",
-                owner,
-                owner,
+                owner.id,
+                owner.id,
                 "how many have not acknowledged yet, once a week",
             )
-        if managers and course.digest_due:
+        if managers and digest_is_due(at.astimezone(owner.tz).date(), course.everybodys_due):
             yield Happening(
                 at,
                 f"{NotificationType.DIGEST}-{day}",
@@ -251,7 +256,7 @@ def _campaign_events(prepared: PreparedCampaign, audience: _Audience, managers: 
                 "who of their people has not acknowledged yet",
             )
         course = course.replace(days=day)
-    yield Happening(audience.closes_at, CLOSES, owner, owner, "the record is made")
+    yield Happening(audience.closes_at, CLOSES, owner.id, owner.id, "the record is made")
 
 
 def _estimates(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:

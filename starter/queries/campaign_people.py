@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
 from typing import Final
 
 from temporalio.client import Client
@@ -83,9 +83,9 @@ class MissingMember:
         """Their due instant on their own calendar; None if only the day is known."""
         return self.run.known.get(names.DUE_AT) if self.run else None
 
-    def overdue(self, now: datetime) -> bool:
-        due = self.due_at or datetime.combine(date.fromisoformat(self.line.due), time.max, now.tzinfo)
-        return due < now
+    def overdue(self, now: datetime, today: date) -> bool:
+        """`today` is the owner's date, for a member of whom only the day is known."""
+        return self.due_at < now if self.due_at else date.fromisoformat(self.line.due) < today
 
 
 class ManagedMembers:

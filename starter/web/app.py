@@ -1,6 +1,5 @@
-"""The process that the outside calls: callbacks, pages, desk, hooks and devices on one port.
-
-It starts before Temporal is reachable: alive, not ready.
+"""The web process: callbacks, and pages behind links, on one port. It can start before Temporal, and is then alive but
+not ready.
 """
 
 import asyncio
@@ -55,15 +54,17 @@ from workflows.model.receipts import Receipt
 NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{CALLBACKS}{{segment}}"
 _WISH_WITHIN: Final = timedelta(seconds=12)
-"""A little longer than the SDK's retries."""
+"""A little longer than the SDK retries what Temporal does not admit."""
 _HANDED_OVER_WITHIN: Final = timedelta(seconds=6)
-"""A signer waits; handing over takes some calls of Core Signature."""
+"""The page waits; a reassignment takes several calls of Core Signature."""
 _IDENTITY: Final = "countersign-webhook"
 _LOGGER: Final = structlog.get_logger("countersign.webhook")
 
 
 async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
-    """Serve until SIGTERM or Ctrl-C; then `ready_file` has had `{"url": …}`. Raises `Refusal`."""
+    """Serve until SIGTERM or Ctrl-C; `settings` are complete for `NEEDS`. Once listening, `ready_file` has `{"url":
+    …}`. Raises `Refusal`.
+    """
     stop = _stop_signal()
     raise_descriptors()
     with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
@@ -121,12 +122,13 @@ def routes_of(
 
 
 def rules_of(settings: Settings) -> CallbackRules:
+    """Which callbacks are accepted by these settings."""
     ours = settings.webhook
     return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
 
 
 async def carry_out(client: Client, reference: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
-    """Sends a command within the time that people wait for a page."""
+    """The outcome of a page's command, within the time that people wait."""
     kind, id = referred(reference)
     wait = _HANDED_OVER_WITHIN if watched else timedelta()
     return await wishes.carry_out(client, id, wish, op, kind=kind, within=_WISH_WITHIN, wait=wait)
@@ -139,7 +141,7 @@ async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
 
 
 def receiver_routes(receiver: CallbackReceiver, signals: SignalPort) -> list[BaseRoute]:
-    """The callback address, and health checks."""
+    """The callback route, and probes: alive, and ready for callbacks."""
 
     async def ready(_: Request) -> Response:
         up = await signals.reachable()
@@ -153,7 +155,7 @@ def receiver_routes(receiver: CallbackReceiver, signals: SignalPort) -> list[Bas
 
 
 def make_app(routes: list[BaseRoute]) -> Starlette:
-    """Without redirects of paths with a slash too many."""
+    """A trailing slash makes another path."""
     app = Starlette(routes=routes)
     app.router.redirect_slashes = False
     return app

@@ -1,4 +1,4 @@
-"""Forms: protection against foreign ones, sending their commands, and words for refusals."""
+"""Refused forms: the reason in the reader's words, with the entered text kept; form tokens. Pure."""
 
 import base64
 import hashlib
@@ -145,7 +145,7 @@ REFUSALS: Final[Mapping[Rejection, str]] = {
     Rejection.NO_FILE: phrase("a replacement needs a file"),
     Rejection.STARTED_TOO_OFTEN: phrase("it was started too often already"),
 }
-"""Refusals in the words of pages, which name people and documents elsewhere."""
+"""Rejections as pages say them, without subject and person, which the page shows."""
 
 
 def refusal_or_phrase(language: Language, refusal: str) -> str:
@@ -161,7 +161,7 @@ def refusal_text(language: Language, refusal: str) -> str:
 
 
 def _pattern(one: Rejection) -> re.Pattern[str]:
-    """Matches its sentence with any values; a worker may run older code."""
+    """Matches a rejection with any values: it comes from a worker, perhaps of older code."""
     return re.compile(
         "".join(re.escape(text) + (".+" if name else "") for text, name, *_ in Formatter().parse(one.english)),
         re.DOTALL,
@@ -169,36 +169,36 @@ def _pattern(one: Rejection) -> re.Pattern[str]:
 
 
 def _literal(one: Rejection) -> int:
-    """Length of the fixed part of the sentence."""
+    """Length of a rejection's fixed text."""
     return sum(len(text) for text, *_ in Formatter().parse(one.english))
 
 
 _PATTERNS: Final = {one: _pattern(one) for one in sorted(Rejection, key=_literal, reverse=True)}
-"""The most specific pattern first."""
+"""The most specific first: `that time has passed` also matches `{day} has passed`."""
 
 
 _CONTEXT: Final = b"countersign/form/v1\n"
 _FROM_HERE: Final = ("same-origin", "none")
 _HIDDEN: Final = "null"
-"""Origin that browsers send from a page with `no-referrer`."""
+"""`Origin` of a page whose referrer policy is `no-referrer`."""
 _NONCE_BYTES: Final = 12
 _OP_CHARACTERS: Final = 22
 
 
 class FormGuard:
-    """Makes and checks the hidden token of forms; `base` is `LINK_BASE`."""
+    """Tokens of forms behind a link; `base` is `LINK_BASE`."""
 
     def __init__(self, secret: SecretStr, base: str) -> None:
         self._key = hmac.digest(secret.get_secret_value().encode(), _CONTEXT, hashlib.sha256)
         self._origin = "://".join(urlsplit(base)[:2]).lower()
 
     def token(self, ref: str) -> str:
-        """A new token for the forms of this link."""
+        """A new one each time."""
         nonce = secrets.token_urlsafe(_NONCE_BYTES)
         return f"{nonce}.{self._digest(ref, nonce)}"
 
     def accepts(self, ref: str, token: str, headers: Mapping[str, str]) -> bool:
-        """Whether the form came from our page."""
+        """Whether a form is ours (CSRF)."""
         nonce, _, digest = token.partition(".")
         if not hmac.compare_digest(self._digest(ref, nonce).encode(), digest.encode("utf-8", "replace")):
             return False
@@ -214,7 +214,7 @@ class FormGuard:
         return form if self.accepts(ref, form.get("token", ""), request.headers) else FormFault.FOREIGN
 
     def op(self, ref: str, form: Mapping[str, str]) -> str:
-        """The id of this change, the same each time the form is sent."""
+        """The command's `op`: equal for repeated posts, and not reversible."""
         return f"page-{self._digest(ref, json.dumps(form, sort_keys=True))[:_OP_CHARACTERS]}"
 
     def _digest(self, ref: str, text: str) -> str:

@@ -1,4 +1,4 @@
-"""A page as data: a `Screen` in the reader's language, and a `ScreenDraft` before it has one."""
+"""The content of a page: a screen in a language, and its untranslated draft; who asks."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from starter.web.status import Chip, Look
 
 @dataclass(frozen=True)
 class Asker:
-    """The person who asks, empty where unknown; `message` is untrusted text."""
+    """The requester for a page, empty where unknown; `message` is untrusted."""
 
     name: str = ""
     company: str = ""
@@ -22,7 +22,7 @@ class Asker:
     has_file: bool = False
     """Whether there is a document to draw."""
     version: str = ""
-    """Of the document, with its first day in force and its approver's name."""
+    """Of the document, with effective date and approver."""
     effective: date | None = None
     approver: str = ""
 
@@ -31,7 +31,7 @@ NOBODY: Final = Asker()
 
 
 class ScreenName(StrEnum):
-    """Every screen behind a link; the page carries the name."""
+    """Identifies a screen in any language."""
 
     NOT_OURS = "not-ours"
     TOO_OFTEN = "too-often"
@@ -69,7 +69,7 @@ _STATES: Final[Mapping[str, tuple[str, Look]]] = {
     ScreenName.ACTED: (phrase("done"), Look.GOOD),
     ScreenName.HANDED_OVER: (phrase("handed over"), Look.CALM),
 }
-"""The reader's own progress, of the screens that show it."""
+"""The reader's status by screen."""
 
 
 class ScreenTone(StrEnum):
@@ -81,7 +81,7 @@ class ScreenTone(StrEnum):
 
 @dataclass(frozen=True)
 class Entry:
-    """An input of one line; a `code` has digits only."""
+    """A one-line input; a `code` has digits only."""
 
     name: str
     label: str
@@ -90,16 +90,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class MainButton:
-    """The one button of a screen, its hint, and the input above it.
-
-    `to` is the form's address, empty for the page's own; at the desk a path below the desk.
+    """The screen's main button, with hint and inputs. `to` is its URL, by default the page's own; on a desk screen a
+    path below the desk.
     """
 
     act: Action | None
     label: str
     hint: str = ""
     field: str | None = None
-    """Label of a text area; see `PageOption`."""
+    """A text's label; further fields as in `PageOption`."""
     needed: bool = True
     lines: int = 1
     text: str = ""
@@ -107,6 +106,7 @@ class MainButton:
     to: str = ""
 
     def told(self, language: Language) -> "MainButton":
+        """Translated."""
         entry = replace(self.entry, label=language.say(self.entry.label)) if self.entry else None
         hint = language.say(self.hint) if self.hint else ""
         return replace(self, label=language.say(self.label), hint=hint, entry=entry)
@@ -114,7 +114,7 @@ class MainButton:
 
 @dataclass(frozen=True)
 class OptionButton:
-    """A button of an option: posted `value`, label, and a second line."""
+    """A button's value and label, with `detail` on its own line."""
 
     value: str
     label: str
@@ -123,9 +123,8 @@ class OptionButton:
 
 @dataclass(frozen=True)
 class PageOption:
-    """Another action, folded below its title.
-
-    `field` is the label of a text area, `needed` whether it must be filled, `text` its content.
+    """A further action, folded. `field` is the label of a text, optional unless `needed`; `text` is its former
+    content.
     """
 
     act: Action
@@ -137,14 +136,14 @@ class PageOption:
     needed: bool = True
     unfolded: bool = False
     leads: bool = False
-    """Whether it is what the page is for, so that its button stands out."""
+    """Whether its button is the primary one, if the screen has none."""
     lines: int = 4
-    """Rows of the text area."""
+    """Height of the text's field."""
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """A question or obstacle in somebody's words, and the answer."""
+    """A question or obstacle, who raised it, and its answer."""
 
     asker: str
     question: str
@@ -153,7 +152,7 @@ class Exchange:
 
 @dataclass(frozen=True)
 class PersonRow:
-    """A person and their state, with the time of it."""
+    """A person, their status, and since when."""
 
     name: str
     state: Chip | None = None
@@ -161,7 +160,7 @@ class PersonRow:
 
 
 class Nearness(StrEnum):
-    """Colour of the due date."""
+    """Of the due date, for its colour."""
 
     AHEAD = "ahead"
     TODAY = "today"
@@ -170,10 +169,8 @@ class Nearness(StrEnum):
 
 @dataclass(frozen=True)
 class Screen:
-    """A whole page; `document`, `text` and the asker's message are untrusted texts.
-
-    `retry_after` is in seconds, `look_again` shows a link back, `banner` tells what was just done, `refusal` why it was
-    not.
+    """All content of a page; `document`, `text` and the requester's message are untrusted. `retry_after` is in seconds,
+    `look_again` adds a link back to the page, `banner` says what was just done, `refusal` why it was not.
     """
 
     language: Language
@@ -183,22 +180,22 @@ class Screen:
     heading: str
     sentences: tuple[str, ...] = ()
     quote: str = ""
-    """Somebody's own words: why they declined, or their answer."""
+    """Why somebody declined, or their answer, in their own words."""
     comes: tuple[str, ...] = ()
-    """On a receipt, what comes next."""
+    """Of a receipt: what happens next; it names the document already."""
     ticked: bool = False
-    """Whether the reader has done their part."""
+    """Whether a tick shows that the reader is done."""
     document: str | None = None
     state: Chip | None = None
-    """State of the document, or of its reader."""
+    """Status of it or of its reader."""
     text: str = ""
     due: Deadline | None = None
     nearness: Nearness = Nearness.AHEAD
     asker: Asker = NOBODY
     edition: tuple[str, ...] = ()
-    """Version of the document and its first day in force."""
+    """The document's version and effective date."""
     picture: str | None = None
-    """Address of the picture of the first page."""
+    """URL of the document's first page."""
     progress: str | None = None
     banner: str | None = None
     refusal: str | None = None
@@ -210,16 +207,16 @@ class Screen:
     retry_after: int | None = None
     look_again: bool = False
     back: str | None = None
-    """The page of the onboarding that gave the link."""
+    """The onboarding's page that issued the link."""
     more: str | None = None
-    """Its page at the desk, for the requester."""
+    """The requester's desk page."""
     home: bool = False
     """Whether there is a link to the desk."""
 
 
 @dataclass(frozen=True)
 class ScreenDraft:
-    """A fixed screen in English."""
+    """An English screen without request data, to be translated by `told`."""
 
     name: StrEnum
     status: int
@@ -233,7 +230,7 @@ class ScreenDraft:
     home: bool = False
 
     def told(self, language: Language, **values: object) -> Screen:
-        """The screen in a language; `values` fill its placeholders."""
+        """Translated, with `values` for placeholders."""
         return Screen(
             language,
             self.name,
@@ -291,7 +288,7 @@ NOT_KNOWN_NOW: Final = ScreenDraft(
     (phrase("This cannot be looked up at the moment. Nothing is lost, and your link still works."),),
     retry_after=30,
 )
-"""Like `NO_ANSWER`, when our own side does not know."""
+"""Like `NO_ANSWER`, for our own side."""
 TOO_OFTEN: Final = ScreenDraft(
     ScreenName.TOO_OFTEN,
     429,

@@ -3,11 +3,14 @@
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from activities.calendar.wall_clock import after
+from activities.policies.catalogue import Catalogue
 from activities.schedule.planner import PolicyPlanner
-from tests.activities.book import BOOK, SINCE, Book, dropped, lines, plan, planning, somebody
+from tests.activities.book import AMSTERDAM, BOOK, SINCE, Book, dropped, lines, plan, planning, somebody
 from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, Overdue, Policy, Reminders
 from workflows.model.schedule import ActionType, Reason, Schedule, Snooze
 
@@ -241,6 +244,19 @@ async def test_an_escalation_that_a_last_warning_keeps_back_comes_one_every_afte
     ]
     [moment] = [one for one in agenda.moments if one.kind is ActionType.ESCALATE]
     assert moment.why.startswith("no time was left before the due date: to manager, the manager of signer")
+
+
+@pytest.mark.parametrize(("day", "hour"), [(day, hour) for day in range(2, 9) for hour in (7, 11, 16)])
+async def test_the_owner_of_a_decision_is_reminded_a_day_before_anybody_else_hears(day: int, hour: int) -> None:
+    """Of the kind that every onboarding has, on whatever day it is asked: two days, of which some are off."""
+    since = datetime(2026, 11, day, hour, tzinfo=UTC)
+    policy = Catalogue({}).resolve("onboarding-decision").policy
+    asked = planning(policy, turns={"signer": since}).replace(window_from=since, now=since)
+    agenda = await PolicyPlanner(BOOK).plan(asked)
+    [alert] = [one.at for one in agenda.moments if one.kind is ActionType.ESCALATE]
+    heard = [one.at for one in agenda.moments if one.kind in (ActionType.REMIND, ActionType.OVERDUE) and one.at < alert]
+    assert heard or day == 6, "of who is asked on a Friday all the time before the due date is a weekend"
+    assert all(alert >= after(at, "1d", ZoneInfo(AMSTERDAM)) for at in heard)
 
 
 async def test_what_days_off_keep_from_being_told_before_the_due_date_is_told_on_the_first_day_after_it() -> None:

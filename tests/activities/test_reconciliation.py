@@ -21,9 +21,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.callback_health import CallbackAlarm
-from activities.reconciliation.pages import PassLimits, PassMark
+from activities.reconciliation.pages import NAMES_REMEMBERED, Names, PassLimits, PassMark
 from activities.reconciliation.service import ReconciliationService
-from activities.reconciliation.unnamed_events import NAMES_REMEMBERED, Names
 from activities.records import store as stored
 from activities.records.store import Store
 from deploy.sandbox.faults import ArmedFault

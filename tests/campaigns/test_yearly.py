@@ -319,7 +319,7 @@ async def test_a_schedule_is_made_once_and_brought_up_to_date_as_it_is(tmp_path:
         made, again = await it.typed(), await it.typed()
         assert (made["schedule"], made["created"], again["created"]) == ("campaign-opening:conduct", True, False)
         handle = it.client.get_schedule_handle("campaign-opening:conduct")
-        await handle.pause()
+        await rests(handle, True)
         found = (await handle.describe()).schedule
         [when] = found.spec.calendars
         assert (when.hour[0].start, when.minute[0].start) == (9, 0)
@@ -397,10 +397,11 @@ async def test_a_year_whose_start_was_missed_opens_late_once_its_content_is_give
         it.document(day.year)
         await it.typed()
         handle = it.client.get_schedule_handle("campaign-opening:conduct")
-        await handle.pause()
+        await looked(handle, 1)
+        await rests(handle, True)
         refused = await it.typed("--year", str(day.year), code=1)
         assert refused.startswith(f"campaign-opening:conduct rests: {day.year} does not open before it goes on")
-        await handle.unpause()
+        await rests(handle, False)
         told = await it.typed("--year", str(day.year))
         assert [(one["year"], one["given"]) for one in told["years"]][:2] == [(day.year, True), (day.year + 1, False)]
         opening = it.client.get_workflow_handle(await looked(handle, 2), result_type=YearSeen)
@@ -417,6 +418,15 @@ async def noted(it: Desk, says: str) -> bool:
     while says not in (await asyncio.to_thread(type_, "campaign", "list", **there)).stderr:
         pass
     return True
+
+
+async def rests(handle: ScheduleHandle, paused: bool) -> None:
+    """Pause a schedule, or have it go on, until its description says so."""
+    await (handle.pause() if paused else handle.unpause())
+    for pause in glances():
+        if (await handle.describe()).schedule.state.paused is paused:
+            return
+        await asyncio.sleep(pause)
 
 
 async def looked(handle: ScheduleHandle, times: int) -> str:

@@ -36,8 +36,6 @@ CHANGES_AT_MOST: Final = 1_000
 TOO_LATE: Final = "too late: the campaign is being closed"
 ROOM_PAUSES: Final = (*(timedelta(seconds=5) * 2**power for power in range(6)), timedelta(minutes=5))
 """How long it is waited, time after time, until fewer requests wait for Core Signature, while none of them is made."""
-_WARNED: Final = timedelta(days=2)
-"""Before the last day managers begin to hear who is missing."""
 _WEEK: Final = 7
 _WORD_OF: Final = {ChangeKind.EXEMPT: EXEMPT, ChangeKind.EXTENDED: EXTEND, ChangeKind.AGAIN: RETRY}
 """By which update each is wished."""
@@ -159,11 +157,6 @@ class CampaignState(JoinState):
     def look_due_at(self) -> datetime:
         """When the next daily check is due; the first is a day after the opening."""
         return self.opens_at + timedelta(days=self.days + 1)
-
-    @property
-    def digest_due(self) -> bool:
-        """Whether managers get a digest of missing members."""
-        return self.look_due_at.date() >= self.everybodys_due - _WARNED
 
     @property
     def weekly(self) -> bool:

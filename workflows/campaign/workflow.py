@@ -216,7 +216,6 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             day=state.days + 1,
             due=state.everybodys_due,
             after=state.told_to,
-            digest=state.digest_due,
             weekly=state.weekly,
         )
         looked = await self.calls.call(

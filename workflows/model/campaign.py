@@ -186,10 +186,11 @@ class DailyCheck(Model):
     order: CampaignOrder
     day: int
     due: date
-    """The last day of the members at the opening: people who join after it are not asked."""
+    """The last day of the members at the opening, in the owner's zone: managers hear from two days before it; people
+    who join after it are not asked.
+    """
     after: str = ""
     """The manager who was told last."""
-    digest: bool = False
     weekly: bool = False
 
 

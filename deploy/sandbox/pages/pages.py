@@ -41,7 +41,6 @@ environment = Environment(
 
 
 def ago(instant: float, now: float) -> str:
-    """How long ago, in a phone's short words."""
     seconds = max(now - instant, 0)
     for unit, word in ((DAY, "d"), (HOUR, "h"), (MINUTE, "min")):
         if seconds >= unit:
@@ -50,7 +49,7 @@ def ago(instant: float, now: float) -> str:
 
 
 def openable(link: str | None) -> bool:
-    """Whether a link is a web address, not a script."""
+    """A web address, not a script."""
     return link is not None and link.startswith(("http://", "https://"))
 
 
@@ -65,15 +64,11 @@ def render(template: str, status: int = 200, **values: object) -> Response:
 
 @dataclass(frozen=True)
 class PhoneScreen:
-    """One device's notices, newest first."""
-
     name: str
     notices: list[Push]
 
 
 class InboxPages:
-    """The inbox, and the part that its script reloads."""
-
     def __init__(self, world: World, phones: PhoneNetwork) -> None:
         self._world = world
         self._phones = phones
@@ -82,11 +77,10 @@ class InboxPages:
         return [Route("/inbox/{person}", self.page), Route("/inbox/{person}/screen", self.screen)]
 
     async def page(self, request: Request) -> Response:
-        """GET the whole page; it is complete without its script."""
         return self._render("inbox.html", request)
 
     async def screen(self, request: Request) -> Response:
-        """GET the lists alone."""
+        """Without the frame, for the page's script."""
         return self._render("screen.html", request)
 
     def _render(self, template: str, request: Request) -> Response:
@@ -140,8 +134,6 @@ MOST_SHOWN = 50
 
 
 class IndexPage:
-    """The entry page."""
-
     def __init__(self, world: World) -> None:
         self._world = world
 
@@ -149,7 +141,7 @@ class IndexPage:
         return [Route("/", self.page)]
 
     async def page(self, request: Request) -> Response:
-        """GET the lists, newest documents first, `MOST_SHOWN` on a `page`."""
+        """Newest first, `MOST_SHOWN` on a `page`."""
         memory = self._world.memory
         persons = sorted({str(person) for person in [*memory.pushes.values(), *memory.mails.values()]})
         number = _number(request.query_params.get("page", ""))
@@ -218,8 +210,6 @@ class SwitchPage:
 
 
 class SignerStanding(StrEnum):
-    """The status of a signer for the signing page."""
-
     READY = "ready"
     WAITING = "waiting"
     PREPARING = "preparing"
@@ -281,7 +271,7 @@ HTTP_STATUS = {SignerStanding.UNKNOWN: 404, SignerStanding.REPLACED: 410}
 
 
 def standing(case: Case | None) -> SignerStanding:
-    """The status of a link's owner; `UNKNOWN` without one."""
+    """`UNKNOWN` without a case."""
     if case is None:
         return SignerStanding.UNKNOWN
     signer, request, document = case
@@ -312,7 +302,7 @@ LONGEST_REASON = 1_000
 
 
 class SigningPages:
-    """The signer's uuid in the address is the permission, as in the vendor's links."""
+    """The signer's uuid is the permission, as in the vendor's links."""
 
     def __init__(self, world: World) -> None:
         self._world = world

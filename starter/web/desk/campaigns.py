@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from markupsafe import Markup
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.campaign.member_status import MemberOutcome, by, worst_first
+from activities.campaign.population import owners_day
 from activities.notifications.links import at_desk
 from activities.people.language import Language
 from starter.queries.campaign import CampaignPicture, pictured
@@ -195,6 +197,7 @@ class Campaigns:
         names = PeopleNames(self._shared.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
         some = await looked_at(self._shared.context.client, _page_of_missing(people, begin))
         deeds = tuple(action_forms(seen.shown, ActorRole.OWNER)) if seen.everything else ()
+        today = await owners_day(seen.shown.requester, self._shared.clock(), self._shared.directory)
         return self._responses.renderer.page(
             "campaign.html",
             visitor.reader.language,
@@ -204,7 +207,7 @@ class Campaigns:
             everything=seen.everything,
             sentences=_sentences(seen, visitor),
             so_far=(people.done, people.wanted),
-            rows=[await self._row(one, visitor, names) for one in some],
+            rows=[await self._row(one, visitor, names, today) for one in some],
             missing=len(people.missing),
             begin=begin,
             shown_at_most=SHOWN_AT_MOST,
@@ -242,13 +245,13 @@ class Campaigns:
             titled=titled,
         )
 
-    async def _row(self, one: MissingMember, visitor: Visitor, names: PeopleNames) -> MissingRow:
+    async def _row(self, one: MissingMember, visitor: Visitor, names: PeopleNames, today: date) -> MissingRow:
         reader, now, line = visitor.reader, self._shared.clock(), one.line
         due = reader.shortly(one.due_at, now) if one.due_at else line.due
         since = reader.shortly(one.since, now) if one.since else ""
         state = chip_of(StateOwner.MEMBER, one.state, reader.language)
         name = await names.in_full(line.person, line.request)
-        return MissingRow(line.person, name, state, since, due, one.overdue(now), one.can_be_reminded)
+        return MissingRow(line.person, name, state, since, due, one.overdue(now, today), one.can_be_reminded)
 
 
 def _page_of_missing(people: MissingPeople, begin: int) -> list[MemberOutcome]:

@@ -1,4 +1,4 @@
-"""Puts the desk together."""
+"""Composition of the desk."""
 
 import time
 from collections.abc import Callable
@@ -35,6 +35,8 @@ from starter.web.view_reader import ReadView, desk_view_reader
 
 
 class Desk:
+    """`/desk` and everything below it, and the link to it at `/`."""
+
     def __init__(
         self,
         *,

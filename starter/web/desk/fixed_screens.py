@@ -1,4 +1,4 @@
-"""Fixed screens of the desk: signing in, and why something cannot be shown."""
+"""Cards of the desk: sign-in, and why something is not shown."""
 
 from enum import StrEnum
 from typing import Final

@@ -1,4 +1,6 @@
-"""Answers requests of the desk: session, rate limit, form check, and pages for what fails."""
+"""Answers of desk pages: sign-in, rate limits, form tokens, errors. Unavailable services give a page that says so,
+never a trace.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -65,7 +67,7 @@ class DeskResponses:
         self._presses = Buckets(PRESSES_OF_A_PERSON, seconds)
 
     def anybody(self, handle: Handle) -> Handle:
-        """Limits an address; failures become pages."""
+        """For everybody, within the rate limit of an address."""
 
         async def answer(request: Request) -> Response:
             if wait := self._allowances.address(request):
@@ -82,7 +84,7 @@ class DeskResponses:
         return answer
 
     def visitors(self, handle: ForVisitor) -> Handle:
-        """For visitors; others are asked to sign in."""
+        """For signed-in people; others are asked to sign in."""
 
         async def answer(request: Request) -> Response:
             visitor = await self._door.visitor(request)
@@ -96,7 +98,7 @@ class DeskResponses:
         return self.anybody(answer)
 
     def acting(self, handle: WithForm) -> Handle:
-        """For visitors who post a form from our page."""
+        """For forms of signed-in people."""
 
         async def answer(request: Request, visitor: Visitor) -> Response:
             form = await self.form_of(request, visitor.name)
@@ -105,14 +107,14 @@ class DeskResponses:
         return self.visitors(answer)
 
     async def form_of(self, request: Request, name: str) -> dict[str, str] | Response:
-        """The form, else the page that refuses it."""
+        """The form with a valid token for `name`; else the card that refuses it."""
         form = await self.guard.posted(name, request)
         if isinstance(form, FormFault):
             return self.card(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN, request)
         return form
 
     def ask_who(self, request: Request) -> Response:
-        """The sign-in page, which remembers the address."""
+        """The sign-in page, which remembers the requested page."""
         what = named_at_desk(request.url.path.removeprefix("/desk/"))
         button = SIGN_IN.button
         if button and what:
@@ -120,7 +122,7 @@ class DeskResponses:
         return self.card(replace(SIGN_IN, button=button), request, "sign-in")
 
     def card(self, card: ScreenDraft, request: Request, ref: str = "", **values: object) -> Response:
-        """A screen in the browser's language; `ref` gives its form a token."""
+        """A card in the browser's language, with a form token if `ref` is given."""
         language = Language.accepted(request.headers.get("accept-language", ""))
         return self.said(card, language, ref, **values)
 
@@ -129,7 +131,7 @@ class DeskResponses:
         return self.renderer.screen(card.told(language, **values), token, Frame())
 
     async def inside(self, card: ScreenDraft, visitor: Visitor, **values: object) -> Response:
-        """A screen within the visitor's frame."""
+        """A card within the desk's frame."""
         return self.renderer.screen(card.told(visitor.reader.language, **values), frame=await self.frame(visitor))
 
     async def frame(self, visitor: Visitor, here: str = "") -> Frame:
@@ -160,7 +162,7 @@ class KindCatalogue:
         self._catalogue = Catalogue({})
 
     async def labels(self, language: Language) -> tuple[tuple[str, str], ...]:
-        """Kinds with their names, sorted."""
+        """All kinds with their labels, sorted by label."""
         catalogue = await self._read()
         labels = ((kind, catalogue.label(kind, language)) for kind in catalogue.kinds)
         return tuple(sorted(labels, key=lambda one: one[1].casefold()))
@@ -170,7 +172,7 @@ class KindCatalogue:
         return (await self._read()).label(kind, language)
 
     async def lets_titles_be_read(self, kind: str) -> bool:
-        """Whether others may see a document's title (`lock_screen: full`)."""
+        """Whether its documents may be named to others (`lock_screen: full`)."""
         try:
             policy = (await self._read()).resolve(kind).policy
         except UnknownKind:
@@ -201,7 +203,7 @@ def _version(file: Path) -> float:
 
 @dataclass(frozen=True)
 class RequestContext:
-    """What the pages of the desk share."""
+    """Shared parts of the desk's pages."""
 
     responses: DeskResponses
     context: Context
@@ -213,7 +215,7 @@ class RequestContext:
 
 
 class PeopleNames:
-    """Names for one page; people of a file are stored `beside` a workflow."""
+    """Names for one page; `beside` is the workflow with people described in full."""
 
     def __init__(self, directory: FileDirectory, beside: str | None = None) -> None:
         self._directory = directory
@@ -221,7 +223,7 @@ class PeopleNames:
         self._known: dict[tuple[str, str | None], str] = {}
 
     async def in_full(self, id: str, request: str) -> str:
-        """Of an audience member, who may be in their request's file."""
+        """Of a campaign's member, who may be described in full with their request."""
         return await self.of(id, Kind.REQUEST.workflow_id(request))
 
     async def of(self, id: str, beside: str | None = None) -> str:
