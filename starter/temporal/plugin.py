@@ -3,7 +3,7 @@ needs only `Client.connect(..., plugins=[CountersignPlugin(keys)])`.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from temporalio.client import Interceptor as ClientInterceptor
 from temporalio.converter import StorageDriverStoreContext
@@ -22,6 +22,9 @@ from activities.temporal.interceptors import HeartbeatInterceptor, PaceIntercept
 from starter.config.values import PayloadKey
 from starter.temporal.codec import data_converter
 from workflows.names import WORKFLOW_QUEUES
+
+FURTHER: Final[list[type[Any]]] = []
+"""The workflows of further kinds, each added by its kind's own module."""
 
 
 def workflows() -> tuple[type[Any], ...]:
@@ -47,6 +50,7 @@ def workflows() -> tuple[type[Any], ...]:
         NexusCallWorkflow,
         ReconciliationWorkflow,
         HandOffWorkflow,
+        *FURTHER,
     )
 
 

@@ -1,7 +1,7 @@
 """What somebody may do on the page behind their link: its forms, and the message afterwards."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
@@ -15,6 +15,7 @@ from starter.web.actions import (
     ACTIONS,
     DECISIONS,
     Action,
+    ActionSpec,
     ActorRole,
     PostedForm,
     may_answer,
@@ -22,7 +23,7 @@ from starter.web.actions import (
     parse_action,
 )
 from starter.web.forms import FormFailure
-from starter.web.kinds import KIND_PAGES
+from starter.web.kinds import KIND_PAGES, spec_of
 from starter.web.pages.visits import StandIns
 from starter.web.screens import Exchange, OptionButton, PageOption, Screen
 from starter.web.status import NO_NAMES, NamesById, answer_of
@@ -87,6 +88,8 @@ class Offers:
     """Whether the task has its own field for an answer."""
     decides: ToDecide | None = None
     question: AskedQuestion | None = None
+    own: Mapping[Action, ActionSpec] = field(default_factory=dict)
+    """What its kind offers beside what all offer."""
 
     def wish(self, person: str, form: Mapping[str, str]) -> AnyCommand | None:
         """The command of a form, None for nonsense; raises `CommandRefused` for a person or a time not on offer."""
@@ -123,6 +126,7 @@ def offers_to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Re
         ask=choices.ask,
         answers=shown.given_answer is not None,
         decides=shown.to_be_decided,
+        own={action: spec_of(action, shown.type) for action in _own(shown)},
     )
 
 
@@ -138,8 +142,15 @@ def _taken(shown: Shown) -> Iterator[Action]:
     yield from (Action.LATER, Action.DELEGATE, Action.ASK)
     if shown.to_be_decided:
         yield from DECISIONS
-    if onboarding_to_decide(shown) is None:
-        yield from KIND_PAGES[shown.type].on_page
+    yield from _own(shown)
+
+
+_PLACED: Final = (Action.DONE, Action.BLOCK)
+"""Actions of kinds that have a place of their own among the forms."""
+
+
+def _own(shown: Shown) -> tuple[Action, ...]:
+    return () if onboarding_to_decide(shown) else KIND_PAGES[shown.type].on_page
 
 
 def _can_take(shown: Shown, person: Person, now: datetime) -> bool:
@@ -224,9 +235,11 @@ def with_questions(screen: Screen, shown: Shown, person: str, called: NamesById 
     )
 
 
-def text_option(action: Action, value: str, language: Language, text: str = "") -> PageOption:
-    """The form of an action with a text area."""
-    spec, say = ACTIONS[action], language.say
+def text_option(
+    action: Action, value: str, language: Language, text: str = "", own: ActionSpec | None = None
+) -> PageOption:
+    """The form of an action with a text area; `own` are the words of a kind."""
+    spec, say = own or ACTIONS[action], language.say
     leads = ActorRole.ANSWERING in spec.who
     button = OptionButton(value, say(spec.button or spec.label))
     title, unfolded = say(spec.title or spec.label), leads
@@ -241,7 +254,10 @@ def _options(offers: Offers, reader: Reader) -> Iterator[PageOption]:
         yield from (text_option(action, str(offers.question.number), language) for action in offers.may)
         return
     if Action.DONE in offers.may and not offers.answers:
-        yield text_option(Action.DONE, "", language)
+        yield text_option(Action.DONE, "", language, own=offers.own.get(Action.DONE))
+    yield from (
+        text_option(action, "", language, own=spec) for action, spec in offers.own.items() if action not in _PLACED
+    )
     if offers.decides:
         yield from (text_option(action, choice, language) for action, choice in DECISIONS.items())
     if offers.times and offers.snoozes_left:

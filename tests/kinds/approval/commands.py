@@ -1,0 +1,65 @@
+"""`countersign approval …`: its tables, and its words; the worker that knows its workflow."""
+
+from dataclasses import dataclass
+
+from activities.launch import launch
+from activities.records.store import Store
+from starter.cli.app import GROUPS, Group
+from starter.cli.arguments import Id
+from starter.cli.listing import Listing
+from starter.cli.operations import PLAIN, CommonOptions, OperationWords
+from starter.cli.show import Show
+from starter.cli.tables import TABLES, KindTables, assignees, rows_of
+from starter.temporal.plugin import FURTHER
+from tests.kinds.approval.kind import APPROVAL, ApprovalShow
+from tests.kinds.approval.workflow import ApprovalInput, ApprovalWorkflow
+from workflows.follow_up.input import FollowUpInput
+from workflows.model.commands import Done, Waiver
+
+FURTHER.append(ApprovalWorkflow)
+TABLES[APPROVAL] = KindTables[ApprovalShow](
+    about=lambda shown: (("approval", f"{shown.id}  {shown.kind}"), ("title", shown.title)),
+    people=assignees,
+    rows=rows_of(APPROVAL, "title", "owner"),
+)
+_OF_ALL = ("remind", "extend", "pause", "resume", "cancel", "replay")
+GROUPS["approval"] = Group(
+    "One approval: look at it, say yes or no, end it.",
+    {word: f"{__name__}:{word}" for word in ("show", "list", "approve", "decline", *_OF_ALL)},
+)
+
+
+class _Words(OperationWords):
+    async def approve(self, id: Id, /, *, note: str = "", manner: CommonOptions = PLAIN) -> None:
+        """Say yes."""
+        await self.carry_out(id, lambda actor: Done(actor=actor, note=note), manner)
+
+    async def decline(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
+        """Say no."""
+        await self.carry_out(id, lambda actor: Waiver(actor=actor, reason=reason), manner)
+
+
+_WORDS = _Words(APPROVAL)
+approve, decline, remind, extend = _WORDS.approve, _WORDS.decline, _WORDS.remind, _WORDS.extend
+pause, resume, cancel, replay = _WORDS.pause, _WORDS.resume, _WORDS.cancel, _WORDS.replay
+show, list = Show(APPROVAL).show, Listing(APPROVAL).list_
+
+
+@dataclass(frozen=True)
+class PreparedApproval:
+    """What the start path takes: nothing of it is personal, and no page needs it while Temporal is down."""
+
+    given: ApprovalInput
+    overdue: None = None
+
+    async def store_input(self, store: Store) -> ApprovalInput:
+        return self.given
+
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
+        return None
+
+
+def prepared(given: ApprovalInput) -> PreparedApproval:
+    """With the fingerprint of its content."""
+    content = given.task.model_dump(mode="json")
+    return PreparedApproval(given.replace(fingerprint=launch.fingerprint(content)))

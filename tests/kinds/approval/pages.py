@@ -1,0 +1,57 @@
+"""Its pages: the texts, what may be done, where it is looked up, and the screen on a phone."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from activities.people.reader import Reader
+from starter.web.actions import ACTIONS, Action, ActorRole
+from starter.web.kinds import KIND_PAGES, KindPage
+from starter.web.pages.link_screens import DOING, ended_screen, status_screen
+from starter.web.pages.options import choices_of
+from starter.web.screens import MainButton, Screen, ScreenDraft, ScreenName, ScreenTone
+from starter.web.status import NO_NAMES, NamesById
+from starter.web.view_reader import LOOKS, KindLook
+from tests.kinds.approval.kind import APPROVAL, ApprovalShow
+
+_NO = replace(
+    ACTIONS[Action.WAIVE],
+    label="Say no",
+    who=(ActorRole.ASKED, ActorRole.OWNER),
+    hint="It ends, and whoever asked is told why.",
+    done="It was not approved.",
+)
+_YES = replace(ACTIONS[Action.DONE], label="Say yes", title="", done="It was approved.")
+KIND_PAGES[APPROVAL] = KindPage(
+    untitled="An approval",
+    called="Approval {id}",
+    ended="This approval has ended",
+    lines="Who decides",
+    own_page="Open the approval",
+    waiting="Waiting for an approval",
+    actions=(Action.DONE, Action.WAIVE, Action.REMIND, Action.EXTEND, Action.PAUSE, Action.RESUME, Action.CANCEL),
+    on_page=(Action.DONE, Action.WAIVE),
+    on_phones=True,
+    specs={Action.DONE: _YES, Action.WAIVE: _NO},
+)
+LOOKS[APPROVAL] = KindLook()
+_ASKING = ScreenDraft(
+    ScreenName.DO,
+    200,
+    ScreenTone.ASK,
+    "Your approval is needed",
+    button=MainButton(Action.DONE, _YES.label),
+)
+
+
+def approval_screen(
+    shown: ApprovalShow, person: str, reader: Reader, now: datetime, called: NamesById = NO_NAMES
+) -> Screen:
+    """What the approver finds behind their link."""
+    if shown.status.ended:
+        return ended_screen(shown.status, reader.language, APPROVAL)
+    if choices_of(shown, person) is None:
+        return status_screen(shown, person, reader, now, called)
+    return replace(_ASKING.told(reader.language), document=shown.title, text=shown.text)
+
+
+DOING[APPROVAL] = approval_screen

@@ -1,0 +1,108 @@
+"""Its workflow: one person is asked, followed up, and says yes (`done`) or no (`waive`), which ends it."""
+
+from datetime import datetime
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    import workflows.task.state as tasks
+    import workflows.task.view as view
+    from tests.kinds.approval.kind import APPROVAL, Approval, ApprovalShow, SettledApproval
+    from workflows.follow_up.calls import despite_cancellation
+    from workflows.follow_up.hand_off import hand_off
+    from workflows.follow_up.lifecycle import command_update
+    from workflows.follow_up.state import FollowUpWords, Precondition
+    from workflows.follow_up.workflow import FollowUpWorkflow
+    from workflows.model.base import Packed
+    from workflows.model.commands import AnyCommand, Delegation, Done, Ending, Waiver
+    from workflows.model.receipts import Receipt
+    from workflows.model.subject import Status, Subject
+    from workflows.model.timeline import Reassignment
+    from workflows.names import DONE, SHOW, WAIVE
+
+_NOBODY_ELSE = "nobody else can approve it"
+
+
+class ApprovalState(tasks.TaskState):
+    """One person's slot, as a task has it."""
+
+    words = FollowUpWords(
+        subject="approval",
+        awaited="approver",
+        wanted="somebody to approve it",
+        not_the_owner="it and cannot approve it",
+        cancelling="end it",
+    )
+
+
+class ApprovalInput(tasks.TaskInput):
+    """What it is started with, and the state that continue-as-new carries over."""
+
+    task: Approval
+    carried: Packed[ApprovalState | None] = None
+
+
+def say_yes(state: ApprovalState, command: Done, now: datetime) -> ApprovalState:
+    return state.close(Ending(outcome=Status.DONE, who=command.actor, why=command.note), now)
+
+
+def say_no(state: ApprovalState, command: Waiver, now: datetime) -> ApprovalState:
+    return state.close(Ending(outcome=Status.DECLINED, who=command.actor, why=command.reason), now)
+
+
+@workflow.defn(name=APPROVAL.spec.workflow)
+class ApprovalWorkflow(FollowUpWorkflow[ApprovalState]):
+    """Has one person say yes or no by a date, and hands off the answer."""
+
+    request: ApprovalInput
+
+    @workflow.init
+    def __init__(self, given: ApprovalInput) -> None:
+        super().__init__(given, given.carried or ApprovalState.begin(given.task, workflow.now()))
+
+    @workflow.run
+    @despite_cancellation
+    async def run(self, given: ApprovalInput) -> SettledApproval:
+        """Run to the end."""
+        await self.follow_up()
+        await hand_off(self)
+        return self.settled()
+
+    @workflow.query(name=SHOW)
+    def show(self) -> ApprovalShow:
+        return self.shown(self.state, workflow.now())
+
+    @command_update(name=DONE, description="The person says yes")
+    def done(self, command: Done) -> Receipt:
+        return self.accept(say_yes, command)
+
+    @command_update(name=WAIVE, description="The person says no, and why")
+    def waive(self, command: Waiver) -> Receipt:
+        return self.accept(say_no, command)
+
+    def refusal(self, command: AnyCommand) -> str | None:
+        match command:
+            case Done():
+                return tasks.refuse_done(self.state, command)
+            case Waiver():
+                return tasks.refuse_waive(self.state, command)
+            case Delegation():
+                return _NOBODY_ELSE
+        return super().refusal(command)
+
+    async def prepare(self, precondition: Precondition) -> None:
+        raise RuntimeError(f"an approval has no {precondition}")
+
+    async def reassign(self, wanted: Reassignment) -> None:
+        self.state = self.state.handed_over(wanted, _NOBODY_ELSE, workflow.now())
+
+    @property
+    def subject(self) -> Subject:
+        return self.request.subject
+
+    def settled(self) -> SettledApproval:
+        known = view.settled(self.request.task, self.state)
+        return SettledApproval(approval=known.task, **dict(known))
+
+    def shown(self, state: ApprovalState, now: datetime) -> ApprovalShow:
+        return ApprovalShow(**dict(view.show(self.request, state, now)))
