@@ -37,7 +37,7 @@ class Group:
 
 _OF_COUNTERSIGN: Final = {
     "worker": "stack:worker",
-    "webhook": "webhook:webhook",
+    "webhook": "stack:webhook",
     "dev": "stack:dev",
     "demo": "stack:demo",
     "fast-forward": "clock:fast_forward",
@@ -57,7 +57,7 @@ GROUPS: Final[dict[str, Group]] = {
             "new": "new:new",
             "show": "show:request",
             "list": "listing:requests",
-            **{word: f"request:{word}" for word in _OPERATIONS},
+            **{word: f"operations:{word}" for word in _OPERATIONS},
             "plan": "plan:plan",
         },
     ),

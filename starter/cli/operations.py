@@ -257,3 +257,9 @@ def _told(receipt: Receipt) -> Group:
         return Group(Sentence(f"asked for, still to be done: {receipt.detail}", "yellow"))
     done = [Sentence(f"✓ {receipt.detail}", "green")] if receipt.detail else []
     return Group(*done, Sentence(receipt.says))
+
+
+_REQUESTS: Final = OperationWords(Kind.REQUEST)
+remind, delegate, extend = _REQUESTS.remind, _REQUESTS.delegate, _REQUESTS.extend
+pause, resume, answer, cancel = _REQUESTS.pause, _REQUESTS.resume, _REQUESTS.answer, _REQUESTS.cancel
+replay = _REQUESTS.replay

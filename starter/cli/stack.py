@@ -1,4 +1,4 @@
-"""Commands that become another module of ours: worker, dev, demo."""
+"""Commands that stay: the web process, and those that become another module of ours: worker, dev, demo."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +17,14 @@ def worker(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
     """Run the worker: workflows and activities, until SIGTERM; then it finishes what it has begun."""
     words = [*(("--ready-file", str(ready_file)) if ready_file else ()), *(("--json",) if json else ())]
     modules.become("worker", *words)
+
+
+async def webhook(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
+    """Run the receiver of Core Signature's callbacks and the pages for signers, until SIGTERM."""
+    from starter.boot.startup import on_duty  # noqa: PLC0415  the other words of this file need nothing
+    from starter.web import app as receiver  # noqa: PLC0415  as above
+
+    await receiver.serve(on_duty(*receiver.NEEDS, json=json), ready_file=ready_file)
 
 
 def dev(*, data: DataDir = None, host: str = "127.0.0.1", json: AsJson = False) -> None:
