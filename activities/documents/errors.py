@@ -13,8 +13,6 @@ class StoreAway(StoreFailure):
 
 
 class DocumentMissing(StoreFailure):
-    """This process's store lacks a document that was stored."""
-
     def __init__(self, sha256: str) -> None:
         super().__init__(
             f"the store has no document {sha256[:12]}…: processes on different machines need one shared "
@@ -23,8 +21,6 @@ class DocumentMissing(StoreFailure):
 
 
 class DocumentDamaged(StoreFailure):
-    """The bytes in the store are not those that were stored."""
-
     def __init__(self, sha256: str) -> None:
         super().__init__(
             f"the document {sha256[:12]}… in the store does not match its hash: restore it from its source"

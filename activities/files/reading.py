@@ -245,11 +245,9 @@ class PlainFile:
 
     @property
     def plain(self) -> Any:
-        """Maps, lists and scalars."""
         return self.parsed.value
 
     def saying(self, value: Any) -> Self:
-        """The same file with another value."""
         return replace(self, parsed=replace(self.parsed, value=value))
 
     def validate(self, model: type[ModelT], context: object = None) -> ModelT:

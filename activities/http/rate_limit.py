@@ -71,7 +71,6 @@ class RateLimiter:
 
     @property
     def rate(self) -> float:
-        """Turns a second."""
         return self._rate
 
     @property
@@ -81,12 +80,10 @@ class RateLimiter:
 
     @property
     def asked(self) -> int:
-        """Number of calls so far."""
         return self._asked
 
     @property
     def waiting(self) -> bool:
-        """Whether a call waits."""
         return bool(self._line)
 
     def close(self) -> None:

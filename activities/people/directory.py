@@ -33,8 +33,6 @@ _FORM: Final = 1
 
 
 class CompanyPosition(NamedTuple):
-    """A person's department and manager, if known."""
-
     department: str = ""
     manager: str = ""
     joined: date | None = None
@@ -264,8 +262,6 @@ COLLEAGUES_AT_MOST: Final = 20
 
 @dataclass(frozen=True)
 class Colleagues:
-    """Some colleagues, and their total number."""
-
     people: tuple[Person, ...] = ()
     total: int = 0
 

@@ -156,7 +156,6 @@ class DeviceFolder:
         self._folder: Final = f"devices/{listed_name(person)}"
 
     async def registered(self) -> frozenset[str]:
-        """All ever registered; one listing."""
         names = await self._objects.names(self._folder)
         return frozenset(
             name.removesuffix(_ALIVE) for name in names if name.endswith(_ALIVE) and not name.endswith(_DEAD_DEVICES)
@@ -182,7 +181,6 @@ class DeviceFolder:
         return gone and await self._objects.remove(f"{self._folder}/{device}{_DEAD_DEVICES}")
 
     async def owners(self, addresses: Sequence[str]) -> Mapping[str, str]:
-        """Owners of those addresses that were ever registered."""
         found = await self._objects.read_many([_owner(address) for address in addresses])
         return {address: whose.decode() for address, whose in zip(addresses, found, strict=True) if whose is not None}
 

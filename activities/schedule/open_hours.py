@@ -28,8 +28,6 @@ WORKING: Final = "working"
 
 @dataclass(frozen=True)
 class OpenSlot:
-    """An unbroken stretch of time."""
-
     opens: datetime
     closes: datetime
 

@@ -25,7 +25,6 @@ NAMED_AT_MOST: Final = 3
 
 
 def by_day(zone: ZoneInfo) -> OpenHours:
-    """Waking hours in a time zone."""
     return OpenHours(zone, clock_hours(DAYTIME))
 
 
@@ -159,7 +158,6 @@ class SilentTurn:
 
     @property
     def until(self) -> datetime:
-        """The end of this wait."""
         return self.closes if self.late else self.due
 
     @property
@@ -201,7 +199,6 @@ class SilentTurn:
         return () if any(timedelta() <= heard - at < APART for at in planned) else (heard,)
 
     def moment(self, kind: ActionType, at: datetime, stage: str, why: str) -> ScheduledAction:
-        """An action that notifies the signer."""
         return ScheduledAction(at=at, kind=kind, stage=stage, person=self.person, to=self.person, why=why)
 
     def spread(self, at: datetime, slot: OpenSlot) -> datetime:
