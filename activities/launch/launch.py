@@ -28,7 +28,7 @@ from activities.temporal.interceptors import priority, queue_of
 from workflows import names
 from workflows.follow_up import commands
 from workflows.follow_up.input import FollowUpInput
-from workflows.follow_up.slots import listed_people
+from workflows.follow_up.view import listed_people
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.commands import Cancellation
 from workflows.model.timeline import EventType

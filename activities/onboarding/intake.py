@@ -27,7 +27,7 @@ from activities.signature import intake
 from activities.signature.intake import PreparedRequest
 from activities.task import intake as task_intake
 from workflows.follow_up.input import FollowUpInput
-from workflows.follow_up.slots import PEOPLE_AT_MOST
+from workflows.follow_up.view import PEOPLE_AT_MOST
 from workflows.kinds import Kind
 from workflows.model.notifications import NotificationBudget
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, StagePlan

@@ -34,7 +34,7 @@ from activities.temporal.commands import ANSWERS_WITHIN, send_command, try_comma
 from activities.temporal.failures import failing_as_application_errors, passing_failure
 from workflows import names
 from workflows.follow_up.notification_types import NotificationType
-from workflows.follow_up.slots import PEOPLE_AT_MOST
+from workflows.follow_up.view import PEOPLE_AT_MOST
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.commands import Cancellation, Done, Subscription
 from workflows.model.notifications import NoticeAction

@@ -238,7 +238,7 @@ def _campaign_events(
     course = CampaignState.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
     yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, "the audience is frozen, and everybody is asked")
     while course.look_due_at < audience.closes_at:
-        at, day = course.look_due_at, course.days + 1
+        at, day = course.look_due_at, course.daily.days + 1
         if course.weekly:
             yield Happening(
                 at,
@@ -247,7 +247,7 @@ def _campaign_events(
                 owner.id,
                 "how many have not acknowledged yet, once a week",
             )
-        if managers and digest_is_due(at.astimezone(owner.tz).date(), course.everybodys_due):
+        if managers and digest_is_due(at.astimezone(owner.tz).date(), course.window.everybodys_due):
             yield Happening(
                 at,
                 f"{NotificationType.DIGEST}-{day}",
@@ -255,7 +255,7 @@ def _campaign_events(
                 MANAGERS,
                 "who of their people has not acknowledged yet",
             )
-        course = course.replace(days=day)
+        course = course.within("daily", days=day)
     yield Happening(audience.closes_at, CLOSES, owner.id, owner.id, "the record is made")
 
 

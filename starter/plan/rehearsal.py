@@ -140,7 +140,7 @@ class Rehearsal:
             self._happened.append(Happening(self._now, SIGNED, person, person, why))
         signed = tuple(SignerSeen(person=person, state=self._signature_of(person)) for person in people)
         self._observe(Status.SENT, signers=signed)
-        if self._progress.signatures.complete:
+        if self._progress.slots.complete:
             self._observe(Status.SIGNED)
             requester = self._request.brief.requester
             self._happened.append(
@@ -154,7 +154,7 @@ class Rehearsal:
         self._handed |= {moment.person: moment for moment in handed}
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
         self._notify(alerted, alerts(self._progress, alerted))
-        self._progress = self._progress.to_reassign(*wanted).escalated(alerted, self._now)
+        self._progress = self._progress.to_reassign(*wanted).alerted(alerted, self._now)
 
     def _hand_over(self, wanted: Reassignment) -> None:
         self._happened.append(Happening.planned(self._handed[wanted.from_], self._now))
@@ -187,7 +187,7 @@ class Rehearsal:
 
     def _keep_suppressed(self, is_over: Callable[[ScheduledAction], bool]) -> None:
         """Keep suppressed actions that are over, since the next plan no longer has them."""
-        for moment in self._progress.agenda.dropped if self._progress.agenda else ():
+        for moment in self._progress.plan.schedule.dropped if self._progress.plan.schedule else ():
             if is_over(moment):
                 self._left_out[moment.stage, moment.person] = Happening.planned(moment)
 
@@ -203,16 +203,16 @@ class Rehearsal:
     async def _signing_next(self) -> dict[str, datetime]:
         """When those sign whose turn it is."""
         found = {}
-        for turn in self._progress.signatures.turns:
+        for turn in self._progress.slots.turns:
             if turn.person in self._signing:
                 zone = (await self._directory.person(turn.person, self._request.brief.workflow_id)).tz
                 found[turn.person] = after(turn.since, self._signing[turn.person], zone)
         return found
 
     def _signature_of(self, person: str) -> SignerState:
-        signer = self._progress.signatures.of(person)
+        signer = self._progress.slots.of(person)
         return SignerState.APPROVED if signer is not None and signer.role is Role.APPROVE else SignerState.SIGNED
 
     @property
     def _brief(self) -> SignatureBrief:
-        return self._request.brief.replace(people=self._progress.signatures.places)
+        return self._request.brief.replace(people=self._progress.slots.places)

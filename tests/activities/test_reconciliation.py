@@ -185,7 +185,10 @@ async def test_an_end_is_told_to_whom_it_does_not_show_whatever_is_said_of_its_c
         handle = it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id("open"))
         [hint] = await handle.query(Listening.told)
         begun = SignatureState.begin(a_request().brief, NOW)
-        assert begun.notify_of(hint.replace(id=event.uuid)).notify_of(hint).events_seen == (event.uuid, hint.id)
+        assert begun.notify_of(hint.replace(id=event.uuid)).notify_of(hint).document.events_seen == (
+            event.uuid,
+            hint.id,
+        )
 
 
 async def test_types_that_are_not_known_are_hints_like_any_other_and_what_is_no_word_is_not_repeated(

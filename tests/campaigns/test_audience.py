@@ -181,7 +181,7 @@ async def test_nobody_waits_to_be_ended_or_extended_until_others_are_asked(tmp_p
     _, course = await a_course(tmp_path)
     for number, what in enumerate((ChangeKind.JOINED, ChangeKind.EXEMPT, ChangeKind.EXTENDED, ChangeKind.LEFT), 1):
         course = course.changed(ChangeResult(change=change(what, number), people=1), NOW)
-    walks = [(walk.work, walk.change and walk.change.number) for walk in course.walks]
+    walks = [(walk.work, walk.change and walk.change.number) for walk in course.jobs.running]
     assert walks == [
         (BatchWork.END, 2),
         (BatchWork.EXTEND, 3),
@@ -280,9 +280,9 @@ async def test_a_campaign_knows_of_which_changes_everybody_was_asked(tmp_path: P
     asked = []
     for after in (1, 1, 1):  # Who left is ended, all others are asked, then who joined.
         course = course.walked(BatchResult(after=after, over=True), NOW)
-        asked.append(course.changes_asked)
+        asked.append(course.audience.changes_asked)
     assert asked == [0, 0, 1]
-    assert course.end_everybody().changes_asked == 1
+    assert course.end_everybody().audience.changes_asked == 1
 
 
 @pytest.mark.parametrize(
@@ -292,9 +292,9 @@ async def test_the_owner_hears_each_week_though_the_look_of_its_last_day_was_mis
     tmp_path: Path, days: int, late: int, weekly: bool
 ) -> None:
     _, course = await a_course(tmp_path)
-    course = course.replace(days=days)
+    course = course.within("daily", days=days)
     course = course.missed_looks(course.look_due_at + timedelta(days=late, hours=1))
-    assert (course.days, course.weekly) == (days + late, weekly)
+    assert (course.daily.days, course.weekly) == (days + late, weekly)
     after = course.looked(DailyCheckResult(counts=Counts()), NOW)
     assert after.weekly is ((days + late + 2) % 7 == 0)
 
@@ -303,7 +303,7 @@ async def test_counts_are_as_of_the_instant_at_which_the_lines_were_read(tmp_pat
     """Whoever acknowledges while managers are told comes to them: `so far` adds those who ended since."""
     _, course = await a_course(tmp_path)
     told = timedelta(minutes=4)
-    assert course.looked(DailyCheckResult(counts=Counts(), ago=told), NOW).counted_at == NOW - told
+    assert course.looked(DailyCheckResult(counts=Counts(), ago=told), NOW).tally.counted_at == NOW - told
 
 
 async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) -> None:
@@ -318,7 +318,7 @@ async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) ->
 
 async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) -> None:
     _, course = await a_course(tmp_path)
-    often = course.replace(changes=CHANGES_AT_MOST)
+    often = course.within("audience", changes=CHANGES_AT_MOST)
     assert wishes.refuse_retry(often, Retry(actor=OWNER), NOW) == "the audience was changed 1,000 times already"
     somebody = Exemption(actor=OWNER, person="Ada Ng <ada@us.example>", reason="leave")
     says = "the person is no id of the audience: the report has them"

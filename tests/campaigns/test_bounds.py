@@ -100,11 +100,11 @@ async def test_there_is_looked_for_room_less_and_less_often_until_somebody_was_a
     pauses = []
     for after in (0, 0, 0, *(7,) * 10):
         course = course.walked(BatchResult(after=after, full=True), NOW)
-        again_at = course.walks[0].again_at
+        again_at = course.jobs.running[0].again_at
         assert again_at is not None
         pauses.append((again_at - NOW).total_seconds())
     assert pauses == [5, 10, 20, 5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
-    assert course.walked(BatchResult(after=7), NOW).walks[0].again_at is None
+    assert course.walked(BatchResult(after=7), NOW).jobs.running[0].again_at is None
 
 
 async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp_path: Path) -> None:

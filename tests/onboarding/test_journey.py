@@ -146,7 +146,7 @@ def test_what_somebody_terminated_is_taken_up_as_it_was_and_other_content_gets_a
     assert (order.id, order.again) == ("acme.1.1.r2", False)
     waived = resend().replace(choice=PartOutcome.WAIVE, reason="On paper.")
     decided = [decide(journey, one, NOW) for one in (resend(), resend().replace(content="other-signer"), waived)]
-    assert [one.abandoned for one in decided] == [(), *[("signature-request:acme.1.1",)] * 2]
+    assert [one.to_end.abandoned for one in decided] == [(), *[("signature-request:acme.1.1",)] * 2]
     failed = begun(given).seen(PartSeen(id=part.run, broken=True), NOW)
     [order] = to_start(decide(failed, resend(), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1.r2", False)
@@ -168,24 +168,24 @@ def test_a_task_to_decide_that_begins_after_the_decision_is_ended(choice: PartOu
     [stage], journey = given.stages, ended(begun(given), Status.DECLINED)
     [order] = to_start(journey, stage)
     journey = decide(journey, Decision(actor="owner", part="part-1", choice=choice, reason="So."), NOW)
-    assert journey.decided == (order.id,), "of a start that did not answer nobody knows how far it came"
+    assert journey.to_end.decided == (order.id,), "of a start that did not answer nobody knows how far it came"
     journey = part_begun(journey, order, refused=False, now=NOW)
-    assert (journey.decided, journey.parts[0].deciding) == ((order.id,), False)
+    assert (journey.to_end.decided, journey.parts[0].deciding) == ((order.id,), False)
 
 
 def test_a_task_to_decide_that_begins_although_its_part_is_signed_after_all_is_ended() -> None:
     [stage], journey = (given := an_input()).stages, ended(begun(given), Status.EXPIRED)
     [order] = to_start(journey, stage)
-    assert ended(journey, Status.SIGNED).decided == (order.id,)
+    assert ended(journey, Status.SIGNED).to_end.decided == (order.id,)
 
 
 def test_a_task_that_could_not_be_ended_is_to_be_ended_again_after_a_look_and_not_before() -> None:
     journey = decide(ended(begun(an_input()), Status.DECLINED), resend(), NOW)
-    journey = journey.looked(NOW).looked(NOW).tried_to_end(journey.decided, ended=False, now=NOW)
-    assert (journey.decided, journey.next_look) == ((), NOW + timedelta(days=1))
+    journey = journey.looked(NOW).looked(NOW).tried_to_end(journey.to_end.decided, ended=False, now=NOW)
+    assert (journey.to_end.decided, journey.stages.next_look) == ((), NOW + timedelta(days=1))
     journey = journey.looked(NOW)
-    assert journey.decided == ("acme.1.1.decide",)
-    assert journey.tried_to_end(journey.decided, ended=True, now=NOW).looked(NOW).decided == ()
+    assert journey.to_end.decided == ("acme.1.1.decide",)
+    assert journey.tried_to_end(journey.to_end.decided, ended=True, now=NOW).looked(NOW).to_end.decided == ()
 
 
 def test_of_many_parts_the_web_ui_shows_some_and_counts_the_rest() -> None:

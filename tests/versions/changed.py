@@ -71,7 +71,7 @@ class WithOneMoreActivity(Unchanged):
         await super().follow_up()
 
     async def _look_again(self) -> None:
-        observation = Observation(roster=self.document.brief.roster, document=self.state.document or "")
+        observation = Observation(roster=self.document.brief.roster, document=self.state.document.id or "")
         await self.calls.call(SignatureService.observe, observation, options.OBSERVE, "one call more")
 
 

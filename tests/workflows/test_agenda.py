@@ -59,14 +59,14 @@ def signed(progress: SignatureState) -> SignatureState:
 def test_who_was_put_off_is_not_tried_again_within_a_quarter_of_an_hour() -> None:
     now = REMINDERS[0].at
     refused = PostponedNotification(key="k", stage="reminder-1", person=FIRST, why="absent")
-    put_off = SENT.put_off((refused,), now)
-    assert put_off.agenda is None
+    put_off = SENT.postpone((refused,), now)
+    assert put_off.plan.schedule is None
     again = next_step(AGENDA, put_off, now)
     assert isinstance(again, Wait) and again.moment is not None
     assert (again.moment.stage, again.moment.at - now) == ("reminder-1", timedelta(minutes=15))
-    once_more = put_off.put_off((refused,), again.moment.at)
-    assert [entry.what for entry in once_more.timeline].count("reminder-1 put off") == 1
-    assert len(once_more.held) == 1
+    once_more = put_off.postpone((refused,), again.moment.at)
+    assert [entry.what for entry in once_more.timeline.entries].count("reminder-1 put off") == 1
+    assert len(once_more.plan.postponed) == 1
 
 
 @pytest.mark.parametrize(("person", "waits"), [(FIRST, False), ("chair", True)])
@@ -75,14 +75,14 @@ def test_whoever_was_put_off_keeps_what_they_are_to_hear_waiting_and_nothing_tha
 ) -> None:
     now = ESCALATION.at
     refused = PostponedNotification(key="k", stage="escalation", person=person, why="absent")
-    put_off = told(SENT, *REMINDERS).put_off((refused,), now)
+    put_off = told(SENT, *REMINDERS).postpone((refused,), now)
     later = Wait(ESCALATION.replace(at=now + timedelta(minutes=15)))
     assert next_step(AGENDA, put_off, now) == (later if waits else Escalate((ESCALATION,)))
 
 
 ALL_TOLD = told(SENT, *REMINDERS, WARNING)
-ALERTED = told(SENT, *REMINDERS).escalated((ESCALATION,), START)
-ESCALATED = told(ALL_TOLD, HEARD).escalated((ESCALATION,), START)
+ALERTED = told(SENT, *REMINDERS).alerted((ESCALATION,), START)
+ESCALATED = told(ALL_TOLD, HEARD).alerted((ESCALATION,), START)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +112,10 @@ def test_what_is_next(day: float, progress: SignatureState, expected: Step) -> N
 def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
     by_hand = moment(6, ActionType.REMIND, "reminder-manual-1")
     nudged = told(told(SENT, REMINDERS[0]), by_hand).replace(
-        ledger=NotificationLog(
+        notifications=NotificationLog(
             lines=tuple(
                 line.replace(at=START + timedelta(days=6, minutes=-20))
-                for line in told(SENT, REMINDERS[0], by_hand).notifications
+                for line in told(SENT, REMINDERS[0], by_hand).notifications.remembered
             )
         )
     )
@@ -141,12 +141,12 @@ def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None
 
 def test_a_last_warning_no_phone_took_holds_the_expiry_for_a_day() -> None:
     failed = ESCALATED.replace(
-        ledger=NotificationLog(
+        notifications=NotificationLog(
             lines=tuple(
                 line.replace(outcome=NotificationOutcome.FAILED, at=EXPIRY.at - timedelta(hours=1))
                 if line.stage == "warning-2d"
                 else line
-                for line in ESCALATED.notifications
+                for line in ESCALATED.notifications.remembered
             )
         )
     )
@@ -160,10 +160,10 @@ def test_a_last_warning_that_came_late_leaves_the_time_that_was_planned_at_most_
     warned_on: float, expires_on: float
 ) -> None:
     warned = ESCALATED.replace(
-        ledger=NotificationLog(
+        notifications=NotificationLog(
             lines=tuple(
                 line.replace(at=START + timedelta(days=warned_on)) if line.stage == "warning-2d" else line
-                for line in ESCALATED.notifications
+                for line in ESCALATED.notifications.remembered
             )
         )
     )
@@ -226,7 +226,7 @@ def test_the_silent_signer_hears_of_the_alert_an_hour_after_a_nudge_if_their_hou
 def test_whose_place_is_handed_over_this_instant_is_not_reminded_of_it_first(refused: bool) -> None:
     handing = moment(3, ActionType.ESCALATE, "escalation", to="chair").replace(action=EscalationAction.REASSIGN)
     agenda = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], handing, EXPIRY))
-    silent = SENT.replace(not_handed_over=(FIRST,)) if refused else SENT
+    silent = SENT.within("escalations", refused=(FIRST,)) if refused else SENT
     assert next_step(agenda, silent, handing.at) == (Remind((REMINDERS[0],)) if refused else Escalate((handing,)))
 
 
@@ -236,8 +236,8 @@ def test_an_empty_agenda_waits_for_ever() -> None:
 
 def test_parallel_signers_are_told_in_one_step() -> None:
     other = moment(3, ActionType.REMIND, "reminder-1", "chief-executive")
-    both = SENT.replace(signatures=SENT.signatures.replace(signers=tuple(
-        signer.replace(order=1, turn_at=START, clock_from=START) for signer in SENT.signatures.signers
+    both = SENT.replace(slots=SENT.slots.replace(signers=tuple(
+        signer.replace(order=1, turn_at=START, clock_from=START) for signer in SENT.slots.signers
     )))  # fmt: skip
     agenda = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], other))
     assert next_step(agenda, both, other.at) == Remind((REMINDERS[0], other))
@@ -278,7 +278,7 @@ def test_following_the_decision_always_comes_to_an_end(planned: list[ScheduledAc
             case Remind(some, caught_up, too_soon):
                 progress = told(progress, *some, *caught_up, *too_soon)
             case Escalate(some):
-                progress = progress.escalated(some, now)
+                progress = progress.alerted(some, now)
             case Wait(one) if one is not None:
                 now = one.at
             case _:
@@ -330,10 +330,10 @@ def test_an_overdue_reminder_no_phone_took_holds_the_closing_for_a_day() -> None
 
 def by_hand_at(day: float) -> SignatureState:
     """Somebody had the signer reminded, after the plan was made."""
-    line = told(SENT, moment(day, ActionType.REMIND, "reminder-manual-1")).notifications[0]
+    line = told(SENT, moment(day, ActionType.REMIND, "reminder-manual-1")).notifications.remembered[0]
     known = told(SENT, *REMINDERS).planned(AGENDA, START)
     return known.replace(
-        ledger=NotificationLog(lines=(*known.ledger.lines, line.replace(at=START + timedelta(days=day))))
+        notifications=NotificationLog(lines=(*known.notifications.lines, line.replace(at=START + timedelta(days=day))))
     )
 
 
@@ -351,7 +351,7 @@ def test_a_plan_is_made_anew_rather_than_that_a_reminder_is_used_up_by_another()
     now = REMINDERS[0].at
     agenda = Schedule(due_at=EXPIRY.at, moments=(*REMINDERS, EXPIRY))
     nudged = by_hand_at(2.99)
-    before = nudged.replace(ledger=NotificationLog(lines=nudged.ledger.lines[-1:])).planned(agenda, START)
+    before = nudged.replace(notifications=NotificationLog(lines=nudged.notifications.lines[-1:])).planned(agenda, START)
     step = next_step(agenda, before, now)
     assert step == Remind((), too_soon=(REMINDERS[0],))
     assert is_overtaken(step, before, now)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.workflows.stage import a_request
 from workflows.follow_up.notification_log import PendingDevice, PendingDevices
-from workflows.follow_up.pause_clock import WakeUp, WakeUpKind
+from workflows.follow_up.plan import WakeUp, WakeUpKind
 from workflows.model.notifications import HeldBack, NotificationOrder
 from workflows.model.subject import Task
 from workflows.signature.state import SignatureState
@@ -17,9 +17,9 @@ NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 def known(*, due_in: int | None = None, held_for: int | None = None, again_in: int | None = None) -> SignatureState:
     """A request that was read now, is due in so many days, holds a notice back, and tries a phone again."""
-    progress = SignatureState.begin(a_request().brief, NOW).replace(read_at=NOW)
+    progress = SignatureState.begin(a_request().brief, NOW).within("document", read_at=NOW)
     if due_in:
-        progress = progress.replace(due_at=NOW + timedelta(days=due_in), closes_at=NOW + timedelta(days=60))
+        progress = progress.within("plan", due_at=NOW + timedelta(days=due_in), closes_at=NOW + timedelta(days=60))
     if held_for:
         until = NOW + timedelta(days=held_for)
         held = HeldBack(key="a/reminder-1/chair", stage="reminder-1", person="chair", at=NOW, until=until, says="x")
@@ -27,7 +27,7 @@ def known(*, due_in: int | None = None, held_for: int | None = None, again_in: i
     if again_in:
         notice = NotificationOrder(key="a/ready/chair", stage="ready", person="chair")
         left = PendingDevice(notice=notice, devices=("phone",), at=NOW + timedelta(days=again_in))
-        progress = progress.replace(stragglers=PendingDevices(entries=(left, left.replace(at=NOW))))
+        progress = progress.within("notifications", devices=PendingDevices(entries=(left, left.replace(at=NOW))))
     return progress
 
 
@@ -41,7 +41,7 @@ def known(*, due_in: int | None = None, held_for: int | None = None, again_in: i
         (known(due_in=7), None, (7, WakeUpKind.LOOK)),
         (known(held_for=2), 3, (2, WakeUpKind.BUDGET)),
         (known(held_for=3), 3, (3, WakeUpKind.BUDGET)),
-        (known(again_in=2), 3, (2, WakeUpKind.STRAGGLERS)),
+        (known(again_in=2), 3, (2, WakeUpKind.DEVICES)),
         (known(again_in=3), 3, (3, WakeUpKind.DEADLINE)),
     ],
 )
@@ -50,9 +50,9 @@ def test_the_first_alarm_rings_and_of_two_at_once_the_more_pressing(
 ) -> None:
     deadline = NOW + timedelta(days=deadline_in) if deadline_in else None
     days, what = rings
-    assert progress.alarm(NOW, deadline) == WakeUp(NOW + timedelta(days=days), what)
+    assert progress.wake_up(NOW, deadline) == WakeUp(NOW + timedelta(days=days), what)
 
 
 def test_where_nobody_knows_better_and_nothing_is_due_no_alarm_is_set() -> None:
     task = Task(id="laptop", kind="it", title="A laptop", requester="head", people=())
-    assert TaskState.begin(task, NOW).alarm(NOW, None) is None
+    assert TaskState.begin(task, NOW).wake_up(NOW, None) is None

@@ -74,5 +74,5 @@ def test_lists_have_one_word_and_a_problem_comes_first() -> None:
     now = datetime(2026, 11, 26, tzinfo=UTC)
     assert trouble_code(show(REQUEST, SENT, now)) is None
     assert trouble_code(show(REQUEST, ASKED, now)) == "question_open"
-    troubled = ASKED.trouble(Code.UNAUTHORISED, "401", START, START)
+    troubled = ASKED.report_problem(Code.UNAUTHORISED, "401", START, START)
     assert trouble_code(show(REQUEST, troubled, now)) == "unauthorised"

@@ -60,7 +60,7 @@ def test_a_clock_that_is_set_makes_nothing_early_and_late_by_the_jump_at_most(
     for sent in nudges(life, *NUDGES):
         late = sent.at - at[sent.stage, sent.person]
         assert timedelta() <= late <= max(by, timedelta()) + TO_SEND, sent
-    everything = {line.stage for line in life.history[-1][1].notifications}
+    everything = {line.stage for line in life.history[-1][1].notifications.remembered}
     assert everything >= {"ready", "reminder-1", "reminder-2", "reminder-3", "warning-1d"}, "sent, or caught up"
     assert_nothing_is_said_twice(life)
     assert_it_ended(life, settled)

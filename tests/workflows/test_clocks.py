@@ -21,7 +21,7 @@ WAITING = SignatureState.begin(BRIEF, START).observe(SENT, START)
 
 
 def clock_of(progress: SignatureState, person: str) -> datetime | None:
-    signer = progress.signatures.of(person)
+    signer = progress.slots.of(person)
     return signer.clock_from if signer else None
 
 
@@ -29,56 +29,58 @@ def test_what_stood_for_a_question_moves_everybodys_clock_also_when_the_asker_si
     asked = questions.ask(WAITING, Question(person="customer-signer", text="Which annex?"), START + DAY)
     signed = SENT.replace(signers=(SignerSeen(person="customer-signer", state=SignerState.SIGNED),))
     known = asked.observe(signed, START + 6 * DAY)
-    assert known.stops == ()
+    assert known.clock.stops == ()
     assert clock_of(known, "chair") == START + 5 * DAY
-    assert known.window_from == START + 5 * DAY
+    assert known.plan.window_from == START + 5 * DAY
 
 
 def test_the_clocks_stand_for_a_service_that_is_away_while_the_people_file_is_in_doubt() -> None:
     doubted = WAITING.planned(DOUBTED, START)
-    assert (doubted.problem and doubted.problem.code, doubted.stops) == (Code.DIRECTORY, ())
-    away = doubted.trouble(Code.UNREACHABLE, "no answer", START + DAY, START + 2 * DAY)
-    assert away.problem is not None
-    assert (away.problem.code, away.problem.since) == (Code.UNREACHABLE, START + DAY)
-    assert [stop.kind for stop in away.stops] == [StopKind.PROBLEM]
-    back = away.mended(START + 4 * DAY)
-    assert (back.problem, clock_of(back, "chair")) == (None, START + 3 * DAY)
+    assert (doubted.problems.current and doubted.problems.current.code, doubted.clock.stops) == (Code.DIRECTORY, ())
+    away = doubted.report_problem(Code.UNREACHABLE, "no answer", START + DAY, START + 2 * DAY)
+    assert away.problems.current is not None
+    assert (away.problems.current.code, away.problems.current.since) == (Code.UNREACHABLE, START + DAY)
+    assert [stop.kind for stop in away.clock.stops] == [StopKind.PROBLEM]
+    back = away.resolve_problem(START + 4 * DAY)
+    assert (back.problems.current, clock_of(back, "chair")) == (None, START + 3 * DAY)
     again = back.planned(DOUBTED, START + 4 * DAY)
-    assert again.problem is not None
-    assert (again.problem.code, again.problem.since) == (Code.DIRECTORY, START + 4 * DAY)
+    assert again.problems.current is not None
+    assert (again.problems.current.code, again.problems.current.since) == (Code.DIRECTORY, START + 4 * DAY)
 
 
 def test_a_trouble_that_changes_its_code_began_when_the_first_did() -> None:
-    away = WAITING.trouble(Code.UNREACHABLE, "no answer", START, START + DAY)
-    refused = away.trouble(Code.UNAUTHORISED, "invalid_client", START + DAY, START + 2 * DAY)
-    assert refused.problem is not None
-    assert (refused.problem.code, refused.problem.since) == (Code.UNAUTHORISED, START)
-    assert len(refused.stops) == 1
+    away = WAITING.report_problem(Code.UNREACHABLE, "no answer", START, START + DAY)
+    refused = away.report_problem(Code.UNAUTHORISED, "invalid_client", START + DAY, START + 2 * DAY)
+    assert refused.problems.current is not None
+    assert (refused.problems.current.code, refused.problems.current.since) == (Code.UNAUTHORISED, START)
+    assert len(refused.clock.stops) == 1
 
 
 def test_what_ended_a_request_stays_said_when_the_store_is_away_afterwards() -> None:
     failed = SignatureState.begin(BRIEF, START).fail(Code.ID_USED_BEFORE, "another document has the id", START)
-    mended = failed.trouble(Code.UNREACHABLE, "store away", START + DAY, START + DAY).mended(START + 2 * DAY)
-    assert mended.problem == failed.problem
+    mended = failed.report_problem(Code.UNREACHABLE, "store away", START + DAY, START + DAY).resolve_problem(
+        START + 2 * DAY
+    )
+    assert mended.problems.current == failed.problems.current
 
 
 def test_what_ended_a_request_stays_said_although_something_else_was_wrong_before() -> None:
-    away = SignatureState.begin(BRIEF, START).trouble(Code.UNREACHABLE, "no answer", START, START + DAY)
+    away = SignatureState.begin(BRIEF, START).report_problem(Code.UNREACHABLE, "no answer", START, START + DAY)
     failed = away.fail(Code.CONVERT_ERROR, "cannot be converted", START + DAY)
-    assert failed.mended(START + 2 * DAY).problem == failed.problem
+    assert failed.resolve_problem(START + 2 * DAY).problems.current == failed.problems.current
 
 
 def test_two_reasons_to_stand_are_one_pause() -> None:
     paused = operations.pause(WAITING, PauseCommand(actor="legal-desk"), START + DAY)
-    away = paused.trouble(Code.UNREACHABLE, "no answer", START + 2 * DAY, START + 3 * DAY)
+    away = paused.report_problem(Code.UNREACHABLE, "no answer", START + 2 * DAY, START + 3 * DAY)
     resumed = operations.resume(away, Resumption(actor="legal-desk"), START + 3 * DAY)
     assert clock_of(resumed, "chair") == START
-    assert clock_of(resumed.mended(START + 5 * DAY), "chair") == START + 4 * DAY
+    assert clock_of(resumed.resolve_problem(START + 5 * DAY), "chair") == START + 4 * DAY
 
 
 def test_a_pause_that_began_before_the_signers_were_asked_moves_the_due_date_by_what_came_after_that_alone() -> None:
     paused = operations.pause(SignatureState.begin(BRIEF, START), PauseCommand(actor="legal-desk"), START)
     sent = paused.observe(SENT, START + 2 * DAY)
-    assert sent.window_from == START + 2 * DAY
+    assert sent.plan.window_from == START + 2 * DAY
     resumed = operations.resume(sent, Resumption(actor="legal-desk"), START + 5 * DAY)
-    assert (resumed.window_from, clock_of(resumed, "chair")) == (START + 5 * DAY, START + 5 * DAY)
+    assert (resumed.plan.window_from, clock_of(resumed, "chair")) == (START + 5 * DAY, START + 5 * DAY)

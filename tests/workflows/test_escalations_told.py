@@ -299,12 +299,12 @@ def escalations(count: int) -> tuple[EscalationEntry, ...]:
 
 def test_however_many_escalations_there_are_only_so_many_lines_wait_or_are_remembered_and_none_is_lost() -> None:
     asked = request(*(CRM.replace(target=f"crm-{number}") for number in range(40)))
-    memory = SignatureState.begin(asked.brief, AT).replace(escalations=escalations(100))
+    memory = SignatureState.begin(asked.brief, AT).within("escalations", entries=escalations(100))
     told, now = [], AT
     while True:
         memory = open_escalations(asked, memory, now)
-        assert sum(one.due_at is not None for one in memory.handoff.entries) <= ESCALATIONS_AT_MOST
-        assert len(memory.handoff.entries) <= 2 * ESCALATIONS_AT_MOST
+        assert sum(one.due_at is not None for one in memory.outbox.entries) <= ESCALATIONS_AT_MOST
+        assert len(memory.outbox.entries) <= 2 * ESCALATIONS_AT_MOST
         calls = hand_off_batch(asked.brief, None, memory, now).calls
         if not calls:
             break
@@ -318,13 +318,13 @@ def test_however_many_escalations_there_are_only_so_many_lines_wait_or_are_remem
 @pytest.mark.parametrize("targets", [(), (Target(target="hr", person="hr-desk"),)])
 def test_without_a_target_that_wants_it_nothing_is_opened(targets: tuple[Target, ...]) -> None:
     asked = a_request().replace(policy=Policy(handoff=targets))
-    memory = SignatureState.begin(asked.brief, AT).replace(escalations=escalations(3))
+    memory = SignatureState.begin(asked.brief, AT).within("escalations", entries=escalations(3))
     assert open_escalations(asked, memory, AT) is memory
 
 
 def test_of_a_task_it_is_told_as_well_by_its_own_id() -> None:
     asked = a_task(policy=Policy(handoff=(CRM,)))
-    memory = TaskState.begin(asked.task, AT).replace(escalations=escalations(1))
+    memory = TaskState.begin(asked.task, AT).within("escalations", entries=escalations(1))
     (call,) = hand_off_batch(asked.task, None, open_escalations(asked, memory, AT), AT).calls
     assert call.escalated == EscalatedTask(
         task="acme.account",
@@ -340,10 +340,12 @@ def test_of_a_task_it_is_told_as_well_by_its_own_id() -> None:
 
 def test_what_is_still_to_be_told_at_the_end_is_told_with_it() -> None:
     asked = request(ERP)
-    memory = open_escalations(asked, SignatureState.begin(asked.brief, AT).replace(escalations=escalations(1)), AT)
+    memory = open_escalations(
+        asked, SignatureState.begin(asked.brief, AT).within("escalations", entries=escalations(1)), AT
+    )
     came = subscribe(memory, Subscription(actor="a", workflow="w"), AT)
-    assert [one.target.target for one in came.handoff.entries] == ["erp/escalated-1"], "nothing has ended"
-    ended = open_hand_off(asked, came.replace(status=Status.SIGNED, settled_at=AT))
+    assert [one.target.target for one in came.outbox.entries] == ["erp/escalated-1"], "nothing has ended"
+    ended = open_hand_off(asked, came.within("lifecycle", status=Status.SIGNED, settled_at=AT))
     assert open_hand_off(asked, ended) == ended
     names = [call.target.target for call in hand_off_batch(asked.brief, None, ended, AT).calls]
     assert names[:3] == ["erp/escalated-1", "erp", "w"]
@@ -352,7 +354,9 @@ def test_what_is_still_to_be_told_at_the_end_is_told_with_it() -> None:
 def test_the_record_has_all_targets_of_the_ending_although_escalations_fill_the_first_batch() -> None:
     many = tuple(ERP.replace(target=f"t{number}") for number in range(ESCALATIONS_AT_MOST // 2))
     asked = request(*many)
-    memory = open_escalations(asked, SignatureState.begin(asked.brief, AT).replace(escalations=escalations(2)), AT)
-    ended = open_hand_off(asked, memory.replace(status=Status.SIGNED, settled_at=AT))
+    memory = open_escalations(
+        asked, SignatureState.begin(asked.brief, AT).within("escalations", entries=escalations(2)), AT
+    )
+    ended = open_hand_off(asked, memory.within("lifecycle", status=Status.SIGNED, settled_at=AT))
     assert all(call.escalated for call in hand_off_batch(asked.brief, None, ended, AT).calls)
-    assert ended.handoff.targets == many
+    assert ended.outbox.targets == many

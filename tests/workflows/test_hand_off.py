@@ -223,10 +223,10 @@ def test_a_wish_that_is_closed_by_the_time_it_is_decided_about_has_nobody_called
     wish = Replay(actor="ops", target="finance")
     known = ReplayState().wished("1", wish, AT).recalled(recorded(line("finance", DEAD)))
     closed = known.given_up("it was cancelled")
-    assert [one.state for one in closed.operations.entries] == [OperationState.REFUSED]
+    assert [one.state for one in closed.commands.entries] == [OperationState.REFUSED]
     decided = closed.decided(AT)
-    assert (decided.handoff, decided.operations, decided.asked) == (closed.handoff, closed.operations, ())
-    assert len(known.decided(AT).handoff.entries) == 1 + len(known.handoff.entries)
+    assert (decided.outbox, decided.commands, decided.asked) == (closed.outbox, closed.commands, ())
+    assert len(known.decided(AT).outbox.entries) == 1 + len(known.outbox.entries)
 
 
 async def test_a_store_that_is_away_is_waited_for() -> None:

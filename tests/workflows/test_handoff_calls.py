@@ -33,7 +33,11 @@ def line(person: str, outcome: NotificationOutcome) -> Delivered:
 
 def test_a_group_is_called_again_with_those_it_has_reached() -> None:
     targets = (Target(target="board", group="directors"), Target(target="hr", person="hr-desk"))
-    ended = SignatureState.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
+    ended = (
+        SignatureState.begin(BRIEF, AT)
+        .within("lifecycle", status=Status.SIGNED, settled_at=AT)
+        .open_outbox(targets, ())
+    )
     assert [call.reached for call in hand_off_batch(BRIEF, settled(BRIEF, ended), ended, AT).calls] == [(), ()]
     lines = (
         line("chair", NotificationOutcome.ACCEPTED),
@@ -45,15 +49,19 @@ def test_a_group_is_called_again_with_those_it_has_reached() -> None:
         HandoffResult(target="hr", ok=False, delivered=(line("hr-desk", NotificationOutcome.FAILED),)),
     )
     tried = ended.handed_off(results, AT)
-    assert tried.handoff.next_at is not None
-    board, hr = hand_off_batch(BRIEF, settled(BRIEF, tried), tried, tried.handoff.next_at).calls
+    assert tried.outbox.next_at is not None
+    board, hr = hand_off_batch(BRIEF, settled(BRIEF, tried), tried, tried.outbox.next_at).calls
     assert (board.attempt, board.reached) == (2, ("chair",))
     assert (hr.attempt, hr.reached) == (2, ())
 
 
 def test_whoever_must_hear_of_a_dead_target_is_told_once_and_not_again_by_a_repetition() -> None:
     targets = (Target(target="erp", url="https://erp.example"), Target(target="crm", url="https://crm.example"))
-    ended = SignatureState.begin(BRIEF, AT).replace(status=Status.SIGNED, settled_at=AT).hand_off(targets, ())
+    ended = (
+        SignatureState.begin(BRIEF, AT)
+        .within("lifecycle", status=Status.SIGNED, settled_at=AT)
+        .open_outbox(targets, ())
+    )
     results = (HandoffResult(target="erp", ok=False, gone=True), HandoffResult(target="crm", ok=False))
     first = handed_off(BRIEF, ended, results, AT)
     (alert,) = hand_off_batch(BRIEF, settled(BRIEF, first), first, AT).calls
@@ -61,16 +69,16 @@ def test_whoever_must_hear_of_a_dead_target_is_told_once_and_not_again_by_a_repe
     assert alert.notice is not None and alert.notice.key == "r/undelivered/legal-desk"
     told = line("on-call", NotificationOutcome.ACCEPTED).replace(key="r/undelivered/on-call", stage="undelivered")
     again = handed_off(BRIEF, first, (HandoffResult(target=alert.target.target, ok=False, delivered=(told,)),), AT)
-    assert again.handoff.next_at is not None
+    assert again.outbox.next_at is not None
     retried, _ = sorted(
-        hand_off_batch(BRIEF, settled(BRIEF, again), again, again.handoff.next_at).calls,
+        hand_off_batch(BRIEF, settled(BRIEF, again), again, again.outbox.next_at).calls,
         key=lambda call: call.target.target,
     )
     assert retried.reached == ("on-call",)
     both = (HandoffResult(target="crm", ok=False, gone=True), HandoffResult(target=retried.target.target, ok=True))
-    second = handed_off(BRIEF, again, both, again.handoff.next_at)
-    assert second.handoff.next_at is None
-    assert [one.target for one in second.handoff.dead] == ["erp", "crm"]
+    second = handed_off(BRIEF, again, both, again.outbox.next_at)
+    assert second.outbox.next_at is None
+    assert [one.target for one in second.outbox.dead] == ["erp", "crm"]
 
 
 @pytest.mark.parametrize("asked", [1e9, 999_999_999_999, float("inf")])

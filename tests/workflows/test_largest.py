@@ -99,25 +99,25 @@ def test_ten_times_the_lines_are_remembered_by_their_last_and_all_leave_in_order
             page = progress.page
             kept += [line.key for line in page.lines] if page else []
             progress = progress.paged(page)
-            assert len(progress.ledger.lines) <= LINES_AT_MOST
-            assert len(progress.ledger.marks) <= 2
-    kept += [line.key for line in progress.ledger.leaving + progress.ledger.lines]
+            assert len(progress.notifications.lines) <= LINES_AT_MOST
+            assert len(progress.notifications.marks) <= 2
+    kept += [line.key for line in progress.notifications.leaving + progress.notifications.lines]
     assert kept == [
         f"msa-0042/reminder-{number}/{person}"
         for number in range(1, 5 * LINES_AT_MOST + 1)
         for person in ("customer-signer", "chief-executive")
     ]
-    assert all(key in progress.ledger.known for key in kept)
-    assert f"msa-0042/reminder-{5 * LINES_AT_MOST + 1}/customer-signer" not in progress.ledger.known
+    assert all(key in progress.notifications.known for key in kept)
+    assert f"msa-0042/reminder-{5 * LINES_AT_MOST + 1}/customer-signer" not in progress.notifications.known
 
 
 def test_a_time_that_somebody_chose_before_another_keeps_its_own_line_also_when_the_later_one_was_first() -> None:
     progress = told(SignatureState.begin(a_request().brief, AT), "customer-signer", "snooze-2")
     for number in range(1, LINES_AT_MOST + 1):
         progress = told(progress, "customer-signer", f"reminder-{number}")
-    assert [mark.stage for mark in progress.ledger.marks] == ["snooze-2", f"reminder-{LINES_AT_MOST // 2}"]
+    assert [mark.stage for mark in progress.notifications.marks] == ["snooze-2", f"reminder-{LINES_AT_MOST // 2}"]
     snoozes = [f"msa-0042/snooze-{number}/customer-signer" for number in (1, 2, 3)]
-    assert [key in progress.ledger.known for key in snoozes] == [False, True, False]
+    assert [key in progress.notifications.known for key in snoozes] == [False, True, False]
 
 
 def work(doing: Callable[[], object]) -> int:
@@ -217,8 +217,8 @@ def test_ten_times_the_timeline_stays_within_its_bound() -> None:
     progress = SignatureState.begin(a_request().brief, AT)
     for number in range(10 * LINES_AT_MOST):
         progress = progress.note(AT, EventType.PROBLEM, None, None, about=number).paged(progress.page)
-        assert len(progress.timeline) <= LINES_AT_MOST
-        assert len(progress.past) <= LINES_AT_MOST
+        assert len(progress.timeline.entries) <= LINES_AT_MOST
+        assert len(progress.timeline.leaving) <= LINES_AT_MOST
 
 
 def test_an_outage_that_alternates_between_codes_is_told_once_of_each() -> None:
@@ -226,8 +226,12 @@ def test_an_outage_that_alternates_between_codes_is_told_once_of_each() -> None:
     for hour in range(300):
         code = Code.UNREACHABLE if hour % 2 else Code.UNAUTHORISED
         now = AT + timedelta(hours=hour)
-        progress = progress.trouble(code, "away", now, now + timedelta(hours=1))
-    assert [entry.what for entry in progress.timeline] == ["started", "problem unauthorised", "problem unreachable"]
+        progress = progress.report_problem(code, "away", now, now + timedelta(hours=1))
+    assert [entry.what for entry in progress.timeline.entries] == [
+        "started",
+        "problem unauthorised",
+        "problem unreachable",
+    ]
 
 
 def test_what_the_calendar_forbids_leaves_no_line_before_it_was_due() -> None:
@@ -245,8 +249,8 @@ def test_what_the_calendar_forbids_leaves_no_line_before_it_was_due() -> None:
     waiting = SignatureState.begin(a_request().brief, AT).observe(sent, AT)
     waiting = waiting.planned(Schedule(due_at=AT + timedelta(days=30), dropped=(dropped,)), AT)
     seen = sent.replace(signers=(signer,))
-    assert waiting.observe(seen, AT + timedelta(days=1)).notifications == ()
-    [line] = waiting.observe(seen, AT + timedelta(days=4)).notifications
+    assert waiting.observe(seen, AT + timedelta(days=1)).notifications.remembered == ()
+    [line] = waiting.observe(seen, AT + timedelta(days=4)).notifications.remembered
     assert line.why == Reason.TOO_SOON
 
 
@@ -306,12 +310,12 @@ def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(peop
     whole = Schedule(due_at=AT + timedelta(days=reminders + 1), moments=_every_day(names, reminders))
     now, plans, told_of = AT, 0, 0
     while told_of < people * reminders:
-        if progress.agenda is None or is_used_up(progress.agenda, progress):
+        if progress.plan.schedule is None or is_used_up(progress.plan.schedule, progress):
             progress = progress.planned(nearest(whole, planning_of(request, request.subject, progress, now)), now)
-            assert progress.agenda is not None
-            assert not is_used_up(progress.agenda, progress)
+            assert progress.plan.schedule is not None
+            assert not is_used_up(progress.plan.schedule, progress)
             plans += 1
-        match next_step(progress.agenda, progress, now):
+        match next_step(progress.plan.schedule, progress, now):
             case Remind(moments) if moments:
                 lines = tuple(_line(one) for one in moments)
                 progress = progress.paged(progress.page).told(lines, now)

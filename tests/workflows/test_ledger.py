@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from tests.workflows.stage import PARALLEL, a_request
 from workflows.follow_up.commands import extend
-from workflows.follow_up.notification_log import PendingDevice, left_open
-from workflows.follow_up.notifications import explained
+from workflows.follow_up.notification_log import PendingDevice, explained, left_open
 from workflows.model.commands import Extension
 from workflows.model.notifications import (
     Channel,
@@ -49,7 +48,7 @@ def seen(status: Status, **states: SignerState) -> DocumentSeen:
 
 
 def lines(progress: SignatureState) -> dict[tuple[str, str], str | None]:
-    return {(line.stage, line.person): line.why for line in progress.notifications}
+    return {(line.stage, line.person): line.why for line in progress.notifications.remembered}
 
 
 def test_one_declines_and_the_plan_of_the_other_is_not_forgotten() -> None:
@@ -84,7 +83,7 @@ def test_what_a_later_plan_leaves_out_has_its_line_in_the_end() -> None:
 
 def test_an_escalation_that_went_to_somebody_else_in_the_end_leaves_no_second_line() -> None:
     elsewhere = PLANNED.planned(Schedule(due_at=DUE, moments=(ALERT.replace(to="deputy"),)), START)
-    alerted = elsewhere.escalated((ALERT.replace(to="deputy"),), START)
+    alerted = elsewhere.alerted((ALERT.replace(to="deputy"),), START)
     signed = alerted.observe(seen(Status.SENT, customer_signer=SignerState.SIGNED), START)
     assert not {person for stage, person in lines(signed) if stage == "escalation"}
 
@@ -94,14 +93,14 @@ def test_a_second_place_for_the_same_alternate_is_planned_anew_instead_of_being_
         Reassignment(from_=one, to="chair", reason=EscalationReason.ESCALATION, who="x") for one in (FIRST, SECOND)
     )
     by_hand = both[1].replace(reason=EscalationReason.MANUAL)
-    assert PLANNED.to_reassign(*both).reassigned(both[0], START).reassigning == ()
-    assert PLANNED.to_reassign(both[0], by_hand).reassigned(both[0], START).reassigning == (by_hand,)
+    assert PLANNED.to_reassign(*both).reassigned(both[0], START).escalations.wanted == ()
+    assert PLANNED.to_reassign(both[0], by_hand).reassigned(both[0], START).escalations.wanted == (by_hand,)
 
 
 def test_a_place_that_could_not_be_handed_over_is_planned_anew_as_an_alert() -> None:
     wanted = Reassignment(from_=FIRST, to="chair", reason=EscalationReason.ESCALATION, who="x")
     refused = PLANNED.to_reassign(wanted).not_reassigned(wanted, "forwarding is off", START)
-    assert (refused.not_handed_over, refused.agenda, refused.escalations) == ((FIRST,), None, ())
+    assert (refused.escalations.refused, refused.plan.schedule, refused.escalations.entries) == ((FIRST,), None, ())
 
 
 def test_each_alert_to_one_person_has_the_reason_of_its_own_signer() -> None:

@@ -6,7 +6,7 @@ from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World
 from tests.workflows.stage import PARALLEL, Story, a_request, begin, workers
-from workflows.follow_up.slots import PEOPLE_AT_MOST
+from workflows.follow_up.view import PEOPLE_AT_MOST
 from workflows.model.commands import Answer, Question
 from workflows.model.signature import SignerState
 from workflows.model.subject import Participant, Status

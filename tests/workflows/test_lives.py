@@ -60,10 +60,10 @@ def assert_systems_hear_of_every_escalation(life: Life) -> None:
     end = life.history[-1][1]
     wanted = [
         f"erp/escalated-{number}"
-        for number, entry in enumerate(end.escalations, 1)
+        for number, entry in enumerate(end.escalations.entries, 1)
         if life.policy.handoff and entry.reason is not EscalationReason.MANUAL
     ]
-    lines = {line.target: line for line in end.handoff.lines}
+    lines = {line.target: line for line in end.outbox.lines}
     assert [target for target in lines if "escalated" in target] == wanted
     for target in wanted:
         assert lines[target].state in (HandoffState.DONE, HandoffState.DEAD)
@@ -76,11 +76,11 @@ def assert_it_ended(life: Life, settled: Settled) -> None:
     cancelled = (Status.CANCELLED, Status.EXPIRED)
     assert settled.outcome is end.status
     assert life.world.status in (None, settled.outcome) or {life.world.status, settled.outcome} == {*cancelled}
-    assert end.handoff.next_at is None
+    assert end.outbox.next_at is None
     if settled.outcome is not Status.SIGNED:
-        done = {line.person for line in end.notifications if line.stage in ("settled", "reassigned")}
-        assert {entry.to for entry in end.escalations} <= done
-    assert end.operations.open == ()
+        done = {line.person for line in end.notifications.remembered if line.stage in ("settled", "reassigned")}
+        assert {entry.to for entry in end.escalations.entries} <= done
+    assert end.commands.open == ()
 
 
 def assert_nobody_is_woken(life: Life) -> None:
@@ -89,8 +89,8 @@ def assert_nobody_is_woken(life: Life) -> None:
         hours = OpenHours.of(life.people[sent.person], life.policy)
         assert hours.open_at(sent.at) or hours.open_at(sent.at - TO_SEND), sent
     for sent in nudges(life, *NUDGES, "escalation"):
-        stops = state_at(life, sent.at - TO_SEND).stops
-        assert all(stop.kind is StopKind.PROBLEM for stop in stops) or not state_at(life, sent.at).stops, sent
+        stops = state_at(life, sent.at - TO_SEND).clock.stops
+        assert all(stop.kind is StopKind.PROBLEM for stop in stops) or not state_at(life, sent.at).clock.stops, sent
 
 
 def assert_nobody_is_nudged_in_vain(life: Life) -> None:
@@ -112,9 +112,9 @@ def assert_nothing_is_said_twice(life: Life) -> None:
     end = life.history[-1][1]
     told = Counter((one.stage, one.person, one.about, one.device) for one in life.world.sent)
     assert not [one for one, times in told.items() if times > 1]
-    escalated = Counter(entry.from_ for entry in end.escalations if entry.reason != "manual")
+    escalated = Counter(entry.from_ for entry in end.escalations.entries if entry.reason != "manual")
     assert not [one for one, times in escalated.items() if times > 1]
-    assert len({line.key for line in end.notifications}) == len(end.notifications)
+    assert len({line.key for line in end.notifications.remembered}) == len(end.notifications.remembered)
 
 
 def assert_nothing_disappears(life: Life) -> None:
@@ -124,44 +124,48 @@ def assert_nothing_disappears(life: Life) -> None:
     store.
     """
     end = life.history[-1][1]
-    lines = (line for _, known in life.history for line in (*known.ledger.leaving, *known.notifications))
+    lines = (
+        line for _, known in life.history for line in (*known.notifications.leaving, *known.notifications.remembered)
+    )
     keys = {line.key for line in lines}
-    gone = {entry.from_ for entry in end.escalations}
-    gone |= {one.person for one in end.signatures.signers if one.state is SignerState.REASSIGNED}
-    gone |= {line.key.rpartition("/")[2] for line in end.notifications if line.stage == "escalation"}
-    stages = {line.stage for line in end.notifications}
-    until = {one.person: one.at if one.acted else end.settled_at for one in end.signatures.signers}
+    gone = {entry.from_ for entry in end.escalations.entries}
+    gone |= {one.person for one in end.slots.signers if one.state is SignerState.REASSIGNED}
+    gone |= {line.key.rpartition("/")[2] for line in end.notifications.remembered if line.stage == "escalation"}
+    stages = {line.stage for line in end.notifications.remembered}
+    until = {one.person: one.at if one.acted else end.lifecycle.settled_at for one in end.slots.signers}
     latest = {(moment.stage, moment.person): moment for moment in planned(life)}
     for moment in latest.values():
-        over = until.get(moment.person) or end.settled_at
+        over = until.get(moment.person) or end.lifecycle.settled_at
         if moment.suppressed and over and moment.at > over:
             continue
         happened = moment.person in gone and moment.kind in (ActionType.ESCALATE, ActionType.ESCALATED)
         # Of an open question somebody else may have heard by then.
         happened |= moment.kind is ActionType.QUESTION and moment.stage in stages
-        assert key_of(end.request, moment) in keys or happened, moment
+        assert key_of(end.id, moment) in keys or happened, moment
 
 
 def assert_the_last_word_is_heeded(life: Life) -> None:
     """Nothing expires before its grace is over, while the clocks stand, or soon after a last word that failed."""
-    expired = [(at, one) for at, one in life.history if one.ending and one.ending.outcome is Status.EXPIRED]
+    expired = [
+        (at, one) for at, one in life.history if one.lifecycle.ending and one.lifecycle.ending.outcome is Status.EXPIRED
+    ]
     if not expired:
         return
     at, progress = expired[0]
-    assert not progress.stops
+    assert not progress.clock.stops
     assert at >= agenda_at(life, at).over_at
-    if isinstance(progress.due, datetime):
-        assert at >= progress.due
-    pending = {signer.person for signer in progress.signatures.pending}
-    for line in progress.notifications:
+    if isinstance(progress.plan.due, datetime):
+        assert at >= progress.plan.due
+    pending = {signer.person for signer in progress.slots.pending}
+    for line in progress.notifications.remembered:
         if (
             line.stage.startswith(("warning", "overdue"))
             and line.person in pending
             and line.outcome is NotificationOutcome.FAILED
         ):
             assert at - line.at >= timedelta(hours=24), line
-    warned = {line.person for line in progress.notifications if line.stage.startswith("warning")}
-    warnings = progress.agenda.moments if progress.agenda else ()
+    warned = {line.person for line in progress.notifications.remembered if line.stage.startswith("warning")}
+    warnings = progress.plan.schedule.moments if progress.plan.schedule else ()
     assert {m.person for m in warnings if m.kind is ActionType.WARN and m.person in pending} <= warned
 
 
@@ -169,24 +173,24 @@ def assert_the_clocks_stand(life: Life) -> None:
     """No clock runs ahead of the time or back before the turn, and the window moves by the time that it stood."""
     stood, since = timedelta(), None
     for at, progress in life.history:
-        for signer in progress.signatures.signers:
+        for signer in progress.slots.signers:
             if signer.clock_from and signer.turn_at:
                 assert signer.turn_at <= signer.clock_from <= at
-        assert bool(progress.stops) is (progress.stopped_at is not None)
-        if progress.sent_at is None or progress.window_from is None or progress.status.ended:
+        assert bool(progress.clock.stops) is (progress.clock.stopped_at is not None)
+        if progress.document.sent_at is None or progress.plan.window_from is None or progress.status.ended:
             continue
-        if progress.stops:
-            since = since or max(progress.sent_at, min(stop.since for stop in progress.stops))
+        if progress.clock.stops:
+            since = since or max(progress.document.sent_at, min(stop.since for stop in progress.clock.stops))
         elif since is not None:
             stood, since = stood + (at - since), None
         if since is None:
-            assert abs(progress.window_from - progress.sent_at - stood) < timedelta(minutes=1)
+            assert abs(progress.plan.window_from - progress.document.sent_at - stood) < timedelta(minutes=1)
 
 
 def assert_no_question_holds_up_for_long(life: Life) -> None:
     """The clocks stand for an unanswered question for the policy's time, and what outages and pauses add to it."""
     for at, progress in life.history:
-        question = progress.stop(StopKind.QUESTION)
+        question = progress.clock.stop(StopKind.QUESTION)
         assert question is None or at - question.since <= PAUSE + OUTAGES_AND_PAUSES
 
 
@@ -213,7 +217,7 @@ def nudges(life: Life, *stages: str) -> Iterator[Sent]:
 def planned(life: Life) -> Iterator[ScheduledAction]:
     """Every moment that was ever in a plan which the request followed."""
     for _, progress in life.history:
-        if agenda := progress.agenda:
+        if agenda := progress.plan.schedule:
             yield from (one for one in (*agenda.moments, *agenda.dropped) if one.kind.tells)
 
 

@@ -35,27 +35,33 @@ NEWS: tuple[NotificationOrder, ...] = (
     notice_to(a_request(*PARALLEL).subject, "ready", "customer-signer", NoticeAction.SIGN),
 )
 LEFT_OPEN = PendingDevice(notice=NEWS[0], devices=("phone",), tries=1, at=START)
-EVERYTHING = SENT.replace(
-    document="d",
-    unread=True,
-    ending=Ending(outcome=Status.CANCELLED, who="legal-desk", why="superseded"),
-    status=Status.CONVERTING,
-    reassigning=(WANTED,),
-    agenda=Schedule(due_at=EXPIRY.at, moments=(EXPIRY,)),
-    stops=(PAUSE,),
-    reminder=AskedReminder(number=1, who="legal-desk"),
-    stragglers=PendingDevices(entries=(LEFT_OPEN,)),
+ENDING = Ending(outcome=Status.CANCELLED, who="legal-desk", why="superseded")
+PLAN = SENT.plan.replace(
+    schedule=Schedule(due_at=EXPIRY.at, moments=(EXPIRY,)), reminder=AskedReminder(number=1, who="legal-desk")
 )
-IN_ORDER: tuple[tuple[Move, dict[str, object]], ...] = (
-    (Precondition.LOOK, {"unread": False}),
-    (Precondition.CLOSE, {"ending": None}),
-    (Precondition.PREPARE, {"status": Status.SENT}),
-    (ReassignSlot(WANTED), {"reassigning": ()}),
-    (Paused(PAUSE), {"stops": ()}),
-    (Announce(NEWS), {}),
-    (RemindNow(), {"reminder": None}),
-    (RetryDevices((LEFT_OPEN,)), {"stragglers": PendingDevices()}),
-    (Wait(EXPIRY), {}),
+EVERYTHING = SENT.replace(
+    document=SENT.document.replace(id="d", unread=True),
+    lifecycle=SENT.lifecycle.replace(ending=ENDING, status=Status.CONVERTING),
+    escalations=SENT.escalations.replace(wanted=(WANTED,)),
+    plan=PLAN,
+    clock=SENT.clock.replace(stops=(PAUSE,)),
+    notifications=SENT.notifications.replace(devices=PendingDevices(entries=(LEFT_OPEN,))),
+)
+OPEN = EVERYTHING.replace(
+    document=EVERYTHING.document.replace(unread=False),
+    lifecycle=EVERYTHING.lifecycle.replace(ending=None, status=Status.SENT),
+    escalations=SENT.escalations,
+)
+IN_ORDER: tuple[tuple[Move, tuple[str, dict[str, object]] | None], ...] = (
+    (Precondition.LOOK, ("document", {"unread": False})),
+    (Precondition.CLOSE, ("lifecycle", {"ending": None})),
+    (Precondition.PREPARE, ("lifecycle", {"status": Status.SENT})),
+    (ReassignSlot(WANTED), ("escalations", {"wanted": ()})),
+    (Paused(PAUSE), ("clock", {"stops": ()})),
+    (Announce(NEWS), None),
+    (RemindNow(), ("plan", {"reminder": None})),
+    (RetryDevices((LEFT_OPEN,)), ("notifications", {"devices": PendingDevices()})),
+    (Wait(EXPIRY), None),
 )
 """What is next while all that comes after it wants to be done as well, and what takes it away."""
 
@@ -69,19 +75,22 @@ def test_once_it_is_done_what_comes_after_it_is_next(done: int) -> None:
     memory, news = EVERYTHING, NEWS
     for move, taken_away in IN_ORDER[:done]:
         assert next_action(memory, news, START) == move
-        memory, news = memory.replace(**taken_away), () if isinstance(move, Announce) else news
+        news = () if isinstance(move, Announce) else news
+        if taken_away:
+            part, changes = taken_away
+            memory = memory.within(part, **changes)
     assert next_action(memory, news, START) == IN_ORDER[done][0]
 
 
 def test_what_is_planned_waits_for_no_phone_that_was_left_open() -> None:
-    memory = EVERYTHING.replace(unread=False, ending=None, status=Status.SENT, reassigning=(), stops=(), reminder=None)
+    memory = OPEN.within("clock", stops=()).within("plan", reminder=None)
     assert next_action(memory, (), START) == RetryDevices((LEFT_OPEN,))
     assert next_action(memory, (), EXPIRY.at) == Expire(EXPIRY)
     assert next_action(memory, (), START - timedelta(seconds=1)) == Wait(EXPIRY)
 
 
 def test_without_a_plan_it_is_planned_before_anybody_is_told() -> None:
-    unplanned = EVERYTHING.replace(unread=False, ending=None, status=Status.SENT, reassigning=(), agenda=None)
+    unplanned = OPEN.within("plan", schedule=None)
     assert [type(move) for move in moves(unplanned, NEWS, START)] == [PlanSchedule, Paused, Announce, RemindNow]
 
 

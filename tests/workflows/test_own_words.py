@@ -62,5 +62,5 @@ def test_no_words_of_people_stand_anywhere_else_in_a_record(ended: SignatureStat
 
 def test_a_reason_of_ours_is_nobody_s_words() -> None:
     expired = asked_and_paused().end(Status.EXPIRED, START, by="countersign")
-    said = [entry.what for entry in expired.timeline if entry.said]
+    said = [entry.what for entry in expired.timeline.entries if entry.said]
     assert said == ["paused"]

@@ -59,7 +59,7 @@ def test_the_agenda_of_a_hundred_signers_with_every_warning_that_a_policy_may_ha
 def test_the_memory_of_a_hundred_signers_that_goes_on_in_a_fresh_run() -> None:
     request = SignatureInput(brief=_brief(), policy=Policy())
     known = SignatureState.begin(request.brief, AT).planned(_agenda(), AT)
-    known = known.replace(planned_once=_moments("earlier", REMINDERS_AT_ONCE * 3 // 100 + 1)[:700])
+    known = known.within("plan", planned_once=_moments("earlier", REMINDERS_AT_ONCE * 3 // 100 + 1)[:700])
     for number in range(2 * LINES_AT_MOST // len(SIGNERS)):
         known = known.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
     for number in range(LINES_AT_MOST):
@@ -83,7 +83,7 @@ def test_what_the_memory_has_of_phones_left_open_and_the_call_that_tries_them_ag
     assert len(entries) == STRAGGLERS_AT_MOST
     without = SignatureInput(brief=_brief(), policy=Policy(), carried=SignatureState.begin(_brief(), AT))
     crowded = without.replace(
-        carried=SignatureState.begin(_brief(), AT).replace(stragglers=PendingDevices(entries=entries))
+        carried=SignatureState.begin(_brief(), AT).within("notifications", devices=PendingDevices(entries=entries))
     )
     assert b"stragglers" not in terse_data_converter.payload_converter.to_payload(without).data
     assert _bytes(crowded) - _bytes(without) < AT_MOST // 2
@@ -101,7 +101,7 @@ def test_the_memory_and_a_batch_while_as_many_groups_have_begun_as_may() -> None
     )
     request = SignatureInput(brief=_brief(), policy=Policy())
     known = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board")
-    known = known.replace(handoff=ledger.replace(entries=(*begun, *ledger.entries[GROUPS_AT_MOST:])))
+    known = known.replace(outbox=ledger.replace(entries=(*begun, *ledger.entries[GROUPS_AT_MOST:])))
     batch = hand_off_batch(request.subject, None, known, AT)
     assert len(batch.calls) == GROUPS_AT_ONCE
     assert _bytes(batch) < AT_MOST
@@ -113,16 +113,16 @@ def test_however_many_groups_are_told_so_many_have_begun_and_what_all_have_heard
     groups = tuple(Target(target=f"group-{n}", group=f"group-{n}") for n in range(10 * GROUPS_AT_MOST))
     request = SignatureInput(brief=_brief(), policy=Policy())
     known, now = SignatureState.begin(request.brief, AT).end(Status.SIGNED, AT, by="board"), AT
-    known = known.replace(handoff=Outbox.open(groups, (), AT))
+    known = known.replace(outbox=Outbox.open(groups, (), AT))
     told: Counter[str] = Counter()
-    while due_at := known.handoff.next_at:
+    while due_at := known.outbox.next_at:
         now = max(now, due_at)
         batch = hand_off_batch(request.subject, None, known, now)
         assert 0 < len(batch.calls) <= GROUPS_AT_ONCE
         known = known.handed_off(tuple(_all_but_one(call, told) for call in batch.calls), now).paged(batch.page)
-        assert sum(entry.begun for entry in known.handoff.entries) <= GROUPS_AT_MOST
-        assert len(known.ledger.marks) + len(known.ledger.leaving) <= LINES_AT_MOST
-    assert {entry.state for entry in known.handoff.entries} == {HandoffState.DONE}
+        assert sum(entry.begun for entry in known.outbox.entries) <= GROUPS_AT_MOST
+        assert len(known.notifications.marks) + len(known.notifications.leaving) <= LINES_AT_MOST
+    assert {entry.state for entry in known.outbox.entries} == {HandoffState.DONE}
     assert set(told.values()) == {1} and len(told) == 29 * len(groups)
 
 

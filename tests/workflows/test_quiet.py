@@ -249,8 +249,8 @@ def test_an_alert_that_is_held_is_forgotten_with_the_end() -> None:
     key = f"acme.1.1/escalation/{CUSTOMER}/ada"
     alert = HeldBack(key=key, stage="escalation", person=CUSTOMER, at=now, until=now + DAY, says="1 notice in 1 day")
     held = TaskState.begin(task, now).held_back((alert,), now)
-    assert held.held_until(now) == now + DAY
-    assert held.end(Status.DONE, now, by=OWNER).held_until(now) is None
+    assert held.notifications.next_held(now) == now + DAY
+    assert held.end(Status.DONE, now, by=OWNER).notifications.next_held(now) is None
 
 
 async def test_whoever_is_asked_instead_is_spared_nothing_and_the_first_rings_no_more(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def with_everything_pending(text: str) -> SignatureState:
     """A request of the longest ids and texts, in trouble, with every kind of wish outstanding many times."""
     brief = a_request(*(Participant(person=person(n), order=1) for n in range(100)), name=LONGEST_ID).brief
     sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
-    known = SignatureState.begin(brief, NOW).observe(sent, NOW).trouble(Code.UNREACHABLE, text, NOW, NOW)
+    known = SignatureState.begin(brief, NOW).observe(sent, NOW).report_problem(Code.UNREACHABLE, text, NOW, NOW)
     actor, to = "a" * NAME_AT_MOST, person(777)
     for number in range(30):
         for word, effect, wish in (
@@ -74,12 +74,12 @@ def with_everything_pending(text: str) -> SignatureState:
 @pytest.mark.parametrize("text", [WORST, FOUR_BYTES, "\\" * TEXT_AT_MOST])
 def test_a_receipt_is_below_a_kilobyte_with_the_longest_texts(text: str) -> None:
     known = with_everything_pending(text)
-    ended = known.not_reassigned(known.reassigning[0], text, NOW)
+    ended = known.not_reassigned(known.escalations.wanted[0], text, NOW)
     request = a_request(name=LONGEST_ID)
     receipts = [
         receipt(progress, show(request, progress, NOW), operation)
         for progress in (known, ended, known.end_unseen(NOW))
-        for operation in progress.operations.entries
+        for operation in progress.commands.entries
     ]
     assert max(map(written, receipts)) < RECEIPT_BYTES_AT_MOST
     assert receipts[0].further == OPERATIONS_REMEMBERED - 3
@@ -213,5 +213,5 @@ def test_hand_overs_that_are_pending_count_as_well() -> None:
         wish = Delegation(actor="x", signer="customer-signer", to=f"deputy-{number}")
         if operations.refuse_delegate(known, wish, "legal-desk") is None:
             known = operations.delegate(known, wish, NOW)
-    assert len(known.reassigning) == REASSIGNMENTS_AT_MOST
+    assert len(known.escalations.wanted) == REASSIGNMENTS_AT_MOST
     assert operations.refuse_delegate(known, wish, "legal-desk") == "the request was handed over too often already"

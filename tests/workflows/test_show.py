@@ -31,8 +31,7 @@ from workflows.follow_up.input import planning_of
 from workflows.follow_up.notification_log import NotificationLog
 from workflows.follow_up.notifications import open_hand_off
 from workflows.follow_up.record import settled_record
-from workflows.follow_up.slots import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, listed_people
-from workflows.follow_up.view import details, stage_of, stamp
+from workflows.follow_up.view import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, details, listed_people, stage_of, stamp
 from workflows.model.commands import Extension
 from workflows.model.schedule import ActionType, EscalationReason, Schedule, ScheduledAction
 from workflows.model.signature import DocumentSeen
@@ -46,7 +45,7 @@ REQUEST = a_request()
 
 
 def following(progress: SignatureState, agenda: Schedule, now: datetime) -> Next | None:
-    return show(REQUEST, progress.replace(agenda=agenda), now).next
+    return show(REQUEST, progress.within("plan", schedule=agenda), now).next
 
 
 @pytest.mark.parametrize(
@@ -55,9 +54,9 @@ def following(progress: SignatureState, agenda: Schedule, now: datetime) -> Next
         (SENT, START, NextStep.REMIND, REMINDERS[0]),
         (told(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.moments[3]),
         (ALERTED, AGENDA.moments[3].at, NextStep.REMIND, HEARD),
-        (ESCALATED.replace(ledger=NotificationLog()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
-        (told(told(SENT, *REMINDERS).escalated((AGENDA.moments[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
-        (told(ALL_TOLD, HEARD).escalated((AGENDA.moments[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
+        (ESCALATED.replace(notifications=NotificationLog()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
+        (told(told(SENT, *REMINDERS).alerted((AGENDA.moments[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
+        (told(ALL_TOLD, HEARD).alerted((AGENDA.moments[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
     ],
 )
 def test_the_next_step_has_a_word_of_the_contract(
@@ -77,7 +76,7 @@ def test_there_is_an_answer_to_every_plan_at_every_time(
     planned: list[ScheduledAction], day: float, progress: SignatureState
 ) -> None:
     agenda = Schedule(due_at=EXPIRY.at, moments=tuple(planned))
-    shown = show(REQUEST, progress.replace(agenda=agenda), START + timedelta(days=day))
+    shown = show(REQUEST, progress.within("plan", schedule=agenda), START + timedelta(days=day))
     assert shown.says.startswith(f"Waiting for {FIRST}")
     assert shown.next is not None
     assert shown.next.what is not NextStep.HAND_OFF
@@ -105,7 +104,7 @@ def test_only_silence_is_an_escalation_to_lists_and_counts_as_a_step_up(
 
 def test_an_alert_about_somebody_absent_says_so() -> None:
     absent = moment(1, ActionType.ESCALATE, "escalation", to="chair").replace(reason=EscalationReason.ABSENCE)
-    assert [entry.reason for entry in SENT.escalated((absent,), START).escalations] == [EscalationReason.ABSENCE]
+    assert [entry.reason for entry in SENT.alerted((absent,), START).escalations.entries] == [EscalationReason.ABSENCE]
 
 
 @pytest.mark.parametrize(
@@ -154,4 +153,4 @@ def test_a_due_date_that_was_moved_is_told_before_anything_is_planned_for_it(due
     planned, wish = SENT.planned(AGENDA, START), Extension(actor="legal-desk", due=due)
     assert "until" in show(REQUEST, planned, START).says
     moved = recorded(operations.extend(planned, wish, START), "extend-1", wish, START)
-    assert show(REQUEST, moved, START).says == f"Waiting for {SENT.awaited.pending[0].person} until {until}"
+    assert show(REQUEST, moved, START).says == f"Waiting for {SENT.slots.pending[0].person} until {until}"

@@ -132,11 +132,13 @@ def test_a_hint_for_several_is_a_repeated_one_only_if_all_of_them_were_heard() -
 
     hint = ProviderEvent(id="e-2", type="signed", at=NOW, also=("e-1",))
     heard = (
-        SignatureState.begin(a_request().brief, NOW).notify_of(hint.replace(id="e-1", also=())).replace(unread=False)
+        SignatureState.begin(a_request().brief, NOW)
+        .notify_of(hint.replace(id="e-1", also=()))
+        .within("document", unread=False)
     )
-    assert heard.notify_of(hint).unread
-    assert heard.notify_of(hint).events_seen == ("e-1", "e-2")
-    both = heard.notify_of(hint).replace(unread=False)
+    assert heard.notify_of(hint).document.unread
+    assert heard.notify_of(hint).document.events_seen == ("e-1", "e-2")
+    both = heard.notify_of(hint).within("document", unread=False)
     assert both.notify_of(hint) == both
 
 
@@ -149,11 +151,11 @@ def test_who_signs_in_the_very_instant_of_the_due_date_is_in_time(after: int, la
     sent = SignatureState.begin(a_request().brief, NOW).planned(
         Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW
     )
-    [first, *_] = sent.signatures.places
+    [first, *_] = sent.slots.places
     signed = SignerSeen(person=first.person, state=SignerState.SIGNED, at=at)
     seen = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=(signed,))
     known = sent.observe(DocumentSeen(document="d", status=Status.SENT, raw="se"), NOW).observe(seen, at)
-    place = known.signatures.of(first.person)
+    place = known.slots.of(first.person)
     assert place is not None and known.acted_late(place) is late
 
 
@@ -164,10 +166,10 @@ def test_of_ten_times_as_many_and_as_long_ids_as_are_remembered_a_request_keeps_
     ids = tuple(f"{number:04}".rjust(ID_AT_MOST * 10, "e") for number in range(EVENTS_REMEMBERED * 10))
     hint = ProviderEvent(id=ids[0], type="t" * 100_000, at=NOW, also=ids[1:])
     heard = SignatureState.begin(a_request().brief, NOW).notify_of(hint)
-    assert heard.unread
-    assert len(heard.events_seen) == EVENTS_REMEMBERED
-    assert {len(id) for id in heard.events_seen} == {ID_AT_MOST}
+    assert heard.document.unread
+    assert len(heard.document.events_seen) == EVENTS_REMEMBERED
+    assert {len(id) for id in heard.document.events_seen} == {ID_AT_MOST}
     assert len(heard.model_dump_json()) < 10_000
-    read = heard.replace(unread=False)
+    read = heard.within("document", unread=False)
     assert read.notify_of(hint) is read
-    assert read.notify_of(hint.replace(id="e-1", also=())).unread
+    assert read.notify_of(hint.replace(id="e-1", also=())).document.unread

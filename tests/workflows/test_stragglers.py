@@ -278,7 +278,7 @@ def remembered(*entries: PendingDevice) -> SignatureState:
     """A request of which these are left open."""
     seen = DocumentSeen(document="d", status=Status.SENT, raw="se")
     sent = SignatureState.begin(a_request(*PARALLEL).brief, NOW).observe(seen, NOW)
-    return sent.replace(stragglers=PendingDevices(entries=entries))
+    return sent.within("notifications", devices=PendingDevices(entries=entries))
 
 
 OTHER = "chief-executive"
@@ -311,17 +311,17 @@ def signed(known: SignatureState) -> SignatureState:
 def test_nobody_is_told_later_what_is_untrue_by_then(
     happens: Callable[[SignatureState], SignatureState], stay: tuple[PendingDevice, ...]
 ) -> None:
-    assert happens(remembered(READY, ALERT, WARNING, QUESTION)).stragglers.entries == stay
+    assert happens(remembered(READY, ALERT, WARNING, QUESTION)).notifications.devices.entries == stay
 
 
 def test_while_a_question_waits_nobody_is_nudged_by_a_phone_left_open() -> None:
     asked = remembered(READY, WARNING, QUESTION)
-    assert asked.again(NOW) == (QUESTION, READY)
-    asked = asked.stand(Stop(kind=StopKind.QUESTION, since=NOW, who=SIGNER))
-    assert asked.again(NOW) == (QUESTION, READY)
-    asked = asked.replace(stragglers=PendingDevices(entries=(WARNING,)))
-    assert asked.again(NOW) == ()
-    assert asked.stragglers.next_at(NOW) is None, "no alarm that finds nothing to do"
+    assert asked.retries(NOW) == (QUESTION, READY)
+    asked = asked.replace(clock=asked.clock.with_stop(Stop(kind=StopKind.QUESTION, since=NOW, who=SIGNER)))
+    assert asked.retries(NOW) == (QUESTION, READY)
+    asked = asked.within("notifications", devices=PendingDevices(entries=(WARNING,)))
+    assert asked.retries(NOW) == ()
+    assert asked.notifications.devices.next_at(NOW) is None, "no alarm that finds nothing to do"
 
 
 def test_whose_phone_may_be_tried_at_once_does_not_wait_for_one_that_asks_for_an_hour() -> None:
@@ -347,7 +347,9 @@ def test_whose_phone_may_be_tried_at_once_does_not_wait_for_one_that_asks_for_an
 def test_a_later_stage_is_what_a_phone_left_open_gets_and_ten_times_too_many_stay_within_the_bound() -> None:
     later = left(OTHER, "overdue-1", ActionType.OVERDUE)
     line = Delivered(key=later.key, stage=later.notice.stage, person=OTHER)
-    assert remembered(READY, WARNING).tried((later,), (line,), (later,)).stragglers.entries == (READY, later)
-    assert remembered(READY, WARNING).tried((later,), (), ()).stragglers.entries == (READY, WARNING), "was not told"
+    assert remembered(READY, WARNING).tried((later,), (line,), (later,)).notifications.devices.entries == (READY, later)
+    assert remembered(READY, WARNING).tried((later,), (), ()).notifications.devices.entries == (READY, WARNING), (
+        "was not told"
+    )
     many = tuple(left(f"signer-{number}", "ready") for number in range(10 * STRAGGLERS_AT_MOST))
-    assert remembered().tried(many, (), many).stragglers.entries == many[-STRAGGLERS_AT_MOST:]
+    assert remembered().tried(many, (), many).notifications.devices.entries == many[-STRAGGLERS_AT_MOST:]

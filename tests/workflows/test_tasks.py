@@ -147,7 +147,7 @@ def test_a_task_that_is_done_in_the_very_instant_of_the_due_date_is_done_in_time
     due = NOW + timedelta(days=30)
     known = TaskState.begin(a_task().task, NOW).planned(Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW)
     ended = known.close(Ending(outcome=Status.DONE, who=ADA, why=""), due + timedelta(microseconds=after))
-    place = ended.assignees.of(ADA)
+    place = ended.slots.of(ADA)
     assert place is not None and ended.acted_late(place) is late
 
 
@@ -155,7 +155,7 @@ def test_whoever_did_it_late_was_late_and_nobody_else_who_was_asked() -> None:
     due = NOW + timedelta(days=30)
     known = TaskState.begin(a_task().task, NOW).planned(Schedule(due_at=due, over_at=due + timedelta(days=9)), NOW)
     ended = known.close(Ending(outcome=Status.DONE, who=ADA, why=""), due + timedelta(days=1))
-    assert {one.person: ended.acted_late(one) for one in ended.assignees.people} == {ADA: True, BEN: False}
+    assert {one.person: ended.acted_late(one) for one in ended.slots.people} == {ADA: True, BEN: False}
 
 
 @pytest.mark.parametrize(("actor", "refused"), [(ADA, True), (OWNER, False)])
@@ -229,7 +229,7 @@ def test_ten_times_as_many_questions_and_blocks_as_are_remembered() -> None:
             known = questions.answer(questions.ask(known, asked, NOW), Answer(actor=OWNER, text="The large one."), NOW)
         if refuse_block(known, blocked) is None:
             known = questions.answer(block(known, blocked, NOW), Unblock(actor=OWNER, text=""), NOW)
-    assert len(known.questions) == questions.QUESTIONS_AT_MOST
+    assert len(known.questions.entries) == questions.QUESTIONS_AT_MOST
     says = f"{questions.QUESTIONS_AT_MOST} questions were asked already, and there can be no more"
     assert (questions.refuse_ask(known, asked), refuse_block(known, blocked)) == (says, says)
 
@@ -285,10 +285,10 @@ def test_to_hand_over_what_blocked_somebody_is_the_answer_and_what_they_said_is_
     known = block(known, Block(person=ADA, because="no access"), NOW)
     wish = Delegation(actor=OWNER, signer=ADA, to="carl")
     known = receipts.recorded(operations.delegate(known, wish, NOW), "op-1", wish, NOW)
-    known = known.handed_over(known.reassigning[0], None, NOW)
-    assert (questions.open_question(known), known.stops, known.phase) == (None, (), "open")
-    assert [(one.text, one.answer) for one in known.questions] == [("no access", "")]
-    assert (known.timeline[-1].what, known.timeline[-1].who) == ("unblocked", OWNER)
+    known = known.handed_over(known.escalations.wanted[0], None, NOW)
+    assert (known.questions.open(known.slots), known.clock.stops, known.phase) == (None, (), "open")
+    assert [(one.text, one.answer) for one in known.questions.entries] == [("no access", "")]
+    assert (known.timeline.entries[-1].what, known.timeline.entries[-1].who) == ("unblocked", OWNER)
 
 
 @pytest.mark.parametrize(
@@ -305,16 +305,16 @@ def test_of_two_hand_overs_at_once_that_exclude_each_other_the_second_is_refused
     known = TaskState.begin(a_task().task, NOW)
     for number, wish in enumerate(wished):
         known = receipts.recorded(operations.delegate(known, wish, NOW), f"op-{number}", wish, NOW)
-    for wanted in known.reassigning:
+    for wanted in known.escalations.wanted:
         known = known.handed_over(wanted, None, NOW)
-    became = [(one.state, one.says) for one in known.operations.entries]
+    became = [(one.state, one.says) for one in known.commands.entries]
     assert became == [(OperationState.DONE, "handed over to carl"), (OperationState.REFUSED, says)]
-    assert {one.person: one.state for one in known.assignees.people} == {
+    assert {one.person: one.state for one in known.slots.people} == {
         ADA: "reassigned",
         "carl": "asked",
         BEN: "asked",
     }
-    assert (known.reassigning, [entry.to for entry in known.escalations]) == ((), ["carl"])
+    assert (known.escalations.wanted, [entry.to for entry in known.escalations.entries]) == ((), ["carl"])
 
 
 async def test_a_silent_assignee_is_escalated_as_a_signer_is() -> None:
@@ -347,7 +347,7 @@ async def test_it_can_be_paused_extended_reminded_and_put_off() -> None:
 )
 def test_what_never_closes_is_not_put_off_for_longer_than_anything_is_planned(until: datetime) -> None:
     """No later instant can be planned, and the last ones of all cannot even be said in UTC."""
-    known = TaskState.begin(a_task(ADA).task, NOW - timedelta(days=9)).replace(due_at=NOW - timedelta(days=2))
+    known = TaskState.begin(a_task(ADA).task, NOW - timedelta(days=9)).within("plan", due_at=NOW - timedelta(days=2))
     assert known.is_overdue(NOW) and known.closes_at is None
     policy = Policy(expires=False, snooze=2)
     refusal = operations.refuse_snooze(known, policy, NotNow(person=ADA, until=until), NOW)

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime
 
 from workflows.follow_up.commands import living_refusal, refuse_extend
 from workflows.follow_up.input import FollowUpInput
-from workflows.follow_up.state import FollowUpWords, JoinState
+from workflows.follow_up.state import FollowUpWords, Lifecycle, LifecycleState
 from workflows.model.base import Model, Packed
 from workflows.model.campaign import (
     AudienceChange,
@@ -25,7 +25,7 @@ from workflows.model.campaign import (
 from workflows.model.commands import Exemption, Extension, Retry
 from workflows.model.rejections import name_fault, text_fault
 from workflows.model.subject import Status, Subject
-from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.timeline import EventType
 from workflows.model.views import Attention, AttentionCode
 from workflows.names import EXEMPT, EXTEND, RETRY
 
@@ -77,7 +77,64 @@ def last_instant(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time(12), UTC)
 
 
-class CampaignState(JoinState):
+class Window(Model):
+    """When it opens, the last day of everybody who was there then, the last day that anybody has, days of grace."""
+
+    opens_at: AwareDatetime
+    everybodys_due: date
+    last_due: date
+    grace: int
+
+    @property
+    def due_at(self) -> datetime:
+        return last_instant(self.everybodys_due)
+
+    @property
+    def closes_at(self) -> datetime:
+        return last_instant(self.last_due) + timedelta(days=self.grace)
+
+
+class Audience(Model):
+    """The frozen audience and its changes, by counts and positions."""
+
+    frozen: FrozenAudience | None = None
+    members: int = 0
+    """Everybody who was ever in it."""
+    asked: int = 0
+    """How many of the frozen audience were seen to."""
+    changes: int = 0
+    head: str | None = None
+    """SHA-256 of the last change."""
+    changes_asked: int = 0
+    """The last change whose people were all asked."""
+
+
+class Jobs(Model):
+    """Batch jobs, the first one running; changes that are still to be written down."""
+
+    running: tuple[RunningBatch, ...] = ()
+    wished: tuple[AudienceChange, ...] = ()
+
+
+class DailyChecks(Model):
+    """How many are over, how many the present one makes up for, and whom it has told last."""
+
+    days: int = 0
+    missed: int = 0
+    told_to: str = ""
+
+
+class Tally(Model):
+    """The last counts; at the closing the outcome and how often it was waited for open requests."""
+
+    counts: Counts = Counts()
+    counted_at: AwareDatetime | None = None
+    outcome: OutcomeCounts | None = None
+    ends_everybody: bool = False
+    waits: int = 0
+
+
+class CampaignState(LifecycleState):
     """The state of one campaign."""
 
     words = FollowUpWords(
@@ -88,117 +145,89 @@ class CampaignState(JoinState):
         cancelling="end its open requests",
     )
 
-    status: Status = Status.OPEN
-    opens_at: AwareDatetime
-    everybodys_due: date
-    """The last day of everybody who was there at the opening."""
-    last_due: date
-    """The last day that anybody has: who joins has their own."""
-    grace: int
-    """Days."""
-    frozen: FrozenAudience | None = None
-    members: int = 0
-    """Everybody who was ever in the audience."""
-    asked: int = 0
-    """How many of the frozen audience were seen to."""
-    changes_asked: int = 0
-    """The last change whose people were all asked."""
-    walks: tuple[RunningBatch, ...] = ()
-    wished: tuple[AudienceChange, ...] = ()
-    changes: int = 0
-    head: str | None = None
-    """SHA-256 of the last change."""
-    days: int = 0
-    """Daily looks that are over."""
-    missed: int = 0
-    """Looks before the present one that it stands for as well."""
-    told_to: str = ""
-    """Whom the present look has told last."""
-    counts: Counts = Counts()
-    counted_at: AwareDatetime | None = None
-    tally: OutcomeCounts | None = None
-    ends_everybody: bool = False
-    waits: int = 0
-    """How often it was waited for requests that should have ended."""
+    window: Window
+    audience: Audience = Audience()
+    jobs: Jobs = Jobs()
+    daily: DailyChecks = DailyChecks()
+    tally: Tally = Tally()
 
     @classmethod
     def begin(cls, campaign: Campaign, now: datetime) -> Self:
+        due = campaign.due
         return cls(
-            request=campaign.id,
-            started_at=now,
-            opens_at=campaign.opens_at,
-            everybodys_due=campaign.due,
-            last_due=campaign.due,
-            grace=campaign.grace,
-            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=campaign.requester),),
-        ).timed()
+            lifecycle=Lifecycle(id=campaign.id, started_at=now, status=Status.OPEN),
+            window=Window(opens_at=campaign.opens_at, everybodys_due=due, last_due=due, grace=campaign.grace),
+        ).note(now, EventType.STARTED, campaign.requester, None)
+
+    @property
+    def due_at(self) -> datetime:
+        return self.window.due_at
+
+    @property
+    def closes_at(self) -> datetime:
+        return self.window.closes_at
 
     @property
     def phase(self) -> str:
         """`scheduled`, `opening`, `open` or `closing`."""
-        if self.frozen is None:
+        if self.audience.frozen is None:
             return "scheduled"
-        if self.ending or self.closing:
+        if self.lifecycle.ending or self.closing:
             return "closing"
-        return "opening" if any(walk.change is None for walk in self.walks) else "open"
+        return "opening" if any(walk.change is None for walk in self.jobs.running) else "open"
 
     def attention(self) -> Iterator[Attention]:
         """Members could not be asked."""
-        if (faulty := self.counts.faulty) and self.counted_at:
+        if (faulty := self.tally.counts.faulty) and self.tally.counted_at:
             says = f"{faulty} could not be asked: `campaign report` says why, `campaign retry --failed` tries again"
-            yield Attention(code=AttentionCode.NOT_ASKED, since=self.counted_at, says=says)
-
-    def timed(self) -> Self:
-        """With the instants that follow from the last days."""
-        closes_at = last_instant(self.last_due) + timedelta(days=self.grace)
-        return self.replace(due_at=last_instant(self.everybodys_due), closes_at=closes_at)
+            yield Attention(code=AttentionCode.NOT_ASKED, since=self.tally.counted_at, says=says)
 
     @property
     def look_due_at(self) -> datetime:
         """When the next daily check is due; the first is a day after the opening."""
-        return self.opens_at + timedelta(days=self.days + 1)
+        return self.window.opens_at + timedelta(days=self.daily.days + 1)
 
     @property
     def weekly(self) -> bool:
         """Whether the owner gets the weekly report."""
-        return (self.days + 1) // _WEEK > (self.days - self.missed) // _WEEK
+        return (self.daily.days + 1) // _WEEK > (self.daily.days - self.daily.missed) // _WEEK
 
     def froze(self, frozen: FrozenAudience, now: datetime) -> Self:
         """The audience is frozen: everybody is to be asked."""
-        updated = self.replace(
-            frozen=frozen,
-            members=frozen.rows,
-            walks=(RunningBatch(work=BatchWork.START),),
-            counts=Counts(not_told=frozen.rows - frozen.errors, errors=frozen.errors),
-            counted_at=now,
+        updated = (
+            self.within("audience", frozen=frozen, members=frozen.rows)
+            .within("jobs", running=(RunningBatch(work=BatchWork.START),))
+            .within("tally", counts=Counts(not_told=frozen.rows - frozen.errors, errors=frozen.errors), counted_at=now)
         )
         return updated.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
 
     def walked(self, walked: BatchResult, now: datetime) -> Self:
         """Record the progress of the first batch job."""
-        walk, *others = self.walks
+        walk, *others = self.jobs.running
         on = walk.replace(after=walked.after, done=walk.done + walked.done, refused=walk.refused + walked.refused)
         on = on.full(walk.after, now) if walked.full else on.replace(in_vain=0, again_at=None)
-        asked = walked.after if walk.change is None and walk.work is BatchWork.START else self.asked
-        updated = self.replace(asked=asked, walks=(*others,) if walked.over else (on, *others))
+        asked = walked.after if walk.change is None and walk.work is BatchWork.START else self.audience.asked
+        updated = self.within("audience", asked=asked).within(
+            "jobs", running=(*others,) if walked.over else (on, *others)
+        )
         if not walked.over:
             return updated
         if on.change and on.work is BatchWork.START:
-            updated = updated.replace(changes_asked=on.change.number)
+            updated = updated.within("audience", changes_asked=on.change.number)
         refused = f"{on.refused} could not be" if on.refused else None
         why = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
         return updated.note(now, EventType(f"walked_{on.work}"), None, why, about=on.done)
 
     def left(self, now: datetime) -> Self:
         """Drop the first batch job, which the closing interrupted."""
-        walk, *others = self.walks
-        updated = self.replace(walks=(*others,))
+        walk, *others = self.jobs.running
+        updated = self.within("jobs", running=(*others,))
         return updated.note(now, EventType(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)
 
     def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Queue a requested change; it gets its number when it is stored."""
         change = AudienceChange(number=0, what=what, by=by, at=now).replace(**about)
-        known, (wished, _) = self.replace(wished=(*self.wished, change)), _WISHED[what]
+        known, (wished, _) = self.within("jobs", wished=(*self.jobs.wished, change)), _WISHED[what]
         if change.person and (of_one := _WISHED_FOR_ONE.get(what)):
             why = change.reason or None
             return known.note(now, of_one, change.person, why, about=change.due or "", said=True, by=by)
@@ -207,17 +236,17 @@ class CampaignState(JoinState):
     @property
     def to_write(self) -> AudienceChange | None:
         """The next change to store, with its number."""
-        return self.wished[0].replace(number=self.changes + 1) if self.wished else None
+        return self.jobs.wished[0].replace(number=self.audience.changes + 1) if self.jobs.wished else None
 
     def wrote(self, changed: ChangeResult, now: datetime) -> Self:
         """The first queued change was stored or refused."""
-        wished, *others = self.wished
+        wished, *others = self.jobs.wished
         word, about = _WORD_OF[wished.what], wished.person or ""
-        updated = self.replace(wished=tuple(others))
+        updated = self.within("jobs", wished=tuple(others))
         if changed.change is None:
-            said = updated.replace(operations=self.operations.refused(word, changed.refused, about))
+            said = updated.replace(commands=self.commands.refused(word, changed.refused, about))
             return said.note(now, _WISHED[wished.what][1], wished.person, changed.refused)
-        done = updated.replace(operations=self.operations.done(word, _says(changed.change, changed.people), about))
+        done = updated.replace(commands=self.commands.done(word, _says(changed.change, changed.people), about))
         return done.changed(changed, now)
 
     def changed(self, changed: ChangeResult, now: datetime) -> Self:
@@ -225,64 +254,67 @@ class CampaignState(JoinState):
         change = changed.change
         if change is None:
             return self
-        updated = self.replace(
-            changes=change.number,
-            head=changed.sha256,
-            members=self.members + changed.new,
-            everybodys_due=self._moved(change),
-            last_due=max(self.last_due, changed.due or self.last_due),
-            walks=self._with(RunningBatch(work=change.what.work, change=change.replace(reason=""))),
-        ).timed()
+        updated = (
+            self.within(
+                "audience", changes=change.number, head=changed.sha256, members=self.audience.members + changed.new
+            )
+            .within(
+                "window",
+                everybodys_due=self._moved(change),
+                last_due=max(self.window.last_due, changed.due or self.window.last_due),
+            )
+            .within("jobs", running=self._with(RunningBatch(work=change.what.work, change=change.replace(reason=""))))
+        )
         return updated.note(now, _event_of(change), change.person, None, about=_about(change, changed.people))
 
     def _with(self, walk: RunningBatch) -> tuple[RunningBatch, ...]:
         """Batch jobs with one more; those that wait for Core Signature do not delay others."""
-        return tuple(sorted((*self.walks, walk), key=lambda one: one.work is BatchWork.START))
+        return tuple(sorted((*self.jobs.running, walk), key=lambda one: one.work is BatchWork.START))
 
     def _moved(self, change: AudienceChange) -> date:
         extended = change.due if change.what is ChangeKind.EXTENDED and not change.person else None
-        return max(self.everybodys_due, extended or self.everybodys_due)
+        return max(self.window.everybodys_due, extended or self.window.everybodys_due)
 
     def looked(self, looked: DailyCheckResult, now: datetime) -> Self:
         """Record the progress of a daily check."""
         updated = self
         for one in looked.changes:
             updated = updated.changed(one, now)
-        counted = updated.replace(counts=looked.counts, counted_at=now - looked.ago)
+        counted = updated.within("tally", counts=looked.counts, counted_at=now - looked.ago)
         if not looked.over:
-            return counted.replace(told_to=looked.after)
-        return counted.replace(days=self.days + 1, missed=0, told_to="")
+            return counted.within("daily", told_to=looked.after)
+        return counted.within("daily", days=self.daily.days + 1, missed=0, told_to="")
 
     def missed_looks(self, now: datetime) -> Self:
         """Of missed daily checks only one is made up for."""
         late = (now - self.look_due_at) // timedelta(days=1)
-        return self.replace(days=self.days + late, missed=self.missed + late) if late > 0 else self
+        return self.within("daily", days=self.daily.days + late, missed=self.daily.missed + late) if late > 0 else self
 
     @property
     def unfinished(self) -> bool:
         """Whether batch jobs or changes are left."""
-        return bool(self.walks or self.wished)
+        return bool(self.jobs.running or self.jobs.wished)
 
     def end_everybody(self) -> Self:
         """Begin the batch job that ends all open requests, once; the waits start anew."""
-        if self.ends_everybody:
+        if self.tally.ends_everybody:
             return self
-        walks = (RunningBatch(work=BatchWork.END),) if self.frozen else ()
-        waits = 0 if self.ending else self.waits
-        return self.replace(walks=walks, wished=(), ends_everybody=True, waits=waits)
+        walks = (RunningBatch(work=BatchWork.END),) if self.audience.frozen else ()
+        waits = 0 if self.lifecycle.ending else self.tally.waits
+        return self.within("jobs", running=walks, wished=()).within("tally", ends_everybody=True, waits=waits)
 
     @property
     def closing(self) -> bool:
         """Whether the record is being made: the audience changes no more."""
-        return self.ends_everybody or self.waits > 0
+        return self.tally.ends_everybody or self.tally.waits > 0
 
     def waited(self) -> Self:
         """Count one more wait for requests that should have ended."""
-        return self.replace(waits=self.waits + 1)
+        return self.within("tally", waits=self.tally.waits + 1)
 
     def tallied(self, tally: OutcomeCounts, now: datetime) -> Self:
         """Record the outcome counts."""
-        return self.replace(counts=tally.counts, counted_at=now, tally=tally)
+        return self.within("tally", counts=tally.counts, counted_at=now, outcome=tally)
 
 
 def _says(change: AudienceChange, people: int) -> str:
@@ -339,7 +371,7 @@ def refuse_later(state: CampaignState, command: Extension, now: datetime) -> str
         return "a campaign ends with a day, which is over for everybody at another hour: give a date"
     if command.person:
         return _no_id(command.person)
-    due = state.everybodys_due
+    due = state.window.everybodys_due
     return None if command.due > due else f"everybody has until {due} already: give a later day"
 
 
@@ -361,10 +393,14 @@ def retry(state: CampaignState, command: Retry, now: datetime) -> CampaignState:
 def _not_now(state: CampaignState, actor: str, now: datetime) -> str | None:
     if why := living_refusal(state) or name_fault(actor):
         return why
-    if state.frozen is None:
+    if state.audience.frozen is None:
         return "the campaign has not opened yet"
-    if state.closing or (state.closes_at and now >= state.closes_at):
+    if state.closing or now >= state.closes_at:
         return TOO_LATE
-    if state.changes + len(state.wished) >= CHANGES_AT_MOST:
+    if state.audience.changes + len(state.jobs.wished) >= CHANGES_AT_MOST:
         return f"the audience was changed {CHANGES_AT_MOST:,} times already"
-    return "too many changes wait to be written down: try again later" if len(state.wished) >= WISHES_AT_MOST else None
+    return (
+        "too many changes wait to be written down: try again later"
+        if len(state.jobs.wished) >= WISHES_AT_MOST
+        else None
+    )

@@ -15,9 +15,9 @@ _BAR: Final = 20
 
 def show(given: CampaignInput, state: CampaignState, now: datetime) -> CampaignShow:
     """The view at `now`; its counts are as of the last check."""
-    campaign, tally = given.campaign, state.tally
-    facts = dict(follow_up.facts(given.subject, given.policy, state, now))
-    following = facts["next"] if state.status.ended or state.problem else _next(state)
+    campaign, tally = given.campaign, state.tally.outcome
+    facts = dict(follow_up.facts(given.subject, state, now))
+    following = facts["next"] if state.status.ended or state.problems.current else _next(state)
     return CampaignShow(
         **{
             **facts,
@@ -29,16 +29,16 @@ def show(given: CampaignInput, state: CampaignState, now: datetime) -> CampaignS
             "version": campaign.document.version,
             "effective": campaign.document.effective,
             "approver": campaign.document.approver,
-            "opens_at": state.opens_at,
-            "due": state.everybodys_due,
-            "frozen": state.frozen,
-            "changes": state.changes,
-            "changed": state.head,
-            "asked": state.asked,
-            "changes_asked": state.changes_asked,
-            "counts": state.counts,
-            "counted_at": state.counted_at,
-            "errors": state.counts.faulty,
+            "opens_at": state.window.opens_at,
+            "due": state.window.everybodys_due,
+            "frozen": state.audience.frozen,
+            "changes": state.audience.changes,
+            "changed": state.audience.head,
+            "asked": state.audience.asked,
+            "changes_asked": state.audience.changes_asked,
+            "counts": state.tally.counts,
+            "counted_at": state.tally.counted_at,
+            "errors": state.tally.counts.faulty,
             "outcomes": tally and tally.outcomes,
             "came": tally.came if tally else 0,
             "left": tally.left if tally else 0,
@@ -49,17 +49,17 @@ def show(given: CampaignInput, state: CampaignState, now: datetime) -> CampaignS
 
 def settled(given: CampaignInput, state: CampaignState) -> SettledCampaign:
     """The facts to hand off."""
-    if state.settled_at is None:
+    if state.lifecycle.settled_at is None:
         raise ValueError("the campaign has not ended")
     return SettledCampaign(
         campaign=given.campaign.id,
         kind=given.campaign.kind,
         outcome=state.status,
-        at=state.settled_at,
-        late=state.counts.late > 0,
-        counts=state.counts,
-        audience_sha256=state.frozen and state.frozen.sha256,
-        outcomes_sha256=state.tally and state.tally.outcomes,
+        at=state.lifecycle.settled_at,
+        late=state.tally.counts.late > 0,
+        counts=state.tally.counts,
+        audience_sha256=state.audience.frozen and state.audience.frozen.sha256,
+        outcomes_sha256=state.tally.outcome and state.tally.outcome.outcomes,
     )
 
 
@@ -88,12 +88,12 @@ def bar(counts: Counts) -> str:
 
 
 def _next(state: CampaignState) -> Next:
-    if state.frozen is None:
-        return Next(what=NextStep.WAIT, at=state.opens_at, why="it opens")
-    if state.ending:
+    if state.audience.frozen is None:
+        return Next(what=NextStep.WAIT, at=state.window.opens_at, why="it opens")
+    if state.lifecycle.ending:
         return Next(what=NextStep.END, at=None, why="its open requests are being ended")
-    if state.walks:
-        walk = state.walks[0]
+    if state.jobs.running:
+        walk = state.jobs.running[0]
         return Next(what=NextStep.WAIT, at=walk.again_at, why=f"{walk.work}: {walk.after} seen to")
     if state.closes_at and state.look_due_at < state.closes_at:
         return Next(
@@ -105,15 +105,15 @@ def _next(state: CampaignState) -> Next:
 
 
 def _sentence(state: CampaignState, ended_or_troubled: str) -> str:
-    if state.status.ended or state.problem:
+    if state.status.ended or state.problems.current:
         return ended_or_troubled
-    if state.ending:
-        return f"Being {state.ending.outcome}: its open requests are ended first"
-    if state.frozen is None:
-        return f"Opens {stamp(state.opens_at)}"
+    if state.lifecycle.ending:
+        return f"Being {state.lifecycle.ending.outcome}: its open requests are ended first"
+    if state.audience.frozen is None:
+        return f"Opens {stamp(state.window.opens_at)}"
     if state.phase == "opening":
-        return f"Opening: {state.asked} of {state.frozen.rows} seen to"
-    return how_far(state.counts, state.closes_at, as_of=state.counted_at)
+        return f"Opening: {state.audience.asked} of {state.audience.frozen.rows} seen to"
+    return how_far(state.tally.counts, state.closes_at, as_of=state.tally.counted_at)
 
 
 def recounted(shown: CampaignShow, counts: Counts, at: datetime) -> CampaignShow:

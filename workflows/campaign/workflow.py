@@ -67,10 +67,10 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     async def open(self) -> None:
         """Freeze the audience at the opening hour."""
-        while self.state.frozen is None and self._goes_on:
-            await self.calls.until(self.state.opens_at, "the opening", unless=self._ending)
+        while self.state.audience.frozen is None and self._goes_on:
+            await self.calls.until(self.state.window.opens_at, "the opening", unless=self._ending)
             frozen = None
-            if workflow.now() >= self.state.opens_at and not self._is_over:
+            if workflow.now() >= self.state.window.opens_at and not self._is_over:
                 frozen = await self.calls.call(
                     CampaignPeople.freeze,
                     self._order,
@@ -101,12 +101,12 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         while not self.state.status.ended:
             await self._end_everybody()
             tally = await self._settle()
-            if tally.outcomes or self.state.frozen is None:
+            if tally.outcomes or self.state.audience.frozen is None:
                 self.state = self.state.end(self._outcome(tally), workflow.now(), by="countersign")
                 return
-            pause = WAITS[self.state.waits]
+            pause = WAITS[self.state.tally.waits]
             self.state = self.state.waited()
-            unless = nothing if self.state.ending else self._ending
+            unless = nothing if self.state.lifecycle.ending else self._ending
             await self.calls.until(
                 workflow.now() + pause, "requests that should have ended", unless=unless, midway=True
             )
@@ -114,18 +114,18 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     async def _end_everybody(self) -> None:
         """End all open requests, once: after `cancel`, or after the waits."""
-        ending = self.state.ending
-        if ending is None and self.state.waits < len(WAITS):
+        ending = self.state.lifecycle.ending
+        if ending is None and self.state.tally.waits < len(WAITS):
             return
         self.state = self.state.end_everybody()
-        while self.state.walks:
+        while self.state.jobs.running:
             who, why = (ending.who, f"the campaign was cancelled: {ending.why}") if ending else ("countersign", CLOSED)
             await self._walk_on(actor=who, reason=why[:_WHY_AT_MOST])
             self.calls.continue_as_new_if_suggested()
 
     @property
     def _goes_on(self) -> bool:
-        return self.state.ending is None and not self.state.status.ended
+        return self.state.lifecycle.ending is None and not self.state.status.ended
 
     @property
     def _is_over(self) -> bool:
@@ -134,7 +134,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     @property
     def _next_at(self) -> datetime:
-        again_at = self.state.walks[0].again_at if self.state.walks else None
+        again_at = self.state.jobs.running[0].again_at if self.state.jobs.running else None
         instants = (self.state.closes_at, self.state.look_due_at, again_at)
         return min(instant for instant in instants if instant)
 
@@ -148,18 +148,18 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     def _too_late(self) -> Condition:
         """The watch that also ends failing calls at the closing: the record does not wait."""
         closing = self.state.closing
-        return lambda: not self._goes_on or (self._is_over and not closing and self.state.problem is not None)
+        return lambda: not self._goes_on or (self._is_over and not closing and self.state.problems.current is not None)
 
     @property
     def _order(self) -> CampaignOrder:
         state = self.state
         return CampaignOrder(
             campaign=self.request.campaign,
-            frozen=state.frozen,
-            changed=state.head,
-            changes=state.changes,
-            asked=state.asked,
-            changes_asked=state.changes_asked,
+            frozen=state.audience.frozen,
+            changed=state.audience.head,
+            changes=state.audience.changes,
+            asked=state.audience.asked,
+            changes_asked=state.audience.changes_asked,
             fingerprint=self.request.fingerprint,
             now=workflow.now(),
         )
@@ -181,9 +181,9 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     async def _walk_on(self, actor: str = "countersign", reason: str = "") -> None:
         """Continue the first batch job for some minutes, or to its end; nobody is asked after the closing."""
-        if not self.state.walks:
+        if not self.state.jobs.running:
             return
-        walk = self.state.walks[0]
+        walk = self.state.jobs.running[0]
         asks = walk.work is BatchWork.START
         if asks and self._is_over:
             self.state = self.state.left(workflow.now())
@@ -200,7 +200,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             reason=_because(change) if change else reason,
             until=self.state.closes_at if asks else None,
         )
-        unless = nothing if self.state.ending else self._too_late
+        unless = nothing if self.state.lifecycle.ending else self._too_late
         summary = f"{walk.work} behind {walk.after}"
         walked = await self.calls.call(CampaignPeople.walk, order, options.WALK, summary, unless=unless)
         if walked is not None:
@@ -213,9 +213,9 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         state = self.state = self.state.missed_looks(workflow.now())
         order = DailyCheck(
             order=self._order,
-            day=state.days + 1,
-            due=state.everybodys_due,
-            after=state.told_to,
+            day=state.daily.days + 1,
+            due=state.window.everybodys_due,
+            after=state.daily.told_to,
             weekly=state.weekly,
         )
         looked = await self.calls.call(
@@ -226,12 +226,12 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     async def _settle(self) -> OutcomeCounts:
         """Count the outcomes; the list is written once nobody is open, or the waits are over."""
-        if self.state.frozen is None:
-            return OutcomeCounts(counts=self.state.counts)
+        if self.state.audience.frozen is None:
+            return OutcomeCounts(counts=self.state.tally.counts)
         order = SettleOrder(
             order=self._order,
-            expected=self.state.members,
-            final=self.state.waits >= len(WAITS),
+            expected=self.state.audience.members,
+            final=self.state.tally.waits >= len(WAITS),
         )
         tally = await self.calls.call(CampaignPeople.settle, order, options.WALK, "how everybody stands")
         if tally is None:
@@ -240,8 +240,8 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         return tally
 
     def _outcome(self, tally: OutcomeCounts) -> Status:
-        if self.state.ending:
-            return self.state.ending.outcome
+        if self.state.lifecycle.ending:
+            return self.state.lifecycle.ending.outcome
         return Status.DONE_WITH_ERRORS if tally.counts.amiss else Status.DONE
 
     @workflow.query(name=SHOW, description="How far it has come: counts, the window, what was done")

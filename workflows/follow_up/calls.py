@@ -23,7 +23,7 @@ from temporalio.exceptions import TimeoutError as TimedOut
 
 import workflows.follow_up.options as options
 from workflows.follow_up.options import ActivityOptions, in_its_queue, probe_pause
-from workflows.follow_up.pause_clock import PauseClock
+from workflows.follow_up.pause_clock import CallerState
 from workflows.model.base import Model
 from workflows.model.subject import Code
 
@@ -67,7 +67,7 @@ def _of_time_out(name: str, time_out: TimedOut) -> CallFailure:
 
 Input = TypeVar("Input")
 Result = TypeVar("Result")
-Carried = TypeVar("Carried", bound=PauseClock)
+Carried = TypeVar("Carried", bound=CallerState)
 Condition = Callable[[], bool]
 Watch = Callable[[], Condition]
 """Begins to watch for something and gives the condition that tells whether it has happened since."""
@@ -171,7 +171,7 @@ class Calls(Generic[Carried]):
                         break
                     failure = judged(call_failure_of(error))
                 else:
-                    self._owner.state = self._owner.state.mended(workflow.now())
+                    self._owner.state = self._owner.state.resolve_problem(workflow.now())
                     return answer
                 if failure.code.terminal:
                     self._owner.failed(failure)
@@ -184,7 +184,7 @@ class Calls(Generic[Carried]):
                 self._left = pause
                 break
             pause = None
-        self._owner.state = self._owner.state.left_off(workflow.now())
+        self._owner.state = self._owner.state.break_off_problem(workflow.now())
         return None
 
     def _resumed(self, key: object) -> RetryPause | None:
@@ -217,7 +217,7 @@ class Calls(Generic[Carried]):
 
     def report(self, failure: CallFailure, probe_at: datetime) -> None:
         """Stop the clocks with this problem; the call is repeated at `probe_at`."""
-        self._owner.state = self._owner.state.trouble(failure.code, failure.says, workflow.now(), probe_at)
+        self._owner.state = self._owner.state.report_problem(failure.code, failure.says, workflow.now(), probe_at)
 
     async def until(
         self, deadline: datetime | None, summary: str, unless: Watch | None = None, *, midway: bool = False
@@ -227,7 +227,7 @@ class Calls(Generic[Carried]):
         Continues as new when the history is long, before the wait or during it; not `midway`, in work that the state
         does not contain.
         """
-        self._owner.state = self._owner.state.at_rest(workflow.now())
+        self._owner.state = self._owner.state.forget_broken_off(workflow.now())
         self._owner.publish()
         timeout = deadline - workflow.now() if deadline else None
         happened = (unless or self.news)()

@@ -2,7 +2,6 @@
 
 from typing import Final, Self
 
-from workflows.follow_up.pause_clock import PauseClock
 from workflows.model.base import Model
 from workflows.model.receipts import Operation, OperationState
 from workflows.model.rejections import clipped
@@ -68,12 +67,6 @@ class CommandLog(Model):
                 _closed(one, state, says) if (one.what, one.about) == (what, about) else one for one in self.entries
             )
         )
-
-
-class CommandState(PauseClock):
-    """The command log in the state."""
-
-    operations: CommandLog = CommandLog()
 
 
 def _closed(operation: Operation, state: OperationState, says: str) -> Operation:

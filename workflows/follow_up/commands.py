@@ -10,7 +10,7 @@ from temporalio import workflow
 
 from workflows.follow_up.command_log import CommandLog
 from workflows.follow_up.next_step import APART, HORIZON
-from workflows.follow_up.state import FollowUpState, State
+from workflows.follow_up.state import Following, FollowUpState, LifecycleState, State
 from workflows.model.commands import (
     INSIST,
     UPDATES,
@@ -54,7 +54,7 @@ _OF_DUE_DATE = (ActionType.WARN, ActionType.OVERDUE)
 """Notices of one due date, which mean nothing once it is another."""
 
 
-def refuse_cancel(state: FollowUpState, command: Cancellation) -> str | None:
+def refuse_cancel(state: LifecycleState, command: Cancellation) -> str | None:
     """A repeated cancellation is accepted."""
     if state.status.ended and state.status is not Status.CANCELLED:
         return Rejection.TOO_LATE.says(subject=state.words.subject, status=state.status)
@@ -63,7 +63,7 @@ def refuse_cancel(state: FollowUpState, command: Cancellation) -> str | None:
 
 def cancel(state: State, command: Cancellation, now: datetime) -> State:
     """The first cancellation counts."""
-    if state.ending or state.status.ended:
+    if state.lifecycle.ending or state.status.ended:
         return state
     asked = state.note(now, EventType.CANCELLATION_WISHED, command.actor, command.reason, said=True)
     return asked.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason, told=command.told), now)
@@ -72,23 +72,25 @@ def cancel(state: State, command: Cancellation, now: datetime) -> State:
 def refuse_remind(state: FollowUpState, command: ReminderNow, now: datetime) -> str | None:
     if why := living_refusal(state) or unfit(command.actor):
         return why
-    if not state.awaited.pending:
+    if not state.slots.pending:
         return Rejection.NOBODYS_TURN.says()
-    if state.stop(StopKind.PAUSE):
+    if state.clock.stop(StopKind.PAUSE):
         return Rejection.PAUSED.says(subject=state.words.subject)
-    people = [signer.person for signer in state.awaited.pending]
-    told = [n.at for n in state.notifications if n.person in people and n.outcome is NotificationOutcome.ACCEPTED]
+    people = [signer.person for signer in state.slots.pending]
+    told = [
+        n.at for n in state.notifications.remembered if n.person in people and n.outcome is NotificationOutcome.ACCEPTED
+    ]
     if told and now - max(told) < APART and not command.force:
         return f"{Rejection.JUST_TOLD.says()}{INSIST}"
     return None
 
 
-def remind(state: State, command: ReminderNow, now: datetime) -> State:
+def remind(state: Following, command: ReminderNow, now: datetime) -> Following:
     """Request a reminder for everyone whose turn it is; a pending one serves later requests too."""
-    if state.reminder:
+    if state.plan.reminder:
         return state
-    number = state.reminders_asked + 1
-    asked = state.replace(reminders_asked=number, reminder=AskedReminder(number=number, who=command.actor))
+    number = state.plan.reminders_asked + 1
+    asked = state.within("plan", reminders_asked=number, reminder=AskedReminder(number=number, who=command.actor))
     return asked.note(now, EventType.REMINDER_WISHED, command.actor, None)
 
 
@@ -99,20 +101,20 @@ def refuse_delegate(state: FollowUpState, command: Delegation, requester: str) -
     return _cannot_give(state, command.signer) or _cannot_take(state, command.to, requester)
 
 
-def delegate(state: State, command: Delegation, now: datetime) -> State:
+def delegate(state: Following, command: Delegation, now: datetime) -> Following:
     """Record the reassignment, which is then carried out at Core Signature."""
     wanted = Reassignment(
         from_=command.signer, to=command.to, reason=EscalationReason.MANUAL, who=command.actor, force=command.force
     )
-    same = tuple(one for one in state.reassigning if one.by_hand and one.about == wanted.about)
+    same = tuple(one for one in state.escalations.wanted if one.by_hand and one.about == wanted.about)
     if any(one.force >= command.force for one in same):
         return state
-    others = tuple(one for one in state.reassigning if one not in same)
-    updated = state.replace(reassigning=(*others, wanted))
+    others = tuple(one for one in state.escalations.wanted if one not in same)
+    updated = state.within("escalations", wanted=(*others, wanted))
     return updated.note(now, EventType.HAND_OVER_WISHED, command.signer, None, about=command.to, by=command.actor)
 
 
-def refuse_extend(state: FollowUpState, command: Extension, now: datetime) -> str | None:
+def refuse_extend(state: LifecycleState, command: Extension, now: datetime) -> str | None:
     if why := living_refusal(state) or unfit(command.actor, command.reason):
         return why
     day = command.due.date() if isinstance(command.due, datetime) else command.due
@@ -128,14 +130,14 @@ def refuse_extend(state: FollowUpState, command: Extension, now: datetime) -> st
     return Rejection.NEARLY_OVER.says(day=command.due.isoformat())
 
 
-def extend(state: State, command: Extension, now: datetime) -> State:
+def extend(state: Following, command: Extension, now: datetime) -> Following:
     """Move due date and closing; warnings of the old date are superseded, and everything is planned again."""
-    if state.due == command.due:
+    if state.plan.due == command.due:
         return state
     open_ = tuple(moment for moment in state.unsent if moment.kind in _OF_DUE_DATE)
     updated = state.suppress(open_, Reason.SUPERSEDED, now)
-    updated = updated.without_stragglers(lambda one: one.moment is not None and one.moment.kind in _OF_DUE_DATE)
-    moved = updated.replace(due=command.due, revision=state.revision + 1).replan()
+    updated = updated.without_devices(lambda one: one.moment is not None and one.moment.kind in _OF_DUE_DATE)
+    moved = updated.within("plan", due=command.due, revision=state.plan.revision + 1).replan()
     why = command.reason or None
     return moved.note(now, EventType.DUE_MOVED, command.actor, why, about=day_words(command.due), said=why is not None)
 
@@ -143,46 +145,46 @@ def extend(state: State, command: Extension, now: datetime) -> State:
 def refuse_pause(state: FollowUpState, command: PauseCommand) -> str | None:
     if why := living_refusal(state) or unfit(command.actor, command.reason):
         return why
-    stop = state.stop(StopKind.PAUSE)
+    stop = state.clock.stop(StopKind.PAUSE)
     return Rejection.PAUSED_ALREADY.says(who=stop.who) if stop else None
 
 
-def pause(state: State, command: PauseCommand, now: datetime) -> State:
+def pause(state: Following, command: PauseCommand, now: datetime) -> Following:
     """Stop the clocks and all notifications until `resume`."""
     stop = Stop(kind=StopKind.PAUSE, since=now, who=command.actor, says=command.reason)
-    return state.stand(stop).note(now, EventType.PAUSED, command.actor, command.reason or None, said=True)
+    paused = state.replace(clock=state.clock.with_stop(stop))
+    return paused.note(now, EventType.PAUSED, command.actor, command.reason or None, said=True)
 
 
 def refuse_resume(state: FollowUpState, command: Resumption) -> str | None:
     if why := living_refusal(state) or unfit(command.actor):
         return why
-    return None if state.stop(StopKind.PAUSE) else Rejection.NOT_PAUSED.says()
+    return None if state.clock.stop(StopKind.PAUSE) else Rejection.NOT_PAUSED.says()
 
 
-def resume(state: State, command: Resumption, now: datetime) -> State:
+def resume(state: Following, command: Resumption, now: datetime) -> Following:
     return state.go_on(StopKind.PAUSE, now).note(now, EventType.RESUMED, command.actor, None)
 
 
 def snoozes_left(state: FollowUpState, policy: Policy, person: str) -> int:
     """How often this signer may still say "not now"."""
-    used = sum(snooze.person == person for snooze in state.snoozes)
+    used = sum(snooze.person == person for snooze in state.plan.snoozes)
     return max(policy.snooze - used, 0)
 
 
 def latest_snoozes(state: FollowUpState, now: datetime) -> dict[str, datetime | None]:
     """The latest snooze of each pending person: their last warning, else the due date; after that the closing."""
-    people = [one.person for one in state.awaited.pending]
+    people = [one.person for one in state.slots.pending]
     if state.is_overdue(now):
         return dict.fromkeys(people, state.closes_at)
-    moments = state.agenda.moments if state.agenda else ()
-    warnings = sorted((moment.at, moment.person) for moment in moments if moment.kind is ActionType.WARN)
+    warnings = sorted((moment.at, moment.person) for moment in state.plan.moments if moment.kind is ActionType.WARN)
     last = {person: at for at, person in warnings}
     return {person: last.get(person, state.due_at) for person in people}
 
 
 def reminded_at(state: FollowUpState, person: str, now: datetime) -> datetime | None:
     """The signer's snooze, if it is still ahead."""
-    wanted = [snooze.until for snooze in state.snoozes if snooze.person == person]
+    wanted = [snooze.until for snooze in state.plan.snoozes if snooze.person == person]
     return wanted[-1] if wanted and wanted[-1] > now else None
 
 
@@ -202,25 +204,25 @@ def refuse_snooze(state: FollowUpState, policy: Policy, command: NotNow, now: da
     return (Rejection.AFTER_CLOSING if state.is_overdue(now) else Rejection.AFTER_WARNING).says()
 
 
-def snooze(state: State, command: NotNow, now: datetime) -> State:
+def snooze(state: Following, command: NotNow, now: datetime) -> Following:
     """No reminder before then, and one then."""
-    number = 1 + sum(one.person == command.person for one in state.snoozes)
+    number = 1 + sum(one.person == command.person for one in state.plan.snoozes)
     one = Snooze(person=command.person, until=command.until, number=number)
-    updated = state.replace(snoozes=(*state.snoozes, one)).replan()
+    updated = state.within("plan", snoozes=(*state.plan.snoozes, one)).replan()
     return updated.note(now, EventType.SNOOZED, command.person, None, about=day_words(command.until))
 
 
-def living_refusal(state: FollowUpState) -> str | None:
+def living_refusal(state: LifecycleState) -> str | None:
     """Why no command is accepted: it has ended."""
     if state.status.ended:
         return Rejection.TOO_LATE.says(subject=state.words.subject, status=state.status)
-    if state.ending is None:
+    if state.lifecycle.ending is None:
         return None
-    return Rejection.TOO_LATE.says(subject=state.words.subject, status=f"being {state.ending.outcome}")
+    return Rejection.TOO_LATE.says(subject=state.words.subject, status=f"being {state.lifecycle.ending.outcome}")
 
 
 def _cannot_give(state: FollowUpState, person: str) -> str | None:
-    signer = state.awaited.of(person)
+    signer = state.slots.of(person)
     if signer is None:
         words = state.words
         return Rejection.NOT_ASKED.says(person=person, awaited=words.awaited, subject=words.subject)
@@ -234,11 +236,11 @@ def _cannot_give(state: FollowUpState, person: str) -> str | None:
 def _cannot_take(state: FollowUpState, person: str, requester: str) -> str | None:
     if person == requester:
         return Rejection.ASKED_FOR_IT.says(person=person, what=state.words.not_the_owner)
-    if known := state.awaited.of(person):
+    if known := state.slots.of(person):
         before = Rejection.ASKED_BEFORE if known.replaced else Rejection.ASKED_ALREADY
         return before.says(person=person, awaited=state.words.awaited)
-    handed_over = sum(place.replaced for place in state.awaited.everyone)
-    handed_over += sum(wanted.by_hand for wanted in state.reassigning)
+    handed_over = sum(place.replaced for place in state.slots.everyone)
+    handed_over += sum(wanted.by_hand for wanted in state.escalations.wanted)
     too_often = Rejection.HANDED_OVER_TOO_OFTEN.says(subject=state.words.subject)
     return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
 
@@ -247,7 +249,7 @@ def not_their_turn(state: FollowUpState, person: str) -> str | None:
     """Why this person's commands are not accepted: it has ended, or it is not their turn."""
     if why := living_refusal(state):
         return why
-    pending = any(signer.person == person for signer in state.awaited.pending)
+    pending = any(signer.person == person for signer in state.slots.pending)
     return None if pending else Rejection.NOT_THEIR_TURN.says(person=person)
 
 
@@ -268,61 +270,51 @@ QUESTIONS_AT_MOST: Final = 50
 def refuse_ask(state: FollowUpState, command: Question) -> str | None:
     if why := not_their_turn(state, command.person):
         return why
-    if open_question(state):
+    if state.questions.open(state.slots):
         return Rejection.QUESTION_OPEN.says()
     return refuse_another(state) or text_fault(command.text, "the question")
 
 
 def refuse_another(state: FollowUpState) -> str | None:
     """Why no further question fits into the state."""
-    full = len(state.questions) >= QUESTIONS_AT_MOST
+    full = len(state.questions.entries) >= QUESTIONS_AT_MOST
     return Rejection.TOO_MANY_QUESTIONS.says(most=QUESTIONS_AT_MOST) if full else None
 
 
-def ask(state: State, command: Question, now: datetime) -> State:
+def ask(state: Following, command: Question, now: datetime) -> Following:
     """Stop the clocks until the requester answers or the policy's time for it is over."""
-    number = len(state.questions) + 1
-    question = AskedQuestion(number=number, person=command.person, text=command.text.strip(), at=now)
-    stop = Stop(kind=StopKind.QUESTION, since=now, who=command.person)
-    updated = state.replace(questions=(*state.questions, question)).replan().stand(stop)
-    return updated.note(now, EventType.QUESTION_ASKED, command.person, None, about=number)
+    number = state.questions.next_number
+    asked = ask_of(state, command.person, command.text, now)
+    return asked.note(now, EventType.QUESTION_ASKED, command.person, None, about=number)
 
 
-def open_question(state: FollowUpState) -> AskedQuestion | None:
-    def waits(question: AskedQuestion) -> bool:
-        asker = state.awaited.of(question.holder)
-        return question.answer is None and asker is not None and not asker.acted
-
-    return next(filter(waits, state.questions), None)
-
-
-def question_words(question: AskedQuestion) -> str:
-    """The open question or obstacle in words."""
-    if question.blocks:
-        return f"blocked by {question.person}"
-    return f"question {question.number} of {question.person} waits for an answer"
+def ask_of(state: Following, person: str, text: str, now: datetime, *, blocks: bool = False) -> Following:
+    """The state with a question or obstacle of a person, which stops the clocks."""
+    number = state.questions.next_number
+    question = AskedQuestion(number=number, person=person, text=text.strip(), at=now, blocks=blocks)
+    stop = Stop(kind=StopKind.QUESTION, since=now, who=person)
+    updated = state.replace(questions=state.questions.asked(question)).replan()
+    return updated.replace(clock=updated.clock.with_stop(stop))
 
 
 def refuse_answer(state: FollowUpState, command: Answer, *, blocks: bool = False) -> str | None:
     """Why there is no open question, or none with this `blocks`."""
     if why := living_refusal(state) or unfit(command.actor):
         return why
-    question = open_question(state)
+    question = state.questions.open(state.slots)
     if question is None or question.blocks is not blocks:
         return (Rejection.NOT_BLOCKED if blocks else Rejection.NO_QUESTION).says(subject=state.words.subject)
     return reason_fault(command.text, "the note") if blocks else text_fault(command.text, "the answer")
 
 
-def answer(state: State, command: Answer, now: datetime) -> State:
+def answer(state: Following, command: Answer, now: datetime) -> Following:
     """Answer the open question; the clocks go on, and its reminders are dropped."""
-    question = open_question(state)
+    question = state.questions.open(state.slots)
     if question is None:
         return state
-    answered = tuple(
-        one.replace(answer=command.text.strip()) if one.number == question.number else one for one in state.questions
-    )
     reminders = tuple(moment for moment in state.unsent if moment.kind is ActionType.QUESTION)
-    updated = state.suppress(reminders, Reason.ANSWERED, now).replace(questions=answered).replan()
+    updated = state.suppress(reminders, Reason.ANSWERED, now)
+    updated = updated.replace(questions=state.questions.answered(question.number, command.text.strip())).replan()
     updated = updated.go_on(StopKind.QUESTION, now)
     told = EventType.UNBLOCKED if question.blocks else EventType.QUESTION_ANSWERED
     return updated.note(now, told, command.actor, None, about=question.number)
@@ -359,7 +351,7 @@ def recorded(state: State, id: str, command: AnyCommand, now: datetime) -> State
         says=to_do or _done(state, command),
         about=_about(command),
     )
-    return state.replace(operations=state.operations.record(one))
+    return state.replace(commands=state.commands.record(one))
 
 
 def _about(command: AnyCommand) -> str:
@@ -373,7 +365,7 @@ def _about(command: AnyCommand) -> str:
     return ""
 
 
-def _to_do(state: FollowUpState, command: AnyCommand) -> str | None:
+def _to_do(state: LifecycleState, command: AnyCommand) -> str | None:
     says: str | None = None
     match command:
         case Cancellation() if not state.status.ended:
@@ -386,18 +378,18 @@ def _to_do(state: FollowUpState, command: AnyCommand) -> str | None:
             says = f"hand over from {_about(command)}"
         case Exemption() | Retry():
             says = "write it down, and see to whom it is about"
-        case Extension() if state.agenda is None and (state.window_from or not state.awaited.everyone):
+        case Extension() if state.is_extended_later:
             says = f"plan anew for {day_words(command.due)}"
     return says
 
 
-def _done(state: FollowUpState, command: AnyCommand) -> str:
+def _done(state: LifecycleState, command: AnyCommand) -> str:
     match command:
         case Cancellation():
             return state.status
         case Extension():
             return f"due {day_words(command.due)}"
-    return state.timeline[-1].what
+    return state.timeline.entries[-1].what
 
 
 def update_id() -> str:
@@ -434,11 +426,11 @@ def _unfit_names(names: tuple[str, ...], what: str) -> str | None:
     return next(filter(None, (name_fault(one, what) for one in names)), None)
 
 
-def receipt(state: FollowUpState, shown: ReceiptView, operation: Operation) -> Receipt:
+def receipt(state: LifecycleState, shown: ReceiptView, operation: Operation) -> Receipt:
     """The receipt of an operation: its state and the request's."""
-    waiting = state.operations.open
+    waiting = state.commands.open
     return Receipt(
-        id=state.request,
+        id=state.id,
         status=state.current_status,
         op=operation.id.removeprefix(f"{operation.what}-"),
         says=clipped(shown.says, _SENTENCE_AT_MOST),

@@ -22,7 +22,7 @@ with workflow.unsafe.imports_passed_through():
         targets_in_words,
         unreached,
     )
-    from workflows.follow_up.state import State
+    from workflows.follow_up.state import Following, State
     from workflows.model.hand_off import HandoffReport
     from workflows.model.policy import ESCALATED
     from workflows.model.records import HandoffBatch, HandOffOrder, SettledRecord
@@ -42,7 +42,7 @@ async def hand_off(of: LifecycleWorkflow[State]) -> None:
     await _store_record(of)
     # Includes workflows that subscribed meanwhile.
     of.state = open_hand_off(of.request, of.state)
-    while (due_at := of.state.handoff.open_at(workflow.now())) is not None:
+    while (due_at := of.state.outbox.open_at(workflow.now())) is not None:
         await of.calls.until(due_at, "hand-off again", unless=lambda: due_sooner(of))
         now = workflow.now()
         batch = hand_off_batch(of.subject, of.settled(), of.state, now)
@@ -51,20 +51,20 @@ async def hand_off(of: LifecycleWorkflow[State]) -> None:
         if report is not None:
             # The amendment has the same instant.
             updated = handed_off(of.subject, of.state, report.results, now)
-            outbox = remembered(updated.handoff, batch, report, now)
-            of.state = updated.replace(recorded=True, handoff=outbox).paged(batch.page)
+            outbox = remembered(updated.outbox, batch, report, now)
+            of.state = updated.within("lifecycle", recorded=True).replace(outbox=outbox).paged(batch.page)
     of.publish()
 
 
 def due_sooner(of: LifecycleWorkflow[State]) -> Condition:
     """A condition: a hand-off is due sooner than before."""
-    before = of.state.handoff.next_at
-    return lambda: of.state.handoff.next_at != before
+    before = of.state.outbox.next_at
+    return lambda: of.state.outbox.next_at != before
 
 
 async def _store_pages(of: LifecycleWorkflow[State]) -> None:
     """Store the pages that do not fit into the batch with the record."""
-    while len(of.state.ledger.leaving) > LINES_AT_MOST:
+    while len(of.state.notifications.leaving) > LINES_AT_MOST:
         batch = page_batch(of.subject, of.settled(), of.state)
         if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
             of.state = of.state.paged(batch.page)
@@ -72,10 +72,10 @@ async def _store_pages(of: LifecycleWorkflow[State]) -> None:
 
 async def _store_record(of: LifecycleWorkflow[State]) -> None:
     """Store the record when no target is called."""
-    if not (of.state.recorded or of.state.handoff.opened):
+    if not (of.state.lifecycle.recorded or of.state.outbox.opened):
         batch = page_batch(of.subject, of.settled(), of.state).replace(record=_record(of))
         if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
-            of.state = of.state.replace(recorded=True).paged(batch.page)
+            of.state = of.state.within("lifecycle", recorded=True).paged(batch.page)
 
 
 def _record(of: LifecycleWorkflow[State]) -> SettledRecord | None:
@@ -87,8 +87,8 @@ def _record(of: LifecycleWorkflow[State]) -> SettledRecord | None:
     order = HandOffOrder(
         subject=of.subject,
         settled=settled,
-        document=of.state.document,
-        targets=of.state.handoff.targets,
+        document=of.state.document_id,
+        targets=of.state.outbox.targets,
         escalated=tuple(target for target in of.request.policy.handoff if ESCALATED in target.on),
     )
     return record.replace(settled=settled, origin=origin, hand_off=order)
@@ -98,13 +98,13 @@ BACKGROUND: Final = "background"
 """The task that hands escalations off."""
 
 
-class BackgroundHandOff(Generic[State]):
+class BackgroundHandOff(Generic[Following]):
     """Hands escalations off to their targets in one background task.
 
     `at_rest` is set while the main loop waits for any news: only then are results of targets news to it.
     """
 
-    def __init__(self, owner: LifecycleWorkflow[State]) -> None:
+    def __init__(self, owner: LifecycleWorkflow[Following]) -> None:
         self._owner = owner
         self._task: asyncio.Task[None] | None = None
         self.at_rest = False
@@ -116,19 +116,19 @@ class BackgroundHandOff(Generic[State]):
         if self._task is not None and self._task.done():
             self._task.result()
             self._task = None
-        if self._task is None and owner.state.handoff.next_at is not None:
+        if self._task is None and owner.state.outbox.next_at is not None:
             self._task = asyncio.create_task(self._run(), name=BACKGROUND)
 
     def stop(self) -> None:
         """Stop it at the end: open targets of escalations are called with the ending."""
         if self._task is not None:
             self._task.cancel()
-            self._owner.state = self._owner.state.replace(handoff=self._owner.state.handoff.skipping())
+            self._owner.state = self._owner.state.replace(outbox=self._owner.state.outbox.skipping())
 
     async def _run(self) -> None:
         """Until each target is done or dead. The next history, or the ending, continues an interrupted one."""
         owner = self._owner
-        while (due_at := owner.state.handoff.next_at) is not None:
+        while (due_at := owner.state.outbox.next_at) is not None:
             if (pause := due_at - workflow.now()) > timedelta():
                 await self._sooner(pause)
                 continue
@@ -143,7 +143,7 @@ class BackgroundHandOff(Generic[State]):
             # During a call of the main loop, or its pause, this would be news that interrupts it.
             await workflow.wait_condition(lambda: self.at_rest)
             updated = handed_off(owner.subject, owner.state, report.results, now)
-            owner.state = updated.replace(handoff=remembered(updated.handoff, batch, report, now))
+            owner.state = updated.replace(outbox=remembered(updated.outbox, batch, report, now))
 
     async def _sooner(self, pause: timedelta) -> None:
         """Wait so long, or until something is due sooner."""

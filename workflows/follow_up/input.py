@@ -6,7 +6,6 @@ from typing import Annotated
 
 from pydantic import AwareDatetime, Field
 
-from workflows.follow_up.commands import open_question
 from workflows.follow_up.notification_types import reminder_number
 from workflows.follow_up.state import FollowUpState
 from workflows.model.base import Model
@@ -54,39 +53,39 @@ def planning_of(request: FollowUpInput, subject: Subject, state: FollowUpState, 
     return PlanningInput(
         subject=subject,
         policy=request.policy,
-        due=state.due or request.due,
-        window_from=state.window_from or state.started_at,
-        turns=tuple(turn.replace(heard_at=_heard_at(state, turn.person)) for turn in state.awaited.turns),
+        due=state.plan.due or request.due,
+        window_from=state.plan.window_from or state.lifecycle.started_at,
+        turns=tuple(turn.replace(heard_at=_heard_at(state, turn.person)) for turn in state.slots.turns),
         now=now,
-        revision=state.revision,
-        snoozes=state.snoozes,
-        acted=tuple(signer.person for signer in state.awaited.everyone if signer.acted),
+        revision=state.plan.revision,
+        snoozes=state.plan.snoozes,
+        acted=tuple(signer.person for signer in state.slots.everyone if signer.acted),
         reminded=_reminded(state),
-        escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in state.escalations),
-        not_handed_over=state.not_handed_over,
-        unheard=state.unheard,
+        escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in state.escalated),
+        not_handed_over=state.escalations.refused,
+        unheard=state.notifications.failed_alerts,
         question=_open_question(state),
     )
 
 
 def _heard_at(state: FollowUpState, person: str) -> datetime | None:
-    lines = (line for line in state.notifications if line.reached)
+    lines = (line for line in state.notifications.remembered if line.reached)
     return max((line.at for line in lines if line.person == person), default=None)
 
 
 def _open_question(state: FollowUpState) -> OpenQuestion | None:
-    question = open_question(state)
+    question = state.questions.open(state.slots)
     if question is None:
         return None
-    stands = state.stop(StopKind.QUESTION) is not None
+    stands = state.clock.stop(StopKind.QUESTION) is not None
     return OpenQuestion(number=question.number, person=question.holder, at=question.at, stands=stands)
 
 
 def _reminded(state: FollowUpState) -> tuple[LastReminder, ...]:
     """Number of the last logged reminder of each pending person."""
     numbers: dict[str, int] = {}
-    for line in state.notifications:
-        if number := reminder_number(line.stage, state.revision):
+    for line in state.notifications.remembered:
+        if number := reminder_number(line.stage, state.plan.revision):
             numbers[line.person] = max(number, numbers.get(line.person, 0))
-    people = [signer.person for signer in state.awaited.pending]
+    people = [signer.person for signer in state.slots.pending]
     return tuple(LastReminder(person=one, number=numbers[one]) for one in people if one in numbers)

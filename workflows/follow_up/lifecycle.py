@@ -43,7 +43,7 @@ def command_update(
     ) -> UpdateMethodMultiParam[[Owner, AnyWish], Receipt]:
         @wraps(handler)
         def validate(self: Owner, command: AnyWish) -> None:
-            allow(self.state.operations, command, self.refusal(command))
+            allow(self.state.commands, command, self.refusal(command))
 
         update = workflow.update(name=name, description=description)(handler)
         update.validator(validate)
@@ -86,7 +86,7 @@ class LifecycleWorkflow(ABC, Generic[State]):
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:
         """The receipt of an operation now."""
-        found = self.state.operations.of(id)
+        found = self.state.commands.of(id)
         return receipt(self.state, self.show(), found) if found else None
 
     @command_update(name=CANCEL, description="End it. What people have done by then stays done")
@@ -112,9 +112,9 @@ class LifecycleWorkflow(ABC, Generic[State]):
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:
-        outbox = self.state.handoff.hurried(wanted.target, workflow.now())
-        if outbox is not self.state.handoff:
-            self.state = self.state.replace(handoff=outbox)
+        outbox = self.state.outbox.hurried(wanted.target, workflow.now())
+        if outbox is not self.state.outbox:
+            self.state = self.state.replace(outbox=outbox)
 
     def refusal(self, command: AnyCommand) -> str | None:
         """Why a command is refused, else None; kinds add their own commands."""
@@ -132,7 +132,7 @@ class LifecycleWorkflow(ABC, Generic[State]):
     def accept(self, carry_out: Callable[[State, AnyWish, datetime], State], command: AnyWish) -> Receipt:
         """Record a command's effect on the state, once per update id: the server forgets the ids at continue-as-new."""
         id, now = update_id(), workflow.now()
-        if self.state.operations.of(id) is None:
+        if self.state.commands.of(id) is None:
             self.state = recorded(carry_out(self.state, command, now), id, command, now)
         accepted = self.operation(id)
         if accepted is None:
@@ -154,8 +154,7 @@ class LifecycleWorkflow(ABC, Generic[State]):
 
     def carried_over(self) -> FollowUpInput:
         """The input of the next history."""
-        updated = self.state.replace(handoff=self.state.handoff.skipping())
-        return self.request.replace(carried=updated.carried_over())
+        return self.request.replace(carried=self.state.carried_over())
 
     def cancelled(self, reason: str) -> None:
         """A cancellation of the run is handled like the update; its text was not checked."""

@@ -86,16 +86,18 @@ def next_step(agenda: Schedule, state: FollowUpState, now: datetime) -> Step:
     that nobody loses a request without a last warning and time to act. A person whose slot is reassigned now is not
     reminded first. While a question stops the clocks, only its own actions count.
     """
-    pending = frozenset(signer.person for signer in state.awaited.pending)
-    escalated = frozenset(entry.from_ for entry in state.escalations)
-    written = frozenset(one.person for one in state.notifications if one.reached and one.channel is not Channel.PUSH)
-    known = state.ledger.known
+    pending = frozenset(signer.person for signer in state.slots.pending)
+    escalated = frozenset(entry.from_ for entry in state.escalated)
+    written = frozenset(
+        one.person for one in state.notifications.remembered if one.reached and one.channel is not Channel.PUSH
+    )
+    known = state.notifications.known
     ahead = [
         _held(moment, agenda, state, now)
         for moment in agenda.moments
         if _is_open(moment, pending, escalated, written)
         and _is_time(moment, state)
-        and key_of(state.request, moment) not in known
+        and key_of(state.id, moment) not in known
     ]
     due = [moment for moment in ahead if moment.at <= now]
     leaving = frozenset(one.person for one in due if state.hands_over(one))
@@ -114,21 +116,21 @@ def next_step(agenda: Schedule, state: FollowUpState, now: datetime) -> Step:
 
 def is_used_up(agenda: Schedule, state: FollowUpState) -> bool:
     """Whether a pending person's planned reminders are all logged, and more are to be planned."""
-    waiting = {one.person for one in agenda.more} & {signer.person for signer in state.awaited.pending}
-    known = state.ledger.known
+    waiting = {one.person for one in agenda.more} & {signer.person for signer in state.slots.pending}
+    known = state.notifications.known
     left = {
         moment.person
         for moment in agenda.moments
         if moment.person in waiting
-        and notification_types.reminder_number(moment.stage, state.revision)
-        and key_of(state.request, moment) not in known
+        and notification_types.reminder_number(moment.stage, state.plan.revision)
+        and key_of(state.id, moment) not in known
     }
     return bool(waiting - left)
 
 
 def was_away(moments: tuple[ScheduledAction, ...], state: FollowUpState, now: datetime) -> bool:
     """Whether an outage lies between plan and now, so that the recipients' hours must be checked again."""
-    late, planned_at = now - _LATE, state.planned_at
+    late, planned_at = now - _LATE, state.plan.planned_at
     return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
 
 
@@ -149,7 +151,7 @@ def is_overtaken(step: Step, state: FollowUpState, now: datetime) -> bool:
 
 def _heard_since_the_plan(moment: ScheduledAction, state: FollowUpState) -> list[Notification]:
     """Nudges of a silent person that were unplanned or came at another time."""
-    agenda, planned_at = state.agenda, state.planned_at
+    agenda, planned_at = state.plan.schedule, state.plan.planned_at
     if agenda is None or planned_at is None or moment.reason is EscalationReason.ABSENCE:
         return []
     planned = {(one.stage, one.to): one.at for one in agenda.moments}
@@ -165,9 +167,9 @@ def _about_a_question(due: list[ScheduledAction]) -> AskAgain | GoOn | None:
 
 def _is_time(moment: ScheduledAction, state: FollowUpState) -> bool:
     """Whether the clocks run for this action; a question's stop has its own end, and its reminders never repeat."""
-    stands = state.stop(StopKind.QUESTION) is not None
+    stands = state.clock.stop(StopKind.QUESTION) is not None
     if moment.kind is ActionType.QUESTION:
-        return all(line.stage != moment.stage for line in state.notifications)
+        return all(line.stage != moment.stage for line in state.notifications.remembered)
     return stands is (moment.kind is ActionType.GO_ON)
 
 
@@ -191,8 +193,8 @@ def _is_open(
 def _held(moment: ScheduledAction, agenda: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
     if moment.kind is ActionType.EXPIRE:
         return _waiting_for_the_last_word(moment, agenda, state)
-    again = [one.until for one in state.held if one.person == moment.to]
-    enough = state.ledger.held_until(moment.to, moment.stage)
+    again = [one.until for one in state.plan.postponed if one.person == moment.to]
+    enough = state.notifications.held_until(moment.to, moment.stage)
     held = moment.replace(at=max(moment.at, moment.held_until or moment.at, enough or moment.at, *again))
     return _apart(held, agenda, state, now) if moment.kind is ActionType.ESCALATED else held
 
@@ -210,10 +212,10 @@ def _waiting_for_the_last_word(expiry: ScheduledAction, agenda: Schedule, state:
     planned = {(moment.stage, moment.to): moment.at for moment in agenda.moments if moment.kind in _LAST_WORDS}
     heeded = [
         line.at + _time_to_heed(line, planned.get((line.stage, line.person)), expiry.at)
-        for line in state.notifications
+        for line in state.notifications.remembered
         if notification_types.is_last_word(line.stage)
     ]
-    held = [one.until for one in state.ledger.held if notification_types.is_last_word(one.stage)]
+    held = [one.until for one in state.notifications.held if notification_types.is_last_word(one.stage)]
     return expiry.replace(at=max([expiry.at, *heeded, *held]))
 
 
@@ -248,7 +250,9 @@ def _nudge(
 def _was_due_before_the_first_word(nudge: ScheduledAction, state: FollowUpState) -> bool:
     """Whether it is a reminder that was held back until now."""
     first = [
-        line for line in state.notifications if line.stage == NotificationType.READY and line.person == nudge.person
+        line
+        for line in state.notifications.remembered
+        if line.stage == NotificationType.READY and line.person == nudge.person
     ]
     return nudge.kind is not ActionType.WARN and any(line.reached and nudge.at <= line.at for line in first)
 
@@ -258,7 +262,8 @@ def _weight(nudge: ScheduledAction) -> tuple[int, datetime]:
 
 
 def _nudges_of(person: str, state: FollowUpState) -> list[Notification]:
-    lines = [line for line in state.notifications if line.person == person and line.reached]
+    """The nudges that reached this person."""
+    lines = [line for line in state.notifications.remembered if line.person == person and line.reached]
     return [line for line in lines if notification_types.is_nudge(line.stage)]
 
 
@@ -296,7 +301,7 @@ class RemindNow:
 
 @dataclass(frozen=True)
 class RetryDevices:
-    stragglers: tuple[PendingDevice, ...]
+    devices: tuple[PendingDevice, ...]
 
 
 Move = Precondition | ReassignSlot | PlanSchedule | Paused | Announce | RemindNow | RetryDevices | Step
@@ -312,32 +317,32 @@ def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now
     devices. `announcement` are unsent notifications of events.
     """
     yield from before_the_agenda(state, tuple(one for one in announcement if not state.is_held(one, now)))
-    if state.agenda is not None:
-        step = next_step(state.agenda, state, now)
-        if isinstance(step, Wait) and (stragglers := state.again(now)):
-            yield RetryDevices(stragglers)
+    if state.plan.schedule is not None:
+        step = next_step(state.plan.schedule, state, now)
+        if isinstance(step, Wait) and (devices := state.retries(now)):
+            yield RetryDevices(devices)
         yield step
 
 
 def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:
-    """The moves that precede the schedule; none waits for an instant."""
-    yield from state.firsts()
-    yield from map(ReassignSlot, state.reassigning)
-    if state.agenda is None or is_used_up(state.agenda, state):
+    """The moves that precede the schedule: none of them waits for an instant."""
+    yield from state.preconditions()
+    yield from map(ReassignSlot, state.escalations.wanted)
+    if state.plan.schedule is None or is_used_up(state.plan.schedule, state):
         yield PlanSchedule()
-    if stop := state.stop(StopKind.PAUSE):
+    if stop := state.clock.stop(StopKind.PAUSE):
         yield Paused(stop)
     if announcement:
         yield Announce(announcement)
-    if state.reminder:
+    if state.plan.reminder:
         yield RemindNow()
 
 
 def next_moment(state: FollowUpState, now: datetime) -> ScheduledAction | None:
     """The next scheduled action that people notice; None when nothing more is planned."""
-    if state.agenda is None:
+    if state.plan.schedule is None:
         return None
-    match next_step(state.agenda, state, now):
+    match next_step(state.plan.schedule, state, now):
         case Wait(moment) | Expire(moment) | GoOn(moment):
             return moment
         case Remind((), caught_up, too_soon):

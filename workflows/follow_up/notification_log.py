@@ -48,119 +48,6 @@ class LogEntry:
         return number <= self.last.get(series, -1)
 
 
-class NotificationLog(Model):
-    """Lines in the state, marks of older lines, and lines on their way to the store."""
-
-    lines: tuple[Notification, ...] = ()
-    marks: tuple[Notification, ...] = ()
-    """The last stored line of each person and type."""
-    leaving: tuple[Notification, ...] = ()
-    paged: int = 0
-    """Number of stored lines."""
-    held: tuple[HeldBack, ...] = ()
-    """Each person's last notification held back by their budget."""
-
-    @property
-    def remembered(self) -> tuple[Notification, ...]:
-        """Lines and marks that decisions depend on, oldest first."""
-        return self.marks + self.lines
-
-    @property
-    def known(self) -> LogEntry:
-        last = {_series_of(mark): _place_of(mark.key)[1] for mark in self.marks}
-        return LogEntry(frozenset(line.key for line in self.leaving + self.lines), last)
-
-    def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
-        """After these results; a later result of one key completes the earlier line."""
-        by_key = {line.key: line for line in self.lines}
-        for line in lines:
-            earlier = by_key.pop(line.key, None)
-            by_key[line.key] = Notification(**dict(_completed(earlier, line)), at=earlier.at if earlier else now)
-        held = tuple(one for one in self.held if one.key not in by_key)
-        return self.replace(lines=tuple(by_key.values()), held=held)._bounded()
-
-    def with_held(self, held: Iterable[HeldBack]) -> Self:
-        by_person = {one.person: one for one in (*self.held, *held)}
-        return self.replace(held=tuple(by_person.values()))
-
-    def without_held(self, people: Collection[str]) -> Self:
-        return self.replace(held=tuple(one for one in self.held if one.person not in people))
-
-    def held_until(self, person: str, stage: str) -> datetime | None:
-        """When the person's budget frees, None if no such stage is held back."""
-        waits = notification_types.is_rationed(stage)
-        return next((one.until for one in self.held if waits and one.person == person), None)
-
-    def without(self, keys: frozenset[str]) -> Self:
-        """Without failed lines of these keys: they are sent again."""
-        return self.replace(
-            lines=tuple(
-                line for line in self.lines if line.key not in keys or line.outcome is not NotificationOutcome.FAILED
-            )
-        )
-
-    def paged_out(self, count: int) -> Self:
-        return self.replace(leaving=self.leaving[count:], paged=self.paged + count)
-
-    def _bounded(self) -> Self:
-        if len(self.lines) <= LINES_AT_MOST:
-            return self
-        gone, lines = self.lines[:-_KEPT], self.lines[-_KEPT:]
-        rested_on = (one.replace(devices=()) for one in gone if not notification_types.is_handed_off(one.stage))
-        marks = {_series_of(line): line for line in (*self.marks, *rested_on)}
-        return self.replace(lines=lines, marks=tuple(marks.values()), leaving=self.leaving + gone)
-
-
-def _series_of(line: Notification) -> _Series:
-    """The series of a numbered line: a person's reminders, or alerts about a person."""
-    series, _ = _place_of(line.key)
-    along = line.stage in (MAILED_ALONG, REMINDED_ALONG)
-    return (line.stage, line.person, "") if along else series
-
-
-def _place_of(key: str) -> tuple[_Series, int]:
-    _, stage, person, *about = key.split("/")
-    # A later snooze may be logged before an earlier one: each is a series of its own.
-    series, number = (
-        (stage, 1)
-        if notification_types.kind_of(stage) is NotificationType.SNOOZE
-        else notification_types.numbered(stage)
-    )
-    return (series, person, about[0] if about else ""), number
-
-
-def suppressed(request: str, moments: Iterable[ScheduledAction], why: Reason) -> tuple[Delivered, ...]:
-    """Lines for planned notifications that are not sent; the planner's reason takes precedence over `why`."""
-    return tuple(
-        Delivered(
-            key=key_of(request, moment),
-            stage=moment.stage,
-            person=moment.to,
-            channel=Channel.PUSH,
-            outcome=NotificationOutcome.SUPPRESSED,
-            why=moment.suppressed or why,
-        )
-        for moment in moments
-        if moment.kind.tells
-    )
-
-
-def key_of(request: str, moment: ScheduledAction) -> str:
-    if moment.kind is ActionType.ESCALATE:
-        return alert_key(request, moment.stage, moment.to, moment.person)
-    return notice_key(request, moment.stage, moment.to)
-
-
-def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
-    if earlier is None:
-        return later
-    devices = {one.device: one for one in (*earlier.devices, *later.devices)}
-    better = earlier if earlier.outcome is NotificationOutcome.ACCEPTED else later
-    return later.replace(
-        outcome=better.outcome, why=better.why, channel=better.channel, devices=tuple(devices.values())
-    )
-
-
 STRAGGLERS_AT_MOST: Final = 100
 """Notifications with devices to retry; older ones are given up."""
 
@@ -219,6 +106,165 @@ class PendingDevices(Model):
     def _with(self, more: Iterable[PendingDevice]) -> Self:
         added = tuple(more)
         return self.replace(entries=(*self.entries, *added)[-STRAGGLERS_AT_MOST:]) if added else self
+
+
+class NotificationLog(Model):
+    """Lines in the state, marks of older lines, and lines on their way to the store."""
+
+    lines: tuple[Notification, ...] = ()
+    marks: tuple[Notification, ...] = ()
+    """Of the lines that have left, the last of each person and kind of notice; their devices are in the store."""
+    leaving: tuple[Notification, ...] = ()
+    paged: int = 0
+    """How many lines are in the store."""
+    pages: int = 0
+    """In how many pages."""
+    held: tuple[HeldBack, ...] = ()
+    """The last notice of each person that waits for their budget; no other decision rests on it."""
+    devices: PendingDevices = PendingDevices()
+    """Devices that were left open."""
+
+    @property
+    def remembered(self) -> tuple[Notification, ...]:
+        """Lines and marks that decisions depend on, oldest first."""
+        return self.marks + self.lines
+
+    @property
+    def stages(self) -> frozenset[tuple[str, str]]:
+        """Stage and person of each line, whatever the outcome."""
+        return frozenset((line.stage, line.person) for line in self.remembered)
+
+    @property
+    def shown(self) -> tuple[Notification, ...]:
+        """The last notification that each person's phone shows, unless withdrawn."""
+        done = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
+        last = {line.person: line for line in self.remembered if line.outcome in done}
+        return tuple(line for line in last.values() if line.outcome is NotificationOutcome.ACCEPTED)
+
+    @property
+    def failed_alerts(self) -> tuple[str, ...]:
+        """Keys of alerts that reached nobody and are not retried."""
+        lost = (
+            line.key
+            for line in self.remembered
+            if notification_types.kind_of(line.stage) is NotificationType.ESCALATION
+            and (line.outcome is NotificationOutcome.FAILED or line.why == Reason.NO_DEVICE)
+        )
+        return tuple(key for key in lost if not self.devices.has(key))
+
+    def next_held(self, now: datetime) -> datetime | None:
+        """When the next budget frees, None if none is used up."""
+        return min((one.until for one in self.held if now < one.until), default=None)
+
+    @property
+    def known(self) -> LogEntry:
+        """The logged notifications, in the state or the store."""
+        last = {_series_of(mark): _place_of(mark.key)[1] for mark in self.marks}
+        return LogEntry(frozenset(line.key for line in self.leaving + self.lines), last)
+
+    def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
+        """The log after these results; a later result of the same key completes the earlier line."""
+        by_key = {line.key: line for line in self.lines}
+        for line in lines:
+            earlier = by_key.pop(line.key, None)
+            by_key[line.key] = Notification(**dict(_completed(earlier, line)), at=earlier.at if earlier else now)
+        held = tuple(one for one in self.held if one.key not in by_key)
+        return self.replace(lines=tuple(by_key.values()), held=held)._bounded()
+
+    def with_held(self, held: Iterable[HeldBack]) -> Self:
+        """The log with these held-back notifications."""
+        by_person = {one.person: one for one in (*self.held, *held)}
+        return self.replace(held=tuple(by_person.values()))
+
+    def without_held(self, people: Collection[str]) -> Self:
+        """The log without held-back notifications of these people."""
+        return self.replace(held=tuple(one for one in self.held if one.person not in people))
+
+    def held_until(self, person: str, stage: str) -> datetime | None:
+        """When the person's budget frees, None if no such stage is held back."""
+        waits = notification_types.is_rationed(stage)
+        return next((one.until for one in self.held if waits and one.person == person), None)
+
+    def without(self, keys: frozenset[str]) -> Self:
+        """The log without failed lines of these keys: they are sent again."""
+        return self.replace(
+            lines=tuple(
+                line for line in self.lines if line.key not in keys or line.outcome is not NotificationOutcome.FAILED
+            )
+        )
+
+    def paged_out(self, page: int, count: int) -> Self:
+        """The log after the first lines were stored as this page."""
+        return self.replace(leaving=self.leaving[count:], paged=self.paged + count, pages=page)
+
+    def _bounded(self) -> Self:
+        if len(self.lines) <= LINES_AT_MOST:
+            return self
+        gone, lines = self.lines[:-_KEPT], self.lines[-_KEPT:]
+        rested_on = (one.replace(devices=()) for one in gone if not notification_types.is_handed_off(one.stage))
+        marks = {_series_of(line): line for line in (*self.marks, *rested_on)}
+        return self.replace(lines=lines, marks=tuple(marks.values()), leaving=self.leaving + gone)
+
+
+def _series_of(line: Notification) -> _Series:
+    """The series of a numbered line: a person's reminders, the alerts of one about another."""
+    series, _ = _place_of(line.key)
+    along = line.stage in (MAILED_ALONG, REMINDED_ALONG)
+    return (line.stage, line.person, "") if along else series
+
+
+def _place_of(key: str) -> tuple[_Series, int]:
+    _, stage, person, *about = key.split("/")
+    # A later snooze may be logged before an earlier one: each is a series of its own.
+    series, number = (
+        (stage, 1)
+        if notification_types.kind_of(stage) is NotificationType.SNOOZE
+        else notification_types.numbered(stage)
+    )
+    return (series, person, about[0] if about else ""), number
+
+
+def suppressed(request: str, moments: Iterable[ScheduledAction], why: Reason) -> tuple[Delivered, ...]:
+    """Lines for planned notifications that are not sent; the planner's reason takes precedence over `why`."""
+    return tuple(
+        Delivered(
+            key=key_of(request, moment),
+            stage=moment.stage,
+            person=moment.to,
+            channel=Channel.PUSH,
+            outcome=NotificationOutcome.SUPPRESSED,
+            why=moment.suppressed or why,
+        )
+        for moment in moments
+        if moment.kind.tells
+    )
+
+
+def key_of(request: str, moment: ScheduledAction) -> str:
+    """The notification key of a scheduled action."""
+    if moment.kind is ActionType.ESCALATE:
+        return alert_key(request, moment.stage, moment.to, moment.person)
+    return notice_key(request, moment.stage, moment.to)
+
+
+def explained(lines: tuple[Delivered, ...], moments: tuple[ScheduledAction, ...]) -> tuple[Delivered, ...]:
+    """The delivered lines, with the plan's reason where the delivery gave none."""
+    return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)
+
+
+def _planned_because(line: Delivered, moments: tuple[ScheduledAction, ...]) -> str | None:
+    request = line.key.partition("/")[0]
+    return next((moment.why for moment in moments if key_of(request, moment) == line.key), None)
+
+
+def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
+    if earlier is None:
+        return later
+    devices = {one.device: one for one in (*earlier.devices, *later.devices)}
+    better = earlier if earlier.outcome is NotificationOutcome.ACCEPTED else later
+    return later.replace(
+        outcome=better.outcome, why=better.why, channel=better.channel, devices=tuple(devices.values())
+    )
 
 
 def left_open(tried: Iterable[PendingDevice], report: DeliveryReport | None, now: datetime) -> Iterator[PendingDevice]:

@@ -8,11 +8,10 @@ from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.notification_log import key_of
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.outbox import subscriber
-from workflows.follow_up.slots import Slot
-from workflows.follow_up.state import FollowUpState, State
+from workflows.follow_up.state import Following, FollowUpState, LifecycleState, State
 from workflows.follow_up.turn_signal import onboarding_of
 from workflows.model.commands import Subscription, Unsubscription
-from workflows.model.notifications import Delivered, NoticeAction, Notification, NotificationOrder, NotificationOutcome
+from workflows.model.notifications import NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.policy import ESCALATED, Target
 from workflows.model.rejections import name_fault
 from workflows.model.schedule import ActionType, EscalationReason, ScheduledAction
@@ -41,54 +40,34 @@ def asked_again(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> t
     return alerts(state, moments)
 
 
-def alerted(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
-    """The escalations among these actions, once each."""
-    told = {line.key for line in state.notifications if line.reached}
-    before = {entry.from_ for entry in state.escalations}
-    return tuple(
-        moment
-        for moment in moments
-        if moment.kind is ActionType.ESCALATE and moment.person not in before and key_of(state.request, moment) in told
-    )
-
-
 def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
-    asked = state.reminder
+    """The requested reminder as actions due now."""
+    asked = state.plan.reminder
     if asked is None:
         return ()
     stage, why = notification_types.reminder_by_hand(asked.number), f"asked for by {asked.who}"
     return tuple(
         ScheduledAction(at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, why=why)
-        for signer in state.awaited.pending
-        if (stage, signer.person) not in state.told_stages
+        for signer in state.slots.pending
+        if (stage, signer.person) not in state.notifications.stages
     )
 
 
 def reminded_words(state: FollowUpState) -> str:
-    """Whom the requested reminder reached, and whom not."""
-    stage = notification_types.reminder_by_hand(state.reminders_asked)
-    lines = [line for line in state.notifications if line.stage == stage]
+    """Whom the requested reminder reached, and whom not, in words."""
+    stage = notification_types.reminder_by_hand(state.plan.reminders_asked)
+    lines = [line for line in state.notifications.remembered if line.stage == stage]
     reached = [line.person for line in lines if line.outcome is NotificationOutcome.ACCEPTED]
-    open_ = [line.person for line in lines if line.person not in reached and state.stragglers.has(line.key)]
+    open_ = [line.person for line in lines if line.person not in reached and state.notifications.devices.has(line.key)]
     missed = [f"{line.person} ({line.why or line.outcome})" for line in lines if line.person not in (*reached, *open_)]
     told = f"told {', '.join(reached) or 'nobody'}"
     told += f"; not yet {', '.join(open_)}" if open_ else ""
     return f"{told}; not {', '.join(missed)}" if missed else told
 
 
-def explained(lines: tuple[Delivered, ...], moments: tuple[ScheduledAction, ...]) -> tuple[Delivered, ...]:
-    """With the plan's reason where the delivery gave none."""
-    return tuple(line.replace(why=line.why or _planned_because(line, moments)) for line in lines)
-
-
-def _planned_because(line: Delivered, moments: tuple[ScheduledAction, ...]) -> str | None:
-    request = line.key.partition("/")[0]
-    return next((moment.why for moment in moments if key_of(request, moment) == line.key), None)
-
-
 def _planned(state: FollowUpState, moment: ScheduledAction, action: NoticeAction) -> NotificationOrder:
     return NotificationOrder(
-        key=key_of(state.request, moment),
+        key=key_of(state.id, moment),
         stage=moment.stage,
         person=moment.to,
         action=action,
@@ -115,58 +94,64 @@ def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState)
         *_reports(request, subject, state),
         *_offered(request, subject, state),
     ]
-    known = state.ledger.known
+    known = state.notifications.known
     return tuple(notice for notice in wanted if notice.key not in known)
 
 
 def open_hand_off(request: FollowUpInput, state: State) -> State:
     """With an open outbox: the policy's targets, subscribers, and people to notify of the ending."""
     targets = [target for target in request.policy.handoff if target.hears_of(request.subject.type, state.status)]
-    named = (one for one in request.subscribers if one not in state.unsubscribed)
-    targets += map(subscriber, dict.fromkeys((*named, *state.subscribers)))
+    named = (one for one in request.subscribers if one not in state.outbox.unsubscribed)
+    targets += map(subscriber, dict.fromkeys((*named, *state.outbox.subscribers)))
     concerned = _concerned(request, state)
     people = [Target(target=f"notice:{person}", person=person) for person in concerned]
     quiet = frozenset(person for person in concerned if _is_no_news(request, state, person))
-    return state.hand_off(tuple(targets), tuple(people), quiet, request.subject.reference)
+    return state.open_outbox(tuple(targets), tuple(people), quiet, request.subject.reference)
 
 
-def open_escalations(request: FollowUpInput, state: State, now: datetime) -> State:
-    """With outbox lines for targets of escalations, once each. Reassignments by hand are no escalations."""
+def open_escalations(request: FollowUpInput, state: Following, now: datetime) -> Following:
+    """The state with outbox lines for targets of escalations, once each; unchanged when none is new.
+
+    Reassignments by hand are not escalations.
+    """
     targets = tuple(target for target in request.policy.handoff if ESCALATED in target.on)
-    handoff = state.handoff
-    if not targets or handoff.escalations == len(state.escalations):
+    handoff = state.outbox
+    if not targets or handoff.escalations == len(state.escalated):
         return state
-    for entry in state.escalations[handoff.escalations :]:
+    for entry in state.escalated[handoff.escalations :]:
         told = () if entry.reason is EscalationReason.MANUAL else targets
         before, handoff = handoff, handoff.escalated(told, now, request.subject.reference)
         if handoff is before:
             break
-    return state if handoff is state.handoff else state.replace(handoff=handoff)
+    return state if handoff is state.outbox else state.replace(outbox=handoff)
 
 
-def refuse_subscribe(request: FollowUpInput, state: FollowUpState, command: Subscription) -> str | None:
+def refuse_subscribe(request: FollowUpInput, state: LifecycleState, command: Subscription) -> str | None:
+    """Why this workflow cannot be subscribed, else None."""
     if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
     if any(target.target == command.workflow for target in request.policy.handoff):
         return f"{command.workflow} is the name of a target of the hand-off"
-    known = command.workflow in state.subscribers
-    return None if known or len(state.subscribers) < SUBSCRIBERS_AT_MOST else "too many have subscribed already"
+    known = command.workflow in state.outbox.subscribers
+    return None if known or len(state.outbox.subscribers) < SUBSCRIBERS_AT_MOST else "too many have subscribed already"
 
 
 def subscribe(state: State, command: Subscription, now: datetime) -> State:
     """Subscribe it, or hand off at once after the end; an existing subscriber gets no second line."""
-    told = (entry.target.target for entry in state.handoff.entries)
-    if command.workflow in state.subscribers or command.workflow in told:
+    told = (entry.target.target for entry in state.outbox.entries)
+    if command.workflow in state.outbox.subscribers or command.workflow in told:
         return state
-    updated = state.replace(
-        subscribers=(*state.subscribers, command.workflow), unsubscribed=_without(state.unsubscribed, command.workflow)
+    updated = state.within(
+        "outbox",
+        subscribers=(*state.outbox.subscribers, command.workflow),
+        unsubscribed=_without(state.outbox.unsubscribed, command.workflow),
     )
-    if updated.handoff.opened:
-        updated = updated.replace(handoff=updated.handoff.joined_by(subscriber(command.workflow), now))
+    if updated.outbox.opened:
+        updated = updated.replace(outbox=updated.outbox.joined_by(subscriber(command.workflow), now))
     return updated.note(now, EventType.SUBSCRIBED, command.workflow, None)
 
 
-def refuse_unsubscribe(request: FollowUpInput, state: FollowUpState, command: Unsubscription) -> str | None:
+def refuse_unsubscribe(request: FollowUpInput, state: LifecycleState, command: Unsubscription) -> str | None:
     """Why it cannot be unsubscribed; an onboarding must hear of its own parts."""
     if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
@@ -177,10 +162,10 @@ def refuse_unsubscribe(request: FollowUpInput, state: FollowUpState, command: Un
 
 
 def unsubscribe(request: FollowUpInput, state: State, command: Unsubscription, now: datetime) -> State:
-    """Harmless if not subscribed."""
-    updated = state.replace(subscribers=_without(state.subscribers, command.workflow))
-    if command.workflow in request.subscribers and command.workflow not in state.unsubscribed:
-        updated = updated.replace(unsubscribed=(*state.unsubscribed, command.workflow))
+    """Unsubscribe it; harmless for others."""
+    updated = state.within("outbox", subscribers=_without(state.outbox.subscribers, command.workflow))
+    if command.workflow in request.subscribers and command.workflow not in state.outbox.unsubscribed:
+        updated = updated.within("outbox", unsubscribed=(*state.outbox.unsubscribed, command.workflow))
     return (
         state
         if updated == state
@@ -195,14 +180,14 @@ def _without(workflows: tuple[str, ...], one: str) -> tuple[str, ...]:
 def _ready(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     return [
         notice_to(subject, NotificationType.READY, one.person, state.action_of(one.person))
-        for one in state.awaited.pending
+        for one in state.slots.pending
     ]
 
 
 def _taken_away(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """Withdrawals for people who acted; a replaced person is notified instead, which replaces the notification."""
-    told = state.told_stages
-    acted = [one for one in state.awaited.everyone if one.acted and (NotificationType.READY, one.person) in told]
+    told = state.notifications.stages
+    acted = [one for one in state.slots.everyone if one.acted and (NotificationType.READY, one.person) in told]
     return [
         notice_to(subject, NotificationType.REASSIGNED, one.person, NoticeAction.OPEN)
         if one.replaced
@@ -216,9 +201,9 @@ def _questions(subject: Subject, state: FollowUpState) -> list[NotificationOrder
 
     An asker whose slot was reassigned meanwhile hears the answer as well.
     """
-    pending = frozenset(place.person for place in state.awaited.pending)
+    pending = frozenset(place.person for place in state.slots.pending)
     notices = []
-    for one in state.questions:
+    for one in state.questions.entries:
         if one.holder not in pending:
             continue
         if one.answer is None:
@@ -234,12 +219,12 @@ def _questions(subject: Subject, state: FollowUpState) -> list[NotificationOrder
 
 def _questions_gone(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """Withdrawals of closed questions from phones that still show them."""
-    pending = frozenset(place.person for place in state.awaited.pending)
+    pending = frozenset(place.person for place in state.slots.pending)
     return [
         notice_to(subject, notification_types.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
-        for question in state.questions
+        for question in state.questions.entries
         if question.answer is not None or question.holder not in pending
-        for line in _shown(state)
+        for line in state.notifications.shown
         if line.stage in notification_types.of_question(question.number)
     ]
 
@@ -258,62 +243,29 @@ def _reports(request: FollowUpInput, subject: Subject, state: FollowUpState) -> 
 
 def _offered(request: FollowUpInput, subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """At the start: tells the requester where to follow it, unless they are asked themselves."""
-    first = bool(state.awaited.pending) and not state.notifications
+    first = bool(state.slots.pending) and not state.notifications.remembered
     told = request.policy.tell_requester.started and not request.told_together
-    if not (first and told) or state.awaited.of(subject.requester):
+    if not (first and told) or state.slots.of(subject.requester):
         return []
     return [notice_to(subject, NotificationType.FOLLOW, subject.requester, NoticeAction.OPEN)]
 
 
-def _still_shown(place: Slot, state: FollowUpState) -> bool:
-    told = state.told_stages
-    gone = any((stage, place.person) in told for stage in (NotificationType.WITHDRAWAL, NotificationType.REASSIGNED))
-    return place.acted and (NotificationType.READY, place.person) in told and not gone
-
-
-def _is_no_news(request: FollowUpInput, state: FollowUpState, person: str) -> bool:
+def _is_no_news(request: FollowUpInput, state: LifecycleState, person: str) -> bool:
     """Whether withdrawing what the phone shows is enough, as after a success."""
     if person == request.subject.requester and request.told_together:
         return True
-    if (ending := state.ending) and ending.outcome is state.status and person in ending.told:
+    if (ending := state.lifecycle.ending) and ending.outcome is state.status and person in ending.told:
         return True
     if not state.status.fulfilled:
         return False
     if person == request.subject.requester:
         return not request.policy.tell_requester.signed
-    return not state.tells_of_success and state.awaited.of(person) is not None
+    return not state.hears_of_success(person)
 
 
-def _concerned(request: FollowUpInput, state: FollowUpState) -> tuple[str, ...]:
-    """Who hears of the ending: the requester, and everybody who was asked, alerted, or whose phone shows an open
-    question.
-
-    A requester to whom it is no news only if their phone shows anything.
-    """
-    requester, shown = request.subject.requester, _shown(state)
-    concerned = _still_shown if state.status.fulfilled and not state.tells_of_success else _asked
-    told = [place.person for place in state.awaited.everyone if concerned(place, state)]
-    # A new holder counts like any other: perhaps it never was their turn.
-    alerted = [entry.to for entry in state.escalations if state.awaited.of(entry.to) is None]
-    unanswered = [
-        line.person for line in shown if notification_types.kind_of(line.stage) is NotificationType.UNANSWERED
-    ]
-    if _is_no_news(request, state, requester):
-        told = [*told, *(line.person for line in shown if line.person == requester)]
-    else:
-        told = [requester, *told]
-    return tuple(dict.fromkeys([*told, *alerted, *unanswered, *state.also_told]))
-
-
-def _asked(place: Slot, state: FollowUpState) -> bool:
-    """Whether it was their turn; not for a person who was notified of their replacement."""
-    told = state.told_stages
-    was_asked = state.was_asked(place) or (NotificationType.READY, place.person) in told
-    return was_asked and (NotificationType.REASSIGNED, place.person) not in told
-
-
-def _shown(state: FollowUpState) -> list[Notification]:
-    """The last notification that each person's phone shows, unless withdrawn."""
-    done = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
-    last = {line.person: line for line in state.notifications if line.outcome in done}
-    return [line for line in last.values() if line.outcome is NotificationOutcome.ACCEPTED]
+def _concerned(request: FollowUpInput, state: LifecycleState) -> tuple[str, ...]:
+    """Who hears of the ending. A requester to whom it is no news only if their phone shows anything."""
+    requester = request.subject.requester
+    shows = any(line.person == requester for line in state.notifications.shown)
+    first = (requester,) if shows or not _is_no_news(request, state, requester) else ()
+    return tuple(dict.fromkeys((*first, *state.concerned())))

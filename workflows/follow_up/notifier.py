@@ -11,12 +11,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.calls import Condition, Watch, first_run_id
     from workflows.follow_up.lifecycle import LifecycleWorkflow
     from workflows.follow_up.notification_log import PendingDevice, key_of, left_open
-    from workflows.follow_up.notifications import alerted, alerts, asked_for, by_hand, explained, reminded_words
     from workflows.follow_up.state import State
     from workflows.model.notifications import Delivery, DeliveryReport, NotificationOrder
-    from workflows.model.schedule import Reason, ScheduledAction
+    from workflows.model.schedule import ScheduledAction
     from workflows.model.signature import DocumentSeen
-    from workflows.model.timeline import EventType, Reassignment
     from workflows.ports import PushService
 
 AT_MOST: Final = 100
@@ -26,20 +24,15 @@ All signers of an ordinary request are in one call, because Core Signature's mai
 """
 
 
-def told_by(report: DeliveryReport) -> DeliveryReport:
-    """The final lines of a delivery; open notifications have none yet."""
-    return report.replace(delivered=tuple(line for line in report.delivered if line.key not in report.open_notices))
-
-
 def left_of(notices: tuple[NotificationOrder, ...], report: DeliveryReport) -> tuple[NotificationOrder, ...]:
     """Notifications beyond the first `AT_MOST`; they are sent in the next call at once."""
     return tuple(n for n in notices[:AT_MOST] if n.key in report.open_notices) + notices[AT_MOST:]
 
 
-def again(delivery: Delivery, stragglers: tuple[PendingDevice, ...]) -> Delivery:
+def again(delivery: Delivery, pending: tuple[PendingDevice, ...]) -> Delivery:
     """The delivery of these retries: their devices alone."""
-    devices = dict.fromkeys(device for one in stragglers for device in one.devices)
-    return delivery.replace(notices=tuple(one.notice for one in stragglers), devices=tuple(devices))
+    devices = dict.fromkeys(device for one in pending for device in one.devices)
+    return delivery.replace(notices=tuple(one.notice for one in pending), devices=tuple(devices))
 
 
 def in_words(delivery: Delivery) -> str:
@@ -75,7 +68,7 @@ class Notifier(Generic[State]):
 
         Devices left open are recorded for a retry.
         """
-        moments = {key_of(self._owner.state.request, moment): moment for moment in planned}
+        moments = {key_of(self._owner.state.id, moment): moment for moment in planned}
         rest, others_told = notices, False
         while rest:
             comes_first = self._interrupted_by()
@@ -88,22 +81,24 @@ class Notifier(Generic[State]):
                 rest = left_of(rest, report)
                 now = workflow.now()
                 tried = tuple(PendingDevice(notice=one, moment=moments.get(one.key), at=now) for one in part)
-                self._record(delivery, report, tried)
+                self._owner.state = self._owner.state.delivered(delivery, report, tried, now)
                 if report.seen is not None and self._merge(report.seen, delivery.now):
                     return False
             if interrupted and rest:
-                self._postpone(_closed(planned))
+                self._owner.state = self._owner.state.missed_hours(_closed(planned), workflow.now())
                 return False
         return True
 
-    async def retry(self, stragglers: tuple[PendingDevice, ...]) -> None:
+    async def retry(self, pending: tuple[PendingDevice, ...]) -> None:
         """Retry devices left open; a failure is no problem, for the next retry has its time."""
-        over = tuple(one for one in stragglers if one.is_over(workflow.now()))
+        over = tuple(one for one in pending if one.is_over(workflow.now()))
         if over:
-            self._give_up(over)
+            forgotten = self._owner.state.forget_sent(frozenset(one.key for one in over))
+            moments = tuple(one.moment for one in over if one.moment)
+            self._owner.state = forgotten.missed_hours(moments, workflow.now())
             return
-        planned = tuple(one.moment for one in stragglers if one.moment)
-        delivery = again(self._delivery((), planned), stragglers)
+        planned = tuple(one.moment for one in pending if one.moment)
+        delivery = again(self._delivery((), planned), pending)
         takes_priority = self._priority(planned)
         how = options.at_once(options.NUDGE if delivery.document else options.NOTIFY)
         summary = f"again: {in_words(delivery)}"[:200]
@@ -111,28 +106,13 @@ class Notifier(Generic[State]):
             PushService.deliver, delivery, how, summary, unless=lambda: takes_priority
         )
         if report is not None:
-            self._record(delivery, report, stragglers)
+            now = workflow.now()
+            self._owner.state = self._owner.state.delivered(delivery, report, pending, now)
             if report.seen is not None:
                 self._merge(report.seen, delivery.now)
         elif not takes_priority():
-            left = tuple(left_open(stragglers, None, workflow.now()))
-            self._owner.state = self._owner.state.tried(stragglers, (), left)
-
-    async def escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
-        """Queue the reassignments that the policy wants, and alert alternates about the others."""
-        handed = tuple(filter(self._owner.state.hands_over, moments))
-        staying = tuple(moment for moment in moments if moment not in handed)
-        wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
-        self._owner.state = self._owner.state.to_reassign(*wanted)
-        if staying:
-            await self.notify(alerts(self._owner.state, staying), planned=staying)
-
-    async def remind_now(self) -> None:
-        """Send the requested reminder to people without it; when none is left it is done."""
-        if moments := asked_for(self._owner.state, workflow.now()):
-            await self.notify(by_hand(self._owner.state, moments), planned=moments)
-        if not asked_for(self._owner.state, workflow.now()):
-            self._owner.state = self._owner.state.reminded(reminded_words(self._owner.state))
+            left = tuple(left_open(pending, None, workflow.now()))
+            self._owner.state = self._owner.state.tried(pending, (), left)
 
     def _delivery(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...]) -> Delivery:
         state = self._owner.state
@@ -140,7 +120,7 @@ class Notifier(Generic[State]):
             subject=self._owner.subject,
             notices=notices,
             due_at=state.due_at,
-            document=state.document if planned else None,
+            document=state.document_id if planned else None,
             now=workflow.now(),
             page=state.page,
             quiet=self._owner.request.quiet,
@@ -163,30 +143,6 @@ class Notifier(Generic[State]):
         """A condition: something interrupts, or the recipients' hours end."""
         comes_first = self._interrupted_by()
         return lambda: comes_first() or bool(_closed(planned))
-
-    def _record(self, delivery: Delivery, report: DeliveryReport, tried: tuple[PendingDevice, ...]) -> None:
-        """Record the results of a delivery, its open devices, and escalations that reached somebody."""
-        now, planned = workflow.now(), tuple(one.moment for one in tried if one.moment)
-        done = told_by(report)
-        updated = self._owner.state.untold(frozenset(one.key for one in done.put_off))
-        updated = updated.paged(delivery.page).put_off(done.put_off, now)
-        updated = updated.told(explained(done.delivered, planned), now).held_back(done.held, now)
-        updated = updated.tried(tried, done.delivered, tuple(left_open(tried, report, now)))
-        self._owner.state = updated.escalated(alerted(updated, planned), now)
-
-    def _give_up(self, over: tuple[PendingDevice, ...]) -> None:
-        """The recipients' hours have ended: those not reached are planned for the next."""
-        self._owner.state = self._owner.state.untold(frozenset(one.key for one in over))
-        self._postpone(tuple(one.moment for one in over if one.moment))
-
-    def _postpone(self, closed: tuple[ScheduledAction, ...]) -> None:
-        """Plan again what could not be sent in the recipient's hours: an outage that ends at night wakes nobody."""
-        logged = {line.key for line in self._owner.state.notifications}
-        for moment in closed:
-            if key_of(self._owner.state.request, moment) in logged:
-                continue
-            replanned, why = self._owner.state.replan(), Reason.QUIET_HOURS
-            self._owner.state = replanned.note(workflow.now(), EventType.PUT_OFF, moment.to, why, about=moment.stage)
 
 
 def _closed(planned: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:

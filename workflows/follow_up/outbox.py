@@ -118,7 +118,8 @@ class Outbox(Model):
     """The hand-off lines of one request; `of` is its id for outside systems, `escalations` the number of those with
     lines.
 
-    `unrecorded` is one batch that the store did not take; the next brings it along.
+    `unrecorded` is one batch that the store did not take; the next brings it along. `subscribers` are workflows that
+    came to be told of the ending after the start, `unsubscribed` those of the file that want to be told no more.
     """
 
     of: str = ""
@@ -126,6 +127,8 @@ class Outbox(Model):
     batches: int = 0
     escalations: int = 0
     unrecorded: Amendment | None = None
+    subscribers: tuple[str, ...] = ()
+    unsubscribed: tuple[str, ...] = ()
 
     @property
     def targets(self) -> tuple[Target, ...]:

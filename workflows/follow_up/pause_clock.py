@@ -1,147 +1,149 @@
-"""The pause clock: reasons why the clocks are stopped, problems, timeline. Outages, pauses and open questions do not
-count against a signer: when the last reason ends, everything counted from a past instant moves by the time it took.
+"""Clocks that stop for pauses, questions and outages; the current problem; the timeline. Parts of every state.
+
+Outages, pauses and open questions do not count against a signer: when the last reason ends, all that counts from a past
+instant moves by the time it took.
 """
 
-from datetime import datetime, timedelta
-from enum import IntEnum, auto
-from typing import NamedTuple, Self
+from datetime import datetime
+from typing import Self
 
 from pydantic import AwareDatetime
 
 from workflows.follow_up.notification_log import LINES_AT_MOST
 from workflows.model.base import Model
 from workflows.model.commands import Problem, Stop, StopKind
-from workflows.model.notifications import PostponedNotification
-from workflows.model.schedule import Schedule
 from workflows.model.subject import Code
-from workflows.model.timeline import EventType, HeldNotification, TimelineEntry
-
-_LOOKED_AT_AGAIN = timedelta(minutes=15)
-"""Pause before a person is tried again whom plan and delivery see differently, as while a people file is rolled out."""
-
-
-class WakeUpKind(IntEnum):
-    """At the same instant the first of these counts."""
-
-    BUDGET = auto()
-    """A budget frees."""
-    DEADLINE = auto()
-    """What is waited for."""
-    LOOK = auto()
-    """The source was not read for long."""
-    LATE = auto()
-    """It becomes overdue: a query knows the time of the last task, not its own."""
-    STRAGGLERS = auto()
-    """Open devices are retried."""
-
-
-class WakeUp(NamedTuple):
-    """When a wait ends without news, and what for."""
-
-    at: datetime
-    rings_for: WakeUpKind
+from workflows.model.timeline import EventType, TimelineEntry
 
 
 class PauseClock(Model):
-    """Stopped clocks, problems and timeline in the state."""
+    """Why the clocks are stopped (`stops`) and since when; the last pause."""
 
-    window_from: AwareDatetime | None = None
-    agenda: Schedule | None = None
-    problem: Problem | None = None
-    broken_off: Problem | None = None
-    """The problem of an interrupted call; the next one shows whether it is over."""
-    probe_at: AwareDatetime | None = None
-    probes: int = 0
     stops: tuple[Stop, ...] = ()
     stopped_at: AwareDatetime | None = None
     paused_at: AwareDatetime | None = None
     resumed_at: AwareDatetime | None = None
-    held: tuple[HeldNotification, ...] = ()
-    """People who were not as planned: nothing planned is sent before they are looked up again."""
-    timeline: tuple[TimelineEntry, ...] = ()
-    past: tuple[TimelineEntry, ...] = ()
-    """Timeline entries on their way to the store."""
-
-    def shift_turns(self, since: datetime, now: datetime) -> Self:
-        """Move the clocks of pending people by the time since."""
-        return self
 
     def stop(self, kind: StopKind) -> Stop | None:
         return next((stop for stop in self.stops if stop.kind is kind), None)
 
-    def stand(self, stop: Stop) -> Self:
+    def with_stop(self, stop: Stop) -> Self:
+        """Stop the clocks, for one more reason."""
         return self.replace(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
 
-    def go_on(self, kind: StopKind, now: datetime) -> Self:
-        """Remove one reason; after the last, what counts from a past instant moves by the time it took."""
+    def without_stop(self, kind: StopKind, now: datetime) -> Self:
+        """Remove one reason; after the last the clocks run."""
         left = tuple(stop for stop in self.stops if stop.kind is not kind)
         pause = self.stop(StopKind.PAUSE) if kind is StopKind.PAUSE else None
         updated = self.replace(paused_at=pause.since, resumed_at=now) if pause else self
-        if left or self.stopped_at is None:
-            return updated.replace(stops=left)
-        return updated.replace(stops=(), stopped_at=None)._shift(self.stopped_at, now)
-
-    def waits_to_probe(self, now: datetime) -> bool:
-        """Whether a problem stops the clocks and its probe is still ahead."""
-        return self.stop(StopKind.PROBLEM) is not None and self.probe_at is not None and now < self.probe_at
+        return updated.replace(stops=left, stopped_at=self.stopped_at if left else None)
 
     def was_paused(self, at: datetime) -> bool:
         """Whether an instant lies in the last pause."""
         return self.paused_at is not None and self.resumed_at is not None and self.paused_at <= at <= self.resumed_at
 
-    def trouble(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
-        """Stop the clocks for a problem until `mended`. A terminal problem is kept."""
-        if self.problem and self.problem.code.terminal:
+
+class Problems(Model):
+    """The current problem, the instant of the next probe, and how many probes there were.
+
+    `broken_off` is the problem of an interrupted call: the next call shows whether it is over.
+    """
+
+    current: Problem | None = None
+    broken_off: Problem | None = None
+    probe_at: AwareDatetime | None = None
+    probes: int = 0
+
+
+class Timeline(Model):
+    """Entries in the state, and those that have left it and are not in the store yet."""
+
+    entries: tuple[TimelineEntry, ...] = ()
+    leaving: tuple[TimelineEntry, ...] = ()
+
+    def with_entry(self, entry: TimelineEntry) -> Self:
+        """Beyond `LINES_AT_MOST` the older half leaves for the store."""
+        entries = (*self.entries, entry)
+        if len(entries) <= LINES_AT_MOST:
+            return self.replace(entries=entries)
+        half = LINES_AT_MOST // 2
+        return self.replace(entries=entries[-half:], leaving=self.leaving + entries[:-half])
+
+    def stored(self, count: int) -> Self:
+        """The first entries that have left are in the store."""
+        return self.replace(leaving=self.leaving[count:])
+
+
+class CallerState(Model):
+    """The state of a workflow that calls for weeks."""
+
+    clock: PauseClock = PauseClock()
+    problems: Problems = Problems()
+    timeline: Timeline = Timeline()
+
+    def within(self, part: str, **changes: object) -> Self:
+        """A copy with `changes` in one of its parts."""
+        return self.replace(**{part: getattr(self, part).replace(**changes)})
+
+    def shifted(self, since: datetime, now: datetime) -> Self:
+        """With all that counts from a past instant moved by the time from `since` to `now`."""
+        return self
+
+    def go_on(self, kind: StopKind, now: datetime) -> Self:
+        """Remove one reason for which the clocks are stopped."""
+        since, clock = self.clock.stopped_at, self.clock.without_stop(kind, now)
+        updated = self.replace(clock=clock)
+        return updated.shifted(since, now) if since is not None and clock.stopped_at is None else updated
+
+    def waits_to_probe(self, now: datetime) -> bool:
+        """Whether a problem stops the clocks and its probe is still ahead."""
+        probe_at = self.problems.probe_at
+        return self.clock.stop(StopKind.PROBLEM) is not None and probe_at is not None and now < probe_at
+
+    def report_problem(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
+        """Stop the clocks for a problem until it is resolved. A terminal problem is kept."""
+        problems = self.problems
+        if problems.current and problems.current.code.terminal:
             return self
-        standing = self.stop(StopKind.PROBLEM)
-        before = self.problem if standing else self.broken_off
+        stop = self.clock.stop(StopKind.PROBLEM)
+        before = problems.current if stop else problems.broken_off
         since = before.since if before else now
-        problem = Problem(code=code, since=since, says=says)
-        updated = self.replace(problem=problem, broken_off=None, probe_at=probe_at)
-        if standing is None:
-            updated = updated.stand(Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says))
-        told = (one.about for one in self.timeline if one.happened == EventType.PROBLEM and one.at >= since)
+        current = Problem(code=code, since=since, says=says)
+        updated = self.replace(problems=problems.replace(current=current, broken_off=None, probe_at=probe_at))
+        if stop is None:
+            stop = Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says)
+            updated = updated.replace(clock=self.clock.with_stop(stop))
+        noted = (one.about for one in self.timeline.entries if one.happened == EventType.PROBLEM and one.at >= since)
         # An outage that alternates between codes gets one entry per code.
-        if before and code in told:
+        if before and code in noted:
             return updated
         return updated.note(now, EventType.PROBLEM, None, says, about=code)
 
-    def mended(self, now: datetime) -> Self:
-        """Clear the problem, with a timeline entry."""
-        if self.problem is None or self.stop(StopKind.PROBLEM) is None:
+    def resolve_problem(self, now: datetime) -> Self:
+        """The problem is over: clear it, with a line in the timeline."""
+        problem = self.problems.current
+        if problem is None or self.clock.stop(StopKind.PROBLEM) is None:
             return self
-        return self.untroubled(now).note(now, EventType.MENDED, None, self.problem.code)
+        return self._without_problem(now).note(now, EventType.MENDED, None, problem.code)
 
-    def untroubled(self, now: datetime) -> Self:
-        """Let the clocks go on, whether or not the problem was fixed."""
-        if self.stop(StopKind.PROBLEM) is None:
-            return self
-        return self.replace(problem=None, probe_at=None).go_on(StopKind.PROBLEM, now)
-
-    def left_off(self, now: datetime) -> Self:
+    def break_off_problem(self, now: datetime) -> Self:
         """The failing call was interrupted: if it fails again, it is the same outage."""
-        updated = self.untroubled(now)
-        return updated if updated is self else updated.replace(broken_off=self.problem)
+        updated = self._without_problem(now)
+        return updated if updated is self else updated.within("problems", broken_off=self.problems.current)
 
-    def at_rest(self, now: datetime) -> Self:
+    def forget_broken_off(self, now: datetime) -> Self:
         """Forget an interrupted problem: the call has succeeded since or is no longer needed."""
-        if self.broken_off is None:
+        problem = self.problems.broken_off
+        if problem is None:
             return self
-        updated = self.replace(broken_off=None)
-        paused = self.stop(StopKind.PAUSE) is not None
-        return updated if paused else updated.note(now, EventType.MENDED, None, self.broken_off.code)
+        updated = self.within("problems", broken_off=None)
+        paused = self.clock.stop(StopKind.PAUSE) is not None
+        return updated if paused else updated.note(now, EventType.MENDED, None, problem.code)
 
-    def put_off(self, notices: tuple[PostponedNotification, ...], now: datetime) -> Self:
-        """Plan again what was not sent because the recipient is unavailable."""
-        if not notices:
+    def _without_problem(self, now: datetime) -> Self:
+        if self.clock.stop(StopKind.PROBLEM) is None:
             return self
-        updated = self.replan().replace(held=tuple(one for one in self.held if one.until > now - _LOOKED_AT_AGAIN))
-        for one in notices:
-            if all(before.person != one.person for before in updated.held):
-                updated = updated.note(now, EventType.PUT_OFF, one.person, one.why, about=one.stage)
-            others = tuple(before for before in updated.held if before.person != one.person)
-            updated = updated.replace(held=(*others, HeldNotification(person=one.person, until=now + _LOOKED_AT_AGAIN)))
-        return updated
+        return self.within("problems", current=None, probe_at=None).go_on(StopKind.PROBLEM, now)
 
     def note(
         self,
@@ -154,21 +156,7 @@ class PauseClock(Model):
         said: bool = False,
         by: str | None = None,
     ) -> Self:
-        """Add a timeline entry, with our reason or a person's text (`said`); `by` is the actor.
-
-        Beyond `LINES_AT_MOST` the older half leaves for the store.
-        """
+        """Add a timeline entry, with our reason or a person's text (`said`); `by` is the actor."""
         said = said and why is not None
         entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=why, said=said, by=by)
-        timeline = (*self.timeline, entry)
-        if len(timeline) <= LINES_AT_MOST:
-            return self.replace(timeline=timeline)
-        gone, kept = timeline[: -LINES_AT_MOST // 2], timeline[-LINES_AT_MOST // 2 :]
-        return self.replace(timeline=kept, past=self.past + gone)
-
-    def replan(self) -> Self:
-        return self.replace(agenda=None)
-
-    def _shift(self, since: datetime, now: datetime) -> Self:
-        window_from = self.window_from + (now - max(since, self.window_from)) if self.window_from else None
-        return self.shift_turns(since, now).replan().replace(window_from=window_from)
+        return self.replace(timeline=self.timeline.with_entry(entry))

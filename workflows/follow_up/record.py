@@ -23,7 +23,7 @@ from workflows.follow_up.outbox import (
     state_after,
     subscriber,
 )
-from workflows.follow_up.state import FollowUpState, State
+from workflows.follow_up.state import LifecycleState, State
 from workflows.follow_up.view import dead_hand_offs, handed_off_entry, is_needless, stamp, told_entry, with_dead_targets
 from workflows.model.commands import Replay
 from workflows.model.hand_off import (
@@ -52,10 +52,10 @@ def settled_record(
     """None once written, or before the end. Its view is as of the settlement; results of the hand-off are
     amendments.
     """
-    if state.recorded or state.settled_at is None:
+    if state.lifecycle.recorded or state.lifecycle.settled_at is None:
         return None
-    settled = state.paged(state.page).replace(handoff=Outbox())
-    return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(settled, state.settled_at))
+    settled = state.paged(state.page).replace(outbox=Outbox())
+    return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(settled, state.lifecycle.settled_at))
 
 
 def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amendment:
@@ -167,13 +167,13 @@ _NAMES_AT_MOST: Final = 300
 """Bytes."""
 
 
-def refuse(state: FollowUpState, command: Replay) -> str | None:
+def refuse(state: LifecycleState, command: Replay) -> str | None:
     """Why a target cannot be replayed, else None."""
     if why := name_fault(command.actor) or name_fault(command.target, "--target"):
         return why
-    if not state.status.ended and command.target not in _last(state.handoff):
+    if not state.status.ended and command.target not in _last(state.outbox):
         return f"nothing is handed off before the end: the {state.words.subject} is {state.status}"
-    return refuse_of(state.handoff, command)
+    return refuse_of(state.outbox, command)
 
 
 def refuse_of(ledger: Outbox, command: Replay) -> str | None:
@@ -206,7 +206,7 @@ def refuse_closed(ledger: Outbox, command: Replay) -> str | None:
 
 def ask(state: State, command: Replay, now: datetime) -> State:
     """Replay a target, at once."""
-    updated = state.replace(handoff=replayed(state.handoff, command, now))
+    updated = state.replace(outbox=replayed(state.outbox, command, now))
     return updated.note(now, EventType.REPLAY_WISHED, command.target, None, by=command.actor)
 
 
@@ -288,22 +288,22 @@ def _last(ledger: Outbox) -> dict[str, OutboxEntry]:
     return {entry.target.target: entry for entry in ledger.entries if not entry.notice}
 
 
-def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: FollowUpState, now: datetime) -> HandoffBatch:
-    """The calls due now; before the end (`settled` None) only those of escalations."""
+def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: LifecycleState, now: datetime) -> HandoffBatch:
+    """The calls due now; before the end, with `settled` None, only those of escalations."""
     calls = tuple(
-        call_of(entry, subject).replace(escalated=_escalated(subject, state.escalations, entry.escalation))
-        for entry in state.handoff.due(now)
+        call_of(entry, subject).replace(escalated=_escalated(subject, state.escalated, entry.escalation))
+        for entry in state.outbox.due(now)
     )
     return HandoffBatch(
         page=state.page,
         subject=subject,
         settled=settled,
         calls=calls,
-        document=state.document,
-        number=state.handoff.batches + 1,
+        document=state.document_id,
+        number=state.outbox.batches + 1,
         at=now,
-        dead=dead_lines(state.handoff.lines),
-        unrecorded=state.handoff.unrecorded,
+        dead=dead_lines(state.outbox.lines),
+        unrecorded=state.outbox.unrecorded,
     )
 
 
@@ -340,7 +340,7 @@ def call_of(entry: OutboxEntry, subject: Subject) -> HandoffCall:
     )
 
 
-def page_batch(subject: Subject, settled: AnyEnded, state: FollowUpState) -> HandoffBatch:
+def page_batch(subject: Subject, settled: AnyEnded, state: LifecycleState) -> HandoffBatch:
     """A batch without calls that stores the next page."""
     return HandoffBatch(subject=subject, settled=settled, calls=(), page=state.page)
 
@@ -348,10 +348,10 @@ def page_batch(subject: Subject, settled: AnyEnded, state: FollowUpState) -> Han
 def handed_off(subject: Subject, state: State, results: tuple[HandoffResult, ...], now: datetime) -> State:
     """After the results; after the end the requester is notified once of dead targets."""
     updated = state.handed_off(results, now)
-    updated = updated.replace(operations=over(updated.operations, updated.handoff, results))
-    if not updated.handoff.opened:
+    updated = updated.replace(commands=over(updated.commands, updated.outbox, results))
+    if not updated.outbox.opened:
         return updated
-    return updated.replace(handoff=updated.handoff.alerting(subject.requester, now))
+    return updated.replace(outbox=updated.outbox.alerting(subject.requester, now))
 
 
 def remembered(ledger: Outbox, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Outbox:

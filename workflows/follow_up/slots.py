@@ -1,20 +1,14 @@
-"""Slots: who is asked, whose turn it is, and the instant from which their clock counts."""
+"""Slots: who is asked and since when; reassignments of slots, escalations; questions of their holders. Pure."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, Generic, Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
 from workflows.model.schedule import Turn
-
-PEOPLE_AT_MOST: Final = 20
-"""Ids in `CsWaitingFor`."""
-PEOPLE_BYTES_AT_MOST: Final = 1_500
-"""Its bytes as JSON: above 2,048 the server fails the start or the workflow task (measured)."""
-_MORE: Final = "+more"
+from workflows.model.timeline import AskedQuestion, EscalationEntry, Reassignment
 
 
 class Slot(Model):
@@ -49,40 +43,91 @@ class Slot(Model):
         return self.replace(clock_from=self.clock_from + (now - max(since, self.clock_from)))
 
 
-AnyPlace_co = TypeVar("AnyPlace_co", bound=Slot, covariant=True)
+AnySlot_co = TypeVar("AnySlot_co", bound=Slot, covariant=True)
 
 
-class Slots(Model, Generic[AnyPlace_co]):
-    """Each kind has its own slot type."""
+class Slots(Model, Generic[AnySlot_co]):
+    """All slots; each kind has its own slot type."""
 
     @property
     @abstractmethod
-    def everyone(self) -> tuple[AnyPlace_co, ...]:
-        """In the order in which they were named."""
+    def everyone(self) -> tuple[AnySlot_co, ...]:
+        """All slots, in the order in which they were named."""
+
+    @abstractmethod
+    def reassign(self, person: str, to: str, now: datetime) -> Self:
+        """Reassign a slot; idempotent."""
+
+    @abstractmethod
+    def shift(self, since: datetime, now: datetime) -> Self:
+        """Move the clocks of pending people by the time from `since` to `now`."""
 
     @property
-    def pending(self) -> tuple[AnyPlace_co, ...]:
-        return tuple(place for place in self.everyone if place.pending)
+    def pending(self) -> tuple[AnySlot_co, ...]:
+        return tuple(slot for slot in self.everyone if slot.pending)
 
     @property
     def turns(self) -> tuple[Turn, ...]:
         """The pending slots as the planner's `Turn`s."""
         return tuple(Turn(person=p.person, since=p.clock_from, came_at=p.turn_at) for p in self.pending if p.clock_from)
 
-    def of(self, person: str) -> AnyPlace_co | None:
-        return next((place for place in self.everyone if place.person == person), None)
+    def of(self, person: str) -> AnySlot_co | None:
+        """The slot of the person with this directory id."""
+        return next((slot for slot in self.everyone if slot.person == person), None)
 
 
-def listed_people(people: Iterable[str]) -> list[str]:
-    """Distinct directory ids for `CsWaitingFor`, within its bounds, with `+more` for the rest."""
-    listed: list[str] = []
-    for person in dict.fromkeys(people):
-        if len(listed) == PEOPLE_AT_MOST or _as_json((*listed, person, _MORE)) > PEOPLE_BYTES_AT_MOST:
-            return [*listed, _MORE]
-        listed.append(person)
-    return listed
+class Escalations(Model):
+    """Who was asked or alerted instead of whom, and the slots that are to be reassigned (`wanted`).
+
+    `refused` are silent people whose slot could not be reassigned: about them somebody is alerted instead.
+    """
+
+    entries: tuple[EscalationEntry, ...] = ()
+    wanted: tuple[Reassignment, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    def reassigned(self, done: Reassignment, now: datetime) -> Self:
+        """Others that want this slot, or escalate to the same person, are obsolete."""
+        entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
+        left = (one for one in self.wanted if one.about != done.about and (one.by_hand or one.to != done.to))
+        return self.replace(entries=(*self.entries, entry), wanted=tuple(left))
+
+    def without(self, wanted: Reassignment) -> Self:
+        return self.replace(wanted=tuple(one for one in self.wanted if one != wanted))
 
 
-def _as_json(ids: Iterable[str]) -> int:
-    """Bytes of a JSON list of these ids, in which nothing needs to be escaped."""
-    return sum(len(f'"{id}", ') for id in ids)
+class Questions(Model):
+    """The questions and obstacles of people, with their answers."""
+
+    entries: tuple[AskedQuestion, ...] = ()
+
+    def open(self, slots: Slots[Slot]) -> AskedQuestion | None:
+        """The question that waits for an answer; none of a person who has acted."""
+        for one in self.entries:
+            holder = slots.of(one.holder)
+            if one.answer is None and holder is not None and not holder.acted:
+                return one
+        return None
+
+    @property
+    def next_number(self) -> int:
+        return len(self.entries) + 1
+
+    def asked(self, question: AskedQuestion) -> Self:
+        return self.replace(entries=(*self.entries, question))
+
+    def answered(self, number: int, answer: str) -> Self:
+        return self.replace(
+            entries=tuple(one.replace(answer=answer) if one.number == number else one for one in self.entries)
+        )
+
+    def waiting_of(self, person: str) -> tuple[AskedQuestion, ...]:
+        """The unanswered questions of the present holder of a slot."""
+        return tuple(one for one in self.entries if one.answer is None and one.holder == person)
+
+    def moved(self, person: str, to: str) -> Self:
+        """Unanswered questions move with the slot; a reassignment answers an obstacle."""
+        moved = {
+            one.number: one.replace(answer="") if one.blocks else one.replace(to=to) for one in self.waiting_of(person)
+        }
+        return self.replace(entries=tuple(moved.get(one.number, one) for one in self.entries))

@@ -8,8 +8,8 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 from workflows.follow_up.input import FollowUpInput
-from workflows.follow_up.slots import PEOPLE_AT_MOST
-from workflows.follow_up.state import FollowUpState
+from workflows.follow_up.state import FollowUpState, LifecycleState
+from workflows.follow_up.view import PEOPLE_AT_MOST
 from workflows.kinds import Kind
 from workflows.model.views import FollowUpShow, PartTurn, WaitingFor
 from workflows.names import PART_TURN
@@ -18,11 +18,11 @@ _AS_EXPECTED_WITHIN: Final = timedelta(minutes=1)
 """After the start: an onboarding takes the first turn for begun when it has started the part."""
 
 
-def onboarding_of(request: FollowUpInput, state: FollowUpState) -> str | None:
+def onboarding_of(request: FollowUpInput, state: LifecycleState) -> str | None:
     """Workflow id of the subscribed onboarding that it is a part of, else None."""
     id, dot, _ = request.subject.id.partition(".")
     whole = Kind.ONBOARDING.workflow_id(id)
-    hears = whole in (*request.subscribers, *state.subscribers) and whole not in state.unsubscribed
+    hears = whole in (*request.subscribers, *state.outbox.subscribers) and whole not in state.outbox.unsubscribed
     return whole if dot and hears else None
 
 
@@ -35,7 +35,7 @@ def turn_of(shown: FollowUpShow, at: datetime) -> PartTurn:
 def is_as_expected(request: FollowUpInput, state: FollowUpState, turn: PartTurn) -> bool:
     """Whether the onboarding already assumes this: its people asked first are pending."""
     people = tuple(one.person for one in turn.waiting_for)
-    late = any(one.since - state.started_at > _AS_EXPECTED_WITHIN for one in turn.waiting_for)
+    late = any(one.since - state.lifecycle.started_at > _AS_EXPECTED_WITHIN for one in turn.waiting_for)
     own = onboarding_of(request, state) in request.subscribers
     return own and not late and turn.asks is None and people in ((), request.first_turn[:PEOPLE_AT_MOST])
 

@@ -10,12 +10,11 @@ from typing import Final
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey, SearchAttributeUpdate
 
-from workflows.follow_up.commands import latest_snoozes, open_question, question_words, reminded_at, snoozes_left
+from workflows.follow_up.commands import latest_snoozes, reminded_at, snoozes_left
 from workflows.follow_up.next_step import Paused, before_the_agenda, next_moment
 from workflows.follow_up.notification_types import stage_words
 from workflows.follow_up.outbox import dead_lines, dead_of
-from workflows.follow_up.slots import listed_people
-from workflows.follow_up.state import FollowUpState, Precondition
+from workflows.follow_up.state import FollowUpState, LifecycleState, Precondition
 from workflows.model.commands import Stop, StopKind
 from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.notifications import Delivered, HeldBack, Notification, NotificationOutcome
@@ -26,13 +25,35 @@ from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import Attention, AttentionCode, Choices, FollowUpShow, Next, NextStep, WaitingFor
 from workflows.names import DUE_AT, EXTEND, HANDOFF, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
 
+PEOPLE_AT_MOST: Final = 20
+"""Directory ids in `CsWaitingFor`."""
+PEOPLE_BYTES_AT_MOST: Final = 1_500
+"""Its bytes as JSON: with more than 2,048 the server fails the start or the workflow task (measured)."""
+_MORE: Final = "+more"
 
-def attention_of(state: FollowUpState) -> tuple[Attention, ...]:
-    """One reason per code at most, most pressing first."""
+
+def listed_people(people: Iterable[str]) -> list[str]:
+    """Distinct directory ids for `CsWaitingFor`, within its bounds, with `+more` for the rest."""
+    listed: list[str] = []
+    for person in dict.fromkeys(people):
+        if len(listed) == PEOPLE_AT_MOST or _as_json((*listed, person, _MORE)) > PEOPLE_BYTES_AT_MOST:
+            return [*listed, _MORE]
+        listed.append(person)
+    return listed
+
+
+def _as_json(ids: Iterable[str]) -> int:
+    """Bytes of a JSON list of these ids, in which nothing needs to be escaped."""
+    return sum(len(f'"{id}", ') for id in ids)
+
+
+def attention_of(state: LifecycleState) -> tuple[Attention, ...]:
+    """Reasons for attention, one per code at most, most pressing first."""
     if state.status.ended:
-        return dead_hand_offs(dead_of(state.handoff.lines))
+        return dead_hand_offs(dead_of(state.outbox.lines))
     urgency = list(AttentionCode)
-    return tuple(sorted(_while_it_lives(state), key=lambda one: urgency.index(one.code)))
+    reasons = (*state.attention(), *dead_hand_offs(dead_lines(state.outbox.lines)))
+    return tuple(sorted(reasons, key=lambda one: urgency.index(one.code)))
 
 
 def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
@@ -42,39 +63,46 @@ def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
     return (Attention(code=AttentionCode.HANDOFF_DEAD, since=min(line.at for line in dead), says=says),)
 
 
-def _while_it_lives(state: FollowUpState) -> Iterator[Attention]:
-    yield from state.attention()
-    if question := open_question(state):
-        code = AttentionCode.BLOCKED if question.blocks else AttentionCode.QUESTION_OPEN
-        yield Attention(code=code, since=question.at, says=question_words(question))
-    if pause := state.stop(StopKind.PAUSE):
-        yield Attention(code=AttentionCode.PAUSED, since=pause.since, says=pause.words)
-    yield from dead_hand_offs(dead_lines(state.handoff.lines))
-
-
-def facts(subject: Subject, policy: Policy, state: FollowUpState, now: datetime) -> FollowUpShow:
-    """The view's common fields at `now`."""
-    standstill = None if state.status.ended else _standstill(state)
-    following = _next(state, standstill, now)
+def facts(subject: Subject, state: LifecycleState, now: datetime) -> FollowUpShow:
+    """The view's fields common to all kinds, at `now`; `next` and `says` only at the end or of a problem."""
+    problem = None if state.status.ended else _of_problem(state)
+    following = _next_handoff(state) if state.status.ended else problem.next if problem else None
     return FollowUpShow(
         id=subject.id,
         kind=subject.kind,
         requester=subject.requester,
         status=state.current_status,
-        problem=state.problem or state.broken_off,
+        problem=state.problems.current or state.problems.broken_off,
         attention=attention_of(state),
-        waiting_for=() if state.status.ended else _waiting_for(state),
         next=following,
         due_at=state.due_at,
         closes_at=state.closes_at,
-        late=state.is_overdue(now) or any(map(state.acted_late, state.awaited.everyone)),
-        notifications=state.ledger.leaving + state.ledger.lines + state.ledger.held,
-        earlier=state.ledger.paged,
-        escalations=state.escalations,
-        handoffs=state.handoff.lines,
+        late=state.is_overdue(now),
+        notifications=state.notifications.leaving + state.notifications.lines + state.notifications.held,
+        earlier=state.notifications.paged,
+        escalations=state.escalated,
+        handoffs=state.outbox.lines,
         timeline=_timeline(state),
-        question=open_question(state),
-        answered=tuple(question for question in state.questions if question.answer is not None),
+        says=_ended_sentence(state, following) if state.status.ended else problem.says if problem else "",
+    )
+
+
+def follow_up_facts(subject: Subject, policy: Policy, state: FollowUpState, now: datetime) -> FollowUpShow:
+    """The view of what people must do."""
+    shown = facts(subject, state, now)
+    shown = shown.replace(
+        late=shown.late or any(map(state.acted_late, state.slots.everyone)),
+        timeline=_with_escalations(shown.timeline, state),
+        question=state.questions.open(state.slots),
+        answered=tuple(question for question in state.questions.entries if question.answer is not None),
+    )
+    if state.status.ended:
+        return shown
+    standstill = _standstill(state)
+    following = _next(state, standstill, now)
+    return shown.replace(
+        waiting_for=_waiting_for(state),
+        next=following,
         choices=_choices(policy, state, now),
         says=_sentence(state, standstill, following, now),
     )
@@ -129,7 +157,7 @@ def is_needless(line: Delivered) -> bool:
 
 
 def _waiting_for(state: FollowUpState) -> tuple[WaitingFor, ...]:
-    return tuple(WaitingFor(person=one.person, since=one.turn_at) for one in state.awaited.pending if one.turn_at)
+    return tuple(WaitingFor(person=one.person, since=one.turn_at) for one in state.slots.pending if one.turn_at)
 
 
 def _people(state: FollowUpState) -> str:
@@ -153,11 +181,9 @@ class _Standstill:
 
 
 def _next(state: FollowUpState, standstill: _Standstill | None, now: datetime) -> Next | None:
-    if state.status.ended:
-        return _next_handoff(state)
     if standstill and not standstill.for_a_question:
         return standstill.next
-    if state.agenda is None:
+    if state.plan.schedule is None:
         return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
     moment = next_moment(state, now)
     if (held := _held(state, now)) and (moment is None or held.until <= moment.at):
@@ -171,43 +197,50 @@ def _next(state: FollowUpState, standstill: _Standstill | None, now: datetime) -
 
 def _held(state: FollowUpState, now: datetime) -> HeldBack | None:
     """The next notification after the budgets free."""
-    held = (one for one in state.ledger.held if now < one.until)
+    held = (one for one in state.notifications.held if now < one.until)
     return min(held, key=lambda one: one.until, default=None)
+
+
+def _of_problem(state: LifecycleState) -> _Standstill | None:
+    problem = state.problems.current if state.clock.stop(StopKind.PROBLEM) else state.problems.broken_off
+    if problem is None:
+        return None
+    says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
+    return _Standstill(says, f"trying again: {problem.says}", state.problems.probe_at)
 
 
 def _standstill(state: FollowUpState) -> _Standstill | None:
     """The first move that takes longer than a moment, if it is not a wait for the schedule."""
-    if problem := state.problem if state.stop(StopKind.PROBLEM) else state.broken_off:
-        says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
-        return _Standstill(says, f"trying again: {problem.says}", state.probe_at)
+    if problem := _of_problem(state):
+        return problem
     for move in before_the_agenda(state):
         match move:
-            case Precondition.CLOSE if state.ending:
-                says = f"Being {state.ending.outcome}{state.words.closing}"
+            case Precondition.CLOSE if state.lifecycle.ending:
+                says = f"Being {state.lifecycle.ending.outcome}{state.words.closing}"
                 return _Standstill(says, says, what=NextStep.END)
             case Precondition.PREPARE:
-                return _Standstill(state.words.preparing, state.words.preparing, state.probe_at)
+                return _Standstill(state.words.preparing, state.words.preparing, state.problems.probe_at)
             case Paused(stop):
                 return _stopped(state, stop)
-    question = state.stop(StopKind.QUESTION)
+    question = state.clock.stop(StopKind.QUESTION)
     return _stopped(state, question) if question else None
 
 
 def _stopped(state: FollowUpState, stop: Stop) -> _Standstill:
-    question = open_question(state) if stop.kind is StopKind.QUESTION else None
-    words = question_words(question) if question and question.blocks else stop.words
+    question = state.questions.open(state.slots) if stop.kind is StopKind.QUESTION else None
+    words = question.words if question and question.blocks else stop.words
     waiting = f"Waiting for {_people(state)}; reminders are paused{_until(state, stop)}"
     says = f"{'Nobody is asked yet' if state.preparing else waiting}: {words}"
     return _Standstill(says, words, for_a_question=stop.kind is StopKind.QUESTION)
 
 
 def _until(state: FollowUpState, stop: Stop) -> str:
-    moments = state.agenda.moments if state.agenda and stop.kind is StopKind.QUESTION else ()
+    moments = state.plan.moments if stop.kind is StopKind.QUESTION else ()
     return next((f" until {stamp(moment.at)}" for moment in moments if moment.kind is ActionType.GO_ON), "")
 
 
 def _choices(policy: Policy, state: FollowUpState, now: datetime) -> tuple[Choices, ...]:
-    if state.status.ended or state.ending:
+    if state.status.ended or state.lifecycle.ending:
         return ()
     latest = latest_snoozes(state, now)
     return tuple(
@@ -216,31 +249,40 @@ def _choices(policy: Policy, state: FollowUpState, now: datetime) -> tuple[Choic
             snoozes_left=snoozes_left(state, policy, signer.person),
             snooze_until=latest[signer.person],
             hand_over=policy.self_delegate,
-            ask=open_question(state) is None,
+            ask=state.questions.open(state.slots) is None,
             reminded_at=reminded_at(state, signer.person, now),
         )
-        for signer in state.awaited.pending
+        for signer in state.slots.pending
     )
 
 
-def _next_handoff(state: FollowUpState) -> Next | None:
-    at = state.handoff.next_at
+def _next_handoff(state: LifecycleState) -> Next | None:
+    at = state.outbox.next_at
     if at is None:
         return None
-    open_targets = [e.target.person if e.notice else e.target.target for e in state.handoff.entries if e.due_at]
+    open_targets = [e.target.person if e.notice else e.target.target for e in state.outbox.entries if e.due_at]
     return Next(what=NextStep.HAND_OFF, at=at, why=f"telling {', '.join(filter(None, open_targets))}")
 
 
-def _timeline(state: FollowUpState) -> tuple[TimelineEntry, ...]:
-    told = [told_entry(line) for line in state.ledger.leaving + state.ledger.lines if not is_needless(line)]
-    handed_over = tuple(place.person for place in state.awaited.everyone if place.replaced)
+def _timeline(state: LifecycleState) -> tuple[TimelineEntry, ...]:
+    lines = state.notifications.leaving + state.notifications.lines
+    told = [told_entry(line) for line in lines if not is_needless(line)]
+    handed = [handed_off_entry(line) for line in state.outbox.lines if line.attempts]
+    return _in_order(*state.timeline.leaving, *state.timeline.entries, *told, *handed)
+
+
+def _with_escalations(timeline: tuple[TimelineEntry, ...], state: FollowUpState) -> tuple[TimelineEntry, ...]:
+    handed_over = tuple(slot.person for slot in state.slots.everyone if slot.replaced)
     escalated = [
         TimelineEntry(at=entry.at, happened=EventType.ESCALATED, about=entry.to, who=entry.from_, why=entry.reason)
-        for entry in state.escalations
+        for entry in state.escalated
         if entry.from_ not in handed_over
     ]
-    handed = [handed_off_entry(line) for line in state.handoff.lines if line.attempts]
-    return tuple(sorted([*state.past, *state.timeline, *told, *escalated, *handed], key=lambda entry: entry.at))
+    return _in_order(*timeline, *escalated)
+
+
+def _in_order(*entries: TimelineEntry) -> tuple[TimelineEntry, ...]:
+    return tuple(sorted(entries, key=lambda entry: entry.at))
 
 
 def told_entry(line: Notification) -> TimelineEntry:
@@ -282,8 +324,6 @@ _NEXT_WORDS = {
 
 
 def _sentence(state: FollowUpState, standstill: _Standstill | None, following: Next | None, now: datetime) -> str:
-    if state.status.ended:
-        return _ended_sentence(state, following)
     if standstill:
         return standstill.says
     then = ""
@@ -297,22 +337,22 @@ def _sentence(state: FollowUpState, standstill: _Standstill | None, following: N
 
 
 def _until_due(state: FollowUpState, now: datetime) -> str:
-    if state.due is not None and any(one.what == EXTEND for one in state.operations.open):
+    if state.plan.due is not None and any(one.what == EXTEND for one in state.commands.open):
         # The due date was moved: the old plan is void.
-        due = state.due
+        due = state.plan.due
         return f" until {stamp(due.astimezone(UTC)) if isinstance(due, datetime) else f'{due:%a %d %b %Y}'}"
     if state.is_overdue(now):
         return f", overdue since {stamp(state.due_at)}"
     return f" until {stamp(state.due_at)}" if state.due_at else ""
 
 
-def _ended_sentence(state: FollowUpState, following: Next | None) -> str:
-    ending = f"{state.status.capitalize()} {stamp(state.settled_at)}"
-    if state.status is Status.FAILED and state.problem:
-        ending += f": {state.words.failures.get(state.problem.code, state.problem.says)}"
+def _ended_sentence(state: LifecycleState, following: Next | None) -> str:
+    ending = f"{state.status.capitalize()} {stamp(state.lifecycle.settled_at)}"
+    if state.status is Status.FAILED and state.problems.current:
+        ending += f": {state.words.failures.get(state.problems.current.code, state.problems.current.says)}"
     if following:
         return f"{ending}; {following.why}"
-    return with_dead_targets(ending, state.handoff.lines)
+    return with_dead_targets(ending, state.outbox.lines)
 
 
 def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
@@ -324,11 +364,11 @@ def with_dead_targets(ending: str, lines: Iterable[HandoffLine]) -> str:
 _NO_OTHER_INSTANT: Final = timedelta(minutes=1)
 
 
-def stage_of(state: FollowUpState) -> str:
+def stage_of(state: LifecycleState) -> str:
     """`CsStage`: `escalated` after an escalation, `settled`, else the kind's phase."""
     if state.status.ended:
         return "settled"
-    if any(entry.reason is EscalationReason.ESCALATION for entry in state.escalations):
+    if any(entry.reason is EscalationReason.ESCALATION for entry in state.escalated):
         return "escalated"
     return state.phase
 
@@ -340,7 +380,7 @@ def trouble_code(shown: FollowUpShow) -> str | None:
     return shown.attention[0].code if shown.attention else None
 
 
-def untold(shown: FollowUpShow) -> HandoffState | None:
+def unfinished_hand_off(shown: FollowUpShow) -> HandoffState | None:
     """Before the end: whether a target of an escalation is dead or waits for a retry."""
     if shown.status.ended:
         return None
@@ -350,14 +390,14 @@ def untold(shown: FollowUpShow) -> HandoffState | None:
     return HandoffState.PENDING if waits else None
 
 
-def publish(state: FollowUpState, shown: FollowUpShow, details: str) -> None:
-    """Update details and search attributes, only on changes, since an upsert is an event and an action."""
+def publish(state: LifecycleState, shown: FollowUpShow, details: str) -> None:
+    """Update Web UI details and search attributes; an upsert is an event and an action, so only on changes."""
     workflow.set_current_details(details)
     updates = [
         *_keyword(STATUS, state.current_status),
         *_keyword(STAGE, stage_of(state)),
         *_keyword(PROBLEM, trouble_code(shown)),
-        *_keyword(HANDOFF, untold(shown)),
+        *_keyword(HANDOFF, unfinished_hand_off(shown)),
         *_due(state.due_at),
         *_turn(shown),
     ]

@@ -32,10 +32,18 @@ with workflow.unsafe.imports_passed_through():
         next_action,
         was_away,
     )
-    from workflows.follow_up.notifications import announcement, asked_again, nudges
+    from workflows.follow_up.notifications import (
+        alerts,
+        announcement,
+        asked_again,
+        asked_for,
+        by_hand,
+        nudges,
+        reminded_words,
+    )
     from workflows.follow_up.notifier import Notifier
-    from workflows.follow_up.pause_clock import WakeUpKind
-    from workflows.follow_up.state import Precondition, State
+    from workflows.follow_up.plan import WakeUpKind
+    from workflows.follow_up.state import Following, Precondition
     from workflows.follow_up.turn_signal import TurnSignal
     from workflows.follow_up.view import publish
     from workflows.model.commands import (
@@ -57,13 +65,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import ANSWER, ASK, DELEGATE, EXTEND, PAUSE, PLANNING, REMIND, RESUME, SNOOZE
     from workflows.ports import Planner
 
-_WAKE_UP_WORDS: Final = {WakeUpKind.BUDGET: "the budget of notices", WakeUpKind.STRAGGLERS: "the phones left open"}
+_WAKE_UP_WORDS: Final = {WakeUpKind.BUDGET: "the budget of notices", WakeUpKind.DEVICES: "the phones left open"}
 
 
-class FollowUpWorkflow(LifecycleWorkflow[State]):
+class FollowUpWorkflow(LifecycleWorkflow[Following]):
     """Follows people up until the end, move by move."""
 
-    def __init__(self, request: FollowUpInput, state: State) -> None:
+    def __init__(self, request: FollowUpInput, state: Following) -> None:
         super().__init__(request, state)
         self.notifier = Notifier(self)
         self.background = BackgroundHandOff(self)
@@ -95,7 +103,7 @@ class FollowUpWorkflow(LifecycleWorkflow[State]):
                 case Announce(notices):
                     await self.notifier.notify(notices)
                 case RemindNow():
-                    await self.notifier.remind_now()
+                    await self.steps.remind_now()
                 case RetryDevices(devices):
                     await self.notifier.retry(devices)
                 case step:
@@ -173,10 +181,10 @@ class FollowUpWorkflow(LifecycleWorkflow[State]):
         return self.accept(commands.answer, command)
 
 
-class Steps(Generic[State]):
+class Steps(Generic[Following]):
     """Plans, takes the steps of the schedule, and waits for the next one."""
 
-    def __init__(self, owner: FollowUpWorkflow[State]) -> None:
+    def __init__(self, owner: FollowUpWorkflow[Following]) -> None:
         self._owner = owner
 
     async def take(self, step: Step) -> None:
@@ -191,7 +199,7 @@ class Steps(Generic[State]):
                 if moments:
                     await owner.notifier.notify(nudges(owner.state, moments), planned=moments)
             case Escalate(moments):
-                await owner.notifier.escalate(moments)
+                await self._escalate(moments)
             case AskAgain(moments):
                 await owner.notifier.notify(asked_again(owner.state, moments), planned=moments)
             case GoOn(moment):
@@ -202,9 +210,25 @@ class Steps(Generic[State]):
             case Wait(moment):
                 await self._wait_for(moment)
 
+    async def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
+        """Queue the reassignments that the policy wants, and alert alternates about the others."""
+        handed = tuple(filter(self._owner.state.hands_over, moments))
+        staying = tuple(moment for moment in moments if moment not in handed)
+        wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
+        self._owner.state = self._owner.state.to_reassign(*wanted)
+        if staying:
+            await self._owner.notifier.notify(alerts(self._owner.state, staying), planned=staying)
+
+    async def remind_now(self) -> None:
+        """Send the requested reminder to people without it; when none is left it is done."""
+        if moments := asked_for(self._owner.state, workflow.now()):
+            await self._owner.notifier.notify(by_hand(self._owner.state, moments), planned=moments)
+        if not asked_for(self._owner.state, workflow.now()):
+            self._owner.state = self._owner.state.reminded(reminded_words(self._owner.state))
+
     async def _wait_for(self, moment: ScheduledAction | None) -> None:
         """Wait for the action's instant; replan first if the plan is in doubt."""
-        doubt = self._owner.state.probe_at
+        doubt = self._owner.state.problems.probe_at
         if doubt is None or (moment and moment.at < doubt):
             await self.wait(moment.at if moment else None, _wait_words(moment, self._owner.state.words.wanted))
         elif await self.wait(doubt, "the people file is faulty: plan anew") is WakeUpKind.DEADLINE:
@@ -213,7 +237,7 @@ class Steps(Generic[State]):
     async def wait(self, deadline: datetime | None, words: str) -> WakeUpKind | None:
         """Wait for the deadline (None: for ever) or an earlier wake-up of the state; None for news."""
         owner = self._owner
-        wake_up = owner.state.alarm(workflow.now(), deadline)
+        wake_up = owner.state.wake_up(workflow.now(), deadline)
         words = _WAKE_UP_WORDS.get(wake_up.rings_for, words) if wake_up else words
         owner.background.at_rest = True
         wake = await owner.calls.until(wake_up.at if wake_up else None, words)
@@ -252,7 +276,7 @@ class Steps(Generic[State]):
         if schedule is not None:
             self._adopt(schedule, planning.now, before)
 
-    def _adopt(self, schedule: Schedule, planned_for: datetime, before: State) -> None:
+    def _adopt(self, schedule: Schedule, planned_for: datetime, before: Following) -> None:
         """Adopt the schedule, unless the state has changed since `before`."""
         if self._owner.state is before:
             self._owner.state = before.planned(schedule, planned_for)

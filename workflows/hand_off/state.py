@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Final, Self
 
-from workflows.follow_up.command_log import CommandState
+from workflows.follow_up.command_log import CommandLog
 from workflows.follow_up.outbox import Outbox
+from workflows.follow_up.pause_clock import CallerState
 from workflows.follow_up.record import ledger_of, over, refuse_closed, remembered, replayed
 from workflows.model.base import Model
 from workflows.model.commands import Replay
@@ -24,12 +25,15 @@ class RequestedReplay(Model):
     wish: Replay
 
 
-class ReplayState(CommandState):
+class ReplayState(CallerState):
+    """The outbox of the record, requested replays, and the command log."""
+
+    commands: CommandLog = CommandLog()
+    outbox: Outbox = Outbox()
     order: HandOffOrder | None = None
     read: bool = False
     """Whether the record was read."""
     asked: tuple[RequestedReplay, ...] = ()
-    handoff: Outbox = Outbox()
     over: bool = False
 
     def wished(self, id: str, command: Replay, now: datetime) -> Self:
@@ -44,15 +48,16 @@ class ReplayState(CommandState):
             about=command.target,
         )
         return self.replace(
-            asked=(*self.asked, RequestedReplay(id=id, wish=command)), operations=self.operations.record(one)
+            asked=(*self.asked, RequestedReplay(id=id, wish=command)), commands=self.commands.record(one)
         )
 
     def recalled(self, found: RecordedHandOff) -> Self:
-        return self.replace(read=True, order=found.order, handoff=ledger_of(found))
+        """Continue from the record."""
+        return self.replace(read=True, order=found.order, outbox=ledger_of(found))
 
     def decided(self, now: datetime) -> Self:
         """Decide each request: a new line in the outbox, or the reason why not."""
-        operations, ledger = self.operations, self.handoff
+        operations, ledger = self.commands, self.outbox
         for one in self.asked:
             known = operations.of(one.id)
             if known is None or known.state is not OperationState.OPEN:
@@ -62,17 +67,19 @@ class ReplayState(CommandState):
                 ledger = replayed(ledger, one.wish, now)
             else:
                 operations = operations.refuse(one.id, why)
-        return self.replace(asked=(), operations=operations, handoff=ledger)
+        return self.replace(asked=(), commands=operations, outbox=ledger)
 
     def told(self, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Self:
-        ledger = remembered(self.handoff.record(report.results, now), batch, report, now)
-        return self.replace(handoff=ledger, operations=over(self.operations, ledger, report.results))
+        """Record results of targets."""
+        ledger = remembered(self.outbox.record(report.results, now), batch, report, now)
+        return self.replace(outbox=ledger, commands=over(self.commands, ledger, report.results))
 
     def given_up(self, why: str) -> Self:
-        operations = self.operations
+        """Stop; pending targets are not called."""
+        operations = self.commands
         for one in operations.open:
             operations = operations.refuse(one.id, why)
-        return self.replace(over=True, operations=operations)
+        return self.replace(over=True, commands=operations)
 
 
 class ReplayInput(Model):

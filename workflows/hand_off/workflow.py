@@ -44,7 +44,7 @@ class HandOffWorkflow:
         await self._recall()
         while not self.state.over:
             self.state = self.state.decided(workflow.now())
-            due_at = self.state.handoff.open_at(workflow.now())
+            due_at = self.state.outbox.open_at(workflow.now())
             if due_at is None:
                 break
             await self.calls.until(due_at, "hand-off again")
@@ -64,10 +64,10 @@ class HandOffWorkflow:
 
     async def _tell(self) -> None:
         known, now = self.state, workflow.now()
-        due_at = known.handoff.open_at(now)
+        due_at = known.outbox.open_at(now)
         if known.order is None or known.over or due_at is None or due_at > now:
             return
-        batch = batch_again(known.order, known.handoff, now).replace(life=first_run_id())
+        batch = batch_again(known.order, known.outbox, now).replace(life=first_run_id())
         report = await self.calls.call(
             Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up
         )
@@ -77,15 +77,15 @@ class HandOffWorkflow:
     async def _record_although_given_up(self) -> None:
         """One attempt: a cancelled run does not wait for the store."""
         known = self.state
-        if known.order is not None and known.handoff.unrecorded is not None:
-            batch = batch_again(known.order, known.handoff, workflow.now()).replace(calls=())
+        if known.order is not None and known.outbox.unrecorded is not None:
+            batch = batch_again(known.order, known.outbox, workflow.now()).replace(calls=())
             await self.calls.once(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
 
     @workflow.update(name=REPLAY, description="Hand off to a target once more")
     def replay(self, command: Replay) -> Receipt:
         """Record the request; the record decides."""
         id = update_id()
-        if self.state.operations.of(id) is None:
+        if self.state.commands.of(id) is None:
             self.state = self.state.wished(id, command, workflow.now())
         accepted = self.operation(id)
         if accepted is None:
@@ -96,17 +96,17 @@ class HandOffWorkflow:
     def _(self, command: Replay) -> None:
         why = name_fault(command.actor) or name_fault(command.target, "--target")
         too_many = _TOO_MANY if len(self.state.asked) >= WISHES_AT_MOST else None
-        allow(self.state.operations, command, why or (_ENDING if self.state.over else too_many))
+        allow(self.state.commands, command, why or (_ENDING if self.state.over else too_many))
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:
         """Make the next attempts due now."""
-        self.state = self.state.replace(handoff=self.state.handoff.hurried(wanted.target, workflow.now()))
+        self.state = self.state.replace(outbox=self.state.outbox.hurried(wanted.target, workflow.now()))
 
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:
         """The receipt of an operation now."""
-        operation = self.state.operations.of(id)
+        operation = self.state.commands.of(id)
         return self._receipt(operation) if operation else None
 
     def _receipt(self, operation: Operation) -> Receipt:
@@ -127,13 +127,16 @@ class HandOffWorkflow:
         """All lines of its hand-off."""
         known = self.state
         return ReplayedFacts(
-            id=self._given.ended.id, status=self._given.status, handoffs=known.handoff.lines, problem=known.problem
+            id=self._given.ended.id,
+            status=self._given.status,
+            handoffs=known.outbox.lines,
+            problem=known.problems.current,
         )
 
     def publish(self) -> None:
         """Web UI details."""
-        words = [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in self.state.handoff.lines]
-        if problem := self.state.problem:
+        words = [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in self.state.outbox.lines]
+        if problem := self.state.problems.current:
             words = [f"**{problem.code}**: {problem.says}", "", *words]
         workflow.set_current_details("\n".join(words))
 

@@ -182,3 +182,8 @@ class DeliveryReport(Model):
     seen: DocumentSeen | None = None
     put_off: tuple[PostponedNotification, ...] = ()
     held: tuple[HeldBack, ...] = ()
+
+    @property
+    def final_lines(self) -> tuple[Delivered, ...]:
+        """Open notifications have no line yet."""
+        return tuple(line for line in self.delivered if line.key not in self.open_notices)

@@ -207,6 +207,13 @@ class AskedQuestion(Model):
         """Who waits for the answer: the asker, or the present holder of their slot."""
         return self.to or self.person
 
+    @property
+    def words(self) -> str:
+        """An open question or obstacle in words."""
+        if self.blocks:
+            return f"blocked by {self.person}"
+        return f"question {self.number} of {self.person} waits for an answer"
+
 
 class HeldNotification(Model):
     """A person who could not be notified, and until when nothing is tried."""

@@ -56,9 +56,9 @@ def begun(
         return journey.begun(part, now, asked) if lives else journey
     if part.state is PartState.UNDECIDED and part.run == started.after:
         return journey.asked_about(part)
-    if refused or started.id in journey.decided:
+    if refused or started.id in journey.to_end.decided:
         return journey
-    return journey.replace(decided=(*journey.decided, started.id))
+    return journey.within("to_end", decided=(*journey.to_end.decided, started.id))
 
 
 def others_asked(stage: StagePlan, started: PartToStart, begun: tuple[PartBegun, ...]) -> tuple[str, ...]:
@@ -72,9 +72,9 @@ def others_asked(stage: StagePlan, started: PartToStart, begun: tuple[PartBegun,
 
 def may_have_begun(journey: OnboardingState, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:
     """Workflow ids of unanswered starts at the end: they may exist."""
-    if len(journey.entered) <= journey.stage:
+    if len(journey.stages.entered) <= journey.stages.current:
         return ()
-    starting = to_start(journey, stages[journey.stage])
+    starting = to_start(journey, stages[journey.stages.current])
     kinds = ((Kind.TASK if one.after else one.what.runs_as, one.id) for one in starting)
     return tuple(kind.workflow_id(id) for kind, id in kinds if kind)
 
@@ -122,9 +122,11 @@ def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tupl
 
 def send_link(journey: OnboardingState, command: NewLink, now: datetime) -> OnboardingState:
     """Request the actor's link; a pending one serves as well."""
-    if command.actor in journey.links:
+    if command.actor in journey.links.wanted:
         return journey
-    return journey.replace(links=(*journey.links, command.actor)).note(now, EventType.LINK_WISHED, command.actor, None)
+    return journey.within("links", wanted=(*journey.links.wanted, command.actor)).note(
+        now, EventType.LINK_WISHED, command.actor, None
+    )
 
 
 def decide(journey: OnboardingState, command: Decision, now: datetime) -> OnboardingState:
@@ -162,8 +164,9 @@ def notices_of(onboarding: Onboarding, plan: PartPlan, what: PartNews) -> Iterat
 
 
 def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[NotificationOrder, ...]:
-    stage = f"{NotificationType.LINK}-{journey.links_sent + 1}"
-    return tuple(_notice(onboarding, stage, person) for person in journey.links)
+    """The links to those who requested them."""
+    stage = f"{NotificationType.LINK}-{journey.links.sent + 1}"
+    return tuple(_notice(onboarding, stage, person) for person in journey.links.wanted)
 
 
 def _notice(onboarding: Onboarding, stage: str, person: str) -> NotificationOrder:

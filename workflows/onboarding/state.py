@@ -12,13 +12,13 @@ from typing import Final, Self
 from pydantic import AwareDatetime
 
 from workflows.follow_up.input import FollowUpInput
-from workflows.follow_up.state import FollowUpWords, JoinState
+from workflows.follow_up.state import FollowUpWords, Lifecycle, LifecycleState
 from workflows.kinds import Kind
 from workflows.model.base import Model, Packed
 from workflows.model.commands import Decision, Problem
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, PartToStart, StagePlan
 from workflows.model.subject import Status, Subject
-from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.timeline import EventType
 from workflows.model.views import Attention, AttentionCode, PartTurn, WaitingFor
 
 TURNS_AT_MOST: Final = 20
@@ -213,8 +213,80 @@ _ENDED: Final = {
 }
 
 
-class OnboardingState(JoinState):
-    """The state of one onboarding; `stage` counts from 0."""
+class Stages(Model):
+    """The stages: their names, the present one (from 0), when each was begun, and when open parts were checked."""
+
+    names: tuple[str, ...]
+    current: int = 0
+    entered: tuple[AwareDatetime, ...] = ()
+    looks: int = 0
+    looked_at: AwareDatetime
+
+    @property
+    def name(self) -> str:
+        """The present stage."""
+        return self.names[min(self.current, len(self.names) - 1)]
+
+    @property
+    def next_look(self) -> datetime:
+        """When open parts are checked without news."""
+        return self.looked_at + timedelta(days=_LOOKS[min(self.looks, len(_LOOKS) - 1)])
+
+    def looked(self, now: datetime) -> Self:
+        """The next interval is longer, until a stage begins."""
+        return self.replace(looks=self.looks + 1, looked_at=now)
+
+    def look_soon(self, now: datetime) -> Self:
+        """The next check is within a day."""
+        return self.replace(looks=0, looked_at=now)
+
+    def enter(self, now: datetime) -> Self:
+        """Begin the present stage."""
+        return self.look_soon(now).replace(entered=(*self.entered, now))
+
+
+class WorkflowsToEnd(Model):
+    """Workflows that are to be ended: tasks to decide, `lingering` ones that could not be ended, abandoned parts.
+
+    Ids of `decided` and `lingering` are of tasks, those of `abandoned` are workflow ids. `told_together` are persons
+    who hear of a cancellation once, instead of each of their parts.
+    """
+
+    decided: tuple[str, ...] = ()
+    lingering: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
+    told_together: tuple[str, ...] = ()
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """Workflow ids of decided tasks that may be open."""
+        return tasks((*self.decided, *self.lingering))
+
+    def with_decided(self, *ids: str) -> Self:
+        return self.replace(decided=(*self.decided, *ids))
+
+    def tried(self, ids: tuple[str, ...], *, ended: bool) -> Self:
+        """These tasks have ended, or linger."""
+        updated = self.replace(decided=tuple(one for one in self.decided if one not in ids))
+        return updated if ended else updated.replace(lingering=(*updated.lingering, *ids))
+
+    def to_retry(self) -> Self:
+        """Lingering tasks are tried again."""
+        return self.replace(decided=(*self.decided, *self.lingering), lingering=())
+
+
+class Links(Model):
+    """Who is to be sent the link to their page once more, and how often that was done."""
+
+    wanted: tuple[str, ...] = ()
+    sent: int = 0
+
+    def sent_to(self, people: tuple[str, ...]) -> Self:
+        return self.replace(wanted=tuple(one for one in self.wanted if one not in people), sent=self.sent + 1)
+
+
+class OnboardingState(LifecycleState):
+    """The state of one onboarding."""
 
     words = FollowUpWords(
         subject="onboarding",
@@ -224,46 +296,26 @@ class OnboardingState(JoinState):
         cancelling="end its open parts",
     )
 
-    status: Status = Status.OPEN
-    stage: int = 0
-    told_together: tuple[str, ...] = ()
-    """Persons who hear of its cancellation once, instead of each of their parts."""
-    stages: tuple[str, ...]
-    entered: tuple[AwareDatetime, ...] = ()
-    """When each stage that was begun was begun."""
+    stages: Stages
     parts: tuple[PartProgress, ...]
-    decided: tuple[str, ...] = ()
-    """Tasks to decide that are to be ended, for the decision was made."""
-    lingering: tuple[str, ...] = ()
-    """Those of them that could not be ended: that is tried again after the next look."""
-    abandoned: tuple[str, ...] = ()
-    """The workflows of parts that were terminated and that nobody takes up: they are to be ended."""
-    links: tuple[str, ...] = ()
-    """Who is to be sent the link to their page once more."""
-    links_sent: int = 0
-    """How often that was done."""
-    looks: int = 0
-    looked_at: AwareDatetime
+    to_end: WorkflowsToEnd = WorkflowsToEnd()
+    links: Links = Links()
 
     @classmethod
     def begin(cls, onboarding: Onboarding, stages: tuple[StagePlan, ...], now: datetime) -> Self:
         return cls(
-            request=onboarding.id,
-            started_at=now,
-            looked_at=now,
-            stages=tuple(stage.name for stage in stages),
+            lifecycle=Lifecycle(id=onboarding.id, started_at=now, status=Status.OPEN),
+            stages=Stages(names=tuple(stage.name for stage in stages), looked_at=now),
             parts=tuple(
                 PartProgress(id=plan.id, place=f"{onboarding.id}.{number}.{plan.number}", runs_as=plan.what.runs_as)
                 for number, stage in enumerate(stages, start=1)
                 for plan in stage.parts
             ),
-            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=onboarding.requester),),
-        )
+        ).note(now, EventType.STARTED, onboarding.requester, None)
 
     @property
     def phase(self) -> str:
-        """The present stage."""
-        return self.stages[min(self.stage, len(self.stages) - 1)]
+        return self.stages.name
 
     def attention(self) -> Iterator[Attention]:
         """A part waits for its owner's decision."""
@@ -282,9 +334,8 @@ class OnboardingState(JoinState):
         """The part with this id."""
         return next((part for part in self.parts if part.id == id), None)
 
-    @property
-    def also_told(self) -> tuple[str, ...]:
-        return self.told_together
+    def concerned(self) -> tuple[str, ...]:
+        return self.to_end.told_together
 
     def waiting_for_several(self, stages: Sequence[StagePlan]) -> tuple[str, ...]:
         """Persons for whom several open parts wait."""
@@ -303,41 +354,31 @@ class OnboardingState(JoinState):
         return tuple(id for part in self.running for id in part.open_workflows)
 
     @property
-    def decided_tasks(self) -> tuple[str, ...]:
-        """Workflow ids of decided tasks that may be open and are to be ended."""
-        return tasks((*self.decided, *self.lingering))
-
-    @property
     def left_behind(self) -> tuple[str, ...]:
         """Workflow ids of terminated parts, unless resumed: their documents are still open."""
-        return (*self.abandoned, *(id for part in self.parts for id in part.abandoned))
+        return (*self.to_end.abandoned, *(id for part in self.parts for id in part.abandoned))
 
     def begun_as(self, workflow_ids: tuple[str, ...]) -> tuple[PartToStart, ...]:
         """What the agreements among these were started from."""
         found = (part.begun_as(id) for id in workflow_ids for part in self.parts)
         return tuple(one for one in found if one is not None)
 
-    @property
-    def next_look(self) -> datetime:
-        """When open parts are checked without news."""
-        return self.looked_at + timedelta(days=_LOOKS[min(self.looks, len(_LOOKS) - 1)])
-
     def looked(self, now: datetime) -> Self:
         """They were checked: the next interval is longer, until a stage begins."""
         parts = tuple(part.replace(unasked=False) if part.unasked else part for part in self.parts)
-        decided = (*self.decided, *self.lingering)
-        return self.replace(parts=parts, decided=decided, lingering=(), looks=self.looks + 1, looked_at=now)
+        return self.replace(parts=parts, to_end=self.to_end.to_retry(), stages=self.stages.looked(now))
 
     def enter(self, now: datetime) -> Self:
         """Begin the present stage, once."""
-        if len(self.entered) > self.stage:
+        if len(self.stages.entered) > self.stages.current:
             return self
-        entered = self.replace(entered=(*self.entered, now), looks=0, looked_at=now)
+        entered = self.replace(stages=self.stages.enter(now))
         return entered.note(now, EventType.STAGE_BEGUN, None, None, about=self.phase)
 
     def leave(self, now: datetime) -> Self:
         """End the present stage."""
-        return self.replace(stage=self.stage + 1).note(now, EventType.STAGE_DONE, None, None, about=self.phase)
+        left = self.within("stages", current=self.stages.current + 1)
+        return left.note(now, EventType.STAGE_DONE, None, None, about=self.phase)
 
     def with_part(self, id: str, change: Callable[[PartProgress], PartProgress]) -> Self:
         """The state with one part changed."""
@@ -388,7 +429,7 @@ class OnboardingState(JoinState):
             "since": part.since if seen.says else part.since or now,
             "deciding": False,
         }
-        updated = self.replace(decided=(*self.decided, *part.open_decisions))
+        updated = self.replace(to_end=self.to_end.with_decided(*part.open_decisions))
         updated = updated.with_part(part.id, lambda one: one.replace(**changed))
         return updated.note(now, happened(seen), None, seen.says or None, about=part.id, by=seen.by)
 
@@ -401,8 +442,7 @@ class OnboardingState(JoinState):
 
     def sent_links(self, people: tuple[str, ...]) -> Self:
         """These people got their links."""
-        left = tuple(one for one in self.links if one not in people)
-        return self.replace(links=left, links_sent=self.links_sent + 1)
+        return self.replace(links=self.links.sent_to(people))
 
     def decide(self, command: Decision) -> Self:
         """Record the owner's decision; the decision task is to be ended."""
@@ -410,20 +450,21 @@ class OnboardingState(JoinState):
         if part is None:
             return self
         after = part.after(command)
+        to_end = self.to_end.with_decided(*part.open_decisions)
         abandoned = () if after.left else part.abandoned
-        updated = self.replace(decided=(*self.decided, *part.open_decisions), abandoned=(*self.abandoned, *abandoned))
-        return updated.with_part(part.id, lambda _: after)
+        to_end = to_end.replace(abandoned=(*to_end.abandoned, *abandoned))
+        return self.replace(to_end=to_end).with_part(part.id, lambda _: after)
 
     def tried_to_end(self, tasks: tuple[str, ...], *, ended: bool, now: datetime) -> Self:
         """These decision tasks have ended; the rest is tried again at a check within a day."""
-        updated = self.replace(decided=tuple(one for one in self.decided if one not in tasks))
-        return updated if ended else updated.replace(lingering=(*updated.lingering, *tasks), looks=0, looked_at=now)
+        updated = self.replace(to_end=self.to_end.tried(tasks, ended=ended))
+        return updated if ended else updated.replace(stages=self.stages.look_soon(now))
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
         parts = tuple(part if part.state.over else part.replace(state=PartState.STOPPED, at=now) for part in self.parts)
         ended = super().end(status, now, by, problem)
         parts = tuple(part.replace(deciding=False) for part in parts)
-        return ended.replace(parts=parts, decided=(), lingering=(), abandoned=())
+        return ended.replace(parts=parts, to_end=WorkflowsToEnd(told_together=self.to_end.told_together))
 
 
 def tasks(ids: Iterable[str]) -> tuple[str, ...]:

@@ -22,8 +22,8 @@ CUSTOMER: Final = "customer"
 def show(given: OnboardingInput, journey: OnboardingState, now: datetime) -> OnboardingShow:
     """The view at `now`; details that only parts know are added outside."""
     waiting = () if journey.status.ended else tuple(_waiting_for(given, journey))
-    facts = dict(follow_up.facts(given.subject, given.policy, journey, now))
-    following = facts["next"] if journey.status.ended or journey.problem else _next(journey, waiting)
+    facts = dict(follow_up.facts(given.subject, journey, now))
+    following = facts["next"] if journey.status.ended or journey.problems.current else _next(journey, waiting)
     return OnboardingShow(
         **{
             **facts,
@@ -41,7 +41,7 @@ def show(given: OnboardingInput, journey: OnboardingState, now: datetime) -> Onb
 
 def settled(given: OnboardingInput, journey: OnboardingState) -> SettledOnboarding:
     """The facts to hand off."""
-    if journey.settled_at is None:
+    if journey.lifecycle.settled_at is None:
         raise ValueError("the onboarding has not ended")
     parts = (
         SettledPart(id=plan.id, what=plan.what, kind=plan.kind, state=_ended_as(part), at=part.at)
@@ -53,7 +53,7 @@ def settled(given: OnboardingInput, journey: OnboardingState) -> SettledOnboardi
         onboarding=given.onboarding.id,
         kind=given.onboarding.kind,
         outcome=journey.status,
-        at=journey.settled_at,
+        at=journey.lifecycle.settled_at,
         parts=tuple(parts),
     )
 
@@ -87,8 +87,8 @@ def _part_words(part: PartLine, namespace: str) -> str:
 def _stage(given: OnboardingInput, journey: OnboardingState, number: int) -> StageLine:
     stage = given.stages[number]
     parts = journey.of(stage)
-    entered = journey.entered[number] if number < len(journey.entered) else None
-    over = number < journey.stage
+    entered = journey.stages.entered[number] if number < len(journey.stages.entered) else None
+    over = number < journey.stages.current
     return StageLine(
         name=stage.name,
         state="done" if over else _not_over(journey, entered),
@@ -144,10 +144,10 @@ def _ended_as(part: PartProgress) -> str:
 
 def _waiting_for(given: OnboardingInput, journey: OnboardingState) -> Iterator[WaitingPart]:
     """For whom open parts of the present stage wait; for a decision its owner."""
-    if journey.stage >= len(given.stages):
+    if journey.stages.current >= len(given.stages):
         return
     owner = given.onboarding.requester
-    for plan, part in journey.of(given.stages[journey.stage]):
+    for plan, part in journey.of(given.stages[journey.stages.current]):
         line = _line(given, plan, part)
         if part.state is PartState.UNDECIDED:
             yield from turns.deciding(line, part.turn_to_decide, owner)
@@ -157,9 +157,9 @@ def _waiting_for(given: OnboardingInput, journey: OnboardingState) -> Iterator[W
 
 
 def _next(journey: OnboardingState, waiting: tuple[WaitingPart, ...]) -> Next:
-    left = len(journey.stages) - journey.stage - 1
-    then = f"then: {journey.stages[journey.stage + 1]}" if left > 0 else "then it is done"
-    if journey.ending:
+    left = len(journey.stages.names) - journey.stages.current - 1
+    then = f"then: {journey.stages.names[journey.stages.current + 1]}" if left > 0 else "then it is done"
+    if journey.lifecycle.ending:
         return Next(what=NextStep.END, at=None, why="its open parts are being ended")
     if not waiting:
         return Next(what=NextStep.WAIT, at=None, why=f"{journey.phase} is being begun; {then}")
@@ -167,11 +167,11 @@ def _next(journey: OnboardingState, waiting: tuple[WaitingPart, ...]) -> Next:
 
 
 def _sentence(journey: OnboardingState, ended_or_troubled: str, waiting: tuple[WaitingPart, ...]) -> str:
-    if journey.status.ended or journey.problem:
+    if journey.status.ended or journey.problems.current:
         return ended_or_troubled
-    if journey.ending:
-        return f"Being {journey.ending.outcome}: its open parts are ended first"
-    place = f"Stage {journey.stage + 1} of {len(journey.stages)}, {journey.phase}"
+    if journey.lifecycle.ending:
+        return f"Being {journey.lifecycle.ending.outcome}: its open parts are ended first"
+    place = f"Stage {journey.stages.current + 1} of {len(journey.stages.names)}, {journey.phase}"
     if not waiting:
         return f"{place}: being begun"
     first = waiting[0]

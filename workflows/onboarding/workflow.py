@@ -55,7 +55,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     @despite_cancellation
     async def run(self, given: OnboardingInput) -> SettledOnboarding:
         """Pass stage after stage; a cancellation of the run is handled like the update `cancel`."""
-        for stage in given.stages[self.state.stage :]:
+        for stage in given.stages[self.state.stages.current :]:
             await self.enter(stage)
             await self.join(stage)
         await self.complete()
@@ -78,7 +78,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             await self._start(stage)
             await self._tell(stage)
             await self._send_links()
-            if again := self.state.again(workflow.now()):
+            if again := self.state.retries(workflow.now()):
                 await self.notifier.retry(again)
             if not news():
                 if starts.is_over(self.state, stage) and not self._speaks_its_last:
@@ -92,31 +92,32 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         self._forget_look()
         if self.state.status.ended:
             return
-        if ending := self.state.ending:
+        if ending := self.state.lifecycle.ending:
             # The reason, clipped to what each part accepts.
             why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
             # The owner, and whoever has several open parts, are notified once of the end, not of each part.
             owner, left = self.request.onboarding.requester, self.state.left_behind
             together = self.state.waiting_for_several(self.request.stages)
-            self.state = self.state.replace(told_together=tuple(one for one in together if one != owner))
-            told = (owner, *self.state.told_together)
+            together = tuple(one for one in together if one != owner)
+            self.state = self.state.within("to_end", told_together=together)
+            told = (owner, *together)
             await self._end((*self.state.open_workflows, *left), ending.who, why, told=told)
             begun = starts.may_have_begun(self.state, self.request.stages)
-            await self._end((*self.state.decided_tasks, *begun), ending.who, why, if_ours=True, told=told)
+            await self._end((*self.state.to_end.tasks, *begun), ending.who, why, if_ours=True, told=told)
             self.state = self.state.end(ending.outcome, workflow.now(), by=ending.who)
         else:
-            await self._end(self.state.decided_tasks, self.request.onboarding.requester, _DECIDED, if_ours=True)
+            await self._end(self.state.to_end.tasks, self.request.onboarding.requester, _DECIDED, if_ours=True)
             self.state = self.state.end(Status.DONE, workflow.now(), by="countersign")
 
     @property
     def _goes_on(self) -> bool:
-        return self.state.ending is None and not self.state.status.ended
+        return self.state.lifecycle.ending is None and not self.state.status.ended
 
     @property
     def _speaks_its_last(self) -> bool:
         """Whether devices are open for the last stage's notifications: after the end they are not retried."""
-        last = self.state.stage == len(self.request.stages) - 1
-        return last and bool(self.state.stragglers.entries)
+        last = self.state.stages.current == len(self.request.stages) - 1
+        return last and bool(self.state.notifications.devices.entries)
 
     def _ending(self) -> Condition:
         return lambda: not self._goes_on
@@ -154,7 +155,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
     async def _end_decided(self) -> None:
         """One attempt: a task that Temporal does not end holds up nothing else."""
-        for some in _in_batches(self.state.decided):
+        for some in _in_batches(self.state.to_end.decided):
             order = PartsToEnd(
                 parts=tasks(some),
                 actor=self.request.onboarding.requester,
@@ -174,9 +175,9 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
     async def _end_abandoned(self) -> None:
         """Before a new start, for people would have two documents to sign."""
-        if left := self.state.abandoned:
+        if left := self.state.to_end.abandoned:
             await self._end(left, self.request.onboarding.requester, _WITHOUT)
-            self.state = self.state.replace(abandoned=self.state.abandoned[len(left) :])
+            self.state = self.state.within("to_end", abandoned=self.state.to_end.abandoned[len(left) :])
 
     async def _end(
         self,
@@ -218,7 +219,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
     async def _send_links(self) -> None:
         """Send the requested links."""
-        people, links = self.state.links, notices.link_notices(self.request.onboarding, self.state)
+        people, links = self.state.links.wanted, notices.link_notices(self.request.onboarding, self.state)
         if people and await self.notifier.notify(links):
             self.state = self.state.sent_links(people)
 
@@ -229,9 +230,9 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         """
         news = self.calls.news()
         if self._look is None:
-            pause = max(self.state.next_look - workflow.now(), timedelta())
+            pause = max(self.state.stages.next_look - workflow.now(), timedelta())
             self._look = asyncio.ensure_future(workflow.sleep(pause, summary="look at the open parts"))
-        again_at = self.state.stragglers.next_at(workflow.now())
+        again_at = self.state.notifications.devices.next_at(workflow.now())
         await self.calls.until(
             again_at, "the phones left open", lambda: lambda: news() or self._look is None or self._look.done()
         )

@@ -30,13 +30,13 @@ class ProviderDocument:
     @property
     def brief(self) -> SignatureBrief:
         """The request for Core Signature, with the present signers."""
-        return self._request.brief.replace(people=self._owner.state.signatures.places)
+        return self._request.brief.replace(people=self._owner.state.slots.places)
 
     async def send(self) -> None:
         """Create document and request, unless an earlier run did, it is paused, or it has expired."""
         owner = self._owner
         while owner.state.is_to_be_made:
-            if stop := owner.state.stop(StopKind.PAUSE):
+            if stop := owner.state.clock.stop(StopKind.PAUSE):
                 await owner.calls.until(None, f"paused by {stop.who}")
             elif self._is_to_be_planned_first():
                 await owner.steps.plan()
@@ -60,38 +60,42 @@ class ProviderDocument:
 
     async def read(self) -> None:
         """Read the document and merge it."""
-        owner, told, asked_at = self._owner, self._owner.state.early.told, workflow.now()
-        owner.state = owner.state.replace(unread=False, said_sent=False, early=UnconfirmedSignature())
-        observation = Observation(roster=self.brief.roster, document=owner.state.document or "")
+        owner, told, asked_at = self._owner, self._owner.state.document.early.told, workflow.now()
+        owner.state = owner.state.within("document", unread=False, said_sent=False, early=UnconfirmedSignature())
+        observation = Observation(roster=self.brief.roster, document=owner.state.document.id or "")
         seen = await owner.calls.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
             before, known = owner.state, owner.state.observe(seen, workflow.now(), asked_at)
-            shows = known.status.ended or known.signatures.acted != before.signatures.acted
-            owner.state = known.replace(early=known.early.read(told=told, shows=shows))
+            shows = known.status.ended or known.slots.acted != before.slots.acted
+            owner.state = known.within("document", early=known.document.early.read(told=told, shows=shows))
 
     async def cancel(self) -> None:
         """Cancel at the provider; the document read afterwards decides, for a signature may be faster."""
         owner = self._owner
-        order = CancelOrder(subject=owner.subject, document=owner.state.document, fingerprint=self._request.fingerprint)
+        order = CancelOrder(
+            subject=owner.subject, document=owner.state.document.id, fingerprint=self._request.fingerprint
+        )
         seen = await owner.calls.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
         if seen is not None:
-            owner.state = owner.state.replace(document=seen.document, unread=True)
+            owner.state = owner.state.within("document", id=seen.document, unread=True)
         elif not owner.state.status.ended:
             owner.state = owner.state.end_unseen(workflow.now())
 
     async def await_conversion(self) -> None:
         """Wait for the `sent` callback; read at intervals in case it was lost."""
         owner = self._owner
-        probe_at = workflow.now() + options.probe_pause(owner.state.probes)
-        owner.state = owner.state.replace(probe_at=probe_at)
+        probe_at = workflow.now() + options.probe_pause(owner.state.problems.probes)
+        owner.state = owner.state.within("problems", probe_at=probe_at)
         if await owner.calls.until(probe_at, "Core Signature converts the document") is Wake.DEADLINE:
-            owner.state = owner.state.replace(probes=owner.state.probes + 1, unread=True)
+            owner.state = owner.state.within("problems", probes=owner.state.problems.probes + 1).within(
+                "document", unread=True
+            )
 
     async def forward(self, wanted: Reassignment) -> ForwardReport | None:
         """Give a slot to another person; None when interrupted."""
         order = ForwardOrder(
             subject=self._owner.subject,
-            document=self._owner.state.document or "",
+            document=self._owner.state.document.id or "",
             from_=wanted.from_,
             to=wanted.to,
             reason=wanted.reason,
@@ -112,24 +116,24 @@ class ProviderDocument:
         # A pause holds back only the next attempt: the result of an interrupted one would stay unknown.
         def holds() -> bool:
             state = self._owner.state
-            wanted = state.stop(StopKind.PAUSE) is not None or self._is_to_be_planned_first()
+            wanted = state.clock.stop(StopKind.PAUSE) is not None or self._is_to_be_planned_first()
             return wanted and state.waits_to_probe(workflow.now())
 
         def is_over() -> bool:
             state = self._owner.state
-            return state.ending is not None or state.expiry_by(workflow.now()) is not None
+            return state.lifecycle.ending is not None or state.expiry_by(workflow.now()) is not None
 
         return lambda: is_over() or holds()
 
     def _is_to_be_planned_first(self) -> bool:
         """Whether a fixed due date may pass before the document is created: planning tells."""
         state = self._owner.state
-        fixed = state.due or self._request.due
-        return fixed is not None and state.agenda is None and state.is_late_to_be_made(workflow.now())
+        fixed = state.plan.due or self._request.due
+        return fixed is not None and state.plan.schedule is None and state.is_late_to_be_made(workflow.now())
 
     def _is_overtaken(self) -> Condition:
         # Forwarding causes callbacks of its own: they must not interrupt it.
         def hinted() -> bool:
-            return self._owner.state.unread and self._owner.state.waits_to_probe(workflow.now())
+            return self._owner.state.document.unread and self._owner.state.waits_to_probe(workflow.now())
 
-        return lambda: self._owner.state.ending is not None or hinted()
+        return lambda: self._owner.state.lifecycle.ending is not None or hinted()

@@ -12,14 +12,14 @@ from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.options import LOOK_AGAIN, LOOK_AGAIN_IN_DOUBT, LOOK_AGAIN_UNSENT
 from workflows.follow_up.slots import Slot
-from workflows.follow_up.state import FollowUpState, FollowUpWords, Precondition
+from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle, Precondition
 from workflows.model.base import Model, Packed
 from workflows.model.commands import Problem, StopKind
 from workflows.model.notifications import NoticeAction
 from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
 from workflows.model.signature import SENT, SIGNER_SIGNED, DocumentSeen, ProviderEvent, SignatureBrief, SignerState
 from workflows.model.subject import Code, Role, Status, Subject
-from workflows.model.timeline import EventType, Reassignment, TimelineEntry
+from workflows.model.timeline import EventType, Reassignment
 from workflows.model.views import Attention, AttentionCode
 from workflows.signature.signers import SignerSlots
 
@@ -31,62 +31,6 @@ _MADE_WITHIN = timedelta(minutes=15)
 """Usual time from start to creation."""
 _UNMADE = "it was never made at Core Signature"
 _UNSENT = "it was never sent: Core Signature was still preparing the document"
-
-
-class SendingState(FollowUpState):
-    """Sending of the document, in the state."""
-
-    status: Status = Status.CONVERTING
-    made_at: AwareDatetime | None = None
-    read_at: AwareDatetime | None = None
-
-    @property
-    def preparing(self) -> bool:
-        return self.status is Status.CONVERTING
-
-    @property
-    def stuck(self) -> bool:
-        """Whether it is unsent after a reasonable time; it is then followed up as far as possible."""
-        return self.preparing and self.probes >= _LOOKS_OF_AN_HOUR
-
-    @property
-    def is_to_be_made(self) -> bool:
-        return not (self.document or self.ending or self.status.ended)
-
-    def is_late_to_be_made(self, now: datetime) -> bool:
-        """Whether its creation is overdue because of an outage or a pause."""
-        return now - self.started_at >= _MADE_WITHIN
-
-    def expiry_by(self, now: datetime) -> ScheduledAction | None:
-        """The instant at which it expired, if that has passed by now."""
-        moments = self.agenda.moments if self.agenda else ()
-        return next((one for one in moments if one.kind is ActionType.EXPIRE and one.at <= now), None)
-
-    @property
-    def _unsent_for(self) -> timedelta:
-        return self.read_at - self.made_at if self.read_at and self.made_at else timedelta()
-
-    def firsts(self) -> Iterator[Precondition]:
-        """See `FollowUpState`; last the document is created and its conversion awaited."""
-        yield from super().firsts()
-        if self.preparing and not (self.stuck or (self.is_to_be_made and self.stop(StopKind.PAUSE))):
-            yield Precondition.PREPARE
-
-    def to_report(self) -> Iterator[tuple[str, str]]:
-        """See `FollowUpState`; also of a document that is not sent."""
-        if self.stuck and (rung := sum(pause <= self._unsent_for for pause in _HEARD_AFTER)):
-            yield notification_types.not_sent(rung), ""
-        yield from super().to_report()
-
-    def attention(self) -> Iterator[Attention]:
-        if self.stuck:
-            says = f"{self.words.preparing}, and nobody is asked before it has"
-            yield Attention(code=AttentionCode.NOT_ASKED, since=self.made_at or self.started_at, says=says)
-
-    def expire(self, moment: ScheduledAction, now: datetime) -> Self:
-        """See `FollowUpState`; the reason says that nobody was asked."""
-        unasked = _UNMADE if self.is_to_be_made else _UNSENT if self.preparing else None
-        return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)
 
 
 class UnconfirmedSignature(Model):
@@ -116,7 +60,57 @@ _NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
-class SignatureState(SendingState):
+class DocumentState(Model):
+    """The document at Core Signature: its id, when it was made, read and sent, and what callbacks have told of it."""
+
+    id: str | None = None
+    raw: str | None = None
+    """An unknown status, as read."""
+    made_at: AwareDatetime | None = None
+    read_at: AwareDatetime | None = None
+    sent_at: AwareDatetime | None = None
+    known_since: AwareDatetime | None = None
+    """The document was read after this instant: who had not acted there, acts later, whatever its clock says."""
+    events_seen: tuple[str, ...] = ()
+    unread: bool = False
+    """Whether it is to be read."""
+    said_sent: bool = False
+    """A callback has said that the document was sent, since it was read last."""
+    early: UnconfirmedSignature = UnconfirmedSignature()
+    mails_endings: bool = True
+
+    @property
+    def unsent_for(self) -> timedelta:
+        """Time from creation to the last reading."""
+        return self.read_at - self.made_at if self.read_at and self.made_at else timedelta()
+
+    def told_by(self, event: ProviderEvent, *, sent: bool) -> Self:
+        """Record a callback as a hint to read the document; a repeated event changes nothing."""
+        told = dict.fromkeys(map(_known_as, event.ids[:EVENTS_REMEMBERED]))
+        new = [id for id in told if id not in self.events_seen]
+        if not new:
+            return self
+        return self.replace(
+            early=self.early.hinted(event),
+            unread=self.unread or not sent,
+            said_sent=self.said_sent or sent,
+            events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:],
+        )
+
+    def seen(self, seen: DocumentSeen, now: datetime, asked_at: datetime | None) -> Self:
+        """The document was read; `asked_at` is when the reading began."""
+        return self.replace(
+            id=seen.document,
+            made_at=self.made_at or now,
+            read_at=now,
+            known_since=asked_at or self.known_since,
+            mails_endings=seen.mails_endings,
+        )
+
+
+class SignatureState(FollowUpState):
+    """The state of one request."""
+
     words = FollowUpWords(
         subject="request",
         awaited="signer",
@@ -134,25 +128,48 @@ class SignatureState(SendingState):
         },
     )
 
-    signatures: SignerSlots
-    raw: str | None = None
-    sent_at: AwareDatetime | None = None
-    known_since: AwareDatetime | None = None
-    """The last read began after this instant: whoever had not acted acted later, whatever their timestamps."""
-    events_seen: tuple[str, ...] = ()
-    unread: bool = False
-    said_sent: bool = False
-    """A callback since the last read said that the document was sent."""
-    early: UnconfirmedSignature = UnconfirmedSignature()
-    mails_endings: bool = True
+    slots: SignerSlots
+    document: DocumentState = DocumentState()
+
+    @classmethod
+    def begin(cls, brief: SignatureBrief, now: datetime) -> Self:
+        """The state of a new request."""
+        return cls(
+            lifecycle=Lifecycle(id=brief.id, started_at=now, status=Status.CONVERTING),
+            slots=SignerSlots.expect(brief.people),
+        ).note(now, EventType.STARTED, brief.requester, None)
 
     @property
-    def awaited(self) -> SignerSlots:
-        return self.signatures
+    def document_id(self) -> str | None:
+        return self.document.id
 
-    def action_of(self, person: str) -> NoticeAction:
-        signer = self.signatures.of(person)
-        return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
+    @property
+    def preparing(self) -> bool:
+        """Whether the document was not sent yet."""
+        return self.status is Status.CONVERTING
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it is unsent after a reasonable time; it is then followed up as far as possible."""
+        return self.preparing and self.problems.probes >= _LOOKS_OF_AN_HOUR
+
+    @property
+    def is_to_be_made(self) -> bool:
+        """Whether the document is still to be created."""
+        return not (self.document.id or self.lifecycle.ending or self.status.ended)
+
+    def is_late_to_be_made(self, now: datetime) -> bool:
+        """Whether its creation is overdue because of an outage or a pause."""
+        return now - self.lifecycle.started_at >= _MADE_WITHIN
+
+    def expiry_by(self, now: datetime) -> ScheduledAction | None:
+        """The instant at which it expired, if that has passed by now."""
+        return next((one for one in self.plan.moments if one.kind is ActionType.EXPIRE and one.at <= now), None)
+
+    @property
+    def phase(self) -> str:
+        """`sending` until the signers are asked, then `signing`."""
+        return "signing" if self.document.sent_at else "sending"
 
     @property
     def current_status(self) -> Status:
@@ -162,178 +179,171 @@ class SignatureState(SendingState):
         """
         if self.status is not Status.VIEWED:
             return self.status
-        opened = any(one.state is SignerState.VIEWED for one in self.signatures.pending)
-        return Status.VIEWED if opened or not self.signatures.acted else Status.SENT
+        opened = any(one.state is SignerState.VIEWED for one in self.slots.pending)
+        return Status.VIEWED if opened or not self.slots.acted else Status.SENT
 
-    @property
-    def phase(self) -> str:
-        """`sending` until the signers are asked, then `signing`."""
-        return "signing" if self.sent_at else "sending"
+    def action_of(self, person: str) -> NoticeAction:
+        """The action of a signer's role."""
+        signer = self.slots.of(person)
+        return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
 
-    def firsts(self) -> Iterator[Precondition]:
-        """Preconditions: read after a callback, end, await the conversion."""
-        if self.unread and self.document:
+    def preconditions(self) -> Iterator[Precondition]:
+        """Read after a callback, end, create the document and await its conversion."""
+        document, ending = self.document, self.lifecycle.ending
+        if document.unread and document.id:
             yield Precondition.LOOK
-        elif self.said_sent and self.document and self.preparing and not self.ending:
+        elif document.said_sent and document.id and self.preparing and not ending:
             yield Precondition.BEGIN
-        yield from super().firsts()
+        yield from super().preconditions()
+        paused = self.is_to_be_made and self.clock.stop(StopKind.PAUSE)
+        if self.preparing and not self.stuck and not paused:
+            yield Precondition.PREPARE
 
     def to_report(self) -> Iterator[tuple[str, str]]:
-        """Also signers whose mail bounced: only the requester can know the right address."""
-        for signer in self.signatures.pending:
+        """Also bounced mail, for only the requester can know the right address, and an unsent document."""
+        for signer in self.slots.pending:
             if signer.state is SignerState.BOUNCED:
                 yield NotificationType.BOUNCED, signer.person
+        if self.stuck and (rung := sum(pause <= self.document.unsent_for for pause in _HEARD_AFTER)):
+            yield notification_types.not_sent(rung), ""
         yield from super().to_report()
 
     def attention(self) -> Iterator[Attention]:
+        """Also bounced mail, and an unsent document."""
         yield from super().attention()
-        bounced = [signer for signer in self.signatures.pending if signer.state is SignerState.BOUNCED]
+        started_at = self.lifecycle.started_at
+        if self.stuck:
+            says = f"{self.words.preparing}, and nobody is asked before it has"
+            yield Attention(code=AttentionCode.NOT_ASKED, since=self.document.made_at or started_at, says=says)
+        bounced = [signer for signer in self.slots.pending if signer.state is SignerState.BOUNCED]
         if bounced:
             yield Attention(
                 code=AttentionCode.MAIL_BOUNCED,
-                since=min(signer.at or self.started_at for signer in bounced),
+                since=min(signer.at or started_at for signer in bounced),
                 says=f"Core Signature's mail to {', '.join(signer.person for signer in bounced)} came back",
             )
 
     @property
     def tells_of_success(self) -> bool:
         """Core Signature mails the signers a copy, unless that is switched off."""
-        return not self.mails_endings
+        return not self.document.mails_endings
 
-    def was_asked(self, place: Slot) -> bool:
+    def was_asked(self, slot: Slot) -> bool:
         """Copies were not asked, but hear of a signed document."""
-        signer = self.signatures.of(place.person)
+        signer = self.slots.of(slot.person)
         is_copied = signer is not None and signer.role is Role.COPY and self.status is Status.SIGNED
-        return super().was_asked(place) or is_copied
+        return super().was_asked(slot) or is_copied
 
-    def look_at(self, now: datetime) -> datetime:
-        """A week after the last reading; an hour while stuck, a minute in doubt."""
-        unstuck = LOOK_AGAIN_IN_DOUBT if self.early.in_doubt else LOOK_AGAIN
-        return (self.read_at or now) + (LOOK_AGAIN_UNSENT if self.stuck else unstuck)
-
-    def to_look(self) -> Self:
-        """Have the document read; before anybody was asked no new plan is needed."""
-        return (self if self.stuck else super().to_look()).replace(unread=True)
-
-    def carried_over(self) -> Self:
-        """The next run reads the document first: a callback between runs may be lost."""
-        return super().carried_over().replace(unread=self.document is not None and not self.recorded)
-
-    def give_place(self, person: str, to: str, now: datetime) -> Self:
-        return self.replace(signatures=self.signatures.reassign(person, to, now))
-
-    def shift_turns(self, since: datetime, now: datetime) -> Self:
-        return self.replace(signatures=self.signatures.shift(since, now))
-
-    @classmethod
-    def begin(cls, brief: SignatureBrief, now: datetime) -> Self:
-        return cls(
-            request=brief.id,
-            started_at=now,
-            signatures=SignerSlots.expect(brief.people),
-            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=brief.requester),),
-        )
-
-    def notify_of(self, event: ProviderEvent) -> Self:
-        """Record a callback as a hint to read the document; a repeated event changes nothing."""
-        told = dict.fromkeys(map(_known_as, event.ids[:EVENTS_REMEMBERED]))
-        new = [id for id in told if id not in self.events_seen]
-        if not new or self.recorded:
-            return self
-        sent = event.type == SENT and not event.also and self.preparing
-        updated = self.replace(
-            early=self.early.hinted(event), unread=self.unread or not sent, said_sent=self.said_sent or sent
-        )
-        return updated.replace(events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:])
-
-    def begun(self, now: datetime) -> Self:
-        """The signers are asked, as a callback said."""
-        return self.replace(status=Status.SENT, said_sent=False)._sent(now)
-
-    def acted_late(self, place: Slot) -> bool:
-        signer = self.signatures.of(place.person)
+    def acted_late(self, slot: Slot) -> bool:
+        signer = self.slots.of(slot.person)
         if signer is None or signer.signed_at is None or self.due_at is None:
             return False
         return signer.signed_at > self.due_at
+
+    def look_at(self, now: datetime) -> datetime:
+        """A week after the last reading; an hour while stuck, a minute in doubt."""
+        unstuck = LOOK_AGAIN_IN_DOUBT if self.document.early.in_doubt else LOOK_AGAIN
+        return (self.document.read_at or now) + (LOOK_AGAIN_UNSENT if self.stuck else unstuck)
+
+    def to_look(self) -> Self:
+        """Have the document read; before anybody was asked no new plan is needed."""
+        return (self if self.stuck else super().to_look()).within("document", unread=True)
+
+    def carried_over(self) -> Self:
+        """The next run reads the document first: a callback between runs may be lost."""
+        unread = self.document.id is not None and not self.lifecycle.recorded
+        return super().carried_over().within("document", unread=unread)
+
+    def expire(self, moment: ScheduledAction, now: datetime) -> Self:
+        """The reason says that nobody was asked."""
+        unasked = _UNMADE if self.is_to_be_made else _UNSENT if self.preparing else None
+        return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)
+
+    def notify_of(self, event: ProviderEvent) -> Self:
+        """Record a callback as a hint to read the document; a repeated event changes nothing."""
+        sent = event.type == SENT and not event.also and self.preparing
+        document = self.document if self.lifecycle.recorded else self.document.told_by(event, sent=sent)
+        return self if document is self.document else self.replace(document=document)
+
+    def begun(self, now: datetime) -> Self:
+        """The signers are asked, by what a callback has said."""
+        return self.within("document", said_sent=False).within("lifecycle", status=Status.SENT)._sent(now)
 
     def observe(self, seen: DocumentSeen, now: datetime, asked_at: datetime | None = None) -> Self:
         """Merge the document as read; states never go back and an ending stays.
 
         `asked_at` is when the reading began.
         """
-        read = self.replace(
-            document=seen.document,
-            made_at=self.made_at or now,
-            read_at=now,
-            known_since=asked_at or self.known_since,
-            mails_endings=seen.mails_endings,
-        )
+        read = self.replace(document=self.document.seen(seen, now, asked_at))
         if self.status.ended:
             return read
         status = _status(self, seen)
-        cast = read._substituted(seen, now)
+        substituted = read._substituted(seen, now)
         # A request that we let expire is cancelled at the provider.
-        sent = cast._sent(now) if (seen.status or status) not in _NEVER_SENT else cast
-        updated = sent._with_signers(seen, now, self.known_since)._noting_unknown(seen, now)
+        sent = substituted._sent(now) if (seen.status or status) not in _NEVER_SENT else substituted
+        updated = sent._with_signers(seen, now, self.document.known_since)._noting_unknown(seen, now)
         if status.ended:
             return updated._end(status, now, seen.code)
-        return updated.replace(status=status)
+        return updated.within("lifecycle", status=status)
 
     def would_change(self, seen: DocumentSeen) -> bool:
         """Whether merging this document changes a status of request or signer."""
-        after = self.observe(seen, self.started_at)
+        after = self.observe(seen, self.lifecycle.started_at)
         return (after.status, _states(after)) != (self.status, _states(self))
 
     def end_unseen(self, now: datetime) -> Self:
         """End as requested, because the provider never had the request."""
-        if self.ending is None:
+        ending = self.lifecycle.ending
+        if ending is None:
             raise ValueError("nobody asked for an ending")
-        return self._end(self.ending.outcome, now, None)
+        return self._end(ending.outcome, now, None)
 
     def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
         updated = self
         for one in seen.substituted:
-            if updated.signatures.of(one.to) is None:
+            if updated.slots.of(one.to) is None:
                 absence = EscalationReason.ABSENCE
                 done = Reassignment(from_=one.from_, to=one.to, reason=absence, who="countersign")
                 updated = updated.reassigned(done, now)
         return updated
 
     def _sent(self, now: datetime) -> Self:
-        if self.sent_at is not None:
+        if self.document.sent_at is not None:
             return self
-        signatures = self.signatures.begin(now)
-        begun = self.replace(probe_at=None, sent_at=now, window_from=now, signatures=signatures).replan()
+        begun = self.within("problems", probe_at=None).within("document", sent_at=now).within("plan", window_from=now)
+        begun = begun.replace(slots=self.slots.begin(now)).replan()
         return begun.note(now, EventType.SENT, "core-signature", None)
 
     def _with_signers(self, seen: DocumentSeen, now: datetime, known_since: datetime | None) -> Self:
-        signatures = self.signatures.record(seen.signers, now, seen.turn, known_since)
-        if signatures == self.signatures:
+        slots = self.slots.record(seen.signers, now, seen.turn, known_since)
+        if slots == self.slots:
             return self
         updated = self
-        for before, after in zip(self.signatures.signers, signatures.signers, strict=True):
+        for before, after in zip(self.slots.signers, slots.signers, strict=True):
             if after.state is not before.state and after.state not in _NO_NEWS:
                 updated = updated.note(now, EventType(after.state), after.person, after.reason, said=True)
             if after.acted and not before.acted:
                 updated = updated.giving_up((after.person,), Reason.SIGNED, now)
-        turns_changed = signatures.turns != self.signatures.turns
-        updated = updated.replace(signatures=signatures)
+        turns_changed = slots.turns != self.slots.turns
+        updated = updated.replace(slots=slots)
         updated = updated.replan() if turns_changed else updated
         # Last, because it may move the clocks of those who have not acted.
-        for signer in signatures.signers:
+        for signer in slots.signers:
             updated = updated.answering_themselves(signer.person, now) if signer.acted else updated
         return updated
 
     def _end(self, status: Status, now: datetime, code: Code | None) -> Self:
-        problem = self.problem if self.problem and self.problem.code is code else None
+        current = self.problems.current
+        problem = current if current and current.code is code else None
         if code is not None and problem is None:
             problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
         return self.end(status, now, by=self.words.decides, problem=problem)
 
     def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
-        if seen.status is not None or seen.raw == self.raw:
+        if seen.status is not None or seen.raw == self.document.raw:
             return self
-        return self.replace(raw=seen.raw).note(now, EventType.UNKNOWN_STATUS, "core-signature", None, about=seen.raw)
+        updated = self.within("document", raw=seen.raw)
+        return updated.note(now, EventType.UNKNOWN_STATUS, "core-signature", None, about=seen.raw)
 
 
 def _known_as(id: str) -> str:
@@ -341,14 +351,14 @@ def _known_as(id: str) -> str:
 
 
 def _states(state: SignatureState) -> tuple[SignerState, ...]:
-    return tuple(signer.state for signer in state.signatures.signers)
+    return tuple(signer.state for signer in state.slots.signers)
 
 
 def _status(state: SignatureState, seen: DocumentSeen) -> Status:
     if seen.status is None or seen.status.rank < state.status.rank:
         return state.status
-    if seen.status is Status.CANCELLED and state.ending:
-        return state.ending.outcome
+    if seen.status is Status.CANCELLED and state.lifecycle.ending:
+        return state.lifecycle.ending.outcome
     return seen.status
 
 

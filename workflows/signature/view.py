@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from workflows.follow_up.view import facts
+from workflows.follow_up.view import follow_up_facts
 from workflows.model.hand_off import Settled, SettledSigner
 from workflows.model.signature import SignatureBrief
 from workflows.model.views import RequestShow, SignerLine
@@ -12,8 +12,8 @@ from workflows.signature.state import SignatureInput, SignatureState
 
 def show(request: SignatureInput, state: SignatureState, now: datetime) -> RequestShow:
     """The view at `now`; `request` has the present signers."""
-    known = dict(facts(request.subject, request.policy, state, now))
-    lines = tuple(_line(state, signer) for signer in state.signatures.signers)
+    known = dict(follow_up_facts(request.subject, request.policy, state, now))
+    lines = tuple(_line(state, signer) for signer in state.slots.signers)
     return RequestShow(**known, document=request.brief.title, signers=lines)
 
 
@@ -31,15 +31,15 @@ def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
 
 def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
     """The facts to hand off."""
-    if state.settled_at is None:
+    if state.lifecycle.settled_at is None:
         raise ValueError("the request has not ended")
     return Settled(
         request=brief.id,
         kind=brief.kind,
         outcome=state.status,
-        at=state.settled_at,
+        at=state.lifecycle.settled_at,
         external_id=brief.id,
         document_sha256=brief.document.sha256,
-        signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in state.signatures.signers),
-        late=any(map(state.acted_late, state.signatures.signers)),
+        signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in state.slots.signers),
+        late=any(map(state.acted_late, state.slots.signers)),
     )

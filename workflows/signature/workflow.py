@@ -74,8 +74,10 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     def merge_observation(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
         """Whether a document that another call has read has news; it is then read again, for the record."""
         news = self.state.would_change(seen)
-        since = self.state.known_since if news else asked_at or self.state.known_since
-        self.state = self.state.replace(read_at=workflow.now(), known_since=since, unread=self.state.unread or news)
+        since = self.state.document.known_since if news else asked_at or self.state.document.known_since
+        self.state = self.state.within(
+            "document", read_at=workflow.now(), known_since=since, unread=self.state.document.unread or news
+        )
         return news
 
     @property

@@ -6,16 +6,17 @@ from typing import Self
 
 from pydantic import AwareDatetime
 
-from workflows.follow_up.commands import living_refusal, open_question, refuse_another
+from workflows.follow_up.commands import ask_of, living_refusal, refuse_another
 from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.plan import Plan
 from workflows.follow_up.slots import Slot, Slots
-from workflows.follow_up.state import FollowUpState, FollowUpWords
+from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle
 from workflows.model.base import Packed
-from workflows.model.commands import Block, Delegation, Done, Ending, Problem, Stop, StopKind, Waiver
+from workflows.model.commands import Block, Delegation, Done, Ending, Problem, Waiver
 from workflows.model.notifications import NoticeAction
 from workflows.model.rejections import Rejection, name_fault, reason_fault, text_fault
 from workflows.model.subject import Participant, Role, Status, Subject, Task
-from workflows.model.timeline import AskedQuestion, EventType, Reassignment, TimelineEntry
+from workflows.model.timeline import EventType, Reassignment
 
 
 class AssigneeState(StrEnum):
@@ -93,64 +94,54 @@ class TaskState(FollowUpState):
         cancelling="end it",
     )
 
-    assignees: AssigneeSlots
-    status: Status = Status.OPEN
-    ended_by: str | None = None
+    slots: AssigneeSlots
 
     @classmethod
     def begin(cls, task: Task, now: datetime) -> Self:
         """Everybody is asked at once."""
         people = tuple(one.person for one in task.people)
         return cls(
-            request=task.id,
-            started_at=now,
-            window_from=now,
-            assignees=AssigneeSlots.ask(people, now),
-            timeline=(TimelineEntry(at=now, happened=EventType.STARTED, who=task.requester),),
-        )
-
-    @property
-    def awaited(self) -> AssigneeSlots:
-        return self.assignees
+            lifecycle=Lifecycle(id=task.id, started_at=now, status=Status.OPEN),
+            slots=AssigneeSlots.ask(people, now),
+            plan=Plan(window_from=now),
+        ).note(now, EventType.STARTED, task.requester, None)
 
     @property
     def phase(self) -> str:
         """`blocked` while an assignee cannot go on, else `open`."""
-        question = open_question(self)
+        question = self.questions.open(self.slots)
         return "blocked" if question and question.blocks else "open"
 
     def action_of(self, person: str) -> NoticeAction:
         return NoticeAction.DO
-
-    def give_place(self, person: str, to: str, now: datetime) -> Self:
-        return self.replace(assignees=self.assignees.reassign(person, to, now))
 
     def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
         """Of simultaneous reassignments the first counts: nobody gives a slot twice, or takes a second one."""
         return super().handed_over(wanted, refused or self._obstacle(wanted), now)
 
     def _obstacle(self, wanted: Reassignment) -> str | None:
-        old = self.assignees.of(wanted.from_)
+        old = self.slots.of(wanted.from_)
         if old is None or old.acted:
             return Rejection.HAS_HANDED_OVER.says(person=wanted.from_)
-        taken = self.assignees.of(wanted.to) is not None
+        taken = self.slots.of(wanted.to) is not None
         return Rejection.ASKED_ALREADY.says(person=wanted.to, awaited=self.words.awaited) if taken else None
 
-    def shift_turns(self, since: datetime, now: datetime) -> Self:
-        return self.replace(assignees=self.assignees.shift(since, now))
-
-    def acted_late(self, place: Slot) -> bool:
-        late = self.due_at is not None and self.settled_at is not None and self.settled_at > self.due_at
-        return late and self.status is Status.DONE and place.person == self.ended_by
+    def acted_late(self, slot: Slot) -> bool:
+        """Whether it was done after the due date."""
+        ended = self.lifecycle
+        late = self.due_at is not None and ended.settled_at is not None and ended.settled_at > self.due_at
+        return late and ended.status is Status.DONE and slot.person == ended.ended_by
 
     def close(self, ending: Ending, now: datetime) -> Self:
         """End at once: no provider decides."""
-        return self if self.status.ended else self.replace(ending=ending).end(ending.outcome, now, by=ending.who)
+        if self.status.ended:
+            return self
+        return self.within("lifecycle", ending=ending).end(ending.outcome, now, by=ending.who)
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
         doer = by if status is Status.DONE else None
         ended = super().end(status, now, by, problem)
-        return ended.replace(assignees=ended.assignees.end(doer, now), ended_by=by)
+        return ended.replace(slots=ended.slots.end(doer, now))
 
 
 def refuse_done(state: TaskState, command: Done) -> str | None:
@@ -197,19 +188,16 @@ def refuse_stranger(task: Task, command: Delegation) -> str | None:
 def refuse_block(state: TaskState, command: Block) -> str | None:
     if why := living_refusal(state):
         return why
-    if all(one.person != command.person for one in state.assignees.pending):
+    if all(one.person != command.person for one in state.slots.pending):
         return Rejection.NOT_THEIR_TURN.says(person=command.person)
-    if question := open_question(state):
+    if question := state.questions.open(state.slots):
         return (Rejection.BLOCKED if question.blocks else Rejection.QUESTION_OPEN).says()
     return refuse_another(state) or text_fault(command.because, "the reason")
 
 
 def block(state: TaskState, command: Block, now: datetime) -> TaskState:
     """Ask the owner to remove the obstacle; followed up and bounded in time like a question."""
-    number = len(state.questions) + 1
-    asked = AskedQuestion(number=number, person=command.person, text=command.because.strip(), at=now, blocks=True)
-    stop = Stop(kind=StopKind.QUESTION, since=now, who=command.person)
-    updated = state.replace(questions=(*state.questions, asked)).replan().stand(stop)
+    updated = ask_of(state, command.person, command.because, now, blocks=True)
     return updated.note(now, EventType.BLOCKED, command.person, command.because.strip(), said=True)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from workflows.follow_up.view import facts
+from workflows.follow_up.view import follow_up_facts
 from workflows.model.hand_off import SettledPerson, SettledTask
 from workflows.model.subject import Status, Task
 from workflows.model.views import AssigneeLine, GivenAnswer, TaskShow
@@ -11,8 +11,8 @@ from workflows.task.state import TaskInput, TaskState
 
 def show(given: TaskInput, state: TaskState, now: datetime) -> TaskShow:
     """The view at `now`."""
-    people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in state.assignees.people)
-    known = facts(given.subject, given.policy, state, now)
+    people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in state.slots.people)
+    known = follow_up_facts(given.subject, given.policy, state, now)
     if given.task.colleagues:
         known = known.replace(choices=tuple(one.replace(hand_over=True) for one in known.choices))
     return TaskShow(
@@ -21,7 +21,7 @@ def show(given: TaskInput, state: TaskState, now: datetime) -> TaskShow:
         title=given.task.title,
         text=given.task.text,
         people=tuple(people),
-        done_by=state.ended_by if state.status is Status.DONE else None,
+        done_by=state.lifecycle.ended_by if state.status is Status.DONE else None,
         decides=given.task.decides,
         answer=_answer(given.task, state),
     )
@@ -30,21 +30,21 @@ def show(given: TaskInput, state: TaskState, now: datetime) -> TaskShow:
 def _answer(task: Task, state: TaskState) -> GivenAnswer | None:
     if task.answer is None:
         return None
-    done = state.ending if state.status is Status.DONE else None
+    done = state.lifecycle.ending if state.status is Status.DONE else None
     return GivenAnswer(**dict(task.answer), text=(done.why or None) if done else None)
 
 
 def settled(task: Task, state: TaskState) -> SettledTask:
     """The facts to hand off."""
-    if state.settled_at is None or state.ended_by is None:
+    if state.lifecycle.settled_at is None or state.lifecycle.ended_by is None:
         raise ValueError("the task has not ended")
-    people = state.assignees.people
+    people = state.slots.people
     return SettledTask(
         task=task.id,
         kind=task.kind,
         outcome=state.status,
-        at=state.settled_at,
-        by=state.ended_by,
+        at=state.lifecycle.settled_at,
+        by=state.lifecycle.ended_by,
         people=tuple(SettledPerson(person=one.person, state=one.state, at=one.at) for one in people),
         late=any(map(state.acted_late, people)),
     )

@@ -107,7 +107,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
 
     @property
     def subject(self) -> Subject:
-        people = tuple(one.participant for one in self.state.assignees.people)
+        people = tuple(one.participant for one in self.state.slots.people)
         return self.request.subject.replace(people=people)
 
     def settled(self) -> SettledTask:

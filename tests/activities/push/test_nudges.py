@@ -31,7 +31,7 @@ from tests.activities.push.stage import (
     pushes,
     sends,
 )
-from workflows.follow_up.notifier import left_of, told_by
+from workflows.follow_up.notifier import left_of
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.signature import CreateOrder, DocumentSeen, SignatureBrief
 from workflows.model.subject import Code, Status
@@ -287,7 +287,7 @@ async def test_a_mail_that_core_could_not_send_is_tried_again_whoever_else_was_t
         (Channel.PUSH, NotificationOutcome.ACCEPTED),
     ]
     assert report.open_notices == (both.notices[0].key,)
-    assert [line.person for line in told_by(report).delivered] == ["chief-executive"]
+    assert [line.person for line in report.final_lines] == ["chief-executive"]
     again = await notices.deliver(both.replace(notices=left_of(both.notices, report), others_told=True))
     assert (again.delivered[0].channel, again.delivered[0].outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
     assert again.open_notices == ()
@@ -307,7 +307,7 @@ async def test_whoever_could_not_be_looked_up_is_left_open_and_alone_fails_the_c
     asked, gone = notice("finance-chief"), notice("chief-executive", "withdrawal", NoticeAction.WITHDRAW)
     report = await notices.deliver(delivery(asked, gone))
     assert report.open_notices == (asked.key,)
-    assert [line.outcome for line in told_by(report).delivered] == [NotificationOutcome.WITHDRAWN]
+    assert [line.outcome for line in report.final_lines] == [NotificationOutcome.WITHDRAWN]
     with pytest.raises(ApplicationError) as failed:
         await notices.deliver(delivery(asked, others_told=True))
     assert (failed.value.type, failed.value.non_retryable) == (Code.UNREACHABLE, False)

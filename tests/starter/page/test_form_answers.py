@@ -34,7 +34,7 @@ from workflows.task import state as tasks
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
 SIGNER = "customer-signer"
 SEEN = DocumentSeen(document="d", status=Status.SENT, raw="se")
-SENT = SignatureState.begin(a_request().brief, NOW).observe(SEEN, NOW).replace(due_at=NOW + timedelta(days=30))
+SENT = SignatureState.begin(a_request().brief, NOW).observe(SEEN, NOW).within("plan", due_at=NOW + timedelta(days=30))
 A_TASK = Task(id="keys", kind="task", title="Keys", requester="legal-desk", people=(Participant(person=SIGNER),))
 TASK = tasks.TaskState.begin(A_TASK, NOW)
 GERMAN = Language.of("de")

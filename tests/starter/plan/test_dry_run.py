@@ -26,7 +26,7 @@ LATE = (234, 685, 730)
 def test_what_was_planned_is_what_an_undisturbed_life_does(seed: int) -> None:
     life = Undisturbed(seed)
     settled = life.live()
-    sent_at = next(progress.sent_at for _, progress in life.history if progress.sent_at)
+    sent_at = next(state.document.sent_at for _, state in life.history if state.document.sent_at)
     outcome, happenings = asyncio.run(Rehearsal(life.request, sent_at, life.world.book, life.signing).play())
     assert outcome is settled.outcome
     planned, lived = told_by(happenings), told_in(life)
@@ -46,15 +46,15 @@ def told_by(happenings: tuple[Happening, ...]) -> Notices:
 def told_in(life: Undisturbed) -> Notices:
     """What was accepted, and the places that were handed over."""
     end = life.history[-1][1]
-    lines = [line for line in end.notifications if line.outcome is NotificationOutcome.ACCEPTED]
+    lines = [line for line in end.notifications.remembered if line.outcome is NotificationOutcome.ACCEPTED]
     lines = [line for line in lines if line.stage not in (NotificationType.SETTLED, NotificationType.WITHDRAWAL)]
     told = {
         (line.stage, line.person, line.person): line.at for line in lines if line.stage != NotificationType.ESCALATION
     }
-    return told | {(NotificationType.ESCALATION, entry.to, entry.from_): entry.at for entry in end.escalations}
+    return told | {(NotificationType.ESCALATION, entry.to, entry.from_): entry.at for entry in end.escalated}
 
 
 def suppressed_in(life: Undisturbed) -> set[tuple[str, str]]:
     """What the ledger says was left out."""
-    lines = life.history[-1][1].notifications
+    lines = life.history[-1][1].notifications.remembered
     return {(line.stage, line.person) for line in lines if line.outcome is NotificationOutcome.SUPPRESSED}

@@ -175,7 +175,7 @@ class Life:
         context.run(UPDATE.set, f"update-{self._events}")
         # A refusal is an answer like any other.
         with suppress(ApplicationError):
-            context.run(lambda: allow(flow.state.operations, wish, flow.refusal(wish)))
+            context.run(lambda: allow(flow.state.commands, wish, flow.refusal(wish)))
             context.run(getattr(flow, name), wish)
 
     def _call_back(self) -> None:
@@ -185,7 +185,7 @@ class Life:
             self._at(self.loop.time() + 1, lambda: self._workflow and self._workflow.provider_event(event))
 
     def _pending(self) -> list[str]:
-        pending = [one.person for one in self.history[-1][1].signatures.pending] if self.history else []
+        pending = [one.person for one in self.history[-1][1].slots.pending] if self.history else []
         return pending[:1]
 
     def _at(self, seconds: float, happening: Callable[..., object], *more: object) -> None:
