@@ -37,7 +37,7 @@ from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.service import ReconciliationService
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal.clock import WorkerClock, moved_on
-from starter.boot import clients, exits
+from starter.boot import clients, exits, kinds
 from starter.boot.clients import Clients
 from starter.boot.startup import on_duty
 from starter.config import settings as needs
@@ -231,6 +231,7 @@ def main() -> None:
     words.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
     words.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
     given = words.parse_args()
+    kinds.load()
     asyncio.run(run(on_duty(*NEEDS, json=given.json), given.ready_file))
 
 

@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 from rich.console import Console
 from rich.text import Text
 
-from starter.boot import exits
+from starter.boot import exits, kinds
 from starter.cli.arguments import (
     failed_or_person,
     files_or_rows,
@@ -147,11 +147,15 @@ def register(app: App) -> None:
     """Add all words to the command."""
     for name, place in _OF_COUNTERSIGN.items():
         _add(app, name, place)
-    for word, group in GROUPS.items():
-        words = LazyApp(name=word, help=group.help)
-        for name, place in group.words.items():
-            _add(words, name, place)
-        app.command(words)
+    for word in GROUPS:
+        _add_group(app, word)
+
+
+def _add_group(app: App, word: str) -> None:
+    words = LazyApp(name=word, help=GROUPS[word].help)
+    for name, place in GROUPS[word].words.items():
+        _add(words, name, place)
+    app.command(words)
 
 
 def _add(app: App, name: str, place: str) -> None:
@@ -219,12 +223,20 @@ def main() -> NoReturn:
     typed = sys.argv[1:]
     word = next(iter(typed[2:] if typed[:1] == [_DEV] else typed), "")
     exits.run(
-        lambda: app(_for_stack(typed)),
+        lambda: _called(typed),
         refusals=_refusals,
         usage=(CycloptsError,),
         service=word == "webhook",
         until_stopped=word in ("worker", "dev"),
     )
+
+
+def _called(typed: list[str]) -> object:
+    own = {*GROUPS}
+    kinds.load()
+    for further in GROUPS.keys() - own:
+        _add_group(app, further)
+    return app(_for_stack(typed))
 
 
 def _for_stack(typed: list[str]) -> list[str]:

@@ -2,6 +2,9 @@
 phone, handed off.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -176,6 +179,18 @@ def test_the_command_the_worker_and_the_registry_know_it() -> None:
     assert {"show", "list", "approve", "decline", "remind"} <= app["approval"].resolved_commands().keys()
     assert ApprovalWorkflow in workflows()
     assert APPROVAL in kinds() and named(REFERENCE) == (APPROVAL, "offer")
+
+
+def test_a_package_brings_it_by_an_entry_point(tmp_path: Path) -> None:
+    package = tmp_path / "approval-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: approval\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[countersign.kinds]\napproval = tests.kinds.approval.everywhere\n")
+    path = os.pathsep.join((str(tmp_path), str(Path(__file__).parents[2])))
+    words = [sys.executable, "-m", "starter", "approval", "--help"]
+    env = {**os.environ, "PYTHONPATH": path}
+    told = subprocess.run(words, env=env, capture_output=True, text=True, check=True)  # noqa: S603
+    assert "One approval: look at it" in told.stdout and "decline" in told.stdout
 
 
 async def test_the_desk_has_its_page_and_takes_a_no(tmp_path: Path) -> None:
