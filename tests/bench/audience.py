@@ -31,9 +31,9 @@ from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
+from starter.cli.campaign_report import FORMS
 from starter.queries.campaign import CampaignPicture
 from starter.queries.campaign_report import made
-from starter.queries.campaign_report_files import FORMS
 from tests.bench.table import surroundings
 from workflows.campaign.state import last_instant
 from workflows.model.campaign import CampaignOrder, FrozenAudience, SettleOrder

@@ -18,9 +18,9 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
+from starter.cli.campaign_report import FORMS
 from starter.queries import campaign_report as report
 from starter.queries.campaign_report import CampaignReport
-from starter.queries.campaign_report_files import FORMS
 from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract
 from tests.browser.phone import Phone
