@@ -57,13 +57,13 @@ async def _created(scene: Scene) -> str:
     return "Core Signature has both documents and their requests, each once"
 
 
-async def _told(scene: Scene, person: str, stage: str, words: str) -> str:
+async def _request_notice(scene: Scene, person: str, stage: str, words: str) -> str:
     pushes = await scene.until(f"{stage} on the phone of {person}", lambda: scene.pushes(person, stage))
-    await scene.until(f"{stage} in the ledger of notices", partial(_noticed, scene, person, stage))
+    await scene.until(f"{stage} in the ledger of notices", partial(_is_logged, scene, person, stage))
     return f"{words}: “{pushes[-1]['title']}”"
 
 
-async def _hears(scene: Scene, person: str, stage: str, words: str, subject: str = "") -> str:
+async def _other_notice(scene: Scene, person: str, stage: str, words: str, subject: str = "") -> str:
     """A notice of the onboarding or of one of its parts."""
     about = f"{scene.onboarding}{subject}"
     pushes = await scene.until(f"{stage} on the phone of {person}", lambda: scene.pushes(person, stage, about))
@@ -82,7 +82,7 @@ async def _customer_signs(scene: Scene) -> str:
 async def _customer_signs_the_second(scene: Scene) -> str:
     await scene.signs(CUSTOMER, scene.second)
     await scene.until("the second agreement signed", partial(_part_is, scene, "data", "done"))
-    return await _hears(scene, TEAM, "settled", "and the second, which is complete: operations hears it", ".1.2")
+    return await _other_notice(scene, TEAM, "settled", "and the second, which is complete: operations hears it", ".1.2")
 
 
 async def _stage(scene: Scene, name: str, words: str) -> str:
@@ -121,13 +121,15 @@ async def _reminder(scene: Scene, number: int) -> str:
     if not (there.weekday() < 5 and 9 <= there.hour < 18):
         raise NotSeen("a reminder in working hours", f"{there:%a %H:%M} in {OFFICE.key}")
     words = f"{there:%A %H:%M} at the office: reminder {number} of 3"
-    return await _told(scene, EXECUTIVE, f"reminder-{number}", words)
+    return await _request_notice(scene, EXECUTIVE, f"reminder-{number}", words)
 
 
 async def _escalation(scene: Scene) -> str:
     await scene.forward_to_next("escalate")
-    await _told(scene, EXECUTIVE, "reassigned", "")
-    told = await _told(scene, ALTERNATE, "ready", "the reminders are used up: the operating officer is asked instead")
+    await _request_notice(scene, EXECUTIVE, "reassigned", "")
+    told = await _request_notice(
+        scene, ALTERNATE, "ready", "the reminders are used up: the operating officer is asked instead"
+    )
     shown = await scene.shown()
     if [(entry.from_, entry.to) for entry in shown.escalations] != [(EXECUTIVE, ALTERNATE)]:
         raise NotSeen(f"one escalation from {EXECUTIVE} to {ALTERNATE}", f"{len(shown.escalations)} others")
@@ -154,7 +156,7 @@ async def _target_done(scene: Scene, target: str) -> None:
 
 
 async def _team(scene: Scene, target: str, person: str, words: str) -> str:
-    told = await _told(scene, person, "settled", words)
+    told = await _request_notice(scene, person, "settled", words)
     await _target_done(scene, target)
     return told
 
@@ -205,7 +207,7 @@ async def _status(scene: Scene, status: Status) -> bool:
     return (await scene.shown()).status is status
 
 
-async def _noticed(scene: Scene, person: str, stage: str) -> bool:
+async def _is_logged(scene: Scene, person: str, stage: str) -> bool:
     return any(
         line.person == person and line.stage == stage and line.outcome is NotificationOutcome.ACCEPTED
         for line in (await scene.shown()).notifications
@@ -231,16 +233,21 @@ async def _all_done(scene: Scene) -> bool:
 STORY: Final = (
     StoryStep("started", _start),
     StoryStep("created", _created),
-    StoryStep("customer told", partial(_told, person=CUSTOMER, stage="ready", words="the customer's phone")),
+    StoryStep("customer told", partial(_request_notice, person=CUSTOMER, stage="ready", words="the customer's phone")),
     StoryStep("next day", _next_day),
     StoryStep("customer signed", _customer_signs),
     StoryStep("second agreement signed", _customer_signs_the_second),
-    StoryStep("executive told", partial(_told, person=EXECUTIVE, stage="ready", words="the chief executive's turn")),
+    StoryStep(
+        "executive told",
+        partial(_request_notice, person=EXECUTIVE, stage="ready", words="the chief executive's turn"),
+    ),
     *(StoryStep(f"reminder {number}", partial(_reminder, number=number)) for number in (1, 2, 3)),
     StoryStep("reassigned", _escalation),
     StoryStep("old link dead", _old_link_dead),
     StoryStep("alternate signed", _alternate_signs),
-    StoryStep("owner told", partial(_told, person=OWNER, stage="settled", words="the account executive is told")),
+    StoryStep(
+        "owner told", partial(_request_notice, person=OWNER, stage="settled", words="the account executive is told")
+    ),
     StoryStep("hr told", partial(_team, target="hr", person="hr-desk", words="HR is told")),
     StoryStep("finance told", _finance),
     StoryStep("operations told", partial(_team, target="operations", person=TEAM, words="operations is told")),
@@ -255,7 +262,7 @@ STORY: Final = (
     ),
     StoryStep(
         "operations asked",
-        partial(_hears, person=TEAM, stage="ready", subject=".2.1", words="operations: it is their turn"),
+        partial(_other_notice, person=TEAM, stage="ready", subject=".2.1", words="operations: it is their turn"),
     ),
     StoryStep(
         "account created",
@@ -263,11 +270,11 @@ STORY: Final = (
     ),
     StoryStep(
         "customer hears of it",
-        partial(_hears, person=CUSTOMER, stage="finished-account", words="the customer hears that it is done"),
+        partial(_other_notice, person=CUSTOMER, stage="finished-account", words="the customer hears that it is done"),
     ),
     StoryStep(
         "customer asked",
-        partial(_hears, person=CUSTOMER, stage="ready", subject=".3.1", words="the customer's next step"),
+        partial(_other_notice, person=CUSTOMER, stage="ready", subject=".3.1", words="the customer's next step"),
     ),
     StoryStep(
         "customer's step done",
@@ -282,9 +289,12 @@ STORY: Final = (
     ),
     StoryStep(
         "customer welcomed",
-        partial(_hears, person=CUSTOMER, stage="notice-notice-1", words="the service is active"),
+        partial(_other_notice, person=CUSTOMER, stage="notice-notice-1", words="the service is active"),
     ),
-    StoryStep("completed", partial(_hears, person=OWNER, stage="settled", words="the account executive: all is done")),
+    StoryStep(
+        "completed",
+        partial(_other_notice, person=OWNER, stage="settled", words="the account executive: all is done"),
+    ),
     StoryStep("crm told", _completed),
     StoryStep("recorded", _record),
 )

@@ -44,9 +44,9 @@ async def fast_forward(
     async with opened(ready()) as context, patience("moving the clock", quiet=json):
         move = forward_to_next(context.client, id) if to_next else forward(context.client, id, span(duration or ""))
         forwarded = await move
-    print_answer(forwarded, _told(forwarded), as_json=json)
+    print_answer(forwarded, _view(forwarded), as_json=json)
 
 
-def _told(forwarded: Forwarded) -> Sentence:
+def _view(forwarded: Forwarded) -> Sentence:
     reached = "" if forwarded.reached else "; it ended on the way"
     return Sentence(f"{forwarded.id}: its clock is at {stamp(forwarded.now)}{reached}")

@@ -167,10 +167,10 @@ async def show(person: Annotated[str, Parameter(help="An id of the directory.")]
     settings = ready(Need.PEOPLE)
     async with opened(settings) as context, patience("asking the requests", quiet=json):
         found = await person_show(context, clients.directory(settings, context.store), person)
-    print_answer(found, Group(*_told(found)), as_json=json)
+    print_answer(found, Group(*_view(found)), as_json=json)
 
 
-def _told(found: PersonShow) -> Iterator[RenderableType]:
+def _view(found: PersonShow) -> Iterator[RenderableType]:
     yield _facts(found)
     devices = device_rows(found.devices)
     yield from (Text(""), devices) if devices else (Text("\nNo device: nothing is pushed to them", "yellow"),)

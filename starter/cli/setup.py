@@ -92,10 +92,10 @@ async def reconcile(*, json: AsJson = False) -> None:
                     )
 
             swept = await sweep_now(client, seen)
-    print_answer(swept, _told(swept), as_json=json)
+    print_answer(swept, _view(swept), as_json=json)
 
 
-def _told(swept: ReconciliationResult) -> Group:
+def _view(swept: ReconciliationResult) -> Group:
     table = Rows("request", "missed", "at", whole=("request",))
     for one in swept.mended:
         table.add(one.request, one.event, Instant(one.at))

@@ -127,7 +127,7 @@ def plan_picture(plan: RequestPlan, zone: tzinfo | None) -> bytes:
     for branch in plan.branches:
         says = f"If {branch.says}: {branch.outcome}"
         weeks.append(_weeks(list(_cells(branch, deadlines, zone))).properties(title=says))
-        heard += [says, *(_told(line, zone) for line in branch.lines if not line.suppressed)]
+        heard += [says, *(_notice_text(line, zone) for line in branch.lines if not line.suppressed)]
     head = altair.TitleParams([title], subtitle=[sent], fontSize=20)
     return picture_file(altair.vconcat(*weeks).properties(title=head), title, heard)
 
@@ -182,7 +182,7 @@ def _weeks(cells: Sequence[Mapping[str, object]]) -> Any:
     ).properties(width={"step": _DAY}, height={"step": _ROW})
 
 
-def _told(line: PlanLine, zone: tzinfo | None) -> str:
+def _notice_text(line: PlanLine, zone: tzinfo | None) -> str:
     return f"{_instant(line.at, zone)} {line.stage} {'by' if line.stage == SIGNED else 'to'} {line.to}: {line.why}"
 
 

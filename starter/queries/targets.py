@@ -279,19 +279,19 @@ class TargetLine(Model):
         return self.replace(
             waiting=self.waiting + 1,
             failing=self.failing + (line.attempts >= FAILING_FROM),
-            since=_first(self.since, line.at),
-            next=_first(self.next, line.due_at),
+            since=_earlier(self.since, line.at),
+            next=_earlier(self.next, line.due_at),
             why=line.why or self.why,
         )
 
     def is_as(self, known: TargetCondition) -> "TargetLine":
         """With the condition at one address: the worst counts."""
         state = max(self.state, known.is_, key=list(TargetState).index)
-        return self.replace(state=state, since=_first(self.since, known.incident.since), why=self.why or known.why)
+        return self.replace(state=state, since=_earlier(self.since, known.incident.since), why=self.why or known.why)
 
     def died(self, at: datetime) -> "TargetLine":
         """With one more dead."""
-        return self.replace(dead=self.dead + 1, since=_first(self.since, at))
+        return self.replace(dead=self.dead + 1, since=_earlier(self.since, at))
 
 
 class Targets(Model):
@@ -310,25 +310,25 @@ async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[in
         asked, unseen = asked + len(left), unseen + len(chunk) - len(left)
         for telling in filter(None, await asked_each(context.client, left)):
             for line in telling.pending:
-                _into(found, line.target, partial(TargetLine.waits, line=line))
+                _update_line(found, line.target, partial(TargetLine.waits, line=line))
             for line in telling.dead_while_open:
-                _into(found, line.target, partial(TargetLine.died, at=line.at))
+                _update_line(found, line.target, partial(TargetLine.died, at=line.at))
         seen(asked)
     async for dead in the_dead(context.store):
-        _into(found, dead.target, partial(TargetLine.died, at=dead.died))
+        _update_line(found, dead.target, partial(TargetLine.died, at=dead.died))
     for name in await context.store.hand_offs.targets():
         waits = name in found and found[name].waiting
         for known in (await _known(context, name)).addresses:
             counts = waits or known.address in of_catalogue.get(name, (known.address,))
             if counts and known.is_ is not TargetState.WORKING:
-                _into(found, name, partial(TargetLine.is_as, known=known))
+                _update_line(found, name, partial(TargetLine.is_as, known=known))
     rows = sorted(found.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
     return Targets(targets=tuple(rows), unseen=unseen)
 
 
 async def refuse_unknown(context: Context, target: str, of_catalogue: Addresses) -> None:
     """`Refusal` for a target that neither catalogue nor runs know, with similar names."""
-    name, known = _named(target), set(of_catalogue)
+    name, known = _policy_name(target), set(of_catalogue)
     if name in known:
         return
     found = await standing(context, of_catalogue)
@@ -345,7 +345,7 @@ async def hurry(context: Context, target: str | None, seen: Callable[[int], None
     if target is not None and (known := await _known(context, target)) != known.enabled(now):
         await context.store.hand_offs.keep_target(target, known.enabled(now).written)
     async for chunk in chunks(context.client):
-        told += sum(await asyncio.gather(*(_told(context.client, one, target) for one in chunk)))
+        told += sum(await asyncio.gather(*(_signal(context.client, one, target) for one in chunk)))
         seen(told)
     return told
 
@@ -354,10 +354,10 @@ async def _known(context: Context, name: str) -> KnownTarget:
     return KnownTarget.of(await context.store.hand_offs.read_target(name))
 
 
-async def _told(client: Client, workflow_id: str, target: str | None) -> bool:
+async def _signal(client: Client, workflow_id: str, target: str | None) -> bool:
     """Whether a run was signalled; one that does not wait for the target is left alone."""
     telling = await asked(client, workflow_id) if target is not None else None
-    if telling is not None and not any(target in (line.target, _named(line.target)) for line in telling.pending):
+    if telling is not None and not any(target in (line.target, _policy_name(line.target)) for line in telling.pending):
         return False
     with suppress(RPCError):  # It has ended meanwhile.
         await client.get_workflow_handle(workflow_id).signal(names.HAND_OFF_NOW, HandOffNow(target=target))
@@ -365,17 +365,17 @@ async def _told(client: Client, workflow_id: str, target: str | None) -> bool:
     return False
 
 
-def _into(found: dict[str, TargetLine], name: str, change: Callable[[TargetLine], TargetLine]) -> None:
-    name = _named(name)
+def _update_line(found: dict[str, TargetLine], name: str, change: Callable[[TargetLine], TargetLine]) -> None:
+    name = _policy_name(name)
     if name not in found and len(found) >= TARGETS_AT_MOST:
         name = "…"
     found[name] = change(found.get(name, TargetLine(target=name)))
 
 
-def _named(target: str) -> str:
+def _policy_name(target: str) -> str:
     """The policy's name; a subscriber has its workflow's id."""
     return target if ":" in target else Target(target=target).name
 
 
-def _first(one: datetime | None, other: datetime | None) -> datetime | None:
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
     return min((at for at in (one, other) if at is not None), default=None)
