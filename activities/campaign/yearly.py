@@ -27,7 +27,6 @@ from activities.people.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from activities.temporal import executions
 from activities.temporal.failures import failing_as_application_errors
 from workflows.kinds import Kind
 from workflows.model.campaign import LATE_DAYS_AT_MOST, YEAR, Series, YearSeen, YearToOpen
@@ -156,13 +155,6 @@ class Openings:
         return max(opening_day(self.series.yearly, year), at.astimezone(self.owner.tz).date())
 
 
-async def has_started(client: Client, store: Store, campaign: str) -> bool:
-    """Whether Temporal or the records know the campaign."""
-    workflow_id = Kind.CAMPAIGN.workflow_id(campaign)
-    recorded = await store.read_record(StoragePrefix.of(workflow_id)) is not None
-    return recorded or await executions.found(client, workflow_id) is not None
-
-
 @dataclass
 class CampaignYearsService(CampaignYears):
     """`policies` is the catalogue, read anew for each opening; `secret` as in `prepare_campaign`."""
@@ -209,19 +201,19 @@ class CampaignYearsService(CampaignYears):
         return late if content and not content.started else openings.first_year(asked.now)
 
     async def _start(self, openings: Openings, year: int, content: YearContent, now: datetime) -> str:
-        """The workflow id of the campaign with this content; one that was started before is recognised."""
+        """The workflow id of the campaign with this content, which was perhaps started before."""
         id = openings.series.campaign_id(year)
-        if not (content.started or await has_started(self.client, self.store, id)):
-            prepared = await prepare_campaign(
-                opening_on(content.plain(id), openings.day(year, now)),
-                catalogue=await asyncio.to_thread(Catalogue.read, self.policies),
-                directory=self.directory,
-                now=now,
-                documents=await content.read_documents(self.store),
-                secret=self.secret,
-                table=content.table,
-            )
-            await path.start(self.client, self.store, prepared)
-        if not content.started:
-            await content.once_started.keep(self.store, openings.series, year)
-        return Kind.CAMPAIGN.workflow_id(id)
+        if content.started:
+            return Kind.CAMPAIGN.workflow_id(id)
+        prepared = await prepare_campaign(
+            opening_on(content.plain(id), openings.day(year, now)),
+            catalogue=await asyncio.to_thread(Catalogue.read, self.policies),
+            directory=self.directory,
+            now=now,
+            documents=await content.read_documents(self.store),
+            secret=self.secret,
+            table=content.table,
+        )
+        started = await path.start(self.client, self.store, prepared)
+        await content.once_started.keep(self.store, openings.series, year)
+        return started.workflow_id

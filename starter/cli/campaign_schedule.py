@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -35,6 +36,7 @@ from activities.files.table import TABLE_BYTES_AT_MOST
 from activities.launch import launch
 from activities.people.directory import Directory, UnknownPerson
 from activities.records.store import Store
+from activities.temporal import executions
 from activities.temporal.interceptors import priority
 from starter.boot import clients
 from starter.boot.context import Context, opened
@@ -43,11 +45,12 @@ from starter.cli import start_files
 from starter.cli.arguments import AsJson, RequestFile
 from starter.cli.printing import print_answer
 from starter.cli.start_files import Prepare
-from starter.config.settings import Need, Settings
+from starter.config.settings import Need
 from starter.errors import Refusal
 from starter.terminal.terminal import Instant, Rows
 from workflows import names
 from workflows.campaign.opening import CONTENT_MISSING
+from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.campaign import AHEAD, LATE_DAYS_AT_MOST
 
@@ -157,7 +160,7 @@ async def give(
     if before and content.once_started == before.once_started:
         return False
     campaign = file.series.campaign_id(year)
-    if (before and before.started) or await yearly.has_started(context.client, context.store, campaign):
+    if (before and before.started) or await executions.found(context.client, Kind.CAMPAIGN.workflow_id(campaign)):
         raise Refusal(f"{campaign} has opened already: what it opened with stays")
     if prepared.document is not None:
         await context.store.put_document(prepared.document)
@@ -251,26 +254,14 @@ async def schedule(
     if not plan:
         async with opened(settings) as context:
             if year is not None:
-                await _give(series, year, context, settings, directory=directory, now=now)
+                catalogue = await asyncio.to_thread(clients.catalogue, settings)
+                documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+                check = partial(start_files.preparing_campaign(settings), catalogue=catalogue, documents=documents)
+                await give(series, year, context, check, now, directory=directory)
             created = await schedule_years(series, context.client, year)
     years = await preview(series, store, directory, now, year)
     known = Scheduled(schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years)
     print_answer(known, _told(known, plan=plan), as_json=json)
-
-
-async def _give(
-    series: Yearly, year: int, context: Context, settings: Settings, *, directory: Directory, now: datetime
-) -> None:
-    await give(
-        series,
-        year,
-        context,
-        start_files.preparing_campaign(settings),
-        catalogue=await asyncio.to_thread(clients.catalogue, settings),
-        directory=directory,
-        now=now,
-        documents=LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd()),
-    )
 
 
 def _told(known: Scheduled, *, plan: bool) -> Group:
@@ -278,9 +269,6 @@ def _told(known: Scheduled, *, plan: bool) -> Group:
     table = Rows("opens", "campaign", "content", "people", whole=("campaign",))
     for one in known.years:
         people = "" if one.people is None else f"{one.people:,}"
-        table.add(Instant(one.opens_at, weekday=True), one.campaign, _content(one), people)
+        content = Text(f"version {one.version}") if one.given else Text("missing: it waits for it", "yellow")
+        table.add(Instant(one.opens_at, weekday=True), one.campaign, content, people)
     return Group(Text(f"The schedule {known.schedule} {what}", "bold"), table)
-
-
-def _content(one: PlannedYear) -> Text:
-    return Text(f"version {one.version}") if one.given else Text("missing: it waits for it", "yellow")
