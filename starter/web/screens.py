@@ -220,7 +220,6 @@ class ScreenDraft:
 
     name: StrEnum
     status: int
-    tone: ScreenTone
     heading: str
     sentences: tuple[str, ...] = ()
     button: MainButton | None = None
@@ -228,6 +227,8 @@ class ScreenDraft:
     look_again: bool = False
     refusal: str | None = None
     home: bool = False
+    tone: ScreenTone | None = None
+    """Unless given by the status."""
 
     def told(self, language: Language, **values: object) -> Screen:
         """Translated, with `values` for placeholders."""
@@ -235,7 +236,7 @@ class ScreenDraft:
             language,
             self.name,
             self.status,
-            self.tone,
+            self.tone or (ScreenTone.TROUBLE if self.status >= 400 else ScreenTone.ASK),
             language.say(self.heading),
             tuple(language.say(sentence, **values) for sentence in self.sentences),
             refusal=language.say(self.refusal, **values) if self.refusal else None,
@@ -257,7 +258,6 @@ def _state_of(name: StrEnum, language: Language) -> Chip | None:
 NOT_OURS: Final = ScreenDraft(
     ScreenName.NOT_OURS,
     404,
-    ScreenTone.TROUBLE,
     phrase("This link does not work"),
     (
         phrase("It may have been cut off when it was copied."),
@@ -267,7 +267,6 @@ NOT_OURS: Final = ScreenDraft(
 FOREIGN_FORM: Final = ScreenDraft(
     ScreenName.FOREIGN_FORM,
     403,
-    ScreenTone.TROUBLE,
     phrase("Please open the link again"),
     (phrase("This form did not come from the page behind your link."),),
     look_again=True,
@@ -275,7 +274,6 @@ FOREIGN_FORM: Final = ScreenDraft(
 NO_ANSWER: Final = ScreenDraft(
     ScreenName.NO_ANSWER,
     503,
-    ScreenTone.TROUBLE,
     phrase("Please try again in a minute"),
     (phrase("Core Signature does not answer at the moment. Nothing is lost, and your link still works."),),
     retry_after=30,
@@ -283,7 +281,6 @@ NO_ANSWER: Final = ScreenDraft(
 NOT_KNOWN_NOW: Final = ScreenDraft(
     ScreenName.NO_ANSWER,
     503,
-    ScreenTone.TROUBLE,
     phrase("Please try again in a minute"),
     (phrase("This cannot be looked up at the moment. Nothing is lost, and your link still works."),),
     retry_after=30,
@@ -292,7 +289,6 @@ NOT_KNOWN_NOW: Final = ScreenDraft(
 TOO_OFTEN: Final = ScreenDraft(
     ScreenName.TOO_OFTEN,
     429,
-    ScreenTone.TROUBLE,
     phrase("Please try again in a minute"),
     (phrase("Too many requests in a short time. Nothing is lost, and your link still works."),),
     retry_after=60,
@@ -301,7 +297,6 @@ NOT_WHOLE: Final = phrase("What you sent did not arrive whole. Nothing was chang
 NOT_DONE: Final = ScreenDraft(
     ScreenName.NOT_DONE,
     503,
-    ScreenTone.TROUBLE,
     phrase("Please try again in a minute"),
     (phrase("Your request was not carried out. Nothing is lost, and your link still works."),),
     retry_after=30,
@@ -311,23 +306,19 @@ CUT_OFF: Final = replace(NOT_DONE, status=400, sentences=(NOT_WHOLE,), retry_aft
 UNCERTAIN: Final = ScreenDraft(
     ScreenName.UNCERTAIN,
     503,
-    ScreenTone.TROUBLE,
     phrase("We could not confirm this yet"),
-    (
-        phrase("It may still go through."),
-        phrase("Please open your link again in a minute to see the result."),
-    ),
+    (phrase("It may still go through."), phrase("Please open your link again in a minute to see the result.")),
     retry_after=30,
 )
 UNDER_WAY: Final = ScreenDraft(
     ScreenName.UNDER_WAY,
     202,
-    ScreenTone.CALM,
     phrase("It is under way"),
     (
         phrase("We have your request. It will be carried out as soon as possible."),
         phrase("Please open your link again in a minute to see the result."),
     ),
     look_again=True,
+    tone=ScreenTone.CALM,
 )
 """It was taken, and is not finished yet."""

@@ -413,3 +413,10 @@ def answer_of(question: AskedQuestion, language: Language) -> str:
     if question.answer is None:
         return language.say("Not answered yet.")
     return question.answer or language.say("The way is clear.")
+
+
+def count_signed(shown: Shown) -> tuple[int, int]:
+    """How many signers are done, and how many there are."""
+    signers = [one for one in shown.lines if isinstance(one, SignerLine) and one.role is not Role.COPY]
+    asked = [one for one in signers if one.state is not SignerState.REASSIGNED]
+    return sum(one.state in GOOD for one in asked), len(asked)

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 from activities.people.language import phrase
-from starter.web.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft, ScreenTone
+from starter.web.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft
 
 
 class DeskScreenName(StrEnum):
@@ -26,15 +26,15 @@ class DeskScreenName(StrEnum):
 SIGN_IN: Final = ScreenDraft(
     DeskScreenName.SIGN_IN,
     200,
-    ScreenTone.ASK,
     phrase("Sign in"),
     (phrase("All requests in one place: what they wait for, and what you can do about it."),),
-    MainButton(None, phrase("Send me a link"), entry=Entry("who", phrase("Your id or email address")), to="sign-in"),
+    button=MainButton(
+        None, phrase("Send me a link"), entry=Entry("who", phrase("Your id or email address")), to="sign-in"
+    ),
 )
 ASKED: Final = ScreenDraft(
     DeskScreenName.ASKED,
     200,
-    ScreenTone.ASK,
     phrase("Look at your phone"),
     (
         phrase(
@@ -43,22 +43,20 @@ ASKED: Final = ScreenDraft(
         phrase("Tap its link on the phone, or type its number here to come in with this browser."),
         phrase("You get at most one message a minute. If none came, ask again after that."),
     ),
-    MainButton(None, phrase("Sign in"), entry=Entry("code", phrase("Six-digit number"), code=True), to="code"),
+    button=MainButton(None, phrase("Sign in"), entry=Entry("code", phrase("Six-digit number"), code=True), to="code"),
     home=True,
 )
 WRONG_CODE: Final = phrase("That is not the number in the newest message. Tries left: {left}.")
 BEHIND_LINK: Final = ScreenDraft(
     DeskScreenName.BEHIND_LINK,
     200,
-    ScreenTone.ASK,
     phrase("Sign in"),
     (phrase("You come in as {name}, with this browser, for at most 12 hours."),),
-    MainButton(None, phrase("Sign in")),
+    button=MainButton(None, phrase("Sign in")),
 )
 SPENT: Final = ScreenDraft(
     DeskScreenName.SPENT,
     410,
-    ScreenTone.TROUBLE,
     phrase("This link does not work any more"),
     (phrase("It opens the desk once, within 10 minutes. Please ask for another one."),),
     home=True,
@@ -66,7 +64,6 @@ SPENT: Final = ScreenDraft(
 NOT_ASKED: Final = ScreenDraft(
     DeskScreenName.NOT_ASKED,
     403,
-    ScreenTone.TROUBLE,
     phrase("Please ask for a message first"),
     (phrase("A number only works in the browser that asked for it, within 10 minutes and five tries."),),
     home=True,
@@ -74,25 +71,22 @@ NOT_ASKED: Final = ScreenDraft(
 NOBODY: Final = ScreenDraft(
     DeskScreenName.NOBODY,
     403,
-    ScreenTone.TROUBLE,
     phrase("You are not in the directory"),
     (phrase("Your company's sign-on let you through, but nobody here has this id or address."),),
 )
 FOREIGN: Final = ScreenDraft(
     DeskScreenName.FOREIGN_FORM,
     403,
-    ScreenTone.TROUBLE,
     phrase("Please open the page again"),
     (phrase("This form did not come from a page of the desk, or you have come in anew since."),),
     home=True,
 )
 CUT_OFF: Final = ScreenDraft(
-    DeskScreenName.CUT_OFF, 400, ScreenTone.TROUBLE, phrase("Please try again in a minute"), (NOT_WHOLE,), home=True
+    DeskScreenName.CUT_OFF, 400, phrase("Please try again in a minute"), (NOT_WHOLE,), home=True
 )
 TOO_OFTEN: Final = ScreenDraft(
     DeskScreenName.TOO_OFTEN,
     429,
-    ScreenTone.TROUBLE,
     phrase("Please try again in a minute"),
     (phrase("Too many requests in a short time. Nothing is lost."),),
     retry_after=60,
@@ -100,7 +94,6 @@ TOO_OFTEN: Final = ScreenDraft(
 AWAY: Final = ScreenDraft(
     DeskScreenName.AWAY,
     503,
-    ScreenTone.TROUBLE,
     phrase("The desk is closed for the moment"),
     (
         phrase("Temporal, which runs all requests, does not answer. Nothing is lost, and nothing was changed."),
@@ -111,7 +104,6 @@ AWAY: Final = ScreenDraft(
 UNSURE: Final = ScreenDraft(
     DeskScreenName.UNSURE,
     503,
-    ScreenTone.TROUBLE,
     phrase("The desk is closed for the moment"),
     (phrase("The directory or the store does not answer. Nothing is lost."), phrase("Please try again in a minute.")),
     retry_after=30,
@@ -119,7 +111,6 @@ UNSURE: Final = ScreenDraft(
 NOT_THERE: Final = ScreenDraft(
     DeskScreenName.NOT_THERE,
     404,
-    ScreenTone.TROUBLE,
     phrase("There is nothing here for you"),
     (phrase("There is no such page, or it is somebody else's."),),
     home=True,
@@ -127,7 +118,6 @@ NOT_THERE: Final = ScreenDraft(
 FRONT: Final = ScreenDraft(
     DeskScreenName.FRONT,
     200,
-    ScreenTone.ASK,
     phrase("Documents to sign, and nobody forgets them"),
     (
         phrase("Were you asked to sign? Please open the link in your message."),

@@ -15,13 +15,13 @@ from starter.web.desk.timeline import Day, by_day
 from starter.web.kinds import KIND_PAGES
 from starter.web.screens import Exchange, PersonRow
 from starter.web.status import (
-    GOOD,
     Chip,
     FindPerson,
     NamesById,
     StateOwner,
     answer_of,
     chip_of,
+    count_signed,
     ending_sentences_of,
     hand_off_sentences,
     named_people,
@@ -34,8 +34,6 @@ from starter.web.status import (
 )
 from workflows.follow_up.outbox import last_of
 from workflows.kinds import WorkflowName, named
-from workflows.model.signature import SignerState
-from workflows.model.subject import Role
 from workflows.model.timeline import AskedQuestion
 from workflows.model.views import (
     AssigneeLine,
@@ -230,12 +228,10 @@ def _or_workflow(name: FindPerson, language: Language) -> FindPerson:
 
 def _people_are(shown: Shown, language: Language) -> str:
     words = language.say(KIND_PAGES[shown.type].lines)
-    signers = [one for one in shown.lines if isinstance(one, SignerLine)]
-    if not signers:
+    done, everyone = count_signed(shown)
+    if not everyone:
         return words
-    asked = [one for one in signers if one.state is not SignerState.REASSIGNED and one.role is not Role.COPY]
-    done = sum(one.state in GOOD for one in asked)
-    signed = language.say_count("{count} of {all} has signed", "{count} of {all} have signed", done, all=len(asked))
+    signed = language.say_count("{count} of {all} has signed", "{count} of {all} have signed", done, all=everyone)
     return f"{words} · {signed}"
 
 

@@ -395,16 +395,16 @@ def _named(parts: Iterable[PartLine]) -> list[PartLine]:
 _LINK_SENT: Final = ScreenDraft(
     ScreenName.LINK_SENT,
     200,
-    ScreenTone.DONE,
     phrase("The link is on its way"),
     (phrase("It comes to your phone, or by email. Please check your junk folder as well."),),
+    tone=ScreenTone.DONE,
 )
 _PREVIEW_OVER: Final = ScreenDraft(
     ScreenName.PREVIEW_OVER,
     410,
-    ScreenTone.CALM,
     phrase("This preview is over"),
     (phrase("Please ask for another one where you got it."),),
+    tone=ScreenTone.CALM,
 )
 _SENT: Final = "sent"
 _VERSION: Final = 16

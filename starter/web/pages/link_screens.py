@@ -18,13 +18,13 @@ from starter.web.kinds import KIND_PAGES
 from starter.web.pages.options import choices_of
 from starter.web.screens import MainButton, Nearness, PersonRow, Screen, ScreenDraft, ScreenName, ScreenTone
 from starter.web.status import (
-    GOOD,
     NO_NAMES,
     Chip,
     Look,
     NamesById,
     StateOwner,
     chip_of,
+    count_signed,
     ending_sentences,
     ending_sentences_of,
     line_of,
@@ -206,14 +206,12 @@ def _next(shown: RequestShow, person: str) -> tuple[str, ...]:
 _STRANGER: Final = ScreenDraft(
     ScreenName.STRANGER,
     404,
-    ScreenTone.TROUBLE,
     phrase("You are not among the signers"),
     (phrase("Core Signature does not ask you to sign this. Please ask whoever sent you the link."),),
 )
 _UNKNOWN: Final = ScreenDraft(
     ScreenName.UNKNOWN,
     404,
-    ScreenTone.TROUBLE,
     phrase("There is nothing to sign here"),
     (
         phrase("If it was sent just now, try again in a minute."),
@@ -224,36 +222,35 @@ _UNKNOWN: Final = ScreenDraft(
 _PREPARING: Final = ScreenDraft(
     ScreenName.PREPARING,
     503,
-    ScreenTone.CALM,
     phrase("It is being prepared"),
     (phrase("Core Signature is preparing the document. Please try again in a minute."),),
     retry_after=30,
+    tone=ScreenTone.CALM,
 )
 _EARLY: Final = ScreenDraft(
     ScreenName.EARLY,
     200,
-    ScreenTone.CALM,
     phrase("It is not your turn yet"),
     (phrase("Somebody else signs first. You will be told when it is your turn."),),
+    tone=ScreenTone.CALM,
 )
 _ACTED: Final = ScreenDraft(
     ScreenName.ACTED,
     200,
-    ScreenTone.DONE,
     phrase("Your part is done"),
     (phrase("Thank you. Nothing is left for you to do here."),),
+    tone=ScreenTone.DONE,
 )
 _HANDED_OVER: Final = ScreenDraft(
     ScreenName.HANDED_OVER,
     200,
-    ScreenTone.CALM,
     phrase("It was handed over"),
     (phrase("Somebody else is asked instead of you. Nothing is left for you to do here."),),
+    tone=ScreenTone.CALM,
 )
 _BY_MAIL: Final = ScreenDraft(
     ScreenName.BY_MAIL,
     200,
-    ScreenTone.ASK,
     phrase("Check your email"),
     (
         phrase("Core Signature has sent you an email about this document, with your own link in it."),
@@ -274,9 +271,9 @@ _BY_MAIL_WITH_OTHERS: Final = replace(
 MAIL_SENT: Final = ScreenDraft(
     ScreenName.MAIL_SENT,
     200,
-    ScreenTone.DONE,
     phrase("The email is on its way"),
     (phrase("It comes from Core Signature and may take some minutes. Please check your junk folder as well."),),
+    tone=ScreenTone.DONE,
 )
 _PLAIN: Final = {
     SigningState.PREPARING: _PREPARING,
@@ -303,7 +300,7 @@ _TO_APPROVE: Final = MainButton(
     ),
 )
 _ASKING: Final = {
-    action: ScreenDraft(name, 200, ScreenTone.ASK, words_for(NotificationType.READY, action, None).title, button=button)
+    action: ScreenDraft(name, 200, words_for(NotificationType.READY, action, None).title, button=button)
     for action, name, button in (
         (NoticeAction.SIGN, ScreenName.SIGN, _TO_SIGN),
         (NoticeAction.APPROVE, ScreenName.APPROVE, _TO_APPROVE),
@@ -314,7 +311,6 @@ WAITING: Final = (SigningState.OPEN, SigningState.EARLY, SigningState.BY_MAIL)
 _DOING: Final = ScreenDraft(
     ScreenName.DO,
     200,
-    ScreenTone.ASK,
     words_for(NotificationType.READY, NoticeAction.DO, None, of=Kind.TASK).title,
     button=MainButton(Action.DONE, ACTIONS[Action.DONE].label, ACTIONS[Action.DONE].hint),
 )
@@ -324,12 +320,7 @@ _DECIDING: Final = replace(
     sentences=(phrase("Countersign asks you itself: a part of the onboarding has ended otherwise than planned."),),
     button=None,
 )
-_DECIDED: Final = ScreenDraft(
-    ScreenName.DECIDED,
-    200,
-    ScreenTone.DONE,
-    phrase("You have decided"),
-)
+_DECIDED: Final = ScreenDraft(ScreenName.DECIDED, 200, phrase("You have decided"), tone=ScreenTone.DONE)
 
 _NEAR_LOOKS: Final = {
     Nearness.TODAY: (phrase("due today"), Look.NEAR),
@@ -427,11 +418,10 @@ def _at_desk(what: WorkflowName) -> str:
 
 def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
     """Number of signers done; None for a single signer, at zero and when unknown."""
-    asked = [one for one in shown.signers if one.role is not Role.COPY and one.state is not SignerState.REASSIGNED]
-    done = sum(one.state in GOOD for one in asked)
-    if shown.partial or len(asked) < _SEVERAL or not done:
+    done, everyone = count_signed(shown)
+    if shown.partial or everyone < _SEVERAL or not done:
         return None
-    return language.say_count("{count} of {all} has signed.", "{count} of {all} have signed.", done, all=len(asked))
+    return language.say_count("{count} of {all} has signed.", "{count} of {all} have signed.", done, all=everyone)
 
 
 def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:

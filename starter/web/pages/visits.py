@@ -38,7 +38,6 @@ from workflows.model.views import Shown
 RENEWED: Final = ScreenDraft(
     ScreenName.RENEWED,
     410,
-    ScreenTone.CALM,
     phrase("This link is no longer valid"),
     (phrase("A newer one was made for you. Please open the page from the latest notice that you got."),),
     button=MainButton(
@@ -46,6 +45,7 @@ RENEWED: Final = ScreenDraft(
         phrase("Send me a new link"),
         phrase("It goes to your own devices or your own mailbox, at most once an hour, and is shown nowhere else."),
     ),
+    tone=ScreenTone.CALM,
 )
 """A newer link was made."""
 DONE: Final = "done"

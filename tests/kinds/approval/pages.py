@@ -8,7 +8,7 @@ from starter.web.actions import ACTIONS, Action, ActorRole
 from starter.web.kinds import KIND_PAGES, KindPage
 from starter.web.pages.link_screens import DOING, ended_screen, status_screen
 from starter.web.pages.options import choices_of
-from starter.web.screens import MainButton, Screen, ScreenDraft, ScreenName, ScreenTone
+from starter.web.screens import MainButton, Screen, ScreenDraft, ScreenName
 from starter.web.status import NO_NAMES, NamesById
 from starter.web.view_reader import LOOKS, KindLook
 from tests.kinds.approval.kind import APPROVAL, ApprovalShow
@@ -37,7 +37,6 @@ LOOKS[APPROVAL] = KindLook()
 _ASKING = ScreenDraft(
     ScreenName.DO,
     200,
-    ScreenTone.ASK,
     "Your approval is needed",
     button=MainButton(Action.DONE, _YES.label),
 )
