@@ -15,7 +15,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 
 from activities.documents.errors import StoreFailure
 from activities.records.store import Store
-from workflows.model.clock_skew import CLOCKS_APART
+from workflows.follow_up.options import CLOCKS_APART
 
 LOOKED_AT_EVERY: Final = 60.0
 """Seconds. The smallest difference in them counts, since a busy worker begins activities late."""

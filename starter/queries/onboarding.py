@@ -40,7 +40,7 @@ from workflows.model.views import (
     WaitingFor,
     WaitingPart,
 )
-from workflows.onboarding.turns import waiting_for
+from workflows.onboarding.view import waiting_for
 
 PARTS_ASKED_AT_MOST: Final = 60
 """Open parts that are queried; the others come from visibility."""

@@ -13,8 +13,7 @@ from workflows.model.hand_off import HandoffResult
 from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Code, Status
 from workflows.model.views import AttentionCode
-from workflows.signature.state import SignatureState
-from workflows.signature.view import show
+from workflows.signature.state import SignatureState, show
 
 REQUEST = a_request()
 ASKED = questions.ask(SENT, Question(person=FIRST, text="Which annex?"), START)

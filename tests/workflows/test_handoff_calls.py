@@ -12,8 +12,7 @@ from workflows.model.policy import Target
 from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
 from workflows.names import notice_key
-from workflows.signature.state import SignatureState
-from workflows.signature.view import settled
+from workflows.signature.state import SignatureState, settled
 
 AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 BRIEF = SignatureBrief(

@@ -22,8 +22,7 @@ from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Code, Participant, Status
 from workflows.model.timeline import EventType
 from workflows.names import notice_key
-from workflows.signature.state import SignatureState
-from workflows.signature.view import show
+from workflows.signature.state import SignatureState, show
 
 PAYLOAD_AT_MOST = 256 * 1024
 RUN_AT_MOST = 4 * 1024 * 1024

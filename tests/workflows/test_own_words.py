@@ -14,8 +14,7 @@ from workflows.model.commands import Answer, Cancellation, PauseCommand, Questio
 from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow
-from workflows.signature.state import SignatureState
-from workflows.signature.view import show
+from workflows.signature.state import SignatureState, show
 
 WORDS: Final = "Grandmother's maiden name"
 

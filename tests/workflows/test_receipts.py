@@ -35,8 +35,7 @@ from workflows.model.receipts import (
 from workflows.model.rejections import NAME_AT_MOST, NAMES_AT_MOST, TEXT_AT_MOST, cleaned, clipped
 from workflows.model.signature import DocumentSeen
 from workflows.model.subject import Code, Participant, Status
-from workflows.signature.state import SignatureState
-from workflows.signature.view import show
+from workflows.signature.state import SignatureState, show
 
 NOW = datetime(2026, 11, 2, 9, 30, 15, 123456, tzinfo=UTC)
 LONGEST_ID = "i" * 100

@@ -38,8 +38,7 @@ from workflows.model.signature import DocumentSeen
 from workflows.model.subject import Status
 from workflows.model.timeline import Reassignment
 from workflows.model.views import Next, NextStep
-from workflows.signature.state import SignatureState
-from workflows.signature.view import show
+from workflows.signature.state import SignatureState, show
 
 REQUEST = a_request()
 

@@ -142,3 +142,6 @@ def wait_asked_for(seconds: float) -> timedelta:
 
 RUN_AT_MOST: Final = 2 * 1024 * 1024
 """Bytes of a history after which a request continues as new."""
+
+CLOCKS_APART: Final = timedelta(seconds=5)
+"""Skew from which the clock of a machine is reported; instants that are compared come from the server's clock."""

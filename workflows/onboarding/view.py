@@ -1,16 +1,25 @@
-"""The onboarding's view (`onboard show`) from its state, and the facts of its end."""
+"""The onboarding's view (`onboard show`) from its state, for whom its parts wait, and the facts of its end."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
 import workflows.follow_up.view as follow_up
-import workflows.onboarding.turns as turns
 from workflows.follow_up.view import stamp
 from workflows.kinds import Kind
 from workflows.model.hand_off import SettledOnboarding, SettledPart
 from workflows.model.onboarding import PartKind, PartPlan
-from workflows.model.views import Next, NextStep, NoticeLine, OnboardingShow, PartLine, StageLine, WaitingPart
+from workflows.model.views import (
+    Next,
+    NextStep,
+    NoticeLine,
+    OnboardingShow,
+    PartLine,
+    PartTurn,
+    StageLine,
+    TurnLine,
+    WaitingPart,
+)
 from workflows.onboarding.state import OnboardingInput, OnboardingState, PartProgress, PartState
 
 SHOWN_AT_MOST: Final = 20
@@ -134,7 +143,7 @@ def _line(given: OnboardingInput, plan: PartPlan, part: PartProgress) -> PartLin
         at=part.at,
         says=part.says,
         content=part.content or given.onboarding.content,
-        turns=turns.turn_lines(plan, part),
+        turns=turn_lines(plan, part),
     )
 
 
@@ -150,10 +159,10 @@ def _waiting_for(given: OnboardingInput, journey: OnboardingState) -> Iterator[W
     for plan, part in journey.of(given.stages[journey.stages.current]):
         line = _line(given, plan, part)
         if part.state is PartState.UNDECIDED:
-            yield from turns.deciding(line, part.turn_to_decide, owner)
+            yield from deciding(line, part.turn_to_decide, owner)
         elif part.state is PartState.OPEN:
-            told = tuple(turns.waiting_for(line, part.turn, owner)) if part.turn else ()
-            yield from told or turns.as_planned(line, plan.asked)
+            told = tuple(waiting_for(line, part.turn, owner)) if part.turn else ()
+            yield from told or as_planned(line, plan.asked)
 
 
 def _next(journey: OnboardingState, waiting: tuple[WaitingPart, ...]) -> Next:
@@ -177,3 +186,53 @@ def _sentence(journey: OnboardingState, ended_or_troubled: str, waiting: tuple[W
     first = waiting[0]
     more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
     return f"{place}: waiting for {first.who} ({first.what}) since {stamp(first.since)}{more}"
+
+
+OWNER: Final = "owner"
+"""The word of the file for whoever owns the onboarding."""
+
+
+def waiting_for(line: PartLine, turn: PartTurn, owner: str) -> Iterator[WaitingPart]:
+    """For whom an open part waits by its own report: who is to answer a question, else the pending people.
+
+    Nobody before the part asks anybody.
+    """
+    if turn.asks:
+        what, asks = f"answer about {line.title}", turn.asks
+        who = OWNER if asks.person == owner else asks.person
+        yield WaitingPart(person=asks.person, since=asks.since, who=who, what=what, part=line.id)
+        return
+    for one in turn.waiting_for:
+        who = OWNER if one.person == owner else line.called(one.person)
+        yield WaitingPart(person=one.person, since=one.since, who=who, what=line.title, part=line.id)
+
+
+def as_planned(line: PartLine, asked: tuple[str, ...]) -> Iterator[WaitingPart]:
+    """For whom a part waits before its first report: the people asked first."""
+    if line.since is None:
+        return
+    for person in asked or (line.team or "",):
+        yield WaitingPart(person=person, since=line.since, who=line.called(person), what=line.title, part=line.id)
+
+
+def deciding(line: PartLine, turn: PartTurn | None, owner: str) -> Iterator[WaitingPart]:
+    """Who decides about a failed part: its owner or their replacement."""
+    if line.at is None:
+        return
+    due = WaitingPart(person=owner, since=line.at, who=OWNER, what=f"decide about {line.title}", part=line.id)
+    others = [one for one in turn.waiting_for if one.person != owner] if turn else []
+    yield from (due.replace(person=one.person, since=one.since, who=one.person) for one in others)
+    if not others:
+        yield due
+
+
+def turn_lines(plan: PartPlan, part: PartProgress) -> tuple[TurnLine, ...]:
+    """For whom a part waited since its start, each with its instant."""
+    told = tuple(TurnLine(people=_people(turn), since=turn.at) for turn in part.turns)
+    if part.since is None or (told and told[0].since <= part.since):
+        return told
+    return (TurnLine(people=plan.asked, since=part.since), *told) if told else ()
+
+
+def _people(turn: PartTurn) -> tuple[str, ...]:
+    return (turn.asks.person,) if turn.asks else tuple(one.person for one in turn.waiting_for)

@@ -9,7 +9,7 @@ with workflow.unsafe.imports_passed_through():
     from temporalio.exceptions import ActivityError, is_cancelled_exception
 
     import workflows.follow_up.options as options
-    from workflows.model.clock_skew import CLOCKS_APART
+    from workflows.follow_up.options import CLOCKS_APART
     from workflows.model.sign_in import SignInOrder, SignInReport
     from workflows.names import SIGN_IN
     from workflows.ports import SignInService

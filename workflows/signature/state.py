@@ -1,4 +1,4 @@
-"""The state of a signature request, and what reading the provider's document changes. Pure."""
+"""The state of a signature request, what reading the provider's document changes, its view and its end. Pure."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -13,15 +13,17 @@ from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.options import LOOK_AGAIN, LOOK_AGAIN_IN_DOUBT, LOOK_AGAIN_UNSENT
 from workflows.follow_up.slots import Slot
 from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle, Precondition
+from workflows.follow_up.view import follow_up_facts
 from workflows.model.base import Model, Packed
 from workflows.model.commands import Problem, StopKind
+from workflows.model.hand_off import Settled, SettledSigner
 from workflows.model.notifications import NoticeAction
 from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
 from workflows.model.signature import SENT, SIGNER_SIGNED, DocumentSeen, ProviderEvent, SignatureBrief, SignerState
 from workflows.model.subject import Code, Role, Status, Subject
 from workflows.model.timeline import EventType, Reassignment
-from workflows.model.views import Attention, AttentionCode
-from workflows.signature.signers import SignerSlots
+from workflows.model.views import Attention, AttentionCode, RequestShow, SignerLine
+from workflows.signature.signers import SignerSlot, SignerSlots
 
 _LOOKS_OF_AN_HOUR = 8
 """Reads of a document in conversion after `probe_pause`s, which takes more than an hour only by a failure."""
@@ -378,3 +380,38 @@ class SignatureInput(FollowUpInput):
         signers = [one for one in self.brief.people if one.role is not Role.COPY]
         first = min((one.order for one in signers), default=0)
         return tuple(one.person for one in signers if one.order == first)
+
+
+def show(request: SignatureInput, state: SignatureState, now: datetime) -> RequestShow:
+    """The view at `now`; `request` has the present signers."""
+    known = dict(follow_up_facts(request.subject, request.policy, state, now))
+    lines = tuple(_line(state, signer) for signer in state.slots.signers)
+    return RequestShow(**known, document=request.brief.title, signers=lines)
+
+
+def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
+    return SignerLine(
+        person=signer.person,
+        order=signer.order,
+        role=signer.role,
+        state=signer.state,
+        at=signer.at,
+        late=state.acted_late(signer),
+        reason=signer.reason,
+    )
+
+
+def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
+    """The facts to hand off."""
+    if state.lifecycle.settled_at is None:
+        raise ValueError("the request has not ended")
+    return Settled(
+        request=brief.id,
+        kind=brief.kind,
+        outcome=state.status,
+        at=state.lifecycle.settled_at,
+        external_id=brief.id,
+        document_sha256=brief.document.sha256,
+        signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in state.slots.signers),
+        late=any(map(state.acted_late, state.slots.signers)),
+    )

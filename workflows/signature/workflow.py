@@ -17,8 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.views import RequestShow
     from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
     from workflows.signature.document import ProviderDocument
-    from workflows.signature.state import SignatureInput, SignatureState
-    from workflows.signature.view import settled, show
+    from workflows.signature.state import SignatureInput, SignatureState, settled, show
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)

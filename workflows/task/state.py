@@ -1,4 +1,4 @@
-"""The state of a task: its assignees, and the commands done, waive, block. Pure; no outside system knows more."""
+"""The state of a task, its commands done, waive and block, its view and its end. Pure; no outside system knows more."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,12 +11,15 @@ from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.plan import Plan
 from workflows.follow_up.slots import Slot, Slots
 from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle
+from workflows.follow_up.view import follow_up_facts
 from workflows.model.base import Packed
 from workflows.model.commands import Block, Delegation, Done, Ending, Problem, Waiver
+from workflows.model.hand_off import SettledPerson, SettledTask
 from workflows.model.notifications import NoticeAction
 from workflows.model.rejections import Rejection, name_fault, reason_fault, text_fault
 from workflows.model.subject import Participant, Role, Status, Subject, Task
 from workflows.model.timeline import EventType, Reassignment
+from workflows.model.views import AssigneeLine, GivenAnswer, TaskShow
 
 
 class AssigneeState(StrEnum):
@@ -214,3 +217,44 @@ class TaskInput(FollowUpInput):
     @property
     def first_turn(self) -> tuple[str, ...]:
         return tuple(one.person for one in self.task.people)
+
+
+def show(given: TaskInput, state: TaskState, now: datetime) -> TaskShow:
+    """The view at `now`."""
+    people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in state.slots.people)
+    known = follow_up_facts(given.subject, given.policy, state, now)
+    if given.task.colleagues:
+        known = known.replace(choices=tuple(one.replace(hand_over=True) for one in known.choices))
+    return TaskShow(
+        **dict(known),
+        colleagues=given.task.colleagues,
+        title=given.task.title,
+        text=given.task.text,
+        people=tuple(people),
+        done_by=state.lifecycle.ended_by if state.status is Status.DONE else None,
+        decides=given.task.decides,
+        answer=_answer(given.task, state),
+    )
+
+
+def _answer(task: Task, state: TaskState) -> GivenAnswer | None:
+    if task.answer is None:
+        return None
+    done = state.lifecycle.ending if state.status is Status.DONE else None
+    return GivenAnswer(**dict(task.answer), text=(done.why or None) if done else None)
+
+
+def settled(task: Task, state: TaskState) -> SettledTask:
+    """The facts to hand off."""
+    if state.lifecycle.settled_at is None or state.lifecycle.ended_by is None:
+        raise ValueError("the task has not ended")
+    people = state.slots.people
+    return SettledTask(
+        task=task.id,
+        kind=task.kind,
+        outcome=state.status,
+        at=state.lifecycle.settled_at,
+        by=state.lifecycle.ended_by,
+        people=tuple(SettledPerson(person=one.person, state=one.state, at=one.at) for one in people),
+        late=any(map(state.acted_late, people)),
+    )

@@ -22,8 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.views import TaskShow
     from workflows.names import BLOCK, DONE, SHOW, TASK, UNBLOCK, WAIVE
     from workflows.ports import StandInFinder
-    from workflows.task.state import TaskInput, TaskState
-    from workflows.task.view import settled, show
+    from workflows.task.state import TaskInput, TaskState, settled, show
 
 
 @workflow.defn(name=TASK)

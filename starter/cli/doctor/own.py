@@ -20,7 +20,7 @@ from activities.temporal.clock import WorkerClockSeen
 from starter.boot import subscriptions as boot_subscriptions
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.config.settings import Settings
-from workflows.model.clock_skew import CLOCKS_APART
+from workflows.follow_up.options import CLOCKS_APART
 
 COUNTED_WITHIN: Final = 5.0
 """Seconds to list people with registered devices: one call a thousand people in an object store."""

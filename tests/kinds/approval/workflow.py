@@ -6,7 +6,6 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.task.state as tasks
-    import workflows.task.view as view
     from tests.kinds.approval.kind import APPROVAL, Approval, ApprovalShow, SettledApproval
     from workflows.follow_up.calls import despite_cancellation
     from workflows.follow_up.hand_off import hand_off
@@ -101,8 +100,8 @@ class ApprovalWorkflow(FollowUpWorkflow[ApprovalState]):
         return self.request.subject
 
     def settled(self) -> SettledApproval:
-        known = view.settled(self.request.task, self.state)
+        known = tasks.settled(self.request.task, self.state)
         return SettledApproval(approval=known.task, **dict(known))
 
     def shown(self, state: ApprovalState, now: datetime) -> ApprovalShow:
-        return ApprovalShow(**dict(view.show(self.request, state, now)))
+        return ApprovalShow(**dict(tasks.show(self.request, state, now)))
