@@ -73,8 +73,8 @@ def of_people(ids: Iterable[str]) -> AudienceFile:
 
 
 def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) -> AudienceFile:
-    """The rows of a table, of `content` if given; `secret` derives the ids of people described in full. `FileFaults` if
-    it is no table, or lacks the columns that identify people.
+    """The rows of a table, of `content` if given; `secret` derives ids of people described in full. `FileFaults` if it
+    is no table, or lacks id columns.
     """
     content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST) if content is None else content
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)

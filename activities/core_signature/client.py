@@ -43,8 +43,8 @@ class UploadContent(Protocol):
 
 
 class Upload:
-    """A request body that is read anew for each attempt. `still_ours` is called before each piece; if it raises, the
-    upload breaks off and nothing is created.
+    """A request body, read anew for each attempt. `still_ours` is called before each piece; if it raises, nothing is
+    created.
     """
 
     def __init__(
@@ -97,9 +97,9 @@ class NameStyle(StrEnum):
 
 @dataclass(frozen=True)
 class CoreSignatureConfig:
-    """`url` is the host; `callback_url` is sent with each document, None if a subscription delivers events; `list_lag`
-    is how many seconds a new document may be missing from lists. Requests are sent from the requester's address, else
-    `from_email`, else the token's user. Without `status_mails` Core Signature sends no mails about endings.
+    """`url` is the host; `callback_url` goes with each document, None with subscriptions; `list_lag` is how many
+    seconds lists may lack a new document. The sender is the requester, else `from_email`, else the token's user.
+    Without `status_mails` Core Signature mails no endings.
     """
 
     url: str
@@ -191,8 +191,8 @@ class CoreSignatureClient:
         return f"{self.config.url.rstrip('/')}/api/v1/documents/{uuid}/"
 
     async def documents_of(self, request: str) -> list[WireDocument]:
-        """All documents with this `external_id`, and possibly others if the tenant ignores the filter. An adopted
-        document is not among them; it is read by its uuid.
+        """All documents with this `external_id`, and others if the tenant ignores the filter. Adopted documents are
+        read by uuid instead.
         """
         if uuid := adopted_document(request):
             found = await if_found(self.document(uuid))

@@ -1,5 +1,5 @@
-"""Start a workflow or recognise the one already started: the one start path of all kinds. Personal data goes to the
-store before the workflow starts, never into a history.
+"""Start a workflow or recognise the started one: the one start path of all kinds. Personal data goes to the store
+first, never into a history.
 """
 
 import hashlib
@@ -100,8 +100,8 @@ class BrokenOff(Exception):
 
 @dataclass(frozen=True)
 class Starter:
-    """Starts workflows: a plain client, or a Nexus operation whose caller gets the result. `joins` if the caller also
-    waits for one that runs already; `origin` names the entry point.
+    """A plain client, or a Nexus operation whose caller gets the result. `joins` if the caller also waits for a running
+    one; `origin` names the entry point.
     """
 
     start_workflow: Callable[..., Awaitable[Any]]
@@ -173,8 +173,8 @@ async def start(
 async def recognise(
     client: Client, store: Store, what: WorkflowName, fingerprint: str, unknown: Exception
 ) -> StartResult:
-    """The workflow started from this content, for a file that is no longer valid. Raises `unknown` if nothing has the
-    id, else as `start`.
+    """The workflow started from this content, though the file is no longer valid. Raises `unknown` if there is none,
+    else as `start`.
     """
     known = await _recorded(store, what) or await _in_temporal(client, what)
     return _recognise(what, fingerprint, known, unknown)
@@ -183,8 +183,8 @@ async def recognise(
 async def restart(
     client: Client, store: Store, what: WorkflowName, given: FollowUpInput, *, forgotten_of: str | None = None
 ) -> None:
-    """Start a broken-off workflow anew with this input; an open or ended one is left alone. One that Temporal does not
-    know is started only as a part of `forgotten_of`.
+    """Start a broken-off workflow anew; others are left alone. One that Temporal does not know is started only as a
+    part of `forgotten_of`.
     """
     before = await _in_temporal(client, what)
     nobodys = before.status.broken_off if before else forgotten_of is not None
@@ -303,9 +303,8 @@ _FORGOTTEN: Final = "there was neither a workflow nor a record of it"
 async def end_terminated(
     client: Client, store: Store, workflow_id: str, wanted: Cancellation, now: datetime, *, begun_by: str | None = None
 ) -> bool:
-    """Cancel the document of a terminated request by a new run that only cancels; idempotent. Uses the stored input,
-    since the file may be invalid by now; a document signed meanwhile ends as signed. False if it was not broken off, if
-    another than `begun_by` started it, or for a task.
+    """Cancel a terminated request's document by a new run that only cancels, from the stored input; idempotent. A
+    document signed meanwhile ends as signed. False if not broken off, started by another than `begun_by`, or a task.
     """
     what, found = named(workflow_id), await executions.found(client, workflow_id)
     if what is None or not what.kind.spec.document or found is None:
@@ -321,8 +320,8 @@ async def end_terminated(
 async def end_forgotten(
     client: Client, store: Store, given: SignatureInput, wanted: Cancellation, now: datetime, *, parent: str
 ) -> bool:
-    """End a request that Temporal has forgotten, like a terminated one; `given` is its input. Idempotent; a request
-    with a workflow or record is left alone. False if the server refuses such a start.
+    """End a request that Temporal has forgotten, like a terminated one; `given` is its input. Idempotent. False if the
+    server refuses such a start.
     """
     what = WorkflowName(Kind.REQUEST, given.brief.id)
     to_be_ended = _to_be_ended(given, wanted, now, _FORGOTTEN)

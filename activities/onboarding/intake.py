@@ -90,9 +90,8 @@ async def prepare_onboarding(
     documents: LocalDocuments | None = None,
     templates: Path | None = None,
 ) -> PreparedOnboarding:
-    """Check an onboarding file in full, with every part; starts nothing. `templates` is the folder of its templates.
-    Raises `FileFaults` with all faults, `DirectoryFailure` if people cannot be looked up. A part's past due date is
-    reported in `overdue`.
+    """Check an onboarding file with every part; starts nothing. `templates` is their folder. Raises `FileFaults` with
+    all faults, and `DirectoryFailure`. A part's past due date is in `overdue`.
     """
     plain = await read_as(Kind.ONBOARDING, written)
     template = await asyncio.to_thread(read_template, plain, templates) if templates else None

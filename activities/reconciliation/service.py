@@ -1,8 +1,7 @@
-"""The reconciliation activity: reads Core Signature's events and tells open requests what callbacks missed.
-
-Newest first. Most events cost nothing: Core Signature says that their callback arrived, or visibility shows the final
-status. Of the others only the newest of each request is signalled, since the request then reads the document itself.
-With adoption, events of documents sent by hand go to the requests that these became.
+"""The reconciliation activity: reads Core Signature's events, newest first, and tells open requests what callbacks
+missed. Most events cost nothing: their callback arrived, or visibility shows the final status. Otherwise only the
+newest event of a request is signalled, which then reads its document. With adoption, events of documents sent by hand
+go to their requests.
 """
 
 import asyncio
@@ -202,9 +201,8 @@ class ReconciliationService(EventReconciliation):
     async def _listened(
         self, silence: CallbackHealth, events: Sequence[WireEvent], missed: Sequence[WireEvent]
     ) -> CallbackHealth:
-        """What these events say of our callbacks; the tenant may have other programs with documents and callbacks.
-
-        A callback counts as missed only if a request had to be told.
+        """Updates callback health. A callback counts as missed only if a request had to be told, since other programs
+        of the tenant have events too.
         """
         arrived = {event.external_id: event.timestamp for event in reversed(events) if _arrived(event, silence)}
         ours = await self._open.known(sorted(id for id in arrived if id)) if arrived else ()
@@ -221,9 +219,8 @@ class ReconciliationService(EventReconciliation):
         return await self._open.known(sorted(id for id in ids if re.fullmatch(ID_PATTERN, id)))
 
     async def _adopt(self, adoption: Adoption, part: Pass, now: datetime) -> None:
-        """Judge waiting documents while there is time.
-
-        One that Core Signature does not show waits on, for a day at most. When none can be adopted, all wait.
+        """Judge waiting documents while there is time. One that is not shown waits on, for a day at most; if none can
+        be adopted, all wait.
         """
         for document in part.strangers.due(now)[:ADOPTED_AT_MOST]:
             if part.is_to_end:
@@ -296,9 +293,8 @@ class ReconciliationService(EventReconciliation):
 
 
 def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: datetime) -> dict[str, WireEvent]:
-    """The newest event of each request that may have missed it.
-
-    Of a final event the request's own status decides, whatever is said of its callback.
+    """The newest event of each request that may have missed it. For a final event the request's own status decides,
+    whatever is said of its callback.
     """
     found: dict[str, WireEvent] = {}
     for event in events:

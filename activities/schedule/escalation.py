@@ -1,8 +1,8 @@
-"""Escalation: when a silent signer's request goes to someone who can act, and to whom. The earliest trigger of the
-policy counts, within the recipient's hours and at least a working day before the due date, and never before one `every`
-(urgent: `first`) since the signer's last notice. An absent signer with a delegate is not waited for. A due-date trigger
-without time before the due date fires after it, if the policy wants it, and then gives the first reminder its time;
-other triggers fire when the overdue reminders are used up, or one `every` after the first if their number is unlimited.
+"""Escalation: when a silent signer's request goes to someone who can act, and to whom. The earliest trigger counts,
+within the recipient's hours and at least a working day before the due date, not before one `every` (urgent: `first`)
+since the last notice. An absent signer with a delegate is not waited for. A due-date trigger without time fires after
+the due date, if the policy wants it; others when the overdue reminders are used up, or one `every` after the first if
+unlimited.
 """
 
 from collections.abc import AsyncIterator, Iterable, Iterator

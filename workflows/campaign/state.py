@@ -1,4 +1,4 @@
-"""The state of a campaign: counts and positions in the audience, never a list of people; its commands. Pure."""
+"""The state of a campaign: counts and positions in the audience, never a list of people. Pure."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -30,15 +30,15 @@ from workflows.model.views import Attention, AttentionCode
 from workflows.names import EXEMPT, EXTEND, RETRY
 
 WISHES_AT_MOST: Final = 50
-"""Changes that are still to be written down."""
+"""Changes waiting to be stored."""
 CHANGES_AT_MOST: Final = 1_000
-"""Changes of one audience: each is applied to all of it whenever it is read anew."""
+"""Changes of one audience: each is applied to all of it whenever it is read."""
 TOO_LATE: Final = "too late: the campaign is being closed"
 ROOM_PAUSES: Final = (*(timedelta(seconds=5) * 2**power for power in range(6)), timedelta(minutes=5))
-"""How long it is waited, time after time, until fewer requests wait for Core Signature, while none of them is made."""
+"""Pauses while too many requests wait for Core Signature and none is created."""
 _WEEK: Final = 7
 _WORD_OF: Final = {ChangeKind.EXEMPT: EXEMPT, ChangeKind.EXTENDED: EXTEND, ChangeKind.AGAIN: RETRY}
-"""By which update each is wished."""
+"""The update of each change."""
 _WISHED: Final = {
     ChangeKind.EXEMPT: (EventType.EXEMPTION_WISHED, EventType.EXEMPTION_REFUSED),
     ChangeKind.EXTENDED: (EventType.LATER_END_WISHED, EventType.LATER_END_REFUSED),
@@ -61,19 +61,18 @@ class RunningBatch(Model):
     refused: int = 0
     change: AudienceChange | None = None
     in_vain: int = 0
-    """How often there was no room for anybody, one time after the other."""
+    """How often in a row there was no room."""
     again_at: AwareDatetime | None = None
-    """When it is looked for room again."""
+    """When to check for room again."""
 
     def full(self, before: int, now: datetime) -> Self:
-        """Core Signature takes no more requests for now."""
         in_vain = self.in_vain + 1 if self.after == before else 1
         pause = ROOM_PAUSES[min(in_vain, len(ROOM_PAUSES)) - 1]
         return self.replace(in_vain=in_vain, again_at=now + pause)
 
 
 def last_instant(day: date) -> datetime:
-    """The first instant at which a day is over everywhere on earth, independent of calendars."""
+    """The first instant at which a day is over everywhere on earth."""
     return datetime.combine(day + timedelta(days=1), time(12), UTC)
 
 
@@ -135,8 +134,6 @@ class Tally(Model):
 
 
 class CampaignState(LifecycleState):
-    """The state of one campaign."""
-
     words = FollowUpWords(
         subject="campaign",
         awaited="request",
@@ -177,7 +174,6 @@ class CampaignState(LifecycleState):
         return "opening" if any(walk.change is None for walk in self.jobs.running) else "open"
 
     def attention(self) -> Iterator[Attention]:
-        """Members could not be asked."""
         if (faulty := self.tally.counts.faulty) and self.tally.counted_at:
             says = f"{faulty} could not be asked: `campaign report` says why, `campaign retry --failed` tries again"
             yield Attention(code=AttentionCode.NOT_ASKED, since=self.tally.counted_at, says=says)
@@ -189,11 +185,9 @@ class CampaignState(LifecycleState):
 
     @property
     def weekly(self) -> bool:
-        """Whether the owner gets the weekly report."""
         return (self.daily.days + 1) // _WEEK > (self.daily.days - self.daily.missed) // _WEEK
 
     def froze(self, frozen: FrozenAudience, now: datetime) -> Self:
-        """The audience is frozen: everybody is to be asked."""
         updated = (
             self.within("audience", frozen=frozen, members=frozen.rows)
             .within("jobs", running=(RunningBatch(work=BatchWork.START),))
@@ -202,7 +196,6 @@ class CampaignState(LifecycleState):
         return updated.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
 
     def walked(self, walked: BatchResult, now: datetime) -> Self:
-        """Record the progress of the first batch job."""
         walk, *others = self.jobs.running
         on = walk.replace(after=walked.after, done=walk.done + walked.done, refused=walk.refused + walked.refused)
         on = on.full(walk.after, now) if walked.full else on.replace(in_vain=0, again_at=None)
@@ -276,7 +269,6 @@ class CampaignState(LifecycleState):
         return max(self.window.everybodys_due, extended or self.window.everybodys_due)
 
     def looked(self, looked: DailyCheckResult, now: datetime) -> Self:
-        """Record the progress of a daily check."""
         updated = self
         for one in looked.changes:
             updated = updated.changed(one, now)
@@ -309,16 +301,13 @@ class CampaignState(LifecycleState):
         return self.tally.ends_everybody or self.tally.waits > 0
 
     def waited(self) -> Self:
-        """Count one more wait for requests that should have ended."""
         return self.within("tally", waits=self.tally.waits + 1)
 
     def tallied(self, tally: OutcomeCounts, now: datetime) -> Self:
-        """Record the outcome counts."""
         return self.within("tally", counts=tally.counts, counted_at=now, outcome=tally)
 
 
 def _says(change: AudienceChange, people: int) -> str:
-    """The result of a change in words."""
     return _event_of(change).says(about=_about(change, people))
 
 
@@ -347,7 +336,7 @@ _ID_AT_MOST: Final = 100
 
 
 def refuse_exempt(state: CampaignState, command: Exemption, now: datetime) -> str | None:
-    """Why nobody can be exempted now; whether this person can be, only the record knows."""
+    """Why no member can be exempted now; whether this one can be, only the record knows."""
     if why := _not_now(state, command.actor, now) or text_fault(command.reason, "the reason"):
         return why
     return _no_id(command.person)
@@ -364,7 +353,6 @@ def exempt(state: CampaignState, command: Exemption, now: datetime) -> CampaignS
 
 
 def refuse_later(state: CampaignState, command: Extension, now: datetime) -> str | None:
-    """Why the window cannot be extended to that day."""
     if why := _not_now(state, command.actor, now) or refuse_extend(state, command, now):
         return why
     if isinstance(command.due, datetime):

@@ -36,10 +36,8 @@ def too_close(at: datetime, nudges: Iterable[datetime]) -> bool:
 
 @dataclass(frozen=True)
 class Remind:
-    """Send `moments` to the signers.
-
-    `caught_up` are older nudges that an outage made pointless, `too_soon` reminders within an hour of another nudge;
-    both are only logged.
+    """`caught_up` are nudges that an outage made pointless, `too_soon` reminders within an hour of another nudge; both
+    are only logged.
     """
 
     moments: tuple[ScheduledAction, ...]
@@ -135,10 +133,7 @@ def was_away(moments: tuple[ScheduledAction, ...], state: FollowUpState, now: da
 
 
 def is_overtaken(step: Step, state: FollowUpState, now: datetime) -> bool:
-    """Whether people heard something unplanned, so that the step would come too soon.
-
-    Planning again gives them time before an escalation, and uses up no reminder.
-    """
+    """Whether people heard something unplanned, so that the step would come too soon, and planning again is needed."""
     match step:
         case Escalate(moments):
             return any(_heard_since_the_plan(one, state) for one in moments)
@@ -262,7 +257,6 @@ def _weight(nudge: ScheduledAction) -> tuple[int, datetime]:
 
 
 def _nudges_of(person: str, state: FollowUpState) -> list[Notification]:
-    """The nudges that reached this person."""
     lines = [line for line in state.notifications.remembered if line.person == person and line.reached]
     return [line for line in lines if notification_types.is_nudge(line.stage)]
 
@@ -313,9 +307,7 @@ def next_action(state: FollowUpState, announcement: tuple[NotificationOrder, ...
 
 
 def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Iterator[Move]:
-    """All moves due at `now`, in their one order: act on the known, announce events, follow the schedule, retry
-    devices. `announcement` are unsent notifications of events.
-    """
+    """All moves due at `now`, in order: act on the known, announce events, follow the schedule, retry devices."""
     yield from before_the_agenda(state, tuple(one for one in announcement if not state.is_held(one, now)))
     if state.plan.schedule is not None:
         step = next_step(state.plan.schedule, state, now)
@@ -325,7 +317,7 @@ def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now
 
 
 def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:
-    """The moves that precede the schedule: none of them waits for an instant."""
+    """The moves that precede the schedule; none waits for an instant."""
     yield from state.preconditions()
     yield from map(ReassignSlot, state.escalations.wanted)
     if state.plan.schedule is None or is_used_up(state.plan.schedule, state):

@@ -1,6 +1,5 @@
 """The notification log: each planned notification has one line, sent or not, with the reason; devices to retry. At most
-`LINES_AT_MOST` lines stay in the state; older ones are stored with the next delivery, and leave a mark per person and
-type, on which decisions depend.
+`LINES_AT_MOST` lines stay in the state; older ones are stored, and leave a mark per person and type.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -113,14 +112,14 @@ class NotificationLog(Model):
 
     lines: tuple[Notification, ...] = ()
     marks: tuple[Notification, ...] = ()
-    """Of the lines that have left, the last of each person and kind of notice; their devices are in the store."""
+    """The last stored line of each person and type."""
     leaving: tuple[Notification, ...] = ()
     paged: int = 0
-    """How many lines are in the store."""
+    """Number of stored lines."""
     pages: int = 0
     """In how many pages."""
     held: tuple[HeldBack, ...] = ()
-    """The last notice of each person that waits for their budget; no other decision rests on it."""
+    """Each person's last notification held back by their budget."""
     devices: PendingDevices = PendingDevices()
     """Devices that were left open."""
 
@@ -158,12 +157,11 @@ class NotificationLog(Model):
 
     @property
     def known(self) -> LogEntry:
-        """The logged notifications, in the state or the store."""
         last = {_series_of(mark): _place_of(mark.key)[1] for mark in self.marks}
         return LogEntry(frozenset(line.key for line in self.leaving + self.lines), last)
 
     def with_lines(self, lines: Iterable[Delivered], now: datetime) -> Self:
-        """The log after these results; a later result of the same key completes the earlier line."""
+        """After these results; a later result of one key completes the earlier line."""
         by_key = {line.key: line for line in self.lines}
         for line in lines:
             earlier = by_key.pop(line.key, None)
@@ -172,12 +170,10 @@ class NotificationLog(Model):
         return self.replace(lines=tuple(by_key.values()), held=held)._bounded()
 
     def with_held(self, held: Iterable[HeldBack]) -> Self:
-        """The log with these held-back notifications."""
         by_person = {one.person: one for one in (*self.held, *held)}
         return self.replace(held=tuple(by_person.values()))
 
     def without_held(self, people: Collection[str]) -> Self:
-        """The log without held-back notifications of these people."""
         return self.replace(held=tuple(one for one in self.held if one.person not in people))
 
     def held_until(self, person: str, stage: str) -> datetime | None:
@@ -186,7 +182,7 @@ class NotificationLog(Model):
         return next((one.until for one in self.held if waits and one.person == person), None)
 
     def without(self, keys: frozenset[str]) -> Self:
-        """The log without failed lines of these keys: they are sent again."""
+        """Without failed lines of these keys: they are sent again."""
         return self.replace(
             lines=tuple(
                 line for line in self.lines if line.key not in keys or line.outcome is not NotificationOutcome.FAILED
@@ -194,7 +190,6 @@ class NotificationLog(Model):
         )
 
     def paged_out(self, page: int, count: int) -> Self:
-        """The log after the first lines were stored as this page."""
         return self.replace(leaving=self.leaving[count:], paged=self.paged + count, pages=page)
 
     def _bounded(self) -> Self:
@@ -207,7 +202,7 @@ class NotificationLog(Model):
 
 
 def _series_of(line: Notification) -> _Series:
-    """The series of a numbered line: a person's reminders, the alerts of one about another."""
+    """The series of a numbered line: a person's reminders, or alerts about a person."""
     series, _ = _place_of(line.key)
     along = line.stage in (MAILED_ALONG, REMINDED_ALONG)
     return (line.stage, line.person, "") if along else series
@@ -241,7 +236,6 @@ def suppressed(request: str, moments: Iterable[ScheduledAction], why: Reason) ->
 
 
 def key_of(request: str, moment: ScheduledAction) -> str:
-    """The notification key of a scheduled action."""
     if moment.kind is ActionType.ESCALATE:
         return alert_key(request, moment.stage, moment.to, moment.person)
     return notice_key(request, moment.stage, moment.to)

@@ -41,7 +41,6 @@ def asked_again(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> t
 
 
 def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
-    """The requested reminder as actions due now."""
     asked = state.plan.reminder
     if asked is None:
         return ()
@@ -54,7 +53,7 @@ def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...
 
 
 def reminded_words(state: FollowUpState) -> str:
-    """Whom the requested reminder reached, and whom not, in words."""
+    """Whom the requested reminder reached, and whom not."""
     stage = notification_types.reminder_by_hand(state.plan.reminders_asked)
     lines = [line for line in state.notifications.remembered if line.stage == stage]
     reached = [line.person for line in lines if line.outcome is NotificationOutcome.ACCEPTED]
@@ -110,10 +109,7 @@ def open_hand_off(request: FollowUpInput, state: State) -> State:
 
 
 def open_escalations(request: FollowUpInput, state: Following, now: datetime) -> Following:
-    """The state with outbox lines for targets of escalations, once each; unchanged when none is new.
-
-    Reassignments by hand are not escalations.
-    """
+    """With outbox lines for targets of escalations, once each. Reassignments by hand are no escalations."""
     targets = tuple(target for target in request.policy.handoff if ESCALATED in target.on)
     handoff = state.outbox
     if not targets or handoff.escalations == len(state.escalated):
@@ -127,7 +123,6 @@ def open_escalations(request: FollowUpInput, state: Following, now: datetime) ->
 
 
 def refuse_subscribe(request: FollowUpInput, state: LifecycleState, command: Subscription) -> str | None:
-    """Why this workflow cannot be subscribed, else None."""
     if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
     if any(target.target == command.workflow for target in request.policy.handoff):
@@ -162,7 +157,7 @@ def refuse_unsubscribe(request: FollowUpInput, state: LifecycleState, command: U
 
 
 def unsubscribe(request: FollowUpInput, state: State, command: Unsubscription, now: datetime) -> State:
-    """Unsubscribe it; harmless for others."""
+    """Harmless if not subscribed."""
     updated = state.within("outbox", subscribers=_without(state.outbox.subscribers, command.workflow))
     if command.workflow in request.subscribers and command.workflow not in state.outbox.unsubscribed:
         updated = updated.within("outbox", unsubscribed=(*state.outbox.unsubscribed, command.workflow))

@@ -83,10 +83,8 @@ are stored.
 
 
 class OutboxEntry(Model):
-    """One target's line: `at` is its last change, `due_at` its next attempt while pending.
-
-    `notice` marks a person notified of the ending, shown among the notifications; `alert` the one notified of a dead
-    target; `quiet` one whose phone only withdraws.
+    """`at` is its last change, `due_at` its next attempt while pending. `notice` marks a person notified of the ending;
+    `alert` the one notified of a dead target; `quiet` one whose phone only withdraws.
     """
 
     target: Target
@@ -115,11 +113,8 @@ class OutboxEntry(Model):
 
 
 class Outbox(Model):
-    """The hand-off lines of one request; `of` is its id for outside systems, `escalations` the number of those with
-    lines.
-
-    `unrecorded` is one batch that the store did not take; the next brings it along. `subscribers` are workflows that
-    came to be told of the ending after the start, `unsubscribed` those of the file that want to be told no more.
+    """One request's hand-off lines; `of` is its id for outside systems, `escalations` the number with lines.
+    `unrecorded` is one batch that the store did not take.
     """
 
     of: str = ""

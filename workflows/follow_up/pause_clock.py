@@ -1,7 +1,5 @@
-"""Clocks that stop for pauses, questions and outages; the current problem; the timeline. Parts of every state.
-
-Outages, pauses and open questions do not count against a signer: when the last reason ends, all that counts from a past
-instant moves by the time it took.
+"""The pause clock: why the clocks are stopped, problems, timeline. Outages, pauses and open questions do not count
+against a signer: when the last reason ends, everything counted from a past instant moves by that time.
 """
 
 from datetime import datetime
@@ -17,7 +15,7 @@ from workflows.model.timeline import EventType, TimelineEntry
 
 
 class PauseClock(Model):
-    """Why the clocks are stopped (`stops`) and since when; the last pause."""
+    """Stopped clocks, problems and timeline in the state."""
 
     stops: tuple[Stop, ...] = ()
     stopped_at: AwareDatetime | None = None

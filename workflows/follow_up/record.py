@@ -289,7 +289,7 @@ def _last(ledger: Outbox) -> dict[str, OutboxEntry]:
 
 
 def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: LifecycleState, now: datetime) -> HandoffBatch:
-    """The calls due now; before the end, with `settled` None, only those of escalations."""
+    """The calls due now; before the end (`settled` None) only those of escalations."""
     calls = tuple(
         call_of(entry, subject).replace(escalated=_escalated(subject, state.escalated, entry.escalation))
         for entry in state.outbox.due(now)

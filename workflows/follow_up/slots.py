@@ -12,9 +12,8 @@ from workflows.model.timeline import AskedQuestion, EscalationEntry, Reassignmen
 
 
 class Slot(Model):
-    """A person who is asked; `state` is a word.
-
-    `turn_at` is when their turn came; `clock_from` is that instant moved by every pause since: offsets count from it.
+    """A person who is asked. `turn_at` is the begin of their turn; `clock_from`, from which offsets count, is moved by
+    every pause since.
     """
 
     person: str
@@ -47,12 +46,12 @@ AnySlot_co = TypeVar("AnySlot_co", bound=Slot, covariant=True)
 
 
 class Slots(Model, Generic[AnySlot_co]):
-    """All slots; each kind has its own slot type."""
+    """Each kind has its own slot type."""
 
     @property
     @abstractmethod
     def everyone(self) -> tuple[AnySlot_co, ...]:
-        """All slots, in the order in which they were named."""
+        """In the order in which they were named."""
 
     @abstractmethod
     def reassign(self, person: str, to: str, now: datetime) -> Self:
@@ -72,7 +71,6 @@ class Slots(Model, Generic[AnySlot_co]):
         return tuple(Turn(person=p.person, since=p.clock_from, came_at=p.turn_at) for p in self.pending if p.clock_from)
 
     def of(self, person: str) -> AnySlot_co | None:
-        """The slot of the person with this directory id."""
         return next((slot for slot in self.everyone if slot.person == person), None)
 
 

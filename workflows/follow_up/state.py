@@ -1,7 +1,5 @@
-"""The state of all kinds (`LifecycleState`) and of those that people must act on by a date (`FollowUpState`).
-
-One frozen value whose fields are parts; continue-as-new and queries share its shape. Here is what concerns several
-parts at once. Commands are in commands.py.
+"""The state of a follow-up, and what plans, people and time do to it. One frozen value, shared by continue-as-new and
+queries; each kind adds fields. Commands are in commands.py.
 """
 
 from abc import abstractmethod
@@ -54,12 +52,12 @@ from workflows.names import DELEGATE, EXTEND, REMIND
 _PAGE_AT_MOST: Final = LINES_AT_MOST
 """Lines of one page, which travels with a delivery."""
 _PLANNED_ONCE_AT_MOST: Final = 700
-"""As many as a schedule has actions at most."""
+"""The most actions of a plan."""
 _OF_QUESTIONS: Final = (NotificationType.QUESTION, NotificationType.BLOCKED, NotificationType.UNANSWERED)
 _WITH_WORDS: Final = (Status.DONE, Status.WAIVED)
-"""Endings behind which are somebody's own words, if they said anything: a note, an answer, a reason."""
+"""Endings that may have a person's note, answer or reason."""
 _DOUBT_LASTS: Final = timedelta(minutes=15)
-"""A schedule on the last good state of a faulty people file is made anew after this time."""
+"""Age after which a plan on an outdated people file is made anew."""
 
 
 @dataclass(frozen=True)
@@ -329,7 +327,6 @@ class FollowUpState(LifecycleState):
         return False
 
     def acted_late(self, slot: Slot) -> bool:
-        """Whether somebody acted after the due date."""
         return False
 
     def preconditions(self) -> Iterator[Precondition]:
@@ -530,7 +527,6 @@ class FollowUpState(LifecycleState):
         return self.within("escalations", entries=(*self.escalated, *entries))
 
     def to_reassign(self, *wanted: Reassignment) -> Self:
-        """Queue slots for reassignment."""
         return self.within("escalations", wanted=self.escalations.wanted + wanted)
 
     def hands_over(self, moment: ScheduledAction) -> bool:

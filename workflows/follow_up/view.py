@@ -1,5 +1,5 @@
-"""Views of all kinds: waiting for whom, since and until when, what is next and why; Web UI details, search attributes.
-Query, details, `request show`, settled record (record.py) and pages all use `facts`.
+"""Views of all kinds: who is waited for, since and until when, what is next and why; Web UI details, search attributes.
+All readers share `facts`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -48,7 +48,7 @@ def _as_json(ids: Iterable[str]) -> int:
 
 
 def attention_of(state: LifecycleState) -> tuple[Attention, ...]:
-    """Reasons for attention, one per code at most, most pressing first."""
+    """One reason per code at most, most pressing first."""
     if state.status.ended:
         return dead_hand_offs(dead_of(state.outbox.lines))
     urgency = list(AttentionCode)
@@ -64,7 +64,7 @@ def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
 
 
 def facts(subject: Subject, state: LifecycleState, now: datetime) -> FollowUpShow:
-    """The view's fields common to all kinds, at `now`; `next` and `says` only at the end or of a problem."""
+    """The view's common fields at `now`."""
     problem = None if state.status.ended else _of_problem(state)
     following = _next_handoff(state) if state.status.ended else problem.next if problem else None
     return FollowUpShow(
@@ -391,7 +391,7 @@ def unfinished_hand_off(shown: FollowUpShow) -> HandoffState | None:
 
 
 def publish(state: LifecycleState, shown: FollowUpShow, details: str) -> None:
-    """Update Web UI details and search attributes; an upsert is an event and an action, so only on changes."""
+    """Update details and search attributes, only on changes, since an upsert is an event and an action."""
     workflow.set_current_details(details)
     updates = [
         *_keyword(STATUS, state.current_status),

@@ -26,8 +26,6 @@ class RequestedReplay(Model):
 
 
 class ReplayState(CallerState):
-    """The outbox of the record, requested replays, and the command log."""
-
     commands: CommandLog = CommandLog()
     outbox: Outbox = Outbox()
     order: HandOffOrder | None = None
@@ -52,7 +50,6 @@ class ReplayState(CallerState):
         )
 
     def recalled(self, found: RecordedHandOff) -> Self:
-        """Continue from the record."""
         return self.replace(read=True, order=found.order, outbox=ledger_of(found))
 
     def decided(self, now: datetime) -> Self:
@@ -70,12 +67,10 @@ class ReplayState(CallerState):
         return self.replace(asked=(), commands=operations, outbox=ledger)
 
     def told(self, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Self:
-        """Record results of targets."""
         ledger = remembered(self.outbox.record(report.results, now), batch, report, now)
         return self.replace(outbox=ledger, commands=over(self.commands, ledger, report.results))
 
     def given_up(self, why: str) -> Self:
-        """Stop; pending targets are not called."""
         operations = self.commands
         for one in operations.open:
             operations = operations.refuse(one.id, why)

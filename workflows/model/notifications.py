@@ -167,10 +167,8 @@ class PostponedNotification(Model):
 
 
 class DeliveryReport(Model):
-    """Results per notification; `open_devices` are worth another try after `waits` seconds each.
-
-    `open_notices` are the keys of those not begun in the time of the call, or failed for a reason of their own; their
-    lines say `failed` so far.
+    """`open_devices` are worth another try after `waits` seconds each. `open_notices` are keys of those not begun in
+    time, or failed for a reason of their own.
     """
 
     delivered: tuple[Delivered, ...] = ()

@@ -164,7 +164,6 @@ def notices_of(onboarding: Onboarding, plan: PartPlan, what: PartNews) -> Iterat
 
 
 def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[NotificationOrder, ...]:
-    """The links to those who requested them."""
     stage = f"{NotificationType.LINK}-{journey.links.sent + 1}"
     return tuple(_notice(onboarding, stage, person) for person in journey.links.wanted)
 
