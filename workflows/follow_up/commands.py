@@ -150,7 +150,6 @@ def refuse_pause(state: FollowUpState, command: PauseCommand) -> str | None:
 
 
 def pause(state: Following, command: PauseCommand, now: datetime) -> Following:
-    """Stop the clocks and all notifications until `resume`."""
     stop = Stop(kind=StopKind.PAUSE, since=now, who=command.actor, says=command.reason)
     paused = state.replace(clock=state.clock.with_stop(stop))
     return paused.note(now, EventType.PAUSED, command.actor, command.reason or None, said=True)
@@ -183,7 +182,6 @@ def latest_snoozes(state: FollowUpState, now: datetime) -> dict[str, datetime | 
 
 
 def reminded_at(state: FollowUpState, person: str, now: datetime) -> datetime | None:
-    """The signer's snooze, if it is still ahead."""
     wanted = [snooze.until for snooze in state.plan.snoozes if snooze.person == person]
     return wanted[-1] if wanted and wanted[-1] > now else None
 
@@ -213,7 +211,6 @@ def snooze(state: Following, command: NotNow, now: datetime) -> Following:
 
 
 def living_refusal(state: LifecycleState) -> str | None:
-    """Why no command is accepted: it has ended."""
     if state.status.ended:
         return Rejection.TOO_LATE.says(subject=state.words.subject, status=state.status)
     if state.lifecycle.ending is None:
@@ -276,7 +273,6 @@ def refuse_ask(state: FollowUpState, command: Question) -> str | None:
 
 
 def refuse_another(state: FollowUpState) -> str | None:
-    """Why no further question fits into the state."""
     full = len(state.questions.entries) >= QUESTIONS_AT_MOST
     return Rejection.TOO_MANY_QUESTIONS.says(most=QUESTIONS_AT_MOST) if full else None
 

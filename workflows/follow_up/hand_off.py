@@ -71,7 +71,6 @@ async def _store_pages(of: LifecycleWorkflow[State]) -> None:
 
 
 async def _store_record(of: LifecycleWorkflow[State]) -> None:
-    """Store the record when no target is called."""
     if not (of.state.lifecycle.recorded or of.state.outbox.opened):
         batch = page_batch(of.subject, of.settled(), of.state).replace(record=_record(of))
         if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:

@@ -85,7 +85,6 @@ class LifecycleWorkflow(ABC, Generic[State]):
 
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:
-        """The receipt of an operation now."""
         found = self.state.commands.of(id)
         return receipt(self.state, self.show(), found) if found else None
 
@@ -145,7 +144,6 @@ class LifecycleWorkflow(ABC, Generic[State]):
         publish(self.state, shown, self.details(shown))
 
     def details(self, shown: Shown) -> str:
-        """The Web UI's details in Markdown."""
         return details(shown)
 
     def failed(self, failure: CallFailure) -> None:
@@ -153,7 +151,6 @@ class LifecycleWorkflow(ABC, Generic[State]):
         self.state = self.state.fail(failure.code, failure.says, workflow.now())
 
     def carried_over(self) -> FollowUpInput:
-        """The input of the next history."""
         return self.request.replace(carried=self.state.carried_over())
 
     def cancelled(self, reason: str) -> None:

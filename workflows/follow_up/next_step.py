@@ -47,8 +47,6 @@ class Remind:
 
 @dataclass(frozen=True)
 class Escalate:
-    """Alert the alternates of `moments`."""
-
     moments: tuple[ScheduledAction, ...]
 
 

@@ -141,7 +141,6 @@ def unanswered(number: int, *, again: bool = False) -> str:
 
 
 def not_sent(number: int) -> str:
-    """The document is still unsent."""
     return f"{NotificationType.NOT_SENT}-{number}"
 
 
@@ -155,7 +154,6 @@ def of_question(number: int) -> tuple[str, ...]:
 
 
 def news(escalation: int) -> str:
-    """An escalation, to people who are hand-off targets."""
     return f"news-{escalation}"
 
 

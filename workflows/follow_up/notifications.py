@@ -53,7 +53,6 @@ def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...
 
 
 def reminded_words(state: FollowUpState) -> str:
-    """Whom the requested reminder reached, and whom not."""
     stage = notification_types.reminder_by_hand(state.plan.reminders_asked)
     lines = [line for line in state.notifications.remembered if line.stage == stage]
     reached = [line.person for line in lines if line.outcome is NotificationOutcome.ACCEPTED]

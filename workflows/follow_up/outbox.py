@@ -53,7 +53,6 @@ def dead_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
 
 
 def dead_lines(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
-    """The dead targets, also of escalations."""
     last = {line.target: line for line in lines if line.state is not HandoffState.PENDING}
     return tuple(line for line in last.values() if line.state is HandoffState.DEAD)
 
@@ -131,7 +130,6 @@ class Outbox(Model):
 
     @property
     def opened(self) -> bool:
-        """Whether it has lines of the ending."""
         return any(not one.escalation for one in self.entries)
 
     @classmethod

@@ -15,8 +15,6 @@ from workflows.model.timeline import EventType, TimelineEntry
 
 
 class PauseClock(Model):
-    """Stopped clocks, problems and timeline in the state."""
-
     stops: tuple[Stop, ...] = ()
     stopped_at: AwareDatetime | None = None
     paused_at: AwareDatetime | None = None
@@ -26,7 +24,6 @@ class PauseClock(Model):
         return next((stop for stop in self.stops if stop.kind is kind), None)
 
     def with_stop(self, stop: Stop) -> Self:
-        """Stop the clocks, for one more reason."""
         return self.replace(stops=(*self.stops, stop), stopped_at=self.stopped_at or stop.since)
 
     def without_stop(self, kind: StopKind, now: datetime) -> Self:

@@ -168,7 +168,6 @@ _NAMES_AT_MOST: Final = 300
 
 
 def refuse(state: LifecycleState, command: Replay) -> str | None:
-    """Why a target cannot be replayed, else None."""
     if why := name_fault(command.actor) or name_fault(command.target, "--target"):
         return why
     if not state.status.ended and command.target not in _last(state.outbox):
@@ -205,7 +204,6 @@ def refuse_closed(ledger: Outbox, command: Replay) -> str | None:
 
 
 def ask(state: State, command: Replay, now: datetime) -> State:
-    """Replay a target, at once."""
     updated = state.replace(outbox=replayed(state.outbox, command, now))
     return updated.note(now, EventType.REPLAY_WISHED, command.target, None, by=command.actor)
 

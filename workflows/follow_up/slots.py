@@ -46,8 +46,6 @@ AnySlot_co = TypeVar("AnySlot_co", bound=Slot, covariant=True)
 
 
 class Slots(Model, Generic[AnySlot_co]):
-    """Each kind has its own slot type."""
-
     @property
     @abstractmethod
     def everyone(self) -> tuple[AnySlot_co, ...]:

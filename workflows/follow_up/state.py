@@ -95,8 +95,6 @@ class Lifecycle(Model):
 
 
 class LifecycleState(CallerState):
-    """The state of every kind."""
-
     words: ClassVar[FollowUpWords]
 
     lifecycle: Lifecycle
@@ -136,12 +134,10 @@ class LifecycleState(CallerState):
         return None
 
     def is_overdue(self, now: datetime) -> bool:
-        """Whether it is open after the due date."""
         return not self.status.ended and self.due_at is not None and now >= self.due_at
 
     @property
     def escalated(self) -> tuple[EscalationEntry, ...]:
-        """The escalations so far."""
         return ()
 
     def attention(self) -> Iterator[Attention]:
@@ -170,7 +166,6 @@ class LifecycleState(CallerState):
         return LogPage(number=number, lines=lines, timeline=entries) if lines or entries else None
 
     def paged(self, page: LogPage | None) -> Self:
-        """Forget the lines of a stored page."""
         if page is None:
             return self
         return self.replace(
@@ -203,18 +198,15 @@ class LifecycleState(CallerState):
     def tried(
         self, tried: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], left: tuple[PendingDevice, ...]
     ) -> Self:
-        """Record devices that are `left`."""
         return self.with_devices(self.notifications.devices.tried(tried, lines, left))
 
     def with_devices(self, devices: PendingDevices) -> Self:
         return self.within("notifications", devices=devices)
 
     def without_devices(self, over: Callable[[PendingDevice], bool]) -> Self:
-        """Drop retries for which the predicate is true."""
         return self.with_devices(self.notifications.devices.without(over))
 
     def retries(self, now: datetime) -> tuple[PendingDevice, ...]:
-        """Devices to retry now."""
         return self.notifications.devices.due(now)
 
     def forget_sent(self, keys: frozenset[str]) -> Self:
@@ -231,7 +223,6 @@ class LifecycleState(CallerState):
         return self
 
     def carried_over(self) -> Self:
-        """The state for the next history."""
         return self.replace(outbox=self.outbox.skipping())
 
     def close(self, ending: Ending, now: datetime) -> Self:
@@ -330,7 +321,6 @@ class FollowUpState(LifecycleState):
         return False
 
     def preconditions(self) -> Iterator[Precondition]:
-        """Preconditions, in their order."""
         if self.lifecycle.ending:
             yield Precondition.CLOSE
 
@@ -502,7 +492,6 @@ class FollowUpState(LifecycleState):
         return updated.replan() if alerts and updated.notifications.failed_alerts else updated
 
     def suppress(self, moments: tuple[ScheduledAction, ...], why: Reason, now: datetime) -> Self:
-        """Log planned notifications that will not be sent."""
         return self.told(suppressed(self.id, moments, why), now)
 
     def left_out(
@@ -522,7 +511,6 @@ class FollowUpState(LifecycleState):
         return tuple(moment for moment in escalations if key_of(self.id, moment) in reached)
 
     def alerted(self, moments: tuple[ScheduledAction, ...], now: datetime) -> Self:
-        """Record who was alerted about whom."""
         entries = (EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
         return self.within("escalations", entries=(*self.escalated, *entries))
 

@@ -88,7 +88,6 @@ def facts(subject: Subject, state: LifecycleState, now: datetime) -> FollowUpSho
 
 
 def follow_up_facts(subject: Subject, policy: Policy, state: FollowUpState, now: datetime) -> FollowUpShow:
-    """The view of what people must do."""
     shown = facts(subject, state, now)
     shown = shown.replace(
         late=shown.late or any(map(state.acted_late, state.slots.everyone)),
@@ -109,7 +108,6 @@ def follow_up_facts(subject: Subject, policy: Policy, state: FollowUpState, now:
 
 
 def details(shown: FollowUpShow) -> str:
-    """Web UI details in Markdown."""
     lines = [f"### {shown.says}", ""]
     lines += [f"- waiting for **{w.person}** since {stamp(w.since)}" for w in shown.waiting_for]
     lines += [f"- {what} {stamp(at)}" for what, at in deadlines(shown)]
@@ -196,7 +194,6 @@ def _next(state: FollowUpState, standstill: _Standstill | None, now: datetime) -
 
 
 def _held(state: FollowUpState, now: datetime) -> HeldBack | None:
-    """The next notification after the budgets free."""
     held = (one for one in state.notifications.held if now < one.until)
     return min(held, key=lambda one: one.until, default=None)
 

@@ -119,7 +119,6 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
 
     @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
     def planning(self) -> PlanningInput:
-        """The planner's input now."""
         return planning_of(self.request, self.subject, self.state, workflow.now())
 
     @command_update(name=REMIND, description="Tell everyone whose turn it is")

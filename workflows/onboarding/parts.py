@@ -130,7 +130,6 @@ def send_link(journey: OnboardingState, command: NewLink, now: datetime) -> Onbo
 
 
 def decide(journey: OnboardingState, command: Decision, now: datetime) -> OnboardingState:
-    """Carry out the owner's decision."""
     decided = EventType(f"decided_{command.choice}")
     updated = journey.note(now, decided, command.actor, command.reason or None, about=command.part, said=True)
     if command.choice is PartOutcome.STOP:

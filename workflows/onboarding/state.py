@@ -33,8 +33,6 @@ DECISION: Final = "onboarding-decision"
 
 
 class PartState(StrEnum):
-    """Status of a part."""
-
     COMING = "coming"
     OPEN = "open"
     DONE = "done"
@@ -88,7 +86,6 @@ class PartProgress(Model):
 
     @property
     def run(self) -> str:
-        """The id of its latest workflow."""
         return self.place if self.tries == 1 else f"{self.place}.r{self.tries}"
 
     def begun_as(self, workflow_id: str) -> PartToStart | None:
@@ -126,7 +123,6 @@ class PartProgress(Model):
 
     @property
     def next_decision(self) -> str:
-        """The id of its next decision task."""
         return self.replace(asked=self.asked + 1).decision
 
     @property
@@ -136,7 +132,6 @@ class PartProgress(Model):
 
     @property
     def turn(self) -> PartTurn | None:
-        """The turn it reported, None before."""
         return self.turns[-1] if self.turns else None
 
     @property
@@ -178,7 +173,6 @@ class PartProgress(Model):
 
     @property
     def to_ask(self) -> bool:
-        """Whether a decision task is to be started."""
         waits = self.deciding or self.unasked
         return self.state is PartState.UNDECIDED and not waits and self.asked < ASKED_AT_MOST
 
@@ -241,7 +235,6 @@ class Stages(Model):
         return self.replace(looks=0, looked_at=now)
 
     def enter(self, now: datetime) -> Self:
-        """Begin the present stage."""
         return self.look_soon(now).replace(entered=(*self.entered, now))
 
 
@@ -286,8 +279,6 @@ class Links(Model):
 
 
 class OnboardingState(LifecycleState):
-    """The state of one onboarding."""
-
     words = FollowUpWords(
         subject="onboarding",
         awaited="part",
@@ -318,7 +309,6 @@ class OnboardingState(LifecycleState):
         return self.stages.name
 
     def attention(self) -> Iterator[Attention]:
-        """A part waits for its owner's decision."""
         waiting = [part for part in self.parts if part.state is PartState.UNDECIDED and part.at]
         if waiting:
             says = f"to decide: {', '.join(part.id for part in waiting)}"
@@ -331,7 +321,6 @@ class OnboardingState(LifecycleState):
         return tuple((plan, known[plan.id]) for plan in stage.parts)
 
     def part(self, id: str) -> PartProgress | None:
-        """The part with this id."""
         return next((part for part in self.parts if part.id == id), None)
 
     def concerned(self) -> tuple[str, ...]:
@@ -376,12 +365,10 @@ class OnboardingState(LifecycleState):
         return entered.note(now, EventType.STAGE_BEGUN, None, None, about=self.phase)
 
     def leave(self, now: datetime) -> Self:
-        """End the present stage."""
         left = self.within("stages", current=self.stages.current + 1)
         return left.note(now, EventType.STAGE_DONE, None, None, about=self.phase)
 
     def with_part(self, id: str, change: Callable[[PartProgress], PartProgress]) -> Self:
-        """The state with one part changed."""
         return self.replace(parts=tuple(change(part) if part.id == id else part for part in self.parts))
 
     def begun(self, part: PartProgress, now: datetime, asked: tuple[str, ...] = ()) -> Self:
@@ -401,7 +388,6 @@ class OnboardingState(LifecycleState):
         return self if parts == self.parts else self.replace(parts=parts)
 
     def asked_about(self, part: PartProgress) -> Self:
-        """A decision task was started."""
         return self.with_part(part.id, lambda one: one.replace(asked=one.asked + 1, deciding=True))
 
     def seen(self, seen: PartSeen, now: datetime) -> Self:
@@ -441,7 +427,6 @@ class OnboardingState(LifecycleState):
         return self.with_part(part.id, lambda one: one.replace(**told) if one.run == part.run else one)
 
     def sent_links(self, people: tuple[str, ...]) -> Self:
-        """These people got their links."""
         return self.replace(links=self.links.sent_to(people))
 
     def decide(self, command: Decision) -> Self:
@@ -468,7 +453,6 @@ class OnboardingState(LifecycleState):
 
 
 def tasks(ids: Iterable[str]) -> tuple[str, ...]:
-    """The decision tasks among these workflow ids."""
     return tuple(map(Kind.TASK.workflow_id, ids))
 
 

@@ -63,7 +63,6 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         return self.settled()
 
     async def enter(self, stage: StagePlan) -> None:
-        """Start the parts of a stage."""
         if self._goes_on:
             self.state = self.state.enter(workflow.now())
             self._forget_look()
@@ -218,7 +217,6 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
                 self.state = self.state.told_of(part, what, workflow.now())
 
     async def _send_links(self) -> None:
-        """Send the requested links."""
         people, links = self.state.links.wanted, notices.link_notices(self.request.onboarding, self.state)
         if people and await self.notifier.notify(links):
             self.state = self.state.sent_links(people)
@@ -253,7 +251,6 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
     @workflow.query(name=SHOW, description="The stages, who is waited for, and all that was done")
     def show(self) -> OnboardingShow:
-        """The view from the state alone."""
         return self.shown(self.state, workflow.now())
 
     @workflow.signal(name=SIGNATURE_SETTLED, description="A signature request of it has ended")

@@ -59,7 +59,6 @@ class ProviderDocument:
             self._owner.state = self._owner.state.observe(seen, workflow.now())
 
     async def read(self) -> None:
-        """Read the document and merge it."""
         owner, told, asked_at = self._owner, self._owner.state.document.early.told, workflow.now()
         owner.state = owner.state.within("document", unread=False, said_sent=False, early=UnconfirmedSignature())
         observation = Observation(roster=self.brief.roster, document=owner.state.document.id or "")
