@@ -294,8 +294,8 @@ class Settings(BaseSettings):
     )
     oncall: str = Field("", description="Person who is notified of problems")
     adopt: Literal["off", "on"] = Field("off", description="Follow up documents sent by hand at Core Signature")
-    adopt_kind: str = Field("", description="Kind of such documents")
-    adopt_requester: str = Field("", description="Their requester")
+    adopt_kind: str = Field("", description="Kind of adopted documents")
+    adopt_requester: str = Field("", description="Requester of adopted documents")
     devices_keys: DevicesKeys = Field(
         (), description="Bearer keys of your app's back end for `/devices/`, comma-separated for rotation"
     )

@@ -394,8 +394,8 @@ def test_every_name_of_the_contract_is_known_and_described() -> None:
 def test_documents_are_adopted_only_where_it_is_said_as_what_and_of_whom() -> None:
     assert load(Need.ADOPTION, environment=ours()).adopt == "off"
     assert faults(Need.ADOPTION, environment=ours(ADOPT="on")) == (
-        "COUNTERSIGN_ADOPT_KIND: is missing (Kind of the catalogue that such documents are of)",
-        "COUNTERSIGN_ADOPT_REQUESTER: is missing (Person who is their requester here)",
+        "COUNTERSIGN_ADOPT_KIND: is missing (Kind of adopted documents)",
+        "COUNTERSIGN_ADOPT_REQUESTER: is missing (Requester of adopted documents)",
     )
     said = load(Need.ADOPTION, environment=ours(ADOPT="on", ADOPT_KIND="lease", ADOPT_REQUESTER="legal-desk"))
     assert (said.adopt_kind, said.adopt_requester) == ("lease", "legal-desk")
