@@ -183,7 +183,7 @@ class HookSettings(SettingsGroup):
         {},
         description="`source=secret` pairs of callers of `/hooks/onboarding/`; a source twice rotates",
     )
-    mappings: Path | None = Field(None, description="Folder of the mappings `<source>.yaml` for these callers")
+    mappings: Path | None = Field(None, description="Folder of the mappings `<source>.yaml` of these systems")
 
 
 class Need(StrEnum):
