@@ -93,7 +93,7 @@ def test_an_ordinary_campaign_takes_one_screen() -> None:
 def test_it_says_how_far_it_is_and_how_many_stand_how() -> None:
     told = "\n".join(printed(seen([*some_lines([1, 2, 8], 1), MemberOutcome(1, "x", "", MemberStatus.DECLINED)])))
     assert "progress  ████████████░░░░░░░░ 60 %, 3 of 5" in told
-    assert "stands    1 told, 3 acknowledged, 1 declined" in told
+    assert "people    1 told, 3 acknowledged, 1 declined" in told
 
 
 def test_a_document_that_is_not_in_force_yet_is_not_said_to_be() -> None:

@@ -72,7 +72,7 @@ def _types(annotation: Any) -> Iterator[type[Any]]:
 
 
 def _methods() -> Iterator[Any]:
-    for followed_up in workflows():
+    for followed_up in (one for one in workflows() if one.__module__.startswith("workflows.")):
         messages = workflow._Definition.must_from_class(followed_up)
         yield messages.run_fn
         for kind in (messages.signals, messages.queries, messages.updates):
