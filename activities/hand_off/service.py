@@ -1,10 +1,12 @@
 """The hand-off activity: delivers an ending to people, systems (signed HTTP calls) and workflows."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
+from pydantic import ValidationError
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
@@ -16,7 +18,6 @@ from activities.hand_off.events import Events, data_of
 from activities.hand_off.http_call import HttpTargets
 from activities.hand_off.people import HandOffPeople, not_done, notice_of, refused
 from activities.hand_off.target_health import TargetHealth
-from activities.hand_off.told_before import ToldBefore
 from activities.hand_off.workflows import NexusOperations, StartTargets
 from activities.people.directory import Directory, DirectoryFailure, UnknownGroup
 from activities.records.notification_pages import amendments_of, keep
@@ -27,10 +28,11 @@ from activities.temporal.executions import about_the_workflow
 from activities.temporal.failures import failing_as_application_errors
 from activities.temporal.leases import TurnLimits, Turns, unbroken
 from workflows.follow_up.notification_types import NotificationType
-from workflows.follow_up.outbox import key_of, originals_and_last
+from workflows.follow_up.outbox import dead_lines, key_of, originals_and_last
 from workflows.follow_up.record import amended, amendment, dead_after, dead_before, order_of
 from workflows.kinds import Kind
-from workflows.model.hand_off import EndedFacts, HandoffCall, HandoffReport, HandoffResult, Told
+from workflows.model.hand_off import AnyEnded, EndedFacts, HandoffCall, HandoffReport, HandoffResult, HandoffState, Told
+from workflows.model.notifications import Notification, NotificationOutcome
 from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, RecordedHandOff, ReplayOrder, SettledRecord
 from workflows.model.subject import Status, Subject
 from workflows.ports import Handoff, PushService
@@ -41,6 +43,69 @@ PACE: Final = TurnLimits(at_once=20, begin=15.0, end=75.0)
 """For the targets of a batch; group members have a separate pace within `end`."""
 
 _HOPELESS: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.PERMISSION_DENIED)
+
+
+_HAVE_IT = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
+
+
+@dataclass(frozen=True)
+class ToldBefore:
+    """Who was already told, by the settled record: a workflow that was reset ends a second time."""
+
+    settled: AnyEnded | None
+    later: Amendment
+
+    @classmethod
+    async def read(cls, store: Store, home: StoragePrefix) -> Self | None:
+        """From the record and its amendments; None without a readable record."""
+        content = await store.read_record(home)
+        if content is None:
+            return None
+        try:
+            record = SettledRecord.model_validate_json(content)
+        except ValidationError:
+            return None
+        return cls(record.settled, await amendments_of(store, home))
+
+    def continuing(self, batch: HandoffBatch) -> HandoffBatch:
+        """The batch with the facts of the record, which wins, and an unused amendment number."""
+        return batch.replace(
+            settled=batch.settled and (self.settled or batch.settled),
+            number=max(batch.number, self.later.number + 1),
+            dead=dead_lines(self.later.handoffs),
+            calls=tuple(map(self._without_those_reached, batch.calls)),
+        )
+
+    def result(self, call: HandoffCall) -> HandoffResult | None:
+        """The result of an earlier call, None if still to be made."""
+        if _is_news(call):
+            return None
+        target = call.target.target
+        done = any(one.target == target and one.state is HandoffState.DONE for one in self.later.handoffs)
+        return HandoffResult(target=target, ok=True, before=True) if done or self._has_notice(call) else None
+
+    def _has_notice(self, call: HandoffCall) -> bool:
+        """Whether a person was notified by a call that has no line among the hand-offs."""
+        # Several people hear that a target is dead; the call says who of them was reached.
+        if call.listed or call.notice is None or call.notice.stage == NotificationType.UNDELIVERED:
+            return False
+        return any(one.key == call.notice.key and one.outcome in _HAVE_IT for one in self.later.notifications)
+
+    def _without_those_reached(self, call: HandoffCall) -> HandoffCall:
+        if _is_news(call) or not (call.target.group or call.notice):
+            return call
+        stage = call.notice.stage if call.notice else NotificationType.SETTLED
+        have = (one.person for one in self.later.notifications if _has(one, stage))
+        return call.replace(reached=tuple(dict.fromkeys((*call.reached, *have))))
+
+
+def _has(one: Notification, stage: str) -> bool:
+    return one.stage == stage and one.outcome is NotificationOutcome.ACCEPTED
+
+
+def _is_news(call: HandoffCall) -> bool:
+    """Whether the call tells what the record does not: a requested replay, an escalation."""
+    return bool(call.replay or call.escalated)
 
 
 class HandOffService(Handoff):
