@@ -16,7 +16,6 @@ _ISO_SUBDIVISION: Final = 3
 
 @cache
 def public_holidays(calendar: str, year: int) -> Mapping[date, str]:
-    """A year's holidays with their names."""
     country, _, subdivision = calendar.partition("-")
     found = country_holidays(country, subdiv=subdivision or None, years=year, expand=False, language="en_US")
     return dict(found)

@@ -35,7 +35,5 @@ class TextDamaged(StoreFailure):
 
 
 class RecordConflict(StoreFailure):
-    """Another record exists under this id."""
-
     def __init__(self, id: str) -> None:
         super().__init__(f"the store already has another record {id}: records are written once and never changed")

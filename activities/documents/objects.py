@@ -40,12 +40,10 @@ _DOT: Final = "%2E"
 
 
 def listed_name(id: str) -> str:
-    """The name under which an id is listed."""
     return f"{_DOT}{id[1:]}" if id.startswith(".") else id
 
 
 def id_of(name: str) -> str:
-    """The id of a listed name."""
     return f".{name.removeprefix(_DOT)}" if name.startswith(_DOT) else name
 
 
@@ -109,7 +107,6 @@ class Objects:
             await self._in_thread(stream.close)
 
     async def replace(self, name: str, content: bytes) -> None:
-        """Write an object over any existing one."""
         await self._in_thread(self._replace_now, name, content)
 
     async def remove(self, name: str) -> bool:
@@ -129,7 +126,6 @@ class Objects:
         return await self._in_thread(self._names_now, folder, "file")
 
     async def folders(self, folder: str) -> tuple[str, ...]:
-        """Names of the folders directly in a folder."""
         return await self._in_thread(self._names_now, folder, "directory")
 
     async def _check_once(self, name: str) -> None:

@@ -237,8 +237,6 @@ class FileText:
 
 @dataclass(frozen=True)
 class PlainFile:
-    """A parsed file before validation."""
-
     name: str
     folder: Path
     parsed: Parsed
@@ -265,7 +263,6 @@ class PlainFile:
         return value
 
     def faults(self, found: Iterable[tuple[FieldPath, str]]) -> FileFaults:
-        """Faults of these fields, with their lines."""
         return FileFaults(Fault(self.name, self.parsed.line(path), written_path(path), says) for path, says in found)
 
 

@@ -104,7 +104,6 @@ def cleaned(text: str) -> tuple[str, str]:
 
 
 def refusal(character: str) -> str:
-    """Why a character is refused, with its name."""
     unnamed = "LONE SURROGATE" if unicodedata.category(character) == "Cs" else "CONTROL CHARACTER"
     name = _NAMELESS.get(character) or unicodedata.name(character, unnamed)
     return f"contains U+{ord(character):04X} {name}, which is not allowed"

@@ -35,8 +35,6 @@ Query = Mapping[str, str | int | bool]
 
 
 class Cause(StrEnum):
-    """Why a call failed."""
-
     STATUS = "status"
     NO_ANSWER = "no answer"
     UNTRUSTED = "untrusted"

@@ -89,8 +89,6 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Token:
-    """A bearer token, and when to renew it."""
-
     value: str
     renew_at: float
 
@@ -161,7 +159,6 @@ class Bearer(httpx.Auth):
         return self.token_of(answer, asked_at)
 
     def token_of(self, answer: Mapping[str, Any], asked_at: float) -> Token:
-        """The token in a token endpoint's answer."""
         return Token(answer["access_token"], asked_at + SHARE_OF_LIFE * lifetime(answer.get("expires_in")))
 
     def _client(self) -> Any:

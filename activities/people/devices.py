@@ -54,8 +54,6 @@ class KnownDevice:
 
 @dataclass(frozen=True)
 class Registered:
-    """The result of a registration."""
-
     device: str
     new: bool
     """False: it was known, and is confirmed."""
@@ -136,7 +134,6 @@ class Devices:
         await self.withdraw(person, address, now, "replaced")
 
     async def mark_gone(self, person: str, device: PushDevice, reason: str) -> None:
-        """Mark this registration invalid."""
         await self._bury(person, device.value, InvalidMark(at=datetime.now(UTC), reason=reason, of=device.registered))
 
     async def _bury(self, person: str, address: str, burial: InvalidMark) -> None:

@@ -215,25 +215,17 @@ class Directory(Protocol):
         ...
 
     @property
-    def secret(self) -> SecretStr | None:
-        """Derives the ids of people described in full."""
-        ...
+    def secret(self) -> SecretStr | None: ...
 
     async def person(self, id: str, beside: str | None = None) -> Person:
         """`signer-<position>` are described in the file of the workflow `beside`."""
         ...
 
-    async def group(self, name: str) -> tuple[str, ...]:
-        """Member ids."""
-        ...
+    async def group(self, name: str) -> tuple[str, ...]: ...
 
-    async def devices(self, person: Person) -> tuple[PushDevice, ...]:
-        """Valid devices."""
-        ...
+    async def devices(self, person: Person) -> tuple[PushDevice, ...]: ...
 
-    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]:
-        """All devices, also invalid ones."""
-        ...
+    async def known_devices(self, person: Person) -> tuple[KnownDevice, ...]: ...
 
     async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         """Mark the device invalid until it is registered again."""
@@ -241,8 +233,6 @@ class Directory(Protocol):
 
 
 class Company(Directory, Protocol):
-    """A directory with departments and managers."""
-
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
         """Positions of these people, without unknown ones."""
         ...
@@ -267,8 +257,6 @@ class Colleagues:
 
 
 class Office(Directory, Protocol):
-    """A directory with colleagues."""
-
     async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
         """Colleagues whose name has all `words`, and the one with id `also`. Without words all, if few."""
         ...

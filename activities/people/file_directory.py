@@ -56,7 +56,6 @@ class FileDirectory:
 
     @property
     def warning(self) -> str | None:
-        """As of the last look-up."""
         return self._faults.in_short if self._faults else None
 
     async def person(self, id: str, beside: str | None = None) -> Person:
@@ -82,7 +81,6 @@ class FileDirectory:
         return groups[name]
 
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
-        """Builds no persons."""
         entries = (await self._current()).entries
         return {id: CompanyPosition.of(entries[id]) for id in ids if id in entries}
 

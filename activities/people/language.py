@@ -83,7 +83,6 @@ def _catalogue(code: str) -> NullTranslations:
 
 
 def catalogue_path(code: str) -> Path:
-    """As gettext's tools expect it."""
     return LOCALES / code / "LC_MESSAGES" / f"{DOMAIN}.po"
 
 

@@ -67,7 +67,6 @@ class PushDevice(FileModel):
 
     @property
     def value(self) -> str:
-        """Its address."""
         return self.token or self.fid or ""
 
     @property
@@ -155,7 +154,6 @@ class PeopleKnown:
         )
 
     def exists(self, id: str) -> str:
-        """Refuse an unknown id."""
         if id not in self.managers:
             raise ValueError(f"{id} is not in this file{did_you_mean(id, self.managers)}")
         return id

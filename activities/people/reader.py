@@ -92,7 +92,6 @@ class Reader:
         return format_time(instant, "short", tzinfo=self.zone, locale=self.language.locale)
 
     def place(self, instant: datetime) -> str:
-        """The city of their time zone."""
         return self._place(instant)
 
     def _place(self, instant: datetime) -> str:
@@ -157,12 +156,10 @@ class Deadline:
 
     @classmethod
     def of(cls, due_at: datetime, reader: Reader, now: datetime) -> Self:
-        """For a labelled column."""
         return cls(_ahead(due_at, reader, now) if due_at > now else _ago(due_at, reader, now), reader.instant(due_at))
 
     @classmethod
     def of_day(cls, day: date, reader: Reader, now: datetime) -> Self:
-        """For a whole day."""
         language, days = reader.language, (day - reader.day(now)).days
         if days in _DAYS:
             return cls(language.say(_DAYS[days]), reader.date(day))

@@ -49,7 +49,6 @@ class Resolved:
 
 
 def resolve(layers: Iterable[Layer]) -> Resolved:
-    """Layers from the lowest."""
     merged: dict[str, Any] = {}
     sources: dict[str, str] = {}
     names = []

@@ -47,8 +47,6 @@ def _some(known: Collection[str]) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class KindsKnown:
-    """The kinds of a file before validation."""
-
     written: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -140,8 +138,6 @@ ALWAYS_THERE: Final[Mapping[str, CatalogueKind]] = {
 
 
 class Catalogue:
-    """The kinds and their policies."""
-
     def __init__(
         self,
         kinds: Mapping[str, CatalogueKind],
@@ -178,7 +174,6 @@ class Catalogue:
         return self._own
 
     def label(self, kind: str, language: Language) -> str:
-        """The kind's label, also of a removed kind."""
         found = self._kinds.get(kind)
         return label_of(kind, found.label if found else None, language)
 

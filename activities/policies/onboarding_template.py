@@ -19,8 +19,6 @@ _SUFFIX: Final = ".yaml"
 
 @dataclass(frozen=True)
 class TemplatePosition:
-    """A position in a file."""
-
     file: PlainFile
     path: FieldPath
 
@@ -158,7 +156,6 @@ def person_of(place: str) -> tuple[int, str | None] | None:
 
 
 def places_in(file: PlainFile) -> frozenset[str]:
-    """Names of its placeholders."""
     return frozenset(name for _, name in places(file.plain))
 
 

@@ -30,7 +30,6 @@ async def pages_of(store: Store, workflow_id: str) -> list[LogPage]:
 
 
 async def amendments_of(store: Store, home: StoragePrefix) -> Amendment:
-    """All amendments of the settled record, merged."""
     whole = Amendment(number=0)
     async for some in store.read_amendments(home):
         whole = joined([whole, *map(Amendment.model_validate_json, some)])

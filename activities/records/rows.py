@@ -87,7 +87,6 @@ class StoragePrefix:
         return cls(kind, owner_in(id) or hashlib.sha256(id.encode()).hexdigest()[:2], id)
 
     def on(self, shelf: str) -> str:
-        """Its folder on a shelf."""
         return f"{shelf}/{self.kind}/{self.owner}/{self.id}"
 
     def beside(self, name: str) -> str:
@@ -95,7 +94,6 @@ class StoragePrefix:
         return f"{self.on('people')}/{name}"
 
     def file(self, shelf: str) -> str:
-        """Its one file on a shelf."""
         return f"{self.on(shelf)}.json"
 
 

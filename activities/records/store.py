@@ -27,7 +27,6 @@ class HandOffFolder:
         self._objects = objects
 
     async def note_dead(self, home: StoragePrefix, content: bytes) -> None:
-        """Add to the index of dead hand-offs."""
         await self._objects.replace(_dead(home), content)
 
     async def forget_dead(self, home: StoragePrefix) -> None:
@@ -43,7 +42,6 @@ class HandOffFolder:
         return _ids(await self._objects.names(f"{_DEAD_FOLDER}/{kind}"))
 
     async def keep_target(self, name: str, content: bytes) -> None:
-        """Replace a target's health."""
         await self._objects.replace(_target(name), content)
 
     async def read_target(self, name: str) -> bytes | None:
@@ -86,7 +84,6 @@ class OutboundMailFolder:
         return await self._objects.create(_name(reference), content)
 
     async def note(self, reference: str, content: bytes) -> None:
-        """Replace its state."""
         await self._objects.replace(_name(reference), content)
 
 
@@ -113,14 +110,12 @@ class ProcessNotes:
         await self._objects.replace(_CLOCK, content)
 
     async def worker_clock(self) -> bytes | None:
-        """How far a worker's clock is off."""
         return await self._objects.read(_WORKER_CLOCK)
 
     async def note_worker_clock(self, content: bytes) -> None:
         await self._objects.replace(_WORKER_CLOCK, content)
 
     async def sweep_mark(self) -> bytes | None:
-        """Where reconciliation continues."""
         return await self._objects.read(_SWEEP)
 
     async def note_sweep_mark(self, content: bytes) -> None:
@@ -149,8 +144,6 @@ def device_hash(address: str) -> str:
 
 
 class DeviceFolder:
-    """Devices of one person, by short hash."""
-
     def __init__(self, objects: Objects, person: str) -> None:
         self._objects = objects
         self._folder: Final = f"devices/{listed_name(person)}"
@@ -162,17 +155,14 @@ class DeviceFolder:
         )
 
     async def read(self, devices: Sequence[str]) -> list[tuple[bytes | None, bytes | None]]:
-        """Registration and invalid mark of each."""
         names = [f"{self._folder}/{device}{end}" for device in devices for end in (_ALIVE, _DEAD_DEVICES)]
         found = await self._objects.read_many(names)
         return list(zip(found[::2], found[1::2], strict=True))
 
     async def register(self, device: str, content: bytes) -> None:
-        """Replaces the former registration."""
         await self._objects.replace(f"{self._folder}/{device}{_ALIVE}", content)
 
     async def mark_gone(self, device: str, content: bytes) -> None:
-        """Mark as invalid; replaces a former mark."""
         await self._objects.replace(f"{self._folder}/{device}{_DEAD_DEVICES}", content)
 
     async def forget(self, device: str) -> bool:
@@ -243,7 +233,6 @@ class Store:
 
     @property
     def local(self) -> bool:
-        """Whether it is a local folder."""
         return self._objects.local
 
     async def check(self) -> None:
@@ -321,7 +310,6 @@ class Store:
         return await self._objects.read_many([home.file("records") for home in homes])
 
     async def write_page(self, home: StoragePrefix, name: str, content: bytes) -> None:
-        """Write a ledger page; one content per name."""
         await self._objects.replace(f"{home.on('ledger')}/{name}.json", content)
 
     async def read_pages(self, home: StoragePrefix) -> tuple[bytes, ...]:
@@ -336,7 +324,6 @@ class Store:
         await self._objects.create(_signers_of(home, fingerprint), content)
 
     async def choose_signers(self, home: StoragePrefix, fingerprint: str) -> None:
-        """Make this start's people the valid ones."""
         chosen = home.beside("signers.json")
         content = await self._objects.read(_signers_of(home, fingerprint))
         if content and not await self._objects.create(chosen, content) and await self._objects.read(chosen) != content:
@@ -379,7 +366,6 @@ class Store:
         return tuple(f"{OPENING_PREFIX}:{id}" for some in ids for id in some)
 
     async def keep_cover(self, home: StoragePrefix, content: bytes) -> None:
-        """Store the cover sheet, beside who was asked."""
         await self._objects.replace(home.beside("cover.json"), content)
 
     async def read_cover(self, home: StoragePrefix) -> bytes | None:
@@ -454,7 +440,6 @@ class Store:
         return (await self._objects.read(of) or b"").decode()
 
     async def replace_serial(self, of: str, serial: str) -> None:
-        """Invalidates sessions or links with another serial."""
         await self._objects.replace(of, serial.encode())
 
 

@@ -170,7 +170,6 @@ class SilentTurn:
 
     @property
     def goes_on(self) -> bool:
-        """Whether the reminders of this wait are unlimited."""
         overdue = self.planning.policy.overdue
         return self.late and overdue is not None and overdue.most is None
 
@@ -246,7 +245,6 @@ class SilentTurn:
 
     @property
     def end(self) -> str:
-        """What ends this wait, in words."""
         return "it closes" if self.late else "the due date"
 
     def local(self, at: datetime) -> str:

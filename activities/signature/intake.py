@@ -51,17 +51,14 @@ class RequestChecks(FileChecks):
 
     @property
     def concerned(self) -> ConcernedPersons:
-        """The requester, and the signers of the directory."""
         signers = self.right.get("signers", ())
         return ConcernedPersons(self.right.get("requester"), frozenset(one.person for one in signers if one.person))
 
     def document(self, file: str) -> None:
-        """Read the named document."""
         self.pdf = self.documents.read(self.folder, file)
 
 
 def persons_named(plain: Any) -> frozenset[str]:
-    """Ids in an unvalidated request file."""
     if not isinstance(plain, dict):
         return frozenset()
     named = [plain.get("requester"), *(signer.get("person") for signer in maps(plain, "signers"))]

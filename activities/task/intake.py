@@ -68,8 +68,6 @@ class _Team(NamedTuple):
 
 @dataclass
 class TaskChecks(FileChecks):
-    """Validation context of a task file."""
-
     made_of: ClassVar[frozenset[str]] = FileChecks.made_of | {"within"}
     closes: ClassVar[bool] = False
 
@@ -78,7 +76,6 @@ class TaskChecks(FileChecks):
 
     @classmethod
     async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
-        """Look up everybody whom the unvalidated file names."""
         fields = plain if isinstance(plain, dict) else {}
         owner, who = fields.get("owner"), fields.get("who")
         who = who if isinstance(who, dict) else {}
@@ -98,7 +95,6 @@ class TaskChecks(FileChecks):
 
     @property
     def layer(self) -> PolicyLayer | None:
-        """Includes the file's own time, as a window."""
         layer, within = super().layer, self.right["within"]
         return layer if within is None else (layer or PolicyLayer()).model_copy(update={"window": within})
 
@@ -109,7 +105,6 @@ class TaskChecks(FileChecks):
         return (who.person,) if who.person else ()
 
     def person_once(self, id: str) -> str:
-        """Refuse a repeated person, and the owner."""
         person = self.person(id)
         if id == self.owner:
             raise ValueError(f"{id} is the owner and cannot be asked")
@@ -222,7 +217,6 @@ class PreparedTask:
         return self.given.replace(task=task.replace(text=str(text)))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
-        """Stores its people and its cover sheet."""
         if isinstance(given, TaskInput):
             if self.people is not None:
                 await store.choose_signers(StoragePrefix.of(given.task.workflow_id), given.fingerprint)
