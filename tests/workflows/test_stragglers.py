@@ -9,7 +9,7 @@ import pytest
 from tests.workflows.fakes import FakePlanner, FakePushService, World
 from tests.workflows.stage import PARALLEL, Story, a_request, story
 from workflows.follow_up.commands import extend
-from workflows.follow_up.notification_log import STRAGGLERS_AT_MOST, PendingDevice, PendingDevices, left_open
+from workflows.follow_up.notification_log import PENDING_DEVICES_AT_MOST, PendingDevice, PendingDevices, left_open
 from workflows.model.commands import Answer, Extension, PauseCommand, Question, Resumption, Stop, StopKind
 from workflows.model.notifications import (
     Delivered,
@@ -351,5 +351,5 @@ def test_a_later_stage_is_what_a_phone_left_open_gets_and_ten_times_too_many_sta
     assert remembered(READY, WARNING).tried((later,), (), ()).notifications.devices.entries == (READY, WARNING), (
         "was not told"
     )
-    many = tuple(left(f"signer-{number}", "ready") for number in range(10 * STRAGGLERS_AT_MOST))
-    assert remembered().tried(many, (), many).notifications.devices.entries == many[-STRAGGLERS_AT_MOST:]
+    many = tuple(left(f"signer-{number}", "ready") for number in range(10 * PENDING_DEVICES_AT_MOST))
+    assert remembered().tried(many, (), many).notifications.devices.entries == many[-PENDING_DEVICES_AT_MOST:]

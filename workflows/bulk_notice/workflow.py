@@ -19,7 +19,7 @@ class BulkNoticeWorkflow:
     async def run(self, delivery: Delivery) -> None:
         """Deliver the notices, and after pauses those that were not begun."""
         left = delivery.notices
-        for pause in (None, *options.STRAGGLER_PAUSES):
+        for pause in (None, *options.DEVICE_RETRY_PAUSES):
             if pause is not None:
                 await workflow.sleep(pause)
             left = await self._told(delivery.replace(notices=left, now=workflow.now()))

@@ -11,7 +11,7 @@ from pydantic import AwareDatetime
 
 import workflows.follow_up.notification_types as notification_types
 from workflows.follow_up.notification_types import MAILED_ALONG, REMINDED_ALONG, NotificationType, is_other_channel
-from workflows.follow_up.options import STRAGGLER_PAUSES, wait_asked_for
+from workflows.follow_up.options import DEVICE_RETRY_PAUSES, wait_asked_for
 from workflows.model.base import Model
 from workflows.model.notifications import (
     Channel,
@@ -47,7 +47,7 @@ class LogEntry:
         return number <= self.last.get(series, -1)
 
 
-STRAGGLERS_AT_MOST: Final = 100
+PENDING_DEVICES_AT_MOST: Final = 100
 """Notifications with devices to retry; older ones are given up."""
 
 
@@ -104,7 +104,7 @@ class PendingDevices(Model):
 
     def _with(self, more: Iterable[PendingDevice]) -> Self:
         added = tuple(more)
-        return self.replace(entries=(*self.entries, *added)[-STRAGGLERS_AT_MOST:]) if added else self
+        return self.replace(entries=(*self.entries, *added)[-PENDING_DEVICES_AT_MOST:]) if added else self
 
 
 class NotificationLog(Model):
@@ -269,8 +269,8 @@ def left_open(tried: Iterable[PendingDevice], report: DeliveryReport | None, now
             devices = one.devices
         else:
             devices = _left(lines.get(one.key), report.open_devices)
-        if devices and one.tries < len(STRAGGLER_PAUSES):
-            at = now + max(STRAGGLER_PAUSES[one.tries], _asked(report, devices))
+        if devices and one.tries < len(DEVICE_RETRY_PAUSES):
+            at = now + max(DEVICE_RETRY_PAUSES[one.tries], _asked(report, devices))
             yield one.replace(devices=devices, tries=one.tries + 1, at=at)
 
 

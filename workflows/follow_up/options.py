@@ -126,7 +126,7 @@ LOOK_AGAIN_IN_DOUBT: Final = timedelta(minutes=1)
 LOOK_AGAIN_UNSENT: Final = timedelta(hours=1)
 """The same while it is being converted; each read is paid for."""
 
-STRAGGLER_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
+DEVICE_RETRY_PAUSES: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=2))
 """Pauses before retries of open devices, in the background; then `failed`."""
 
 OPERATION_TAKEN_WITHIN: Final = timedelta(minutes=1)
