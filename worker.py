@@ -23,7 +23,7 @@ from activities.campaign.service import CampaignPeopleService
 from activities.campaign.yearly import CampaignYearsService
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signers import SignerSnapshots
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.hand_off.service import HandOffService
 from activities.http.rate_limit import RateLimiter
 from activities.notifications.alerts import OnCallAlerts

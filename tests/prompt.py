@@ -24,7 +24,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from activities.calendar.working_days import public_holidays
+from activities.calendar.calendar import public_holidays
 from starter.boot import processes as modules
 
 _MUST_END_WITHIN: Final = 60.0

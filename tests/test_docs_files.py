@@ -12,6 +12,8 @@ from pydantic import BaseModel, TypeAdapter
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Span, Url, Zone
 from activities.files.reading import FileFaults, FileText
 from activities.files.yaml_lines import parse
+from activities.launch.request_file import DocumentEntry, RequestFile, SignerEntry, prepare_request
+from activities.launch.task_file import AnswerEntry, TaskFile, WhoEntry, prepare_task
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Absence, PeopleFile, Person, PushDevice
 from activities.policies.catalogue import Catalogue, CatalogueKind
@@ -27,8 +29,6 @@ from activities.policies.policy_file import (
     Trigger,
 )
 from activities.records.store import Store
-from activities.signature.intake import DocumentEntry, RequestFile, SignerEntry, prepare_request
-from activities.task.intake import AnswerEntry, TaskFile, WhoEntry, prepare_task
 from tests.activities.requests.papers import NOW, PDF
 from tests.markdown import ROOT, Block, Row, blocks, table
 from workflows.model.policy import Overdue

@@ -20,10 +20,9 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from activities.hand_off.events import Personal, PersonalTitle, people_in, ping
-from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
-from activities.http.addresses import Guard
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig, Personal, PersonalTitle, people_in, ping
 from activities.http.client import make_client
+from activities.http.transport import Guard
 from tests.golden.schemas import EVENTS, schema
 from tests.markdown import ROOT, blocks
 from workflows.model.policy import Target

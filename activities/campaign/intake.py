@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from activities.calendar.wall_clock import at_clock, is_of_days, length
+from activities.calendar.calendar import at_clock, is_of_days, length
 from activities.campaign import audience, population
 from activities.campaign.audience import AUDIENCE_AT_MOST
 from activities.campaign.population import NOBODY, AudienceFile
@@ -19,13 +19,13 @@ from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
 from activities.launch.intake import AskingFile, ConcernedPersons, KnownPersons, PersonId, checked, read_as, right
+from activities.launch.request_file import MAX_UPLOAD_MEGABYTES, DocumentEntry, RequestChecks
 from activities.onboarding.file import ShortId
 from activities.people.directory import Directory, UnknownGroup
 from activities.people.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.records.store import AUDIENCES, Store
-from activities.signature.intake import MAX_UPLOAD_MEGABYTES, DocumentEntry, RequestChecks
 from workflows.campaign.state import CampaignInput
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind

@@ -37,7 +37,7 @@ from activities.campaign.member_status import (
 from activities.campaign.population import NOBODY, Population, caught_up, moved, owners_day, placed
 from activities.campaign.population import AudienceFile as GivenAudience
 from activities.campaign.population import audience as audience_of
-from activities.documents.errors import DocumentDamaged, DocumentMissing
+from activities.errors import DocumentDamaged, DocumentMissing
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.people.directory import Company
 from activities.people.person import Reachable, SignersFile

@@ -13,9 +13,9 @@ from typing import Any, Final, Self
 from pydantic import ConfigDict, SecretStr, field_validator
 from temporalio.client import Client
 
-from activities.calendar.wall_clock import at_clock
+from activities.calendar.calendar import at_clock
 from activities.campaign.intake import A_YEAR, CampaignFile, PreparedCampaign, opening_day, prepare_campaign
-from activities.documents.errors import DocumentMissing
+from activities.errors import DocumentMissing
 from activities.files.fields import Id, KindId, Name
 from activities.files.reading import FileFaults, FileModel, PlainFile
 from activities.files.yaml_lines import FieldPath

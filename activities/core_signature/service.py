@@ -26,8 +26,7 @@ from activities.people.ids import stands_in_full
 from activities.people.person import Person
 from activities.records.cover_sheet import CoverSheet
 from activities.records.rows import StoragePrefix
-from activities.records.store import Store
-from activities.records.texts import Reference
+from activities.records.store import Reference, Store
 from activities.temporal.failures import (
     again_after,
     failing_as_application_errors,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from activities.core_signature.orders import embed_user
 from activities.core_signature.wire import WireSigner
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.people.directory import Directory, UnknownPerson
 from activities.people.person import Person
 from activities.records.rows import StoragePrefix

@@ -17,7 +17,7 @@ import fsspec  # type: ignore[import-untyped]
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
-from activities.documents.errors import DocumentDamaged, StoreAway, StoreFailure
+from activities.errors import DocumentDamaged, StoreAway, StoreFailure
 
 P = ParamSpec("P")
 R = TypeVar("R")

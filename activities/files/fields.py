@@ -14,8 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from babel import Locale, UnknownLocaleError
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from activities.calendar.wall_clock import longer_than_days, start_of_day
-from activities.calendar.working_days import known_calendar
+from activities.calendar.calendar import known_calendar, longer_than_days, start_of_day
 from activities.errors import ID_PATTERN, did_you_mean, quotable
 from activities.files.yaml_lines import FieldPath
 from workflows.follow_up.next_step import HORIZON

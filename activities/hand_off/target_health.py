@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from temporalio import activity
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.notifications.alerts import Incident, OnCallAlerts, StoredState, Watched
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType

@@ -19,7 +19,7 @@ from temporalio.exceptions import ApplicationError, NexusOperationError, Workflo
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import FileFaults, PlainFile
-from activities.hand_off.events import data_of
+from activities.hand_off.http_call import data_of
 from activities.launch import launch
 from activities.onboarding.file import ID_AT_MOST
 from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding

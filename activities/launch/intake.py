@@ -10,8 +10,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from activities.calendar.wall_clock import latest_end_of_day
-from activities.calendar.working_days import clock_hours
+from activities.calendar.calendar import clock_hours, latest_end_of_day
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Phone, WorkflowId, Zone, zones
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath

@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 from pydantic import AwareDatetime, ValidationError
 
-from activities.calendar.wall_clock import after, in_words
-from activities.documents.errors import StoreFailure
+from activities.calendar.calendar import after, in_words
+from activities.errors import StoreFailure
 from activities.people.person import Person
 from activities.records.rows import NumberedRow, StoragePrefix
 from activities.records.store import Store

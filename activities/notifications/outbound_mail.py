@@ -9,7 +9,7 @@ from typing import Final
 from pydantic import AwareDatetime, BaseModel, ValidationError
 from temporalio import activity
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.http.client import Cause, ServiceFailure
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.message import Message

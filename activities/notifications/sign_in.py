@@ -8,7 +8,7 @@ from typing import Final, Self
 from pydantic import SecretStr
 from temporalio import activity
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.links import BadSeal, Seal
 from activities.notifications.message import Message, screen_key

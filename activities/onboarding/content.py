@@ -7,14 +7,13 @@ from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.onboarding.file import CUSTOMER, OWNER
 from activities.records.rows import StoragePrefix
-from activities.records.store import Store
-from activities.records.texts import Reference
+from activities.records.store import Reference, Store
 from workflows.model.notifications import BudgetExemption
 
 _PIECE: Final = 1024 * 1024

@@ -20,9 +20,9 @@ from activities.launch.intake import (
     maps,
     right,
 )
+from activities.launch.task_file import PEOPLE_AT_MOST
 from activities.people.directory import Directory, UnknownGroup
 from activities.policies.catalogue import Catalogue
-from activities.task.intake import PEOPLE_AT_MOST
 from workflows.model.notifications import QUIET_AT_MOST
 
 CUSTOMER: Final = "customer"

@@ -13,10 +13,11 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 
-from activities.documents.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
+from activities.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
 from activities.files.reading import FileFaults
 from activities.launch import launch as path
 from activities.launch.launch import end_forgotten, end_terminated
+from activities.launch.request_file import PreparedRequest
 from activities.notifications.words import words_for
 from activities.onboarding.content import OnboardingContent, PartContent, read_part
 from activities.onboarding.intake import PreparedPart, Sources, asked
@@ -27,7 +28,6 @@ from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of
-from activities.signature.intake import PreparedRequest
 from activities.temporal import executions as runs
 from activities.temporal.clock import moved_on
 from activities.temporal.commands import ANSWERS_WITHIN, send_command, try_command

@@ -17,7 +17,7 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 
 from pydantic import SecretStr, ValidationError
 
-from activities.documents.errors import StoreAway, StoreFailure
+from activities.errors import StoreAway, StoreFailure
 from activities.files.quick import quickly
 from activities.files.reading import Fault, FileFaults, FileText, PlainFile
 from activities.files.yaml_lines import Parsed

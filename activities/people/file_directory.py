@@ -11,8 +11,7 @@ from typing import Final, TypeAlias
 import structlog
 from pydantic import SecretStr, ValidationError
 
-from activities.documents.errors import StoreFailure
-from activities.errors import did_you_mean
+from activities.errors import StoreFailure, did_you_mean
 from activities.files.reading import FileFaults, bytes_of
 from activities.people import directory as people_index
 from activities.people.devices import Devices, KnownDevice

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from activities.calendar.working_days import clock_hours, weekdays
+from activities.calendar.calendar import clock_hours, weekdays
 from activities.errors import ID_PATTERN, did_you_mean
 from activities.files.fields import (
     UTC_ZONE,

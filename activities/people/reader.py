@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date, format_datetime, format_skeleton, format_time
 
-from activities.calendar.working_days import clock_hours, public_holidays, weekdays
+from activities.calendar.calendar import clock_hours, public_holidays, weekdays
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.language import Language, phrase
 from activities.people.person import USUAL_HOURS, Person

@@ -2,6 +2,7 @@
 input, so the catalogue may change meanwhile.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,17 +12,59 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from activities.errors import did_you_mean
-from activities.files.fields import KindId
+from activities.files.fields import KindId, Name
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
-from activities.people.language import Language
+from activities.people.language import ENGLISH, Language, phrase
 from activities.policies.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
-from activities.policies.labels import KindLabel, label_of
 from activities.policies.onboarding_template import kick_off_file
 from activities.policies.policy_file import PolicyLayer, Senseless, senseless
 from workflows.model.policy import Policy
+
+_OURS: Final[Mapping[str, str]] = {
+    "team-task": phrase("Task"),
+    "customer-step": phrase("Step for the customer"),
+    "onboarding-decision": phrase("Decision"),
+    "customer-onboarding": phrase("Customer onboarding"),
+}
+"""Of the kinds that exist without a catalogue."""
+_BETWEEN: Final = re.compile(r"[-_.]+")
+
+
+class KindLabel(FileModel):
+    """A label by language, with English, then the first, as fallback."""
+
+    en: Name | None = None
+    nl: Name | None = None
+    de: Name | None = None
+    fr: Name | None = None
+    es: Name | None = None
+
+    @model_validator(mode="after")
+    def _in_some_language(self) -> Self:
+        if not any(self._said.values()):
+            raise ValueError("needs the label in one language at least, such as {en: Customer contract}")
+        return self
+
+    @property
+    def _said(self) -> dict[str, str]:
+        return {code: text for code, text in self if text}
+
+    def say(self, language: Language) -> str:
+        return self._said.get(language.code) or self._said.get(ENGLISH) or next(iter(self._said.values()))
+
+
+def label_of(kind: str, written: KindLabel | None, language: Language) -> str:
+    """A kind's label in a language; never the raw id."""
+    if written:
+        return written.say(language)
+    if kind in _OURS:
+        return language.say(_OURS[kind])
+    words = _BETWEEN.sub(" ", kind).strip()
+    return words[:1].upper() + words[1:]
+
 
 _DEEPEST: Final = 20
 _PARSED_AT_MOST: Final = 4

@@ -7,8 +7,7 @@ from typing import Annotated, Final, Literal, Self, TypeAlias
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from activities.calendar.wall_clock import in_words, length
-from activities.calendar.working_days import clock_hours
+from activities.calendar.calendar import clock_hours, in_words, length
 from activities.files.fields import Id, Name, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
 from activities.files.yaml_lines import FieldPath

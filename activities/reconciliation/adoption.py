@@ -22,6 +22,7 @@ from activities.errors import ID_PATTERN
 from activities.files.reading import FileFaults, FileText
 from activities.http.client import ServiceFailure
 from activities.launch import launch as path
+from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
@@ -29,7 +30,6 @@ from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.records.cover_sheet import CoverSheet
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from activities.signature.intake import PreparedRequest, prepare_request
 from workflows.follow_up.input import FollowUpInput
 from workflows.model.reconciliation import NotAdopted
 from workflows.model.signature import Document

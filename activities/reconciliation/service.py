@@ -20,8 +20,7 @@ from temporalio.service import RPCError
 
 from activities.core_signature.client import CoreSignatureClient, if_found
 from activities.core_signature.wire import WireEvent
-from activities.documents.errors import StoreFailure
-from activities.errors import ID_PATTERN
+from activities.errors import ID_PATTERN, StoreFailure
 from activities.http.client import ServiceFailure
 from activities.reconciliation.adoption import Adoption, NotYetAdoptable
 from activities.reconciliation.callback_health import CallbackAlarm, CallbackHealth, ClockSeen

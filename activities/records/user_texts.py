@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC
 from typing import Any, Final, TypeAlias, TypeVar
 
-from activities.documents.errors import TextDamaged
+from activities.errors import TextDamaged
 from activities.records.rows import StoragePrefix
-from activities.records.store import Store
-from activities.records.texts import Reference
+from activities.records.store import Reference, Store
 from workflows.model.base import Model
 from workflows.model.timeline import AskedQuestion, TimelineEntry
 from workflows.model.views import GivenAnswer, SignerLine

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from activities.calendar.wall_clock import after, in_words, share
+from activities.calendar.calendar import after, in_words, share
 from activities.people.person import Person
 from activities.schedule.open_hours import ANY, WORKING, OpenHours, OpenSlot
 from activities.schedule.reminders import mailed

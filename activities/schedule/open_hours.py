@@ -10,8 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Final, Self
 from zoneinfo import ZoneInfo
 
-from activities.calendar.wall_clock import at_clock, start_of_day
-from activities.calendar.working_days import clock_hours, public_holidays
+from activities.calendar.calendar import at_clock, clock_hours, public_holidays, start_of_day
 from activities.people.person import Person
 from workflows.model.policy import Policy
 from workflows.model.schedule import ActionType, Reason, ScheduledAction

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from activities.calendar.wall_clock import after, in_words, is_of_days, latest_end_of_day
+from activities.calendar.calendar import after, in_words, is_of_days, latest_end_of_day
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.person import Person
 from activities.schedule.escalation import escalation, told_of

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from activities.calendar.wall_clock import after, at_clock, before, in_words, is_of_days, start_of_day
+from activities.calendar.calendar import after, at_clock, before, in_words, is_of_days, start_of_day
 from activities.schedule.open_hours import OpenSlot
 from activities.schedule.turn import SilentTurn, by_day
 from workflows.follow_up import notification_types

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
-from activities.calendar.wall_clock import after
-from activities.calendar.working_days import clock_hours
+from activities.calendar.calendar import after, clock_hours
 from activities.people.directory import Directory, UnknownPerson
 from activities.people.person import Person
 from activities.schedule.open_hours import OpenHours, OpenSlot

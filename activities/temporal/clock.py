@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 from temporalio.testing import TimeSkipper
 from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, Interceptor
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.records.store import Store
 from workflows.follow_up.options import CLOCKS_APART
 

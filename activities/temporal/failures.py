@@ -12,7 +12,7 @@ from typing import Final
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
-from activities.documents.errors import StoreAway, StoreFailure
+from activities.errors import StoreAway, StoreFailure
 from activities.http.client import Cause, ServiceFailure
 from activities.people.directory import DirectoryAway, DirectoryFailure
 from workflows.follow_up.options import LONGEST_WAIT

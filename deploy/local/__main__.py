@@ -21,8 +21,7 @@ from pathlib import Path
 
 from deploy.local import environment as example
 from deploy.local.environment import LOOPBACK, only_loopback
-from deploy.local.running import RunningStack, Say, in_one_line, planned
-from deploy.local.stack import Stack
+from deploy.local.stack import RunningStack, Say, Stack, in_one_line, planned
 from starter.boot import exits
 from starter.config import settings
 from starter.config.environment import DATA_DIR

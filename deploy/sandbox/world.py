@@ -1,20 +1,80 @@
 """The parts of one sandbox."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+import httpx
 
 from deploy.sandbox.callbacks import Callbacks
 from deploy.sandbox.faults import FaultBook
-from deploy.sandbox.forwarding import Forwarding
 from deploy.sandbox.lifecycle import Lifecycle
 from deploy.sandbox.mailroom import Mailroom
 from deploy.sandbox.memory import Memory
 from deploy.sandbox.schedule import JobQueue
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.settings import Clock, SandboxSettings
 from deploy.sandbox.signing import Signing
 from deploy.sandbox.tokens import DownloadLinks, Tokens
 from deploy.sandbox.views import Views
+
+LEASE = 5.0
+"""Seconds of a lease."""
+ANSWERS_WITHIN = 8.0
+"""Seconds: callers hang up after ten."""
+FORWARDED_AT_ONCE = 20
+TOLD_HEADERS = ("content-type", "webhook-id", "webhook-timestamp", "webhook-signature")
+ANSWERED_HEADERS = ("retry-after", "webhook-delivery")
+
+
+@dataclass(frozen=True)
+class Forwarded:
+    """The receiver's answer, or `error`."""
+
+    to: str
+    status: int | None
+    headers: Mapping[str, str]
+    error: str | None = None
+
+
+class Forwarding:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._to: str | None = None
+        self._until = 0.0
+        self._places = asyncio.Semaphore(FORWARDED_AT_ONCE)
+
+    @property
+    def to(self) -> str | None:
+        return self._to if self._clock() < self._until else None
+
+    def want(self, to: str) -> None:
+        """For `LEASE`; the last call wins."""
+        self._to, self._until = to, self._clock() + LEASE
+
+    def end(self) -> None:
+        self._to = None
+
+    async def forward(self, body: bytes, headers: Mapping[str, str]) -> Forwarded | None:
+        """None without a receiver."""
+        to = self.to
+        if to is None:
+            return None
+        told = {name: headers[name] for name in TOLD_HEADERS if name in headers}
+        try:
+            async with self._places, asyncio.timeout(ANSWERS_WITHIN):
+                return await _post(to, body, told)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as trouble:
+            return Forwarded(to, None, {}, type(trouble).__name__)
+
+
+async def _post(to: str, body: bytes, headers: Mapping[str, str]) -> Forwarded:
+    async with (
+        httpx.AsyncClient(timeout=ANSWERS_WITHIN, trust_env=False) as client,
+        client.stream("POST", to, content=body, headers=headers) as answer,
+    ):
+        answered = {name: answer.headers[name] for name in ANSWERED_HEADERS if name in answer.headers}
+        return Forwarded(to, answer.status_code, answered)
 
 
 class World:

@@ -9,10 +9,10 @@ import httpx
 
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient, CoreSignatureConfig, Dialect, NameStyle
 from activities.hand_off.http_call import CONNECTIONS_AT_ONCE, HttpTargets, HttpTargetsConfig
-from activities.http.addresses import Guard
 from activities.http.client import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.http.rate_limit import RateLimiter
+from activities.http.transport import Guard
 from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.notifications.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
 from activities.notifications.links import SigningLinks

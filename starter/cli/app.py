@@ -78,7 +78,7 @@ GROUPS: Final[dict[str, Group]] = {
             "list": "listing:onboardings",
             **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel", "replay")},
             "plan": "plan:onboarding",
-            "map": "onboard_mapping:map_deal",
+            "map": "onboard:map_deal",
             "link": "onboard:link",
             "preview": "onboard:preview",
         },
@@ -89,12 +89,12 @@ GROUPS: Final[dict[str, Group]] = {
             "start": "start:campaign",
             "show": "show:campaign",
             "list": "listing:campaigns",
-            "report": "campaign_report:report",
-            "sample": "campaign_report:sample",
+            "report": "campaign:report",
+            "sample": "campaign:sample",
             **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel", "replay")},
             "plan": "plan:campaign",
             "template": "new:template",
-            "schedule": "campaign_schedule:schedule",
+            "schedule": "campaign:schedule",
         },
     ),
     "handoff": Group(
@@ -126,7 +126,7 @@ _CHECKED: Final = {
     "start:onboarding": files_or_rows,
     "start:campaign": files_or_rows,
     "plan:plan": plan_or_changes,
-    "campaign_schedule:schedule": plan_or_year,
+    "campaign:schedule": plan_or_year,
     "handoff:retry": only_now,
     "handoff:replay": only_dead,
 }
@@ -213,7 +213,7 @@ register(app)
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    from starter.boot.refusals import REFUSALS  # noqa: PLC0415  of all words: those of the one that failed are there by now
+    from starter.boot.exits import REFUSALS  # noqa: PLC0415  of all words: those of the one that failed are there by now
 
     return REFUSALS
 

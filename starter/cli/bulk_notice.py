@@ -12,8 +12,8 @@ from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from activities.launch import launch as path
+from activities.launch.request_file import PreparedRequest
 from activities.people.ids import stands_in_full
-from activities.signature.intake import PreparedRequest
 from workflows import names
 from workflows.follow_up.notification_types import NotificationType
 from workflows.kinds import Kind

@@ -1,17 +1,65 @@
 """`countersign campaign …`: what an owner does to a living campaign."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from json import dumps
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
+from pydantic import AwareDatetime
+from rich.console import Group
+from rich.text import Text
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleCalendarSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleRange,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from activities.campaign import population, yearly
+from activities.campaign.intake import PreparedCampaign, of_year
+from activities.campaign.member_status import MemberOutcome
+from activities.campaign.yearly import Openings, YearContent
+from activities.files.pdf import LocalDocuments
+from activities.files.reading import FileFaults, FileText, PlainFile, bytes_of
+from activities.files.table import TABLE_BYTES_AT_MOST, whole, write
+from activities.launch import launch
+from activities.people.directory import Directory, UnknownPerson
+from activities.records.store import Store
+from activities.temporal import executions
+from activities.temporal.interceptors import priority
 from starter.boot import clients
-from starter.boot.context import Context
+from starter.boot.context import Context, opened
 from starter.boot.startup import ready
-from starter.cli.arguments import Id
+from starter.cli import start_files
+from starter.cli.arguments import AsJson, Id, RequestFile
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords, due_of, is_due
+from starter.cli.printing import note, patience, print_answer
+from starter.cli.start_files import Prepare
+from starter.config.settings import Need
+from starter.errors import Refusal
+from starter.queries import campaign_report as record
+from starter.queries.campaign_report import CampaignReport, audit_sample
 from starter.queries.lookup import show_as
+from starter.terminal.terminal import Instant, Rows
+from workflows import names
+from workflows.campaign.opening import CONTENT_MISSING
 from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.campaign import AHEAD, LATE_DAYS_AT_MOST
 from workflows.model.commands import AnyCommand, Exemption, Extension, Retry
 from workflows.model.views import CampaignShow
 
@@ -84,7 +132,7 @@ class _CampaignWords(OperationWords):
         person = getattr(wish, "person", "")
         if not person:
             return wish
-        from starter.queries.campaign_names import member_of  # noqa: PLC0415  hardly any word names a member
+        from starter.queries.campaign_report import member_of  # noqa: PLC0415  hardly any word names a member
 
         settings, shown = ready(), await show_as(CampaignShow, context, id)
         directory = clients.directory(settings, context.store) if settings.people else None
@@ -94,3 +142,369 @@ class _CampaignWords(OperationWords):
 _WORDS = _CampaignWords(Kind.CAMPAIGN)
 exempt, retry, extend, cancel = _WORDS.exempt, _WORDS.retry, _WORDS.extend, _WORDS.cancel
 replay = _WORDS.replay
+
+
+def write_table(path: Path, report: CampaignReport) -> None:
+    """With a byte order mark for spreadsheets if needed."""
+    rows = list(report.cells(report.lines))
+    plain = all("".join(cells).isascii() for cells in rows)
+    write(path, report.columns, rows, encoding="utf-8" if plain else "utf-8-sig")
+
+
+def _write_json(path: Path, report: CampaignReport) -> None:
+    with whole(path) as stream:
+        # Encoded at once: the streaming encoder is four times slower.
+        stream.write(dumps(report.plain, ensure_ascii=False) + "\n")
+
+
+def _write_page(path: Path, report: CampaignReport) -> None:
+    from starter.queries import campaign_page as page  # noqa: PLC0415  templates and a chart: tables do not wait for them
+
+    with whole(path) as stream:
+        stream.writelines(page.pieces(report))
+
+
+FORMS: Final[dict[str, Callable[[Path, CampaignReport], None]]] = {
+    ".csv": write_table,
+    ".json": _write_json,
+    ".html": _write_page,
+}
+"""Writers by file extension; each writes atomically, and raises `OSError`."""
+
+
+def _ends_in(*ends: str) -> Callable[[Any, Path | None], None]:
+    def check(_: object, file: Path | None) -> None:
+        if file is not None and file.suffix.lower() not in ends:
+            raise ValueError(f"{file} does not end in {' or '.join(ends)}: that says how it is written")
+
+    return check
+
+
+Output = Annotated[Path | None, Parameter(name=("--output", "-o"), validator=_ends_in(*FORMS))]
+Table = Annotated[Path | None, Parameter(name=("--output", "-o"), validator=_ends_in(".csv"))]
+
+
+Names = Annotated[bool, Parameter(negative="--no-names")]
+
+
+async def report(id: Id, /, *, names: Names = True, output: Output = None, json: AsJson = False) -> None:
+    """Print everybody of the campaign once, with how they stand, as CSV; of one that has ended the same for ever.
+
+    Parameters
+    ----------
+    names
+        Say who everybody is, by the columns `report_columns` of its file; what was erased says so.
+    output
+        Write it instead: FILE.csv, FILE.json, or FILE.html, one page with everything inside that prints on A4.
+    json
+        Print `{campaign{…}, counts{…}, population, changes[], lines[]}`; a line has the columns of the CSV and row,
+        department, manager, due.
+    """
+    found = await _found(id, names=names, quiet=json)
+    if output is not None:
+        await _write(FORMS[output.suffix.lower()], output, found)
+    if json:
+        print_answer(found.plain, Text(), as_json=True)
+    elif output is None:
+        record.print_table(found)
+    if not found.lines:
+        note(f"nobody was asked yet: {found.shown.says}")
+
+
+async def sample(
+    id: Id,
+    /,
+    *,
+    n: Annotated[int, Parameter(name=("--n", "-n"), validator=Number(gte=1))] = 25,
+    seed: str = "",
+    names: Names = True,
+    output: Table = None,
+    json: AsJson = False,
+) -> None:
+    """Draw some people of the campaign by chance; the same seed draws the same ones, wherever and whenever.
+
+    They stand in the order of the SHA-256 of `<seed>/<row>/<person>`, of which the first are the sample.
+
+    Parameters
+    ----------
+    n
+        How many.
+    seed
+        Any word of whoever draws; default: the id of the campaign.
+    names
+        Say who they are, as in the report.
+    output
+        Write them as FILE.csv, with the columns of the report.
+    json
+        Print `{campaign{…}, seed, n, of, order, lines[]}`.
+    """
+    found = await _found(id, names=names, quiet=json)
+    seed = seed or found.head.id
+    chosen = audit_sample(found.lines, n, seed)
+    if output is not None:
+        await _write(write_table, output, replace(found, lines=chosen))
+    told = {
+        "campaign": found.head.model_dump(mode="json"),
+        "seed": seed,
+        "n": len(chosen),
+        "of": len(found.lines),
+        "order": "SHA-256 of <seed>/<row>/<person>",
+        "lines": [found.plain_line(line) for line in chosen],
+    }
+    if output is None or json:
+        print_answer(told, _of_sample(found, chosen, seed), as_json=json)
+
+
+def _of_sample(found: record.CampaignReport, chosen: list[MemberOutcome], seed: str) -> Group:
+    who = found.names.columns
+    table = Rows("row", "person", *who, "status", "told", "acknowledged", "reason", whole=("person",))
+    for line in chosen:
+        told, acknowledged = (
+            Instant(datetime.fromisoformat(at) if at else None) for at in (line.sent_at, line.signed_at)
+        )
+        table.add(
+            str(line.row),
+            line.person,
+            *found.names.cells(line.person).values(),
+            line.status,
+            told,
+            acknowledged,
+            line.reason,
+        )
+    return Group(Text(f"{len(chosen):,} of {len(found.lines):,} people by the seed {seed}", "bold"), table)
+
+
+async def _found(id: str, *, names: bool, quiet: bool) -> record.CampaignReport:
+    settings = ready()
+    async with opened(settings) as context, patience("reading everyone's status", quiet=quiet):
+        directory = clients.directory(settings, context.store) if settings.people and names else None
+        return await record.of(context, id, names=names, directory=directory)
+
+
+async def _write(how: Callable[[Path, Any], None], path: Path, what: object) -> None:
+    try:
+        async with patience(f"writing {path}"):
+            await asyncio.to_thread(how, path, what)
+    except OSError as error:
+        raise Refusal(f"{path} cannot be written: {error.strerror}") from error
+    note(f"written: {path}")
+
+
+_MADE_UP_FOR: Final = timedelta(days=1)
+"""After an outage one look makes up for all that were missed."""
+YEARS_SHOWN: Final = 3
+
+
+@dataclass(frozen=True)
+class Yearly(Openings):
+    """A campaign file that opens each year, as it was written."""
+
+    plain: PlainFile
+
+    @classmethod
+    async def of(cls, plain: PlainFile, directory: Directory) -> Self:
+        """`FileFaults` unless it can open each year."""
+        series = yearly.series_of(plain)
+        try:
+            return cls(series, await directory.person(series.owner), plain)
+        except UnknownPerson as unknown:
+            raise plain.faults([(("owner",), str(unknown))]) from None
+
+
+class PlannedYear(Model):
+    """One opening that lies ahead; `version` is of the content that was given, None while it is missing.
+
+    `people` is how many the audience has as of today, None where nobody can tell.
+    """
+
+    year: int
+    campaign: str
+    looks_at: AwareDatetime
+    opens_at: AwareDatetime
+    opens: str
+    """On the clock of the owner."""
+    zone: str
+    given: bool
+    version: str | None
+    people: int | None
+
+
+class Scheduled(Model):
+    """The answer of `campaign schedule`."""
+
+    schedule: str
+    created: bool
+    given: int | None
+    """The year whose content was given."""
+    years: tuple[PlannedYear, ...]
+
+
+async def preview(
+    file: Yearly, store: Store, directory: Directory, now: datetime, given: int | None = None
+) -> tuple[PlannedYear, ...]:
+    """The next openings, after that of a year that was `given` late; no server is needed."""
+    first = file.first_year(now)
+    late = [given] if given and given < first else []
+    return tuple([await _planned(file, year, store, directory) for year in (*late, *range(first, first + YEARS_SHOWN))])
+
+
+async def _planned(file: Yearly, year: int, store: Store, directory: Directory) -> PlannedYear:
+    content, opens_at = await YearContent.read(store, file.series, year), file.opens_at(year)
+    document = content.file["document"] if content else {}
+    return PlannedYear(
+        year=year,
+        campaign=file.series.campaign_id(year),
+        looks_at=opens_at - AHEAD,
+        opens_at=opens_at,
+        opens=opens_at.astimezone(file.owner.tz).isoformat(timespec="minutes"),
+        zone=file.owner.zone,
+        given=content is not None,
+        version=document.get("version"),
+        people=await _people(file, year, content, directory),
+    )
+
+
+async def _people(file: Yearly, year: int, content: YearContent | None, directory: Directory) -> int | None:
+    said = content.file if content else of_year(file.plain, year).plain
+    match said.get("audience"):
+        case {"group": str(group)}:
+            return len(await directory.group(group))
+        case {"people": [*ids]}:
+            return len(ids)
+        case {"file": str(name)}:
+            try:
+                return content.people if content else population.count(file.plain.folder / name)
+            except FileFaults:
+                return None  # It is to be made yet.
+    return None
+
+
+async def give(
+    file: Yearly, year: int, context: Context, check: Prepare[PreparedCampaign], now: datetime, **known: Any
+) -> bool:
+    """Keep what a year opens with; whether it is news. `FileFaults` for what cannot open, or is last year's.
+
+    `Refusal` for a year that is over, and for other content than that with which it has opened.
+    """
+    if now > file.opens_at(year) + timedelta(days=LATE_DAYS_AT_MOST):
+        raise Refusal(f"{year} is over: what opens next is {file.first_year(now)}")
+    plain = of_year(file.plain, year)
+    prepared = await check(yearly.opening_on(plain, file.day(year, now)), now=now, **known)
+    content = YearContent.of(plain.plain, prepared, _table(plain))
+    yearly.own_edition(plain, content, await YearContent.read(context.store, file.series, year - 1))
+    before = await YearContent.read(context.store, file.series, year)
+    if before and content.once_started == before.once_started:
+        return False
+    campaign = file.series.campaign_id(year)
+    if (before and before.started) or await executions.found(context.client, Kind.CAMPAIGN.workflow_id(campaign)):
+        raise Refusal(f"{campaign} has opened already: what it opened with stays")
+    if prepared.document is not None:
+        await context.store.put_document(prepared.document)
+    await content.keep(context.store, file.series, year)
+    return True
+
+
+def _table(plain: PlainFile) -> bytes | None:
+    name = plain.plain["audience"].get("file")
+    return bytes_of(plain.folder / name, at_most=TABLE_BYTES_AT_MOST) if name else None
+
+
+async def schedule_years(file: Yearly, client: Client, given: int | None) -> bool:
+    """Make the schedule, or bring it up to date, and look at once; whether it was made.
+
+    A paused schedule looks for nothing: `Refusal` if the content of a year was given.
+    """
+    ours, id = _schedule(file), file.series.schedule_id
+    try:
+        await client.create_schedule(id, ours, trigger_immediately=True)
+    except ScheduleAlreadyRunningError:
+        handle = client.get_schedule_handle(id)
+
+        async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate:
+            ours.state = found.description.schedule.state
+            return ScheduleUpdate(ours)
+
+        await handle.update(updated)
+        if not ours.state.paused:
+            await handle.trigger()
+        elif given is not None:
+            unpause = f"temporal schedule toggle --unpause --schedule-id {id}"
+            raise Refusal(f"{id} rests: {given} does not open before it goes on (`{unpause}`)") from None
+        return False
+    return True
+
+
+def _schedule(file: Yearly) -> Schedule:
+    """A look each day as the owner's working day begins."""
+    series, begins = file.series, file.owner.working_hours[0]
+    known = [
+        SearchAttributePair(names.KIND, series.kind),
+        SearchAttributePair(names.STAGE, CONTENT_MISSING),
+        SearchAttributePair(names.REQUESTER, series.owner),
+    ]
+    daily = ScheduleCalendarSpec(hour=[ScheduleRange(begins.hour)], minute=[ScheduleRange(begins.minute)])
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            names.CAMPAIGN_OPENING,
+            series,
+            id=series.schedule_id,
+            task_queue=names.CAMPAIGN_QUEUE,
+            typed_search_attributes=TypedSearchAttributes(known),
+            static_summary=launch.summary(series.kind, series.title),
+            priority=priority(series.kind, urgent=False),
+        ),
+        spec=ScheduleSpec(calendars=[daily], time_zone_name=file.owner.zone),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.BUFFER_ONE, catchup_window=_MADE_UP_FOR),
+    )
+
+
+async def schedule(
+    file: RequestFile,
+    /,
+    *,
+    year: Annotated[int | None, Parameter(validator=Number(gte=2020, lte=2199))] = None,
+    plan: bool = False,
+    json: AsJson = False,
+) -> None:
+    """Have a campaign open each year, and give the content of a year; nothing opens with that of the year before.
+
+    Twice is harmless. `temporal schedule toggle --pause --schedule-id campaign-opening:ID` has it rest, `temporal
+    schedule delete` ends it.
+
+    Parameters
+    ----------
+    file
+        A campaign in YAML or JSON with `yearly: "12-01"`; `{year}` stands where each year's says the year.
+    year
+        Give the file, with its document and its table, as the content of this year.
+    plan
+        Only show the next three openings; needs no server.
+    json
+        Print `{schedule, created, given, years: [{year, campaign, opens_at, given, version, people}]}`.
+    """
+    settings, now = ready(Need.PEOPLE), datetime.now(UTC)
+    store = Store(settings.store_url)
+    directory = clients.directory(settings, store)
+    series = await Yearly.of((await asyncio.to_thread(FileText.read, file)).parse(), directory)
+    created = False
+    if not plan:
+        async with opened(settings) as context:
+            if year is not None:
+                catalogue = await asyncio.to_thread(clients.catalogue, settings)
+                documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+                check = partial(start_files.preparing_campaign(settings), catalogue=catalogue, documents=documents)
+                await give(series, year, context, check, now, directory=directory)
+            created = await schedule_years(series, context.client, year)
+    years = await preview(series, store, directory, now, year)
+    known = Scheduled(schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years)
+    print_answer(known, _told(known, plan=plan), as_json=json)
+
+
+def _told(known: Scheduled, *, plan: bool) -> Group:
+    what = "would be" if plan else "was made" if known.created else "is up to date"
+    table = Rows("opens", "campaign", "content", "people", whole=("campaign",))
+    for one in known.years:
+        people = "" if one.people is None else f"{one.people:,}"
+        content = Text(f"version {one.version}") if one.given else Text("missing: it waits for it", "yellow")
+        table.add(Instant(one.opens_at, weekday=True), one.campaign, content, people)
+    return Group(Text(f"The schedule {known.schedule} {what}", "bold"), table)

@@ -4,30 +4,145 @@ import asyncio
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any, Final
 
+import httpx
 from cyclopts import Parameter, Token
 from rich.console import Group
 from rich.text import Text
 
 from activities.files.reading import FileFaults
 from activities.hand_off.target_health import TargetState, address_of
+from activities.http.client import make_client
 from activities.policies.catalogue import Catalogue
 from starter.boot.context import opened
 from starter.boot.startup import ready
-from starter.cli import listening
 from starter.cli.arguments import AsJson
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.tables import state_of
+from starter.config.environment import DevStack
 from starter.config.settings import Settings
+from starter.errors import Refusal
 from starter.queries import targets as replays
-from starter.queries import targets as target_status
 from starter.queries.targets import Addresses, DeadTarget, ReplayedDead, ReplayResult, TargetLine
 from starter.terminal.terminal import Instant, Rows
 from workflows.model.base import Model
+
+EVERY: Final = 1.0
+"""Seconds between two reads of the ledger."""
+_DOWNSTREAM: Final = "downstream"
+
+
+class Call(Model):
+    """A hand-off call with the receiver's answer, or `error`."""
+
+    at: str
+    target: str
+    type: str
+    webhook_id: str
+    signed: bool
+    status: int | None
+    error: str | None
+    body: Any
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> "Call":
+        """From a ledger entry."""
+        body, headers, became = entry["body"], entry["headers"], entry.get("forwarded") or {}
+        return cls(
+            at=entry["at"],
+            target=entry["target"],
+            type=str(body.get("type", "")) if isinstance(body, dict) else "",
+            webhook_id=headers.get("webhook-id", ""),
+            signed="webhook-signature" in headers,
+            status=became.get("status"),
+            error=became.get("error") if became else "not forwarded",
+            body=body,
+        )
+
+    @property
+    def taken(self) -> bool:
+        """Whether the receiver accepted it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def stack_of(settings: Settings) -> DevStack:
+    """The selected laptop stack; raises `Refusal`."""
+    if settings.around.dev is None:
+        why = settings.around.passed_over or "start `countersign dev`, or name its folder: `countersign --dev FOLDER …`"
+        raise Refusal(f"hand-off calls are forwarded on the laptop stack only: {why}")
+    return settings.around.dev
+
+
+def secrets_of(stack: DevStack) -> Mapping[str, str]:
+    """The secret of each target that this stack signs."""
+    listed = stack.env.get("COUNTERSIGN_HANDOFF_SECRETS", "")
+    return dict(one.split("=", 1) for one in listed.split(",") if "=" in one)
+
+
+@asynccontextmanager
+async def forwarding(stack: DevStack, to: str, stop: asyncio.Event) -> AsyncIterator[AsyncIterator[Call]]:
+    """Forward calls until `stop` is set, yielding each once answered."""
+    async with make_client() as client:
+        sandbox = _Sandbox(client, stack.sandbox)
+        after = await sandbox.want(to)
+        try:
+            yield _calls(sandbox, to, after, stop)
+        finally:
+            await sandbox.end()
+
+
+async def _calls(sandbox: "_Sandbox", to: str, after: int, stop: asyncio.Event) -> AsyncIterator[Call]:
+    while not stop.is_set():
+        await _rest(stop)
+        for entry in await sandbox.ledger(after):
+            after = entry["n"]
+            if entry["type"] == _DOWNSTREAM:
+                yield Call.of(entry)
+        await sandbox.want(to)
+
+
+async def _rest(stop: asyncio.Event) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), EVERY)
+    except TimeoutError:
+        return
+
+
+class _Sandbox:
+    """The sandbox's control API; raises `Refusal`."""
+
+    def __init__(self, client: httpx.AsyncClient, base: str) -> None:
+        self._client = client
+        self._base = f"{base}/_sandbox"
+
+    async def want(self, to: str) -> int:
+        """Renew the lease; the ledger's last number."""
+        answer = await self._ask("POST", "/forward", {"to": to})
+        if answer.status_code >= 400:
+            raise Refusal(f"{to} is no address that calls could be forwarded to, such as http://127.0.0.1:3000/hooks")
+        after: int = answer.json()["after"]
+        return after
+
+    async def ledger(self, after: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = (await self._ask("GET", f"/ledger?after={after}")).json()
+        return found
+
+    async def end(self) -> None:
+        """End the lease."""
+        try:
+            await self._client.request("DELETE", f"{self._base}/forward")
+        except httpx.HTTPError:
+            return
+
+    async def _ask(self, method: str, path: str, body: object = None) -> httpx.Response:
+        try:
+            return await self._client.request(method, f"{self._base}{path}", json=body)
+        except httpx.HTTPError as error:
+            raise Refusal("the laptop stack has ended: its sandbox gives no answer") from error
 
 
 class Hurried(Model):
@@ -64,7 +179,7 @@ async def list_(
     async with opened(settings) as context:
         of_catalogue = await asyncio.to_thread(_of_catalogue, settings)
         with _bar("asking", quiet=json) as seen:
-            found = await target_status.standing(context, of_catalogue, seen)
+            found = await replays.standing(context, of_catalogue, seen)
     wanted = [row for row in found.targets if (row.dead or not dead) and (row.failing or not failing)]
     print_answer(wanted, _table(wanted), as_json=json)
     if found.unseen:
@@ -91,9 +206,9 @@ async def retry(
     settings = ready()
     async with opened(settings) as context:
         if target is not None:
-            await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
+            await replays.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
         with _bar("telling", quiet=json) as seen:
-            told = await target_status.hurry(context, target, seen)
+            told = await replays.hurry(context, target, seen)
     print_answer(
         Hurried(told=told),
         Text(f"{told:,} {'is' if told == 1 else 'are'} trying now" if told else "Nothing waits to be tried"),
@@ -137,7 +252,7 @@ async def replay(
             found = replays.all_dead(context, after, target)
             came = await replays.replay_each(found, one, lambda so_far: seen(so_far.seen))
         if target is not None and not came.seen:
-            await target_status.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
+            await replays.refuse_unknown(context, target, await asyncio.to_thread(_of_catalogue, settings))
     print_answer(came, _came(came), as_json=json)
 
 
@@ -157,20 +272,20 @@ async def listen(
     json
         Print `{at, target, type, webhook_id, signed, status, error, body}`, one line for each call.
     """
-    stack = listening.stack_of(ready())
+    stack = stack_of(ready())
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    for target, secret in listening.secrets_of(stack).items():
+    for target, secret in secrets_of(stack).items():
         note(f"calls to {target} are signed with {secret}")
-    async with listening.forwarding(stack, forward_to, stop) as calls:
+    async with forwarding(stack, forward_to, stop) as calls:
         note(f"forwarding to {forward_to}; Ctrl-C ends it")
         async for call in calls:
             print_answer(call, _call(call), as_json=json)
             sys.stdout.flush()  # Each line is flushed, for readers of a pipe.
 
 
-def _call(call: listening.Call) -> Text:
+def _call(call: Call) -> Text:
     became = f"HTTP {call.status}" if call.status is not None else f"no answer ({call.error})"
     signed = "" if call.signed else ", unsigned"
     return Text.assemble(

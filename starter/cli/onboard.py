@@ -1,32 +1,40 @@
 """`countersign onboard …`: what an owner does to a living onboarding, and to the parts of it."""
 
 import asyncio
+import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Final, Literal
 
 from cyclopts import Parameter, Token
 from rich.text import Text
+from ruamel.yaml import YAML
 
 from activities.errors import did_you_mean
 from activities.files.pdf import LocalDocuments
-from activities.files.reading import FileText
+from activities.files.reading import FileFaults, FileText
 from activities.onboarding.content import read_what
 from activities.onboarding.intake import NoSuchSigner, RestartedPart, Sources
 from activities.people.directory import UnusablePeople
 from activities.records.rows import StoragePrefix
+from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.context import Context, opened
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson, Id, RequestFile
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords
-from starter.cli.printing import print_answer
+from starter.cli.printing import note, print_answer
 from starter.config.settings import Need, Settings
-from starter.errors import Refusal
+from starter.config.values import SOURCE
+from starter.errors import Exit, Refusal
 from starter.queries.lookup import look_at, show_as
 from starter.queries.onboarding import page_link, preview_link
+from starter.web.bodies import NotReadable, parse
+from starter.web.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
+from starter.web.hooks import check_onboarding
 from workflows.kinds import Kind, WorkflowName, named
+from workflows.model.base import Model
 from workflows.model.commands import Answer, Decision, Done, PartOutcome, Unblock
 from workflows.model.onboarding import PartKind
 from workflows.model.views import OnboardingShow, PartLine
@@ -254,3 +262,68 @@ async def preview(
     print_answer(
         made, Text(f"What the {view} sees of {made.id}, until {made.until:%H:%M} UTC:"), as_json=json, link=made.link
     )
+
+
+_WIDTH: Final = 10_000
+
+
+class Mapped(Model):
+    """The answer of `onboard map`; no id if the mapping skips the event."""
+
+    id: str | None = None
+    file: Mapping[str, Any] | None = None
+    faults: tuple[str, ...] = ()
+
+
+async def map_deal(sample: RequestFile, /, *, source: str, json: AsJson = False) -> Exit:
+    """Print the onboarding file that some JSON of a source would become, and what is wrong with it; nothing is started.
+
+    Parameters
+    ----------
+    sample
+        What the source would send; `-` reads standard input.
+    source
+        Its name: the mapping is `<source>.yaml` in COUNTERSIGN_HOOK_MAPPINGS.
+    json
+        Print `{id, file, faults}`.
+    """
+    settings = ready(Need.PEOPLE)
+    taken = await asyncio.to_thread(_taken, settings, source, sample)
+    if taken is None:
+        print_answer(Mapped(), Text("no onboarding: the mapping's when lets this event pass by"), as_json=json)
+        return Exit.DONE
+    faults = await _faults(settings, taken)
+    if json:
+        print_answer(Mapped(id=taken.id, file=taken.file.plain, faults=faults), "", as_json=True)
+    else:
+        _write(taken.file.plain)
+        note("\n".join(faults) or f"right: it would be started as {taken.id}")
+    return Exit.REFUSED if faults else Exit.DONE
+
+
+def _taken(settings: Settings, source: str, sample: str) -> MappedOnboarding | None:
+    if settings.hook.mappings is None:
+        raise Refusal("COUNTERSIGN_HOOK_MAPPINGS: is missing")
+    if not SOURCE.fullmatch(source):
+        raise Refusal("--source: a source has at most 20 of a-z, 0-9 and '_'")
+    mapping = SourceMapping.read(settings.hook.mappings, source)
+    try:
+        return mapping.file_of(parse(FileText.read(sample).text.encode()))
+    except (NotReadable, MappingFailed) as refused:
+        raise Refusal(f"{sample}: {refused}") from None
+
+
+async def _faults(settings: Settings, taken: MappedOnboarding) -> tuple[str, ...]:
+    try:
+        await check_onboarding(settings, clients.directory(settings, Store(settings.store_url)), taken.file)
+    except FileFaults as faults:
+        return tuple(map(str, faults.faults))
+    return ()
+
+
+def _write(plain: object) -> None:
+    """A valid file: lines are not broken at the terminal's width."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style, yaml.width = False, _WIDTH
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.dump(plain, sys.stdout)

@@ -20,12 +20,12 @@ from starter.cli.arguments import AsJson, Picture, RequestFile
 from starter.cli.printing import note, print_answer
 from starter.config.settings import Need, Settings
 from starter.errors import Refusal
-from starter.plan import calendar, comparison
+from starter.plan import calendar
+from starter.plan import calendar as comparison
 from starter.plan import campaign as audiences
 from starter.plan import onboarding as journey
-from starter.plan.calendar import Branch, RequestPlan
+from starter.plan.calendar import Branch, ChangeKindOfAction, Difference, RequestPlan, ScheduleChange
 from starter.plan.campaign import CampaignPlan, NotedRow
-from starter.plan.comparison import ChangeKindOfAction, Difference, ScheduleChange
 from starter.plan.onboarding import OnboardingPlan
 from starter.plan.picture import WeekPicture, calendar_of, calendar_with, plan_picture
 from starter.queries.fast_forward import span

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.boot.context import Context, opened

@@ -10,7 +10,7 @@ from rich.console import Group
 from activities.files.reading import FileFaults
 from activities.files.table import Table
 from activities.launch import launch as path
-from activities.signature.intake import prepare_request
+from activities.launch.request_file import prepare_request
 from starter.boot.context import Context, opened
 from starter.boot.startup import ready
 from starter.cli import start_files as campaigns

@@ -22,16 +22,16 @@ from activities.files.reading import Fault, FileFaults, FileText, PlainFile, wri
 from activities.files.table import Table, write
 from activities.files.yaml_lines import FieldMark, FieldPath, Parsed, YamlFlaw
 from activities.launch import launch
+from activities.launch import task_file as task_intake
+from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.onboarding import intake
 from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
 from activities.people.directory import Directory, UnusablePeople
 from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
-from activities.signature.intake import PreparedRequest, prepare_request
-from activities.task import intake as task_intake
 from starter.boot import clients
 from starter.boot.context import Context
-from starter.boot.refusals import REFUSALS
+from starter.boot.exits import REFUSALS
 from starter.cli import bulk_notice
 from starter.config.settings import Settings
 from starter.errors import Refusal

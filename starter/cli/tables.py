@@ -35,7 +35,7 @@ from workflows.model.views import (
 )
 
 if TYPE_CHECKING:
-    from activities.signature.intake import PreparedRequest
+    from activities.launch.request_file import PreparedRequest
     from starter.cli.bulk_notice import NoticesOf
     from starter.cli.start_files import StartAnswer, StartOutcome
     from starter.queries.lists import RequestLine

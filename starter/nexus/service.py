@@ -40,19 +40,19 @@ from temporalio.nexus import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.files.pdf import check_pdf
 from activities.files.reading import TOLD_AT_MOST, Fault, FileFaults, PlainFile
 from activities.files.yaml_lines import FieldPath, Parsed
 from activities.launch import launch
 from activities.launch.intake import maps
 from activities.launch.launch import BrokenOff, IdTaken, Starter
+from activities.launch.request_file import RequestFile, prepare_request
 from activities.onboarding.content import KeptDocuments
 from activities.people.directory import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from activities.signature.intake import RequestFile, prepare_request
 from activities.temporal import executions
 from activities.temporal.commands import send_command
 from activities.temporal.executions import RunStatus

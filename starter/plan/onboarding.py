@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
-from activities.calendar.wall_clock import after, in_words
+from activities.calendar.calendar import after, in_words
+from activities.launch.request_file import PreparedRequest
+from activities.launch.task_file import PreparedTask
 from activities.onboarding.intake import PreparedOnboarding
 from activities.people.directory import Directory
 from activities.schedule.planner import PolicyPlanner
-from activities.signature.intake import PreparedRequest
-from activities.task.intake import PreparedTask
 from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
 from starter.plan.rehearsal import Happening, Rehearsal
 from workflows.follow_up.input import planning_of

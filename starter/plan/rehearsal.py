@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
-from activities.calendar.wall_clock import after, in_words
+from activities.calendar.calendar import after, in_words
 from activities.core_signature.signers import CoreStandIns
 from activities.people.directory import Directory
 from activities.schedule.planner import PolicyPlanner

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks, serial_of
 from activities.people.ids import position_of
 from activities.records.store import Store

@@ -15,8 +15,7 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.common import Priority
 from temporalio.service import RPCError
 
-from activities.documents.errors import StoreFailure
-from activities.errors import did_you_mean
+from activities.errors import StoreFailure, did_you_mean
 from activities.hand_off.target_health import FAILING_FROM, KnownTarget, TargetCondition, TargetState
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store

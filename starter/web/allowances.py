@@ -9,7 +9,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from starter.web.connections import holder_of
+from starter.web.serving import holder_of
 
 BUCKETS_AT_MOST: Final = 10_000
 """Of each kind; the least recently used is dropped."""

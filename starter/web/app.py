@@ -35,7 +35,6 @@ from starter.temporal import connection as temporal
 from starter.temporal import rates as pace
 from starter.web.bodies import CallCounter
 from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
-from starter.web.connections import raise_descriptors
 from starter.web.desk.desk import make_desk
 from starter.web.devices import DeviceReceiver
 from starter.web.forms import FormGuard
@@ -45,7 +44,7 @@ from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
 from starter.web.rendering import Brand
-from starter.web.serving import listening
+from starter.web.serving import listening, raise_descriptors
 from starter.web.view_reader import ViewReader
 from workflows.kinds import referred
 from workflows.model.commands import AnyCommand

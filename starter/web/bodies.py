@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.types import Receive
 from temporalio.common import MetricMeter
 
-from starter.web.connections import Capacity, Occupancy
+from starter.web.serving import Capacity, Occupancy
 
 BODY_SECONDS: Final = 5.0
 SMALL: Final = 16 * 1024

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.files.fields import DeviceToken
 from activities.people.devices import Devices, TooMany
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson

@@ -23,11 +23,12 @@ from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.launch import launch
+from activities.launch import task_file as intake
 from activities.onboarding.intake import PreparedOnboarding, fingerprint_of, prepare_onboarding
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.language import phrase
@@ -35,7 +36,6 @@ from activities.people.reader import language_of
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from activities.task import intake
 from activities.temporal import executions
 from starter.boot import clients
 from starter.config.settings import Settings

@@ -10,7 +10,7 @@ from typing import Final, Generic, TypeVar
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.records.cover_sheet import CoverSheet, TaskCover
 from activities.records.store import Store
 from starter.boot.context import Context

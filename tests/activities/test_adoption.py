@@ -20,6 +20,7 @@ from activities.core_signature.signers import SignerSnapshots
 from activities.core_signature.signing_page import SigningState, signing_page
 from activities.core_signature.wire import WireDocument
 from activities.files.reading import FileFaults, FileText
+from activities.launch.request_file import prepare_request
 from activities.people.file_directory import FileDirectory
 from activities.people.ids import stands_in_full
 from activities.policies.catalogue import Catalogue
@@ -27,7 +28,6 @@ from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.pages import GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
 from activities.reconciliation.service import ADOPTED_AT_MOST
 from activities.records.rows import StoragePrefix
-from activities.signature.intake import prepare_request
 from deploy.sandbox.faults import ArmedFault, FaultKind
 from tests.activities.core_signature.conftest import arm, calls
 from tests.activities.core_signature.requests import PDF

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.calendar.wall_clock import after, before, length, start_of_day
+from activities.calendar.calendar import after, before, length, start_of_day
 from activities.files.fields import zones
 from activities.people.person import Absence, Person
 from activities.schedule.open_hours import OpenHours, OpenSlot

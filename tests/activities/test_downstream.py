@@ -22,8 +22,8 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities.hand_off import http_call as downstream
 from activities.hand_off.http_call import CALLS_AT_ONCE, HttpTargets, HttpTargetsConfig, _Places
-from activities.http.addresses import Guard
 from activities.http.client import make_client
+from activities.http.transport import Guard
 from deploy.sandbox.server import running
 from deploy.sandbox.settings import SandboxSettings
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, SHORT, arm_always, calls_of

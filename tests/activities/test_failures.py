@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.documents.errors import DocumentMissing, RecordConflict, StoreAway
+from activities.errors import DocumentMissing, RecordConflict, StoreAway
 from activities.http.client import Cause, ServiceFailure
 from activities.people.directory import DirectoryAway, UnknownPerson
 from activities.temporal.failures import failing_as_application_errors, to_application_error

@@ -18,13 +18,13 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.hand_off import service as handoff
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
 from activities.hand_off.target_health import KnownTarget, TargetCondition, TargetState, address_of
-from activities.http.addresses import Guard
 from activities.http.client import make_client
+from activities.http.transport import Guard
 from activities.notifications.service import NotificationService
 from activities.people.file_directory import FileDirectory
 from activities.records.rows import StoragePrefix

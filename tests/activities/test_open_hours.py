@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from activities.calendar.working_days import known_calendar, public_holidays, weekdays
+from activities.calendar.calendar import known_calendar, public_holidays, weekdays
 from activities.people.person import Absence
 from activities.schedule.open_hours import OpenHours, OpenSlot
 from tests.activities.book import somebody

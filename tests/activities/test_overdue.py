@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.calendar.wall_clock import after
+from activities.calendar.calendar import after
 from activities.policies.catalogue import Catalogue
 from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import AMSTERDAM, BOOK, SINCE, Book, dropped, lines, plan, planning, somebody

@@ -17,7 +17,8 @@ from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-
 from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
 from activities.documents import objects
-from activities.documents.errors import (
+from activities.documents.objects import SWEPT_AT_MOST, UNFINISHED
+from activities.errors import (
     DocumentDamaged,
     DocumentMissing,
     RecordConflict,
@@ -25,10 +26,8 @@ from activities.documents.errors import (
     StoreFailure,
     TextDamaged,
 )
-from activities.documents.objects import SWEPT_AT_MOST, UNFINISHED
 from activities.records.rows import StoragePrefix
-from activities.records.store import AMENDMENTS_AT_ONCE, REMEMBERED_AT_MOST, Store, device_hash
-from activities.records.texts import Reference
+from activities.records.store import AMENDMENTS_AT_ONCE, REMEMBERED_AT_MOST, Reference, Store, device_hash
 
 MSA = StoragePrefix.of_request("msa-0042")
 R = StoragePrefix.of_request("r")

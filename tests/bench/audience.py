@@ -31,7 +31,7 @@ from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from starter.cli.campaign_report import FORMS
+from starter.cli.campaign import FORMS
 from starter.queries.campaign import CampaignPicture
 from starter.queries.campaign_report import made
 from tests.bench.table import surroundings

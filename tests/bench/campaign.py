@@ -29,7 +29,7 @@ from activities.campaign.batch import request_of
 from activities.temporal import executions as runs
 from starter.boot import processes as modules
 from starter.cli import start_files as requests
-from starter.cli.campaign_report import FORMS
+from starter.cli.campaign import FORMS
 from tests.bench import campaign_floor, processor_time
 from tests.bench.history import NotAsAsked
 from tests.bench.table import surroundings

@@ -18,7 +18,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
-from starter.cli.campaign_report import FORMS
+from starter.cli.campaign import FORMS
 from starter.queries import campaign_report as report
 from starter.queries.campaign_report import CampaignReport
 from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from activities.launch.task_file import PreparedTask
 from activities.people.ids import stands_in_full
 from activities.policies.catalogue import Catalogue
-from activities.task.intake import PreparedTask
 from starter.boot.context import opened
 from starter.cli import start_files as requests
 from starter.config import settings

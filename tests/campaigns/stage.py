@@ -32,7 +32,7 @@ from activities.campaign.yearly import CampaignYearsService
 from activities.files.reading import FileText
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
-from activities.http.addresses import Guard
+from activities.http.transport import Guard
 from activities.launch import launch as path
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue

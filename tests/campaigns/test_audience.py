@@ -16,7 +16,7 @@ from activities.campaign.member_status import MemberOutcome, MemberStatuses, Ope
 from activities.campaign.service import CampaignPeopleService
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from starter.queries.campaign_people import ManagedMembers
+from starter.queries.campaign import ManagedMembers
 from tests.campaigns.stage import SECRET, Company, a_file, staff
 from tests.campaigns.test_bounds import NOW, Ahead, a_course
 from tests.campaigns.test_curve import some_show

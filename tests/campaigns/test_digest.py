@@ -9,7 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.campaign.member_status import MemberOutcome, MemberStatus
 from activities.campaign.service import CampaignPeopleService, ManagerDigest, missing_by_manager
-from starter.queries import campaign_people as people
+from starter.queries import campaign as people
 from tests.campaigns.stage import Company, a_file, staff
 from tests.campaigns.test_faults import AllOpen
 from tests.workflows.fakes import FakePushService, FakeSignatureService

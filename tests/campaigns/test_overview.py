@@ -10,8 +10,7 @@ import pytest
 from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
 from starter.cli import tables as showing
 from starter.cli.tables import of_list
-from starter.queries.campaign import CampaignOverview, overview
-from starter.queries.campaign_people import MissingPeople
+from starter.queries.campaign import CampaignOverview, MissingPeople, overview
 from starter.queries.lists import RequestLine
 from starter.terminal.terminal import Terminal
 from tests.campaigns.test_curve import OPENS, day, some_lines, some_show

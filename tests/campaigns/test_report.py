@@ -18,14 +18,13 @@ from activities.files.reading import FileFaults
 from activities.files.table import Table
 from starter.boot.context import Context
 from starter.cli.arguments import failed_or_person
-from starter.cli.campaign_report import FORMS as WRITERS
-from starter.cli.campaign_report import write_table
+from starter.cli.campaign import FORMS as WRITERS
+from starter.cli.campaign import write_table
 from starter.errors import Refusal
 from starter.queries import campaign_page as page
 from starter.queries import campaign_report as report
 from starter.queries import campaign_report as sample
-from starter.queries.campaign_names import member_of
-from starter.queries.campaign_report import COLUMNS, CampaignReport
+from starter.queries.campaign_report import COLUMNS, CampaignReport, member_of
 from tests.campaigns.stage import OWNER, Campaigns, Company, a_file, campaign, staff
 from tests.campaigns.test_curve import some_show
 from tests.servers import time_skipping

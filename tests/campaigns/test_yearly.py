@@ -34,8 +34,8 @@ from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions as runs
 from starter.boot.context import Context
-from starter.cli import campaign_schedule as scheduling
-from starter.cli.campaign_schedule import Yearly
+from starter.cli import campaign as scheduling
+from starter.cli.campaign import Yearly
 from starter.cli.doctor.health import PartHealth, fine
 from starter.cli.doctor.temporal import yearly_campaigns
 from starter.errors import Refusal

@@ -13,8 +13,8 @@ from typing import Any, Final, TypeVar
 
 from temporalio.client import WorkflowHandle
 
+from activities.launch.request_file import PreparedRequest
 from activities.people.file_directory import FileDirectory
-from activities.signature.intake import PreparedRequest
 from deploy.local.folder import DataFolder, FolderState
 from deploy.local.processes import Program, RunningProgram
 from deploy.local.stack import Stack, plan

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from activities.hand_off.events import Personal, PersonalAnswer, PersonalTitle, people_in
+from activities.hand_off.http_call import Personal, PersonalAnswer, PersonalTitle, people_in
 from workflows.kinds import Kind
 from workflows.model.hand_off import (
     EscalatedRequest,

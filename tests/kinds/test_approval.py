@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from temporalio.worker import Worker
 
 import tests.kinds.approval.everywhere  # noqa: F401
-from activities.hand_off.events import Events
+from activities.hand_off.http_call import Events
 from activities.launch import launch
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.notifications.message import compose

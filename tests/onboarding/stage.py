@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 from activities.files.reading import FileText
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
-from activities.http.addresses import Guard
+from activities.http.transport import Guard
 from activities.launch import launch as path
 from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
 from activities.onboarding.service import OnboardingPartsService

@@ -25,12 +25,12 @@ from temporalio.testing import TimeSkipper
 
 from activities.files.reading import FileText
 from activities.launch import launch as path
+from activities.launch.request_file import PreparedRequest, prepare_request
+from activities.launch.task_file import PreparedTask, prepare_task
 from activities.onboarding.content import OnboardingContent, keep_part
 from activities.onboarding.service import OnboardingPartsService
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
-from activities.signature.intake import PreparedRequest, prepare_request
-from activities.task.intake import PreparedTask, prepare_task
 from activities.temporal import executions as runs
 from activities.temporal.executions import RunStatus
 from tests.campaigns.test_real import deleted

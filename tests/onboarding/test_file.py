@@ -9,6 +9,7 @@ import pytest
 
 from activities.campaign import population as rows
 from activities.files.reading import FileFaults, FileText
+from activities.launch.request_file import prepare_request
 from activities.onboarding.file import (
     COLLEAGUES_AT_MOST,
     ID_AT_MOST,
@@ -18,7 +19,6 @@ from activities.onboarding.file import (
 )
 from activities.onboarding.intake import asked
 from activities.policies.catalogue import Catalogue
-from activities.signature.intake import prepare_request
 from tests.activities.requests.papers import SECRET, in_full
 from tests.onboarding.stage import AGREEMENTS, DETAILS, LIVE, OWNER, SET_UP, WHOLE, House, a_file, an_agreement
 from workflows.model.notifications import QUIET_AT_MOST

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from activities.files.reading import FileFaults
-from activities.task.intake import PEOPLE_AT_MOST
+from activities.launch.task_file import PEOPLE_AT_MOST
 from tests.faults.floods import CROWDED, MORE_THAN_A_RUN_TAKES
 from tests.onboarding.stage import AGREEMENTS, CUSTOMER, OWNER, PEOPLE, SET_UP, ZONE, House, a_file, onboarding
 from tests.servers import real_server

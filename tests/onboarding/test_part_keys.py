@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.files.reading import FileFaults
+from activities.launch.request_file import RequestFile
+from activities.launch.task_file import TaskFile
 from activities.onboarding.intake import PreparedOnboarding
-from activities.signature.intake import RequestFile
-from activities.task.intake import TaskFile
 from tests.onboarding.stage import CUSTOMER, OWNER, House, a_file, an_agreement, onboarding
 
 IN_FULL = {"name": "Zoë Ek", "email": "zoe@elsewhere.example", "zone": "Europe/Stockholm"}

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.sandbox import pdf
+from deploy.sandbox import lifecycle as pdf
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.settings import SandboxSettings
 from tests.plain_http import plain_client

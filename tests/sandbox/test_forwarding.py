@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from deploy.sandbox.forwarding import LEASE
 from deploy.sandbox.server import RunningSandbox, running, serving
 from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.world import LEASE
 
 HEADERS = {"webhook-id": "msg_1", "webhook-timestamp": "1796376600", "webhook-signature": "v1,abc", "x-other": "no"}
 BODY = b'{"type": "ping",  "data": {}}'

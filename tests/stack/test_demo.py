@@ -18,8 +18,7 @@ from rich.console import Console
 import deploy
 from deploy.demo import telling as folders
 from deploy.demo.scene import HtmlPage
-from deploy.demo.story import STORY
-from deploy.demo.telling import DemoTold, StepTold, StoryReport, verdict
+from deploy.demo.telling import STORY, DemoTold, StepTold, StoryReport, verdict
 from deploy.local.folder import DataFolder
 from starter.boot import processes as modules
 from starter.errors import Exit, Refusal

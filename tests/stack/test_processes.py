@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local import launcher
 from deploy.local.processes import Probe, Program, RunningProgram, StackFailure, answers, written
-from deploy.local.running import make_current
+from deploy.local.stack import make_current
 from starter.boot import processes as modules
 from tests.stack.laptop import eventually
 

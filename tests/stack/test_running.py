@@ -14,8 +14,7 @@ import pytest
 
 from deploy.local.folder import DataFolder
 from deploy.local.processes import Program, StackFailure, written
-from deploy.local.running import REVIVED_AT_MOST, RunningStack, in_one_line
-from deploy.local.stack import Stack
+from deploy.local.stack import REVIVED_AT_MOST, RunningStack, Stack, in_one_line
 from starter.errors import Refusal
 
 DILIGENT = """

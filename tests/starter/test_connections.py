@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from starter.config.values import Bind
 from starter.web.app import make_app, receiver_routes
-from starter.web.connections import (
+from starter.web.serving import (
     CONNECTIONS_AT_MOST,
     DESCRIPTORS_KEPT,
     LOGGED_EVERY,
@@ -26,8 +26,8 @@ from starter.web.connections import (
     Capacity,
     Occupancy,
     capacity_within,
+    listening,
 )
-from starter.web.serving import listening
 from tests.plain_http import plain_client
 from tests.starter.paging import phone
 from tests.starter.receiving import JSON, PATH, RecordingSignals, encoded, receiver, said

@@ -16,8 +16,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.people import GROUP_AT_MOST
-from activities.http.addresses import Guard
 from activities.http.client import make_client
+from activities.http.transport import Guard
 from activities.people.devices import KnownDevice
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person

@@ -9,8 +9,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
-from activities.http.addresses import Guard
 from activities.http.client import Service, make_client
+from activities.http.transport import Guard
 from starter.telemetry.spans import traced_http
 from tests.starter.test_telemetry import answering
 from workflows.model.policy import Target

@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.testing import ActivityEnvironment
 
 from starter.telemetry import logs
-from starter.telemetry.log_redaction import redacted
+from starter.telemetry.logs import redacted
 
 
 @pytest.fixture

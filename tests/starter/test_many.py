@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from activities.files.reading import FileFaults
 from activities.files.table import Table
-from activities.signature.intake import prepare_request
+from activities.launch.request_file import prepare_request
 from starter.boot import processes as modules
 from starter.cli import start_files as many
 from starter.config.settings import load

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from activities.files.reading import FileText
+from activities.launch.request_file import prepare_request
 from activities.policies.catalogue import Catalogue
-from activities.signature.intake import prepare_request
 from starter.cli.new import written
 from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, Desk
 from tests.markdown import ROOT

@@ -11,8 +11,8 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import TOLD_AT_MOST, FileFaults
+from activities.launch.request_file import RequestFile, SignerEntry, prepare_request
 from activities.policies.policy_file import EscalationLayer, PolicyLayer
-from activities.signature.intake import RequestFile, SignerEntry, prepare_request
 from starter.cli.doctor.health import PartHealth
 from starter.cli.doctor.temporal import nexus
 from starter.nexus import contract

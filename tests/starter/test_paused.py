@@ -17,7 +17,7 @@ from deploy.rollout import rehearse
 from starter.boot.context import Context
 from starter.cli import start_files as requests
 from starter.errors import Refusal
-from starter.plan.comparison import compare
+from starter.plan.calendar import compare
 from starter.queries import commands as wishes
 from starter.queries import lists as pages
 from starter.queries.fast_forward import forward

@@ -3,7 +3,7 @@
 import asyncio
 
 from starter.web.bodies import BodyFault, IncomingBodies
-from starter.web.connections import Capacity
+from starter.web.serving import Capacity
 from tests.starter.receiving import Stalling
 
 

@@ -8,8 +8,8 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import FileFaults
+from activities.launch.request_file import PreparedRequest
 from activities.policies.cascade import Resolved
-from activities.signature.intake import PreparedRequest
 from starter.boot.context import Context, opened
 from starter.cli import start_files as requests
 from starter.config.settings import load

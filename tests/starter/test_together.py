@@ -9,11 +9,11 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
+from activities.launch.request_file import PreparedRequest
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
 from activities.people.reader import Reader
 from activities.policies.cascade import Resolved
-from activities.signature.intake import PreparedRequest
 from starter.cli import bulk_notice as together
 from starter.cli.bulk_notice import NoticesOf
 from tests.activities.book import somebody

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import holidays
 import pytest
 
-from activities.calendar.working_days import public_holidays
+from activities.calendar.calendar import public_holidays
 from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import Book, somebody
 from tests.servers import time_skipping

@@ -19,8 +19,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.files.reading import FileFaults
-from activities.hand_off.events import ping
-from activities.hand_off.http_call import HttpTargets
+from activities.hand_off.http_call import HttpTargets, ping
 from activities.hand_off.people import too_many
 from activities.http.client import make_client
 from activities.people.directory import Directory, DirectoryFailure

@@ -17,7 +17,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.http.rate_limit import Urgency
 from activities.records.store import Store
 from activities.temporal import executions

@@ -15,9 +15,16 @@ from activities.campaign.member_status import MemberOutcome, by, worst_first
 from activities.campaign.population import owners_day
 from activities.notifications.links import at_desk
 from activities.people.language import Language
-from starter.queries.campaign import CampaignPicture, pictured
+from starter.queries.campaign import (
+    SHOWN_AT_MOST,
+    CampaignPicture,
+    ManagedMembers,
+    MissingMember,
+    MissingPeople,
+    looked_at,
+    pictured,
+)
 from starter.queries.campaign_page import campaign_chart
-from starter.queries.campaign_people import SHOWN_AT_MOST, ManagedMembers, MissingMember, MissingPeople, looked_at
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
 from starter.web.actions import ActorRole

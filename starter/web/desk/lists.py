@@ -18,7 +18,7 @@ from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
 from starter.errors import Refusal
 from starter.queries import lists
-from starter.queries.campaign_people import SoFar, so_far
+from starter.queries.campaign import SoFar, so_far
 from starter.queries.filters import SETTLED, Wanted
 from starter.queries.lists import RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from temporalio.service import RPCError
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.files.reading import FileFaults
 from activities.notifications.links import at_desk, named_at_desk
 from activities.people.directory import DirectoryFailure

@@ -35,8 +35,7 @@ from activities.people.reader import Reader
 from activities.records.store import Store
 from starter.temporal.connection import TemporalRefused
 from starter.web.allowances import Buckets, Rate
-from starter.web.connections import Addresses, holder_of
-from starter.web.serving import peer_of
+from starter.web.serving import Addresses, holder_of, peer_of
 from workflows import names
 from workflows.model.sign_in import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
 

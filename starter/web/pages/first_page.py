@@ -6,7 +6,7 @@ from typing import Final
 
 import structlog
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.records.cover_sheet import CoverSheet
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 
-from activities.calendar.wall_clock import at_clock
+from activities.calendar.calendar import at_clock
 from activities.notifications.words import isolated
 from activities.people.language import Language, phrase
 from activities.people.person import Person

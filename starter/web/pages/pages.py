@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Route
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.signers import SignerSnapshots
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
 from activities.notifications.links import LinkContent, LinkUse, SigningLinks, beside
 from activities.people.directory import Directory

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from starlette.requests import Request
 
-from activities.documents.errors import StoreFailure
+from activities.errors import StoreFailure
 from activities.notifications.links import FIRST_SERIAL, BadLink, LinkContent, LinkUse, SigningLinks, Through
 from activities.people.directory import COLLEAGUES_AT_MOST, Directory, DirectoryFailure, Office
 from activities.people.language import Language, phrase
@@ -17,8 +17,7 @@ from activities.people.person import Person
 from activities.people.reader import Reader
 from activities.records.cover_sheet import CoverSheet
 from activities.records.rows import StoragePrefix
-from activities.records.store import Store
-from activities.records.texts import Reference
+from activities.records.store import Reference, Store
 from starter.web.actions import Action
 from starter.web.allowances import Allowances
 from starter.web.screens import (

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.calendar.wall_clock import after, before, share
+from activities.calendar.calendar import after, before, share
 from tests.activities.book import AMSTERDAM
 
 

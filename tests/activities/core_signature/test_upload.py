@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.core_signature import orders
 from activities.core_signature.client import PIECE, CoreSignatureClient, Upload
-from activities.documents.errors import DocumentDamaged
+from activities.errors import DocumentDamaged
 from activities.http.rate_limit import RateLimiter
 from activities.records.store import Store
 from activities.temporal.failures import passing_failure

@@ -13,9 +13,9 @@ from ruamel.yaml import YAML
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
 from activities.launch.intake import KnownPersons, closing_times, maps
+from activities.launch.request_file import RequestChecks, RequestFile, persons_named
 from activities.people.person import PeopleFile, PeopleKnown
 from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
-from activities.signature.intake import RequestChecks, RequestFile, persons_named
 from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
 
 PEOPLE_PLAIN: Any = YAML(typ="safe").load(

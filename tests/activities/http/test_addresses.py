@@ -9,8 +9,8 @@ from ipaddress import ip_address, ip_network
 import httpx
 import pytest
 
-from activities.http.addresses import LOOKUPS_AT_ONCE, AddressRefused, Guard, Resolve, is_public
 from activities.http.client import make_client
+from activities.http.transport import LOOKUPS_AT_ONCE, AddressRefused, Guard, Resolve, is_public
 
 PUBLIC = "93.184.216.34"
 IANA_SPECIAL_PURPOSE = (

@@ -7,7 +7,7 @@ from typing import Any
 import httpcore
 import pytest
 
-from activities.http.network import _Connections
+from activities.http.transport import _Connections
 
 
 class Stream(httpcore.AsyncNetworkStream):

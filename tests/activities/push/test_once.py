@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.core_signature.service import CoreSignatureService
-from activities.documents.errors import StoreAway
+from activities.errors import StoreAway
 from activities.notifications import phones as limiter
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.outbound_mail import SendOnce

@@ -12,8 +12,8 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
-from activities.http.addresses import Guard
 from activities.http.client import make_client
+from activities.http.transport import Guard
 from activities.notifications import phones as limiter
 from activities.notifications.service import NotificationService
 from activities.people.file_directory import FileDirectory

@@ -12,11 +12,11 @@ from ruamel.yaml import YAML
 
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
+from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.people.file_directory import FileDirectory
 from activities.people.ids import id_of_address
 from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
-from activities.signature.intake import PreparedRequest, prepare_request
 
 NOW: Final = datetime(2026, 11, 2, 9, tzinfo=UTC)
 PDF: Final = b"%PDF-1.7\n% a document\n"

@@ -14,10 +14,10 @@ from temporalio.worker import Worker
 
 from activities.files.reading import FileFaults, FileText
 from activities.launch.launch import IdTaken, NotItsOwn, start
+from activities.launch.request_file import prepare_request
 from activities.people.directory import DirectoryFailure
 from activities.records.rows import StoragePrefix
-from activities.records.texts import Reference
-from activities.signature.intake import prepare_request
+from activities.records.store import Reference
 from tests.activities.requests.papers import NOW, PDF, REQUEST, Desk, faults, given, in_full
 from tests.activities.requests.waiting_request import WaitingRequest
 from tests.activities.test_store import whole

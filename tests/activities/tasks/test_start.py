@@ -12,9 +12,9 @@ from temporalio.client import Client
 
 from activities.files.reading import FileFaults, FileText
 from activities.launch.launch import IdTaken, start
+from activities.launch.task_file import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST, PreparedTask, prepare_task
 from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
-from activities.task.intake import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST, PreparedTask, prepare_task
 from tests.activities.requests.papers import NOW, PEOPLE, Desk, given, in_full
 from tests.markdown import ROOT
 from workflows.model.subject import AnswerField, Participant, Role

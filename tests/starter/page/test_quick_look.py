@@ -12,11 +12,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 import starter
 from activities.core_signature.signing_page import SigningPage, SigningState
+from activities.launch.task_file import PreparedTask
 from activities.policies.catalogue import Catalogue
 from activities.records.cover_sheet import CoverSheet
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from activities.task.intake import PreparedTask
 from starter.config.values import PayloadKey
 from starter.temporal.codec import data_converter
 from starter.web.status import signing_page_of_view

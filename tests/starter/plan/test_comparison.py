@@ -9,7 +9,7 @@ import pytest
 from activities.records.store import Store
 from starter.boot import context
 from starter.errors import Refusal
-from starter.plan.comparison import ChangeKindOfAction, Difference, compare
+from starter.plan.calendar import ChangeKindOfAction, Difference, compare
 from tests.activities.requests.papers import Desk
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, story

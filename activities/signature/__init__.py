@@ -1,1 +1,0 @@
-"""Signature requests: the request file, and the workflow's input made of it."""

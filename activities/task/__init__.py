@@ -1,1 +1,0 @@
-"""Tasks: the task file, and the workflow's input made of it."""
