@@ -1,7 +1,6 @@
 """A prompt at which commands are typed: each runs in a process of its own, forked from one that has imported our house.
 
-What a command costs is for the most part its imports; that they are few is what tests/starter/test_cli.py sees to, in
-processes that are really fresh.
+A command's cost is mostly its imports; tests/starter/cli/test_cli.py counts them in fresh processes.
 """
 
 import atexit

@@ -22,7 +22,7 @@ from deploy.sandbox.settings import SandboxSettings
 from starter.boot import clients
 from starter.config.settings import load
 from tests.activities.core_signature.requests import PDF
-from tests.activities.push.stage import delivery, entries, notice
+from tests.activities.notifications.stage import delivery, entries, notice
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
 from workflows.kinds import Kind

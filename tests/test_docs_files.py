@@ -29,7 +29,7 @@ from activities.policies.policy_file import (
     Trigger,
 )
 from activities.records.store import Store
-from tests.activities.requests.papers import NOW, PDF
+from tests.activities.launch.papers import NOW, PDF
 from tests.markdown import ROOT, Block, Row, blocks, table
 from workflows.model.policy import Overdue
 

@@ -25,7 +25,7 @@ from starter.boot.context import Context
 from starter.queries.filters import Lateness, Wanted
 from tests.faults.town import eventually
 from tests.servers import real_server
-from tests.starter.desk.office import REQUESTER, office
+from tests.starter.web.desk.office import REQUESTER, office
 from workflows import names
 from workflows.kinds import Kind
 

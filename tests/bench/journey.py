@@ -16,8 +16,8 @@ from starter.config.values import Bind
 from starter.web.app import make_app
 from starter.web.serving import listening
 from tests.plain_http import plain_client
-from tests.starter.paging import FIRST, phone
-from tests.starter.test_journey_pages import ACME, shown
+from tests.starter.web.pages.test_journey_pages import ACME, shown
+from tests.starter.web.paging import FIRST, phone
 from workflows.model.views import Shown
 
 PAGES: Final = 200

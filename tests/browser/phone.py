@@ -9,7 +9,7 @@ from typing import Any, Final
 from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, expect
 
 from starter.web.screens import ScreenName
-from tests.starter.paging import text_of
+from tests.starter.web.paging import text_of
 
 WIDTH, HEIGHT = 390, 844
 DESK_WIDTH: Final = 1440

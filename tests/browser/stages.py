@@ -12,11 +12,11 @@ from starter.web.allowances import LOOKS_OF_A_LINK
 from starter.web.screens import ScreenName
 from starter.web.view_reader import FRESH_SECONDS
 from tests.browser.phone import Phone
-from tests.starter import paging
-from tests.starter.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
-from tests.starter.test_journey_pages import ACME, know
-from tests.starter.test_journey_pages import shown as onboarding
-from tests.starter.test_page_wishes import works_with
+from tests.starter.web import paging
+from tests.starter.web.pages.test_journey_pages import ACME, know
+from tests.starter.web.pages.test_journey_pages import shown as onboarding
+from tests.starter.web.pages.test_page_commands import works_with
+from tests.starter.web.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
 from workflows.model.receipts import OperationState
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status, ToDecide

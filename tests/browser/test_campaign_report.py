@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page
 from activities.campaign.member_status import MemberOutcome
 from starter.queries import campaign_page as page
 from tests.browser.phone import HEIGHT, WIDTH, Phone, fresh, page_of
-from tests.campaigns.test_report import everybody, some_report
+from tests.starter.queries.test_campaign_report import everybody, some_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -13,8 +13,8 @@ from activities.people.language import Language
 from starter.queries.campaign_page import campaign_chart
 from starter.web.desk.access import LABELS, View
 from tests.browser.phone import HEIGHT, NARROWEST, THUMB, WIDTH, page_of
-from tests.campaigns.test_curve import some_show
-from tests.campaigns.test_report import everybody
+from tests.starter.queries.test_campaign_curve import some_show
+from tests.starter.queries.test_campaign_report import everybody
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 

@@ -13,9 +13,9 @@ from activities.notifications.links import LinkUse
 from starter.web.screens import ScreenName
 from tests.browser.phone import Phone, fresh
 from tests.stack.laptop import Laptop
-from tests.starter import paging
-from tests.starter.paging import DUTCH, FIRST, NOW
-from tests.starter.test_journey_pages import COLLEAGUE, DPA, MSA, given, know, link, request, shown, task
+from tests.starter.web import paging
+from tests.starter.web.pages.test_journey_pages import COLLEAGUE, DPA, MSA, given, know, link, request, shown, task
+from tests.starter.web.paging import DUTCH, FIRST, NOW
 from workflows.model.subject import Status
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -27,8 +27,8 @@ from tests.browser.stages import (
     refused,
 )
 from tests.stack.laptop import Laptop
-from tests.starter import paging
-from tests.starter.paging import FIRST, SECOND
+from tests.starter.web import paging
+from tests.starter.web.paging import FIRST, SECOND
 from workflows.model.commands import Problem
 from workflows.model.subject import Code, Status
 

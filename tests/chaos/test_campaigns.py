@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from activities.campaign.member_status import MemberStatus
-from tests.campaigns.test_faults import has_no_event_for_each
 from tests.chaos.conftest import Note
 from tests.faults.campaigning import (
     OWNER,
@@ -30,6 +29,7 @@ from tests.faults.oracle import judge_campaign, most_sends
 from tests.faults.population import PATIENT, colleague
 from tests.faults.town import Conditions, Town, eventually, ids, town
 from tests.faults.vendor import instant
+from tests.workflows.campaign.test_faults import has_no_event_for_each
 from workflows.model.commands import Cancellation
 from workflows.model.subject import Status
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from activities.records.store import Store
 from starter.queries.targets import REPLAYS_AT_ONCE
-from tests.starter.dying import Replays, many_dead
+from tests.starter.queries.dying import Replays, many_dead
 
 DEAD, BYTES_AT_MOST = 20_000, 32 * 1024 * 1024
 

@@ -12,8 +12,8 @@ from tests.faults.floods import runs_of
 from tests.faults.town import eventually
 from tests.servers import PUNCTUAL_TIMERS, real_server
 from tests.workflows.fakes import World
+from tests.workflows.follow_up.test_largest import DAYS, PAYLOAD_AT_MOST, RUN_AT_MOST, payloads, world
 from tests.workflows.stage import a_request, begin, workers
-from tests.workflows.test_largest import DAYS, PAYLOAD_AT_MOST, RUN_AT_MOST, payloads, world
 from workflows.model.subject import Participant, Status
 
 pytestmark = [pytest.mark.real_server, pytest.mark.timeout(900)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.workflows.test_lives import LIVES, assert_it_keeps_what_is_promised
+from tests.workflows.follow_up.test_lives import LIVES, assert_it_keeps_what_is_promised
 
 pytestmark = pytest.mark.timeout(900)
 

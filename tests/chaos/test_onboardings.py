@@ -23,9 +23,9 @@ from tests.faults.joining import (
 )
 from tests.faults.oracle import judge, judge_onboarding, most_sends
 from tests.faults.town import Conditions, ids, town
-from tests.onboarding.stage import Journeys, a_file, onboarding
 from tests.servers import real_server
-from tests.workflows.test_largest import PAYLOAD_AT_MOST, RUN_AT_MOST, payloads
+from tests.workflows.follow_up.test_largest import PAYLOAD_AT_MOST, RUN_AT_MOST, payloads
+from tests.workflows.onboarding.stage import Journeys, a_file, onboarding
 from workflows.kinds import Kind
 from workflows.model.commands import UPDATES, Done
 from workflows.model.subject import Status

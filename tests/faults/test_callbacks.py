@@ -15,7 +15,7 @@ from tests.faults.population import colleague
 from tests.faults.races import ended
 from tests.faults.town import Town, eventually
 from tests.faults.vendor import CALLBACK, Entry
-from tests.starter.receiving import JSON, encoded, epoch, receiver, said
+from tests.starter.web.receiving import JSON, encoded, epoch, receiver, said
 from workflows.model.signature import WITHOUT_EFFECT
 from workflows.model.subject import Status
 

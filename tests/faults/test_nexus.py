@@ -28,7 +28,7 @@ from starter.nexus.contract import Cancel, RequestStanding, Settlement
 from starter.nexus.endpoint import ensure_endpoint
 from starter.temporal.search_attributes import Made
 from starter.temporal.workers import OPERATIONS_AT_ONCE
-from tests.activities.test_operations import ArchiveHandler
+from tests.activities.hand_off.test_operations import ArchiveHandler
 from tests.faults.population import LONER, PATIENT, PDF, REQUESTER, colleague
 from tests.faults.races import ended
 from tests.faults.town import WORKER, Town, eventually

@@ -36,12 +36,12 @@ from tests.kinds.approval.commands import prepared
 from tests.kinds.approval.kind import APPROVAL, Approval, ApprovalShow, EscalatedApproval, SettledApproval
 from tests.kinds.approval.workflow import ApprovalInput, ApprovalWorkflow
 from tests.servers import time_skipping
-from tests.starter.desk.office import ENGINEER, NOW, OWNER, inside, office
-from tests.starter.desk.office import text_of as desk_text
-from tests.starter.living import desk_at
-from tests.starter.paging import FIRST, option_of, phone, text_of
-from tests.starter.test_listing import open_request
-from tests.starter.test_tables import on
+from tests.starter.cli.test_tables import on
+from tests.starter.queries.living import desk_at
+from tests.starter.queries.test_listing import open_request
+from tests.starter.web.desk.office import ENGINEER, NOW, OWNER, inside, office
+from tests.starter.web.desk.office import text_of as desk_text
+from tests.starter.web.paging import FIRST, option_of, phone, text_of
 from tests.workflows.fakes import World
 from tests.workflows.stage import NO_OFFER, Story
 from workflows.hand_off.workflow import HandOffWorkflow

@@ -36,7 +36,7 @@ from starter.web.status import problems_of
 from starter.web.view_reader import ViewReader
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
-from tests.starter.paging import form_of, text_of
+from tests.starter.web.paging import form_of, text_of
 from workflows import names
 from workflows.follow_up.view import stamp
 from workflows.kinds import referred

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from starter.boot.context import Context
-from tests.starter.living import desk_at
+from tests.starter.queries.living import desk_at
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from activities.launch.intake import KnownPersons, closing_times, maps
 from activities.launch.request_file import RequestChecks, RequestFile, persons_named
 from activities.people.person import PeopleFile, PeopleKnown
 from activities.policies.catalogue import Catalogue, CatalogueFile, KindsKnown
-from tests.activities.requests.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
+from tests.activities.launch.papers import CATALOGUE, NOW, PDF, PEOPLE, REQUEST
 
 PEOPLE_PLAIN: Any = YAML(typ="safe").load(
     PEOPLE.replace("2026-12-24", "'2026-12-24'").replace("2027-01-02", "'2027-01-02'")

@@ -14,7 +14,7 @@ from starter.cli.plan import of_plan
 from starter.errors import Refusal
 from starter.plan import calendar
 from starter.plan.calendar import Branch, RequestPlan
-from tests.activities.requests.papers import PEOPLE, Desk, in_full
+from tests.activities.launch.papers import PEOPLE, Desk, in_full
 from workflows.model.schedule import Reason
 from workflows.model.subject import Status
 

@@ -9,7 +9,7 @@ import pytest
 from starter.cli import plan as tables
 from starter.plan import calendar
 from starter.terminal.terminal import Terminal
-from tests.activities.requests.papers import Desk
+from tests.activities.launch.papers import Desk
 from tests.starter.plan.test_calendar import SENT_AT
 from tests.starter.terminal import type_
 

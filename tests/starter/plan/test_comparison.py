@@ -10,7 +10,7 @@ from activities.records.store import Store
 from starter.boot import context
 from starter.errors import Refusal
 from starter.plan.calendar import ChangeKindOfAction, Difference, compare
-from tests.activities.requests.papers import Desk
+from tests.activities.launch.papers import Desk
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, story
 

@@ -1,0 +1,1 @@
+"""Tests of calendars and clock times."""

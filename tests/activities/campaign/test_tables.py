@@ -1,0 +1,120 @@
+"""The table of an audience, as spreadsheets and hands write it: read as meant, or refused in words, row by row."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from activities.campaign import population as rows
+from activities.campaign.population import AudienceFile
+from activities.files.reading import FileFaults
+from tests.workflows.campaign.stage import SECRET
+
+LINES = ("person,department", "ada,sales", "bo,plant")
+PLAIN = "\r\n".join(LINES)
+SEMICOLONS = PLAIN.replace(",", ";")
+
+
+def read(folder: Path, content: str | bytes) -> AudienceFile:
+    """A table of these bytes."""
+    table = folder / "staff.csv"
+    table.write_bytes(content.encode() if isinstance(content, str) else content)
+    return rows.read(table, secret=SECRET)
+
+
+DIALECTS = {
+    "plain": PLAIN.encode(),
+    "a mark of UTF-8": b"\xef\xbb\xbf" + PLAIN.encode(),
+    "line ends of Unix": PLAIN.replace("\r", "").encode(),
+    "semicolons": SEMICOLONS.encode(),
+    "tabs": PLAIN.replace(",", "\t").encode(),
+    "semicolons that are told": b"sep=;\r\n" + SEMICOLONS.encode(),
+    "UTF-16 with its mark": PLAIN.encode("utf-16"),
+    "UTF-16 without one": PLAIN.encode("utf-16-le"),
+    "UTF-16 the other way": SEMICOLONS.encode("utf-16-be"),
+    "quotes": b'"person","department"\r\n"ada","sales"\r\n"bo","plant"\r\n',
+    "empty columns behind": PLAIN.replace("\r\n", ",,\r\n").encode() + b",,",
+}
+
+
+@pytest.mark.parametrize("content", DIALECTS.values(), ids=DIALECTS)
+def test_every_dialect_says_the_same(tmp_path: Path, content: bytes) -> None:
+    found = read(tmp_path, content)
+    assert [(row.person, row.department, row.says) for row in found.rows] == [("ada", "sales", ""), ("bo", "plant", "")]
+
+
+def test_a_million_blank_lines_are_nobody(tmp_path: Path) -> None:
+    blank = "\n" * 500_000
+    found = read(tmp_path, f"person\nada\n{blank}bo\n{blank}")
+    assert [(row.number, row.person) for row in found.rows] == [(2, "ada"), (500_003, "bo")]
+
+
+MISSPELT = {
+    "persn": r"has a column persn, did you mean person\?",
+    "e-mail": r"has a column e-mail, did you mean email\?",
+    "Name,Email,Zone": r"has a column Name, did you mean name\?",
+    "since,until": r"needs a column person, or the columns name, email, zone",
+    "person,person": r"needs a name for each column, each once",
+}
+
+
+@pytest.mark.parametrize(("header", "says"), MISSPELT.items(), ids=MISSPELT)
+def test_a_heading_that_is_misspelt_is_told_with_what_was_meant(tmp_path: Path, header: str, says: str) -> None:
+    with pytest.raises(FileFaults, match=says):
+        read(tmp_path, header + "\n" + ",".join("x" for _ in header.split(",")))
+
+
+def test_a_cell_of_five_megabytes_is_one_wrong_row(tmp_path: Path) -> None:
+    found = read(tmp_path, f"name,email,zone\n{'x' * 5_000_000},a@us.example,UTC\nBo,bo@us.example,UTC\n")
+    assert [(row.number, row.says) for row in found.rows] == [(2, "name: is longer than 10,000 characters"), (3, "")]
+
+
+HIDDEN = {
+    "turned": "A\u202eda",
+    "NUL": "A\0da",
+    "a bell": "A\ada",
+    "an escape": "A\x1b[31mda",
+}
+NAMES = {
+    "combining marks": ("Zoe\u0308", "Zoë"),
+    "joined emoji": ("Ada 👩\u200d🚀", "Ada 👩\u200d🚀"),
+    "markup": ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+    "a formula": ("=cmd|' /C calc'!A0", "=cmd|' /C calc'!A0"),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN.values(), ids=HIDDEN)
+def test_a_name_with_what_nobody_sees_is_refused_and_never_repeated(tmp_path: Path, name: str) -> None:
+    """G7: by the name of the field and of the character, in a line of plain text."""
+    [row] = read(tmp_path, f'name,email,zone\n"{name}",a@us.example,UTC\n').rows
+    assert row.says.startswith("name: ")
+    assert row.says.isprintable()
+    assert "da" not in row.says.split()
+
+
+@pytest.mark.parametrize(("name", "kept"), NAMES.values(), ids=NAMES)
+def test_any_other_name_is_somebodys(tmp_path: Path, name: str, kept: str) -> None:
+    found = read(tmp_path, f'name,email,zone\n"{name}",a@us.example,UTC\n')
+    assert [one.name for one in found.people.values()] == [kept]
+
+
+def test_a_department_that_is_no_name_is_a_wrong_row_also_of_somebody_by_their_id(tmp_path: Path) -> None:
+    """It would stand in the frozen audience and in the outcomes for good."""
+    wrong, right = read(tmp_path, f"person,department\nada,{'x' * 2_000}\nbo,plant\n").rows
+    assert (wrong.person, wrong.department, right.department) == ("ada", "", "plant")
+    assert wrong.says == "department: is 2,000 characters long, at most 200 are allowed"
+
+
+@given(
+    st.binary(max_size=200) | st.text(max_size=200).map(lambda text: ("person,name\n" + text).encode(errors="replace"))
+)
+def test_whatever_stands_in_a_table_is_read_or_refused_in_words(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    try:
+        found = read(tmp_path_factory.mktemp("any"), content)
+    except FileFaults as faults:
+        assert str(faults)
+    else:
+        assert all(row.says or row.person for row in found.rows)

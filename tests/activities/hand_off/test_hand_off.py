@@ -1,0 +1,755 @@
+"""The fan-out of a settled request: every target told in its own way, each with its own result."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from pydantic import SecretStr
+from standardwebhooks import Webhook
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.exceptions import ApplicationError
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+
+from activities.errors import StoreFailure
+from activities.hand_off import service as handoff
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
+from activities.hand_off.service import HandOffService
+from activities.hand_off.target_health import KnownTarget, TargetCondition, TargetState, address_of
+from activities.http.client import make_client
+from activities.http.transport import Guard
+from activities.notifications.service import NotificationService
+from activities.people.file_directory import FileDirectory
+from activities.records.rows import StoragePrefix
+from activities.records.store import AMENDMENTS_AT_ONCE, Store
+from deploy.sandbox.server import RunningSandbox
+from starter.queries.lookup import recorded
+from tests.activities.notifications.conftest import (
+    a_worker,
+    core,
+    directory,
+    fcm,
+    links,
+    notices,
+    sandbox,
+    signatures,
+    store,
+)
+from tests.activities.notifications.stage import arm, brief, entries, mark, pushes, sends
+from tests.golden import schemas
+from tests.golden.schemas import FOLDER
+from tests.servers import time_skipping
+from tests.storage import away
+from workflows.follow_up.outbox import REPLAYS_AT_MOST, subscriber
+from workflows.follow_up.record import amendment
+from workflows.kinds import Kind, referred
+from workflows.model.campaign import Counts
+from workflows.model.hand_off import (
+    AnyEnded,
+    EscalatedRequest,
+    HandoffCall,
+    HandoffLine,
+    HandoffReport,
+    HandoffResult,
+    HandoffState,
+    Settled,
+    SettledCampaign,
+    SettledOnboarding,
+    SettledPerson,
+    SettledSigner,
+    SettledTask,
+)
+from workflows.model.notifications import NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.policy import Format, Target
+from workflows.model.records import (
+    Amendment,
+    DeadHandOffs,
+    HandoffBatch,
+    HandOffOrder,
+    RecordedHandOff,
+    ReplayOrder,
+    SettledRecord,
+)
+from workflows.model.schedule import EscalationReason, Reason
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import GivenAnswer, RequestShow, SignerLine, TaskShow
+from workflows.names import SIGNATURE_SETTLED, notice_key, webhook_id
+
+__all__ = ["a_worker", "core", "directory", "fcm", "links", "notices", "sandbox", "signatures", "store"]
+
+AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
+SECRET = "whsec_c2VjcmV0IG9mIGZpbmFuY2U="
+SETTLED = Settled(
+    request="msa-0042",
+    kind="customer-contract",
+    outcome=Status.SIGNED,
+    at=AT,
+    external_id="msa-0042",
+    document_sha256="ab" * 32,
+    signers=(SettledSigner(person="chief-executive", state=SignerState.SIGNED, at=AT),),
+)
+
+AT_TASK = SettledPerson(person="chair", state="done", at=AT)
+
+
+@workflow.defn
+class Subscriber:
+    """Ends with the first `signature_settled` it gets."""
+
+    def __init__(self) -> None:
+        self._settled: Settled | None = None
+
+    @workflow.run
+    async def run(self) -> Settled | None:
+        """Wait for the news."""
+        await workflow.wait_condition(lambda: self._settled is not None)
+        return self._settled
+
+    @workflow.signal(name=SIGNATURE_SETTLED)
+    def settled(self, settled: Settled) -> None:
+        """The news."""
+        self._settled = settled
+
+
+async def nowhere() -> Client:
+    """A client whose server is not there; it connects when first used."""
+    return await Client.connect("127.0.0.1:9", lazy=True, data_converter=pydantic_data_converter)
+
+
+@dataclass(frozen=True)
+class House:
+    """The activity with all it needs, over the sandbox."""
+
+    push: NotificationService
+    directory: FileDirectory
+    downstream: HttpTargets
+    url: str
+    store: Store
+    policies: Path
+
+    async def tell(
+        self, *targets: Target, temporal: Client | None = None, oncall: str = "", **batch: Any
+    ) -> tuple[HandoffResult, ...]:
+        """The results of one hand-off to these targets."""
+        return (await self.hand_off(*targets, temporal=temporal, oncall=oncall, **batch)).results
+
+    async def hand_off(
+        self, *targets: Target, temporal: Client | None = None, oncall: str = "", **batch: Any
+    ) -> HandoffReport:
+        """All that it reports."""
+        return await self._fanout(temporal or await nowhere(), oncall).hand_off(self.batch(*targets, **batch))
+
+    def batch(self, *targets: Target, **batch: Any) -> HandoffBatch:
+        """What is handed off to these targets."""
+        calls = tuple(HandoffCall(target=target) for target in targets)
+        return HandoffBatch(**{"subject": brief(), "settled": SETTLED, "calls": calls, "document": "D", **batch})
+
+    async def amendments(self) -> list[Amendment]:
+        """All that came after the record."""
+        some = [one async for some in self.store.read_amendments(StoragePrefix.of_request("msa-0042")) for one in some]
+        return [Amendment.model_validate_json(one) for one in some]
+
+    async def recall(self, id: str) -> RecordedHandOff:
+        """What is known of an ending's hand-off."""
+        return await self._fanout(await nowhere()).recall(ReplayOrder(id=id))
+
+    def _fanout(self, temporal: Client, oncall: str = "") -> HandOffService:
+        return HandOffService(
+            push=self.push,
+            downstream=self.downstream,
+            directory=self.directory,
+            temporal=temporal,
+            store=self.store,
+            document_url=lambda uuid: f"https://sign.example/api/v1/documents/{uuid}/",
+            policies=self.policies,
+            oncall=oncall,
+        )
+
+    def hook(self, name: str, **more: Any) -> Target:
+        """A target that is called over HTTP."""
+        return Target(target=name, url=f"{self.url}/_sandbox/targets/{name}", **more)
+
+
+@pytest.fixture
+async def house(
+    sandbox: RunningSandbox,
+    notices: NotificationService,
+    directory: FileDirectory,
+    tmp_path: Path,
+) -> AsyncIterator[House]:
+    """Everything but Temporal."""
+    config = HttpTargetsConfig(secrets={"finance": (SecretStr(SECRET),)})
+    guard = Guard((sandbox.url.removeprefix("http://"),))
+    async with make_client() as client:
+        kept, downstream = Store(f"{tmp_path}/kept"), HttpTargets(client, config, guard)
+        yield House(notices, directory, downstream, sandbox.url, kept, tmp_path / "catalogue.yaml")
+
+
+def called(sandbox: RunningSandbox, name: str) -> dict[str, Any]:
+    """The one call a downstream target got."""
+    (call,) = (entry for entry in entries(sandbox, "downstream") if entry["target"] == name)
+    return call
+
+
+async def test_a_system_gets_the_contracts_body_signed(house: House, sandbox: RunningSandbox) -> None:
+    (result,) = await house.tell(house.hook("finance"))
+    assert result == HandoffResult(target="finance", ok=True)
+    call = called(sandbox, "finance")
+    assert call["body"] == {
+        "type": "signature.settled",
+        "timestamp": "2026-12-04T09:30:00Z",
+        "data": {
+            "version": 1,
+            "request": "msa-0042",
+            "kind": "customer-contract",
+            "outcome": "signed",
+            "at": "2026-12-04T09:30:00Z",
+            "external_id": "msa-0042",
+            "document_sha256": "ab" * 32,
+            "signers": [{"person": "chief-executive", "state": "signed", "at": "2026-12-04T09:30:00Z"}],
+            "link": "https://sign.example/api/v1/documents/D/",
+            "late": False,
+        },
+    }
+    assert call["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance")
+    Webhook(SECRET).verify(call["raw"], call["headers"])
+
+
+async def test_names_and_addresses_go_only_where_they_are_asked_for(
+    house: House,
+    sandbox: RunningSandbox,
+) -> None:
+    gone = SettledSigner(person="left-the-company", state=SignerState.SIGNED, at=AT)
+    await house.tell(
+        house.hook("finance"),
+        house.hook("archive", personal=True),
+        settled=SETTLED.replace(signers=(*SETTLED.signers, gone)),
+    )
+    assert "ceo@example.test" not in called(sandbox, "finance")["raw"]
+    data = called(sandbox, "archive")["body"]["data"]
+    known, unknown = data["signers"]
+    assert (data["title"], brief().title in called(sandbox, "finance")["raw"]) == (brief().title, False)
+    assert (known["name"], known["email"]) == ("Chief Executive", "ceo@example.test")
+    assert unknown.keys() == {"person", "state", "at"}
+
+
+async def test_a_system_gets_a_cloud_event_if_it_wants_one_signed_and_named_as_every_call(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    await house.tell(house.hook("finance", format=Format.CLOUDEVENTS), house.hook("archive"))
+    call = called(sandbox, "finance")
+    assert call["body"] == {
+        "specversion": "1.0",
+        "id": call["headers"]["webhook-id"],
+        "source": "/countersign",
+        "type": "signature.settled",
+        "subject": "msa-0042",
+        "time": "2026-12-04T09:30:00Z",
+        "datacontenttype": "application/json",
+        "data": called(sandbox, "archive")["body"]["data"],
+    }
+    Webhook(SECRET).verify(call["raw"], call["headers"])
+
+
+@pytest.mark.parametrize("personal", [False, True])
+async def test_the_data_is_what_the_schema_of_its_event_says(
+    house: House, sandbox: RunningSandbox, personal: bool
+) -> None:
+    endings: tuple[AnyEnded, ...] = (
+        SETTLED,
+        SettledTask(task="t", kind="team-task", outcome=Status.DONE, at=AT, by="chair", people=(AT_TASK,)),
+        SettledOnboarding(onboarding="acme", kind="customer-onboarding", outcome=Status.DONE, at=AT),
+        SettledCampaign(campaign="c", kind="policy", outcome=Status.DONE_WITH_ERRORS, at=AT, counts=Counts(told=1)),
+    )
+    for settled in endings:
+        kind = settled.of
+        await house.tell(
+            house.hook(f"of-{kind}", personal=personal), settled=settled, subject=brief().replace(type=kind)
+        )
+        body = called(sandbox, f"of-{kind}")["body"]
+        told = Draft202012Validator(json.loads((FOLDER / f"{body['type']}.json").read_text()))
+        told.validate(body["data"])
+        assert not told.is_valid({**body["data"], "version": 2})
+        assert not told.is_valid({name: value for name, value in body["data"].items() if name != "at"})
+
+
+async def test_what_a_task_was_answered_is_for_targets_that_want_personal_data_and_can_be_erased(
+    house: House, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    ended = SettledTask(task="msa-0042", kind="team-task", outcome=Status.DONE, at=AT, by="chair", people=(AT_TASK,))
+    answer = GivenAnswer(label="Address for invoices", text="1 Rue du Port")
+    show = TaskShow(id="msa-0042", kind="team-task", status=Status.DONE, title="t", people=(), answer=answer)
+    told: dict[str, Any] = {"settled": ended, "subject": brief().replace(type=Kind.TASK)}
+    kept = SettledRecord(fingerprint="f" * 64, run_id="run-1", show=show)
+    await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=kept, **told)
+    assert b"Rue" not in (await house.store.read_record(StoragePrefix.of("task:msa-0042")) or b"")
+    assert "Rue" not in called(sandbox, "finance")["raw"]
+    data = called(sandbox, "archive")["body"]["data"]
+    assert data["answer"] == {"label": "Address for invoices", "text": "1 Rue du Port"}
+    Draft202012Validator(json.loads((FOLDER / "task.settled.json").read_text())).validate(data)
+    shutil.rmtree(tmp_path / "kept" / "texts")
+    await house.tell(house.hook("audit", personal=True), **told)
+    assert "answer" not in called(sandbox, "audit")["body"]["data"]
+
+
+ESCALATED_NOW = EscalatedRequest(
+    request="msa-0042",
+    external_id="msa-0042",
+    kind="customer-contract",
+    at=AT,
+    number=2,
+    person="chief-executive",
+    to="chair",
+    reason=EscalationReason.ESCALATION,
+)
+
+
+def escalation_to(*targets: Target) -> dict[str, Any]:
+    """A batch before anything has ended."""
+    calls = (HandoffCall(target=target.of_escalation(2), escalated=ESCALATED_NOW) for target in targets)
+    return {"settled": None, "calls": tuple(calls), "at": AT}
+
+
+async def test_a_system_hears_of_an_escalation_signed_by_its_own_secret_and_under_a_key_of_its_own(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    personal = house.hook("finance", personal=True)
+    (result,) = await house.tell(**escalation_to(personal))
+    assert result == HandoffResult(target="finance/escalated-2", ok=True)
+    call = called(sandbox, "finance")
+    body = call["body"]
+    assert call["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance/escalated-2")
+    Webhook(SECRET).verify(call["raw"], call["headers"])
+    assert (body["type"], body["timestamp"]) == ("signature.escalated", "2026-12-04T09:30:00Z")
+    assert body["data"] == {
+        "version": 1,
+        "kind": "customer-contract",
+        "at": "2026-12-04T09:30:00Z",
+        "link": "https://sign.example/api/v1/documents/D/",
+        "number": 2,
+        "person": "chief-executive",
+        "to": "chair",
+        "reason": "escalation",
+        "request": "msa-0042",
+        "external_id": "msa-0042",
+        "title": brief().title,
+    }
+    Draft202012Validator(schemas.schema("signature.escalated")).validate(body["data"])
+    Draft202012Validator(schemas.schema("task.escalated")).validate({**body["data"], "task": "t"})
+    [changed] = await house.amendments()
+    assert changed.handoffs[0].target == "finance/escalated-2"
+    assert await house.store.hand_offs.dead("signature-request") == ()
+
+
+async def test_people_hear_of_an_escalation_in_words_that_ask_nothing_of_them(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    board = Target(target="board", group="directors")
+    results = await house.tell(**escalation_to(board, Target(target="fin", person="finance-chief")))
+    assert [result.ok for result in results] == [True, True]
+    assert {push["title"] for push in pushes(sandbox)} == {"Escalated: Master services agreement"}
+    assert {line.stage for result in results for line in result.delivered} == {"news-2"}
+
+
+@pytest.mark.parametrize("event", schemas.EVENTS)
+def test_the_schemas_are_those_of_the_models(event: str) -> None:
+    assert json.loads(schemas.path_of(event).read_text()) == schemas.schema(event), "run: python -m tests.golden"
+
+
+async def test_why_somebody_declined_goes_only_where_it_is_asked_for_and_no_more_once_it_is_erased(
+    house: House, sandbox: RunningSandbox, tmp_path: Path
+) -> None:
+    line = SignerLine(
+        person="chief-executive", order=1, role=Role.SIGN, state=SignerState.DECLINED, reason="We have no such annex."
+    )
+    said = record(Status.DECLINED).show
+    assert isinstance(said, RequestShow)
+    declined = record(Status.DECLINED).replace(show=said.replace(signers=(line,)))
+    await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=declined)
+    kept = await house.store.read_record(StoragePrefix.of_request("msa-0042"))
+    assert b"annex" not in (kept or b"")
+    assert "annex" not in called(sandbox, "finance")["raw"]
+    assert called(sandbox, "archive")["body"]["data"]["signers"][0]["reason"] == "We have no such annex."
+    shutil.rmtree(tmp_path / "kept" / "texts")
+    await house.tell(house.hook("audit", personal=True))
+    assert "reason" not in called(sandbox, "audit")["body"]["data"]["signers"][0]
+
+
+async def test_who_declined_hears_that_they_did_and_others_that_a_signer_did(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    [signer] = SETTLED.signers
+    declined = SETTLED.replace(
+        outcome=Status.DECLINED, signers=(signer.replace(person="finance-chief", state=SignerState.DECLINED),)
+    )
+    targets = [Target(target=one, person=one) for one in ("finance-chief", "legal-desk")]
+    await house.tell(*targets, settled=declined)
+    assert sorted(push["text"] for push in pushes(sandbox)) == [
+        "It was declined by a signer.",
+        "Nothing is left for you to do.",
+    ]
+
+
+async def test_a_person_is_told_of_the_ending(house: House, sandbox: RunningSandbox) -> None:
+    (result,) = await house.tell(Target(target="finance", person="finance-chief"))
+    assert result.ok
+    (push,) = pushes(sandbox)
+    assert push["text"] == "It has been signed.", "one person alone was asked"
+    (line,) = result.delivered
+    assert (line.key, line.stage, line.person) == ("msa-0042/settled/finance-chief", "settled", "finance-chief")
+
+
+async def test_a_dead_target_is_in_the_index_with_those_that_were_dead_before(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    before = HandoffLine(target="archive", state=HandoffState.DEAD, attempts=10, at=AT, why="no answer")
+    for _ in range(2):
+        await house.tell(house.hook("hr"), Target(target="board", group="no-such-group"), dead=(before,), at=AT)
+    home = StoragePrefix.of_request("msa-0042")
+    assert await house.store.hand_offs.dead(home.kind) == ("msa-0042",)
+    content = await house.store.hand_offs.read_dead(home)
+    assert content is not None
+    entry = DeadHandOffs.model_validate_json(content)
+    assert (entry.id, entry.status) == ("msa-0042", Status.SIGNED)
+    assert [(one.target, one.why) for one in entry.handoffs] == [
+        ("archive", "no answer"),
+        ("board", 'the group "no-such-group" is not in people.yaml'),
+    ]
+    assert len(content) < 1_000
+
+
+async def test_whoever_is_told_by_a_replay_under_the_same_key_leaves_the_index(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    hook = house.hook("finance")
+    before = HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=AT, why="no answer")
+    await house.tell(Target(target="finance", group="no-such-group"), at=AT)
+    assert await house.store.hand_offs.dead("signature-request") == ("msa-0042",)
+    call = HandoffCall(target=hook, replay=1, by="ops")
+    await house.tell(calls=(call,), dead=(before,), number=2, at=AT)
+    assert await house.store.hand_offs.dead("signature-request") == ()
+    (called,) = entries(sandbox, "downstream")
+    assert called["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance")
+    lines = [line for one in await house.amendments() for line in one.handoffs]
+    assert [(line.state, line.replay) for line in lines] == [("dead", 0), ("done", 1)]
+
+
+async def test_what_was_told_leaves_nothing_in_the_index(house: House) -> None:
+    await house.tell(house.hook("finance"))
+    assert await house.store.hand_offs.dead("signature-request") == ()
+
+
+async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    notice = NotificationOrder(
+        key="msa-0042/undelivered/chief-executive",
+        stage="undelivered",
+        person="chief-executive",
+        action=NoticeAction.OPEN,
+    )
+    target = Target(target="alert:chief-executive", person="chief-executive")
+    call = HandoffCall(target=target, notice=notice, listed=False)
+    (result,) = await house.tell(oncall="finance-chief", calls=(call,))
+    assert result.ok
+    assert {line.key for line in result.delivered} == {
+        "msa-0042/undelivered/chief-executive",
+        "msa-0042/undelivered/finance-chief",
+    }
+    assert {push["person"] for push in pushes(sandbox)} == {"chief-executive", "finance-chief"}
+    assert {push["title"] for push in pushes(sandbox)} >= {"Not everyone was told: Master services agreement"}
+    reached = call.replace(reached=tuple(line.person for line in result.delivered))
+    (again,) = await house.tell(oncall="finance-chief", calls=(reached,))
+    assert again.ok and not again.delivered
+
+
+async def test_every_member_of_a_group_is_told(house: House, sandbox: RunningSandbox) -> None:
+    (result,) = await house.tell(Target(target="board", group="directors"))
+    assert result.ok
+    assert {line.person for line in result.delivered} == {"chief-executive", "finance-chief"}
+    assert {push["person"] for push in pushes(sandbox)} == {"chief-executive", "finance-chief"}
+
+
+@pytest.mark.parametrize(
+    ("target", "why"),
+    [
+        (Target(target="archive", person="archive"), "no_device"),
+        (Target(target="nobody", person="nobody"), "unknown_person"),
+        (Target(target="phoneless", group="phoneless"), "no_device"),
+        (Target(target="unknown", group="no-such-group"), 'the group "no-such-group" is not in people.yaml'),
+    ],
+)
+async def test_who_cannot_be_told_is_a_dead_target_with_its_reason(house: House, target: Target, why: str) -> None:
+    (result,) = await house.tell(target)
+    assert (result.ok, result.gone, result.why) == (False, True, why)
+
+
+async def test_a_withdrawal_is_done_also_where_there_is_no_phone(house: House) -> None:
+    target = Target(target="notice:archive", person="archive")
+    key = notice_key("msa-0042", "withdrawal", "archive")
+    notice = NotificationOrder(key=key, stage="withdrawal", person="archive", action=NoticeAction.WITHDRAW)
+    (result,) = await house.tell(calls=(HandoffCall(target=target, notice=notice),))
+    assert result.ok
+    assert [line.outcome for line in result.delivered] == [NotificationOutcome.SUPPRESSED]
+
+
+async def test_a_push_service_that_is_away_costs_only_those_on_phones(
+    house: House,
+    sandbox: RunningSandbox,
+) -> None:
+    arm(sandbox, fault="429", times=None, retry_after=120)
+    person, hook = await house.tell(Target(target="hr", person="legal-desk"), house.hook("finance"))
+    assert (person.ok, person.gone, hook.ok) == (False, False, True)
+    assert 120 <= person.retry_after < 130
+
+
+async def test_a_phone_of_another_project_is_tried_again_and_told_once_ours_is_the_right_one(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    target = Target(target="finance", person="finance-chief")
+    mark(sandbox, "finance-chief~1", "other_sender")
+    (result,) = await house.tell(target)
+    assert (result.ok, result.gone, result.why) == (False, False, Reason.PUSH_MISMATCH)
+    mark(sandbox, "finance-chief~1", "valid")
+    (result,) = await house.tell(target)
+    assert result.ok
+
+
+async def test_a_system_that_is_away_or_whose_address_is_refused_is_tried_again(
+    house: House,
+    sandbox: RunningSandbox,
+) -> None:
+    for name, fault in (("moved", "404"), ("broken", "500"), ("cut", "cut")):
+        arm(sandbox, path=f"/_sandbox/targets/{name}", fault=fault)
+    results = await house.tell(
+        *(house.hook(name) for name in ("moved", "broken", "cut")), Target(target="inside", url="https://10.0.0.1/")
+    )
+    assert [(result.ok, result.gone) for result in results] == [(False, False)] * 4
+    assert results[0].why == "HTTP 404"
+
+
+async def test_a_waiting_workflow_is_signalled_with_the_data_and_a_closed_one_is_dead(house: House) -> None:
+    target = Target(target="customer-onboarding:acme", workflow="customer-onboarding:acme")
+    async with time_skipping() as env:
+        handle = await env.client.start_workflow(Subscriber.run, id=target.workflow or "", task_queue="subscribers")
+        async with Worker(
+            env.client,
+            task_queue="subscribers",
+            workflows=[Subscriber],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+        ):
+            (told,) = await house.tell(target, temporal=env.client)
+            link = "https://sign.example/api/v1/documents/D/"
+            assert (told.ok, await handle.result()) == (True, SETTLED.replace(link=link))
+            closed, missing = await house.tell(
+                target, Target(target="x", workflow="no-such-workflow"), temporal=env.client
+            )
+            part = brief().replace(id="acme.1.1")
+            (own,) = await house.tell(target, temporal=env.client, subject=part)
+    for result in (closed, missing):
+        assert (result.ok, result.gone, result.why) == (False, True, "workflow_closed")
+    assert (own.ok, own.gone) == (True, False), "what an onboarding has ended itself alarms nobody"
+
+
+async def test_a_temporal_that_does_not_answer_is_tried_again(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handoff, "SIGNAL_DEADLINE", handoff.SIGNAL_DEADLINE / 100)
+    (result,) = await house.tell(Target(target="x", workflow="customer-onboarding:acme"))
+    assert (result.ok, result.gone) == (False, False)
+
+
+async def test_our_own_fault_costs_only_its_target(house: House, sandbox: RunningSandbox) -> None:
+    broken = brief().replace(title="\ud800")
+    person, hook = await house.tell(Target(target="hr", person="legal-desk"), house.hook("finance"), subject=broken)
+    assert (person.ok, person.gone, person.why) == (False, False, "our fault: UnicodeEncodeError")
+    assert hook.ok
+    assert not sends(sandbox)
+
+
+async def test_what_became_of_a_batch_is_kept_as_an_amendment_of_the_record(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    await house.tell(house.hook("finance"), Target(target="gone", workflow="no-such-workflow"), number=1, at=AT)
+    [changed] = await house.amendments()
+    finance, gone = changed.handoffs
+    assert (finance.target, finance.state, finance.attempts, finance.at) == ("finance", HandoffState.DONE, 1, AT)
+    assert (gone.target, gone.state) == ("gone", HandoffState.PENDING)
+    await house.tell(house.hook("finance"), number=2, at=AT)
+    assert len(await house.amendments()) == 2
+
+
+async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody_else_is_told(
+    house: House, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise StoreFailure("the store cannot be used: away")
+
+    finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
+    home = StoragePrefix.of_request("msa-0042")
+    with monkeypatch.context() as outage:
+        outage.setattr(house.store, "write_amendment", away)
+        told = await house.hand_off(finance, board, at=AT)
+        assert ([result.ok for result in told.results], told.recorded) == ([True, False], False)
+        await house.store.hand_offs.forget_dead(home)
+        lost = amendment(house.batch(finance, board, at=AT), told, AT)
+        more: dict[str, Any] = {"unrecorded": lost, "dead": lost.handoffs[1:], "number": 2, "at": AT}
+        with pytest.raises(ApplicationError, match="the store cannot be used"):
+            await house.hand_off(house.hook("crm"), **more)
+    assert len(entries(sandbox, "downstream")) == 1
+    assert (await house.hand_off(**more)).recorded
+    assert await house.amendments() == [lost]
+    assert await house.store.hand_offs.dead("signature-request") == ("msa-0042",)
+
+
+def record(outcome: Status = Status.SIGNED) -> SettledRecord:
+    """The settled record as a workflow hands it over."""
+    shown = RequestShow(id="msa-0042", kind="customer-contract", status=outcome, says="It has ended")
+    return SettledRecord(fingerprint="f" * 64, run_id="run-1", show=shown)
+
+
+async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetition_is_equal_to_the_byte(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    await house.tell(house.hook("finance"), record=record())
+    first = await house.store.read_record(StoragePrefix.of_request("msa-0042"))
+    kept = SettledRecord.model_validate_json(first or b"")
+    assert kept == record()
+    await house.tell(house.hook("finance"), record=record())
+    assert await house.store.read_record(StoragePrefix.of_request("msa-0042")) == first
+
+
+async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_became_of_it(house: House) -> None:
+    acme = subscriber("customer-onboarding:acme")
+    finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
+    order = HandOffOrder(subject=brief().subject, settled=SETTLED, document="D", targets=(finance, board))
+    await house.tell(finance, board, acme, record=record().replace(hand_off=order), at=AT)
+    await house.tell(calls=(HandoffCall(target=board, replay=1, by="ops"),), number=2, at=AT)
+    await house.tell(subscriber("came-later"), number=3, at=AT)
+    found = await house.recall("msa-0042")
+    assert found.order == order.replace(targets=(finance, board, acme, subscriber("came-later")))
+    assert [(one.target, one.state, one.replay) for one in found.lines] == [
+        ("finance", HandoffState.DONE, 0),
+        ("board", HandoffState.DEAD, 0),
+        ("customer-onboarding:acme", HandoffState.PENDING, 0),
+        ("board", HandoffState.DEAD, 1),
+        ("came-later", HandoffState.PENDING, 0),
+    ]
+    assert found.batches == 3
+    assert await house.recall("nobody") == RecordedHandOff()
+
+
+async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: House, sandbox: RunningSandbox) -> None:
+    address = address_of(house.hook("finance"))
+    disabled = TargetCondition(address=address).becomes(TargetState.DISABLED, AT, "HTTP 410")
+    known = KnownTarget().learnt(disabled)
+    await house.store.hand_offs.keep_target("finance", known.written)
+    held, told = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)
+    assert (held.ok, held.held, told.ok) == (False, True, True)
+    assert [one["target"] for one in entries(sandbox, "downstream")] == ["archive"]
+    await house.store.hand_offs.keep_target("finance", known.enabled(AT).written)
+    (called,) = await house.tell(house.hook("finance"), number=2, at=AT)
+    assert called.ok
+    known = KnownTarget.of(await house.store.hand_offs.read_target("finance"))
+    assert known.at(address).is_ is TargetState.WORKING
+
+
+async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_the_last(house: House) -> None:
+    board = Target(target="board", group="no-such-group")
+    await house.tell(board, record=record(), at=AT)
+    for number in range(1, 11):
+        await house.tell(calls=(HandoffCall(target=board, replay=number, by="ops"),), number=number + 1, at=AT)
+    found = await house.recall("msa-0042")
+    assert ([line.replay for line in found.lines], found.batches) == ([0, 10], 11)
+
+
+async def test_of_ten_times_as_many_replays_as_are_shown_the_record_shows_the_original_and_the_newest(
+    house: House,
+) -> None:
+    """The batches are ten times as many as are read at once."""
+    most = max(10 * REPLAYS_AT_MOST, 10 * AMENDMENTS_AT_ONCE)
+    store, home = Store("memory://many-replays"), StoragePrefix.of_request("msa-0042")
+    await store.write_record(home, record().model_dump_json(by_alias=True).encode())
+    for number in range(most):
+        line = HandoffLine(target="board", state=HandoffState.DEAD, attempts=1, at=AT, replay=number)
+        one = Amendment(number=number + 1, handoffs=(line,), subscribers=("acme",))
+        await store.write_amendment(home, number + 1, one.model_dump_json(by_alias=True).encode())
+    shown = await recorded(store, referred("msa-0042"))
+    assert shown is not None
+    assert [line.replay for line in shown.handoffs] == [0, *range(most - REPLAYS_AT_MOST, most)]
+    found = await replace(house, store=store).recall("msa-0042")
+    assert ([line.replay for line in found.lines], found.batches) == ([0, most - 1], most)
+
+
+async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: House) -> None:
+    said = TimelineEntry(at=AT, happened=EventType.DECLINED, who="chair", why="I am getting divorced", said=True)
+    settled = record().replace(show=record().show.replace(timeline=(said,)))
+    for _ in range(2):
+        await house.tell(house.hook("finance"), record=settled)
+    assert b"divorced" not in (await house.store.read_record(StoragePrefix.of_request("msa-0042")) or b"")
+    assert (await recorded(house.store, referred("msa-0042")) or record().show).timeline[0] == said
+
+
+async def test_nobody_hears_of_an_ending_that_could_not_be_recorded(house: House, sandbox: RunningSandbox) -> None:
+    with away(house.store, "records"), pytest.raises(ApplicationError, match="the store cannot be used"):
+        await house.tell(house.hook("finance"), record=record())
+    assert entries(sandbox, "downstream") == []
+
+
+async def test_an_ending_that_is_told_again_goes_to_those_who_never_heard_and_as_the_record_has_it(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    """As of a reset: the batches begin at 1 again, and it has ended otherwise this time."""
+    finance, crm, gone = house.hook("finance"), house.hook("crm"), Target(target="gone", workflow="no-such-workflow")
+    declined = SETTLED.replace(outcome=Status.DECLINED)
+    settled = record(Status.DECLINED).replace(settled=declined)
+    await house.tell(finance, gone, settled=declined, record=settled, at=AT)
+    await house.tell(Target(target="board", group="no-such-group"), settled=declined, number=2, at=AT)
+    before = await house.amendments()
+    again = await house.hand_off(finance, crm, record=record(), at=AT)
+    assert again.results == (
+        HandoffResult(target="finance", ok=True, before=True),
+        HandoffResult(target="crm", ok=True),
+    )
+    assert [one["target"] for one in entries(sandbox, "downstream")] == ["finance", "crm"]
+    assert called(sandbox, "crm")["body"]["data"]["outcome"] == "declined"
+    *kept, added = await house.amendments()
+    assert (kept, again.number) == (before, 3)
+    assert [line.target for line in added.handoffs] == ["crm"]
+
+
+async def test_a_batch_before_the_end_writes_over_nothing_that_became_of_an_earlier_end(house: House) -> None:
+    """A reset goes on for days, and somebody is alerted before it ends a second time."""
+    news = EscalatedRequest(
+        request="msa-0042",
+        kind="customer-contract",
+        at=AT,
+        external_id="msa-0042",
+        number=1,
+        person="chair",
+        to="board",
+        reason=EscalationReason.ESCALATION,
+    )
+    await house.tell(house.hook("finance"), record=record(), at=AT)
+    before = await house.amendments()
+    call = HandoffCall(target=house.hook("finance").of_escalation(1), escalated=news)
+    report = await house.hand_off(calls=(call,), settled=None, at=AT)
+    *kept, _ = await house.amendments()
+    assert (kept, report.number) == (before, 2)
+
+
+async def test_another_record_under_the_id_stays_and_stops_nobody(
+    house: House, sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.store.write_record(StoragePrefix.of_request("msa-0042"), b"{}")
+    (result,) = await house.tell(house.hook("finance"), record=record())
+    assert result.ok
+    assert await house.store.read_record(StoragePrefix.of_request("msa-0042")) == b"{}"
+    assert "settled record conflicts" in caplog.text

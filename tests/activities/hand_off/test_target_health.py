@@ -1,0 +1,240 @@
+"""How targets are: told to whoever is on call once for each change, and called no more once they want no calls."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from activities.hand_off.target_health import (
+    ADDRESSES_AT_MOST,
+    FAILING_FROM,
+    KnownTarget,
+    TargetCondition,
+    TargetHealth,
+    TargetState,
+    address_of,
+)
+from activities.notifications.alerts import OVER_AGAIN_AFTER, Incident
+from activities.notifications.links import SigningLinks
+from activities.notifications.message import compose
+from activities.people.reader import Reader
+from activities.records.store import Store
+from tests.activities.book import somebody
+from tests.workflows.fakes import FakePushService, World, refusal
+from tests.workflows.follow_up.test_replays import AT, ENDED, SUBJECT
+from workflows.follow_up.outbox import HELD_FOR, RETRY_AFTER, Outbox
+from workflows.follow_up.record import amendment
+from workflows.model.hand_off import HandoffCall, HandoffReport, HandoffResult, HandoffState
+from workflows.model.policy import Target
+from workflows.model.records import HandoffBatch
+from workflows.model.subject import Code
+
+NOW = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
+FINANCE = Target(target="finance", url="https://erp.example/hooks")
+MOVED = FINANCE.replace(url="https://moved.example/hooks")
+OK = HandoffResult(target="finance", ok=True)
+DOWN = HandoffResult(target="finance", ok=False, why="HTTP 503")
+GONE = HandoffResult(target="finance", ok=False, gone=True, disabled=True, why="HTTP 410")
+ABORTED = HandoffResult(target="finance", ok=False, gone=True, why="HTTP 400")
+LAST = len(RETRY_AFTER) + 1
+
+WORKING, FAILING, DEAD, DISABLED = TargetState
+BECOMES = {
+    "one that works, and fails once": (WORKING, DOWN, 1, WORKING),
+    "twice": (WORKING, DOWN, FAILING_FROM - 1, WORKING),
+    "for half an hour": (WORKING, DOWN, FAILING_FROM, FAILING),
+    "for three days": (FAILING, DOWN, LAST, DEAD),
+    "dead of one ending, failing for another": (DEAD, DOWN, FAILING_FROM, DEAD),
+    "gone": (WORKING, GONE, 1, DISABLED),
+    "wants none of this one": (WORKING, ABORTED, 1, DEAD),
+    "wants no more, though it took this one": (WORKING, OK.replace(disabled=True), 1, DISABLED),
+    "fails once more after it wanted no more": (DISABLED, DOWN, LAST, DISABLED),
+    "failing, and answers": (FAILING, OK, 1, WORKING),
+    "dead, and answers": (DEAD, OK, 1, WORKING),
+    "called again, and answers": (DISABLED, OK, 1, WORKING),
+}
+
+
+@pytest.mark.parametrize(("was", "result", "attempt", "becomes"), BECOMES.values(), ids=BECOMES)
+def test_how_a_target_is_after_a_call(
+    was: TargetState, result: HandoffResult, attempt: int, becomes: TargetState
+) -> None:
+    grade = [*TargetState].index(was)
+    known = TargetCondition(address="a", incident=Incident(grade=grade, told=grade, since=NOW - timedelta(days=1)))
+    after = known.after(HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
+    assert after.is_ is becomes
+    assert after.incident.has_news(NOW) is (was is not becomes)
+    assert after.incident.since == (known.incident.since if was is becomes else NOW)
+
+
+async def learn(
+    health: TargetHealth, result: HandoffResult, attempt: int = 1, target: Target = FINANCE, at: datetime = NOW
+) -> None:
+    await health.learn([(HandoffCall(target=target, attempt=attempt), result)], at)
+
+
+def stages(push: FakePushService) -> list[str]:
+    return [f"{notice.stage} {notice.person}" for one in push.deliveries for notice in one.notices]
+
+
+async def test_on_call_hears_of_each_change_once_however_many_requests_wait(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    health = TargetHealth(store, push, "on-call")
+    for _ in range(50):
+        await learn(health, DOWN, FAILING_FROM)
+    for _ in range(50):
+        await learn(health, DOWN, LAST)
+    for _ in range(50):
+        await learn(health, OK)
+    assert stages(push) == ["handoff.failing on-call", "handoff.dead on-call", "handoff.recovered on-call"]
+    assert await store.hand_offs.targets() == ("finance",)
+
+
+@pytest.mark.parametrize("attempt", [FAILING_FROM, LAST], ids=["failing", "dead"])
+async def test_a_target_that_takes_one_thing_and_not_the_next_is_well_again_once_an_hour(
+    tmp_path: Path, attempt: int
+) -> None:
+    """Each minute of five hours one request is taken, and another one is not."""
+    push = World().push
+    health = TargetHealth(Store(str(tmp_path)), push, "on-call")
+    for minute in range(300):
+        at = NOW + timedelta(minutes=minute)
+        await learn(health, OK if minute % 2 else DOWN, attempt, at=at)
+    worse = "handoff.failing on-call" if attempt == FAILING_FROM else "handoff.dead on-call"
+    pairs = 300 * timedelta(minutes=1) // OVER_AGAIN_AFTER
+    assert stages(push) == [worse, "handoff.recovered on-call"] * pairs + [worse]
+
+
+async def test_what_is_dead_for_one_and_failing_for_another_is_no_news_each_time(tmp_path: Path) -> None:
+    push = World().push
+    health = TargetHealth(Store(str(tmp_path)), push, "on-call")
+    for _ in range(50):
+        for attempt, result in ((FAILING_FROM, DOWN), (LAST, DOWN), (1, OK)):
+            await learn(health, result, attempt)
+    first = ["handoff.failing on-call", "handoff.dead on-call", "handoff.recovered on-call"]
+    assert stages(push) == first + first[:2]
+
+
+async def test_two_workers_that_learn_it_at_once_tell_it_under_one_name(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    links = SigningLinks("https://sign.example", SecretStr("l" * 32))
+    for worker in (TargetHealth(store, push, "on-call"), TargetHealth(Store(f"{tmp_path}/other"), push, "on-call")):
+        await learn(worker, DOWN, FAILING_FROM)
+    first, second = (
+        compose(one, one.notices[0], Reader.of(somebody("on-call")), links, "Acme") for one in push.deliveries
+    )
+    assert (first.key, first.title) == (second.key, "No hand-offs: finance")
+    assert first.link == "https://sign.example/desk"
+
+
+async def test_whom_no_push_reaches_now_is_told_with_the_next_call(tmp_path: Path) -> None:
+    push = World().push
+    health = TargetHealth(Store(str(tmp_path)), push, "on-call")
+    push.failures = [refusal(Code.UNREACHABLE)]
+    await learn(health, DOWN, FAILING_FROM)
+    await learn(health, DOWN, FAILING_FROM + 1)
+    await learn(health, DOWN, FAILING_FROM + 2)
+    assert len(push.deliveries) == 2
+
+
+async def test_what_nobody_on_call_has_taken_is_told_with_the_next_call(tmp_path: Path) -> None:
+    push = World().push
+    health = TargetHealth(Store(str(tmp_path)), push, "on-call")
+    push.without_phone = ["on-call"]
+    await learn(health, DOWN, FAILING_FROM)
+    push.without_phone = []
+    await learn(health, DOWN, FAILING_FROM + 1)
+    await learn(health, DOWN, FAILING_FROM + 2)
+    assert len(push.deliveries) == 2
+
+
+async def test_who_was_not_reached_is_not_tried_for_each_target_of_a_batch(tmp_path: Path) -> None:
+    push = World().push
+    push.failures = [refusal(Code.UNREACHABLE)]
+    many = [FINANCE.replace(target=f"finance-{number}") for number in range(100)]
+    batch = [(HandoffCall(target=target, attempt=FAILING_FROM), DOWN) for target in many]
+    store = Store(str(tmp_path))
+    await TargetHealth(store, push, "on-call").learn(batch, NOW)
+    assert len(push.deliveries) == 1
+    assert len(await store.hand_offs.targets()) == len(many), "how each is was learnt all the same"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        Target(target="hr", person="hr-desk"),
+        Target(target="board", group="directors"),
+        Target(target="customer-onboarding:acme", workflow="customer-onboarding:acme"),
+    ],
+    ids=["person", "group", "subscriber"],
+)
+async def test_people_and_subscribers_are_no_systems(target: Target, tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    await learn(TargetHealth(store, push, "on-call"), ABORTED, target=target)
+    assert (push.deliveries, await store.hand_offs.targets()) == ([], ())
+
+
+async def test_what_wants_no_calls_is_not_called_until_somebody_says_so(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    health = TargetHealth(store, push, "on-call")
+    assert await health.refusal(FINANCE) is None
+    await learn(health, GONE)
+    why = await health.refusal(FINANCE)
+    assert why == "not called: HTTP 410; `countersign handoff retry --now --target finance` has it called again"
+    known = KnownTarget.of(await store.hand_offs.read_target("finance"))
+    await store.hand_offs.keep_target("finance", known.enabled(NOW).written)
+    assert await health.refusal(FINANCE) is None
+    await learn(health, OK)
+    assert stages(push) == ["handoff.dead on-call", "handoff.recovered on-call"]
+
+
+async def test_an_address_that_wanted_no_calls_has_no_say_for_the_next_one(tmp_path: Path) -> None:
+    """Requests that live keep the policy they began with, so calls of both addresses cross each other."""
+    push, store = World().push, Store(str(tmp_path))
+    health = TargetHealth(store, push, "on-call")
+    await learn(health, GONE)
+    assert await health.refusal(MOVED) is None
+    await learn(health, OK, target=MOVED)
+    await learn(health, GONE)
+    assert await health.refusal(MOVED) is None, "also when one of the old address comes in between"
+    assert await health.refusal(FINANCE) is not None, "and the old one is left alone"
+    await learn(health, DOWN, FAILING_FROM, target=MOVED)
+    assert await TargetHealth(store, push, "").refusal(FINANCE) is not None, "whatever becomes of the new one"
+    assert stages(push) == ["handoff.dead on-call", "handoff.failing on-call"]
+    content = await store.hand_offs.read_target("finance") or b""
+    assert not any(secret in content for secret in (b"erp.example", b"hooks", b"moved"))
+
+
+async def test_of_ten_times_as_many_addresses_a_target_keeps_those_that_changed_last(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    health = TargetHealth(store, push, "")
+    for number in range(10 * ADDRESSES_AT_MOST):
+        await learn(health, GONE, target=FINANCE.replace(url=f"https://erp.example/{number}"))
+    known = KnownTarget.of(await store.hand_offs.read_target("finance"))
+    assert len(known.addresses) == ADDRESSES_AT_MOST
+    last = FINANCE.replace(url=f"https://erp.example/{10 * ADDRESSES_AT_MOST - 1}")
+    assert known.at(address_of(last)).is_ is DISABLED
+
+
+async def test_what_is_known_of_a_target_and_cannot_be_read_keeps_no_call_back(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    await store.hand_offs.keep_target("finance", b"{")
+    assert await TargetHealth(store, push, "").refusal(FINANCE) is None
+    await learn(TargetHealth(store, push, ""), GONE)
+    assert await TargetHealth(store, push, "").refusal(FINANCE) is not None, "and is known again"
+
+
+def test_what_is_held_waits_without_an_attempt_and_is_looked_at_every_day() -> None:
+    held = HandoffResult(target="finance", ok=False, held=True, why="not called: HTTP 410")
+    ledger = Outbox.open((FINANCE,), (), AT)
+    for day in range(1, 31):
+        ledger = ledger.record((held,), AT + timedelta(days=day))
+    (entry,) = ledger.entries
+    assert (entry.state, entry.attempts, entry.due_at) == (HandoffState.PENDING, 0, AT + timedelta(days=30) + HELD_FOR)
+    batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(HandoffCall(target=FINANCE),), number=2)
+    (line,) = amendment(batch, HandoffReport(results=(held,)), AT).handoffs
+    assert (line.state, line.attempts, line.why) == (HandoffState.PENDING, 0, "not called: HTTP 410")
+    now = AT + timedelta(days=30)
+    assert ledger.hurried("finance", now).next_at == now
+    assert ledger.record((held.replace(retry_after=300),), now).next_at == now + timedelta(minutes=5)

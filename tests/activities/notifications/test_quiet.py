@@ -1,0 +1,336 @@
+"""The budget of an onboarding's notices: what somebody hears of all its parts in a day."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.notifications import budget as budgets
+from activities.notifications.service import NotificationService
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.book import somebody
+from tests.activities.notifications.stage import EXECUTIVES, arm, brief, hashes, only, pushes, sends
+from workflows.kinds import Kind
+from workflows.model.notifications import (
+    QUIET_AT_MOST,
+    BudgetExemption,
+    Delivery,
+    DeliveryReport,
+    NoticeAction,
+    NotificationBudget,
+    NotificationOrder,
+)
+from workflows.model.schedule import Reason
+from workflows.model.signature import Document
+from workflows.model.subject import Code, Participant, Role, Task
+from workflows.names import notice_key
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+WHO = "finance-chief"
+QUIET = NotificationBudget(of="acme", people=(BudgetExemption(person=WHO, key="customer"),))
+
+
+def part(number: int, stage: str = "ready", now: datetime = NOON, **more: Any) -> Delivery:
+    """What one task of the onboarding has to say to the customer."""
+    id = f"acme.1.{number}"
+    people = (Participant(person=WHO, role=Role.DO),)
+    task = Task(id=id, kind="step", title=f"Step {number}", requester="legal-desk", people=people)
+    notice = NotificationOrder(key=notice_key(id, stage, WHO), stage=stage, person=WHO, action=NoticeAction.DO)
+    whole = {"subject": task.subject, "notices": (notice,), "now": now, "quiet": QUIET, **more}
+    return Delivery(**whole)
+
+
+def became(report: DeliveryReport) -> str:
+    """What became of the one notice."""
+    if report.held:
+        (held,) = report.held
+        return f"{held.outcome}: {held.why}"
+    line = only(report)
+    return f"{line.outcome}: {line.why}" if line.why else line.outcome
+
+
+async def test_three_are_told_in_a_day_and_what_is_more_waits_until_the_first_is_a_day_old(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    told = [became(await notices.deliver(part(n, now=NOON + n * HOUR))) for n in (1, 2, 3)]
+    assert told == ["accepted"] * 3
+    more = await notices.deliver(part(4, now=NOON + 4 * HOUR))
+    (held,) = more.held
+    assert (held.outcome, held.why, held.says, more.delivered) == ("suppressed", "quiet", "3 notices in 1 day", ())
+    assert held.until == NOON + HOUR + DAY
+    assert len(pushes(sandbox)) == 3
+    assert became(await notices.deliver(part(4, now=held.until - timedelta(seconds=1)))) == "suppressed: quiet"
+    assert became(await notices.deliver(part(4, now=held.until))) == "accepted"
+
+
+async def test_a_repetition_of_the_same_notice_counts_once_and_is_never_refused(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    for _ in range(5):
+        assert became(await notices.deliver(part(1))) == "accepted"
+    assert [became(await notices.deliver(part(n))) for n in (2, 3, 4)] == ["accepted", "accepted", "suppressed: quiet"]
+    assert became(await notices.deliver(part(3))) == "accepted"
+
+
+async def test_an_attempt_that_died_between_counting_and_sending_has_its_place(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    arm(sandbox, fault="503", times=None)
+    for n in (1, 2, 3):
+        with pytest.raises(ApplicationError):
+            await notices.deliver(part(n))
+    assert became(await notices.deliver(part(4))) == "suppressed: quiet"
+    sandbox.world.faults.clear()
+    assert [became(await notices.deliver(part(n))) for n in (1, 2, 3)] == ["accepted"] * 3
+    assert len(pushes(sandbox)) == 3
+
+
+async def test_when_push_is_back_after_more_than_a_day_no_more_ring_than_in_one(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    """Each attempt says when it is made: a place that was taken in vain a day ago is none any more."""
+    arm(sandbox, fault="503", times=None)
+    for n in range(1, 7):
+        with pytest.raises(ApplicationError):
+            await notices.deliver(part(n, now=NOON if n <= 3 else NOON + DAY))
+    sandbox.world.faults.clear()
+    told = [became(await notices.deliver(part(n, now=NOON + DAY + HOUR))) for n in range(1, 7)]
+    assert told == ["suppressed: quiet"] * 3 + ["accepted"] * 3
+    assert len(pushes(sandbox)) == 3
+
+
+async def test_thirty_parts_at_the_same_instant_get_three_places(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    reports = await asyncio.gather(*(notices.deliver(part(n)) for n in range(30)))
+    told = [became(report) for report in reports]
+    assert (told.count("accepted"), told.count("suppressed: quiet")) == (3, 27)
+    assert len(pushes(sandbox)) == 3
+
+
+@pytest.mark.parametrize("stage", ["answer-1", "snooze-1", "settled", "withdrawal", "reassigned", "question-1"])
+async def test_what_somebody_asked_for_and_news_of_an_ending_are_apart(
+    notices: NotificationService, stage: str
+) -> None:
+    for n in range(1, 4):
+        await notices.deliver(part(n, stage))
+    assert [became(await notices.deliver(part(n))) for n in range(1, 5)] == ["accepted"] * 3 + ["suppressed: quiet"]
+    assert became(await notices.deliver(part(5, stage))) == "accepted"
+
+
+async def test_what_is_urgent_is_apart(notices: NotificationService) -> None:
+    urgent = part(9).subject.replace(urgent=True)
+    for n in range(1, 4):
+        assert became(await notices.deliver(part(n, subject=urgent))) == "accepted"
+    assert [became(await notices.deliver(part(n))) for n in range(1, 4)] == ["accepted"] * 3
+    assert became(await notices.deliver(part(9, subject=urgent))) == "accepted"
+
+
+async def test_a_reminder_that_somebody_asked_for_is_told_now_or_never(notices: NotificationService) -> None:
+    for n in range(1, 4):
+        await notices.deliver(part(n))
+    report = await notices.deliver(part(1, "reminder-manual-1"))
+    assert (report.held, became(report)) == ((), "suppressed: quiet")
+
+
+async def test_whoever_is_not_named_hears_everything(notices: NotificationService) -> None:
+    others = NotificationBudget(of="acme", people=(BudgetExemption(person="legal-desk", key="customer"),))
+    assert [became(await notices.deliver(part(n, quiet=others))) for n in range(5)] == ["accepted"] * 5
+
+
+async def test_the_phones_left_open_get_what_has_its_place_already(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    boss = "chief-executive"
+    spared = NotificationBudget(of="acme", most=1, people=(BudgetExemption(person=boss, key="customer"),))
+    one = NotificationOrder(key="acme.1.1/ready/x", stage="ready", person=boss, action=NoticeAction.OPEN)
+    arm(sandbox, fault="503", contains=EXECUTIVES[1])
+    first = await notices.deliver(part(1, quiet=spared, notices=(one,)))
+    assert first.open_devices == hashes(EXECUTIVES[1])
+    again = await notices.deliver(part(1, quiet=spared, notices=(one,), devices=first.open_devices))
+    assert (again.open_devices, again.held) == ((), ())
+
+
+async def test_whom_nothing_reaches_takes_no_place(notices: NotificationService) -> None:
+    """No phone, and nobody who would write to them instead."""
+    nobody = NotificationBudget(
+        of="acme",
+        people=(
+            BudgetExemption(person="archive", key="customer"),
+            BudgetExemption(person=WHO, key="customer"),
+        ),
+    )
+    gone = NotificationOrder(key="acme.1.7/ready/archive", stage="ready", person="archive", action=NoticeAction.DO)
+    for _ in range(4):
+        report = await notices.deliver(part(7, quiet=nobody, notices=(gone,)))
+        assert only(report).why == Reason.NO_DEVICE
+    assert [became(await notices.deliver(part(n, quiet=nobody))) for n in (1, 2, 3)] == ["accepted"] * 3
+
+
+async def test_the_first_mail_that_core_signature_sends_by_itself_is_counted_though_it_cannot_be_held(
+    notices: NotificationService,
+) -> None:
+    signer = "customer-signer"
+    mailed = NotificationBudget(
+        of="acme",
+        most=1,
+        people=(
+            BudgetExemption(person=signer, key="customer"),
+            BudgetExemption(person=WHO, key="customer"),
+        ),
+    )
+
+    def asked(id: str) -> Delivery:
+        contract = brief(signer).replace(id=id, document=Document(sha256=None))
+        one = NotificationOrder(key=notice_key(id, "ready", signer), stage="ready", person=signer)
+        return Delivery(subject=contract, notices=(one,), now=NOON, quiet=mailed)
+
+    assert [only(await notices.deliver(asked(id))).channel for id in ("acme.1.1", "acme.1.2")] == ["mail", "mail"]
+    assert became(await notices.deliver(part(3, quiet=mailed))) == "suppressed: quiet"
+
+
+async def test_ten_times_the_budget_of_mails_that_were_sent_already_are_counted(store: Store) -> None:
+    async def ask(n: int) -> object:
+        asked = part(n)
+        return await budgets.NotificationBudgets(store).ask(
+            asked, asked.notices[0], somebody(WHO), alone=True, told=True
+        )
+
+    places = await asyncio.gather(*(ask(n) for n in range(10 * QUIET.most)))
+    assert all(isinstance(one, budgets.BudgetSlot) for one in places)
+
+
+async def test_what_waits_is_joined_into_the_next_and_rings_no_more(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    for n in (1, 2, 3):
+        await notices.deliver(part(n, now=NOON + n * HOUR))
+    held = [(await notices.deliver(part(n, now=NOON + 5 * HOUR))).held[0].until for n in (4, 5, 6)]
+    assert len(set(held)) == 1
+    assert became(await notices.deliver(part(5, now=held[0]))) == "accepted"
+    last = pushes(sandbox)[-1]
+    assert last["title"] == "3 things wait for you"
+    assert last["data"]["request"] == "acme.1.5"
+    for n in (4, 6):
+        assert became(await notices.deliver(part(n, now=held[0]))) == "suppressed: joined"
+    assert len(pushes(sandbox)) == 4
+    again = await notices.deliver(part(5, now=held[0]))
+    assert (became(again), pushes(sandbox)[-1]["title"]) == ("accepted", "3 things wait for you")
+
+
+async def test_what_was_joined_into_a_notice_that_failed_is_told_by_itself(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    """The one that speaks may be given up, or its part may end meanwhile: nobody asks for it a second time then."""
+    one = QUIET.replace(most=2)
+    for n in (1, 2, 3, 4, 5):
+        await notices.deliver(part(n, quiet=one))
+    arm(sandbox, fault="503", times=None)
+    with pytest.raises(ApplicationError):
+        await notices.deliver(part(3, quiet=one, now=NOON + DAY))
+    sandbox.world.faults.clear()
+    (held,) = (await notices.deliver(part(4, quiet=one, now=NOON + DAY))).held
+    assert held.until == NOON + DAY + budgets.SPEAKING_AT_MOST
+    assert became(await notices.deliver(part(4, quiet=one, now=held.until))) == "accepted"
+    assert pushes(sandbox)[-1]["data"]["request"] == "acme.1.4"
+    assert became(await notices.deliver(part(5, quiet=one, now=held.until))) == "suppressed: quiet"
+    assert became(await notices.deliver(part(5, quiet=one, now=NOON + 2 * DAY))) == "accepted"
+
+
+async def test_what_is_joined_waits_for_the_one_that_speaks_while_it_may_still_be_told(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    one = QUIET.replace(most=2)
+    for n in (1, 2, 3, 4):
+        await notices.deliver(part(n, quiet=one))
+    arm(sandbox, fault="503", times=None)
+    with pytest.raises(ApplicationError):
+        await notices.deliver(part(3, quiet=one, now=NOON + DAY))
+    assert became(await notices.deliver(part(4, quiet=one, now=NOON + DAY))) == "suppressed: quiet"
+    sandbox.world.faults.clear()
+    assert became(await notices.deliver(part(3, quiet=one, now=NOON + DAY))) == "accepted"
+    assert became(await notices.deliver(part(4, quiet=one, now=NOON + DAY))) == "suppressed: joined"
+    assert pushes(sandbox)[-1]["title"] == "2 things wait for you"
+
+
+async def test_a_later_stage_of_what_was_joined_rings_as_itself(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    for n in (1, 2, 3, 4, 5):
+        await notices.deliver(part(n))
+    assert became(await notices.deliver(part(4, now=NOON + DAY))) == "accepted"
+    assert pushes(sandbox)[-1]["title"] == "2 things wait for you"
+    assert became(await notices.deliver(part(5, "reminder-1", now=NOON + DAY))) == "accepted"
+    assert "things" not in pushes(sandbox)[-1]["title"]
+
+
+async def test_what_was_settled_or_told_meanwhile_is_not_spoken_of(
+    sandbox: RunningSandbox, notices: NotificationService, store: Store
+) -> None:
+    for n in (1, 2, 3, 4, 5):
+        await notices.deliver(part(n))
+    await store.write_record(StoragePrefix.of(Kind.TASK.workflow_id("acme.1.4")), b"{}")
+    assert became(await notices.deliver(part(5, now=NOON + DAY))) == "accepted"
+    assert "things" not in pushes(sandbox)[-1]["title"]
+    assert became(await notices.deliver(part(6, now=NOON + DAY))) == "accepted"
+    assert "things" not in pushes(sandbox)[-1]["title"]
+
+
+async def test_what_waited_long_ago_is_not_spoken_of(sandbox: RunningSandbox, notices: NotificationService) -> None:
+    one = QUIET.replace(most=1)
+    await notices.deliver(part(1, quiet=one))
+    assert became(await notices.deliver(part(2, quiet=one))) == "suppressed: quiet"
+    for n in (2, 3, 4):
+        assert became(await notices.deliver(part(n, quiet=one, now=NOON + n * DAY))) == "accepted"
+        assert "things" not in pushes(sandbox)[-1]["title"]
+
+
+async def test_a_store_that_is_away_delays_everybody_and_tells_nobody_twice(
+    sandbox: RunningSandbox, notices: NotificationService, tmp_path: Path
+) -> None:
+    folder = tmp_path / "store" / "quiet"
+    folder.parent.mkdir(exist_ok=True)
+    folder.write_text("no folder")
+    with pytest.raises(ApplicationError) as away:
+        await notices.deliver(part(1))
+    assert (away.value.type, away.value.non_retryable, sends(sandbox)) == (Code.UNREACHABLE, False, [])
+    folder.unlink()
+    assert became(await notices.deliver(part(1))) == "accepted"
+
+
+async def test_an_entry_that_cannot_be_read_keeps_nobody_in_the_dark(
+    notices: NotificationService, tmp_path: Path
+) -> None:
+    for n in (1, 2, 3):
+        await notices.deliver(part(n))
+    (tmp_path / "store" / "quiet" / "acme" / "customer" / "2.json").write_text("?")
+    assert became(await notices.deliver(part(4))) == "accepted"
+
+
+async def test_ten_times_the_parts_that_are_looked_at_wait(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    one = QUIET.replace(most=1)
+    for n in range(10 * budgets.WAITING_AT_MOST):
+        await notices.deliver(part(n, quiet=one))
+    assert became(await notices.deliver(part(10_000, quiet=one, now=NOON + DAY))) == "accepted"
+    assert pushes(sandbox)[-1]["title"] == f"{budgets.WAITING_AT_MOST + 1} things wait for you"
+
+
+async def test_the_last_of_a_long_row_is_found_by_looking_at_few(store: Store) -> None:
+    row = store.quiet("acme", "customer")
+    for number in range(1, 10 * QUIET_AT_MOST + 1):
+        assert await row.last() == number - 1
+        assert await row.append(number, b"{}")
+    assert not await row.append(1, b"[]")
+
+
+def test_a_budget_of_ten_times_the_most_is_none() -> None:
+    with pytest.raises(ValueError, match="less than or equal to 20"):
+        NotificationBudget(of="acme", most=10 * QUIET_AT_MOST)

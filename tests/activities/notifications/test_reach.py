@@ -1,0 +1,188 @@
+"""Stories with real people, Core Signature, cloud messaging and hand-off: whoever has no phone hears of everything."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.service import CoreSignatureService
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
+from activities.hand_off.service import HandOffService
+from activities.http.client import make_client
+from activities.http.transport import Guard
+from activities.notifications import phones as limiter
+from activities.notifications.service import NotificationService
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
+from activities.schedule.planner import PolicyPlanner
+from deploy.sandbox.faults import ArmedFault
+from deploy.sandbox.server import RunningSandbox
+from starter.web.status import signing_page_of_view
+from tests.activities.core_signature.requests import PDF, deed
+from tests.activities.notifications.stage import entries, messaging
+from tests.workflows.fakes import World
+from tests.workflows.stage import a_request, story
+from workflows.model.notifications import Channel, NotificationOutcome
+from workflows.model.policy import Escalation, EscalationAction, Policy
+from workflows.model.subject import Participant, Status
+from workflows.signature.state import SignatureInput
+
+SIGNER, ADDRESS = "customer-signer", "customer@acme.test"
+PEOPLE = f"""
+people:
+  - {{id: {SIGNER}, name: N, email: {ADDRESS}, zone: UTC}}
+  - {{id: legal-desk, name: N, email: desk@example.test, zone: UTC}}
+  - {{id: deputy, name: N, email: deputy@example.test, zone: UTC, phone: "+31 20 555 0100"}}
+"""
+SILENT = Policy(window="3d", hours="any", reminders=None, warnings=(), escalation=None)
+ALERTED = SILENT.replace(
+    urgent=True,
+    escalation=Escalation(
+        after="4h", or_=None, action=EscalationAction.NOTIFY, to=("alternates",), alternates=("deputy",)
+    ),
+)
+
+
+@dataclass
+class House:
+    """Everything real, over one sandbox; `world` is made for a tenant whose status mails are on or off."""
+
+    sandbox: RunningSandbox
+    core: CoreSignatureClient
+    directory: FileDirectory
+    notices: NotificationService
+    store: Store
+    downstream: HttpTargets
+
+    async def world(self, *, status_mails: bool = True) -> World:
+        self.core.config = replace(self.core.config, status_mails=status_mails)
+        world = World()
+        world.signatures = CoreSignatureService(self.core, self.directory, self.store)  # type: ignore[assignment]
+        world.push, world.planner = self.notices, PolicyPlanner(self.directory)  # type: ignore[assignment]
+        world.handoff = HandOffService(  # type: ignore[assignment]
+            push=self.notices,
+            downstream=self.downstream,
+            directory=self.directory,
+            temporal=await Client.connect("127.0.0.1:9", lazy=True),
+            store=self.store,
+            document_url=self.core.document_url,
+            policies=Path("policies.yaml"),
+        )
+        return world
+
+    async def request(self, policy: Policy) -> SignatureInput:
+        asked = a_request(Participant(person=SIGNER, order=1), handoff=()).replace(policy=policy)
+        document = asked.brief.document.replace(sha256=await self.store.put_document(PDF))
+        return asked.replace(brief=asked.brief.replace(document=document, urgent=policy.urgent))
+
+    def written(self) -> list[tuple[str, str]]:
+        """What cloud messaging delivered: to whom, and how it reads."""
+        return [(one["to"], one["text"]) for one in entries(self.sandbox, "message")]
+
+    def arm(self, fault: str) -> None:
+        self.sandbox.world.faults.arm(ArmedFault(path="/mra/*", method="POST", fault=fault, times=None))
+
+
+@pytest.fixture
+async def house(
+    sandbox: RunningSandbox,
+    core: CoreSignatureClient,
+    directory: FileDirectory,
+    a_worker: Callable[..., NotificationService],
+    store: Store,
+    tmp_path: Path,
+) -> AsyncIterator[House]:
+    (tmp_path / "people.yaml").write_text(PEOPLE)
+    async with AsyncExitStack() as closing:
+        channel = await closing.enter_async_context(messaging(sandbox))
+        calls = await closing.enter_async_context(make_client())
+        downstream = HttpTargets(calls, HttpTargetsConfig(secrets={}), Guard(()))
+        yield House(sandbox, core, directory, a_worker(messaging=channel), store, downstream)
+
+
+async def test_a_requester_without_a_phone_hears_of_a_decline_by_mail(house: House) -> None:
+    async with story(await house.world(), await house.request(SILENT)) as it:
+        await it.days_pass(0.01)
+        await deed(house.sandbox, ADDRESS, "decline", reason="too dear")
+        await it.callback("declined")
+        settled = await it.handle.result()
+        shown = await it.shown()
+    assert settled.outcome is Status.DECLINED
+    follow, line = [line for line in shown.notifications if line.person == "legal-desk"]
+    assert (follow.stage, follow.outcome) == ("follow", NotificationOutcome.SUPPRESSED)
+    assert (line.stage, line.channel, line.outcome) == ("settled", Channel.MAIL, NotificationOutcome.ACCEPTED)
+    [text] = [text for to, text in house.written() if to == "desk@example.test"]
+    assert "was declined by a signer" in text
+
+
+async def test_an_urgent_alternate_without_a_phone_is_told_by_text(house: House) -> None:
+    async with story(await house.world(), await house.request(ALERTED)) as it:
+        await it.days_pass(1)
+        shown = await it.shown()
+    [line] = [line for line in shown.notifications if line.stage == "escalation"]
+    assert (line.person, line.channel, line.outcome) == ("deputy", Channel.SMS, NotificationOutcome.ACCEPTED)
+    assert [(one.from_, one.to) for one in shown.escalations] == [(SIGNER, "deputy")]
+    [(to, text)] = house.written()
+    assert to == "0031205550100"
+    assert text.startswith("Urgent · ")
+
+
+@pytest.mark.parametrize("fault", ["401", "503", "429"])
+async def test_an_ending_reaches_the_requester_once_the_channel_is_mended(
+    house: House, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A 429 has everybody wait by the real clock, while this one skips days: `test_limiter.py` shows that it does.
+    monkeypatch.setattr(limiter, "PAUSE_AT_MOST", 0.0)
+    house.arm(fault)
+    async with story(await house.world(), await house.request(SILENT)) as it:
+        await it.days_pass(0.01)
+        await deed(house.sandbox, ADDRESS, "decline", reason="too dear")
+        await it.callback("declined")
+        await it.days_pass(0.01)
+        waiting = await it.shown()
+        assert house.written() == []
+        house.sandbox.world.faults.clear()
+        await it.handle.result()
+        shown = await it.shown()
+    assert not any(
+        line.outcome is NotificationOutcome.ACCEPTED for line in waiting.notifications if line.stage == "settled"
+    )
+    told = [
+        line for line in shown.notifications if line.stage == "settled" and line.outcome is NotificationOutcome.ACCEPTED
+    ]
+    assert {(line.person, line.channel) for line in told} == {(SIGNER, Channel.MAIL), ("legal-desk", Channel.MAIL)}
+    assert sorted(to for to, _ in house.written()) == [ADDRESS, "desk@example.test"]
+
+
+@pytest.mark.parametrize("status_mails", [False, True], ids=["off", "on"])
+async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House, status_mails: bool) -> None:
+    """Every channel there is: Core Signature's mail, cloud messaging, our page, what is shown and handed on."""
+    async with story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
+        settled = await it.handle.result()
+        shown = await it.shown()
+    [document] = house.sandbox.world.memory.documents
+    assert document.status == "ca"
+    assert (settled.outcome, shown.status) == (Status.EXPIRED, Status.EXPIRED)
+    assert signing_page_of_view(shown, SIGNER).outcome is Status.EXPIRED
+    [text] = [text for to, text in house.written() if to == ADDRESS]
+    assert text.startswith("It was not signed in time.")
+    said = [f"{mail.subject} {mail.text}" for mail in house.sandbox.world.memory.mails.where("customer")]
+    assert len(said) == (3 if status_mails else 2)
+    assert any("cancelled" in text.lower() for text in said) is status_mails
+
+
+@pytest.mark.parametrize("status_mails", [False, True], ids=["off", "on"])
+async def test_a_signer_hears_once_that_everybody_has_signed(house: House, status_mails: bool) -> None:
+    """By Core Signature's mail with the copy, or by ours where that is switched off."""
+    async with story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
+        await it.days_pass(0.01)
+        await deed(house.sandbox, ADDRESS, "sign")
+        await it.callback("signed")
+        assert (await it.handle.result()).outcome is Status.SIGNED
+    ours = [text for to, text in house.written() if to == ADDRESS]
+    theirs = [mail for mail in house.sandbox.world.memory.mails.where("customer") if mail.kind == "signed"]
+    assert (len(ours), len(theirs)) == ((0, 1) if status_mails else (1, 0))

@@ -1,0 +1,235 @@
+"""The onboarding file: what is right, all that is wrong with it and with its parts, and how large it may be."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.campaign import population as rows
+from activities.files.reading import FileFaults, FileText
+from activities.launch.request_file import prepare_request
+from activities.onboarding.file import (
+    COLLEAGUES_AT_MOST,
+    ID_AT_MOST,
+    PARTS_AT_MOST,
+    STAGES_AT_MOST,
+    TEAMS_AT_MOST,
+)
+from activities.onboarding.intake import asked
+from activities.policies.catalogue import Catalogue
+from tests.activities.launch.papers import SECRET, in_full
+from tests.workflows.onboarding.stage import (
+    AGREEMENTS,
+    DETAILS,
+    LIVE,
+    OWNER,
+    SET_UP,
+    WHOLE,
+    House,
+    a_file,
+    an_agreement,
+)
+from workflows.model.notifications import QUIET_AT_MOST
+from workflows.model.onboarding import PartKind
+
+CHAIR = {"person": "chair"}
+NOTICE = {"to": "customer", "text": "Welcome, your service is active."}
+IN_FULL = {"name": "Zoë Ek", "email": "zoe@elsewhere.example", "zone": "Europe/Stockholm"}
+
+
+async def faults(folder: Path, file: dict[str, Any] | str) -> list[str]:
+    """What is said of a file, without its name and lines."""
+    with pytest.raises(FileFaults) as found:
+        await House(folder).prepared(file)
+    return [f"{fault.path}: {fault.says}" for fault in found.value.faults]
+
+
+async def test_a_file_becomes_stages_of_parts_that_are_named_and_numbered(tmp_path: Path) -> None:
+    prepared = await House(tmp_path).prepared(a_file(*WHOLE))
+    parts = [(part.id, part.what, part.number) for stage in prepared.given.stages for part in stage.parts]
+    assert parts == [
+        ("agreement-1", PartKind.AGREEMENT, 1),
+        ("agreement-2", PartKind.AGREEMENT, 2),
+        ("account", PartKind.TASK, 1),
+        ("billing", PartKind.STEP, 1),
+        ("notice-1", PartKind.NOTICE, 1),
+    ]
+    onboarding = prepared.given.onboarding
+    assert (onboarding.title, onboarding.requester) == ("Acme", OWNER)
+    assert onboarding.told == ("operations-desk", "success-desk")
+
+
+async def test_each_part_is_what_it_would_be_if_it_were_started_alone(tmp_path: Path) -> None:
+
+    house = House(tmp_path)
+    whole = await house.prepared(a_file(AGREEMENTS))
+    alone = {**an_agreement(), "id": "acme.1.1", "requester": OWNER, "signers": [{"person": "customer-signer"}]}
+    (tmp_path / "alone.yaml").write_text(json.dumps(alone))
+    given = await prepare_request(
+        FileText.read(tmp_path / "alone.yaml"),
+        catalogue=Catalogue.read(tmp_path / "catalogue.yaml"),
+        directory=house.directory,
+        now=datetime.now(UTC),
+    )
+    assert whole.parts["agreement-1"].given.fingerprint == given.request.fingerprint
+
+
+async def test_a_customer_may_stand_in_full_and_is_asked_in_every_part(tmp_path: Path) -> None:
+    file = a_file(
+        AGREEMENTS, DETAILS, customer={**IN_FULL, "company": "Acme", "colleagues": [IN_FULL | {"email": "b@c.example"}]}
+    )
+    prepared = await House(tmp_path).prepared(file)
+    zoe, other = in_full(IN_FULL["email"]), in_full("b@c.example")
+    assert [one.person for one in prepared.given.onboarding.people] == [zoe, other]
+    assert "zoe@" not in prepared.given.model_dump_json()
+    table = tmp_path / "staff.csv"
+    table.write_text("name,email,zone\nZoe,Zoe@elsewhere.example,Europe/Paris\n")
+    assert [row.person for row in rows.read(table, secret=SECRET).rows] == [zoe], "in a campaign as well"
+    assert [one.person for one in prepared.parts["agreement-1"].given.subject.people] == [zoe]
+    assert [one.person for one in prepared.parts["billing"].given.subject.people] == [zoe]
+
+
+@pytest.mark.parametrize("customer", [IN_FULL, {"person": "customer-signer"}], ids=["in full", "of the directory"])
+async def test_without_a_company_an_onboarding_is_called_by_its_id_and_never_by_a_person(
+    tmp_path: Path, customer: dict[str, Any]
+) -> None:
+    house = House(tmp_path)
+    assert (await house.prepared(a_file(LIVE, customer=customer))).given.onboarding.title == "acme"
+    nameless = (await house.prepared(a_file(LIVE, customer=customer, id=None))).given.onboarding
+    assert nameless.title == nameless.id
+
+
+async def test_a_customer_in_full_is_spared_by_one_key_whatever_each_part_calls_them(tmp_path: Path) -> None:
+    second = an_agreement(signers=[{"person": "chief-executive"}, {"person": "customer"}])
+    customer = {**IN_FULL, "company": "Acme", "colleagues": [IN_FULL | {"email": "b@c.example"}]}
+    stage = {"name": "agreements", "agreements": [an_agreement(), second]}
+    prepared = await House(tmp_path).prepared(a_file(stage, DETAILS, customer=customer))
+    content = prepared.content
+    spared = {
+        id: [(one.person, one.key) for one in part.spared(content.contacts, asked(prepared.parts[id]))]
+        for id, part in content.parts.items()
+    }
+    alone, other = (asked(prepared.parts[id]) for id in ("agreement-1", "agreement-2"))
+    billing = asked(prepared.parts["billing"])
+    assert spared == {
+        "agreement-1": [(alone[0], "contact-1")],
+        "agreement-2": [(other[1], "contact-1")],
+        "billing": [(billing[0], "contact-1"), (billing[1], "contact-2")],
+    }
+
+
+async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(
+    tmp_path: Path,
+) -> None:
+    file = a_file(
+        {
+            "name": "agreements",
+            "agreements": [
+                an_agreement(kind="contrct"),
+                {**an_agreement(), "document": {"file": "gone.pdf"}},
+                {**an_agreement(), "signers": [{"person": "custmer"}]},
+            ],
+        },
+        {
+            "name": "set-up",
+            "tasks": [
+                {"id": "a.b", "title": "With a dot", "team": "operations"},
+                {"id": "x", "title": "Nobody", "team": "opertions"},
+                {"id": "x", "title": "Twice", "team": "operations"},
+                {"title": "Without a team"},
+                {"id": "a/b", "title": "With a slash", "team": "operations"},
+                {"title": "Typo", "team": "operations", "withn": "5d"},
+            ],
+            "steps": [{"id": "s", "title": "Given away", "delegate": "yes"}],
+            "notices": [{"to": "everybody", "text": "Hello"}],
+        },
+    )
+    said = await faults(tmp_path, file)
+    assert said == [
+        "stages[1].tasks[0].id: must be 1-48 characters of A-Z a-z 0-9 _ -",
+        'stages[1].tasks[1].team: "opertions" is none of teams, did you mean operations?',
+        "stages[1].tasks[2].id: x is the id of another part",
+        "stages[1].tasks[3]: needs team: one of operations, success",
+        "stages[1].tasks[4].id: must be 1-48 characters of A-Z a-z 0-9 _ -",
+        "stages[1].steps[0].delegate: must be true or false",
+        'stages[1].notices[0].to: "everybody" is none of teams',
+        'stages[0].agreements[0].kind: "contrct" is not a kind of catalogue.yaml, did you mean contract?',
+        "stages[0].agreements[1].document.file: gone.pdf is not a file in the folder of this file",
+        'stages[0].agreements[2].signers[0].person: "custmer" is not in people.yaml, did you mean customer-signer?',
+        "stages[1].tasks[5].withn: unknown, did you mean within?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "path"),
+    [
+        ({"owner": "nobody"}, "owner"),
+        ({"customer": {"person": "nobody"}}, "customer.person"),
+        ({"customer": {"name": "Acme"}}, "customer"),
+        ({"teams": {"operations": "nobody"}}, "teams"),
+        ({"teams": {"customer": "chair"}}, "teams"),
+        ({"id": "a.b"}, "id"),
+        ({"due": "2099-01-01"}, "due"),
+        ({"id": "a" * (ID_AT_MOST + 1)}, "id"),
+        ({"quiet": {"most": 0}}, "quiet.most"),
+        ({"quiet": {"most": QUIET_AT_MOST * 10}}, "quiet.most"),
+        ({"stages": []}, "stages"),
+        ({"stages": [{"name": "empty"}]}, "stages[0]"),
+        ({"stages": [SET_UP, SET_UP]}, "stages"),
+        ({"stages": [LIVE | {"name": f"live {number}"} for number in range(STAGES_AT_MOST * 10)]}, "stages"),
+        ({"stages": [{"name": "many", "notices": [NOTICE] * (PARTS_AT_MOST * 10)}]}, "stages"),
+        ({"teams": {f"team-{number}": "chair" for number in range(TEAMS_AT_MOST * 10)}}, "teams"),
+        (
+            {
+                "customer": {
+                    "person": "customer-signer",
+                    "colleagues": [{"person": "chair"}] * (COLLEAGUES_AT_MOST * 10),
+                }
+            },
+            "customer.colleagues",
+        ),
+        ({"stagse": []}, "stagse"),
+    ],
+    ids=lambda value: str(value)[:60],
+)
+async def test_what_is_wrong_with_the_file_itself_names_its_field(
+    tmp_path: Path, changed: dict[str, Any], path: str
+) -> None:
+    said = await faults(tmp_path, a_file(*WHOLE) | changed)
+    assert any(line.startswith(f"{path}: ") for line in said), said
+
+
+async def test_whoever_has_no_manager_needs_a_team_that_hears_of_their_decisions(tmp_path: Path) -> None:
+    assert await faults(tmp_path, a_file(AGREEMENTS, owner="board", teams={})) == [
+        "owner: board has no manager, and no team is anybody else: nobody would hear that a decision waits"
+    ]
+
+
+async def test_stages_of_a_template_are_overridden_by_name(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    (tmp_path / "standard.yaml").write_text(json.dumps({"stages": [AGREEMENTS, SET_UP, LIVE]}))
+    own: list[dict[str, Any]] = [
+        {"name": "agreements", "agreements": [an_agreement("Ours")]},
+        {"name": "live", "notices": None},
+        DETAILS,
+    ]
+    prepared = await house.prepared(a_file(*own, template="standard"))
+    assert [(stage.name, len(stage.parts)) for stage in prepared.given.stages] == [
+        ("agreements", 1),
+        ("account set-up", 1),
+        ("your details", 1),
+    ]
+    assert await faults(tmp_path, a_file(template="standrad")) == [
+        f"template: there is no standrad.yaml in {tmp_path}, did you mean standard?"
+    ]
+
+
+async def test_a_file_without_stages_takes_all_of_its_template(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    (tmp_path / "standard.yaml").write_text(json.dumps({"stages": [AGREEMENTS, LIVE]}))
+    file = a_file(template="standard")
+    del file["stages"]
+    prepared = await house.prepared(file)
+    assert [stage.name for stage in prepared.given.stages] == ["agreements", "live"]

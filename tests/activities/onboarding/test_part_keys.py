@@ -1,0 +1,173 @@
+"""Every key of a part takes effect, or is refused by its name: none is dropped or overwritten in silence."""
+
+import asyncio
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from activities.files.reading import FileFaults
+from activities.launch.request_file import RequestFile
+from activities.launch.task_file import TaskFile
+from activities.onboarding.intake import PreparedOnboarding
+from tests.workflows.onboarding.stage import CUSTOMER, OWNER, House, a_file, an_agreement, onboarding
+
+IN_FULL = {"name": "Zoë Ek", "email": "zoe@elsewhere.example", "zone": "Europe/Stockholm"}
+LISTS: Final[dict[str, type[RequestFile | TaskFile]]] = {
+    "agreements": RequestFile,
+    "tasks": TaskFile,
+    "steps": TaskFile,
+}
+MINIMAL: Final[dict[str, dict[str, Any]]] = {
+    "agreements": an_agreement(),
+    "tasks": {"title": "Create the account", "who": {"person": "operations-desk"}},
+    "steps": {"title": "Where do the invoices go?"},
+}
+WHO: Final[tuple[dict[str, Any], ...]] = (
+    {"person": "customer"},
+    {"person": CUSTOMER},
+    {"person": "customer-colleague"},
+    {"person": "operations-desk"},
+    {"person": "nobody-x"},
+    {"group": "all"},
+    IN_FULL,
+    {"email": IN_FULL["email"]},
+)
+VALUES: Final[dict[str, tuple[Any, ...]]] = {
+    "id": ("own",),
+    "kind": ("contract", "short", "team-task", "customer-step"),
+    "due": ("2099-01-01", "2026-12-31"),
+    "policy": ({"urgent": True}, {"tell_requester": {"started": True}}),
+    "subscribers": (["customer-onboarding:acme"], ["task:another"]),
+    "document": ({"file": "msa.pdf", "name": "Another agreement"},),
+    "requester": (OWNER, "chair", "nobody-x"),
+    "signers": ([{"person": "customer"}], [{"person": "chair", "order": 4}], [{"person": "nobody-x"}]),
+    "message": ("Please sign before the kick-off.",),
+    "title": ("Another title",),
+    "text": ("With the data of the order form.",),
+    "who": WHO,
+    "owner": (OWNER, "chair", "nobody-x"),
+    "within": ("5d",),
+    "answer": ({"label": "Where do the invoices go?", "lines": 4},),
+    "colleagues": ([{"person": "customer-colleague"}], [{"person": "nobody-x"}]),
+    "team": ("operations", "nobody-x"),
+    "tell_customer": (True, False),
+    "delegate": (True, False),
+}
+"""What a key may say, right and wrong; those of all kinds of parts together."""
+
+
+def test_no_key_that_a_part_may_have_is_left_out_of_this_test() -> None:
+    fields = {name for model in LISTS.values() for name in model.model_fields}
+    assert fields | {"team", "tell_customer", "delegate"} == VALUES.keys()
+
+
+async def prepared(where: str, part: dict[str, Any], folder: Path) -> PreparedOnboarding:
+    customer = {"name": "Acme", "person": CUSTOMER, "colleagues": [{"person": "customer-colleague"}, IN_FULL]}
+    return await House(folder).prepared(a_file({"name": "only", where: [part]}, customer=customer))
+
+
+def effect(whole: PreparedOnboarding, key: str, value: Any) -> bool:  # noqa: PLR0911  a row each
+    """Whether what a part says is in what it is started from, or in what the workflow knows of it."""
+    (plan,), (content,) = whole.given.stages[0].parts, whole.content.parts.values()
+    part, says = next(iter(whole.parts.values())), content.file.get(key)
+    match key:
+        case "id":
+            return bool(plan.id == value)
+        case "team":
+            return bool(content.file["who"] == {"person": "operations-desk"} and plan.team == value)
+        case "tell_customer":
+            return plan.tell_customer is value
+        case "delegate":
+            return ("colleagues" in content.file) is value
+        case "signers":
+            return says == ([{"person": CUSTOMER}] if value == [{"person": "customer"}] else value)
+        case "who" if value == {"person": "customer"}:
+            return says == {"person": CUSTOMER} and part.given.subject.people[0].person == CUSTOMER
+        case "who" if value == {"email": IN_FULL["email"]}:
+            return says == IN_FULL
+        case "who" if "person" in value:
+            people = tuple(one.person for one in part.given.subject.people)
+            return says == value and plan.asked == people == (value["person"],)
+        case _:
+            return bool(says == value)
+
+
+@st.composite
+def parts(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """A part of some kind with some keys, whoever they are for."""
+    where = draw(st.sampled_from(sorted(LISTS)))
+    keys = draw(st.sets(st.sampled_from(sorted(VALUES)), min_size=1, max_size=3))
+    return where, {key: draw(st.sampled_from(VALUES[key])) for key in sorted(keys)}
+
+
+@settings(max_examples=300, deadline=None)
+@given(parts())
+def test_each_key_of_a_part_takes_effect_or_is_refused_by_its_name(drawn: tuple[str, dict[str, Any]]) -> None:
+    where, written = drawn
+    minimal = {key: value for key, value in MINIMAL[where].items() if (key, "team") != ("who", *written)}
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            whole = asyncio.run(prepared(where, minimal | written, Path(folder)))
+        except FileFaults as found:
+            for fault in found.faults:
+                assert any(f"{where}[0].{key}" in fault.path or key in fault.says for key in written), fault
+            return
+    silent = {key: value for key, value in written.items() if not effect(whole, key, value)}
+    assert not silent, f"{where}: {silent} had no effect and was not refused"
+
+
+@pytest.mark.parametrize("where", LISTS)
+@pytest.mark.parametrize(("key", "value"), [(key, value) for key, values in VALUES.items() for value in values])
+async def test_each_key_alone_takes_effect_or_is_refused_by_its_name(
+    where: str, key: str, value: Any, tmp_path: Path
+) -> None:
+    minimal = {name: said for name, said in MINIMAL[where].items() if (name, key) != ("who", "team")}
+    try:
+        whole = await prepared(where, minimal | {key: value}, tmp_path)
+    except FileFaults as found:
+        assert all(f"{where}[0].{key}" in fault.path or key in fault.says for fault in found.faults), found.faults
+    else:
+        assert effect(whole, key, value)
+
+
+@pytest.mark.parametrize(
+    ("step", "says"),
+    [
+        ({"who": {"person": "nobody-x"}}, "who: must be the customer or one of customer.colleagues: customer, "),
+        ({"team": "operations"}, "team: is for a task, not for a step"),
+        ({"delegate": True, "colleagues": []}, "colleagues: and delegate say the same"),
+    ],
+)
+async def test_what_a_step_cannot_have_is_refused_with_what_would_be_right(
+    step: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    with pytest.raises(FileFaults) as found:
+        await prepared("steps", MINIMAL["steps"] | step, tmp_path)
+    assert [f"stages[0].steps[0].{says}" in str(fault) for fault in found.value.faults] == [True]
+
+
+async def test_a_team_and_who_of_a_task_cannot_both_be_given(tmp_path: Path) -> None:
+    with pytest.raises(FileFaults) as found:
+        await prepared("tasks", MINIMAL["tasks"] | {"team": "operations"}, tmp_path)
+    assert "stages[0].tasks[0].team: and who say the same" in str(found.value)
+
+
+async def test_a_step_of_a_colleague_asks_them_and_may_be_given_to_the_customer(tmp_path: Path) -> None:
+    step = MINIMAL["steps"] | {"who": {"person": "customer-colleague"}, "delegate": True}
+    async with onboarding(tmp_path, a_file({"name": "only", "steps": [step]})) as it:
+        await it.hears(await it.open("step-1"), "ready", "customer-colleague")
+        assert not it.told(CUSTOMER)
+        assert [one.person for one in (await it.shown()).waiting_for] == ["customer-colleague"]
+    assert it.given.stages[0].parts[0].asked == ("customer-colleague",)
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+async def test_the_owner_hears_that_a_part_has_begun_when_its_own_file_says_so(tmp_path: Path, wanted: bool) -> None:
+    agreement = an_agreement() | ({"policy": {"tell_requester": {"started": True}}} if wanted else {})
+    async with onboarding(tmp_path, a_file({"name": "only", "agreements": [agreement]})) as it:
+        await it.hears(await it.open("agreement-1"), "ready", CUSTOMER)
+        assert (("follow", OWNER) in it.notices_of("signature-request:acme.1.1")) is wanted

@@ -1,1 +1,0 @@
-"""Onboardings, from the file to the last part."""

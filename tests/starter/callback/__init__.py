@@ -1,1 +1,0 @@
-"""Tests of a callback, from bytes to a signal."""

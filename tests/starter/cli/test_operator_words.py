@@ -1,0 +1,111 @@
+"""Every word that changes a request, typed into a second terminal, against a living one."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from starter.boot.context import Context
+from starter.queries import commands as wishes
+from tests.starter.queries.living import MSA, begin, shown_to_signer
+from tests.starter.terminal import type_
+from tests.workflows.fakes import World, refusal
+from tests.workflows.stage import workers
+from workflows.follow_up.commands import day_words
+from workflows.model.commands import Question
+from workflows.model.subject import Code
+
+pytestmark = pytest.mark.real_server
+
+LEGAL = ("--as", "legal-desk", "--json")
+DUE = datetime.now(UTC).replace(microsecond=0) + timedelta(days=60)
+
+
+async def ended(context: Context, folder: Path, *words: str, **more: str) -> "CompletedProcess[str]":
+    """What came of `countersign request …`."""
+    client = context.client
+    there = {
+        "TEMPORAL_ADDRESS": client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": client.namespace,
+    } | more
+    return await asyncio.to_thread(type_, "request", *words, **there, COUNTERSIGN_DATA_DIR=str(folder))
+
+
+async def typed(context: Context, folder: Path, *words: str) -> Any:
+    """The answer as JSON."""
+    answered = await ended(context, folder, *words)
+    assert (answered.returncode, answered.stderr) == (0, "")
+    return json.loads(answered.stdout)
+
+
+async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> None:
+    async with workers(context.client, World()):
+        await begin(context)
+        await shown_to_signer(context)
+        paused = await typed(context, tmp_path, "pause", MSA, "--reason", "prices", "--op", "op-1", *LEGAL)
+        await typed(context, tmp_path, "resume", MSA, *LEGAL)
+        await typed(context, tmp_path, "remind", MSA, "--force", *LEGAL)
+        await typed(context, tmp_path, "extend", MSA, "--due", DUE.isoformat(), "--reason", "the board meets", *LEGAL)
+        shortened = await ended(context, tmp_path, "extend", MSA, "--due", "+1w", *LEGAL)
+        await wishes.send(context.client, MSA, Question(person="customer-signer", text="Which annex?"), "page-1")
+        await typed(context, tmp_path, "answer", MSA, "--text", "Annex B.", *LEGAL)
+        await typed(
+            context, tmp_path, "delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", *LEGAL
+        )
+        shown = await typed(context, tmp_path, "show", MSA, "--json")
+        cancelled = await typed(context, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL)
+    assert {key: paused[key] for key in ("id", "status", "op", "state", "detail", "outstanding")} == {
+        "id": MSA, "status": "sent", "op": "op-1", "state": "done", "detail": "paused", "outstanding": [],
+    }  # fmt: skip
+    assert paused["says"].endswith("reminders are paused: paused by legal-desk: prices")
+    assert datetime.fromisoformat(shown["due_at"]) == DUE
+    assert "the board meets" in [one["why"] for one in shown["timeline"]]
+    assert (shortened.returncode, shortened.stdout) == (1, "")
+    assert shortened.stderr.startswith(f"{MSA}: +1w from now is ")
+    assert shortened.stderr.endswith(f"earlier than it is due: {day_words(DUE)}; give the date itself to shorten it\n")
+    assert [waiting["person"] for waiting in shown["waiting_for"]] == ["customer-deputy"]
+    assert [(one["text"], one["answer"]) for one in shown["answered"]] == [("Which annex?", "Annex B.")]
+    assert "reminder-manual-1" in [line["stage"] for line in shown["notifications"]]
+    assert cancelled["status"] == "cancelled"
+
+
+async def test_somebody_mistyped_is_refused_before_anything_is_sent(context: Context, tmp_path: Path) -> None:
+    people = [{"id": id, "name": "A", "email": f"{id}@x.example", "zone": "UTC"} for id in ("customer-deputy", "chair")]
+    (tmp_path / "people.yaml").write_text(json.dumps({"people": people}))
+    hand_over = ("delegate", MSA, "--signer", "customer-signer", "--to")
+    async with workers(context.client, World()):
+        await begin(context)
+        await shown_to_signer(context)
+        there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml")}
+        refused = await ended(context, tmp_path, *hand_over, "customer-depty", **there)
+        taken = await ended(context, tmp_path, *hand_over, "customer-deputy", **there)
+        shown = await typed(context, tmp_path, "show", MSA, "--json")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    says = 'nothing was changed: "customer-depty" is not in people.yaml, did you mean customer-deputy?\n'
+    assert (refused.stderr, taken.returncode) == (says, 0)
+    assert "customer-depty" not in json.dumps(shown)
+
+
+async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_refused(
+    context: Context, tmp_path: Path
+) -> None:
+    hand_over = ("delegate", MSA, "--signer", "customer-signer", "--to", "customer-deputy", "--as", "legal-desk")
+    world = World()
+    async with workers(context.client, world):
+        await begin(context)
+        await shown_to_signer(context)
+        world.signatures.forward_refusals = ["customer-deputy is away: insist with --force"]
+        refused = await ended(context, tmp_path, *hand_over)
+        world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
+        open_ = await ended(context, tmp_path, *hand_over, "--force", "--op", "op-2", "--wait", "0s")
+        done = await ended(context, tmp_path, "pause", MSA, "--reason", "[prices]")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == f"{MSA}: customer-deputy is away: insist with --force\n"
+    assert (open_.returncode, open_.stderr) == (0, "")
+    assert open_.stdout == "asked for, still to be done: hand over from customer-signer to customer-deputy\n"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("✓ paused\n")

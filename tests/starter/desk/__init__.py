@@ -1,1 +1,0 @@
-"""The desk, as browsers meet it."""

@@ -1,0 +1,178 @@
+"""What comes with an operation becomes a request like any other, or is refused by the names of its fields."""
+
+import base64
+import uuid
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, NoReturn
+
+import nexusrpc
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.files.reading import TOLD_AT_MOST, FileFaults
+from activities.launch.request_file import RequestFile, SignerEntry, prepare_request
+from activities.policies.policy_file import EscalationLayer, PolicyLayer
+from starter.cli.doctor.health import PartHealth
+from starter.cli.doctor.temporal import nexus
+from starter.nexus import contract
+from starter.nexus import service as given
+from starter.nexus.endpoint import ensure_endpoint
+from starter.nexus.service import AsItComes, of_settled
+from starter.temporal.search_attributes import Made
+from tests.activities.launch.papers import NOW, REQUEST, Desk
+from tests.faults.population import PDF
+from tests.servers import own_namespace
+from workflows.model.hand_off import Settled, SettledSigner
+
+WHOLE = {"kind": "customer-contract", "document": {"name": "Agreement", "pdf": base64.b64encode(PDF).decode()}}
+
+
+def test_a_document_that_comes_along_is_the_one_of_the_file() -> None:
+    file, documents = given.read(dict(WHOLE))
+    assert file.plain == {**WHOLE, "document": {"name": "Agreement", "file": "document.pdf"}}
+    assert documents.read(file.folder, "document.pdf") == PDF
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"document": {"name": "x", "pdf": "no base64!"}}, "document.pdf: must be the bytes of a PDF in base64"),
+        ({"document": {"name": "x", "pdf": 7}}, "document.pdf: must be the bytes of a PDF in base64"),
+        ({"document": {"name": "x", "pdf": ""}}, "document.pdf: is an empty file"),
+        ({"document": {"name": "x", "pdf": "aGVsbG8="}}, "document.pdf: is not a PDF file"),
+        ({"document": {"pdf": WHOLE["document"]["pdf"]}}, "document.name: is missing"),  # type: ignore[index]
+        ({"document": {"name": "x", "file": "/etc/passwd"}}, "document.file: no file comes with an operation"),
+        ({"signers": [{"person": "a"}, {"email": "b@c.test"}]}, "signers[1]: must be a person of the directory"),
+        ({"subscribers": ["their-workflow"]}, "subscribers: cannot be given here"),
+        ({"policy": {"handoff": []}}, "policy.handoff: cannot be given here"),
+    ],
+)
+def test_what_no_operation_may_bring_is_refused_by_its_field(changed: dict[str, Any], says: str) -> None:
+    with pytest.raises(FileFaults) as refused:
+        given.read({**WHOLE, **changed})
+    assert given.own_faults(refused.value).startswith(says)
+
+
+async def _refused(desk: Desk, **changed: Any) -> str:
+    """What a caller is told of a request that differs in this from one that is right."""
+    asked = {key: value for key, value in REQUEST.items() if key != "document"}
+    with pytest.raises(FileFaults) as refused:
+        file, documents = given.read({**asked, "document": WHOLE["document"], **changed})
+        await prepare_request(file, catalogue=desk.catalogue, directory=desk.directory, now=NOW, documents=documents)
+    return given.own_faults(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"kind": "customer-contrac"}, "kind: no kind has this name"),
+        ({"requester": "legal-desc"}, "requester: nobody has this id"),
+        ({"signers": [{"person": "customer-signe"}]}, "signers[0].person: nobody has this id"),
+        (
+            {"policy": {"escalation": {"after": "2d", "to": ["alternates"], "alternates": ["chief-executiv"]}}},
+            "policy.escalation.alternates[0]: nobody has this id",
+        ),
+        ({"policy": {"windo": "3d"}}, "policy: unknown field"),
+        ({"policy": {"legal.desk.windo": "3d"}}, "policy: unknown field"),
+        ({"windo": "3d"}, "request: unknown field"),
+        ({"signers": [{"person": "chair"}] * 2}, "signers[1].person: is among the signers already"),
+        ({"signers": [{"person": "chair", "role": "sing"}]}, "signers[0].role: must be one of 'sign', 'approve'"),
+        ({"signers": []}, "signers: needs at least 1"),
+        ({"due": "tomorrow"}, "due: must be a date such as 2026-12-11"),
+        ({"policy": {"fallback_after": "60w"}}, "policy.fallback_after: comes too late"),
+        ({"policy": {"warnings": ["2d", "2d"]}}, "policy.warnings: is not right"),
+        ({"message": 7}, "message: must be a text, not a number"),
+    ],
+)
+async def test_a_fault_is_told_by_its_field_and_a_fixed_word(
+    changed: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    """What is nearly an id, a kind or a field gets no suggestion: it would tell who is in our directory."""
+    told = await _refused(Desk(tmp_path), **changed)
+    assert told.startswith(says)
+    assert "\n" not in told
+
+
+async def test_no_fault_repeats_what_was_given_whatever_field_it_stands_in(tmp_path: Path) -> None:
+    desk, word = Desk(tmp_path), "Kanarienvogel"
+    shapes: list[Any] = [word, {word: word}, [word], [{word: word}], [word, word]]
+    for shape in shapes:
+        changes: list[dict[str, Any]] = [{"policy": {name: shape}} for name in PolicyLayer.model_fields]
+        changes += [{"policy": {"escalation": {name: shape}}} for name in EscalationLayer.model_fields]
+        changes += [{"signers": [{"person": "chair", name: shape}]} for name in SignerEntry.model_fields]
+        changes += [{"document": {"name": "x", name: shape}} for name in ("file", "template", "pdf")]
+        changes += [{name: shape} for name in (*RequestFile.model_fields, word) if name not in ("id", "message")]
+        for changed in changes:
+            assert word not in await _refused(desk, **changed), changed
+
+
+async def test_of_ten_times_as_many_faults_as_are_told_the_others_are_left_out(tmp_path: Path) -> None:
+    many: list[dict[str, str]] = [{} for _ in range(10 * TOLD_AT_MOST)]
+    told = (await _refused(Desk(tmp_path), signers=many)).splitlines()
+    assert (len(told), told[-1]) == (TOLD_AT_MOST + 1, "and 900 more")
+
+
+def test_a_document_ten_times_too_large_is_refused_before_it_is_looked_at() -> None:
+    large = base64.b64encode(PDF + bytes(10 * given.PDF_MEGABYTES_AT_MOST * 1024 * 1024)).decode()
+    with pytest.raises(FileFaults, match=r"document.pdf: is 10.0 MB large, at most 1 MB can be sent"):
+        given.read({**WHOLE, "document": {"name": "x", "pdf": large}})
+
+
+def test_the_contract_says_of_a_settlement_what_the_hand_off_says() -> None:
+    assert {one.name for one in fields(contract.Settlement)} == set(Settled.model_fields) - {"link"}
+    assert {one.name for one in fields(contract.Signer)} == set(SettledSigner.model_fields)
+    settled = Settled.model_validate(
+        {
+            "request": "msa",
+            "external_id": "msa",
+            "kind": "customer-contract",
+            "outcome": "signed",
+            "at": "2026-11-27T21:00:00Z",
+            "signers": [{"person": "anna", "state": "signed"}],
+        }
+    )
+    told = of_settled(settled)
+    assert (told.request, told.at, told.signers) == ("msa", "2026-11-27T21:00:00Z", [contract.Signer("anna", "signed")])
+
+
+def test_the_service_that_is_at_work_is_the_one_of_the_contract() -> None:
+    [promised, kept] = [nexusrpc.get_service_definition(one) for one in (contract.Signatures, AsItComes)]
+    assert promised is not None and kept is not None
+    assert promised.name == kept.name
+    assert {name: one.output_type for name, one in promised.operation_definitions.items()} == {
+        name: one.output_type for name, one in kept.operation_definitions.items()
+    }
+
+
+@pytest.mark.real_server
+async def test_the_endpoint_is_made_once_and_one_that_leads_elsewhere_is_left_alone(dev_server: str) -> None:
+    """`init` may be repeated; `doctor` says in a row of its own how it stands."""
+    ours, theirs = await own_namespace(dev_server), await own_namespace(dev_server)
+    name = f"e-{uuid.uuid4().hex[:12]}"
+    assert (await nexus(ours, name)).says.startswith(f"no endpoint {name}: run `countersign init`")
+    made = [(await ensure_endpoint(ours, name)).made for _ in range(2)]
+    assert made == [Made.CREATED, Made.EXISTS]
+    assert (await nexus(ours, name)).state is PartHealth.OK
+    refused, seen = await ensure_endpoint(theirs, name), await nexus(theirs, name)
+    assert (refused.made, seen.state) == (Made.FAILED, PartHealth.WARNING)
+    assert f"leads to queue countersign of {ours.namespace}" in refused.says
+    assert (await nexus(ours, name)).state is PartHealth.OK
+
+
+@pytest.mark.real_server
+@pytest.mark.parametrize("call", ["list_nexus_endpoints", "create_nexus_endpoint"])
+async def test_where_nobody_may_make_an_endpoint_it_is_said_and_hinders_nothing(
+    dev_server: str, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in Temporal Cloud, whose endpoints are made by another interface."""
+
+    async def refused(*asked: Any, **how: Any) -> NoReturn:
+        raise RPCError("Request unauthorized.", RPCStatusCode.PERMISSION_DENIED, b"")
+
+    client, name = await own_namespace(dev_server), f"e-{uuid.uuid4().hex[:12]}"
+    monkeypatch.setattr(client.operator_service, call, refused)
+    made = await ensure_endpoint(client, name)
+    assert made.made is Made.NOT_PERMITTED
+    assert made.says == "only for workflows of other teams: docs/nexus.md says who makes it"
+    assert (await nexus(client, name)).state is PartHealth.WARNING

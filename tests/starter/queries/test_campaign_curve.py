@@ -1,0 +1,179 @@
+"""How a campaign fills, where that leads, and the picture of it."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from xml.etree.ElementTree import fromstring
+
+import pytest
+
+from activities.campaign.member_status import MemberOutcome, MemberStatus
+from activities.people.language import LANGUAGES, Language
+from starter.boot import processes as modules
+from starter.queries.campaign import POINTS_AT_MOST, Curve
+from starter.queries.campaign_page import campaign_chart
+from workflows.model.subject import Status
+from workflows.model.views import CampaignShow
+
+OPENS = datetime(2026, 12, 1, 8, tzinfo=UTC)
+PATH = "{http://www.w3.org/2000/svg}path"
+CLOSES = OPENS + timedelta(days=21)
+
+
+def day(number: float) -> datetime:
+    return OPENS + timedelta(days=number)
+
+
+def some_lines(signed: Sequence[float], waiting: int) -> list[MemberOutcome]:
+    """Those who have acknowledged so many days after the opening, and those who have not."""
+    done = [
+        MemberOutcome(row, f"p{row}", f"conduct.p{row}", MemberStatus.ACKNOWLEDGED, signed_at=day(at).isoformat())
+        for row, at in enumerate(signed, start=1)
+    ]
+    return done + [MemberOutcome(0, f"w{row}", f"conduct.w{row}", MemberStatus.TOLD) for row in range(waiting)]
+
+
+def a_curve(signed: Sequence[float], waiting: int) -> Curve:
+    return Curve.of(some_lines(signed, waiting), OPENS, CLOSES)
+
+
+def some_show() -> CampaignShow:
+    return CampaignShow(
+        id="conduct",
+        kind="policy-acknowledgement",
+        status=Status.OPEN,
+        title="Code of conduct",
+        opens_at=OPENS,
+        due=date(2026, 12, 15),
+        due_at=day(14),
+        closes_at=CLOSES,
+    )
+
+
+def test_who_halves_those_who_are_missing_each_week_leaves_a_quarter_in_two() -> None:
+    found = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10).forecast(day(14))
+    assert found is not None
+    assert (found.missing, found.everybody_by) == (5, None)
+
+
+def test_at_a_quick_pace_it_is_said_when_nobody_is_missing_any_more() -> None:
+    found = a_curve([0.5 + n / 100 for n in range(90)], waiting=10).forecast(day(2))
+    assert found is not None and found.everybody_by is not None
+    assert found.missing == 0
+    # A tenth is left of them after two days: of ten people half a one after 1.3 times as long.
+    assert day(4.5) < found.everybody_by < day(4.7)
+
+
+def test_where_nobody_has_come_for_a_week_all_of_the_others_stay_missing() -> None:
+    found = a_curve([1, 2, 3], waiting=7).forecast(day(14))
+    assert found is not None
+    assert (found.missing, found.everybody_by) == (7, None)
+
+
+@pytest.mark.parametrize(
+    ("signed", "waiting", "at"),
+    [
+        ([0.1] * 50, 50, 0.9),
+        ([0.1, 0.2], 50, 5),
+        ([1, 2, 3], 0, 5),
+        ([1, 2, 3], 50, 21),
+        ([], 50, 5),
+    ],
+    ids=["the first day", "two people", "nobody is to come", "it is closed", "nobody has come"],
+)
+def test_there_is_no_forecast_before_there_is_something_to_go_by(signed: list[float], waiting: int, at: float) -> None:
+    curve = a_curve(signed, waiting)
+    assert curve.forecast(day(at)) is None
+    assert list(curve.ahead(day(at))) == []
+
+
+def test_the_line_goes_on_from_where_it_is_to_what_the_forecast_says() -> None:
+    curve = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10)
+    first, *_, last = curve.ahead(day(14))
+    assert (first.at, first.done) == (day(14), 10)
+    assert (last.at, round(last.done)) == (CLOSES, 15)
+
+
+def test_of_many_acknowledgements_some_are_drawn_and_the_last_is_true() -> None:
+    many = 10 * POINTS_AT_MOST + 1
+    points = a_curve([20 * n / many for n in range(many)], waiting=5).points(CLOSES)
+    assert len(points) <= POINTS_AT_MOST + 2
+    assert points[0] == (OPENS, 0) and points[-1] == (CLOSES, many)
+    assert [point.done for point in points] == sorted(point.done for point in points)
+    assert [point.at for point in points] == sorted(point.at for point in points)
+
+
+def test_one_who_acknowledges_at_the_last_moment_is_in_the_line() -> None:
+    points = a_curve([1, 22], waiting=0).points(CLOSES)
+    assert [(point.at, point.done) for point in points[1:]] == [(day(1), 1), (day(22), 2), (day(22), 2)]
+
+
+def test_the_picture_is_the_same_for_the_same_lines_and_needs_nothing_beside_it() -> None:
+    lines = some_lines([1, 2, 3, 5, 8, 13], waiting=4)
+    picture = campaign_chart(some_show(), lines)
+    assert picture == campaign_chart(some_show(), lines)
+    svg = fromstring(picture)  # noqa: S314  our own picture
+    assert svg.get("aria-label") == "The line of acknowledgements over time: 6 of 10"
+    assert svg.get("role") == "img"
+    texts = {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"due 15 Dec", "closes 21 Dec", "10", "15 Dec"} <= texts
+    for outside in ("url(", "href=", "<style", "style=", "<script", "<image"):
+        assert outside not in picture
+
+
+def test_the_picture_is_the_same_in_any_process_wherever_it_runs() -> None:
+    script = (
+        "from tests.starter.queries.test_campaign_curve import *; "
+        "print(campaign_chart(some_show(), some_lines([1, 2, 3], 4)), end='')"
+    )
+    elsewhere = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", script],
+        env={**modules.environment(), "TZ": "Asia/Kolkata", "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert elsewhere.stdout == campaign_chart(some_show(), some_lines([1, 2, 3], 4))
+
+
+def test_those_who_acknowledge_at_one_instant_are_one_step_within_the_picture() -> None:
+    svg = fromstring(campaign_chart(some_show(), some_lines([5] * 500, waiting=500)))  # noqa: S314  our own picture
+    area = next(path for path in svg.iter(PATH) if path.get("fill-opacity"))
+    heights = [float(number) for number in re.findall(r",(-?[\d.]+)", str(area.get("d")))]
+    assert (min(heights), max(heights)) == (110, 220)
+
+
+def test_a_living_campaign_has_its_forecast_in_the_picture_and_one_that_has_ended_does_not() -> None:
+    lines = some_lines([1, 2, 3, 5, 8, 13], waiting=4)
+    assert campaign_chart(some_show(), lines, now=day(14)).count("stroke-dasharray") == 1 + campaign_chart(
+        some_show(), lines
+    ).count("stroke-dasharray")
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_picture_speaks_the_language_of_its_page(code: str) -> None:
+    language = Language.of(code)
+    picture = campaign_chart(some_show(), some_lines([1, 2, 3], waiting=4), language=language)
+    svg = fromstring(picture)  # noqa: S314  our own picture
+    texts = {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}
+    assert all(any(str(text).startswith(language.say(says)) for text in texts) for says in ("due", "closes"))
+    assert any("Dez" in str(text) for text in texts) is (code == "de")
+
+
+def test_last_days_that_are_one_and_the_same_are_told_one_below_the_other() -> None:
+    shown = some_show().replace(closes_at=datetime(2026, 12, 16, 12, tzinfo=UTC))
+    svg = fromstring(campaign_chart(shown, some_lines([1, 2, 3], waiting=4)))  # noqa: S314  our own picture
+    places = {
+        str(text.text): tuple(map(float, re.findall(r"[\d.]+", str(text.get("transform")))))
+        for text in svg.iter("{http://www.w3.org/2000/svg}text")
+    }
+    due, closes = places["due 15 Dec"], places["closes 15 Dec"]
+    assert due[0] == closes[0]
+    assert closes[1] - due[1] >= 22
+
+
+def test_where_nobody_was_asked_yet_nothing_is_drawn() -> None:
+    assert campaign_chart(some_show(), []) == ""

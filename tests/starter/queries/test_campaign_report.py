@@ -1,0 +1,372 @@
+"""The report of a campaign and an auditor's sample: everybody once, the same bytes for ever, and nothing that runs."""
+
+import csv
+import io
+import json
+import random
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
+from activities.files.reading import FileFaults
+from activities.files.table import Table
+from starter.boot.context import Context
+from starter.cli.arguments import failed_or_person
+from starter.cli.campaign import FORMS as WRITERS
+from starter.cli.campaign import write_table
+from starter.errors import Refusal
+from starter.queries import campaign_page as page
+from starter.queries import campaign_report as report
+from starter.queries import campaign_report as sample
+from starter.queries.campaign_report import COLUMNS, CampaignReport, member_of
+from tests.servers import time_skipping
+from tests.starter.queries.test_campaign_curve import some_show
+from tests.workflows.campaign.stage import OWNER, Campaigns, Company, a_file, campaign, staff
+from workflows.model.commands import Exemption
+from workflows.model.subject import Status
+
+ON_LEAVE = '=HYPERLINK("http://evil.example") on leave'
+FORMS = (".csv", ".json", ".html")
+
+
+async def written(context: Context, folder: Path) -> dict[str, bytes]:
+    """The report in each of its forms."""
+    found = await report.of(context, "conduct")
+    for form, write in WRITERS.items():
+        write(folder / f"report{form}", found)
+    return {form: (folder / f"report{form}").read_bytes() for form in FORMS}
+
+
+@asynccontextmanager
+async def ended(folder: Path) -> AsyncIterator[Campaigns]:
+    """A campaign in which everything has happened, and that is over."""
+    file = a_file(audience={"people": ["ada", "bo", "cas", "dee", "nobody"]})
+    async with campaign(folder, file, staff("ada", "bo", "cas", "dee")) as it:
+        await it.opened()
+        await it.signs("ada")
+        await it.signs("bo", Status.DECLINED)
+        await it.wish(Exemption(actor=OWNER, person="cas", reason=ON_LEAVE))
+        await it.until(lambda shown: shown.changes == 1)
+        await it.days_pass(30)
+        await it.handle.result()
+        yield it
+
+
+async def test_a_member_is_named_by_id_or_address_and_a_mistyped_one_is_refused_before_it_is_sent(
+    tmp_path: Path,
+) -> None:
+    async with campaign(tmp_path, a_file(**A_WEEK), staff("ada", "cas")) as it:
+        shown, store, directory = await it.opened(), it.company.store, it.company.directory
+        assert await member_of(store, shown, "ada", directory) == "ada"
+        assert await member_of(store, shown, "Cas@us.example", directory) == "cas"
+        for typed, says in (("adda", ", did you mean ada?"), ("x@us.example", "")):
+            with pytest.raises(Refusal) as refused:
+                await member_of(store, shown, typed, directory)
+            assert str(refused.value) == f"nothing was changed: {typed} is not in the audience{says}"
+        assert await member_of(store, shown.replace(frozen=None), "adda", directory) == "adda", "it has not opened yet"
+
+
+@pytest.mark.parametrize("typed", [{"failed": False, "person": ""}, {"failed": True, "person": "ada"}])
+def test_a_retry_is_of_all_who_failed_or_of_one(typed: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="--failed, or --person"):
+        failed_or_person(**typed)
+
+
+async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tmp_path: Path) -> None:
+    async with ended(tmp_path / "it") as it:
+        store = it.company.store
+        first = await written(Context(it.client, store), tmp_path)
+        again = await written(Context(it.client, store), tmp_path)
+    records = list((tmp_path / "it" / "store" / "records" / "signature-request").rglob("*.json"))
+    assert len(records) == 4
+    for record in records:
+        record.unlink()
+    # What docs/deploying.md calls erasable, whoever signed it.
+    shutil.rmtree(tmp_path / "it" / "store" / "documents")
+    async with time_skipping() as forgotten:
+        gone = await written(Context(forgotten.client, store), tmp_path)
+    assert first == again == gone
+    rows = {row["person"]: row for row in csv.DictReader(io.StringIO(first[".csv"].decode()))}
+    assert {person: row["status"] for person, row in rows.items()} == {
+        "ada": "acknowledged",
+        "bo": "declined",
+        "cas": "exempt",
+        "dee": "expired",
+        "nobody": "errors",
+    }
+    assert rows["bo"]["reason"] == "I do not agree"
+    assert rows["cas"]["reason"] == f"'{ON_LEAVE}"
+    assert rows["ada"]["sent_at"] < rows["ada"]["signed_at"]
+    assert (rows["ada"]["late"], rows["ada"]["department"], rows["ada"]["manager"]) == ("false", "sales", "chair")
+    told = json.loads(first[".json"])
+    assert (told["campaign"]["status"], told["campaign"]["as_of"]) == ("done_with_errors", None)
+    assert told["campaign"]["owner"] == OWNER
+    assert len(told["campaign"]["outcomes_sha256"]) == len(told["campaign"]["audience_sha256"]) == 64
+    assert sum(told["counts"].values()) == len(told["lines"]) == 5
+    assert [(change["what"], change["reason"]) for change in told["changes"]] == [("exempt", ON_LEAVE)]
+
+
+async def test_the_words_of_somebody_are_erased_from_the_report_when_they_are_erased(tmp_path: Path) -> None:
+    async with ended(tmp_path / "it") as it:
+        for text in (tmp_path / "it" / "store" / "texts").rglob("reason-*.json"):
+            text.unlink()
+        told = json.loads((await written(Context(it.client, it.company.store), tmp_path))[".json"])
+    assert {line["person"]: line["reason"] for line in told["lines"]}["bo"] == "(erased)"
+
+
+A_WEEK = {"window": "4d", "grace": "2d"}
+TABLE = "name,email,zone,phone\nZoë Ek,zoe@elsewhere.example,UTC,+31201234567\nBo Li,bo@elsewhere.example,UTC,\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "columns"), [(None, ("name", "email")), (["phone", "name"], ("phone", "name"))], ids=["default", "own"]
+)
+async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_erased(
+    tmp_path: Path, wanted: list[str] | None, columns: tuple[str, ...]
+) -> None:
+    (tmp_path / "it").mkdir()
+    (tmp_path / "it" / "staff.csv").write_text(TABLE)
+    more = {"report_columns": wanted} if wanted else {}
+    signers = tmp_path / "it" / "store"
+    file = a_file(**A_WEEK, audience={"file": "staff.csv"}, **more)
+    async with campaign(tmp_path / "it", file, staff("ada")) as it:
+        await it.days_pass(8)
+        await it.handle.result()
+        context = Context(it.client, it.company.store)
+        named = await written(context, tmp_path)
+        nameless = (await report.of(context, "conduct", names=False)).plain
+        shown = await it.shown()
+        zoe = await member_of(context.store, shown, "Zoe@elsewhere.example ", None)
+        for kept in [*signers.rglob("signers*.json")]:
+            kept.unlink()
+        erased = await written(context, tmp_path)
+    rows = list(csv.DictReader(io.StringIO(named[".csv"].decode("utf-8-sig"))))
+    assert tuple(rows[0])[:4] == ("person", *columns, "request")
+    assert [row["name"] for row in rows] == ["Zoë Ek", "Bo Li"]
+    assert rows[0]["person"] == zoe
+    lines = json.loads(named[".json"])["lines"]
+    assert [[line[name] for name in columns] for line in lines] == [
+        [row[name].lstrip("'") for name in columns] for row in rows
+    ]
+    assert "Zoë Ek" in named[".html"].decode() and "elsewhere" not in json.dumps(nameless)
+    assert not {*columns} & nameless["lines"][0].keys()
+    for form in FORMS:
+        assert "Zoë Ek" not in erased[form].decode() and "(erased)" in erased[form].decode()
+
+
+async def test_whoever_is_in_the_directory_is_named_as_the_people_file_knows_them(tmp_path: Path) -> None:
+    async with campaign(tmp_path, a_file(**A_WEEK, audience={"people": ["ada", "nobody"]}), staff("ada")) as it:
+        await it.days_pass(8)
+        await it.handle.result()
+        found = await report.of(Context(it.client, it.company.store), "conduct", directory=it.company.directory)
+    assert [(one["person"], one["name"], one["email"]) for one in found.plain["lines"]] == [
+        ("ada", "Ada", "ada@us.example"),
+        ("nobody", "", ""),
+    ]
+
+
+async def test_a_column_that_nobody_keeps_cannot_be_in_the_report(tmp_path: Path) -> None:
+    with pytest.raises(FileFaults, match=r"report_columns\[0\]: must be one of 'name', 'email', 'zone', 'locale' or"):
+        await Company(tmp_path, staff("ada")).prepared(a_file(report_columns=["shoe size"]))
+
+
+def some_report(*lines: MemberOutcome, **more: Any) -> CampaignReport:
+    """A report of these, of a campaign that has ended."""
+    shown = some_show().replace(status=Status.DONE, **more)
+    return CampaignReport(shown, report.head_of(shown), counted(lines), None, (), lines)
+
+
+def everybody(many: int) -> Iterator[MemberOutcome]:
+    """People who stand in every way there is, the same at each call."""
+    chance = random.Random(7)  # noqa: S311  a sample, no secret
+    opens, standings = datetime(2026, 12, 1, 8, tzinfo=UTC), list(MemberStatus)
+    for row in range(1, many + 1):
+        status = chance.choice(standings)
+        at = (opens + timedelta(hours=chance.randrange(1, 400))).isoformat()
+        done = status in (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)
+        yield MemberOutcome(
+            row,
+            f"person-{row}",
+            f"conduct.person-{row}",
+            status,
+            sent_at=opens.isoformat(),
+            signed_at=at if done else "",
+            late=status is MemberStatus.LATE,
+            reminders=chance.randrange(5),
+            department=f"department {row % 12}",
+            manager=f"manager-{row % 300}",
+            due="2026-12-15",
+        )
+
+
+def html(of: CampaignReport) -> str:
+    return "".join(page.pieces(of))
+
+
+def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_them(tmp_path: Path) -> None:
+    write_table(tmp_path / "some.csv", some_report(*everybody(3)))
+    head = (tmp_path / "some.csv").read_text().splitlines()[0]
+    assert head == "person,request,status,sent_at,signed_at,late,reminders,reason,row,department,manager,due"
+
+
+@pytest.mark.parametrize("word", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
+def test_no_cell_of_a_table_is_a_formula(tmp_path: Path, word: str) -> None:
+    line = MemberOutcome(1, "ada", "conduct.ada", MemberStatus.DECLINED, reason=word, department=word, manager=word)
+    write_table(tmp_path / "some.csv", some_report(line))
+    [row] = csv.DictReader(io.StringIO(read(tmp_path), newline=""))
+    assert {row["reason"], row["department"], row["manager"]} == {f"'{word}"}
+
+
+def read(folder: Path) -> str:
+    return (folder / "some.csv").read_bytes().decode()
+
+
+@pytest.mark.parametrize(("department", "marked"), [("Sales", False), ("Développement", True)])
+def test_a_table_has_a_mark_where_a_spreadsheet_needs_it(tmp_path: Path, department: str, marked: bool) -> None:
+    write_table(
+        tmp_path / "some.csv", some_report(MemberOutcome(1, "ada", "", MemberStatus.TOLD, department=department))
+    )
+    assert (tmp_path / "some.csv").read_bytes().startswith("\ufeff".encode()) is marked
+    assert Table.read(tmp_path / "some.csv").rows[0].cells["department"] == department
+
+
+def test_a_file_is_there_whole_or_as_it_was_before(tmp_path: Path) -> None:
+    """A surrogate cannot be written: half-way through the rows it fails."""
+    (tmp_path / "some.csv").write_text("before")
+    lines = [*everybody(1_000), MemberOutcome(1, "\ud800", "", MemberStatus.TOLD)]
+    with pytest.raises(UnicodeEncodeError):
+        write_table(tmp_path / "some.csv", some_report(*lines))
+    assert [path.name for path in tmp_path.iterdir()] == ["some.csv"]
+    assert read(tmp_path) == "before"
+
+
+def test_no_file_is_written_over_something_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "some.csv").mkdir()
+    with pytest.raises(OSError, match="is no file"):
+        write_table(tmp_path / "some.csv", some_report())
+
+
+def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_known() -> None:
+    found = html(
+        some_report(
+            *everybody(40),
+            version="2026.1",
+            effective=date(2026, 12, 1),
+            approver="chair",
+            requester=OWNER,
+            outcomes="ab" * 32,
+        )
+    )
+    for said in ("Code of conduct", "2026.1", "2026-12-01", "chair", OWNER, "ab" * 32, "2026-12-15", "<svg"):
+        assert said in found
+    assert "<dt>in force from</dt><dd>2026-12-01</dd>" in found
+    assert "By department" in found and "By manager" in found
+    assert found.count('<td class="id">conduct.person-') == 40
+
+
+def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> None:
+    out = (MemberStatus.ACKNOWLEDGED, MemberStatus.EXEMPT, MemberStatus.DROPPED, MemberStatus.ERROR)
+    lines = [MemberOutcome(row, f"p{row}", "", how, department=f"{row // 3}") for row, how in enumerate(out)]
+    found = html(some_report(*lines))
+    assert "<strong>1 of 1</strong> people has acknowledged it (100.0 %)." in found
+    assert '<td class="n">1</td><td class="n">100.0 %</td>' in found, "the department with somebody who is to"
+    assert '<td class="n">0</td><td class="n">–</td>' in found, "the one of whom nobody is"
+    assert "acknowledgements over time: 0 of 1" in found, "in the picture as well"
+
+
+def test_nothing_that_somebody_wrote_runs_on_the_page() -> None:
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    line = MemberOutcome(1, evil, evil, MemberStatus.DECLINED, reason=evil, department=evil, manager=evil)
+    shown = some_show().replace(title=evil, version=evil, approver=evil, requester=evil)
+    changes = [dict.fromkeys(("number", "what", "at", "by", "person", "due", "reason"), evil)]
+    population = {"opening": 1, "close": 2, "came": [{"person": evil, "decided": evil}], "left": []}
+    found = html(CampaignReport(shown, report.head_of(shown), counted([line]), population, changes, [line]))
+    assert "<img" not in found
+    assert found.count("<script>") == 1
+    assert found.count("&lt;script&gt;alert(1)") > 10
+
+
+def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone() -> None:
+    found = html(some_report(*everybody(10)))
+    for outside in ("src=", "<link", "@import", "url(", "fetch(", "XMLHttpRequest"):
+        assert outside not in found
+    assert found.replace("http://www.w3.org/", "").count("http") == found.count("http-equiv")
+    assert "default-src 'none'; style-src 'sha256-" in found.replace("&#39;", "'")
+    assert "@page { size: A4" in found
+
+
+def test_what_goes_on_is_marked_as_no_record() -> None:
+    lines = tuple(everybody(10))
+    shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC))
+    found = html(CampaignReport(shown, report.head_of(shown), counted(lines), None, (), lines))
+    assert "It goes on: this is how everybody stood at 2026-12-09 12:00 UTC, and no record yet." in found
+    assert "is known once their request has ended" in found
+    assert "It goes on" not in html(some_report(*lines))
+
+
+def test_what_is_not_known_of_whoever_is_open_is_no_figure(tmp_path: Path) -> None:
+    lines = [
+        MemberOutcome(1, "ada", "conduct.ada", MemberStatus.TOLD),
+        MemberOutcome(2, "bo", "conduct.bo", MemberStatus.EXPIRED),
+    ]
+    write_table(tmp_path / "report.csv", some_report(*lines))
+    with (tmp_path / "report.csv").open() as file:
+        assert [(row["sent_at"], row["reminders"]) for row in csv.DictReader(file)] == [("", ""), ("", "0")]
+    assert [some_report().plain_line(line)["reminders"] for line in lines] == [None, 0]
+
+
+def test_what_was_broken_off_in_temporal_is_not_said_to_go_on() -> None:
+    shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC), trouble="terminated")
+    found = html(CampaignReport(shown, report.head_of(shown), counted([]), None, (), []))
+    assert "Its workflow was terminated: this is how everybody stood at" in found
+
+
+def test_a_page_of_nobody_is_a_page() -> None:
+    assert "Nobody was asked." in html(some_report())
+
+
+@pytest.mark.long
+def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
+    found = some_report(*everybody(100_000))
+    for form, write in WRITERS.items():
+        write(tmp_path / f"report{form}", found)
+    with (tmp_path / "report.csv").open() as file:
+        assert len({person for person, *_ in csv.reader(file)} - {"person"}) == 100_000
+    assert len(json.loads((tmp_path / "report.json").read_text())["lines"]) == 100_000
+    assert (tmp_path / "report.html").read_text().count("conduct.person-") == 100_000
+
+
+def test_the_same_seed_draws_the_same_people_whatever_their_order() -> None:
+    lines = list(everybody(1_000))
+    first = sample.audit_sample(lines, 25, "auditor")
+    random.shuffle(lines)
+    assert sample.audit_sample(lines, 25, "auditor") == first
+    assert sample.audit_sample(lines, 10, "auditor") == first[:10]
+    assert sample.audit_sample(lines, 25, "another") != first
+    assert len({line.person for line in first}) == 25
+
+
+def test_a_sample_is_by_the_hash_that_is_told_so_that_anybody_can_draw_it_again() -> None:
+    """By hand: `printf auditor/3/person-3 | sha256sum`, and sort."""
+    chosen = sample.audit_sample(everybody(6), 3, "auditor")
+    assert [line.person for line in chosen] == ["person-6", "person-3", "person-1"]
+
+
+def test_who_wants_more_than_there_are_gets_all() -> None:
+    assert {line.row for line in sample.audit_sample(everybody(6), 25, "auditor")} == {1, 2, 3, 4, 5, 6}
+
+
+def test_each_person_is_drawn_about_equally_often() -> None:
+    lines = list(everybody(20))
+    drawn = [line.row for number in range(2_000) for line in sample.audit_sample(lines, 5, f"seed {number}")]
+    assert all(400 < drawn.count(row) < 600 for row in range(1, 21))
+
+
+def test_every_column_is_of_a_line() -> None:
+    assert set(COLUMNS) == set(MemberOutcome._fields)

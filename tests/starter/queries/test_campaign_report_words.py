@@ -1,0 +1,129 @@
+"""`campaign show`, `campaign report` and `campaign sample`, typed at a terminal beside a living campaign."""
+
+import asyncio
+import csv
+import io
+import json
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.launch import launch as path
+from starter.errors import Exit
+from tests.servers import own_namespace, own_part
+from tests.starter.terminal import type_
+from tests.workflows.campaign.stage import OWNER, Campaigns, Company, a_file, campaign, staff
+from tests.workflows.onboarding.test_words import address_of, given
+from workflows.model.commands import Cancellation
+from workflows.model.subject import Status
+
+pytestmark = pytest.mark.real_server
+
+PEOPLE = ("ada", "bo", "cas", "nobody")
+
+
+@asynccontextmanager
+async def living(folder: Path, address: str) -> AsyncIterator[Campaigns]:
+    """One that goes on: ada has acknowledged, bo has declined, cas is asked, and nobody is in no people file."""
+    file = a_file(audience={"people": list(PEOPLE)})
+    async with campaign(folder, file, staff("ada", "bo", "cas"), server=own_part(address)) as it:
+        await it.opened()
+        await it.signs("ada")
+        await it.signs("bo", Status.DECLINED)
+        yield it
+
+
+async def typed(it: Campaigns, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """What came of `countersign campaign …`."""
+    there = {**given(folder), **address_of(it.client)}
+    return await asyncio.to_thread(type_, "campaign", *words, **there)
+
+
+async def told(it: Campaigns, folder: Path, *words: str) -> Any:
+    """The same as JSON."""
+    answered = await typed(it, folder, *words, "--json")
+    assert answered.returncode == Exit.DONE, answered.stderr
+    return json.loads(answered.stdout)
+
+
+def standings(table: str) -> dict[str, str]:
+    return {row["person"]: row["status"] for row in csv.DictReader(io.StringIO(table))}
+
+
+@pytest.mark.long
+async def test_everybody_stands_once_on_standard_output_and_in_each_file(tmp_path: Path, dev_server: str) -> None:
+    async with living(tmp_path, dev_server) as it:
+        printed = await typed(it, tmp_path, "report", "conduct")
+        as_json = await told(it, tmp_path, "report", "acknowledgement-campaign:conduct")
+        files = {end: tmp_path / f"report.{end}" for end in ("csv", "json", "html")}
+        answers = [await typed(it, tmp_path, "report", "conduct", "-o", str(file)) for file in files.values()]
+        shown = await told(it, tmp_path, "show", "conduct")
+    expected = {"ada": "acknowledged", "bo": "declined", "cas": "told", "nobody": "errors"}
+    assert standings(printed.stdout) == standings(files["csv"].read_text()) == expected
+    assert {line["person"]: line["status"] for line in as_json["lines"]} == expected
+    assert [(one.returncode, one.stdout) for one in answers] == [(Exit.DONE, "")] * 3
+    assert [one.stderr for one in answers] == [f"written: {file}\n" for file in files.values()]
+    assert json.loads(files["json"].read_text())["lines"] == as_json["lines"]
+    assert as_json["campaign"]["as_of"] is not None
+    assert "no record yet" in files["html"].read_text()
+    assert {"id", "status", "counts", "opens_at", "closes_at", "errors"} <= set(shown)
+    assert (shown["id"], shown["status"], shown["errors"]) == ("conduct", "open", 1)
+    assert {name: count for name, count in shown["counts"].items() if count} == {
+        "told": 1,
+        "acknowledged": 1,
+        "declined": 1,
+        "errors": 1,
+    }
+    assert [(one["name"], one["counts"]["told"]) for one in shown["managers"]] == [("chair", 1), ("", 0)]
+
+
+async def test_a_sample_is_the_same_while_the_campaign_goes_on_and_when_it_has_ended(
+    tmp_path: Path, dev_server: str
+) -> None:
+    async with living(tmp_path, dev_server) as it:
+        draw = ("sample", "conduct", "--n", "2", "--seed", "auditor")
+        before = await told(it, tmp_path, *draw)
+        await it.wish(Cancellation(actor=OWNER, reason="another document"))
+        await it.handle.result()
+        after = await told(it, tmp_path, *draw)
+        table = await typed(it, tmp_path, *draw, "-o", str(tmp_path / "some.csv"))
+        all_of_them = await typed(it, tmp_path, "sample", "conduct")
+    people = [line["person"] for line in after["lines"]]
+    assert [line["person"] for line in before["lines"]] == people
+    assert (after["n"], after["of"], after["seed"]) == (2, 4, "auditor")
+    assert len(after["campaign"]["outcomes_sha256"]) == 64
+    assert table.stdout == ""
+    assert list(standings((tmp_path / "some.csv").read_text())) == people
+    assert all_of_them.stdout.startswith("4 of 4 people by the seed conduct\n")
+
+
+async def test_what_cannot_be_written_is_refused_in_one_line_and_leaves_nothing(
+    tmp_path: Path, dev_server: str
+) -> None:
+    async with living(tmp_path, dev_server) as it:
+        unknown = await typed(it, tmp_path, "report", "conduct-2")
+        nowhere = await typed(it, tmp_path, "report", "conduct", "-o", str(tmp_path / "no" / "folder.csv"))
+        other = await typed(it, tmp_path, "report", "conduct", "-o", "report.xlsx")
+        none = await typed(it, tmp_path, "sample", "conduct", "--n", "0")
+    assert unknown.returncode == Exit.REFUSED and "conduct" in unknown.stderr
+    assert nowhere.returncode == Exit.REFUSED
+    assert nowhere.stderr == f"{tmp_path}/no/folder.csv cannot be written: No such file or directory\n"
+    assert other.returncode == Exit.USAGE
+    assert "report.xlsx does not end in .csv or .json or .html: that says how it is written" in " ".join(
+        other.stderr.replace("│", "").split()
+    )
+    assert none.returncode == Exit.USAGE
+
+
+async def test_without_a_worker_there_is_no_list_that_lacks_somebody(tmp_path: Path, dev_server: str) -> None:
+    company = Company(tmp_path, staff("ada"))
+    client = await own_namespace(dev_server)
+    await path.start(client, company.store, await company.prepared(a_file()))
+    there = {**given(tmp_path), **address_of(client)}
+    answered = await asyncio.to_thread(type_, "campaign", "report", "conduct", **there)
+    assert (answered.returncode, answered.stdout) == (Exit.REFUSED, "")
+    assert answered.stderr == "conduct: no worker answers that knows its audience: start `countersign worker`\n"

@@ -1,0 +1,61 @@
+"""Many dead hand-offs are replayed some at a time, each once, and a target that takes nothing is left alone."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.queries.targets import IN_VAIN_AT_MOST, REPLAYS_AT_ONCE
+from tests.starter.queries.dying import LONG_AGO, Replays, dead_entry, many_dead
+from tests.starter.terminal import type_
+
+
+async def test_two_hundred_are_replayed_some_at_a_time_and_each_once(tmp_path: Path) -> None:
+    store, replays = Store(str(tmp_path)), Replays(refused=frozenset({"r-00007"}))
+    await many_dead(store, 200)
+    came = await replays.all(store)
+    assert (came.told, came.refused, came.seen) == (199, 1, 200)
+    assert set(replays.asked.values()) == {1}
+    assert replays.most <= REPLAYS_AT_ONCE
+    again = Replays()
+    await again.all(store)
+    assert again.ops == replays.ops
+
+
+async def test_only_what_died_since_and_of_the_target_that_is_wanted(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    await many_dead(store, 5)
+    await store.hand_offs.note_dead(
+        StoragePrefix.of_request("both"), dead_entry("both", "archive", "finance", at=LONG_AGO)
+    )
+    assert (await Replays().all(store, since=LONG_AGO + timedelta(hours=3))).told == 2
+    assert (await Replays().all(store, target="archive")).told == 1
+    await store.hand_offs.note_dead(
+        StoragePrefix.of_request("escalated"), dead_entry("escalated", "archive/escalated-2")
+    )
+    assert (await Replays().all(store, target="archive")).told == 2
+    assert (await Replays().all(store, target="archive/escalated-2")).told == 1
+
+
+async def test_a_target_that_takes_nothing_is_left_alone_and_others_are_not(tmp_path: Path) -> None:
+    store, replays = Store(str(tmp_path)), Replays(down=True)
+    await many_dead(store, 200)
+    came = await replays.all(store)
+    assert came.tried <= IN_VAIN_AT_MOST + REPLAYS_AT_ONCE
+    assert (came.tried + came.left, came.failing) == (200, ("finance",))
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (("retry",), "--now: each is tried again by itself"),
+        (("replay",), "--dead: many are replayed of what is dead only"),
+        (("replay", "--dead", "--since", "yesterday"), "yesterday is not a time such as 12h, 2d or 1w"),
+    ],
+    ids=" ".join,
+)
+def test_what_makes_no_sense_is_refused_in_words(typed: tuple[str, ...], says: str) -> None:
+    ended = type_("handoff", *typed)
+    assert (ended.returncode, says in " ".join(ended.stderr.replace("│", " ").split())) == (2, True)

@@ -1,0 +1,185 @@
+"""Lists of requests as visibility tells them: whom each waits for, what is overdue first, page by page.
+
+Nobody works here, so whatever is told is told without asking a workflow.
+"""
+
+import asyncio
+import base64
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import lists as pages
+from starter.queries.filters import Wanted
+from tests.faults.town import eventually
+from tests.starter.queries.living import desk_at
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.subject import Status
+
+pytestmark = pytest.mark.real_server
+
+NOW: Final = datetime(2026, 11, 26, 14, tzinfo=UTC)
+OPEN: Final[dict[str, dict[str, Any]]] = {
+    "next-week": {"due": NOW + timedelta(days=7), "person": ("customer-signer", "chair"), "kind": "nda"},
+    "long-overdue": {"due": NOW - timedelta(days=9), "person": ("chair",)},
+    "undated": {"status": Status.CONVERTING},
+    "just-overdue": {"due": NOW - timedelta(hours=1), "person": ("chief-executive",), "requester": "sales"},
+    "tomorrow": {"due": NOW + timedelta(days=1), "person": ("customer-signer",), "status": Status.VIEWED},
+    "late-but-signed": {"due": NOW - timedelta(days=1), "status": Status.SIGNED, "stage": "settled"},
+}
+BY_URGENCY: Final = ["long-overdue", "just-overdue", "late-but-signed", "tomorrow", "next-week", "undated"]
+
+
+async def open_request(
+    context: Context,
+    name: str,
+    *,
+    due: datetime | None = None,
+    person: tuple[str, ...] = (),
+    kind: str = "customer-contract",
+    requester: str = "legal-desk",
+    status: Status = Status.SENT,
+    stage: str = "signing",
+    what: Kind = Kind.REQUEST,
+) -> None:
+    """A workflow with the attributes that a request, or what else it is, would have by now."""
+    known: list[SearchAttributePair[Any]] = [
+        SearchAttributePair(names.STATUS, status.value),
+        SearchAttributePair(names.KIND, kind),
+        SearchAttributePair(names.STAGE, stage),
+        SearchAttributePair(names.REQUESTER, requester),
+    ]
+    if due:
+        known.append(SearchAttributePair(names.DUE_AT, due))
+    if person:
+        since = SearchAttributePair(names.TURN_AT, NOW - timedelta(days=3))
+        known += [SearchAttributePair(names.WAITING_FOR, list(person)), since]
+    await context.client.start_workflow(
+        what.spec.workflow,
+        id=what.workflow_id(name),
+        task_queue=names.WORKFLOW_QUEUE,
+        memo={names.MEMO_DOCUMENT: f"The document of {name}"},
+        search_attributes=TypedSearchAttributes(known),
+    )
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def desk(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """A desk before six open requests."""
+    folder: Path = tmp_path_factory.mktemp("desk")
+    context = await desk_at(dev_server, folder)
+    for name, known in OPEN.items():
+        await open_request(context, name, **known)
+
+    async def seen() -> bool:
+        return (await pages.page(context, Wanted(), now=NOW, size=1)).total == len(OPEN)
+
+    assert await eventually(seen)
+    return context
+
+
+async def ids(desk: Context, wanted: Wanted) -> list[str]:
+    return [line.id async for line in pages.everything(desk, wanted, now=NOW)]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_is_overdue_stands_first_then_what_is_due_next(desk: Context) -> None:
+    found = await pages.page(desk, Wanted(), now=NOW)
+    assert [line.id for line in found.lines] == BY_URGENCY
+    assert [line.id for line in found.lines if line.overdue] == ["long-overdue", "just-overdue"]
+    assert (found.total, found.in_order, found.cursor) == (6, True, None)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_line_says_what_it_is_about_and_whom_it_waits_for_since_when(desk: Context) -> None:
+    [line] = (await pages.page(desk, Wanted(kind="nda"), now=NOW)).lines
+    assert (line.id, line.document) == ("next-week", "The document of next-week")
+    assert (line.waiting_for, line.since) == (("customer-signer", "chair"), NOW - timedelta(days=3))
+    assert (line.requester, line.status, line.open) == ("legal-desk", "sent", True)
+    assert line.workflow_id == "signature-request:next-week"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        (Wanted(overdue=True), ["long-overdue", "just-overdue"]),
+        (Wanted(person="customer-signer"), ["tomorrow", "next-week"]),
+        (Wanted(person="chair", overdue=True), ["long-overdue"]),
+        (Wanted(requester="sales"), ["just-overdue"]),
+        (Wanted(kind="nda"), ["next-week"]),
+        (Wanted(statuses=(Status.VIEWED, Status.CONVERTING)), ["tomorrow", "undated"]),
+        (Wanted(attention=True), []),
+        (Wanted(person="nobody"), []),
+    ],
+    ids=str,
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_each_wish_narrows(desk: Context, wanted: Wanted, found: list[str]) -> None:
+    assert await ids(desk, wanted) == found
+
+
+@pytest.mark.parametrize("bound", [2, 1_000], ids=["larger than what is sorted", "sorted"])
+@pytest.mark.asyncio(loop_scope="module")
+async def test_more_than_are_sorted_come_page_by_page_once_each_with_what_is_overdue_first(
+    desk: Context, bound: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "SORTED_AT_MOST", bound)
+    told, cursor = [], None
+    while True:
+        found = await pages.page(desk, Wanted(), size=2, cursor=cursor, now=NOW)
+        told.append([line.id for line in found.lines])
+        assert len(found.lines) <= 2
+        if (cursor := found.cursor) is None:
+            break
+    assert found.in_order is (bound == 1_000)
+    assert sorted(id for ids in told for id in ids) == sorted(OPEN)
+    assert set(told[0]) == {"long-overdue", "just-overdue"}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_page_goes_on_where_it_ended_although_time_passes(desk: Context) -> None:
+    """What becomes overdue between two pages is not lost between the parts."""
+    first = await pages.page(desk, Wanted(), size=4, now=NOW)
+    rest = await pages.page(desk, Wanted(), size=4, cursor=first.cursor, now=NOW + timedelta(days=30))
+    assert [line.id for line in (*first.lines, *rest.lines)] == BY_URGENCY
+
+
+NO_INSTANT = base64.urlsafe_b64encode(b'{"at":"0001-01-01T00:00:00+14:00","part":"overdue"}').decode()
+
+
+@pytest.mark.parametrize(
+    "cursor", ["x", "e30=", "A" * 100_000, "eyJhdCI6IjIwMjYtMTEtMjZUMTQ6MDA6MDBaIiwicGFydCI6MX0=", NO_INSTANT]
+)
+@pytest.mark.asyncio(loop_scope="module")
+async def test_what_is_no_cursor_is_refused(desk: Context, cursor: str) -> None:
+    with pytest.raises(Refusal, match="begin at its first page"):
+        await pages.page(desk, Wanted(), cursor=cursor)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_cursor_with_another_server_s_token_is_refused(desk: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pages, "SORTED_AT_MOST", 1)
+    first = await pages.page(desk, Wanted(), size=1, now=NOW)
+    forged = pages._Cursor.read(first.cursor or "").replace(token="bm8gdG9rZW4=")
+    with pytest.raises(Refusal, match="begin at its first page"):
+        await pages.page(desk, Wanted(), cursor=forged.written())
+
+
+@pytest.mark.parametrize("id", ["x' OR 'a' = 'a", "", "a b", "a" * 101])
+@pytest.mark.parametrize("field", ["kind", "person", "requester"])
+def test_what_cannot_be_an_id_reaches_no_query(field: str, id: str) -> None:
+    with pytest.raises(Refusal, match=f"{field}: .* cannot be an id"):
+        Wanted(**{field: id})  # type: ignore[arg-type]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_lists_are_read_at_the_same_time(desk: Context) -> None:
+    counted = await asyncio.gather(*(ids(desk, Wanted(person="chair")) for _ in range(5)))
+    assert {tuple(one) for one in counted} == {("long-overdue", "next-week")}

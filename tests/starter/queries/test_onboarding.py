@@ -1,0 +1,115 @@
+"""The picture of an onboarding: it and its parts say the same, and who is waited for stands in it by name."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from starter.queries.lookup import look_at
+from starter.queries.onboarding import composed, joined
+from tests.servers import own_part
+from tests.workflows.onboarding.stage import (
+    CUSTOMER,
+    DETAILS,
+    LIVE,
+    OWNER,
+    WHOLE,
+    Journeys,
+    a_file,
+    an_agreement,
+    onboarding,
+)
+from workflows.kinds import named
+from workflows.model.commands import Question
+from workflows.model.signature import SignerState
+from workflows.model.subject import Status
+from workflows.model.views import AttentionCode, NextStep, OnboardingShow, PartLine, Shown
+
+
+async def picture(it: Journeys) -> OnboardingShow:
+    """What anybody sees of it."""
+    return await composed(it.client, it.store, "acme")
+
+
+async def said_by(it: Journeys, part: PartLine) -> Shown:
+    """What the part itself says."""
+    what = named(part.workflow or "")
+    assert what is not None
+    return await look_at(it.client, it.store, what)
+
+
+async def test_the_onboarding_and_its_agreements_say_the_same_open_and_signed(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(*WHOLE)) as it:
+        await it.until_open("agreement-2")
+        await it.at_rest()
+        await it.signed("agreement-1")
+        await it.until(lambda shown: shown.stages[0].agreements[0].state == "done")
+        await it.at_rest()
+        shown = await picture(it)
+        signed, sent = shown.stages[0].agreements
+        for part in (signed, sent):
+            own = await said_by(it, part)
+            assert part.status is own.status
+        own = await said_by(it, sent)
+    assert (signed.status, sent.status) == (Status.SIGNED, Status.SENT)
+    assert sent.due_at == own.due_at is not None
+    assert [(one.person, one.since) for one in shown.waiting_for] == [(w.person, w.since) for w in own.waiting_for]
+    assert [(one.person, one.who, one.what, one.part) for one in shown.waiting_for] == [
+        (CUSTOMER, "customer", "Data processing agreement", "agreement-2")
+    ]
+    assert shown.next is not None and own.next is not None
+    assert (shown.next.what, shown.next.at) == (NextStep.REMIND, own.next.at)
+    assert shown.next.why.startswith("agreement-2: ")
+
+
+async def test_it_is_the_second_signer_who_is_waited_for_once_the_first_has_signed(tmp_path: Path) -> None:
+    both = an_agreement(signers=[{"person": "customer"}, {"person": "chief-executive"}])
+    async with onboarding(tmp_path, a_file({"name": "agreements", "agreements": [both]}, LIVE)) as it:
+        workflow_id = await it.open("agreement-1")
+        await it.at_rest()
+        it.provider.acted["acme.1.1"] = [it.provider_saw(CUSTOMER, SignerState.SIGNED)]
+        await it.callback(workflow_id)
+        await it.hears(workflow_id, "ready", "chief-executive")
+        shown = await picture(it)
+    assert [one.person for one in shown.waiting_for] == ["chief-executive"]
+
+
+async def test_a_question_of_the_customer_waits_for_the_owner(tmp_path: Path) -> None:
+    async with onboarding(tmp_path, a_file(DETAILS, LIVE)) as it:
+        workflow_id = await it.open("billing")
+        await it.tell(workflow_id, Question(person=CUSTOMER, text="By post as well?"))
+        shown = await picture(it)
+    assert [(one.person, one.who) for one in shown.waiting_for] == [(OWNER, "owner")]
+    assert [one.code for one in shown.attention] == [AttentionCode.QUESTION_OPEN]
+    assert shown.attention[0].says.startswith("billing: ")
+
+
+async def test_of_more_parts_than_are_asked_visibility_knows_the_others(
+    tmp_path: Path, dev_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks = [{"id": f"task-{n}", "title": f"Task {n}", "team": "operations"} for n in range(8)]
+    monkeypatch.setattr("starter.queries.onboarding.PARTS_ASKED_AT_MOST", 4)
+    async with onboarding(tmp_path, a_file({"name": "work", "tasks": tasks}, LIVE), server=own_part(dev_server)) as it:
+        await it.until(lambda shown: all(task.state == "open" for task in shown.stages[0].tasks))
+        await it.at_rest()
+        shown = await picture(it)
+    assert [task.due_at is not None for task in shown.stages[0].tasks] == [True] * len(tasks)
+    assert {(one.person, one.who) for one in shown.waiting_for} == {("operations-desk", "operations")}
+    assert len(shown.waiting_for) == len(tasks)
+
+
+def test_what_nobody_answers_for_stays_as_the_onboarding_has_it() -> None:
+    since = datetime(2026, 11, 2, tzinfo=UTC) + timedelta(days=1)
+    line = {"id": "account", "title": "Create the account", "state": "open", "since": since}
+    waiting = {"person": "fay", "who": "operations", "what": "Create the account", "part": "account", "since": since}
+    shown = OnboardingShow.model_validate(
+        {
+            "id": "acme",
+            "kind": "customer-onboarding",
+            "status": "open",
+            "title": "Acme",
+            "stages": [{"name": "set-up", "state": "open", "tasks": [line]}],
+            "waiting_for": [waiting],
+        }
+    )
+    assert joined(shown, {}) == shown

@@ -1,0 +1,112 @@
+"""What became of a wish: watched for a while, told as it is, and never told as done or undone when nobody knows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RetryConfig
+
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import commands as wishes
+from starter.queries.commands import CommandRefused, NotAdmitted
+from tests.starter.queries.living import MSA, begin, shown_to_signer, shown_when
+from tests.workflows.fakes import World, refusal
+from tests.workflows.stage import workers
+from workflows.model.commands import Cancellation, Command, Delegation, Extension, PauseCommand, ReminderNow
+from workflows.model.receipts import OTHER_CONTENT, OperationState
+from workflows.model.subject import Code
+
+pytestmark = pytest.mark.real_server
+
+LEGAL, SIGNER = "legal-desk", "customer-signer"
+DELEGATION = Delegation(actor=LEGAL, signer=SIGNER, to="customer-deputy", op="op-1")
+AT_ONCE = timedelta()
+IN_FLIGHT = 10
+"""Updates of one workflow that the server admits while nobody answers them."""
+
+
+@pytest.fixture
+async def world(context: Context) -> AsyncIterator[World]:
+    """Where the first signer was asked."""
+    made = World()
+    async with workers(context.client, made):
+        await begin(context)
+        await shown_to_signer(context)
+        yield made
+
+
+async def test_what_cannot_be_done_yet_was_asked_for_and_is_done_later(context: Context, world: World) -> None:
+    world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
+    first = await wishes.make(context, MSA, DELEGATION, wait=AT_ONCE)
+    await shown_when(context, lambda shown: shown.problem)
+    again = await wishes.make(context, MSA, DELEGATION, wait=timedelta(seconds=0.3))
+    assert (first.state, again.state) == (OperationState.OPEN, OperationState.OPEN)
+    assert again.detail == "hand over from customer-signer to customer-deputy"
+    assert [one.what for one in again.outstanding] == ["delegate"]
+    assert again.says.startswith("Problem unauthorised since")
+
+
+async def test_one_who_waits_long_enough_hears_what_was_done(context: Context, world: World) -> None:
+    done = await wishes.make(context, MSA, DELEGATION)
+    assert (done.state, done.detail, done.outstanding) == (OperationState.DONE, "handed over to customer-deputy", ())
+    assert done.says.startswith("Waiting for customer-deputy")
+
+
+async def test_an_op_names_one_content_whoever_sends_it(context: Context, world: World) -> None:
+    await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
+    again = await wishes.make(context, MSA, PauseCommand(actor="someone@else", reason="prices", op="op-1"))
+    assert (again.op, again.state) == ("op-1", OperationState.DONE)
+    with pytest.raises(CommandRefused, match=f"^{MSA}: {OTHER_CONTENT}$"):
+        await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="holidays", op="op-1"))
+
+
+async def test_more_than_ten_pending_changes_lock_nobody_out(context: Context, world: World) -> None:
+    """While Core Signature, directory and phones are in trouble, each wish is taken at once all the same."""
+    for one in (world.signatures, world.planner, world.push):
+        one.failures = [refusal(Code.UNAUTHORISED) for _ in range(1_000)]
+    due = datetime.now(UTC) + timedelta(days=50)
+    operators: list[Command] = [Extension(actor=LEGAL, due=due + timedelta(days=day)) for day in range(IN_FLIGHT + 2)]
+    operators += [DELEGATION, ReminderNow(actor=LEGAL, force=True), Cancellation(actor=LEGAL, reason="not needed")]
+    receipts = [await wishes.make(context, MSA, wish, wait=AT_ONCE) for wish in operators]
+    assert {receipt.state for receipt in receipts} == {OperationState.OPEN}
+    assert receipts[-1].further == len(operators) - 3
+
+
+async def test_what_the_server_does_not_admit_was_not_done_and_what_it_holds_may_be(context: Context) -> None:
+    await begin(context)
+    impatient = await Client.connect(
+        context.client.service_client.config.target_host,
+        namespace=context.client.namespace,
+        data_converter=pydantic_data_converter,
+        retry_config=RetryConfig(max_elapsed_time_millis=1, max_retries=1),
+    )
+
+    async def send(number: int) -> None:
+        pause = PauseCommand(actor=LEGAL)
+        await wishes.send(impatient, MSA, pause, f"op-{number}", within=timedelta(seconds=1))
+
+    held = await asyncio.gather(*map(send, range(IN_FLIGHT)), return_exceptions=True)
+    assert [str(one).partition(":")[0] for one in held] == ["not confirmed, may still apply"] * IN_FLIGHT
+    with pytest.raises(NotAdmitted, match=r"^nothing was changed: too many changes of this request wait"):
+        await send(IN_FLIGHT)
+
+
+@pytest.mark.parametrize(
+    ("wish", "says"),
+    [
+        (PauseCommand(actor="legal\ndesk"), "--as has the character U+000A, which people cannot see"),
+        (PauseCommand(actor="legal\x1b[2J"), "--as has the character U+001B, which people cannot see"),
+        (PauseCommand(actor=LEGAL, op="a\nb"), "--op has the character U+000A, which people cannot see"),
+        (PauseCommand(actor=LEGAL, op="x" * 60), "--op is longer than 52 characters"),
+    ],
+)
+async def test_a_name_that_cannot_be_shown_is_refused_before_anything_is_sent(
+    context: Context, wish: Command, says: str
+) -> None:
+    with pytest.raises(Refusal) as told:
+        await wishes.make(context, "nowhere", wish)
+    assert str(told.value) == says

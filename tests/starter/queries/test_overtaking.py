@@ -1,0 +1,70 @@
+"""A wish that gets no answer lets its workflow go first, until it is answered or nobody waits any more."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest
+
+import starter.queries.overtaking as overtaking
+from activities.http.rate_limit import Urgency
+from activities.temporal import executions as runs
+from starter.boot.context import Context
+from starter.queries import commands as wishes
+from starter.queries.commands import NotConfirmed
+from starter.temporal import pollers
+from tests.faults.town import eventually
+from tests.starter.queries.living import MSA, begin
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.commands import PauseCommand
+
+pytestmark = pytest.mark.real_server
+CROWD = 30
+AS_STARTED = 0
+"""Those of this file are started without a word about it."""
+
+
+async def test_what_somebody_waits_for_overtakes_the_crowd_and_then_has_its_place_again(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(overtaking, "OVERTAKES_AFTER", timedelta(milliseconds=1))
+    for number in range(CROWD):
+        await begin(context, f"crowd-{number}")
+    await begin(context)
+    while not await pollers.somebody(context.client):  # The queue has partitions, and one of them knows who asks.
+        assert await next_task(context) != Kind.REQUEST.workflow_id(MSA)
+    wish = asyncio.create_task(wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1"))
+    await eventually(lambda: has_the_place(context, Urgency.URGENT))
+    before = 0  # The server puts it there a moment after it has said so.
+    while await next_task(context) != Kind.REQUEST.workflow_id(MSA):
+        before += 1
+    assert before < CROWD / 2
+    wish.cancel()
+    await asyncio.wait({wish})
+    assert await eventually(lambda: has_the_place(context, AS_STARTED))
+
+
+async def test_where_nobody_works_nothing_is_changed(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each look of a crowd at what waits for a worker would be an event of its history."""
+    monkeypatch.setattr(overtaking, "OVERTAKES_AFTER", timedelta(milliseconds=1))
+    await begin(context)
+    with pytest.raises(NotConfirmed):
+        await wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1", within=timedelta(seconds=1))
+    assert await has_the_place(context, AS_STARTED)
+
+
+async def next_task(context: Context) -> str:
+    """Of which workflow the next task is that a worker gets."""
+    task = await context.client.workflow_service.poll_workflow_task_queue(
+        PollWorkflowTaskQueueRequest(
+            namespace=context.client.namespace, task_queue=TaskQueue(name=names.WORKFLOW_QUEUE), identity="a worker"
+        )
+    )
+    return task.workflow_execution.workflow_id
+
+
+async def has_the_place(context: Context, place: int) -> bool:
+    described = await runs.described(context.client, Kind.REQUEST.workflow_id(MSA))
+    return described.raw.workflow_execution_info.priority.priority_key == place

@@ -1,0 +1,115 @@
+"""A workflow that somebody paused in Temporal itself: named as such everywhere, and in nobody else's way.
+
+With temporalio 1.35 one of them fails `describe`, `query` and every page of a list that holds it.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest
+
+from activities.people.language import Language
+from activities.people.reader import Reader
+from deploy.rollout import rehearse
+from starter.boot.context import Context
+from starter.cli import start_files as requests
+from starter.errors import Refusal
+from starter.plan.calendar import compare
+from starter.queries import commands as wishes
+from starter.queries import lists as pages
+from starter.queries.fast_forward import forward
+from starter.queries.filters import Wanted
+from starter.queries.lists import RequestLine
+from starter.web.status import status_sentences
+from starter.web.view_reader import ViewReader
+from tests.activities.launch.papers import Desk
+from tests.starter.queries.living import MSA, SOON, begin, desk_at, shown_when
+from tests.workflows.fakes import World
+from tests.workflows.stage import workers
+from workflows.kinds import Kind
+from workflows.model.commands import Cancellation
+from workflows.model.subject import Status
+from workflows.model.views import AttentionCode
+
+pytestmark = pytest.mark.real_server
+
+
+@pytest.fixture
+async def context(dev_server: str, tmp_path: Path) -> AsyncIterator[Context]:
+    """A desk before two requests that were told; the first one's workflow is paused."""
+    it = await desk_at(dev_server, tmp_path)
+    async with workers(it.client, World()):
+        await begin(it)
+        await begin(it, "goes-on")
+        await shown_when(it, lambda shown: shown.notifications)
+        await it.client.workflow_service.pause_workflow_execution(
+            PauseWorkflowExecutionRequest(
+                namespace=it.client.namespace,
+                workflow_id=Kind.REQUEST.workflow_id(MSA),
+                identity="somebody",
+                reason="a look at it",
+                request_id="pause",
+            )
+        )
+        yield it
+
+
+async def listed(context: Context, *, attention: bool) -> dict[str, RequestLine]:
+    """The list, once visibility has heard of the pause."""
+    async with asyncio.timeout(SOON.total_seconds()):
+        while True:
+            lines = {line.id: line async for line in pages.everything(context, Wanted(attention=attention))}
+            if MSA in lines and lines[MSA].trouble:
+                return lines
+            await asyncio.sleep(0.05)
+
+
+async def test_it_is_named_as_such_and_the_others_are_still_listed(context: Context) -> None:
+    everything, attention = await listed(context, attention=False), await listed(context, attention=True)
+    assert set(everything) == {MSA, "goes-on"}
+    assert (everything[MSA].trouble, everything["goes-on"].trouble) == ("paused", None)
+    assert list(attention) == [MSA]
+    assert attention[MSA].attention == "paused"
+    assert (await pages.page(context, Wanted(attention=True), size=1)).total == 1
+
+
+async def test_show_says_so_at_once_and_what_was_known_before(context: Context) -> None:
+    async with asyncio.timeout(3):
+        shown = await requests.show(context, MSA)
+    assert (shown.trouble, shown.status, shown.partial) == ("paused", Status.SENT, True)
+    assert [one.code for one in shown.attention] == [AttentionCode.PAUSED]
+    assert shown.says.startswith("The workflow is paused in Temporal since ")
+    assert shown.next is not None and "unpause" in shown.next.why
+
+
+async def test_the_page_says_that_it_stands_still(context: Context) -> None:
+    shown = await ViewReader(context.client, context.store)(MSA)
+    assert shown is not None
+    stands_still = ("It stands still at the moment. Please ask whoever sent it to you.",)
+    assert status_sentences(shown, "an-onlooker", Reader.unknown(Language.accepted("en"))) == stands_still
+
+
+async def test_its_clock_is_not_moved(context: Context) -> None:
+    with pytest.raises(Refusal, match="msa-0042: the workflow is paused in Temporal"):
+        await forward(context.client, MSA, timedelta(days=1))
+
+
+async def test_a_wish_is_refused_with_the_reason_and_nothing_is_said_to_be_open(context: Context) -> None:
+    says = "msa-0042: nothing was changed: the workflow is paused in Temporal; unpause it there first"
+    with pytest.raises(Refusal, match=f"^{says}$"):
+        await wishes.make(context, MSA, Cancellation(reason="not needed", actor="legal-desk"))
+
+
+async def test_nothing_is_compared_with_it(context: Context, tmp_path: Path) -> None:
+    desk = Desk(tmp_path)
+    with pytest.raises(Refusal, match="msa-0042: the workflow is paused in Temporal"):
+        await compare(context, await desk.prepare(), desk.directory, MSA)
+
+
+async def test_a_rollout_is_rehearsed_with_it(context: Context) -> None:
+    await listed(context, attention=False)
+    rehearsal = await rehearse(context.client)
+    assert (rehearsal.open, rehearsal.replayed) == (2, 2)

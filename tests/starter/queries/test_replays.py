@@ -1,0 +1,212 @@
+"""`countersign request replay`: to what lives, and from the record of what is closed, before a real server."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from activities.hand_off.target_health import KnownTarget, TargetCondition, TargetState, address_of
+from activities.records.rows import StoragePrefix
+from starter.boot.context import Context
+from starter.errors import Refusal
+from starter.queries import commands as wishes
+from starter.queries import targets as replays
+from starter.queries import targets as target_status
+from starter.queries.commands import CommandRefused
+from tests.starter.queries.dying import dead_entry
+from tests.starter.queries.living import MSA, SOON, begin, shown_to_signer, shown_with
+from tests.starter.terminal import type_
+from tests.workflows.fakes import World
+from tests.workflows.follow_up.test_replays import AT
+from tests.workflows.hand_off.test_hand_off import line, recorded
+from tests.workflows.stage import workers
+from workflows.follow_up.outbox import subscriber
+from workflows.kinds import Kind
+from workflows.model.commands import Replay
+from workflows.model.hand_off import HandoffState
+from workflows.model.policy import Target
+from workflows.model.receipts import OperationState
+from workflows.model.records import SettledRecord
+from workflows.model.signature import ProviderEvent
+from workflows.model.subject import Status
+from workflows.model.views import RequestShow
+from workflows.names import BULK, PROVIDER_EVENT, hand_off_workflow_id
+
+pytestmark = pytest.mark.real_server
+
+
+async def signed(context: Context, world: World, *, ends: bool = True) -> None:
+    """A request that has ended, whose run is closed, and whose record is in the store."""
+    await begin(context)
+    await shown_to_signer(context)
+    world.signatures.status = Status.SIGNED
+    handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
+    await handle.signal(PROVIDER_EVENT, ProviderEvent(id="e", type="signed", at=AT))
+    if not ends:
+        known = recorded(line("archive", HandoffState.DEAD))
+        assert known.order is not None
+        world.handoff.record = known.replace(order=known.order.replace(targets=(subscriber("archive"),)))
+        return
+    await handle.result()
+    shown = await shown_with(context, Status.SIGNED)
+    record = SettledRecord(fingerprint="f", run_id="r", show=shown)
+    await context.store.write_record(StoragePrefix.of_request(MSA), record.model_dump_json(by_alias=True).encode())
+    world.handoff.record = recorded(line("finance", HandoffState.DEAD), line("hr", HandoffState.DONE, 1))
+
+
+async def test_what_is_closed_is_handed_off_from_its_record_once_for_each_op(context: Context) -> None:
+    world = World()
+    async with workers(context.client, world):
+        await signed(context, world)
+        before = world.handoff.calls["finance"]
+        receipt = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
+        assert (receipt.state, receipt.detail) == (OperationState.DONE, "told finance")
+        repeated = await wishes.make(context, MSA, Replay(actor="ops", target="finance", op="once"))
+        assert (repeated.state, repeated.detail) == (OperationState.DONE, "told finance")
+        world.handoff.record = recorded(line("finance", HandoffState.DONE, 1))
+        with pytest.raises(CommandRefused, match="insist with --again"):
+            await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
+        with pytest.raises(CommandRefused, match="msa-0042: crm is none of those who are told of this end"):
+            await wishes.make(context, MSA, Replay(actor="ops", target="crm"))
+        assert world.handoff.calls["finance"] == before + 1
+        closed = await context.client.get_workflow_handle(hand_off_workflow_id(MSA)).describe()
+        assert closed.close_time is not None
+
+
+async def test_what_nobody_knows_and_what_has_no_record_are_refused_in_words(context: Context) -> None:
+    with pytest.raises(Refusal, match="no request nobody"):
+        await wishes.make(context, "nobody", Replay(actor="ops", target="finance"))
+    async with workers(context.client, World()):
+        await begin(context)
+        await shown_to_signer(context)
+        with pytest.raises(CommandRefused, match="nothing is handed off before the end: the request is sent"):
+            await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
+        await context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA)).terminate()
+        with pytest.raises(Refusal, match="it has no record of an ending: The workflow was terminated"):
+            await wishes.make(context, MSA, Replay(actor="ops", target="finance"))
+
+
+async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: Context, tmp_path: Path) -> None:
+    world = World()
+    world.handoff.down = {"finance", "hr"}
+    async with workers(context.client, world):
+        await signed(context, world, ends=False)
+        await given_up(context, "gone-1", "archive")
+        found = await eventually(context)
+        rows = {row.target: (row.waiting, row.dead) for row in found.targets}
+        assert rows == {"finance": (1, 0), "hr": (1, 0), "archive": (0, 1)}
+        assert {row.why for row in found.targets if row.waiting} == {"no answer"}
+        await nobody_is_hurried(context, tmp_path)
+        tried = world.handoff.calls["finance"]
+        world.handoff.down = set()
+        assert await target_status.hurry(context, "finance") == 1
+        assert await target_status.hurry(context, None) == 1
+        handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
+        await handle.result()
+        assert world.handoff.calls["finance"] == tried + 1
+        await unreadable(context, await given_up(context, "gone-2", "archive"))
+        came = await replays.replay_each(
+            replays.the_dead(context.store), lambda one: replays.replay(context, one, "ops"), lambda _: None
+        )
+        assert (came.told, came.refused, came.seen) == (1, 1, 2)
+        assert world.handoff.calls["archive"] == 1
+        begun = await context.client.get_workflow_handle(hand_off_workflow_id("gone-1")).describe()
+        assert begun.raw_description.workflow_execution_info.priority.priority_key == BULK
+
+
+async def test_an_address_that_the_catalogue_has_no_more_says_nothing_of_a_target(context: Context) -> None:
+    finance = Target(target="finance", url="https://erp.example/hooks")
+    moved = finance.replace(url="https://moved.example/hooks")
+    gone = TargetCondition(address=address_of(finance)).becomes(TargetState.DISABLED, AT, "HTTP 410")
+    await context.store.hand_offs.keep_target("finance", KnownTarget().learnt(gone).written)
+    now, before = ({"finance": {address_of(one)}} for one in (moved, finance))
+    assert (await target_status.standing(context, now)).targets == ()
+    for of_catalogue in ({}, before):
+        (row,) = (await target_status.standing(context, of_catalogue)).targets
+        assert (row.target, row.state, row.why) == ("finance", TargetState.DISABLED, "HTTP 410")
+    await target_status.hurry(context, "finance")
+    known = KnownTarget.of(await context.store.hand_offs.read_target("finance"))
+    assert known.at(address_of(finance)).is_ is TargetState.FAILING, "called again wherever it wanted no calls"
+
+
+async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_tried_at_once_and_replayed(
+    context: Context,
+) -> None:
+    world = World()
+    world.planner.escalate_after = timedelta(seconds=0.1)
+    world.handoff.down, world.handoff.gone = {"crm/escalated-1"}, {"erp/escalated-1"}
+    told = tuple(Target(target=name, url=f"https://{name}.example", on=("escalated",)) for name in ("crm", "erp"))
+    async with workers(context.client, world):
+        await begin(context, handoff=told)
+        await begin(context, "msa-0043")
+        rows = await listed(context, {"crm": (1, 0), "erp": (0, 1)})
+        assert rows["crm"].why == "no answer"
+        assert list(rows) == ["erp", "crm"], "those that never heard of something first"
+        world.handoff.down = set()
+        assert await target_status.hurry(context, "crm") == 1
+        await listed(context, {"erp": (0, 1)})
+        world.handoff.gone = set()
+        for told_of, seen in ((1, 1), (0, 0)):
+            came = await replays.replay_each(
+                replays.all_dead(context, target="erp"), lambda one: replays.replay(context, one, "ops"), lambda _: None
+            )
+            assert (came.told, came.seen) == (told_of, seen)
+            await listed(context, {})
+        assert not (await shown_to_signer(context)).status.ended
+
+
+async def listed(context: Context, wanted: dict[str, tuple[int, int]]) -> dict[str, target_status.TargetLine]:
+    """The rows of the targets once so many wait and are dead, as visibility comes to know of them."""
+    async with asyncio.timeout(SOON.total_seconds()):
+        while True:
+            rows = {row.target: row for row in (await target_status.standing(context, {})).targets}
+            if {name: (row.waiting, row.dead) for name, row in rows.items()} == wanted:
+                return rows
+            await asyncio.sleep(0.05)
+
+
+async def nobody_is_hurried(context: Context, folder: Path) -> None:
+    """A target that nobody knows is refused by its name, with what was meant; one of the catalogue is only idle."""
+    (folder / "policies.yaml").write_text("kinds: {nda: {handoff: [{target: crm, person: hr-desk}]}}\n")
+    there = {
+        "TEMPORAL_ADDRESS": context.client.service_client.config.target_host,
+        "TEMPORAL_NAMESPACE": context.client.namespace,
+        "COUNTERSIGN_STORE": folder.as_uri(),
+        "COUNTERSIGN_POLICIES": str(folder / "policies.yaml"),
+    }
+    for target, says in (
+        ("finanse", "no target is called finanse, did you mean finance?\n"),
+        ("nope", "no target is called nope; there are archive, crm, finance, hr\n"),
+        ("crm", ""),
+    ):
+        ended = await asyncio.to_thread(type_, "handoff", "retry", "--now", "--target", target, **there)
+        assert (ended.returncode, ended.stderr) == (1 if says else 0, says)
+    assert ended.stdout == "Nothing waits to be tried\n", "the run that tells others was not told"
+
+
+async def given_up(context: Context, id: str, target: str) -> StoragePrefix:
+    """Something that ended long ago, of which one target never heard."""
+    home = StoragePrefix.of_request(id)
+    shown = RequestShow(id=id, kind="nda", status=Status.SIGNED, says="Signed")
+    record = SettledRecord(fingerprint="f", run_id="r", show=shown)
+    await context.store.write_record(home, record.model_dump_json(by_alias=True).encode())
+    await context.store.hand_offs.note_dead(home, dead_entry(id, target))
+    return home
+
+
+async def unreadable(context: Context, home: StoragePrefix) -> None:
+    """The store has the record, and cannot read it."""
+    record = Path(context.store.address.removeprefix("file://")) / home.file("records")
+    record.unlink()
+    record.mkdir()
+
+
+async def eventually(context: Context) -> target_status.Targets:
+    """How the targets stand once visibility knows of two that wait."""
+    async with asyncio.timeout(SOON.total_seconds()):
+        while True:
+            found = await target_status.standing(context, {})
+            if sum(row.waiting for row in found.targets) == 2:
+                return found
+            await asyncio.sleep(0.05)

@@ -1,0 +1,124 @@
+"""The life of one task from its file to its end, in the words of `countersign task`."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+from temporalio.worker import Worker
+
+from activities.launch.launch import IdTaken
+from activities.records.cover_sheet import TaskCover
+from activities.records.rows import StoragePrefix
+from activities.records.user_texts import ERASED
+from starter.boot.context import Context
+from starter.cli import start_files as requests
+from starter.errors import Refusal
+from starter.queries import commands as wishes
+from starter.queries import lists as pages
+from starter.queries import lookup
+from starter.queries.commands import NotRunning
+from starter.queries.filters import Wanted
+from starter.queries.lists import RequestLine
+from tests.activities.launch.papers import Desk
+from tests.activities.launch.test_task_start import TASK, prepared
+from tests.starter.queries.living import SOON, desk_at
+from tests.starter.terminal import type_
+from tests.workflows.fakes import World
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.commands import AnyCommand, Block, Done, PauseCommand, Unblock
+from workflows.model.subject import Status
+from workflows.model.views import TaskShow
+from workflows.task.workflow import TaskWorkflow
+
+pytestmark = pytest.mark.real_server
+
+ID: Final = "acme.account"
+CHIEF: Final = "chief-executive"
+
+
+async def shown(context: Context) -> TaskShow:
+    found = await lookup.show_of(Kind.TASK, context, f"task:{ID}")
+    assert isinstance(found, TaskShow)
+    return found
+
+
+async def make(context: Context, wish: AnyCommand, op: str | None = None) -> Status:
+    """Where the task stands after the wish."""
+    return (await wishes.make(context, ID, wish, op=op, kind=Kind.TASK)).status
+
+
+async def listed(context: Context, person: str | None = None) -> RequestLine:
+    """The one line of the list, as soon as Temporal's index has it."""
+    wanted = Wanted(person=person, types=(names.TASK,))
+    async with asyncio.timeout(SOON.total_seconds()):
+        while True:
+            for line in (await pages.page(context, wanted)).lines:
+                return line
+            await asyncio.sleep(0.02)
+
+
+async def typed(context: Context, folder: Path, *words: str) -> Any:
+    """The answer of `countersign task …` as JSON."""
+    address = context.client.service_client.config.target_host
+    given = {"TEMPORAL_ADDRESS": address, "TEMPORAL_NAMESPACE": context.client.namespace}
+    given |= {
+        "COUNTERSIGN_DATA_DIR": str(folder),
+        "COUNTERSIGN_STORE": folder.as_uri(),
+        "COUNTERSIGN_PEOPLE": str(folder / "people.yaml"),
+    }
+    answered = await asyncio.to_thread(type_, "task", *words, "--json", **given)
+    assert answered.returncode == 0, answered.stderr
+    return json.loads(answered.stdout)
+
+
+async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) -> None:
+    desk, world = Desk(tmp_path), World()
+    task, other = await prepared(desk), await prepared(desk, title="Create another")
+    await prepared(desk)
+    activities = [*world.planner.activities(), *world.push.activities(), *world.handoff.activities()]
+    context = await desk_at(dev_server, tmp_path)
+    queue, client = names.WORKFLOW_QUEUE, context.client
+    started = await typed(context, tmp_path, "start", str(tmp_path / "task.yaml"))
+    again = await requests.start(context, task)
+    with pytest.raises(IdTaken):
+        await requests.start(context, other)
+    cover = await TaskCover.shown(context.store, ID)
+    unworked = await listed(context)
+    async with Worker(client, task_queue=queue, workflows=[TaskWorkflow], activities=activities):
+        assert (await shown(context)).waiting_for[0].person == CHIEF
+        assert await make(context, Block(person=CHIEF, because="No order form.")) is Status.OPEN
+        blocked = await shown(context)
+        assert await make(context, Unblock(actor="legal-desk", text="It is in the mail.")) is Status.OPEN
+        await listed(context, CHIEF)
+        [line] = await typed(context, tmp_path, "list", "--person", CHIEF)
+        done = await typed(context, tmp_path, "done", ID, "--note", "Made.", "--as", CHIEF, "--op", "op-1")
+        async with asyncio.timeout(SOON.total_seconds()):
+            await client.get_workflow_handle(f"task:{ID}").result()
+        repeated = await make(context, Done(actor=CHIEF, note="Made."), op="op-1")
+        with pytest.raises(NotRunning, match=r"acme.account: too late, the task is done"):
+            await make(context, Done(actor="legal-desk"))
+        with pytest.raises(NotRunning, match="too late, the task is done"):
+            await make(context, PauseCommand(actor="legal-desk"))
+        with pytest.raises(Refusal, match='"signature-request:msa" is no task'):
+            await wishes.make(context, "signature-request:msa", PauseCommand(actor="legal-desk"), kind=Kind.TASK)
+        ended = await shown(context)
+        history = await client.get_workflow_handle(f"task:{ID}").fetch_history()
+        shutil.rmtree(tmp_path / StoragePrefix.of(f"task:{ID}").on("texts"))
+        erased = await shown(context)
+    assert (started["created"], started["workflow_id"]) == (True, f"task:{ID}")
+    assert cover and (cover.title, cover.partial) == ("Create the account", True)
+    assert (again.created, again.run_id) == (False, started["run_id"])
+    assert (unworked.id, unworked.status, unworked.document) == (ID, "open", "Create the account")
+    assert blocked.question is not None
+    assert blocked.question.blocks
+    assert (line["id"], line["waiting_for"], line["requester"]) == (ID, [CHIEF], "legal-desk")
+    assert (done["status"], done["op"], repeated) == ("done", "op-1", Status.DONE)
+    assert (ended.status, ended.done_by) == (Status.DONE, CHIEF)
+    # What is to be done is told by whoever looks; the history and what is written once have its reference alone.
+    assert blocked.text == ended.text == TASK["text"]
+    assert TASK["text"] not in history.to_json()
+    assert erased.text == ERASED

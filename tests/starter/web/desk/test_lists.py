@@ -1,0 +1,270 @@
+"""What stands in the lists of the desk: for whom, in which order, how narrowed, and the same as a file."""
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.people.person import Reachable, SignersFile
+from activities.records.rows import StoragePrefix
+from starter.boot.context import Context
+from starter.queries import lists as pages
+from starter.queries.filters import Wanted
+from tests.faults.town import eventually
+from tests.starter.queries.living import desk_at
+from tests.starter.queries.test_listing import open_request
+from tests.starter.web.desk.office import (
+    DUTCH,
+    ENGINEER,
+    LEAD,
+    MANAGER,
+    NOW,
+    OPERATOR,
+    OWNER,
+    REQUESTER,
+    SIGNER,
+    Office,
+    office,
+    text_of,
+)
+from workflows.kinds import Kind, kinds
+from workflows.model.subject import Status
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
+
+MANY: Final = 55
+KNOWN: Final[dict[str, dict[str, Any]]] = {
+    "overdue": {"due": NOW - timedelta(days=2), "person": (SIGNER,), "requester": REQUESTER},
+    "soon": {
+        "due": NOW + timedelta(days=3),
+        "person": (SIGNER, "signer-2"),
+        "requester": REQUESTER,
+        "kind": "offer-letter",
+    },
+    "mine": {"due": NOW + timedelta(days=4), "person": (REQUESTER,), "requester": "sales"},
+    "signed": {"requester": REQUESTER, "status": Status.SIGNED, "stage": "settled"},
+}
+TASKS: Final[dict[str, dict[str, Any]]] = {
+    "keys": {"due": NOW + timedelta(days=1), "person": ("engineer",), "requester": "owner", "status": Status.OPEN},
+    "desk": {"person": ("engineer",), "requester": "owner", "status": Status.OPEN, "kind": "offer-letter"},
+    "badge": {"requester": "owner", "status": Status.DONE, "stage": "settled"},
+}
+ONBOARDINGS: Final[dict[str, dict[str, Any]]] = {
+    "acme": {"person": ("operations-desk",), "requester": ENGINEER, "status": Status.OPEN, "stage": "your <details>"},
+    "umbrella": {"person": ("legal-desk",), "requester": "sales", "status": Status.OPEN, "kind": "offer-letter"},
+    "globex": {"person": (MANAGER,), "requester": "sales", "status": Status.OPEN, "stage": "live"},
+    "initech": {"requester": ENGINEER, "status": Status.DONE, "stage": "settled"},
+}
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """Requests of some people, and many of one."""
+    many: dict[str, dict[str, Any]] = {f"bulk-{n}": {"requester": "finance-desk"} for n in range(MANY)}
+    made = await desk_at(dev_server, tmp_path_factory.mktemp("desk"))
+    await asyncio.gather(
+        *(open_request(made, name, **known) for name, known in {**KNOWN, **many}.items()),
+        *(open_request(made, name, what=Kind.TASK, **known) for name, known in TASKS.items()),
+        *(open_request(made, name, what=Kind.ONBOARDING, **known) for name, known in ONBOARDINGS.items()),
+        open_request(made, "order", person=("engineer",), requester="owner", due=NOW - timedelta(days=1)),
+    )
+
+    async def seen() -> bool:
+        everything = Wanted(types=tuple(kind.spec.workflow for kind in kinds()))
+        return (await pages.page(made, everything, now=NOW, size=1)).total == len(KNOWN) + MANY + len(TASKS) + len(
+            ONBOARDINGS
+        ) + 1
+
+    assert await eventually(seen)
+    return made
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def desk(tmp_path: Path, context: Context) -> AsyncIterator[Office]:
+    async with office(tmp_path, context=context) as made:
+        yield made
+
+
+async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Office) -> None:
+    chair = await desk.come_in(SIGNER)
+    page = await chair.get("/desk")
+    text = text_of(page)
+    assert titles(page.text) == ["The document of overdue", "The document of soon"]
+    assert "2 entries" in text
+    assert "Asked by Legal Desk" in text
+    assert "Waiting for Chair and signer-2 since Mon, 23 Nov, 23:00" in text
+    assert "2 days ago, Tuesday Tue, 24 Nov 2026, 23:00 (Tokyo)" in text
+    assert "in 3 days" in text
+
+
+async def test_whoever_stands_in_full_in_a_file_is_named_in_its_line_and_in_the_file(desk: Office) -> None:
+    buyer = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
+    signers = SignersFile.of([None, buyer], [None, "signer-2"]) or b""
+    await desk.store.keep_signers(StoragePrefix.of_request("soon"), "f" * 64, signers)
+    legal = await desk.come_in(REQUESTER)
+    assert "Waiting for Chair and Buyer since" in text_of(await legal.get("/desk/asked"))
+    rows = {row[0]: row for row in csv.reader(io.StringIO((await legal.get("/desk/asked/csv")).text))}
+    assert rows["soon"][5] == "Chair and Buyer"
+
+
+async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    assert titles((await legal.get("/desk/asked")).text) == ["The document of overdue", "The document of soon"]
+    assert titles((await legal.get("/desk/asked?status=signed")).text) == ["The document of signed"]
+    assert len(titles((await legal.get("/desk/asked?status=any")).text)) == 3
+    assert titles((await legal.get("/desk/asked?kind=offer-letter")).text) == ["The document of soon"]
+    assert titles((await legal.get("/desk/asked?overdue=1")).text) == ["The document of overdue"]
+    assert titles((await legal.get("/desk/asked?person=signer-2")).text) == ["The document of soon"]
+
+
+async def test_tasks_stand_beside_requests_in_one_order_and_lead_to_pages_of_their_own(desk: Office) -> None:
+    engineer = await desk.come_in(ENGINEER)
+    page = await engineer.get("/desk")
+    assert titles(page.text) == ["The document of order", "The document of keys", "The document of desk"]
+    assert re.findall(r'class="what">\s*<a href="/people/desk/([^"]+)', page.text) == [
+        "requests/order",
+        "tasks/keys",
+        "tasks/desk",
+    ]
+    assert "3 entries" in text_of(page)
+    assert titles((await engineer.get("/desk/waiting?what=task&kind=offer-letter")).text) == ["The document of desk"]
+    rows = list(csv.reader(io.StringIO((await engineer.get("/desk/waiting/csv")).text)))
+    assert [row[0] for row in rows[1:]] == ["order", "task:keys", "task:desk"]
+    assert [row[3] for row in rows[1:]] == ["sent", "to be done", "to be done"]
+
+
+async def test_kinds_are_called_by_their_labels_in_rows_filters_and_spreadsheet(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.get("/desk/asked?kind=offer-letter")
+    assert '<option value="offer-letter" selected>Offer letter</option>' in page.text
+    assert "The document of soon sent Offer letter" in text_of(page)
+    rows = {row[0]: row for row in csv.reader(io.StringIO((await legal.get("/desk/asked/csv")).text))}
+    assert rows["soon"][2] == "Offer letter"
+    page = await (await desk.come_in(DUTCH)).get("/desk/asked")
+    assert '<option value="offer-letter">Aanbiedingsbrief</option>' in page.text
+
+
+async def test_a_view_has_the_numbers_of_the_lists_of_requests_and_of_tasks(desk: Office, context: Context) -> None:
+    owner = await desk.come_in(OWNER)
+    for what in kinds():
+        counted = (
+            await pages.page(context, Wanted(requester=OWNER, types=(what.spec.workflow,)), now=NOW, size=1)
+        ).total
+        assert len(titles((await owner.get(f"/desk/asked?status=any&what={what}")).text)) == counted
+    assert len(titles((await owner.get("/desk/asked?status=any")).text)) == len(TASKS) + 1
+    assert titles((await owner.get("/desk/asked?status=done")).text) == ["The document of badge"]
+
+
+async def test_a_manager_reads_no_title_of_a_task_either_that_is_for_no_locked_screen(desk: Office) -> None:
+    lead = await desk.come_in(LEAD)
+    assert titles((await lead.get("/desk/people?what=task")).text) == [
+        "The document of keys",
+        "A task of kind Offer letter",
+    ]
+
+
+@pytest.mark.parametrize("nonsense", ["person=a'b", "kind=%00", "from=x", f"person={'x' * 101}"])
+async def test_nonsense_in_an_address_is_told_and_nothing_breaks(desk: Office, nonsense: str) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.get(f"/desk/asked?{nonsense}")
+    assert (page.status_code, 'role="alert"' in page.text) == (400, True)
+
+
+async def test_a_manager_sees_what_waits_for_or_was_asked_by_their_people_and_no_title_that_is_for_no_locked_screen(
+    desk: Office,
+) -> None:
+    head = await desk.come_in(MANAGER)
+    page = await head.get("/desk/people?what=request")
+    assert titles(page.text) == ["The document of mine", "The document of overdue", "A document of kind Offer letter"]
+    assert titles((await head.get("/desk/asked")).text) == []
+    assert (await head.get("/desk/attention")).status_code == 404
+
+
+async def test_only_operators_see_what_needs_attention(desk: Office) -> None:
+    assert (await (await desk.come_in(REQUESTER)).get("/desk/attention")).status_code == 404
+    page = await (await desk.come_in(OPERATOR)).get("/desk/attention")
+    assert "Nothing needs attention." in text_of(page)
+
+
+async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(desk: Office) -> None:
+    engineer = await desk.come_in(ENGINEER)
+    page = await engineer.get("/desk/onboardings")
+    assert titles(page.text) == ["The document of acme"]
+    assert "under way Customer contract · your <details>" in text_of(page)
+    assert "Waiting for operations-desk since Mon, 23 Nov, 15:00" in text_of(page)
+    assert 'href="/people/desk/onboardings/acme"' in page.text
+    assert "An onboarding" in titles((await (await desk.come_in(MANAGER)).get("/desk/onboardings")).text)
+    assert len(titles((await engineer.get("/desk/onboardings?status=any")).text)) == 2
+    for who, found in (
+        (LEAD, ["acme"]),
+        (REQUESTER, ["umbrella"]),
+        (OPERATOR, ["acme", "globex", "umbrella"]),
+        (SIGNER, []),
+    ):
+        seen = titles((await (await desk.come_in(who)).get("/desk/onboardings")).text)
+        assert sorted(seen) == [f"The document of {one}" for one in found], who
+
+
+async def test_an_address_that_is_none_is_our_page_with_a_way_back(desk: Office) -> None:
+    page = await (await desk.come_in(REQUESTER)).get("/desk/nope")
+    assert page.status_code == 404 and "There is no such page" in page.text and "To the desk" in page.text
+    assert "Sign in" in (await desk.browser().get("/desk/nope")).text
+
+
+async def test_a_long_list_goes_on_where_it_ended_and_its_file_has_the_same(desk: Office) -> None:
+    finance = await desk.come_in("finance-desk")
+    first = await finance.get("/desk/asked")
+    assert len(titles(first.text)) == 50
+    [more] = re.findall(r'class="again more" href="([^"]+)"', first.text)
+    second = await finance.get(more.replace("&amp;", "&"))
+    assert len({*titles(first.text), *titles(second.text)}) == MANY
+    file = await finance.get("/desk/asked/csv")
+    rows = list(csv.reader(io.StringIO(file.text.removeprefix("\ufeff"))))
+    assert {row[0] for row in rows[1:]} == {f"bulk-{n}" for n in range(MANY)}
+    assert file.headers["content-disposition"] == 'attachment; filename="countersign-asked-2026-11-26.csv"'
+
+
+async def test_more_rows_than_are_sorted_come_all_the_same_and_the_page_says_how(
+    desk: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "SORTED_AT_MOST", MANY // 10)
+    finance = await desk.come_in("finance-desk")
+    assert f"meer dan {MANY // 10}: nieuwste eerst, na wat te laat is" in text_of(await finance.get("/desk/asked"))
+    file = await finance.get("/desk/asked/csv")
+    rows = list(csv.reader(io.StringIO(file.text.removeprefix("\ufeff"))))
+    assert {row[0] for row in rows[1:]} == {f"bulk-{n}" for n in range(MANY)}
+
+
+async def test_a_server_that_is_away_is_a_page_that_says_so(tmp_path: Path, context: Context) -> None:
+    nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    async with office(tmp_path, context=replace(context, client=nowhere)) as desk:
+        legal = await desk.come_in(REQUESTER)
+        answers = [await legal.get(path) for path in ("/desk", "/desk/asked", "/desk/asked/csv")]
+    for answer in answers:
+        assert (answer.status_code, "Temporal" in text_of(answer)) == (503, True)
+
+
+def titles(page: str) -> list[str]:
+    """The documents of a list, in its order."""
+    return re.findall(r'<div class="what">\s*<(?:a|b)[^>]*>(?:<bdi>)?(.*?)</', page)
+
+
+async def test_what_waits_for_a_manager_s_people_stands_together_by_person(desk: Office) -> None:
+    desk.people.write_text(desk.people.read_text().replace("zone: Asia/Tokyo}", "zone: Asia/Tokyo, manager: lead}"))
+    page = await (await desk.come_in(LEAD)).get("/desk/people")
+    headings = re.findall(r'<h2 class="group"><bdi>([^<]+)</bdi></h2>', page.text)
+    assert headings == ["Chair", "Engineer", "Asked by your people"], "the most urgent row of each decides"
+    groups = [part.partition("</ul>")[0] for part in page.text.split('<h2 class="group">')[1:]]
+    assert titles(groups[0]) == ["The document of overdue", "A document of kind Offer letter"]
+    for name, group in zip(headings[:2], groups, strict=False):
+        assert all(name in one for one in re.findall(r"Waiting for</span> <bdi>([^<]+)", group))

@@ -1,0 +1,197 @@
+"""The page of an onboarding at the desk: its stages with whom each part is, and what its owner decides there."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from starter.queries.commands import CommandRefused, NotRunning
+from starter.web.desk.access import ActionForm
+from starter.web.desk.follow_up_text import PARTS_SHOWN_AT_MOST
+from tests.starter.web.desk.office import (
+    ENGINEER,
+    LEAD,
+    NOW,
+    OPERATOR,
+    OWNER,
+    REQUESTER,
+    Office,
+    inside,
+    office,
+    text_of,
+)
+from workflows.model.commands import Cancellation, Decision, PartOutcome
+from workflows.model.subject import Status
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import OnboardingShow, PartLine, StageLine, WaitingPart
+
+PAGE, ACME = "/desk/onboardings/acme", "customer-onboarding:acme"
+BEFORE = NOW - timedelta(days=3)
+PRICE = "The price is <too> high."
+
+
+def shown(**changes: Any) -> OnboardingShow:
+    """One in whose first stage an agreement was declined, and a task waits for the engineer."""
+    agreement = PartLine(
+        id="msa",
+        title="Master services agreement",
+        state="undecided",
+        status=Status.DECLINED,
+        workflow="signature-request:acme.1.1",
+        at=BEFORE,
+        says=PRICE,
+    )
+    account = PartLine(
+        id="account",
+        title="Create the account",
+        state="open",
+        workflow="task:acme.1.2",
+        team="operations",
+        since=BEFORE,
+        due_at=NOW + timedelta(days=20),
+    )
+    known = OnboardingShow(
+        id="acme",
+        kind="customer-onboarding",
+        title="Acme",
+        customer="signer-1",
+        requester=OWNER,
+        status=Status.OPEN,
+        stage="agreements",
+        stages=(
+            StageLine(name="agreements", state="open", since=BEFORE, agreements=(agreement,), tasks=(account,)),
+            StageLine(name="live", state="coming", tasks=(account.replace(id="on", state="coming", workflow=None),)),
+        ),
+        waiting_for=(
+            WaitingPart(person=OWNER, since=BEFORE, who="owner", what="decide about it", part="msa"),
+            WaitingPart(person=ENGINEER, since=BEFORE, who="operations", what="Create", part="account"),
+        ),
+        timeline=(
+            TimelineEntry(at=BEFORE, happened=EventType.STARTED, who=OWNER),
+            TimelineEntry(at=BEFORE, happened=EventType.PART_DECLINED, about="msa", by=ENGINEER),
+            TimelineEntry(at=BEFORE, happened=EventType.NOBODY_ASKED, about="msa", why="the directory gives no answer"),
+            TimelineEntry(at=BEFORE, happened=EventType.PART_WAIVED, about="dpa"),
+        ),
+        says="Stage 1 of 2",
+    )
+    return known.replace(**changes)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as made:
+        made.known[ACME] = shown()
+        yield made
+
+
+async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(desk: Office) -> None:
+    page = await (await desk.come_in(OWNER)).get(PAGE)
+    text = text_of(page)
+    for said in (
+        "agreements under way Mon, 23 Nov, 15:00",
+        "Master services agreement waits for a decision declined The price is <too> high.",
+        "with Engineer since Mon, 23 Nov, 15:00 Due in 20 days, Wed, 16 Dec Wed, 16 Dec 2026, 15:00 (Amsterdam)",
+        "live comes later",
+        "Owner asked for it",
+        "Acme under way Customer onboarding · asked by",
+        "Waiting for Owner and Engineer.",
+        "Master services agreement was declined (by Engineer)",
+        "Nobody could be asked what is to become of Master services agreement",
+        "dpa was waived",
+        "See what the customer sees",
+    ):
+        assert said in text
+    links = re.findall(r'<li><span class="person"><a href="/people/desk/([^"]+)"', page.text)
+    assert links == ["requests/acme.1.1", "tasks/acme.1.2"]
+    ways = re.findall(r'<a href="/people/desk/onboardings/acme/(msa/[a-z]+)"', page.text)
+    assert ways == ["msa/resend", "msa/waive", "msa/stop"]
+    assert "&lt;too&gt;" in page.text
+
+
+async def test_whoever_is_waited_for_may_look_and_knows_no_reasons_and_others_find_nothing(desk: Office) -> None:
+    engineer = await desk.come_in(ENGINEER)
+    page = await engineer.get(PAGE)
+    assert "Create the account" in text_of(page)
+    assert "price" not in page.text
+    assert "/journey/" not in page.text
+    assert "/msa/" not in page.text
+    for path in (f"{PAGE}/msa/waive", f"{PAGE}/cancel"):
+        assert (await engineer.get(path)).status_code == 404
+    assert (await (await desk.come_in(REQUESTER)).get(PAGE)).status_code == 404
+    for who in (OPERATOR,):
+        assert "msa/resend" in (await (await desk.come_in(who)).get(PAGE)).text
+    assert "price" not in (await (await desk.come_in(LEAD)).get(PAGE)).text
+
+
+@pytest.mark.parametrize(
+    ("choice", "reason", "done"),
+    [
+        (PartOutcome.RESEND, "", "It begins once more."),
+        (PartOutcome.WAIVE, "They signed on paper.", "The onboarding goes on without it."),
+        (PartOutcome.STOP, "They went elsewhere.", "It is being stopped."),
+    ],
+)
+async def test_what_the_owner_decides_reaches_the_onboarding_once(
+    desk: Office, choice: PartOutcome, reason: str, done: str
+) -> None:
+    owner = await desk.come_in(OWNER)
+    asking = await owner.get(f"{PAGE}/msa/{choice}")
+    assert (" required" in asking.text) is not choice.again
+    answer = await owner.press(asking, text=reason)
+    await owner.press(asking, text=reason)
+    [(reference, wish, op), (_, _, again)] = desk.wished
+    assert (reference, op) == (ACME, again), "one form is one change"
+    assert wish == Decision(actor=OWNER, op=op, part="msa", choice=choice, reason=reason)
+    assert done in text_of(await owner.get(inside(answer)))
+
+
+async def test_the_page_that_asks_names_the_part_that_is_decided_about(desk: Office) -> None:
+    page = await (await desk.come_in(OWNER)).get(f"{PAGE}/msa/resend")
+    assert "Master services agreement" in page.text
+
+
+async def test_what_is_not_to_decide_any_more_is_said_and_changes_nothing(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    asking = await owner.get(f"{PAGE}/msa/waive")
+    desk.answer = CommandRefused("msa is signed: there is nothing to decide about it")
+    answer = await owner.press(asking, text="On paper.")
+    assert answer.status_code == 409
+    assert "This was not done: there is nothing to decide about it any more." in text_of(answer)
+    assert "On paper." in answer.text
+    desk.answer = NotRunning("acme has ended")
+    late = await owner.press(asking, text="On paper.")
+    assert "done=late" in inside(late)
+    for nowhere in (f"{PAGE}/account/waive", f"{PAGE}/other/waive"):
+        assert inside(await owner.get(nowhere)).endswith("/desk/onboardings/acme")
+    for nonsense in (f"{PAGE}/msa/replace", f"{PAGE}/msa/nonsense", f"{PAGE}/pause/x"):
+        assert (await owner.get(nonsense)).status_code == 404
+
+
+async def test_an_onboarding_is_stopped_and_nothing_else_is_on_offer(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    page = await owner.get(PAGE)
+    assert re.findall(r'<nav class="deeds".*?</nav>', page.text, re.DOTALL)[0].count("<li>") == 1
+    await owner.press(await owner.get(f"{PAGE}/cancel"), text="They went elsewhere.")
+    [(_, wish, op)] = desk.wished
+    assert wish == Cancellation(actor=OWNER, op=op, reason="They went elsewhere.")
+    desk.known[ACME] = shown(status=Status.DONE)
+    assert "msa/waive" not in (await owner.get(PAGE)).text
+
+
+async def test_of_ten_times_the_parts_of_a_stage_some_are_shown_and_the_others_counted(desk: Office) -> None:
+    many = tuple(shown().stages[0].tasks[0].replace(id=f"t-{n}") for n in range(PARTS_SHOWN_AT_MOST * 10))
+    desk.known[ACME] = shown(stages=(StageLine(name="agreements", state="open", tasks=many),))
+    page = await (await desk.come_in(OWNER)).get(PAGE)
+    assert page.text.count('<li><span class="person">') == PARTS_SHOWN_AT_MOST
+    assert f"and {PARTS_SHOWN_AT_MOST * 9} more" in text_of(page)
+
+
+@pytest.mark.parametrize(
+    ("choice", "must"), [(PartOutcome.RESEND, False), (PartOutcome.WAIVE, True), (PartOutcome.STOP, True)], ids=str
+)
+def test_whoever_goes_on_without_a_part_or_stops_must_say_why(choice: PartOutcome, must: bool) -> None:
+    step = ActionForm.about("msa", choice)
+    assert step and step.spec.field == "Why" and step.spec.needed is must

@@ -1,0 +1,352 @@
+"""The page of a request: who may see what of it, what happened in words, and what can be done about it."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.people.language import LANGUAGES, Language
+from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
+from starter.web.actions import ACTIONS, Action
+from starter.web.kinds import spec_of
+from starter.web.rendering import Brand, Logo
+from starter.web.status import StateOwner, chip_of, status_chip
+from tests.starter.web.desk.office import (
+    DUTCH,
+    MANAGER,
+    NOW,
+    OPERATOR,
+    REQUESTER,
+    SIGNER,
+    Office,
+    form_of,
+    inside,
+    office,
+    text_of,
+)
+from workflows.kinds import kinds
+from workflows.model.commands import (
+    Answer,
+    Cancellation,
+    Command,
+    Delegation,
+    Extension,
+    PauseCommand,
+    ReminderNow,
+    Resumption,
+)
+from workflows.model.hand_off import HandoffLine, HandoffState
+from workflows.model.receipts import OperationState, Receipt
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
+from workflows.model.views import Attention, AttentionCode, Next, NextStep, RequestShow, SignerLine, WaitingFor
+
+ID = "msa-0042"
+PAGE = f"/desk/requests/{ID}"
+REASON = "We do not agree to =clause 4 <b>at all</b>."
+TIMELINE = (
+    TimelineEntry(at=NOW - timedelta(days=4), happened=EventType.STARTED, who=REQUESTER),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=EventType.SENT, who="core-signature"),
+    TimelineEntry(at=NOW - timedelta(days=4), happened=EventType.TOLD, about="ready", who=SIGNER),
+    TimelineEntry(
+        at=NOW - timedelta(days=2), happened=EventType.SUPPRESSED, about="reminder-1", who=SIGNER, why="absent"
+    ),
+    TimelineEntry(at=NOW - timedelta(days=1), happened=EventType.DUE_MOVED, about="2026-12-11", who=MANAGER),
+    TimelineEntry(at=NOW - timedelta(days=1), happened=EventType.SNOOZED, about="2026-11-29 08:00 UTC", who=SIGNER),
+    TimelineEntry(at=NOW - timedelta(hours=1), happened="something newer", who=SIGNER, why="as it is"),
+)
+
+
+def shown(**changes: Any) -> RequestShow:
+    """What a request says that waits for the chair."""
+    signers = (
+        SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.TURN),
+        SignerLine(person="customer", order=2, role=Role.SIGN, state=SignerState.WAITING),
+    )
+    known = RequestShow(
+        id=ID,
+        kind="nda",
+        document="Master services agreement",
+        requester=REQUESTER,
+        status=Status.SENT,
+        waiting_for=(WaitingFor(person=SIGNER, since=NOW - timedelta(days=4)),),
+        next=Next(what=NextStep.REMIND, at=NOW + timedelta(days=1), why="x"),
+        due_at=NOW + timedelta(days=14),
+        signers=signers,
+        timeline=TIMELINE,
+        says="Waiting for chair",
+    )
+    return known.replace(**changes)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as made:
+        made.known[ID] = shown()
+        yield made
+
+
+async def test_who_asked_reads_where_it_stands_and_what_happened_in_words(desk: Office) -> None:
+    text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
+    for said in (
+        "Waiting for Chair. A reminder follows on Fri, 27 Nov 2026, 15:00 (Amsterdam).",
+        "0 of 2 have signed",
+        "Sun, 22 Nov 2026 15:00 Chair was asked 15:00 The document was sent 15:00 Legal Desk asked for it",
+        "The document was sent",
+        "Chair was asked",
+        "Chair was not told (they are away)",
+        "Head of Legal moved the due date to Fri, 11 Dec 2026",
+        "Chair wants to be reminded on Sun, 29 Nov 2026, 09:00",
+        "something newer Chair (as it is)",
+    ):
+        assert said in text
+
+
+async def test_why_somebody_declined_is_told_to_who_asked_as_the_signer_was_promised(desk: Office) -> None:
+    declined = TimelineEntry(at=NOW, happened=EventType.DECLINED, who=SIGNER, why=REASON, said=True)
+    line = SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.DECLINED, at=NOW, reason=REASON)
+    outcome = TimelineEntry(at=NOW, happened=EventType.DECLINED, who="core-signature")
+    told = (*TIMELINE, declined, outcome)
+    desk.known[ID] = shown(status=Status.DECLINED, waiting_for=(), next=None, signers=(line,), timeline=told)
+    text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
+    assert f"Chair declined, with these words: {REASON}" in text
+    happened = text.partition("What happened")[2]
+    assert happened.count(" declined") == 1, "once, by whoever did, and not as its outcome again"
+    assert REASON not in text_of(await (await desk.come_in(SIGNER)).get(PAGE))
+
+
+@pytest.mark.parametrize("person", [REQUESTER, MANAGER, OPERATOR])
+async def test_who_asked_their_managers_and_operators_may_do_everything(desk: Office, person: str) -> None:
+    text = text_of(await (await desk.come_in(person)).get(PAGE))
+    assert "What happened" in text
+    assert "Cancel the request" in text
+
+
+async def test_a_signer_sees_their_own_and_the_way_to_their_page(desk: Office) -> None:
+    chair = await desk.come_in(SIGNER)
+    page = await chair.get(PAGE)
+    assert "/people/open/" in page.text
+    assert "What happened" not in page.text
+    assert "Cancel the request" not in page.text
+    assert (await chair.get(f"{PAGE}/cancel")).status_code == 404
+    form = form_of((await chair.get(PAGE)).text)[1]
+    assert (await chair.post(f"{PAGE}/cancel", form | {"text": "no"})).status_code == 404
+    assert desk.wished == []
+
+
+async def test_a_manager_of_a_signer_sees_where_it_stands_and_no_quiet_title(desk: Office) -> None:
+    text = desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}")
+    desk.people.write_text(text)
+    page = text_of(await (await desk.come_in("finance-desk")).get(PAGE))
+    assert "Chair" in page
+    assert "Master services agreement" not in page
+
+
+async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_nothing_else(desk: Office) -> None:
+    desk.people.write_text(desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}"))
+    desk.known[ID] = shown(
+        signers=(*shown().signers, SignerLine(person="operator", order=1, role=Role.SIGN, state=SignerState.TURN))
+    )
+    manager = await desk.come_in(DUTCH)
+    page = await manager.get(PAGE)
+    assert re.findall(rf'href="/people{PAGE}/([a-z]+)"', page.text) == ["remind", "delegate"]
+    assert "What happened" not in page.text
+    await manager.press(await manager.get(f"{PAGE}/remind"))
+    asking = await manager.get(f"{PAGE}/delegate")
+    assert re.findall(r'<option value="([^"]+)"', asking.text) == [SIGNER]
+    await manager.press(asking, signer=SIGNER, to="owner")
+    wishes = [wish for _, wish, _ in desk.wished]
+    assert [(type(wish), wish.actor) for wish in wishes if isinstance(wish, Command)] == [
+        (ReminderNow, DUTCH),
+        (Delegation, DUTCH),
+    ]
+    refused = await manager.press(asking, signer="operator", to="owner")
+    assert (refused.status_code, len(desk.wished)) == (404, 2)
+    assert (await manager.get(f"{PAGE}/cancel")).status_code == 404
+    desk.known[ID] = shown(signers=(shown().signers[0].replace(state=SignerState.SIGNED), *shown().signers[1:]))
+    assert "/remind" not in (await manager.get(PAGE)).text
+
+
+async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: Office) -> None:
+    stranger = await desk.come_in("finance-desk")
+    pages = [await stranger.get(path) for path in (PAGE, "/desk/requests/nothing", "/desk/requests/..%2f..%2fx")]
+    assert {page.status_code for page in pages} == {404}
+    assert text_of(pages[0]) == text_of(pages[1])
+
+
+@pytest.mark.parametrize(
+    ("deed", "fields", "wish"),
+    [
+        (Action.REMIND, {"force": "1"}, ReminderNow(actor=REQUESTER, force=True)),
+        (Action.EXTEND, {"due": "2026-12-24"}, Extension(actor=REQUESTER, due=date(2026, 12, 24))),
+        (
+            Action.DELEGATE,
+            {"signer": SIGNER, "to": "head@example.test"},
+            Delegation(actor=REQUESTER, signer=SIGNER, to=MANAGER),
+        ),
+        (Action.PAUSE, {"text": "until they are back"}, PauseCommand(actor=REQUESTER, reason="until they are back")),
+        (Action.CANCEL, {"text": "no longer needed"}, Cancellation(actor=REQUESTER, reason="no longer needed")),
+    ],
+)
+async def test_each_deed_is_asked_for_again_and_then_done_once(
+    desk: Office, deed: Action, fields: dict[str, str], wish: Command
+) -> None:
+    legal = await desk.come_in(REQUESTER)
+    assert f"{PAGE}/{deed}" in (await legal.get(PAGE)).text
+    asking = await legal.get(f"{PAGE}/{deed}")
+    assert desk.wished == []
+    answers = [await legal.press(asking, **fields) for _ in range(2)]
+    assert {inside(answer) for answer in answers} == {f"/people{PAGE}?done={deed}"}
+    assert {op for _, _, op in desk.wished} == {desk.wished[0][2]}
+    assert desk.wished[0][1] == wish.replace(op=desk.wished[0][2])
+    assert 'role="status"' in (await legal.get(f"{PAGE}?done={deed}")).text
+
+
+async def test_a_question_is_answered_and_a_pause_ended(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.known[ID] = shown(question=AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW))
+    assert "Which annex? Answer Not answered yet." in text_of(await legal.get(PAGE))
+    await legal.press(await legal.get(f"{PAGE}/answer"), text="Annex B.")
+    desk.known[ID] = shown(attention=(Attention(code=AttentionCode.PAUSED, since=NOW, says="paused"),))
+    await legal.press(await legal.get(f"{PAGE}/resume"))
+    assert [type(wish) for _, wish, _ in desk.wished] == [Answer, Resumption]
+
+
+async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.answer = CommandRefused("a cancellation needs a reason")
+    page = await legal.press(await legal.get(f"{PAGE}/cancel"), text="  because  ")
+    assert page.status_code == 409
+    assert "This was not done: a reason is needed." in text_of(page)
+    assert "because" in page.text
+
+
+@pytest.mark.parametrize(
+    ("deed", "fields", "says"),
+    [
+        (Action.EXTEND, {"due": "soon"}, "a date such as 2026-12-11 is needed"),
+        (Action.DELEGATE, {"signer": SIGNER, "to": "stranger"}, "nobody in the directory has this id or address"),
+    ],
+)
+async def test_nonsense_in_a_form_reaches_nobody(desk: Office, deed: Action, fields: dict[str, str], says: str) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.press(await legal.get(f"{PAGE}/{deed}"), **fields)
+    assert (page.status_code, desk.wished) == (409, [])
+    assert says in text_of(page)
+
+
+async def test_what_nobody_confirmed_is_sent_again_as_the_same_change(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.answer = NotConfirmed("x")
+    page = await legal.press(await legal.get(f"{PAGE}/pause"), text="a while")
+    assert (page.status_code, "done only once" in text_of(page)) == (503, True)
+    await legal.press(page, text="a while")
+    assert desk.wished[0][2] == desk.wished[1][2]
+
+
+async def test_what_came_too_late_or_is_under_way_is_said(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.answer = NotRunning(ID)
+    late = await legal.press(await legal.get(f"{PAGE}/cancel"), text="x")
+    assert "too late" in text_of(await legal.get(inside(late)))
+    desk.answer = Receipt(id=ID, status=Status.SENT, op="x", says="", state=OperationState.OPEN)
+    open_ = await legal.press(await legal.get(f"{PAGE}/cancel"), text="y")
+    assert "as soon as possible" in text_of(await legal.get(inside(open_)))
+
+
+async def test_a_form_of_another_session_changes_nothing(desk: Office) -> None:
+    legal, head = await desk.come_in(REQUESTER), await desk.come_in(MANAGER)
+    foreign = form_of((await head.get(f"{PAGE}/cancel")).text)[1]
+    assert (await legal.post(f"{PAGE}/cancel", foreign | {"text": "x"})).status_code == 403
+    assert desk.wished == []
+
+
+async def test_how_many_have_signed_is_said_in_the_reader_s_language(desk: Office) -> None:
+    desk.known[ID] = shown(requester=DUTCH)
+    text = text_of(await (await desk.come_in(DUTCH)).get(PAGE))
+    assert ("0 van 2 hebben ondertekend" in text, "have signed" in text) == (True, False)
+
+
+async def test_what_has_ended_can_only_be_read_and_says_who_was_told(desk: Office) -> None:
+    handoffs = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=9, at=NOW),)
+    desk.known[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=handoffs)
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.get(PAGE)
+    assert "finance could not be told" in text_of(page)
+    assert "Cancel the request" not in page.text
+    assert inside(await legal.get(f"{PAGE}/cancel")) == f"/people{PAGE}"
+
+
+async def test_the_company_stands_above_every_page_before_and_after_coming_in(tmp_path: Path) -> None:
+    brand = Brand("Acme & Sons", Logo(b"<svg", "image/svg+xml"), "help@acme.test")
+    async with office(tmp_path, brand=brand) as desk:
+        desk.known[ID] = shown()
+        legal = await desk.come_in(REQUESTER)
+        pages = [await desk.browser().get("/"), *[await legal.get(path) for path in (PAGE, f"{PAGE}/cancel")]]
+        for page in pages:
+            assert '<img src="/people/company-logo" alt="">' in page.text
+            assert "Acme &amp; Sons</title>" in page.text
+            assert 'Questions? <a href="mailto:help@acme.test">' in page.text
+            assert "Countersign" not in text_of(page)
+
+
+async def test_while_temporal_is_away_the_page_says_so(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    desk.failure = RPCError("connection refused", RPCStatusCode.UNAVAILABLE, b"")
+    for path in (PAGE, f"{PAGE}/cancel"):
+        assert (await legal.get(path)).status_code == 503
+
+
+async def test_who_was_asked_to_come_in_lands_where_they_wanted_to_go(desk: Office) -> None:
+    laptop = desk.browser()
+    asked = await laptop.press(await laptop.get(PAGE), who=REQUESTER)
+    entered = await laptop.press(await laptop.get(inside(asked)), code=desk.code())
+    assert inside(entered) == f"/people{PAGE}"
+
+
+async def test_what_really_follows_is_told_and_to_whom(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    for step, said in (
+        (NextStep.QUESTION, "Legal Desk will be told again on Fri, 27 Nov 2026, 15:00 (Amsterdam)"),
+        (NextStep.HELD, "Legal Desk has heard enough for now and will hear of it on Fri, 27 Nov 2026, 15:00"),
+    ):
+        desk.known[ID] = shown(next=Next(what=step, at=NOW + timedelta(days=1), why="x", to=REQUESTER))
+        text = text_of(await legal.get(PAGE))
+        assert said in text
+        assert "A reminder follows" not in text
+    question = AskedQuestion(number=1, person=SIGNER, text="Which annex?", at=NOW)
+    waits = Next(what=NextStep.WAIT, at=NOW + timedelta(days=1), why="question 1 of chair waits")
+    desk.known[ID] = shown(next=waits, question=question)
+    assert "Reminders wait until Fri, 27 Nov 2026, 15:00 (Amsterdam) for the answer" in text_of(await legal.get(PAGE))
+
+
+async def test_who_hears_of_the_ending_has_a_name_and_an_onboarding_is_called_one(desk: Office) -> None:
+    done = [
+        HandoffLine(target=target, state=HandoffState.DONE, attempts=1, at=NOW)
+        for target in (MANAGER, "customer-onboarding:acme", "crm")
+    ]
+    desk.known[ID] = shown(status=Status.SIGNED, waiting_for=(), next=None, handoffs=tuple(done))
+    text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
+    assert "Told of the ending Head of Legal told Onboarding acme told crm told" in text
+    assert MANAGER not in text
+
+
+@pytest.mark.parametrize("code", [code for code in LANGUAGES if code != "en"])
+def test_a_document_and_a_signer_have_words_of_their_own(code: str) -> None:
+    language = Language.of(code)
+    for status, state in ((Status.SIGNED, SignerState.SIGNED), (Status.DECLINED, SignerState.DECLINED)):
+        assert status_chip(status, language).text != chip_of(StateOwner.PERSON, state, language).text
+
+
+def test_to_answer_is_no_noun() -> None:
+    assert "Answer" not in {spec_of(action, kind).label for action in ACTIONS for kind in kinds()}
+
+
+async def test_each_page_has_an_icon_of_ours(desk: Office) -> None:
+    page = await (await desk.come_in(REQUESTER)).get(PAGE)
+    assert '<link rel="icon" href="/people/icon.svg">' in page.text

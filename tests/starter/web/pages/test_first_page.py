@@ -1,0 +1,55 @@
+"""The first page as a picture: drawn once, in a process that a bad document may kill, and kept."""
+
+import asyncio
+import struct
+from pathlib import Path
+
+import pytest
+
+from activities.records.cover_sheet import CoverSheet
+from activities.records.rows import StoragePrefix
+from activities.records.store import Store
+from starter.web.pages.drawing import WIDTH
+from starter.web.pages.first_page import FirstPages
+from workflows.model.signature import Document, SignatureBrief
+
+PDF = (Path(__file__).parents[4] / "deploy" / "examples" / "msa.pdf").read_bytes()
+
+
+async def store_with(folder: Path, pdf: bytes) -> Store:
+    """A store with one request about a document."""
+    store = Store(folder.as_uri())
+    document = Document(sha256=await store.put_document(pdf))
+    await CoverSheet.keep(
+        store, SignatureBrief(id="msa", kind="nda", title="MSA", document=document, requester="desk", people=())
+    )
+    return store
+
+
+async def test_a_first_page_is_drawn_once_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await store_with(tmp_path, PDF)
+    picture = await FirstPages(store).of("msa")
+    assert picture is not None
+    (width,) = struct.unpack(">I", picture[16:20])
+    assert width in (WIDTH, WIDTH + 1)  # the library rounds up
+    monkeypatch.setattr("sys.executable", "/nowhere")
+    assert await FirstPages(store).of("msa") == picture
+
+
+@pytest.mark.parametrize("pdf", [b"%PDF-1.4\n%%EOF\n", PDF[:200], b"\0" * 100_000], ids=["empty", "cut", "zeros"])
+async def test_what_cannot_be_drawn_is_tried_once(tmp_path: Path, pdf: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = await store_with(tmp_path, pdf)
+    assert await FirstPages(store).of("msa") is None
+    monkeypatch.setattr("sys.executable", "/nowhere")
+    assert await FirstPages(store).of("msa") is None
+    assert await store.read_first_page(StoragePrefix.of_request("msa")) == b""
+
+
+async def test_while_one_is_drawn_others_see_the_page_without_it(tmp_path: Path) -> None:
+    pages = FirstPages(await store_with(tmp_path, PDF))
+    seen = await asyncio.gather(*(pages.of("msa") for _ in range(10)))
+    assert sum(picture is not None for picture in seen) == 1
+
+
+async def test_a_request_that_nobody_knows_has_no_picture(tmp_path: Path) -> None:
+    assert await FirstPages(Store(tmp_path.as_uri())).of("msa") is None

@@ -1,0 +1,49 @@
+"""What a browser posts is read whole, or said not to be there."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from starter.web.bodies import FORMS_AT_MOST, LONGEST, read_form
+from tests.starter.web.receiving import Stalling
+
+_HERE: dict[str, Any] = {"type": "http.request", "body": b"token=t&act=", "more_body": True}
+_REST: dict[str, Any] = {"type": "http.request", "body": b"sign"}
+_GONE: dict[str, Any] = {"type": "http.disconnect"}
+
+
+async def read(*messages: dict[str, Any]) -> dict[str, str] | None:
+    left = iter(messages)
+
+    async def receive() -> dict[str, Any]:
+        return next(left)
+
+    return await read_form(Request({"type": "http"}, receive))
+
+
+async def test_a_form_that_comes_in_pieces_is_whole() -> None:
+    assert await read(_HERE, _REST) == {"token": "t", "act": "sign"}
+
+
+@pytest.mark.parametrize("end", [_GONE, {"type": "http.request", "body": b"x" * LONGEST}], ids=["broken off", "large"])
+async def test_a_form_whose_end_does_not_come_is_none(end: dict[str, Any]) -> None:
+    assert await read(_HERE, end) is None
+
+
+async def test_what_is_no_form_has_no_fields() -> None:
+    assert await read({"type": "http.request", "body": "é".encode()}) == {}
+
+
+async def test_forms_of_strangers_that_stall_share_a_bound_and_others_are_read() -> None:
+    """Ten times as much as all forms have in memory."""
+    strangers, ours = Stalling({}), Stalling({})
+    held = FORMS_AT_MOST // LONGEST
+    calls = [asyncio.create_task(read_form(strangers.begun(bytes(LONGEST)))) for _ in range(10 * held)]
+    await strangers.silent(10 * held)
+    assert await read_form(ours.whole(b"who=legal")) == {"who": "legal"}
+    await asyncio.wait(calls[: 9 * held])
+    assert {call.result() for call in calls[: 9 * held]} == {None}
+    strangers.gate.set()
+    await asyncio.gather(*calls)

@@ -1,0 +1,144 @@
+"""Receiver and pages on one port before strangers who send anything: no answer of 5xx, no error in the log."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from starter.config.values import Bind
+from starter.web.app import make_app, receiver_routes
+from starter.web.serving import listening
+from tests.starter.web.paging import phone
+from tests.starter.web.receiving import PATH, RecordingSignals, encoded, receiver, said
+
+GENUINE: Final = encoded(said())
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "QUERY", "get")
+NOWHERE: Final = (
+    *("", "*", "/", "//", "/%", "/%zz", "/%00", "/%FF%FE", "/open", "/open/", "/open/%00", "/open/..%2F..", "/.env"),
+    *(
+        "/open/" + "A" * 60,
+        "/open/" + "A" * 5000,
+        "/task/%00",
+        "/open/%F0%9F%98%80",
+        "//healthz",
+        "/healthz/",
+        "/readyz",
+    ),
+    *(
+        f"{PATH}/",
+        f"/{PATH}",
+        f"{PATH}%2F",
+        f"{PATH}%00",
+        PATH.replace("/core", "//core"),
+        f"http://else.example{PATH}",
+    ),
+)
+LINK: Final = "/open/{ref}"
+WHERE: Final = (PATH, f"{PATH}?a=%FF", LINK, f"{LINK}/", f"{LINK}%2F", f"{LINK}?mail=%FF&mail=sent", f"/{LINK}")
+HEADERS: Final = (
+    *(b"content-length: -1", b"content-length: 1e3", b"content-length: " + b"9" * 40),
+    *(b"content-length: 5\r\ncontent-length: 6", b"transfer-encoding: chunked, chunked", b"transfer-encoding: x"),
+    *(b"transfer-encoding: chunked", b"expect: 200-ok", b"content-type: \xff", b"content-encoding: \xe9", b"no header"),
+    *(
+        b"cookie: \x80",
+        b"origin: \xff\r\nsec-fetch-site: \xff",
+        b"host: a\r\nhost: b",
+        b"range: bytes=1-0",
+        b"a\x00b: c",
+    ),
+    *(
+        b"accept-language: \xff;q=nan,de;q=1e999,*;q=",
+        b"accept-language: " + b"de-DE;q=0.1," * 2000,
+        b"x: " + b"y" * 70000,
+    ),
+)
+CHUNKS: Final = (
+    b"zz\r\n",
+    b"-1\r\nx",
+    b"f" * 21 + b"\r\nx",
+    b"5\r\nabcdefgh\r\n",
+    b'1;a="\r\n{\r\n0\r\n\r\n',
+    b"0\r\n\r\n",
+)
+
+
+@asynccontextmanager
+async def everything(folder: Path) -> AsyncIterator[tuple[httpx.URL, str]]:
+    """The address of the whole process, and the path of a genuine link."""
+    async with phone(folder) as it:
+        await it.create()
+        signals = RecordingSignals()
+        app = make_app([*receiver_routes(receiver(signals, body_seconds=0.2), signals), *it.pages.routes()])
+        async with listening(app, Bind("127.0.0.1", 0), head_seconds=1) as url:
+            yield httpx.URL(url), it.link()
+
+
+async def asked(url: httpx.URL, *requests: bytes) -> list[int]:
+    """The status of each answer, every request on a connection of its own."""
+    return [await _asked(url, request) for request in requests]
+
+
+async def _asked(url: httpx.URL, request: bytes) -> int:
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(request)
+    line = await reader.readline()
+    writer.close()
+    return int(line.split(b" ")[1])
+
+
+def request(method: str, path: str, *lines: bytes, body: bytes = b"") -> bytes:
+    head = [f"{method} {path} HTTP/1.1".encode(), b"host: x", b"content-type: application/json", *lines]
+    return b"\r\n".join([*head, b"", body])
+
+
+def sized(body: bytes) -> bytes:
+    return b"content-length: %d" % len(body)
+
+
+def troubles(caplog: pytest.LogCaptureFixture) -> Iterable[str]:
+    return [line.getMessage() for line in caplog.records if line.levelno >= logging.ERROR or line.exc_info]
+
+
+@pytest.mark.parametrize("method", METHODS)
+async def test_no_method_at_any_address_is_answered_with_5xx(
+    method: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with everything(tmp_path) as (url, link):
+        paths = [*NOWHERE, *(path.replace(LINK, link) for path in WHERE)]
+        bare = await asked(url, *(request(method, path) for path in paths))
+        loaded = await asked(url, *(request(method, path, sized(GENUINE), body=GENUINE) for path in paths))
+    assert {status for status in (*bare, *loaded) if status >= 500} == set()
+    assert troubles(caplog) == []
+
+
+@pytest.mark.parametrize("path", [PATH, LINK, "/healthz", "/nowhere"])
+async def test_no_header_and_no_chunk_is_answered_with_5xx(
+    path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with everything(tmp_path) as (url, link):
+        here = path.replace(LINK, link)
+        statuses = await asked(url, *(request("GET", here, line) for line in HEADERS))
+        chunked = b"transfer-encoding: chunked"
+        statuses += await asked(url, *(request("POST", here, chunked, body=chunk) for chunk in CHUNKS))
+    assert {status for status in statuses if status >= 500} == set()
+    assert troubles(caplog) == []
+
+
+@pytest.mark.parametrize("path", [PATH, LINK, "/healthz", "/nowhere"])
+async def test_garbage_behind_an_answer_ends_the_connection_and_nothing_else(
+    path: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An answer may be given before the body has come; what then comes is no chunk."""
+    async with everything(tmp_path) as (url, link):
+        reader, writer = await asyncio.open_connection(url.host, url.port)
+        writer.write(request("PUT", path.replace(LINK, link), b"transfer-encoding: chunked"))
+        assert (await reader.readline()).split(b" ")[1] in (b"404", b"405")
+        writer.write(b"zz\r\n")
+        assert b"HTTP/1.1" not in await reader.read()
+        writer.close()
+    assert troubles(caplog) == []

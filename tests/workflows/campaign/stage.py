@@ -1,0 +1,417 @@
+"""A campaign on the time-skipping server: real audience, walks, planner, hand-off and store; many documents."""
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+from temporalio.client import Client, WorkflowHandle
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import WorkflowEnvironment
+from temporalio.worker import Worker
+
+from activities.campaign.audience import Audience, Audiences
+from activities.campaign.batch import AHEAD_AT_MOST, BatchLimits
+from activities.campaign.intake import PreparedCampaign, prepare_campaign
+from activities.campaign.member_status import (
+    MemberOutcome,
+    MemberVisibility,
+    OpenMembers,
+    Outcomes,
+    TemporalMemberVisibility,
+)
+from activities.campaign.service import CampaignPeopleService
+from activities.campaign.yearly import CampaignYearsService
+from activities.files.reading import FileText
+from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
+from activities.hand_off.service import HandOffService
+from activities.http.transport import Guard
+from activities.launch import launch as path
+from activities.people.file_directory import FileDirectory
+from activities.policies.catalogue import Catalogue
+from activities.records.store import Store
+from activities.schedule.planner import PolicyPlanner
+from activities.temporal import executions as runs
+from activities.temporal.interceptors import HeartbeatInterceptor
+from tests.glances import glances
+from tests.servers import time_skipping
+from tests.workflows import corpus
+from tests.workflows.fakes import FakePushService
+from tests.workflows.onboarding.stage import PDF, ManyDocuments
+from tests.workflows.stage import TriesOnce, is_at_work
+from tests.workflows.wishing import TakesWishes
+from workflows import names
+from workflows.campaign.opening import CampaignOpeningWorkflow
+from workflows.campaign.state import CampaignInput
+from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
+from workflows.kinds import Kind
+from workflows.model.hand_off import SettledCampaign
+from workflows.model.signature import ProviderEvent, SignerSeen, SignerState
+from workflows.model.subject import Code, Status
+from workflows.model.views import CampaignShow, RequestShow
+from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.signature.workflow import SignatureRequestWorkflow
+
+SECRET = SecretStr("a secret of the campaigns, long enough for links")
+OWNER = "compliance-desk"
+ZONE = {"zone": "Europe/Amsterdam", "hours": "09:00-18:00", "days": "mon-sun"}
+
+
+def a_person(
+    id: str, manager: str | None = "chair", groups: tuple[str, ...] = ("all-staff",), **more: Any
+) -> dict[str, Any]:
+    """Somebody of the company."""
+    named = {"id": id, "name": id.title(), "email": f"{id}@us.example", "groups": list(groups), **ZONE, **more}
+    return {**named, "manager": manager} if manager else named
+
+
+def staff(*names: str, **more: Any) -> list[dict[str, Any]]:
+    """The owner, a chair above everybody, and these."""
+    above = [a_person(OWNER, groups=()), a_person("chair", manager=None, groups=())]
+    return [*above, *(a_person(name, department="sales", **more) for name in names)]
+
+
+KINDS = {
+    "policy-acknowledgement": {
+        "window": "14d",
+        "reminders": {"first": "3d", "every": "3d", "most": 3},
+        "warnings": ["2d", "1d", "0d"],
+        "overdue": {"every": "3d", "most": None, "escalate": True},
+        "grace": "7d",
+        "hours": "working",
+    }
+}
+
+
+def a_file(**more: Any) -> dict[str, Any]:
+    """The code of conduct for everybody."""
+    return {
+        "id": "conduct",
+        "document": {"file": "conduct.pdf", "name": "Code of conduct", "version": "2026.1", "effective": "2026-12-01"},
+        "audience": {"group": "all-staff"},
+        "owner": OWNER,
+        **more,
+    }
+
+
+@dataclass
+class Looking:
+    """Visibility on a server that has none: whoever may have a request is looked at, unless it is `away`.
+
+    `full` when as many as may wait for Core Signature, and go on waiting.
+    """
+
+    client: Client
+    store: Store
+    people: tuple[str, ...]
+    away: bool = False
+    full: bool = False
+
+    async def open_of(self, campaign: str) -> OpenMembers:
+        """See `MemberVisibility`."""
+        status, broken, refused = {}, {}, set()
+        for id in [f"{campaign}.{person}{again}" for person in self.people for again in ("", ".r2")]:
+            try:
+                found = await runs.described(self.client, Kind.REQUEST.workflow_id(id))
+            except RPCError:
+                continue
+            if found.status.broken_off:
+                broken[id] = str(found.status)
+            elif found.status.open:
+                status[id] = found.known.get(names.STATUS) or ""
+                refused |= {id} if found.known.get(names.PROBLEM) == Code.REFUSED else set()
+        return OpenMembers(status, broken, frozenset(refused))
+
+    async def waiting(self, campaign: str) -> int:
+        """See `MemberVisibility`."""
+        if self.away:
+            raise RPCError("away", RPCStatusCode.UNAVAILABLE, b"")
+        if self.full:
+            return AHEAD_AT_MOST
+        known = await self.open_of(campaign)
+        return sum(one == Status.CONVERTING and id not in known.refused for id, one in known.status.items())
+
+
+@dataclass
+class Company:
+    """The files of somebody who runs campaigns."""
+
+    folder: Path
+    people: list[dict[str, Any]]
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "conduct.pdf").write_bytes(PDF)
+        (self.folder / "catalogue.yaml").write_text(json.dumps({"kinds": KINDS}))
+        self.store = Store(str(self.folder / "store"))
+        self.hires()
+        self.directory = FileDirectory(self.folder / "people.yaml", self.store)
+
+    def hires(self, *people: dict[str, Any]) -> None:
+        """Write the people file with these as well."""
+        self.people += people
+        (self.folder / "people.yaml").write_text(json.dumps({"people": self.people}))
+
+    def loses(self, id: str) -> None:
+        """Write the people file without somebody."""
+        self.people = [one for one in self.people if one["id"] != id]
+        self.hires()
+
+    async def prepared(
+        self, file: dict[str, Any], now: datetime | None = None, secret: SecretStr | None = SECRET
+    ) -> PreparedCampaign:
+        """A campaign of a file that was checked."""
+        (self.folder / "campaign.yaml").write_text(json.dumps(file))
+        return await prepare_campaign(
+            FileText.read(self.folder / "campaign.yaml"),
+            catalogue=Catalogue.read(self.folder / "catalogue.yaml"),
+            directory=self.directory,
+            now=now or datetime.now(UTC),
+            secret=secret,
+        )
+
+
+@dataclass
+class Campaigns(TakesWishes):
+    """One campaign on the stage, with all that it starts."""
+
+    env: WorkflowEnvironment
+    company: Company
+    provider: ManyDocuments
+    push: FakePushService
+    visibility: MemberVisibility
+    given: CampaignInput
+    handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
+    started: list[path.StartResult] = field(default_factory=list)
+
+    @property
+    def client(self) -> Client:
+        """Of the server."""
+        return self.env.client
+
+    @property
+    def id(self) -> str:
+        """The campaign's."""
+        return self.given.campaign.id
+
+    async def shown(self) -> CampaignShow:
+        """What the campaign itself says."""
+        shown: CampaignShow = await self.handle.query(SHOW, result_type=CampaignShow)
+        return shown
+
+    async def until(self, holds: Callable[[CampaignShow], Any]) -> CampaignShow:
+        """What it says once this holds; time stands meanwhile, and something is always at work."""
+        for pause in glances():
+            if holds(shown := await self.shown()):
+                return shown
+            await asyncio.sleep(pause)
+        raise AssertionError(shown.model_dump_json(indent=1))
+
+    async def opened(self) -> CampaignShow:
+        """Once everybody was seen to, and told."""
+        shown = await self.until(lambda shown: shown.frozen and shown.asked >= shown.frozen.rows)
+        for member in (await self.audience()).members:
+            if member.asked:
+                await self.hears(member.person)
+        await self.at_rest()
+        return shown
+
+    async def hears(self, person: str, times: int = 1) -> None:
+        """Until somebody was asked so many times."""
+        for pause in glances():
+            if self.told(person).count("ready") >= times:
+                return await self.at_rest()
+            await asyncio.sleep(pause)
+        raise AssertionError(self.push.stages())
+
+    def request(self, person: str) -> str:
+        """The workflow of somebody's request."""
+        return Kind.REQUEST.workflow_id(f"{self.id}.{person}")
+
+    async def signs(self, person: str, outcome: Status = Status.SIGNED) -> None:
+        """Let somebody's request end at the provider, and tell its workflow."""
+        await self.at_rest()
+        state = SignerState.SIGNED if outcome is Status.SIGNED else SignerState.DECLINED
+        at = await self.now()
+        reason = None if outcome is Status.SIGNED else "I do not agree"
+        self.provider.statuses[f"{self.id}.{person}"] = outcome
+        self.provider.acted[f"{self.id}.{person}"] = [SignerSeen(person=person, state=state, at=at, reason=reason)]
+        event = ProviderEvent(id=uuid.uuid4().hex, type="signed", at=datetime.now(UTC))
+        handle = self.client.get_workflow_handle(self.request(person))
+        await handle.query(SHOW)  # the time-skipping server mixes up a signal with a task that is being completed
+        await handle.signal(PROVIDER_EVENT, event)
+        await handle.result()
+
+    async def now(self) -> datetime:
+        """What time it is there."""
+        return await self.env.get_current_time()
+
+    async def days_pass(self, days: float) -> None:
+        """Move the clock between moments of rest, a day at a time: each day has its look."""
+        while days > 0:
+            await self.at_rest()
+            await self.env.sleep(timedelta(days=min(days, 1)))
+            days -= 1
+        await self.at_rest()
+
+    async def at_rest(self) -> None:
+        """Until neither the campaign nor any request of it is at work."""
+        ids = [self.handle.id, *(self.request(one["id"]) for one in self.company.people if one["groups"])]
+        for pause in glances():
+            if not [id for id in ids if await self._is_at_work(id)]:
+                return
+            await asyncio.sleep(pause)
+
+    async def _is_at_work(self, id: str) -> bool:
+        try:
+            return await is_at_work(self.client, id)
+        except RPCError:
+            return False
+
+    async def audience(self) -> Audience:
+        """The audience with its changes, as the store has it."""
+        shown = await self.shown()
+        assert shown.frozen is not None
+        return await Audiences(self.company.store).read(self.given.campaign, shown.frozen.sha256, shown.changed)
+
+    async def lines(self) -> dict[str, MemberOutcome]:
+        """The line of each person in the record of a campaign that has ended."""
+        outcomes = await self.outcomes()
+        return {line.person: line for line in outcomes.lines}
+
+    async def outcomes(self) -> Outcomes:
+        """What it has come to."""
+        sha256 = (await self.shown()).outcomes
+        assert sha256 is not None
+        return await Outcomes.read(self.company.store, sha256)
+
+    def told(self, person: str) -> list[str]:
+        """The stages of all notices to somebody, in order."""
+        return [one.stage for one in self.push.sent if one.person == person]
+
+    async def events(self, run_id: str) -> int:
+        """How many events a run of the campaign has."""
+        handle = self.client.get_workflow_handle(self.handle.id, run_id=run_id)
+        return len([event async for event in handle.fetch_history_events()])
+
+    async def begun(self, person: str) -> bool:
+        """Whether somebody has a request."""
+        try:
+            return bool(await runs.described(self.client, self.request(person)))
+        except RPCError:
+            return False
+
+    async def is_asked_to_end(self, person: str) -> bool:
+        """Whether somebody's request knows that it is to be cancelled."""
+        handle = self.client.get_workflow_handle(self.request(person))
+        shown: RequestShow = await handle.query(SHOW, result_type=RequestShow)
+        return any(entry.what == "cancellation asked for" for entry in shown.timeline)
+
+    async def history(self) -> list[Any]:
+        """The events of its present run."""
+        return list((await self.handle.fetch_history()).events)
+
+
+@dataclass
+class Work:
+    """A company whose workers are at work on a server."""
+
+    env: WorkflowEnvironment
+    company: Company
+    provider: ManyDocuments
+    push: FakePushService
+    visibility: MemberVisibility
+
+    @property
+    def client(self) -> Client:
+        """Of the server."""
+        return self.env.client
+
+
+@asynccontextmanager
+async def at_work(
+    folder: Path,
+    people: list[dict[str, Any]],
+    *,
+    stride: BatchLimits | None = None,
+    server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
+) -> AsyncIterator[Work]:
+    """Real audience, walks, years, planner, hand-off and store, on a fresh clock unless it is on a `server`."""
+    company, provider = Company(folder, people), ManyDocuments()
+    push = FakePushService(provider)
+    async with server or time_skipping() as env, httpx.AsyncClient() as calls:
+        client = env.client
+        ids = (*(one["id"] for one in people), "newcomer", "latecomer")
+        visibility = TemporalMemberVisibility(client) if server else Looking(client, company.store, ids)
+        asked = CampaignPeopleService(
+            client, company.store, company.directory, push, stride=stride or BatchLimits(), visibility=visibility
+        )
+        years = CampaignYearsService(
+            client, company.store, company.directory, company.folder / "catalogue.yaml", SECRET
+        )
+        handoff = HandOffService(
+            push=push,
+            downstream=HttpTargets(calls, HttpTargetsConfig(), Guard(())),
+            directory=company.directory,
+            temporal=client,
+            store=company.store,
+            document_url=str,
+            policies=company.folder / "catalogue.yaml",
+        )
+        ours = (PolicyPlanner(company.directory), push, handoff)
+        worker = Worker(
+            client,
+            task_queue=WORKFLOW_QUEUE,
+            workflows=[SignatureRequestWorkflow],
+            activities=[one for port in ours for one in port.activities()],
+            workflow_runner=TriesOnce(),
+        )
+        walks = Worker(
+            client,
+            task_queue=CAMPAIGN_QUEUE,
+            workflows=[AcknowledgementCampaignWorkflow, CampaignOpeningWorkflow, SignatureRequestWorkflow],
+            activities=[*asked.activities(), *years.activities(), *ours[0].activities()],
+            workflow_runner=TriesOnce(),
+            interceptors=[HeartbeatInterceptor()],
+            max_heartbeat_throttle_interval=timedelta(seconds=2),
+        )
+        signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
+        async with worker, walks, signing:
+            yield Work(env, company, provider, push, visibility)
+
+
+@asynccontextmanager
+async def campaign(
+    folder: Path,
+    file: dict[str, Any],
+    people: list[dict[str, Any]],
+    *,
+    record: str = "",
+    stride: BatchLimits | None = None,
+    server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
+) -> AsyncIterator[Campaigns]:
+    """A campaign that has just been started, on a fresh clock unless it is on a `server`.
+
+    `record` names its history in the replay corpus.
+    """
+    async with at_work(folder, people, stride=stride, server=server) as there:
+        client, company = there.client, there.company
+        prepared = await company.prepared(file, await there.env.get_current_time())
+        started = await path.start(client, company.store, prepared)
+        handle: WorkflowHandle[AcknowledgementCampaignWorkflow, SettledCampaign]
+        handle = client.get_workflow_handle(started.workflow_id, result_type=SettledCampaign)
+        given = await prepared.store_input(company.store)
+        yield Campaigns(there.env, company, there.provider, there.push, there.visibility, given, handle, [started])
+        await corpus.record(record, handle)
+
+
+def in_days(now: datetime, days: int) -> date:
+    """That many days from an instant."""
+    return (now + timedelta(days=days)).date()

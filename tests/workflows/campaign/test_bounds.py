@@ -1,0 +1,210 @@
+"""What bounds a campaign: its audience, how far one walk goes, how far it is ahead of Core Signature, its changes."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.testing import ActivityEnvironment
+
+from activities.campaign import batch as walks
+from activities.campaign.audience import AUDIENCE_AT_MOST, Member, MemberRow
+from activities.campaign.batch import BatchFacts, BatchJob, BatchLimits
+from activities.campaign.member_status import OpenMembers
+from activities.campaign.population import read
+from activities.files.reading import FileFaults
+from tests.servers import time_skipping
+from tests.workflows.campaign.stage import Company, a_file, staff
+from workflows.campaign import state as wishes
+from workflows.campaign.state import WISHES_AT_MOST, CampaignInput, CampaignState
+from workflows.model.campaign import Batch, BatchResult, BatchWork, CampaignOrder, FrozenAudience
+from workflows.model.commands import Retry
+
+NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
+
+
+@dataclass
+class Ahead:
+    """Visibility that says so many requests wait for Core Signature; the walk ends when it has said all."""
+
+    says: list[int]
+    asked: int = 0
+    tours: list[BatchJob] = field(default_factory=list)
+
+    async def open_of(self, campaign: str) -> OpenMembers:
+        """See `Visibility`."""
+        return OpenMembers()
+
+    async def waiting(self, campaign: str) -> int:
+        """See `Visibility`."""
+        self.asked += 1
+        if len(self.says) == 1:
+            self.tours[0].stop()
+        return self.says.pop(0)
+
+
+async def a_course(folder: Path) -> tuple[Company, CampaignState]:
+    company = Company(folder, staff("ada"))
+    prepared = await company.prepared(a_file(opens="2026-12-01"), NOW)
+    course = CampaignState.begin(prepared.given.campaign, NOW)
+    return company, course.froze(FrozenAudience(sha256="ab" * 32, rows=1, errors=0, at=NOW), NOW)
+
+
+def asking(given: CampaignInput) -> Batch:
+    """A walk that asks everybody."""
+    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
+    return Batch(order=order, work=BatchWork.START)
+
+
+async def walked(folder: Path, says: list[int], stride: BatchLimits, members: int = 40) -> tuple[BatchResult, Ahead]:
+    """A walk over people whom nobody can ask: it starts nothing."""
+    company, _ = await a_course(folder)
+    given = (await company.prepared(a_file(), NOW)).given
+    walk = asking(given)
+    ahead = Ahead(says)
+    tour = BatchJob(cast(Client, None), company.store, walk, BatchFacts(ahead), stride)
+    ahead.tours.append(tour)
+    crowd = [Member(MemberRow(number, "", says="is wrong"), date(2026, 12, 15)) for number in range(1, members + 1)]
+    return await tour.walked(crowd), ahead
+
+
+async def test_one_walk_sees_to_so_many_and_says_where_to_go_on(tmp_path: Path) -> None:
+    went, _ = await walked(tmp_path, [0, 0, 0], BatchLimits(members=30))
+    assert (went.after, went.over) == (30, False)
+
+
+async def test_nobody_is_asked_while_enough_requests_wait_for_core_signature(tmp_path: Path) -> None:
+    went, ahead = await walked(tmp_path, [176], BatchLimits(ahead=200))
+    assert (went.after, went.over, ahead.asked) == (0, False, 1)
+    went, ahead = await walked(tmp_path, [175, 185, 186], BatchLimits(ahead=200))
+    assert (went.after, went.over, ahead.asked) == (40, True, 2)
+
+
+async def test_a_walk_that_finds_no_room_while_none_is_made_gives_its_place_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So a campaign that waits for Core Signature holds up no other; one that is made begins the patience anew."""
+    monkeypatch.setattr(walks, "_CHECK_EVERY", 0)
+    went, ahead = await walked(
+        tmp_path, [200, 200, 199, 200, 198, 175, 199, 199, 199, 0], BatchLimits(ahead=200, patience=2)
+    )
+    assert (went.after, went.full, went.over, ahead.asked) == (25, True, False, 9)
+
+
+async def test_there_is_looked_for_room_less_and_less_often_until_somebody_was_asked(tmp_path: Path) -> None:
+    _, course = await a_course(tmp_path)
+    pauses = []
+    for after in (0, 0, 0, *(7,) * 10):
+        course = course.walked(BatchResult(after=after, full=True), NOW)
+        again_at = course.jobs.running[0].again_at
+        assert again_at is not None
+        pauses.append((again_at - NOW).total_seconds())
+    assert pauses == [5, 10, 20, 5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
+    assert course.walked(BatchResult(after=7), NOW).jobs.running[0].again_at is None
+
+
+async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp_path: Path) -> None:
+    """No worker was there while there was time."""
+    company, _ = await a_course(tmp_path)
+    given = (await company.prepared(a_file(), NOW)).given
+    walk = asking(given).replace(until=datetime.now(UTC))
+    tour = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
+    went = await tour.walked([Member(MemberRow(1, "ada"), given.campaign.due)])
+    assert (went.after, went.over) == (0, False)
+
+
+async def test_that_a_campaign_has_closed_is_known_by_the_server_s_clock(tmp_path: Path) -> None:
+    """Ours is years behind it."""
+    company, _ = await a_course(tmp_path)
+    given = (await company.prepared(a_file(), NOW)).given
+    closes = datetime.now(UTC) + timedelta(days=3650)
+    env = ActivityEnvironment()
+    env.info = replace(env.info, started_time=closes)
+
+    async def walked() -> BatchResult:
+        walk = asking(given).replace(until=closes)
+        tour = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
+        return await tour.walked([Member(MemberRow(1, "ada"), given.campaign.due)])
+
+    went = await env.run(walked)
+    assert (went.after, went.over) == (0, False)
+
+
+async def test_whoever_was_asked_before_is_asked_and_not_refused(tmp_path: Path) -> None:
+    """A worker that died before it could say how far it came, or `start --again`: the walk goes over them once more."""
+    async with time_skipping() as env:
+        company, _ = await a_course(tmp_path)
+        given = (await company.prepared(a_file(), NOW)).given
+        walk = asking(given)
+        crowd = [Member(MemberRow(number, f"p{number}"), given.campaign.due) for number in range(30)]
+        for _ in range(2):
+            tour = BatchJob(env.client, company.store, walk, BatchFacts(Ahead([0, 0, 0])), BatchLimits())
+            went = await tour.walked(crowd)
+            assert (went.done, went.refused, went.over) == (30, 0, True)
+
+
+@dataclass
+class Server:
+    """A server that does not take the start of some, as one whose id is too long for it."""
+
+    refuses: str
+    how: RPCStatusCode
+    started: list[str] = field(default_factory=list)
+
+    async def start_workflow(self, *_: object, id: str, **__: object) -> SimpleNamespace:
+        """See `Client`."""
+        if id.endswith(self.refuses):
+            raise RPCError("not this one", self.how, b"")
+        self.started.append(id)
+        return SimpleNamespace(id=id, result_run_id="run")
+
+
+async def asked_of(server: Server, folder: Path) -> BatchResult:
+    company, _ = await a_course(folder)
+    given = (await company.prepared(a_file(), NOW)).given
+    walk = asking(given)
+    tour = BatchJob(cast(Client, server), company.store, walk, BatchFacts(Ahead([0, 0])), BatchLimits())
+    return await tour.walked(
+        [Member(MemberRow(1, "ada"), given.campaign.due), Member(MemberRow(2, "bo"), given.campaign.due)]
+    )
+
+
+async def test_somebody_whom_the_server_does_not_take_holds_up_no_other(tmp_path: Path) -> None:
+    server = Server(".ada", RPCStatusCode.INVALID_ARGUMENT)
+    went = await asked_of(server, tmp_path)
+    assert (went.done, went.refused, went.over) == (1, 1, True)
+    assert server.started == ["signature-request:conduct.bo"]
+
+
+async def test_a_server_that_is_away_is_asked_again_for_everybody(tmp_path: Path) -> None:
+    with pytest.raises(RPCError, match="not this one"):
+        await asked_of(Server(".ada", RPCStatusCode.UNAVAILABLE), tmp_path)
+
+
+@pytest.mark.parametrize("opens", ["2028-12-01", "2226-12-01T09:00:00Z", "9999-12-31"])
+async def test_an_opening_more_than_two_years_away_is_no_day_that_is_meant(tmp_path: Path, opens: str) -> None:
+    company = Company(tmp_path, staff("ada"))
+    with pytest.raises(FileFaults, match=r"opens: is more than two years away"):
+        await company.prepared(a_file(opens=opens), NOW)
+    assert (await company.prepared(a_file(opens="2028-11-30"), NOW)).given.campaign.opens_at.year == 2028
+
+
+def test_a_table_of_more_people_than_an_audience_has_is_refused_in_one_line(tmp_path: Path) -> None:
+    table = tmp_path / "staff.csv"
+    table.write_text("person\n" + "ada\n" * (AUDIENCE_AT_MOST + 1))
+    with pytest.raises(FileFaults, match=r"staff\.csv:200002: has more than 200,000 rows: divide it"):
+        read(table, secret=None)
+
+
+async def test_more_changes_than_can_wait_to_be_written_down_are_refused(tmp_path: Path) -> None:
+    _, course = await a_course(tmp_path)
+    wish = Retry(actor="compliance-desk")
+    for _ in range(WISHES_AT_MOST):
+        assert wishes.refuse_retry(course, wish, NOW) is None
+        course = wishes.retry(course, wish, NOW)
+    assert wishes.refuse_retry(course, wish, NOW) == "too many changes wait to be written down: try again later"
+    assert len(course.model_dump_json()) < 32_000

@@ -1,0 +1,315 @@
+"""The budget of an onboarding's notices in the life of its parts: three in a day, the others when it frees."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from temporalio.testing import WorkflowEnvironment
+
+from activities.notifications.budget import BudgetSlot, JoinedNotification, NotificationBudgets
+from activities.people.file_directory import FileDirectory
+from activities.people.person import Person
+from activities.records.store import Store
+from activities.schedule.planner import PolicyPlanner
+from tests.servers import time_skipping
+from tests.workflows import corpus
+from tests.workflows.fakes import FakePushService, World
+from tests.workflows.stage import NO_OFFER, workers
+from tests.workflows.task.test_tasks import TaskStory
+from workflows.kinds import Kind
+from workflows.model.commands import Delegation, Done, ReminderNow
+from workflows.model.notifications import (
+    BudgetExemption,
+    Delivered,
+    Delivery,
+    DeliveryReport,
+    HeldBack,
+    NotificationBudget,
+    NotificationOutcome,
+)
+from workflows.model.policy import Policy, Reminders
+from workflows.model.schedule import Reason
+from workflows.model.subject import Participant, Role, Status, Task
+from workflows.model.views import TaskShow
+from workflows.names import WORKFLOW_QUEUE
+from workflows.task.state import TaskInput, TaskState
+from workflows.task.workflow import TaskWorkflow
+
+CUSTOMER, OWNER = "customer-signer", "account-executive"
+DAY = timedelta(days=1)
+PEOPLE = """
+people:
+  - {id: customer-signer, name: Customer, email: customer@example.test, zone: UTC}
+  - {id: account-executive, name: Account Executive, email: owner@example.test, zone: UTC}
+"""
+STEP = Policy(expires=False, handoff=(), tell_requester=NO_OFFER)
+
+
+@dataclass
+class SparingPush(FakePushService):
+    """Phones that take everything which the budget allows; the budget is the real one, on a real store."""
+
+    budget: NotificationBudgets = field(kw_only=True)
+    joined: list[tuple[str, int]] = field(default_factory=list)
+    dies_after_counting: int = 0
+
+    async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        """Only what has its place goes on."""
+        held, stopped, sent, places = [], [], [], []
+        for notice in delivery.notices:
+            person = Person(id=notice.person, name="N", email="n@example.test", zone="UTC")
+            answer = await self.budget.ask(delivery, notice, person, alone=False, told=False)
+            match answer:
+                case BudgetSlot(others):
+                    sent.append(notice)
+                    places.append(answer)
+                    self.joined += [(notice.key, others)] if others else []
+                case HeldBack():
+                    held.append(answer)
+                case JoinedNotification() | Reason():
+                    why = answer if isinstance(answer, Reason) else Reason.JOINED
+                    line = Delivered(key=notice.key, stage=notice.stage, person=notice.person, why=why)
+                    stopped.append(line.replace(outcome=NotificationOutcome.SUPPRESSED))
+        if sent and self.dies_after_counting:
+            self.dies_after_counting -= 1
+            raise RuntimeError("the worker died")
+        report = await super().deliver(delivery.replace(notices=tuple(sent)))
+        for place in places:
+            await place.accepted()
+        return report.replace(delivered=(*report.delivered, *stopped), held=tuple(held))
+
+
+@dataclass
+class Onboarding:
+    """Steps of a customer, side by side on one clock."""
+
+    env: WorkflowEnvironment
+    world: World
+    push: SparingPush
+
+    async def step(
+        self, number: int, policy: Policy = STEP, quiet: NotificationBudget | None = None, urgent: bool = False
+    ) -> TaskStory:
+        """Another step, and what becomes of its first notice."""
+        people = (Participant(person=CUSTOMER, role=Role.DO),)
+        task = Task(
+            id=f"acme.1.{number}", kind="step", title=f"Step {number}", requester=OWNER, people=people, urgent=urgent
+        )
+        given = TaskInput(
+            task=task,
+            policy=policy,
+            quiet=quiet or NotificationBudget(of="acme", people=(BudgetExemption(person=CUSTOMER, key="customer"),)),
+        )
+        handle = await self.env.client.start_workflow(
+            TaskWorkflow.run, given, id=Kind.TASK.workflow_id(task.id), task_queue=WORKFLOW_QUEUE
+        )
+        it = TaskStory(self.env, self.world, handle, glances=2_000)  # type: ignore[arg-type]
+        await it.hears("ready", CUSTOMER)
+        return it
+
+    def rung(self) -> list[str]:
+        """The keys that reached the customer's phone, in order."""
+        return [f"{key.split('/')[0][-1]} {key.split('/')[1]}" for key in self._keys()]
+
+    def _keys(self) -> list[str]:
+        told = [notice for delivery in self.push.deliveries for notice in delivery.notices]
+        return [notice.key for notice in told if notice.person == CUSTOMER]
+
+
+@asynccontextmanager
+async def onboarding(tmp_path: Path, planner: PolicyPlanner | None = None) -> AsyncIterator[Onboarding]:
+    """Nobody has been told anything yet; it is noon of a Monday."""
+    world = World()
+    push = SparingPush(world.signatures, budget=NotificationBudgets(Store((tmp_path / "store").as_uri())))
+    world.push = push
+    world.planner.warnings, world.planner.escalate_after = (), None
+    if planner is not None:
+        world.planner = planner  # type: ignore[assignment]
+    async with time_skipping() as env, workers(env.client, world):
+        yield Onboarding(env, world, push)
+
+
+def ready(shown: TaskShow) -> str:
+    """What became of the first notice."""
+    (line,) = [line for line in shown.notifications if line.stage == "ready"]
+    return f"{line.outcome} {line.why or ''}".strip()
+
+
+async def knows(step: TaskStory) -> None:
+    """Until the first notice is held back no more."""
+    for _ in range(2_000):
+        if ready(await step.task()) != "suppressed quiet":
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it was never told")
+
+
+async def test_of_five_steps_three_ring_and_the_others_are_one_notice_when_the_budget_frees(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        steps = [await it.step(number) for number in range(1, 6)]
+        assert it.rung() == ["1 ready", "2 ready", "3 ready"]
+        shown = [await step.task() for step in steps]
+        assert [ready(one) for one in shown] == ["accepted"] * 3 + ["suppressed quiet"] * 2
+        held = shown[3]
+        assert held.next is not None and held.next.at is not None
+        assert held.next.what == "held"
+        assert held.next.why == f"ready for {CUSTOMER} is held: 3 notices in 1 day"
+        until = f"{held.next.at:%a %d %b %Y %H:%M} UTC"
+        assert held.says.endswith(f"; ready for {CUSTOMER} is held until {until}: 3 notices in 1 day")
+        (line,) = [entry for entry in held.timeline if entry.what == "ready held back"]
+        assert (line.who, line.why) == (CUSTOMER, "3 notices in 1 day")
+        await steps[4].days_pass(1.01)
+        # Whichever comes while the other is being told asks again a little later.
+        await steps[4].days_pass(0.02)
+        for step in steps[3:]:
+            await knows(step)
+        now = [await step.task() for step in steps]
+        assert sorted(ready(one) for one in now[3:]) == ["accepted", "suppressed joined"]
+        assert len(it.rung()) == 4
+        ((_, others),) = it.push.joined
+        assert others == 1
+        assert all(one.next and one.next.why == "planned as reminder-1" for one in now)
+
+
+async def test_what_is_urgent_rings_whatever_was_told(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        for number in range(1, 4):
+            await it.step(number)
+        urgent = await it.step(4, urgent=True)
+        assert ready(await urgent.task()) == "accepted"
+
+
+async def test_only_the_newest_of_what_was_held_is_told(tmp_path: Path) -> None:
+    """A budget of a week: the first notice and two reminders fall due while it is used up."""
+    week = NotificationBudget(of="acme", most=1, per="1w", people=(BudgetExemption(person=CUSTOMER, key="customer"),))
+    async with onboarding(tmp_path) as it:
+        first = await it.step(1, quiet=week)
+        await first.wish(Done(actor=CUSTOMER))
+        second = await it.step(2, quiet=week)
+        await second.days_pass(6.9)
+        assert it.rung() == ["1 ready"]
+        await second.days_pass(0.2)
+        await second.hears("reminder-2", CUSTOMER)
+        shown = await second.task()
+        lines = {line.stage: (line.outcome.value, line.why) for line in shown.notifications if line.person == CUSTOMER}
+        assert lines["ready"] == ("accepted", None)
+        assert lines["reminder-1"] == ("suppressed", "caught_up")
+        assert lines["reminder-2"] == ("suppressed", "too_soon")
+        assert it.rung()[-1] == "2 ready"
+
+
+async def test_a_worker_that_dies_between_counting_and_telling_takes_one_place(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        it.push.dies_after_counting = 3
+        steps = [await it.step(number) for number in range(1, 5)]
+        shown = [ready(await step.task()) for step in steps]
+        assert shown == ["accepted"] * 3 + ["suppressed quiet"]
+
+
+async def test_a_step_that_is_done_while_its_notice_is_held_rings_no_more(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        steps = [await it.step(number) for number in range(1, 5)]
+        await steps[3].wish(Done(actor=CUSTOMER))
+        assert (await steps[3].handle.result()).outcome is Status.DONE
+        await steps[0].days_pass(1.5)
+        assert len([one for one in it.rung() if one.endswith("ready")]) == 3
+        shown = await steps[3].task()
+        assert shown.next is None
+        assert not [line for line in shown.notifications if line.why == Reason.QUIET]
+
+
+async def test_a_last_warning_that_is_held_keeps_it_from_expiring(tmp_path: Path) -> None:
+    """It is due in 1.5 days; the warning a day before falls into a budget of two days."""
+    two_days = NotificationBudget(
+        of="acme", most=1, per="2d", people=(BudgetExemption(person=CUSTOMER, key="customer"),)
+    )
+    async with onboarding(tmp_path) as it:
+        it.world.planner.reminders, it.world.planner.warnings = (), (DAY,)
+        it.world.planner.window = timedelta(days=1.5)
+        step = await it.step(1, policy=STEP.replace(expires=True), quiet=two_days)
+        began = datetime.now(UTC)
+        await step.days_pass(1.9)
+        assert (await step.task()).status is Status.OPEN
+        await step.days_pass(0.2)
+        await step.hears("warning-1d", CUSTOMER)
+        shown = await step.task()
+        assert it.rung() == ["1 ready", "1 warning-1d"]
+        assert shown.status is Status.OPEN
+        ended = await step.handle.result()
+        assert ended.outcome is Status.EXPIRED
+        assert ended.at - began > timedelta(days=2.4)
+
+
+def test_an_alert_that_is_held_is_forgotten_with_the_end() -> None:
+    now = datetime(2026, 11, 2, tzinfo=UTC)
+    task = Task(id="acme.1.1", kind="step", title="Step", requester=OWNER, people=())
+    key = f"acme.1.1/escalation/{CUSTOMER}/ada"
+    alert = HeldBack(key=key, stage="escalation", person=CUSTOMER, at=now, until=now + DAY, says="1 notice in 1 day")
+    held = TaskState.begin(task, now).held_back((alert,), now)
+    assert held.notifications.next_held(now) == now + DAY
+    assert held.end(Status.DONE, now, by=OWNER).notifications.next_held(now) is None
+
+
+async def test_whoever_is_asked_instead_is_spared_nothing_and_the_first_rings_no_more(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        steps = [await it.step(number) for number in range(1, 5)]
+        await steps[3].wish(Delegation(actor=OWNER, signer=CUSTOMER, to="a-colleague"))
+        await steps[3].hears("ready", "a-colleague")
+        await steps[3].days_pass(1.5)
+        assert it.rung() == ["1 ready", "2 ready", "3 ready"]
+
+
+async def test_a_budget_that_frees_at_night_rings_in_the_morning(tmp_path: Path) -> None:
+    """With the real calendar: the reminder is due at 17:00, another step takes the place, which frees at 22:30."""
+    people = tmp_path / "people.yaml"
+    people.write_text(PEOPLE)
+    spare = NotificationBudget(of="acme", most=1, per="6h", people=(BudgetExemption(person=CUSTOMER, key="customer"),))
+    policy = STEP.replace(reminders=Reminders(first="29h", every="9w"), hours="09:00-18:00", escalation=None)
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    noon += timedelta(days=7 - noon.weekday())
+    planner = PolicyPlanner(FileDirectory(people, Store((tmp_path / "store").as_uri())))
+    async with onboarding(tmp_path, planner) as it:
+        await it.env.sleep(noon - await it.env.get_current_time())
+        first = await it.step(1, policy, spare)
+        await first.until(noon + timedelta(hours=28.5))
+        second = await it.step(2, policy, spare)
+        assert ready(await second.task()) == "accepted"
+        await first.until(noon + timedelta(hours=29.5))
+        held = (await first.task()).next
+        assert held is not None and held.at is not None
+        assert abs(held.at - (noon + timedelta(hours=34.5))) < timedelta(minutes=5)
+        await first.until(noon + timedelta(hours=40))
+        morning = (await first.task()).next
+        assert morning is not None
+        assert (morning.what, morning.at) == ("remind", noon + timedelta(hours=45))
+        await first.until(noon + timedelta(hours=45.1))
+        await first.hears("reminder-1", CUSTOMER)
+        assert it.rung()[-1] == "1 reminder-1"
+        happened = [entry.what for entry in (await first.task()).timeline]
+        assert "reminder-1 held back" in happened
+        assert "reminder-1 put off" not in happened
+
+
+async def test_a_reminder_by_hand_says_that_it_was_not_told(tmp_path: Path) -> None:
+    async with onboarding(tmp_path) as it:
+        steps = [await it.step(number) for number in range(1, 4)]
+        await steps[0].days_pass(0.2)
+        receipt = await steps[0].wish(ReminderNow(actor=OWNER))
+        assert receipt.detail == f"told nobody; not {CUSTOMER} (quiet)"
+
+
+async def test_a_held_notice_is_told_when_the_budget_frees(tmp_path: Path) -> None:
+    once = NotificationBudget(of="acme", most=1, people=(BudgetExemption(person=CUSTOMER, key="customer"),))
+    async with onboarding(tmp_path) as it:
+        await it.step(1, quiet=once)
+        held = await it.step(2, quiet=once)
+        assert ready(await held.task()) == "suppressed quiet"
+        await held.days_pass(1.01)
+        await knows(held)
+        assert ready(await held.task()) == "accepted"
+        await held.wish(Done(actor=CUSTOMER))
+        await held.handle.result()
+        await corpus.record("task-held-back", held.handle)

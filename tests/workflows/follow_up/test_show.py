@@ -1,0 +1,155 @@
+"""What is shown of a request: the outside contract's words, whatever was planned and happened."""
+
+import json
+from datetime import date, datetime, timedelta, timezone
+from functools import partial
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.workflows.follow_up.test_schedule import (
+    AGENDA,
+    ALERTED,
+    ALL_TOLD,
+    ESCALATED,
+    EXPIRY,
+    FIRST,
+    HEARD,
+    REMINDERS,
+    SENT,
+    START,
+    WARNING,
+    moment,
+    moments,
+    told,
+)
+from tests.workflows.stage import a_request
+from workflows.follow_up import commands as operations
+from workflows.follow_up.commands import recorded
+from workflows.follow_up.input import planning_of
+from workflows.follow_up.notification_log import NotificationLog
+from workflows.follow_up.notifications import open_hand_off
+from workflows.follow_up.record import settled_record
+from workflows.follow_up.view import PEOPLE_AT_MOST, PEOPLE_BYTES_AT_MOST, details, listed_people, stage_of, stamp
+from workflows.model.commands import Extension
+from workflows.model.schedule import ActionType, EscalationReason, Schedule, ScheduledAction
+from workflows.model.signature import DocumentSeen
+from workflows.model.subject import Status
+from workflows.model.timeline import Reassignment
+from workflows.model.views import Next, NextStep
+from workflows.signature.state import SignatureState, show
+
+REQUEST = a_request()
+
+
+def following(progress: SignatureState, agenda: Schedule, now: datetime) -> Next | None:
+    return show(REQUEST, progress.within("plan", schedule=agenda), now).next
+
+
+@pytest.mark.parametrize(
+    ("progress", "now", "what", "planned"),
+    [
+        (SENT, START, NextStep.REMIND, REMINDERS[0]),
+        (told(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.moments[3]),
+        (ALERTED, AGENDA.moments[3].at, NextStep.REMIND, HEARD),
+        (ESCALATED.replace(notifications=NotificationLog()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
+        (told(told(SENT, *REMINDERS).alerted((AGENDA.moments[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
+        (told(ALL_TOLD, HEARD).alerted((AGENDA.moments[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
+    ],
+)
+def test_the_next_step_has_a_word_of_the_contract(
+    progress: SignatureState, now: datetime, what: NextStep, planned: ScheduledAction
+) -> None:
+    assert following(progress, AGENDA, now) == Next(what=what, at=planned.at, why=planned.why)
+
+
+def test_what_is_only_written_down_is_not_what_comes_next() -> None:
+    """An outage made the reminder pointless: nobody is told, and the request expires."""
+    over = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], EXPIRY))
+    assert following(SENT, over, EXPIRY.at) == Next(what=NextStep.EXPIRE, at=EXPIRY.at, why=EXPIRY.why)
+
+
+@given(moments, st.floats(min_value=0, max_value=70, allow_nan=False), st.sampled_from([SENT, ALERTED, ALL_TOLD]))
+def test_there_is_an_answer_to_every_plan_at_every_time(
+    planned: list[ScheduledAction], day: float, progress: SignatureState
+) -> None:
+    agenda = Schedule(due_at=EXPIRY.at, moments=tuple(planned))
+    shown = show(REQUEST, progress.within("plan", schedule=agenda), START + timedelta(days=day))
+    assert shown.says.startswith(f"Waiting for {FIRST}")
+    assert shown.next is not None
+    assert shown.next.what is not NextStep.HAND_OFF
+
+
+def handed_over(reason: EscalationReason) -> SignatureState:
+    return SENT.reassigned(Reassignment(from_=FIRST, to="chair", reason=reason, who="legal-desk"), START)
+
+
+@pytest.mark.parametrize(
+    ("reason", "stage", "steps"),
+    [
+        (EscalationReason.MANUAL, "signing", 0),
+        (EscalationReason.ABSENCE, "signing", 0),
+        (EscalationReason.ESCALATION, "escalated", 1),
+    ],
+)
+def test_only_silence_is_an_escalation_to_lists_and_counts_as_a_step_up(
+    reason: EscalationReason, stage: str, steps: int
+) -> None:
+    progress = handed_over(reason)
+    assert stage_of(progress) == stage
+    assert planning_of(REQUEST, REQUEST.subject, progress, START).escalated == steps
+
+
+def test_an_alert_about_somebody_absent_says_so() -> None:
+    absent = moment(1, ActionType.ESCALATE, "escalation", to="chair").replace(reason=EscalationReason.ABSENCE)
+    assert [entry.reason for entry in SENT.alerted((absent,), START).escalations.entries] == [EscalationReason.ABSENCE]
+
+
+@pytest.mark.parametrize(
+    ("people", "listed"),
+    [
+        ((), 0),
+        (("chief-executive",), 1),
+        (tuple(f"person-{number}" for number in range(PEOPLE_AT_MOST)), PEOPLE_AT_MOST),
+        (tuple(f"person-{number}" for number in range(10 * PEOPLE_AT_MOST)), PEOPLE_AT_MOST),
+        (tuple(f"{number:0100}" for number in range(PEOPLE_AT_MOST)), 14),
+    ],
+)
+def test_a_list_of_people_stays_within_what_a_search_attribute_takes(people: tuple[str, ...], listed: int) -> None:
+    shown = listed_people(people)
+    assert shown == [*people[:listed], *(["+more"] if len(people) > listed else [])]
+    assert len(json.dumps(shown)) <= PEOPLE_BYTES_AT_MOST
+
+
+def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_told() -> None:
+    signed = SENT.observe(DocumentSeen(document="d", status=Status.SIGNED, raw="si"), START)
+    record = settled_record(REQUEST, open_hand_off(REQUEST, signed), "run", partial(show, REQUEST))
+    assert record is not None
+    assert (record.show.next, record.show.says) == (None, f"Signed {stamp(START)}")
+
+
+@pytest.mark.parametrize(
+    ("hours", "line"), [(-1, f"- due {stamp(EXPIRY.at)}"), (1, f"- overdue since {stamp(EXPIRY.at)}")]
+)
+def test_the_details_say_since_when_it_is_overdue_and_when_it_closes(hours: int, line: str) -> None:
+    closing = EXPIRY.replace(at=EXPIRY.at + timedelta(days=7))
+    agenda = Schedule(due_at=EXPIRY.at, closes_at=closing.at, moments=(closing,))
+    shown = show(REQUEST, ESCALATED.planned(agenda, START), EXPIRY.at + timedelta(hours=hours))
+    said = details(shown).splitlines()
+    assert {line, f"- closes {stamp(closing.at)}"} <= set(said)
+    assert (f", overdue since {stamp(EXPIRY.at)}" in shown.says) is shown.overdue is (hours > 0)
+
+
+@pytest.mark.parametrize(
+    ("due", "until"),
+    [
+        (date(2026, 12, 24), "Thu 24 Dec 2026"),
+        (datetime(2026, 12, 24, 17, tzinfo=timezone(timedelta(hours=1))), "Thu 24 Dec 2026 16:00 UTC"),
+    ],
+)
+def test_a_due_date_that_was_moved_is_told_before_anything_is_planned_for_it(due: date, until: str) -> None:
+    planned, wish = SENT.planned(AGENDA, START), Extension(actor="legal-desk", due=due)
+    assert "until" in show(REQUEST, planned, START).says
+    moved = recorded(operations.extend(planned, wish, START), "extend-1", wish, START)
+    assert show(REQUEST, moved, START).says == f"Waiting for {SENT.slots.pending[0].person} until {until}"
