@@ -127,7 +127,7 @@ class KindSpec:
 
 
 def register(word: str, spec: KindSpec) -> Kind:
-    """The kind of this word; ValueError for a word, an id prefix or a page path that another kind has."""
+    """The kind of this word; ValueError for a word, an id prefix or a desk path that another kind has."""
     for other in kinds():
         if word == other or spec.prefix == other.spec.prefix or spec.desk == other.spec.desk:
             raise ValueError(f"{word} cannot be told from {other}: word, prefix and desk path must be its own")

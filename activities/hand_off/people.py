@@ -22,7 +22,7 @@ from workflows.ports import PushService
 GROUP_AT_MOST: Final = 1_000
 """Members of a target group, with former members who were reached: all are remembered until everyone is notified."""
 NOBODY: Final = "nobody_to_tell"
-SEE_LEDGER: Final = "the notifications say why"
+SEE_LOG: Final = "the notifications say why"
 _PASSES: Final = (Reason.UNREACHABLE, Reason.UNAUTHORISED, Reason.PUSH_MISMATCH, Reason.DIRECTORY)
 
 
@@ -147,7 +147,7 @@ def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffR
     told = told_before + sum(line.outcome is NotificationOutcome.ACCEPTED for line in result.delivered)
     if not told or told == members:
         return result
-    return result.replace(partly=True, why=f"{members - told} of {members} not reached: {result.why or SEE_LEDGER}")
+    return result.replace(partly=True, why=f"{members - told} of {members} not reached: {result.why or SEE_LOG}")
 
 
 def refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:

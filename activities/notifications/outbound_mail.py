@@ -227,7 +227,7 @@ class OutboundMailSender:
 
 
 def address_of(person: Person) -> str:
-    """The name of a person's address in ledgers and reports: by id, since addresses can be guessed from hashes."""
+    """The name of a person's address in notification logs: by id, since addresses can be guessed from hashes."""
     return device_hash(f"{person.id}/letters")
 
 

@@ -169,7 +169,7 @@ class NotificationResult:
 
     @property
     def line(self) -> Delivered:
-        """The line of the reminder ledger."""
+        """The line of the notification log."""
         outcome, why = (self.outcome, self.why) if self.outcome else self._from_messages()
         return Delivered(
             key=self.notice.key,

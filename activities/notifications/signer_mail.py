@@ -25,7 +25,7 @@ NOBODY: Final[tuple[Person, ...]] = ()
 
 
 class NotMailed(Exception):
-    """No mail is known to have been requested; `why` goes into the ledger."""
+    """No mail is known to have been requested; `why` goes into the notification log."""
 
     why: Reason
 

@@ -1,4 +1,4 @@
-"""Pages of the notification ledger that a workflow has moved to the store, and amendments of its record."""
+"""Pages of the notification log that a workflow has moved to the store, and amendments of its record."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -226,7 +226,7 @@ _ALIVE: Final = ".json"
 
 
 def device_hash(address: str) -> str:
-    """A device's short name in ledgers and reports: 12 hex digits of SHA-256."""
+    """A device's short name in notification logs and reports: 12 hex digits of SHA-256."""
     return hashlib.sha256(address.encode()).hexdigest()[:_HASH_LENGTH]
 
 
@@ -400,7 +400,7 @@ class Store:
         await self._objects.replace(f"{home.on('ledger')}/{name}.json", content)
 
     async def read_pages(self, home: StoragePrefix) -> tuple[bytes, ...]:
-        """A request's ledger pages in order, perhaps with duplicates."""
+        """A request's notification log pages in order, perhaps with duplicates."""
         folder = home.on("ledger")
         names = sorted(await self._objects.names(folder), key=_numbers)
         found = [await self._objects.read(f"{folder}/{name}") for name in names]

@@ -210,7 +210,7 @@ async def escalation(
     moment = _moment(silence, _action(silence, policy, to), trigger, to)
     person = await silence.known(to.person)
     if person is None:
-        # The requester has left: the request must not wait for that, and the ledger will show it.
+        # The requester has left: the request must not wait for that, and the log will show it.
         person = await silence.directory.person(silence.person, silence.planning.subject.workflow_id)
         why = f"{moment.why}; {to.person} is not in the directory, so the hours are those of {silence.person}"
         moment = moment.replace(why=why)

@@ -135,7 +135,7 @@ class _Series:
         return self._uncrowded(mailed(self.silence, opened, self._heard_before(opened.at)))
 
     def _after_what_keeps_back(self, one: ScheduledAction) -> datetime | None:
-        """When to try again; None if it can be sent, is in the ledger already, or has no time left."""
+        """When to try again; None if it can be sent, is in the log already, or has no time left."""
         again: datetime | None = None
         if one.suppressed is Reason.SNOOZED:
             again = self._after(self.silence.snoozes[-1].until)

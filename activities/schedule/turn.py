@@ -185,7 +185,7 @@ class SilentTurn:
         return at < alert + APART and after(at, self.pause, self.hours.zone) > alert
 
     def has_had(self, reminder: ScheduledAction) -> bool:
-        """Whether the ledger has this reminder or a later one."""
+        """Whether the notification log has this reminder or a later one."""
         number = reminder_number(reminder.stage, self.planning.revision) or 0
         return any(one.person == self.person and number <= one.number for one in self.planning.reminded)
 

@@ -37,7 +37,7 @@ _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 
 
 class DeviceLine(Model):
-    """`device` is the hash used in the ledger."""
+    """`device` is the hash used in the notification log."""
 
     device: str
     kind: str

@@ -40,8 +40,8 @@ _UNPLANNED: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Happening:
-    """A simulated event: `stage` as in the ledger, `to` is notified, `about` is the signer. For a signature `to` is who
-    signs.
+    """A simulated event: `stage` as in the notification log, `to` is notified, `about` is the signer. For a
+    signature `to` is who signs.
     """
 
     at: datetime

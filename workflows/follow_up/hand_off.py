@@ -66,7 +66,7 @@ async def _store_pages(of: LifecycleWorkflow[State]) -> None:
     """Store the pages that do not fit into the batch with the record."""
     while len(of.state.notifications.leaving) > LINES_AT_MOST:
         batch = page_batch(of.subject, of.settled(), of.state)
-        if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the ledger") is not None:
+        if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "store the notification log") is not None:
             of.state = of.state.paged(batch.page)
 
 

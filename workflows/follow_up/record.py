@@ -175,11 +175,11 @@ def refuse(state: LifecycleState, command: Replay) -> str | None:
     return refuse_of(state.outbox, command)
 
 
-def refuse_of(ledger: Outbox, command: Replay) -> str | None:
+def refuse_of(outbox: Outbox, command: Replay) -> str | None:
     """By the outbox alone: a done target needs `again`, a pending one is waited for. A requested replay without an
     attempt serves later requests too.
     """
-    last = _last(ledger)
+    last = _last(outbox)
     entry = last.get(command.target)
     if entry is None:
         names = clipped(", ".join(last), _NAMES_AT_MOST)
@@ -195,12 +195,12 @@ def refuse_of(ledger: Outbox, command: Replay) -> str | None:
     return None
 
 
-def refuse_closed(ledger: Outbox, command: Replay) -> str | None:
+def refuse_closed(outbox: Outbox, command: Replay) -> str | None:
     """The same once its run is closed."""
-    entry = _last(ledger).get(command.target)
+    entry = _last(outbox).get(command.target)
     if entry is not None and entry.target == Target(target=command.target):
         return f"{command.target} cannot be told: its record does not say how"
-    return refuse_of(ledger, command)
+    return refuse_of(outbox, command)
 
 
 def ask(state: State, command: Replay, now: datetime) -> State:
@@ -208,11 +208,11 @@ def ask(state: State, command: Replay, now: datetime) -> State:
     return updated.note(now, EventType.REPLAY_WISHED, command.target, None, by=command.actor)
 
 
-def replayed(ledger: Outbox, command: Replay, now: datetime) -> Outbox:
+def replayed(outbox: Outbox, command: Replay, now: datetime) -> Outbox:
     """With a new line for the target; lines of earlier replays are stored and dropped."""
-    last = _last(ledger)[command.target]
+    last = _last(outbox)[command.target]
     if _is_asked_for(last):
-        return ledger
+        return outbox
     fresh = OutboxEntry(
         target=last.target,
         escalation=last.escalation,
@@ -221,14 +221,14 @@ def replayed(ledger: Outbox, command: Replay, now: datetime) -> Outbox:
         at=now,
         due_at=now,
     )
-    kept = tuple(one for one in ledger.entries if one is not last or not one.replay)
-    return ledger.replace(entries=(*kept, fresh))
+    kept = tuple(one for one in outbox.entries if one is not last or not one.replay)
+    return outbox.replace(entries=(*kept, fresh))
 
 
-def over(operations: CommandLog, ledger: Outbox, results: tuple[HandoffResult, ...]) -> CommandLog:
+def over(operations: CommandLog, outbox: Outbox, results: tuple[HandoffResult, ...]) -> CommandLog:
     """After replays: done, or refused with the last answer."""
     tried = {result.target for result in results}
-    for entry in ledger.entries:
+    for entry in outbox.entries:
         name = entry.target.target
         if name not in tried:
             continue
@@ -239,7 +239,7 @@ def over(operations: CommandLog, ledger: Outbox, results: tuple[HandoffResult, .
     return operations
 
 
-def ledger_of(recalled: RecordedHandOff) -> Outbox:
+def outbox_of(recalled: RecordedHandOff) -> Outbox:
     """From the record of a closed run; pending targets become dead."""
     order = recalled.order
     if order is None:
@@ -282,8 +282,8 @@ def _is_asked_for(entry: OutboxEntry) -> bool:
     return entry.state is HandoffState.PENDING and entry.replay > 0 and entry.attempts == 0
 
 
-def _last(ledger: Outbox) -> dict[str, OutboxEntry]:
-    return {entry.target.target: entry for entry in ledger.entries if not entry.notice}
+def _last(outbox: Outbox) -> dict[str, OutboxEntry]:
+    return {entry.target.target: entry for entry in outbox.entries if not entry.notice}
 
 
 def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: LifecycleState, now: datetime) -> HandoffBatch:
@@ -305,7 +305,7 @@ def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: LifecycleS
     )
 
 
-def batch_again(order: HandOffOrder, ledger: Outbox, now: datetime) -> HandoffBatch:
+def batch_again(order: HandOffOrder, outbox: Outbox, now: datetime) -> HandoffBatch:
     """The calls due now of a replay from the record."""
     return HandoffBatch(
         subject=order.subject,
@@ -314,13 +314,13 @@ def batch_again(order: HandOffOrder, ledger: Outbox, now: datetime) -> HandoffBa
             call_of(entry, order.subject).replace(
                 escalated=_escalated(order.subject, order.escalations, entry.escalation)
             )
-            for entry in ledger.due(now)
+            for entry in outbox.due(now)
         ),
         document=order.document,
-        number=ledger.batches + 1,
+        number=outbox.batches + 1,
         at=now,
-        dead=dead_lines(ledger.lines),
-        unrecorded=ledger.unrecorded,
+        dead=dead_lines(outbox.lines),
+        unrecorded=outbox.unrecorded,
     )
 
 
@@ -352,13 +352,13 @@ def handed_off(subject: Subject, state: State, results: tuple[HandoffResult, ...
     return updated.replace(outbox=updated.outbox.alerting(subject.requester, now))
 
 
-def remembered(ledger: Outbox, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Outbox:
+def remembered(outbox: Outbox, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Outbox:
     """With what the store did not take of this batch."""
     numbered = batch.replace(number=max(batch.number, report.number))
     lost = None if report.recorded else batch.unrecorded or amendment(numbered, report, now)
     # The next batch must not overwrite an amendment of an earlier hand-off of the same ending.
-    ledger = ledger if ledger.batches >= report.number else ledger.replace(batches=report.number)
-    return ledger if lost == ledger.unrecorded else ledger.replace(unrecorded=lost)
+    outbox = outbox if outbox.batches >= report.number else outbox.replace(batches=report.number)
+    return outbox if lost == outbox.unrecorded else outbox.replace(unrecorded=lost)
 
 
 def unreached(batch: HandoffBatch, why: str) -> HandoffReport:

@@ -6,7 +6,7 @@ from typing import Final, Self
 from workflows.follow_up.command_log import CommandLog
 from workflows.follow_up.outbox import Outbox
 from workflows.follow_up.pause_clock import CallerState
-from workflows.follow_up.record import ledger_of, over, refuse_closed, remembered, replayed
+from workflows.follow_up.record import outbox_of, over, refuse_closed, remembered, replayed
 from workflows.model.base import Model
 from workflows.model.commands import Replay
 from workflows.model.hand_off import HandoffReport
@@ -50,25 +50,25 @@ class ReplayState(CallerState):
         )
 
     def recalled(self, found: RecordedHandOff) -> Self:
-        return self.replace(read=True, order=found.order, outbox=ledger_of(found))
+        return self.replace(read=True, order=found.order, outbox=outbox_of(found))
 
     def decided(self, now: datetime) -> Self:
         """Decide each request: a new line in the outbox, or the reason why not."""
-        operations, ledger = self.commands, self.outbox
+        operations, outbox = self.commands, self.outbox
         for one in self.asked:
             known = operations.of(one.id)
             if known is None or known.state is not OperationState.OPEN:
                 continue  # An earlier request for the same was carried out meanwhile.
-            why = refuse_closed(ledger, one.wish) if self.order else _NO_RECORD
+            why = refuse_closed(outbox, one.wish) if self.order else _NO_RECORD
             if why is None:
-                ledger = replayed(ledger, one.wish, now)
+                outbox = replayed(outbox, one.wish, now)
             else:
                 operations = operations.refuse(one.id, why)
-        return self.replace(asked=(), commands=operations, outbox=ledger)
+        return self.replace(asked=(), commands=operations, outbox=outbox)
 
     def told(self, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Self:
-        ledger = remembered(self.outbox.record(report.results, now), batch, report, now)
-        return self.replace(outbox=ledger, commands=over(self.commands, ledger, report.results))
+        outbox = remembered(self.outbox.record(report.results, now), batch, report, now)
+        return self.replace(outbox=outbox, commands=over(self.commands, outbox, report.results))
 
     def given_up(self, why: str) -> Self:
         operations = self.commands

@@ -8,7 +8,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, story
 from workflows.follow_up.outbox import Outbox, OutboxEntry, dead_of
-from workflows.follow_up.record import amended, amendment, dead_after, ledger_of, refuse_closed, refuse_of, replayed
+from workflows.follow_up.record import amended, amendment, dead_after, outbox_of, refuse_closed, refuse_of, replayed
 from workflows.model.commands import Replay
 from workflows.model.hand_off import (
     HandoffCall,
@@ -37,7 +37,7 @@ def entry(target: Target, state: HandoffState, **more: object) -> OutboxEntry:
     return OutboxEntry(target=target, state=state, attempts=1, at=AT, due_at=due_at).replace(**more)
 
 
-def ledger(*entries: OutboxEntry) -> Outbox:
+def outbox(*entries: OutboxEntry) -> Outbox:
     return Outbox(of="msa-0042", entries=entries)
 
 
@@ -78,12 +78,12 @@ DECISIONS = {
 @pytest.mark.parametrize(("entries", "again", "refused"), DECISIONS.values(), ids=DECISIONS)
 def test_who_may_be_told_once_more(entries: tuple[OutboxEntry, ...], again: bool, refused: str | None) -> None:
     target = "crm" if refused and refused.startswith("crm") else "finance"
-    assert refuse_of(ledger(*entries), Replay(actor="ops", target=target, again=again)) == refused
+    assert refuse_of(outbox(*entries), Replay(actor="ops", target=target, again=again)) == refused
 
 
 def test_an_original_line_stays_and_of_many_replays_the_memory_has_the_last() -> None:
-    original, known = entry(FINANCE, DEAD, attempts=10, why="HTTP 500"), ledger()
-    known = ledger(original, entry(HR, DONE))
+    original, known = entry(FINANCE, DEAD, attempts=10, why="HTTP 500"), outbox()
+    known = outbox(original, entry(HR, DONE))
     for number in range(1, 31):
         known = replayed(known, Replay(actor="ops", target="finance"), AT)
         known = known.record((HandoffResult(target="finance", ok=False, gone=True, why="HTTP 410"),), AT)
@@ -96,7 +96,7 @@ def test_an_original_line_stays_and_of_many_replays_the_memory_has_the_last() ->
 
 
 def test_names_of_targets_that_there_are_fill_no_screen() -> None:
-    many = ledger(*(entry(Target(target=f"target-{n:03}", person="p"), DONE) for n in range(200)))
+    many = outbox(*(entry(Target(target=f"target-{n:03}", person="p"), DONE) for n in range(200)))
     refused = refuse_of(many, Replay(actor="ops", target="crm"))
     assert refused is not None and len(refused.encode()) < 400
 
@@ -116,7 +116,7 @@ ENDED = Settled(request="msa-0042", external_id="msa-0042", kind="nda", outcome=
 def test_a_replay_stands_beside_its_original_in_the_record_and_whoever_was_told_leaves_the_index(
     result: HandoffResult, left: list[str]
 ) -> None:
-    before = ledger(entry(FINANCE, DEAD)).dead
+    before = outbox(entry(FINANCE, DEAD)).dead
     call = HandoffCall(target=FINANCE, replay=1, by="ops")
     batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(call,), number=2, dead=before)
     changed = amendment(batch, HandoffReport(results=(result,)), AT)
@@ -132,7 +132,7 @@ def test_a_replay_stands_beside_its_original_in_the_record_and_whoever_was_told_
 
 def test_a_replay_that_is_tried_again_changes_nothing_of_the_index() -> None:
     call = HandoffCall(target=FINANCE, replay=1)
-    before = ledger(entry(FINANCE, DEAD)).dead
+    before = outbox(entry(FINANCE, DEAD)).dead
     batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(call,), number=2, dead=before)
     failed = HandoffReport(results=(HandoffResult(target="finance", ok=False, why="HTTP 503"),))
     assert dead_after(batch, amendment(batch, failed, AT).handoffs) is None
@@ -153,11 +153,11 @@ def test_who_was_told_of_an_escalation_in_vain_can_be_told_by_the_many_and_needs
 def test_only_who_subscribed_by_the_record_is_signalled() -> None:
     known = HandOffOrder(subject=SUBJECT, settled=ENDED, targets=(FINANCE,))
     lines = [HandoffLine(target=name, state=DEAD, attempts=1, at=AT) for name in ("finance", "t3")]
-    ledger = ledger_of(RecordedHandOff(order=known, lines=tuple(lines)))
-    assert refuse_closed(ledger, Replay(actor="ops", target="finance")) is None
+    outbox = outbox_of(RecordedHandOff(order=known, lines=tuple(lines)))
+    assert refuse_closed(outbox, Replay(actor="ops", target="finance")) is None
     says = "t3 cannot be told: its record does not say how"
-    assert refuse_closed(ledger, Replay(actor="ops", target="t3", again=True)) == says
-    assert {one.target.workflow for one in ledger.entries} == {None}
+    assert refuse_closed(outbox, Replay(actor="ops", target="t3", again=True)) == says
+    assert {one.target.workflow for one in outbox.entries} == {None}
 
 
 async def _refusal(it: Story, target: str, *, again: bool = False) -> str:
