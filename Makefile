@@ -57,7 +57,7 @@ pictures: $(STAMP) ### the README's pictures anew, of a life that is really live
 	@$(BIN)/python -m tests.browser.pictures
 
 histories: $(STAMP) ### keep the histories of stories that are not in the replay corpus yet
-	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -n 3 -q tests/workflows tests/onboarding tests/campaigns
+	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -n 3 -q tests/workflows
 
 golden: $(STAMP) ### add new models, fields and words to the wire samples; nothing in them is changed
 	@$(BIN)/python -m tests.golden

@@ -76,8 +76,9 @@ def is_ours(patched: str, trees: Mapping[str, ast.Module]) -> bool:
 
 
 def dead(tree: ast.Module, trees: Mapping[str, ast.Module]) -> list[str]:
-    """The patches of our names that nothing reads."""
-    return [f"{line}: {name}" for line, name in patches(tree) if is_ours(name, trees) and not is_read(name, trees)]
+    """The patches of our names that nothing reads, by line."""
+    found = sorted(set(patches(tree)))
+    return [f"{line}: {name}" for line, name in found if is_ours(name, trees) and not is_read(name, trees)]
 
 
 def test_every_patch_is_of_a_name_that_the_product_reads() -> None:

@@ -3,7 +3,6 @@ members have 10,000 records.
 """
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,25 +10,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
 
-from temporalio import activity
 from temporalio.client import Client
-from temporalio.exceptions import ApplicationError
-from temporalio.service import RPCError
 
 from activities.campaign.audience import Audience, Member
-from activities.people.ids import stands_in_full
-from activities.records.rows import StoragePrefix, owner_in
+from activities.records.rows import StoragePrefix
 from activities.records.store import AUDIENCES, Store
 from activities.temporal import executions
-from activities.temporal.commands import send_command
-from activities.temporal.executions import Run
 from workflows import names
 from workflows.campaign.state import last_instant
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.campaign import Campaign, CampaignOrder, Counts
-from workflows.model.commands import ReminderNow
-from workflows.model.subject import Code, Status, Subject
+from workflows.model.subject import Code, Status
 from workflows.model.timeline import EventType
 
 if TYPE_CHECKING:
@@ -431,35 +423,3 @@ class Outcomes:
         return cls(
             tuple(MemberOutcome(**line) for line in content["lines"]), content["population"], tuple(content["changes"])
         )
-
-
-LOOKED_AT_MOST: Final = 20
-"""Open acknowledgements of a person, of which the most urgent is next."""
-_CAMPAIGNS: Final = Kind.CAMPAIGN.workflow_id("")
-
-
-async def remind_of_next(client: Client, signed: Subject) -> None:
-    """Have the most urgent other campaign remind the person. Idempotent; failures are only logged."""
-    person = signed.people[0].person if signed.people else ""
-    if owner_in(signed.id) is None or stands_in_full(person):
-        return
-    try:
-        own = await executions.described(client, signed.workflow_id)
-        if not (own.known.get(names.PARENT) or "").startswith(_CAMPAIGNS):
-            return
-        if (following := await _next(client, signed.workflow_id, person)) is not None:
-            await send_command(client, following.id, ReminderNow(actor="countersign"), op_of(signed.id))
-    except (RPCError, ApplicationError) as failure:
-        activity.logger.warning("nobody was reminded of what is next", extra={"says": type(failure).__name__})
-
-
-def op_of(signed: str) -> str:
-    """A short operation id derived from the acknowledgement."""
-    return f"next-{hashlib.sha256(signed.encode()).hexdigest()[:16]}"
-
-
-async def _next(client: Client, signed: str, person: str) -> Run | None:
-    waits = f"{names.WAITING_FOR.name} = '{person}' AND {names.PARENT.name} STARTS_WITH '{_CAMPAIGNS}'"
-    found, _ = await executions.page_of(client, f"{waits} AND {executions.OPEN}", size=LOOKED_AT_MOST)
-    others = [run for run in found if run.id != signed and run.known.get(names.DUE_AT) is not None]
-    return min(others, key=lambda run: str(run.known.get(names.DUE_AT)), default=None)

@@ -25,11 +25,11 @@ from activities.http.client import (
     TIMEOUT,
     Cause,
     ServiceFailure,
-    explain,
     failure_of_error,
     failure_of_response,
     no_answer_within,
 )
+from activities.http.error_bodies import explain
 from activities.http.transport import capped_transport
 
 with warnings.catch_warnings():

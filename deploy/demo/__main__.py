@@ -7,7 +7,7 @@ import signal
 from deploy.demo.telling import DemoTold, run, verdict
 from deploy.local.stack import in_one_line
 from starter.boot import exits
-from starter.boot.exits import REFUSALS
+from starter.boot.refusals import REFUSALS
 from starter.cli.printing import print_answer
 from starter.errors import Exit, Terminated
 from starter.telemetry import logs

@@ -13,14 +13,8 @@ from io import TextIOWrapper
 from types import FrameType
 from typing import Final, NoReturn
 
-from activities.errors import StoreFailure
-from activities.files.reading import FileFaults
-from activities.http.client import ServiceFailure
-from activities.launch.launch import BrokenOff, IdTaken
-from activities.people.directory import DirectoryFailure
 from starter.boot import interrupts
 from starter.errors import Exit, Refusal, Terminated
-from starter.temporal.codec import CodecError
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
 _LOGGER: Final = logging.getLogger("countersign.exits")
@@ -136,6 +130,3 @@ def _unwritten(error: OSError) -> int:
 def _say(text: str) -> None:
     with contextlib.suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)  # noqa: T201  the one place where a process says why it ends
-
-
-REFUSALS: Final = (FileFaults, IdTaken, BrokenOff, DirectoryFailure, StoreFailure, ServiceFailure, CodecError)

@@ -213,7 +213,7 @@ register(app)
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    from starter.boot.exits import REFUSALS  # noqa: PLC0415  of all words: those of the one that failed are there by now
+    from starter.boot.refusals import REFUSALS  # noqa: PLC0415  their imports are heavy, and needed only when a command failed
 
     return REFUSALS
 

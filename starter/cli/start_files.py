@@ -31,7 +31,7 @@ from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.context import Context
-from starter.boot.exits import REFUSALS
+from starter.boot.refusals import REFUSALS
 from starter.cli import bulk_notice
 from starter.config.settings import Settings
 from starter.errors import Refusal

@@ -10,7 +10,7 @@ from pathlib import Path
 from activities.records.store import Store
 from starter.boot import clients, exits
 from starter.boot.context import opened
-from starter.boot.exits import REFUSALS
+from starter.boot.refusals import REFUSALS
 from starter.boot.startup import ready
 from starter.cli import start_files as requests
 from starter.config.settings import Need

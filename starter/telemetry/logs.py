@@ -13,7 +13,7 @@ from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor
 from temporalio import activity, workflow
 
-from activities.http.client import BLANK
+from activities.http.error_bodies import BLANK
 
 _SECRET_WORDS: Final = (
     "authorization",

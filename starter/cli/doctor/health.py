@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from enum import StrEnum
 from typing import Final
 
-from starter.boot.exits import REFUSALS
+from starter.boot.refusals import REFUSALS
 from starter.errors import Refusal
 from workflows.model.base import Model
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from activities.campaign.member_status import op_of
+from activities.campaign.next_acknowledgement import op_of
 from activities.campaign.population import PERSON_AT_MOST
 from activities.launch import launch as path
 from tests.faults.town import eventually

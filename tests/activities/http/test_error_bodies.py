@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from activities.http.client import explain
+from activities.http.error_bodies import explain
 from activities.http.transport import MOST_ERROR_BYTES
 
 FCM = "type.googleapis.com/google.firebase.fcm.v1.FcmError"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from activities.http.client import BLANK, LONGEST_TEXT, clip, redact
+from activities.http.error_bodies import BLANK, LONGEST_TEXT, clip, redact
 
 TURNING = "\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 SECRETS = [
