@@ -109,9 +109,9 @@ class Household:
         """The customer taps the notice of their step and chooses the colleague."""
         link = await self.link_of("canary-customer")
         page = await self.http.get(link)
-        [form] = re.findall(r'name="token" value="([^"]+)">\s*<input[^>]*value="hand-over"', page.text)
+        [form] = re.findall(r'name="token" value="([^"]+)">\s*<input[^>]*value="delegate"', page.text)
         colleague = re.findall(r'value="(p-[0-9a-f]{12})"', page.text)[0]
-        fields = {"token": form, "act": "hand-over", "value": colleague}
+        fields = {"token": form, "act": "delegate", "value": colleague}
         headers = {"origin": "null", "sec-fetch-site": "same-origin"}
         answer = await self.http.post(link, data=fields, headers=headers)
         assert answer.status_code == 303, answer.text

@@ -26,6 +26,7 @@ ONCE = {"first": "3d", "every": "3d", "most": 1}
 NOTIFIED = {**PATIENT, "reminders": ONCE}
 HANDED_OVER = {
     **NOTIFIED,
+    "window": "720h",  # exact; one of days would end with the working day
     "warnings": ["1d"],
     "escalation": {"after": "used-up", "or": None, "action": "reassign", "to": ["alternates"], "alternates": [SECOND]},
 }

@@ -177,7 +177,7 @@ async def test_after_an_answer_the_page_says_that_it_was_sent(signer: Phone) -> 
     assert "Your answer was sent." in page
 
 
-@pytest.mark.parametrize("done", ["later", "ask", "answer", "hand-over", "<b>"])
+@pytest.mark.parametrize("done", ["later", "ask", "answer", "delegate", "<b>"])
 async def test_an_address_that_says_so_is_no_proof_that_something_was_done(signer: Phone, done: str) -> None:
     assert 'class="banner"' not in (await signer.open(f"{signer.link()}?done={done}")).text
 
