@@ -40,31 +40,31 @@ from workflows.model.subject import Code
 from workflows.ports import Planner, StandInFinder
 
 REMINDERS_AT_ONCE: Final = 200
-"""Reminders in one agenda, shared by everyone whose turn it is."""
+"""Reminders in one schedule, shared by everyone whose turn it is."""
 AT_LEAST: Final = 2
 """Of each of them, however many they are."""
 
 
-def nearest(agenda: Schedule, planning: PlanningInput) -> Schedule:
+def nearest(schedule: Schedule, planning: PlanningInput) -> Schedule:
     """The schedule without reminders beyond the next few of each person."""
     few = max(AT_LEAST, REMINDERS_AT_ONCE // max(1, len(planning.turns)))
     number = partial(_number, planning.revision)
     behind = {one.person: one.number for one in planning.reminded}
     more: list[RemainingReminders] = []
     later: set[tuple[str, str]] = set()
-    for person, planned in _by_person(agenda.moments, number).items():
+    for person, planned in _by_person(schedule.moments, number).items():
         ahead = [one for one in planned if number(one) > behind.get(person, 0)]
         if len(planned) > few:
             kept = {one.stage for one in ahead[:few]}
             later |= {(one.stage, person) for one in planned if one.stage not in kept}
         if len(planned) > few and len(ahead) > few:
             more.append(RemainingReminders(person=person, reminders=len(ahead) - few))
-    for person, forbidden in _by_person(agenda.dropped, number).items():
+    for person, forbidden in _by_person(schedule.dropped, number).items():
         past = [one for one in forbidden if number(one) <= behind.get(person, 0)]
         later |= {(one.stage, person) for one in (*past[:-few], *forbidden[len(past) :][few:])}
-    return agenda.replace(
-        moments=tuple(one for one in agenda.moments if (one.stage, one.person) not in later),
-        dropped=tuple(one for one in agenda.dropped if (one.stage, one.person) not in later),
+    return schedule.replace(
+        moments=tuple(one for one in schedule.moments if (one.stage, one.person) not in later),
+        dropped=tuple(one for one in schedule.dropped if (one.stage, one.person) not in later),
         more=tuple(more),
     )
 

@@ -180,14 +180,14 @@ async def plan(
         raise Refusal(f"{', '.join(strangers)}: not a signer of this request")
     known = PlannedDirectory(directory, prepared.signers)
     branches = [await _branch(prepared, known, at, some, zone) for some in _growing_prefixes(signing)]
-    agenda = await Rehearsal(prepared.request, at, known, {}).first_agenda()
+    schedule = await Rehearsal(prepared.request, at, known, {}).first_schedule()
     return RequestPlan(
         id=brief.id,
         kind=brief.kind,
         document=brief.title,
         at=at,
-        due_at=agenda.due_at,
-        closes_at=agenda.over_at,
+        due_at=schedule.due_at,
+        closes_at=schedule.over_at,
         policy=tuple(_values(prepared.resolved)),
         branches=tuple(branches),
     )
@@ -347,8 +347,8 @@ def _changes(now: Schedule, then: Schedule, planning: PlanningInput) -> Iterator
             yield _change(ChangeKindOfAction.MOVED, new, before=old.at, after=new.at)
 
 
-def _future_actions(agenda: Schedule, planning: PlanningInput) -> dict[tuple[str, str], ScheduledAction]:
-    return {(one.stage, one.person): one for one in agenda.moments if one.at > planning.now}
+def _future_actions(schedule: Schedule, planning: PlanningInput) -> dict[tuple[str, str], ScheduledAction]:
+    return {(one.stage, one.person): one for one in schedule.moments if one.at > planning.now}
 
 
 def _as_suppressed(then: Schedule, old: ScheduledAction) -> ScheduledAction:

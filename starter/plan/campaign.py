@@ -219,7 +219,7 @@ async def _member_events(
     request = request_of(given.campaign, given.fingerprint, member, one.full).given
     known = PlannedDirectory(directory, SignersFile.of([one.full], [one.row.person]))
     _, happened = await Rehearsal(request, at, known, {}).play()
-    due_at = (await Rehearsal(request, at, known, {}).first_agenda()).due_at
+    due_at = (await Rehearsal(request, at, known, {}).first_schedule()).due_at
     asked = request.brief.people[0].person
     theirs = [happening for happening in happened if happening.to == asked and happening.kind is not ActionType.EXPIRE]
     theirs.append(Happening(due_at, DUE, asked, asked, "the window ends; who acts later is late"))

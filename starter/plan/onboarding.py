@@ -127,7 +127,7 @@ class _Calendar:
         request, known = prepared.request, PlannedDirectory(self._directory, prepared.signers)
         signing = {one.person: self._assumed.signed_after for one in request.brief.people}
         outcome, happened = await Rehearsal(request, at, known, signing).play()
-        due_at = (await Rehearsal(request, at, known, {}).first_agenda()).due_at
+        due_at = (await Rehearsal(request, at, known, {}).first_schedule()).due_at
         ends_at = max((one.at for one in happened if one.suppressed is None), default=at)
         lines = await self._lines(happened, known, request.brief.workflow_id)
         return _planned(plan, due_at, ends_at, outcome, lines)
@@ -136,18 +136,18 @@ class _Calendar:
         given, known = prepared.given, PlannedDirectory(self._directory, prepared.people)
         task = given.task
         planning = planning_of(given, given.subject, TaskState.begin(task, at), at)
-        agenda = await PolicyPlanner(known).calendar(planning)
+        schedule = await PolicyPlanner(known).calendar(planning)
         first = await known.person(task.people[0].person, task.workflow_id)
         done_at = after(at, self._assumed.done_after, first.tz)
         happened = [
             Happening(at, NotificationType.READY, one.person, one.person, "it is theirs") for one in task.people
         ]
-        happened += [Happening.planned(moment) for moment in agenda.moments if moment.at < done_at]
+        happened += [Happening.planned(moment) for moment in schedule.moments if moment.at < done_at]
         happened.append(
             Happening(done_at, _DONE, first.id, task.requester, f"{in_words(self._assumed.done_after)} later")
         )
         lines = await self._lines(happened, known, task.workflow_id)
-        return _planned(plan, agenda.due_at, done_at, Status.DONE, lines)
+        return _planned(plan, schedule.due_at, done_at, Status.DONE, lines)
 
     async def _lines(
         self, happened: Iterable[Happening], directory: Directory, workflow_id: str

@@ -85,7 +85,7 @@ class Rehearsal:
         left_out = [one for notice, one in self._left_out.items() if notice not in happened]
         return self._progress.status, tuple(sorted([*self._happened, *left_out], key=lambda one: one.at))
 
-    async def first_agenda(self) -> Schedule:
+    async def first_schedule(self) -> Schedule:
         """The schedule right after sending."""
         await self._send()
         return await self._agenda()

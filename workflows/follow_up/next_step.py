@@ -77,7 +77,7 @@ class Wait:
 Step = Remind | Escalate | AskAgain | GoOn | Expire | Wait
 
 
-def next_step(agenda: Schedule, state: FollowUpState, now: datetime) -> Step:
+def next_step(schedule: Schedule, state: FollowUpState, now: datetime) -> Step:
     """What to do at `now`. Total; nothing before its instant. Nudges precede escalation, escalation precedes expiry, so
     that nobody loses a request without a last warning and time to act. A person whose slot is reassigned now is not
     reminded first. While a question stops the clocks, only its own actions count.
@@ -89,8 +89,8 @@ def next_step(agenda: Schedule, state: FollowUpState, now: datetime) -> Step:
     )
     known = state.notifications.known
     ahead = [
-        _held(moment, agenda, state, now)
-        for moment in agenda.moments
+        _held(moment, schedule, state, now)
+        for moment in schedule.moments
         if _is_open(moment, pending, escalated, written)
         and _is_time(moment, state)
         and key_of(state.id, moment) not in known
@@ -98,7 +98,7 @@ def next_step(agenda: Schedule, state: FollowUpState, now: datetime) -> Step:
     due = [moment for moment in ahead if moment.at <= now]
     leaving = frozenset(one.person for one in due if state.hands_over(one))
     if nudges := [moment for moment in due if moment.kind in _NUDGES and moment.person not in leaving]:
-        return _nudge(nudges, ahead, state, now, is_over=now >= agenda.over_at)
+        return _nudge(nudges, ahead, state, now, is_over=now >= schedule.over_at)
     if heard := tuple(moment for moment in due if moment.kind in (ActionType.ESCALATED, ActionType.FALLBACK)):
         return Remind(heard)
     if escalations := tuple(moment for moment in due if moment.kind is ActionType.ESCALATE):
@@ -110,13 +110,13 @@ def next_step(agenda: Schedule, state: FollowUpState, now: datetime) -> Step:
     return Wait(min(ahead, key=lambda moment: moment.at, default=None))
 
 
-def is_used_up(agenda: Schedule, state: FollowUpState) -> bool:
+def is_used_up(schedule: Schedule, state: FollowUpState) -> bool:
     """Whether a pending person's planned reminders are all logged, and more are to be planned."""
-    waiting = {one.person for one in agenda.more} & {signer.person for signer in state.slots.pending}
+    waiting = {one.person for one in schedule.more} & {signer.person for signer in state.slots.pending}
     known = state.notifications.known
     left = {
         moment.person
-        for moment in agenda.moments
+        for moment in schedule.moments
         if moment.person in waiting
         and notification_types.reminder_number(moment.stage, state.plan.revision)
         and key_of(state.id, moment) not in known
@@ -144,10 +144,10 @@ def is_overtaken(step: Step, state: FollowUpState, now: datetime) -> bool:
 
 def _heard_since_the_plan(moment: ScheduledAction, state: FollowUpState) -> list[Notification]:
     """Nudges of a silent person that were unplanned or came at another time."""
-    agenda, planned_at = state.plan.schedule, state.plan.planned_at
-    if agenda is None or planned_at is None or moment.reason is EscalationReason.ABSENCE:
+    schedule, planned_at = state.plan.schedule, state.plan.planned_at
+    if schedule is None or planned_at is None or moment.reason is EscalationReason.ABSENCE:
         return []
-    planned = {(one.stage, one.to): one.at for one in agenda.moments}
+    planned = {(one.stage, one.to): one.at for one in schedule.moments}
     lines = [line for line in _nudges_of(moment.person, state) if line.at > planned_at]
     return [line for line in lines if line.at - planned.get((line.stage, line.person), planned_at) >= APART]
 
@@ -183,26 +183,26 @@ def _is_open(
             return moment.person in pending
 
 
-def _held(moment: ScheduledAction, agenda: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
+def _held(moment: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
     if moment.kind is ActionType.EXPIRE:
-        return _waiting_for_the_last_word(moment, agenda, state)
+        return _waiting_for_the_last_word(moment, schedule, state)
     again = [one.until for one in state.plan.postponed if one.person == moment.to]
     enough = state.notifications.held_until(moment.to, moment.stage)
     held = moment.replace(at=max(moment.at, moment.held_until or moment.at, enough or moment.at, *again))
-    return _apart(held, agenda, state, now) if moment.kind is ActionType.ESCALATED else held
+    return _apart(held, schedule, state, now) if moment.kind is ActionType.ESCALATED else held
 
 
-def _apart(heard: ScheduledAction, agenda: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
+def _apart(heard: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
     """Moved to an hour after a coinciding nudge, if still within the person's hours."""
     at = max(heard.at, now)
-    planned = [one.at for one in agenda.moments if one.person == heard.person and one.kind in _NUDGES]
+    planned = [one.at for one in schedule.moments if one.person == heard.person and one.kind in _NUDGES]
     nudged = [line.at for line in _nudges_of(heard.person, state)]
     later = max((one + APART for one in (*planned, *nudged) if one < at + APART), default=at)
     return heard.replace(at=later) if at < later and (not heard.open_until or later < heard.open_until) else heard
 
 
-def _waiting_for_the_last_word(expiry: ScheduledAction, agenda: Schedule, state: FollowUpState) -> ScheduledAction:
-    planned = {(moment.stage, moment.to): moment.at for moment in agenda.moments if moment.kind in _LAST_WORDS}
+def _waiting_for_the_last_word(expiry: ScheduledAction, schedule: Schedule, state: FollowUpState) -> ScheduledAction:
+    planned = {(moment.stage, moment.to): moment.at for moment in schedule.moments if moment.kind in _LAST_WORDS}
     heeded = [
         line.at + _time_to_heed(line, planned.get((line.stage, line.person)), expiry.at)
         for line in state.notifications.remembered

@@ -170,7 +170,7 @@ class _Standstill:
     why: str
     at: datetime | None = None
     for_a_question: bool = False
-    """The agenda has what is done about that."""
+    """The schedule says what happens then."""
     what: NextStep = NextStep.WAIT
 
     @property

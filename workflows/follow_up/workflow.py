@@ -117,7 +117,7 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
         publish(self.state, shown, self.details(shown))
         self.turn_signal.send(self.request, self.state, shown)
 
-    @workflow.query(name=PLANNING, description="What the agenda is made from, for `request plan --against`")
+    @workflow.query(name=PLANNING, description="What the schedule is made from, for `request plan --against`")
     def planning(self) -> PlanningInput:
         return planning_of(self.request, self.subject, self.state, workflow.now())
 
