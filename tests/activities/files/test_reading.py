@@ -158,6 +158,17 @@ def test_a_file_as_large_as_may_be_is_read(tmp_path: Path) -> None:
     assert len(FileText.read(tmp_path / "file.yaml").text) == MAX_FILE_BYTES
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_standard_input_has_the_limit_of_a_file(monkeypatch: pytest.MonkeyPatch, more: int) -> None:
+    """What is beyond it is refused, never cut off."""
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(b"#" * (MAX_FILE_BYTES + more))))
+    if not more:
+        assert len(FileText.read("-").text) == MAX_FILE_BYTES
+        return
+    with pytest.raises(FileFaults, match="is larger than 1 MiB"):
+        FileText.read("-")
+
+
 def test_a_missing_file_and_a_folder_are_one_line(tmp_path: Path) -> None:
     for path in (tmp_path / "missing.yaml", tmp_path):
         with pytest.raises(FileFaults, match="cannot be read") as caught:

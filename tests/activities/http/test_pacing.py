@@ -122,6 +122,17 @@ async def _alone(pace: RateLimiter) -> float:
     return now() - begun
 
 
+def test_who_gives_up_now_takes_a_turn_that_is_free_and_waits_for_none() -> None:
+    async def story() -> None:
+        pace, went = RateLimiter(1, burst=1), list[float]()
+        await call(pace, went, within=0)
+        with pytest.raises(TurnTooLate):
+            await call(pace, went, within=0)
+        assert went == [0.0]
+
+    lived(story())
+
+
 def test_who_is_overtaken_for_too_long_is_told_to_come_later() -> None:
     async def story() -> float:
         pace = RateLimiter(1, burst=1)

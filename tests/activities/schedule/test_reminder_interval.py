@@ -46,6 +46,14 @@ async def test_a_reminder_moved_from_saturday_to_monday_is_followed_by_one_on_we
     )
 
 
+async def test_a_reminder_comes_where_an_hour_is_left_and_not_where_less_is() -> None:
+    first = (await plan(rhythm("1d", "1d", 1), book())).moments[0].at
+    for left, told in ((timedelta(hours=1), ["reminder-1"]), (timedelta(minutes=59), [])):
+        agenda = await plan(rhythm("1d", "1d", 1), book(), due=first + left)
+        assert [one.stage for one in agenda.moments if one.kind is ActionType.REMIND] == told
+        assert dropped(agenda) == ([] if told else ["reminder-1 superseded"])
+
+
 async def test_no_reminder_is_used_up_by_a_weekend() -> None:
     agenda = await plan(rhythm("1d", "1d", 3), book(), turns={"signer": THURSDAY + DAY})
     assert reminders(agenda) == [

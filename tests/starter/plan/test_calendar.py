@@ -127,6 +127,18 @@ async def test_a_signature_in_the_instant_of_a_reminder_is_no_reminder_and_one_a
         assert "reminder-1 customer-signer" not in stages(signed, sent=False)
 
 
+async def test_what_would_be_left_out_in_the_instant_of_a_signature_is_not_shown_and_a_minute_later_it_is(
+    tmp_path: Path,
+) -> None:
+    """Of two warnings that are nearer than an hour the first is left out."""
+    changes: dict[str, Any] = {"due": (SENT_AT + timedelta(hours=6)).isoformat()}
+    changes["policy"] = {"urgent": True, "reminders": None, "warnings": ["150m", "120m"]}
+    for later, left_out in ((0, []), (1, ["warning-150m customer-signer"])):
+        (_, signed) = (await plan(tmp_path, signs=f"customer-signer@+{210 + later}m", **changes)).branches
+        shown = stages(signed, sent=False)
+        assert [one for one in shown if one.endswith(" customer-signer")] == left_out
+
+
 async def test_a_signature_in_the_instant_of_the_due_date_is_not_late(tmp_path: Path) -> None:
     due = SENT_AT + timedelta(days=5)
     for minutes, late in ((0, False), (1, True)):

@@ -130,7 +130,12 @@ def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_tol
 
 
 @pytest.mark.parametrize(
-    ("hours", "line"), [(-1, f"- due {stamp(EXPIRY.at)}"), (1, f"- overdue since {stamp(EXPIRY.at)}")]
+    ("hours", "line"),
+    [
+        (-1, f"- due {stamp(EXPIRY.at)}"),
+        (0, f"- overdue since {stamp(EXPIRY.at)}"),
+        (1, f"- overdue since {stamp(EXPIRY.at)}"),
+    ],
 )
 def test_the_details_say_since_when_it_is_overdue_and_when_it_closes(hours: int, line: str) -> None:
     closing = EXPIRY.replace(at=EXPIRY.at + timedelta(days=7))
@@ -138,7 +143,7 @@ def test_the_details_say_since_when_it_is_overdue_and_when_it_closes(hours: int,
     shown = show(REQUEST, ESCALATED.planned(agenda, START), EXPIRY.at + timedelta(hours=hours))
     said = details(shown).splitlines()
     assert {line, f"- closes {stamp(closing.at)}"} <= set(said)
-    assert (f", overdue since {stamp(EXPIRY.at)}" in shown.says) is shown.overdue is (hours > 0)
+    assert (f", overdue since {stamp(EXPIRY.at)}" in shown.says) is shown.overdue is (hours >= 0)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,15 @@ def test_what_is_no_logo_is_refused_in_words(tmp_path: Path, content: bytes | No
     assert str(refused.value) == f"COUNTERSIGN_COMPANY_LOGO: {says}"
 
 
+def test_a_logo_as_large_as_may_be_is_taken_and_one_byte_more_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "logo"
+    file.write_bytes(SVG.ljust(LOGO_AT_MOST))
+    assert Brand.of("Acme", file).logo is not None
+    file.write_bytes(SVG.ljust(LOGO_AT_MOST + 1))
+    with pytest.raises(UnusableLogo, match="is larger than 256 KiB"):
+        Brand.of("Acme", file)
+
+
 async def test_without_a_logo_there_is_no_address_for_one_and_an_icon_all_the_same() -> None:
     app = make_app(OURS.routes())
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as browser:
