@@ -146,7 +146,7 @@ class Schedule(Model):
     """The planned actions, earliest first, and the due date, in UTC."""
 
     due_at: AwareDatetime
-    """A signature from this instant on is late."""
+    """A signature after this instant is late."""
     closes_at: AwareDatetime | None = None
     """When it is over; by default when due."""
     closes: bool = True
