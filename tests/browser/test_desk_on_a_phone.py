@@ -84,3 +84,20 @@ async def test_the_views_are_one_line_with_that_of_the_page_in_sight(browser: Br
         _, left, right, _ = places[list(LABELS).index(here)]
         assert left > -1 and right < width + 1
         assert await it.evaluate("document.documentElement.scrollWidth") == width
+
+
+async def test_a_logo_without_a_size_of_its_own_leaves_room_for_who_is_signed_in(browser: Browser) -> None:
+    logo = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><path d='M0 0h8v8z'/></svg>"
+    async with page_of(browser) as page:
+        await page.set_viewport_size({"width": WIDTH, "height": HEIGHT})
+        await page.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
+          <body class="desk"><header class="top"><p class="brand"><img src="{logo}" alt=""><bdi>Northwind</bdi></p>
+          <div class="who"><span><bdi>Chief executive</bdi></span><button class="plain">Sign out</button></div>
+          </header></body>""")
+        room, name = await page.evaluate(
+            """() => {
+              const box = wanted => document.querySelector(wanted).getBoundingClientRect();
+              return [box(".brand").right, box(".brand bdi").right];
+            }"""
+        )
+    assert name <= room
