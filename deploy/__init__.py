@@ -1,1 +1,1 @@
-"""How Countersign runs: the stack on a laptop, the sandbox, the container and cluster files."""
+"""How Countersign runs on a laptop: the stack, the sandbox, the demo; a check before a deploy."""

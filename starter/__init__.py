@@ -1,1 +1,1 @@
-"""Who knocks from outside: the command line, the callback receiver and the pages for signers."""
+"""How workflows are started and reached: command line, HTTP process, Nexus."""

@@ -1,1 +1,1 @@
-"""Durations in a time zone, working hours and days, public holidays."""
+"""Durations in a time zone, public holidays."""

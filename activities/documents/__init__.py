@@ -1,1 +1,1 @@
-"""Objects by name on a folder or an object store (fsspec), and their errors."""
+"""Objects by name on a folder or an object store (fsspec)."""

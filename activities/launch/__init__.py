@@ -1,1 +1,1 @@
-"""From a validated file to a started workflow: the one start path."""
+"""From a file that somebody wrote to a started workflow: the one start path."""

@@ -1,1 +1,1 @@
-"""The reconciliation workflow: events of Core Signature against what our requests have heard."""
+"""The reconciliation workflow: compares Core Signature's events with what callbacks delivered."""

@@ -1,1 +1,1 @@
-"""The sign-in workflow: one way in to the desk for one person."""
+"""The sign-in workflow: one link and code to the desk for one person."""

@@ -1,1 +1,1 @@
-"""Signature requests: state, signers, view and workflow."""
+"""Signature requests: state, signers, document and workflow."""

@@ -1,1 +1,1 @@
-"""Tasks: assignees, state, view and workflow."""
+"""Tasks: assignees, state and workflow."""
