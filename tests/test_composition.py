@@ -16,9 +16,9 @@ from temporalio.testing import ActivityEnvironment
 import worker
 from activities.core_signature.client import CoreSignatureClient
 from activities.notifications.sign_in import ask_of
-from deploy.sandbox.records import CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.records import CoreEvent
+from deploy.sandbox.state.settings import SandboxSettings
 from starter.boot import clients
 from starter.config.settings import load
 from tests.activities.core_signature.requests import PDF

@@ -15,7 +15,7 @@ from activities.notifications.message import LIFETIME
 from activities.notifications.phones import PER_MINUTE
 from activities.notifications.push_services import LIMIT, SCOPE
 from activities.temporal.failures import verdict
-from deploy.sandbox.callbacks import FIBONACCI
+from deploy.sandbox.core_signature.callbacks import FIBONACCI
 from starter.boot.subscriptions import EVENTS
 from starter.config.settings import WebhookSettings
 from starter.web.callbacks import CallbackVerdict, event_hash

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from deploy.sandbox.server import running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 
 
 def main() -> int:

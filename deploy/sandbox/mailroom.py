@@ -1,9 +1,9 @@
 """Mails of Core Signature and messages of cloud messaging; not sent, but shown in the inbox."""
 
-from deploy.sandbox.ledger import EntryType
-from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import CoreDocument, CoreRequest, CoreSigner, SandboxMail
-from deploy.sandbox.settings import Clock
+from deploy.sandbox.state.ledger import EntryType
+from deploy.sandbox.state.memory import Memory
+from deploy.sandbox.state.records import CoreDocument, CoreRequest, CoreSigner, SandboxMail
+from deploy.sandbox.state.settings import Clock
 
 ENDINGS = {
     "signed": "Everyone has signed. The completed document is ready.",

@@ -19,16 +19,16 @@ from starlette.routing import Mount, Route
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from deploy.sandbox.core_api import core_routes
-from deploy.sandbox.faults import ArmedFault
-from deploy.sandbox.front import Front
-from deploy.sandbox.ledger import EntryType
-from deploy.sandbox.pages.pages import page_routes
-from deploy.sandbox.phones import DeviceState, PhoneNetwork
-from deploy.sandbox.push_api import AppWorksApi, CloudMessagingApi, FcmApi
-from deploy.sandbox.records import CoreDocument, CoreRefusal
-from deploy.sandbox.settings import SandboxSettings
-from deploy.sandbox.signing import Case, is_turn
+from deploy.sandbox.control.pages import page_routes
+from deploy.sandbox.core_signature.api import core_routes
+from deploy.sandbox.core_signature.service import Case, is_turn
+from deploy.sandbox.http.front import Front
+from deploy.sandbox.push.api import AppWorksApi, CloudMessagingApi, FcmApi
+from deploy.sandbox.push.phones import DeviceState, PhoneNetwork
+from deploy.sandbox.state.faults import ArmedFault
+from deploy.sandbox.state.ledger import EntryType
+from deploy.sandbox.state.records import CoreDocument, CoreRefusal
+from deploy.sandbox.state.settings import SandboxSettings
 from deploy.sandbox.world import World
 
 LONGEST_NUMBER = 12

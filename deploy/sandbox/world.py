@@ -7,16 +7,15 @@ from dataclasses import dataclass
 
 import httpx
 
-from deploy.sandbox.callbacks import Callbacks
-from deploy.sandbox.faults import FaultBook
-from deploy.sandbox.lifecycle import Lifecycle
+from deploy.sandbox.core_signature.callbacks import Callbacks
+from deploy.sandbox.core_signature.service import Lifecycle, Signing
+from deploy.sandbox.core_signature.views import Views
+from deploy.sandbox.http.oauth import DownloadLinks, Tokens
 from deploy.sandbox.mailroom import Mailroom
-from deploy.sandbox.memory import Memory
-from deploy.sandbox.schedule import JobQueue
-from deploy.sandbox.settings import Clock, SandboxSettings
-from deploy.sandbox.signing import Signing
-from deploy.sandbox.tokens import DownloadLinks, Tokens
-from deploy.sandbox.views import Views
+from deploy.sandbox.state.faults import FaultBook
+from deploy.sandbox.state.memory import Memory
+from deploy.sandbox.state.settings import Clock, SandboxSettings
+from deploy.sandbox.state.state import JobQueue
 
 LEASE = 5.0
 """Seconds of a lease."""

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from activities.http.client import Cause, ServiceFailure
 from activities.temporal.failures import to_application_error
-from deploy.sandbox.faults import CALLBACK_FAULTS, ArmedFault, FaultKind
 from deploy.sandbox.server import RunningSandbox
+from deploy.sandbox.state.faults import CALLBACK_FAULTS, ArmedFault, FaultKind
 from workflows.model.subject import Code
 
 SHORT: Final = 0.25

@@ -4,7 +4,7 @@ import pytest
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.hand_off.http_call import HttpTargets
-from deploy.sandbox.faults import CALLBACK_FAULTS, ArmedFault, FaultKind
+from deploy.sandbox.state.faults import CALLBACK_FAULTS, ArmedFault, FaultKind
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, OF_A_SERVICE, OF_A_TOKEN_END_POINT, calls_of
 
 

@@ -44,7 +44,7 @@ class Vendor:
         await self._http.aclose()
 
     async def arm(self, fault: str, path: str, **more: object) -> None:
-        """Arm one fault; see deploy/sandbox/faults.py for `more`."""
+        """Arm one fault; see deploy/sandbox/state/faults.py for `more`."""
         answer = await self._http.post("/_sandbox/faults", json={"fault": fault, "path": path, **more})
         answer.raise_for_status()
 

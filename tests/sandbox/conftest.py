@@ -8,14 +8,14 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.sandbox import lifecycle as pdf
+from deploy.sandbox.core_signature.pdf import render_pdf
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.plain_http import plain_client
 
 Json = dict[str, Any]
 
-PDF = pdf.of_lines(["Master services agreement"])
+PDF = render_pdf(["Master services agreement"])
 
 
 class Hands:

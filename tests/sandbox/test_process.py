@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.plain_http import plain_client
 
 ROOT = Path(__file__).parents[2]

@@ -14,9 +14,9 @@ from activities.core_signature.service import CoreSignatureService
 from activities.http.oauth import Credentials
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
-from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.faults import ArmedFault
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.requests import PDF, brief
 from workflows.model.signature import SignatureBrief
 

@@ -10,7 +10,7 @@ from activities.core_signature.service import CoreSignatureService
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, deed, uploaded
 from tests.plain_http import plain_client

@@ -11,7 +11,7 @@ from activities.core_signature.client import CoreSignatureClient, Dialect
 from activities.core_signature.wire import WireDocument
 from activities.http.client import Cause, ServiceFailure
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import calls, config_for
 from tests.activities.core_signature.requests import answering, brief, mock_config, uploaded
 

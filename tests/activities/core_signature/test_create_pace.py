@@ -16,7 +16,7 @@ from activities.people.file_directory import FileDirectory
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief
 from workflows.follow_up import options

@@ -16,7 +16,7 @@ from activities.http.client import Cause, Service, ServiceFailure, make_client
 from activities.http.oauth import Bearer
 from activities.temporal.failures import to_application_error
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.calls import ACTIONS, CALLS, TOKEN_CALLS, something
 from tests.activities.core_signature.conftest import arm, calls, config_for, entries
 from tests.activities.fault_table import (

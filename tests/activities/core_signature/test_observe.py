@@ -13,9 +13,9 @@ from activities.core_signature.service import CoreSignatureService
 from activities.people.file_directory import FileDirectory
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from deploy.sandbox.records import CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.records import CoreEvent
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for
 from tests.activities.core_signature.requests import deed
 from tests.plain_http import plain_client

@@ -25,7 +25,7 @@ from activities.hand_off.http_call import CALLS_AT_ONCE, HttpTargets, HttpTarget
 from activities.http.client import make_client
 from activities.http.transport import Guard
 from deploy.sandbox.server import running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, SHORT, arm_always, calls_of
 from workflows.follow_up.options import LONGEST_WAIT
 from workflows.model.hand_off import HandoffResult

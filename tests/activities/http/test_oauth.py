@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from activities.http.client import Cause, Service, ServiceFailure, make_client
 from activities.http.oauth import UNSTATED_LIFE, Bearer, Credentials, Grant, TokenAuth, lifetime
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.fault_table import DONE, FAULTS, LATE, OF_A_TOKEN_END_POINT, SHORT, arm_always, ending
 
 CREDENTIALS = Credentials("https://login.test/tenants/acme/oauth2/token", "the-id", SecretStr("the&secret"))

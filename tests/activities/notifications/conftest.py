@@ -20,7 +20,7 @@ from activities.notifications.signer_mail import SignerMail
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.notifications.stage import PEOPLE, messaging
 
 

@@ -11,10 +11,10 @@ import workflows.follow_up.notifier as deliveries
 from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.notifications.config import open_messaging
 from activities.records.store import device_hash
-from deploy.sandbox.faults import ArmedFault
-from deploy.sandbox.phones import DeviceState
-from deploy.sandbox.records import SandboxDevice
+from deploy.sandbox.push.phones import DeviceState
 from deploy.sandbox.server import RunningSandbox
+from deploy.sandbox.state.faults import ArmedFault
+from deploy.sandbox.state.records import SandboxDevice
 from workflows.follow_up.notification_log import PendingDevice, left_open
 from workflows.model.notifications import (
     Delivered,

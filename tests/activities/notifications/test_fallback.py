@@ -18,8 +18,8 @@ from activities.people.devices import Devices
 from activities.people.person import Platform, PushDevice, Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store, device_hash
-from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
+from deploy.sandbox.state.faults import ArmedFault
 from tests.activities.notifications.stage import SEND, again, delivery, entries, mark, notice, only, outcomes, pushes
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.subject import Code, Participant, Role, Status, Task

@@ -13,7 +13,7 @@ from activities.notifications.links import SigningLinks
 from activities.notifications.message import Message, compose, wire_size
 from activities.notifications.push_services import LIMIT, FcmPush, MessageFate, MessageResult, PushDialect, fcm_body
 from activities.people.person import AddressKind
-from deploy.sandbox.push_api import parsed, payload_bytes, validate
+from deploy.sandbox.push.api import parsed, payload_bytes, validate
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import arm, brief, delivery, mark, notice, pushes
 from tests.activities.reading import reading

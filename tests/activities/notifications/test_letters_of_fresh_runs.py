@@ -11,8 +11,8 @@ from temporalio.testing import WorkflowEnvironment
 
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.service import NotificationService
-from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
+from deploy.sandbox.state.faults import ArmedFault
 from tests.activities.notifications.stage import entries
 from tests.faults.floods import EARLY, runs_of
 from tests.faults.town import eventually

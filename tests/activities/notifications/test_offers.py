@@ -7,7 +7,7 @@ from activities.notifications.links import SigningLinks
 from activities.notifications.message import Message, compose
 from activities.notifications.push_services import appworks_body, fcm_body
 from activities.notifications.service import NotificationService
-from deploy.sandbox.push_api import parsed, validate
+from deploy.sandbox.push.api import parsed, validate
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import arm, delivery, notice, pushes, sends
 from tests.activities.reading import reading

@@ -18,8 +18,8 @@ from activities.notifications.outbound_mail import SendOnce
 from activities.notifications.push_services import MessageFate, MessageResult
 from activities.notifications.service import NotificationService
 from activities.records.store import Store
-from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
+from deploy.sandbox.state.faults import ArmedFault
 from tests.activities.notifications.stage import brief, delivery, entries, notice, only
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOutcome
 from workflows.model.signature import CreateOrder

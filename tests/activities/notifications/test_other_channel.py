@@ -11,8 +11,8 @@ from activities.notifications.push_services import MessageFate
 from activities.notifications.service import NotificationService
 from activities.records.notification_pages import mark
 from activities.records.store import Store
-from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
+from deploy.sandbox.state.faults import ArmedFault
 from tests.activities.notifications.stage import again, brief, delivery, entries, notice, only, pushes
 from workflows.model.notifications import Channel, Delivery, DeliveryReport, NotificationOutcome
 from workflows.model.subject import Participant, Task

@@ -19,8 +19,8 @@ from activities.notifications.service import NotificationService
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from activities.schedule.planner import PolicyPlanner
-from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
+from deploy.sandbox.state.faults import ArmedFault
 from starter.web.status import signing_page_of_view
 from tests.activities.core_signature.requests import PDF, deed
 from tests.activities.notifications.stage import entries, messaging

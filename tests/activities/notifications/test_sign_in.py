@@ -14,8 +14,8 @@ from activities.notifications.push_services import PushDialect
 from activities.notifications.sign_in import BadSignInLink, SignInLink, SignInLinks, SignInMessages, ask_of
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
-from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox
+from deploy.sandbox.state.faults import ArmedFault
 from tests.activities.notifications.conftest import directory, fcm, sandbox, store
 from tests.activities.notifications.stage import EXECUTIVES, entries, mark, messaging
 from workflows.model.sign_in import SignInOrder

@@ -15,7 +15,7 @@ from activities.notifications import push_services as fcm
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import Message, compose, wire_size
 from activities.people.language import LANGUAGES
-from deploy.sandbox.push_api import payload_bytes
+from deploy.sandbox.push.api import payload_bytes
 from tests.activities.notifications.stage import brief, delivery, notice
 from tests.activities.reading import reading
 

@@ -28,7 +28,7 @@ from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.pages import GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
 from activities.reconciliation.service import ADOPTED_AT_MOST
 from activities.records.rows import StoragePrefix
-from deploy.sandbox.faults import ArmedFault, FaultKind
+from deploy.sandbox.state.faults import ArmedFault, FaultKind
 from tests.activities.core_signature.conftest import arm, calls
 from tests.activities.core_signature.requests import PDF
 from tests.activities.reconciliation.test_reconciliation import MINUTE, Office, office

@@ -25,10 +25,10 @@ from activities.reconciliation.pages import NAMES_REMEMBERED, Names, PassLimits,
 from activities.reconciliation.service import ReconciliationService
 from activities.records import store as stored
 from activities.records.store import Store
-from deploy.sandbox.faults import ArmedFault
-from deploy.sandbox.records import CoreDocument, CoreEvent
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.faults import ArmedFault
+from deploy.sandbox.state.records import CoreDocument, CoreEvent
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import calls, config_for
 from tests.servers import time_skipping
 from tests.workflows.stage import a_request

@@ -16,9 +16,9 @@ from temporalio.worker import Worker
 from activities.people.devices import Devices
 from activities.people.person import Platform, PushDevice
 from activities.records.store import Store
-from deploy.sandbox.core_api import EVENT_TYPES
+from deploy.sandbox.core_signature.api import EVENT_TYPES
 from deploy.sandbox.server import running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from starter.boot.subscriptions import EVENTS
 from starter.cli.doctor.examination import examine
 from starter.cli.doctor.health import PartHealth, SetUpPart, fine, looked

@@ -24,7 +24,7 @@ from activities.people.person import Person
 from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from starter.cli.doctor import targets as doctor
 from starter.cli.doctor.health import Examination, PartHealth
 from starter.cli.doctor.targets import Trial, targets_of, try_targets

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from deploy.sandbox.server import RunningSandbox, running, serving
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from starter.boot import processes as modules
 from tests.starter.terminal import type_
 

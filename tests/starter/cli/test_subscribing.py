@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
-from deploy.sandbox.faults import ArmedFault, FaultKind
-from deploy.sandbox.records import Webhook
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.faults import ArmedFault, FaultKind
+from deploy.sandbox.state.records import Webhook
+from deploy.sandbox.state.settings import SandboxSettings
 from starter.boot import clients
 from starter.boot.subscriptions import EVENTS, NAME, ensure_subscriptions
 from starter.cli.doctor import own as vendors

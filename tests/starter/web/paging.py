@@ -18,9 +18,9 @@ from activities.http.oauth import Credentials
 from activities.notifications.links import LinkUse, SigningLinks
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
-from deploy.sandbox.faults import ArmedFault
 from deploy.sandbox.server import RunningSandbox, running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.faults import ArmedFault
+from deploy.sandbox.state.settings import SandboxSettings
 from starter.config.values import Bind
 from starter.web.actions import Action
 from starter.web.app import make_app

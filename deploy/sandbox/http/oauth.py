@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from deploy.sandbox.ledger import EntryType, SandboxLedger
-from deploy.sandbox.settings import Clock, SandboxSettings
+from deploy.sandbox.state.ledger import EntryType, SandboxLedger
+from deploy.sandbox.state.settings import Clock, SandboxSettings
 
 INVALID_CLIENT = ("invalid_client", "Client authentication failed.")
 MALFORMED = ("invalid_request", "The request is malformed.")

@@ -5,8 +5,9 @@ settings say.
 import hmac
 from typing import Any
 
-from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import (
+from deploy.sandbox.http.oauth import DownloadLinks
+from deploy.sandbox.state.memory import Memory
+from deploy.sandbox.state.records import (
     UNFINISHED,
     CoreDocument,
     CoreEvent,
@@ -16,8 +17,7 @@ from deploy.sandbox.records import (
     Webhook,
     iso,
 )
-from deploy.sandbox.settings import SandboxSettings
-from deploy.sandbox.tokens import DownloadLinks
+from deploy.sandbox.state.settings import SandboxSettings
 
 Json = dict[str, Any]
 

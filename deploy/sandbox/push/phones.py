@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from deploy.sandbox.ledger import EntryType
-from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import Push, SandboxDevice
-from deploy.sandbox.settings import Clock
+from deploy.sandbox.state.ledger import EntryType
+from deploy.sandbox.state.memory import Memory
+from deploy.sandbox.state.records import Push, SandboxDevice
+from deploy.sandbox.state.settings import Clock
 
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"

@@ -15,9 +15,9 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.sandbox.faults import AFTER_EFFECT, ArmedFault, FaultKind
-from deploy.sandbox.ledger import EntryType
-from deploy.sandbox.phones import USUAL_CODE, fcm_error
+from deploy.sandbox.push.phones import USUAL_CODE, fcm_error
+from deploy.sandbox.state.faults import AFTER_EFFECT, ArmedFault, FaultKind
+from deploy.sandbox.state.ledger import EntryType
 from deploy.sandbox.world import World
 
 Header = tuple[bytes, bytes]

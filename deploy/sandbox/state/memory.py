@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from deploy.sandbox.ledger import SandboxLedger
-from deploy.sandbox.records import (
+from deploy.sandbox.state.ledger import SandboxLedger
+from deploy.sandbox.state.records import (
     CoreDocument,
     CoreEvent,
     CoreRequest,
@@ -19,7 +19,7 @@ from deploy.sandbox.records import (
     SandboxRecord,
     Webhook,
 )
-from deploy.sandbox.settings import Clock
+from deploy.sandbox.state.settings import Clock
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (kind TEXT, uuid TEXT, body TEXT NOT NULL, PRIMARY KEY (kind, uuid));

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from deploy.sandbox.push_api import payload_bytes
+from deploy.sandbox.push.api import payload_bytes
 from tests.sandbox.conftest import Hands, Json
 
 NOTICE = {"title": "Signature needed", "body": "MSA awaits you"}

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.server import running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.plain_http import plain_client
 from tests.sandbox.clocks import HandClock
 from tests.sandbox.conftest import Hands

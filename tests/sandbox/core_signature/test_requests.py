@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.server import running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.plain_http import plain_client
 from tests.sandbox.conftest import PDF, Hands
-from tests.sandbox.test_documents import UPLOAD
+from tests.sandbox.core_signature.test_documents import UPLOAD
 
 ADA: dict[str, Any] = {"email": "ada@x.test", "full_name": "Ada A", "order": 1}
 BOB: dict[str, Any] = {"email": "bob@x.test", "full_name": "Bob B", "order": 2}

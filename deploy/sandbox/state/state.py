@@ -1,4 +1,4 @@
-"""Jobs that run at an instant of the sandbox's clock."""
+"""What the sandbox keeps while it runs: jobs that are due at an instant of its clock."""
 
 import asyncio
 import heapq
@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from itertools import count
 
-from deploy.sandbox.settings import Clock
+from deploy.sandbox.state.settings import Clock
 
 Job = Callable[[], None]
 LONGEST_NAP = 60.0

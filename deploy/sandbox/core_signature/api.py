@@ -12,13 +12,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
 
-from deploy.sandbox.ledger import EntryType
-from deploy.sandbox.lifecycle import NewDocument, is_pdf
-from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import UNFINISHED, CoreDocument, CoreEvent, CoreRefusal, CoreRequest, CoreSigner, Webhook
-from deploy.sandbox.settings import SandboxSettings
-from deploy.sandbox.tokens import BearerGuard, TokenEndpoint, unknown_tenant
-from deploy.sandbox.views import Views
+from deploy.sandbox.core_signature.pdf import is_pdf
+from deploy.sandbox.core_signature.service import NewDocument
+from deploy.sandbox.core_signature.views import Views
+from deploy.sandbox.http.oauth import BearerGuard, TokenEndpoint, unknown_tenant
+from deploy.sandbox.state.ledger import EntryType
+from deploy.sandbox.state.memory import Memory
+from deploy.sandbox.state.records import (
+    UNFINISHED,
+    CoreDocument,
+    CoreEvent,
+    CoreRefusal,
+    CoreRequest,
+    CoreSigner,
+    Webhook,
+)
+from deploy.sandbox.state.settings import SandboxSettings
 from deploy.sandbox.world import World
 
 EMAIL = re.compile(r"[^@\s<>()\[\],;:\"]+@[^@\s<>()\[\],;:\"]+\.[^@\s<>()\[\],;:\".]+")

@@ -13,10 +13,11 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from deploy.sandbox.faults import ArmedFault
-from deploy.sandbox.ledger import EntryType
-from deploy.sandbox.phones import PhoneNetwork
-from deploy.sandbox.records import (
+from deploy.sandbox.core_signature.service import Case, is_turn
+from deploy.sandbox.push.phones import PhoneNetwork
+from deploy.sandbox.state.faults import ArmedFault
+from deploy.sandbox.state.ledger import EntryType
+from deploy.sandbox.state.records import (
     UNFINISHED,
     WAITING_FOR_SIGNERS,
     CoreDocument,
@@ -27,10 +28,9 @@ from deploy.sandbox.records import (
     Push,
     iso,
 )
-from deploy.sandbox.signing import Case, is_turn
 from deploy.sandbox.world import World
 
-HERE = Path(str(files("deploy.sandbox.pages")))
+HERE = Path(str(files("deploy.sandbox.control")))
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # A page's address is a permission, so caches must not keep the page.
 HEADERS = {"cache-control": "no-store"}

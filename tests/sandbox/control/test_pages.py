@@ -7,9 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.sandbox.pages.pages import MOST_SHOWN, SWITCHES
+from deploy.sandbox.control.pages import MOST_SHOWN, SWITCHES
 from deploy.sandbox.server import running
-from deploy.sandbox.settings import SandboxSettings
+from deploy.sandbox.state.settings import SandboxSettings
 from tests.plain_http import plain_client
 from tests.sandbox.clocks import HandClock
 from tests.sandbox.conftest import Hands

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from deploy.sandbox.views import event_hash
+from deploy.sandbox.core_signature.views import event_hash
 from tests.sandbox.conftest import Hands, Json
 from tests.sandbox.receivers import Receiver, receiving
 

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from deploy.sandbox.faults import CALLBACK, ArmedFault, FaultBook, FaultKind
-from deploy.sandbox.ledger import EntryType
-from deploy.sandbox.memory import Memory
-from deploy.sandbox.records import CoreDocument, CoreEvent, CoreSigner, EventDelivery
-from deploy.sandbox.schedule import JobQueue
-from deploy.sandbox.settings import SandboxSettings
-from deploy.sandbox.views import Json, Views
+from deploy.sandbox.core_signature.views import Json, Views
+from deploy.sandbox.state.faults import CALLBACK, ArmedFault, FaultBook, FaultKind
+from deploy.sandbox.state.ledger import EntryType
+from deploy.sandbox.state.memory import Memory
+from deploy.sandbox.state.records import CoreDocument, CoreEvent, CoreSigner, EventDelivery
+from deploy.sandbox.state.settings import SandboxSettings
+from deploy.sandbox.state.state import JobQueue
 
 MOST_ATTEMPTS = 10
 FIBONACCI = (1, 1, 2, 3, 5, 8, 13, 21, 34)

@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.sandbox.ledger import EntryType
+from deploy.sandbox.http.oauth import TokenEndpoint, bearer
 from deploy.sandbox.mailroom import Mailroom
-from deploy.sandbox.phones import FcmRefused, PhoneNetwork, address_of
-from deploy.sandbox.records import Push, new_uuid
-from deploy.sandbox.tokens import TokenEndpoint, bearer
+from deploy.sandbox.push.phones import FcmRefused, PhoneNetwork, address_of
+from deploy.sandbox.state.ledger import EntryType
+from deploy.sandbox.state.records import Push, new_uuid
 from deploy.sandbox.world import World
 
 TARGETS = ("token", "fid", "topic", "condition")

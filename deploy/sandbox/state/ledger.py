@@ -10,8 +10,8 @@ import sqlite3
 from enum import StrEnum
 from typing import Any
 
-from deploy.sandbox.records import iso
-from deploy.sandbox.settings import Clock
+from deploy.sandbox.state.records import iso
+from deploy.sandbox.state.settings import Clock
 
 Entry = dict[str, Any]
 

@@ -1,1 +1,0 @@
-"""Pages for people: a phone's notices, and the signing page."""

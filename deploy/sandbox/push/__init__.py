@@ -1,0 +1,1 @@
+"""The stand-ins for FCM, the AppWorks Gateway and cloud messaging."""

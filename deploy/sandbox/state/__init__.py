@@ -1,0 +1,1 @@
+"""What the sandbox keeps: settings, records, ledger, armed faults, jobs that are due."""
