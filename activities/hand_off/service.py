@@ -12,9 +12,9 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.campaign.next_acknowledgement import remind_of_next
 from activities.errors import RecordConflict, StoreFailure
 from activities.hand_off.http_call import Events, HttpTargets, data_of
+from activities.hand_off.next_acknowledgement import remind_of_next
 from activities.hand_off.people import HandOffPeople, not_done, notice_of, refused
 from activities.hand_off.target_health import TargetHealth
 from activities.hand_off.workflows import NexusOperations, StartTargets

@@ -18,9 +18,8 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 from pydantic import SecretStr, ValidationError
 
 from activities.errors import StoreAway, StoreFailure
-from activities.files.quick import quickly
 from activities.files.reading import Fault, FileFaults, FileText, PlainFile
-from activities.files.yaml_lines import Parsed
+from activities.files.yaml_lines import Parsed, quickly
 from activities.people.devices import KnownDevice
 from activities.people.person import PeopleFile, Person, PushDevice, by_group
 

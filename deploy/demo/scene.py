@@ -15,11 +15,11 @@ from temporalio.testing import TimeSkipper
 from activities.http.client import Service, make_client
 from activities.notifications.links import LinkUse
 from starter.boot.clients import links
-from starter.boot.context import Context
 from starter.cli import start_files
 from starter.config.settings import Settings
 from starter.errors import Refusal
 from starter.queries.fast_forward import JUST_AFTER, forward
+from starter.temporal.connection import Context
 from workflows.kinds import Kind
 from workflows.model.views import OnboardingShow, RequestShow
 from workflows.names import SHOW

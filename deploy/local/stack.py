@@ -289,8 +289,8 @@ class RunningStack:
         only with a new database, so an older one lacks newer ones.
         """
         # Imported here, in parallel to the start of the processes: only this needs a Temporal client.
-        from starter.boot.context import connected  # noqa: PLC0415
         from starter.nexus.endpoint import ensure_endpoint  # noqa: PLC0415
+        from starter.temporal.connection import connected  # noqa: PLC0415
         from starter.temporal.reconciliation import ensure_schedule  # noqa: PLC0415
         from starter.temporal.search_attributes import ensure_search_attributes  # noqa: PLC0415
 

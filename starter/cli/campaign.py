@@ -42,7 +42,6 @@ from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.interceptors import priority
 from starter.boot import clients
-from starter.boot.context import Context, opened
 from starter.boot.startup import ready
 from starter.cli import start_files
 from starter.cli.arguments import AsJson, Id, RequestFile
@@ -54,6 +53,7 @@ from starter.errors import Refusal
 from starter.queries import campaign_report as record
 from starter.queries.campaign_report import CampaignReport, audit_sample
 from starter.queries.lookup import show_as
+from starter.temporal.connection import Context, opened
 from starter.terminal.terminal import Instant, Rows
 from workflows import names
 from workflows.campaign.opening import CONTENT_MISSING

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from starter.boot.context import opened
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
 from starter.cli.printing import patience, print_answer
 from starter.queries.fast_forward import Forwarded, forward, forward_to_next, span
+from starter.temporal.connection import opened
 from starter.terminal.terminal import Sentence
 from workflows.follow_up.view import stamp
 

@@ -18,7 +18,6 @@ from activities.files.reading import FileFaults
 from activities.hand_off.target_health import TargetState, address_of
 from activities.http.client import make_client
 from activities.policies.catalogue import Catalogue
-from starter.boot.context import opened
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
 from starter.cli.printing import note, print_answer, progress
@@ -28,6 +27,7 @@ from starter.config.settings import Settings
 from starter.errors import Refusal
 from starter.queries import targets as replays
 from starter.queries.targets import Addresses, DeadTarget, ReplayedDead, ReplayResult, TargetLine
+from starter.temporal.connection import opened
 from starter.terminal.terminal import Instant, Rows
 from workflows.model.base import Model
 

@@ -4,10 +4,10 @@ from activities.people.directory import DirectoryFailure, UnknownPerson
 from activities.people.ids import position_of, stands_in_full
 from activities.records.store import Store
 from starter.boot import clients
-from starter.boot.context import Context
 from starter.config.settings import Settings
 from starter.errors import Refusal
 from starter.queries.lookup import look_at
+from starter.temporal.connection import Context
 from workflows.kinds import WorkflowName
 
 

@@ -15,7 +15,6 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
 from activities.temporal import executions as runs
-from starter.boot.context import Context, opened
 from starter.boot.startup import ready
 from starter.cli import tables
 from starter.cli.arguments import AsJson
@@ -26,6 +25,7 @@ from starter.config.settings import Settings
 from starter.queries import lists as pages
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
+from starter.temporal.connection import Context, opened
 from workflows import names
 from workflows.campaign.opening import CONTENT_MISSING
 from workflows.kinds import Kind

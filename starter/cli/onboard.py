@@ -20,7 +20,6 @@ from activities.people.directory import UnusablePeople
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.boot import clients
-from starter.boot.context import Context, opened
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson, Id, RequestFile
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords
@@ -30,6 +29,7 @@ from starter.config.values import SOURCE
 from starter.errors import Exit, Refusal
 from starter.queries.lookup import look_at, show_as
 from starter.queries.onboarding import page_link, preview_link
+from starter.temporal.connection import Context, opened
 from starter.web.bodies import NotReadable, parse
 from starter.web.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
 from starter.web.hooks import check_onboarding

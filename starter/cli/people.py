@@ -15,7 +15,6 @@ from activities.people.directory import Directory
 from activities.people.person import Person
 from activities.records.store import Store, device_hash
 from starter.boot import clients
-from starter.boot.context import Context, opened
 from starter.boot.startup import ready
 from starter.cli import tables
 from starter.cli.arguments import AsJson
@@ -24,6 +23,7 @@ from starter.config.settings import Need
 from starter.queries import lists, lookup
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
+from starter.temporal.connection import Context, opened
 from starter.terminal.terminal import Facts, Instant, Rows, ZoneLine
 from starter.web.desk.sessions import sign_out_everywhere
 from workflows.follow_up.view import is_needless, outcome_words, stamp

@@ -13,7 +13,6 @@ from rich.text import Text
 from activities.launch import launch
 from activities.records.store import Store
 from starter.boot import clients
-from starter.boot.context import opened
 from starter.boot.startup import ready
 from starter.cli import start_files
 from starter.cli.arguments import AsJson, Picture, RequestFile
@@ -29,6 +28,7 @@ from starter.plan.campaign import CampaignPlan, NotedRow
 from starter.plan.onboarding import OnboardingPlan
 from starter.plan.picture import WeekPicture, calendar_of, calendar_with, plan_picture
 from starter.queries.fast_forward import span
+from starter.temporal.connection import opened
 from starter.terminal.terminal import Cell, Instant, Rows, Sentence, Terminal, ZoneLine
 from workflows.follow_up.notification_types import stage_words
 from workflows.model.campaign import last_day_before

@@ -8,16 +8,15 @@ from cyclopts import Parameter
 from rich.console import Group
 from rich.text import Text
 
-from starter.boot.context import connected
 from starter.boot.startup import ready
 from starter.boot.subscriptions import ensure_subscriptions
 from starter.cli.arguments import AsJson
 from starter.cli.doctor import examination
-from starter.cli.doctor.examination import examine
-from starter.cli.doctor.targets import try_targets
+from starter.cli.doctor.examination import examine, try_targets
 from starter.cli.printing import print_answer, progress
 from starter.errors import Exit
 from starter.nexus.endpoint import ensure_endpoint
+from starter.temporal.connection import connected
 from starter.temporal.reconciliation import ensure_schedule, sweep_now
 from starter.temporal.search_attributes import ensure_search_attributes
 from starter.terminal.terminal import Instant, Rows

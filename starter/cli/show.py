@@ -7,7 +7,6 @@ from typing import ClassVar
 from activities.errors import StoreFailure
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
-from starter.boot.context import Context, opened
 from starter.boot.startup import ready
 from starter.cli import tables as showing
 from starter.cli.arguments import AsJson, Id
@@ -15,6 +14,7 @@ from starter.cli.printing import patience, print_answer
 from starter.queries import campaign as campaigns
 from starter.queries import lookup
 from starter.queries import onboarding as composed
+from starter.temporal.connection import Context, opened
 from starter.terminal.terminal import Terminal
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model

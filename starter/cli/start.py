@@ -11,7 +11,6 @@ from activities.files.reading import FileFaults
 from activities.files.table import Table
 from activities.launch import launch as path
 from activities.launch.request_file import prepare_request
-from starter.boot.context import Context, opened
 from starter.boot.startup import ready
 from starter.cli import start_files as campaigns
 from starter.cli import start_files as many
@@ -24,6 +23,7 @@ from starter.cli.start_files import Prepare, RequestDryRun, StartOutcome
 from starter.config.settings import Need, Settings
 from starter.errors import Exit
 from starter.queries import lookup
+from starter.temporal.connection import Context, opened
 from workflows.kinds import WorkflowName
 from workflows.model.base import Model
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from activities.records.store import Store
 from starter.boot import clients, exits
-from starter.boot.context import opened
 from starter.boot.refusals import REFUSALS
 from starter.boot.startup import ready
 from starter.cli import start_files as requests
 from starter.config.settings import Need
+from starter.temporal.connection import opened
 from starter.web.bodies import parse
 from starter.web.hook_mapping import SourceMapping
 from starter.web.hooks import check_onboarding

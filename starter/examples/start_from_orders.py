@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 from starter.boot import exits
-from starter.boot.context import opened
 from starter.boot.refusals import REFUSALS
 from starter.boot.startup import ready
 from starter.cli import start_files as requests
 from starter.config.settings import Need
+from starter.temporal.connection import opened
 
 
 async def main(folder: Path, orders: list[dict[str, str]]) -> None:

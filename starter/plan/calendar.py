@@ -22,10 +22,10 @@ from activities.policies.cascade import REQUEST, Resolved
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal import executions as runs
 from activities.temporal.executions import RunStatus
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.plan.rehearsal import Happening, Rehearsal
 from starter.queries.filters import request_id
+from starter.temporal.connection import Context
 from workflows import names
 from workflows.follow_up import notification_types as stages
 from workflows.kinds import Kind

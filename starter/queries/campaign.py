@@ -26,9 +26,9 @@ from activities.campaign.member_status import (
 from activities.records.store import Store
 from activities.temporal import executions as runs
 from activities.temporal.executions import Run
-from starter.boot.context import Context
 from starter.queries.filters import among, id_of
 from starter.queries.lookup import complete, look_at, of_type, suggesting
+from starter.temporal.connection import Context
 from starter.terminal.terminal import Rows
 from workflows import names
 from workflows.campaign.view import bar, recounted

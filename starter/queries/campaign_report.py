@@ -23,10 +23,10 @@ from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import ERASED, words_of
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries import campaign
 from starter.queries.campaign import CampaignPicture
+from starter.temporal.connection import Context
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.campaign import Counts

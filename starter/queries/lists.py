@@ -18,11 +18,11 @@ from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.executions import Run, RunStatus
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries import lookup
 from starter.queries.filters import IN_TROUBLE, SETTLED, Lateness, Wanted, among
 from starter.temporal.codec import CodecError
+from starter.temporal.connection import Context
 from starter.temporal.search_attributes import REPORTED
 from workflows import names
 from workflows.follow_up.outbox import dead_of

@@ -18,10 +18,10 @@ from activities.records.store import Store
 from activities.records.user_texts import together
 from activities.temporal import executions
 from activities.temporal.executions import Description, RunStatus
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries.filters import id_of
 from starter.temporal import pollers
+from starter.temporal.connection import Context
 from workflows import names
 from workflows.follow_up.record import amended, completed
 from workflows.follow_up.view import stamp

@@ -19,11 +19,11 @@ from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks, 
 from activities.people.ids import position_of
 from activities.records.store import Store
 from activities.temporal import executions
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries.filters import id_of
 from starter.queries.lists import RequestLine, line_of
 from starter.queries.lookup import complete, look_at, of_type, suggesting
+from starter.temporal.connection import Context
 from workflows import names
 from workflows.follow_up.turn_signal import turn_of
 from workflows.kinds import Kind, WorkflowName, named

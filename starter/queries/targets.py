@@ -20,11 +20,11 @@ from activities.hand_off.target_health import FAILING_FROM, KnownTarget, TargetC
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries import commands
 from starter.queries.commands import CommandRefused, NotRunning
 from starter.queries.filters import SETTLED
+from starter.temporal.connection import Context
 from workflows import names
 from workflows.follow_up.outbox import dead_lines
 from workflows.kinds import WorkflowName, kinds, named

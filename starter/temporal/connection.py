@@ -1,8 +1,11 @@
-"""Connects to Temporal, configured like the `temporal` command, with our converter and one-line errors."""
+"""Connects to Temporal, configured like the `temporal` command, with our converter and one-line errors; the context of
+a command: client, store, links to the Web UI.
+"""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
@@ -12,10 +15,12 @@ from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.records.store import Store
 from activities.temporal.executions import about_the_namespace
 from starter.config.environment import DEV_FILE
 from starter.config.settings import Settings
 from starter.errors import Refusal
+from starter.telemetry import telemetry
 from starter.telemetry.telemetry import Telemetry
 from starter.temporal.codec import data_converter
 
@@ -177,3 +182,35 @@ def _sentence(error: RPCError, namespace: str) -> str:
     heard = "did not answer:" if error.status in _SILENT else "answered"
     status, message = error.status.name.lower().replace("_", " "), " ".join(error.message.split())
     return f"Temporal {heard} {status}" + (f": {message}" if message else "")
+
+
+@dataclass(frozen=True)
+class Context:
+    """`web_ui` is the base URL of links, None if unknown."""
+
+    client: Client
+    store: Store
+    web_ui: str | None = None
+
+    def url(self, workflow_id: str, run_id: str | None = None) -> str | None:
+        """The workflow's page in the Web UI."""
+        if self.web_ui is None:
+            return None
+        return web_ui_link(self.web_ui, self.client.namespace, workflow_id, run_id)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Context]:
+    """The context of one command; raises `StoreFailure`, and as `connected`."""
+    store = Store(settings.store_url)
+    async with connected(settings) as client:
+        yield Context(client, store, web_ui(settings))
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Client]:
+    """The client of one command; raises `TemporalUnreachable`, and `TemporalRefused` for unexpected errors."""
+    with telemetry.started(settings.around.otel, service="countersign") as told:
+        client = await connect(settings, identity=settings.acting, telemetry=told)
+        with refusing(client.namespace):
+            yield client

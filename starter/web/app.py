@@ -26,13 +26,13 @@ from activities.people.devices import Devices
 from activities.reconciliation.callback_health import ClockSeen
 from activities.records.store import Store
 from starter.boot import clients
-from starter.boot.context import Context
 from starter.config import settings as needs
 from starter.config.settings import Settings
 from starter.queries import commands as wishes
 from starter.telemetry import telemetry
 from starter.temporal import connection as temporal
 from starter.temporal import rates as pace
+from starter.temporal.connection import Context
 from starter.web.bodies import CallCounter
 from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
 from starter.web.desk.desk import make_desk

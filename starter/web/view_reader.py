@@ -13,11 +13,11 @@ from temporalio.service import RPCError
 from activities.errors import StoreFailure
 from activities.records.cover_sheet import CoverSheet, TaskCover
 from activities.records.store import Store
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries.lookup import look_at, recorded
 from starter.queries.onboarding import composed
 from starter.temporal.codec import CodecError
+from starter.temporal.connection import Context
 from workflows.kinds import Kind, WorkflowName, referred
 from workflows.model.views import Shown
 

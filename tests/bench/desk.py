@@ -21,8 +21,8 @@ from temporalio.service import RPCError
 
 from activities.records.store import Store
 from activities.temporal import executions as runs
-from starter.boot.context import Context
 from starter.queries.filters import Lateness, Wanted
+from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.starter.web.desk.office import REQUESTER, office

@@ -15,11 +15,11 @@ from pydantic import SecretStr
 from pydantic_core import to_jsonable_python
 
 from activities.notifications.links import LinkUse, SigningLinks
-from starter.boot.context import Context, opened
 from starter.cli import start_files as requests
 from starter.config import settings
 from starter.config.settings import Need, Settings
 from starter.queries import commands as wishes
+from starter.temporal.connection import Context, opened
 from tests.faults.town import eventually
 from tests.stack.laptop import Laptop
 from workflows.model.commands import Cancellation

@@ -8,10 +8,10 @@ from playwright.async_api import expect
 from activities.launch.task_file import PreparedTask
 from activities.people.ids import stands_in_full
 from activities.policies.catalogue import Catalogue
-from starter.boot.context import opened
 from starter.cli import start_files as requests
 from starter.config import settings
 from starter.config.settings import Need
+from starter.temporal.connection import opened
 from starter.web.screens import ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL
 from tests.browser.phone import Phone

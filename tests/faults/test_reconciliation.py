@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from activities.reconciliation.pages import YOUNG
+from activities.reconciliation.service import YOUNG
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.races import ended, waiting

@@ -20,12 +20,12 @@ from deploy.local.processes import Program, RunningProgram
 from deploy.local.stack import Stack, plan
 from starter.boot import clients
 from starter.boot import processes as modules
-from starter.boot.context import Context, opened
 from starter.cli import start_files as requests
 from starter.config import settings
 from starter.config.settings import Need, Settings
 from starter.errors import Refusal
 from starter.queries.fast_forward import forward
+from starter.temporal.connection import Context, opened
 from tests import prompt
 from tests.faults import population
 from tests.faults.vendor import Vendor

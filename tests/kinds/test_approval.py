@@ -23,11 +23,11 @@ from activities.people.file_directory import FileDirectory
 from activities.people.language import Language
 from activities.people.reader import Reader
 from activities.records.store import Store
-from starter.boot.context import Context
 from starter.cli import tables
 from starter.cli.app import LazyApp, register
 from starter.queries import lists, lookup
 from starter.queries.filters import Wanted
+from starter.temporal.connection import Context
 from starter.temporal.plugin import workflows
 from starter.web.actions import Action
 from starter.web.desk.lists import RowReader

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from starter.boot.context import Context
+from starter.temporal.connection import Context
 from tests.starter.queries.living import desk_at
 
 

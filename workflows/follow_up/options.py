@@ -89,7 +89,7 @@ LOOK: Final = ActivityOptions(
 )
 """For the daily check of a yearly campaign, which bounds its attempts by time."""
 
-# A part of a reconciliation ends itself well before that (activities/reconciliation/pages.py).
+# A part of a reconciliation ends itself well before that (activities/reconciliation/service.py).
 SWEEP: Final = _options(SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
 
 

@@ -10,7 +10,6 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.state import FollowUpState, LifecycleState
 from workflows.follow_up.view import PEOPLE_AT_MOST
-from workflows.kinds import Kind
 from workflows.model.views import FollowUpShow, PartTurn, WaitingFor
 from workflows.names import PART_TURN
 
@@ -20,10 +19,9 @@ _AS_EXPECTED_WITHIN: Final = timedelta(minutes=1)
 
 def onboarding_of(request: FollowUpInput, state: LifecycleState) -> str | None:
     """Workflow id of the subscribed onboarding that it is a part of, else None."""
-    id, dot, _ = request.subject.id.partition(".")
-    whole = Kind.ONBOARDING.workflow_id(id)
+    whole = request.subject.whole
     hears = whole in (*request.subscribers, *state.outbox.subscribers) and whole not in state.outbox.unsubscribed
-    return whole if dot and hears else None
+    return whole if hears else None
 
 
 def turn_of(shown: FollowUpShow, at: datetime) -> PartTurn:

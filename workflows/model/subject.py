@@ -127,6 +127,12 @@ class Subject(Roster):
         return WorkflowName(self.type, self.id).reference
 
     @property
+    def whole(self) -> str | None:
+        """Workflow id of the onboarding `ID` if its own id is `ID.PART`."""
+        owner, dot, _ = self.id.partition(".")
+        return Kind.ONBOARDING.workflow_id(owner) if dot else None
+
+    @property
     def roster(self) -> Roster:
         return Roster(id=self.id, people=self.people)
 

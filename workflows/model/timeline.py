@@ -9,7 +9,7 @@ from workflows.model.schedule import EscalationReason, why_words
 
 
 class EventType(InWords):
-    """Types of timeline entries; pages translate them (starter/web/desk/timeline.py).
+    """Types of timeline entries; pages translate them (starter/web/desk/follow_up_text.py).
 
     `about` is a replacement, a day or an instant (`day_words`), a count, a code, a stage, or a part's id.
     """

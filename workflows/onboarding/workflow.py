@@ -1,7 +1,7 @@
-"""The onboarding workflow: stage after stage, each of parallel signature requests and tasks (docs/onboarding.md)."""
+"""Parts of an onboarding's stage: which to start, whether the stage is over, decisions, news. Pure."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -10,24 +10,203 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
-    import workflows.onboarding.parts as decisions
-    import workflows.onboarding.parts as notices
-    import workflows.onboarding.parts as starts
     import workflows.onboarding.view as views
     from workflows.follow_up.calls import Condition, despite_cancellation
+    from workflows.follow_up.commands import living_refusal
     from workflows.follow_up.hand_off import hand_off
     from workflows.follow_up.lifecycle import LifecycleWorkflow, command_update
+    from workflows.follow_up.notification_types import NotificationType
     from workflows.follow_up.notifier import Notifier
-    from workflows.model.commands import AnyCommand, Decision, NewLink
+    from workflows.kinds import Kind
+    from workflows.model.commands import AnyCommand, Decision, Ending, NewLink, PartOutcome
     from workflows.model.hand_off import Settled, SettledOnboarding, SettledTask
-    from workflows.model.onboarding import PartSeen, PartsToEnd, PartsToLookAt, PartsToStart, PartToStart, StagePlan
+    from workflows.model.notifications import NoticeAction, NotificationOrder
+    from workflows.model.onboarding import (
+        Onboarding,
+        PartBegun,
+        PartKind,
+        PartPlan,
+        PartSeen,
+        PartsToEnd,
+        PartsToLookAt,
+        PartsToStart,
+        PartToStart,
+        StagePlan,
+    )
     from workflows.model.receipts import Receipt
-    from workflows.model.rejections import clipped
+    from workflows.model.rejections import Rejection, clipped, name_fault, reason_fault, text_fault
     from workflows.model.subject import Status, Subject
+    from workflows.model.timeline import EventType
     from workflows.model.views import OnboardingShow, PartTurn
-    from workflows.names import CUSTOMER_ONBOARDING, DECIDE, PART_TURN, SEND_LINK, SHOW, SIGNATURE_SETTLED, TASK_SETTLED
-    from workflows.onboarding.state import OnboardingInput, OnboardingState, tasks
+    from workflows.names import (
+        CUSTOMER_ONBOARDING,
+        DECIDE,
+        PART_TURN,
+        SEND_LINK,
+        SHOW,
+        SIGNATURE_SETTLED,
+        TASK_SETTLED,
+        notice_key,
+    )
+    from workflows.onboarding.state import OnboardingInput, OnboardingState, PartNews, PartProgress, PartState, tasks
     from workflows.ports import OnboardingParts
+
+
+def to_start(journey: OnboardingState, stage: StagePlan) -> tuple[PartToStart, ...]:
+    """Parts to start, and decision tasks for failed ones."""
+    parts = [(plan, part) for plan, part in journey.of(stage) if plan.what is not PartKind.NOTICE]
+    begin = [
+        PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content, again=part.left)
+        for plan, part in parts
+        if part.state is PartState.COMING
+    ]
+    ask = [
+        PartToStart(
+            part=part.id,
+            id=part.next_decision,
+            what=plan.what,
+            after=part.run,
+            status=part.status,
+            says=part.says if part.since is None else "",
+        )
+        for plan, part in parts
+        if part.to_ask
+    ]
+    return (*begin, *ask)
+
+
+def begun(
+    journey: OnboardingState, started: PartToStart, *, refused: bool, now: datetime, asked: tuple[str, ...] = ()
+) -> OnboardingState:
+    """The state after starts: started or refused; meanwhile a part may have ended or been decided about.
+
+    `asked` are people asked first where they differ from the plan.
+    """
+    part = journey.part(started.part)
+    if part is None:
+        return journey
+    if started.after is None:
+        # A part may report before its start is answered: then it has ended already.
+        lives = part.state is PartState.COMING and part.run == started.id and not refused
+        return journey.begun(part, now, asked) if lives else journey
+    if part.state is PartState.UNDECIDED and part.run == started.after:
+        return journey.asked_about(part)
+    if refused or started.id in journey.to_end.decided:
+        return journey
+    return journey.within("to_end", decided=(*journey.to_end.decided, started.id))
+
+
+def others_asked(stage: StagePlan, started: PartToStart, begun: tuple[PartBegun, ...]) -> tuple[str, ...]:
+    """People asked first where they differ from the plan: a replaced signer, new team members."""
+    if started.after is not None:
+        return ()
+    planned = next((plan.asked for plan in stage.parts if plan.id == started.part), ())
+    asked = next((one.asked for one in begun if one.id == started.id), planned)
+    return asked if asked != planned else ()
+
+
+def may_have_begun(journey: OnboardingState, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:
+    """Workflow ids of unanswered starts at the end: they may exist."""
+    if len(journey.stages.entered) <= journey.stages.current:
+        return ()
+    starting = to_start(journey, stages[journey.stages.current])
+    kinds = ((Kind.TASK if one.after else one.what.runs_as, one.id) for one in starting)
+    return tuple(kind.workflow_id(id) for kind, id in kinds if kind)
+
+
+def is_over(journey: OnboardingState, stage: StagePlan) -> bool:
+    """Whether a stage waits for nothing."""
+    return all(part.state.over for _, part in journey.of(stage))
+
+
+TRIES_AT_MOST: Final = 20
+"""How often a part is started."""
+
+
+def refuse_decide(journey: OnboardingState, command: Decision) -> str | None:
+    part = journey.part(command.part)
+    if why := living_refusal(journey) or name_fault(command.actor):
+        return why
+    if part is None:
+        return Rejection.NO_PART.says(part=command.part[:100], parts=", ".join(one.id for one in journey.parts[:20]))
+    if part.state is not PartState.UNDECIDED:
+        return Rejection.NOTHING_TO_DECIDE.says(part=part.id, state=_stands(part))
+    if not command.choice.again:
+        return text_fault(command.reason, "the reason")
+    return _refuse_again(part, command) or reason_fault(command.reason, "the reason")
+
+
+def _stands(part: PartProgress) -> str:
+    if part.state is PartState.COMING and part.tries > 1:
+        return "to be started again by a decision that was made already"
+    return str(part.state if part.state is PartState.WAIVED else part.status or part.state)
+
+
+def _refuse_again(part: PartProgress, command: Decision) -> str | None:
+    if command.choice is PartOutcome.REPLACE and command.content is None:
+        return Rejection.NO_FILE.says()
+    often = part.tries >= TRIES_AT_MOST
+    return Rejection.STARTED_TOO_OFTEN.says(part=part.id, count=part.tries) if often else None
+
+
+def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tuple[str, ...]) -> str | None:
+    if why := living_refusal(journey) or name_fault(command.actor):
+        return why
+    return None if command.actor in customers else f"{command.actor} is none of the customer's people"
+
+
+def send_link(journey: OnboardingState, command: NewLink, now: datetime) -> OnboardingState:
+    """Request the actor's link; a pending one serves as well."""
+    if command.actor in journey.links.wanted:
+        return journey
+    return journey.within("links", wanted=(*journey.links.wanted, command.actor)).note(
+        now, EventType.LINK_WISHED, command.actor, None
+    )
+
+
+def decide(journey: OnboardingState, command: Decision, now: datetime) -> OnboardingState:
+    decided = EventType(f"decided_{command.choice}")
+    updated = journey.note(now, decided, command.actor, command.reason or None, about=command.part, said=True)
+    if command.choice is PartOutcome.STOP:
+        return updated.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason), now)
+    return updated.decide(command)
+
+
+def news_of(journey: OnboardingState, stage: StagePlan) -> Iterator[tuple[PartPlan, PartProgress, PartNews]]:
+    """Unannounced events of a stage's parts, in order."""
+    for plan, part in journey.of(stage):
+        for news in _news(plan, part):
+            if news not in part.told:
+                yield plan, part, news
+
+
+def _news(plan: PartPlan, part: PartProgress) -> Iterator[PartNews]:
+    if plan.what is PartKind.NOTICE:
+        yield PartNews.NOTICE
+    if plan.tell_customer and part.since is not None:
+        yield PartNews.BEGUN
+        if part.state is PartState.DONE:
+            yield PartNews.FINISHED
+
+
+def notices_of(onboarding: Onboarding, plan: PartPlan, what: PartNews) -> Iterator[NotificationOrder]:
+    """Notifications of one event: of news to the file's recipients, else to the customer."""
+    said = what is PartNews.NOTICE
+    for person in plan.asked if said else (onboarding.customer,):
+        notice = _notice(onboarding, f"{what}-{plan.id}", person)
+        yield notice.replace(title=None if said else plan.title, text=plan.text if said else None)
+
+
+def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[NotificationOrder, ...]:
+    stage = f"{NotificationType.LINK}-{journey.links.sent + 1}"
+    return tuple(_notice(onboarding, stage, person) for person in journey.links.wanted)
+
+
+def _notice(onboarding: Onboarding, stage: str, person: str) -> NotificationOrder:
+    return NotificationOrder(
+        key=notice_key(onboarding.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
+    )
+
 
 AT_ONCE: Final = 20
 """Parts that one activity starts, looks at or ends."""
@@ -80,7 +259,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             if again := self.state.retries(workflow.now()):
                 await self.notifier.retry(again)
             if not news():
-                if starts.is_over(self.state, stage) and not self._speaks_its_last:
+                if is_over(self.state, stage) and not self._speaks_its_last:
                     self.state = self.state.leave(workflow.now())
                     return
                 await self._look_or_wait()
@@ -101,7 +280,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             self.state = self.state.within("to_end", told_together=together)
             told = (owner, *together)
             await self._end((*self.state.open_workflows, *left), ending.who, why, told=told)
-            begun = starts.may_have_begun(self.state, self.request.stages)
+            begun = may_have_begun(self.state, self.request.stages)
             await self._end((*self.state.to_end.tasks, *begun), ending.who, why, if_ours=True, told=told)
             self.state = self.state.end(ending.outcome, workflow.now(), by=ending.who)
         else:
@@ -123,7 +302,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
     async def _start(self, stage: StagePlan) -> None:
         """Start what is to be started, recomputed for each call."""
-        while some := starts.to_start(self.state, stage)[:AT_ONCE]:
+        while some := to_start(self.state, stage)[:AT_ONCE]:
             order = self._order(some).replace(now=workflow.now())
             seen = await self.calls.call(
                 OnboardingParts.start, order, options.HAND_OFF, f"start {_names(some)}", unless=self._ending
@@ -132,8 +311,8 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
                 return
             refused, now = {one.id for one in seen.parts if one.says}, workflow.now()
             for one in (one for one in some if one.id not in seen.away):
-                others = starts.others_asked(stage, one, seen.begun)
-                self.state = starts.begun(self.state, one, refused=one.id in refused, now=now, asked=others)
+                others = others_asked(stage, one, seen.begun)
+                self.state = begun(self.state, one, refused=one.id in refused, now=now, asked=others)
             self._saw(seen.parts)
 
     def _order(self, parts: tuple[PartToStart, ...]) -> PartsToStart:
@@ -209,15 +388,15 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     async def _tell(self, stage: StagePlan) -> None:
         """Notify of events of a stage's parts, once each."""
         onboarding = self.request.onboarding
-        while news := tuple(notices.news_of(self.state, stage))[:AT_ONCE]:
-            told = (notice for plan, _, what in news for notice in notices.notices_of(onboarding, plan, what))
+        while news := tuple(news_of(self.state, stage))[:AT_ONCE]:
+            told = (notice for plan, _, what in news for notice in notices_of(onboarding, plan, what))
             if not await self.notifier.notify(tuple(told)):
                 return
             for _, part, what in news:
                 self.state = self.state.told_of(part, what, workflow.now())
 
     async def _send_links(self) -> None:
-        people, links = self.state.links.wanted, notices.link_notices(self.request.onboarding, self.state)
+        people, links = self.state.links.wanted, link_notices(self.request.onboarding, self.state)
         if people and await self.notifier.notify(links):
             self.state = self.state.sent_links(people)
 
@@ -271,20 +450,20 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     @command_update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
     def decide(self, command: Decision) -> Receipt:
         """Send it again, replace it, go on without it, or stop."""
-        return self.accept(decisions.decide, command)
+        return self.accept(decide, command)
 
     @command_update(name=SEND_LINK, description="Send somebody of the customer's the link to their page once more")
     def send_link(self, command: NewLink) -> Receipt:
         """Send the actor's link to their devices, or by mail."""
-        return self.accept(decisions.send_link, command)
+        return self.accept(send_link, command)
 
     def refusal(self, command: AnyCommand) -> str | None:
         match command:
             case Decision():
-                return decisions.refuse_decide(self.state, command)
+                return refuse_decide(self.state, command)
             case NewLink():
                 customers = tuple(one.person for one in self.request.onboarding.people)
-                return decisions.refuse_send_link(self.state, command, customers)
+                return refuse_send_link(self.state, command, customers)
         return super().refusal(command)
 
     @property

@@ -1,23 +1,152 @@
-"""The signature request workflow: create and send the document, follow up, end, hand off (docs/architecture.md)."""
+"""The workflow of a signature request, and its document at Core Signature: created, read, forwarded, cancelled."""
 
 from datetime import datetime
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.follow_up.calls import despite_cancellation
+    import workflows.follow_up.options as options
+    from workflows.follow_up.calls import Condition, Wake, despite_cancellation
     from workflows.follow_up.hand_off import hand_off
     from workflows.follow_up.notifier import Notifier
     from workflows.follow_up.state import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
+    from workflows.model.commands import StopKind
     from workflows.model.hand_off import Settled
-    from workflows.model.signature import DocumentSeen, ProviderEvent
+    from workflows.model.signature import (
+        CancelOrder,
+        CreateOrder,
+        DocumentSeen,
+        ForwardOrder,
+        ForwardReport,
+        Observation,
+        ProviderEvent,
+        SignatureBrief,
+    )
     from workflows.model.subject import Subject
     from workflows.model.timeline import Reassignment
     from workflows.model.views import RequestShow
     from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
-    from workflows.signature.document import ProviderDocument
-    from workflows.signature.state import SignatureInput, SignatureState, settled, show
+    from workflows.ports import SignatureService
+    from workflows.signature.state import SignatureInput, SignatureState, UnconfirmedSignature, settled, show
+
+
+class ProviderDocument:
+    """The document at the provider, and the calls about it."""
+
+    def __init__(self, owner: FollowUpWorkflow[SignatureState], request: SignatureInput) -> None:
+        self._owner = owner
+        self._request = request
+
+    @property
+    def brief(self) -> SignatureBrief:
+        """The request for Core Signature, with the present signers."""
+        return self._request.brief.replace(people=self._owner.state.slots.places)
+
+    async def send(self) -> None:
+        """Create document and request, unless an earlier run did, it is paused, or it has expired."""
+        owner = self._owner
+        while owner.state.is_to_be_made:
+            if stop := owner.state.clock.stop(StopKind.PAUSE):
+                await owner.calls.until(None, f"paused by {stop.who}")
+            elif self._is_to_be_planned_first():
+                await owner.steps.plan()
+            elif expiry := owner.state.expiry_by(workflow.now()):
+                owner.state = owner.state.expire(expiry, workflow.now())
+            else:
+                await self._create()
+
+    async def _create(self) -> None:
+        seen = await self._owner.calls.call(
+            SignatureService.create,
+            CreateOrder(brief=self.brief, now=workflow.now(), fingerprint=self._request.fingerprint),
+            options.CREATE,
+            "create at Core Signature",
+            unless=self._not_now,
+            anew=lambda first: first.replace(now=workflow.now()),
+            first=options.CREATE_FIRST,
+        )
+        if seen is not None:
+            self._owner.state = self._owner.state.observe(seen, workflow.now())
+
+    async def read(self) -> None:
+        owner, told, asked_at = self._owner, self._owner.state.document.early.told, workflow.now()
+        owner.state = owner.state.within("document", unread=False, said_sent=False, early=UnconfirmedSignature())
+        observation = Observation(roster=self.brief.roster, document=owner.state.document.id or "")
+        seen = await owner.calls.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
+        if seen is not None:
+            before, known = owner.state, owner.state.observe(seen, workflow.now(), asked_at)
+            shows = known.status.ended or known.slots.acted != before.slots.acted
+            owner.state = known.within("document", early=known.document.early.read(told=told, shows=shows))
+
+    async def cancel(self) -> None:
+        """Cancel at the provider; the document read afterwards decides, for a signature may be faster."""
+        owner = self._owner
+        order = CancelOrder(
+            subject=owner.subject, document=owner.state.document.id, fingerprint=self._request.fingerprint
+        )
+        seen = await owner.calls.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
+        if seen is not None:
+            owner.state = owner.state.within("document", id=seen.document, unread=True)
+        elif not owner.state.status.ended:
+            owner.state = owner.state.end_unseen(workflow.now())
+
+    async def await_conversion(self) -> None:
+        """Wait for the `sent` callback; read at intervals in case it was lost."""
+        owner = self._owner
+        probe_at = workflow.now() + options.probe_pause(owner.state.problems.probes)
+        owner.state = owner.state.within("problems", probe_at=probe_at)
+        if await owner.calls.until(probe_at, "Core Signature converts the document") is Wake.DEADLINE:
+            owner.state = owner.state.within("problems", probes=owner.state.problems.probes + 1).within(
+                "document", unread=True
+            )
+
+    async def forward(self, wanted: Reassignment) -> ForwardReport | None:
+        """Give a slot to another person; None when interrupted."""
+        order = ForwardOrder(
+            subject=self._owner.subject,
+            document=self._owner.state.document.id or "",
+            from_=wanted.from_,
+            to=wanted.to,
+            reason=wanted.reason,
+            present_at=workflow.now() if wanted.by_hand and not wanted.force else None,
+        )
+        return await self._owner.calls.call(
+            SignatureService.forward,
+            order,
+            options.FORWARD,
+            f"hand over to {wanted.to}",
+            unless=self._is_overtaken,
+            # The person may be away by the time of a retry.
+            anew=lambda first: first.replace(present_at=workflow.now()) if first.present_at else first,
+            resumes=wanted,
+        )
+
+    def _not_now(self) -> Condition:
+        # A pause holds back only the next attempt: the result of an interrupted one would stay unknown.
+        def holds() -> bool:
+            state = self._owner.state
+            wanted = state.clock.stop(StopKind.PAUSE) is not None or self._is_to_be_planned_first()
+            return wanted and state.waits_to_probe(workflow.now())
+
+        def is_over() -> bool:
+            state = self._owner.state
+            return state.lifecycle.ending is not None or state.expiry_by(workflow.now()) is not None
+
+        return lambda: is_over() or holds()
+
+    def _is_to_be_planned_first(self) -> bool:
+        """Whether a fixed due date may pass before the document is created: planning tells."""
+        state = self._owner.state
+        fixed = state.plan.due or self._request.due
+        return fixed is not None and state.plan.schedule is None and state.is_late_to_be_made(workflow.now())
+
+    def _is_overtaken(self) -> Condition:
+        # Forwarding causes callbacks of its own: they must not interrupt it.
+        def hinted() -> bool:
+            return self._owner.state.document.unread and self._owner.state.waits_to_probe(workflow.now())
+
+        return lambda: self._owner.state.lifecycle.ending is not None or hinted()
 
 
 @workflow.defn(name=SIGNATURE_REQUEST)

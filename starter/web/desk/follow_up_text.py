@@ -1,17 +1,19 @@
-"""The texts of a follow-up's page, in its reader's words and clock."""
+"""The texts of a follow-up's page, in its reader's words and clock; unknown timeline entries are shown as they are."""
 
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime
+from itertools import groupby
 from typing import Final
 
 from activities.notifications.links import at_desk
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
-from starter.queries.lookup import SYSTEMS, of_type
+from starter.queries.lookup import SYSTEMS, is_outcome, of_type, told_once
 from starter.web.actions import onboarding_to_decide
 from starter.web.desk.access import ActionForm
 from starter.web.desk.sessions import Visitor
-from starter.web.desk.timeline import Day, by_day
+from starter.web.forms import refusal_text
 from starter.web.kinds import KIND_PAGES
 from starter.web.screens import Exchange, PersonRow
 from starter.web.status import (
@@ -32,17 +34,338 @@ from starter.web.status import (
     unknown_sentences,
     workflow_words,
 )
+from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.follow_up.outbox import last_of
 from workflows.kinds import WorkflowName, named
-from workflows.model.timeline import AskedQuestion
-from workflows.model.views import (
-    AssigneeLine,
-    OnboardingShow,
-    PartLine,
-    Shown,
-    SignerLine,
-    WaitingPart,
+from workflows.model.campaign import CLOSED
+from workflows.model.schedule import EscalationReason, Reason
+from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
+from workflows.model.views import AssigneeLine, OnboardingShow, PartLine, Shown, SignerLine, WaitingPart
+
+EVENT_TEXTS: Final[Mapping[str, str]] = {
+    EventType.STARTED: phrase("{who} asked for it"),
+    EventType.SENT: phrase("The document was sent"),
+    EventType.VIEWED: phrase("{who} opened it"),
+    EventType.SIGNED: phrase("{who} signed"),
+    EventType.APPROVED: phrase("{who} approved"),
+    EventType.COPIED: phrase("{who} got a copy"),
+    EventType.BOUNCED: phrase("The email to {who} came back"),
+    EventType.DECLINED: phrase("{who} declined"),
+    EventType.DONE: phrase("{who} has done it"),
+    EventType.DONE_WITH_ERRORS: phrase("It is done, but not everybody has acknowledged it"),
+    EventType.WAIVED: phrase("{who} waived it"),
+    EventType.CANCELLED: phrase("It was cancelled ({who})"),
+    EventType.EXPIRED: phrase("It expired"),
+    EventType.FAILED: phrase("It failed"),
+    EventType.UNKNOWN_STATUS: phrase("Core Signature says something unknown ({code})"),
+    EventType.CANCELLATION_WISHED: phrase("{who} asked to cancel it"),
+    EventType.REMINDER_WISHED: phrase("{who} asked for a reminder"),
+    EventType.HAND_OVER_WISHED: phrase("The place of {who} is to be handed over to {to}"),
+    EventType.LINK_WISHED: phrase("{who} asked for a new link"),
+    EventType.REPLAY_WISHED: phrase("{who} is to be told of the ending once more"),
+    EventType.EXEMPTION_WISHED: phrase("{who} wants {whom} to be exempt"),
+    EventType.LATER_END_WISHED: phrase("{who} wants it to be open until {when}"),
+    EventType.RETRY_WISHED: phrase("{who} wants those asked again who could not be asked"),
+    EventType.MEMBER_LATER_END_WISHED: phrase("{who} is to have until {when}"),
+    EventType.MEMBER_RETRY_WISHED: phrase("{who} is to be asked again"),
+    EventType.EXEMPTION_REFUSED: phrase("A change of the audience was not possible"),
+    EventType.LATER_END_REFUSED: phrase("A change of the audience was not possible"),
+    EventType.RETRY_REFUSED: phrase("A change of the audience was not possible"),
+    EventType.HANDED_OVER: phrase("The place of {who} was handed over to {to}"),
+    EventType.NOT_HANDED_OVER: phrase("The place of {who} was not handed over to {to}"),
+    EventType.ESCALATED: phrase("{to} was asked to see to it, because {who} is silent"),
+    EventType.DUE_MOVED: phrase("{who} moved the due date to {when}"),
+    EventType.SNOOZED: phrase("{who} wants to be reminded on {when}"),
+    EventType.QUESTION_ASKED: phrase("{who} asked a question"),
+    EventType.QUESTION_ANSWERED: phrase("{who} answered the question"),
+    EventType.BLOCKED: phrase("{who} cannot go on"),
+    EventType.UNBLOCKED: phrase("{who} cleared the way"),
+    EventType.PAUSED: phrase("{who} paused it"),
+    EventType.RESUMED: phrase("{who} resumed it"),
+    EventType.WENT_ON: phrase("Reminders go on without an answer"),
+    EventType.PROBLEM: phrase("Something is in the way"),
+    EventType.MENDED: phrase("What was in the way is mended"),
+    EventType.TERMINATED: phrase("It was broken off"),
+    EventType.SUBSCRIBED: phrase("{who} is told of the ending as well"),
+    EventType.UNSUBSCRIBED: phrase("{who} is not told of the ending any more"),
+    EventType.TOLD: phrase("{who} was told"),
+    EventType.PUT_OFF: phrase("A notice to {who} was put off"),
+    EventType.HELD_BACK: phrase("{who} is told later"),
+    EventType.SUPPRESSED: phrase("{who} was not told"),
+    EventType.NOT_TOLD: phrase("{who} could not be told"),
+    EventType.TAKEN_OFF: phrase("A notice was taken off the phone of {who}"),
+    EventType.HAND_OFF_PENDING: phrase("{who} is being told of the ending"),
+    EventType.HAND_OFF_DONE: phrase("{who} was told of the ending"),
+    EventType.HAND_OFF_FAILED: phrase("{who} could not be told of the ending yet"),
+    EventType.HAND_OFF_DEAD: phrase("{who} could not be told of the ending"),
+    EventType.REPLAY_PENDING: phrase("{who} is being told of the ending"),
+    EventType.REPLAY_DONE: phrase("{who} was told of the ending"),
+    EventType.REPLAY_FAILED: phrase("{who} could not be told of the ending yet"),
+    EventType.REPLAY_DEAD: phrase("{who} could not be told of the ending"),
+    EventType.STAGE_BEGUN: phrase("The stage {part} has begun"),
+    EventType.STAGE_DONE: phrase("The stage {part} is done"),
+    EventType.PART_BEGUN: phrase("{part} has begun"),
+    EventType.PART_NOT_STARTED: phrase("{part} could not be started"),
+    EventType.PART_SIGNED: phrase("{part} is done"),
+    EventType.PART_DONE: phrase("{part} is done"),
+    EventType.PART_WAIVED: phrase("{part} was waived"),
+    EventType.PART_DECLINED: phrase("{part} was declined"),
+    EventType.PART_EXPIRED: phrase("{part} has expired"),
+    EventType.PART_CANCELLED: phrase("{part} was cancelled"),
+    EventType.PART_FAILED: phrase("{part} has failed"),
+    EventType.PART_BROKEN_OFF: phrase("{part} was broken off"),
+    EventType.NOBODY_ASKED: phrase("Nobody could be asked what is to become of {part}"),
+    EventType.DECIDED_RESEND: phrase("{who} has {part} sent again"),
+    EventType.DECIDED_REPLACE: phrase("{who} has {part} replaced"),
+    EventType.DECIDED_WAIVE: phrase("{who} goes on without {part}"),
+    EventType.DECIDED_STOP: phrase("{who} stops it because of {part}"),
+    EventType.FROZEN: phrase("The audience is frozen: {count}"),
+    EventType.WALKED_START: phrase("Asked: {count}"),
+    EventType.WALKED_END: phrase("Requests that were ended: {count}"),
+    EventType.WALKED_EXTEND: phrase("Requests that are open longer: {count}"),
+    EventType.LEFT_START: phrase("Not everybody could be asked before it closed"),
+    EventType.LEFT_END: phrase("Not every request could be ended before it closed"),
+    EventType.LEFT_EXTEND: phrase("Not every request could be opened longer before it closed"),
+    EventType.EXEMPT: phrase("{who} need not acknowledge"),
+    EventType.EXTENDED: phrase("Everybody has until {when}"),
+    EventType.MEMBER_EXTENDED: phrase("{who} has until {when}"),
+    EventType.AGAIN: phrase("Asked again: {count}"),
+    EventType.JOINED: phrase("Joined: {count}"),
+    EventType.LEFT: phrase("Left: {count}"),
+}
+OUTCOME_TEXTS: Final[Mapping[str, str]] = {
+    EventType.SIGNED: phrase("Everybody has signed"),
+    EventType.DONE: phrase("It is done"),
+    EventType.DECLINED: phrase("It was declined"),
+    EventType.WAIVED: phrase("It was waived"),
+}
+"""Ends without a person."""
+NOTIFICATION_TEXTS: Final[Mapping[str, str]] = {
+    NotificationType.READY: phrase("{who} was asked"),
+    NotificationType.FOLLOW: phrase("{who} was told where to follow it"),
+    NotificationType.REMINDER: phrase("{who} was reminded"),
+    NotificationType.SNOOZE: phrase("{who} was reminded at the time they wished"),
+    NotificationType.FALLBACK: phrase("{who} was told by another way"),
+    NotificationType.WARNING: phrase("{who} was warned that it is due soon"),
+    NotificationType.OVERDUE: phrase("{who} was told that it is overdue"),
+    NotificationType.ESCALATION: phrase("{who} was told that somebody is silent"),
+    NotificationType.ESCALATED: phrase("{who} was told that somebody else was asked to see to it"),
+    NotificationType.QUESTION: phrase("{who} was told of a question"),
+    NotificationType.BLOCKED: phrase("{who} was told that somebody cannot go on"),
+    NotificationType.UNANSWERED: phrase("{who} was told that a question is open"),
+    NotificationType.ANSWER: phrase("{who} was told the answer"),
+    NotificationType.BOUNCED: phrase("{who} was told that an email came back"),
+    NotificationType.MISSING: phrase("{who} was told that somebody is not in the directory"),
+    NotificationType.UNREACHED: phrase("{who} was told that somebody cannot be reached"),
+    NotificationType.NOT_SENT: phrase("{who} was told that the document could not be sent yet"),
+    NotificationType.REASSIGNED: phrase("{who} was told that somebody else is asked"),
+    NotificationType.SETTLED: phrase("{who} was told how it ended"),
+    NotificationType.UNDELIVERED: phrase("{who} was told that somebody could not be told"),
+    NotificationType.NEWS: phrase("{who} was told that somebody is silent"),
+    NotificationType.NOTICE: phrase("{who} got the news"),
+    NotificationType.BEGUN: phrase("{who} was told that something was begun for them"),
+    NotificationType.FINISHED: phrase("{who} was told that something was done for them"),
+    NotificationType.LINK: phrase("{who} was sent their link once more"),
+    NotificationType.MAIL: phrase("{who} got an email from Core Signature"),
+}
+REASON_TEXTS: Final[Mapping[str, str]] = {
+    Reason.SIGNED: phrase("they have signed"),
+    Reason.NOT_THEIR_TURN: phrase("it was not their turn any more"),
+    Reason.QUIET_HOURS: phrase("outside their hours"),
+    Reason.TOO_SOON: phrase("they had heard of it shortly before"),
+    Reason.ABSENT: phrase("they are away"),
+    Reason.PAUSED: phrase("it is paused"),
+    Reason.SNOOZED: phrase("they wished to be reminded later"),
+    Reason.SETTLED: phrase("it had ended"),
+    Reason.SUPERSEDED: phrase("it was planned anew"),
+    Reason.ANSWERED: phrase("the question was answered"),
+    Reason.NO_DEVICE: phrase("they have no device"),
+    Reason.CAUGHT_UP: phrase("a later one said the same"),
+    Reason.QUIET: phrase("they have heard enough for now"),
+    Reason.JOINED: phrase("another notice has said so"),
+    Reason.OPENED: phrase("they had opened it"),
+    Reason.NO_CHANNEL: phrase("there is no other way to them"),
+    Reason.UNDELIVERED: phrase("it did not arrive"),
+    Reason.UNCONFIRMED: phrase("nobody knows whether it arrived"),
+    Reason.UNKNOWN_PERSON: phrase("they are not in the directory"),
+    Reason.DIRECTORY: phrase("the directory gave no answer"),
+    Reason.REFUSED: phrase("the service refused it"),
+    Reason.UNREACHABLE: phrase("the service did not answer"),
+    Reason.UNAUTHORISED: phrase("the service does not let us in"),
+    Reason.PUSH_MISMATCH: phrase("the device belongs to another push service"),
+    Reason.OTHERS_ASLEEP: phrase("it would have woken others"),
+    Reason.WITH_OTHERS: phrase("a mail for others reached them as well"),
+    EscalationReason.MANUAL: phrase("by hand"),
+    EscalationReason.ABSENCE: phrase("they are away"),
+    EscalationReason.ESCALATION: phrase("they are silent"),
+    CLOSED: phrase("the campaign was closed"),
+}
+"""Known reasons."""
+
+
+EVENTS_AT_MOST: Final = 500
+"""Newest ones; `request show --all` has all."""
+
+
+@dataclass(frozen=True)
+class TimelineLine:
+    """`said` are somebody's own words, `notice` a notification, `machine` an automatic step."""
+
+    day: date
+    at: str
+    what: str
+    why: str = ""
+    said: bool = False
+    notice: bool = False
+    machine: bool = False
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Consecutive lines; several automatic ones are `folded`."""
+
+    events: tuple[TimelineLine, ...]
+    folded: bool
+
+
+@dataclass(frozen=True)
+class Day:
+    name: str
+    lines: tuple[Lines, ...]
+
+
+_ENDED_WITH_WORDS: Final = (EventType.DONE, EventType.WAIVED)
+"""Their `why` is a person's note or reason."""
+_OF_NOTICES: Final = (
+    EventType.TOLD,
+    EventType.PUT_OFF,
+    EventType.HELD_BACK,
+    EventType.SUPPRESSED,
+    EventType.NOT_TOLD,
 )
+_OF_SOMEBODY_ELSE: Final = (
+    EventType.HAND_OVER_WISHED,
+    EventType.HANDED_OVER,
+    EventType.NOT_HANDED_OVER,
+    EventType.ESCALATED,
+    EventType.EXEMPTION_WISHED,
+)
+_OF_STAGES: Final = (EventType.STAGE_BEGUN, EventType.STAGE_DONE)
+"""`about` is a stage's name, which may equal a part's id."""
+_OF_THE_MACHINE: Final = (
+    EventType.PUT_OFF,
+    EventType.HELD_BACK,
+    EventType.SUPPRESSED,
+    EventType.TAKEN_OFF,
+    EventType.SUBSCRIBED,
+    EventType.UNSUBSCRIBED,
+    EventType.HAND_OFF_PENDING,
+    EventType.HAND_OFF_DONE,
+    EventType.HAND_OFF_FAILED,
+    EventType.REPLAY_PENDING,
+    EventType.REPLAY_DONE,
+    EventType.REPLAY_FAILED,
+)
+_TOLD_BY_THE_MACHINE: Final = (NotificationType.FOLLOW, NotificationType.SETTLED, NotificationType.NOTICE)
+"""Automatic notices that change nothing."""
+_NEAR_DAYS: Final = {0: phrase("Today"), 1: phrase("Yesterday")}
+_ALWAYS: Final[Mapping[str, str]] = {EventType.HELD_BACK: Reason.QUIET}
+"""The only possible reason."""
+
+
+async def by_day(shown: Shown, reader: Reader, name: FindPerson, now: datetime) -> tuple[Day, ...]:
+    """Newest first, in the reader's zone."""
+    days = groupby(await timeline_lines(shown, reader, name), key=lambda event: event.day)
+    return tuple(Day(_day_name(day, reader, now), tuple(_lines(events))) for day, events in days)
+
+
+def _lines(events: Iterable[TimelineLine]) -> Iterator[Lines]:
+    for machine, some in groupby(events, key=lambda event: event.machine):
+        found = tuple(some)
+        yield Lines(found, folded=machine and len(found) > 1)
+
+
+def _day_name(day: date, reader: Reader, now: datetime) -> str:
+    written, near = reader.date(day), _NEAR_DAYS.get((reader.day(now) - day).days)
+    return f"{reader.language.say(near)} · {written}" if near else written
+
+
+async def timeline_lines(shown: Shown, reader: Reader, name: FindPerson) -> tuple[TimelineLine, ...]:
+    titles = _titles(shown)
+    entries = told_once(shown.timeline)[: -EVENTS_AT_MOST - 1 : -1]
+    return tuple([await _event(entry, titles, reader, name) for entry in entries])
+
+
+def _titles(shown: Shown) -> Mapping[str, str]:
+    """Titles of an onboarding's parts by id."""
+    return {part.id: part.title for part in shown.parts}
+
+
+async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> TimelineLine:
+    say = reader.language.say
+    values, words = await _values(entry, titles, reader, name), _words(entry)
+    return TimelineLine(
+        day=reader.day(entry.at),
+        at=reader.clock(entry.at),
+        what=say(words, **values) if words else " ".join(filter(None, (entry.what, values.get("who")))),
+        why=await _why(entry, reader, name),
+        said=entry.said or entry.happened in _ENDED_WITH_WORDS,
+        notice=entry.happened in _OF_NOTICES,
+        machine=_is_of_the_machine(entry),
+    )
+
+
+def _is_of_the_machine(entry: TimelineEntry) -> bool:
+    told = entry.happened == EventType.TOLD and kind_of(entry.about) in _TOLD_BY_THE_MACHINE
+    return told or entry.happened in _OF_THE_MACHINE
+
+
+async def _why(entry: TimelineEntry, reader: Reader, name: FindPerson) -> str:
+    """Text in brackets: a person's words, else a known reason and who wanted it.
+
+    Answers of services and rules of the planner are for operators.
+    """
+    why, theirs = entry.why or "", entry.said or entry.happened in _ENDED_WITH_WORDS
+    if entry.happened not in EVENT_TEXTS or (theirs and entry.who not in SYSTEMS):
+        return why
+    language = reader.language
+    if entry.happened == EventType.PROBLEM:
+        [words] = problems_of(language, entry.about, None, None)
+    else:
+        reason = REASON_TEXTS.get(_ALWAYS.get(entry.happened, why))
+        words = language.say(reason) if reason else refusal_text(language, why)
+    by = language.say("by {who}", who=await name(entry.by)) if entry.by and entry.by not in SYSTEMS else ""
+    return ", ".join(filter(None, (words, by)))
+
+
+def _words(entry: TimelineEntry) -> str:
+    """Empty for an unknown entry, or one that lacks its person."""
+    if is_outcome(entry):
+        return OUTCOME_TEXTS[entry.happened]
+    words = EVENT_TEXTS.get(entry.happened, "")
+    if entry.happened == EventType.TOLD:
+        words = NOTIFICATION_TEXTS.get(kind_of(entry.about) or "", words)
+    return words if entry.who or "{who}" not in words else ""
+
+
+async def _values(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader, name: FindPerson) -> dict[str, str]:
+    about = entry.about
+    named = about if entry.happened in _OF_STAGES else titles.get(about, about)
+    values = {"part": named, "count": about, "code": about, "when": _on_their_clock(about, reader)}
+    if entry.happened in _OF_SOMEBODY_ELSE:
+        values |= dict.fromkeys(("to", "whom"), await name(about))
+    return values | ({"who": SYSTEMS.get(entry.who) or await name(entry.who)} if entry.who else {})
+
+
+def _on_their_clock(when: str, reader: Reader) -> str:
+    """A day or a UTC instant of the timeline; other text unchanged."""
+    try:
+        if when.endswith(" UTC"):
+            return reader.moment(datetime.strptime(when, "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC))
+        return reader.date(date.fromisoformat(when))
+    except ValueError:
+        return when
+
 
 PARTS_SHOWN_AT_MOST: Final = 100
 """Of one stage; the rest are counted."""

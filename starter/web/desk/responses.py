@@ -24,9 +24,8 @@ from activities.people.file_directory import FileDirectory
 from activities.people.ids import stands_in_full
 from activities.people.language import Language
 from activities.policies.catalogue import Catalogue, UnknownKind
-from starter.boot.context import Context
 from starter.temporal.codec import CodecError
-from starter.temporal.connection import TemporalRefused
+from starter.temporal.connection import Context, TemporalRefused
 from starter.web.allowances import Allowances, Buckets, Rate
 from starter.web.desk.access import ReaderRoles
 from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from activities.files import quick, yaml_lines
+from activities.files import yaml_lines
+from activities.files import yaml_lines as quick
 from activities.files.reading import FileFaults
 from activities.people import directory as people_index
 

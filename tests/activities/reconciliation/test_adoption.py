@@ -25,8 +25,7 @@ from activities.people.file_directory import FileDirectory
 from activities.people.ids import stands_in_full
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption import Adoption
-from activities.reconciliation.pages import GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
-from activities.reconciliation.service import ADOPTED_AT_MOST
+from activities.reconciliation.service import ADOPTED_AT_MOST, GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
 from activities.records.rows import StoragePrefix
 from deploy.sandbox.state.faults import ArmedFault, FaultKind
 from tests.activities.core_signature.conftest import arm, calls

@@ -13,7 +13,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.reconciliation.pages import TOLD_REMEMBERED, Pass, PassLimits, PassMark
+from activities.reconciliation.service import TOLD_REMEMBERED, Pass, PassLimits, PassMark
 from tests.activities.core_signature.requests import mock_config
 from tests.activities.reconciliation.test_reconciliation import MINUTE, PAGE, office
 from workflows.model.subject import Code

@@ -21,8 +21,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.callback_health import CallbackAlarm
-from activities.reconciliation.pages import NAMES_REMEMBERED, Names, PassLimits, PassMark
-from activities.reconciliation.service import ReconciliationService
+from activities.reconciliation.service import NAMES_REMEMBERED, Names, PassLimits, PassMark, ReconciliationService
 from activities.records import store as stored
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running

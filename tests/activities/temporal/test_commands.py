@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.temporal.commands import send_command, try_command
-from starter.boot.context import Context
+from starter.temporal.connection import Context
 from tests.starter.queries.living import MSA, begin, desk_at
 from workflows.kinds import Kind
 from workflows.model.commands import AnyCommand, Cancellation, Done, ReminderNow

@@ -25,9 +25,9 @@ from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
-from starter.cli.doctor import targets as doctor
+from starter.cli.doctor import examination as doctor
+from starter.cli.doctor.examination import Trial, targets_of, try_targets
 from starter.cli.doctor.health import Examination, PartHealth
-from starter.cli.doctor.targets import Trial, targets_of, try_targets
 from starter.config.settings import load
 from starter.nexus.endpoint import ensure_endpoint
 from tests.activities.hand_off.test_started_workflows import Archive

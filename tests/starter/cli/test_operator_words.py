@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from starter.boot.context import Context
 from starter.queries import commands as wishes
+from starter.temporal.connection import Context
 from tests.starter.queries.living import MSA, begin, shown_to_signer
 from tests.starter.terminal import type_
 from tests.workflows.fakes import World, refusal

@@ -8,10 +8,10 @@ import pytest
 from activities.people.directory import UnknownPerson
 from activities.people.file_directory import FileDirectory
 from activities.records.store import device_hash
-from starter.boot.context import Context
 from starter.cli.people import person_show
 from starter.queries import lists as pages
 from starter.queries.filters import Wanted
+from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import MSA, begin, shown_when
 from tests.workflows.fakes import World

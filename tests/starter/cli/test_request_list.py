@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from activities.records.store import Store
-from starter.boot.context import Context
+from starter.temporal.connection import Context
 from tests.servers import own_namespace
 from tests.starter.terminal import complete, type_
 from tests.starter.web.desk.shelf import Shelf, audience

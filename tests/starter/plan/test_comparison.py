@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from activities.records.store import Store
-from starter.boot import context
 from starter.errors import Refusal
 from starter.plan.calendar import ChangeKindOfAction, Difference, compare
+from starter.temporal import connection as context
 from tests.activities.launch.papers import Desk
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, story

@@ -10,8 +10,8 @@ from typing import Final
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.records.store import Store
-from starter.boot.context import Context
 from starter.cli import start_files as requests
+from starter.temporal.connection import Context
 from tests.servers import own_namespace, real_server
 from tests.workflows.stage import TARGETS, a_request
 from workflows import names

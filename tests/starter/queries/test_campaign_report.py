@@ -16,7 +16,6 @@ import pytest
 from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
 from activities.files.reading import FileFaults
 from activities.files.table import Table
-from starter.boot.context import Context
 from starter.cli.arguments import failed_or_person
 from starter.cli.campaign import FORMS as WRITERS
 from starter.cli.campaign import write_table
@@ -25,6 +24,7 @@ from starter.queries import campaign_page as page
 from starter.queries import campaign_report as report
 from starter.queries import campaign_report as sample
 from starter.queries.campaign_report import COLUMNS, CampaignReport, member_of
+from starter.temporal.connection import Context
 from tests.servers import time_skipping
 from tests.starter.queries.test_campaign_curve import some_show
 from tests.workflows.campaign.stage import OWNER, Campaigns, Company, a_file, campaign, staff

@@ -20,12 +20,11 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.temporal import executions as runs
 from activities.temporal.commands import send_command
 from activities.temporal.updates import answered
-from starter.boot.context import Context
 from starter.cli import start_files as requests
 from starter.errors import Refusal
 from starter.queries import commands as wishes
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
-from starter.temporal.connection import TemporalRefused
+from starter.temporal.connection import Context, TemporalRefused
 from tests.starter.queries.living import MSA, begin, shown_to_signer, shown_with
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers

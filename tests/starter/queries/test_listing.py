@@ -13,10 +13,10 @@ import pytest
 import pytest_asyncio
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries import lists as pages
 from starter.queries.filters import Wanted
+from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import desk_at
 from workflows import names

@@ -9,7 +9,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from starter.cli.stats_pictures import long, stages_picture
+from starter.cli.stats import long, stages_picture
 from starter.queries.stats import stats
 from tests.servers import own_part
 from tests.starter.terminal import type_

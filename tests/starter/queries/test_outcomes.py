@@ -9,10 +9,10 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RetryConfig
 
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries import commands as wishes
 from starter.queries.commands import CommandRefused, NotAdmitted
+from starter.temporal.connection import Context
 from tests.starter.queries.living import MSA, begin, shown_to_signer, shown_when
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers

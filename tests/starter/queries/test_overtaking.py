@@ -7,13 +7,13 @@ import pytest
 from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import PollWorkflowTaskQueueRequest
 
-import starter.queries.overtaking as overtaking
+import starter.queries.commands as overtaking
 from activities.http.rate_limit import Urgency
 from activities.temporal import executions as runs
-from starter.boot.context import Context
 from starter.queries import commands as wishes
 from starter.queries.commands import NotConfirmed
 from starter.temporal import pollers
+from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import MSA, begin
 from workflows import names

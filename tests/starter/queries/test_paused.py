@@ -14,7 +14,6 @@ from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest
 from activities.people.language import Language
 from activities.people.reader import Reader
 from deploy.rollout import rehearse
-from starter.boot.context import Context
 from starter.cli import start_files as requests
 from starter.errors import Refusal
 from starter.plan.calendar import compare
@@ -23,6 +22,7 @@ from starter.queries import lists as pages
 from starter.queries.fast_forward import forward
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
+from starter.temporal.connection import Context
 from starter.web.status import status_sentences
 from starter.web.view_reader import ViewReader
 from tests.activities.launch.papers import Desk

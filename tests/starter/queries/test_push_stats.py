@@ -8,10 +8,10 @@ import pytest
 
 from activities.records.notification_pages import mark, opened_at
 from activities.records.store import Store
-from starter.boot.context import Context
-from starter.cli.stats_pictures import push_picture
+from starter.cli.stats import push_picture
 from starter.queries import stats as push_stats
 from starter.queries.stats import Courses, gather_push_stats
+from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import MSA, begin, shown_when
 from tests.workflows.fakes import World

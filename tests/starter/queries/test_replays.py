@@ -8,12 +8,12 @@ import pytest
 
 from activities.hand_off.target_health import KnownTarget, TargetCondition, TargetState, address_of
 from activities.records.rows import StoragePrefix
-from starter.boot.context import Context
 from starter.errors import Refusal
 from starter.queries import commands as wishes
 from starter.queries import targets as replays
 from starter.queries import targets as target_status
 from starter.queries.commands import CommandRefused
+from starter.temporal.connection import Context
 from tests.starter.queries.dying import dead_entry
 from tests.starter.queries.living import MSA, SOON, begin, shown_to_signer, shown_with
 from tests.starter.terminal import type_

@@ -10,7 +10,6 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.records.rows import StoragePrefix
-from starter.boot.context import Context
 from starter.cli import start_files as requests
 from starter.errors import Refusal
 from starter.queries import commands as wishes
@@ -18,6 +17,7 @@ from starter.queries import lists as pages
 from starter.queries import lookup
 from starter.queries.filters import Wanted, followed_up, request_id
 from starter.queries.lists import DEAD_AT_ONCE, RequestLine
+from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import MSA, SOON, begin, desk_in, shown_to_signer, shown_when
 from tests.workflows.fakes import World, refusal

@@ -13,7 +13,6 @@ from activities.launch.launch import IdTaken
 from activities.records.cover_sheet import TaskCover
 from activities.records.rows import StoragePrefix
 from activities.records.user_texts import ERASED
-from starter.boot.context import Context
 from starter.cli import start_files as requests
 from starter.errors import Refusal
 from starter.queries import commands as wishes
@@ -22,6 +21,7 @@ from starter.queries import lookup
 from starter.queries.commands import NotRunning
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
+from starter.temporal.connection import Context
 from tests.activities.launch.papers import Desk
 from tests.activities.launch.test_task_start import TASK, prepared
 from tests.starter.queries.living import SOON, desk_at

@@ -10,14 +10,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.files.reading import FileFaults
 from activities.launch.request_file import PreparedRequest
 from activities.policies.cascade import Resolved
-from starter.boot.context import Context, opened
 from starter.cli import start_files as requests
 from starter.config.settings import load
 from starter.queries import commands as wishes
 from starter.queries import lists as pages
 from starter.queries.fast_forward import forward, span
 from starter.queries.filters import Wanted
-from starter.temporal.connection import TemporalRefused, refusing
+from starter.temporal.connection import Context, TemporalRefused, opened, refusing
 from starter.temporal.search_attributes import ensure_search_attributes
 from tests.starter.terminal import complete, type_
 from tests.workflows.stage import a_request

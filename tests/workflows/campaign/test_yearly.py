@@ -33,12 +33,12 @@ from activities.policies.catalogue import Catalogue
 from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions as runs
-from starter.boot.context import Context
 from starter.cli import campaign as scheduling
 from starter.cli.campaign import Yearly
 from starter.cli.doctor.health import PartHealth, fine
 from starter.cli.doctor.temporal import yearly_campaigns
 from starter.errors import Refusal
+from starter.temporal.connection import Context
 from tests.glances import glances
 from tests.servers import own_part
 from tests.starter.plan.test_campaign import given

@@ -9,8 +9,6 @@ from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen,
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import PartTurn, WaitingFor
-from workflows.onboarding.parts import TRIES_AT_MOST, decide, refuse_decide, to_start
-from workflows.onboarding.parts import begun as part_begun
 from workflows.onboarding.state import (
     ASKED_AT_MOST,
     TURNS_AT_MOST,
@@ -19,6 +17,8 @@ from workflows.onboarding.state import (
     decided_onboarding,
 )
 from workflows.onboarding.view import SHOWN_AT_MOST, details, show
+from workflows.onboarding.workflow import TRIES_AT_MOST, decide, refuse_decide, to_start
+from workflows.onboarding.workflow import begun as part_begun
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 WHO = Participant(person="customer-signer", role=Role.DO)

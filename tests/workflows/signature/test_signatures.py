@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from workflows.model.schedule import Schedule
 from workflows.model.signature import DocumentSeen, ProviderEvent, SignerSeen, SignerState
 from workflows.model.subject import Participant, Role, Status
-from workflows.signature.signers import SignerSlots
-from workflows.signature.state import EVENTS_REMEMBERED, ID_AT_MOST, SignatureState
+from workflows.signature.state import EVENTS_REMEMBERED, ID_AT_MOST, SignatureState, SignerSlots
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SIGNERS = (

@@ -18,7 +18,7 @@ from activities.notifications.links import SigningLinks
 from activities.notifications.sign_in import SignInLink, SignInLinks
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
-from starter.boot.context import Context
+from starter.temporal.connection import Context
 from starter.web.app import make_app
 from starter.web.desk.desk import Desk
 from starter.web.desk.responses import KindCatalogue

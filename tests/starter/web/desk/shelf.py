@@ -11,7 +11,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.campaign.audience import Audience, Audiences, MemberRow
 from activities.records.rows import StoragePrefix
-from starter.boot.context import Context
+from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.web.desk.office import NOW, OWNER
 from workflows import names

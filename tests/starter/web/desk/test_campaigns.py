@@ -14,10 +14,10 @@ import pytest_asyncio
 
 from activities.campaign.audience import MemberRow
 from activities.people.file_directory import FileDirectory
-from starter.boot.context import Context
 from starter.queries import campaign as people
 from starter.queries.campaign import SHOWN_AT_MOST
 from starter.queries.commands import CommandRefused, NotConfirmed
+from starter.temporal.connection import Context
 from starter.web.desk import campaigns
 from starter.web.desk.campaigns import DEPARTMENTS_AT_MOST
 from tests.starter.queries.living import desk_at

@@ -17,9 +17,9 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.people.person import Reachable, SignersFile
 from activities.records.rows import StoragePrefix
-from starter.boot.context import Context
 from starter.queries import lists as pages
 from starter.queries.filters import Wanted
+from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import desk_at
 from tests.starter.queries.test_listing import open_request

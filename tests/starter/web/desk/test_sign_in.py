@@ -11,8 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.notifications.sign_in import SignInLink, ask_of
 from activities.records.store import Store
-from starter.boot.context import Context
-from starter.temporal.connection import TemporalRefused
+from starter.temporal.connection import Context, TemporalRefused
 from starter.web.bodies import LONGEST
 from starter.web.desk.sessions import (
     LONGEST_SESSION,

@@ -10,7 +10,7 @@ import pytest
 from activities.people.language import LANGUAGES, Language
 from activities.people.reader import Reader
 from starter.queries.lookup import OUTCOMES as TOLD_ONCE
-from starter.web.desk.timeline import (
+from starter.web.desk.follow_up_text import (
     EVENT_TEXTS,
     NOTIFICATION_TEXTS,
     OUTCOME_TEXTS,

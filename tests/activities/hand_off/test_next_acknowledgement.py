@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from activities.campaign.next_acknowledgement import op_of
 from activities.campaign.population import PERSON_AT_MOST
+from activities.hand_off.next_acknowledgement import op_of
 from activities.launch import launch as path
 from tests.faults.town import eventually
 from tests.servers import own_part
