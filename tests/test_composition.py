@@ -79,7 +79,7 @@ class Composed:
     def happens(self, ago: timedelta, external_id: str | None = "msa", **more: Any) -> None:
         """Something happened at Core Signature of which nobody was called."""
         about = {"document": AT_CORE_SIGNATURE, "external_id": external_id, "event_type": "signer_viewed"}
-        self.sandbox.world.memory.events.save(CoreEvent(**{"timestamp": (NOW - ago).timestamp(), **about, **more}))
+        self.sandbox.state.memory.events.save(CoreEvent(**{"timestamp": (NOW - ago).timestamp(), **about, **more}))
 
     def told(self) -> list[str]:
         """The headings of what whoever is on call got."""
@@ -110,7 +110,7 @@ async def composed(folder: Path, server: str, **settings: str | None) -> AsyncIt
 
 
 def _of_sandbox(sandbox: RunningSandbox) -> dict[str, str]:
-    known = sandbox.world.settings
+    known = sandbox.state.settings
     return {
         "COUNTERSIGN_SIGNATURE_URL": sandbox.url,
         "COUNTERSIGN_SIGNATURE_TOKEN_URL": f"{sandbox.url}/otdstenant/{known.tenant}/oauth2/token",
@@ -174,7 +174,7 @@ async def test_documents_that_were_sent_by_hand_are_adopted_where_a_setting_says
         made = await it.signature.create_document(body)
         signers = [{"email": "customer@example.com", "order": 1}]
         asked = {"document": it.signature.document_url(made.uuid), "signers": signers}
-        await it.signature.create_request({**asked, "from_email": it.sandbox.world.settings.sender_email})
+        await it.signature.create_request({**asked, "from_email": it.sandbox.state.settings.sender_email})
         it.happens(timedelta(minutes=30), external_id=None, document=made.uuid)
         swept = await it.sweeps()
         adopted = adopted_id(made.uuid) or ""

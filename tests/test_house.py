@@ -48,9 +48,15 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("__main__", "examples"),
     ),
     "deploy": (("local", "rollout", "sandbox"), ("demo",)),
+    "deploy/sandbox": (("state",), ("http",), ("core_signature", "push"), ("control",), ("server",), ("__main__",)),
 }
-"""The folders and loose files of each top-level folder, lowest layer first. A layer imports lower layers only."""
-LOOSE = {"activities": {"errors"}, "starter": {"errors", "__main__"}}
+"""The folders and loose files of each folder, lowest layer first. A layer imports lower layers only."""
+LOOSE = {
+    "activities": {"errors"},
+    "starter": {"errors", "__main__"},
+    "deploy": {"rollout"},
+    "deploy/sandbox": {"server", "__main__"},
+}
 """The only files that lie loose in these folders."""
 
 
@@ -74,9 +80,10 @@ def imports(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield from ((node.lineno, f"{node.module}.{alias.name}") for alias in node.names)
 
 
-def unit_of(module: str) -> str:
-    """The folder or loose file directly below the top-level folder: `http` of `activities.http.client`."""
-    return module.split(".")[1] if "." in module else ""
+def unit_of(folder: str, module: str) -> str:
+    """What lies directly below the folder: `http` of `activities.http.client`; empty outside the folder."""
+    below = module.removeprefix(folder.replace("/", ".") + ".")
+    return "" if below == module else below.partition(".")[0]
 
 
 def layer_of(folder: str, unit: str) -> int:
@@ -86,10 +93,10 @@ def layer_of(folder: str, unit: str) -> int:
 
 def arrows_up(folder: str, module: str, tree: ast.AST) -> Iterator[str]:
     """Each import of a unit that does not lie below the module's own, in words."""
-    own = unit_of(module)
+    own = unit_of(folder, module)
     for line, name in imports(tree):
-        other = unit_of(name)
-        if name.split(".")[0] != folder or other in ("", own):
+        other = unit_of(folder, name)
+        if other in ("", own):
             continue
         if layer_of(folder, other) >= layer_of(folder, own):
             yield (
@@ -155,7 +162,7 @@ def test_imports_point_to_lower_layers(folder: str) -> None:
         arrow
         for file in files(folder)
         for arrow in arrows_up(folder, module_of(file), ast.parse(file.read_text()))
-        if unit_of(module_of(file))
+        if unit_of(folder, module_of(file))
     ]
     assert wrong == []
 

@@ -1,4 +1,4 @@
-"""A stand-in for Core Signature, push service and hand-off targets, over real HTTP. It imports nothing of the
-application, has its own append-only ledger (`ledger.py`), refuses what the vendors refuse, and breaks on request
-(`faults.py`).
+"""A stand-in for Core Signature, push services and hand-off targets, over real HTTP. It imports nothing of the
+application, has its own append-only ledger (`state/ledger.py`), refuses what the vendors refuse, and breaks on request
+(`state/faults.py`).
 """

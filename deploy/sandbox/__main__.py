@@ -17,8 +17,8 @@ def main() -> int:
     try:
         settings = SandboxSettings.from_environment(**({"data": options.data} if options.data else {}))
         asyncio.run(_serve(settings, options))
-    except (ValueError, OSError) as trouble:
-        print(f"sandbox: {trouble}", file=sys.stderr)  # noqa: T201
+    except (ValueError, OSError) as problem:
+        print(f"sandbox: {problem}", file=sys.stderr)  # noqa: T201
         return 1
     return 0
 

@@ -95,8 +95,8 @@ OF_A_TOKEN_END_POINT: Final[Mapping[str, Ending]] = {
 
 def arm_always(sandbox: RunningSandbox, fault: str, path: str) -> None:
     """Have every request below `path` hit by `fault` of `FAULTS` from now on, and by no other."""
-    sandbox.world.faults.clear()
-    sandbox.world.faults.arm(ArmedFault.model_validate({**FAULTS[fault], "path": path, "times": None}))
+    sandbox.state.faults.clear()
+    sandbox.state.faults.arm(ArmedFault.model_validate({**FAULTS[fault], "path": path, "times": None}))
 
 
 def calls_of(client: type) -> set[str]:

@@ -152,7 +152,7 @@ async def test_what_was_written_is_not_lost_while_nobody_answers(stage: Stage, n
 async def test_from_a_screen_of_trouble_one_tap_tries_again(stage: Stage) -> None:
     await STAGES[ScreenName.NO_ANSWER](stage)
     await expect(stage.phone.screen(ScreenName.NO_ANSWER)).to_be_visible()
-    stage.pages.sandbox.world.faults.clear()
+    stage.pages.sandbox.state.faults.clear()
     await stage.phone.page.get_by_role("link", name="Try again").tap()
     await expect(stage.phone.screen(ScreenName.SIGN)).to_be_visible()
 

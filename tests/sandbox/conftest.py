@@ -24,9 +24,9 @@ class Hands:
     def __init__(self, sandbox: RunningSandbox, http: httpx.AsyncClient) -> None:
         self.sandbox = sandbox
         self.http = http
-        settings = sandbox.world.settings
-        self._signature = {"authorization": f"Bearer {sandbox.world.signature_tokens.issue()}"}
-        self._push = {"authorization": f"Bearer {sandbox.world.push_tokens.issue()}"}
+        settings = sandbox.state.settings
+        self._signature = {"authorization": f"Bearer {sandbox.core_signature.tokens.issue()}"}
+        self._push = {"authorization": f"Bearer {sandbox.push.tokens.issue()}"}
         self._send = f"/v1/projects/{settings.push_project}/messages:send"
 
     async def api(self, method: str, path: str, **options: Any) -> httpx.Response:

@@ -1,8 +1,6 @@
 """Pages for people: inbox, signing page, index, fault switches."""
 
 from dataclasses import dataclass
-from enum import StrEnum
-from importlib.resources import files
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
@@ -13,24 +11,24 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from deploy.sandbox.core_signature.service import Case, is_turn
+from deploy.sandbox.core_signature.service import CoreSignature
+from deploy.sandbox.http.errors import HttpRefusal
 from deploy.sandbox.push.phones import PhoneNetwork
 from deploy.sandbox.state.faults import ArmedFault
-from deploy.sandbox.state.ledger import EntryType
 from deploy.sandbox.state.records import (
     UNFINISHED,
     WAITING_FOR_SIGNERS,
     CoreDocument,
-    CoreRefusal,
     CoreRequest,
     CoreSigner,
     CoreStatus,
     Push,
+    SigningCase,
     iso,
 )
-from deploy.sandbox.world import World
+from deploy.sandbox.state.state import SandboxState
 
-HERE = Path(str(files("deploy.sandbox.control")))
+HERE = Path(__file__).parent
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # A page's address is a permission, so caches must not keep the page.
 HEADERS = {"cache-control": "no-store"}
@@ -69,8 +67,8 @@ class PhoneScreen:
 
 
 class InboxPages:
-    def __init__(self, world: World, phones: PhoneNetwork) -> None:
-        self._world = world
+    def __init__(self, state: SandboxState, phones: PhoneNetwork) -> None:
+        self._state = state
         self._phones = phones
 
     def routes(self) -> list[Route]:
@@ -85,9 +83,9 @@ class InboxPages:
 
     def _render(self, template: str, request: Request) -> Response:
         person = request.path_params["person"]
-        mails = list(reversed(self._world.memory.mails.where(person.lower())))
+        mails = list(reversed(self._state.memory.mails.where(person.lower())))
         screens = [PhoneScreen(_device(token), notices) for token, notices in self._phones.screens(person).items()]
-        now = self._world.settings.clock()
+        now = self._state.clock()
         return render(template, person=person, screens=screens, mails=mails, now=now)
 
 
@@ -96,7 +94,7 @@ def _device(token: str) -> str:
     return f"Phone {number}" if tilde else "App"
 
 
-def roll(request: CoreRequest, document: CoreDocument) -> list[dict[str, str]]:
+def signer_rows(request: CoreRequest, document: CoreDocument) -> list[dict[str, str]]:
     """`uuid, name, state` of everyone who acts or gets a copy; not of a sender who only sends."""
     listed = [signer for signer in request.signers if _is_listed(signer)]
     return [{"uuid": s.uuid, "name": s.full_name or s.email, "state": _state(s, request, document)} for s in listed]
@@ -115,7 +113,7 @@ def _state(signer: CoreSigner, request: CoreRequest, document: CoreDocument) -> 
         return "gets a copy"
     if document.status not in UNFINISHED:
         return "not asked any more"
-    return "to act now" if is_turn(signer, request) else "later"
+    return "to act now" if request.is_turn(signer) else "later"
 
 
 STATUS_WORDS = {
@@ -134,15 +132,15 @@ MOST_SHOWN = 50
 
 
 class IndexPage:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, state: SandboxState) -> None:
+        self._state = state
 
     def routes(self) -> list[Route]:
         return [Route("/", self.page)]
 
     async def page(self, request: Request) -> Response:
         """Newest first, `MOST_SHOWN` on a `page`."""
-        memory = self._world.memory
+        memory = self._state.memory
         persons = sorted({str(person) for person in [*memory.pushes.values(), *memory.mails.values()]})
         number = _number(request.query_params.get("page", ""))
         newest = list(reversed(list(memory.documents)))
@@ -154,8 +152,8 @@ class IndexPage:
         )
 
     def _row(self, document: CoreDocument) -> dict[str, object]:
-        request = self._world.memory.request_of(document)
-        signers = roll(request, document) if request else []
+        request = self._state.memory.request_of(document)
+        signers = signer_rows(request, document) if request else []
         words = STATUS_WORDS[document.status]
         return {"name": document.name, "id": document.external_id, "status": words, "signers": signers}
 
@@ -164,7 +162,7 @@ def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and 0 < len(text) < 7 and int(text) else 1
 
 
-SWITCHES: dict[str, dict[str, object]] = {
+COMMON_FAULTS: dict[str, dict[str, object]] = {
     "Core Signature is down": {"path": "/api/v1/*", "fault": "503"},
     "Core Signature is slow, three seconds an answer": {"path": "/api/v1/*", "fault": "slow", "delay": 3},
     "Core Signature refuses our credentials": {"path": "/api/v1/*", "fault": "401"},
@@ -179,9 +177,9 @@ SWITCHES: dict[str, dict[str, object]] = {
 HOW_OFTEN = {"once": 1, "ten times": 10, "until it is mended": None}
 
 
-class SwitchPage:
-    def __init__(self, world: World) -> None:
-        self._world = world
+class FaultsPage:
+    def __init__(self, state: SandboxState) -> None:
+        self._state = state
 
     def routes(self) -> list[Route]:
         return [Route("/faults", self.page, methods=["GET", "POST"])]
@@ -191,110 +189,79 @@ class SwitchPage:
         if request.method == "POST":
             form = await request.form()
             if form.get("mend"):
-                self._world.faults.clear()
+                self._state.faults.clear()
             else:
                 self._arm(str(form.get("fault", "")), str(form.get("times", "")))
             return RedirectResponse("/faults", 303)
-        armed = [fault.shown() for fault in self._world.faults.armed()]
-        return render("faults.html", switches=SWITCHES, often=HOW_OFTEN, armed=armed)
+        armed = [fault.summary() for fault in self._state.faults.armed()]
+        return render("faults.html", switches=COMMON_FAULTS, often=HOW_OFTEN, armed=armed)
 
     def _arm(self, name: str, times: str) -> None:
-        if name not in SWITCHES or times not in HOW_OFTEN:
+        if name not in COMMON_FAULTS or times not in HOW_OFTEN:
             return
         try:
-            fault = ArmedFault.model_validate({**SWITCHES[name], "times": HOW_OFTEN[times]})
+            fault = ArmedFault.model_validate({**COMMON_FAULTS[name], "times": HOW_OFTEN[times]})
         except ValidationError:
             return
-        self._world.faults.arm(fault)
-        self._world.ledger.write(EntryType.FAULT_ARMED, **fault.model_dump(mode="json", exclude_defaults=True))
-
-
-class SignerStanding(StrEnum):
-    READY = "ready"
-    WAITING = "waiting"
-    PREPARING = "preparing"
-    SIGNED = "signed"
-    DECLINED = "declined"
-    COPY = "copy"
-    REPLACED = "replaced"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-    DECLINED_BY_OTHER = "declined_by_other"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
+        self._state.arm(fault)
 
 
 @dataclass(frozen=True)
 class PageText:
-    """A heading, a sentence, and their style (`calm`, `good`, `stop`)."""
+    """A heading, a sentence, their style (`calm`, `good`, `stop`), and the HTTP status of the page."""
 
     heading: str
     text: str
     mood: str = "calm"
+    http_status: int = 200
 
 
-WORDS = {
-    SignerStanding.READY: PageText("", ""),
-    SignerStanding.WAITING: PageText(
-        "It is not your turn yet", "Somebody signs before you. You will be told when it is up to you."
-    ),
-    SignerStanding.PREPARING: PageText(
-        "Almost there", "The document is still being prepared. Please look again in a moment."
-    ),
-    SignerStanding.SIGNED: PageText("You have signed", "Thank you. There is nothing left for you to do.", "good"),
-    SignerStanding.DECLINED: PageText("You have declined", "The sender has been told, with your reason.", "stop"),
-    SignerStanding.COPY: PageText("Nothing to sign", "You receive a copy of this document for your information."),
-    SignerStanding.REPLACED: PageText(
-        "This link is no longer valid",
-        "Somebody else was asked to sign in your place. You need not do anything.",
-        "stop",
-    ),
-    SignerStanding.CANCELLED: PageText("The request was cancelled", "The sender has withdrawn this document.", "stop"),
-    SignerStanding.EXPIRED: PageText("The request has expired", "The time to sign this document is over.", "stop"),
-    SignerStanding.DECLINED_BY_OTHER: PageText(
-        "Another signer declined", "This document cannot be signed any more.", "stop"
-    ),
-    SignerStanding.FAILED: PageText("This document cannot be signed", "It could not be converted or sent.", "stop"),
-    SignerStanding.UNKNOWN: PageText(
-        "This link is no longer valid", "There is no document to sign under this address.", "stop"
-    ),
-}
+READY = PageText("", "")
+WAITING = PageText("It is not your turn yet", "Somebody signs before you. You will be told when it is up to you.")
+PREPARING = PageText("Almost there", "The document is still being prepared. Please look again in a moment.")
+SIGNED = PageText("You have signed", "Thank you. There is nothing left for you to do.", "good")
 APPROVED = PageText("You have approved", "Thank you. There is nothing left for you to do.", "good")
+DECLINED = PageText("You have declined", "The sender has been told, with your reason.", "stop")
+COPY = PageText("Nothing to sign", "You receive a copy of this document for your information.")
+UNKNOWN = PageText(
+    "This link is no longer valid", "There is no document to sign under this address.", "stop", http_status=404
+)
+REPLACED = PageText(
+    "This link is no longer valid",
+    "Somebody else was asked to sign in your place. You need not do anything.",
+    "stop",
+    http_status=410,
+)
+FAILED = PageText("This document cannot be signed", "It could not be converted or sent.", "stop")
 ENDED = {
-    CoreStatus.CANCELLED: SignerStanding.CANCELLED,
-    CoreStatus.EXPIRED: SignerStanding.EXPIRED,
-    CoreStatus.DECLINED: SignerStanding.DECLINED_BY_OTHER,
-    CoreStatus.CONVERT_ERROR: SignerStanding.FAILED,
-    CoreStatus.SENDING_ERROR: SignerStanding.FAILED,
+    CoreStatus.CANCELLED: PageText("The request was cancelled", "The sender has withdrawn this document.", "stop"),
+    CoreStatus.EXPIRED: PageText("The request has expired", "The time to sign this document is over.", "stop"),
+    CoreStatus.DECLINED: PageText("Another signer declined", "This document cannot be signed any more.", "stop"),
+    CoreStatus.CONVERT_ERROR: FAILED,
+    CoreStatus.SENDING_ERROR: FAILED,
 }
-HTTP_STATUS = {SignerStanding.UNKNOWN: 404, SignerStanding.REPLACED: 410}
 
 
-def standing(case: Case | None) -> SignerStanding:
+def page_text(case: SigningCase | None) -> PageText:
     """`UNKNOWN` without a case."""
     if case is None:
-        return SignerStanding.UNKNOWN
+        return UNKNOWN
     signer, request, document = case
     if signer.forwarded_on is not None:
-        return SignerStanding.REPLACED
+        return REPLACED
     if signer.signed_on is not None:
-        return SignerStanding.SIGNED
+        return APPROVED if signer.approve_only else SIGNED
     if signer.declined_on is not None:
-        return SignerStanding.DECLINED
-    return ENDED.get(document.status) or _while_open(signer, request, document)
+        return DECLINED
+    return ENDED.get(document.status) or _open_text(signer, request, document)
 
 
-def words(case: Case | None) -> PageText:
-    now = standing(case)
-    return APPROVED if case and now is SignerStanding.SIGNED and case[0].approve_only else WORDS[now]
-
-
-def _while_open(signer: CoreSigner, request: CoreRequest, document: CoreDocument) -> SignerStanding:
+def _open_text(signer: CoreSigner, request: CoreRequest, document: CoreDocument) -> PageText:
     if not signer.needs_to_sign:
-        return SignerStanding.COPY
+        return COPY
     if document.status not in WAITING_FOR_SIGNERS:
-        return SignerStanding.PREPARING
-    return SignerStanding.READY if is_turn(signer, request) else SignerStanding.WAITING
+        return PREPARING
+    return READY if request.is_turn(signer) else WAITING
 
 
 REASON_MISSING = "Please say why you decline: the sender gets to read it."
@@ -304,44 +271,44 @@ LONGEST_REASON = 1_000
 class SigningPages:
     """The signer's uuid is the permission, as in the vendor's links."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, core: CoreSignature) -> None:
+        self._core = core
 
     def routes(self) -> list[Route]:
         return [Route("/sign/{uuid}", self.page, methods=["GET", "POST"])]
 
     async def page(self, request: Request) -> Response:
         """GET shows the state and counts as viewed; POST `deed=sign|decline` acts and redirects to GET."""
-        case = self._world.memory.signer(request.path_params["uuid"])
+        case = self._core.state.memory.signer(request.path_params["uuid"])
         if request.method == "POST" and case is not None:
             return self._act(case, await request.form(), request)
         if case is not None and request.method == "GET":
-            self._world.signing.view(case, by_mail=request.query_params.get("from") == "mail")
+            self._core.view(case, by_mail=request.query_params.get("from") == "mail")
         return self._show(case)
 
-    def _act(self, case: Case, form: FormData, request: Request) -> Response:
+    def _act(self, case: SigningCase, form: FormData, request: Request) -> Response:
         reason = str(form.get("reason", "")).strip()[:LONGEST_REASON]
         try:
             match form.get("deed"):
                 case "sign":
-                    self._world.signing.sign(case)
+                    self._core.sign(case)
                 case "decline" if reason:
-                    self._world.signing.decline(case, reason)
+                    self._core.decline(case, reason)
                 case "decline":
-                    return self._show(case, trouble=REASON_MISSING, status=422)
-        except CoreRefusal:
+                    return self._show(case, problem=REASON_MISSING, status=422)
+        except HttpRefusal:
             # Another action was faster; the page shows the present state.
             pass
         return RedirectResponse(request.url.path, 303)
 
-    def _show(self, case: Case | None, *, trouble: str | None = None, status: int | None = None) -> Response:
-        now = standing(case)
-        values = {"words": words(case), "ready": now is SignerStanding.READY, "trouble": trouble}
-        if case is not None and now is not SignerStanding.REPLACED:
+    def _show(self, case: SigningCase | None, *, problem: str | None = None, status: int | None = None) -> Response:
+        outcome = page_text(case)
+        values = {"outcome": outcome, "ready": outcome is READY, "problem": problem}
+        if case is not None and outcome is not REPLACED:
             values |= self._details(case)
-        return render("sign.html", status or HTTP_STATUS.get(now, 200), **values)
+        return render("sign.html", status or outcome.http_status, **values)
 
-    def _details(self, case: Case) -> dict[str, object]:
+    def _details(self, case: SigningCase) -> dict[str, object]:
         signer, request, document = case
         back = request.redirect_url_declined if signer.declined_on else request.redirect_url
         own = signer.redirect_url_declined if signer.declined_on else signer.redirect_url
@@ -352,23 +319,23 @@ class SigningPages:
             "request": request,
             "sender": request.from_email_name or request.from_email,
             "verb": "Approve" if signer.approve_only else "Sign",
-            "others": roll(request, document),
+            "others": signer_rows(request, document),
             "file": self._file(document),
             "back": (own or back) if acted else None,
         }
 
     def _file(self, document: CoreDocument) -> dict[str, object]:
         sha256 = document.final or document.source
-        size = len(self._world.memory.contents.read(sha256) or b"")
+        size = len(self._core.state.memory.contents.read(sha256) or b"")
         name = "Signed document" if document.status is CoreStatus.SIGNED else "Document"
-        return {"path": self._world.links.issue(sha256, "document.pdf"), "name": name, "kilobytes": -(-size // 1024)}
+        return {"path": self._core.links.issue(sha256, "document.pdf"), "name": name, "kilobytes": -(-size // 1024)}
 
 
-def page_routes(world: World, phones: PhoneNetwork) -> list[BaseRoute]:
+def page_routes(core: CoreSignature, phones: PhoneNetwork) -> list[BaseRoute]:
     return [
-        *InboxPages(world, phones).routes(),
-        *SigningPages(world).routes(),
-        *IndexPage(world).routes(),
-        *SwitchPage(world).routes(),
+        *InboxPages(core.state, phones).routes(),
+        *SigningPages(core).routes(),
+        *IndexPage(core.state).routes(),
+        *FaultsPage(core.state).routes(),
         Mount("/assets", StaticFiles(directory=HERE / "assets")),
     ]

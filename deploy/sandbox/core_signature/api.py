@@ -11,24 +11,24 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from deploy.sandbox.core_signature.pdf import is_pdf
-from deploy.sandbox.core_signature.service import NewDocument
+from deploy.sandbox.core_signature.service import CoreSignature, NewDocument
 from deploy.sandbox.core_signature.views import Views
-from deploy.sandbox.http.oauth import BearerGuard, TokenEndpoint, unknown_tenant
+from deploy.sandbox.http.errors import HttpRefusal, apigee_error
+from deploy.sandbox.http.oauth import Tokens, bearer
 from deploy.sandbox.state.ledger import EntryType
 from deploy.sandbox.state.memory import Memory
 from deploy.sandbox.state.records import (
     UNFINISHED,
     CoreDocument,
     CoreEvent,
-    CoreRefusal,
     CoreRequest,
     CoreSigner,
     Webhook,
 )
 from deploy.sandbox.state.settings import SandboxSettings
-from deploy.sandbox.world import World
 
 EMAIL = re.compile(r"[^@\s<>()\[\],;:\"]+@[^@\s<>()\[\],;:\"]+\.[^@\s<>()\[\],;:\".]+")
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -43,7 +43,7 @@ class Fields:
         self.errors: dict[str, Any] = {}
         if not isinstance(body, dict):
             kind = type(body).__name__
-            raise CoreRefusal(400, {"non_field_errors": [f"Invalid data. Expected a dictionary, but got {kind}."]})
+            raise HttpRefusal(400, {"non_field_errors": [f"Invalid data. Expected a dictionary, but got {kind}."]})
         self._body: dict[str, Any] = body
 
     def given(self, name: str) -> bool:
@@ -57,9 +57,9 @@ class Fields:
         self.errors.setdefault(name, []).append(message)
 
     def check(self) -> None:
-        """Raise `CoreRefusal` with all errors."""
+        """Raise `HttpRefusal` with all errors."""
         if self.errors:
-            raise CoreRefusal(400, self.errors)
+            raise HttpRefusal(400, self.errors)
 
     def text(self, name: str, *, required: bool = False, longest: int = LONGEST_TEXT) -> str | None:
         value = self._body.get(name)
@@ -134,14 +134,14 @@ def is_url(text: str) -> bool:
 
 
 async def read_fields(request: Request) -> Fields:
-    """`CoreRefusal` for another media type or other JSON."""
+    """`HttpRefusal` for another media type or other JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip()
     if kind != "application/json":
-        raise CoreRefusal.because(415, f'Unsupported media type "{kind}" in request.')
+        raise HttpRefusal.because(415, f'Unsupported media type "{kind}" in request.')
     try:
         body: Any = await request.json()
     except (ValueError, RecursionError):
-        raise CoreRefusal.because(400, "JSON parse error - the body is not valid JSON.") from None
+        raise HttpRefusal.because(400, "JSON parse error - the body is not valid JSON.") from None
     return Fields(body)
 
 
@@ -168,7 +168,7 @@ def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
 
 
 def read_request(fields: Fields, settings: SandboxSettings, document: str) -> CoreRequest:
-    """The sender comes first; raises `CoreRefusal`."""
+    """The sender comes first; raises `HttpRefusal`."""
     who = fields.choice("who", ("m", "mo", "o"), "o")
     sender = CoreSigner(
         email=fields.email("from_email") or settings.sender_email, needs_to_sign=who != "o", is_sender=True
@@ -201,11 +201,11 @@ def find_document(fields: Fields, memory: Memory) -> CoreDocument:
     match = DOCUMENT_PATH.fullmatch(urlsplit(reference or "").path)
     document = memory.documents.get(match[1]) if match else None
     if document is None:
-        raise CoreRefusal(400, {"document": [NO_LINK]})
+        raise HttpRefusal(400, {"document": [NO_LINK]})
     if document.request is not None:
-        raise CoreRefusal(400, {"document": ["A signature request already exists for this document."]})
+        raise HttpRefusal(400, {"document": ["A signature request already exists for this document."]})
     if document.status not in UNFINISHED:
-        raise CoreRefusal(400, {"document": [f"The document cannot be sent (status {document.status.value})."]})
+        raise HttpRefusal(400, {"document": [f"The document cannot be sent (status {document.status.value})."]})
     return document
 
 
@@ -295,7 +295,7 @@ def page(request: Request, views: Views, found: Sequence[T], show: Callable[[T],
     number = _number(request, "page", 1)
     last = max(1, -(-len(found) // limit))
     if number > last:
-        raise CoreRefusal.because(404, "Invalid page.")
+        raise HttpRefusal.because(404, "Invalid page.")
 
     def link(target: int) -> str | None:
         query = urlencode([*((k, v) for k, v in request.query_params.multi_items() if k != "page"), ("page", target)])
@@ -314,13 +314,14 @@ def _number(request: Request, name: str, default: int) -> int:
     if not text:
         return default
     if not text.isdecimal() or len(text) > LONGEST_NUMBER or int(text) < 1:
-        raise CoreRefusal.because(404, "Invalid page.")
+        raise HttpRefusal.because(404, "Invalid page.")
     return int(text)
 
 
 class DocumentsApi:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, core: CoreSignature) -> None:
+        self._core = core
+        self._state = core.state
 
     def routes(self) -> list[Route]:
         return [
@@ -332,28 +333,28 @@ class DocumentsApi:
         """POST, or GET newest first, filtered by `external_id` and `status`."""
         if request.method == "POST":
             return await self._create(request)
-        return JSONResponse(page(request, self._world.views, self._found(request), self._world.views.document))
+        return JSONResponse(page(request, self._core.views, self._found(request), self._core.views.document))
 
     async def item(self, request: Request) -> Response:
-        document = self._world.memory.documents.get(request.path_params["uuid"])
+        document = self._state.memory.documents.get(request.path_params["uuid"])
         if document is None:
-            raise CoreRefusal.missing()
+            raise HttpRefusal.missing()
         if request.method == "DELETE":
-            self._world.lifecycle.delete(document)
+            self._core.delete(document)
             return Response(status_code=204)
-        return JSONResponse(self._world.views.document(document))
+        return JSONResponse(self._core.views.document(document))
 
     async def _create(self, request: Request) -> Response:
         fields = await read_fields(request)
-        new = read_document(fields, self._world.settings.max_upload_mb)
+        new = read_document(fields, self._state.settings.max_upload_mb)
         fields.check()
-        return JSONResponse(self._world.views.document(self._world.lifecycle.create(new)), 201)
+        return JSONResponse(self._core.views.document(self._core.create_document(new)), 201)
 
     def _found(self, request: Request) -> list[CoreDocument]:
-        query = filters(request, self._world.settings)
+        query = filters(request, self._state.settings)
         wanted, status = query.get("external_id"), query.get("status")
-        documents = self._world.memory.documents
-        shown_until = self._world.settings.clock() - self._world.settings.list_lag
+        documents = self._state.memory.documents
+        shown_until = self._state.settings.clock() - self._state.settings.list_lag
         found = documents.where(wanted) if wanted else list(documents)
         return [d for d in reversed(found) if d.created <= shown_until and status in {None, "", d.status.value}]
 
@@ -361,8 +362,9 @@ class DocumentsApi:
 class Downloads:
     """By temporary links; a bearer is refused."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, core: CoreSignature) -> None:
+        self._core = core
+        self._state = core.state
 
     def routes(self) -> list[Route]:
         return [Route("/dl/{token}/{file_name}", self.item)]
@@ -371,13 +373,13 @@ class Downloads:
         """403 if the link is not genuine or has expired."""
         if "authorization" in request.headers:
             what = "a bearer was sent to a pre-signed address"
-            self._world.ledger.write(EntryType.VIOLATION, what=what, path="/dl/")
+            self._state.ledger.write(EntryType.VIOLATION, what=what, path="/dl/")
             return JSONResponse({"detail": "Only one way to authenticate is allowed."}, 400)
-        sha256 = self._world.links.content(request.path_params["token"])
-        content = self._world.memory.contents.read(sha256) if sha256 else None
+        sha256 = self._core.links.content(request.path_params["token"])
+        content = self._state.memory.contents.read(sha256) if sha256 else None
         if content is None:
             return JSONResponse({"detail": "The link has expired."}, 403)
-        self._world.ledger.write(EntryType.DOWNLOAD, sha256=sha256)
+        self._state.ledger.write(EntryType.DOWNLOAD, sha256=sha256)
         kind = "application/pdf" if is_pdf(content) else "application/octet-stream"
         return Response(content, media_type=kind, headers={"cache-control": "private, no-store"})
 
@@ -391,30 +393,31 @@ FILTERS = {
 
 
 class EventsApi:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, core: CoreSignature) -> None:
+        self._core = core
+        self._state = core.state
 
     def routes(self) -> list[Route]:
         return [Route("/events/", self.collection), Route("/events/{uuid}/", self.item)]
 
     async def collection(self, request: Request) -> Response:
         """Newest first, filtered by `FILTERS` and `delivered`; new ones after the list lag."""
-        return JSONResponse(page(request, self._world.views, self._found(request), self._world.views.event))
+        return JSONResponse(page(request, self._core.views, self._found(request), self._core.views.event))
 
     async def item(self, request: Request) -> Response:
-        event = self._world.memory.events.get(request.path_params["uuid"])
+        event = self._state.memory.events.get(request.path_params["uuid"])
         if event is None:
-            raise CoreRefusal.missing()
-        return JSONResponse(self._world.views.event(event))
+            raise HttpRefusal.missing()
+        return JSONResponse(self._core.views.event(event))
 
     def _found(self, request: Request) -> list[CoreEvent]:
-        query = filters(request, self._world.settings)
+        query = filters(request, self._state.settings)
         wanted = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
         if query.get("delivered"):
             wanted["delivered"] = query["delivered"].lower()
-        events = self._world.memory.events
+        events = self._state.memory.events
         pool = events.where(wanted["document"]) if "document" in wanted else list(events)
-        shown_until = self._world.settings.clock() - self._world.settings.list_lag
+        shown_until = self._state.settings.clock() - self._state.settings.list_lag
         listed = [event for event in reversed(pool) if event.timestamp <= shown_until]
         return [event for event in listed if all(_text(event, name) == wanted[name] for name in wanted)]
 
@@ -425,12 +428,13 @@ def _text(event: CoreEvent, field: str) -> str:
 
 
 class RequestsApi:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, core: CoreSignature) -> None:
+        self._core = core
+        self._state = core.state
 
     def routes(self) -> list[Route]:
         """Relative to `/api/v1`; action names follow the settings."""
-        name = self._world.settings.action_names
+        name = self._state.settings.action_names
         item = "/signature-requests/{uuid}"
         return [
             Route("/signature-requests/", self.collection, methods=["GET", "POST"]),
@@ -445,36 +449,36 @@ class RequestsApi:
         """POST for an existing document, or GET newest first, filtered by `who` and `from_email`."""
         if request.method == "POST":
             return await self._create(request)
-        query = filters(request, self._world.settings)
+        query = filters(request, self._state.settings)
         found = [
             known
-            for known in reversed(list(self._world.memory.requests))
+            for known in reversed(list(self._state.memory.requests))
             if query.get("who") in {None, known.who} and query.get("from_email") in {None, known.from_email}
         ]
-        return JSONResponse(page(request, self._world.views, found, self._world.views.request))
+        return JSONResponse(page(request, self._core.views, found, self._core.views.request))
 
     async def quick_create(self, request: Request) -> Response:
         """POST document and request in one, atomically."""
         fields = await read_fields(request)
-        new = read_document(fields, self._world.settings.max_upload_mb)
-        wanted = read_request(fields, self._world.settings, document="")
-        document = self._world.lifecycle.create(new)
+        new = read_document(fields, self._state.settings.max_upload_mb)
+        wanted = read_request(fields, self._state.settings, document="")
+        document = self._core.create_document(new)
         wanted.document = document.uuid
-        self._world.signing.create(wanted, document)
-        shown = self._world.views.request(wanted)
+        self._core.create_request(wanted, document)
+        shown = self._core.views.request(wanted)
         return JSONResponse({**shown, "name": document.name, "external_id": document.external_id}, 201)
 
     async def item(self, request: Request) -> Response:
-        return JSONResponse(self._world.views.request(self._find(request)))
+        return JSONResponse(self._core.views.request(self._find(request)))
 
     async def cancel(self, request: Request) -> Response:
         """409 if the document has ended."""
-        self._world.signing.cancel(self._find(request))
+        self._core.cancel(self._find(request))
         return JSONResponse({"detail": "OK", "cancelled": True}, 201)
 
     async def resend(self, request: Request) -> Response:
         """Mail those whose turn it is again."""
-        self._world.signing.resend(self._find(request))
+        self._core.resend(self._find(request))
         return JSONResponse({"detail": "OK"}, 201)
 
     async def forward(self, request: Request) -> Response:
@@ -485,20 +489,20 @@ class RequestsApi:
         new = fields.email("signer_email_to_forward_to", required=True)
         reason = fields.text("forwarded_reason") or ""
         fields.check()
-        self._world.signing.forward(found, old, new, reason)
+        self._core.forward(found, old, new, reason)
         return JSONResponse({"detail": "OK"}, 201)
 
     async def _create(self, request: Request) -> Response:
         fields = await read_fields(request)
-        document = find_document(fields, self._world.memory)
-        wanted = read_request(fields, self._world.settings, document.uuid)
-        self._world.signing.create(wanted, document)
-        return JSONResponse(self._world.views.request(wanted), 201)
+        document = find_document(fields, self._state.memory)
+        wanted = read_request(fields, self._state.settings, document.uuid)
+        self._core.create_request(wanted, document)
+        return JSONResponse(self._core.views.request(wanted), 201)
 
     def _find(self, request: Request) -> CoreRequest:
-        found = self._world.memory.requests.get(request.path_params["uuid"])
+        found = self._state.memory.requests.get(request.path_params["uuid"])
         if found is None:
-            raise CoreRefusal.missing()
+            raise HttpRefusal.missing()
         return found
 
 
@@ -526,8 +530,9 @@ EVENT_TYPES = frozenset(
 
 
 class WebhooksApi:
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, core: CoreSignature) -> None:
+        self._core = core
+        self._state = core.state
 
     def routes(self) -> list[Route]:
         return [
@@ -536,19 +541,19 @@ class WebhooksApi:
         ]
 
     async def collection(self, request: Request) -> Response:
-        hooks = self._world.memory.webhooks
+        hooks = self._state.memory.webhooks
         if request.method == "GET":
             found = list(reversed(list(hooks)))
-            return JSONResponse(page(request, self._world.views, found, self._world.views.webhook))
+            return JSONResponse(page(request, self._core.views, found, self._core.views.webhook))
         read = _read(await read_fields(request), None)
-        hook = Webhook(created=self._world.settings.clock(), **read)
-        return JSONResponse(self._world.views.webhook(hooks.save(hook)), 201)
+        hook = Webhook(created=self._state.settings.clock(), **read)
+        return JSONResponse(self._core.views.webhook(hooks.save(hook)), 201)
 
     async def item(self, request: Request) -> Response:
-        hooks = self._world.memory.webhooks
+        hooks = self._state.memory.webhooks
         hook = hooks.get(request.path_params["uuid"])
         if hook is None:
-            raise CoreRefusal.missing()
+            raise HttpRefusal.missing()
         if request.method in {"PUT", "PATCH"}:
             read = _read(await read_fields(request), hook if request.method == "PATCH" else None)
             hooks.drop(hook)
@@ -556,7 +561,7 @@ class WebhooksApi:
         if request.method == "DELETE":
             hooks.drop(hook)
             return Response(status_code=204)
-        return JSONResponse(self._world.views.webhook(hook))
+        return JSONResponse(self._core.views.webhook(hook))
 
 
 def _read(fields: Fields, known: Webhook | None) -> dict[str, str]:
@@ -575,27 +580,39 @@ DOCS = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Core Signa
 and want a bearer token of <code>/tenants/{tenant}/oauth2/token</code>.</p></html>"""
 
 
-def core_routes(world: World) -> list[BaseRoute]:
-    endpoint = TokenEndpoint(world.signature_tokens, world.ledger, world.settings.token_lifetime)
+class BearerGuard:
+    """Requires a valid token of the signature service."""
 
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+        self._app = app
+        self._tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        token = bearer(Request(scope))
+        if token is not None and self._tokens.accepts(token):
+            await self._app(scope, receive, send)
+            return
+        missing = "Authentication credentials were not provided."
+        detail = missing if token is None else "The token is invalid or has expired."
+        refusal = JSONResponse({"detail": detail}, 401, {"www-authenticate": 'Bearer realm="api"'})
+        await refusal(scope, receive, send)
+
+
+def core_routes(core: CoreSignature) -> list[BaseRoute]:
     async def token(request: Request) -> Response:
-        if request.path_params["tenant"] != world.settings.tenant:
-            return unknown_tenant()
-        return await endpoint.answer(request)
+        if request.path_params["tenant"] != core.state.settings.tenant:
+            return JSONResponse(apigee_error("oauth.v2.InvalidApiKey", "Invalid ApiKey"), 401)
+        return await core.tokens.answer(request)
 
     async def docs(_: Request) -> Response:
         return HTMLResponse(DOCS)
 
-    api = [api for part in (DocumentsApi, RequestsApi, EventsApi, WebhooksApi) for api in part(world).routes()]
+    api = [api for part in (DocumentsApi, RequestsApi, EventsApi, WebhooksApi) for api in part(core).routes()]
     return [
         Route("/tenants/{tenant}/oauth2/token", token, methods=["POST"]),
         Route("/otdstenant/{tenant}/oauth2/token", token, methods=["POST"]),
         Route("/api/v1/docs/", docs),
         # Django answers a missing slash with an error, without a redirect.
-        Mount(
-            "/api/v1",
-            Router(api, redirect_slashes=False),
-            middleware=[Middleware(BearerGuard, tokens=world.signature_tokens)],
-        ),
-        *Downloads(world).routes(),
+        Mount("/api/v1", Router(api, redirect_slashes=False), middleware=[Middleware(BearerGuard, tokens=core.tokens)]),
+        *Downloads(core).routes(),
     ]

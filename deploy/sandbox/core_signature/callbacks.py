@@ -11,12 +11,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from deploy.sandbox.core_signature.views import Json, Views
-from deploy.sandbox.state.faults import CALLBACK, ArmedFault, FaultBook, FaultKind
+from deploy.sandbox.state.faults import CALLBACK, ArmedFault, FaultKind
 from deploy.sandbox.state.ledger import EntryType
-from deploy.sandbox.state.memory import Memory
 from deploy.sandbox.state.records import CoreDocument, CoreEvent, CoreSigner, EventDelivery
-from deploy.sandbox.state.settings import SandboxSettings
-from deploy.sandbox.state.state import JobQueue
+from deploy.sandbox.state.state import SandboxState
 
 MOST_ATTEMPTS = 10
 FIBONACCI = (1, 1, 2, 3, 5, 8, 13, 21, 34)
@@ -27,14 +25,11 @@ DEFAULT_DELAY = 1.0
 class Callbacks:
     """Records and delivers events, through armed faults."""
 
-    def __init__(
-        self, settings: SandboxSettings, memory: Memory, views: Views, schedule: JobQueue, faults: FaultBook
-    ) -> None:
-        self._settings = settings
-        self._memory = memory
+    def __init__(self, state: SandboxState, views: Views) -> None:
+        self._state = state
+        self._settings = state.settings
+        self._memory = state.memory
         self._views = views
-        self._schedule = schedule
-        self._faults = faults
         self._lanes = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
         self._held: list[tuple[CoreEvent, EventDelivery]] = []
@@ -80,7 +75,7 @@ class Callbacks:
                 self._attempt_at(delivery.due, event, delivery)
 
     def _attempt_at(self, due: float, event: CoreEvent, delivery: EventDelivery) -> None:
-        self._schedule.at(due, lambda: self._spawn(self._deliver(event, delivery)))
+        self._state.jobs.at(due, lambda: self._spawn(self._deliver(event, delivery)))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -89,7 +84,7 @@ class Callbacks:
 
     async def _deliver(self, event: CoreEvent, delivery: EventDelivery) -> None:
         path = urlsplit(delivery.url).path
-        fault = self._faults.take(CALLBACK, event.event_type, path, body=(event.external_id or "").encode())
+        fault = self._state.faults.take(CALLBACK, event.event_type, path, body=(event.external_id or "").encode())
         match fault:
             case ArmedFault(fault=FaultKind.DROP):
                 self._give_up(event, delivery, "dropped", FaultKind.DROP)
@@ -97,7 +92,7 @@ class Callbacks:
                 self._held.append((event, delivery))
             case ArmedFault(fault=FaultKind.DELAY):
                 later = self._settings.clock() + (DEFAULT_DELAY if fault.delay is None else fault.delay)
-                self._schedule.at(later, lambda: self._spawn(self._send(event, delivery, fault)))
+                self._state.jobs.at(later, lambda: self._spawn(self._send(event, delivery, fault)))
             case _:
                 await self._send(event, delivery, fault)
 
@@ -132,8 +127,8 @@ class Callbacks:
         try:
             async with asyncio.timeout(limit):
                 answer = await self._client.post(url, json=body)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as trouble:
-            return None, type(trouble).__name__
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as problem:
+            return None, type(problem).__name__
         return answer.status_code, None
 
     def _record_result(self, event: CoreEvent, delivery: EventDelivery, status: int | None) -> None:

@@ -3,9 +3,11 @@ settings say.
 """
 
 import hmac
+import secrets
+from base64 import urlsafe_b64encode
 from typing import Any
+from urllib.parse import quote
 
-from deploy.sandbox.http.oauth import DownloadLinks
 from deploy.sandbox.state.memory import Memory
 from deploy.sandbox.state.records import (
     UNFINISHED,
@@ -17,7 +19,7 @@ from deploy.sandbox.state.records import (
     Webhook,
     iso,
 )
-from deploy.sandbox.state.settings import SandboxSettings
+from deploy.sandbox.state.settings import Clock, SandboxSettings
 
 Json = dict[str, Any]
 
@@ -25,6 +27,31 @@ Json = dict[str, Any]
 def event_hash(secret: str, event_time: str, event_type: str) -> str:
     """HMAC-SHA256 over time and type, without a separator, in lower-case hex: all that a callback signs."""
     return hmac.digest(secret.encode(), (event_time + event_type).encode(), "sha256").hex()
+
+
+class DownloadLinks:
+    """Temporary `/dl/…` paths, which work without a bearer."""
+
+    def __init__(self, secret: str, lifetime: float, clock: Clock) -> None:
+        self._secret = secret.encode()
+        self._lifetime = lifetime
+        self._clock = clock
+
+    def issue(self, content: str, file_name: str) -> str:
+        # Microseconds, since whole seconds would shorten a link's life, and a nonce, since each read renews it.
+        claim = f"{content}.{int((self._clock() + self._lifetime) * 1_000_000)}.{secrets.token_hex(4)}"
+        return f"/dl/{claim}.{self._seal(claim)}/{quote(file_name, safe='')}"
+
+    def content(self, token: str) -> str | None:
+        """The SHA-256 behind a genuine, unexpired token, else None."""
+        claim, _, seal = token.rpartition(".")
+        if not hmac.compare_digest(seal.encode(), self._seal(claim).encode()):
+            return None
+        content, deadline, _ = claim.split(".")
+        return content if int(deadline) > self._clock() * 1_000_000 else None
+
+    def _seal(self, claim: str) -> str:
+        return urlsafe_b64encode(hmac.digest(self._secret, b"link " + claim.encode(), "sha256")).decode().rstrip("=")
 
 
 class Views:

@@ -15,10 +15,10 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from deploy.sandbox.push.phones import USUAL_CODE, fcm_error
+from deploy.sandbox.http.errors import dialect_of, error_body
 from deploy.sandbox.state.faults import AFTER_EFFECT, ArmedFault, FaultKind
 from deploy.sandbox.state.ledger import EntryType
-from deploy.sandbox.world import World
+from deploy.sandbox.state.state import SandboxState
 
 Header = tuple[bytes, bytes]
 
@@ -69,39 +69,15 @@ def faulty(fault: ArmedFault, path: str, now: float) -> SandboxAnswer | None:
 
 
 def _error(fault: ArmedFault, status: int, path: str, now: float) -> SandboxAnswer:
-    shape = fault.shape or shape_of(path)
+    dialect = fault.shape or dialect_of(path)
     detail = DETAILS[status].format(_wait(fault))
-    if shape == "html":
+    if dialect == "html":
         return _html(status, detail)
-    answer = _json(status, _error_body(shape, status, detail, fault.error_code))
+    answer = _json(status, error_body(dialect, status, detail, fault.error_code))
     if fault.retry_after is None:
         return answer
     value = formatdate(ceil(now + _wait(fault)), usegmt=True) if fault.retry_after == "date" else str(_wait(fault))
     return answer.with_headers((b"retry-after", value.encode()))
-
-
-def shape_of(path: str) -> str:
-    """The dialect of errors by path."""
-    if path.endswith("/oauth2/token"):
-        return "oauth"
-    if path.startswith("/v1/projects/"):
-        return "fcm"
-    return "appworks" if path.startswith("/deployments/") else "drf"
-
-
-def _error_body(shape: str, status: int, detail: str, error_code: str | None) -> dict[str, Any]:
-    match shape:
-        case "oauth":
-            error = "invalid_client" if status in {401, 403} else "temporarily_unavailable"
-            return {"error": error, "error_description": detail}
-        case "fcm":
-            return fcm_error(status, detail, error_code or USUAL_CODE.get(status))
-        case "apigee":
-            return {"fault": {"faultstring": detail, "detail": {"errorcode": "steps.oauth.v2.FailedCall"}}}
-        case "appworks":
-            return {"key": "fault", "errorMessage": detail, "entity": None, "status": status}
-        case _:
-            return {"non_field_errors": [detail]} if status == 400 else {"detail": detail}
 
 
 def _wait(fault: ArmedFault) -> int:
@@ -226,9 +202,9 @@ class RecordedVisit:
 
 
 class Front:
-    def __init__(self, app: ASGIApp, world: World) -> None:
+    def __init__(self, app: ASGIApp, state: SandboxState) -> None:
         self._app = app
-        self._world = world
+        self._state = state
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; its effects are complete before the answer begins."""
@@ -238,11 +214,11 @@ class Front:
         visit = await self._read(scope, receive)
         if visit is None:
             return
-        self._world.schedule.run_due()
+        self._state.jobs.run_due()
         fault = self._fault(visit)
         answer = await self._answer(visit, fault, scope)
         self._record(visit, fault, answer)
-        date = (b"date", formatdate(self._world.settings.clock(), usegmt=True).encode())
+        date = (b"date", formatdate(self._state.clock(), usegmt=True).encode())
         await ClientLine(scope, receive, send).answer((answer or TOO_LARGE).with_headers(date), fault)
 
     async def _read(self, scope: Scope, receive: Receive) -> RecordedVisit | None:
@@ -256,7 +232,7 @@ class Front:
             if not message.get("more_body", False):
                 break
         return RecordedVisit(
-            at=self._world.settings.clock(),
+            at=self._state.clock(),
             method=scope["method"],
             path=scope["path"],
             query=scope["query_string"].decode(errors="replace"),
@@ -267,7 +243,7 @@ class Front:
     def _fault(self, visit: RecordedVisit) -> ArmedFault | None:
         if visit.path.startswith("/_sandbox/") and not visit.path.startswith(TARGETS):
             return None
-        return self._world.faults.take(visit.method, visit.path, body=visit.body)
+        return self._state.faults.take(visit.method, visit.path, body=visit.body)
 
     async def _answer(self, visit: RecordedVisit, fault: ArmedFault | None, scope: Scope) -> SandboxAnswer | None:
         real = None
@@ -298,7 +274,7 @@ class Front:
         if unrecorded and not visit.path.startswith(TARGETS):
             return
         answered = answer is not None and (fault is None or fault.fault.value not in {"refuse", "cut"})
-        self._world.ledger.write(
+        self._state.ledger.write(
             EntryType.REQUEST,
             at=visit.at,
             method=visit.method,

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from deploy.sandbox.http.oauth import TokenEndpoint, bearer
-from deploy.sandbox.mailroom import Mailroom
-from deploy.sandbox.push.phones import FcmRefused, PhoneNetwork, address_of
+from deploy.sandbox.http.errors import appworks_error
+from deploy.sandbox.http.oauth import Tokens, bearer
+from deploy.sandbox.push.phones import FcmRefusal, PhoneNetwork, address_of
 from deploy.sandbox.state.ledger import EntryType
 from deploy.sandbox.state.records import Push, new_uuid
-from deploy.sandbox.world import World
+from deploy.sandbox.state.state import SandboxState
 
 TARGETS = ("token", "fid", "topic", "condition")
 RESERVED_KEY = re.compile(r"from|message_type|(?:google|gcm).*")
@@ -33,7 +33,7 @@ Json = dict[str, Any]
 
 
 def validate(message: Json) -> None:
-    """Raise `FcmRefused` for the first broken rule."""
+    """Raise `FcmRefusal` for the first broken rule."""
     for rule in (_one_target, _data, _android, _apns, _webpush, _size):
         rule(message)
 
@@ -41,28 +41,28 @@ def validate(message: Json) -> None:
 def _one_target(message: Json) -> None:
     given = [name for name in TARGETS if name in message]
     if len(given) != 1:
-        raise FcmRefused.invalid("message", "Exactly one of token, fid, topic or condition is required.")
+        raise FcmRefusal.invalid("message", "Exactly one of token, fid, topic or condition is required.")
     if not message[given[0]]:
-        raise FcmRefused.invalid(f"message.{given[0]}", "The target must not be empty.")
+        raise FcmRefusal.invalid(f"message.{given[0]}", "The target must not be empty.")
     if "topic" in message and not TOPIC_NAME.fullmatch(message["topic"]):
-        raise FcmRefused.invalid("message.topic", "Malformed topic name.")
+        raise FcmRefusal.invalid("message.topic", "Malformed topic name.")
 
 
 def _data(message: Json) -> None:
     for place in ("data", "android.data", "webpush.data"):
         for key in _at(message, place) or {}:
             if not key or RESERVED_KEY.fullmatch(key):
-                raise FcmRefused.invalid(f"message.{place}", f"Invalid data payload key: {key}")
+                raise FcmRefusal.invalid(f"message.{place}", f"Invalid data payload key: {key}")
 
 
 def _android(message: Json) -> None:
     android = message.get("android", {})
     if android.get("priority", "NORMAL").upper() not in {"NORMAL", "HIGH"}:
-        raise FcmRefused.invalid("message.android.priority", "The priority must be NORMAL or HIGH.")
+        raise FcmRefusal.invalid("message.android.priority", "The priority must be NORMAL or HIGH.")
     ttl = android.get("ttl")
     match = TTL.fullmatch(ttl) if ttl is not None else None
     if ttl is not None and (match is None or int(match[1]) > LONGEST_TTL):
-        raise FcmRefused.invalid("message.android.ttl", "Invalid time to live.")
+        raise FcmRefusal.invalid("message.android.ttl", "Invalid time to live.")
 
 
 def _apns(message: Json) -> None:
@@ -70,33 +70,33 @@ def _apns(message: Json) -> None:
         return
     headers = {name.lower(): value for name, value in message["apns"].get("headers", {}).items()}
     if len(headers.get("apns-collapse-id", "").encode()) > LONGEST_COLLAPSE_ID:
-        raise FcmRefused.invalid("message.apns.headers", "apns-collapse-id is longer than 64 bytes.")
+        raise FcmRefusal.invalid("message.apns.headers", "apns-collapse-id is longer than 64 bytes.")
     priority = headers.get("apns-priority", "10")
     if priority not in {"1", "5", "10"}:
-        raise FcmRefused.invalid("message.apns.headers", "Invalid apns-priority.")
+        raise FcmRefusal.invalid("message.apns.headers", "Invalid apns-priority.")
     shown = "notification" in message or bool(_at(message, "apns.payload.aps.alert"))
     if not shown and priority == "10":
-        raise FcmRefused.invalid("message.apns.headers", "A data-only message needs apns-priority 5.")
+        raise FcmRefusal.invalid("message.apns.headers", "A data-only message needs apns-priority 5.")
 
 
 def _webpush(message: Json) -> None:
     link = _at(message, "webpush.fcm_options.link")
     if link is not None and (urlsplit(link).scheme != "https" or not urlsplit(link).hostname):
-        raise FcmRefused.invalid("message.webpush.fcm_options.link", "The link must be an https URL.")
+        raise FcmRefusal.invalid("message.webpush.fcm_options.link", "The link must be an https URL.")
     headers = {name.lower(): value for name, value in (_at(message, "webpush.headers") or {}).items()}
     if "topic" in headers and not WEB_TOPIC.fullmatch(headers["topic"]):
-        raise FcmRefused.invalid("message.webpush.headers", "Topic: at most 32 characters of the URL-safe alphabet.")
+        raise FcmRefusal.invalid("message.webpush.headers", "Topic: at most 32 characters of the URL-safe alphabet.")
     if headers.get("urgency", "normal") not in {"very-low", "low", "normal", "high"}:
-        raise FcmRefused.invalid("message.webpush.headers", "Invalid Urgency.")
+        raise FcmRefusal.invalid("message.webpush.headers", "Invalid Urgency.")
     if not headers.get("ttl", "0").isdecimal():
-        raise FcmRefused.invalid("message.webpush.headers", "Invalid TTL.")
+        raise FcmRefusal.invalid("message.webpush.headers", "Invalid TTL.")
 
 
 def _size(message: Json) -> None:
     most = MOST_BYTES if "token" in message or "fid" in message else MOST_BYTES_TO_TOPICS
     if payload_bytes(message) > most:
         # The real service gives no FCM code with this one.
-        raise FcmRefused(400, f"Android message is too big: at most {most} bytes.")
+        raise FcmRefusal(400, f"Android message is too big: at most {most} bytes.")
 
 
 def payload_bytes(message: Json) -> int:
@@ -178,16 +178,16 @@ REQUEST: Shape = {"validate_only": FieldType.FLAG, "message": MESSAGE}
 
 
 def parsed(value: Any, shape: Shape | FieldType = REQUEST, path: str = "") -> Any:
-    """The value with known names in snake_case; `FcmRefused` for an unknown name or a wrong type."""
+    """The value with known names in snake_case; `FcmRefusal` for an unknown name or a wrong type."""
     if isinstance(shape, FieldType):
         return _leaf(value, shape, path)
     if not isinstance(value, dict):
-        raise FcmRefused.unparsable(path, f"Invalid value at '{path}', an object is expected")
+        raise FcmRefusal.unparsable(path, f"Invalid value at '{path}', an object is expected")
     read: Shape = {}
     for given, inner in value.items():
         name = re.sub(r"(?<=[a-z0-9])([A-Z])", lambda match: "_" + match[1].lower(), given)
         if name not in shape:
-            raise FcmRefused.unparsable(path, f"Unknown name \"{given}\" at '{path}': Cannot find field.")
+            raise FcmRefusal.unparsable(path, f"Unknown name \"{given}\" at '{path}': Cannot find field.")
         if inner is not None:
             read[name] = parsed(inner, shape[name], f"{path}.{name}".lstrip("."))
     return read
@@ -203,7 +203,7 @@ def _leaf(value: Any, kind: FieldType, path: str) -> Any:
         FieldType.STRUCT: isinstance(value, dict),
     }
     if not fits[kind]:
-        raise FcmRefused.unparsable(path, f"Invalid value at '{path}' ({kind.value})")
+        raise FcmRefusal.unparsable(path, f"Invalid value at '{path}' ({kind.value})")
     return value
 
 
@@ -211,16 +211,16 @@ SENDER_PERMISSION = "Permission 'cloudmessaging.messages.create' denied on the p
 
 
 class FcmApi:
-    def __init__(self, world: World, phones: PhoneNetwork) -> None:
-        self._world = world
+    """With a token endpoint of its own."""
+
+    def __init__(self, state: SandboxState, phones: PhoneNetwork, tokens: Tokens) -> None:
+        self._state = state
         self._phones = phones
+        self._tokens = tokens
 
     def routes(self) -> list[Route]:
-        """Has its own token endpoint."""
-        world = self._world
-        endpoint = TokenEndpoint(world.push_tokens, world.ledger, world.settings.token_lifetime)
         return [
-            Route("/push/oauth2/token", endpoint.answer, methods=["POST"]),
+            Route("/push/oauth2/token", self._tokens.answer, methods=["POST"]),
             Route("/v1/projects/{project}/messages:send", self.send, methods=["POST"]),
         ]
 
@@ -232,17 +232,17 @@ class FcmApi:
             body = parsed(await _json(request))
             message = body.get("message", {})
             return JSONResponse({"name": self._deliver(message, request, only_check=body.get("validate_only", False))})
-        except FcmRefused as refusal:
+        except FcmRefusal as refusal:
             facts = {"token": address_of(message), "status": refusal.status, "code": refusal.error_code}
-            self._world.ledger.write(EntryType.PUSH_REFUSED, **facts)
+            self._state.ledger.write(EntryType.PUSH_REFUSED, **facts)
             return JSONResponse(refusal.body(), refusal.status)
 
     def _authorise(self, request: Request) -> None:
         token = bearer(request)
-        if token is None or not self._world.push_tokens.accepts(token):
-            raise FcmRefused(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
-        if request.path_params["project"] != self._world.settings.push_project:
-            raise FcmRefused(403, SENDER_PERMISSION)
+        if token is None or not self._tokens.accepts(token):
+            raise FcmRefusal(401, "Request had invalid authentication credentials. Expected OAuth 2 access token.")
+        if request.path_params["project"] != self._state.settings.push_project:
+            raise FcmRefusal(403, SENDER_PERMISSION)
 
     def _deliver(self, message: Json, request: Request, *, only_check: bool) -> str:
         validate(message)
@@ -260,7 +260,7 @@ async def _json(request: Request) -> Any:
         json.dumps(body, ensure_ascii=False).encode()
         return body
     except ValueError:
-        raise FcmRefused.unparsable("", "The body is not JSON.") from None
+        raise FcmRefusal.unparsable("", "The body is not JSON.") from None
 
 
 RECIPIENTS = ("users", "clientIds", "otdsGroups", "runtimes")
@@ -271,8 +271,8 @@ TEXTS = ("title", "summary", "collapseKey")
 class AppWorksApi:
     """One message for many users, without results by device."""
 
-    def __init__(self, world: World, phones: PhoneNetwork) -> None:
-        self._world = world
+    def __init__(self, state: SandboxState, phones: PhoneNetwork) -> None:
+        self._state = state
         self._phones = phones
 
     def routes(self) -> list[Route]:
@@ -280,7 +280,7 @@ class AppWorksApi:
 
     async def send(self, request: Request) -> Response:
         """200 `{"success": true}`, or `{key, errorMessage, entity, status}`."""
-        settings = self._world.settings
+        settings = self._state.settings
         if not hmac.compare_digest(request.headers.get("otagappkey", "").encode(), settings.push_app_key.encode()):
             return self._refuse(401, "unauthorized", "The application key is missing or wrong.")
         if request.path_params["app"] != settings.push_app:
@@ -289,18 +289,18 @@ class AppWorksApi:
             body = await request.json()
         except ValueError:
             return self._refuse(400, "body.unreadable", "The body is not JSON.")
-        if trouble := _trouble(body):
-            return self._refuse(400, "request.invalid", trouble)
+        if problem := _problem(body):
+            return self._refuse(400, "request.invalid", problem)
         for user in body.get("users", []):
             self._phones.keep(self._push(user, body))
         return JSONResponse({"success": True})
 
     def _push(self, user: str, body: Json) -> Push:
         data = {name: str(value) for name, value in body.get("data", {}).items()}
-        inner = body.get("data", {}).get(self._world.settings.push_app, {})
+        inner = body.get("data", {}).get(self._state.settings.push_app, {})
         known = inner if isinstance(inner, dict) else {}
         return Push(
-            at=self._world.settings.clock(),
+            at=self._state.settings.clock(),
             person=user,
             token=None,
             key=body.get("collapseKey"),
@@ -313,11 +313,11 @@ class AppWorksApi:
         )
 
     def _refuse(self, status: int, key: str, message: str) -> Response:
-        self._world.ledger.write(EntryType.PUSH_REFUSED, token=None, status=status, code=key)
-        return JSONResponse({"key": key, "errorMessage": message, "entity": None, "status": status}, status)
+        self._state.ledger.write(EntryType.PUSH_REFUSED, token=None, status=status, code=key)
+        return JSONResponse(appworks_error(status, key, message), status)
 
 
-def _trouble(body: Any) -> str | None:
+def _problem(body: Any) -> str | None:
     if not isinstance(body, dict):
         return "An object is expected."
     if not any(body.get(name) for name in CONTENT):
@@ -336,10 +336,11 @@ def _trouble(body: Any) -> str | None:
 class CloudMessagingApi:
     """One message to one or more destinations is a job; it arrives at once."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._mailroom: Mailroom = world.mailroom
-        self._jobs: dict[str, str] = {}
+    def __init__(self, state: SandboxState) -> None:
+        self.delivery_state = "Sent"
+        """Of every job: `Sent`, `Error`, or `Pending` for one that never ends."""
+        self._state = state
+        self._jobs: set[str] = set()
 
     def routes(self) -> list[Route]:
         return [
@@ -361,7 +362,7 @@ class CloudMessagingApi:
             return _refusal(401, "unauthorized")
         if request.path_params["job"] not in self._jobs:
             return _refusal(404, "no such job")
-        state = self._world.message_state
+        state = self.delivery_state
         ended = "Completed" if state in ("Sent", "Error") else "InProcess"
         return JSONResponse({"job_state": [ended], "deliveries": [{"delivery_attempts": [{"state": state}]}]})
 
@@ -378,18 +379,31 @@ class CloudMessagingApi:
         if not addresses or not all(isinstance(word, str) and word for word in [*addresses, text]):
             return _refusal(400, "a destination and a text are required")
         job = f"xsi-{new_uuid()}"
-        self._jobs[job] = kind
+        self._jobs.add(job)
+        link = next((word for word in text.split() if word.startswith(("https://", "http://"))), None)
+        reference = request.headers.get("x-mra-submitid")
         for address in addresses:
-            self._mailroom.deliver(address, kind=kind, subject=subject, text=text)
-            reference = request.headers.get("x-mra-submitid")
-            self._world.ledger.write(EntryType.MESSAGE, job=job, kind=kind, to=address, text=text, reference=reference)
+            self._state.deliver_mail(address, kind=kind, subject=subject, text=text, path=link)
+            self._state.ledger.write(EntryType.MESSAGE, job=job, kind=kind, to=address, text=text, reference=reference)
         return JSONResponse({"job_id": job})
 
     def _knows(self, request: Request) -> bool:
-        settings = self._world.settings
+        settings = self._state.settings
         pair = base64.b64encode(f"{settings.mra_user}:{settings.mra_password}".encode()).decode()
         return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Basic {pair}".encode())
 
 
 def _refusal(status: int, message: str) -> Response:
     return JSONResponse({"error": {"message": message}}, status)
+
+
+class PushServices:
+    def __init__(self, state: SandboxState) -> None:
+        settings = state.settings
+        self.phones = PhoneNetwork(state)
+        self.tokens = Tokens("push", settings.push_client_id, settings.push_client_secret, state)
+        self.cloud_messaging = CloudMessagingApi(state)
+        self._apis = FcmApi(state, self.phones, self.tokens), AppWorksApi(state, self.phones), self.cloud_messaging
+
+    def routes(self) -> list[Route]:
+        return [route for api in self._apis for route in api.routes()]

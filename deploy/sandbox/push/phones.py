@@ -9,35 +9,13 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
+from deploy.sandbox.http.errors import fcm_error
 from deploy.sandbox.state.ledger import EntryType
-from deploy.sandbox.state.memory import Memory
 from deploy.sandbox.state.records import Push, SandboxDevice
-from deploy.sandbox.state.settings import Clock
-
-FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
-BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
-CANONICAL = {
-    400: "INVALID_ARGUMENT",
-    401: "UNAUTHENTICATED",
-    403: "PERMISSION_DENIED",
-    404: "NOT_FOUND",
-    409: "ABORTED",
-    429: "RESOURCE_EXHAUSTED",
-    500: "INTERNAL",
-    502: "UNAVAILABLE",
-    503: "UNAVAILABLE",
-}
-USUAL_CODE = {
-    400: "INVALID_ARGUMENT",
-    403: "SENDER_ID_MISMATCH",
-    404: "UNREGISTERED",
-    429: "QUOTA_EXCEEDED",
-    500: "INTERNAL",
-    503: "UNAVAILABLE",
-}
+from deploy.sandbox.state.state import SandboxState
 
 
-class FcmRefused(Exception):
+class FcmRefusal(Exception):
     """With HTTP status and body; `error_code` is FCM's own."""
 
     def __init__(self, status: int, message: str, error_code: str | None = None, field: str | None = None) -> None:
@@ -48,28 +26,16 @@ class FcmRefused(Exception):
         self.field = field
 
     @classmethod
-    def unparsable(cls, field: str, description: str) -> "FcmRefused":
+    def unparsable(cls, field: str, description: str) -> "FcmRefusal":
         """The JSON parser's refusal, without an FCM code."""
         return cls(400, f"Invalid JSON payload received. {description}", None, field)
 
     @classmethod
-    def invalid(cls, field: str, description: str) -> "FcmRefused":
+    def invalid(cls, field: str, description: str) -> "FcmRefusal":
         return cls(400, description, "INVALID_ARGUMENT", field)
 
     def body(self) -> dict[str, Any]:
         return fcm_error(self.status, self.message, self.error_code, self.field)
-
-
-def fcm_error(status: int, message: str, error_code: str | None = None, field: str | None = None) -> dict[str, Any]:
-    """`{"error": {code, message, status, details}}`; `details` only if not empty."""
-    details: list[dict[str, Any]] = []
-    if error_code:
-        details.append({"@type": FCM_ERROR, "errorCode": error_code})
-    if field is not None:
-        details.append({"@type": BAD_REQUEST, "fieldViolations": [{"field": field, "description": message}]})
-    canonical = CANONICAL.get(status, "UNKNOWN")
-    error: dict[str, Any] = {"code": status, "message": message, "status": canonical}
-    return {"error": {**error, "details": details} if details else error}
 
 
 TOKEN = re.compile(r"(?P<person>[A-Za-z0-9._-]+)~\d+")
@@ -86,22 +52,22 @@ class DeviceState(StrEnum):
 
 
 class PhoneNetwork:
-    def __init__(self, memory: Memory, clock: Clock) -> None:
-        self._memory = memory
-        self._clock = clock
+    def __init__(self, state: SandboxState) -> None:
+        self._memory = state.memory
+        self._state = state
 
     def mark(self, token: str, state: DeviceState) -> None:
         self._memory.devices.save(SandboxDevice(uuid=token, state=state))
 
     def check(self, token: str, spelled: re.Pattern[str] = TOKEN) -> str:
-        """Raises `FcmRefused` for an invalid token."""
+        """Raises `FcmRefusal` for an invalid token."""
         match = spelled.fullmatch(token)
         device = self._memory.devices.get(token)
         state = device.state if device else DeviceState.VALID
         if match is None or state == DeviceState.UNREGISTERED:
-            raise FcmRefused(404, "Requested entity was not found.", "UNREGISTERED")
+            raise FcmRefusal(404, "Requested entity was not found.", "UNREGISTERED")
         if state == DeviceState.OTHER_SENDER:
-            raise FcmRefused(403, "SenderId mismatch", "SENDER_ID_MISMATCH")
+            raise FcmRefusal(403, "SenderId mismatch", "SENDER_ID_MISMATCH")
         return match["person"]
 
     def check_message(self, message: Json) -> str | None:
@@ -115,7 +81,7 @@ class PhoneNetwork:
         data = {**message.get("data", {}), **message.get("android", {}).get("data", {})}
         link = message.get("webpush", {}).get("fcm_options", {}).get("link") or data.get("link")
         push = Push(
-            at=self._clock(),
+            at=self._state.clock(),
             person=person,
             token=address_of(message),
             key=self._key(message),
@@ -131,7 +97,7 @@ class PhoneNetwork:
     def keep(self, push: Push) -> Push:
         self._memory.pushes.save(push)
         facts = push.model_dump(include={"token", "person", "key", "title", "text", "link", "action", "data"})
-        self._memory.ledger.write(EntryType.PUSH, message_id=push.uuid, **facts, visible=is_visible(push))
+        self._state.ledger.write(EntryType.PUSH, message_id=push.uuid, **facts, visible=is_visible(push))
         return push
 
     def screens(self, person: str) -> dict[str, list[Push]]:
@@ -148,7 +114,7 @@ class PhoneNetwork:
         keys = [key for key in (tag, apns.get("apns-collapse-id"), web.get("topic")) if key]
         if len(set(keys)) > 1:
             what = "a push has different keys for different platforms"
-            self._memory.ledger.write(EntryType.VIOLATION, what=what, path="push")
+            self._state.ledger.write(EntryType.VIOLATION, what=what, path="push")
         fallback: str | None = message.get("data", {}).get("key")
         return keys[0] if keys else fallback
 

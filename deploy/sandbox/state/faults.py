@@ -132,7 +132,7 @@ class ArmedFault(BaseModel):
         self._hits += 1
         return True
 
-    def shown(self) -> dict[str, object]:
+    def summary(self) -> dict[str, object]:
         """With counts of matches and hits."""
         return {**self.model_dump(mode="json", exclude_defaults=True), "seen": self._seen, "hits": self._hits}
 

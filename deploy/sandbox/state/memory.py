@@ -12,11 +12,11 @@ from deploy.sandbox.state.records import (
     CoreDocument,
     CoreEvent,
     CoreRequest,
-    CoreSigner,
     Push,
     SandboxDevice,
     SandboxMail,
     SandboxRecord,
+    SigningCase,
     Webhook,
 )
 from deploy.sandbox.state.settings import Clock
@@ -130,7 +130,7 @@ class Memory:
     def request_of(self, document: CoreDocument) -> CoreRequest | None:
         return self.requests.get(document.request) if document.request else None
 
-    def signer(self, uuid: str) -> tuple[CoreSigner, CoreRequest, CoreDocument] | None:
+    def signer(self, uuid: str) -> SigningCase | None:
         """None if unknown or deleted."""
         request = self.requests.get(self._owners.get(uuid, ""))
         document = self.documents.get(request.document) if request else None

@@ -115,6 +115,13 @@ class CoreRequest(SandboxRecord):
     def signer(self, uuid: str) -> CoreSigner | None:
         return next((signer for signer in self.signers if signer.uuid == uuid), None)
 
+    def is_turn(self, signer: CoreSigner) -> bool:
+        orders = [other.order for other in self.signers if other.open]
+        return signer.open and signer.order <= min(orders, default=signer.order)
+
+
+SigningCase = tuple[CoreSigner, CoreRequest, CoreDocument]
+
 
 class EventDelivery(BaseModel):
     """`due` is None when no attempt is left."""
@@ -174,22 +181,3 @@ class Push(SandboxRecord):
     action: str | None
     data: dict[str, str] = {}
     message: dict[str, Any] = {}
-
-
-class CoreRefusal(Exception):
-    """Becomes an answer with this HTTP status and JSON body."""
-
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        super().__init__(f"{status}: {body}")
-        self.status = status
-        self.body = body
-
-    @classmethod
-    def because(cls, status: int, detail: str) -> "CoreRefusal":
-        """`{"detail": …}`."""
-        return cls(status, {"detail": detail})
-
-    @classmethod
-    def missing(cls) -> "CoreRefusal":
-        """404."""
-        return cls.because(404, "Not found.")

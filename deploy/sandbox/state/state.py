@@ -1,4 +1,4 @@
-"""What the sandbox keeps while it runs: jobs that are due at an instant of its clock."""
+"""All that a sandbox keeps, and the jobs that run at an instant of its clock."""
 
 import asyncio
 import heapq
@@ -6,7 +6,11 @@ import logging
 from collections.abc import Callable
 from itertools import count
 
-from deploy.sandbox.state.settings import Clock
+from deploy.sandbox.state.faults import ArmedFault, FaultBook
+from deploy.sandbox.state.ledger import EntryType
+from deploy.sandbox.state.memory import Memory
+from deploy.sandbox.state.records import SandboxMail
+from deploy.sandbox.state.settings import Clock, SandboxSettings
 
 Job = Callable[[], None]
 LONGEST_NAP = 60.0
@@ -46,3 +50,25 @@ class JobQueue:
                     await self._changed.wait()
             except TimeoutError:
                 continue
+
+
+class SandboxState:
+    """Records, files and ledger are continued from `settings.data`; faults and jobs are not stored."""
+
+    def __init__(self, settings: SandboxSettings) -> None:
+        self.settings = settings
+        self.clock = settings.clock
+        self.memory = Memory(settings.data, settings.clock)
+        self.ledger = self.memory.ledger
+        self.faults = FaultBook()
+        self.jobs = JobQueue(settings.clock)
+
+    def arm(self, fault: ArmedFault) -> None:
+        self.faults.arm(fault)
+        self.ledger.write(EntryType.FAULT_ARMED, **fault.model_dump(mode="json", exclude_defaults=True))
+
+    def deliver_mail(self, to: str, **fields: str | None) -> SandboxMail:
+        """Show a mail in the inbox of the address's local part (`ada` of `ada@x.test`); a phone number is its own."""
+        person = to.partition("@")[0].lower()
+        mail = SandboxMail.model_validate({"at": self.clock(), "to": to, "person": person, **fields})
+        return self.memory.mails.save(mail)

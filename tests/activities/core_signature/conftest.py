@@ -45,7 +45,7 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 
 def config_for(sandbox: RunningSandbox, **changes: Any) -> CoreSignatureConfig:
     """How to reach this sandbox."""
-    settings = sandbox.world.settings
+    settings = sandbox.state.settings
     credentials = Credentials(
         token_url=f"{sandbox.url}/tenants/{settings.tenant}/oauth2/token",
         client_id=settings.client_id,
@@ -107,12 +107,12 @@ def act() -> Acting:
 
 def arm(sandbox: RunningSandbox, **fault: Any) -> None:
     """Arm one fault."""
-    sandbox.world.faults.arm(ArmedFault.model_validate(fault))
+    sandbox.state.faults.arm(ArmedFault.model_validate(fault))
 
 
 def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:
     """The ledger's entries of one type."""
-    return [entry for entry in sandbox.world.ledger.after(0) if entry["type"] == kind]
+    return [entry for entry in sandbox.state.ledger.after(0) if entry["type"] == kind]
 
 
 def calls(sandbox: RunningSandbox, path: str, method: str | None = None) -> list[dict[str, Any]]:

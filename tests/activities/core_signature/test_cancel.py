@@ -84,7 +84,7 @@ async def test_a_404_of_a_document_that_is_still_there_is_not_believed(
 ) -> None:
     arm(sandbox, path=path, fault="404", times=2)
     assert (await failure_of(act, service, order)).type == code
-    sandbox.world.faults.clear()
+    sandbox.state.faults.clear()
     assert (await act(service.cancel, order)).status is Status.CANCELLED
 
 

@@ -216,9 +216,9 @@ async def test_an_ended_document_of_somebody_else_s_with_our_id_ends_it(
     act: Acting,
 ) -> None:
     made = await client.create_document(uploaded(request_brief, client.config))
-    kept = sandbox.world.memory.documents.get(made.uuid)
+    kept = sandbox.state.memory.documents.get(made.uuid)
     assert kept is not None
-    assert sandbox.world.lifecycle.expire(kept)
+    assert sandbox.core_signature.expire(kept)
     failure = await failure_of(act, service, request_brief)
     assert (failure.type, failure.non_retryable) == (Code.ID_USED_BEFORE, True)
 

@@ -92,7 +92,7 @@ async def test_of_an_ending_that_is_told_again_only_those_of_a_group_hear_whom_i
     """As of a reset, whose memory does not say who has it: the record does."""
     arm(sandbox, fault="503", contains="finance-chief~1", times=None)
     await house.tell(BOARD, record=record(), at=AT)
-    sandbox.world.faults.clear()
+    sandbox.state.faults.clear()
     before = [push["person"] for push in pushes(sandbox)]
     [result] = await house.tell(BOARD, record=record(), at=AT)
     assert (result.ok, result.why) == (True, None)

@@ -319,7 +319,7 @@ async def test_each_fault_of_a_receiver_has_its_result(monkeypatch: pytest.Monke
         caller = HttpTargets(client, HttpTargetsConfig(), Guard(hosts))
         arm_always(sandbox, fault, "/_sandbox/targets/*")
         result = await caller.call(FINANCE.replace(url=f"{sandbox.url}/_sandbox/targets/finance"), ID, PAYLOAD)
-        entries = sandbox.world.ledger.after(0)
+        entries = sandbox.state.ledger.after(0)
     assert (result.ok, result.gone, result.why) == (fault in DONE, False, AGAIN.get(fault))
     assert (result.retry_after > 0) == (fault in ASKED_TO_WAIT)
     assert [entry["path"] for entry in entries if entry["type"] == "request"] == ["/_sandbox/targets/finance"]

@@ -222,13 +222,13 @@ async def test_each_fault_of_the_token_end_point_ends_the_call_that_needs_a_toke
         asked = requests(sandbox)
         assert asked.count(EVENTS) == (1 if end == DONE else 0), "called without a token"
         assert len(asked) - asked.count(EVENTS) <= 1, "asked for a token again and again"
-        sandbox.world.faults.clear()
+        sandbox.state.faults.clear()
         assert await ending(called.call("GET", EVENTS)) == DONE, "it does not mend by itself"
 
 
 def service_of(sandbox: RunningSandbox) -> Service:
     """A client of the sandbox's Core Signature."""
-    settings = sandbox.world.settings
+    settings = sandbox.state.settings
     token_url = f"{sandbox.url}/tenants/{settings.tenant}/oauth2/token"
     bearer = Bearer("x", Credentials(token_url, settings.client_id, SecretStr(settings.client_secret)))
     return Service("x", sandbox.url, make_client(auth=bearer))
@@ -236,7 +236,7 @@ def service_of(sandbox: RunningSandbox) -> Service:
 
 def requests(sandbox: RunningSandbox) -> list[str]:
     """The paths that were asked for."""
-    return [entry["path"] for entry in sandbox.world.ledger.after(0) if entry["type"] == "request"]
+    return [entry["path"] for entry in sandbox.state.ledger.after(0) if entry["type"] == "request"]
 
 
 def test_secrets_are_not_shown() -> None:

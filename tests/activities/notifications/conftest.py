@@ -33,7 +33,7 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 
 def fcm_config(sandbox: RunningSandbox) -> FcmConfig:
     """How FCM's stand-in is reached."""
-    settings = sandbox.world.settings
+    settings = sandbox.state.settings
     credentials = Credentials(
         f"{sandbox.url}/push/oauth2/token", settings.push_client_id, SecretStr(settings.push_client_secret)
     )
@@ -52,7 +52,7 @@ async def fcm(sandbox: RunningSandbox) -> AsyncIterator[PushDialect]:
 @pytest.fixture
 async def appworks(sandbox: RunningSandbox) -> AsyncIterator[PushDialect]:
     """The dialect of the AppWorks Gateway."""
-    settings = sandbox.world.settings
+    settings = sandbox.state.settings
     dialect = open_dialect(AppWorksConfig(sandbox.url, settings.push_app, SecretStr(settings.push_app_key)))
     assert dialect is not None
     yield dialect
@@ -76,7 +76,7 @@ def directory(tmp_path: Path, store: Store) -> FileDirectory:
 @pytest.fixture
 async def core(sandbox: RunningSandbox) -> AsyncIterator[CoreSignatureClient]:
     """A client of the sandbox's Core Signature."""
-    settings = sandbox.world.settings
+    settings = sandbox.state.settings
     credentials = Credentials(
         f"{sandbox.url}/tenants/{settings.tenant}/oauth2/token", settings.client_id, SecretStr(settings.client_secret)
     )

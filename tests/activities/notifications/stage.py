@@ -87,17 +87,17 @@ def delivery(*notices: NotificationOrder, **more: Any) -> Delivery:
 
 def arm(sandbox: RunningSandbox, **fault: Any) -> None:
     """Arm one fault against the push service."""
-    sandbox.world.faults.arm(ArmedFault.model_validate({"path": SEND, "method": "POST", **fault}))
+    sandbox.state.faults.arm(ArmedFault.model_validate({"path": SEND, "method": "POST", **fault}))
 
 
 def mark(sandbox: RunningSandbox, token: str, state: str) -> None:
     """Say what the push service thinks of a device."""
-    sandbox.world.memory.devices.save(SandboxDevice(uuid=token, state=DeviceState(state)))
+    sandbox.state.memory.devices.save(SandboxDevice(uuid=token, state=DeviceState(state)))
 
 
 def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:
     """The ledger's entries of one type."""
-    return [entry for entry in sandbox.world.ledger.after(0) if entry["type"] == kind]
+    return [entry for entry in sandbox.state.ledger.after(0) if entry["type"] == kind]
 
 
 def sends(sandbox: RunningSandbox) -> list[dict[str, Any]]:
@@ -135,7 +135,7 @@ def outcomes(line: Delivered) -> dict[str, NotificationOutcome]:
 @asynccontextmanager
 async def messaging(sandbox: RunningSandbox, password: str | None = None) -> AsyncIterator[CloudMessaging]:
     """Cloud messaging at the sandbox."""
-    settings = sandbox.world.settings
+    settings = sandbox.state.settings
     secret = SecretStr(password or settings.mra_password)
     opened = open_messaging(CloudMessagingConfig(sandbox.url, settings.mra_user, secret))
     assert opened is not None

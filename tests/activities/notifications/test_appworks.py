@@ -49,7 +49,7 @@ async def test_a_message_arrives(sandbox: RunningSandbox, appworks: PushDialect)
 
 
 async def test_a_wrong_key_is_unauthorised_and_the_doctor_says_so(sandbox: RunningSandbox) -> None:
-    dialect = open_dialect(AppWorksConfig(sandbox.url, sandbox.world.settings.push_app, SecretStr("wrong")))
+    dialect = open_dialect(AppWorksConfig(sandbox.url, sandbox.state.settings.push_app, SecretStr("wrong")))
     assert dialect is not None
     assert (await dialect.send("chief-executive", message())).fate is MessageFate.UNAUTHORISED
     with pytest.raises(Exception, match="answered 401"):

@@ -61,7 +61,7 @@ def told(sandbox: RunningSandbox) -> list[tuple[str, str]]:
 
 def arm(sandbox: RunningSandbox, fault: str, **more: object) -> None:
     """Arm a fault against cloud messaging."""
-    sandbox.world.faults.arm(ArmedFault.model_validate({"path": "/mra/*", "method": "POST", "fault": fault, **more}))
+    sandbox.state.faults.arm(ArmedFault.model_validate({"path": "/mra/*", "method": "POST", "fault": fault, **more}))
 
 
 def urgent(*notices: NotificationOrder) -> Delivery:
@@ -117,7 +117,7 @@ async def test_a_mail_speaks_the_language_of_its_reader_and_has_their_link(
     sandbox: RunningSandbox, reaching: NotificationService
 ) -> None:
     await reaching.deliver(delivery(notice("requester", "settled", OPEN), outcome=Status.DECLINED))
-    [mail] = sandbox.world.memory.mails.where("requester")
+    [mail] = sandbox.state.memory.mails.where("requester")
     assert mail.subject == "Geweigerd: Master services agreement"
     assert mail.path is not None and mail.path.startswith("https://sign.example/open/")
 
@@ -140,7 +140,7 @@ async def test_a_task_is_nothing_that_core_signature_knows_of_so_we_write_oursel
     task = Task(id="keys", kind="task", title="Hand out the keys", requester="requester", people=people)
     line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
     assert (line.channel, line.outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
-    [mail] = sandbox.world.memory.mails.where("deputy")
+    [mail] = sandbox.state.memory.mails.where("deputy")
     assert mail.subject == "To do: Hand out the keys"
     assert mail.path is not None and mail.path.startswith("https://sign.example/task/")
     assert entries(sandbox, "mail") == []
@@ -172,7 +172,7 @@ async def test_a_customer_in_full_of_a_task_is_told_in_their_language_where_they
     asked = notice("signer-1", action=NoticeAction.DO)
     line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
     assert (line.person, line.channel, line.outcome) == ("signer-1", channel, NotificationOutcome.ACCEPTED)
-    mails = [one.subject for one in sandbox.world.memory.mails.where("buyer")]
+    mails = [one.subject for one in sandbox.state.memory.mails.where("buyer")]
     titles = [one["title"] for one in pushes(sandbox)]
     assert (mails + titles) == ["Te doen: Facturen"]
 
@@ -239,7 +239,7 @@ async def test_a_fault_of_the_channel_loses_nobody_and_buries_nothing(
     assert (failed.value.type, failed.value.non_retryable) == (code, not retried)
     if fault == "429":
         assert (failed.value.next_retry_delay or timedelta()) >= timedelta(seconds=30)
-    sandbox.world.faults.clear()
+    sandbox.state.faults.clear()
     assert only(await reaching.deliver(delivery(one))).outcome is NotificationOutcome.ACCEPTED
     assert told(sandbox) == [("email", "requester@example.test")]
     assert await store.devices("requester").read([device_hash("requester/letters")]) == [(None, None)]
@@ -305,7 +305,7 @@ async def test_a_phone_that_was_not_seen_and_is_busy_brings_no_second_letter(
     seen = datetime.now(UTC) - timedelta(days=40)
     await Devices(store).register("deputy", PushDevice(token="deputy~1", platform=Platform.IOS), seen)
     first = delivery(notice("deputy", "escalation", OPEN))
-    sandbox.world.faults.arm(ArmedFault.model_validate({"path": SEND, "method": "POST", "fault": "503"}))
+    sandbox.state.faults.arm(ArmedFault.model_validate({"path": SEND, "method": "POST", "fault": "503"}))
     report = await reaching.deliver(first)
     assert (told(sandbox), len(report.open_devices)) == ([("email", "deputy@example.test")], 1)
     again = await reaching.deliver(first.replace(devices=report.open_devices))
@@ -330,7 +330,7 @@ async def test_credentials_that_are_refused_are_told_once_however_many_are_refus
     with pytest.raises(ApplicationError):
         await later.deliver(delivery(notice("alternate")))
     assert len(entries(sandbox, "message")) == 1
-    sandbox.world.faults.clear()
+    sandbox.state.faults.clear()
     for one in (*both, later):
         await one.deliver(delivery(notice("alternate")))
     assert [one["data"]["stage"] for one in pushes(sandbox)] == ["ready", "push.recovered", "ready", "ready"]
@@ -356,4 +356,4 @@ async def test_whoever_is_on_call_hears_of_refused_credentials_once_there_is_a_w
 
 def refuse_credentials(sandbox: RunningSandbox) -> None:
     """From now on the push service refuses them."""
-    sandbox.world.faults.arm(ArmedFault.model_validate({"path": SEND, "method": "POST", "fault": "401", "times": None}))
+    sandbox.state.faults.arm(ArmedFault.model_validate({"path": SEND, "method": "POST", "fault": "401", "times": None}))

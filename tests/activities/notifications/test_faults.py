@@ -86,7 +86,7 @@ class Spoken:
 
 def appworks_config(sandbox: RunningSandbox) -> AppWorksConfig:
     """How the gateway's stand-in is reached."""
-    return AppWorksConfig(sandbox.url, sandbox.world.settings.push_app, SecretStr(sandbox.world.settings.push_app_key))
+    return AppWorksConfig(sandbox.url, sandbox.state.settings.push_app, SecretStr(sandbox.state.settings.push_app_key))
 
 
 FCM: Final = Spoken(
@@ -172,14 +172,14 @@ def google_config(sandbox: RunningSandbox, tmp_path: Path) -> FcmConfig:
 
     async def token(request: Request) -> JSONResponse:
         asked = (await request.form())["grant_type"] == GRANT
-        issued = {"access_token": sandbox.world.push_tokens.issue(), "expires_in": 3600}
+        issued = {"access_token": sandbox.push.tokens.issue(), "expires_in": 3600}
         return JSONResponse(issued if asked else {"error": "unsupported_grant_type"}, 200 if asked else 400)
 
     sandbox.app.router.routes.insert(0, Route("/google/oauth2/token", token, methods=["POST"]))
     # A real account's address is https; there is no certificate for a sandbox in a test.
     here = {"token_uri": f"{sandbox.url}/google/oauth2/token"}
     account = ServiceAccount.read(account_file(tmp_path)).model_copy(update=here)
-    return FcmConfig(sandbox.url, sandbox.world.settings.push_project, account)
+    return FcmConfig(sandbox.url, sandbox.state.settings.push_project, account)
 
 
 def fate_after(end: Ending) -> MessageFate:

@@ -84,7 +84,7 @@ async def test_a_letter_that_may_have_been_sent_is_not_sent_at_once_because_a_fr
 ) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
     lost = {"path": "/mra/*", "method": "POST", "fault": "cut", "commit": True, "times": None}
-    sandbox.world.faults.arm(ArmedFault.model_validate(lost))
+    sandbox.state.faults.arm(ArmedFault.model_validate(lost))
     world = World()
     world.push = a_worker(messaging=cloud)  # type: ignore[assignment]
     async with real_server(*EARLY) as env, workers(env.client, world):

@@ -52,22 +52,22 @@ class Sent:
 
     def signed_by(self, email: str) -> None:
         """Let somebody sign."""
-        memory = self.sandbox.world.memory
+        memory = self.sandbox.state.memory
         document = memory.documents.get(self.document)
         assert document is not None
         request = memory.request_of(document)
         assert request is not None
         (signer,) = (signer for signer in request.signers if signer.email == email)
-        self.sandbox.world.signing.sign((signer, request, document))
+        self.sandbox.core_signature.sign((signer, request, document))
 
     def forwarded(self, email: str, to: str) -> None:
         """Let a signer pass the request on to somebody we do not know, by themselves."""
-        memory = self.sandbox.world.memory
+        memory = self.sandbox.state.memory
         document = memory.documents.get(self.document)
         assert document is not None
         request = memory.request_of(document)
         assert request is not None
-        self.sandbox.world.signing.forward(request, email, to, "")
+        self.sandbox.core_signature.forward(request, email, to, "")
 
     def nudge(self, *nudged: NotificationOrder, **more: Any) -> Delivery:
         """A delivery that reads the document first."""
@@ -264,9 +264,9 @@ async def test_a_document_that_cannot_be_read_stops_the_nudge(
 async def test_a_deleted_document_is_no_reason_to_nudge(
     sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
-    document = sandbox.world.memory.documents.get(sent.document)
+    document = sandbox.state.memory.documents.get(sent.document)
     assert document is not None
-    sandbox.world.lifecycle.delete(document)
+    sandbox.core_signature.delete(document)
     with pytest.raises(ApplicationError) as failed:
         await notices.deliver(sent.nudge(notice("finance-chief", "reminder-1")))
     assert (failed.value.type, failed.value.non_retryable) == (Code.DOCUMENT_DELETED, True)

@@ -51,7 +51,7 @@ def settled(*, urgent: bool = False) -> Delivery:
 
 def arm(sandbox: RunningSandbox, fault: str, path: str = "/mra/*", **more: object) -> None:
     """Arm a fault against whatever sends letters."""
-    sandbox.world.faults.arm(ArmedFault.model_validate({"path": path, "method": "POST", "fault": fault, **more}))
+    sandbox.state.faults.arm(ArmedFault.model_validate({"path": path, "method": "POST", "fault": fault, **more}))
 
 
 async def fails(worker: NotificationService, what: Delivery) -> ApplicationError:

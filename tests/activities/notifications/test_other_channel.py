@@ -85,11 +85,11 @@ async def test_who_has_opened_it_is_left_alone(
 async def test_a_job_that_ends_later_is_sent_once_and_told_as_it_ended(
     sandbox: RunningSandbox, telling: NotificationService
 ) -> None:
-    sandbox.world.message_state = "Pending"
+    sandbox.push.cloud_messaging.delivery_state = "Pending"
     whole = fallback()
     first = await telling.deliver(whole)
     assert (only(first).why, len(first.open_devices), first.retry_after) == ("unconfirmed", 1, 5)
-    sandbox.world.message_state = "Sent"
+    sandbox.push.cloud_messaging.delivery_state = "Sent"
     second = await telling.deliver(again(whole, first))
     assert (only(second).outcome, second.open_devices, len(sent(sandbox))) == (NotificationOutcome.ACCEPTED, (), 1)
 
@@ -106,7 +106,7 @@ async def test_a_request_and_a_task_of_one_id_have_a_letter_each(
 async def test_a_job_that_never_ends_is_given_up_in_words(
     sandbox: RunningSandbox, telling: NotificationService
 ) -> None:
-    sandbox.world.message_state = "Pending"
+    sandbox.push.cloud_messaging.delivery_state = "Pending"
     reports = await tried_out(telling, fallback())
     assert len(reports) == 4
     assert (only(reports[-1]).outcome, only(reports[-1]).why) == (NotificationOutcome.FAILED, "unconfirmed")
@@ -114,7 +114,7 @@ async def test_a_job_that_never_ends_is_given_up_in_words(
 
 
 async def test_a_mail_that_did_not_arrive_has_failed(sandbox: RunningSandbox, telling: NotificationService) -> None:
-    sandbox.world.message_state = "Error"
+    sandbox.push.cloud_messaging.delivery_state = "Error"
     [report] = await tried_out(telling, fallback())
     assert (only(report).outcome, only(report).why) == (NotificationOutcome.FAILED, "undelivered")
 
@@ -123,7 +123,7 @@ async def test_a_mail_that_did_not_arrive_has_failed(sandbox: RunningSandbox, te
 async def test_whatever_is_said_of_a_job_the_letter_is_not_sent_twice(
     sandbox: RunningSandbox, telling: NotificationService, fault: str
 ) -> None:
-    sandbox.world.faults.arm(
+    sandbox.state.faults.arm(
         ArmedFault.model_validate({"path": "*/status/*", "method": "GET", "fault": fault, "times": 9})
     )
     reports = await tried_out(telling, fallback())

@@ -86,7 +86,7 @@ async def test_an_attempt_that_died_between_counting_and_sending_has_its_place(
         with pytest.raises(ApplicationError):
             await notices.deliver(part(n))
     assert became(await notices.deliver(part(4))) == "suppressed: quiet"
-    sandbox.world.faults.clear()
+    sandbox.state.faults.clear()
     assert [became(await notices.deliver(part(n))) for n in (1, 2, 3)] == ["accepted"] * 3
     assert len(pushes(sandbox)) == 3
 
@@ -99,7 +99,7 @@ async def test_when_push_is_back_after_more_than_a_day_no_more_ring_than_in_one(
     for n in range(1, 7):
         with pytest.raises(ApplicationError):
             await notices.deliver(part(n, now=NOON if n <= 3 else NOON + DAY))
-    sandbox.world.faults.clear()
+    sandbox.state.faults.clear()
     told = [became(await notices.deliver(part(n, now=NOON + DAY + HOUR))) for n in range(1, 7)]
     assert told == ["suppressed: quiet"] * 3 + ["accepted"] * 3
     assert len(pushes(sandbox)) == 3
@@ -234,7 +234,7 @@ async def test_what_was_joined_into_a_notice_that_failed_is_told_by_itself(
     arm(sandbox, fault="503", times=None)
     with pytest.raises(ApplicationError):
         await notices.deliver(part(3, quiet=one, now=NOON + DAY))
-    sandbox.world.faults.clear()
+    sandbox.state.faults.clear()
     (held,) = (await notices.deliver(part(4, quiet=one, now=NOON + DAY))).held
     assert held.until == NOON + DAY + budgets.SPEAKING_AT_MOST
     assert became(await notices.deliver(part(4, quiet=one, now=held.until))) == "accepted"
@@ -253,7 +253,7 @@ async def test_what_is_joined_waits_for_the_one_that_speaks_while_it_may_still_b
     with pytest.raises(ApplicationError):
         await notices.deliver(part(3, quiet=one, now=NOON + DAY))
     assert became(await notices.deliver(part(4, quiet=one, now=NOON + DAY))) == "suppressed: quiet"
-    sandbox.world.faults.clear()
+    sandbox.state.faults.clear()
     assert became(await notices.deliver(part(3, quiet=one, now=NOON + DAY))) == "accepted"
     assert became(await notices.deliver(part(4, quiet=one, now=NOON + DAY))) == "suppressed: joined"
     assert pushes(sandbox)[-1]["title"] == "2 things wait for you"

@@ -124,7 +124,7 @@ async def test_many_devices_of_another_project_are_a_problem_of_ours_and_none_is
         await notices.deliver(delivery(notice("chief-executive")))
     assert (wrong.value.type, wrong.value.non_retryable) == (Code.PUSH_MISMATCH, True)
     assert not any([await buried_of(store, token) for token in EXECUTIVES])
-    sandbox.world.faults.clear()
+    sandbox.state.faults.clear()
     assert only(await notices.deliver(delivery(notice("chief-executive")))).outcome is NotificationOutcome.ACCEPTED
 
 
@@ -276,7 +276,7 @@ async def test_nothing_personal_is_in_a_push_and_no_token_in_a_report_or_a_log(
     report = await notices.deliver(delivery(notice("chief-executive"), due_at=DUE))
     assert not any(token in report.model_dump_json() + caplog.text for token in EXECUTIVES)
     assert hashes(EXECUTIVES[0])[0] in caplog.text
-    (push,) = sandbox.world.memory.pushes.where("chief-executive")
+    (push,) = sandbox.state.memory.pushes.where("chief-executive")
     shown = push.model_dump_json(include={"message"})
     assert not any(word in shown for word in ("Chief Executive", "ceo@example.test", "Legal Desk", "legal-desk"))
 

@@ -95,7 +95,7 @@ async def test_whom_no_device_reaches_gets_a_mail(sandbox: RunningSandbox, messa
 async def test_a_mail_whose_answer_was_lost_is_not_sent_by_each_attempt(
     sandbox: RunningSandbox, messages: SignInMessages
 ) -> None:
-    sandbox.world.faults.arm(
+    sandbox.state.faults.arm(
         ArmedFault.model_validate({"path": "/mra/*", "method": "POST", "fault": "cut", "times": None})
     )
     for _ in range(6):

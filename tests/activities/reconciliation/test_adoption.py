@@ -161,15 +161,15 @@ async def test_the_request_takes_its_document_over_and_makes_none(tmp_path: Path
         started, service = await given(it, document), of_service(it)
         environment = ActivityEnvironment()
         order = CreateOrder(brief=started.brief, now=it.now, fingerprint=started.fingerprint)
-        made = len(it.sandbox.world.memory.documents)
+        made = len(it.sandbox.state.memory.documents)
         seen = await environment.run(service.create, order)
         assert (seen.document, seen.status) == (document.uuid, Status.SENT)
         observation = Observation(roster=started.brief.roster, document=document.uuid)
         assert (await environment.run(service.observe, observation)).signers[0].state is SignerState.WAITING
         cancelled = await environment.run(service.cancel, CancelOrder(subject=started.brief.subject, document=None))
         assert cancelled and cancelled.status is Status.CANCELLED
-        assert len(it.sandbox.world.memory.documents) == made
-        assert it.sandbox.world.memory.documents.get(document.uuid).external_id is None  # type: ignore[union-attr]
+        assert len(it.sandbox.state.memory.documents) == made
+        assert it.sandbox.state.memory.documents.get(document.uuid).external_id is None  # type: ignore[union-attr]
 
 
 async def test_a_document_that_is_gone_before_it_was_taken_over_is_not_made_again(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ async def test_a_document_that_is_gone_before_it_was_taken_over_is_not_made_agai
         order = CreateOrder(brief=started.brief, now=it.now, fingerprint=started.fingerprint)
         with pytest.raises(Exception, match="adopted is not there any more"):
             await ActivityEnvironment().run(of_service(it).create, order)
-        assert len(it.sandbox.world.memory.documents) == 0
+        assert len(it.sandbox.state.memory.documents) == 0
 
 
 async def test_everything_404_is_a_wrong_address_and_not_the_end_of_what_was_adopted(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ async def test_everything_404_is_a_wrong_address_and_not_the_end_of_what_was_ado
             with pytest.raises(ApplicationError) as caught:
                 await environment.run(asked, order)
             assert caught.value.type == Code.REFUSED
-        it.sandbox.world.faults.clear()
+        it.sandbox.state.faults.clear()
         arm(it.sandbox, path=f"/api/v1/documents/{document.uuid}/", fault="404", times=2)
         with pytest.raises(ApplicationError) as caught:
             await environment.run(service.observe, observation)
@@ -407,7 +407,7 @@ async def test_what_a_gateway_answers_for_once_is_no_word_about_the_document(
 ) -> None:
     async with adopting(tmp_path) as it:
         document = await sent_by_hand(it)
-        it.sandbox.world.faults.arm(ArmedFault(fault=fault, path=f"*/documents/{document.uuid}/", times=times))
+        it.sandbox.state.faults.arm(ArmedFault(fault=fault, path=f"*/documents/{document.uuid}/", times=times))
         swept = await it.sweeps()
         [reason] = swept.not_yet
         assert (swept.adoptions, swept.refusals, swept.waiting, reason.document) == (0, 0, 1, document.uuid)
@@ -419,7 +419,7 @@ async def test_what_a_gateway_answers_for_once_is_no_word_about_the_document(
 async def test_a_document_that_is_not_shown_is_asked_for_less_and_less_and_given_up_in_words(tmp_path: Path) -> None:
     async with adopting(tmp_path) as it:
         document = await sent_by_hand(it)
-        it.sandbox.world.faults.arm(ArmedFault(fault="404", path=f"*/documents/{document.uuid}/", times=None))
+        it.sandbox.state.faults.arm(ArmedFault(fault="404", path=f"*/documents/{document.uuid}/", times=None))
         looked = len(calls(it.sandbox, "/documents/", "GET"))
         sweeps = [await it.sweeps()]
         while sweeps[-1].waiting:
@@ -449,7 +449,7 @@ async def test_one_that_core_signature_does_not_show_waits_and_holds_up_no_other
     async with adopting(tmp_path) as it:
         stuck = await sent_by_hand(it)
         fine = await sent_by_hand(it, name="Another")
-        it.sandbox.world.faults.arm(
+        it.sandbox.state.faults.arm(
             ArmedFault(fault=FaultKind.UNAVAILABLE, path=f"*/documents/{stuck.uuid}/", times=None)
         )
         swept = await it.sweeps()
@@ -461,12 +461,12 @@ async def test_when_core_signature_gives_no_answer_all_wait_and_one_has_asked(tm
         made = [await sent_by_hand(it, name=f"Lease {number}") for number in range(3)]
         looked = len(calls(it.sandbox, "/documents/", "GET"))
         fault = ArmedFault(fault=FaultKind.REFUSE, path="*/documents/*", method="GET", times=None)
-        it.sandbox.world.faults.arm(fault)
+        it.sandbox.state.faults.arm(fault)
         for sweep in (1, 2):
             swept = await it.sweeps()
             assert (swept.adoptions, swept.waiting, swept.over) == (0, 3, True)
             assert len(calls(it.sandbox, "/documents/", "GET")) == looked + sweep
-        it.sandbox.world.faults.clear()
+        it.sandbox.state.faults.clear()
         assert set((await it.sweeps()).adopted) == set(map(id_of, made))
 
 

@@ -111,8 +111,8 @@ async def test_a_list_that_cannot_be_swept_is_refused_in_words(order: str, says:
         for number in range(2 * PAGE):
             it.happens("ours", ago=number * MINUTE)
         if order == "no time":
-            view = it.sandbox.world.views.event
-            it.sandbox.world.views.event = lambda event: {**view(event), "timestamp": None}  # type: ignore[method-assign]
+            view = it.sandbox.core_signature.views.event
+            it.sandbox.core_signature.views.event = lambda event: {**view(event), "timestamp": None}  # type: ignore[method-assign]
         with pytest.raises(ApplicationError, match=says) as failure:
             await it.sweeps()
         assert (failure.value.type, failure.value.non_retryable) == (Code.PROVIDER_UNSURE, True)

@@ -109,7 +109,7 @@ class Office:
     def happens(self, id: str | None, what: str = "signed", ago: timedelta = MINUTE, **more: Any) -> CoreEvent:
         """Something happened to a document; nobody was called."""
         at = (self.now - ago).timestamp()
-        return self.sandbox.world.memory.events.save(
+        return self.sandbox.state.memory.events.save(
             CoreEvent(**{"event_type": what, "timestamp": at, "document": "d" * 32, "external_id": id, **more})
         )
 
@@ -389,7 +389,7 @@ async def test_a_part_that_dies_loses_nothing(tmp_path: Path) -> None:
         await it.begins(*ids)
         for number, id in enumerate(ids):
             it.happens(id, "signer_signed", ago=timedelta(hours=1) - number * MINUTE)
-        faults = it.sandbox.world.faults
+        faults = it.sandbox.state.faults
         faults.arm(ArmedFault(path="*/events/*", fault="503", after=1, times=None))
         assert ((part := await it.sweeps()).pages, part.told, part.over) == (1, PAGE, False)
         with pytest.raises(ApplicationError) as failure:
@@ -464,7 +464,7 @@ async def test_a_list_that_has_become_shorter_meanwhile_is_looked_through_to_its
         events = [it.happens("foreign", ago=timedelta(hours=1) - number * MINUTE) for number in range(50)]
         assert not (await it.sweeps(pages=4)).over
         for event in events[:30]:
-            it.sandbox.world.memory.events.drop(event)
+            it.sandbox.state.memory.events.drop(event)
         assert ((part := await it.sweeps()).over, part.pages) == (False, 0)
         assert ((part := await it.sweeps()).over, part.pages) == (True, 2)
 
@@ -475,7 +475,7 @@ async def test_a_page_that_is_said_not_to_be_there_is_not_taken_for_the_end(tmp_
         it.happens("deep", ago=timedelta(hours=1))
         for number in range(30):
             it.happens("foreign", ago=timedelta(minutes=50) - number * MINUTE)
-        it.sandbox.world.faults.arm(ArmedFault(path="*/events/*", fault="404", after=2))
+        it.sandbox.state.faults.arm(ArmedFault(path="*/events/*", fault="404", after=2))
         assert ((part := await it.sweeps()).over, part.pages) == (False, 2)
         assert ((part := await it.sweeps()).over, part.told) == (True, 1)
 
@@ -518,7 +518,7 @@ def a_document(it: Office, id: str | None) -> str:
     """One at Core Signature that carries this id; its uuid."""
     at = NOW.timestamp()
     facts: dict[str, Any] = {"source": "s" * 64, "created": at, "modified": at, "converts_at": at + 1e9}
-    return it.sandbox.world.memory.documents.save(
+    return it.sandbox.state.memory.documents.save(
         CoreDocument(name="Lease", external_id=id, file_name="lease.pdf", **facts)
     ).uuid
 
@@ -561,7 +561,7 @@ async def test_what_a_part_has_no_time_to_read_the_next_one_does(tmp_path: Path)
         arm = ArmedFault.model_validate(
             {"path": "*/documents/*", "method": "GET", "fault": "503", "after": 1, "times": 1}
         )
-        it.sandbox.world.faults.arm(arm)
+        it.sandbox.state.faults.arm(arm)
         first = await it.sweeps()
         assert (first.told, first.over) == (1, False)
         second = await it.sweeps()

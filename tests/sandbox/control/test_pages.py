@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from deploy.sandbox.control.pages import MOST_SHOWN, SWITCHES
+from deploy.sandbox.control.pages import COMMON_FAULTS, MOST_SHOWN
 from deploy.sandbox.server import running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.plain_http import plain_client
@@ -214,7 +214,7 @@ async def test_a_fault_is_a_switch_on_a_page(hands: Hands) -> None:
     assert "Nothing: every call" in (await hands.http.get("/faults")).text
 
 
-@pytest.mark.parametrize("name", SWITCHES)
+@pytest.mark.parametrize("name", COMMON_FAULTS)
 async def test_every_switch_can_be_pressed(hands: Hands, name: str) -> None:
     await hands.http.post("/faults", data={"fault": name, "times": "once"})
     assert "Mend everything" in (await hands.http.get("/faults")).text

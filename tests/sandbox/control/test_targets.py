@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from deploy.sandbox.control.targets import LEASE
 from deploy.sandbox.server import RunningSandbox, running, serving
 from deploy.sandbox.state.settings import SandboxSettings
-from deploy.sandbox.world import LEASE
 
 HEADERS = {"webhook-id": "msg_1", "webhook-timestamp": "1796376600", "webhook-signature": "v1,abc", "x-other": "no"}
 BODY = b'{"type": "ping",  "data": {}}'
@@ -51,7 +51,7 @@ class Town:
 
     def forwarded(self) -> list[object]:
         """What the ledger says became of each call."""
-        entries = self.sandbox.world.ledger.after(0)
+        entries = self.sandbox.state.ledger.after(0)
         return [entry.get("forwarded") for entry in entries if entry["type"] == "downstream"]
 
 
@@ -70,7 +70,7 @@ async def town() -> AsyncIterator[Town]:
 async def test_the_receiver_gets_the_very_bytes_and_its_answer_is_that_of_the_target() -> None:
     async with town() as it:
         assert (await it.call()).json() == {"received": True}
-        assert (await it.want(it.own.url)).json() == {"after": len(it.sandbox.world.ledger.after(0))}
+        assert (await it.want(it.own.url)).json() == {"after": len(it.sandbox.state.ledger.after(0))}
         assert (await it.call()).status_code == 204
         [(headers, body)] = it.own.taken
         told = {name: text for name, text in headers.items() if name.startswith(("webhook-", "x-"))}

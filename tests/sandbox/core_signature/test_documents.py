@@ -113,7 +113,7 @@ async def test_half_a_surrogate_pair_is_refused_not_stumbled_over(hands: Hands) 
     ("content", "kind", "status"), [(b"{", "application/json", 400), (b"a=1", "application/x-www-form-urlencoded", 415)]
 )
 async def test_only_json_is_read(hands: Hands, content: bytes, kind: str, status: int) -> None:
-    token = hands.sandbox.world.signature_tokens.issue()
+    token = hands.sandbox.core_signature.tokens.issue()
     headers = {"authorization": f"Bearer {token}", "content-type": kind}
     answer = await hands.http.post("/api/v1/documents/", content=content, headers=headers)
     assert (answer.status_code, list(answer.json())) == (status, ["detail"])

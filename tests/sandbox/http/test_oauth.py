@@ -52,7 +52,7 @@ async def test_an_unknown_tenant_is_refused_by_the_gateway(hands: Hands) -> None
 async def test_a_token_expires() -> None:
     clock = HandClock()
     async with running(SandboxSettings(token_lifetime=10, clock=clock)) as sandbox, plain_client() as http:
-        bearer = {"authorization": f"Bearer {sandbox.world.signature_tokens.issue()}"}
+        bearer = {"authorization": f"Bearer {sandbox.core_signature.tokens.issue()}"}
         clock.now += 9.9
         assert (await http.get(f"{sandbox.url}/api/v1/events/", headers=bearer)).status_code == 200
         clock.now += 0.2
@@ -63,8 +63,8 @@ async def test_a_token_expires() -> None:
 
 
 async def test_no_service_takes_the_other_ones_token(hands: Hands) -> None:
-    push = {"authorization": f"Bearer {hands.sandbox.world.push_tokens.issue()}"}
-    signature = {"authorization": f"Bearer {hands.sandbox.world.signature_tokens.issue()}"}
+    push = {"authorization": f"Bearer {hands.sandbox.push.tokens.issue()}"}
+    signature = {"authorization": f"Bearer {hands.sandbox.core_signature.tokens.issue()}"}
     assert (await hands.http.get("/api/v1/documents/", headers=push)).status_code == 401
     answer = await hands.http.post("/v1/projects/countersign/messages:send", json={}, headers=signature)
     assert (answer.status_code, answer.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
@@ -79,10 +79,10 @@ async def test_without_a_genuine_token_nothing_is_shown(hands: Hands, header: st
 
 
 async def test_a_token_cannot_be_altered(hands: Hands) -> None:
-    token = hands.sandbox.world.signature_tokens.issue()
+    token = hands.sandbox.core_signature.tokens.issue()
     head, claims, seal = token.split(".")
     assert b'"aud"' in urlsafe_b64decode(claims + "==")
-    other = hands.sandbox.world.signature_tokens.issue().split(".")[1]
+    other = hands.sandbox.core_signature.tokens.issue().split(".")[1]
     answer = await hands.http.get("/api/v1/documents/", headers={"authorization": f"Bearer {head}.{other}.{seal}"})
     assert answer.status_code == 401
 

@@ -145,7 +145,7 @@ async def test_the_token_table(hands: Hands, token: str, state: str | None, stat
 
 
 async def test_another_project_and_nonsense_are_refused(hands: Hands) -> None:
-    bearer = {"authorization": f"Bearer {hands.sandbox.world.push_tokens.issue()}"}
+    bearer = {"authorization": f"Bearer {hands.sandbox.push.tokens.issue()}"}
     other = await hands.http.post("/v1/projects/other/messages:send", json={"message": FULL}, headers=bearer)
     assert (other.status_code, other.json()["error"]["status"]) == (403, "PERMISSION_DENIED")
     for content in (b"{", b"[]", b'{"message": {"token": "\\ud800"}}'):

@@ -23,7 +23,7 @@ async def test_documents_requests_tokens_and_ledger_are_kept(tmp_path: Path) -> 
         await first.push({"token": "ada~1", "notification": {"title": "Hello"}})
         await http.post("/_sandbox/devices", json={"token": "bob~1", "state": "unregistered"})
         before, shown = await first.ledger(), await first.read()
-        token = sandbox.world.signature_tokens.issue()
+        token = sandbox.core_signature.tokens.issue()
     async with running(settings) as sandbox, plain_client(sandbox.url) as http:
         second = Hands(sandbox, http)
         assert (await second.ledger())[: len(before)] == before

@@ -176,12 +176,12 @@ async def test_cloud_messaging_is_tried_without_sending_anything(
     tmp_path: Path, password: str, state: PartHealth
 ) -> None:
     async with running(SandboxSettings()) as sandbox:
-        known = sandbox.world.settings
+        known = sandbox.state.settings
         account = {"URL": sandbox.url, "USER": known.mra_user, "PASSWORD": password or known.mra_password}
         named = {f"COUNTERSIGN_MRA_{name}": text for name, text in account.items()}
         part = await part_of(complete(tmp_path) | named, "cloud messaging")
     assert part.state is state
-    assert sandbox.world.memory.mails.values() == []
+    assert sandbox.state.memory.mails.values() == []
 
 
 async def test_it_says_how_core_signature_is_asked_to_call(tmp_path: Path) -> None:

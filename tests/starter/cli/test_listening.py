@@ -83,7 +83,7 @@ async def test_each_call_is_a_line_with_the_answer_and_ctrl_c_ends_it(tmp_path: 
             lines = [(await process.stdout.readline()).decode() for _ in range(2)]
             process.send_signal(signal.SIGINT)
             rest, aside = await process.communicate()
-        assert sandbox.world.forwarding.to is None
+        assert sandbox.targets.receiver is None
     assert [line.split()[1:] for line in lines] == [
         ["finance", "signature.settled", "msg_1", "HTTP", "204"],
         ["crm", "signature.settled", "msg_2,", "unsigned", "HTTP", "503"],

@@ -24,7 +24,7 @@ ADDRESS: Final = f"{BASE}{'s' * 32}"
 @asynccontextmanager
 async def tenant(folder: Path, **changes: str) -> AsyncIterator[tuple[RunningSandbox, Settings]]:
     async with running(SandboxSettings(conversion_delay=0)) as sandbox:
-        known = sandbox.world.settings
+        known = sandbox.state.settings
         ours = {
             "SIGNATURE_URL": sandbox.url,
             "SIGNATURE_TOKEN_URL": f"{sandbox.url}/tenants/{known.tenant}/oauth2/token",
@@ -41,7 +41,7 @@ async def tenant(folder: Path, **changes: str) -> AsyncIterator[tuple[RunningSan
 
 def there(sandbox: RunningSandbox) -> list[tuple[str, str]]:
     """Each type that is subscribed to, and its address."""
-    return sorted((one.event_type, one.callback_url) for one in sandbox.world.memory.webhooks)
+    return sorted((one.event_type, one.callback_url) for one in sandbox.state.memory.webhooks)
 
 
 async def made(settings: Settings) -> tuple[Made, str]:
@@ -60,15 +60,15 @@ async def test_they_are_made_once_and_repeated_it_changes_nothing(tmp_path: Path
         assert (before.state, "run `countersign init`" in before.says) == (PartHealth.WARNING, True)
         assert await made(settings) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed")
         assert there(sandbox) == sorted((event_type, ADDRESS) for event_type in EVENTS)
-        uuids = [one.uuid for one in sandbox.world.memory.webhooks]
+        uuids = [one.uuid for one in sandbox.state.memory.webhooks]
         assert await made(settings) == (Made.EXISTS, "")
-        assert [one.uuid for one in sandbox.world.memory.webhooks] == uuids
+        assert [one.uuid for one in sandbox.state.memory.webhooks] == uuids
         assert (await examined(settings)).state is PartHealth.OK
 
 
 async def test_an_old_segment_a_double_and_an_unknown_type_go_and_what_is_missing_comes(tmp_path: Path) -> None:
     async with tenant(tmp_path) as (sandbox, settings):
-        hooks = sandbox.world.memory.webhooks
+        hooks = sandbox.state.memory.webhooks
         for event_type, address, name in (
             ("signed", ADDRESS, NAME),
             ("signed", ADDRESS, NAME),
@@ -102,7 +102,7 @@ async def test_two_installations_on_one_tenant_leave_each_other_s_alone_and_say_
 
 async def test_what_broke_off_is_gone_on_with_and_no_failure_tells_the_segment(tmp_path: Path) -> None:
     async with tenant(tmp_path) as (sandbox, settings):
-        sandbox.world.faults.arm(ArmedFault(fault=FaultKind.BAD_REQUEST, path="*/webhooks/", method="POST", times=1))
+        sandbox.state.faults.arm(ArmedFault(fault=FaultKind.BAD_REQUEST, path="*/webhooks/", method="POST", times=1))
         result, says = await made(settings)
         assert (result, "s" * 32 in says) == (Made.FAILED, False)
         assert (await made(settings))[0].usable
@@ -124,7 +124,7 @@ async def test_of_many_other_receivers_some_are_named_and_what_is_no_host_is_not
         hosts = ["t1.example", "t2.example", *(f"x{number}.example" for number in range(50)), "me:pass@e.example", "[e"]
         for host in [*hosts, "t1.example", "t2.example"]:
             address = f"https://{host}/callbacks/core-signature/x"
-            sandbox.world.memory.webhooks.save(Webhook(event_type="signed", callback_url=address, name="", created=1.0))
+            sandbox.state.memory.webhooks.save(Webhook(event_type="signed", callback_url=address, name="", created=1.0))
         _, says = await made(settings)
         assert says.startswith(f"{len(EVENTS)} made, 0 removed; 56 of a Countersign at ")
         assert "t1.example" in says and "t2.example" in says and says.count(".example") <= 5

@@ -150,14 +150,14 @@ class Phone:
 
     async def forward(self, email: str, to: str) -> None:
         """Put somebody else in a signer's place."""
-        request = next(iter(self.sandbox.world.memory.requests)).uuid
+        request = next(iter(self.sandbox.state.memory.requests)).uuid
         path = f"/api/v1/signature-requests/{request}/forward_signer/"
         await self.asked.keep(REQUEST, [_place(to, 1)])
         await self._call("POST", path, signer_email_to_forward=email, signer_email_to_forward_to=to)
 
     async def cancel(self) -> None:
         """Cancel the contract."""
-        request = next(iter(self.sandbox.world.memory.requests)).uuid
+        request = next(iter(self.sandbox.state.memory.requests)).uuid
         await self._call("POST", f"/api/v1/signature-requests/{request}/cancel_signature_request/")
 
     async def signers(self) -> list[dict[str, Any]]:
@@ -167,14 +167,14 @@ class Phone:
 
     def arm(self, **fault: Any) -> None:
         """Arm a fault of the sandbox."""
-        self.sandbox.world.faults.arm(ArmedFault.model_validate(fault))
+        self.sandbox.state.faults.arm(ArmedFault.model_validate(fault))
 
     def entries(self, kind: str) -> list[dict[str, Any]]:
         """The ledger's entries of one type."""
-        return [entry for entry in self.sandbox.world.ledger.after(0) if entry["type"] == kind]
+        return [entry for entry in self.sandbox.state.ledger.after(0) if entry["type"] == kind]
 
     async def _call(self, method: str, path: str, **body: Any) -> dict[str, Any]:
-        settings = self.sandbox.world.settings
+        settings = self.sandbox.state.settings
         token_path = f"/tenants/{settings.tenant}/oauth2/token"
         async with plain_client(self.sandbox.url) as client:
             login = (settings.client_id, settings.client_secret)
@@ -280,7 +280,7 @@ def _place(email: str, order: int) -> SignerSnapshot:
 
 
 def _config(sandbox: RunningSandbox) -> CoreSignatureConfig:
-    settings = sandbox.world.settings
+    settings = sandbox.state.settings
     token_url = f"{sandbox.url}/tenants/{settings.tenant}/oauth2/token"
     credentials = Credentials(token_url, settings.client_id, SecretStr(settings.client_secret))
     return CoreSignatureConfig(sandbox.url, credentials, list_lag=0)

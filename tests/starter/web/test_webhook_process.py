@@ -51,7 +51,7 @@ class Started:
 
 
 def environment(before: Phone, folder: Path) -> dict[str, str]:
-    sandbox, settings = before.sandbox.url, before.sandbox.world.settings
+    sandbox, settings = before.sandbox.url, before.sandbox.state.settings
     ours = {
         "WEBHOOK_BIND": "127.0.0.1:0",
         "WEBHOOK_SEGMENT": SEGMENT,
