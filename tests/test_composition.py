@@ -79,7 +79,7 @@ class Composed:
     def happens(self, ago: timedelta, external_id: str | None = "msa", **more: Any) -> None:
         """Something happened at Core Signature of which nobody was called."""
         about = {"document": AT_CORE_SIGNATURE, "external_id": external_id, "event_type": "signer_viewed"}
-        self.sandbox.state.memory.events.save(CoreEvent(**{"timestamp": (NOW - ago).timestamp(), **about, **more}))
+        self.sandbox.state.database.events.save(CoreEvent(**{"timestamp": (NOW - ago).timestamp(), **about, **more}))
 
     def told(self) -> list[str]:
         """The headings of what whoever is on call got."""

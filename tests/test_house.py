@@ -187,6 +187,8 @@ def test_the_guards_bite() -> None:
     found = list(arrows_up("activities", "activities.people.person", up))
     assert [arrow.partition(":")[0] for arrow in found] == ["activities.people.person"]
     assert "`campaign` does not lie below `people`" in found[0]
+    inner = ast.parse("from deploy.sandbox.push.phones import PhoneNetwork")
+    assert len(list(arrows_up("deploy/sandbox", "deploy.sandbox.http.front", inner))) == 1
     trees = {"a": ast.parse("import b"), "b": ast.parse("from c import x"), "c": ast.parse("import a.y\nimport a")}
     assert circle(edges(trees)) == ["a", "b", "c", "a"]
     assert circle({"a": {"b"}, "b": set()}) == []

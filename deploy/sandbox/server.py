@@ -82,7 +82,7 @@ async def _working(core: CoreSignature) -> AsyncIterator[None]:
         with suppress(asyncio.CancelledError):
             await jobs
         await core.callbacks.close()
-        core.state.memory.close()
+        core.state.database.close()
 
 
 async def _healthz(_: Request) -> Response:
@@ -102,7 +102,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": detail}, error.status_code, error.headers)
 
 
-class TearableProtocol(H11Protocol):
+class ResettableProtocol(H11Protocol):
     """Gives the application the transport (`scope["state"]["transport"]`), which it may reset."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -119,7 +119,7 @@ async def serving(app: Starlette, *, host: str, port: int) -> AsyncIterator[str]
     )
     config.load()
     server = await asyncio.get_running_loop().create_server(
-        lambda: TearableProtocol(config, state, {}), host, port, backlog=BACKLOG
+        lambda: ResettableProtocol(config, state, {}), host, port, backlog=BACKLOG
     )
     try:
         yield f"http://{f'[{host}]' if ':' in host else host}:{_port(server)}"

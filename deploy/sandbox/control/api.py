@@ -77,13 +77,13 @@ class ControlApi:
     async def documents(self, request: Request) -> Response:
         """GET documents with their signers, newest first, without a bearer; filter `external_id`."""
         external_id = request.query_params.get("external_id")
-        documents = self._state.memory.documents
+        documents = self._state.database.documents
         found = documents.where(external_id) if external_id else list(documents)
         return JSONResponse([self._summary(document) for document in reversed(found)])
 
     async def act_on_document(self, request: Request) -> Response:
         """POST `expire` or `delete`."""
-        document = self._state.memory.documents.get(request.path_params["uuid"])
+        document = self._state.database.documents.get(request.path_params["uuid"])
         if document is None:
             raise HttpRefusal.missing()
         match request.path_params["action"]:
@@ -98,7 +98,7 @@ class ControlApi:
 
     async def act_as_signer(self, request: Request) -> Response:
         """POST `sign`, `view`, or `decline` with an optional `{reason}`."""
-        case = self._state.memory.signer(request.path_params["uuid"])
+        case = self._state.database.signer(request.path_params["uuid"])
         if case is None:
             raise HttpRefusal.missing()
         match request.path_params["action"]:
@@ -114,7 +114,7 @@ class ControlApi:
         return JSONResponse(self._summary(case[2]))
 
     def _summary(self, document: CoreDocument) -> dict[str, Any]:
-        request = self._state.memory.request_of(document)
+        request = self._state.database.request_of(document)
         return {
             "uuid": document.uuid,
             "external_id": document.external_id,

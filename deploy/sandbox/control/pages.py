@@ -83,7 +83,7 @@ class InboxPages:
 
     def _render(self, template: str, request: Request) -> Response:
         person = request.path_params["person"]
-        mails = list(reversed(self._state.memory.mails.where(person.lower())))
+        mails = list(reversed(self._state.database.mails.where(person.lower())))
         screens = [PhoneScreen(_device(token), notices) for token, notices in self._phones.screens(person).items()]
         now = self._state.clock()
         return render(template, person=person, screens=screens, mails=mails, now=now)
@@ -140,7 +140,7 @@ class IndexPage:
 
     async def page(self, request: Request) -> Response:
         """Newest first, `MOST_SHOWN` on a `page`."""
-        memory = self._state.memory
+        memory = self._state.database
         persons = sorted({str(person) for person in [*memory.pushes.values(), *memory.mails.values()]})
         number = _number(request.query_params.get("page", ""))
         newest = list(reversed(list(memory.documents)))
@@ -152,7 +152,7 @@ class IndexPage:
         )
 
     def _row(self, document: CoreDocument) -> dict[str, object]:
-        request = self._state.memory.request_of(document)
+        request = self._state.database.request_of(document)
         signers = signer_rows(request, document) if request else []
         words = STATUS_WORDS[document.status]
         return {"name": document.name, "id": document.external_id, "status": words, "signers": signers}
@@ -279,7 +279,7 @@ class SigningPages:
 
     async def page(self, request: Request) -> Response:
         """GET shows the state and counts as viewed; POST `deed=sign|decline` acts and redirects to GET."""
-        case = self._core.state.memory.signer(request.path_params["uuid"])
+        case = self._core.state.database.signer(request.path_params["uuid"])
         if request.method == "POST" and case is not None:
             return self._act(case, await request.form(), request)
         if case is not None and request.method == "GET":
@@ -326,7 +326,7 @@ class SigningPages:
 
     def _file(self, document: CoreDocument) -> dict[str, object]:
         sha256 = document.final or document.source
-        size = len(self._core.state.memory.contents.read(sha256) or b"")
+        size = len(self._core.state.database.files.read(sha256) or b"")
         name = "Signed document" if document.status is CoreStatus.SIGNED else "Document"
         return {"path": self._core.links.issue(sha256, "document.pdf"), "name": name, "kilobytes": -(-size // 1024)}
 

@@ -18,8 +18,8 @@ from deploy.sandbox.core_signature.service import CoreSignature, NewDocument
 from deploy.sandbox.core_signature.views import Views
 from deploy.sandbox.http.errors import HttpRefusal, apigee_error
 from deploy.sandbox.http.oauth import Tokens, bearer
+from deploy.sandbox.state.database import Database
 from deploy.sandbox.state.ledger import EntryType
-from deploy.sandbox.state.memory import Memory
 from deploy.sandbox.state.records import (
     UNFINISHED,
     CoreDocument,
@@ -46,7 +46,7 @@ class Fields:
             raise HttpRefusal(400, {"non_field_errors": [f"Invalid data. Expected a dictionary, but got {kind}."]})
         self._body: dict[str, Any] = body
 
-    def given(self, name: str) -> bool:
+    def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
         return self._body.get(name) is not None
 
@@ -194,12 +194,12 @@ def read_request(fields: Fields, settings: SandboxSettings, document: str) -> Co
     return request
 
 
-def find_document(fields: Fields, memory: Memory) -> CoreDocument:
+def find_document(fields: Fields, database: Database) -> CoreDocument:
     """By absolute or relative address; it must be free and unfinished."""
     reference = fields.text("document", required=True, longest=2100)
     fields.check()
     match = DOCUMENT_PATH.fullmatch(urlsplit(reference or "").path)
-    document = memory.documents.get(match[1]) if match else None
+    document = database.documents.get(match[1]) if match else None
     if document is None:
         raise HttpRefusal(400, {"document": [NO_LINK]})
     if document.request is not None:
@@ -210,7 +210,7 @@ def find_document(fields: Fields, memory: Memory) -> CoreDocument:
 
 
 def _source(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
-    given = [name for name in SOURCES if fields.given(name)]
+    given = [name for name in SOURCES if fields.has(name)]
     if len(given) != 1:
         fields.fail("non_field_errors", f"Exactly one of {', '.join(SOURCES)} is required.")
         return b"", ""
@@ -336,7 +336,7 @@ class DocumentsApi:
         return JSONResponse(page(request, self._core.views, self._found(request), self._core.views.document))
 
     async def item(self, request: Request) -> Response:
-        document = self._state.memory.documents.get(request.path_params["uuid"])
+        document = self._state.database.documents.get(request.path_params["uuid"])
         if document is None:
             raise HttpRefusal.missing()
         if request.method == "DELETE":
@@ -353,7 +353,7 @@ class DocumentsApi:
     def _found(self, request: Request) -> list[CoreDocument]:
         query = filters(request, self._state.settings)
         wanted, status = query.get("external_id"), query.get("status")
-        documents = self._state.memory.documents
+        documents = self._state.database.documents
         shown_until = self._state.settings.clock() - self._state.settings.list_lag
         found = documents.where(wanted) if wanted else list(documents)
         return [d for d in reversed(found) if d.created <= shown_until and status in {None, "", d.status.value}]
@@ -376,7 +376,7 @@ class Downloads:
             self._state.ledger.write(EntryType.VIOLATION, what=what, path="/dl/")
             return JSONResponse({"detail": "Only one way to authenticate is allowed."}, 400)
         sha256 = self._core.links.content(request.path_params["token"])
-        content = self._state.memory.contents.read(sha256) if sha256 else None
+        content = self._state.database.files.read(sha256) if sha256 else None
         if content is None:
             return JSONResponse({"detail": "The link has expired."}, 403)
         self._state.ledger.write(EntryType.DOWNLOAD, sha256=sha256)
@@ -405,7 +405,7 @@ class EventsApi:
         return JSONResponse(page(request, self._core.views, self._found(request), self._core.views.event))
 
     async def item(self, request: Request) -> Response:
-        event = self._state.memory.events.get(request.path_params["uuid"])
+        event = self._state.database.events.get(request.path_params["uuid"])
         if event is None:
             raise HttpRefusal.missing()
         return JSONResponse(self._core.views.event(event))
@@ -415,7 +415,7 @@ class EventsApi:
         wanted = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
         if query.get("delivered"):
             wanted["delivered"] = query["delivered"].lower()
-        events = self._state.memory.events
+        events = self._state.database.events
         pool = events.where(wanted["document"]) if "document" in wanted else list(events)
         shown_until = self._state.settings.clock() - self._state.settings.list_lag
         listed = [event for event in reversed(pool) if event.timestamp <= shown_until]
@@ -452,7 +452,7 @@ class RequestsApi:
         query = filters(request, self._state.settings)
         found = [
             known
-            for known in reversed(list(self._state.memory.requests))
+            for known in reversed(list(self._state.database.requests))
             if query.get("who") in {None, known.who} and query.get("from_email") in {None, known.from_email}
         ]
         return JSONResponse(page(request, self._core.views, found, self._core.views.request))
@@ -494,13 +494,13 @@ class RequestsApi:
 
     async def _create(self, request: Request) -> Response:
         fields = await read_fields(request)
-        document = find_document(fields, self._state.memory)
+        document = find_document(fields, self._state.database)
         wanted = read_request(fields, self._state.settings, document.uuid)
         self._core.create_request(wanted, document)
         return JSONResponse(self._core.views.request(wanted), 201)
 
     def _find(self, request: Request) -> CoreRequest:
-        found = self._state.memory.requests.get(request.path_params["uuid"])
+        found = self._state.database.requests.get(request.path_params["uuid"])
         if found is None:
             raise HttpRefusal.missing()
         return found
@@ -541,7 +541,7 @@ class WebhooksApi:
         ]
 
     async def collection(self, request: Request) -> Response:
-        hooks = self._state.memory.webhooks
+        hooks = self._state.database.webhooks
         if request.method == "GET":
             found = list(reversed(list(hooks)))
             return JSONResponse(page(request, self._core.views, found, self._core.views.webhook))
@@ -550,7 +550,7 @@ class WebhooksApi:
         return JSONResponse(self._core.views.webhook(hooks.save(hook)), 201)
 
     async def item(self, request: Request) -> Response:
-        hooks = self._state.memory.webhooks
+        hooks = self._state.database.webhooks
         hook = hooks.get(request.path_params["uuid"])
         if hook is None:
             raise HttpRefusal.missing()

@@ -28,7 +28,7 @@ class Callbacks:
     def __init__(self, state: SandboxState, views: Views) -> None:
         self._state = state
         self._settings = state.settings
-        self._memory = state.memory
+        self._database = state.database
         self._views = views
         self._lanes = asyncio.Semaphore(MOST_AT_ONCE)
         self._running: set[asyncio.Task[None]] = set()
@@ -40,7 +40,7 @@ class Callbacks:
     ) -> None:
         """Record an event and start its delivery."""
         now = self._settings.clock()
-        urls = [hook.callback_url for hook in self._memory.webhooks.where(event_type)]
+        urls = [hook.callback_url for hook in self._database.webhooks.where(event_type)]
         if document.events_callback_url:
             urls.insert(0, document.events_callback_url)
         event = CoreEvent(
@@ -52,13 +52,13 @@ class Callbacks:
             signer=signer.uuid if signer else None,
             deliveries=[EventDelivery(url=url, due=now) for url in urls],
         )
-        self._memory.events.save(event)
-        self._memory.ledger.write(EntryType.EVENT, event=event.uuid, **self._names(event), document=document.uuid)
+        self._database.events.save(event)
+        self._database.ledger.write(EntryType.EVENT, event=event.uuid, **self._names(event), document=document.uuid)
         self._deliver_all(event)
 
     def resume(self) -> None:
         """Continue the open deliveries of an earlier run."""
-        for event in self._memory.events:
+        for event in self._database.events:
             self._deliver_all(event)
 
     async def close(self) -> None:
@@ -98,7 +98,7 @@ class Callbacks:
 
     def _give_up(self, event: CoreEvent, delivery: EventDelivery, why: str, fault: FaultKind | None = None) -> None:
         delivery.due = None
-        self._memory.events.save(event)
+        self._database.events.save(event)
         self._write(event, delivery, status=None, error=why, fault=fault)
 
     async def _send(self, event: CoreEvent, delivery: EventDelivery, fault: ArmedFault | None) -> None:
@@ -111,7 +111,7 @@ class Callbacks:
             self._spawn(self._attempt(other_event, other_delivery, None))
 
     async def _attempt(self, event: CoreEvent, delivery: EventDelivery, fault: ArmedFault | None) -> None:
-        document = self._memory.documents.get(event.document)
+        document = self._database.documents.get(event.document)
         if document is None:
             self._give_up(event, delivery, "document deleted")
             return
@@ -141,7 +141,7 @@ class Callbacks:
         elif again and delivery.attempts < MOST_ATTEMPTS:
             delivery.due = now + FIBONACCI[delivery.attempts - 1] * self._settings.retry_unit
             self._attempt_at(delivery.due, event, delivery)
-        self._memory.events.save(event)
+        self._database.events.save(event)
 
     def _body(self, event: CoreEvent, document: CoreDocument, fault: ArmedFault | None) -> Json:
         body = self._views.callback(event, document)
@@ -152,7 +152,7 @@ class Callbacks:
         return body
 
     def _swapped(self, shown: Json, fault: ArmedFault) -> Json:
-        other = self._memory.documents.get(fault.document or "")
+        other = self._database.documents.get(fault.document or "")
         return {**(self._views.document(other) if other else shown), "status": fault.status or "si"}
 
     def _names(self, event: CoreEvent) -> Json:
@@ -167,7 +167,7 @@ class Callbacks:
         error: str | None,
         fault: FaultKind | None,
     ) -> None:
-        self._memory.ledger.write(
+        self._database.ledger.write(
             EntryType.CALLBACK,
             event=event.uuid,
             **self._names(event),

@@ -53,12 +53,12 @@ class CoreSignature:
         self.state = state
         self.tokens = Tokens("signature", settings.client_id, settings.client_secret, state)
         self.links = DownloadLinks(settings.client_secret, settings.link_lifetime, state.clock)
-        self.views = Views(settings, state.memory, self.links)
+        self.views = Views(settings, state.database, self.links)
         self.callbacks = Callbacks(state, self.views)
 
     def resume(self) -> None:
         """Continue documents and callbacks of an earlier run."""
-        for document in self.state.memory.documents:
+        for document in self.state.database.documents:
             self._watch(document)
         self.callbacks.resume()
 
@@ -70,7 +70,7 @@ class CoreSignature:
             external_id=new.external_id,
             created=now,
             modified=now,
-            source=self.state.memory.contents.keep(_as_pdf(new)),
+            source=self.state.database.files.save(_as_pdf(new)),
             convertible=_is_convertible(new),
             events_callback_url=new.events_callback_url,
             auto_expire_days=new.auto_expire_days,
@@ -79,7 +79,7 @@ class CoreSignature:
             converts_at=now + self.state.settings.conversion_delay,
             expires_at=now + new.auto_expire_days * DAY if new.auto_expire_days else None,
         )
-        self.state.memory.documents.save(document)
+        self.state.database.documents.save(document)
         self._write(EntryType.DOCUMENT_CREATED, document, name=document.name)
         self._watch(document)
         return document
@@ -87,8 +87,8 @@ class CoreSignature:
     def create_request(self, request: CoreRequest, document: CoreDocument) -> None:
         """It is sent once the document is converted."""
         document.request = request.uuid
-        self.state.memory.documents.save(document)
-        self.state.memory.keep_request(request)
+        self.state.database.documents.save(document)
+        self.state.database.save_request(request)
         signers = [signer.email for signer in request.signers if not signer.is_sender]
         self._write(EntryType.REQUEST_CREATED, document, request=request.uuid, signers=signers)
         if document.status is CoreStatus.NEW:
@@ -106,7 +106,7 @@ class CoreSignature:
             signer.viewed = True
             self._write_signer(EntryType.SIGNER_VIEWED, signer, document)
             self.callbacks.announce("signer_viewed", document, signer)
-        self.state.memory.keep_request(request)
+        self.state.database.save_request(request)
         if document.status is CoreStatus.SENT:
             self._move(document, CoreStatus.VIEWED)
             self.callbacks.announce("viewed", document)
@@ -116,7 +116,7 @@ class CoreSignature:
         signer, request, document = case
         _check_may_act(case)
         signer.viewed, signer.signed_on = True, self.state.clock()
-        self.state.memory.keep_request(request)
+        self.state.database.save_request(request)
         self._write_signer(EntryType.SIGNER_SIGNED, signer, document)
         self.callbacks.announce("signer_signed", document, signer)
         if any(other.open for other in request.signers):
@@ -129,7 +129,7 @@ class CoreSignature:
         signer, request, document = case
         _check_may_act(case)
         signer.viewed, signer.declined_on, signer.message = True, self.state.clock(), reason
-        self.state.memory.keep_request(request)
+        self.state.database.save_request(request)
         self._write_signer(EntryType.SIGNER_DECLINED, signer, document)
         self._end(document, request, CoreStatus.DECLINED, "declined")
 
@@ -159,7 +159,7 @@ class CoreSignature:
         old.forwarded_on, old.forwarded_to_email, old.forwarded_reason = self.state.clock(), new_email, reason
         new = CoreSigner(email=new_email, order=old.order, approve_only=old.approve_only, language=old.language)
         request.signers.append(new)
-        self.state.memory.keep_request(request)
+        self.state.database.save_request(request)
         self._write_signer(EntryType.SIGNER_FORWARDED, old, document, to=new_email)
         self.callbacks.announce("signer_forwarded", document, old)
         if was_on_turn:
@@ -169,14 +169,14 @@ class CoreSignature:
         """End it as expired; False if it had ended."""
         if document.status not in UNFINISHED:
             return False
-        self._end(document, self.state.memory.request_of(document), CoreStatus.EXPIRED, "expired")
+        self._end(document, self.state.database.request_of(document), CoreStatus.EXPIRED, "expired")
         return True
 
     def delete(self, document: CoreDocument) -> None:
         """With its request; links become invalid."""
-        if request := self.state.memory.request_of(document):
-            self.state.memory.requests.drop(request)
-        self.state.memory.documents.drop(document)
+        if request := self.state.database.request_of(document):
+            self.state.database.requests.drop(request)
+        self.state.database.documents.drop(document)
         self._write(EntryType.DOCUMENT_DELETED, document)
 
     def _watch(self, document: CoreDocument) -> None:
@@ -186,11 +186,11 @@ class CoreSignature:
             self.state.jobs.at(document.expires_at, lambda: self._expire_when_due(document))
 
     def _expire_when_due(self, document: CoreDocument) -> None:
-        if self.state.memory.documents.get(document.uuid) is document:
+        if self.state.database.documents.get(document.uuid) is document:
             self.expire(document)
 
     def _convert(self, document: CoreDocument) -> None:
-        is_deleted = self.state.memory.documents.get(document.uuid) is not document
+        is_deleted = self.state.database.documents.get(document.uuid) is not document
         if is_deleted or document.status is not CoreStatus.CONVERTING:
             return
         if not document.convertible:
@@ -202,7 +202,7 @@ class CoreSignature:
         self._send(document)
 
     def _send(self, document: CoreDocument) -> None:
-        request = self.state.memory.request_of(document)
+        request = self.state.database.request_of(document)
         if request is None or request.is_being_prepared:
             return
         if UNSENDABLE in request.subject:
@@ -215,7 +215,7 @@ class CoreSignature:
 
     def _move(self, document: CoreDocument, status: CoreStatus) -> None:
         was, document.status, document.modified = document.status, status, self.state.clock()
-        self.state.memory.documents.save(document)
+        self.state.database.documents.save(document)
         self._write(EntryType.DOCUMENT_STATUS, document, was=was.value, status=status.value)
 
     def _end(self, document: CoreDocument, request: CoreRequest | None, status: CoreStatus, event: str) -> None:
@@ -231,16 +231,16 @@ class CoreSignature:
                     self._mail(document, signer.email, kind=event, subject=subject, text=CLOSING_MAILS[event])
 
     def _write_final_files(self, document: CoreDocument, request: CoreRequest, outcome: str) -> None:
-        contents = self.state.memory.contents
-        source = contents.read(document.source) or b""
+        files = self.state.database.files
+        source = files.read(document.source) or b""
         actions = [f"{s.email} signed {iso(s.signed_on)}" for s in request.signers if s.signed_on is not None]
         actions += [f"{s.email} declined {iso(s.declined_on)}" for s in request.signers if s.declined_on is not None]
-        document.final = contents.keep(append_notes(source, [f"{outcome}: {document.uuid}", *actions]))
+        document.final = files.save(append_notes(source, [f"{outcome}: {document.uuid}", *actions]))
         heading = ["Signing log", "", f"Document: {document.name}", f"Id: {document.uuid}", f"Outcome: {outcome}", ""]
-        document.log = contents.keep(render_pdf([*heading, *actions]))
+        document.log = files.save(render_pdf([*heading, *actions]))
 
     def _open_document(self, request: CoreRequest) -> CoreDocument:
-        document = self.state.memory.documents.get(request.document)
+        document = self.state.database.documents.get(request.document)
         if document is None:
             raise HttpRefusal.missing()
         if document.status not in UNFINISHED:
@@ -261,7 +261,7 @@ class CoreSignature:
             signer.bounced = True
             self._write_signer(EntryType.SIGNER_BOUNCED, signer, document)
             self.callbacks.announce("signer_email_bounced", document, signer, ok=False)
-        self.state.memory.keep_request(request)
+        self.state.database.save_request(request)
 
     def _mail(self, document: CoreDocument, to: str, **fields: str) -> None:
         mail = self.state.deliver_mail(to, external_id=document.external_id, **fields)

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64encode
 from typing import Any
 from urllib.parse import quote
 
-from deploy.sandbox.state.memory import Memory
+from deploy.sandbox.state.database import Database
 from deploy.sandbox.state.records import (
     UNFINISHED,
     CoreDocument,
@@ -57,10 +57,10 @@ class DownloadLinks:
 class Views:
     """Every read renews its temporary download links."""
 
-    def __init__(self, settings: SandboxSettings, memory: Memory, links: DownloadLinks) -> None:
+    def __init__(self, settings: SandboxSettings, database: Database, links: DownloadLinks) -> None:
         self.base_url = "http://127.0.0.1"
         self._settings = settings
-        self._memory = memory
+        self._database = database
         self._links = links
         self._absolute = settings.absolute_urls
 
@@ -69,7 +69,7 @@ class Views:
 
     def document(self, document: CoreDocument) -> Json:
         self._absolute ^= self._settings.alternate_urls
-        request = self._memory.request_of(document)
+        request = self._database.request_of(document)
         return {
             "url": self.url(f"/api/v1/documents/{document.uuid}/"),
             "uuid": document.uuid,
@@ -98,7 +98,7 @@ class Views:
         return {**self._embedded(request), "document": self.url(f"/api/v1/documents/{request.document}/")}
 
     def event(self, event: CoreEvent) -> Json:
-        document = self._memory.documents.get(event.document)
+        document = self._database.documents.get(event.document)
         reference = {
             "uuid": event.document,
             "external_id": event.external_id,
@@ -110,11 +110,11 @@ class Views:
             "delivered": event.delivered,
             "delivered_on": iso(event.delivered_on),
             "callback_status_code": event.callback_status_code,
-            "document": self._as_set(reference),
+            "document": self._document_reference(reference),
             "attempt_policy": "fibonacci",
         }
 
-    def _as_set(self, reference: Json) -> Json | str:
+    def _document_reference(self, reference: Json) -> Json | str:
         match self._settings.event_document:
             case "object":
                 return reference
@@ -128,7 +128,7 @@ class Views:
         event_time = str(int(event.timestamp))
         return {
             **self._event_core(event),
-            "document": self._as_set(self.document(document)),
+            "document": self._document_reference(self.document(document)),
             "token_name": self._settings.token_name,
             "event_time": event_time,
             "event_hash": event_hash(self._settings.callback_secret, event_time, event.event_type),
@@ -149,7 +149,7 @@ class Views:
 
     def signer(self, signer: CoreSigner, request: CoreRequest) -> Json:
         """`embed_url` only if requested, and only while usable."""
-        document = self._memory.documents.get(request.document)
+        document = self._database.documents.get(request.document)
         usable = bool(signer.embed_url_user_id and signer.open and document and document.status in UNFINISHED)
         return {
             "uuid": signer.uuid,
@@ -206,7 +206,7 @@ class Views:
         }
 
     def _event_signer(self, event: CoreEvent) -> Json | None:
-        known = self._memory.signer(event.signer) if event.signer else None
+        known = self._database.signer(event.signer) if event.signer else None
         return self.signer(known[0], known[1]) if known else None
 
     def _team(self) -> Json:

@@ -50,7 +50,7 @@ class SandboxAnswer:
         return replace(self, headers=(*self.headers, *more))
 
 
-def faulty(fault: ArmedFault, path: str, now: float) -> SandboxAnswer | None:
+def answer_of_fault(fault: ArmedFault, path: str, now: float) -> SandboxAnswer | None:
     """None for faults without an own answer."""
     match fault.fault:
         case FaultKind.HTML:
@@ -95,12 +95,12 @@ def _html(status: int, title: str) -> SandboxAnswer:
 
 
 # SO_LINGER with zero seconds: closing sends RST instead of FIN and discards unsent data.
-LINGER_NOT = struct.pack("ii", 1, 0)
+NO_LINGER = struct.pack("ii", 1, 0)
 DEFAULT_SLOW = 3.0
 DEFAULT_DRIP = 1.0
 
 
-class ClientLine:
+class ClientConnection:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._transport = cast("asyncio.Transport | None", scope.get("state", {}).get("transport"))
         self._receive = receive
@@ -109,23 +109,23 @@ class ClientLine:
     async def answer(self, answer: SandboxAnswer, fault: ArmedFault | None) -> None:
         match fault.fault if fault else None:
             case FaultKind.CUT | FaultKind.REFUSE:
-                await self.tear()
+                await self.reset()
             case FaultKind.TRUNCATE:
                 await self._truncate(answer)
             case FaultKind.DRIP:
                 await self._drip(answer, _delay(fault, DEFAULT_DRIP))
             case FaultKind.SLOW:
-                if not await self._gone_within(_delay(fault, DEFAULT_SLOW)):
+                if not await self._disconnects_within(_delay(fault, DEFAULT_SLOW)):
                     await self._whole(answer)
             case _:
                 await self._whole(answer)
 
-    async def tear(self) -> None:
+    async def reset(self) -> None:
         """Reset the connection without an answer."""
         if self._transport is None:
             raise ConnectionResetError("the sandbox tears the connection")
         raw = self._transport.get_extra_info("socket")
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         self._transport.abort()
         await self._disconnected()
 
@@ -147,7 +147,7 @@ class ClientLine:
         await self._start(answer)
         for byte in answer.body:
             await self._send({"type": "http.response.body", "body": bytes([byte]), "more_body": True})
-            if await self._gone_within(pause):
+            if await self._disconnects_within(pause):
                 return
         await self._send({"type": "http.response.body", "body": b""})
 
@@ -157,7 +157,7 @@ class ClientLine:
         headers = [*answer.headers] if answer.status in {204, 304} else [*answer.headers, length]
         await self._send({"type": "http.response.start", "status": answer.status, "headers": headers})
 
-    async def _gone_within(self, seconds: float) -> bool:
+    async def _disconnects_within(self, seconds: float) -> bool:
         try:
             async with asyncio.timeout(seconds):
                 await self._disconnected()
@@ -179,8 +179,8 @@ BIGGEST_BODY = 80_000_000
 BIGGEST_RECORDED = 65_536
 SECRET_FIELDS = frozenset({"client_secret", "password", "refresh_token", "access_token", "assertion"})
 CONTENT_FIELDS = frozenset({"file_from_content"})
-TOLD_HEADERS = ("content-type", "user-agent", "idempotency-key", "x-request-id", "traceparent")
-TOLD_PREFIXES = ("webhook-", "x-idempotency-", "x-mra-")
+RECORDED_HEADERS = ("content-type", "user-agent", "idempotency-key", "x-request-id", "traceparent")
+RECORDED_PREFIXES = ("webhook-", "x-idempotency-", "x-mra-")
 TARGETS = "/_sandbox/targets/"
 UNRECORDED = ("/_sandbox/", "/inbox/", "/assets/", "/favicon.ico", "/healthz")
 TOO_LARGE = SandboxAnswer(413, ((b"content-type", b"application/json"),), b'{"detail":"Request body too large."}')
@@ -192,7 +192,7 @@ POLICY = (
 
 
 @dataclass(frozen=True)
-class RecordedVisit:
+class RecordedRequest:
     at: float
     method: str
     path: str
@@ -211,17 +211,17 @@ class Front:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        visit = await self._read(scope, receive)
-        if visit is None:
+        request = await self._read(scope, receive)
+        if request is None:
             return
         self._state.jobs.run_due()
-        fault = self._fault(visit)
-        answer = await self._answer(visit, fault, scope)
-        self._record(visit, fault, answer)
+        fault = self._fault(request)
+        answer = await self._answer(request, fault, scope)
+        self._record(request, fault, answer)
         date = (b"date", formatdate(self._state.clock(), usegmt=True).encode())
-        await ClientLine(scope, receive, send).answer((answer or TOO_LARGE).with_headers(date), fault)
+        await ClientConnection(scope, receive, send).answer((answer or TOO_LARGE).with_headers(date), fault)
 
-    async def _read(self, scope: Scope, receive: Receive) -> RecordedVisit | None:
+    async def _read(self, scope: Scope, receive: Receive) -> RecordedRequest | None:
         body = bytearray()
         while True:
             message = await receive()
@@ -231,7 +231,7 @@ class Front:
                 body += message.get("body", b"")
             if not message.get("more_body", False):
                 break
-        return RecordedVisit(
+        return RecordedRequest(
             at=self._state.clock(),
             method=scope["method"],
             path=scope["path"],
@@ -240,22 +240,22 @@ class Front:
             body=bytes(body),
         )
 
-    def _fault(self, visit: RecordedVisit) -> ArmedFault | None:
-        if visit.path.startswith("/_sandbox/") and not visit.path.startswith(TARGETS):
+    def _fault(self, request: RecordedRequest) -> ArmedFault | None:
+        if request.path.startswith("/_sandbox/") and not request.path.startswith(TARGETS):
             return None
-        return self._state.faults.take(visit.method, visit.path, body=visit.body)
+        return self._state.faults.take(request.method, request.path, body=request.body)
 
-    async def _answer(self, visit: RecordedVisit, fault: ArmedFault | None, scope: Scope) -> SandboxAnswer | None:
+    async def _answer(self, request: RecordedRequest, fault: ArmedFault | None, scope: Scope) -> SandboxAnswer | None:
         real = None
         if fault is None or fault.fault in AFTER_EFFECT or fault.commit:
-            real = await self._real(visit, scope)
-        return (faulty(fault, visit.path, visit.at) if fault else None) or real
+            real = await self._real(request, scope)
+        return (answer_of_fault(fault, request.path, request.at) if fault else None) or real
 
-    async def _real(self, visit: RecordedVisit, scope: Scope) -> SandboxAnswer:
-        if len(visit.body) > BIGGEST_BODY:
+    async def _real(self, request: RecordedRequest, scope: Scope) -> SandboxAnswer:
+        if len(request.body) > BIGGEST_BODY:
             return TOO_LARGE
-        caught: list[Message] = []
-        waiting: list[Message] = [{"type": "http.request", "body": visit.body, "more_body": False}]
+        sent: list[Message] = []
+        waiting: list[Message] = [{"type": "http.request", "body": request.body, "more_body": False}]
 
         async def receive() -> Message:
             if not waiting:
@@ -264,54 +264,55 @@ class Front:
             return waiting.pop()
 
         async def send(message: Message) -> None:
-            caught.append(message)
+            sent.append(message)
 
         await self._app(scope, receive, send)
-        return _answer_of(caught)
+        return _joined_answer(sent)
 
-    def _record(self, visit: RecordedVisit, fault: ArmedFault | None, answer: SandboxAnswer | None) -> None:
-        unrecorded = visit.path == "/" or visit.path.startswith(UNRECORDED)
-        if unrecorded and not visit.path.startswith(TARGETS):
+    def _record(self, request: RecordedRequest, fault: ArmedFault | None, answer: SandboxAnswer | None) -> None:
+        unrecorded = request.path == "/" or request.path.startswith(UNRECORDED)
+        if unrecorded and not request.path.startswith(TARGETS):
             return
         answered = answer is not None and (fault is None or fault.fault.value not in {"refuse", "cut"})
         self._state.ledger.write(
             EntryType.REQUEST,
-            at=visit.at,
-            method=visit.method,
-            path=visit.path,
-            query=visit.query,
+            at=request.at,
+            method=request.method,
+            path=request.path,
+            query=request.query,
             status=answer.status if answer and answered else None,
             fault=fault.fault.value if fault else None,
-            headers=_kept_headers(visit.headers),
-            body=_recorded(visit),
+            headers=_headers_to_record(request.headers),
+            body=_body_to_record(request),
         )
 
 
-def _answer_of(caught: list[Message]) -> SandboxAnswer:
-    start = next(message for message in caught if message["type"] == "http.response.start")
+def _joined_answer(sent: list[Message]) -> SandboxAnswer:
+    start = next(message for message in sent if message["type"] == "http.response.start")
     headers = tuple((name, value) for name, value in start["headers"] if name != b"content-length")
-    body = b"".join(message.get("body", b"") for message in caught if message["type"] == "http.response.body")
+    body = b"".join(message.get("body", b"") for message in sent if message["type"] == "http.response.body")
     answer = SandboxAnswer(start["status"], headers, body)
     is_page = any(name == b"content-type" and value.startswith(b"text/html") for name, value in headers)
     hardening = ((b"content-security-policy", POLICY), (b"referrer-policy", b"no-referrer"))
     return answer.with_headers((b"x-content-type-options", b"nosniff"), *(hardening if is_page else ()))
 
 
-def _kept_headers(headers: dict[str, str]) -> dict[str, str]:
-    return {name: value for name, value in headers.items() if name in TOLD_HEADERS or name.startswith(TOLD_PREFIXES)}
+def _headers_to_record(headers: dict[str, str]) -> dict[str, str]:
+    names = [name for name in headers if name in RECORDED_HEADERS or name.startswith(RECORDED_PREFIXES)]
+    return {name: headers[name] for name in names}
 
 
-def _recorded(visit: RecordedVisit) -> Any:
-    if not visit.body:
+def _body_to_record(request: RecordedRequest) -> Any:
+    if not request.body:
         return None
     try:
-        text = visit.body.decode()
-        if visit.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        text = request.body.decode()
+        if request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
             return redacted(dict(parse_qsl(text, keep_blank_values=True)))
         body = redacted(json.loads(text))
     except (ValueError, RecursionError):
-        return {"unreadable_bytes": len(visit.body)}
-    return body if len(json.dumps(body)) <= BIGGEST_RECORDED else {"bytes": len(visit.body)}
+        return {"unreadable_bytes": len(request.body)}
+    return body if len(json.dumps(body)) <= BIGGEST_RECORDED else {"bytes": len(request.body)}
 
 
 def redacted(value: Any) -> Any:

@@ -50,7 +50,7 @@ def _one_target(message: Json) -> None:
 
 def _data(message: Json) -> None:
     for place in ("data", "android.data", "webpush.data"):
-        for key in _at(message, place) or {}:
+        for key in _value_at(message, place) or {}:
             if not key or RESERVED_KEY.fullmatch(key):
                 raise FcmRefusal.invalid(f"message.{place}", f"Invalid data payload key: {key}")
 
@@ -74,16 +74,16 @@ def _apns(message: Json) -> None:
     priority = headers.get("apns-priority", "10")
     if priority not in {"1", "5", "10"}:
         raise FcmRefusal.invalid("message.apns.headers", "Invalid apns-priority.")
-    shown = "notification" in message or bool(_at(message, "apns.payload.aps.alert"))
+    shown = "notification" in message or bool(_value_at(message, "apns.payload.aps.alert"))
     if not shown and priority == "10":
         raise FcmRefusal.invalid("message.apns.headers", "A data-only message needs apns-priority 5.")
 
 
 def _webpush(message: Json) -> None:
-    link = _at(message, "webpush.fcm_options.link")
+    link = _value_at(message, "webpush.fcm_options.link")
     if link is not None and (urlsplit(link).scheme != "https" or not urlsplit(link).hostname):
         raise FcmRefusal.invalid("message.webpush.fcm_options.link", "The link must be an https URL.")
-    headers = {name.lower(): value for name, value in (_at(message, "webpush.headers") or {}).items()}
+    headers = {name.lower(): value for name, value in (_value_at(message, "webpush.headers") or {}).items()}
     if "topic" in headers and not WEB_TOPIC.fullmatch(headers["topic"]):
         raise FcmRefusal.invalid("message.webpush.headers", "Topic: at most 32 characters of the URL-safe alphabet.")
     if headers.get("urgency", "normal") not in {"very-low", "low", "normal", "high"}:
@@ -101,25 +101,25 @@ def _size(message: Json) -> None:
 
 def payload_bytes(message: Json) -> int:
     """Bytes of keys and values on the platform with the most."""
-    common = weight({name: message.get(name, {}) for name in ("notification", "data")})
+    common = text_bytes({name: message.get(name, {}) for name in ("notification", "data")})
     places = (
         ("android.notification", "android.data"),
         ("apns.payload",),
         ("webpush.notification", "webpush.data", "webpush.fcm_options"),
     )
-    return common + max(sum(weight(_at(message, place) or {}) for place in group) for group in places)
+    return common + max(sum(text_bytes(_value_at(message, place) or {}) for place in group) for group in places)
 
 
-def weight(value: Any) -> int:
+def text_bytes(value: Any) -> int:
     """UTF-8 bytes of all keys and values inside."""
     if isinstance(value, dict):
-        return sum(weight(key) + weight(inner) for key, inner in value.items())
+        return sum(text_bytes(key) + text_bytes(inner) for key, inner in value.items())
     if isinstance(value, list):
-        return sum(weight(item) for item in value)
+        return sum(text_bytes(item) for item in value)
     return len(str(value).encode(errors="surrogatepass"))
 
 
-def _at(message: Json, path: str) -> Any:
+def _value_at(message: Json, path: str) -> Any:
     found: Any = message
     for name in path.split("."):
         found = found.get(name) if isinstance(found, dict) else None
@@ -177,7 +177,7 @@ MESSAGE: Shape = {
 REQUEST: Shape = {"validate_only": FieldType.FLAG, "message": MESSAGE}
 
 
-def parsed(value: Any, shape: Shape | FieldType = REQUEST, path: str = "") -> Any:
+def parse_request(value: Any, shape: Shape | FieldType = REQUEST, path: str = "") -> Any:
     """The value with known names in snake_case; `FcmRefusal` for an unknown name or a wrong type."""
     if isinstance(shape, FieldType):
         return _leaf(value, shape, path)
@@ -189,7 +189,7 @@ def parsed(value: Any, shape: Shape | FieldType = REQUEST, path: str = "") -> An
         if name not in shape:
             raise FcmRefusal.unparsable(path, f"Unknown name \"{given}\" at '{path}': Cannot find field.")
         if inner is not None:
-            read[name] = parsed(inner, shape[name], f"{path}.{name}".lstrip("."))
+            read[name] = parse_request(inner, shape[name], f"{path}.{name}".lstrip("."))
     return read
 
 
@@ -229,7 +229,7 @@ class FcmApi:
         message: Json = {}
         try:
             self._authorise(request)
-            body = parsed(await _json(request))
+            body = parse_request(await _json(request))
             message = body.get("message", {})
             return JSONResponse({"name": self._deliver(message, request, only_check=body.get("validate_only", False))})
         except FcmRefusal as refusal:
@@ -292,7 +292,7 @@ class AppWorksApi:
         if problem := _problem(body):
             return self._refuse(400, "request.invalid", problem)
         for user in body.get("users", []):
-            self._phones.keep(self._push(user, body))
+            self._phones.save(self._push(user, body))
         return JSONResponse({"success": True})
 
     def _push(self, user: str, body: Json) -> Push:
@@ -344,21 +344,21 @@ class CloudMessagingApi:
 
     def routes(self) -> list[Route]:
         return [
-            Route("/mra/v1/outbound/sms", self.texts, methods=["POST"]),
-            Route("/mra/v1/outbound/emails", self.mails, methods=["POST"]),
-            Route("/mra/v1/outbound/{kind}/status/{job}", self.state),
+            Route("/mra/v1/outbound/sms", self.send_sms, methods=["POST"]),
+            Route("/mra/v1/outbound/emails", self.send_emails, methods=["POST"]),
+            Route("/mra/v1/outbound/{kind}/status/{job}", self.job_state),
         ]
 
-    async def texts(self, request: Request) -> Response:
+    async def send_sms(self, request: Request) -> Response:
         """200 `{"job_id"}` once every number has the SMS."""
-        return await self._take(request, "sms", lambda body: body["sms_text"])
+        return await self._send(request, "sms", lambda body: body["sms_text"])
 
-    async def mails(self, request: Request) -> Response:
+    async def send_emails(self, request: Request) -> Response:
         """200 `{"job_id"}` once every mailbox has the mail."""
-        return await self._take(request, "email", lambda body: base64.b64decode(body["body"][0]["data"]).decode())
+        return await self._send(request, "email", lambda body: base64.b64decode(body["body"][0]["data"]).decode())
 
-    async def state(self, request: Request) -> Response:
-        if not self._knows(request):
+    async def job_state(self, request: Request) -> Response:
+        if not self._is_authorised(request):
             return _refusal(401, "unauthorized")
         if request.path_params["job"] not in self._jobs:
             return _refusal(404, "no such job")
@@ -366,8 +366,8 @@ class CloudMessagingApi:
         ended = "Completed" if state in ("Sent", "Error") else "InProcess"
         return JSONResponse({"job_state": [ended], "deliveries": [{"delivery_attempts": [{"state": state}]}]})
 
-    async def _take(self, request: Request, kind: str, text_of: Any) -> Response:
-        if not self._knows(request):
+    async def _send(self, request: Request, kind: str, text_of: Any) -> Response:
+        if not self._is_authorised(request):
             return _refusal(401, "unauthorized")
         try:
             body = await request.json()
@@ -387,7 +387,7 @@ class CloudMessagingApi:
             self._state.ledger.write(EntryType.MESSAGE, job=job, kind=kind, to=address, text=text, reference=reference)
         return JSONResponse({"job_id": job})
 
-    def _knows(self, request: Request) -> bool:
+    def _is_authorised(self, request: Request) -> bool:
         settings = self._state.settings
         pair = base64.b64encode(f"{settings.mra_user}:{settings.mra_password}".encode()).decode()
         return hmac.compare_digest(request.headers.get("authorization", "").encode(), f"Basic {pair}".encode())

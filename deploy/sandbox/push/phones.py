@@ -53,16 +53,16 @@ class DeviceState(StrEnum):
 
 class PhoneNetwork:
     def __init__(self, state: SandboxState) -> None:
-        self._memory = state.memory
+        self._database = state.database
         self._state = state
 
     def mark(self, token: str, state: DeviceState) -> None:
-        self._memory.devices.save(SandboxDevice(uuid=token, state=state))
+        self._database.devices.save(SandboxDevice(uuid=token, state=state))
 
-    def check(self, token: str, spelled: re.Pattern[str] = TOKEN) -> str:
+    def check(self, token: str, pattern: re.Pattern[str] = TOKEN) -> str:
         """Raises `FcmRefusal` for an invalid token."""
-        match = spelled.fullmatch(token)
-        device = self._memory.devices.get(token)
+        match = pattern.fullmatch(token)
+        device = self._database.devices.get(token)
         state = device.state if device else DeviceState.VALID
         if match is None or state == DeviceState.UNREGISTERED:
             raise FcmRefusal(404, "Requested entity was not found.", "UNREGISTERED")
@@ -92,10 +92,10 @@ class PhoneNetwork:
             data=data,
             message=message,
         )
-        return self.keep(push)
+        return self.save(push)
 
-    def keep(self, push: Push) -> Push:
-        self._memory.pushes.save(push)
+    def save(self, push: Push) -> Push:
+        self._database.pushes.save(push)
         facts = push.model_dump(include={"token", "person", "key", "title", "text", "link", "action", "data"})
         self._state.ledger.write(EntryType.PUSH, message_id=push.uuid, **facts, visible=is_visible(push))
         return push
@@ -103,7 +103,7 @@ class PhoneNetwork:
     def screens(self, person: str) -> dict[str, list[Push]]:
         """By device, newest first."""
         received: dict[str, list[Push]] = defaultdict(list)
-        for push in self._memory.pushes.where(person):
+        for push in self._database.pushes.where(person):
             received[push.token or "app"].append(push)
         return {token: list(reversed(remaining(pushes))) for token, pushes in sorted(received.items())}
 

@@ -39,7 +39,7 @@ UNFINISHED = WAITING_FOR_SIGNERS | {CoreStatus.CONVERTING, CoreStatus.NEW}
 
 
 class SandboxRecord(BaseModel):
-    """Changed in place, then saved by its shelf."""
+    """Changed in place, then saved in its table."""
 
     uuid: str = Field(default_factory=new_uuid)
 

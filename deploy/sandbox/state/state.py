@@ -6,9 +6,9 @@ import logging
 from collections.abc import Callable
 from itertools import count
 
+from deploy.sandbox.state.database import Database
 from deploy.sandbox.state.faults import ArmedFault, FaultBook
 from deploy.sandbox.state.ledger import EntryType
-from deploy.sandbox.state.memory import Memory
 from deploy.sandbox.state.records import SandboxMail
 from deploy.sandbox.state.settings import Clock, SandboxSettings
 
@@ -58,8 +58,8 @@ class SandboxState:
     def __init__(self, settings: SandboxSettings) -> None:
         self.settings = settings
         self.clock = settings.clock
-        self.memory = Memory(settings.data, settings.clock)
-        self.ledger = self.memory.ledger
+        self.database = Database(settings.data, settings.clock)
+        self.ledger = self.database.ledger
         self.faults = FaultBook()
         self.jobs = JobQueue(settings.clock)
 
@@ -71,4 +71,4 @@ class SandboxState:
         """Show a mail in the inbox of the address's local part (`ada` of `ada@x.test`); a phone number is its own."""
         person = to.partition("@")[0].lower()
         mail = SandboxMail.model_validate({"at": self.clock(), "to": to, "person": person, **fields})
-        return self.memory.mails.save(mail)
+        return self.database.mails.save(mail)

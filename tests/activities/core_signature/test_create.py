@@ -216,7 +216,7 @@ async def test_an_ended_document_of_somebody_else_s_with_our_id_ends_it(
     act: Acting,
 ) -> None:
     made = await client.create_document(uploaded(request_brief, client.config))
-    kept = sandbox.state.memory.documents.get(made.uuid)
+    kept = sandbox.state.database.documents.get(made.uuid)
     assert kept is not None
     assert sandbox.core_signature.expire(kept)
     failure = await failure_of(act, service, request_brief)

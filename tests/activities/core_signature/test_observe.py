@@ -164,7 +164,7 @@ async def test_of_a_tenant_that_ignores_filters_only_bounces_of_the_own_document
         client = CoreSignatureClient(config_for(sandbox))
         service = CoreSignatureService(client, directory, store)
         made = await act(service.create, CreateOrder(brief=brief))
-        memory = sandbox.state.memory
+        memory = sandbox.state.database
         [signer] = [one for request in memory.requests for one in request.signers if one.email.startswith("reviewer")]
         memory.events.save(
             CoreEvent(

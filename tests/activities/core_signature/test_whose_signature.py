@@ -47,9 +47,9 @@ async def document(service: CoreSignatureService, two: SignatureBrief, act: Acti
 
 def provider_renames(sandbox: RunningSandbox, document: str, **addresses: str) -> None:
     """Let addresses be others at the provider."""
-    kept = sandbox.state.memory.documents.get(document)
+    kept = sandbox.state.database.documents.get(document)
     assert kept is not None
-    request = sandbox.state.memory.request_of(kept)
+    request = sandbox.state.database.request_of(kept)
     assert request is not None
     for signer in request.signers:
         signer.email = addresses.get(signer.email.partition("@")[0], signer.email)
@@ -171,7 +171,7 @@ async def test_a_name_that_the_provider_changes_leaves_the_document_ours(
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="cut")
     with pytest.raises(ApplicationError):
         await act(service.create, CreateOrder(brief=ours))
-    [kept] = sandbox.state.memory.documents.where("msa-0042")
+    [kept] = sandbox.state.database.documents.where("msa-0042")
     kept.name = unicodedata.normalize("NFC", " ".join(name.split()))
     seen: DocumentSeen = await act(service.create, CreateOrder(brief=ours))
     assert len(entries(sandbox, "document_created")) == 1
@@ -182,7 +182,7 @@ async def test_a_name_that_the_provider_changes_leaves_the_document_ours(
 async def test_our_claim_comes_before_a_name_that_is_quite_another(
     sandbox: RunningSandbox, service: CoreSignatureService, two: SignatureBrief, document: str, act: Acting
 ) -> None:
-    [kept] = sandbox.state.memory.documents.where("msa-0042")
+    [kept] = sandbox.state.database.documents.where("msa-0042")
     kept.name = "Vertrag"
     assert (await act(service.create, CreateOrder(brief=two))).document == document
     cancelled = await act(service.cancel, CancelOrder(subject=two, document=None))

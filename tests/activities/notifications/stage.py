@@ -92,7 +92,7 @@ def arm(sandbox: RunningSandbox, **fault: Any) -> None:
 
 def mark(sandbox: RunningSandbox, token: str, state: str) -> None:
     """Say what the push service thinks of a device."""
-    sandbox.state.memory.devices.save(SandboxDevice(uuid=token, state=DeviceState(state)))
+    sandbox.state.database.devices.save(SandboxDevice(uuid=token, state=DeviceState(state)))
 
 
 def entries(sandbox: RunningSandbox, kind: str) -> list[dict[str, Any]]:

@@ -88,5 +88,5 @@ async def test_outside_of_working_hours_it_makes_no_sound(
     notice = digest(4, 1)
     report = await notices.deliver(Delivery(subject=subject(), notices=(notice,), others_told=True, now=now))
     assert [line.outcome for line in report.delivered] == [NotificationOutcome.ACCEPTED]
-    sent = [push.message["apns"]["payload"]["aps"] for push in sandbox.state.memory.pushes.where("chief-executive")]
+    sent = [push.message["apns"]["payload"]["aps"] for push in sandbox.state.database.pushes.where("chief-executive")]
     assert ["sound" in one for one in sent] == [loud] * 3

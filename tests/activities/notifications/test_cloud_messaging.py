@@ -71,7 +71,7 @@ async def test_mail_and_text_arrive_and_are_known_by_our_reference(sandbox: Runn
     assert [(one["kind"], one["to"], one["reference"]) for one in sent] == [
         ("email", ADDRESS, "ref-1"), ("sms", "0031205550100", "ref-2"),
     ]  # fmt: skip
-    [mail] = sandbox.state.memory.mails.where("customer")
+    [mail] = sandbox.state.database.mails.where("customer")
     assert mail.path == message().link
 
 

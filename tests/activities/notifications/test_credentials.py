@@ -51,7 +51,7 @@ async def test_apple_s_key_is_told_once_while_other_phones_go_on_and_once_when_i
             assert (failed.value.type, failed.value.non_retryable) == ("unauthorised", True)
     [mail] = entries(sandbox, "message")
     assert (mail["to"], "Please see to the credentials" in mail["text"]) == ("alternate@example.test", True)
-    assert [letter.subject for letter in sandbox.state.memory.mails.where("alternate")] == ["Refused: Apple (APNs)"]
+    assert [letter.subject for letter in sandbox.state.database.mails.where("alternate")] == ["Refused: Apple (APNs)"]
     assert {push["person"] for push in pushes(sandbox)} == {"android"}
     sandbox.state.faults.clear()
     for number in range(5):

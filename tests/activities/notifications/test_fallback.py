@@ -117,7 +117,7 @@ async def test_a_mail_speaks_the_language_of_its_reader_and_has_their_link(
     sandbox: RunningSandbox, reaching: NotificationService
 ) -> None:
     await reaching.deliver(delivery(notice("requester", "settled", OPEN), outcome=Status.DECLINED))
-    [mail] = sandbox.state.memory.mails.where("requester")
+    [mail] = sandbox.state.database.mails.where("requester")
     assert mail.subject == "Geweigerd: Master services agreement"
     assert mail.path is not None and mail.path.startswith("https://sign.example/open/")
 
@@ -140,7 +140,7 @@ async def test_a_task_is_nothing_that_core_signature_knows_of_so_we_write_oursel
     task = Task(id="keys", kind="task", title="Hand out the keys", requester="requester", people=people)
     line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
     assert (line.channel, line.outcome) == (Channel.MAIL, NotificationOutcome.ACCEPTED)
-    [mail] = sandbox.state.memory.mails.where("deputy")
+    [mail] = sandbox.state.database.mails.where("deputy")
     assert mail.subject == "To do: Hand out the keys"
     assert mail.path is not None and mail.path.startswith("https://sign.example/task/")
     assert entries(sandbox, "mail") == []
@@ -172,7 +172,7 @@ async def test_a_customer_in_full_of_a_task_is_told_in_their_language_where_they
     asked = notice("signer-1", action=NoticeAction.DO)
     line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
     assert (line.person, line.channel, line.outcome) == ("signer-1", channel, NotificationOutcome.ACCEPTED)
-    mails = [one.subject for one in sandbox.state.memory.mails.where("buyer")]
+    mails = [one.subject for one in sandbox.state.database.mails.where("buyer")]
     titles = [one["title"] for one in pushes(sandbox)]
     assert (mails + titles) == ["Te doen: Facturen"]
 

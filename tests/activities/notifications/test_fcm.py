@@ -13,7 +13,7 @@ from activities.notifications.links import SigningLinks
 from activities.notifications.message import Message, compose, wire_size
 from activities.notifications.push_services import LIMIT, FcmPush, MessageFate, MessageResult, PushDialect, fcm_body
 from activities.people.person import AddressKind
-from deploy.sandbox.push.api import parsed, payload_bytes, validate
+from deploy.sandbox.push.api import parse_request, payload_bytes, validate
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import arm, brief, delivery, mark, notice, pushes
 from tests.activities.reading import reading
@@ -97,7 +97,7 @@ def test_no_document_name_makes_a_message_too_big(name: str) -> None:
     body = fcm_body(TOKEN, message(name=name))
     assert wire_size(body["message"]) <= LIMIT
     assert payload_bytes(body["message"]) <= LIMIT
-    validate(parsed(body)["message"])
+    validate(parse_request(body)["message"])
 
 
 @pytest.mark.parametrize("action", sorted({*NoticeAction} - {NoticeAction.DO}))

@@ -52,7 +52,7 @@ class Sent:
 
     def signed_by(self, email: str) -> None:
         """Let somebody sign."""
-        memory = self.sandbox.state.memory
+        memory = self.sandbox.state.database
         document = memory.documents.get(self.document)
         assert document is not None
         request = memory.request_of(document)
@@ -62,7 +62,7 @@ class Sent:
 
     def forwarded(self, email: str, to: str) -> None:
         """Let a signer pass the request on to somebody we do not know, by themselves."""
-        memory = self.sandbox.state.memory
+        memory = self.sandbox.state.database
         document = memory.documents.get(self.document)
         assert document is not None
         request = memory.request_of(document)
@@ -264,7 +264,7 @@ async def test_a_document_that_cannot_be_read_stops_the_nudge(
 async def test_a_deleted_document_is_no_reason_to_nudge(
     sandbox: RunningSandbox, notices: NotificationService, sent: Sent
 ) -> None:
-    document = sandbox.state.memory.documents.get(sent.document)
+    document = sandbox.state.database.documents.get(sent.document)
     assert document is not None
     sandbox.core_signature.delete(document)
     with pytest.raises(ApplicationError) as failed:

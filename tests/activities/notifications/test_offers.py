@@ -7,7 +7,7 @@ from activities.notifications.links import SigningLinks
 from activities.notifications.message import Message, compose
 from activities.notifications.push_services import appworks_body, fcm_body
 from activities.notifications.service import NotificationService
-from deploy.sandbox.push.api import parsed, validate
+from deploy.sandbox.push.api import parse_request, validate
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import arm, delivery, notice, pushes, sends
 from tests.activities.reading import reading
@@ -38,7 +38,7 @@ def test_it_names_the_page_at_the_desk_and_nobody(links: SigningLinks, kind: Kin
 
 def test_it_makes_no_sound_whatever_the_phone(links: SigningLinks) -> None:
     body = fcm_body("legal-desk~1", offered(links))
-    validate(parsed(body)["message"])
+    validate(parse_request(body)["message"])
     sent = body["message"]
     assert (sent["android"]["priority"], sent["android"]["notification"]["notification_priority"]) == (
         "NORMAL",

@@ -164,13 +164,13 @@ async def test_an_expiry_is_told_as_one_to_a_signer_without_a_phone(house: House
     async with story(await house.world(status_mails=status_mails), await house.request(SILENT)) as it:
         settled = await it.handle.result()
         shown = await it.shown()
-    [document] = house.sandbox.state.memory.documents
+    [document] = house.sandbox.state.database.documents
     assert document.status == "ca"
     assert (settled.outcome, shown.status) == (Status.EXPIRED, Status.EXPIRED)
     assert signing_page_of_view(shown, SIGNER).outcome is Status.EXPIRED
     [text] = [text for to, text in house.written() if to == ADDRESS]
     assert text.startswith("It was not signed in time.")
-    said = [f"{mail.subject} {mail.text}" for mail in house.sandbox.state.memory.mails.where("customer")]
+    said = [f"{mail.subject} {mail.text}" for mail in house.sandbox.state.database.mails.where("customer")]
     assert len(said) == (3 if status_mails else 2)
     assert any("cancelled" in text.lower() for text in said) is status_mails
 
@@ -184,5 +184,5 @@ async def test_a_signer_hears_once_that_everybody_has_signed(house: House, statu
         await it.callback("signed")
         assert (await it.handle.result()).outcome is Status.SIGNED
     ours = [text for to, text in house.written() if to == ADDRESS]
-    theirs = [mail for mail in house.sandbox.state.memory.mails.where("customer") if mail.kind == "signed"]
+    theirs = [mail for mail in house.sandbox.state.database.mails.where("customer") if mail.kind == "signed"]
     assert (len(ours), len(theirs)) == ((0, 1) if status_mails else (1, 0))

@@ -276,7 +276,7 @@ async def test_nothing_personal_is_in_a_push_and_no_token_in_a_report_or_a_log(
     report = await notices.deliver(delivery(notice("chief-executive"), due_at=DUE))
     assert not any(token in report.model_dump_json() + caplog.text for token in EXECUTIVES)
     assert hashes(EXECUTIVES[0])[0] in caplog.text
-    (push,) = sandbox.state.memory.pushes.where("chief-executive")
+    (push,) = sandbox.state.database.pushes.where("chief-executive")
     shown = push.model_dump_json(include={"message"})
     assert not any(word in shown for word in ("Chief Executive", "ceo@example.test", "Legal Desk", "legal-desk"))
 

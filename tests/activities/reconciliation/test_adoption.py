@@ -161,15 +161,15 @@ async def test_the_request_takes_its_document_over_and_makes_none(tmp_path: Path
         started, service = await given(it, document), of_service(it)
         environment = ActivityEnvironment()
         order = CreateOrder(brief=started.brief, now=it.now, fingerprint=started.fingerprint)
-        made = len(it.sandbox.state.memory.documents)
+        made = len(it.sandbox.state.database.documents)
         seen = await environment.run(service.create, order)
         assert (seen.document, seen.status) == (document.uuid, Status.SENT)
         observation = Observation(roster=started.brief.roster, document=document.uuid)
         assert (await environment.run(service.observe, observation)).signers[0].state is SignerState.WAITING
         cancelled = await environment.run(service.cancel, CancelOrder(subject=started.brief.subject, document=None))
         assert cancelled and cancelled.status is Status.CANCELLED
-        assert len(it.sandbox.state.memory.documents) == made
-        assert it.sandbox.state.memory.documents.get(document.uuid).external_id is None  # type: ignore[union-attr]
+        assert len(it.sandbox.state.database.documents) == made
+        assert it.sandbox.state.database.documents.get(document.uuid).external_id is None  # type: ignore[union-attr]
 
 
 async def test_a_document_that_is_gone_before_it_was_taken_over_is_not_made_again(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ async def test_a_document_that_is_gone_before_it_was_taken_over_is_not_made_agai
         order = CreateOrder(brief=started.brief, now=it.now, fingerprint=started.fingerprint)
         with pytest.raises(Exception, match="adopted is not there any more"):
             await ActivityEnvironment().run(of_service(it).create, order)
-        assert len(it.sandbox.state.memory.documents) == 0
+        assert len(it.sandbox.state.database.documents) == 0
 
 
 async def test_everything_404_is_a_wrong_address_and_not_the_end_of_what_was_adopted(tmp_path: Path) -> None:

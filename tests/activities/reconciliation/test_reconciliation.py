@@ -109,7 +109,7 @@ class Office:
     def happens(self, id: str | None, what: str = "signed", ago: timedelta = MINUTE, **more: Any) -> CoreEvent:
         """Something happened to a document; nobody was called."""
         at = (self.now - ago).timestamp()
-        return self.sandbox.state.memory.events.save(
+        return self.sandbox.state.database.events.save(
             CoreEvent(**{"event_type": what, "timestamp": at, "document": "d" * 32, "external_id": id, **more})
         )
 
@@ -464,7 +464,7 @@ async def test_a_list_that_has_become_shorter_meanwhile_is_looked_through_to_its
         events = [it.happens("foreign", ago=timedelta(hours=1) - number * MINUTE) for number in range(50)]
         assert not (await it.sweeps(pages=4)).over
         for event in events[:30]:
-            it.sandbox.state.memory.events.drop(event)
+            it.sandbox.state.database.events.drop(event)
         assert ((part := await it.sweeps()).over, part.pages) == (False, 0)
         assert ((part := await it.sweeps()).over, part.pages) == (True, 2)
 
@@ -518,7 +518,7 @@ def a_document(it: Office, id: str | None) -> str:
     """One at Core Signature that carries this id; its uuid."""
     at = NOW.timestamp()
     facts: dict[str, Any] = {"source": "s" * 64, "created": at, "modified": at, "converts_at": at + 1e9}
-    return it.sandbox.state.memory.documents.save(
+    return it.sandbox.state.database.documents.save(
         CoreDocument(name="Lease", external_id=id, file_name="lease.pdf", **facts)
     ).uuid
 

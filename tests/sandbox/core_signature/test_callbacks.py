@@ -78,7 +78,7 @@ async def test_after_ten_attempts_it_gives_up(hands: Hands) -> None:
         await hands.document(events_callback_url=receiver.url)
         attempts = await told(hands, "converted", 10)
     assert attempts[-1]["attempt"] == 10
-    [event] = hands.sandbox.state.memory.events
+    [event] = hands.sandbox.state.database.events
     assert [delivery.due for delivery in event.deliveries] == [None]
 
 
@@ -87,7 +87,7 @@ async def test_other_answers_are_final(hands: Hands, status: int) -> None:
     async with receiving(status) as receiver:
         await hands.document(events_callback_url=receiver.url)
         await told(hands, "converted")
-    [event] = hands.sandbox.state.memory.events
+    [event] = hands.sandbox.state.database.events
     assert (event.delivered, event.callback_status_code, event.deliveries[0].due) == (False, status, None)
 
 

@@ -181,7 +181,7 @@ async def test_cloud_messaging_is_tried_without_sending_anything(
         named = {f"COUNTERSIGN_MRA_{name}": text for name, text in account.items()}
         part = await part_of(complete(tmp_path) | named, "cloud messaging")
     assert part.state is state
-    assert sandbox.state.memory.mails.values() == []
+    assert sandbox.state.database.mails.values() == []
 
 
 async def test_it_says_how_core_signature_is_asked_to_call(tmp_path: Path) -> None:

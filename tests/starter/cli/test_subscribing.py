@@ -41,7 +41,7 @@ async def tenant(folder: Path, **changes: str) -> AsyncIterator[tuple[RunningSan
 
 def there(sandbox: RunningSandbox) -> list[tuple[str, str]]:
     """Each type that is subscribed to, and its address."""
-    return sorted((one.event_type, one.callback_url) for one in sandbox.state.memory.webhooks)
+    return sorted((one.event_type, one.callback_url) for one in sandbox.state.database.webhooks)
 
 
 async def made(settings: Settings) -> tuple[Made, str]:
@@ -60,15 +60,15 @@ async def test_they_are_made_once_and_repeated_it_changes_nothing(tmp_path: Path
         assert (before.state, "run `countersign init`" in before.says) == (PartHealth.WARNING, True)
         assert await made(settings) == (Made.CREATED, f"{len(EVENTS)} made, 0 removed")
         assert there(sandbox) == sorted((event_type, ADDRESS) for event_type in EVENTS)
-        uuids = [one.uuid for one in sandbox.state.memory.webhooks]
+        uuids = [one.uuid for one in sandbox.state.database.webhooks]
         assert await made(settings) == (Made.EXISTS, "")
-        assert [one.uuid for one in sandbox.state.memory.webhooks] == uuids
+        assert [one.uuid for one in sandbox.state.database.webhooks] == uuids
         assert (await examined(settings)).state is PartHealth.OK
 
 
 async def test_an_old_segment_a_double_and_an_unknown_type_go_and_what_is_missing_comes(tmp_path: Path) -> None:
     async with tenant(tmp_path) as (sandbox, settings):
-        hooks = sandbox.state.memory.webhooks
+        hooks = sandbox.state.database.webhooks
         for event_type, address, name in (
             ("signed", ADDRESS, NAME),
             ("signed", ADDRESS, NAME),
@@ -124,7 +124,9 @@ async def test_of_many_other_receivers_some_are_named_and_what_is_no_host_is_not
         hosts = ["t1.example", "t2.example", *(f"x{number}.example" for number in range(50)), "me:pass@e.example", "[e"]
         for host in [*hosts, "t1.example", "t2.example"]:
             address = f"https://{host}/callbacks/core-signature/x"
-            sandbox.state.memory.webhooks.save(Webhook(event_type="signed", callback_url=address, name="", created=1.0))
+            sandbox.state.database.webhooks.save(
+                Webhook(event_type="signed", callback_url=address, name="", created=1.0)
+            )
         _, says = await made(settings)
         assert says.startswith(f"{len(EVENTS)} made, 0 removed; 56 of a Countersign at ")
         assert "t1.example" in says and "t2.example" in says and says.count(".example") <= 5

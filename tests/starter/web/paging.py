@@ -150,14 +150,14 @@ class Phone:
 
     async def forward(self, email: str, to: str) -> None:
         """Put somebody else in a signer's place."""
-        request = next(iter(self.sandbox.state.memory.requests)).uuid
+        request = next(iter(self.sandbox.state.database.requests)).uuid
         path = f"/api/v1/signature-requests/{request}/forward_signer/"
         await self.asked.keep(REQUEST, [_place(to, 1)])
         await self._call("POST", path, signer_email_to_forward=email, signer_email_to_forward_to=to)
 
     async def cancel(self) -> None:
         """Cancel the contract."""
-        request = next(iter(self.sandbox.state.memory.requests)).uuid
+        request = next(iter(self.sandbox.state.database.requests)).uuid
         await self._call("POST", f"/api/v1/signature-requests/{request}/cancel_signature_request/")
 
     async def signers(self) -> list[dict[str, Any]]:

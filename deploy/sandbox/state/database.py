@@ -42,7 +42,7 @@ def open_database(folder: Path | None) -> sqlite3.Connection:
     return database
 
 
-class Shelf(Generic[R]):
+class RecordTable(Generic[R]):
     """In insertion order, by uuid or one indexed attribute."""
 
     def __init__(self, database: sqlite3.Connection, model: type[R], index: str = "uuid") -> None:
@@ -89,13 +89,13 @@ class Shelf(Generic[R]):
         self._groups[getattr(record, self._index)][record.uuid] = record
 
 
-class Contents:
+class StoredFiles:
     """Files by SHA-256."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
 
-    def keep(self, content: bytes) -> str:
+    def save(self, content: bytes) -> str:
         """Returns the SHA-256 in hex."""
         name = sha256(content).hexdigest()
         self._database.execute("INSERT OR IGNORE INTO contents VALUES (?, ?)", (name, content))
@@ -106,23 +106,23 @@ class Contents:
         return None if row is None else bytes(row[0])
 
 
-class Memory:
-    """Shelves, files and ledger, continued from `folder`."""
+class Database:
+    """Tables of records, files and ledger, continued from `folder`."""
 
     def __init__(self, folder: Path | None, clock: Clock) -> None:
         self._database = open_database(folder)
-        self.contents = Contents(self._database)
-        self.documents = Shelf(self._database, CoreDocument, index="external_id")
-        self.requests = Shelf(self._database, CoreRequest)
-        self.events = Shelf(self._database, CoreEvent, index="document")
-        self.webhooks = Shelf(self._database, Webhook, index="event_type")
-        self.mails = Shelf(self._database, SandboxMail, index="person")
-        self.devices = Shelf(self._database, SandboxDevice)
-        self.pushes = Shelf(self._database, Push, index="person")
+        self.files = StoredFiles(self._database)
+        self.documents = RecordTable(self._database, CoreDocument, index="external_id")
+        self.requests = RecordTable(self._database, CoreRequest)
+        self.events = RecordTable(self._database, CoreEvent, index="document")
+        self.webhooks = RecordTable(self._database, Webhook, index="event_type")
+        self.mails = RecordTable(self._database, SandboxMail, index="person")
+        self.devices = RecordTable(self._database, SandboxDevice)
+        self.pushes = RecordTable(self._database, Push, index="person")
         self.ledger = SandboxLedger(self._database, clock)
         self._owners = {signer.uuid: request.uuid for request in self.requests for signer in request.signers}
 
-    def keep_request(self, request: CoreRequest) -> None:
+    def save_request(self, request: CoreRequest) -> None:
         """With its signers."""
         self._owners.update(dict.fromkeys((signer.uuid for signer in request.signers), request.uuid))
         self.requests.save(request)
