@@ -352,11 +352,11 @@ class DocumentsApi:
 
     def _found(self, request: Request) -> list[CoreDocument]:
         query = filters(request, self._state.settings)
-        wanted, status = query.get("external_id"), query.get("status")
+        external_id, status = query.get("external_id"), query.get("status")
         documents = self._state.database.documents
-        shown_until = self._state.settings.clock() - self._state.settings.list_lag
-        found = documents.where(wanted) if wanted else list(documents)
-        return [d for d in reversed(found) if d.created <= shown_until and status in {None, "", d.status.value}]
+        listed_until = self._state.clock() - self._state.settings.list_lag
+        found = documents.where(external_id) if external_id else list(documents)
+        return [d for d in reversed(found) if d.created <= listed_until and status in {None, "", d.status.value}]
 
 
 class Downloads:
@@ -412,14 +412,14 @@ class EventsApi:
 
     def _found(self, request: Request) -> list[CoreEvent]:
         query = filters(request, self._state.settings)
-        wanted = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
+        values = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
         if query.get("delivered"):
-            wanted["delivered"] = query["delivered"].lower()
+            values["delivered"] = query["delivered"].lower()
         events = self._state.database.events
-        pool = events.where(wanted["document"]) if "document" in wanted else list(events)
-        shown_until = self._state.settings.clock() - self._state.settings.list_lag
-        listed = [event for event in reversed(pool) if event.timestamp <= shown_until]
-        return [event for event in listed if all(_text(event, name) == wanted[name] for name in wanted)]
+        pool = events.where(values["document"]) if "document" in values else list(events)
+        listed_until = self._state.clock() - self._state.settings.list_lag
+        listed = [event for event in reversed(pool) if event.timestamp <= listed_until]
+        return [event for event in listed if all(_text(event, name) == values[name] for name in values)]
 
 
 def _text(event: CoreEvent, field: str) -> str:
@@ -461,12 +461,12 @@ class RequestsApi:
         """POST document and request in one, atomically."""
         fields = await read_fields(request)
         new = read_document(fields, self._state.settings.max_upload_mb)
-        wanted = read_request(fields, self._state.settings, document="")
+        new_request = read_request(fields, self._state.settings, document="")
         document = self._core.create_document(new)
-        wanted.document = document.uuid
-        self._core.create_request(wanted, document)
-        shown = self._core.views.request(wanted)
-        return JSONResponse({**shown, "name": document.name, "external_id": document.external_id}, 201)
+        new_request.document = document.uuid
+        self._core.create_request(new_request, document)
+        view = self._core.views.request(new_request)
+        return JSONResponse({**view, "name": document.name, "external_id": document.external_id}, 201)
 
     async def item(self, request: Request) -> Response:
         return JSONResponse(self._core.views.request(self._find(request)))
@@ -495,9 +495,9 @@ class RequestsApi:
     async def _create(self, request: Request) -> Response:
         fields = await read_fields(request)
         document = find_document(fields, self._state.database)
-        wanted = read_request(fields, self._state.settings, document.uuid)
-        self._core.create_request(wanted, document)
-        return JSONResponse(self._core.views.request(wanted), 201)
+        new_request = read_request(fields, self._state.settings, document.uuid)
+        self._core.create_request(new_request, document)
+        return JSONResponse(self._core.views.request(new_request), 201)
 
     def _find(self, request: Request) -> CoreRequest:
         found = self._state.database.requests.get(request.path_params["uuid"])
