@@ -1,9 +1,9 @@
 """Composition root: settings → clients → activities → workers. Drains on SIGTERM; no logic of its own."""
 
-from starter.boot import interrupts
+from starter.boot import processes
 
 if __name__ == "__main__":
-    interrupts.hold()  # `exits.run` takes signals that come during the imports.
+    processes.hold_signals()  # `exits.run` takes signals that come during the imports.
 
 import argparse
 import asyncio
@@ -37,7 +37,7 @@ from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.service import ReconciliationService
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal.clock import WorkerClock, moved_on
-from starter.boot import clients, exits, kinds
+from starter.boot import clients, exits, processes
 from starter.boot.clients import Clients
 from starter.boot.startup import on_duty
 from starter.config import settings as needs
@@ -231,7 +231,7 @@ def main() -> None:
     words.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
     words.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
     given = words.parse_args()
-    kinds.load()
+    processes.load_kinds()
     asyncio.run(run(on_duty(*NEEDS, json=given.json), given.ready_file))
 
 

@@ -2,11 +2,11 @@
 
 from typing import NoReturn
 
-from starter.boot import interrupts
+from starter.boot import processes
 
 
 def main() -> NoReturn:
-    interrupts.hold()
+    processes.hold_signals()
     from starter.cli import app as command_line  # noqa: PLC0415  not before Ctrl-C can wait for it
 
     command_line.main()

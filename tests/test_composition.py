@@ -26,8 +26,8 @@ from tests.activities.notifications.stage import delivery, entries, notice
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
 from workflows.kinds import Kind
+from workflows.model.notifications import SignInOrder
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
-from workflows.model.sign_in import SignInOrder
 from workflows.names import (
     KIND,
     REQUESTER,

@@ -23,12 +23,11 @@ from workflows.model.campaign import (
     YearToOpen,
 )
 from workflows.model.hand_off import HandoffReport
-from workflows.model.notifications import Delivery, DeliveryReport
+from workflows.model.notifications import Delivery, DeliveryReport, SignInOrder, SignInReport
 from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
 from workflows.model.records import HandoffBatch, RecordedHandOff, ReplayOrder
 from workflows.model.schedule import PlanningInput, Schedule, StandIn, StandInReport
-from workflows.model.sign_in import SignInOrder, SignInReport
 from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
 
 Method = TypeVar("Method", bound=Callable[..., Any])

@@ -21,8 +21,7 @@ from activities.people.person import Person
 from activities.people.reader import Reader
 from activities.records.store import Store
 from activities.temporal.failures import directory_failure, passing_failure
-from workflows.model.notifications import NoticeAction
-from workflows.model.sign_in import VALID_FOR, SignInOrder, SignInReport
+from workflows.model.notifications import VALID_FOR, NoticeAction, SignInOrder, SignInReport
 from workflows.model.subject import Code
 from workflows.ports import SignInService
 

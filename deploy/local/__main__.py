@@ -2,10 +2,10 @@
 process and worker, on loopback. `DIR/dev.json` has their addresses. A second start continues with the same data.
 """
 
-from starter.boot import interrupts
+from starter.boot import processes
 
 if __name__ == "__main__":
-    interrupts.hold()  # `exits.run` takes signals that come while it imports.
+    processes.hold_signals()  # `exits.run` takes signals that come while it imports.
 
 import argparse
 import asyncio

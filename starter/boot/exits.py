@@ -13,7 +13,7 @@ from io import TextIOWrapper
 from types import FrameType
 from typing import Final, NoReturn
 
-from starter.boot import interrupts
+from starter.boot import processes
 from starter.errors import Exit, Refusal, Terminated
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT)
@@ -71,7 +71,7 @@ def _code_of(
     trace_level: int,
 ) -> int:
     try:
-        interrupts.release()
+        processes.release_signals()
         result = main()
     except SystemExit as ending:
         return _system_exit(ending)

@@ -1,12 +1,35 @@
-"""Starts processes of this project: spawned, never imported (CONTRIBUTING.md, Where code belongs)."""
+"""Processes of this project: their signals while they import, further kinds; others are spawned, never imported."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, NoReturn
 
-from starter.boot import interrupts
+_ENDING: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+def hold_signals() -> None:
+    """Defer Ctrl-C and SIGTERM, also in the process image that this one becomes."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+
+
+def release_signals() -> None:
+    """Deliver a deferred signal, and later ones: Ctrl-C is a `KeyboardInterrupt` again."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
+
+
+KINDS: Final = "countersign.kinds"
+
+
+def load_kinds() -> None:
+    """Import the module of each entry point of the group `KINDS`; called once, when a process begins."""
+    from importlib.metadata import entry_points  # noqa: PLC0415  not before Ctrl-C can wait for it
+
+    for point in entry_points(group=KINDS):
+        point.load()
+
 
 ROOT: Final = Path(__file__).parents[2]
 """Folder of `workflows`, `activities`, `starter`, `deploy` and `worker`, installed or not."""
@@ -28,5 +51,5 @@ def become(module: str, *arguments: str) -> NoReturn:
     words = command(module, *arguments)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
-    interrupts.hold()
+    hold_signals()
     os.execve(words[0], words, environment())  # noqa: S606  our own module, by our own interpreter

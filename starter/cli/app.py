@@ -12,7 +12,7 @@ from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
 from rich.console import Console
 from rich.text import Text
 
-from starter.boot import exits, kinds
+from starter.boot import exits, processes
 from starter.cli.arguments import (
     failed_or_person,
     files_or_rows,
@@ -40,7 +40,7 @@ _OF_COUNTERSIGN: Final = {
     "webhook": "stack:webhook",
     "dev": "stack:dev",
     "demo": "stack:demo",
-    "fast-forward": "clock:fast_forward",
+    "fast-forward": "setup:fast_forward",
     "stats": "stats:stats",
     "reconcile": "setup:reconcile",
     "init": "setup:init",
@@ -118,7 +118,7 @@ GROUPS: Final[dict[str, Group]] = {
 """The words with commands below them; a further kind adds its own."""
 
 _CHECKED: Final = {
-    "clock:fast_forward": one_target,
+    "setup:fast_forward": one_target,
     "onboard:decide": one_decision,
     "campaign:retry": failed_or_person,
     "stats:stats": some_stats,
@@ -233,7 +233,7 @@ def main() -> NoReturn:
 
 def _called(typed: list[str]) -> object:
     own = {*GROUPS}
-    kinds.load()
+    processes.load_kinds()
     for further in GROUPS.keys() - own:
         _add_group(app, further)
     return app(_for_stack(typed))

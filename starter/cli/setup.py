@@ -1,4 +1,4 @@
-"""`countersign init`, `doctor` and `reconcile`."""
+"""`countersign init`, `doctor`, `reconcile` and `fast-forward`."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -13,13 +13,15 @@ from starter.boot.subscriptions import ensure_subscriptions
 from starter.cli.arguments import AsJson
 from starter.cli.doctor import examination
 from starter.cli.doctor.examination import examine, try_targets
-from starter.cli.printing import print_answer, progress
+from starter.cli.printing import patience, print_answer, progress
 from starter.errors import Exit
 from starter.nexus.endpoint import ensure_endpoint
-from starter.temporal.connection import connected
+from starter.queries.fast_forward import Forwarded, forward, forward_to_next, span
+from starter.temporal.connection import connected, opened
 from starter.temporal.reconciliation import ensure_schedule, sweep_now
 from starter.temporal.search_attributes import ensure_search_attributes
-from starter.terminal.terminal import Instant, Rows
+from starter.terminal.terminal import Instant, Rows, Sentence
+from workflows.follow_up.view import stamp
 from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 
 
@@ -132,3 +134,42 @@ def _reasons(documents: Iterable[NotAdopted]) -> Rows:
     for one in documents:
         table.add(one.document, one.why)
     return table
+
+
+def _is_span(_: object, value: str | None) -> None:
+    if value is not None:
+        span(value)
+
+
+async def fast_forward(
+    id: str,
+    duration: Annotated[str | None, Parameter(validator=_is_span)] = None,
+    /,
+    *,
+    to_next: bool = False,
+    json: AsJson = False,
+) -> None:
+    """Move the clock of a request, a task, or an onboarding with its parts: weeks are rehearsed in seconds.
+
+    On a dev server only, such as that of `countersign dev`.
+
+    Parameters
+    ----------
+    id
+        A request's id, or a whole workflow id, such as task:ID or customer-onboarding:ID.
+    duration
+        How far, such as 4h, 3d or 2w.
+    to_next
+        Instead of a duration: to the next reminder, or whatever else happens next.
+    json
+        Print `{id, now, reached}`.
+    """
+    async with opened(ready()) as context, patience("moving the clock", quiet=json):
+        move = forward_to_next(context.client, id) if to_next else forward(context.client, id, span(duration or ""))
+        forwarded = await move
+    print_answer(forwarded, _moved(forwarded), as_json=json)
+
+
+def _moved(forwarded: Forwarded) -> Sentence:
+    reached = "" if forwarded.reached else "; it ended on the way"
+    return Sentence(f"{forwarded.id}: its clock is at {stamp(forwarded.now)}{reached}")

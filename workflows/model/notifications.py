@@ -1,5 +1,6 @@
-"""Notifications to people: orders, delivery results, lines of the notification log, budget."""
+"""Notifications to people: orders, delivery results, lines of the notification log, budget; sign-in to the desk."""
 
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final
 
@@ -185,3 +186,29 @@ class DeliveryReport(Model):
     def final_lines(self) -> tuple[Delivered, ...]:
         """Open notifications have no line yet."""
         return tuple(line for line in self.delivered if line.key not in self.open_notices)
+
+
+VALID_FOR: Final = timedelta(minutes=10)
+ONE_MESSAGE_EVERY: Final = timedelta(minutes=1)
+"""To one browser."""
+
+
+class SignInOrder(Model):
+    """Send `person` a link and a code; `ask` is a digest of the browser's secret, `at` the time of the request."""
+
+    person: str
+    ask: str
+    at: AwareDatetime
+    used: bool = False
+    """Whether it was used: then its notice is withdrawn."""
+
+    @property
+    def until(self) -> datetime:
+        """When link and code expire."""
+        return self.at + VALID_FOR
+
+
+class SignInReport(Model):
+    """Number of devices and addresses reached."""
+
+    told: int = 0

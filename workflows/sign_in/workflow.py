@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
 
     import workflows.follow_up.options as options
     from workflows.follow_up.options import CLOCKS_APART
-    from workflows.model.sign_in import SignInOrder, SignInReport
+    from workflows.model.notifications import SignInOrder, SignInReport
     from workflows.names import SIGN_IN
     from workflows.ports import SignInService
 

@@ -37,7 +37,7 @@ from starter.temporal.connection import TemporalRefused
 from starter.web.allowances import Buckets, Rate
 from starter.web.serving import Addresses, holder_of, peer_of
 from workflows import names
-from workflows.model.sign_in import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
+from workflows.model.notifications import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
 
 LONGEST_SESSION: Final = timedelta(hours=12)
 """A day's work; closing the browser ends it sooner."""

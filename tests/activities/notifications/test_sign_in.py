@@ -18,7 +18,7 @@ from deploy.sandbox.server import RunningSandbox
 from deploy.sandbox.state.faults import ArmedFault
 from tests.activities.notifications.conftest import directory, fcm, sandbox, store
 from tests.activities.notifications.stage import EXECUTIVES, entries, mark, messaging
-from workflows.model.sign_in import SignInOrder
+from workflows.model.notifications import SignInOrder
 
 __all__ = ["directory", "fcm", "sandbox", "store"]
 

@@ -11,7 +11,7 @@ from temporalio.worker import Worker
 
 from tests.servers import time_skipping
 from workflows import names
-from workflows.model.sign_in import SignInOrder, SignInReport
+from workflows.model.notifications import SignInOrder, SignInReport
 from workflows.ports import SignInService
 from workflows.sign_in.workflow import SignInWorkflow
 

@@ -27,8 +27,8 @@ from starter.web.forms import FormGuard
 from starter.web.rendering import OURS, Brand
 from starter.web.serving import with_peer
 from workflows.model.commands import AnyCommand
+from workflows.model.notifications import SignInOrder
 from workflows.model.receipts import OperationState, Receipt
-from workflows.model.sign_in import SignInOrder
 from workflows.model.subject import Status
 from workflows.model.views import Shown
 

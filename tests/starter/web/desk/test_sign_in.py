@@ -31,7 +31,7 @@ from starter.web.desk.sessions import (
     sign_out_everywhere,
 )
 from tests.starter.web.desk.office import DUTCH, NOW, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
-from workflows.model.sign_in import VALID_FOR, SignInOrder
+from workflows.model.notifications import VALID_FOR, SignInOrder
 
 COOKIE = "countersign-desk"
 
