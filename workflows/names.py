@@ -19,7 +19,7 @@ SIGNATURE_QUEUE: Final = "countersign-core-signature"
 URGENT_SIGNATURE_QUEUE: Final = "countersign-core-signature-urgent"
 """The same for whatever is `URGENT`: a server asks the partitions of a queue in turn, whatever waits in each."""
 CAMPAIGN_QUEUE: Final = "countersign-campaigns"
-"""Campaigns, their members' workflows, and the activities that walk over an audience, each for minutes.
+"""Campaigns, their members' workflows, and the batches over an audience, each for minutes.
 
 A server ages no priority: in one queue with all others a campaign would not begin as long as anything else waits.
 """

@@ -189,7 +189,7 @@ class CampaignPeople(Port):
 
     @asks("walk_audience")
     @abstractmethod
-    async def walk(self, walk: Batch) -> BatchResult:
+    async def run_batch(self, batch: Batch) -> BatchResult:
         """Process members for some minutes at the provider's rate. Idempotent from any earlier member."""
 
     @asks("change_audience")

@@ -257,15 +257,15 @@ class Audiences:
             raise ValueError("the audience is not frozen yet")
         return await self.read(order.campaign, order.frozen.sha256, order.changed)
 
-    async def walked(self, walk: Batch) -> tuple[Member, ...]:
+    async def members_of(self, batch: Batch) -> tuple[Member, ...]:
         """A batch's members: those to ask as of now; those to end or extend as of the batch's change, since who has
         come back has another request.
         """
-        audience = await self.of(walk.order)
-        later = audience.amendments[walk.change :] if walk.change and walk.work is not BatchWork.START else ()
-        if later and walk.order.frozen:
-            audience = await self.read(walk.order.campaign, walk.order.frozen.sha256, later[0].before)
-        return audience.about(walk.change)
+        audience = await self.of(batch.order)
+        later = audience.amendments[batch.change :] if batch.change and batch.work is not BatchWork.START else ()
+        if later and batch.order.frozen:
+            audience = await self.read(batch.order.campaign, batch.order.frozen.sha256, later[0].before)
+        return audience.about(batch.change)
 
     async def read(self, campaign: Campaign, sha256: str, changed: str | None) -> Audience:
         """Raises the document errors for missing or damaged content."""

@@ -81,9 +81,9 @@ def forgotten(order: CampaignOrder, member: Member, person: Reachable | None) ->
     return request_of(order.campaign, order.fingerprint, member, person).given
 
 
-WALK_AT_MOST: Final = 1_000
+MEMBERS_AT_MOST: Final = 1_000
 """Members processed by one activity."""
-WALK_SECONDS: Final = 150.0
+BATCH_SECONDS: Final = 150.0
 """Longest run of one activity: other campaigns may wait that long for its slot. Each costs the campaign six events, and
 reaches 150 people at one call a second.
 """
@@ -105,13 +105,13 @@ _PROGRESS: Final = 3
 
 @dataclass(frozen=True)
 class BatchLimits:
-    members: int = WALK_AT_MOST
-    seconds: float = WALK_SECONDS
+    members: int = MEMBERS_AT_MOST
+    seconds: float = BATCH_SECONDS
     ahead: int = AHEAD_AT_MOST
     patience: int = PATIENCE
 
 
-STRIDE: Final = BatchLimits()
+BATCH_LIMITS: Final = BatchLimits()
 
 
 @dataclass(frozen=True)
@@ -130,34 +130,34 @@ class BatchFacts:
 class BatchJob:
     """One activity's part of a batch."""
 
-    def __init__(self, client: Client, store: Store, walk: Batch, told: BatchFacts, stride: BatchLimits) -> None:
+    def __init__(self, client: Client, store: Store, batch: Batch, told: BatchFacts, limits: BatchLimits) -> None:
         self._client = client
         self._store = store
-        self._walk, self._order = walk, walk.order
+        self._batch, self._order = batch, batch.order
         self._told = told
-        self._stride = stride
+        self._limits = limits
         self._began_at = time.monotonic()
-        self._ends_at = self._began_at + stride.seconds
+        self._ends_at = self._began_at + limits.seconds
         # The server's clock, which is the campaign's: this worker's may be off.
         self._given_out = activity.info().started_time if activity.in_activity() else datetime.now(UTC)
         self._stopped = asyncio.Event()
         self._full = False
-        self._place, self._done, self._refused = _progress(walk)
+        self._place, self._done, self._refused = _progress(batch)
 
     def stop(self) -> None:
         """Begin no more; running calls finish."""
         self._stopped.set()
 
-    async def walked(self, members: Sequence[Member]) -> BatchResult:
+    async def run(self, members: Sequence[Member]) -> BatchResult:
         """Process the members after the start position; raises errors of commands and starts."""
-        last = min(len(members), self._walk.after + self._stride.members)
+        last = min(len(members), self._batch.after + self._limits.members)
         while self._place < last and not self._is_to_end:
             some = members[self._place : min(last, self._place + AT_ONCE)]
-            if self._walk.work is BatchWork.START and not await self._has_room(len(some)):
+            if self._batch.work is BatchWork.START and not await self._has_room(len(some)):
                 break
             began, seen = time.monotonic(), await self._process(some)
             self._count(seen, len(some))
-            if self._walk.work is not BatchWork.START:
+            if self._batch.work is not BatchWork.START:
                 told = len(seen) - seen.count(None)
                 await self._pause(began + told / _COMMANDS_A_SECOND - time.monotonic())
         over = self._place >= len(members)
@@ -178,7 +178,7 @@ class BatchJob:
         ending = activity.in_activity() and activity.is_worker_shutdown()
         # Workers may have been unavailable while there was time to begin.
         now = time.monotonic()
-        until = self._walk.until
+        until = self._batch.until
         late = until is not None and self._given_out + timedelta(seconds=now - self._began_at) >= until
         return self._stopped.is_set() or ending or late or now >= self._ends_at
 
@@ -189,13 +189,13 @@ class BatchJob:
     async def _has_room(self, many: int) -> bool:
         # Wait until few enough requests wait for Core Signature. False if the activity has to end first, or is `full`
         # because none of them was created for a while.
-        least, in_vain = self._stride.ahead + 1, 0
+        least, in_vain = self._limits.ahead + 1, 0
         while not self._is_to_end:
             waiting = await self._told.visibility.waiting(self._order.campaign.id)
-            if waiting + many <= self._stride.ahead:
+            if waiting + many <= self._limits.ahead:
                 return True
             least, in_vain = min(least, waiting), 0 if waiting < least else in_vain + 1
-            if in_vain >= self._stride.patience:
+            if in_vain >= self._limits.patience:
                 self._full = True
                 return False
             await self._pause(_CHECK_EVERY)
@@ -203,11 +203,11 @@ class BatchJob:
 
     async def _process(self, some: Sequence[Member]) -> list[bool | None]:
         """For each member: True if something was done, False if refused, None if there was nothing to do."""
-        if self._walk.work is BatchWork.START:
+        if self._batch.work is BatchWork.START:
             return await _all([self._start(one) for one in some])
         ended = await records_of(self._store, self._order.campaign, some)
         left = [one for one in some if not one.row.says and one.person not in ended]
-        if self._walk.work is BatchWork.EXTEND:
+        if self._batch.work is BatchWork.EXTEND:
             left = [one for one in left if one.asked]
         return await _all([self._send_command(one) for one in left])
 
@@ -220,7 +220,7 @@ class BatchJob:
         order = self._order
         prepared = request_of(order.campaign, order.fingerprint, member, person, self._told.message)
         try:
-            again = self._walk.change is not None  # A terminated request is started anew with its open document.
+            again = self._batch.change is not None  # A terminated request is started anew with its open document.
             await launch.start(self._client, self._store, prepared, parent=order.workflow_id, again=again)
         except (launch.IdTaken, launch.NotItsOwn, launch.BrokenOff) as refused:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
@@ -235,12 +235,12 @@ class BatchJob:
         return True
 
     async def _send_command(self, member: Member) -> bool | None:
-        walk = self._walk
+        batch = self._batch
         workflow_id = Kind.REQUEST.workflow_id(member.request(self._order.campaign.id))
-        wanted: Cancellation | Extension = Extension(actor=walk.actor, due=member.due, reason=self._told.reason)
-        if walk.work is BatchWork.END:
-            wanted = Cancellation(actor=walk.actor, reason=walk.reason)
-        accepted = await send_if_open(self._client, workflow_id, wanted, f"campaign-{walk.change or 0}")
+        wanted: Cancellation | Extension = Extension(actor=batch.actor, due=member.due, reason=self._told.reason)
+        if batch.work is BatchWork.END:
+            wanted = Cancellation(actor=batch.actor, reason=batch.reason)
+        accepted = await send_if_open(self._client, workflow_id, wanted, f"campaign-{batch.change or 0}")
         if accepted is None and isinstance(wanted, Cancellation):
             return await self._end(member, workflow_id, wanted) or None
         return accepted
@@ -256,11 +256,11 @@ class BatchJob:
         return await end_forgotten(self._client, self._store, given, wanted, order.now, parent=by)
 
 
-def _progress(walk: Batch) -> tuple[int, int, int]:
+def _progress(batch: Batch) -> tuple[int, int, int]:
     """Where to continue, by the heartbeat of an earlier attempt."""
     known = activity.info().heartbeat_details if activity.in_activity() else ()
-    place, done, refused = known if len(known) == _PROGRESS else (walk.after, 0, 0)
-    return max(place, walk.after), done, refused
+    place, done, refused = known if len(known) == _PROGRESS else (batch.after, 0, 0)
+    return max(place, batch.after), done, refused
 
 
 async def _all(calls: Sequence[Coroutine[Any, Any, bool | None]]) -> list[bool | None]:

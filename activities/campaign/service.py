@@ -24,7 +24,7 @@ from activities.campaign.audience import (
     MemberRow,
     repeated,
 )
-from activities.campaign.batch import AT_ONCE, STRIDE, BatchFacts, BatchJob, BatchLimits, forgotten
+from activities.campaign.batch import AT_ONCE, BATCH_LIMITS, BatchFacts, BatchJob, BatchLimits, forgotten
 from activities.campaign.member_status import (
     MemberOutcome,
     MemberStatus,
@@ -167,7 +167,7 @@ class CampaignPeopleService(CampaignPeople):
     store: Store
     directory: Company
     push: PushService
-    stride: BatchLimits = STRIDE
+    limits: BatchLimits = BATCH_LIMITS
     visibility: MemberVisibility | None = None
 
     def __post_init__(self) -> None:
@@ -201,17 +201,19 @@ class CampaignPeopleService(CampaignPeople):
         found = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
         return found.signers if found else {}
 
-    async def walk(self, walk: Batch) -> BatchResult:
+    async def run_batch(self, batch: Batch) -> BatchResult:
         with _failing():
-            campaign = walk.order.campaign
-            members = await self._audiences.walked(walk)
+            campaign = batch.order.campaign
+            members = await self._audiences.members_of(batch)
             begun = (
-                (await self._audiences.of(walk.order)).begun(walk.order) if walk.work is BatchWork.END else frozenset()
+                (await self._audiences.of(batch.order)).begun(batch.order)
+                if batch.work is BatchWork.END
+                else frozenset()
             )
-            people, message = await self._in_full(campaign), await self._words(walk.order, campaign.message)
-            told = BatchFacts(self._visibility, people, message, begun, await self._reason(walk))
-            tour = BatchJob(self.client, self.store, walk, told, self.stride)
-            return await unbroken(tour.walked(members), tour.stop)
+            people, message = await self._in_full(campaign), await self._words(batch.order, campaign.message)
+            told = BatchFacts(self._visibility, people, message, begun, await self._reason(batch))
+            job = BatchJob(self.client, self.store, batch, told, self.limits)
+            return await unbroken(job.run(members), job.stop)
 
     async def _words(self, order: CampaignOrder, reference: str | None) -> str:
         """The user text of a reference, empty if erased."""
@@ -220,12 +222,12 @@ class CampaignPeopleService(CampaignPeople):
         words = await words_of(self.store, StoragePrefix.of(order.workflow_id), reference)
         return "" if words in (ERASED, DAMAGED) else words
 
-    async def _reason(self, walk: Batch) -> str:
+    async def _reason(self, batch: Batch) -> str:
         """Why one member has until later; why everybody has is told in the campaign alone."""
-        if walk.work is not BatchWork.EXTEND or not walk.change:
+        if batch.work is not BatchWork.EXTEND or not batch.change:
             return ""
-        change = (await self._audiences.of(walk.order)).amendments[walk.change - 1].change
-        return await self._words(walk.order, change.reason) if change.person else ""
+        change = (await self._audiences.of(batch.order)).amendments[batch.change - 1].change
+        return await self._words(batch.order, change.reason) if change.person else ""
 
     async def change(self, changing: ChangeOrder) -> ChangeResult:
         order, change = changing.order, changing.change
@@ -372,12 +374,12 @@ class CampaignPeopleService(CampaignPeople):
         """End some of the broken-off requests; their records show the result next time."""
         lines, people = list(lines), await self._in_full(order.campaign)
         left = [place for place, line in enumerate(lines) if line.broken_off or line.lost]
-        for begin in range(0, len(left[: self.stride.members]), AT_ONCE):
-            some = left[begin : min(begin + AT_ONCE, self.stride.members)]
+        for begin in range(0, len(left[: self.limits.members]), AT_ONCE):
+            some = left[begin : min(begin + AT_ONCE, self.limits.members)]
             ends = (self._end(order, audience.members[place], lines[place], people) for place in some)
             for place, line in zip(some, await asyncio.gather(*ends), strict=True):
                 lines[place] = line
-        for place in left[self.stride.members :]:
+        for place in left[self.limits.members :]:
             lines[place] = _going_on(lines[place])
         return lines
 

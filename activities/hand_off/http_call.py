@@ -154,7 +154,7 @@ _CONTROL: Final = "webhook-delivery"
 (standard-webhooks/standard-webhooks#291), not in 1.0.0; some senders already use it.
 """
 _DISABLE: Final = "disable"
-_WISHES: Final = {
+_CONTROLS: Final = {
     "abort-message": "and it wants no further attempt (webhook-delivery: abort-message)",
     _DISABLE: "it wants no more calls (webhook-delivery: disable)",
 }
@@ -267,15 +267,15 @@ class HttpTargets:
         return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})
 
     def _result(self, target: str, answer: httpx.Response) -> HandoffResult:
-        wish = answer.headers.get(_CONTROL, "").strip().lower()
-        why = _WISHES.get(wish)
-        disabled = wish == _DISABLE or answer.status_code == _GONE
+        control = answer.headers.get(_CONTROL, "").strip().lower()
+        why = _CONTROLS.get(control)
+        disabled = control == _DISABLE or answer.status_code == _GONE
         if answer.is_success:
             return HandoffResult(target=target, ok=True, disabled=disabled, why=why if disabled else None)
         return HandoffResult(
             target=target,
             ok=False,
-            gone=answer.status_code == _GONE or wish in _WISHES,
+            gone=answer.status_code == _GONE or control in _CONTROLS,
             disabled=disabled,
             why=", ".join(filter(None, (f"HTTP {answer.status_code}", why))),
             retry_after=seconds_to_wait(answer.headers.get("retry-after"), self._now()) or 0,

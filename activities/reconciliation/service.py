@@ -223,7 +223,7 @@ class Pass:
     """The pages of one part, and its results."""
 
     signature: CoreSignatureClient
-    stride: PassLimits
+    limits: PassLimits
     begun: PassMark
     now: datetime
     told: dict[str, datetime] = field(default_factory=dict)
@@ -246,12 +246,12 @@ class Pass:
         going_on = self.begun.under_way
         self._page = going_on.page if going_on else 1
         self.newest = going_on.newest if going_on else None
-        self._ends_at = time.monotonic() + self.stride.seconds
+        self._ends_at = time.monotonic() + self.limits.seconds
         self._cut = False
 
     async def next_page(self) -> list[WireEvent] | None:
         """The events of the next page to look at; None when the part ends here."""
-        if self.pages and (self.pages >= self.stride.pages or self.is_to_end):
+        if self.pages and (self.pages >= self.limits.pages or self.is_to_end):
             return None
         try:
             listed = await self.signature.events(self._page)
@@ -399,7 +399,7 @@ class ReconciliationService(EventReconciliation):
         store: Store,
         open_requests: OpenRequests | None = None,
         *,
-        stride: PassLimits | None = None,
+        limits: PassLimits | None = None,
         adoption: Adoption | None = None,
         alarm: CallbackAlarm | None = None,
     ) -> None:
@@ -407,7 +407,7 @@ class ReconciliationService(EventReconciliation):
         self._temporal = temporal
         self._store = store
         self._open = open_requests or TemporalOpenRequests(temporal)
-        self._stride = stride or PassLimits()
+        self._limits = limits or PassLimits()
         self._adoption = adoption
         self._alarm = alarm
 
@@ -416,9 +416,9 @@ class ReconciliationService(EventReconciliation):
         now = max(order.now, activity.info().started_time)
         with failing_as_application_errors():
             mark = await self._mark(now)
-            part = Pass(self._signature, self._stride, mark, now)
+            part = Pass(self._signature, self._limits, mark, now)
             while not part.is_over and (events := await part.next_page()) is not None:
-                await self._heed(events, part, now - self._stride.young)
+                await self._heed(events, part, now - self._limits.young)
             if self._alarm and part.is_over and not part.is_to_end:
                 part.silence = await self._alarm.told(part.silence, now)
                 part.silence = await self._alarm.told_of_clock(part.silence, await self._clock(), now)

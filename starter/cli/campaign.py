@@ -102,8 +102,8 @@ class _CampaignWords(OperationWords):
             await super().extend(id, due=due, reason=reason, manner=manner)
             return
         until = due_of(due, datetime.now(UTC))
-        wish = Extension(actor="", due=until, person=person, reason=reason)
-        await self.carry_out(id, lambda actor: wish.replace(actor=actor), manner)
+        command = Extension(actor="", due=until, person=person, reason=reason)
+        await self.carry_out(id, lambda actor: command.replace(actor=actor), manner)
 
     async def cancel(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
         """End it: nobody more is asked, what is open ends, and the record says how everybody stood.
@@ -127,16 +127,16 @@ class _CampaignWords(OperationWords):
         """
         await self.carry_out(id, lambda actor: Retry(actor=actor, person=person), manner)
 
-    async def _with_ids(self, context: Context, id: str, wish: AnyCommand) -> AnyCommand:
-        """The wish with a member's id in the place of their address; refuses whom the audience does not have."""
-        person = getattr(wish, "person", "")
+    async def _with_ids(self, context: Context, id: str, command: AnyCommand) -> AnyCommand:
+        """The command with a member's id in the place of their address; refuses whom the audience does not have."""
+        person = getattr(command, "person", "")
         if not person:
-            return wish
+            return command
         from starter.queries.campaign_report import member_of  # noqa: PLC0415  hardly any word names a member
 
         settings, shown = ready(), await show_as(CampaignShow, context, id)
         directory = clients.directory(settings, context.store) if settings.people else None
-        return wish.replace(person=await member_of(context.store, shown, person, directory))
+        return command.replace(person=await member_of(context.store, shown, person, directory))
 
 
 _WORDS = _CampaignWords(Kind.CAMPAIGN)

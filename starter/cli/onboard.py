@@ -60,8 +60,8 @@ async def task_of(context: Context, typed: str, part: str) -> WorkflowName:
 async def answer_to(context: Context, what: WorkflowName, actor: str, text: str) -> Answer:
     """The answer to what a part waits for: a question, or why somebody cannot go on."""
     question = (await look_at(context.client, context.store, what)).question
-    wish = Unblock if question is not None and question.blocks else Answer
-    return wish(actor=actor, text=text)
+    command = Unblock if question is not None and question.blocks else Answer
+    return command(actor=actor, text=text)
 
 
 async def replaced(settings: Settings, context: Context, typed: str, part: str, file: str) -> str:
@@ -213,8 +213,8 @@ class _OnboardWords(OperationWords):
         settings = ready()
         async with opened(settings) as context:
             what = await running(context, id, part)
-            wish = await answer_to(context, what, manner.as_ or settings.acting, text)
-        await OperationWords(what.kind).carry_out(what.id, lambda _: wish, manner)
+            command = await answer_to(context, what, manner.as_ or settings.acting, text)
+        await OperationWords(what.kind).carry_out(what.id, lambda _: command, manner)
 
 
 _WORDS = _OnboardWords(Kind.ONBOARDING)

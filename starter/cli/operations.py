@@ -145,8 +145,8 @@ class OperationWords:
 
             await refuse_stranger(ready(), context.store, to)
 
-        wish = Delegation(actor="", signer=person, to=to, force=force)
-        await self.carry_out(id, lambda actor: wish.replace(actor=actor), manner, first=known)
+        command = Delegation(actor="", signer=person, to=to, force=force)
+        await self.carry_out(id, lambda actor: command.replace(actor=actor), manner, first=known)
 
     async def extend(
         self,
@@ -224,31 +224,31 @@ class OperationWords:
     async def carry_out(
         self,
         id: str,
-        wish_of: Callable[[str], AnyCommand],
+        command_of: Callable[[str], AnyCommand],
         manner: CommonOptions,
         first: Callable[[Context], Awaitable[None]] | None = None,
     ) -> None:
-        """Carry out the command made by `wish_of` for its actor, and print the result. `first` may refuse what needs a
-        look at it.
+        """Carry out the command made by `command_of` for its actor, and print the result. `first` may refuse what needs
+        a look at it.
         """
         settings = ready()
-        wish = wish_of(manner.as_ or settings.acting)
+        command = command_of(manner.as_ or settings.acting)
         async with opened(settings) as context, patience("recorded; carrying it out", quiet=manner.json):
             if first is not None:
                 await first(context)
-            wish = await self._with_ids(context, id, wish)
-            receipt = await commands.make(context, id, wish, op=manner.op, kind=self.kind, wait=manner.wait)
+            command = await self._with_ids(context, id, command)
+            receipt = await commands.make(context, id, command, op=manner.op, kind=self.kind, wait=manner.wait)
         printing.print_answer(receipt, _told(receipt), as_json=manner.json)
 
-    async def _with_ids(self, context: Context, id: str, wish: AnyCommand) -> AnyCommand:
+    async def _with_ids(self, context: Context, id: str, command: AnyCommand) -> AnyCommand:
         """The command with ids in place of positions such as `signer-2`."""
-        words = {name: str(word) for name in _PERSONS if str(word := getattr(wish, name, "")).startswith("signer-")}
+        words = {name: str(word) for name in _PERSONS if str(word := getattr(command, name, "")).startswith("signer-")}
         if not words:
-            return wish
+            return command
         from starter.cli.known_people import at_position  # noqa: PLC0415  hardly any word is one
 
         what = WorkflowName(self.kind, id_of(self.kind, id))
-        return wish.replace(**{name: await at_position(context, what, word) for name, word in words.items()})
+        return command.replace(**{name: await at_position(context, what, word) for name, word in words.items()})
 
 
 def _told(receipt: Receipt) -> Group:

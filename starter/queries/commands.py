@@ -150,7 +150,7 @@ class NotConfirmed(Refusal):
 async def send(
     client: Client,
     id: str,
-    wish: AnyCommand,
+    command: AnyCommand,
     op: str,
     *,
     kind: Kind = Kind.REQUEST,
@@ -163,7 +163,7 @@ async def send(
     what = WorkflowName(kind, id)
     try:
         async with overtaking(client, what.workflow_id):
-            taken = await answered(lambda: _ask(client, what, wish, op, begin), within)
+            taken = await answered(lambda: _ask(client, what, command, op, begin), within)
     except TimeoutError:
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
@@ -173,32 +173,32 @@ async def send(
     except RPCError as error:
         raise _not_taken(error, what, op, client.namespace) from error
     # The server answers a known update without asking the workflow.
-    if taken.digest != digest_of(wish):
+    if taken.digest != digest_of(command):
         raise CommandRefused(OTHER_CONTENT)
     return taken
 
 
-async def _ask(client: Client, what: WorkflowName, wish: AnyCommand, op: str, begin: Begin | None) -> Receipt:
-    word, id = UPDATES[type(wish)], _update_id(wish, op)
+async def _ask(client: Client, what: WorkflowName, command: AnyCommand, op: str, begin: Begin | None) -> Receipt:
+    word, id = UPDATES[type(command)], _update_id(command, op)
     taken: Receipt
     if begin is None:
         handle = client.get_workflow_handle(what.workflow_id)
-        taken = await handle.execute_update(word, wish, id=id, result_type=Receipt)
+        taken = await handle.execute_update(word, command, id=id, result_type=Receipt)
     else:
         taken = await client.execute_update_with_start_workflow(
-            word, wish, start_workflow_operation=begin.operation(), id=id, result_type=Receipt
+            word, command, start_workflow_operation=begin.operation(), id=id, result_type=Receipt
         )
     return taken
 
 
-def _update_id(wish: AnyCommand, op: str) -> str:
-    return f"{UPDATES[type(wish)]}-{op}"
+def _update_id(command: AnyCommand, op: str) -> str:
+    return f"{UPDATES[type(command)]}-{op}"
 
 
 async def carry_out(
     client: Client,
     id: str,
-    wish: AnyCommand,
+    command: AnyCommand,
     op: str,
     *,
     kind: Kind = Kind.REQUEST,
@@ -207,9 +207,9 @@ async def carry_out(
     begin: Begin | None = None,
 ) -> Receipt:
     """Send a command, and wait up to `wait` for its outcome, which may still be open. Raises as `send`."""
-    taken = await send(client, id, wish, op, kind=kind, within=within, begin=begin)
+    taken = await send(client, id, command, op, kind=kind, within=within, begin=begin)
     handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
-    known = await _outcome(handle, _update_id(wish, op), taken, wait)
+    known = await _outcome(handle, _update_id(command, op), taken, wait)
     if known.state is OperationState.REFUSED:
         raise CommandRefused(known.detail)
     return known
@@ -218,7 +218,7 @@ async def carry_out(
 async def make(
     context: Context,
     id: str,
-    wish: AnyCommand,
+    command: AnyCommand,
     *,
     op: str | None = None,
     kind: Kind = Kind.REQUEST,
@@ -226,29 +226,29 @@ async def make(
     wait: timedelta = CARRIED_OUT_WITHIN,
 ) -> Receipt:
     """Carry out an operator's command, once for each `op`, by default the command's own; see `carry_out`."""
-    by_hand = wish if isinstance(wish, Command) else None
+    by_hand = command if isinstance(command, Command) else None
     id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
     if fault := _unnamed(by_hand, op):
         raise Refusal(fault)
     if by_hand:
-        wish = by_hand.replace(op=op)
+        command = by_hand.replace(op=op)
     try:
         try:
-            return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait)
+            return await carry_out(context.client, id, command, op, kind=kind, within=within, wait=wait)
         except NotRunning:
-            if not isinstance(wish, Replay):
+            if not isinstance(command, Replay):
                 raise
         # An ended one is handed off again from its record.
         begin = await hand_off_again(context, WorkflowName(kind, id))
-        return await carry_out(context.client, id, wish, op, kind=kind, within=within, wait=wait, begin=begin)
+        return await carry_out(context.client, id, command, op, kind=kind, within=within, wait=wait, begin=begin)
     except CommandRefused as refused:
         raise CommandRefused(f"{id}: {refused}") from None
     except NotAdmitted as refused:
         raise Refusal(f"{id}: {refused}") from None
     except NotRunning:
         async with lookup.suggesting(context.client):
-            shown = await _ended(context, WorkflowName(kind, id), wish)
-    says, digest = shown.says, digest_of(wish)
+            shown = await _ended(context, WorkflowName(kind, id), command)
+    says, digest = shown.says, digest_of(command)
     return Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
 
 
@@ -301,27 +301,27 @@ async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wa
     return known
 
 
-def _unnamed(wish: Command | None, op: str) -> str | None:
+def _unnamed(command: Command | None, op: str) -> str | None:
     """Why actor or `op` cannot be sent."""
     if len(op) > OP_AT_MOST:
         return f"--op is longer than {OP_AT_MOST} characters"
-    return (name_fault(wish.actor, "--as") if wish else None) or name_fault(op, "--op")
+    return (name_fault(command.actor, "--as") if command else None) or name_fault(op, "--op")
 
 
-async def _ended(context: Context, what: WorkflowName, wish: AnyCommand) -> Shown:
+async def _ended(context: Context, what: WorkflowName, command: AnyCommand) -> Shown:
     """A closed one that ended as wanted; else too late."""
     shown = await lookup.look_at(context.client, context.store, what)
-    if _has_come_about(shown, wish):
+    if _has_come_about(shown, command):
         return shown
     ended = f"too late, the {what.kind} is {shown.status}"
     raise NotRunning(f"{what.id}: {ended if shown.status.ended else shown.says}")
 
 
-def _has_come_about(shown: Shown, wish: AnyCommand) -> bool:
+def _has_come_about(shown: Shown, command: AnyCommand) -> bool:
     """Whoever wants it ended need not have been the first; whoever says it is done must be."""
-    if isinstance(wish, Done):
-        return shown.ended_by == wish.actor
-    return (type(wish), shown.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))
+    if isinstance(command, Done):
+        return shown.ended_by == command.actor
+    return (type(command), shown.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))
 
 
 def _not_taken(error: RPCError, what: WorkflowName, op: str, namespace: str) -> Refusal:

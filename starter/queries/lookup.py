@@ -266,10 +266,10 @@ def is_outcome(entry: TimelineEntry) -> bool:
     return entry.happened in OUTCOMES and (not entry.who or entry.who in SYSTEMS)
 
 
-def _came_true(wish: TimelineEntry, behind: Sequence[TimelineEntry]) -> bool:
+def _came_true(command: TimelineEntry, behind: Sequence[TimelineEntry]) -> bool:
     return any(
-        later.happened == _CAME_TRUE[wish.happened]
-        and (wish.who, wish.about, wish.by) == (later.who, later.about, later.by)
-        and later.at - wish.at < _SOON
+        later.happened == _CAME_TRUE[command.happened]
+        and (command.who, command.about, command.by) == (later.who, later.about, later.by)
+        and later.at - command.at < _SOON
         for later in behind
     )

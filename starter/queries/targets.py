@@ -231,14 +231,14 @@ async def replay_each(
 
 async def replay(context: Context, dead: DeadTarget, actor: str) -> ReplayResult:
     """Replay one by its open run, else from its record, at low priority. One with an unreadable record is refused."""
-    wish, kind, id = Replay(actor=actor, target=dead.target, op=dead.op), dead.what.kind, dead.what.id
+    command, kind, id = Replay(actor=actor, target=dead.target, op=dead.op), dead.what.kind, dead.what.id
     try:
         try:
-            taken = await commands.carry_out(context.client, id, wish, dead.op, kind=kind, wait=TRIED_WITHIN)
+            taken = await commands.carry_out(context.client, id, command, dead.op, kind=kind, wait=TRIED_WITHIN)
         except NotRunning:
             begin = await commands.hand_off_again(context, dead.what, PRIORITY)
             taken = await commands.carry_out(
-                context.client, id, wish, dead.op, kind=kind, wait=TRIED_WITHIN, begin=begin
+                context.client, id, command, dead.op, kind=kind, wait=TRIED_WITHIN, begin=begin
             )
     except CommandRefused as refused:
         return ReplayResult.TRIED if str(refused).startswith("could not tell") else ReplayResult.REFUSED

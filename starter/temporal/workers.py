@@ -32,13 +32,13 @@ hand all time out and are repeated, without progress.
 """
 CAMPAIGN_TASKS_AT_ONCE: Final = 10
 """The same for campaigns and their members, separately, so that neither blocks the other."""
-WALKS_AT_ONCE: Final = 4
+BATCHES_AT_ONCE: Final = 4
 """Batches over audiences, each with dozens of starts in flight."""
 SWEEPS_AT_ONCE: Final = 1
 """Parts of a reconciliation: each has one call at a time, and a second would read the same events."""
 OPERATIONS_AT_ONCE: Final = 20
 """Nexus operations being started, shown or cancelled; waiting for a signature takes no slot."""
-WALK_HEARD_EVERY: Final = timedelta(seconds=2)
+BATCH_HEARD_EVERY: Final = timedelta(seconds=2)
 """How soon a batch learns that its campaign is to end."""
 
 
@@ -71,13 +71,13 @@ def workers(
         max_concurrent_nexus_tasks=OPERATIONS_AT_ONCE,
         **common,
     )
-    walks = Worker(
+    batches = Worker(
         client,
         task_queue=CAMPAIGN_QUEUE,
         activities=activities[CAMPAIGN_QUEUE],
         max_concurrent_workflow_tasks=CAMPAIGN_TASKS_AT_ONCE,
-        max_concurrent_activities=WALKS_AT_ONCE,
-        max_heartbeat_throttle_interval=WALK_HEARD_EVERY,
+        max_concurrent_activities=BATCHES_AT_ONCE,
+        max_heartbeat_throttle_interval=BATCH_HEARD_EVERY,
         **common,
     )
     first = PacedSlots(calls)
@@ -90,7 +90,7 @@ def workers(
         Worker(client, task_queue=queue, activities=asked, tuner=_taking(slots), **common)
         for queue, (slots, asked) in paced.items()
     ]
-    return ours, walks, *calling
+    return ours, batches, *calling
 
 
 def _taking(activities: PacedSlots) -> WorkerTuner:

@@ -28,7 +28,7 @@ from activities.records.store import Store
 from starter.boot import clients
 from starter.config import settings as needs
 from starter.config.settings import Settings
-from starter.queries import commands as wishes
+from starter.queries import commands
 from starter.telemetry import telemetry
 from starter.temporal import connection as temporal
 from starter.temporal import rates as pace
@@ -52,7 +52,7 @@ from workflows.model.receipts import Receipt
 
 NEEDS: Final = needs.OF_RECEIVER
 PATH: Final = f"{CALLBACKS}{{segment}}"
-_WISH_WITHIN: Final = timedelta(seconds=12)
+_COMMAND_WITHIN: Final = timedelta(seconds=12)
 """A little longer than the SDK retries what Temporal does not admit."""
 _HANDED_OVER_WITHIN: Final = timedelta(seconds=6)
 """The page waits; a reassignment takes several calls of Core Signature."""
@@ -126,11 +126,11 @@ def rules_of(settings: Settings) -> CallbackRules:
     return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
 
 
-async def carry_out(client: Client, reference: str, wish: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
+async def carry_out(client: Client, reference: str, command: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
     """The outcome of a page's command, within the time that people wait."""
     kind, id = referred(reference)
     wait = _HANDED_OVER_WITHIN if watched else timedelta()
-    return await wishes.carry_out(client, id, wish, op, kind=kind, within=_WISH_WITHIN, wait=wait)
+    return await commands.carry_out(client, id, command, op, kind=kind, within=_COMMAND_WITHIN, wait=wait)
 
 
 async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:

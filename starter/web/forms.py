@@ -36,7 +36,7 @@ class FormFault(Enum):
 class Send(Protocol):
     """Sends a command to a follow-up, once for each `op`; raises as `carry_out` does."""
 
-    def __call__(self, reference: str, wish: AnyCommand, op: str, /, *, watched: bool = True) -> Awaitable[Receipt]:
+    def __call__(self, reference: str, command: AnyCommand, op: str, /, *, watched: bool = True) -> Awaitable[Receipt]:
         """The receipt; without `watched` as soon as it was taken."""
         ...
 

@@ -29,7 +29,7 @@ from workflows.model.timeline import EventType
 from workflows.model.views import Attention, AttentionCode
 from workflows.names import EXEMPT, EXTEND, RETRY
 
-WISHES_AT_MOST: Final = 50
+WAITING_CHANGES_AT_MOST: Final = 50
 """Changes waiting to be stored."""
 CHANGES_AT_MOST: Final = 1_000
 """Changes of one audience: each is applied to all of it whenever it is read."""
@@ -39,13 +39,13 @@ ROOM_PAUSES: Final = (*(timedelta(seconds=5) * 2**power for power in range(6)), 
 _WEEK: Final = 7
 _WORD_OF: Final = {ChangeKind.EXEMPT: EXEMPT, ChangeKind.EXTENDED: EXTEND, ChangeKind.AGAIN: RETRY}
 """The update of each change."""
-_WISHED: Final = {
+_EVENTS_OF: Final = {
     ChangeKind.EXEMPT: (EventType.EXEMPTION_WISHED, EventType.EXEMPTION_REFUSED),
     ChangeKind.EXTENDED: (EventType.LATER_END_WISHED, EventType.LATER_END_REFUSED),
     ChangeKind.AGAIN: (EventType.RETRY_WISHED, EventType.RETRY_REFUSED),
 }
 """That somebody asks for a change, and that it cannot be."""
-_WISHED_FOR_ONE: Final = {
+_EVENTS_OF_ONE: Final = {
     ChangeKind.EXTENDED: EventType.MEMBER_LATER_END_WISHED,
     ChangeKind.AGAIN: EventType.MEMBER_RETRY_WISHED,
 }
@@ -171,7 +171,7 @@ class CampaignState(LifecycleState):
             return "scheduled"
         if self.lifecycle.ending or self.closing:
             return "closing"
-        return "opening" if any(walk.change is None for walk in self.jobs.running) else "open"
+        return "opening" if any(batch.change is None for batch in self.jobs.running) else "open"
 
     def attention(self) -> Iterator[Attention]:
         if (faulty := self.tally.counts.faulty) and self.tally.counted_at:
@@ -195,15 +195,15 @@ class CampaignState(LifecycleState):
         )
         return updated.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
 
-    def walked(self, walked: BatchResult, now: datetime) -> Self:
-        walk, *others = self.jobs.running
-        on = walk.replace(after=walked.after, done=walk.done + walked.done, refused=walk.refused + walked.refused)
-        on = on.full(walk.after, now) if walked.full else on.replace(in_vain=0, again_at=None)
-        asked = walked.after if walk.change is None and walk.work is BatchWork.START else self.audience.asked
+    def batch_done(self, result: BatchResult, now: datetime) -> Self:
+        batch, *others = self.jobs.running
+        on = batch.replace(after=result.after, done=batch.done + result.done, refused=batch.refused + result.refused)
+        on = on.full(batch.after, now) if result.full else on.replace(in_vain=0, again_at=None)
+        asked = result.after if batch.change is None and batch.work is BatchWork.START else self.audience.asked
         updated = self.within("audience", asked=asked).within(
-            "jobs", running=(*others,) if walked.over else (on, *others)
+            "jobs", running=(*others,) if result.over else (on, *others)
         )
-        if not walked.over:
+        if not result.over:
             return updated
         if on.change and on.work is BatchWork.START:
             updated = updated.within("audience", changes_asked=on.change.number)
@@ -213,15 +213,15 @@ class CampaignState(LifecycleState):
 
     def left(self, now: datetime) -> Self:
         """Drop the first batch job, which the closing interrupted."""
-        walk, *others = self.jobs.running
+        batch, *others = self.jobs.running
         updated = self.within("jobs", running=(*others,))
-        return updated.note(now, EventType(f"left_{walk.work}"), None, TOO_LATE, about=walk.after)
+        return updated.note(now, EventType(f"left_{batch.work}"), None, TOO_LATE, about=batch.after)
 
-    def wishing(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
+    def change_asked(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Queue a requested change; it gets its number when it is stored."""
         change = AudienceChange(number=0, what=what, by=by, at=now).replace(**about)
-        known, (wished, _) = self.within("jobs", wished=(*self.jobs.wished, change)), _WISHED[what]
-        if change.person and (of_one := _WISHED_FOR_ONE.get(what)):
+        known, (wished, _) = self.within("jobs", wished=(*self.jobs.wished, change)), _EVENTS_OF[what]
+        if change.person and (of_one := _EVENTS_OF_ONE.get(what)):
             why = change.reason or None
             return known.note(now, of_one, change.person, why, about=change.due or "", said=True, by=by)
         return known.note(now, wished, by, change.reason or None, about=change.person or change.due or "", said=True)
@@ -238,7 +238,7 @@ class CampaignState(LifecycleState):
         updated = self.within("jobs", wished=tuple(others))
         if changed.change is None:
             said = updated.replace(commands=self.commands.refused(word, changed.refused, about))
-            return said.note(now, _WISHED[wished.what][1], wished.person, changed.refused)
+            return said.note(now, _EVENTS_OF[wished.what][1], wished.person, changed.refused)
         done = updated.replace(commands=self.commands.done(word, _says(changed.change, changed.people), about))
         return done.changed(changed, now)
 
@@ -260,9 +260,9 @@ class CampaignState(LifecycleState):
         )
         return updated.note(now, _event_of(change), change.person, None, about=_about(change, changed.people))
 
-    def _with(self, walk: RunningBatch) -> tuple[RunningBatch, ...]:
+    def _with(self, batch: RunningBatch) -> tuple[RunningBatch, ...]:
         """Batch jobs with one more; those that wait for Core Signature do not delay others."""
-        return tuple(sorted((*self.jobs.running, walk), key=lambda one: one.work is BatchWork.START))
+        return tuple(sorted((*self.jobs.running, batch), key=lambda one: one.work is BatchWork.START))
 
     def _moved(self, change: AudienceChange) -> date:
         extended = change.due if change.what is ChangeKind.EXTENDED and not change.person else None
@@ -291,9 +291,9 @@ class CampaignState(LifecycleState):
         """Begin the batch job that ends all open requests, once; the waits start anew."""
         if self.tally.ends_everybody:
             return self
-        walks = (RunningBatch(work=BatchWork.END),) if self.audience.frozen else ()
+        batches = (RunningBatch(work=BatchWork.END),) if self.audience.frozen else ()
         waits = 0 if self.lifecycle.ending else self.tally.waits
-        return self.within("jobs", running=walks, wished=()).within("tally", ends_everybody=True, waits=waits)
+        return self.within("jobs", running=batches, wished=()).within("tally", ends_everybody=True, waits=waits)
 
     @property
     def closing(self) -> bool:
@@ -349,7 +349,7 @@ def _no_id(person: str) -> str | None:
 
 def exempt(state: CampaignState, command: Exemption, now: datetime) -> CampaignState:
     """Queue an exemption."""
-    return state.wishing(ChangeKind.EXEMPT, command.actor, now, person=command.person, reason=command.reason)
+    return state.change_asked(ChangeKind.EXEMPT, command.actor, now, person=command.person, reason=command.reason)
 
 
 def refuse_later(state: CampaignState, command: Extension, now: datetime) -> str | None:
@@ -366,7 +366,7 @@ def refuse_later(state: CampaignState, command: Extension, now: datetime) -> str
 def later(state: CampaignState, command: Extension, now: datetime) -> CampaignState:
     """Queue an extension for all open members, or one of them."""
     about = {"person": command.person or None, "due": command.due, "reason": command.reason}
-    return state.wishing(ChangeKind.EXTENDED, command.actor, now, **about)
+    return state.change_asked(ChangeKind.EXTENDED, command.actor, now, **about)
 
 
 def refuse_retry(state: CampaignState, command: Retry, now: datetime) -> str | None:
@@ -375,7 +375,7 @@ def refuse_retry(state: CampaignState, command: Retry, now: datetime) -> str | N
 
 def retry(state: CampaignState, command: Retry, now: datetime) -> CampaignState:
     """Queue a retry; which members could not be asked is found when it is carried out."""
-    return state.wishing(ChangeKind.AGAIN, command.actor, now, person=command.person or None)
+    return state.change_asked(ChangeKind.AGAIN, command.actor, now, person=command.person or None)
 
 
 def _not_now(state: CampaignState, actor: str, now: datetime) -> str | None:
@@ -389,6 +389,6 @@ def _not_now(state: CampaignState, actor: str, now: datetime) -> str | None:
         return f"the audience was changed {CHANGES_AT_MOST:,} times already"
     return (
         "too many changes wait to be written down: try again later"
-        if len(state.jobs.wished) >= WISHES_AT_MOST
+        if len(state.jobs.wished) >= WAITING_CHANGES_AT_MOST
         else None
     )

@@ -93,8 +93,8 @@ def _next(state: CampaignState) -> Next:
     if state.lifecycle.ending:
         return Next(what=NextStep.END, at=None, why="its open requests are being ended")
     if state.jobs.running:
-        walk = state.jobs.running[0]
-        return Next(what=NextStep.WAIT, at=walk.again_at, why=f"{walk.work}: {walk.after} seen to")
+        batch = state.jobs.running[0]
+        return Next(what=NextStep.WAIT, at=batch.again_at, why=f"{batch.work}: {batch.after} seen to")
     if state.closes_at and state.look_due_at < state.closes_at:
         return Next(
             what=NextStep.WAIT,

@@ -7,7 +7,7 @@ from typing import Any, Final
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    import workflows.campaign.state as wishes
+    import workflows.campaign.state as changes
     import workflows.campaign.view as views
     import workflows.follow_up.options as options
     from workflows.campaign.state import TOO_LATE, CampaignInput, CampaignState
@@ -74,7 +74,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
                 frozen = await self.calls.call(
                     CampaignPeople.freeze,
                     self._order,
-                    options.WALK,
+                    options.BATCH,
                     "freeze",
                     unless=self._ending,
                     judged=self._judged,
@@ -89,7 +89,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         while self._goes_on and not self.state.closing and (self.state.unfinished or not self._is_over):
             news = self.calls.news()
             await self._write_changes()
-            await self._walk_on()
+            await self._run_batch()
             if workflow.now() >= self.state.look_due_at and not self._is_over:
                 await self._look()
             if not news():
@@ -120,7 +120,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         self.state = self.state.end_everybody()
         while self.state.jobs.running:
             who, why = (ending.who, f"the campaign was cancelled: {ending.why}") if ending else ("countersign", CLOSED)
-            await self._walk_on(actor=who, reason=why[:_WHY_AT_MOST])
+            await self._run_batch(actor=who, reason=why[:_WHY_AT_MOST])
             self.calls.continue_as_new_if_suggested()
 
     @property
@@ -170,7 +170,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             changed = await self.calls.call(
                 CampaignPeople.change,
                 ChangeOrder(order=self._order, change=change),
-                options.WALK,
+                options.BATCH,
                 f"write down: {change.what}",
                 unless=self._too_late,
             )
@@ -179,32 +179,32 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             if changed is not None:
                 self.state = self.state.wrote(changed, workflow.now())
 
-    async def _walk_on(self, actor: str = "countersign", reason: str = "") -> None:
+    async def _run_batch(self, actor: str = "countersign", reason: str = "") -> None:
         """Continue the first batch job for some minutes, or to its end; nobody is asked after the closing."""
         if not self.state.jobs.running:
             return
-        walk = self.state.jobs.running[0]
-        asks = walk.work is BatchWork.START
+        batch = self.state.jobs.running[0]
+        asks = batch.work is BatchWork.START
         if asks and self._is_over:
             self.state = self.state.left(workflow.now())
             return
-        if walk.again_at and workflow.now() < walk.again_at:
+        if batch.again_at and workflow.now() < batch.again_at:
             return
-        change = walk.change
+        change = batch.change
         order = Batch(
             order=self._order,
-            work=walk.work,
-            after=walk.after,
+            work=batch.work,
+            after=batch.after,
             change=change and change.number,
             actor=change.by if change else actor,
             reason=_because(change) if change else reason,
             until=self.state.closes_at if asks else None,
         )
         unless = nothing if self.state.lifecycle.ending else self._too_late
-        summary = f"{walk.work} behind {walk.after}"
-        walked = await self.calls.call(CampaignPeople.walk, order, options.WALK, summary, unless=unless)
-        if walked is not None:
-            self.state = self.state.walked(walked, workflow.now())
+        summary = f"{batch.work} behind {batch.after}"
+        result = await self.calls.call(CampaignPeople.run_batch, order, options.BATCH, summary, unless=unless)
+        if result is not None:
+            self.state = self.state.batch_done(result, workflow.now())
         elif self._goes_on:
             self.state = self.state.left(workflow.now())
 
@@ -219,7 +219,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             weekly=state.weekly,
         )
         looked = await self.calls.call(
-            CampaignPeople.look, order, options.WALK, "the daily look", unless=self._too_late
+            CampaignPeople.look, order, options.BATCH, "the daily look", unless=self._too_late
         )
         if looked is not None:
             self.state = self.state.looked(looked, workflow.now())
@@ -233,7 +233,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             expected=self.state.audience.members,
             final=self.state.tally.waits >= len(WAITS),
         )
-        tally = await self.calls.call(CampaignPeople.settle, order, options.WALK, "how everybody stands")
+        tally = await self.calls.call(CampaignPeople.settle, order, options.BATCH, "how everybody stands")
         if tally is None:
             raise RuntimeError("nothing but an answer ends this call")
         self.state = self.state.tallied(tally, workflow.now())
@@ -252,27 +252,27 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     @command_update(name=EXEMPT, description="Somebody of the audience need not acknowledge, and why")
     def exempt(self, command: Exemption) -> Receipt:
         """Record that a member need not acknowledge, and end their request."""
-        return self.accept(wishes.exempt, command)
+        return self.accept(changes.exempt, command)
 
     @command_update(name=EXTEND, description="Keep it open longer, for everybody")
     def extend(self, command: Extension) -> Receipt:
         """Extend the window of all open members."""
-        return self.accept(wishes.later, command)
+        return self.accept(changes.later, command)
 
     @command_update(name=RETRY, description="Ask those once more who could not be asked")
     def retry(self, command: Retry) -> Receipt:
         """Ask again the members who could not be asked: wrong rows, failed requests."""
-        return self.accept(wishes.retry, command)
+        return self.accept(changes.retry, command)
 
     def refusal(self, command: AnyCommand) -> str | None:
         now = workflow.now()
         match command:
             case Exemption():
-                return wishes.refuse_exempt(self.state, command, now)
+                return changes.refuse_exempt(self.state, command, now)
             case Extension():
-                return wishes.refuse_later(self.state, command, now)
+                return changes.refuse_later(self.state, command, now)
             case Retry():
-                return wishes.refuse_retry(self.state, command, now)
+                return changes.refuse_retry(self.state, command, now)
         return super().refusal(command)
 
     @property

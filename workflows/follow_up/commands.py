@@ -392,7 +392,7 @@ def update_id() -> str:
     """The id of the update that is being handled."""
     info = workflow.current_update_info()
     if info is None:
-        raise RuntimeError("wishes are made by updates only")
+        raise RuntimeError("commands come by updates only")
     return info.id
 
 

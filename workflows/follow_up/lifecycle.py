@@ -27,7 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.views import Shown
     from workflows.names import CANCEL, HAND_OFF_NOW, OPERATION, REPLAY, SUBSCRIBE, UNSUBSCRIBE
 
-AnyWish = TypeVar("AnyWish", bound=AnyCommand)
+OneCommand = TypeVar("OneCommand", bound=AnyCommand)
 
 
 Owner = TypeVar("Owner", bound="LifecycleWorkflow[Any]")
@@ -35,14 +35,14 @@ Owner = TypeVar("Owner", bound="LifecycleWorkflow[Any]")
 
 def command_update(
     name: str, description: str
-) -> Callable[[Callable[[Owner, AnyWish], Receipt]], UpdateMethodMultiParam[[Owner, AnyWish], Receipt]]:
+) -> Callable[[Callable[[Owner, OneCommand], Receipt]], UpdateMethodMultiParam[[Owner, OneCommand], Receipt]]:
     """An update handler whose command the workflow's `refusal` decides about first."""
 
     def decorate(
-        handler: Callable[[Owner, AnyWish], Receipt],
-    ) -> UpdateMethodMultiParam[[Owner, AnyWish], Receipt]:
+        handler: Callable[[Owner, OneCommand], Receipt],
+    ) -> UpdateMethodMultiParam[[Owner, OneCommand], Receipt]:
         @wraps(handler)
-        def validate(self: Owner, command: AnyWish) -> None:
+        def validate(self: Owner, command: OneCommand) -> None:
             allow(self.state.commands, command, self.refusal(command))
 
         update = workflow.update(name=name, description=description)(handler)
@@ -128,7 +128,7 @@ class LifecycleWorkflow(ABC, Generic[State]):
                 return record.refuse(self.state, command)
         raise TypeError(f"nothing decides about {type(command).__name__}")
 
-    def accept(self, carry_out: Callable[[State, AnyWish, datetime], State], command: AnyWish) -> Receipt:
+    def accept(self, carry_out: Callable[[State, OneCommand, datetime], State], command: OneCommand) -> Receipt:
         """Record a command's effect on the state, once per update id: the server forgets the ids at continue-as-new."""
         id, now = update_id(), workflow.now()
         if self.state.commands.of(id) is None:

@@ -82,10 +82,10 @@ SIGN_IN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=30))
 PLAN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=10))
 
 # A batch ends itself after some minutes or some hundreds of people (activities/campaign/batch.py).
-WALK: Final = _options(CAMPAIGN_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
+BATCH: Final = _options(CAMPAIGN_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
 LOOK: Final = ActivityOptions(
-    **{**WALK, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=15))}
+    **{**BATCH, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=15))}
 )
 """For the daily check of a yearly campaign, which bounds its attempts by time."""
 

@@ -371,7 +371,7 @@ def stage_of(state: LifecycleState) -> str:
 
 
 def trouble_code(shown: FollowUpShow) -> str | None:
-    """`CsTrouble`: the problem, else the most pressing attention."""
+    """`CsProblem`: the problem, else the most pressing attention."""
     if shown.problem:
         return shown.problem.code
     return shown.attention[0].code if shown.attention else None

@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.names import HAND_OFF, HAND_OFF_NOW, NEXUS_CALL, OPERATION, REPLAY, SHOW
     from workflows.ports import Handoff
 
-WISHES_AT_MOST: Final = 50
+REPLAYS_AT_MOST: Final = 50
 """Replays that are asked for before the record was read."""
 _TOO_MANY: Final = "too many replays of it are asked for already"
 _ENDING: Final = "the one before was cancelled in Temporal and is just ending: ask again in a minute"
@@ -95,7 +95,7 @@ class HandOffWorkflow:
     @replay.validator
     def _(self, command: Replay) -> None:
         why = name_fault(command.actor) or name_fault(command.target, "--target")
-        too_many = _TOO_MANY if len(self.state.asked) >= WISHES_AT_MOST else None
+        too_many = _TOO_MANY if len(self.state.asked) >= REPLAYS_AT_MOST else None
         allow(self.state.commands, command, why or (_ENDING if self.state.over else too_many))
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")

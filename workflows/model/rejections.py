@@ -81,7 +81,7 @@ TEXT_AT_MOST: Final = 1_000
 NAME_AT_MOST: Final = 200
 """Characters of the name of who wants something."""
 NAMES_AT_MOST: Final = 20
-"""People whom one wish names."""
+"""People whom one command names."""
 _CONTROLS: Final = (*range(9), *range(0x0B, 0x20), *range(0x7F, 0xA0))
 _TURNING: Final = (0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _HIDDEN: Final = frozenset(map(chr, (*_CONTROLS, *_TURNING)))

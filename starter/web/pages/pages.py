@@ -312,11 +312,11 @@ class Pages:
     async def _sent(self, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Receipt | None:
         """None when the form asks for nothing."""
         offers = await self._screens.offers_to(visit, shown, form.get("value", ""))
-        wish = offers.wish(visit.claim.person, form)
-        if wish is None:
+        command = offers.wish(visit.claim.person, form)
+        if command is None:
             return None
-        to = offers.decides.reference if offers.decides and isinstance(wish, Decision) else visit.claim.request
-        return await self._send(to, wish, self._guard.op(visit.ref, form))
+        to = offers.decides.reference if offers.decides and isinstance(command, Decision) else visit.claim.request
+        return await self._send(to, command, self._guard.op(visit.ref, form))
 
     async def _not_done(self, why: FormFailure, visit: PageVisit, form: dict[str, str]) -> Response:
         if why.fault is FailureReason.ENDED:

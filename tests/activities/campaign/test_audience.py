@@ -170,8 +170,8 @@ async def test_who_left_and_came_back_has_the_request_ended_that_they_had_when_t
         changes=2,
         now=NOW,
     )
-    ended = await audiences.walked(Batch(order=order, work=BatchWork.END, change=1))
-    asked = await audiences.walked(Batch(order=order, work=BatchWork.START, change=2))
+    ended = await audiences.members_of(Batch(order=order, work=BatchWork.END, change=1))
+    asked = await audiences.members_of(Batch(order=order, work=BatchWork.START, change=2))
     assert [member.request("conduct") for member in ended] == ["conduct.ada"]
     assert [member.request("conduct") for member in asked] == ["conduct.ada.r2"]
 
@@ -279,7 +279,7 @@ async def test_a_campaign_knows_of_which_changes_everybody_was_asked(tmp_path: P
         course = course.changed(ChangeResult(change=change(what, number), people=1), NOW)
     asked = []
     for after in (1, 1, 1):  # Who left is ended, all others are asked, then who joined.
-        course = course.walked(BatchResult(after=after, over=True), NOW)
+        course = course.batch_done(BatchResult(after=after, over=True), NOW)
         asked.append(course.audience.changes_asked)
     assert asked == [0, 0, 1]
     assert course.end_everybody().audience.changes_asked == 1

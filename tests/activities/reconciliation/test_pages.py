@@ -54,10 +54,10 @@ async def looking(provider: Provider) -> AsyncIterator[Callable[..., Any]]:
     """Looks through the whole list, in parts of so many pages; answers what was seen."""
     async with aclosing(CoreSignatureClient(mock_config(), transport=httpx.MockTransport(provider.answer))) as client:
 
-        async def look(stride: PassLimits = WHOLE) -> set[int]:
+        async def look(limits: PassLimits = WHOLE) -> set[int]:
             seen, mark, over = set[int](), PassMark(until=NOW - timedelta(days=30)), False
             while not over:
-                part = Pass(client, stride, mark, NOW)
+                part = Pass(client, limits, mark, NOW)
                 while not part.is_over and (events := await part.next_page()) is not None:
                     seen |= {int(event.uuid) for event in events}
                 mark, over = PassMark.model_validate_json(part.mark.model_dump_json()), part.is_over
@@ -66,9 +66,9 @@ async def looking(provider: Provider) -> AsyncIterator[Callable[..., Any]]:
         yield look
 
 
-@pytest.mark.parametrize("stride", [WHOLE, PassLimits(pages=1), PassLimits(pages=3)])
+@pytest.mark.parametrize("limits", [WHOLE, PassLimits(pages=1), PassLimits(pages=3)])
 @pytest.mark.parametrize("seed", range(3))
-async def test_whatever_comes_between_two_pages_all_that_was_there_is_looked_at(seed: int, stride: PassLimits) -> None:
+async def test_whatever_comes_between_two_pages_all_that_was_there_is_looked_at(seed: int, limits: PassLimits) -> None:
     chance = Random(seed)  # noqa: S311  a story, no secret
     there = list(range(200, 0, -1))
 
@@ -77,7 +77,7 @@ async def test_whatever_comes_between_two_pages_all_that_was_there_is_looked_at(
         provider.numbers = [*newer, *provider.numbers]
 
     async with looking(Provider(list(there), between)) as look:
-        assert set(there) - await look(stride) == set()
+        assert set(there) - await look(limits) == set()
 
 
 async def test_of_a_list_that_shrinks_while_it_is_read_only_what_moves_past_the_next_page_is_left_out() -> None:

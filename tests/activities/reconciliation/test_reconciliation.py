@@ -96,7 +96,7 @@ class Office:
     store: Store
     known: Known
     now: datetime = NOW
-    stride: PassLimits = field(default_factory=lambda: PassLimits(pages=100))
+    limits: PassLimits = field(default_factory=lambda: PassLimits(pages=100))
     adoption: Adoption | None = None
     alarm: CallbackAlarm | None = None
 
@@ -115,13 +115,13 @@ class Office:
 
     async def sweeps(self, waited: timedelta = timedelta(), **how: Any) -> ReconciliationResult:
         """One part of a sweep, which may have waited in its queue."""
-        stride = replace(self.stride, **how)
+        limits = replace(self.limits, **how)
         sweep = ReconciliationService(
             self.signature,
             self.temporal,
             self.store,
             self.known,
-            stride=stride,
+            limits=limits,
             adoption=self.adoption,
             alarm=self.alarm,
         )

@@ -340,7 +340,7 @@ async def at_work(
     folder: Path,
     people: list[dict[str, Any]],
     *,
-    stride: BatchLimits | None = None,
+    limits: BatchLimits | None = None,
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
 ) -> AsyncIterator[Work]:
     """Real audience, walks, years, planner, hand-off and store, on a fresh clock unless it is on a `server`."""
@@ -351,7 +351,7 @@ async def at_work(
         ids = (*(one["id"] for one in people), "newcomer", "latecomer")
         visibility = TemporalMemberVisibility(client) if server else Looking(client, company.store, ids)
         asked = CampaignPeopleService(
-            client, company.store, company.directory, push, stride=stride or BatchLimits(), visibility=visibility
+            client, company.store, company.directory, push, limits=limits or BatchLimits(), visibility=visibility
         )
         years = CampaignYearsService(
             client, company.store, company.directory, company.folder / "catalogue.yaml", SECRET
@@ -394,14 +394,14 @@ async def campaign(
     people: list[dict[str, Any]],
     *,
     record: str = "",
-    stride: BatchLimits | None = None,
+    limits: BatchLimits | None = None,
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
 ) -> AsyncIterator[Campaigns]:
     """A campaign that has just been started, on a fresh clock unless it is on a `server`.
 
     `record` names its history in the replay corpus.
     """
-    async with at_work(folder, people, stride=stride, server=server) as there:
+    async with at_work(folder, people, limits=limits, server=server) as there:
         client, company = there.client, there.company
         prepared = await company.prepared(file, await there.env.get_current_time())
         started = await path.start(client, company.store, prepared)

@@ -20,7 +20,7 @@ from activities.files.reading import FileFaults
 from tests.servers import time_skipping
 from tests.workflows.campaign.stage import Company, a_file, staff
 from workflows.campaign import state as wishes
-from workflows.campaign.state import WISHES_AT_MOST, CampaignInput, CampaignState
+from workflows.campaign.state import WAITING_CHANGES_AT_MOST, CampaignInput, CampaignState
 from workflows.model.campaign import Batch, BatchResult, BatchWork, CampaignOrder, FrozenAudience
 from workflows.model.commands import Retry
 
@@ -60,16 +60,16 @@ def asking(given: CampaignInput) -> Batch:
     return Batch(order=order, work=BatchWork.START)
 
 
-async def walked(folder: Path, says: list[int], stride: BatchLimits, members: int = 40) -> tuple[BatchResult, Ahead]:
+async def walked(folder: Path, says: list[int], limits: BatchLimits, members: int = 40) -> tuple[BatchResult, Ahead]:
     """A walk over people whom nobody can ask: it starts nothing."""
     company, _ = await a_course(folder)
     given = (await company.prepared(a_file(), NOW)).given
     walk = asking(given)
     ahead = Ahead(says)
-    tour = BatchJob(cast(Client, None), company.store, walk, BatchFacts(ahead), stride)
-    ahead.tours.append(tour)
+    job = BatchJob(cast(Client, None), company.store, walk, BatchFacts(ahead), limits)
+    ahead.tours.append(job)
     crowd = [Member(MemberRow(number, "", says="is wrong"), date(2026, 12, 15)) for number in range(1, members + 1)]
-    return await tour.walked(crowd), ahead
+    return await job.run(crowd), ahead
 
 
 async def test_one_walk_sees_to_so_many_and_says_where_to_go_on(tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ async def test_there_is_looked_for_room_less_and_less_often_until_somebody_was_a
     _, course = await a_course(tmp_path)
     pauses = []
     for after in (0, 0, 0, *(7,) * 10):
-        course = course.walked(BatchResult(after=after, full=True), NOW)
+        course = course.batch_done(BatchResult(after=after, full=True), NOW)
         again_at = course.jobs.running[0].again_at
         assert again_at is not None
         pauses.append((again_at - NOW).total_seconds())
     assert pauses == [5, 10, 20, 5, 10, 20, 40, 80, 160, 300, 300, 300, 300]
-    assert course.walked(BatchResult(after=7), NOW).jobs.running[0].again_at is None
+    assert course.batch_done(BatchResult(after=7), NOW).jobs.running[0].again_at is None
 
 
 async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp
     company, _ = await a_course(tmp_path)
     given = (await company.prepared(a_file(), NOW)).given
     walk = asking(given).replace(until=datetime.now(UTC))
-    tour = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
-    went = await tour.walked([Member(MemberRow(1, "ada"), given.campaign.due)])
+    job = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
+    went = await job.run([Member(MemberRow(1, "ada"), given.campaign.due)])
     assert (went.after, went.over) == (0, False)
 
 
@@ -127,8 +127,8 @@ async def test_that_a_campaign_has_closed_is_known_by_the_server_s_clock(tmp_pat
 
     async def walked() -> BatchResult:
         walk = asking(given).replace(until=closes)
-        tour = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
-        return await tour.walked([Member(MemberRow(1, "ada"), given.campaign.due)])
+        job = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
+        return await job.run([Member(MemberRow(1, "ada"), given.campaign.due)])
 
     went = await env.run(walked)
     assert (went.after, went.over) == (0, False)
@@ -142,8 +142,8 @@ async def test_whoever_was_asked_before_is_asked_and_not_refused(tmp_path: Path)
         walk = asking(given)
         crowd = [Member(MemberRow(number, f"p{number}"), given.campaign.due) for number in range(30)]
         for _ in range(2):
-            tour = BatchJob(env.client, company.store, walk, BatchFacts(Ahead([0, 0, 0])), BatchLimits())
-            went = await tour.walked(crowd)
+            job = BatchJob(env.client, company.store, walk, BatchFacts(Ahead([0, 0, 0])), BatchLimits())
+            went = await job.run(crowd)
             assert (went.done, went.refused, went.over) == (30, 0, True)
 
 
@@ -167,8 +167,8 @@ async def asked_of(server: Server, folder: Path) -> BatchResult:
     company, _ = await a_course(folder)
     given = (await company.prepared(a_file(), NOW)).given
     walk = asking(given)
-    tour = BatchJob(cast(Client, server), company.store, walk, BatchFacts(Ahead([0, 0])), BatchLimits())
-    return await tour.walked(
+    job = BatchJob(cast(Client, server), company.store, walk, BatchFacts(Ahead([0, 0])), BatchLimits())
+    return await job.run(
         [Member(MemberRow(1, "ada"), given.campaign.due), Member(MemberRow(2, "bo"), given.campaign.due)]
     )
 
@@ -203,7 +203,7 @@ def test_a_table_of_more_people_than_an_audience_has_is_refused_in_one_line(tmp_
 async def test_more_changes_than_can_wait_to_be_written_down_are_refused(tmp_path: Path) -> None:
     _, course = await a_course(tmp_path)
     wish = Retry(actor="compliance-desk")
-    for _ in range(WISHES_AT_MOST):
+    for _ in range(WAITING_CHANGES_AT_MOST):
         assert wishes.refuse_retry(course, wish, NOW) is None
         course = wishes.retry(course, wish, NOW)
     assert wishes.refuse_retry(course, wish, NOW) == "too many changes wait to be written down: try again later"

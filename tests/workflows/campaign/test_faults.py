@@ -61,8 +61,8 @@ def tried_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("tried_seldom")
 async def test_whom_the_provider_refuses_holds_up_nobody_and_stands_with_the_reason(tmp_path: Path) -> None:
     """Nobody waits for them: neither the others' turn to be asked, nor the record."""
-    stride = BatchLimits(members=1, ahead=1)
-    async with campaign(tmp_path, a_file(**DAY), staff("ada", "bo", "cas"), stride=stride) as it:
+    limits = BatchLimits(members=1, ahead=1)
+    async with campaign(tmp_path, a_file(**DAY), staff("ada", "bo", "cas"), limits=limits) as it:
         it.provider.refused.add("conduct.ada")
         await it.until(lambda shown: shown.asked == 3)
         await it.hears("bo")
@@ -142,7 +142,7 @@ async def test_an_audience_that_cannot_be_frozen_until_it_closes_ends_the_campai
 async def test_a_walk_for_which_there_is_no_room_until_it_closes_is_left_and_the_record_is_made(tmp_path: Path) -> None:
     """Core Signature is away, and says nothing: whom nobody came to was not asked, and nobody is waited for."""
     async with campaign(
-        tmp_path, a_file(**DAY, opens=TOMORROW), staff("ada", "bo"), stride=BatchLimits(patience=0)
+        tmp_path, a_file(**DAY, opens=TOMORROW), staff("ada", "bo"), limits=BatchLimits(patience=0)
     ) as it:
         assert isinstance(it.visibility, Looking)
         it.visibility.full = True
@@ -164,7 +164,7 @@ async def test_a_walk_for_which_there_is_no_room_until_it_closes_is_left_and_the
 async def test_a_campaign_that_is_cancelled_on_its_way_asks_nobody_more(tmp_path: Path) -> None:
     """G4: two of six are being asked; the others stand in the record as not started, and have no workflow."""
     people = [f"one-of-six-{number}" for number in range(6)]
-    async with campaign(tmp_path, a_file(), staff(*people), stride=BatchLimits(members=2, ahead=2)) as it:
+    async with campaign(tmp_path, a_file(), staff(*people), limits=BatchLimits(members=2, ahead=2)) as it:
         gate = it.provider.gate = asyncio.Event()
         await it.until(lambda shown: shown.asked == 2)
         wrong = Cancellation(actor=OWNER, reason="the wrong version")
@@ -240,7 +240,7 @@ async def test_a_campaign_goes_on_in_fresh_histories_and_none_is_long(tmp_path: 
     few = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=30")
     server = real_server(*few, converter=data_converter(()))
     file = a_file(audience={"people": [*rows, "ada"]})
-    async with campaign(tmp_path, file, staff("ada"), stride=BatchLimits(members=1), server=server) as it:
+    async with campaign(tmp_path, file, staff("ada"), limits=BatchLimits(members=1), server=server) as it:
         await it.until(lambda shown: shown.asked == len(rows) + 1)
         listed = [run async for run in runs.listed(it.client, f"WorkflowId = '{Kind.CAMPAIGN.workflow_id(it.id)}'")]
         longest = max([await it.events(run.run_id) for run in listed])

@@ -36,7 +36,7 @@ async def test_a_campaign_goes_on_as_requests_are_made_and_moves_with_their_cloc
 ) -> None:
     server = real_server(*PUNCTUAL_TIMERS)
     file = a_file(policy={"hours": "any", "reminders": {"first": "1d"}})
-    async with campaign(tmp_path, file, staff(*PEOPLE), server=server, stride=BatchLimits(ahead=30)) as it:
+    async with campaign(tmp_path, file, staff(*PEOPLE), server=server, limits=BatchLimits(ahead=30)) as it:
         await it.opened()
         assert sorted(it.told(person)[0] for person in PEOPLE) == ["ready"] * 4
         with monkeypatch.context() as few, pytest.raises(Refusal, match="4 open ones are more than 3 to move together"):

@@ -377,7 +377,7 @@ async def test_a_request_that_somebody_terminated_is_an_error_and_is_taken_up_ag
 @pytest.mark.parametrize("cancelled", [False, True])
 async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_path: Path, cancelled: bool) -> None:
     """Neither of whoever need not acknowledge, nor once it is over; whoever has signed meanwhile has acknowledged."""
-    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), stride=BatchLimits(members=1)) as it:
+    async with campaign(tmp_path, a_file(**A_WEEK), staff(*THREE), limits=BatchLimits(members=1)) as it:
         await it.opened()
         for person in THREE:
             await it.client.get_workflow_handle(it.request(person)).terminate("by hand")
@@ -414,7 +414,7 @@ async def test_a_request_that_has_failed_for_good_is_asked_again_by_another_one(
 
 async def test_a_campaign_that_is_cancelled_asks_nobody_more_and_ends_what_is_open(tmp_path: Path) -> None:
     async with campaign(
-        tmp_path, a_file(), staff(*THREE), stride=BatchLimits(members=1), record="campaign-cancelled"
+        tmp_path, a_file(), staff(*THREE), limits=BatchLimits(members=1), record="campaign-cancelled"
     ) as it:
         await it.opened()
         await it.signs("ada")
