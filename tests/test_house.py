@@ -39,7 +39,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("campaign", "hand_off"),
     ),
     "starter": (
-        ("errors", "terminal"),
+        ("errors",),
         ("config", "telemetry"),
         ("temporal",),
         ("boot", "queries"),

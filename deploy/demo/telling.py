@@ -28,11 +28,11 @@ from deploy.local.environment import LOOPBACK, looks_of
 from deploy.local.folder import DataFolder
 from deploy.local.stack import planned
 from starter.cli import start_files as requests
+from starter.cli.terminal import Terminal
 from starter.config import settings
 from starter.config.settings import Need
 from starter.errors import Refusal
 from starter.temporal.connection import opened
-from starter.terminal.terminal import Terminal
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.hand_off import HandoffState

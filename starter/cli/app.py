@@ -24,7 +24,7 @@ from starter.cli.arguments import (
     plan_or_year,
     some_stats,
 )
-from starter.terminal.terminal import Terminal
+from starter.cli.terminal import Terminal
 
 
 @dataclass(frozen=True)

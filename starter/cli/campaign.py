@@ -48,13 +48,13 @@ from starter.cli.arguments import AsJson, Id, RequestFile
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords, due_of, is_due
 from starter.cli.printing import note, patience, print_answer
 from starter.cli.start_files import Prepare
+from starter.cli.terminal import Instant, Rows
 from starter.config.settings import Need
 from starter.errors import Refusal
 from starter.queries import campaign_report as record
 from starter.queries.campaign_report import CampaignReport, audit_sample
 from starter.queries.lookup import show_as
 from starter.temporal.connection import Context, opened
-from starter.terminal.terminal import Instant, Rows
 from workflows import names
 from workflows.campaign.opening import CONTENT_MISSING
 from workflows.kinds import Kind

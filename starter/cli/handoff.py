@@ -22,13 +22,13 @@ from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.tables import state_of
+from starter.cli.terminal import Instant, Rows
 from starter.config.environment import DevStack
 from starter.config.settings import Settings
 from starter.errors import Refusal
 from starter.queries import targets as replays
 from starter.queries.targets import Addresses, DeadTarget, ReplayedDead, ReplayResult, TargetLine
 from starter.temporal.connection import opened
-from starter.terminal.terminal import Instant, Rows
 from workflows.model.base import Model
 
 EVERY: Final = 1.0

@@ -15,10 +15,10 @@ from starter.boot.startup import ready
 from starter.cli import printing
 from starter.cli.arguments import Id
 from starter.cli.printing import patience
+from starter.cli.terminal import Sentence
 from starter.queries import commands
 from starter.queries.filters import id_of
 from starter.temporal.connection import Context, opened
-from starter.terminal.terminal import Sentence
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import (
     Answer,

@@ -19,12 +19,12 @@ from starter.boot.startup import ready
 from starter.cli import tables
 from starter.cli.arguments import AsJson
 from starter.cli.printing import patience, print_answer
+from starter.cli.terminal import Facts, Instant, Rows, ZoneLine
 from starter.config.settings import Need
 from starter.queries import lists, lookup
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context, opened
-from starter.terminal.terminal import Facts, Instant, Rows, ZoneLine
 from starter.web.desk.sessions import sign_out_everywhere
 from workflows.follow_up.view import is_needless, outcome_words, stamp
 from workflows.model.base import Model

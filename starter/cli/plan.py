@@ -17,6 +17,7 @@ from starter.boot.startup import ready
 from starter.cli import start_files
 from starter.cli.arguments import AsJson, Picture, RequestFile
 from starter.cli.printing import note, print_answer
+from starter.cli.terminal import Cell, Instant, Rows, Sentence, Terminal, ZoneLine
 from starter.config.settings import Need, Settings
 from starter.errors import Refusal
 from starter.plan import calendar
@@ -29,7 +30,6 @@ from starter.plan.onboarding import OnboardingPlan
 from starter.plan.picture import WeekPicture, calendar_of, calendar_with, plan_picture
 from starter.queries.fast_forward import span
 from starter.temporal.connection import opened
-from starter.terminal.terminal import Cell, Instant, Rows, Sentence, Terminal, ZoneLine
 from workflows.follow_up.notification_types import stage_words
 from workflows.model.campaign import last_day_before
 from workflows.model.schedule import why_words

@@ -12,7 +12,7 @@ from pydantic_core import to_jsonable_python
 from rich.console import RenderableType
 from rich.text import Text
 
-from starter.terminal.terminal import Terminal
+from starter.cli.terminal import Terminal
 
 _PATIENCE: Final = 1.0
 """Seconds before progress is shown."""

@@ -14,13 +14,13 @@ from starter.cli.arguments import AsJson
 from starter.cli.doctor import examination
 from starter.cli.doctor.examination import examine, try_targets
 from starter.cli.printing import patience, print_answer, progress
+from starter.cli.terminal import Instant, Rows, Sentence
 from starter.errors import Exit
 from starter.nexus.endpoint import ensure_endpoint
 from starter.queries.fast_forward import Forwarded, forward, forward_to_next, span
 from starter.temporal.connection import connected, opened
 from starter.temporal.reconciliation import ensure_schedule, sweep_now
 from starter.temporal.search_attributes import ensure_search_attributes
-from starter.terminal.terminal import Instant, Rows, Sentence
 from workflows.follow_up.view import stamp
 from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 

@@ -11,11 +11,11 @@ from starter.boot.startup import ready
 from starter.cli import tables as showing
 from starter.cli.arguments import AsJson, Id
 from starter.cli.printing import patience, print_answer
+from starter.cli.terminal import Terminal
 from starter.queries import campaign as campaigns
 from starter.queries import lookup
 from starter.queries import onboarding as composed
 from starter.temporal.connection import Context, opened
-from starter.terminal.terminal import Terminal
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
 from workflows.model.views import Shown

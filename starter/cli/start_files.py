@@ -32,11 +32,11 @@ from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.refusals import REFUSALS
 from starter.cli import bulk_notice
+from starter.cli.terminal import Instant, Rows
 from starter.config.settings import Settings
 from starter.errors import Refusal
 from starter.queries.lookup import show
 from starter.temporal.connection import Context, TemporalRefused
-from starter.terminal.terminal import Instant, Rows
 from workflows.kinds import Kind
 from workflows.model.base import Model
 

@@ -11,13 +11,13 @@ from rich.text import Text
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson, Picture
 from starter.cli.printing import note, print_answer, progress
+from starter.cli.terminal import Rows
 from starter.errors import Refusal
 from starter.queries import stats as push_stats
 from starter.queries.drawing import picture_file
 from starter.queries.stats import CUSTOMER, US, OnboardingStats, PushStats, StageStats, gather_onboarding_stats
 from starter.queries.stats import stats as figures
 from starter.temporal.connection import Context, opened
-from starter.terminal.terminal import Rows
 
 Found = TypeVar("Found")
 

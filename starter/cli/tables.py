@@ -7,12 +7,15 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeAlias, TypeVar
 
-from rich.console import Group, RenderableType
+from rich.columns import Columns
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from starter.queries import campaign
+from activities.campaign.member_status import OutcomeGroup
+from starter.cli.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
+from starter.queries.campaign import CampaignOverview, Forecast
 from starter.queries.lookup import is_outcome, told_once
-from starter.terminal.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
+from workflows.campaign.view import bar
 from workflows.follow_up.notification_types import stage_words
 from workflows.follow_up.view import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
 from workflows.kinds import Kind, named
@@ -46,6 +49,8 @@ _NEWEST: Final = 8
 """Timeline entries shown by default."""
 _SIGNERS: Final = 6
 _WAITING: Final = 20
+_WORST: Final = 3
+"""Departments and managers shown by default."""
 _IDS: Final = ("signer", "asked", "person", "target", "who")
 """Columns with ids."""
 _GOOD: Final = ("signed", "approved", "done", "accepted")
@@ -98,8 +103,35 @@ def _stages(shown: OnboardingShow, whole: bool, names: Names) -> Iterator[Render
 
 
 def _groups(shown: CampaignShow, whole: bool, names: Names) -> Iterator[RenderableType]:
-    for groups in campaign.groups(shown, whole=whole):
-        yield from (Text(""), groups)
+    """People missing by department and by manager; nothing if nobody is."""
+    if isinstance(shown, CampaignOverview):
+        named = (("department", shown.departments), ("manager", shown.managers))
+        if tables := [_missing(what, found, whole) for what, found in named if any(one.missing for one in found)]:
+            yield from (Text(""), Beside(tables))
+
+
+def _missing(what: str, found: Sequence[OutcomeGroup], whole: bool) -> Rows:
+    table = Rows(what, "open", "of")
+    missing = [group for group in found if group.missing]
+    shown = missing if whole else missing[:_WORST]
+    for group in shown:
+        table.add(group.name or "–", f"{group.missing:,}", f"{group.counts.wanted:,}")
+    if more := len(missing) - len(shown):
+        table.add(f"and {more:,} more", "", "")
+    return table
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Tables side by side, or below each other on a narrow terminal."""
+
+    tables: Sequence[Rows]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if console.is_terminal:
+            yield Columns(self.tables, padding=(0, 4))
+        else:
+            yield from self.tables
 
 
 def _beyond(left: int, who: str) -> Iterator[RenderableType]:
@@ -354,6 +386,34 @@ def _head(shown: FollowUpShow) -> tuple[str, str]:
     return shown.type, f"{shown.id}  {shown.kind}"
 
 
+def _of_campaign(shown: CampaignShow) -> Iterator[tuple[str, str]]:
+    """Its title, window, progress and forecast, with their labels."""
+    yield "campaign", f"{shown.id}  {shown.kind}"
+    since = f"in force from {shown.effective}" if shown.effective else ""
+    by_whom = f"approved by {shown.approver}" if shown.approver else ""
+    yield "document", ", ".join(filter(None, (f"{shown.title} {shown.version}".strip(), since, by_whom)))
+    late = f"late until {shown.last_day}" if shown.last_day > shown.due else ""
+    said = (f"opens {stamp(shown.opens_at)}", f"last day {shown.due}", late)
+    yield "window", ", ".join(filter(None, said))
+    counts = shown.counts
+    if counts.total:
+        share = f"{100 * counts.done // counts.wanted} %, " if counts.wanted else ""
+        yield "progress", f"{bar(counts)} {share}{counts.done:,} of {counts.wanted:,}"
+        yield "people", ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts if count)
+    if isinstance(shown, CampaignOverview) and shown.forecast:
+        yield "forecast", _in_words(shown.forecast)
+
+
+def _in_words(forecast: Forecast) -> str:
+    if forecast.everybody_by:
+        return f"at this pace everybody by {_day(forecast.everybody_by)}"
+    return f"at this pace about {forecast.missing:,} will not have acknowledged at the close"
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%a %d %b %Y}"
+
+
 TABLES: Final[dict[Kind, KindTables[Any]]] = {
     Kind.REQUEST: KindTables[RequestShow](
         about=lambda shown: (_head(shown), ("document", shown.document)),
@@ -369,7 +429,7 @@ TABLES: Final[dict[Kind, KindTables[Any]]] = {
         about=lambda shown: (_head(shown), ("customer", shown.title)), people=_stages, rows=_of_onboardings
     ),
     Kind.CAMPAIGN: KindTables[CampaignShow](
-        about=campaign.facts,
+        about=_of_campaign,
         people=_groups,
         rows=rows_of(Kind.CAMPAIGN, "document", "owner"),
         newest=2,

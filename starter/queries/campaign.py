@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from rich.columns import Columns
-from rich.console import Console, ConsoleOptions, RenderResult
 from temporalio.client import Client
 
 from activities.campaign.audience import Audience, Audiences
@@ -29,10 +27,8 @@ from activities.temporal.executions import Run
 from starter.queries.filters import among, id_of
 from starter.queries.lookup import complete, look_at, of_type, suggesting
 from starter.temporal.connection import Context
-from starter.terminal.terminal import Rows
 from workflows import names
-from workflows.campaign.view import bar, recounted
-from workflows.follow_up.view import stamp
+from workflows.campaign.view import recounted
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
 from workflows.model.campaign import CampaignOrder
@@ -123,10 +119,6 @@ class Curve:
         return self.open * math.pow(staying, after / _LAST_DAYS)
 
 
-_WORST: Final = 3
-"""Departments and managers shown by default."""
-
-
 class CampaignOverview(CampaignShow):
     """The answer of `campaign show`."""
 
@@ -149,66 +141,6 @@ def _forecast(shown: CampaignShow, lines: Sequence[MemberOutcome]) -> Forecast |
     if shown.status.ended or shown.closes_at is None or shown.counted_at is None:
         return None
     return Curve.of(lines, shown.opens_at, shown.closes_at).forecast(shown.counted_at)
-
-
-def facts(shown: CampaignShow) -> Iterator[tuple[str, str]]:
-    """Its title, window, progress and forecast, with their labels."""
-    yield "campaign", f"{shown.id}  {shown.kind}"
-    since = f"in force from {shown.effective}" if shown.effective else ""
-    by_whom = f"approved by {shown.approver}" if shown.approver else ""
-    yield "document", ", ".join(filter(None, (f"{shown.title} {shown.version}".strip(), since, by_whom)))
-    late = f"late until {shown.last_day}" if shown.last_day > shown.due else ""
-    said = (f"opens {stamp(shown.opens_at)}", f"last day {shown.due}", late)
-    yield "window", ", ".join(filter(None, said))
-    counts = shown.counts
-    if counts.total:
-        share = f"{100 * counts.done // counts.wanted} %, " if counts.wanted else ""
-        yield "progress", f"{bar(counts)} {share}{counts.done:,} of {counts.wanted:,}"
-        yield "people", ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts if count)
-    if isinstance(shown, CampaignOverview) and shown.forecast:
-        yield "forecast", _in_words(shown.forecast)
-
-
-def _in_words(forecast: Forecast) -> str:
-    if forecast.everybody_by:
-        return f"at this pace everybody by {_day(forecast.everybody_by)}"
-    return f"at this pace about {forecast.missing:,} will not have acknowledged at the close"
-
-
-def _day(at: datetime) -> str:
-    return f"{at:%a %d %b %Y}"
-
-
-def groups(shown: CampaignShow, *, whole: bool) -> Iterator["Beside"]:
-    """People missing by department and by manager; nothing if nobody is."""
-    if isinstance(shown, CampaignOverview):
-        named = (("department", shown.departments), ("manager", shown.managers))
-        if tables := [_table(what, found, whole=whole) for what, found in named if any(one.missing for one in found)]:
-            yield Beside(tables)
-
-
-def _table(what: str, found: Sequence[OutcomeGroup], *, whole: bool) -> Rows:
-    table = Rows(what, "open", "of")
-    missing = [group for group in found if group.missing]
-    shown = missing if whole else missing[:_WORST]
-    for group in shown:
-        table.add(group.name or "–", f"{group.missing:,}", f"{group.counts.wanted:,}")
-    if more := len(missing) - len(shown):
-        table.add(f"and {more:,} more", "", "")
-    return table
-
-
-@dataclass(frozen=True)
-class Beside:
-    """Tables side by side, or below each other on a narrow terminal."""
-
-    tables: Sequence[Rows]
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        if console.is_terminal:
-            yield Columns(self.tables, padding=(0, 4))
-        else:
-            yield from self.tables
 
 
 @dataclass(frozen=True)

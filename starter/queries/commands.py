@@ -56,7 +56,9 @@ _TOLD_WITHIN: Final = timedelta(seconds=5)
 
 @asynccontextmanager
 async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
-    """Raise the priority during the block; then restore it. No effect on servers that cannot, or without a worker."""
+    """Raise a workflow's priority while a person waits for its answer, which thousands of queued starts would delay by
+    minutes; then restore it. Activities keep theirs. No effect on servers that cannot, or without a worker.
+    """
     place = _OriginalPriority()
     first = asyncio.create_task(_go_first(client, workflow_id, place))
     try:

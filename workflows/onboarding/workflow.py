@@ -1,4 +1,4 @@
-"""Parts of an onboarding's stage: which to start, whether the stage is over, decisions, news. Pure."""
+"""The onboarding workflow: stage after stage, each of parallel signature requests and tasks (docs/onboarding.md)."""
 
 import asyncio
 from collections.abc import Iterable, Iterator

@@ -33,12 +33,12 @@ from starter.boot import clients
 from starter.cli.doctor import own, temporal
 from starter.cli.doctor.health import Examination, PartHealth, SetUpPart, doubtful, fine, looked, wrong
 from starter.cli.doctor.own import COUNTED_WITHIN, within
+from starter.cli.terminal import Rows
 from starter.config.settings import OF_RECEIVER, OF_WORKER, Need, Settings, SettingsError
 from starter.errors import Refusal
 from starter.nexus import endpoint
 from starter.temporal.connection import connected
 from starter.temporal.search_attributes import SetUp
-from starter.terminal.terminal import Rows
 from workflows.model.policy import StartTarget, Target
 from workflows.names import webhook_id
 

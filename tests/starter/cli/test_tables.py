@@ -19,9 +19,9 @@ from starter.cli.handoff import _table
 from starter.cli.people import DeviceLine, device_rows
 from starter.cli.printing import print_answer
 from starter.cli.show import names_in_full
+from starter.cli.terminal import Terminal
 from starter.queries.lists import RequestLine
 from starter.queries.targets import TargetLine
-from starter.terminal.terminal import Terminal
 from workflows.follow_up.view import handed_off_entry, told_entry
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.hand_off import HandoffLine, HandoffState

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from starter.cli import plan as tables
+from starter.cli.terminal import Terminal
 from starter.plan import calendar
-from starter.terminal.terminal import Terminal
 from tests.activities.launch.papers import Desk
 from tests.starter.plan.test_calendar import SENT_AT
 from tests.starter.terminal import type_

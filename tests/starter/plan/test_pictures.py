@@ -11,9 +11,9 @@ from cyclopts import CycloptsError
 
 from starter.cli.app import app
 from starter.cli.plan import of_plan
+from starter.cli.terminal import Terminal
 from starter.plan.calendar import Branch, PlanLine, RequestPlan
 from starter.plan.picture import NOTICES_AT_MOST, WEEKS_AT_MOST, WeekPicture, calendar_of, plan_picture
-from starter.terminal.terminal import Terminal
 from workflows.model.schedule import Reason
 from workflows.model.subject import Status
 

@@ -10,9 +10,9 @@ import pytest
 from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
 from starter.cli import tables as showing
 from starter.cli.tables import of_list
+from starter.cli.terminal import Terminal
 from starter.queries.campaign import CampaignOverview, MissingPeople, overview
 from starter.queries.lists import RequestLine
-from starter.terminal.terminal import Terminal
 from tests.starter.queries.test_campaign_curve import OPENS, day, some_lines, some_show
 from tests.starter.queries.test_campaign_report import everybody
 from workflows.campaign.view import details, how_far
