@@ -45,11 +45,11 @@ from starter.config.settings import Settings
 from starter.errors import Refusal
 from starter.nexus.service import SignaturesHandler
 from starter.telemetry import telemetry
-from starter.temporal import check_up, pollers
+from starter.temporal import pollers
 from starter.temporal import rates as pace
 from starter.temporal.connection import connect_patiently, refusing
 from starter.temporal.search_attributes import missing_search_attributes
-from starter.temporal.workers import GRACE, at_work, workers
+from starter.temporal.workers import GRACE, at_work, checking_open_workflows, workers
 from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
 NEEDS: Final = needs.OF_WORKER
@@ -204,7 +204,7 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         clock = WorkerClock(client.identity, open_clients.store, moved_on(client))
         all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures], interceptors=[clock])
         await open_things.enter_async_context(at_work(all_of_them))
-        open_things.enter_context(check_up.beside(client))
+        open_things.enter_context(checking_open_workflows(client))
         if chosen.build_id is None:  # A version is listed once it is current, which only a ready worker's is.
             await pollers.until_listed(client, client.identity)
         yield True

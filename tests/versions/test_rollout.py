@@ -13,7 +13,7 @@ from deploy.rollout import ReplayCheck, rehearse
 from starter.cli.doctor.health import PartHealth, SetUpPart
 from starter.cli.doctor.temporal import progress
 from starter.errors import Exit
-from starter.temporal import check_up
+from starter.temporal.workers import woken
 from tests.servers import own_namespace, real_server
 from tests.versions.changed import (
     ThatNeedsMore,
@@ -196,9 +196,9 @@ async def test_what_its_next_timer_would_find_stuck_in_days_is_seen_when_a_worke
         request = await living(client, around)
         await is_told(around)
         await eventually(lambda: known(client, 1))
-        assert await check_up.woken(client) == ()
+        assert await woken(client) == ()
     async with deployed(client, around, code=ThatNeedsMore):
-        assert await check_up.woken(client) == (request.handle.id,)
+        assert await woken(client) == (request.handle.id,)
         part = await eventually(lambda: not_fine(client))
     assert part.says.startswith("1 stuck")
     async with deployed(client, around):
