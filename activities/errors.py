@@ -58,6 +58,24 @@ class StoreAway(StoreFailure):
         super().__init__(f"the store cannot be used: {why}")
 
 
+class DatabaseAway(StoreFailure):
+    """The database is unavailable; temporary, and nothing is known to be lost."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the database cannot be used: {why}")
+
+
+class SchemaMismatch(StoreFailure):
+    """The database has the schema of another version."""
+
+    def __init__(self, there: str | None, needed: str) -> None:
+        older = there is None or there < needed
+        helps = "`countersign database upgrade` brings it up" if older else "start the version that upgraded it"
+        super().__init__(
+            f"the database has {f'schema {there}' if there else 'no schema'}, this needs {needed}: {helps}"
+        )
+
+
 class DocumentMissing(StoreFailure):
     def __init__(self, sha256: str) -> None:
         super().__init__(

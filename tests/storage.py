@@ -1,23 +1,38 @@
-"""Storage that is away: what is asked of it fails, as a disk or a bucket does."""
+"""A database that is away: what is asked of it fails."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from urllib.parse import urlsplit
+from contextlib import closing, contextmanager
 
 from activities.records.store import Store
 
 
 @contextmanager
-def away(store: Store, shelf: str) -> Iterator[None]:
-    """Nothing on this shelf of a store in a folder can be read or written: where the shelf was, there is a file."""
-    folder = Path(urlsplit(store.address).path) / shelf
-    kept = folder.rename(folder.with_name(f"{shelf}.kept")) if folder.exists() else None
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.touch()
+def away(store: Store, table: str) -> Iterator[None]:
+    """Nothing in this table of a local database can be read or written: it has another name meanwhile."""
+    _renamed(store, table, f"{table}_away")
     try:
         yield
     finally:
-        folder.unlink()
-        if kept:
-            kept.rename(folder)
+        _renamed(store, f"{table}_away", table)
+
+
+def altered(store: Store, statement: str, *values: object) -> int:
+    """Change rows of a local database behind the store's back; how many."""
+    with closing(sqlite3.connect(database_of(store))) as connection, connection:
+        return connection.execute(statement, values).rowcount
+
+
+def count(store: Store, table: str) -> int:
+    """How many rows a table of a local database has."""
+    with closing(sqlite3.connect(database_of(store))) as connection:
+        return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  ours
+
+
+def database_of(store: Store) -> str:
+    """The file of a local database."""
+    return store.database.address.removeprefix("sqlite:///")
+
+
+def _renamed(store: Store, before: str, after: str) -> None:
+    altered(store, f"ALTER TABLE {before} RENAME TO {after}")

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple, Self
 
-from activities.records.store import AUDIENCES, Store
+from activities.documents.files import AUDIENCES
+from activities.records.store import Store
 from workflows.model.campaign import AudienceChange, Batch, BatchWork, Campaign, CampaignOrder, ChangeKind
 
 AUDIENCE_AT_MOST: Final = 200_000
@@ -242,14 +243,14 @@ class Audiences:
 
     async def freeze(self, rows: Iterable[MemberRow]) -> str:
         """Store rows; returns their SHA-256."""
-        return await self._store.put_document(dumped(rows), AUDIENCES)
+        return await self._store.files.put(dumped(rows), AUDIENCES)
 
     async def rows(self, sha256: str) -> tuple[MemberRow, ...]:
         """The rows of a SHA-256; raises the document errors for missing or damaged content."""
         return loaded(await self._content(sha256))
 
     async def _content(self, sha256: str) -> bytes:
-        return b"".join([piece async for piece in (await self._store.document(sha256, AUDIENCES)).pieces(1 << 18)])
+        return await self._store.files.read(sha256, AUDIENCES)
 
     async def of(self, order: CampaignOrder) -> Audience:
         """The audience of an order, after the changes that the order knows."""
@@ -285,7 +286,7 @@ class Audiences:
 
     async def write(self, amendment: AudienceAmendment) -> str:
         """Store a change; returns the SHA-256 that the next one names."""
-        return await self._store.put_document(amendment.dumped(), AUDIENCES)
+        return await self._store.files.put(amendment.dumped(), AUDIENCES)
 
 
 def repeated(rows: Iterable[MemberRow]) -> Iterator[MemberRow]:

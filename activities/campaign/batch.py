@@ -19,7 +19,6 @@ from activities.launch import launch
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.people.ids import stands_in_full
 from activities.people.person import Reachable, SignersFile
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.commands import send_if_open
@@ -43,12 +42,12 @@ class MemberRequest:
     overdue: FileFaults | None = None
 
     async def store_input(self, store: Store) -> SignatureInput:
-        home, digest = StoragePrefix.of_request(self.given.brief.id), self.given.fingerprint
+        workflow_id, digest = Kind.REQUEST.workflow_id(self.given.brief.id), self.given.fingerprint
         if signers := SignersFile.of([self.person], [self.given.brief.people[0].person]):
-            await store.keep_signers(home, digest, signers)
+            await store.people.keep(workflow_id, digest, signers)
         if not self.message:
             return self.given
-        message = await store.texts.keep(home, f"message-{digest[:16]}", self.message)
+        message = await store.texts.keep(workflow_id, f"message-{digest[:16]}", self.message)
         return self.given.replace(brief=self.given.brief.replace(message=str(message)))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None: ...

@@ -14,6 +14,7 @@ from activities.calendar.calendar import at_clock, is_of_days, length
 from activities.campaign import audience, population
 from activities.campaign.audience import AUDIENCE_AT_MOST
 from activities.campaign.population import NOBODY, AudienceFile
+from activities.documents.files import AUDIENCES
 from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
@@ -24,8 +25,7 @@ from activities.onboarding.file import ShortId
 from activities.people.directory import Directory, UnknownGroup
 from activities.people.person import Person
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
-from activities.records.store import AUDIENCES, Store
+from activities.records.store import Store
 from workflows.campaign.state import CampaignInput
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
@@ -220,21 +220,21 @@ class PreparedCampaign:
 
     async def store_input(self, store: Store) -> CampaignInput:
         """Stores document, rows, people described in full, and message."""
-        home, campaign = StoragePrefix.of(self.given.campaign.workflow_id), self.given.campaign
+        workflow_id, campaign = self.given.campaign.workflow_id, self.given.campaign
         if self.document is not None:
-            await store.put_document(self.document)
+            await store.files.put(self.document)
         if self.rows.rows:
-            await store.put_document(audience.dumped(self.rows.rows), AUDIENCES)
+            await store.files.put(audience.dumped(self.rows.rows), AUDIENCES)
         if (people := self.rows.kept) is not None:
-            await store.keep_signers(home, self.given.fingerprint, people)
+            await store.people.keep(workflow_id, self.given.fingerprint, people)
         if campaign.message is None:
             return self.given
-        message = await store.texts.keep(home, f"message-{self.given.fingerprint[:16]}", campaign.message)
+        message = await store.texts.keep(workflow_id, f"message-{self.given.fingerprint[:16]}", campaign.message)
         return self.given.replace(campaign=campaign.replace(message=str(message)))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Stores the people of its table."""
-        await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
+        await store.people.choose(given.subject.workflow_id, given.fingerprint)
 
 
 async def prepare_campaign(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, Self
 from temporalio.client import Client
 
 from activities.campaign.audience import Audience, Member
-from activities.records.rows import StoragePrefix
-from activities.records.store import AUDIENCES, Store
+from activities.documents.files import AUDIENCES
+from activities.records.store import Store
 from activities.temporal import executions
 from workflows import names
 from workflows.campaign.state import last_instant
@@ -250,7 +250,7 @@ async def lines_of(
 async def records_of(store: Store, campaign: Campaign, members: Sequence[Member]) -> Mapping[str, Mapping[str, Any]]:
     """The settled records, by person."""
     there = [member for member in members if not member.row.says]
-    found = await store.read_records([StoragePrefix.of_request(member.request(campaign.id)) for member in there])
+    found = await store.records.read_many([Kind.REQUEST.workflow_id(member.request(campaign.id)) for member in there])
     return {member.person: json.loads(record) for member, record in zip(there, found, strict=True) if record}
 
 
@@ -406,7 +406,7 @@ async def written(
         "changes": [amendment.change.model_dump(mode="json") for amendment in audience.amendments],
         "lines": [line._asdict() for line in lines],
     }
-    return await store.put_document(json.dumps(content, separators=(",", ":"), sort_keys=True).encode(), AUDIENCES)
+    return await store.files.put(json.dumps(content, separators=(",", ":"), sort_keys=True).encode(), AUDIENCES)
 
 
 @dataclass(frozen=True)
@@ -418,8 +418,7 @@ class Outcomes:
     @classmethod
     async def read(cls, store: Store, sha256: str) -> Self:
         """The outcomes of an ended campaign; raises the document errors for missing or damaged content."""
-        stored = await store.document(sha256, AUDIENCES)
-        content = json.loads(b"".join([piece async for piece in stored.pieces(1 << 18)]))
+        content = json.loads(await store.files.read(sha256, AUDIENCES))
         return cls(
             tuple(MemberOutcome(**line) for line in content["lines"]), content["population"], tuple(content["changes"])
         )

@@ -41,7 +41,6 @@ from activities.errors import DocumentDamaged, DocumentMissing
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.people.directory import Company
 from activities.people.person import Reachable, SignersFile
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of
 from activities.temporal.commands import send_command
@@ -197,7 +196,7 @@ class CampaignPeopleService(CampaignPeople):
         if campaign.source.group is not None:
             return {}
         # Read each time: people erased meanwhile must not be asked.
-        content = await self.store.read_signers(StoragePrefix.of(campaign.workflow_id))
+        content = await self.store.people.read(campaign.workflow_id)
         found = await asyncio.to_thread(SignersFile.model_validate_json, content) if content else None
         return found.signers if found else {}
 
@@ -219,7 +218,7 @@ class CampaignPeopleService(CampaignPeople):
         """The user text of a reference, empty if erased."""
         if not reference:
             return ""
-        words = await words_of(self.store, StoragePrefix.of(order.workflow_id), reference)
+        words = await words_of(self.store, order.workflow_id, reference)
         return "" if words in (ERASED, DAMAGED) else words
 
     async def _reason(self, batch: Batch) -> str:
@@ -290,8 +289,8 @@ class CampaignPeopleService(CampaignPeople):
     ) -> ChangeResult:
         """Store the change after those that the order knows, its free text separately."""
         if change.reason:
-            home = StoragePrefix.of(order.workflow_id)
-            reason = await self.store.texts.keep(home, f"change-{change.number}", change.reason)
+            workflow_id = order.workflow_id
+            reason = await self.store.texts.keep(workflow_id, f"change-{change.number}", change.reason)
             change = change.replace(reason=str(reason))
         sha256 = await self._audiences.write(AudienceAmendment(change, about, order.changed, taken_up))
         return ChangeResult(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)

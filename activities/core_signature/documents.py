@@ -13,9 +13,9 @@ from activities.core_signature.client import CoreSignatureClient, if_found
 from activities.core_signature.signers import Places, SignerSnapshot, SignerSnapshots, folded, match, missing
 from activities.core_signature.wire import WireDocument, WireSigner
 from activities.http.client import ServiceFailure
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal.failures import final_failure, passing_failure
+from workflows.kinds import Kind
 from workflows.model.rejections import in_one_line
 from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Code, Participant, Role, Roster, Status, Subject
@@ -203,7 +203,7 @@ class Lookup:
 
     async def _look_up(self, subject: Subject, fingerprint: str) -> tuple[list[WireDocument], IdClaim]:
         found = await self._list_documents(subject)
-        claim = _claim_of(await self._store.claimed_for(StoragePrefix.of_request(subject.id)), fingerprint)
+        claim = _claim_of(await self._store.starts.claimed_for(Kind.REQUEST.workflow_id(subject.id)), fingerprint)
         if not found and claim is IdClaim.OURS:
             # A document whose creation got no answer may not be listed yet: only after the lag is an empty list a
             # proof.

@@ -25,8 +25,8 @@ from activities.people.directory import Directory, UnknownPerson
 from activities.people.ids import stands_in_full
 from activities.people.person import Person
 from activities.records.cover_sheet import CoverSheet
-from activities.records.rows import StoragePrefix
-from activities.records.store import Reference, Store
+from activities.records.store import Store
+from activities.records.texts import Reference
 from activities.temporal.failures import (
     again_after,
     failing_as_application_errors,
@@ -203,7 +203,7 @@ class CoreSignatureService(SignatureService):
         with failing_as_application_errors():
             document = await self._lookup.to_take_over(brief, order.fingerprint)
             if any(stands_in_full(signer.person) for signer in brief.people):
-                await self._store.choose_signers(StoragePrefix.of_request(brief.id), order.fingerprint)
+                await self._store.people.choose(Kind.REQUEST.workflow_id(brief.id), order.fingerprint)
             if document is None or _is_unasked(document):
                 if adopted_document(brief.id):
                     raise final_failure(Code.DOCUMENT_DELETED, "the document that was adopted is not there any more")
@@ -250,7 +250,7 @@ class CoreSignatureService(SignatureService):
         """The requester's message to the signers; None once erased."""
         reference = Reference.read(brief.message or "")
         return (
-            await self._store.texts.read(StoragePrefix.of_request(brief.id), reference) if reference else brief.message
+            await self._store.texts.read(Kind.REQUEST.workflow_id(brief.id), reference) if reference else brief.message
         )
 
     async def _seen_as_sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
@@ -263,9 +263,9 @@ class CoreSignatureService(SignatureService):
     async def _make_document(self, order: CreateOrder, still_ours: StillOurs) -> WireDocument:
         brief = order.brief
         sha256 = brief.document.sha256
-        content = await self._store.document(sha256) if sha256 else None
+        content = await self._store.files.open(sha256) if sha256 else None
         # In either order: until the document is created, neither has an effect.
-        claim = self._store.claim(StoragePrefix.of_request(brief.id), order.fingerprint)
+        claim = self._store.starts.claim(Kind.REQUEST.workflow_id(brief.id), order.fingerprint)
         await asyncio.gather(CoverSheet.keep(self._store, brief), claim)
         body = orders.document_body(brief, self._client.config)
         return await self._client.create_document(body, content, still_ours)

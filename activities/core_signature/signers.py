@@ -12,8 +12,8 @@ from activities.core_signature.wire import WireSigner
 from activities.errors import StoreFailure
 from activities.people.directory import Directory, UnknownPerson
 from activities.people.person import Person
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
+from workflows.kinds import Kind
 from workflows.model.signature import SignatureBrief
 from workflows.model.subject import Participant, Role, Roster
 
@@ -46,13 +46,13 @@ class SignerSnapshots:
 
     async def keep(self, request: str, places: Sequence[SignerSnapshot]) -> None:
         """Store what is about to be sent; idempotent."""
-        await self._store.add_asked(
-            StoragePrefix.of_request(request), _PLACES.dump_json(tuple(places), exclude_none=True)
+        await self._store.people.add_asked(
+            Kind.REQUEST.workflow_id(request), _PLACES.dump_json(tuple(places), exclude_none=True)
         )
 
     async def of(self, request: str) -> Places:
         """Everyone ever sent for a request."""
-        kept = await self._store.read_asked(StoragePrefix.of_request(request))
+        kept = await self._store.people.asked(Kind.REQUEST.workflow_id(request))
         return tuple(place for content in kept for place in _places(content))
 
 

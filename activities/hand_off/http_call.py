@@ -16,7 +16,6 @@ from standardwebhooks import Webhook
 from activities.http.client import failure_of_error, seconds_to_wait
 from activities.http.transport import AddressRefused, Guard
 from activities.people.directory import Directory, UnknownPerson
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of
 from activities.schedule.turn import jitter
@@ -118,21 +117,21 @@ class Events:
         return told.model_dump(exclude_none=True)
 
     async def _shown(self, subject: Subject) -> Shown | None:
-        content = await self.store.read_record(StoragePrefix.of(subject.workflow_id))
+        content = await self.store.records.read(subject.workflow_id)
         return SettledRecord.model_validate_json(content).show if content else None
 
     async def _answer(self, subject: Subject, shown: Shown | None) -> dict[str, Any]:
         given = shown.given_answer if shown else None
         if given is None or given.text is None:
             return {}
-        text = await words_of(self.store, StoragePrefix.of(subject.workflow_id), given.text)
+        text = await words_of(self.store, subject.workflow_id, given.text)
         known = text not in (ERASED, DAMAGED)
         return {"answer": PersonalAnswer(label=given.label, text=text).model_dump()} if known else {}
 
     async def _reasons(self, subject: Subject, shown: Shown | None) -> dict[str, str]:
-        home = StoragePrefix.of(subject.workflow_id)
+        workflow_id = subject.workflow_id
         given = shown.reasons if shown else {}
-        told = {person: await words_of(self.store, home, reason) for person, reason in given.items()}
+        told = {person: await words_of(self.store, workflow_id, reason) for person, reason in given.items()}
         return {person: reason for person, reason in told.items() if reason not in (ERASED, DAMAGED)}
 
 

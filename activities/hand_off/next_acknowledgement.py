@@ -11,7 +11,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities.people.ids import stands_in_full
-from activities.records.rows import owner_in
+from activities.records.settled import owner_in
 from activities.temporal import executions as runs
 from activities.temporal.commands import send_command
 from activities.temporal.executions import Run

@@ -20,7 +20,7 @@ from activities.hand_off.target_health import TargetHealth
 from activities.hand_off.workflows import NexusOperations, StartTargets
 from activities.people.directory import Directory, DirectoryFailure, UnknownGroup
 from activities.records.notification_pages import amendments_of, keep
-from activities.records.rows import StoragePrefix, owner_in
+from activities.records.settled import owner_in
 from activities.records.store import Store
 from activities.records.user_texts import apart
 from activities.temporal.executions import about_the_workflow
@@ -55,16 +55,16 @@ class ToldBefore:
     later: Amendment
 
     @classmethod
-    async def read(cls, store: Store, home: StoragePrefix) -> Self | None:
+    async def read(cls, store: Store, workflow_id: str) -> Self | None:
         """From the record and its amendments; None without a readable record."""
-        content = await store.read_record(home)
+        content = await store.records.read(workflow_id)
         if content is None:
             return None
         try:
             record = SettledRecord.model_validate_json(content)
         except ValidationError:
             return None
-        return cls(record.settled, await amendments_of(store, home))
+        return cls(record.settled, await amendments_of(store, workflow_id))
 
     def continuing(self, batch: HandoffBatch) -> HandoffBatch:
         """The batch with the facts of the record, which wins, and an unused amendment number."""
@@ -137,25 +137,25 @@ class HandOffService(Handoff):
         self._starts = StartTargets(temporal, store, directory, policies)
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        home = StoragePrefix.of(batch.subject.workflow_id)
+        workflow_id = batch.subject.workflow_id
         with failing_as_application_errors():
             await keep(self._store, batch.subject.workflow_id, batch.page)
-            first = batch.record is not None and await self._write(home, batch.record)
+            first = batch.record is not None and await self._write(workflow_id, batch.record)
             signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED
             if first and signed and batch.subject.type.spec.document:
                 await remind_of_next(self._temporal, batch.subject)
             if batch.unrecorded is not None:
-                await self._amend(home, batch.unrecorded, dead_before(batch))
+                await self._amend(workflow_id, batch.unrecorded, dead_before(batch))
             again = not first and any(not call.replay for call in batch.calls)
-            before = await ToldBefore.read(self._store, home) if again else None
+            before = await ToldBefore.read(self._store, workflow_id) if again else None
         turns = Turns(self._pace)
         return await unbroken(self._hand_off(batch, before, turns), turns.stop)
 
     async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
-        home = StoragePrefix.of(ended.named.workflow_id)
+        workflow_id = ended.named.workflow_id
         with failing_as_application_errors():
-            content = await self._store.read_record(home)
-            later = await amendments_of(self._store, home)
+            content = await self._store.records.read(workflow_id)
+            later = await amendments_of(self._store, workflow_id)
         if content is None:
             return RecordedHandOff()
         record = SettledRecord.model_validate_json(content)
@@ -186,11 +186,11 @@ class HandOffService(Handoff):
         except Exception:  # A failure to store target health must not lose the results.
             activity.logger.exception("nothing was learnt of targets")
 
-    async def _write(self, home: StoragePrefix, record: SettledRecord) -> bool:
+    async def _write(self, workflow_id: str, record: SettledRecord) -> bool:
         """Write the record once; False if it exists."""
-        kept = record.replace(show=await apart(self._store, home, record.show))
+        kept = record.replace(show=await apart(self._store, workflow_id, record.show))
         try:
-            return await self._store.write_record(home, kept.model_dump_json(by_alias=True).encode())
+            return await self._store.records.write(workflow_id, kept.model_dump_json(by_alias=True).encode())
         except RecordConflict as conflict:
             # Settled twice, as after a reset: the first record stays the truth, and an operator should look.
             activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
@@ -200,18 +200,18 @@ class HandOffService(Handoff):
         """Store the batch's results; False on failure."""
         changed = amendment(batch, report, batch.at or _news(batch.calls[0], batch, None).at)
         try:
-            await self._amend(StoragePrefix.of(batch.subject.workflow_id), changed, dead_after(batch, changed.handoffs))
+            await self._amend(batch.subject.workflow_id, changed, dead_after(batch, changed.handoffs))
         except Exception as failure:  # Remote stores raise any exception; the results must not be lost.
             activity.logger.error("hand-off not recorded yet", extra={"says": type(failure).__name__})
             return False
         return True
 
-    async def _amend(self, home: StoragePrefix, changed: Amendment, dead: DeadHandOffs | None) -> None:
+    async def _amend(self, workflow_id: str, changed: Amendment, dead: DeadHandOffs | None) -> None:
         if dead is not None:
-            await self._store.hand_offs.note_dead(home, dead.model_dump_json().encode())
+            await self._store.hand_offs.note_dead(workflow_id, dead.model_dump_json().encode())
         if dead is not None and not dead.handoffs:
-            await self._store.hand_offs.forget_dead(home)
-        await self._store.write_amendment(home, changed.number, changed.model_dump_json(by_alias=True).encode())
+            await self._store.hand_offs.forget_dead(workflow_id)
+        await self._store.records.amend(workflow_id, changed.number, changed.model_dump_json(by_alias=True).encode())
 
     async def _result(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
         """The result of one target; its failure must not lose the results of others."""

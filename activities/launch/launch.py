@@ -20,7 +20,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.records.rows import StoragePrefix, owner_in
+from activities.records.settled import owner_in
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.executions import RunStatus
@@ -212,7 +212,7 @@ class _EarlierStart(BaseModel):
 
 
 async def _recorded(store: Store, what: WorkflowName) -> _EarlierStart | None:
-    record = await store.read_record(StoragePrefix.of(what.workflow_id))
+    record = await store.records.read(what.workflow_id)
     return _EarlierStart.model_validate_json(record) if record is not None else None
 
 

@@ -31,7 +31,6 @@ from activities.people.ids import ids_in_full
 from activities.people.person import SignersFile
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
@@ -175,14 +174,14 @@ class PreparedRequest:
         """Stores document, signers and message, under the fingerprint; of several starts of one id at most one will
         run.
         """
-        home, request = StoragePrefix.of_request(self.id), self.request
+        workflow_id, request = Kind.REQUEST.workflow_id(self.id), self.request
         if self.document is not None:
-            await store.put_document(self.document)
+            await store.files.put(self.document)
         if self.signers is not None:
-            await store.keep_signers(home, request.fingerprint, self.signers)
+            await store.people.keep(workflow_id, request.fingerprint, self.signers)
         if request.brief.message is None:
             return request
-        message = await store.texts.keep(home, f"message-{request.fingerprint[:16]}", request.brief.message)
+        message = await store.texts.keep(workflow_id, f"message-{request.fingerprint[:16]}", request.brief.message)
         return request.replace(brief=request.brief.replace(message=str(message)))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:

@@ -30,7 +30,6 @@ from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.policies.policy_file import PolicyLayer
 from activities.records.cover_sheet import TaskCover
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
@@ -208,18 +207,18 @@ class PreparedTask:
     async def store_input(self, store: Store) -> TaskInput:
         """Stores people and text, under the fingerprint; of several starts of one id at most one will run."""
         task = self.given.task
-        home = StoragePrefix.of(task.workflow_id)
+        workflow_id = task.workflow_id
         if self.people is not None:
-            await store.keep_signers(home, self.given.fingerprint, self.people)
+            await store.people.keep(workflow_id, self.given.fingerprint, self.people)
         if not task.text:
             return self.given
-        text = await store.texts.keep(home, f"text-{self.given.fingerprint[:16]}", task.text)
+        text = await store.texts.keep(workflow_id, f"text-{self.given.fingerprint[:16]}", task.text)
         return self.given.replace(task=task.replace(text=str(text)))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         if isinstance(given, TaskInput):
             if self.people is not None:
-                await store.choose_signers(StoragePrefix.of(given.task.workflow_id), given.fingerprint)
+                await store.people.choose(given.task.workflow_id, given.fingerprint)
             await TaskCover.keep(store, given.task)
 
 

@@ -191,7 +191,7 @@ class CredentialsAlarm:
     async def _is_our_turn(self, credential: Credential, known: Incident, now: datetime) -> bool:
         """One of all workers tries to alert, once in `FRESH` seconds."""
         turn = f"{credential}-{_STAGES[known.grade]}-{int(now.timestamp() // FRESH)}"
-        return await self._store.use_once(now.date(), turn)
+        return await self._store.one_use.use(now.date(), turn)
 
     async def _keep(self, credential: Credential, known: Incident) -> None:
         await self._store.notes.note_push_standing(credential, known.written)

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, ValidationError
 from activities.calendar.calendar import after, in_words
 from activities.errors import StoreFailure
 from activities.people.person import Person
-from activities.records.rows import NumberedRow, StoragePrefix
+from activities.records.budgets import NumberedRow
 from activities.records.store import Store
 from workflows.follow_up.notification_types import is_by_hand, is_rationed
 from workflows.model.base import Model
@@ -89,7 +89,7 @@ class NotificationBudgets:
         spared = is_rationed(notice.stage) and not delivery.subject.urgent and delivery.devices is None
         if quiet is None or delivery.now is None or key is None or not spared:
             return BudgetSlot()
-        row = self._store.quiet(quiet.of, key)
+        row = self._store.budgets.row(quiet.of, key)
         return await _BudgetRequest(self._store, row, quiet, delivery.subject, notice, person, delivery.now).answer(
             alone, told
         )
@@ -171,7 +171,7 @@ class _BudgetRequest:
         """Whether it still waits: notes of sent or dropped notices are not removed."""
         if one.of == self.subject.workflow_id or not self._frees(one.until):
             return False
-        return await self.store.read_record(StoragePrefix.of(one.of)) is None
+        return await self.store.records.read(one.of) is None
 
 
 def _name_of(subject: Subject) -> str:

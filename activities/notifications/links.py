@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
-from activities.records.rows import StoragePrefix
 from workflows.kinds import Kind, WorkflowName, kinds, referred
 
 _NONCE_BYTES: Final = 12
@@ -121,7 +120,7 @@ def use_of(kind: Kind) -> LinkUse:
 
 def serial_of(workflow_id: str, person: str) -> str:
     """Store key of the current serial of a person's links."""
-    return f"{StoragePrefix.of(workflow_id).on('links')}/{person}"
+    return f"links/{workflow_id}/{person}"
 
 
 def beside(link: str) -> str:

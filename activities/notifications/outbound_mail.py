@@ -16,7 +16,8 @@ from activities.notifications.message import Message
 from activities.notifications.phones import SendSlots
 from activities.notifications.push_services import MessageFate, MessageResult
 from activities.people.person import Person
-from activities.records.store import Store, device_hash
+from activities.records.devices import device_hash
+from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType, is_for_on_call, is_other_channel, is_quiet
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder
 
@@ -64,7 +65,7 @@ class SendOnce:
     """Sends each email or SMS once; its state is in `store`."""
 
     def __init__(self, store: Store) -> None:
-        self._letters = store.letters
+        self._letters = store.outbound_mail
 
     async def send(
         self, references: Sequence[str], channel: Channel, send: Callable[[], Awaitable[MessageResult]]

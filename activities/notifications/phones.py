@@ -20,7 +20,7 @@ from activities.notifications.message import Message
 from activities.notifications.push_services import MessageFate, MessageResult, PushDialect, no_place, too_soon
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.person import Person, Platform, PushDevice
-from activities.records.store import device_hash
+from activities.records.devices import device_hash
 
 AT_ONCE: Final = 20
 """Concurrent messages of this process: its client has as many connections."""

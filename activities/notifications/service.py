@@ -32,9 +32,9 @@ from activities.notifications.signer_mail import NotMailed, OthersAsleep, Signer
 from activities.people.directory import Directory, DirectoryAway, DirectoryFailure, UnknownPerson
 from activities.people.person import Person, PushDevice
 from activities.people.reader import Reader
-from activities.records.notification_pages import keep, opened_at
-from activities.records.rows import StoragePrefix
-from activities.records.store import Store, device_hash
+from activities.records.devices import device_hash
+from activities.records.notification_pages import keep
+from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of
 from activities.schedule.open_hours import OpenHours
 from activities.temporal.failures import (
@@ -315,7 +315,7 @@ class NotificationPreparation:
 
     async def _has_opened(self, delivery: Delivery, notice: NotificationOrder) -> bool:
         with failing_as_application_errors():
-            found = await opened_at(self.store, delivery.subject.workflow_id, [notice.person])
+            found = await self.store.log_pages.opened(delivery.subject.workflow_id, [notice.person])
         return bool(found)
 
     async def _mail_for(self, person: Person) -> SignerMailReport:
@@ -330,13 +330,13 @@ class NotificationPreparation:
             return FIRST_SERIAL
         with failing_as_application_errors():
             place = serial_of(delivery.subject.workflow_id, notice.person)
-            return await self.store.serial(place) or FIRST_SERIAL
+            return await self.store.one_use.serial(place) or FIRST_SERIAL
 
     async def _text(self, delivery: Delivery, notice: NotificationOrder) -> str:
         """The free text of the notice; empty if erased."""
         if notice.text is None:
             return ""
-        words = await words_of(self.store, StoragePrefix.of(delivery.subject.workflow_id), notice.text)
+        words = await words_of(self.store, delivery.subject.workflow_id, notice.text)
         return "" if words in (ERASED, DAMAGED) else words
 
     async def _in_budget(

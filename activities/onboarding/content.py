@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,11 +12,9 @@ from activities.files.pdf import LocalDocuments
 from activities.files.reading import PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.onboarding.file import CUSTOMER, OWNER
-from activities.records.rows import StoragePrefix
-from activities.records.store import Reference, Store
+from activities.records.store import Store
+from activities.records.texts import Reference
 from workflows.model.notifications import BudgetExemption
-
-_PIECE: Final = 1024 * 1024
 
 
 class PartWords(BaseModel):
@@ -79,11 +77,7 @@ class PartContent(BaseModel):
 
     async def read_documents(self, store: Store) -> LocalDocuments:
         """Its documents from the store; `StoreFailure` if one is missing."""
-        found = {}
-        for name, sha256 in self.documents.items():
-            document = await store.document(sha256)
-            found[name] = b"".join([piece async for piece in document.pieces(_PIECE)])
-        return KeptDocuments(found)
+        return KeptDocuments({name: await store.files.read(sha256) for name, sha256 in self.documents.items()})
 
 
 def people_of(file: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -113,40 +107,40 @@ class OnboardingContent(BaseModel):
             return None
         return PartWords(customer=self.contacts[0], owner=self.owner, teams=self.teams)
 
-    async def keep(self, store: Store, home: StoragePrefix, fingerprint: str) -> str:
+    async def keep(self, store: Store, workflow_id: str, fingerprint: str) -> str:
         """Store it as an erasable text; returns the reference."""
-        return str(await store.texts.keep(home, f"parts-{fingerprint[:16]}", self.model_dump_json()))
+        return str(await store.texts.keep(workflow_id, f"parts-{fingerprint[:16]}", self.model_dump_json()))
 
     @classmethod
-    async def read(cls, store: Store, home: StoragePrefix, word: str) -> Self:
+    async def read(cls, store: Store, workflow_id: str, word: str) -> Self:
         """Raises `StoreFailure` if it is gone."""
-        return cls.model_validate_json(await _text(store, home, word))
+        return cls.model_validate_json(await _text(store, workflow_id, word))
 
 
-async def keep_part(store: Store, home: StoragePrefix, name: str, content: PartContent) -> str:
+async def keep_part(store: Store, workflow_id: str, name: str, content: PartContent) -> str:
     """Store a part's replacement content; returns the reference."""
-    return str(await store.texts.keep(home, name, content.model_dump_json()))
+    return str(await store.texts.keep(workflow_id, name, content.model_dump_json()))
 
 
-async def read_part(store: Store, home: StoragePrefix, word: str) -> PartContent:
+async def read_part(store: Store, workflow_id: str, word: str) -> PartContent:
     """A part's replacement content."""
-    return PartContent.model_validate_json(await _text(store, home, word))
+    return PartContent.model_validate_json(await _text(store, workflow_id, word))
 
 
-async def read_what(store: Store, home: StoragePrefix, word: str, part: str) -> PartContent:
+async def read_what(store: Store, workflow_id: str, word: str, part: str) -> PartContent:
     """A part's content by a reference to its own replacement or to the onboarding's content."""
-    kept = json.loads(await _text(store, home, word))
+    kept = json.loads(await _text(store, workflow_id, word))
     if "parts" not in kept:
         return PartContent.model_validate(kept)
     whole = OnboardingContent.model_validate(kept)
     return whole.parts[part].model_copy(update={"words": whole.words})
 
 
-async def _text(store: Store, home: StoragePrefix, word: str) -> str:
+async def _text(store: Store, workflow_id: str, word: str) -> str:
     reference = Reference.read(word)
-    text = await store.texts.read(home, reference) if reference else None
+    text = await store.texts.read(workflow_id, reference) if reference else None
     if text is None:
-        raise StoreFailure(f"what the parts of {home.id} are started from is not in the store")
+        raise StoreFailure(f"what the parts of {workflow_id.partition(':')[2]} are started from is not in the store")
     return text
 
 

@@ -32,7 +32,6 @@ from activities.people.ids import id_of_address, ids_in_full, position_of, posit
 from activities.people.person import SignersFile
 from activities.policies.catalogue import Catalogue
 from activities.policies.onboarding_template import MergedTemplate, TemplatePosition, merged, read_template
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.view import PEOPLE_AT_MOST
@@ -313,16 +312,16 @@ class PreparedOnboarding:
 
     async def store_input(self, store: Store) -> OnboardingInput:
         """Stores documents, people and the parts' content, under the fingerprint."""
-        home, digest = StoragePrefix.of(self.given.onboarding.workflow_id), self.given.fingerprint
+        workflow_id, digest = self.given.onboarding.workflow_id, self.given.fingerprint
         for document in self.documents.values():
-            await store.put_document(document)
+            await store.files.put(document)
         if self.people is not None:
-            await store.keep_signers(home, digest, self.people)
+            await store.people.keep(workflow_id, digest, self.people)
         texts = {
-            id: str(await store.texts.keep(home, f"{_text_name(id)}-{digest[:16]}", text))
+            id: str(await store.texts.keep(workflow_id, f"{_text_name(id)}-{digest[:16]}", text))
             for id, text in self.texts.items()
         }
-        content = await self.content.keep(store, home, digest)
+        content = await self.content.keep(store, workflow_id, digest)
         return self.given.replace(
             onboarding=self.given.onboarding.replace(content=content),
             stages=tuple(_with_texts(stage, texts) for stage in self.given.stages),
@@ -330,7 +329,7 @@ class PreparedOnboarding:
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Stores its people."""
-        await store.choose_signers(StoragePrefix.of(given.subject.workflow_id), given.fingerprint)
+        await store.people.choose(given.subject.workflow_id, given.fingerprint)
 
 
 PreparedPart = request_file.PreparedRequest | task_file.PreparedTask
@@ -562,7 +561,7 @@ class RestartedPart:
     """A part to start anew, and its previous content."""
 
     store: Store
-    home: StoragePrefix
+    workflow_id: str
     what: PartKind
     before: PartContent
 
@@ -585,7 +584,9 @@ class RestartedPart:
         signers = [_with_new_signer(entry, wanted.get(id)) for id, entry in known]
         documents = await self.before.read_documents(self.store)
         kept = self.before.model_copy(update={"file": self._with_ids({**self.before.file, "signers": signers})})
-        return await self._store_content(kept.plain(self.home.id), replace(sources, documents=documents))
+        return await self._store_content(
+            kept.plain(self.workflow_id.partition(":")[2]), replace(sources, documents=documents)
+        )
 
     def _with_ids(self, file: dict[str, Any]) -> dict[str, Any]:
         return self.before.words.in_file(file) if self.before.words else file
@@ -604,11 +605,11 @@ class RestartedPart:
         if part.overdue is not None:
             raise part.overdue
         if isinstance(part, PreparedRequest) and part.document is not None:
-            await self.store.put_document(part.document)
+            await self.store.files.put(part.document)
         content = content_of({key: value for key, value in file.plain.items() if key != "id"}, part)
         content = content.model_copy(update={"words": self.before.words})
         digest = hashlib.sha256(content.model_dump_json().encode()).hexdigest()
-        return await keep_part(self.store, self.home, f"part-{digest[:16]}", content)
+        return await keep_part(self.store, self.workflow_id, f"part-{digest[:16]}", content)
 
 
 def _id_of(entry: Mapping[str, Any], position: int, secret: SecretStr | None) -> str:

@@ -25,7 +25,6 @@ from activities.people.directory import Directory
 from activities.people.language import phrase
 from activities.people.reader import language_of
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of
 from activities.temporal import executions as runs
@@ -97,9 +96,12 @@ class OnboardingPartsService(OnboardingParts):
         """Starts one after the other, since each may have a document in memory. Then moves all clocks, and asks the
         parts that existed before, concurrently.
         """
-        home = StoragePrefix.of(order.workflow_id)
+        workflow_id = order.workflow_id
         with failing_as_application_errors():
-            content, catalogue = await OnboardingContent.read(self.store, home, order.content), await self._catalogue()
+            content, catalogue = (
+                await OnboardingContent.read(self.store, workflow_id, order.content),
+                await self._catalogue(),
+            )
             ahead = await self._rehearsed(order)
             found = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
             away = [one for one in found if isinstance(one, StoreAway)]
@@ -206,7 +208,7 @@ class OnboardingPartsService(OnboardingParts):
             return await self._decision(order, part, content), PartKind.TASK
         if part.content is None:
             return content.parts[part.part], part.what
-        return await read_part(self.store, StoragePrefix.of(order.workflow_id), part.content), part.what
+        return await read_part(self.store, order.workflow_id, part.content), part.what
 
     async def _decision(self, order: PartsToStart, part: PartToStart, content: OnboardingContent) -> PartContent:
         """The task to decide about a part, in the owner's language, with the reason of its ending."""
@@ -228,11 +230,11 @@ class OnboardingPartsService(OnboardingParts):
         kind = part.what.runs_as
         if kind is None or part.after is None:
             return ""
-        home = StoragePrefix.of(kind.workflow_id(part.after))
-        content = await self.store.read_record(home)
+        workflow_id = kind.workflow_id(part.after)
+        content = await self.store.records.read(workflow_id)
         shown = SettledRecord.model_validate_json(content).show if content else None
         given = shown.reasons.values() if shown else ()
-        reasons = [await words_of(self.store, home, reason) for reason in given]
+        reasons = [await words_of(self.store, workflow_id, reason) for reason in given]
         return " ".join(reason for reason in reasons if reason not in (ERASED, DAMAGED))
 
     async def _subscribe(self, order: PartsToStart, workflow_id: str) -> PartSeen | None:
@@ -251,7 +253,7 @@ class OnboardingPartsService(OnboardingParts):
         what = named(workflow_id)
         if what is None:
             return None
-        if content := await self.store.read_record(StoragePrefix.of(workflow_id)):
+        if content := await self.store.records.read(workflow_id):
             return _ended(what.id, SettledRecord.model_validate_json(content).show)
         found = await runs.found(self.client, workflow_id)
         left = found is None or found.status is runs.RunStatus.TERMINATED
@@ -270,9 +272,7 @@ class OnboardingPartsService(OnboardingParts):
         found, begun_by = await runs.found(self.client, workflow_id), parts.begun_by
         if found is None and parts.begun and isinstance(wanted, Cancellation):
             agreements = {Kind.REQUEST.workflow_id(one.id): one for one in parts.begun.parts}
-            if (part := agreements.get(workflow_id)) and not await self.store.read_record(
-                StoragePrefix.of(workflow_id)
-            ):
+            if (part := agreements.get(workflow_id)) and not await self.store.records.read(workflow_id):
                 await self._end_forgotten(parts.begun, part, wanted)
         if found is None or (begun_by and found.known.get(names.PARENT) != begun_by):
             return
@@ -286,7 +286,7 @@ class OnboardingPartsService(OnboardingParts):
         # invalid by now is only logged: a retry would not help.
         catalogue = await self._catalogue()
         try:
-            content = await OnboardingContent.read(self.store, StoragePrefix.of(order.workflow_id), order.content)
+            content = await OnboardingContent.read(self.store, order.workflow_id, order.content)
             checked = await self._checked(order, part, content, await self._content(order, part, content), catalogue)
         except StoreAway:
             raise

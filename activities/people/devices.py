@@ -15,7 +15,8 @@ from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice
-from activities.records.store import DeviceFolder, Store, device_hash
+from activities.records.devices import DevicesOfPerson, device_hash
+from activities.records.store import Store
 
 SENT_TO_AT_MOST: Final = 20
 """Devices of a person that are sent to, the last seen first."""
@@ -25,10 +26,6 @@ FRESH_SECONDS: Final = 60.0
 REMEMBERED_AT_MOST: Final = 1_000
 """People whose devices are cached."""
 _log = structlog.get_logger(__name__)
-
-
-class TooMany(Exception):
-    """The person has too many devices, and the store forbids removing any."""
 
 
 class InvalidMark(BaseModel):
@@ -99,10 +96,8 @@ class Devices:
         return recent.known
 
     async def register(self, person: str, device: PushDevice, now: datetime) -> Registered:
-        """Replaces the former fields. An invalid device becomes valid, unless its date is no later than the mark.
-        Raises `TooMany`.
-        """
-        folder, name = self._store.devices(person), device_hash(device.value)
+        """Replaces the former fields. An invalid device becomes valid, unless its date is no later than the mark."""
+        folder, name = self._store.devices.of(person), device_hash(device.value)
         [(before, dead)] = await folder.read([name])
         known = _device(before)
         if known is None:
@@ -121,14 +116,14 @@ class Devices:
     async def withdraw(self, person: Person, address: str, now: datetime, reason: str = "withdrawn") -> str:
         """Send no more to a known address until it is registered again; returns its short hash."""
         name = device_hash(address)
-        [(before, _)] = await self._store.devices(person.id).read([name])
+        [(before, _)] = await self._store.devices.of(person.id).read([name])
         if before or any(one.value == address for one in person.devices):
             await self._bury(person.id, address, InvalidMark(at=now, reason=reason))
         return name
 
     async def supersede(self, person: Person, address: str, now: datetime) -> None:
         """The person's phone has a new address: send no more to this one, whoever owned it."""
-        folder = self._store.devices(person.id)
+        folder = self._store.devices.of(person.id)
         if (await folder.owners([address])).get(address) != person.id:
             await folder.own(address, person.id)
         await self.withdraw(person, address, now, "replaced")
@@ -138,18 +133,17 @@ class Devices:
 
     async def _bury(self, person: str, address: str, burial: InvalidMark) -> None:
         content = burial.model_dump_json().encode()
-        await self._store.devices(person).mark_gone(device_hash(address), content)
+        await self._store.devices.of(person).mark_gone(device_hash(address), content)
         self._recent.pop(person, None)
 
-    async def _make_room(self, folder: DeviceFolder, person: str) -> None:
+    async def _make_room(self, folder: DevicesOfPerson, person: str) -> None:
         names = sorted(await folder.registered())
         if len(names) < KEPT_AT_MOST:
             return
         found = zip(names, await folder.read(names), strict=True)
         by_age = sorted(found, key=lambda one: _seen(_device(one[1][0])))
         for name, (content, _) in by_age[: len(names) - KEPT_AT_MOST + 1]:
-            if not await folder.forget(name):
-                raise TooMany
+            await folder.forget(name)
             gone = _device(content)
             if gone is None or (await folder.owners([gone.value])).get(gone.value) != person:
                 continue
@@ -157,7 +151,7 @@ class Devices:
                 await folder.disown(gone.value)
 
     async def _read(self, person: Person) -> tuple[KnownDevice, ...]:
-        folder, written = self._store.devices(person.id), {device_hash(one.value): one for one in person.devices}
+        folder, written = self._store.devices.of(person.id), {device_hash(one.value): one for one in person.devices}
         # People described in full share ids across files: nothing is registered for them.
         kept = frozenset[str]() if stands_in_full(person.id) else await folder.registered()
         names = [*written, *sorted(kept - written.keys())]

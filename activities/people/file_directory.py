@@ -3,6 +3,7 @@ history, so a change counts from the next look-up. A faulty file keeps the last 
 """
 
 import asyncio
+import socket
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -30,7 +31,6 @@ from activities.people.directory import (
 )
 from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice, SignersFile
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 
 _Version: TypeAlias = tuple[int, int, int] | None
@@ -46,6 +46,7 @@ class FileDirectory:
         """`secret` derives the ids of people described in full."""
         self.secret = secret
         self._file = file
+        self._place = f"{socket.gethostname()}:{file.absolute()}"
         self._store = store
         self._devices = Devices(store)
         self._index: PeopleIndex | None = None
@@ -85,7 +86,7 @@ class FileDirectory:
 
     async def registered(self) -> frozenset[str]:
         with asking_the_store():
-            return await self._store.people_with_devices()
+            return await self._store.devices.people()
 
     async def up_to_date(self) -> None:
         for _ in range(2):  # A read in progress may be of the former file; the next one is not.
@@ -142,7 +143,7 @@ class FileDirectory:
         if beside is None:
             raise UnknownPerson(id)
         with asking_the_store():
-            content = await self._store.read_signers(StoragePrefix.of(beside))
+            content = await self._store.people.read(beside)
         person = _signers(content).person(id) if content else None
         if person is None:
             raise UnknownPerson(id)
@@ -185,7 +186,7 @@ class FileDirectory:
 
     async def _kept(self, name: str) -> PeopleIndex | None:
         try:
-            content = await self._store.read_people(name)
+            content = await self._store.people.index(name)
         except StoreFailure as failure:
             _log.warning("the store gives no people: their file is read instead", says=str(failure))
             return None
@@ -197,7 +198,7 @@ class FileDirectory:
 
     async def _keep(self, name: str, dumped: bytes) -> None:
         try:
-            await self._store.keep_people(name, dumped)
+            await self._store.people.keep_index(self._place, name, dumped)
         except StoreFailure as failure:
             _log.warning("the store keeps no people: their file is read again by others", says=str(failure))
 

@@ -28,9 +28,9 @@ from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
 from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.records.cover_sheet import CoverSheet
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
+from workflows.kinds import Kind
 from workflows.model.reconciliation import NotAdopted
 from workflows.model.signature import Document
 from workflows.model.subject import Role, Status
@@ -65,9 +65,9 @@ class AdoptedRequest:
         """Stores people described in full, the addresses that were asked, and that the document is ours."""
         id = self.given.brief.id
         if self.checked.signers is not None:
-            await store.keep_signers(StoragePrefix.of_request(id), self.given.fingerprint, self.checked.signers)
+            await store.people.keep(Kind.REQUEST.workflow_id(id), self.given.fingerprint, self.checked.signers)
         await SignerSnapshots(store).keep(id, self.places)
-        await store.claim(StoragePrefix.of_request(id))
+        await store.starts.claim(Kind.REQUEST.workflow_id(id))
         return self.given
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
@@ -125,7 +125,7 @@ class Adoption:
             raise NotYetAdoptable(f"Core Signature {answered}", of_all=failure.status in _OF_ALL) from failure
 
     async def _lived(self, id: str) -> bool:
-        return await self.store.read_cover(StoragePrefix.of_request(id)) is not None
+        return await self.store.starts.cover(Kind.REQUEST.workflow_id(id)) is not None
 
     async def _is_ours(self, found: WireDocument) -> bool:
         """Whether we or another Countersign made it or may have, under an id that Temporal may have forgotten. A
@@ -137,7 +137,7 @@ class Adoption:
         if not re.fullmatch(ID_PATTERN, id):
             return False
         of_another_program = told and CALLBACKS not in told
-        return not of_another_program or await self.store.claimed_for(StoragePrefix.of_request(id)) is not None
+        return not of_another_program or await self.store.starts.claimed_for(Kind.REQUEST.workflow_id(id)) is not None
 
     async def _is_from_us(self, request: WireRequest) -> bool:
         """Whether a person of the directory sent it, or the address that our own requests come from."""

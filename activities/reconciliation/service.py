@@ -435,7 +435,7 @@ class ReconciliationService(EventReconciliation):
     async def _tidy(self, now: datetime) -> None:
         """Drop the desk's expired one-time entries; no event waits for it."""
         with suppress(StoreFailure):
-            await self._store.drop_used(now)
+            await self._store.one_use.drop_used(now)
 
     async def _clock(self) -> ClockSeen | None:
         content = await self._store.notes.clock()

@@ -5,7 +5,6 @@ due date and state, which change.
 from datetime import date
 from typing import Final
 
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import together
 from workflows.kinds import Kind
@@ -37,7 +36,7 @@ class CoverSheet(Model):
     @classmethod
     async def read(cls, store: Store, request: str) -> "CoverSheet | None":
         """None if the request was not created; `ValueError` for a sheet of newer code."""
-        content = await store.read_cover(StoragePrefix.of_request(request))
+        content = await store.starts.cover(Kind.REQUEST.workflow_id(request))
         return cls.model_validate_json(content) if content is not None else None
 
     @classmethod
@@ -54,7 +53,7 @@ class CoverSheet(Model):
             effective=brief.document.effective,
             approver=brief.document.approver,
         )
-        await store.keep_cover(StoragePrefix.of_request(brief.id), made.model_dump_json(by_alias=True).encode())
+        await store.starts.keep_cover(Kind.REQUEST.workflow_id(brief.id), made.model_dump_json(by_alias=True).encode())
 
     def shown(self, request: str) -> RequestShow:
         """A `partial` `request show`, whose states mean nothing."""
@@ -88,15 +87,15 @@ class TaskCover(Model):
         """Idempotent. `task` is as in its workflow, with its text stored separately."""
         people = tuple(one.person for one in task.people)
         made = cls(kind=task.kind, title=task.title, text=task.text, requester=task.requester, people=people)
-        await store.keep_cover(StoragePrefix.of(task.workflow_id), made.model_dump_json(by_alias=True).encode())
+        await store.starts.keep_cover(task.workflow_id, made.model_dump_json(by_alias=True).encode())
 
     @classmethod
     async def shown(cls, store: Store, id: str) -> TaskShow | None:
         """A `partial` `task show`, whose states mean nothing; None if never started, `ValueError` for a sheet of newer
         code.
         """
-        home = StoragePrefix.of(Kind.TASK.workflow_id(id))
-        content = await store.read_cover(home)
+        workflow_id = Kind.TASK.workflow_id(id)
+        content = await store.starts.cover(workflow_id)
         if content is None:
             return None
         cover = cls.model_validate_json(content)
@@ -111,4 +110,4 @@ class TaskCover(Model):
             says=NOBODY_SAYS,
             partial=True,
         )
-        return await together(store, home, shown)
+        return await together(store, workflow_id, shown)

@@ -9,8 +9,8 @@ from datetime import UTC
 from typing import Any, Final, TypeAlias, TypeVar
 
 from activities.errors import TextDamaged
-from activities.records.rows import StoragePrefix
-from activities.records.store import Reference, Store
+from activities.records.store import Store
+from activities.records.texts import Reference
 from workflows.model.base import Model
 from workflows.model.timeline import AskedQuestion, TimelineEntry
 from workflows.model.views import GivenAnswer, SignerLine
@@ -25,35 +25,35 @@ _Change: TypeAlias = Callable[[str, str], Awaitable[str]]
 """From a text's name and value to its replacement."""
 
 
-async def apart(store: Store, home: StoragePrefix, told: Told) -> Told:
+async def apart(store: Store, workflow_id: str, told: Told) -> Told:
     """Store the texts, and replace them by references; idempotent. Raises `StoreFailure`."""
 
     async def kept(name: str, text: str) -> str:
-        return str(await store.texts.keep(home, name, text))
+        return str(await store.texts.keep(workflow_id, name, text))
 
     return await _changed(told, kept)
 
 
-async def together(store: Store, home: StoragePrefix, told: Told) -> Told:
+async def together(store: Store, workflow_id: str, told: Told) -> Told:
     """Replace references by texts, as far as not erased; a task's own text was stored separately from the start. Raises
     `StoreFailure`.
     """
 
     async def found(_: str, word: str) -> str:
-        return await words_of(store, home, word)
+        return await words_of(store, workflow_id, word)
 
     changed = await _changed(told, found)
     alone = {name: value for name, value in vars(changed).items() if isinstance(value, str) and Reference.read(value)}
-    return changed.replace(**{name: await words_of(store, home, value) for name, value in alone.items()})
+    return changed.replace(**{name: await words_of(store, workflow_id, value) for name, value in alone.items()})
 
 
-async def words_of(store: Store, home: StoragePrefix, word: str) -> str:
+async def words_of(store: Store, workflow_id: str, word: str) -> str:
     """The text of a reference; other words are returned unchanged, from records before texts were separated."""
     reference = Reference.read(word)
     if reference is None:
         return word
     try:
-        text = await store.texts.read(home, reference)
+        text = await store.texts.read(workflow_id, reference)
     except TextDamaged:
         return DAMAGED
     return ERASED if text is None else text

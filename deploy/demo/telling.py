@@ -22,7 +22,6 @@ from rich.text import Text
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities.http.client import ServiceFailure
-from activities.records.rows import StoragePrefix
 from deploy.demo.scene import NotSeen, Scene
 from deploy.local.environment import LOOPBACK, looks_of
 from deploy.local.folder import DataFolder
@@ -205,9 +204,7 @@ async def _screens_clean(scene: Scene) -> str:
 
 async def _record(scene: Scene) -> str:
     for workflow_id in (Kind.REQUEST.workflow_id(scene.request), Kind.ONBOARDING.workflow_id(scene.onboarding)):
-        await scene.until(
-            f"the record of {workflow_id}", partial(scene.context.store.read_record, StoragePrefix.of(workflow_id))
-        )
+        await scene.until(f"the record of {workflow_id}", partial(scene.context.store.records.read, workflow_id))
     await scene.until("every target done", partial(_all_done, scene))
     return "the settled records are written, every target is done"
 
@@ -462,10 +459,7 @@ def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str],
     web_ui = scene.context.url(Kind.ONBOARDING.workflow_id(scene.onboarding)) or scene.addresses.web_ui
     living = (("Web UI", web_ui), ("the customer's page", scene.journey_link), *phones)
     kept = (
-        (
-            "record",
-            str(folder / "store" / StoragePrefix.of(Kind.ONBOARDING.workflow_id(scene.onboarding)).file("records")),
-        ),
+        ("records", str(folder / "countersign.sqlite3")),
         ("logs", str(folder / "logs")),
         ("all of it again", f"countersign dev --data {folder}"),
     )

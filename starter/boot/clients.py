@@ -60,8 +60,9 @@ class Clients:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Clients]:
     """One client per service, without any call; needs `Need.SIGNATURE`, `PUSH`, `MESSAGING`, `LINKS`, `PEOPLE`."""
-    store = Store(settings.store_url)
     async with AsyncExitStack() as closing:
+        open_store = store(settings)
+        closing.callback(open_store.close)
         pace = RateLimiter(settings.signature.max_rps)
         signature = CoreSignatureClient(signature_config(settings), pace=pace)
         closing.push_async_callback(signature.aclose)
@@ -73,8 +74,8 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             closing.push_async_callback(messaging.aclose)
         calls = await closing.enter_async_context(make_client(max_connections=CONNECTIONS_AT_ONCE))
         yield Clients(
-            store=store,
-            directory=directory(settings, store),
+            store=open_store,
+            directory=directory(settings, open_store),
             links=links(settings),
             sign_in_links=sign_in_links(settings),
             signature=signature,
@@ -83,6 +84,11 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             messaging=messaging,
             downstream=downstream(settings, calls),
         )
+
+
+def store(settings: Settings) -> Store:
+    """Database and files, without any call; raises `StoreFailure`."""
+    return Store(settings.store_url, settings.database_url)
 
 
 def downstream(settings: Settings, calls: httpx.AsyncClient) -> HttpTargets:

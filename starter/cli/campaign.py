@@ -399,7 +399,7 @@ async def give(
     if (before and before.started) or await executions.found(context.client, Kind.CAMPAIGN.workflow_id(campaign)):
         raise Refusal(f"{campaign} has opened already: what it opened with stays")
     if prepared.document is not None:
-        await context.store.put_document(prepared.document)
+        await context.store.files.put(prepared.document)
     await content.keep(context.store, file.series, year)
     return True
 
@@ -483,7 +483,7 @@ async def schedule(
         Print `{schedule, created, given, years: [{year, campaign, opens_at, given, version, people}]}`.
     """
     settings, now = ready(Need.PEOPLE), datetime.now(UTC)
-    store = Store(settings.store_url)
+    store = clients.store(settings)
     directory = clients.directory(settings, store)
     series = await Yearly.of((await asyncio.to_thread(FileText.read, file)).parse(), directory)
     created = False

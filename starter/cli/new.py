@@ -12,7 +12,6 @@ from rich.text import Text
 from activities.campaign.population import COLUMNS
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
-from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
@@ -106,7 +105,7 @@ async def new(
     """
     settings = ready(Need.PEOPLE)
     resolved = _of_requests(await asyncio.to_thread(Catalogue.read, settings.policies), kind)
-    directory = clients.directory(settings, Store(settings.store_url))
+    directory = clients.directory(settings, clients.store(settings))
     some = await directory.some(3)
     for named in (*(signer or ()), *((requester,) if requester else ())):
         await directory.person(named)

@@ -17,8 +17,6 @@ from activities.files.reading import FileFaults, FileText
 from activities.onboarding.content import read_what
 from activities.onboarding.intake import NoSuchSigner, RestartedPart, Sources
 from activities.people.directory import UnusablePeople
-from activities.records.rows import StoragePrefix
-from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson, Id, RequestFile
@@ -90,15 +88,15 @@ async def _again(settings: Settings, context: Context, typed: str, part: str) ->
     line, what = _part(shown, part)
     if line.content is None:
         raise Refusal(f"{part} is {line.state}: there is nothing to decide about it")
-    home = StoragePrefix.of(Kind.ONBOARDING.workflow_id(shown.id))
-    before = await read_what(context.store, home, line.content, part)
+    workflow_id = Kind.ONBOARDING.workflow_id(shown.id)
+    before = await read_what(context.store, workflow_id, line.content, part)
     sources = Sources(
         catalogue=await asyncio.to_thread(clients.catalogue, settings),
         directory=clients.directory(settings, context.store),
         documents=LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd()),
         now=datetime.now(UTC),
     )
-    return RestartedPart(context.store, home, what, before), sources
+    return RestartedPart(context.store, workflow_id, what, before), sources
 
 
 async def _view_of_part(context: Context, typed: str) -> OnboardingShow:
@@ -315,7 +313,7 @@ def _taken(settings: Settings, source: str, sample: str) -> MappedOnboarding | N
 
 async def _faults(settings: Settings, taken: MappedOnboarding) -> tuple[str, ...]:
     try:
-        await check_onboarding(settings, clients.directory(settings, Store(settings.store_url)), taken.file)
+        await check_onboarding(settings, clients.directory(settings, clients.store(settings)), taken.file)
     except FileFaults as faults:
         return tuple(map(str, faults.faults))
     return ()

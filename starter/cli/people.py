@@ -13,7 +13,7 @@ from rich.text import Text
 from activities.people.devices import KnownDevice
 from activities.people.directory import Directory
 from activities.people.person import Person
-from activities.records.store import Store, device_hash
+from activities.records.devices import device_hash
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli import tables
@@ -235,7 +235,7 @@ async def devices(
         Print `{person, devices[{device, kind, platform, registered_at, seen_at, reachable, unseen, gone, gone_at}]}`.
     """
     settings = ready(Need.PEOPLE)
-    directory = clients.directory(settings, Store(settings.store_url))
+    directory = clients.directory(settings, clients.store(settings))
     known = await directory.person(person)
     lines = tuple(DeviceLine.of(one, datetime.now(UTC)) for one in await directory.known_devices(known))
     shown = device_rows(lines) if lines else Text(f"{known.id} has no device: nothing is pushed to them", "yellow")
@@ -260,7 +260,7 @@ async def sign_out(
         Print `{person, signed_out}`.
     """
     settings = ready(Need.PEOPLE)
-    store = Store(settings.store_url)
+    store = clients.store(settings)
     known = await clients.directory(settings, store).person(person)
     await sign_out_everywhere(store, known.id)
     print_answer(SignedOut(person=known.id), Text(f"{known.id} is signed out of the desk everywhere"), as_json=json)

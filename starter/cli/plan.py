@@ -11,7 +11,6 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from activities.launch import launch
-from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli import start_files
@@ -255,7 +254,7 @@ async def plan(
     there = calendar.zone_of(zone)
     sent_at = calendar.sending_time(at, there, datetime.now(UTC))
     prepared = await start_files.read(settings, file, now=sent_at)
-    directory = clients.directory(settings, Store(settings.store_url))
+    directory = clients.directory(settings, clients.store(settings))
     found = await calendar.plan(prepared, directory, sent_at, calendar.signing(signs), there)
     print_answer(found, of_plan(found, there), as_json=json)
     if ics is not None:
@@ -299,7 +298,7 @@ async def onboarding(
     settings = ready(Need.PEOPLE)
     there = calendar.zone_of(zone)
     begins = calendar.sending_time(at, there, datetime.now(UTC))
-    directory = clients.directory(settings, Store(settings.store_url))
+    directory = clients.directory(settings, clients.store(settings))
     read = start_files.read_rows_files(
         settings, start_files.preparing_onboarding(settings), [file], now=begins, directory=directory
     )
@@ -330,7 +329,7 @@ async def campaign(
     settings = ready(Need.PEOPLE)
     there = calendar.zone_of(zone)
     begins = calendar.sending_time(at, there, datetime.now(UTC))
-    directory = clients.directory(settings, Store(settings.store_url))
+    directory = clients.directory(settings, clients.store(settings))
     read = start_files.read_rows_files(
         settings, start_files.preparing_campaign(settings), [file], now=begins, directory=directory
     )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from activities.errors import StoreFailure
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.boot.startup import ready
 from starter.cli import tables as showing
@@ -107,7 +106,7 @@ async def names_in_full(store: Store, what: WorkflowName) -> showing.Names:
     or the store does not answer.
     """
     try:
-        content = await store.read_signers(StoragePrefix.of(what.workflow_id))
+        content = await store.people.read(what.workflow_id)
     except StoreFailure:
         return {}
     people = _People.model_validate_json(content).signers if content else {}

@@ -28,7 +28,6 @@ from activities.onboarding import intake
 from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
 from activities.people.directory import Directory, UnusablePeople
 from activities.policies.catalogue import Catalogue
-from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.refusals import REFUSALS
 from starter.cli import bulk_notice
@@ -98,7 +97,7 @@ async def _against_our_files(
     try:
         return await check(
             catalogue=await asyncio.to_thread(clients.catalogue, settings),
-            directory=clients.directory(settings, Store(settings.store_url)),
+            directory=clients.directory(settings, clients.store(settings)),
             now=now or datetime.now(UTC),
         )
     except UnusablePeople as unusable:
@@ -348,7 +347,7 @@ async def _checked(
 ) -> tuple[list[Ready_co], list[FileFaults]]:
     """The valid ones, and the faults of the others; different ones with one id are faults too."""
     catalogue = await asyncio.to_thread(clients.catalogue, settings)
-    directory = directory or clients.directory(settings, Store(settings.store_url))
+    directory = directory or clients.directory(settings, clients.store(settings))
     documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
     prepared: list[Ready_co] = []
     faults: list[FileFaults] = []

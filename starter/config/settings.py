@@ -279,7 +279,10 @@ class Settings(BaseSettings):
     link_base: Address = Field("", description="Public base address of our pages")
     link_secret: LinkSecret = Field(UNSET, description="Secret of the signing links, at least 32 bytes")
     data_dir: Path = Field(DATA_DIR, description="Folder of the laptop stack and of the default store")
-    store: str = Field("", description="Store of documents and records, an fsspec URL; default: DATA_DIR/store")
+    store: str = Field("", description="Store of documents, an fsspec URL; default: DATA_DIR/store")
+    database: SecretStr = Field(
+        UNSET, description="Database of records, a URL of SQLite or PostgreSQL; default: SQLite in DATA_DIR"
+    )
     payload_keys: PayloadKeys = Field(
         (), description="`id=base64` AES-256 keys of the payload codec; the first encrypts"
     )
@@ -323,6 +326,11 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         return self.store or (self.data_dir.absolute() / "store").as_uri()
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL, perhaps with a password."""
+        return self.database.get_secret_value() or f"sqlite:///{self.data_dir.absolute() / 'countersign.sqlite3'}"
 
     @property
     def acting(self) -> str:

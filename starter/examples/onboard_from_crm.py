@@ -7,7 +7,6 @@ import asyncio
 import sys
 from pathlib import Path
 
-from activities.records.store import Store
 from starter.boot import clients, exits
 from starter.boot.refusals import REFUSALS
 from starter.boot.startup import ready
@@ -22,7 +21,7 @@ from starter.web.hooks import check_onboarding
 async def main(mapping: Path, deals: list[object]) -> None:
     """Check all deals first, so that nothing is started when one is wrong."""
     settings = ready(Need.PEOPLE)
-    directory = clients.directory(settings, Store(settings.store_url))
+    directory = clients.directory(settings, clients.store(settings))
     source = SourceMapping.read(mapping.parent, mapping.stem)
     taken = [one for one in map(source.file_of, deals) if one is not None]
     prepared = [await check_onboarding(settings, directory, one.file) for one in taken]

@@ -51,7 +51,6 @@ from activities.launch.request_file import RequestFile, prepare_request
 from activities.onboarding.content import KeptDocuments
 from activities.people.directory import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.commands import send_command
@@ -257,7 +256,7 @@ class SignaturesHandler:
         return of_settled(record.settled)
 
     async def _record(self, what: WorkflowName) -> SettledRecord | None:
-        content = await self.store.read_record(StoragePrefix.of(what.workflow_id))
+        content = await self.store.records.read(what.workflow_id)
         return SettledRecord.model_validate_json(content) if content is not None else None
 
     async def _origin(self, what: WorkflowName) -> str | None:

@@ -20,7 +20,6 @@ from activities.files import table
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.ids import stands_in_full
 from activities.people.person import Reachable, SignersFile
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import ERASED, words_of
 from starter.errors import Refusal
@@ -56,7 +55,7 @@ NO_NAMES: Final = Names()
 
 async def kept(store: Store, id: str) -> Mapping[str, Reachable]:
     """People described in full in a campaign's table, without erased ones."""
-    content = await store.read_signers(StoragePrefix.of(Kind.CAMPAIGN.workflow_id(id)))
+    content = await store.people.read(Kind.CAMPAIGN.workflow_id(id))
     return SignersFile.model_validate_json(content).signers if content else {}
 
 
@@ -178,24 +177,26 @@ def _refuse_parts(shown: CampaignShow) -> None:
 
 
 async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
-    home = StoragePrefix.of(Kind.CAMPAIGN.workflow_id(picture.shown.id))
+    workflow_id = Kind.CAMPAIGN.workflow_id(picture.shown.id)
     lines = list(picture.lines)
     spoken = [place for place, line in enumerate(lines) if "#" in line.reason]
     for begin in range(0, len(spoken), AT_ONCE):
         some = spoken[begin : begin + AT_ONCE]
-        words = await asyncio.gather(*(words_of(store, _home(home, lines[one]), lines[one].reason) for one in some))
+        words = await asyncio.gather(
+            *(words_of(store, _home(workflow_id, lines[one]), lines[one].reason) for one in some)
+        )
         for place, said in zip(some, words, strict=True):
             lines[place] = lines[place]._replace(reason=said)
-    changes = [{**change, "reason": await words_of(store, home, change["reason"])} for change in picture.changes]
+    changes = [{**change, "reason": await words_of(store, workflow_id, change["reason"])} for change in picture.changes]
     return CampaignReport(picture.shown, head_of(picture.shown), counted(lines), picture.population, changes, lines)
 
 
-def _home(campaign: StoragePrefix, line: MemberOutcome) -> StoragePrefix:
+def _home(campaign: str, line: MemberOutcome) -> str:
     """Where a reason is stored: with the campaign if it excludes a member, else with the request."""
     return (
         campaign
         if line.status in (MemberStatus.EXEMPT, MemberStatus.DROPPED)
-        else StoragePrefix.of_request(line.request)
+        else Kind.REQUEST.workflow_id(line.request)
     )
 
 

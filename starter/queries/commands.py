@@ -28,7 +28,6 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.records.rows import StoragePrefix
 from activities.temporal import executions as runs
 from activities.temporal.executions import about_a_pause, about_the_limit_in_flight, about_the_workflow
 from activities.temporal.updates import answered
@@ -269,7 +268,7 @@ async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, u
 
 async def hand_off_again(context: Context, what: WorkflowName, priority: Priority = Priority.default) -> Begin:
     """How to start the workflow that repeats the hand-off of an ended one, one per id. `Refusal` without a record."""
-    content = await context.store.read_record(StoragePrefix.of(what.workflow_id))
+    content = await context.store.records.read(what.workflow_id)
     if content is None:
         async with lookup.suggesting(context.client):
             shown = await lookup.look_at(context.client, context.store, what)

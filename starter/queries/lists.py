@@ -14,7 +14,6 @@ from pydantic import AwareDatetime, Field, ValidationError
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.executions import Run, RunStatus
@@ -174,10 +173,8 @@ async def dead_lines(store: Store, wanted: Wanted, ids: list[WorkflowName]) -> l
     """The lines of those that match."""
     lines = []
     for chunk in _chunks(ids):
-        contents = await asyncio.gather(
-            *(store.hand_offs.read_dead(StoragePrefix.of(one.workflow_id)) for one in chunk)
-        )
-        records = await store.read_records([StoragePrefix.of(one.workflow_id) for one in chunk])
+        contents = await asyncio.gather(*(store.hand_offs.read_dead(one.workflow_id) for one in chunk))
+        records = await store.records.read_many([one.workflow_id for one in chunk])
         for one, content, record in zip(chunk, contents, records, strict=True):
             dead = DeadHandOffs.model_validate_json(content) if content is not None else None
             if dead and dead_of(dead.handoffs) and _is_wanted(dead, wanted):

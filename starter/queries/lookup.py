@@ -13,7 +13,6 @@ from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.records.notification_pages import amendments_of, pages_of
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import together
 from activities.temporal import executions
@@ -100,7 +99,7 @@ async def look_at(
     client: Client, store: Store, what: WorkflowName, *, within: timedelta = _WORKER_ANSWERS_WITHIN
 ) -> Shown:
     """The best answer for any kind; raises `Unknown`, and `StoreFailure` if stored texts cannot be read."""
-    return await together(store, StoragePrefix.of(what.workflow_id), await _found(client, store, what, within))
+    return await together(store, what.workflow_id, await _found(client, store, what, within))
 
 
 async def _found(client: Client, store: Store, what: WorkflowName, within: timedelta) -> Shown:
@@ -157,12 +156,12 @@ async def _forgotten(store: Store, what: WorkflowName) -> Shown:
 
 async def recorded(store: Store, what: WorkflowName) -> Shown | None:
     """The settled record with its amendments, None if not settled."""
-    home = StoragePrefix.of(what.workflow_id)
-    content = await store.read_record(home)
+    workflow_id = what.workflow_id
+    content = await store.records.read(workflow_id)
     if content is None:
         return None
-    shown = await together(store, home, SettledRecord.model_validate_json(content).show)
-    return amended(await complete(store, shown), await amendments_of(store, home))
+    shown = await together(store, workflow_id, SettledRecord.model_validate_json(content).show)
+    return amended(await complete(store, shown), await amendments_of(store, workflow_id))
 
 
 async def complete(store: Store, shown: AnyShow) -> AnyShow:

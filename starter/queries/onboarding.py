@@ -203,8 +203,8 @@ async def page_link(
     who, what = _of_customer(shown, person), WorkflowName(Kind.ONBOARDING, shown.id)
     place = serial_of(what.workflow_id, who)
     if renew:
-        await store.replace_serial(place, secrets.token_hex(8))
-    serial = await store.serial(place) or FIRST_SERIAL
+        await store.one_use.replace_serial(place, secrets.token_hex(8))
+    serial = await store.one_use.serial(place) or FIRST_SERIAL
     return PageLink(id=shown.id, person=who, link=links.link(what.reference, who, LinkUse.VIEW, serial))
 
 

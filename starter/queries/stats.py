@@ -3,7 +3,7 @@ only are left out.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,8 +13,6 @@ from typing import Final
 from pydantic import ValidationError
 from temporalio.client import Client
 
-from activities.records.notification_pages import opened_at
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.queries import lookup
@@ -81,7 +79,7 @@ class Courses:
         self._kinds: dict[str, _OfKind] = {}
         self._ended = self._waiting = 0
 
-    def add(self, shown: FollowUpShow, opened: dict[str, datetime]) -> None:
+    def add(self, shown: FollowUpShow, opened: Mapping[str, datetime]) -> None:
         """One more, with who opened it when."""
         self._ended += shown.status.ended
         self._waiting += not shown.status.ended
@@ -132,7 +130,7 @@ async def _newest_pushes(client: Client, status: str, most: int) -> AsyncIterato
 
 
 async def _recorded(_: Client, store: Store, what: WorkflowName) -> Shown | None:
-    content = await store.read_record(StoragePrefix.of(what.workflow_id))
+    content = await store.records.read(what.workflow_id)
     try:
         return SettledRecord.model_validate_json(content).show if content else None
     except ValidationError:
@@ -147,8 +145,8 @@ async def _asked(client: Client, store: Store, what: WorkflowName) -> Shown | No
         return None
 
 
-async def _opened(store: Store, shown: FollowUpShow) -> dict[str, datetime]:
-    return await opened_at(store, shown.type.workflow_id(shown.id), [one.person for one in shown.lines])
+async def _opened(store: Store, shown: FollowUpShow) -> Mapping[str, datetime]:
+    return await store.log_pages.opened(shown.type.workflow_id(shown.id), [one.person for one in shown.lines])
 
 
 def _count(known: _OfKind, pushed: datetime, opened: datetime | None, acted: datetime | None) -> None:
@@ -225,7 +223,7 @@ async def gather_onboarding_stats(client: Client, store: Store, told: Callable[[
     ids = [run.id async for run in _newest_onboardings(client)]
     for begin in range(0, len(ids), READ_AT_ONCE):
         some = ids[begin : begin + READ_AT_ONCE]
-        contents = await asyncio.gather(*(store.read_record(StoragePrefix.of(id)) for id in some))
+        contents = await asyncio.gather(*(store.records.read(id) for id in some))
         shown = [SettledRecord.model_validate_json(one).show for one in contents if one is not None]
         found += [lookup.of_type(OnboardingShow, one) for one in shown]
         told(len(some))

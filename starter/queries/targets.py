@@ -17,7 +17,6 @@ from temporalio.service import RPCError
 
 from activities.errors import StoreFailure, did_you_mean
 from activities.hand_off.target_health import FAILING_FROM, KnownTarget, TargetCondition, TargetState
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.errors import Refusal
@@ -161,9 +160,7 @@ async def the_dead(store: Store, since: datetime | None = None, target: str | No
         ids = await store.hand_offs.dead(kind.spec.prefix)
         for first in range(0, len(ids), READ_AT_ONCE):
             chunk = [WorkflowName(kind, id) for id in ids[first : first + READ_AT_ONCE]]
-            contents = await asyncio.gather(
-                *(store.hand_offs.read_dead(StoragePrefix.of(one.workflow_id)) for one in chunk)
-            )
+            contents = await asyncio.gather(*(store.hand_offs.read_dead(one.workflow_id) for one in chunk))
             for what, content in zip(chunk, contents, strict=True):
                 for line in DeadHandOffs.model_validate_json(content).handoffs if content else ():
                     found = DeadTarget(what, line.target, line.at)

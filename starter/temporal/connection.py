@@ -202,7 +202,7 @@ class Context:
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Context]:
     """The context of one command; raises `StoreFailure`, and as `connected`."""
-    store = Store(settings.store_url)
+    store = Store(settings.store_url, settings.database_url)
     async with connected(settings) as client:
         yield Context(client, store, web_ui(settings))
 

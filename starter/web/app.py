@@ -82,7 +82,7 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
 def routes_of(
     settings: Settings, client: Client, signatures: CoreSignatureClient, meter: MetricMeter
 ) -> list[BaseRoute]:
-    store = Store(settings.store_url)
+    store = clients.store(settings)
     signals = TemporalSignals(client)
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)

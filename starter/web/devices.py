@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from activities.errors import StoreFailure
 from activities.files.fields import DeviceToken
-from activities.people.devices import Devices, TooMany
+from activities.people.devices import Devices
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.person import AddressKind, Person, Platform, PushDevice
 from starter.web.bodies import BODY_SECONDS, BodyFault, CallCounter, CallOutcome, NotReadable, parse_object, read_body
@@ -183,10 +183,6 @@ class DeviceReceiver:
         except (StoreFailure, DirectoryFailure) as failure:
             _LOGGER.warning("device not kept", why=str(failure))
             return DeviceAnswer(DeviceCallOutcome.NOT_KEPT)
-        except TooMany:
-            return DeviceAnswer.saying(
-                DeviceCallOutcome.TOO_MANY, "this person has too many devices, and the store lets none be removed"
-            )
 
     async def _kept(self, person: Person, call: Registration | Withdrawal) -> DeviceAnswer:
         now = self._clock()

@@ -34,7 +34,6 @@ from activities.people.directory import Directory, DirectoryFailure, UnknownPers
 from activities.people.language import phrase
 from activities.people.reader import language_of
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.boot import clients
@@ -180,7 +179,7 @@ class ChangedDeals:
 
     async def _standing(self, workflow_id: str) -> tuple[str, bool]:
         """The owner, and whether it is open."""
-        if record := await self.store.read_record(StoragePrefix.of(workflow_id)):
+        if record := await self.store.records.read(workflow_id):
             return SettledRecord.model_validate_json(record).show.requester, False
         run = await executions.described(self.client, workflow_id)
         return run.known[REQUESTER], run.status.open

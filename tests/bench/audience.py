@@ -29,13 +29,13 @@ from activities.campaign.service import CampaignPeopleService
 from activities.files.reading import FileText
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.cli.campaign import FORMS
 from starter.queries.campaign import CampaignPicture
 from starter.queries.campaign_report import made
 from tests.bench.table import surroundings
 from workflows.campaign.state import last_instant
+from workflows.kinds import Kind
 from workflows.model.campaign import CampaignOrder, FrozenAudience, SettleOrder
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Status
@@ -178,11 +178,10 @@ async def acknowledge(folder: Path, order: CampaignOrder) -> None:
     shown = RequestShow.model_validate(_SIGNED)
     record = SettledRecord(fingerprint="@", run_id="01a21e21-a774-7d98-bf2b-d7bfd7a2708c", show=shown)
     template = record.model_dump_json(by_alias=True)
-    homes = [StoragePrefix.of_request(member.request(order.campaign.id)) for member in audience.members]
-    paths = [folder / "store" / home.file("records") for home in homes]
-    paths[0].parent.mkdir(parents=True, exist_ok=True)
-    for member, path in zip(audience.members, paths, strict=True):
-        path.write_text(template.replace('"@"', f'"{member.fingerprint(order.fingerprint)}"', 1))
+    store = Store(str(folder / "store"))
+    for member in audience.members:
+        content = template.replace('"@"', f'"{member.fingerprint(order.fingerprint)}"', 1)
+        await store.records.write(Kind.REQUEST.workflow_id(member.request(order.campaign.id)), content.encode())
 
 
 async def _records(place: Place) -> None:

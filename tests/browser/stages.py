@@ -267,7 +267,7 @@ async def _standing(stage: Stage) -> None:
 
 async def _renewed(stage: Stage) -> None:
     know(stage.pages, onboarding())
-    await stage.pages.store.replace_serial(serial_of(ACME, FIRST), "b7")
+    await stage.pages.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
     await stage.open(stage.pages.link(FIRST, LinkUse.VIEW, ACME))
 
 

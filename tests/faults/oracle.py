@@ -14,7 +14,7 @@ from typing import Final
 from temporalio.client import WorkflowExecutionStatus
 
 from activities.campaign.member_status import MemberStatus, counted
-from activities.records.store import device_hash
+from activities.records.devices import device_hash
 from tests.faults.evidence import Asked, Evidence, Joined, Life
 from tests.faults.vendor import Entry, instant
 from workflows.model.hand_off import HandoffState

@@ -20,7 +20,6 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import NexusOperationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.records.rows import StoragePrefix
 from starter.boot import processes as modules
 from starter.cli import start_files as requests
 from starter.examples.nexus_caller import QUEUE, Order
@@ -202,8 +201,8 @@ async def test_a_record_that_is_too_old_to_say_how_it_ended_says_so_once(team: T
     prepared = await requests.checked(town.settings, file_of(what), folder=town.folder.path / "files")
     shown = RequestShow(id="of-old", kind="customer-contract", requester=REQUESTER, status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint=prepared.request.fingerprint, run_id="r", show=shown)
-    home = StoragePrefix.of(Kind.REQUEST.workflow_id("of-old"))
-    await town.context.store.write_record(home, record.model_dump_json(exclude={"settled"}).encode())
+    home = Kind.REQUEST.workflow_id("of-old")
+    await town.context.store.records.write(home, record.model_dump_json(exclude={"settled"}).encode())
     refused = await team.is_refused("request_signature", what)
     assert refused.type is HandlerErrorType.CONFLICT
     assert refused.message.startswith("id: this request has ended, and its record is of a time")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.records.store import device_hash
+from activities.records.devices import device_hash
 from tests.faults.evidence import Call, Evidence, Fired, Life
 from tests.faults.oracle import Invariant, judge, repeated_sends
 from tests.faults.vendor import Entry

@@ -13,11 +13,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from activities.records.rows import StoragePrefix
+from activities.records.store import Store
 from deploy.demo.scene import Browser
 from deploy.local.folder import Ports
 from deploy.local.stack import temporal_binary
 from tests.stack.laptop import BUILD, ENDS_WITHIN, Laptop, countersign, eventually, running
+from workflows.kinds import Kind
 
 pytestmark = pytest.mark.real_server
 
@@ -37,7 +38,8 @@ async def test_a_contract_is_started_signed_by_both_and_everyone_is_told(laptop:
     assert shown["status"] == "signed"
     assert [one["state"] for one in shown["signers"]] == ["signed", "signed"]
     assert {one["target"] for one in shown["handoffs"]} == {"hr", "finance", "operations", "customer-success"}
-    assert (laptop.folder / "store" / StoragePrefix.of_request("signed").file("records")).exists()
+    store = Store((laptop.folder / "store").as_uri(), f"sqlite:///{laptop.folder / 'countersign.sqlite3'}")
+    assert await store.records.read(Kind.REQUEST.workflow_id("signed"))
 
 
 async def signs(laptop: Laptop, request: str, person: str) -> None:

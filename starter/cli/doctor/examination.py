@@ -20,6 +20,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.core_signature.client import CoreSignatureClient
+from activities.errors import StoreFailure
 from activities.files.reading import FileFaults
 from activities.hand_off.http_call import HttpTargets, ping
 from activities.hand_off.people import too_many
@@ -27,7 +28,6 @@ from activities.http.client import make_client
 from activities.notifications.config import open_dialect, open_messaging
 from activities.people.directory import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
-from activities.records.store import Store
 from activities.temporal import executions as runs
 from starter.boot import clients
 from starter.cli.doctor import own, temporal
@@ -92,7 +92,7 @@ async def _of_namespace(client: Client, settings: Settings) -> list[SetUpPart]:
     parts = [await looked(look.__name__.replace("_", " "), partial(look, client)) for look in looks]
     parts.append(await temporal.nexus(client, settings.nexus_endpoint))
     parts.append(await temporal.rate(client, settings.signature.max_rps))
-    if yearly := await temporal.yearly_campaigns(client, settings.store_url):
+    if yearly := await temporal.yearly_campaigns(client, clients.store(settings)):
         parts.append(yearly)
     parts += [await temporal.urgency(client), await temporal.overrides(client)]
     if settings.build_id:
@@ -122,16 +122,27 @@ async def _own(settings: Settings) -> list[SetUpPart]:
         own.callbacks(settings),
         own.desk(settings),
         await looked("hand-off", partial(own.hand_off, settings)),
-        await looked("store", partial(own.store, settings.store_url)),
-        await looked("worker clock", partial(own.worker_clock, settings.store_url)),
+        *await _stored(settings),
         await looked("people", partial(_people, settings)),
         await looked("policies", partial(own.policies, settings.policies)),
         await looked("adoption", partial(own.adoption, settings)),
     ]
 
 
+async def _stored(settings: Settings) -> list[SetUpPart]:
+    try:
+        store = clients.store(settings)
+    except StoreFailure as failure:
+        return [wrong("store", str(failure))]
+    return [
+        await looked("store", partial(own.files, store)),
+        await looked("database", partial(own.database, store)),
+        await looked("worker clock", partial(own.worker_clock, store)),
+    ]
+
+
 async def _people(settings: Settings) -> SetUpPart:
-    return await own.people(settings.people, settings.oncall, store=Store(settings.store_url))
+    return await own.people(settings.people, settings.oncall, store=clients.store(settings))
 
 
 async def _push(settings: Settings) -> SetUpPart:
@@ -225,7 +236,7 @@ def _way(target: Target) -> str:
 
 async def _tried(settings: Settings, targets: list[Target]) -> list[SetUpPart]:
     async with make_client() as calls, _client_if_needed(settings, targets) as temporal:
-        directory = clients.directory(settings, Store(settings.store_url))
+        directory = clients.directory(settings, clients.store(settings))
         signed = frozenset(settings.handoff.secrets)
         trial = Trial(clients.downstream(settings, calls), signed, directory, temporal)
         room = asyncio.Semaphore(TRIED_AT_ONCE)

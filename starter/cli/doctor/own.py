@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
+from activities.documents.files import Files
 from activities.http.client import Service, ServiceFailure, make_client
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.push_services import PushDialect
 from activities.people.person import PeopleFile
 from activities.policies.catalogue import Catalogue
+from activities.records.database import Database
 from activities.records.store import Store
 from activities.temporal.clock import WorkerClockSeen
 from starter.boot import subscriptions as boot_subscriptions
@@ -44,7 +46,7 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
         return fine("people", says)
     try:
         async with within(seconds):
-            without -= await store.people_with_devices()
+            without -= await store.devices.people()
     except TimeoutError:
         return doubtful(
             "people", f"{says}, {len(without)} without a device in it; the store is too slow to count those of apps"
@@ -54,27 +56,32 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
     return doubtful("people", f"{says}, {len(without)} without a device (they get mail only)")
 
 
-async def worker_clock(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
+async def worker_clock(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
     """Whether a worker has lately measured a wrong clock."""
     async with within(seconds):
-        seen = await WorkerClockSeen.latest(Store(url))
+        seen = await WorkerClockSeen.latest(store)
     if seen is None or datetime.now(UTC) - seen.at > _SEEN_LATELY:
         return fine("worker clock", f"no worker is more than {CLOCKS_APART.seconds} s off")
     how = "ahead of" if seen.ahead > 0 else "behind"
     return wrong("worker clock", f"worker {seen.worker} is {abs(seen.ahead)} s {how} Temporal's: set its clock")
 
 
-async def store(url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
-    kept = Store(url)
+async def files(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
+    return await _used("store", store.files, "is written and read", seconds)
+
+
+async def database(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
+    return await _used("database", store.database, "is reached, and has the schema of this version", seconds)
+
+
+async def _used(part: str, what: Files | Database, says: str, seconds: float) -> SetUpPart:
     try:
         async with within(seconds):
-            await kept.check()
+            await what.check()
     except TimeoutError:
-        return wrong(
-            "store", f"{kept.address} does not answer within {seconds:g} s: is it mounted, or reachable, here?"
-        )
-    shared = "; processes on other machines need a shared one" if kept.local else ""
-    return fine("store", f"{kept.address} is written, read and listed{shared}")
+        return wrong(part, f"{what.address} does not answer within {seconds:g} s: is it mounted, or reachable, here?")
+    shared = "; processes on other machines need a shared one" if what.local else ""
+    return fine(part, f"{what.address} {says}{shared}")
 
 
 @asynccontextmanager

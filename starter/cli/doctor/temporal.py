@@ -210,12 +210,12 @@ async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
     return fine("reconciliation", minutes) if ago < 3 * reconciliation.EVERY else doubtful("reconciliation", minutes)
 
 
-async def yearly_campaigns(client: Client, store_url: str, *, seconds: float = TRIED_WITHIN) -> SetUpPart | None:
+async def yearly_campaigns(client: Client, store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart | None:
     """Whether each series in the store is scheduled; None if there is none."""
     part = "yearly campaigns"
     try:
         async with within(seconds):
-            series = await Store(store_url).series()
+            series = await store.campaigns.series()
             gone = [id for id in series if not await _is_scheduled(client, id)]
     except TimeoutError:
         return doubtful(part, "the store, or the server, is too slow to say whether each has its schedule")

@@ -149,7 +149,7 @@ class Cookies:
 
 async def sign_out_everywhere(store: Store, person: str) -> None:
     """End every session of a person."""
-    await store.replace_serial(serial_of(person), secrets.token_hex(8))
+    await store.one_use.replace_serial(serial_of(person), secrets.token_hex(8))
 
 
 _ASK: Final = "countersign-ask"
@@ -250,7 +250,7 @@ class AllowedMessages:
 
     async def nobody(self, now: datetime) -> bool:
         """The same for an unknown person: False, with the same reads and no write."""
-        return await self._store.was_used(now.date(), _NO_PERSON)
+        return await self._store.one_use.was_used(now.date(), _NO_PERSON)
 
     def came_in(self, person: str, asking: SignInSource) -> None:
         """They are known where they ask from."""
@@ -261,12 +261,12 @@ class AllowedMessages:
         day, first, end = now.date(), 1, MESSAGES_OF_A_DAY_AT_MOST + 1
         while first < end:
             middle = (first + end) // 2
-            if await self._store.was_used(day, f"{whose}-{middle}"):
+            if await self._store.one_use.was_used(day, f"{whose}-{middle}"):
                 first = middle + 1
             else:
                 end = middle
         for number in range(first, MESSAGES_OF_A_DAY_AT_MOST + 1):
-            if await self._store.use_once(day, f"{whose}-{number}"):
+            if await self._store.one_use.use(day, f"{whose}-{number}"):
                 return True
         return False
 
@@ -372,24 +372,24 @@ class SignIn:
     async def stands(self, session: Session) -> Person | None:
         """The person of a session, None when it was ended. Raises `DirectoryFailure`, `StoreFailure`."""
         serial, ended = await asyncio.gather(
-            self._store.serial(serial_of(session.person)), self._store.was_used(*_ending(session))
+            self._store.one_use.serial(serial_of(session.person)), self._store.one_use.was_used(*_ending(session))
         )
         return None if ended or serial != session.serial else await self._still_here(session.person)
 
     async def end(self, session: Session) -> None:
         """End this session, also copies of its cookie; raises `StoreFailure`."""
-        await self._store.use_once(*_ending(session))
+        await self._store.one_use.use(*_ending(session))
 
     async def _use(self, link: SignInLink) -> bool:
         """Use up a message; False if it was used. Failing to remove its notice stops nobody."""
-        if not await self._store.use_once(link.asked_at.date(), f"{link.ask}-in"):
+        if not await self._store.one_use.use(link.asked_at.date(), f"{link.ask}-in"):
             return False
         with suppress(TemporalRefused, RPCError, TimeoutError, ConnectionError, RuntimeError):
             await self._tell(SignInOrder(person=link.person, ask=link.ask, at=link.asked_at, used=True))
         return True
 
     async def _session(self, person: Person) -> Session:
-        return Session.new(person.id, await self._store.serial(serial_of(person.id)), self._clock())
+        return Session.new(person.id, await self._store.one_use.serial(serial_of(person.id)), self._clock())
 
     async def _still_here(self, id: str) -> Person | None:
         try:

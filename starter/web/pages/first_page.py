@@ -6,18 +6,18 @@ from typing import Final
 
 import structlog
 
+from activities.documents.files import PICTURES
 from activities.errors import StoreFailure
 from activities.records.cover_sheet import CoverSheet
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.boot import processes as modules
 from starter.errors import Refusal
+from workflows.kinds import Kind
 
 DRAWN_AT_ONCE: Final = 1
 """Others see the page without a picture."""
 DRAWING_SECONDS_AT_MOST: Final = 15.0
 PICTURE_AT_MOST: Final = 4 * 1024 * 1024
-_PIECE: Final = 1 << 18
 _NO_PICTURE: Final = b""
 """Stored when drawing failed, so that it is not repeated."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
@@ -38,24 +38,25 @@ class FirstPages:
 
     async def of(self, request: str) -> bytes | None:
         """The PNG; None when there is none now."""
-        home = StoragePrefix.of_request(request)
+        workflow_id = Kind.REQUEST.workflow_id(request)
         try:
-            kept = await self._store.read_first_page(home)
+            kept = await self._store.starts.first_page(workflow_id)
             if kept is not None:
-                return kept or None
+                return await self._store.files.read(kept, PICTURES) if kept else None
             cover = await CoverSheet.read(self._store, request)
             if cover is None or cover.sha256 is None or self._drawing.locked():
                 return None
             async with self._drawing:
                 drawn = await self._drawn(cover.sha256)
-            await self._store.keep_first_page(home, drawn)
+            picture = await self._store.files.put(drawn, PICTURES) if drawn else ""
+            await self._store.starts.keep_first_page(workflow_id, picture)
         except (StoreFailure, ValueError) as failure:
             _LOGGER.warning("first page not drawn", request=request, why=str(failure))
             return None
         return drawn or None
 
     async def _drawn(self, sha256: str) -> bytes:
-        document = await self._store.document(sha256)
+        pdf = await self._store.files.read(sha256)
         process = await asyncio.create_subprocess_exec(
             *modules.command("starter.web.pages.drawing"),
             stdin=asyncio.subprocess.PIPE,
@@ -63,7 +64,6 @@ class FirstPages:
             stderr=asyncio.subprocess.DEVNULL,
             env=modules.environment({}),
         )
-        pdf = b"".join([piece async for piece in document.pieces(_PIECE)])
         try:
             async with asyncio.timeout(DRAWING_SECONDS_AT_MOST):
                 picture, _ = await process.communicate(pdf)

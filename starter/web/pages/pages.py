@@ -26,7 +26,6 @@ from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
 from activities.notifications.links import LinkContent, LinkUse, SigningLinks, beside
 from activities.people.directory import Directory
-from activities.records import notification_pages
 from activities.records.store import Store
 from starter.queries.lookup import of_type
 from starter.web.actions import DECISIONS, Action, onboarding_to_decide, parse_action
@@ -276,7 +275,7 @@ class Pages:
         workflow_id = referred(visit.claim.request).workflow_id
         with suppress(StoreFailure, TimeoutError):
             async with asyncio.timeout(MARK_SECONDS):
-                await notification_pages.mark(self._store, workflow_id, visit.claim.person, self._clock())
+                await self._store.log_pages.mark_opened(workflow_id, visit.claim.person, self._clock())
 
     async def _go_on(self, visit: PageVisit, form: dict[str, str]) -> Response:
         act = form["act"]

@@ -16,8 +16,8 @@ from activities.people.language import Language, phrase
 from activities.people.person import Person
 from activities.people.reader import Reader
 from activities.records.cover_sheet import CoverSheet
-from activities.records.rows import StoragePrefix
-from activities.records.store import Reference, Store
+from activities.records.store import Store
+from activities.records.texts import Reference
 from starter.web.actions import Action
 from starter.web.allowances import Allowances
 from starter.web.screens import (
@@ -32,6 +32,7 @@ from starter.web.screens import (
     ScreenTone,
 )
 from starter.web.status import named_people
+from workflows.kinds import Kind
 from workflows.model.views import Shown
 
 RENEWED: Final = ScreenDraft(
@@ -107,7 +108,7 @@ class Visits:
     async def _renewed(self, claim: LinkContent) -> bool:
         if claim.serial_at is None:
             return False
-        return claim.serial != (await self._store.serial(claim.serial_at) or FIRST_SERIAL)
+        return claim.serial != (await self._store.one_use.serial(claim.serial_at) or FIRST_SERIAL)
 
 
 def _too_often(wait: float, reader: Reader) -> Screen:
@@ -198,7 +199,7 @@ class PagePeople:
         if reference is None:
             return cover.message or ""
         try:
-            return await self._store.texts.read(StoragePrefix.of_request(request), reference) or ""
+            return await self._store.texts.read(Kind.REQUEST.workflow_id(request), reference) or ""
         except StoreFailure:
             return ""
 

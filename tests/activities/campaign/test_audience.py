@@ -14,7 +14,6 @@ from activities.campaign import population as rows
 from activities.campaign.audience import Audience, AudienceAmendment, Audiences, Member, MemberRow
 from activities.campaign.member_status import MemberOutcome, MemberStatuses, OpenMembers, lines_of
 from activities.campaign.service import CampaignPeopleService
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.queries.campaign import ManagedMembers
 from tests.starter.queries.test_campaign_curve import some_show
@@ -22,6 +21,7 @@ from tests.workflows.campaign.stage import SECRET, Company, a_file, staff
 from tests.workflows.campaign.test_bounds import NOW, Ahead, a_course
 from workflows.campaign import state as wishes
 from workflows.campaign.state import CHANGES_AT_MOST
+from workflows.kinds import Kind
 from workflows.model.campaign import (
     AudienceChange,
     Batch,
@@ -132,7 +132,7 @@ async def test_whose_request_has_ended_had_until_the_day_that_counted_then(tmp_p
     show = {"status": status, "signers": [{"state": "declined"}], "notifications": [], "timeline": []}
     fingerprint = audience.members[0].fingerprint(given.fingerprint)
     record = {"fingerprint": fingerprint, "show": show, "settled": {"at": NOW.isoformat()}}
-    await store.write_record(StoragePrefix.of_request("conduct.p0"), json.dumps(record).encode())
+    await store.records.write(Kind.REQUEST.workflow_id("conduct.p0"), json.dumps(record).encode())
     moved = audience.after([AudienceAmendment(change(ChangeKind.EXTENDED, due=LATER))])
     order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
     ended, waiting, *_ = await lines_of(store, order, moved)
@@ -148,7 +148,7 @@ async def test_the_report_counts_every_reminder_that_arrived_before_and_after_th
     show = {"status": "expired", "signers": [{"state": "turn"}], "notifications": told, "timeline": []}
     fingerprint = audience.members[0].fingerprint(given.fingerprint)
     record = {"fingerprint": fingerprint, "show": show, "settled": {"at": NOW.isoformat()}}
-    await store.write_record(StoragePrefix.of_request("conduct.p0"), json.dumps(record).encode())
+    await store.records.write(Kind.REQUEST.workflow_id("conduct.p0"), json.dumps(record).encode())
     order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
     ended, *_ = await lines_of(store, order, audience)
     assert (ended.status, ended.sent_at, ended.reminders) == ("expired", NOW.isoformat(), 4)

@@ -85,7 +85,7 @@ def service(client: CoreSignatureClient, directory: FileDirectory, store: Store)
 @pytest.fixture
 async def request_brief(store: Store) -> SignatureBrief:
     """A contract signed by the customer, then by the executive; its bytes are in the store."""
-    return brief(await store.put_document(PDF))
+    return brief(await store.files.put(PDF))
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ async def crowd(count: int) -> Seen:
             fields = orders.document_body(brief(sha256), client.config)
 
             async def one() -> int:
-                made = await client.create_document(fields, await store.document(sha256))
+                made = await client.create_document(fields, await store.files.open(sha256))
                 return int(made.name == "whole")
 
             received = sum(await asyncio.gather(*(one() for _ in range(count))))

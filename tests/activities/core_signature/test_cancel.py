@@ -96,7 +96,7 @@ async def test_a_creation_in_doubt_is_looked_up(service: CoreSignatureService, o
 async def test_a_creation_in_doubt_that_the_list_does_not_show_yet_is_waited_for(
     directory: FileDirectory, store: Store, act: Acting
 ) -> None:
-    asked = brief(await store.put_document(PDF))
+    asked = brief(await store.files.put(PDF))
     async with running(SandboxSettings(list_lag=0.2)) as sandbox:
         client = CoreSignatureClient(config_for(sandbox, list_lag=0.3))
         service = CoreSignatureService(client, directory, store)
@@ -132,7 +132,7 @@ async def test_the_next_path_is_tried_and_remembered(directory: FileDirectory, s
         client = CoreSignatureClient(config_for(sandbox))
         service = CoreSignatureService(client, directory, store)
         for id in ("one", "two"):
-            asked = brief(await store.put_document(PDF), id=id)
+            asked = brief(await store.files.put(PDF), id=id)
             made = await act(service.create, CreateOrder(brief=asked))
             order = CancelOrder(subject=asked, document=made.document)
             assert (await act(service.cancel, order)).status is Status.CANCELLED

@@ -12,12 +12,12 @@ from activities.core_signature.client import MOST_PAGES, CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people.file_directory import FileDirectory
 from activities.records.cover_sheet import CoverSheet
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, uploaded
+from workflows.kinds import Kind
 from workflows.model.signature import CancelOrder, CreateOrder, Document, DocumentSeen, SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
@@ -134,7 +134,7 @@ async def test_a_lost_answer_is_taken_over(
 async def test_thirty_lost_answers_and_a_lagging_list_make_thirty_documents(
     tmp_path_factory: pytest.TempPathFactory, directory: FileDirectory, store: Store
 ) -> None:
-    sha256 = await store.put_document(PDF)
+    sha256 = await store.files.put(PDF)
     now = 1_800_000_000.0
     settings = SandboxSettings(list_lag=5, clock=lambda: now)
     async with running(settings) as sandbox:
@@ -179,7 +179,7 @@ async def test_a_foreign_document_with_our_id_ends_it(
     sandbox: RunningSandbox, client: CoreSignatureClient, service: CoreSignatureService, act: Acting, store: Store
 ) -> None:
     await client.create_document(uploaded(brief(), client.config))
-    other = brief(await store.put_document(PDF), title="Another contract", document=Document(template="https://t.test"))
+    other = brief(await store.files.put(PDF), title="Another contract", document=Document(template="https://t.test"))
     failure = await failure_of(act, service, other)
     assert (failure.type, failure.non_retryable) == (Code.ID_USED_BEFORE, True)
     assert len(entries(sandbox, "document_created")) == 1
@@ -251,7 +251,7 @@ async def test_two_documents_of_ours_need_a_person(
 async def test_a_document_that_cannot_be_converted_is_told_as_it_is(
     sandbox: RunningSandbox, service: CoreSignatureService, store: Store, act: Acting
 ) -> None:
-    document = Document(name="NDA", sha256=await store.put_document(PDF), file_name="convert-error.pdf")
+    document = Document(name="NDA", sha256=await store.files.put(PDF), file_name="convert-error.pdf")
     arm(sandbox, method="POST", path="/api/v1/signature-requests/", fault="500")
     await failure_of(act, service, brief(document=document))
     seen = await act(service.create, CreateOrder(brief=brief(document=document)))
@@ -290,7 +290,7 @@ async def test_nothing_is_made_while_the_list_under_our_id_has_no_end(
     request_brief: SignatureBrief,
 ) -> None:
     """Ours may stand behind what can be read; on the last page that is read it is still found."""
-    await store.claim(StoragePrefix.of_request(request_brief.id))
+    await store.starts.claim(Kind.REQUEST.workflow_id(request_brief.id))
     narrow = CoreSignatureClient(config_for(sandbox, page_size=1))
     service = CoreSignatureService(narrow, directory, store)
     stranger = {"name": "Other", "external_id": request_brief.id, "template": f"{sandbox.url}/t/"}

@@ -13,7 +13,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people.file_directory import FileDirectory
-from activities.records.rows import StoragePrefix
+from activities.records.people import StoredPeople
+from activities.records.starts import Starts
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
@@ -105,17 +106,18 @@ async def test_after_a_worker_that_died_in_the_call_nothing_is_made_before_the_l
 ) -> None:
     now = 1_800_000_000.0
 
-    class Passing(Store):
+    class Passing(Starts):
         """As many seconds go by as the lists may lag, once it is known that somebody was here before."""
 
-        async def claimed_for(self, home: StoragePrefix) -> str | None:
+        async def claimed_for(self, workflow_id: str) -> str | None:
             nonlocal now
-            claimed = await super().claimed_for(home)
+            claimed = await super().claimed_for(workflow_id)
             now += LAG if claimed is not None else 0.0
             return claimed
 
-    store = Passing(tmp_path_factory.mktemp("store").as_uri())
-    order = CreateOrder(brief=brief(await store.put_document(PDF)))
+    store = Store(tmp_path_factory.mktemp("store").as_uri())
+    store.starts = Passing(store.database)  # type: ignore[misc]
+    order = CreateOrder(brief=brief(await store.files.put(PDF)))
     async with running(SandboxSettings(list_lag=5, clock=lambda: now)) as sandbox:
         client = CoreSignatureClient(config_for(sandbox))
         service = CoreSignatureService(client, directory, store)
@@ -132,25 +134,28 @@ async def test_after_a_worker_that_died_in_the_call_nothing_is_made_before_the_l
 async def test_claim_and_cover_sheet_are_written_side_by_side_and_who_was_asked_is_read_once(
     client: CoreSignatureClient, directory: FileDirectory, tmp_path_factory: pytest.TempPathFactory, act: Acting
 ) -> None:
-    class Counting(Store):
+    both, reads = asyncio.Barrier(2), 0
+
+    class Together(Starts):
         """None of the two is written before the other is to be."""
 
-        both, reads = asyncio.Barrier(2), 0
+        async def keep_cover(self, workflow_id: str, content: bytes) -> None:
+            await both.wait()
+            await super().keep_cover(workflow_id, content)
 
-        async def keep_cover(self, home: StoragePrefix, content: bytes) -> None:
-            await self.both.wait()
-            await super().keep_cover(home, content)
+        async def claim(self, workflow_id: str, fingerprint: str = "") -> None:
+            await both.wait()
+            await super().claim(workflow_id, fingerprint)
 
-        async def claim(self, home: StoragePrefix, fingerprint: str = "") -> None:
-            await self.both.wait()
-            await super().claim(home, fingerprint)
+    class Counting(StoredPeople):
+        async def asked(self, workflow_id: str) -> tuple[bytes, ...]:
+            nonlocal reads
+            reads += 1
+            return await super().asked(workflow_id)
 
-        async def read_asked(self, home: StoragePrefix) -> tuple[bytes, ...]:
-            self.reads += 1
-            return await super().read_asked(home)
-
-    store = Counting(tmp_path_factory.mktemp("store").as_uri())
-    order = CreateOrder(brief=brief(await store.put_document(PDF)))
+    store = Store(tmp_path_factory.mktemp("store").as_uri())
+    store.starts, store.people = Together(store.database), Counting(store.database)  # type: ignore[misc]
+    order = CreateOrder(brief=brief(await store.files.put(PDF)))
     async with asyncio.timeout(5):
         await act(CoreSignatureService(client, directory, store).create, order)
-    assert store.reads == 1
+    assert reads == 1

@@ -11,7 +11,6 @@ from temporalio.exceptions import ApplicationError
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.people.file_directory import FileDirectory
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.records import CoreEvent
@@ -19,6 +18,7 @@ from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for
 from tests.activities.core_signature.requests import deed
 from tests.plain_http import plain_client
+from workflows.kinds import Kind
 from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, Observation, SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
 
@@ -78,7 +78,7 @@ async def test_an_ending_is_read_and_nothing_is_recorded_of_it(
     seen = await act(service.observe, observation(request_brief, document))
     assert seen.status is Status.DECLINED
     assert seen.signers[0].reason == "Wrong version of the contract"
-    assert await store.read_record(StoragePrefix.of_request("msa-0042")) is None
+    assert await store.records.read(Kind.REQUEST.workflow_id("msa-0042")) is None
 
 
 async def test_a_document_deleted_at_the_provider_is_final(

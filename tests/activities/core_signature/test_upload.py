@@ -27,7 +27,7 @@ from workflows.model.subject import Code
 async def test_what_is_sent_in_pieces_is_the_json_that_would_be_sent_in_one(store: Store, size: int) -> None:
     content = bytes(number % 251 for number in range(size))
     fields = {"name": 'A "quoted" näme', "external_id": "msa-0042"}
-    upload = Upload(fields, await store.document(await store.put_document(content)))
+    upload = Upload(fields, await store.files.open(await store.files.put(content)))
     sent = b"".join([piece async for piece in upload])
     assert upload.headers["content-length"] == str(len(sent))
     assert json.loads(sent) == {**fields, "file_from_content": base64.b64encode(content).decode()}
@@ -45,7 +45,7 @@ async def test_an_upload_whose_token_is_refused_is_sent_again_in_full(store: Sto
         return httpx.Response(201, json={"uuid": "d", "name": "MSA", "status": "co", "external_id": "msa-0042"})
 
     client = CoreSignatureClient(mock_config(), transport=httpx.MockTransport(tenant))
-    content = await store.document(await store.put_document(b"%PDF-1.7" * PIECE))
+    content = await store.files.open(await store.files.put(b"%PDF-1.7" * PIECE))
     fields = orders.document_body(brief(content.sha256), client.config)
     assert (await client.create_document(fields, content)).uuid == "d"
     await client.aclose()
@@ -55,8 +55,8 @@ async def test_an_upload_whose_token_is_refused_is_sent_again_in_full(store: Sto
 
 async def test_damaged_bytes_never_arrive_whole(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
-    sha256 = await store.put_document(b"%PDF-1.7" * PIECE)
-    document = await store.document(sha256)
+    sha256 = await store.files.put(b"%PDF-1.7" * PIECE)
+    document = await store.files.open(sha256)
     (tmp_path / "documents" / sha256).write_bytes(b"%PDF-1.6" * PIECE)
     upload, sent = Upload({"name": "MSA"}, document), 0
     with pytest.raises(DocumentDamaged):
@@ -85,7 +85,7 @@ async def test_an_upload_that_is_ours_no_longer_is_broken_off_and_makes_nothing(
         if asked > 3:
             raise passing_failure(Code.UNREACHABLE, "another attempt has begun")
 
-    content = await store.document(await store.put_document(PDF + b"0" * 4 * PIECE))
+    content = await store.files.open(await store.files.put(PDF + b"0" * 4 * PIECE))
     fields = orders.document_body(brief(content.sha256), client.config)
     with pytest.raises(ApplicationError, match="another attempt has begun"):
         await client.create_document(fields, content, still_ours)

@@ -27,8 +27,8 @@ from activities.http.client import make_client
 from activities.http.transport import Guard
 from activities.notifications.service import NotificationService
 from activities.people.file_directory import FileDirectory
-from activities.records.rows import StoragePrefix
-from activities.records.store import AMENDMENTS_AT_ONCE, Store
+from activities.records.settled import AMENDMENTS_AT_ONCE
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from starter.queries.lookup import recorded
 from tests.activities.notifications.conftest import (
@@ -155,7 +155,9 @@ class House:
 
     async def amendments(self) -> list[Amendment]:
         """All that came after the record."""
-        some = [one async for some in self.store.read_amendments(StoragePrefix.of_request("msa-0042")) for one in some]
+        some = [
+            one async for some in self.store.records.amendments(Kind.REQUEST.workflow_id("msa-0042")) for one in some
+        ]
         return [Amendment.model_validate_json(one) for one in some]
 
     async def recall(self, id: str) -> RecordedHandOff:
@@ -291,7 +293,7 @@ async def test_what_a_task_was_answered_is_for_targets_that_want_personal_data_a
     told: dict[str, Any] = {"settled": ended, "subject": brief().replace(type=Kind.TASK)}
     kept = SettledRecord(fingerprint="f" * 64, run_id="run-1", show=show)
     await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=kept, **told)
-    assert b"Rue" not in (await house.store.read_record(StoragePrefix.of("task:msa-0042")) or b"")
+    assert b"Rue" not in (await house.store.records.read("task:msa-0042") or b"")
     assert "Rue" not in called(sandbox, "finance")["raw"]
     data = called(sandbox, "archive")["body"]["data"]
     assert data["answer"] == {"label": "Address for invoices", "text": "1 Rue du Port"}
@@ -375,7 +377,7 @@ async def test_why_somebody_declined_goes_only_where_it_is_asked_for_and_no_more
     assert isinstance(said, RequestShow)
     declined = record(Status.DECLINED).replace(show=said.replace(signers=(line,)))
     await house.tell(house.hook("finance"), house.hook("archive", personal=True), record=declined)
-    kept = await house.store.read_record(StoragePrefix.of_request("msa-0042"))
+    kept = await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042"))
     assert b"annex" not in (kept or b"")
     assert "annex" not in called(sandbox, "finance")["raw"]
     assert called(sandbox, "archive")["body"]["data"]["signers"][0]["reason"] == "We have no such annex."
@@ -414,8 +416,8 @@ async def test_a_dead_target_is_in_the_index_with_those_that_were_dead_before(
     before = HandoffLine(target="archive", state=HandoffState.DEAD, attempts=10, at=AT, why="no answer")
     for _ in range(2):
         await house.tell(house.hook("hr"), Target(target="board", group="no-such-group"), dead=(before,), at=AT)
-    home = StoragePrefix.of_request("msa-0042")
-    assert await house.store.hand_offs.dead(home.kind) == ("msa-0042",)
+    home = Kind.REQUEST.workflow_id("msa-0042")
+    assert await house.store.hand_offs.dead(Kind.REQUEST.spec.prefix) == ("msa-0042",)
     content = await house.store.hand_offs.read_dead(home)
     assert content is not None
     entry = DeadHandOffs.model_validate_json(content)
@@ -593,7 +595,7 @@ async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody
         raise StoreFailure("the store cannot be used: away")
 
     finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
-    home = StoragePrefix.of_request("msa-0042")
+    home = Kind.REQUEST.workflow_id("msa-0042")
     with monkeypatch.context() as outage:
         outage.setattr(house.store, "write_amendment", away)
         told = await house.hand_off(finance, board, at=AT)
@@ -601,7 +603,7 @@ async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody
         await house.store.hand_offs.forget_dead(home)
         lost = amendment(house.batch(finance, board, at=AT), told, AT)
         more: dict[str, Any] = {"unrecorded": lost, "dead": lost.handoffs[1:], "number": 2, "at": AT}
-        with pytest.raises(ApplicationError, match="the store cannot be used"):
+        with pytest.raises(ApplicationError, match="the database cannot be used"):
             await house.hand_off(house.hook("crm"), **more)
     assert len(entries(sandbox, "downstream")) == 1
     assert (await house.hand_off(**more)).recorded
@@ -619,11 +621,11 @@ async def test_the_settled_record_is_written_before_anybody_hears_and_a_repetiti
     house: House, sandbox: RunningSandbox
 ) -> None:
     await house.tell(house.hook("finance"), record=record())
-    first = await house.store.read_record(StoragePrefix.of_request("msa-0042"))
+    first = await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042"))
     kept = SettledRecord.model_validate_json(first or b"")
     assert kept == record()
     await house.tell(house.hook("finance"), record=record())
-    assert await house.store.read_record(StoragePrefix.of_request("msa-0042")) == first
+    assert await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042")) == first
 
 
 async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_became_of_it(house: House) -> None:
@@ -675,12 +677,12 @@ async def test_of_ten_times_as_many_replays_as_are_shown_the_record_shows_the_or
 ) -> None:
     """The batches are ten times as many as are read at once."""
     most = max(10 * REPLAYS_AT_MOST, 10 * AMENDMENTS_AT_ONCE)
-    store, home = Store("memory://many-replays"), StoragePrefix.of_request("msa-0042")
-    await store.write_record(home, record().model_dump_json(by_alias=True).encode())
+    store, home = Store("memory://many-replays"), Kind.REQUEST.workflow_id("msa-0042")
+    await store.records.write(home, record().model_dump_json(by_alias=True).encode())
     for number in range(most):
         line = HandoffLine(target="board", state=HandoffState.DEAD, attempts=1, at=AT, replay=number)
         one = Amendment(number=number + 1, handoffs=(line,), subscribers=("acme",))
-        await store.write_amendment(home, number + 1, one.model_dump_json(by_alias=True).encode())
+        await store.records.amend(home, number + 1, one.model_dump_json(by_alias=True).encode())
     shown = await recorded(store, referred("msa-0042"))
     assert shown is not None
     assert [line.replay for line in shown.handoffs] == [0, *range(most - REPLAYS_AT_MOST, most)]
@@ -693,12 +695,12 @@ async def test_no_words_of_people_are_in_a_record_that_is_never_changed(house: H
     settled = record().replace(show=record().show.replace(timeline=(said,)))
     for _ in range(2):
         await house.tell(house.hook("finance"), record=settled)
-    assert b"divorced" not in (await house.store.read_record(StoragePrefix.of_request("msa-0042")) or b"")
+    assert b"divorced" not in (await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042")) or b"")
     assert (await recorded(house.store, referred("msa-0042")) or record().show).timeline[0] == said
 
 
 async def test_nobody_hears_of_an_ending_that_could_not_be_recorded(house: House, sandbox: RunningSandbox) -> None:
-    with away(house.store, "records"), pytest.raises(ApplicationError, match="the store cannot be used"):
+    with away(house.store, "records"), pytest.raises(ApplicationError, match="the database cannot be used"):
         await house.tell(house.hook("finance"), record=record())
     assert entries(sandbox, "downstream") == []
 
@@ -748,8 +750,8 @@ async def test_a_batch_before_the_end_writes_over_nothing_that_became_of_an_earl
 async def test_another_record_under_the_id_stays_and_stops_nobody(
     house: House, sandbox: RunningSandbox, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await house.store.write_record(StoragePrefix.of_request("msa-0042"), b"{}")
+    await house.store.records.write(Kind.REQUEST.workflow_id("msa-0042"), b"{}")
     (result,) = await house.tell(house.hook("finance"), record=record())
     assert result.ok
-    assert await house.store.read_record(StoragePrefix.of_request("msa-0042")) == b"{}"
+    assert await house.store.records.read(Kind.REQUEST.workflow_id("msa-0042")) == b"{}"
     assert "settled record conflicts" in caplog.text

@@ -18,7 +18,6 @@ from activities.hand_off.workflows import DEPTH_AT_MOST, StartTargets, onboardin
 from activities.people.person import Reachable, SignersFile
 from activities.policies.catalogue import Catalogue
 from activities.policies.policy_file import PolicyLayer
-from activities.records.rows import StoragePrefix
 from activities.temporal import executions as runs
 from tests.markdown import ROOT, blocks
 from tests.servers import time_skipping
@@ -129,10 +128,10 @@ async def _depth_of(client: Client, id: str) -> int:
 
 async def test_what_is_known_of_those_who_were_asked_goes_into_its_places(house: House, client: Client) -> None:
     ada = Reachable.model_validate({"name": "Ada Ng", "email": "ada@acme.example", "zone": "Europe/Paris"})
-    home, in_full = StoragePrefix.of(BRIEF.workflow_id), SignersFile.of((None, ada), (None, "signer-2"))
+    home, in_full = BRIEF.workflow_id, SignersFile.of((None, ada), (None, "signer-2"))
     assert in_full is not None
-    await house.store.keep_signers(home, "digest", in_full)
-    await house.store.choose_signers(home, "digest")
+    await house.store.people.keep(home, "digest", in_full)
+    await house.store.people.choose(home, "digest")
     customer = {name: f"{{person-2.{name}}}" for name in ("name", "email", "zone", "locale", "phone")}
     written(house, {**KICK_OFF, "customer": {"company": "{title} {kind} {id} {outcome}", **customer}})
     target = TARGET.replace(start=ONBOARDING.replace(fields=()))

@@ -16,11 +16,10 @@ from activities.files.reading import FileFaults, FileText
 from activities.launch.launch import IdTaken, NotItsOwn, start
 from activities.launch.request_file import prepare_request
 from activities.people.directory import DirectoryFailure
-from activities.records.rows import StoragePrefix
-from activities.records.store import Reference
+from activities.records.texts import Reference
+from tests.activities.documents.test_files import whole
 from tests.activities.launch.papers import NOW, PDF, REQUEST, Desk, faults, given, in_full
 from tests.activities.launch.waiting_request import WaitingRequest
-from tests.activities.records.test_store import whole
 from tests.servers import own_namespace
 from workflows import names
 from workflows.kinds import Kind
@@ -74,7 +73,7 @@ async def test_signers_in_full_are_kept_out_of_the_input(desk: Desk) -> None:
     assert prepared.request.brief.people[1].person == in_full("buyer@example.org")
     assert "buyer@example.org" not in prepared.request.model_dump_json()
     assert prepared.signers is not None
-    await desk.store.keep_signers(StoragePrefix.of_request(prepared.id), prepared.request.fingerprint, prepared.signers)
+    await desk.store.people.keep(Kind.REQUEST.workflow_id(prepared.id), prepared.request.fingerprint, prepared.signers)
     buyer = await desk.directory.person(in_full("buyer@example.org"), prepared.request.brief.workflow_id)
     assert (buyer.email, buyer.zone, buyer.locale) == ("buyer@example.org", "Asia/Tokyo", "ja")
 
@@ -289,7 +288,7 @@ async def test_the_same_file_is_the_same_request_while_it_runs_and_after(desk: D
     assert sum(started.created for started in starts) == 1
     assert len({(started.workflow_id, started.run_id) for started in starts}) == 1
     assert starts[0].workflow_id == "signature-request:msa-0042"
-    assert await whole(desk.store, prepared.request.brief.document.sha256 or "") == PDF
+    assert await whole(desk.store.files, prepared.request.brief.document.sha256 or "") == PDF
 
     other = await desk.prepare(message="other")
     with pytest.raises(IdTaken, match="msa-0042 is the id of another request") as caught:
@@ -353,9 +352,9 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     """Whatever a start that failed has left, or one that was slower has written."""
     wrong = await desk.prepare(signers=[{**IN_FULL, "email": "byer@example.org"}], message="Dear Byer")
     right = await desk.prepare(signers=[IN_FULL], message="Dear Buyer")
-    home = StoragePrefix.of_request(right.id)
+    home = Kind.REQUEST.workflow_id(right.id)
     assert wrong.signers is not None
-    await desk.store.keep_signers(home, wrong.request.fingerprint, wrong.signers)
+    await desk.store.people.keep(home, wrong.request.fingerprint, wrong.signers)
     started = await start(temporal, desk.store, right)
     with pytest.raises(IdTaken):
         await start(temporal, desk.store, wrong)
@@ -367,7 +366,7 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     message = Reference.read(request.brief.message or "")
     assert message is not None
     assert await desk.store.texts.read(home, message) == "Dear Buyer"
-    await desk.store.choose_signers(home, request.fingerprint)
+    await desk.store.people.choose(home, request.fingerprint)
     assert (await desk.directory.person(in_full("buyer@example.org"), started.workflow_id)).email == "buyer@example.org"
 
 
@@ -400,7 +399,7 @@ async def test_a_settled_request_is_known_by_its_record_alone(desk: Desk, same: 
     prepared = await desk.prepare()
     fingerprint = prepared.request.fingerprint if same else "0" * 64
     record = {"version": 1, "fingerprint": fingerprint, "run_id": "run-1", "show": {}}
-    await desk.store.write_record(StoragePrefix.of_request(prepared.id), json.dumps(record).encode())
+    await desk.store.records.write(Kind.REQUEST.workflow_id(prepared.id), json.dumps(record).encode())
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
     if same:
         started = await start(nowhere, desk.store, prepared)

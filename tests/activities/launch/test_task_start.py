@@ -14,7 +14,6 @@ from activities.files.reading import FileFaults, FileText
 from activities.launch.launch import IdTaken, start
 from activities.launch.task_file import ANSWER_LINES_AT_MOST, COLLEAGUES_AT_MOST, PreparedTask, prepare_task
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
 from tests.activities.launch.papers import NOW, PEOPLE, Desk, given, in_full
 from tests.markdown import ROOT
 from workflows.model.subject import AnswerField, Participant, Role
@@ -196,7 +195,7 @@ async def test_a_team_of_more_than_a_hundred_is_refused(desk: Desk) -> None:
 async def test_a_task_that_has_ended_is_known_by_its_record_alone(desk: Desk) -> None:
     ended, other = await prepared(desk), await prepared(desk, title="Create another")
     record = {"version": 1, "fingerprint": ended.given.fingerprint, "run_id": "run-1", "show": {}}
-    await desk.store.write_record(StoragePrefix.of("task:acme.account"), json.dumps(record).encode())
+    await desk.store.records.write("task:acme.account", json.dumps(record).encode())
     nowhere = await Client.connect("127.0.0.1:1", lazy=True)
     started = await start(nowhere, desk.store, ended)
     assert (started.created, started.workflow_id, started.run_id) == (False, "task:acme.account", "run-1")

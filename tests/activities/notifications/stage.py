@@ -10,7 +10,7 @@ from pydantic import SecretStr
 import workflows.follow_up.notifier as deliveries
 from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.notifications.config import open_messaging
-from activities.records.store import device_hash
+from activities.records.devices import device_hash
 from deploy.sandbox.push.phones import DeviceState
 from deploy.sandbox.server import RunningSandbox
 from deploy.sandbox.state.faults import ArmedFault

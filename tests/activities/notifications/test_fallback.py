@@ -16,8 +16,8 @@ from activities.notifications.phones import AT_ONCE
 from activities.notifications.service import NotificationService
 from activities.people.devices import Devices
 from activities.people.person import Platform, PushDevice, Reachable, SignersFile
-from activities.records.rows import StoragePrefix
-from activities.records.store import Store, device_hash
+from activities.records.devices import device_hash
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from deploy.sandbox.state.faults import ArmedFault
 from tests.activities.notifications.stage import SEND, again, delivery, entries, mark, notice, only, outcomes, pushes
@@ -168,7 +168,7 @@ async def test_a_customer_in_full_of_a_task_is_told_in_their_language_where_they
         people=(Participant(person="signer-1", role=Role.DO),),
     )
     buyer = Reachable(name="Buyer", email="buyer@acme.test", zone="UTC", locale="nl", devices=devices)
-    await store.keep_signers(StoragePrefix.of(task.workflow_id), "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
+    await store.people.keep(task.workflow_id, "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
     asked = notice("signer-1", action=NoticeAction.DO)
     line = only(await reaching.deliver(Delivery(subject=task.subject, notices=(asked,))))
     assert (line.person, line.channel, line.outcome) == ("signer-1", channel, NotificationOutcome.ACCEPTED)
@@ -242,7 +242,7 @@ async def test_a_fault_of_the_channel_loses_nobody_and_buries_nothing(
     sandbox.state.faults.clear()
     assert only(await reaching.deliver(delivery(one))).outcome is NotificationOutcome.ACCEPTED
     assert told(sandbox) == [("email", "requester@example.test")]
-    assert await store.devices("requester").read([device_hash("requester/letters")]) == [(None, None)]
+    assert await store.devices.of("requester").read([device_hash("requester/letters")]) == [(None, None)]
 
 
 async def test_of_several_the_one_whose_mail_failed_is_left_open_and_tried_again_alone(
@@ -324,7 +324,7 @@ async def test_credentials_that_are_refused_are_told_once_however_many_are_refus
     [mail] = entries(sandbox, "message")
     assert (mail["kind"], mail["to"]) == ("email", "alternate@example.test")
     assert "Please see to the credentials" in mail["text"]
-    assert await store.devices("alternate").read([device_hash("alternate~1")]) == [(None, None)]
+    assert await store.devices.of("alternate").read([device_hash("alternate~1")]) == [(None, None)]
     monkeypatch.setattr(credentials, "FRESH", 1e-6)
     later = worker()
     with pytest.raises(ApplicationError):

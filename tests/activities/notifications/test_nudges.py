@@ -77,7 +77,7 @@ class Sent:
 @pytest.fixture
 async def sent(sandbox: RunningSandbox, signatures: CoreSignatureService, store: Store) -> Sent:
     """A request to the executive, the customer (who never had a phone) and the finance chief, all at once."""
-    request = brief("chief-executive", "customer-signer", "finance-chief", sha256=await store.put_document(PDF))
+    request = brief("chief-executive", "customer-signer", "finance-chief", sha256=await store.files.put(PDF))
     seen: DocumentSeen = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
     while seen.status is not Status.SENT:
         seen = await signatures.read(request, seen.document)

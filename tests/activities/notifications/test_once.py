@@ -125,7 +125,7 @@ async def test_a_letter_that_was_taken_while_the_store_went_away_is_told_and_not
         raise StoreAway("no space left")
 
     with monkeypatch.context() as full:
-        full.setattr(store.letters, "note", away)
+        full.setattr(store.outbound_mail, "note", away)
         assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
     await fails(worker(), settled())
     assert len(entries(sandbox, "message")) == 1
@@ -143,7 +143,7 @@ async def test_nothing_is_sent_that_could_not_be_noted_before_and_it_is_said_why
         raise StoreAway("no space left")
 
     with monkeypatch.context() as full:
-        full.setattr(store.letters, which, away)
+        full.setattr(store.outbound_mail, which, away)
         for _ in range(3):
             failure = await fails(worker(), settled())
             assert (failure.type, failure.message) == (Code.UNREACHABLE, "the store cannot be used: no space left")
@@ -196,7 +196,7 @@ async def test_a_note_that_nobody_can_read_is_one_of_a_letter_that_may_have_been
     async def torn(names: list[str]) -> list[bytes | None]:
         return [b"{" for _ in names]
 
-    monkeypatch.setattr(store.letters, "read", torn)
+    monkeypatch.setattr(store.outbound_mail, "read", torn)
     line = only(await worker().deliver(settled()))
     assert (line.why, entries(sandbox, "message")) == ("unconfirmed", [])
 
@@ -224,7 +224,7 @@ async def test_a_replay_and_a_request_that_is_started_again_have_letters_of_thei
 
 async def nudge(signatures: CoreSignatureService, store: Store) -> Delivery:
     """A reminder to a signer, who is mailed by Core Signature."""
-    request = brief("signer", sha256=await store.put_document(PDF))
+    request = brief("signer", sha256=await store.files.put(PDF))
     seen = await ActivityEnvironment().run(signatures.create, CreateOrder(brief=request))
     while seen.status is not Status.SENT:
         seen = await signatures.read(request, seen.document)
@@ -282,7 +282,7 @@ async def test_without_the_store_core_signature_s_mail_is_not_asked_for(
         raise StoreAway("no space left")
 
     what = await nudge(signatures, store)
-    monkeypatch.setattr(store.letters, "begin", away)
+    monkeypatch.setattr(store.outbound_mail, "begin", away)
     failure = await fails(worker(), what)
     assert (failure.type, failure.message) == (Code.UNREACHABLE, "the store cannot be used: no space left")
     assert resent(sandbox) == []

@@ -9,7 +9,6 @@ import pytest
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.push_services import MessageFate
 from activities.notifications.service import NotificationService
-from activities.records.notification_pages import mark
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from deploy.sandbox.state.faults import ArmedFault
@@ -77,7 +76,7 @@ async def test_who_has_opened_it_is_left_alone(
     sandbox: RunningSandbox, telling: NotificationService, store: Store
 ) -> None:
     whole = fallback()
-    await mark(store, whole.subject.workflow_id, "alternate", datetime.now(UTC))
+    await store.log_pages.mark_opened(whole.subject.workflow_id, "alternate", datetime.now(UTC))
     line = only(await telling.deliver(whole))
     assert (line.outcome, line.why, sent(sandbox)) == (NotificationOutcome.SUPPRESSED, "opened", [])
 

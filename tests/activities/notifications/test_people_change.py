@@ -49,7 +49,7 @@ def person(id: str, zone: str, more: str = "") -> str:
 
 async def request(store: Store, policy: Policy, *signers: str) -> SignatureInput:
     asked = a_request(*(Participant(person=one, order=1) for one in signers), handoff=()).replace(policy=policy)
-    document = asked.brief.document.replace(sha256=await store.put_document(PDF))
+    document = asked.brief.document.replace(sha256=await store.files.put(PDF))
     return asked.replace(brief=asked.brief.replace(document=document))
 
 

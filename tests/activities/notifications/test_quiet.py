@@ -10,7 +10,6 @@ from temporalio.exceptions import ApplicationError
 
 from activities.notifications import budget as budgets
 from activities.notifications.service import NotificationService
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.book import somebody
@@ -275,7 +274,7 @@ async def test_what_was_settled_or_told_meanwhile_is_not_spoken_of(
 ) -> None:
     for n in (1, 2, 3, 4, 5):
         await notices.deliver(part(n))
-    await store.write_record(StoragePrefix.of(Kind.TASK.workflow_id("acme.1.4")), b"{}")
+    await store.records.write(Kind.TASK.workflow_id("acme.1.4"), b"{}")
     assert became(await notices.deliver(part(5, now=NOON + DAY))) == "accepted"
     assert "things" not in pushes(sandbox)[-1]["title"]
     assert became(await notices.deliver(part(6, now=NOON + DAY))) == "accepted"
@@ -324,7 +323,7 @@ async def test_ten_times_the_parts_that_are_looked_at_wait(
 
 
 async def test_the_last_of_a_long_row_is_found_by_looking_at_few(store: Store) -> None:
-    row = store.quiet("acme", "customer")
+    row = store.budgets.row("acme", "customer")
     for number in range(1, 10 * QUIET_AT_MOST + 1):
         assert await row.last() == number - 1
         assert await row.append(number, b"{}")

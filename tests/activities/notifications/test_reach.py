@@ -76,7 +76,7 @@ class House:
 
     async def request(self, policy: Policy) -> SignatureInput:
         asked = a_request(Participant(person=SIGNER, order=1), handoff=()).replace(policy=policy)
-        document = asked.brief.document.replace(sha256=await self.store.put_document(PDF))
+        document = asked.brief.document.replace(sha256=await self.store.files.put(PDF))
         return asked.replace(brief=asked.brief.replace(document=document, urgent=policy.urgent))
 
     def written(self) -> list[tuple[str, str]]:

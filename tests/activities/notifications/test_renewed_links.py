@@ -22,7 +22,7 @@ async def test_a_link_that_was_made_anew_is_the_one_that_is_sent(
     serials = []
     for number, serial in enumerate(("", "b7", "c8")):
         if serial:
-            await store.replace_serial(serial_of(ACME.subject.reference, WHO), serial)
+            await store.one_use.replace_serial(serial_of(ACME.subject.reference, WHO), serial)
         stage = f"link-{number}"
         notice = NotificationOrder(key=f"acme/{stage}/{WHO}", stage=stage, person=WHO, action=NoticeAction.OPEN)
         report = await notices.deliver(Delivery(subject=ACME.subject, notices=(notice,), now=NOON))

@@ -16,8 +16,9 @@ from activities.people.devices import InvalidMark
 from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
+from activities.records.devices import device_hash
 from activities.records.notification_pages import pages_of
-from activities.records.store import Store, device_hash
+from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import (
     EXECUTIVES,
@@ -38,7 +39,7 @@ from workflows.model.subject import Code
 
 async def buried_of(store: Store, token: str) -> InvalidMark | None:
     """Why one of the executive's devices was given up."""
-    [(_, content)] = await store.devices("chief-executive").read([device_hash(token)])
+    [(_, content)] = await store.devices.of("chief-executive").read([device_hash(token)])
     return InvalidMark.model_validate_json(content) if content else None
 
 
@@ -294,7 +295,7 @@ async def test_what_a_request_forgets_is_in_the_store_before_anybody_is_told(
     )
     page = LogPage(number=1, lines=(forgotten,))
     stage = delivery(notice("chief-executive", "reminder-1"), page=page)
-    with away(store, "ledger"), pytest.raises(ApplicationError, match="cannot be used"):
+    with away(store, "log_pages"), pytest.raises(ApplicationError, match="cannot be used"):
         await notices.deliver(stage)
     assert sends(sandbox) == []
     await notices.deliver(stage)

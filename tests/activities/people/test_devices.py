@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from activities.documents.objects import Objects
 from activities.people import devices as module
-from activities.people.devices import KEPT_AT_MOST, REMEMBERED_AT_MOST, SENT_TO_AT_MOST, Devices, TooMany
+from activities.people.devices import KEPT_AT_MOST, REMEMBERED_AT_MOST, SENT_TO_AT_MOST, Devices
 from activities.people.file_directory import FileDirectory
 from activities.people.person import AddressKind, Person, Platform, PushDevice
-from activities.records.store import DeviceFolder, Store, device_hash
+from activities.records.devices import DevicesOfPerson, device_hash
+from activities.records.store import Store
+from tests.storage import count
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -131,8 +132,7 @@ async def test_what_was_never_registered_and_what_gave_way_leave_nothing_behind(
     for number in range(50):
         await devices.withdraw(somebody("ada"), f"unknown-{number}", NOW)
         await devices.register("ada", phone(f"t{number}"), NOW + timedelta(seconds=number))
-    assert len(list((tmp_path / "devices" / "ada").iterdir())) == 5
-    assert len(list((tmp_path / "device-owners").iterdir())) == 5
+    assert (count(store, "devices"), count(store, "device_owners")) == (5, 5)
 
 
 async def test_who_had_a_token_before_has_it_no_more_when_its_new_owner_has_many_others(
@@ -151,7 +151,7 @@ async def test_who_had_a_token_before_has_it_no_more_when_its_new_owner_has_many
         await devices.register("bob", phone(token), NOW + number * DAY)
     assert set(states(await Devices(store).known(somebody("bob")))) == {"t2", "t3", "t4"}
     assert states(await Devices(store).known(ada)) == dict.fromkeys(("of-file", "t"), "moved to somebody else")
-    assert len(list((tmp_path / "device-owners").iterdir())) == 4
+    assert count(store, "device_owners") == 4
     await devices.register("ada", phone("t"), NOW + 9 * DAY)
     assert states(await Devices(store).known(ada)) == {"of-file": "moved to somebody else", "t": None}
 
@@ -162,12 +162,12 @@ async def test_what_another_process_registers_counts_a_minute_later_and_one_list
     clock, listed = Clock(), 0
     ours, theirs, ada = Devices(store, clock), Devices(store), somebody("ada")
 
-    async def counted(folder: DeviceFolder, real: object = DeviceFolder.registered) -> frozenset[str]:
+    async def counted(folder: DevicesOfPerson, real: object = DevicesOfPerson.registered) -> frozenset[str]:
         nonlocal listed
         listed += 1
         return await real(folder)  # type: ignore[operator,no-any-return]
 
-    monkeypatch.setattr(DeviceFolder, "registered", counted)
+    monkeypatch.setattr(DevicesOfPerson, "registered", counted)
     assert await ours.known(ada) == ()
     await theirs.register("ada", phone("t"), NOW)
     listed = 0
@@ -201,23 +201,6 @@ async def test_of_ten_thousand_registrations_for_one_person_the_last_are_kept_an
     assert {one.gone for one in known if one.gone} == {"gave way to those seen later"}
 
 
-async def test_where_nothing_may_be_removed_one_device_too_many_is_refused(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "KEPT_AT_MOST", 3)
-
-    async def forbidden(_: Objects, name: str) -> bool:
-        return False
-
-    monkeypatch.setattr(Objects, "remove", forbidden)
-    devices = Devices(store)
-    for number in range(3):
-        await devices.register("ada", phone(f"t{number}"), NOW)
-    with pytest.raises(TooMany):
-        await devices.register("ada", phone("t3"), NOW)
-    assert not (await devices.register("ada", phone("t2"), NOW)).new
-
-
 async def test_who_stands_in_full_has_the_devices_of_their_own_file_alone(store: Store) -> None:
     devices = Devices(store)
     await devices.register("signer-1", phone("of-another"), NOW)
@@ -225,7 +208,7 @@ async def test_who_stands_in_full_has_the_devices_of_their_own_file_alone(store:
 
 
 async def test_what_cannot_be_read_in_the_store_is_no_device(store: Store) -> None:
-    await store.devices("ada").register("a1b2c3", b"{}")
+    await store.devices.of("ada").register("a1b2c3", b"{}")
     assert await Devices(store).known(somebody("ada")) == ()
 
 
@@ -241,7 +224,7 @@ def test_a_device_that_was_not_seen_for_thirty_days_cannot_be_relied_on() -> Non
 async def test_a_burial_that_cannot_be_read_keeps_nobody_from_being_told(store: Store, torn: bytes) -> None:
     devices, ada = Devices(store), somebody("ada")
     await devices.register("ada", phone("t"), NOW)
-    await store.devices("ada").mark_gone(device_hash("t"), torn)
+    await store.devices.of("ada").mark_gone(device_hash("t"), torn)
     assert states(await Devices(store).known(ada)) == {"t": None}
     assert (await devices.register("ada", phone("t"), NOW + DAY)).gone is None
     await devices.mark_gone("ada", phone("t").model_copy(update={"registered_at": NOW + DAY}), "UNREGISTERED")

@@ -18,6 +18,7 @@ from activities.people.directory import (
 )
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
+from activities.records.people import StoredPeople
 from activities.records.store import Store
 from tests.activities.launch.papers import PEOPLE
 from tests.activities.people.test_people import change, entry
@@ -51,13 +52,21 @@ class GatedStore(Store):
         super().__init__(url)
         self.begun, self.gate = asyncio.Event(), asyncio.Event()
         self.asked: list[str] = []
+        self.people = GatedPeople(self)  # type: ignore[misc]
 
-    async def read_people(self, name: str) -> bytes | None:
-        """See `Store`."""
-        self.asked.append(name)
-        self.begun.set()
-        await self.gate.wait()
-        return await super().read_people(name)
+
+class GatedPeople(StoredPeople):
+    """See `GatedStore`."""
+
+    def __init__(self, store: GatedStore) -> None:
+        super().__init__(store.database)
+        self._store = store
+
+    async def index(self, name: str) -> bytes | None:
+        self._store.asked.append(name)
+        self._store.begun.set()
+        await self._store.gate.wait()
+        return await super().index(name)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +87,7 @@ async def test_a_large_file_is_read_once_and_looked_up_by_whoever_comes_next(man
 
     # Its entries cannot be read anew, so what the next one knows of them was kept.
     kept = name_of(STAFF.encode())
-    await store.keep_people(kept, people_of(3).dumped())
+    await store.people.keep_index("here", kept, people_of(3).dumped())
     next_one = FileDirectory(many, store)
     assert (await next_one.person("person-000002")).manager is None
     with pytest.raises(UnknownPerson):
@@ -87,10 +96,10 @@ async def test_a_large_file_is_read_once_and_looked_up_by_whoever_comes_next(man
 
 async def test_of_the_kept_people_there_is_one_state_only(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
-    await store.keep_people("older", people_of(2).dumped())
-    await store.keep_people("newer", people_of(3).dumped())
-    assert await store.read_people("older") is None
-    assert await store.read_people("newer") == people_of(3).dumped()
+    await store.people.keep_index("here", "older", people_of(2).dumped())
+    await store.people.keep_index("here", "newer", people_of(3).dumped())
+    assert await store.people.index("older") is None
+    assert await store.people.index("newer") == people_of(3).dumped()
 
 
 async def test_what_is_kept_says_what_the_file_said(tmp_path: Path) -> None:
@@ -106,7 +115,7 @@ async def test_damaged_kept_people_are_read_from_the_file_again(tmp_path: Path) 
     file, store = tmp_path / "people.yaml", Store(str(tmp_path / "store"))
     file.write_text(FEW, "utf-8")
     assert file.stat().st_size > READ_AT_ONCE_AT_MOST
-    await store.keep_people(name_of(FEW.encode()), b'{"entries": [')
+    await store.people.keep_index("here", name_of(FEW.encode()), b'{"entries": [')
     assert (await FileDirectory(file, store).person("person-000007")).manager == "chief"
 
 
@@ -117,7 +126,7 @@ async def test_while_a_changed_file_is_read_the_last_good_state_answers(tmp_path
     assert await directory.person("chair")
 
     grown = STAFF
-    await store.keep_people(name_of(grown.encode()), people_of(5).dumped())
+    await store.people.keep_index("here", name_of(grown.encode()), people_of(5).dumped())
     change(file, grown)
     impatient = asyncio.create_task(directory.person("chair"))
     await store.begun.wait()
@@ -138,7 +147,7 @@ async def test_what_changed_while_the_file_was_read_is_known_to_whoever_waits_fo
     monkeypatch.setattr("activities.people.file_directory._PATIENCE", 0.0)
     file, store = tmp_path / "people.yaml", GatedStore(str(tmp_path / "store"))
     file.write_text(STAFF, "utf-8")
-    await store.keep_people(name_of(STAFF.encode()), people_of(5).dumped())
+    await store.people.keep_index("here", name_of(STAFF.encode()), people_of(5).dumped())
     directory = FileDirectory(file, store)
     reading = asyncio.create_task(directory.person("person-000001"))
     await store.begun.wait()

@@ -26,7 +26,6 @@ from activities.people.ids import stands_in_full
 from activities.policies.catalogue import Catalogue
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.service import ADOPTED_AT_MOST, GIVEN_UP_AFTER, WAITING_AT_MOST, UnmanagedDocuments
-from activities.records.rows import StoragePrefix
 from deploy.sandbox.state.faults import ArmedFault, FaultKind
 from tests.activities.core_signature.conftest import arm, calls
 from tests.activities.core_signature.requests import PDF
@@ -145,7 +144,7 @@ async def test_a_document_that_was_sent_by_hand_is_a_request_from_the_next_sweep
             (brief.people[1].person, 2, Role.APPROVE),
         ]
         assert it.adoption
-        await it.store.choose_signers(StoragePrefix.of_request(brief.id), started.fingerprint)
+        await it.store.people.choose(Kind.REQUEST.workflow_id(brief.id), started.fingerprint)
         stranger = await it.adoption.directory.person(brief.people[1].person, brief.workflow_id)
         assert (stranger.name, stranger.locale, stranger.zone) == ("Gast Eins", "de", "Europe/Amsterdam")
         [page] = [
@@ -241,7 +240,7 @@ async def test_what_was_broken_off_and_forgotten_by_temporal_is_not_adopted_agai
 async def test_an_attempt_that_died_before_the_request_was_known_to_live_is_made_up_for(tmp_path: Path) -> None:
     async with adopting(tmp_path) as it:
         document = await sent_by_hand(it)
-        await it.store.claim(StoragePrefix.of_request(id_of(document)))
+        await it.store.starts.claim(Kind.REQUEST.workflow_id(id_of(document)))
         assert (await it.sweeps()).adopted == (id_of(document),)
 
 
@@ -293,7 +292,7 @@ async def test_a_request_that_an_attempt_began_before_it_died_is_known_also_when
         for _ in range(2):
             swept = await it.sweeps()
             assert (swept.refusals, swept.waiting) == (0, 0)
-            assert await it.store.read_cover(StoragePrefix.of_request(id_of(document))) is not None
+            assert await it.store.starts.cover(Kind.REQUEST.workflow_id(id_of(document))) is not None
             await it.store.notes.note_sweep_mark(b"lost")
         assert stands_in_full((await given(it, document)).brief.people[0].person)
 
@@ -345,7 +344,7 @@ async def test_its_events_are_told_also_when_its_own_id_is_that_of_an_old_reques
 
 async def test_what_is_ours_was_ended_or_was_sent_by_others_is_left_alone(tmp_path: Path) -> None:
     async with adopting(tmp_path) as it:
-        await it.store.claim(StoragePrefix.of_request("ours-long-ago"))
+        await it.store.starts.claim(Kind.REQUEST.workflow_id("ours-long-ago"))
         await sent_by_hand(it, external_id="ours-long-ago")
         await sent_by_hand(it, sender="somebody@else.test")
         ended = await sent_by_hand(it)

@@ -582,9 +582,9 @@ async def test_a_sweep_drops_what_the_desk_has_used_up_on_days_that_are_over(tmp
     async with office(tmp_path) as it:
         days = [(it.now - timedelta(days=ago)).date() for ago in range(5)]
         for day in days:
-            assert await it.store.use_once(day, "a-in")
+            assert await it.store.one_use.use(day, "a-in")
         assert (await it.sweeps()).over
-        assert [await it.store.was_used(day, "a-in") for day in days] == [True, True, True, False, False]
+        assert [await it.store.one_use.was_used(day, "a-in") for day in days] == [True, True, True, False, False]
         assert sorted(one.name for one in (tmp_path / "desk" / "used").iterdir()) == sorted(map(str, days[:3]))
 
 
@@ -594,8 +594,8 @@ async def test_of_ten_times_as_much_as_a_sweep_drops_the_rest_is_left_to_the_nex
     monkeypatch.setattr(stored, "USED_DROPPED_AT_MOST", 2)
     store, day = Store(str(tmp_path)), NOW.date()
     for number in range(10):
-        await store.use_once(day + timedelta(days=number % 2), str(number))
-    dropped = [await store.drop_used(NOW + timedelta(days=9)) for _ in range(10)]
+        await store.one_use.use(day + timedelta(days=number % 2), str(number))
+    dropped = [await store.one_use.drop_used(NOW + timedelta(days=9)) for _ in range(10)]
     assert sum(dropped) == 10
     assert max(dropped) == 2
     assert list((tmp_path / "desk" / "used").iterdir()) == []

@@ -1,13 +1,13 @@
 """People's own words stand beside what is written once, and can be erased."""
 
-import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
 from activities.records import notification_pages as ledger_pages
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, apart, together
+from tests.storage import altered
+from workflows.kinds import Kind
 from workflows.model.notifications import LogPage
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
@@ -15,7 +15,7 @@ from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
 from workflows.model.views import RequestShow, SignerLine
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
-MSA = StoragePrefix.of_request("msa-0042")
+MSA = Kind.REQUEST.workflow_id("msa-0042")
 ASKED = AskedQuestion(number=1, person="chair", text="Which annex?", at=AT, answer="Annex B")
 OPEN = AskedQuestion(number=2, person="chair", text="Which page?", at=AT)
 PAUSED = TimelineEntry(at=AT, happened=EventType.PAUSED, who="legal-desk", why="They are on strike", said=True)
@@ -47,11 +47,11 @@ async def test_words_leave_what_is_written_once_and_come_back_to_whoever_reads_i
 async def test_erased_words_are_shown_as_such_and_so_are_damaged_ones(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     written = await apart(store, MSA, SHOWN)
-    (tmp_path / MSA.on("texts") / "question-2.json").write_text("{}")
+    altered(store, "UPDATE texts SET text = 'other' WHERE name = 'question-2'")
     shown = await together(store, MSA, written)
     assert shown.question is not None
     assert (shown.question.text, shown.answered) == (DAMAGED, (ASKED,))
-    shutil.rmtree(tmp_path / MSA.on("texts"))
+    altered(store, "DELETE FROM texts")
     erased = await together(store, MSA, written)
     assert (erased.answered[0].text, erased.answered[0].answer) == (ERASED, ERASED)
     assert [entry.why for entry in erased.timeline] == ["as planned", ERASED, ERASED]
@@ -62,7 +62,7 @@ async def test_pages_of_a_long_life_hold_no_words_either(tmp_path: Path) -> None
     page = LogPage(number=1, timeline=(SENT, PAUSED))
     for _ in range(2):
         await ledger_pages.keep(store, "signature-request:msa-0042", page)
-    [kept] = await store.read_pages(MSA)
+    [kept] = await store.log_pages.read(MSA)
     assert b"strike" not in kept
     assert await ledger_pages.pages_of(store, "signature-request:msa-0042") == [page]
 

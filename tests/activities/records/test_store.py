@@ -1,231 +1,116 @@
-"""The document and record store: hashes verified, records written once, on a folder and on an object store."""
+"""What the database keeps, noun by noun."""
 
 import asyncio
-import errno
 import hashlib
-import os
-import shutil
 import stat
-import time
-from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import fsspec  # type: ignore[import-untyped]
 import pytest
-from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
-from fsspec.implementations.memory import MemoryFileSystem  # type: ignore[import-untyped]
 
-from activities.documents import objects
-from activities.documents.objects import SWEPT_AT_MOST, UNFINISHED
-from activities.errors import (
-    DocumentDamaged,
-    DocumentMissing,
-    RecordConflict,
-    StoreAway,
-    StoreFailure,
-    TextDamaged,
-)
-from activities.records.rows import StoragePrefix
-from activities.records.store import AMENDMENTS_AT_ONCE, REMEMBERED_AT_MOST, Reference, Store, device_hash
+from activities.errors import RecordConflict, StoreFailure, TextDamaged
+from activities.records.devices import device_hash
+from activities.records.settled import AMENDMENTS_AT_ONCE, RECORDS_AT_ONCE
+from activities.records.store import Store
+from activities.records.texts import Reference
+from tests.storage import altered, count
+from workflows.kinds import Kind
 
-MSA = StoragePrefix.of_request("msa-0042")
-R = StoragePrefix.of_request("r")
-
-
-@pytest.fixture(autouse=True)
-def no_objects_of_others() -> Iterator[None]:
-    """Objects in memory are the whole process's."""
-    fsspec.filesystem("memory").store.clear()
-    yield
-    fsspec.filesystem("memory").store.clear()
-
-
-@pytest.fixture(params=["folder", "objects"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path.name}")
-
-
-async def whole(store: Store, sha256: str, length: int = 3) -> bytes:
-    """A document's bytes, read a few at a time."""
-    document = await store.document(sha256)
-    content = b"".join([piece async for piece in document.pieces(length)])
-    assert document.size == len(content)
-    return content
-
-
-async def test_a_document_comes_back_by_its_hash(store: Store) -> None:
-    sha256 = await store.put_document(b"%PDF-1.7")
-    assert sha256 == await store.put_document(b"%PDF-1.7")
-    assert await whole(store, sha256) == b"%PDF-1.7"
-
-
-async def test_missing_bytes_say_that_the_store_must_be_shared(store: Store) -> None:
-    with pytest.raises(DocumentMissing, match="need one shared COUNTERSIGN_STORE"):
-        await whole(store, "0" * 64)
-
-
-async def test_damaged_bytes_are_never_given_out_and_are_mended_by_another_start(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
-    sha256 = await store.put_document(b"%PDF-1.7")
-    (tmp_path / "documents" / sha256).write_bytes(b"%PDF-1.6")
-    with pytest.raises(DocumentDamaged, match="does not match its hash"):
-        await whole(store, sha256)
-    await Store(str(tmp_path)).put_document(b"%PDF-1.7")
-    assert await whole(store, sha256) == b"%PDF-1.7"
-
-
-async def test_a_record_is_written_once(store: Store) -> None:
-    assert await store.read_record(MSA) is None
-    await store.write_record(MSA, b'{"version":1}')
-    await store.write_record(MSA, b'{"version":1}')
-    with pytest.raises(RecordConflict, match="msa-0042"):
-        await store.write_record(MSA, b'{"version":2}')
-    assert await store.read_record(MSA) == b'{"version":1}'
-
-
-async def test_of_many_writers_at_once_one_wins_whole(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
-    contents = [str(number).encode() * 10_000 for number in range(8)]
-    results = await asyncio.gather(*(store.write_record(R, each) for each in contents), return_exceptions=True)
-    assert results.count(True) == 1
-    assert await store.read_record(R) in contents
-    assert [path.name for path in (tmp_path / R.file("records")).parent.iterdir()] == ["r.json"]
+MSA = Kind.REQUEST.workflow_id("msa-0042")
+R = Kind.REQUEST.workflow_id("r")
+TASK = Kind.TASK.workflow_id("r")
+NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 
 
 @pytest.fixture
-def on_disk(monkeypatch: pytest.MonkeyPatch) -> dict[int, set[str]]:
-    """The names that each folder, by its inode, would have after a loss of power: those of its last sync."""
-    names: dict[int, set[str]] = {}
-    sync = os.fsync
-
-    def remembered(opened: int) -> None:
-        sync(opened)
-        if stat.S_ISDIR(os.fstat(opened).st_mode):
-            names[os.fstat(opened).st_ino] = set(os.listdir(opened))
-
-    monkeypatch.setattr(os, "fsync", remembered)
-    return names
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
 
 
-async def test_what_is_acknowledged_is_found_after_a_loss_of_power(
-    tmp_path: Path, on_disk: dict[int, set[str]]
-) -> None:
-    store = Store(str(tmp_path / "made" / "store"))
-    sha256 = await store.put_document(b"%PDF-1.7")
-    await store.write_record(MSA, b"{}")
-    await store.write_amendment(MSA, 1, b"{}")
-    written = (f"documents/{sha256}", MSA.file("records"), f"{MSA.on('amendments')}/1.json")
-    for path in (tmp_path / "made" / "store" / name for name in written):
-        for each in (path, *path.parents[: len(path.relative_to(tmp_path).parts) - 1]):
-            assert each.name in on_disk[each.parent.stat().st_ino], each
+async def test_a_record_is_written_once(store: Store) -> None:
+    assert await store.records.read(MSA) is None
+    assert await store.records.write(MSA, b'{"version":1}')
+    assert not await store.records.write(MSA, b'{"version":1}')
+    with pytest.raises(RecordConflict, match="msa-0042"):
+        await store.records.write(MSA, b'{"version":2}')
+    assert await store.records.read(MSA) == b'{"version":1}'
 
 
-async def test_equal_content_is_acknowledged_once_the_first_writer_s_name_is_on_the_disk(
-    tmp_path: Path, on_disk: dict[int, set[str]]
-) -> None:
-    store = Store(str(tmp_path))
-    await store.write_record(R, b"{}")
-    on_disk.clear()
-    await store.write_record(R, b"{}")
-    assert on_disk[(tmp_path / R.file("records")).parent.stat().st_ino] == {"r.json"}
+async def test_of_many_writers_at_once_one_wins_whole(store: Store) -> None:
+    contents = [b'{"version":%d}' % number for number in range(8)]
+    results = await asyncio.gather(*(store.records.write(R, each) for each in contents), return_exceptions=True)
+    assert results.count(True) == 1
+    assert sum(isinstance(one, RecordConflict) for one in results) == 7
+    assert await store.records.read(R) in contents
 
 
-async def test_what_does_not_fit_on_the_disk_keeps_no_room_of_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of each try of a large document something would stay, and in the end no record fits beside it."""
-    store = Store(str(tmp_path))
-    for call in ("fsync", "replace", "link"):
-        with monkeypatch.context() as full, pytest.raises(StoreAway, match="No space left on device"):
-            full.setattr(Path if call == "replace" else os, call, _is_full)
-            await store.write_amendment(R, 1, b"{}") if call == "replace" else await store.write_record(R, b"{}")
-    assert _left_in(tmp_path) == []
-
-
-async def test_what_killed_writers_left_is_removed_after_a_day_and_no_living_one_loses_its_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    unfinished = tmp_path / UNFINISHED
-    at = [1_000.0]
-    monkeypatch.setattr(objects, "_uptime", lambda: at[0])
-    store = Store(str(tmp_path))
-
-    def leave(name: str, hours: float) -> None:
-        (unfinished / name).write_bytes(b"half")
-        os.utime(unfinished / name, (time.time() - 3600 * hours,) * 2)
-
-    await store.write_record(R, b"{}")
-    leave("living.part", 23)
-    for number in range(10 * SWEPT_AT_MOST):
-        leave(f"{number}.part", 25)
-    await store.write_amendment(R, 1, b"{}")
-    assert len(list(unfinished.iterdir())) == 10 * SWEPT_AT_MOST + 1, "looked for with each write"
-    at[0] += 25 * 3600
-    await store.write_amendment(R, 2, b"{}")
-    assert len(list(unfinished.iterdir())) in (9 * SWEPT_AT_MOST + 1, 9 * SWEPT_AT_MOST + 2)
-    for _ in range(10):
-        await Store(str(tmp_path)).write_amendment(R, 3, b"{}")
-    assert [one.name for one in unfinished.iterdir()] == ["living.part"]
-
-
-def _is_full(*_: object) -> None:
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+async def test_records_are_read_in_the_order_in_which_they_are_asked_for(store: Store) -> None:
+    many = [Kind.REQUEST.workflow_id(f"r{number}") for number in range(2 * RECORDS_AT_ONCE + 1)]
+    for one in many[::50]:
+        await store.records.write(one, b'{"id":"%s"}' % one.encode())
+    found = await store.records.read_many(many)
+    assert [one is not None for one in found] == [place % 50 == 0 for place in range(len(many))]
+    assert found[50] == b'{"id":"%s"}' % many[50].encode()
 
 
 async def test_amendments_come_in_their_order_also_when_one_is_missing(store: Store) -> None:
     assert await _amendments(store, R) == []
     for number in (10, 9, 2):
-        await store.write_amendment(R, number, b"%d" % number)
-    await store.write_amendment(StoragePrefix("signature-request", R.owner, "r.1"), 1, b"another request's")
+        await store.records.amend(R, number, b"%d" % number)
+    await store.records.amend(Kind.REQUEST.workflow_id("r.1"), 1, b"another request's")
     assert await _amendments(store, R) == [(b"2", b"9", b"10")]
 
 
-async def test_of_ten_times_as_many_amendments_no_more_are_in_memory_at_once(tmp_path: Path) -> None:
-    store = Store(f"memory://{tmp_path.name}")
+async def test_of_ten_times_as_many_amendments_no_more_are_in_memory_at_once(store: Store) -> None:
     for number in range(1, 10 * AMENDMENTS_AT_ONCE + 1):
-        await store.write_amendment(R, number, b"%d" % number)
+        await store.records.amend(R, number, b"%d" % number)
     found = await _amendments(store, R)
     assert [len(some) for some in found] == 10 * [AMENDMENTS_AT_ONCE]
     assert [int(one) for some in found for one in some] == list(range(1, 10 * AMENDMENTS_AT_ONCE + 1))
 
 
-async def _amendments(store: Store, home: StoragePrefix) -> list[tuple[bytes, ...]]:
-    return [some async for some in store.read_amendments(home)]
+async def _amendments(store: Store, workflow_id: str) -> list[tuple[bytes, ...]]:
+    return [some async for some in store.records.amendments(workflow_id)]
 
 
 async def test_two_kinds_of_one_id_never_meet(store: Store) -> None:
-    task = StoragePrefix("task", R.owner, R.id)
-    await store.write_record(R, b"{}")
-    await store.write_record(task, b"[]")
-    await store.write_amendment(task, 1, b"[]")
-    assert (await store.read_record(R), await _amendments(store, R)) == (b"{}", [])
-
-
-def test_what_belongs_to_nobody_is_spread_by_its_id() -> None:
-    assert MSA.file("records") == "records/signature-request/80/msa-0042.json"
-    assert StoragePrefix.of_request(".msa").owner == hashlib.sha256(b".msa").hexdigest()[:2]
-
-
-def test_what_belongs_to_an_onboarding_or_a_campaign_is_in_its_folder() -> None:
-    home = StoragePrefix.of_request("acme-onboarding.1.2")
-    assert home.on("amendments") == "amendments/signature-request/acme-onboarding/acme-onboarding.1.2"
+    await store.records.write(R, b"{}")
+    await store.records.write(TASK, b"[]")
+    await store.records.amend(TASK, 1, b"[]")
+    assert (await store.records.read(R), await _amendments(store, R)) == (b"{}", [])
 
 
 async def test_of_the_signers_of_several_starts_those_of_the_one_that_lives_are_the_request_s(store: Store) -> None:
-    await store.keep_signers(R, "a" * 64, b"{1}")
-    assert await store.read_signers(R) == b"{1}"
-    await store.keep_signers(R, "b" * 64, b"{2}")
-    assert await store.read_signers(R) is None
-    await store.choose_signers(R, "c" * 64)
-    assert await store.read_signers(R) is None
-    await store.choose_signers(R, "b" * 64)
-    assert await store.read_signers(R) == b"{2}"
-    await store.choose_signers(R, "a" * 64)  # Temporal has forgotten the one before, and this one lives.
-    assert await store.read_signers(R) == b"{1}"
-    await store.keep_signers(R, "b" * 64, b"{3}")
-    await store.choose_signers(R, "b" * 64)
-    assert await store.read_signers(R) == b"{2}"
+    people = store.people
+    await people.keep(R, "a" * 64, b"{1}")
+    assert await people.read(R) == b"{1}"
+    await people.keep(R, "b" * 64, b"{2}")
+    assert await people.read(R) is None
+    await people.choose(R, "c" * 64)
+    assert await people.read(R) is None
+    await people.choose(R, "b" * 64)
+    assert await people.read(R) == b"{2}"
+    await people.choose(R, "a" * 64)  # Temporal has forgotten the one before, and this one lives.
+    assert await people.read(R) == b"{1}"
+    await people.keep(R, "b" * 64, b"{3}")
+    await people.choose(R, "b" * 64)
+    assert await people.read(R) == b"{2}"
+
+
+async def test_of_what_was_sent_to_the_provider_equal_content_is_kept_once(store: Store) -> None:
+    for content in (b"a", b"b", b"a"):
+        await store.people.add_asked(R, content)
+    assert sorted(await store.people.asked(R)) == [b"a", b"b"]
+
+
+async def test_machines_with_different_people_files_keep_an_index_each(store: Store) -> None:
+    people = store.people
+    for place, name in (("one", "a"), ("two", "b"), ("one", "c")):
+        await people.keep_index(place, name, name.encode())
+    assert [await people.index(name) for name in "abc"] == [None, b"b", b"c"]
+    altered(store, "UPDATE people_index SET at = '2026-01-01T00:00:00.000000+00:00' WHERE place = 'two'")
+    await people.keep_index("one", "d", b"d")
+    assert [await people.index(name) for name in "bcd"] == [None, None, b"d"]
 
 
 async def test_a_text_comes_back_by_its_reference_and_its_hash_cannot_be_guessed(store: Store) -> None:
@@ -245,192 +130,70 @@ async def test_of_two_texts_under_one_name_each_is_found(store: Store) -> None:
     assert [await store.texts.read(R, one) for one in kept] == list(texts)
 
 
-async def test_an_erased_text_is_gone_and_a_changed_one_is_an_error(tmp_path: Path) -> None:
-    store = Store(str(tmp_path))
+async def test_an_erased_text_is_gone_and_a_changed_one_is_an_error(store: Store) -> None:
     no = await store.texts.keep(R, "answer-1", "no")
-    file = tmp_path / R.on("texts") / "answer-1.json"
-    file.write_text(file.read_text().replace('"no"', '"yes"'))
+    altered(store, "UPDATE texts SET text = 'yes'")
     with pytest.raises(TextDamaged, match="answer-1 in the store does not match"):
         await store.texts.read(R, no)
-    shutil.rmtree(tmp_path / R.on("texts"))
+    altered(store, "DELETE FROM texts")
     assert await store.texts.read(R, no) is None
 
 
-async def test_a_document_of_ten_thousand_starts_is_written_and_looked_through_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    synced: list[int] = []
-    opened: list[object] = []
-    fsync, open_ = os.fsync, LocalFileSystem.open
-
-    def count_syncs(file: int) -> None:
-        synced.append(file)
-        fsync(file)
-
-    def count_reads(*args: Any, **kwargs: Any) -> Any:
-        opened.append(args)
-        return open_(*args, **kwargs)
-
-    monkeypatch.setattr(os, "fsync", count_syncs)
-    monkeypatch.setattr(LocalFileSystem, "open", count_reads)
-    await Store(str(tmp_path)).put_document(b"%PDF-1.7")
-    assert (len(synced) > 0, len(opened)) == (True, 0)
-    synced.clear()
-    campaign = Store(str(tmp_path))
-    for _ in range(100):
-        await campaign.put_document(b"%PDF-1.7")
-    assert (len(synced), len(opened)) == (1, 1)
-
-
-async def test_of_ever_so_many_documents_the_last_are_remembered(store: Store) -> None:
-    for number in range(10 * REMEMBERED_AT_MOST):
-        await store.put_document(b"%d" % number)
-    assert len(store._whole) == REMEMBERED_AT_MOST
-
-
-async def test_a_store_that_cannot_be_used_says_why(tmp_path: Path) -> None:
-    (tmp_path / "store").write_text("a file, not a folder")
-    with pytest.raises(StoreAway, match="cannot be used"):
-        await Store(str(tmp_path / "store")).put_document(b"%PDF-")
-
-
-@pytest.mark.parametrize(
-    ("url", "says"),
-    [
-        ("s3://bucket/countersign", r"COUNTERSIGN_STORE: s3:// needs pip install 'countersign\[s3\]'"),
-        (
-            "sftp://somebody:canary@127.0.0.1/store",
-            'COUNTERSIGN_STORE: sftp:// needs SFTPFileSystem requires "paramiko"',
-        ),
-        ("nosuch://canary", "COUNTERSIGN_STORE: must be a path or an fsspec URL"),
-    ],
-)
-def test_a_url_that_leads_to_no_store_says_what_to_do(url: str, says: str) -> None:
-    if url.startswith(("s3", "sftp")) and fsspec_has(url.partition(":")[0]):
-        pytest.skip("the package is installed")
-    with pytest.raises(StoreFailure, match=says) as failure:
-        Store(url)
-    assert "canary" not in str(failure.value)
-
-
-def fsspec_has(protocol: str) -> bool:
-    """Whether the package for this kind of store is installed."""
-    try:
-        return bool(fsspec.get_filesystem_class(protocol))
-    except ImportError:
-        return False
-
-
-async def test_whatever_a_remote_store_raises_is_a_failure_of_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    class NoCredentials(Exception):
-        """As libraries of object stores have them."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise NoCredentials("canary")
-
-    store = Store("memory://remote")
-    monkeypatch.setattr(fsspec.implementations.memory.MemoryFileSystem, "pipe_file", refuse)
-    with pytest.raises(StoreAway, match=r"^the store cannot be used: NoCredentials$"):
-        await store.write_record(R, b"{}")
-
-
-async def test_a_store_can_be_tried_without_leaving_much_behind(store: Store, tmp_path: Path) -> None:
-    await store.check()
-    await store.check()
-    assert await store.read_record(StoragePrefix.of_request("probe")) is None
-    assert _left_in(tmp_path) == ["probe.json"]
+async def test_a_claim_a_cover_and_a_picture_stand_side_by_side(store: Store) -> None:
+    starts = store.starts
+    assert (await starts.cover(R), await starts.claimed_for(R), await starts.first_page(R)) == (None, None, None)
+    await asyncio.gather(starts.claim(R, "f"), starts.keep_cover(R, b"{}"), starts.keep_first_page(R, "sha"))
+    await starts.claim(R, "another")
+    assert (await starts.cover(R), await starts.claimed_for(R), await starts.first_page(R)) == (b"{}", "f", "sha")
+    await starts.claim(MSA)
+    assert await starts.claimed_for(MSA) == ""
 
 
 @pytest.mark.parametrize("id", [".hidden", "._x", ".a.b", "a.json", "msa-0042"])
 async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id: str) -> None:
-    home = StoragePrefix.of_request(id)
-    await store.hand_offs.note_dead(home, b"{}")
+    of_it = Kind.REQUEST.workflow_id(id)
+    await store.hand_offs.note_dead(of_it, b"{}")
     await store.hand_offs.keep_target(id, b"{}")
-    await store.devices(id).register("0123456789ab", b"{}")
-    assert await store.hand_offs.dead(home.kind) == (id,)
+    await store.devices.of(id).register("0123456789ab", b"{}")
+    assert await store.hand_offs.dead(Kind.REQUEST.spec.prefix) == (id,)
+    assert await store.hand_offs.dead(Kind.TASK.spec.prefix) == ()
     assert await store.hand_offs.targets() == (id,)
-    assert await store.people_with_devices() == {id}
-    assert (await store.hand_offs.read_dead(home), await store.hand_offs.read_target(id)) == (b"{}", b"{}")
-    assert await store.devices(id).registered() == {"0123456789ab"}
-    await store.hand_offs.forget_dead(home)
-    assert await store.hand_offs.dead(home.kind) == ()
-
-
-async def test_of_the_dead_one_may_be_forgotten_and_a_store_that_forbids_it_is_none_the_worse(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store, home = Store(str(tmp_path)), StoragePrefix.of_request("msa-0042")
-    await store.hand_offs.note_dead(home, b"{}")
-
-    def forbids(*_: object) -> None:
-        raise PermissionError
-
-    with monkeypatch.context() as patched:
-        patched.setattr(LocalFileSystem, "rm_file", forbids)
-        await store.hand_offs.forget_dead(home)
-    assert await store.hand_offs.dead(home.kind) == ("msa-0042",)
+    assert await store.devices.people() == {id}
+    assert (await store.hand_offs.read_dead(of_it), await store.hand_offs.read_target(id)) == (b"{}", b"{}")
+    assert await store.devices.of(id).registered() == {"0123456789ab"}
     for _ in range(2):
-        await store.hand_offs.forget_dead(home)
-    assert await store.hand_offs.dead(home.kind) == ()
+        await store.hand_offs.forget_dead(of_it)
+    assert await store.hand_offs.dead(Kind.REQUEST.spec.prefix) == ()
 
 
-async def test_a_folder_that_cannot_write_once_fails_the_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on vfat and SMB, which know no links."""
-
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EPERM, "Operation not permitted")
-
-    monkeypatch.setattr(os, "link", refuse)
-    with pytest.raises(StoreFailure, match=r"^the store cannot be used: Operation not permitted$"):
-        await Store(str(tmp_path)).check()
-
-
-async def test_an_object_store_that_overwrites_fails_the_check(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = MemoryFileSystem.pipe_file
-
-    def overwriting(self: MemoryFileSystem, path: str, value: bytes, mode: str = "overwrite") -> None:
-        plain(self, path, value)
-
-    monkeypatch.setattr(MemoryFileSystem, "pipe_file", overwriting)
-    with pytest.raises(StoreFailure, match="does not keep what was written first"):
-        await Store("memory://overwriting").check()
-
-
-async def test_a_store_where_nothing_may_be_removed_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    monkeypatch.setattr(MemoryFileSystem, "rm_file", refuse)
-    await Store("memory://written-only").check()
-
-
-async def test_contracts_and_addresses_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:
+async def test_names_and_addresses_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "above" / "store"))
-    await store.put_document(b"%PDF-1.7")
-    await store.keep_signers(R, "a" * 64, b"{1}")
-    await store.write_amendment(R, 1, b"{}")
+    await store.people.keep(R, "a" * 64, b"{1}")
     for path in (tmp_path / "above", *(tmp_path / "above").rglob("*")):
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
-async def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
-    (tmp_path / "store").mkdir(mode=0o750)
-    await Store(str(tmp_path / "store")).put_document(b"%PDF-1.7")
-    assert stat.S_IMODE((tmp_path / "store").stat().st_mode) == 0o750
-
-
-async def test_a_burial_is_kept_beside_its_owner_and_replaced_by_a_later_one(tmp_path: Path) -> None:
+async def test_why_a_device_is_invalid_is_kept_with_its_owner_and_replaced_by_a_later_reason(store: Store) -> None:
     for content in (b"first", b"later"):
-        await Store(str(tmp_path)).devices("chair").mark_gone("a1b2c3", content)
-    assert await Store(str(tmp_path)).devices("chair").read(["a1b2c3"]) == [(None, b"later")]
-    assert await Store(str(tmp_path)).devices("deputy").read(["a1b2c3"]) == [(None, None)]
-    assert (tmp_path / "devices" / "chair" / "a1b2c3.dead.json").is_file()
+        await store.devices.of("chair").mark_gone("a1b2c3", content)
+    assert await store.devices.of("chair").read(["a1b2c3"]) == [(None, b"later")]
+    assert await store.devices.of("deputy").read(["a1b2c3"]) == [(None, None)]
+    assert (await store.devices.people(), count(store, "devices")) == (frozenset(), 1)
 
 
 def test_a_device_is_known_by_twelve_hex_digits() -> None:
     assert device_hash("chief-executive~1") == "ee801b8d0659"
 
 
-def _left_in(folder: Path) -> list[str]:
-    """The names of all objects and files."""
-    return [Path(name).name for name in (*fsspec.filesystem("memory").store, *folder.rglob("*.*"))]
+async def test_used_links_are_dropped_after_two_days(store: Store) -> None:
+    today = NOW.date()
+    assert await store.one_use.use(today, "link")
+    assert not await store.one_use.use(today, "link")
+    assert await store.one_use.use(today.replace(day=1), "link")
+    assert await store.one_use.drop_used(NOW) == 1
+    assert await store.one_use.was_used(today, "link")
+
+
+def test_files_elsewhere_need_a_database_that_is_named() -> None:
+    with pytest.raises(StoreFailure, match="COUNTERSIGN_DATABASE"):
+        Store("memory://shared")

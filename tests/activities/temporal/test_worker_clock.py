@@ -78,11 +78,11 @@ async def test_doctor_names_the_worker_until_it_is_well_for_ten_minutes(
     tmp_path: Path, seconds: int, says: str
 ) -> None:
     store, now = Store(str(tmp_path)), datetime.now(UTC)
-    assert (await own.worker_clock(str(tmp_path))).state is PartHealth.OK
+    assert (await own.worker_clock(store)).state is PartHealth.OK
     for ago, state in ((timedelta(minutes=1), PartHealth.WRONG), (timedelta(minutes=11), PartHealth.OK)):
         seen = WorkerClockSeen(worker="7@host", ahead=seconds, at=now - ago)
         await store.notes.note_worker_clock(seen.model_dump_json().encode())
-        part = await own.worker_clock(str(tmp_path))
+        part = await own.worker_clock(store)
         assert part.state is state
         assert (f"worker 7@host is {says}" in part.says) is (state is PartHealth.WRONG)
 

@@ -11,7 +11,8 @@ from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.notifications.config import FcmConfig
 from activities.notifications.links import LinkUse
 from activities.notifications.push_services import AppWorksPush, FcmPush
-from activities.records.store import Store, device_hash
+from activities.records.devices import device_hash
+from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.clients import UnusableFile
 from starter.config.settings import Need, Settings, load
@@ -149,5 +150,5 @@ async def test_the_store_of_the_directory_is_the_store_of_the_process(environmen
     person = await directory.person("legal-desk")
     await directory.mark_gone(person, person.devices[0], "UNREGISTERED")
     assert await directory.devices(person) == ()
-    [(_, dead)] = await store.devices("legal-desk").read([device_hash("legal-desk~1")])
+    [(_, dead)] = await store.devices.of("legal-desk").read([device_hash("legal-desk~1")])
     assert dead

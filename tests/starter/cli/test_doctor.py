@@ -22,7 +22,7 @@ from deploy.sandbox.state.settings import SandboxSettings
 from starter.boot.subscriptions import EVENTS
 from starter.cli.doctor.examination import examine
 from starter.cli.doctor.health import PartHealth, SetUpPart, fine, looked
-from starter.cli.doctor.own import desk, people, store
+from starter.cli.doctor.own import database, desk, files, people
 from starter.cli.doctor.temporal import worker
 from starter.config.settings import load
 from starter.config.values import PayloadKey
@@ -69,10 +69,13 @@ async def test_a_stack_that_another_server_of_the_shell_hides_is_the_one_part_th
 
 
 async def test_a_store_that_works_says_who_can_see_it(tmp_path: Path) -> None:
-    part = await store((tmp_path / "kept").as_uri())
-    assert part.state is PartHealth.OK
-    assert part.says.startswith(f"file://{tmp_path}/kept is written, read and listed; processes on other machines")
-    assert (await store("memory://shared")).says == "memory:///shared is written, read and listed"
+    own = Store((tmp_path / "kept").as_uri())
+    part, beside = await files(own), await database(own)
+    assert (part.state, beside.state) == (PartHealth.OK, PartHealth.OK)
+    assert part.says.startswith(f"file://{tmp_path}/kept is written and read; processes on other machines")
+    assert beside.says.startswith(f"sqlite:///{tmp_path}/kept/countersign.sqlite3 is reached, and has the schema")
+    shared = Store("memory://shared", own.database.address)
+    assert (await files(shared)).says == "memory:///shared is written and read"
 
 
 @pytest.mark.parametrize(
@@ -88,12 +91,12 @@ async def test_a_store_that_does_not_work_hides_no_other_part(url: str, says: st
     assert "no Temporal server" in (await part_of({"COUNTERSIGN_STORE": url}, "temporal")).says
 
 
-def test_a_store_that_hangs_is_told_and_nobody_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_hangs_is_told_and_nobody_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor does what runs `doctor`: asyncio would, at its end, for the thread."""
     back = threading.Event()
     monkeypatch.setattr(MemoryFileSystem, "pipe_file", lambda *_, **__: back.wait())
     try:
-        part = asyncio.run(store("memory://away", seconds=0))
+        part = asyncio.run(files(Store("memory://away", f"sqlite:///{tmp_path}/it"), seconds=0))
     finally:
         back.set()
     assert (part.state, part.says) == (
@@ -262,7 +265,7 @@ async def test_devices_that_apps_have_registered_count_as_those_of_the_people_fi
     file = tmp_path / "people.yaml"
     written = [f"{{id: p{n}, name: P, email: p{n}@example.com, zone: Europe/Amsterdam}}" for n in range(20)]
     file.write_text(f"people: [{', '.join(written)}]\n")
-    kept = Store(settings.store_url)
+    kept = Store(settings.store_url, settings.database_url)
     assert (await people(file, store=kept)).says == f"{file}: 20 people, 20 without a device (they get mail only)"
     for id in ("p1", "p2", "somebody-who-left"):
         device = PushDevice(token=f"token-of-{id}", platform=Platform.ANDROID)

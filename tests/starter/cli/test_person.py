@@ -7,7 +7,7 @@ import pytest
 
 from activities.people.directory import UnknownPerson
 from activities.people.file_directory import FileDirectory
-from activities.records.store import device_hash
+from activities.records.devices import device_hash
 from starter.cli.people import person_show
 from starter.queries import lists as pages
 from starter.queries.filters import Wanted

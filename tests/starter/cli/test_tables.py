@@ -11,7 +11,6 @@ import pytest
 from rich.console import RenderableType
 
 from activities.people.person import Reachable, SignersFile
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.cli import tables
 from starter.cli import tables as showing
@@ -130,7 +129,7 @@ def test_a_task_says_what_is_to_be_done_and_who_was_asked() -> None:
 async def test_whoever_stands_in_full_in_a_file_is_named_beside_their_id(tmp_path: Path) -> None:
     store, what = Store(tmp_path.as_uri()), WorkflowName(Kind.REQUEST, WHOLE.id)
     buyer = Reachable(name="Dolores Haze", email="buyer@example.org", zone="Europe/Paris")
-    await store.keep_signers(StoragePrefix.of(what.workflow_id), "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
+    await store.people.keep(what.workflow_id, "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
     shown = WHOLE.replace(
         signers=(WHOLE.signers[0].replace(person="signer-1"), WHOLE.signers[0]),
         waiting_for=(WaitingFor(person="signer-1", since=AT),),

@@ -4,9 +4,9 @@ import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.queries.targets import DeadTarget, ReplayedDead, ReplayResult, replay_each, the_dead
+from workflows.kinds import Kind
 from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.records import DeadHandOffs
 from workflows.model.subject import Status
@@ -26,7 +26,7 @@ async def many_dead(store: Store, count: int, at_once: int = 50) -> None:
         numbers = range(first, min(count, first + at_once))
         entries = ((n, dead_entry(f"r-{n:05}", "finance", at=LONG_AGO + timedelta(hours=n))) for n in numbers)
         await asyncio.gather(
-            *(store.hand_offs.note_dead(StoragePrefix.of_request(f"r-{n:05}"), entry) for n, entry in entries)
+            *(store.hand_offs.note_dead(Kind.REQUEST.workflow_id(f"r-{n:05}"), entry) for n, entry in entries)
         )
 
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.queries.targets import IN_VAIN_AT_MOST, REPLAYS_AT_ONCE
 from tests.starter.queries.dying import LONG_AGO, Replays, dead_entry, many_dead
 from tests.starter.terminal import type_
+from workflows.kinds import Kind
 
 
 async def test_two_hundred_are_replayed_some_at_a_time_and_each_once(tmp_path: Path) -> None:
@@ -28,12 +28,12 @@ async def test_only_what_died_since_and_of_the_target_that_is_wanted(tmp_path: P
     store = Store(str(tmp_path))
     await many_dead(store, 5)
     await store.hand_offs.note_dead(
-        StoragePrefix.of_request("both"), dead_entry("both", "archive", "finance", at=LONG_AGO)
+        Kind.REQUEST.workflow_id("both"), dead_entry("both", "archive", "finance", at=LONG_AGO)
     )
     assert (await Replays().all(store, since=LONG_AGO + timedelta(hours=3))).told == 2
     assert (await Replays().all(store, target="archive")).told == 1
     await store.hand_offs.note_dead(
-        StoragePrefix.of_request("escalated"), dead_entry("escalated", "archive/escalated-2")
+        Kind.REQUEST.workflow_id("escalated"), dead_entry("escalated", "archive/escalated-2")
     )
     assert (await Replays().all(store, target="archive")).told == 2
     assert (await Replays().all(store, target="archive/escalated-2")).told == 1

@@ -6,7 +6,6 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from activities.records.notification_pages import mark, opened_at
 from activities.records.store import Store
 from starter.cli.stats import push_picture
 from starter.queries import stats as push_stats
@@ -85,8 +84,8 @@ def test_the_picture_has_a_bar_for_each_kind_that_was_opened() -> None:
 async def test_the_first_time_that_it_was_opened_counts(tmp_path: Path) -> None:
     store, of = Store(str(tmp_path)), Kind.REQUEST.workflow_id("r")
     for at in (NOW, NOW + HOUR):
-        await mark(store, of, "a", at)
-    assert await opened_at(store, of, ["a", "b"]) == {"a": NOW}
+        await store.log_pages.mark_opened(of, "a", at)
+    assert await store.log_pages.opened(of, ["a", "b"]) == {"a": NOW}
 
 
 @pytest.mark.real_server
@@ -94,7 +93,7 @@ async def test_what_still_waits_is_asked_itself(context: Context) -> None:
     async with workers(context.client, World()):
         await begin(context)
         await shown_when(context, lambda it: it.notifications)
-        await mark(context.store, Kind.REQUEST.workflow_id(MSA), "customer-signer", datetime.now(UTC))
+        await context.store.log_pages.mark_opened(Kind.REQUEST.workflow_id(MSA), "customer-signer", datetime.now(UTC))
 
         async def listed() -> push_stats.PushStats | None:
             found = await gather_push_stats(context.client, context.store, lambda _: None)

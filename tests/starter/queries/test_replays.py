@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from activities.hand_off.target_health import KnownTarget, TargetCondition, TargetState, address_of
-from activities.records.rows import StoragePrefix
 from starter.errors import Refusal
 from starter.queries import commands as wishes
 from starter.queries import targets as replays
@@ -17,6 +16,7 @@ from starter.temporal.connection import Context
 from tests.starter.queries.dying import dead_entry
 from tests.starter.queries.living import MSA, SOON, begin, shown_to_signer, shown_with
 from tests.starter.terminal import type_
+from tests.storage import altered
 from tests.workflows.fakes import World
 from tests.workflows.follow_up.test_replays import AT
 from tests.workflows.hand_off.test_hand_off import line, recorded
@@ -51,7 +51,7 @@ async def signed(context: Context, world: World, *, ends: bool = True) -> None:
     await handle.result()
     shown = await shown_with(context, Status.SIGNED)
     record = SettledRecord(fingerprint="f", run_id="r", show=shown)
-    await context.store.write_record(StoragePrefix.of_request(MSA), record.model_dump_json(by_alias=True).encode())
+    await context.store.records.write(Kind.REQUEST.workflow_id(MSA), record.model_dump_json(by_alias=True).encode())
     world.handoff.record = recorded(line("finance", HandoffState.DEAD), line("hr", HandoffState.DONE, 1))
 
 
@@ -185,21 +185,19 @@ async def nobody_is_hurried(context: Context, folder: Path) -> None:
     assert ended.stdout == "Nothing waits to be tried\n", "the run that tells others was not told"
 
 
-async def given_up(context: Context, id: str, target: str) -> StoragePrefix:
+async def given_up(context: Context, id: str, target: str) -> str:
     """Something that ended long ago, of which one target never heard."""
-    home = StoragePrefix.of_request(id)
+    home = Kind.REQUEST.workflow_id(id)
     shown = RequestShow(id=id, kind="nda", status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint="f", run_id="r", show=shown)
-    await context.store.write_record(home, record.model_dump_json(by_alias=True).encode())
+    await context.store.records.write(home, record.model_dump_json(by_alias=True).encode())
     await context.store.hand_offs.note_dead(home, dead_entry(id, target))
     return home
 
 
-async def unreadable(context: Context, home: StoragePrefix) -> None:
-    """The store has the record, and cannot read it."""
-    record = Path(context.store.address.removeprefix("file://")) / home.file("records")
-    record.unlink()
-    record.mkdir()
+async def unreadable(context: Context, home: str) -> None:
+    """What the store has as the record is none."""
+    altered(context.store, "UPDATE records SET content = ? WHERE workflow_id = ?", b"{}", home)
 
 
 async def eventually(context: Context) -> target_status.Targets:

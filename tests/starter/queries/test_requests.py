@@ -9,7 +9,6 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.records.rows import StoragePrefix
 from starter.cli import start_files as requests
 from starter.errors import Refusal
 from starter.queries import commands as wishes
@@ -51,7 +50,7 @@ async def listed(context: Context, at_least: int, *, attention: bool) -> list[Re
 
 async def record(context: Context, shown: RequestShow) -> None:
     content = SettledRecord(fingerprint="f" * 64, run_id="r", show=shown).model_dump_json(by_alias=True)
-    await context.store.write_record(StoragePrefix.of_request(shown.id), content.encode())
+    await context.store.records.write(Kind.REQUEST.workflow_id(shown.id), content.encode())
 
 
 async def test_a_living_request_says_whom_it_waits_for(context: Context) -> None:
@@ -259,10 +258,10 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
     lines = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=NOW),)
     for name in names_of:
         dead = DeadHandOffs(id=name, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
-        await context.store.hand_offs.note_dead(StoragePrefix.of_request(name), dead.model_dump_json().encode())
+        await context.store.hand_offs.note_dead(Kind.REQUEST.workflow_id(name), dead.model_dump_json().encode())
     of_escalation = dead.replace(id="of-escalation", handoffs=(lines[0].replace(target="finance/escalated-1"),))
     await context.store.hand_offs.note_dead(
-        StoragePrefix.of_request("of-escalation"), of_escalation.model_dump_json().encode()
+        Kind.REQUEST.workflow_id("of-escalation"), of_escalation.model_dump_json().encode()
     )
     await record(
         context,
@@ -288,7 +287,7 @@ async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_o
         await shown_to_signer(context)
         lines = (HandoffLine(target="hr", state=HandoffState.DEAD, attempts=1, at=NOW),)
         dead = DeadHandOffs(id=MSA, kind="customer-contract", status=Status.SIGNED, handoffs=lines)
-        await context.store.hand_offs.note_dead(StoragePrefix.of_request(MSA), dead.model_dump_json().encode())
+        await context.store.hand_offs.note_dead(Kind.REQUEST.workflow_id(MSA), dead.model_dump_json().encode())
         world.signatures.status = Status.SIGNED
         handle = context.client.get_workflow_handle(Kind.REQUEST.workflow_id(MSA))
         await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id="e1", type="signed", at=NOW))

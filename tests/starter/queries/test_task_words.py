@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +10,6 @@ from temporalio.worker import Worker
 
 from activities.launch.launch import IdTaken
 from activities.records.cover_sheet import TaskCover
-from activities.records.rows import StoragePrefix
 from activities.records.user_texts import ERASED
 from starter.cli import start_files as requests
 from starter.errors import Refusal
@@ -26,6 +24,7 @@ from tests.activities.launch.papers import Desk
 from tests.activities.launch.test_task_start import TASK, prepared
 from tests.starter.queries.living import SOON, desk_at
 from tests.starter.terminal import type_
+from tests.storage import altered
 from tests.workflows.fakes import World
 from workflows import names
 from workflows.kinds import Kind
@@ -107,7 +106,7 @@ async def test_a_task_from_its_file_to_its_end(dev_server: str, tmp_path: Path) 
             await wishes.make(context, "signature-request:msa", PauseCommand(actor="legal-desk"), kind=Kind.TASK)
         ended = await shown(context)
         history = await client.get_workflow_handle(f"task:{ID}").fetch_history()
-        shutil.rmtree(tmp_path / StoragePrefix.of(f"task:{ID}").on("texts"))
+        altered(context.store, "DELETE FROM texts WHERE workflow_id = ?", f"task:{ID}")
         erased = await shown(context)
     assert (started["created"], started["workflow_id"]) == (True, f"task:{ID}")
     assert cover and (cover.title, cover.partial) == ("Create the account", True)

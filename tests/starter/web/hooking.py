@@ -82,7 +82,7 @@ class Crm:
 def hooks_of(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noop, body_seconds: float = 2) -> Hooks:
     """What takes the deals of this folder's CRM."""
     settings = settings_of(folder)
-    store = Store(settings.store_url)
+    store = Store(settings.store_url, settings.database_url)
     starting = OnboardingStarter(settings, client, store, clients.directory(settings, store))
     return Hooks(HookSource.all_of(settings), starting, CallCounter(meter, "hook"), body_seconds=body_seconds)
 

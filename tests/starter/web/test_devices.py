@@ -17,7 +17,8 @@ from temporalio.common import MetricMeter
 from activities.people.devices import Devices
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Platform, PushDevice
-from activities.records.store import Store, device_hash
+from activities.records.devices import device_hash
+from activities.records.store import Store
 from starter.config.settings import SettingsError, load
 from starter.config.values import Bind
 from starter.web import devices as receiver

@@ -13,7 +13,6 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
-from activities.records.rows import StoragePrefix
 from activities.records.user_texts import words_of
 from activities.temporal import executions as runs
 from starter.web import hooks as changed
@@ -72,7 +71,7 @@ async def started_from(client: Client, task: str) -> dict[str, Any]:
 
 async def text_of(client: Client, sales: Crm, task: str) -> str:
     """What a task says."""
-    return await words_of(sales.store, StoragePrefix.of(task), (await started_from(client, task))["text"])
+    return await words_of(sales.store, task, (await started_from(client, task))["text"])
 
 
 async def test_a_deal_begins_one_onboarding_however_often_and_late_it_is_sent(client: Client, sales: Crm) -> None:

@@ -30,7 +30,6 @@ from activities.campaign.yearly import YearContent
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.temporal import executions as runs
 from starter.cli import campaign as scheduling
@@ -364,15 +363,15 @@ async def test_an_opening_that_is_near_is_told_at_once_and_opens_with_what_is_gi
 @pytest.mark.real_server
 async def test_doctor_says_of_which_series_somebody_has_deleted_the_schedule(tmp_path: Path, dev_server: str) -> None:
     async with desk(tmp_path, 100, dev_server) as it:
-        url = str(tmp_path / "store")
-        assert await yearly_campaigns(it.client, url) is None
+        store = Store(str(tmp_path / "store"))
+        assert await yearly_campaigns(it.client, store) is None
         await scheduled(it, datetime.now(AMSTERDAM) + timedelta(days=100))
-        await Store(url).keep_year(StoragePrefix.of("campaign-opening:conduct"), 2027, b"{}")
-        there = await yearly_campaigns(it.client, url)
+        await store.campaigns.keep_year("campaign-opening:conduct", 2027, b"{}")
+        there = await yearly_campaigns(it.client, store)
         assert there == fine("yearly campaigns", "1 of which something was given, each with its schedule")
         await it.client.get_schedule_handle("campaign-opening:conduct").delete()
-        gone = await yearly_campaigns(it.client, url)
-        slow = await yearly_campaigns(it.client, url, seconds=0)
+        gone = await yearly_campaigns(it.client, store)
+        slow = await yearly_campaigns(it.client, store, seconds=0)
     assert gone is not None and gone.state is PartHealth.WARNING
     assert gone.says.startswith("no schedule at Temporal, so it opens no more: campaign-opening:conduct;")
     assert (
@@ -494,15 +493,14 @@ async def test_a_table_is_kept_until_its_year_has_opened(tmp_path: Path) -> None
         year = years.file.first_year(now)
         await years.give(there.client, year, now)
         table.unlink()
-        kept = (
-            there.company.folder / "store" / StoragePrefix.of(years.file.series.schedule_id).beside(f"year-{year}.json")
-        )
-        assert base64.b64encode(rows.encode()).decode() in kept.read_text()
+        kept = await Store(str(there.company.folder / "store")).campaigns.year(years.file.series.schedule_id, year)
+        assert kept is not None and base64.b64encode(rows.encode()) in kept
         order = YearToOpen(series=years.file.series, now=years.file.opens_at(year))
         opener = activities_of_years(there)
         opened = await opener.open(order)
         assert opened.campaign == f"acknowledgement-campaign:conduct-{year}"
-        assert base64.b64encode(rows.encode()).decode() not in kept.read_text()
+        kept = await Store(str(there.company.folder / "store")).campaigns.year(years.file.series.schedule_id, year)
+        assert kept is not None and base64.b64encode(rows.encode()) not in kept
         assert await opener.open(order) == opened
         table.write_text(rows)
         assert not await years.give(there.client, year, now)

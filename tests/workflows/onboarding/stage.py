@@ -24,7 +24,6 @@ from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
 from activities.onboarding.service import OnboardingPartsService
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from activities.records.user_texts import words_of
 from activities.schedule.planner import PolicyPlanner
@@ -256,7 +255,7 @@ class Journeys(TakesWishes):
 
     async def record_of(self, workflow_id: str) -> Shown:
         """The settled record of one of the workflows."""
-        content = await self.store.read_record(StoragePrefix.of(workflow_id))
+        content = await self.store.records.read(workflow_id)
         assert content is not None
         return SettledRecord.model_validate_json(content).show
 
@@ -264,7 +263,7 @@ class Journeys(TakesWishes):
         """What a task says."""
         shown = await self.record_of(task)
         assert isinstance(shown, TaskShow)
-        return await words_of(self.store, StoragePrefix.of(task), shown.text)
+        return await words_of(self.store, task, shown.text)
 
     async def history(self) -> str:
         """All that its history holds, as text."""

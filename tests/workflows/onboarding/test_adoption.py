@@ -30,7 +30,6 @@ from activities.launch.task_file import PreparedTask, prepare_task
 from activities.onboarding.content import OnboardingContent, keep_part
 from activities.onboarding.service import OnboardingPartsService
 from activities.policies.catalogue import Catalogue
-from activities.records.rows import StoragePrefix
 from activities.temporal import executions as runs
 from activities.temporal.executions import RunStatus
 from tests.faults.town import eventually
@@ -387,7 +386,7 @@ async def wishes(it: Journeys, wish: AnyCommand) -> None:
 
 async def replacement(it: Journeys) -> str:
     """What the agreement is replaced by: the same."""
-    home = StoragePrefix.of(it.handle.id)
+    home = it.handle.id
     content = await OnboardingContent.read(it.store, home, it.given.onboarding.content)
     return await keep_part(it.store, home, "replacement", content.parts["agreement-1"])
 

@@ -7,7 +7,6 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from activities.onboarding.content import OnboardingContent, keep_part
-from activities.records.rows import StoragePrefix
 from tests.servers import real_server
 from tests.workflows.onboarding.stage import (
     AGREEMENTS,
@@ -108,7 +107,7 @@ async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: P
         assert shown.attention[0].code is AttentionCode.DECISION
         await it.signed("agreement-2")
 
-        home = StoragePrefix.of(it.handle.id)
+        home = it.handle.id
         content = await OnboardingContent.read(it.store, home, it.given.onboarding.content)
         other = content.parts["agreement-1"].model_copy(update={"file": {**content.parts["agreement-1"].file}})
         other = other.model_copy(update={"file": {**other.file, "document": {"file": "msa.pdf", "name": "New terms"}}})
@@ -267,7 +266,7 @@ async def test_of_what_somebody_terminated_no_document_is_left_to_be_signed(tmp_
             await it.client.get_workflow_handle(part).terminate("by hand")
         await it.days_pass(2)
         await waits_for_a_decision(it)
-        home = StoragePrefix.of(it.handle.id)
+        home = it.handle.id
         content = await OnboardingContent.read(it.store, home, it.given.onboarding.content)
         reference = await keep_part(it.store, home, "replacement", content.parts["agreement-2"])
         await it.wish(decision(PartOutcome.REPLACE, content=reference))

@@ -10,7 +10,6 @@ from typing import Any
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.campaign.audience import Audience, Audiences, MemberRow
-from activities.records.rows import StoragePrefix
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.web.desk.office import NOW, OWNER
@@ -112,8 +111,8 @@ class Shelf:
             "notifications": [{"at": at, "stage": "ready", "outcome": "accepted"}],
         }
         record = {"fingerprint": member.fingerprint("f" * 64), "show": show}
-        home = StoragePrefix.of_request(member.request(campaign.id))
-        await self.context.store.write_record(home, json.dumps(record).encode())
+        home = Kind.REQUEST.workflow_id(member.request(campaign.id))
+        await self.context.store.records.write(home, json.dumps(record).encode())
 
     async def _start_request(self, campaign: Campaign, member: Any) -> None:
         due = datetime.combine(member.due, datetime.min.time(), UTC) + timedelta(hours=17)

@@ -16,7 +16,6 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.people.person import Reachable, SignersFile
-from activities.records.rows import StoragePrefix
 from starter.queries import lists as pages
 from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
@@ -110,7 +109,7 @@ async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Off
 async def test_whoever_stands_in_full_in_a_file_is_named_in_its_line_and_in_the_file(desk: Office) -> None:
     buyer = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
     signers = SignersFile.of([None, buyer], [None, "signer-2"]) or b""
-    await desk.store.keep_signers(StoragePrefix.of_request("soon"), "f" * 64, signers)
+    await desk.store.people.keep(Kind.REQUEST.workflow_id("soon"), "f" * 64, signers)
     legal = await desk.come_in(REQUESTER)
     assert "Waiting for Chair and Buyer since" in text_of(await legal.get("/desk/asked"))
     rows = {row[0]: row for row in csv.reader(io.StringIO((await legal.get("/desk/asked/csv")).text))}

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from activities.people.person import Reachable, SignersFile
-from activities.records.rows import StoragePrefix
 from starter.queries.commands import CommandRefused, NotRunning
 from starter.web.actions import Action
 from tests.starter.web.desk.office import (
@@ -95,7 +94,7 @@ async def test_who_asked_reads_what_it_is_where_it_stands_and_what_happened_in_w
 
 async def test_a_customer_who_stands_in_full_is_named_and_why_they_cannot_go_on_stands_there(desk: Office) -> None:
     buyer = Reachable(name="Buyer", email="buyer@example.org", zone="Asia/Tokyo")
-    await desk.store.keep_signers(StoragePrefix.of("task:keys"), "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
+    await desk.store.people.keep("task:keys", "f" * 64, SignersFile.of([buyer], ["signer-1"]) or b"")
     desk.known["task:keys"] = shown(
         people=(AssigneeLine(person="signer-1", state="asked"),), question=STUCK.replace(person="signer-1")
     )
@@ -109,7 +108,7 @@ async def test_the_owner_gives_a_step_to_a_colleague_whom_the_task_names_or_to_a
 ) -> None:
     office = Reachable(name="Back <i>office</i>", email="office@example.org", zone="Asia/Tokyo")
     people = SignersFile.of([None, office], [None, "signer-2"]) or b""
-    await desk.store.keep_signers(StoragePrefix.of("task:keys"), "f" * 64, people)
+    await desk.store.people.keep("task:keys", "f" * 64, people)
     desk.known["task:keys"] = shown(colleagues=("signer-2",))
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/delegate")

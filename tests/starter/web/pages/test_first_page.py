@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from activities.records.cover_sheet import CoverSheet
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.web.pages.drawing import WIDTH
 from starter.web.pages.first_page import FirstPages
+from workflows.kinds import Kind
 from workflows.model.signature import Document, SignatureBrief
 
 PDF = (Path(__file__).parents[4] / "deploy" / "examples" / "msa.pdf").read_bytes()
@@ -19,7 +19,7 @@ PDF = (Path(__file__).parents[4] / "deploy" / "examples" / "msa.pdf").read_bytes
 async def store_with(folder: Path, pdf: bytes) -> Store:
     """A store with one request about a document."""
     store = Store(folder.as_uri())
-    document = Document(sha256=await store.put_document(pdf))
+    document = Document(sha256=await store.files.put(pdf))
     await CoverSheet.keep(
         store, SignatureBrief(id="msa", kind="nda", title="MSA", document=document, requester="desk", people=())
     )
@@ -42,7 +42,7 @@ async def test_what_cannot_be_drawn_is_tried_once(tmp_path: Path, pdf: bytes, mo
     assert await FirstPages(store).of("msa") is None
     monkeypatch.setattr("sys.executable", "/nowhere")
     assert await FirstPages(store).of("msa") is None
-    assert await store.read_first_page(StoragePrefix.of_request("msa")) == b""
+    assert await store.starts.first_page(Kind.REQUEST.workflow_id("msa")) == ""
 
 
 async def test_while_one_is_drawn_others_see_the_page_without_it(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 from activities.notifications.links import FIRST_SERIAL, LinkUse, Through, serial_of
 from activities.people.ids import position_word
 from activities.people.person import Reachable, SignersFile
-from activities.records.rows import StoragePrefix
 from starter.queries.onboarding import PartHeard, joined
 from starter.web.actions import Action
 from starter.web.bodies import LONGEST
@@ -218,8 +217,8 @@ async def test_who_stands_in_full_is_found_in_each_part_by_whom_they_are(custome
     her = Reachable(name="Ada Ng", email="Ada@customer.example", zone="Europe/Amsterdam")
     for workflow, people in ((ACME, [her]), ("signature-request:acme.1.1", [None, her]), ("task:acme.1.3", [her])):
         ids = map(position_word, range(1, len(people) + 1))
-        await customer.store.keep_signers(StoragePrefix.of(workflow), "f", SignersFile.of(people, ids) or b"")
-        await customer.store.choose_signers(StoragePrefix.of(workflow), "f")
+        await customer.store.people.keep(workflow, "f", SignersFile.of(people, ids) or b"")
+        await customer.store.people.choose(workflow, "f")
     know(customer, shown(customer="signer-1", colleagues=()), request(1, "signer-2"), task("signer-1"))
     page = (await customer.open(link(customer, "signer-1"))).text
     assert ways_on(page) == [
@@ -372,7 +371,7 @@ async def test_every_reader_reads_it_in_their_language(customer: Phone) -> None:
 
 async def test_a_link_that_was_made_anew_kills_the_old_one_which_offers_to_send_the_new_one(customer: Phone) -> None:
     old, place = link(customer), serial_of(ACME, FIRST)
-    await customer.store.replace_serial(place, "b7")
+    await customer.store.one_use.replace_serial(place, "b7")
     dead = await customer.open(old)
     assert (dead.status_code, MSA in dead.text) == (410, False)
     assert (await customer.open(link(customer, serial="b7"))).status_code == 200
@@ -399,7 +398,7 @@ async def test_what_the_old_link_gave_is_no_longer_good_either(customer: Phone) 
     agreement, step = old = await ways_to_parts(customer)
     assert (agreement.split("/")[1], step.split("/")[1]) == ("open", "task")
     forms = [form_of((await customer.open(way)).text) for way in old]
-    await customer.store.replace_serial(serial_of(ACME, FIRST), "b7")
+    await customer.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
     for way, form in zip(old, forms, strict=True):
         for answer in (await customer.open(way), await customer.post(way, form)):
             assert (answer.status_code, MSA in answer.text, DETAILS in answer.text) == (410, False, False)
@@ -413,7 +412,7 @@ async def test_what_the_old_link_gave_is_no_longer_good_either(customer: Phone) 
 
 async def test_from_a_part_the_new_link_is_sent_as_from_the_page_itself(customer: Phone) -> None:
     old = await ways_to_parts(customer)
-    await customer.store.replace_serial(serial_of(ACME, FIRST), "b7")
+    await customer.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
     for way in old:
         dead = (await customer.open(way)).text
         [action] = re.findall(r'<form method="post" action="\.\.([^"]*)"', dead)
@@ -427,7 +426,7 @@ async def test_from_a_part_the_new_link_is_sent_as_from_the_page_itself(customer
 
 async def test_a_notice_s_own_link_to_a_part_and_a_colleague_s_stay_good(customer: Phone) -> None:
     await ways_to_parts(customer)
-    await customer.store.replace_serial(serial_of(ACME, FIRST), "b7")
+    await customer.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
     for way in (
         customer.link(FIRST, LinkUse.SIGN, "acme.1.1"),
         customer.link(FIRST, LinkUse.DO, "task:acme.1.3"),
@@ -439,10 +438,10 @@ async def test_a_notice_s_own_link_to_a_part_and_a_colleague_s_stay_good(custome
 async def test_somebody_whom_a_part_calls_otherwise_loses_it_by_their_name_in_the_onboarding(customer: Phone) -> None:
     customer.known["acme.1.1"] = request(1, "signer-2")
     way = given(customer, "signer-2", LinkUse.SIGN, "acme.1.1", known="signer-1")
-    await customer.store.replace_serial(serial_of("signature-request:acme.1.1", "signer-2"), "c9")
-    await customer.store.replace_serial(serial_of(ACME, "signer-2"), "c9")
+    await customer.store.one_use.replace_serial(serial_of("signature-request:acme.1.1", "signer-2"), "c9")
+    await customer.store.one_use.replace_serial(serial_of(ACME, "signer-2"), "c9")
     assert (await customer.open(way)).status_code == 200
-    await customer.store.replace_serial(serial_of(ACME, "signer-1"), "b7")
+    await customer.store.one_use.replace_serial(serial_of(ACME, "signer-1"), "b7")
     assert (await customer.open(way)).status_code == 410
 
 
@@ -459,7 +458,7 @@ async def test_while_the_store_does_not_say_whether_it_is_good_it_opens_nothing(
 
 async def test_a_good_link_and_a_foreign_form_send_nothing(customer: Phone) -> None:
     path = link(customer)
-    await customer.store.replace_serial(serial_of(ACME, FIRST), "b7")
+    await customer.store.one_use.replace_serial(serial_of(ACME, FIRST), "b7")
     form = form_of((await customer.open(path)).text)
     foreign = await customer.browser.post(path, data=form | {"token": "x.y"})
     good = await customer.post(link(customer, serial="b7"), form)

@@ -8,10 +8,10 @@ import pytest
 
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
-from activities.records.rows import StoragePrefix
 from starter.web.actions import Action
 from tests.starter.web.pages.test_page_commands import DEPUTY, REQUESTER, choices, question, shown
 from tests.starter.web.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
+from workflows.kinds import Kind
 from workflows.model.schedule import EscalationReason
 from workflows.model.signature import Document, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role, Status
@@ -35,7 +35,7 @@ async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
                 document=Document(),
                 requester=REQUESTER,
                 people=(Participant(person=FIRST),),
-                message=str(await made.store.texts.keep(StoragePrefix.of_request(REQUEST), "message", MESSAGE)),
+                message=str(await made.store.texts.keep(Kind.REQUEST.workflow_id(REQUEST), "message", MESSAGE)),
             ),
         )
         yield made
@@ -48,7 +48,7 @@ async def drawn(tmp_path: Path) -> AsyncIterator[Phone]:
         await made.create()
         made.known[REQUEST] = shown(choices(), document="MSA")
         pdf = (Path(__file__).parents[4] / "deploy" / "examples" / "msa.pdf").read_bytes()
-        document = Document(sha256=await made.store.put_document(pdf))
+        document = Document(sha256=await made.store.files.put(pdf))
         await CoverSheet.keep(
             made.store,
             SignatureBrief(id=REQUEST, kind="nda", title="MSA", document=document, requester=REQUESTER, people=()),

@@ -10,8 +10,6 @@ import pytest
 
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
-from activities.records.notification_pages import opened_at
-from activities.records.rows import StoragePrefix
 from starter.web.bodies import LONGEST
 from tests.starter.web.paging import CHAIR, DOCUMENT, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, form_of, phone, text_of
 from tests.storage import away
@@ -93,14 +91,14 @@ async def test_who_presses_the_button_has_opened_it_and_who_only_looks_has_not(s
     await signer.create()
     await signer.open(signer.link())
     of, person = Kind.REQUEST.workflow_id(REQUEST), FIRST
-    assert await opened_at(signer.store, of, [person]) == {}
+    assert await signer.store.log_pages.opened(of, [person]) == {}
     with away(signer.store, "opened"):
         assert (await signer.press(signer.link())).status_code == 303
-    assert await opened_at(signer.store, of, [person]) == {}
+    assert await signer.store.log_pages.opened(of, [person]) == {}
     assert (await signer.press(signer.link())).status_code == 303
-    [first] = (await opened_at(signer.store, of, [person])).values()
+    [first] = (await signer.store.log_pages.opened(of, [person])).values()
     await signer.press(signer.link())
-    assert await opened_at(signer.store, of, [person]) == {person: first}
+    assert await signer.store.log_pages.opened(of, [person]) == {person: first}
 
 
 async def test_the_signing_page_is_nowhere_on_ours(signer: Phone) -> None:
@@ -165,7 +163,9 @@ async def test_who_has_acknowledged_alone_does_not_read_that_everyone_has(signer
     alone = signed_by_first(status=Status.SIGNED)
     signer.known[REQUEST] = alone.replace(signers=alone.signers[:1], requester=REQUESTER)
     cover = CoverSheet(kind="nda", document=DOCUMENT, requester=REQUESTER, signers=(), version="2026.1")
-    await signer.store.keep_cover(StoragePrefix.of_request(REQUEST), cover.model_dump_json(by_alias=True).encode())
+    await signer.store.starts.keep_cover(
+        Kind.REQUEST.workflow_id(REQUEST), cover.model_dump_json(by_alias=True).encode()
+    )
     text = text_of((await signer.open(signer.link())).text)
     assert f"You have acknowledged {DOCUMENT} on Thu, 26 Nov 2026" in text
     assert "It is complete." in text

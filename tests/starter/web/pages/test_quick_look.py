@@ -15,7 +15,6 @@ from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.launch.task_file import PreparedTask
 from activities.policies.catalogue import Catalogue
 from activities.records.cover_sheet import CoverSheet
-from activities.records.rows import StoragePrefix
 from activities.records.store import Store
 from starter.config.values import PayloadKey
 from starter.temporal.codec import data_converter
@@ -52,7 +51,7 @@ async def test_nothing_is_known_when_nobody_answers(store: Store) -> None:
 async def test_the_record_answers_while_temporal_does_not(store: Store) -> None:
     settled = RequestShow(id="msa", kind="nda", status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint="f", run_id="r", show=settled)
-    await store.write_record(StoragePrefix.of_request("msa"), record.model_dump_json(by_alias=True).encode())
+    await store.records.write(Kind.REQUEST.workflow_id("msa"), record.model_dump_json(by_alias=True).encode())
     assert await ViewReader(await unreachable(), store)("msa") == settled
 
 
@@ -74,7 +73,7 @@ async def test_before_there_is_a_record_the_cover_sheet_says_what_it_is_and_noth
 
 
 async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the_text_itself(store: Store) -> None:
-    home, people = StoragePrefix.of("task:keys"), (Participant(person="engineer", role=Role.DO),)
+    home, people = "task:keys", (Participant(person="engineer", role=Role.DO),)
     task = Task(id="keys", kind="task", title="Hand out the keys", requester="owner", people=people, text="Two each.")
     prepared = PreparedTask(TaskInput(task=task, policy=Policy(), fingerprint="f" * 64), CATALOGUE.resolve("team-task"))
     look = ViewReader(await unreachable(), store)
@@ -85,19 +84,19 @@ async def test_the_cover_sheet_of_a_task_says_what_is_to_be_done_and_has_not_the
     assert isinstance(known, TaskShow)
     assert (known.title, known.text, known.requester, known.partial) == (task.title, "Two each.", "owner", True)
     assert ([one.person for one in known.people], known.due_at) == (["engineer"], None)
-    assert b"Two each." not in (await store.read_cover(home) or b"")
+    assert b"Two each." not in (await store.starts.cover(home) or b"")
 
 
 async def test_a_record_that_a_newer_worker_wrote_is_no_answer(store: Store) -> None:
-    await store.write_record(
-        StoragePrefix.of_request("msa"), b'{"fingerprint": "f", "runId": "r", "show": {"status": "notarised"}}'
+    await store.records.write(
+        Kind.REQUEST.workflow_id("msa"), b'{"fingerprint": "f", "runId": "r", "show": {"status": "notarised"}}'
     )
     assert await ViewReader(await unreachable(), store)("msa") is None
 
 
 async def test_a_store_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
     class Hanging(Store):
-        async def read_record(self, home: StoragePrefix) -> bytes | None:
+        async def read_record(self, home: str) -> bytes | None:
             await asyncio.Event().wait()
             return None
 

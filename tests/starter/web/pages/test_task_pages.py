@@ -12,7 +12,6 @@ import pytest
 from activities.notifications.links import LinkUse, Through
 from activities.people.ids import position_word
 from activities.people.person import Reachable, SignersFile
-from activities.records.rows import StoragePrefix
 from starter.queries.commands import CommandRefused
 from starter.web.actions import Action
 from tests.starter.web.paging import (
@@ -262,7 +261,7 @@ async def customer(doer: Phone, **changes: Any) -> str:
         for name, locale in (("Buyer", "fr"), ("Back <i>office</i>", "en"), ("Accounts", "en"))
     ]
     ids = map(position_word, range(1, len(people) + 1))
-    await doer.store.keep_signers(StoragePrefix.of(TASK), "f" * 64, SignersFile.of(people, ids) or b"")
+    await doer.store.people.keep(TASK, "f" * 64, SignersFile.of(people, ids) or b"")
     asked = (AssigneeLine(person="signer-1", state="asked"),)
     known = shown(choices("signer-1"), people=asked, colleagues=("signer-2", "signer-3"))
     doer.known[TASK] = known.replace(**changes)

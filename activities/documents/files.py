@@ -1,0 +1,272 @@
+"""Bytes under their SHA-256, in a folder or at an object store: written whole, read in pieces, verified. Nothing is
+listed, renamed or written under a condition.
+"""
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import secrets
+import time
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Final, ParamSpec, TypeVar
+
+import fsspec  # type: ignore[import-untyped]
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
+
+from activities.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+DOCUMENTS: Final = "documents"
+"""Shelf of documents to sign: erasable."""
+AUDIENCES: Final = "audiences"
+"""Shelf of campaign audiences and outcomes: permanent."""
+PICTURES: Final = "pictures"
+"""Shelf of pictures of first pages: erasable."""
+REMEMBERED_AT_MOST: Final = 100
+"""Files cached as complete: ten thousand starts may share one."""
+_PROBE: Final = b"a file that shows whether files can be written and read\n"
+_PIECE: Final = 1 << 18
+"""Bytes of a file in memory while it is verified."""
+_READ_AHEAD: Final = 1 << 20
+"""Bytes fetched at a time of a remote file that is read in pieces."""
+UNFINISHED: Final = "unfinished"
+"""Folder of files being written, or left by killed processes."""
+_LEFT_AFTER: Final = 86_400.0
+"""Seconds after which an unfinished file is abandoned, and between two searches for such."""
+SWEPT_AT_MOST: Final = 100
+"""Files checked in one search; the rest is left to others, or the next day."""
+_EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
+"""The extra with the package of a store; fsspec names those of others."""
+_FORMER: Final = ("records", "people", "claims", "handoffs")
+"""Folders of the layout before the database."""
+
+
+class Files:
+    """Files under one fsspec URL, used in threads. Calls are idempotent, and raise `StoreAway`; the constructor raises
+    `StoreFailure`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._files, self.root = _opened(url)
+        self.local: Final = isinstance(self._files, LocalFileSystem)
+        """Whether it is a local folder."""
+        self._whole: dict[str, None] = {}
+        self._swept_at = -_LEFT_AFTER
+
+    @property
+    def address(self) -> str:
+        """The URL without user and password."""
+        return str(self._files.unstrip_protocol(self.root))
+
+    async def check(self) -> None:
+        """Write and read, as requests will; leaves one small file. Raises `StoreFailure`."""
+        if self.local and any((Path(self.root) / name).is_dir() for name in _FORMER):
+            raise StoreFailure(
+                f"{self.root} was written before there was a database, and is not read any more: "
+                "name another folder in COUNTERSIGN_STORE or COUNTERSIGN_DATA_DIR"
+            )
+        name = f"probe/{hashlib.sha256(_PROBE).hexdigest()}"
+        await self._in_thread(self._write_now, name, _PROBE)
+        if await self._in_thread(self._files.cat_file, self._path(name)) != _PROBE:
+            raise StoreFailure("the store does not give back what was written to it")
+
+    async def put(self, content: bytes, shelf: str = DOCUMENTS) -> str:
+        """Store a file; returns its SHA-256. Repairs a damaged one. Verified once per process, afterwards only its
+        existence is checked.
+        """
+        sha256 = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
+        name = f"{shelf}/{sha256}"
+        there = await self._size(name) == len(content)
+        if there and name in self._whole:
+            return sha256
+        if there and await self._is_whole(sha256, shelf):
+            await self._in_thread(self._settle_now, name)
+        else:
+            await self._in_thread(self._write_now, name, content)
+        self._remember_whole(name)
+        return sha256
+
+    async def open(self, sha256: str, shelf: str = DOCUMENTS) -> "StoredFile":
+        """A file to read in pieces, verified meanwhile; raises `DocumentMissing`."""
+        size = await self._size(f"{shelf}/{sha256}")
+        if size is None:
+            raise DocumentMissing(sha256)
+        return StoredFile(self, f"{shelf}/{sha256}", sha256, size)
+
+    async def read(self, sha256: str, shelf: str = DOCUMENTS) -> bytes:
+        """A whole file, for small ones; raises `DocumentMissing` and `DocumentDamaged`."""
+        return b"".join([piece async for piece in (await self.open(sha256, shelf)).pieces(_PIECE)])
+
+    async def remove(self, sha256: str, shelf: str = DOCUMENTS) -> None:
+        """Erase a file, if it exists."""
+        await self._in_thread(self._remove_now, f"{shelf}/{sha256}")
+        self._whole.pop(f"{shelf}/{sha256}", None)
+
+    async def pieces(self, name: str, length: int, through: Callable[[bytes], R]) -> AsyncGenerator[R, None]:
+        """Pieces of `length` bytes, each passed `through` in its thread. Close it when left early: a file is open."""
+        stream = await self._in_thread(self._files.open, self._path(name), "rb", block_size=_READ_AHEAD)
+
+        def read_on() -> tuple[R] | None:
+            piece = stream.read(length)
+            return (through(piece),) if piece else None
+
+        try:
+            while read := await self._in_thread(read_on):
+                yield read[0]
+        finally:
+            await self._in_thread(stream.close)
+
+    async def _size(self, name: str) -> int | None:
+        return await self._in_thread(self._size_now, name)
+
+    async def _is_whole(self, sha256: str, shelf: str) -> bool:
+        try:
+            async for _piece in (await self.open(sha256, shelf)).pieces(_PIECE):
+                pass
+        except (DocumentDamaged, DocumentMissing):
+            return False
+        return True
+
+    def _remember_whole(self, name: str) -> None:
+        self._whole[name] = None
+        if len(self._whole) > REMEMBERED_AT_MOST:
+            del self._whole[next(iter(self._whole))]
+
+    async def _in_thread(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return await asyncio.to_thread(call, *args, **kwargs)
+        except OSError as error:
+            raise StoreAway(error.strerror or type(error).__name__) from error
+        except Exception as error:
+            if self.local:
+                raise
+            # Libraries of remote stores raise anything, with anything in the text.
+            raise StoreAway(type(error).__name__) from error
+
+    def _path(self, name: str) -> str:
+        return str(PurePosixPath(self.root) / name)
+
+    def _size_now(self, name: str) -> int | None:
+        try:
+            return int(self._files.size(self._path(name)))
+        except FileNotFoundError:
+            return None
+
+    def _write_now(self, name: str, content: bytes) -> None:
+        if not self.local:
+            self._files.pipe_file(self._path(name), content)
+            return
+        path = Path(self._path(name))
+        with self._written_aside(path, content) as whole:
+            whole.replace(path)
+
+    def _settle_now(self, name: str) -> None:
+        """Sync a file's name to disk: its writer may have died before."""
+        if self.local:
+            _sync_folder(Path(self._path(name)).parent)
+
+    def _remove_now(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            self._files.rm_file(self._path(name))
+
+    @contextlib.contextmanager
+    def _written_aside(self, path: Path, content: bytes) -> Iterator[Path]:
+        """The whole content in a temporary file, for the caller to name; removed on failure."""
+        unfinished = Path(self._path(UNFINISHED))
+        make_private(path.parent)
+        make_private(unfinished)
+        self._sweep(unfinished)
+        aside = unfinished / f"{secrets.token_hex(8)}.part"
+        try:
+            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            yield aside
+            _sync_folder(path.parent)
+        finally:
+            aside.unlink(missing_ok=True)
+
+    def _sweep(self, unfinished: Path) -> None:
+        """Remove abandoned files, at the first write and once a day."""
+        if _uptime() - self._swept_at < _LEFT_AFTER:
+            return
+        self._swept_at = _uptime()
+        with contextlib.suppress(OSError):
+            for one in islice(unfinished.iterdir(), SWEPT_AT_MOST):
+                # Another process may do the same.
+                with contextlib.suppress(FileNotFoundError):
+                    if time.time() - one.stat().st_mtime > _LEFT_AFTER:
+                        one.unlink()
+
+
+def _uptime() -> float:
+    return time.monotonic()
+
+
+def _opened(url: str) -> tuple[AbstractFileSystem, str]:
+    protocol = url.partition("://")[0]
+    try:
+        # Without cached listings: another process may have written since.
+        files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    except ImportError as error:
+        raise StoreFailure(f"COUNTERSIGN_STORE: {protocol}:// needs {_EXTRAS.get(protocol) or error}") from error
+    except ValueError as error:
+        raise StoreFailure("COUNTERSIGN_STORE: must be a path or an fsspec URL such as s3://bucket/folder") from error
+    return files, str(root)
+
+
+def make_private(folder: Path) -> None:
+    """Contents are for the user of the processes only; an existing folder keeps its mode."""
+    for above in reversed((folder, *folder.parents)):
+        # `mkdir(parents=True)` would give the mode to the last folder only.
+        if not above.exists():
+            above.mkdir(mode=0o700, exist_ok=True)
+            _sync_folder(above.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """After a power loss a synced file exists only if its folder was synced as well."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A stored file of `size` bytes."""
+
+    files: Files
+    name: str
+    sha256: str
+    size: int
+
+    async def pieces(self, length: int, through: Callable[[bytes], bytes] = bytes) -> AsyncGenerator[bytes, None]:
+        """Pieces of `length` bytes, each passed `through`, in threads. `DocumentDamaged` instead of the last piece if
+        the hash does not match.
+        """
+        told = hashlib.sha256()
+
+        def counted(piece: bytes) -> bytes:
+            told.update(piece)
+            return through(piece)
+
+        held = b""
+        async with aclosing(self.files.pieces(self.name, length, counted)) as pieces:
+            async for piece in pieces:
+                if held:
+                    yield held
+                held = piece
+        if told.hexdigest() != self.sha256:
+            raise DocumentDamaged(self.sha256)
+        yield held

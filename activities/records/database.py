@@ -1,0 +1,229 @@
+"""The database: what has ended, and what is counted or looked up across many. SQLite in a local file, or PostgreSQL.
+Statements are in this folder only; each has a time limit.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Column, Connection, Engine, Executable, Table, create_engine, event, inspect, make_url
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from activities.documents.files import make_private
+from activities.errors import DatabaseAway, SchemaMismatch, StoreFailure
+from activities.records import schema
+
+R = TypeVar("R")
+Key = Mapping[Column[Any], Any]
+"""Values of the columns of a key."""
+
+STATEMENT_SECONDS: Final = 5.0
+"""Longest run of a statement, of a wait for a lock or a connection, and of a connection attempt."""
+CONNECTIONS_AT_MOST: Final = 8
+"""Connections of one process, and threads that use them. SQLite has one writer beside them."""
+_STEPS_BETWEEN_LOOKS: Final = 10_000
+"""Steps of SQLite after which the time limit is looked at."""
+_POSTGRESQL: Final = "postgresql+psycopg"
+_EXTRA: Final = "COUNTERSIGN_DATABASE: postgresql:// needs pip install 'countersign[postgres]'"
+_WRITES: Final = "writes"
+
+
+class Database:
+    """One database by its SQLAlchemy URL, used in threads. Calls raise `DatabaseAway`, and `SchemaMismatch` for a
+    schema of another version; the constructor raises `StoreFailure`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = _read(url)
+        self.local: Final = self._url.get_backend_name() == "sqlite"
+        """Whether it is a local file, which has one writer at a time."""
+        self._engine = _engine(self._url)
+        self._readers = ThreadPoolExecutor(CONNECTIONS_AT_MOST, "database")
+        self._writers = ThreadPoolExecutor(1, "database-writer") if self.local else self._readers
+        self._usable = False
+
+    @property
+    def address(self) -> str:
+        """The URL without user and password."""
+        return self._url._replace(username=None, password=None).render_as_string()
+
+    async def read(self, ask: Callable[[Connection], R]) -> R:
+        """The answer of some statements, in a transaction of their own."""
+        return await self._in_thread(self._readers, partial(self._run, ask))
+
+    async def write(self, change: Callable[[Connection], R]) -> R:
+        """The result of a change, once it is on disk. Idempotent changes may be repeated after `DatabaseAway`."""
+        return await self._in_thread(self._writers, partial(self._run, change, **{_WRITES: True}))
+
+    async def rows(self, statement: Executable) -> Sequence[Any]:
+        """All rows of a statement that reads and bounds its result."""
+        return await self.read(lambda connection: connection.execute(statement).all())
+
+    async def first(self, statement: Executable) -> Any | None:
+        """The first row, None if there is none."""
+        return await self.read(lambda connection: connection.execute(statement).first())
+
+    async def insert(self, table: Table, **values: Any) -> bool:
+        """Insert a row unless its key exists; whether it was inserted."""
+        return await self.write(lambda connection: insert_new(connection, table, **values))
+
+    async def replace(self, table: Table, key: Key, **values: Any) -> None:
+        """Insert a row, or replace the values of the one with this key."""
+        await self.write(lambda connection: replace(connection, table, key, **values))
+
+    async def change(self, statement: Executable) -> int:
+        """Change or delete rows; how many."""
+        return await self.write(lambda connection: connection.execute(statement).rowcount)
+
+    async def check(self) -> None:
+        """Connect, and compare the schema."""
+        await self.read(lambda connection: None)
+
+    async def upgrade(self) -> None:
+        """Bring the schema up to this version, by migrations; each is one transaction."""
+        await self._in_thread(self._writers, self._upgrade)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._engine.dispose()
+
+    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], R]) -> R:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, call)
+        except (DBAPIError, PoolTimeout, OSError) as error:
+            raise DatabaseAway(_why(error)) from error
+
+    def _run(self, call: Callable[[Connection], R], *, writes: bool = False) -> R:
+        if not self._usable:
+            self._make_usable()
+        with self._engine.connect().execution_options(**{_WRITES: writes}) as connection, connection.begin():
+            return call(connection)
+
+    def _make_usable(self) -> None:
+        """Create the schema of a new local file; compare any other."""
+        if self.local and (file := self._url.database):
+            # Names and addresses are for the user of the processes only; a file that is there keeps its mode.
+            make_private(Path(file).parent)
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        with self._engine.connect().execution_options(**{_WRITES: self.local}) as connection, connection.begin():
+            known = _version(connection)
+            if known is None and self.local:
+                schema.METADATA.create_all(connection)
+                connection.execute(schema.VERSION.insert().values(version_num=schema.NEWEST))
+            elif known != schema.NEWEST:
+                raise SchemaMismatch(known, schema.NEWEST)
+        self._usable = True
+
+    def _upgrade(self) -> None:
+        from activities.records.migrations import upgrade  # noqa: PLC0415  Alembic is what only this needs
+
+        with self._engine.connect().execution_options(**{_WRITES: True}) as connection:
+            upgrade(connection)
+        self._usable = False
+
+
+def insert_new(connection: Connection, table: Table, **values: Any) -> bool:
+    """Insert a row unless its key exists; whether it was inserted."""
+    found = connection.execute(_insert(connection, table).values(**values).on_conflict_do_nothing())
+    return found.rowcount == 1
+
+
+def replace(connection: Connection, table: Table, key: Key, **values: Any) -> None:
+    """Insert a row, or replace the values of the one with this key; one statement."""
+    named = {column.name: value for column, value in key.items()}
+    statement = _insert(connection, table).values(**named, **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
+
+
+def _insert(connection: Connection, table: Table) -> Any:
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def _version(connection: Connection) -> str | None:
+    """The schema's version; None for a database without one."""
+    if not inspect(connection).has_table(schema.VERSION.name):
+        return None
+    return str(connection.execute(schema.VERSION.select()).scalar())
+
+
+def _read(url: str) -> URL:
+    try:
+        read = make_url(url)
+    except ArgumentError:
+        raise StoreFailure("COUNTERSIGN_DATABASE: must be a URL such as postgresql://user@host/countersign") from None
+    if read.get_backend_name() == "postgresql":
+        return read.set(drivername=_POSTGRESQL)
+    if read.get_backend_name() == "sqlite":
+        return read
+    raise StoreFailure("COUNTERSIGN_DATABASE: must begin with sqlite:/// or postgresql://")
+
+
+def _engine(url: URL) -> Engine:
+    try:
+        if url.get_backend_name() == "sqlite":
+            return _of_sqlite(url)
+        limit = f"{STATEMENT_SECONDS * 1000:.0f}"
+        return create_engine(
+            url,
+            hide_parameters=True,
+            pool_size=CONNECTIONS_AT_MOST,
+            max_overflow=0,
+            pool_timeout=STATEMENT_SECONDS,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": int(STATEMENT_SECONDS),
+                "options": f"-c statement_timeout={limit} -c lock_timeout={limit} -c timezone=UTC",
+            },
+        )
+    except (ImportError, NoSuchModuleError) as error:
+        raise StoreFailure(_EXTRA) from error
+
+
+def _of_sqlite(url: URL) -> Engine:
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_size=CONNECTIONS_AT_MOST + 1,
+        max_overflow=0,
+        pool_timeout=STATEMENT_SECONDS,
+        connect_args={"timeout": STATEMENT_SECONDS, "isolation_level": None},
+    )
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _set_up(connection: Any, record: Any) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+    def is_over() -> bool:
+        return time.monotonic() > float(record.info.get("until", float("inf")))
+
+    connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
+
+
+def _begin(connection: Connection) -> None:
+    connection.info["until"] = time.monotonic() + STATEMENT_SECONDS
+    # A transaction that reads first and then writes would not wait for another writer, but fail.
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _why(error: Exception) -> str:
+    """What is wrong, without statement and values."""
+    if isinstance(error, DBAPIError):
+        original = error.orig
+        # SQLite's texts are fixed; PostgreSQL's may quote values.
+        if type(original).__module__ == "sqlite3" and original is not None and original.args:
+            return str(original.args[0])
+        return str(getattr(original, "sqlstate", None) or type(original).__name__)
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else "all connections are in use"

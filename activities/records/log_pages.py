@@ -1,0 +1,46 @@
+"""Pages of the notification log that a workflow has moved here, and who opened what when."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import select
+
+from activities.records.database import Database
+from activities.records.schema import LOG_PAGES, OPENED
+
+PAGES_AT_MOST: Final = 10_000
+"""Pages of one follow-up that are read; a page has some 50 notices."""
+
+
+class LogPages:
+    """Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def write(self, workflow_id: str, name: str, content: bytes) -> None:
+        """Write a page; a repeated one replaces its former self."""
+        key = {LOG_PAGES.c.workflow_id: workflow_id, LOG_PAGES.c.name: name}
+        await self._database.replace(LOG_PAGES, key, content=content)
+
+    async def read(self, workflow_id: str) -> tuple[bytes, ...]:
+        """A request's pages in order, perhaps with duplicates."""
+        statement = select(LOG_PAGES.c.name, LOG_PAGES.c.content).where(LOG_PAGES.c.workflow_id == workflow_id)
+        found = await self._database.rows(statement.limit(PAGES_AT_MOST))
+        return tuple(row.content for row in sorted(found, key=lambda row: _numbers(row.name)))
+
+    async def mark_opened(self, workflow_id: str, person: str, at: datetime) -> None:
+        """Record that a person opened it; the first time counts."""
+        await self._database.insert(OPENED, workflow_id=workflow_id, person=person, at=at)
+
+    async def opened(self, workflow_id: str, people: Sequence[str]) -> Mapping[str, datetime]:
+        """When each of these people first opened it."""
+        statement = select(OPENED.c.person, OPENED.c.at).where(
+            OPENED.c.workflow_id == workflow_id, OPENED.c.person.in_(people)
+        )
+        return {row.person: row.at for row in await self._database.rows(statement)}
+
+
+def _numbers(page: str) -> list[int]:
+    return [int(number) for number in page.split("-")]

@@ -1,0 +1,22 @@
+"""Changes of the schema, in order, by Alembic. `make migration` writes one from what `schema.py` has become."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection
+
+HERE: Final = Path(__file__).parent
+
+
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Run the missing migrations; each is one transaction, so a killed one leaves the schema of the one before."""
+    command.upgrade(config(connection), to)
+
+
+def config(connection: Connection) -> Config:
+    found = Config()
+    found.set_main_option("script_location", str(HERE))
+    found.attributes["connection"] = connection
+    return found

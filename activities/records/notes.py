@@ -1,0 +1,52 @@
+"""Notes between processes: clocks, the mark of reconciliation, whether a push credential is refused."""
+
+from typing import Final
+
+from sqlalchemy import select
+
+from activities.records.database import Database
+from activities.records.schema import NOTES
+
+_CLOCK: Final = "web-process/clock"
+_WORKER_CLOCK: Final = "worker/clock"
+_SWEEP: Final = "reconciliation/core-signature"
+
+
+class ProcessNotes:
+    """None if never written. Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def clock(self) -> bytes | None:
+        """By how much the web process's clock is behind."""
+        return await self._read(_CLOCK)
+
+    async def note_clock(self, content: bytes) -> None:
+        await self._note(_CLOCK, content)
+
+    async def worker_clock(self) -> bytes | None:
+        return await self._read(_WORKER_CLOCK)
+
+    async def note_worker_clock(self, content: bytes) -> None:
+        await self._note(_WORKER_CLOCK, content)
+
+    async def sweep_mark(self) -> bytes | None:
+        return await self._read(_SWEEP)
+
+    async def note_sweep_mark(self, content: bytes) -> None:
+        await self._note(_SWEEP, content)
+
+    async def push_standing(self, credential: str) -> bytes | None:
+        """Whether a push credential is refused; None if never."""
+        return await self._read(f"push/{credential}")
+
+    async def note_push_standing(self, credential: str, content: bytes) -> None:
+        await self._note(f"push/{credential}", content)
+
+    async def _read(self, name: str) -> bytes | None:
+        found = await self._database.first(select(NOTES.c.content).where(NOTES.c.name == name))
+        return found.content if found else None
+
+    async def _note(self, name: str, content: bytes) -> None:
+        await self._database.replace(NOTES, {NOTES.c.name: name}, content=content)

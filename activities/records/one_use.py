@@ -1,0 +1,39 @@
+"""Links and codes that work once, and the serials by which sessions and links are ended."""
+
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from sqlalchemy import select
+
+from activities.records.database import Database
+from activities.records.schema import ONE_USE, SERIALS
+
+USED_KEPT: Final = timedelta(days=2)
+"""One-time entries are valid for half a day at most."""
+
+
+class OneUse:
+    """Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def use(self, day: date, name: str) -> bool:
+        """Use up a one-time entry, stored for two days; False if used before."""
+        return await self._database.insert(ONE_USE, day=day, name=name)
+
+    async def was_used(self, day: date, name: str) -> bool:
+        asked = select(ONE_USE.c.name).where(ONE_USE.c.day == day, ONE_USE.c.name == name)
+        return await self._database.first(asked) is not None
+
+    async def drop_used(self, now: datetime) -> int:
+        """Remove entries of past days; how many there were."""
+        return await self._database.change(ONE_USE.delete().where(ONE_USE.c.day < (now - USED_KEPT).date()))
+
+    async def serial(self, of: str) -> str:
+        """The serial that a person's sessions or links must have; empty until first renewed."""
+        found = await self._database.first(select(SERIALS.c.serial).where(SERIALS.c.of == of))
+        return found.serial if found else ""
+
+    async def replace_serial(self, of: str, serial: str) -> None:
+        await self._database.replace(SERIALS, {SERIALS.c.of: of}, serial=serial)

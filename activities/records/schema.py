@@ -1,0 +1,270 @@
+"""The tables. One a noun; instants in UTC; JSON only for what nobody searches. A change here needs a migration
+(`migrations/`).
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+NEWEST: Final = "0001"
+"""The version of the schema that this code works with."""
+METADATA: Final = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"}
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant, read back in UTC. SQLite has no type for it: a text of fixed length, which sorts by time."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs its offset from UTC")
+        at = value.astimezone(UTC)
+        return at.isoformat(timespec="microseconds") if dialect.name == "sqlite" else at
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
+
+
+VERSION: Final = Table("alembic_version", METADATA, Column("version_num", Text, primary_key=True))
+
+FOLLOW_UPS: Final = Table(
+    "follow_ups",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("cover", LargeBinary),
+    Column("first_page", Text),
+    Column("claimed_for", Text),
+    comment="what is known of a follow-up from its start on; never a state",
+)
+
+RECORDS: Final = Table(
+    "records",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("parent", Text),
+    Column("status", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("due_at", Instant),
+    Column("ended_at", Instant),
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Index(None, "type", "ended_at"),
+    Index(None, "kind", "ended_at"),
+    Index(None, "requester", "ended_at"),
+    Index(None, "parent", "status"),
+    comment="settled records, written once",
+)
+
+RECORD_PEOPLE: Final = Table(
+    "record_people",
+    METADATA,
+    Column("workflow_id", ForeignKey(RECORDS.c.workflow_id), nullable=False),
+    Column("person", Text, nullable=False),
+    Column("ended_at", Instant),
+    PrimaryKeyConstraint("workflow_id", "person"),
+    Index(None, "person", "ended_at"),
+    comment="whom a record concerns, by directory id",
+)
+
+AMENDMENTS: Final = Table(
+    "amendments",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "number"),
+    comment="what happened after a record: hand-offs and their results",
+)
+
+LOG_PAGES: Final = Table(
+    "log_pages",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "name"),
+    comment="pages of the notification log that a workflow has moved here",
+)
+
+OPENED: Final = Table(
+    "opened",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "person"),
+    comment="when a person first opened it",
+)
+
+TEXTS: Final = Table(
+    "texts",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("random", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "name"),
+    comment="what people wrote; erasable, records refer to it",
+)
+
+PEOPLE_IN_FULL: Final = Table(
+    "people_in_full",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("chosen", Boolean, nullable=False, default=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "fingerprint"),
+    comment="people described in full in a file; erasable",
+)
+
+PEOPLE_ASKED: Final = Table(
+    "people_asked",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "sha256"),
+    comment="names and addresses as sent to the provider; erasable",
+)
+
+PEOPLE_INDEX: Final = Table(
+    "people_index",
+    METADATA,
+    Column("place", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("at", Instant, nullable=False),
+    comment="each machine's people file as read last, by the hash of its content",
+)
+
+YEARS: Final = Table(
+    "years",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("year", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "year"),
+    comment="what a yearly campaign opens with; erasable",
+)
+
+DEAD_HAND_OFFS: Final = Table(
+    "dead_hand_offs",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Index(None, "type", "workflow_id"),
+    comment="ended follow-ups of which a target was given up",
+)
+
+TARGETS: Final = Table(
+    "targets",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    comment="health of targets that have not always worked",
+)
+
+DEVICES: Final = Table(
+    "devices",
+    METADATA,
+    Column("person", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("content", LargeBinary),
+    Column("gone", LargeBinary),
+    PrimaryKeyConstraint("person", "device"),
+    comment="devices that the company's app registered; a push address is a secret",
+)
+
+DEVICE_OWNERS: Final = Table(
+    "device_owners",
+    METADATA,
+    Column("address_sha256", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    comment="the one person whom an address belongs to",
+)
+
+OUTBOUND_MAIL: Final = Table(
+    "outbound_mail",
+    METADATA,
+    Column("reference", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    comment="emails and SMS, noted before they are sent",
+)
+
+ONE_USE: Final = Table(
+    "one_use",
+    METADATA,
+    Column("day", Date, nullable=False),
+    Column("name", Text, nullable=False),
+    PrimaryKeyConstraint("day", "name"),
+    comment="links and codes that were used",
+)
+
+SERIALS: Final = Table(
+    "serials",
+    METADATA,
+    Column("of", Text, primary_key=True),
+    Column("serial", Text, nullable=False),
+    comment="the serial that sessions or links must have",
+)
+
+BUDGET_ENTRIES: Final = Table(
+    "budget_entries",
+    METADATA,
+    Column("of", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("delivered", Boolean, nullable=False, default=False),
+    PrimaryKeyConstraint("of", "number"),
+    comment="notices that count against a budget",
+)
+
+BUDGET_WAITING: Final = Table(
+    "budget_waiting",
+    METADATA,
+    Column("of", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("of", "who"),
+    comment="notices that wait for a budget",
+)
+
+NOTES: Final = Table(
+    "notes",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    comment="notes between processes: clocks, marks of reconciliation, incidents of push",
+)
