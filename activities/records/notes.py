@@ -7,8 +7,8 @@ from sqlalchemy import select
 from activities.records.database import Database
 from activities.records.schema import NOTES
 
-_CLOCK: Final = "web-process/clock"
-_WORKER_CLOCK: Final = "worker/clock"
+_CLOCK: Final = "clock/web-process"
+_WORKER_CLOCK: Final = "clock/worker"
 _SWEEP: Final = "reconciliation/core-signature"
 
 
