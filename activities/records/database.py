@@ -202,7 +202,7 @@ def _of_sqlite(url: URL) -> Engine:
 
 
 def _set_up(connection: Any, record: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
     def is_over() -> bool:

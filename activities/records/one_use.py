@@ -3,13 +3,15 @@
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import select, tuple_
 
 from activities.records.database import Database
 from activities.records.schema import ONE_USE, SERIALS
 
 USED_KEPT: Final = timedelta(days=2)
 """One-time entries are valid for half a day at most."""
+USED_DROPPED_AT_MOST: Final = 500
+"""One-time entries dropped by each reconciliation."""
 
 
 class OneUse:
@@ -27,8 +29,10 @@ class OneUse:
         return await self._database.first(asked) is not None
 
     async def drop_used(self, now: datetime) -> int:
-        """Remove entries of past days; how many there were."""
-        return await self._database.change(ONE_USE.delete().where(ONE_USE.c.day < (now - USED_KEPT).date()))
+        """Remove entries of past days, a limited number; how many there were."""
+        key = ONE_USE.c.day, ONE_USE.c.name
+        old = select(*key).where(ONE_USE.c.day < (now - USED_KEPT).date()).limit(USED_DROPPED_AT_MOST)
+        return await self._database.change(ONE_USE.delete().where(tuple_(*key).in_(old)))
 
     async def serial(self, of: str) -> str:
         """The serial that a person's sessions or links must have; empty until first renewed."""
