@@ -39,7 +39,7 @@ class RecordFacts:
         if not show:
             return cls()
         settled = record.get("settled") or {}
-        lines = (show.get("signers") or ()), (show.get("people") or ())
+        lines = [*(show.get("signers") or ()), *(show.get("people") or ())]
         return cls(
             status=show.get("status") or "",
             kind=show.get("kind") or "",

@@ -145,7 +145,7 @@ def test_hand_off_secrets_reach_the_caller(environment: dict[str, str]) -> None:
 
 async def test_the_store_of_the_directory_is_the_store_of_the_process(environment: dict[str, str]) -> None:
     chosen = settings(environment)
-    store = Store(chosen.store_url)
+    store = Store(chosen.store_url, chosen.database_url)
     directory = clients.directory(chosen, store)
     person = await directory.person("legal-desk")
     await directory.mark_gone(person, person.devices[0], "UNREGISTERED")

@@ -92,4 +92,4 @@ async def crm(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noo
     """A CRM with the example mapping at a receiver in this folder."""
     hooks = hooks_of(folder, client, meter)
     async with listening(make_app(hooks.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url, timeout=60) as http:
-        yield Crm(http, Store(settings_of(folder).store_url))
+        yield Crm(http, Store(settings_of(folder).store_url, settings_of(folder).database_url))
