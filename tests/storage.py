@@ -35,4 +35,5 @@ def database_of(store: Store) -> str:
 
 
 def _renamed(store: Store, before: str, after: str) -> None:
+    store.database._make_usable()
     altered(store, f"ALTER TABLE {before} RENAME TO {after}")

@@ -459,7 +459,7 @@ def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str],
     web_ui = scene.context.url(Kind.ONBOARDING.workflow_id(scene.onboarding)) or scene.addresses.web_ui
     living = (("Web UI", web_ui), ("the customer's page", scene.journey_link), *phones)
     kept = (
-        ("records", str(folder / "countersign.sqlite3")),
+        ("records", str(folder / "store" / "countersign.sqlite3")),
         ("logs", str(folder / "logs")),
         ("all of it again", f"countersign dev --data {folder}"),
     )

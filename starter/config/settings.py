@@ -281,7 +281,7 @@ class Settings(BaseSettings):
     data_dir: Path = Field(DATA_DIR, description="Folder of the laptop stack and of the default store")
     store: str = Field("", description="Store of documents, an fsspec URL; default: DATA_DIR/store")
     database: SecretStr = Field(
-        UNSET, description="Database of records, a URL of SQLite or PostgreSQL; default: SQLite in DATA_DIR"
+        UNSET, description="Database of records, a URL of SQLite or PostgreSQL; default: SQLite in DATA_DIR/store"
     )
     payload_keys: PayloadKeys = Field(
         (), description="`id=base64` AES-256 keys of the payload codec; the first encrypts"
@@ -330,7 +330,10 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL, perhaps with a password."""
-        return self.database.get_secret_value() or f"sqlite:///{self.data_dir.absolute() / 'countersign.sqlite3'}"
+        return (
+            self.database.get_secret_value()
+            or f"sqlite:///{self.data_dir.absolute() / 'store' / 'countersign.sqlite3'}"
+        )
 
     @property
     def acting(self) -> str:

@@ -15,7 +15,8 @@ from tests.faults.oracle import judge
 from tests.faults.population import colleague
 from tests.faults.town import WORKER, Town
 from tests.faults.vendor import DOCUMENTS, Entry, Vendor, instant
-from workflows.kinds import referred
+from tests.storage import altered
+from workflows.kinds import Kind, referred
 from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Status
 
@@ -131,13 +132,13 @@ async def test_an_ended_document_whose_signers_nobody_can_match_settles_nothing_
 @contextmanager
 def _who_was_asked_is_lost(town: Town, id: str) -> Iterator[None]:
     """The store does not find who was asked while the block runs: of two with one order it cannot be told."""
-    [folder] = (town.folder.path / "store").glob(f"people/*/*/{id}")
-    away = folder.with_name(f"{id}-away")
-    folder.rename(away)
+    workflow_id = Kind.REQUEST.workflow_id(id)
+    renamed = "UPDATE people_asked SET workflow_id = ? WHERE workflow_id = ?"
+    assert altered(town.context.store, renamed, f"{workflow_id}-away", workflow_id)
     try:
         yield
     finally:
-        away.rename(folder)
+        altered(town.context.store, renamed, workflow_id, f"{workflow_id}-away")
 
 
 async def _sent(town: Town, id: str) -> tuple[str, int]:

@@ -38,7 +38,7 @@ async def test_a_contract_is_started_signed_by_both_and_everyone_is_told(laptop:
     assert shown["status"] == "signed"
     assert [one["state"] for one in shown["signers"]] == ["signed", "signed"]
     assert {one["target"] for one in shown["handoffs"]} == {"hr", "finance", "operations", "customer-success"}
-    store = Store((laptop.folder / "store").as_uri(), f"sqlite:///{laptop.folder / 'countersign.sqlite3'}")
+    store = Store((laptop.folder / "store").as_uri())
     assert await store.records.read(Kind.REQUEST.workflow_id("signed"))
 
 

@@ -1,7 +1,6 @@
 """The fan-out of a settled request: every target told in its own way, each with its own result."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.errors import StoreFailure
+from activities.errors import DatabaseAway
 from activities.hand_off import service as handoff
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
@@ -46,7 +45,7 @@ from tests.activities.notifications.stage import arm, brief, entries, mark, push
 from tests.golden import schemas
 from tests.golden.schemas import FOLDER
 from tests.servers import time_skipping
-from tests.storage import away
+from tests.storage import altered, away
 from workflows.follow_up.outbox import REPLAYS_AT_MOST, subscriber
 from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
@@ -298,7 +297,7 @@ async def test_what_a_task_was_answered_is_for_targets_that_want_personal_data_a
     data = called(sandbox, "archive")["body"]["data"]
     assert data["answer"] == {"label": "Address for invoices", "text": "1 Rue du Port"}
     Draft202012Validator(json.loads((FOLDER / "task.settled.json").read_text())).validate(data)
-    shutil.rmtree(tmp_path / "kept" / "texts")
+    altered(house.store, "DELETE FROM texts")
     await house.tell(house.hook("audit", personal=True), **told)
     assert "answer" not in called(sandbox, "audit")["body"]["data"]
 
@@ -381,7 +380,7 @@ async def test_why_somebody_declined_goes_only_where_it_is_asked_for_and_no_more
     assert b"annex" not in (kept or b"")
     assert "annex" not in called(sandbox, "finance")["raw"]
     assert called(sandbox, "archive")["body"]["data"]["signers"][0]["reason"] == "We have no such annex."
-    shutil.rmtree(tmp_path / "kept" / "texts")
+    altered(house.store, "DELETE FROM texts")
     await house.tell(house.hook("audit", personal=True))
     assert "reason" not in called(sandbox, "audit")["body"]["data"]["signers"][0]
 
@@ -592,12 +591,12 @@ async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody
     house: House, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
-        raise StoreFailure("the store cannot be used: away")
+        raise DatabaseAway("away")
 
     finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
     home = Kind.REQUEST.workflow_id("msa-0042")
     with monkeypatch.context() as outage:
-        outage.setattr(house.store, "write_amendment", away)
+        outage.setattr(house.store.records, "amend", away)
         told = await house.hand_off(finance, board, at=AT)
         assert ([result.ok for result in told.results], told.recorded) == ([True, False], False)
         await house.store.hand_offs.forget_dead(home)
@@ -673,11 +672,11 @@ async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_t
 
 
 async def test_of_ten_times_as_many_replays_as_are_shown_the_record_shows_the_original_and_the_newest(
-    house: House,
+    house: House, tmp_path: Path
 ) -> None:
     """The batches are ten times as many as are read at once."""
     most = max(10 * REPLAYS_AT_MOST, 10 * AMENDMENTS_AT_ONCE)
-    store, home = Store("memory://many-replays"), Kind.REQUEST.workflow_id("msa-0042")
+    store, home = Store(str(tmp_path)), Kind.REQUEST.workflow_id("msa-0042")
     await store.records.write(home, record().model_dump_json(by_alias=True).encode())
     for number in range(most):
         line = HandoffLine(target="board", state=HandoffState.DEAD, attempts=1, at=AT, replay=number)

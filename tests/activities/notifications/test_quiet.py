@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.book import somebody
 from tests.activities.notifications.stage import EXECUTIVES, arm, brief, hashes, only, pushes, sends
+from tests.storage import altered, away
 from workflows.kinds import Kind
 from workflows.model.notifications import (
     QUIET_AT_MOST,
@@ -291,24 +291,20 @@ async def test_what_waited_long_ago_is_not_spoken_of(sandbox: RunningSandbox, no
 
 
 async def test_a_store_that_is_away_delays_everybody_and_tells_nobody_twice(
-    sandbox: RunningSandbox, notices: NotificationService, tmp_path: Path
+    sandbox: RunningSandbox, notices: NotificationService, store: Store
 ) -> None:
-    folder = tmp_path / "store" / "quiet"
-    folder.parent.mkdir(exist_ok=True)
-    folder.write_text("no folder")
-    with pytest.raises(ApplicationError) as away:
+    with away(store, "budget_entries"), pytest.raises(ApplicationError) as failure:
         await notices.deliver(part(1))
-    assert (away.value.type, away.value.non_retryable, sends(sandbox)) == (Code.UNREACHABLE, False, [])
-    folder.unlink()
+    assert (failure.value.type, failure.value.non_retryable, sends(sandbox)) == (Code.UNREACHABLE, False, [])
     assert became(await notices.deliver(part(1))) == "accepted"
 
 
 async def test_an_entry_that_cannot_be_read_keeps_nobody_in_the_dark(
-    notices: NotificationService, tmp_path: Path
+    notices: NotificationService, store: Store
 ) -> None:
     for n in (1, 2, 3):
         await notices.deliver(part(n))
-    (tmp_path / "store" / "quiet" / "acme" / "customer" / "2.json").write_text("?")
+    assert altered(store, "UPDATE budget_entries SET content = '?' WHERE number = 2") == 1
     assert became(await notices.deliver(part(4))) == "accepted"
 
 

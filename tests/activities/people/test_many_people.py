@@ -22,6 +22,7 @@ from activities.records.people import StoredPeople
 from activities.records.store import Store
 from tests.activities.launch.papers import PEOPLE
 from tests.activities.people.test_people import change, entry
+from tests.storage import altered
 
 _MORE = "calendar: NL, manager: chief, groups: [all-staff, dept-1]"
 
@@ -87,6 +88,7 @@ async def test_a_large_file_is_read_once_and_looked_up_by_whoever_comes_next(man
 
     # Its entries cannot be read anew, so what the next one knows of them was kept.
     kept = name_of(STAFF.encode())
+    altered(store, "DELETE FROM people_index")
     await store.people.keep_index("here", kept, people_of(3).dumped())
     next_one = FileDirectory(many, store)
     assert (await next_one.person("person-000002")).manager is None

@@ -22,7 +22,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.service import NAMES_REMEMBERED, Names, PassLimits, PassMark, ReconciliationService
-from activities.records import store as stored
+from activities.records import one_use
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.faults import ArmedFault
@@ -30,6 +30,7 @@ from deploy.sandbox.state.records import CoreDocument, CoreEvent
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import calls, config_for
 from tests.servers import time_skipping
+from tests.storage import count
 from tests.workflows.stage import a_request
 from workflows.kinds import Kind
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
@@ -585,17 +586,17 @@ async def test_a_sweep_drops_what_the_desk_has_used_up_on_days_that_are_over(tmp
             assert await it.store.one_use.use(day, "a-in")
         assert (await it.sweeps()).over
         assert [await it.store.one_use.was_used(day, "a-in") for day in days] == [True, True, True, False, False]
-        assert sorted(one.name for one in (tmp_path / "desk" / "used").iterdir()) == sorted(map(str, days[:3]))
+        assert count(it.store, "one_use") == 3
 
 
 async def test_of_ten_times_as_much_as_a_sweep_drops_the_rest_is_left_to_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "USED_DROPPED_AT_MOST", 2)
+    monkeypatch.setattr(one_use, "USED_DROPPED_AT_MOST", 2)
     store, day = Store(str(tmp_path)), NOW.date()
     for number in range(10):
         await store.one_use.use(day + timedelta(days=number % 2), str(number))
     dropped = [await store.one_use.drop_used(NOW + timedelta(days=9)) for _ in range(10)]
     assert sum(dropped) == 10
     assert max(dropped) == 2
-    assert list((tmp_path / "desk" / "used").iterdir()) == []
+    assert count(store, "one_use") == 0

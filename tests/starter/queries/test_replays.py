@@ -173,6 +173,7 @@ async def nobody_is_hurried(context: Context, folder: Path) -> None:
         "TEMPORAL_ADDRESS": context.client.service_client.config.target_host,
         "TEMPORAL_NAMESPACE": context.client.namespace,
         "COUNTERSIGN_STORE": folder.as_uri(),
+        "COUNTERSIGN_DATABASE": f"sqlite:///{folder}/countersign.sqlite3",
         "COUNTERSIGN_POLICIES": str(folder / "policies.yaml"),
     }
     for target, says in (

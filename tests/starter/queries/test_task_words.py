@@ -67,6 +67,7 @@ async def typed(context: Context, folder: Path, *words: str) -> Any:
     given |= {
         "COUNTERSIGN_DATA_DIR": str(folder),
         "COUNTERSIGN_STORE": folder.as_uri(),
+        "COUNTERSIGN_DATABASE": f"sqlite:///{folder}/countersign.sqlite3",
         "COUNTERSIGN_PEOPLE": str(folder / "people.yaml"),
     }
     answered = await asyncio.to_thread(type_, "task", *words, "--json", **given)

@@ -211,7 +211,7 @@ def test_the_path_is_the_contract_s() -> None:
 
 def test_the_command_lists_devices_by_their_short_names(tmp_path: Path) -> None:
     (tmp_path / "people.yaml").write_text(PEOPLE)
-    there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"), "COUNTERSIGN_STORE": str(tmp_path / "store")}
+    there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml"), "COUNTERSIGN_DATA_DIR": str(tmp_path)}
     store = Store(str(tmp_path / "store"))
     devices, ada = Devices(store), asyncio.run(FileDirectory(tmp_path / "people.yaml", store).person("ada"))
     asyncio.run(devices.register("ada", PushDevice(fid="ada~fid1", platform=Platform.IOS), datetime.now(UTC)))

@@ -30,11 +30,13 @@ from activities.launch.task_file import PreparedTask, prepare_task
 from activities.onboarding.content import OnboardingContent, keep_part
 from activities.onboarding.service import OnboardingPartsService
 from activities.policies.catalogue import Catalogue
+from activities.records.store import Store
 from activities.temporal import executions as runs
 from activities.temporal.executions import RunStatus
 from tests.faults.town import eventually
 from tests.glances import glances
 from tests.servers import own_part
+from tests.storage import altered
 from tests.workflows.campaign.test_real import deleted
 from tests.workflows.fakes import refusal
 from tests.workflows.onboarding.stage import (
@@ -420,23 +422,21 @@ async def _is_over(it: Journeys) -> bool:
     return (await it.shown()).status is Status.DONE
 
 
-def parts_object(folder: Path) -> Path:
-    """What the parts are started from, in the store."""
-    [found] = [one for one in (folder / "store").rglob("*parts-*") if one.is_file()]
-    return found
+def erase_parts(folder: Path, *, back: bool = False) -> None:
+    """What the parts are started from is gone from the store, or back again."""
+    now, before = ("parts-", "gone-") if back else ("gone-", "parts-")
+    assert altered(Store(str(folder / "store")), "UPDATE texts SET name = replace(name, ?, ?)", before, now)
 
 
 async def test_erased_content_is_a_problem_and_it_goes_on_when_it_is_back(tmp_path: Path) -> None:
     async with onboarding(tmp_path, a_file(*LATER)) as it:
-        kept = parts_object(tmp_path)
         billing = await it.open("billing")
-        content = kept.read_bytes()
-        kept.unlink()
+        erase_parts(tmp_path)
         await it.tell(billing, Done(actor=CUSTOMER))
         shown = await it.until(lambda shown: shown.problem)
         assert shown.problem is not None and shown.problem.code is Code.UNREACHABLE
         assert shown.problem.says.endswith("are started from is not in the store")
-        kept.write_bytes(content)
+        erase_parts(tmp_path, back=True)
         await it.env.sleep(60)
         await it.signed("agreement-1")
         assert (await it.ended()).outcome is Status.DONE
@@ -446,7 +446,7 @@ async def test_erased_content_is_a_problem_and_it_goes_on_when_it_is_back(tmp_pa
 async def test_an_onboarding_whose_content_is_gone_for_good_can_be_ended(tmp_path: Path) -> None:
     async with onboarding(tmp_path, a_file(*LATER)) as it:
         billing = await it.open("billing")
-        parts_object(tmp_path).unlink()
+        erase_parts(tmp_path)
         await it.tell(billing, Done(actor=CUSTOMER))
         await it.until(lambda shown: shown.problem)
         await it.wish(Cancellation(actor=OWNER, reason="It was erased."))

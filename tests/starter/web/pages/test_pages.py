@@ -12,7 +12,7 @@ from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from starter.web.bodies import LONGEST
 from tests.starter.web.paging import CHAIR, DOCUMENT, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, form_of, phone, text_of
-from tests.storage import away
+from tests.storage import altered, away
 from workflows.kinds import Kind
 from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.notifications import Notification
@@ -450,10 +450,9 @@ async def test_whose_address_was_corrected_still_signs_where_they_were_asked(sig
     assert answer.headers["location"].startswith(f"{signer.sandbox.url}/sign/")
 
 
-async def test_a_store_that_cannot_be_read_is_not_said_of_core_signature(signer: Phone, tmp_path: Path) -> None:
+async def test_a_store_that_cannot_be_read_is_not_said_of_core_signature(signer: Phone) -> None:
     await signer.create()
-    for kept in (tmp_path / "store" / "people").rglob("asked-*.json"):
-        kept.write_text("?")
+    assert altered(signer.store, "UPDATE people_asked SET content = '?'")
     answer = await signer.press(signer.link())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "Core Signature" not in text_of(answer.text)
