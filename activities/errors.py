@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from itertools import islice
-from typing import Final
+from typing import ClassVar, Final
 
 ID_PATTERN: Final = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
 
@@ -54,15 +54,14 @@ class StoreFailure(Exception):
 class StoreAway(StoreFailure):
     """The storage is unavailable; temporary, and nothing is known to be lost."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"the store cannot be used: {why}")
-
-
-class DatabaseAway(StoreFailure):
-    """The database is unavailable; temporary, and nothing is known to be lost."""
+    what: ClassVar = "store"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"the database cannot be used: {why}")
+        super().__init__(f"the {self.what} cannot be used: {why}")
+
+
+class DatabaseAway(StoreAway):
+    what: ClassVar = "database"
 
 
 class SchemaMismatch(StoreFailure):
@@ -89,6 +88,13 @@ class DocumentDamaged(StoreFailure):
         super().__init__(
             f"the document {sha256[:12]}… in the store does not match its hash: restore it from its source"
         )
+
+
+class RecordDamaged(StoreFailure):
+    """A settled record does not match its hash."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(f"the record of {id} in the database does not match its hash: restore it from a backup")
 
 
 class TextDamaged(StoreFailure):

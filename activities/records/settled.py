@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from sqlalchemy import select
 
-from activities.errors import RecordConflict
+from activities.errors import RecordConflict, RecordDamaged
 from activities.records.database import Database, insert_new
 from activities.records.schema import AMENDMENTS, RECORD_PEOPLE, RECORDS
 from workflows.kinds import named
@@ -102,8 +102,15 @@ class Records:
         return there is None
 
     async def read(self, workflow_id: str) -> bytes | None:
-        [found] = await self.read_many([workflow_id])
-        return found
+        """None if it is not settled; raises `RecordDamaged`."""
+        asked = select(RECORDS.c.content, RECORDS.c.sha256).where(RECORDS.c.workflow_id == workflow_id)
+        found = await self._database.first(asked)
+        if found is None:
+            return None
+        if hashlib.sha256(found.content).hexdigest() != found.sha256:
+            raise RecordDamaged(workflow_id)
+        content: bytes = found.content
+        return content
 
     async def read_many(self, workflow_ids: Sequence[str]) -> list[bytes | None]:
         """In order, None for missing ones; the caller bounds their number."""

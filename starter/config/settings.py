@@ -330,10 +330,8 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """The SQLAlchemy URL, perhaps with a password."""
-        return (
-            self.database.get_secret_value()
-            or f"sqlite:///{self.data_dir.absolute() / 'store' / 'countersign.sqlite3'}"
-        )
+        beside = self.data_dir.absolute() / "store" / "countersign.sqlite3"
+        return self.database.get_secret_value() or f"sqlite:///{beside}"
 
     @property
     def acting(self) -> str:

@@ -269,7 +269,7 @@ async def test_a_store_that_is_away_is_no_fault_of_the_file(tmp_path: Path) -> N
     for one in asked:
         with pytest.raises(
             DirectoryAway,
-            match="^the database cannot be used: ",
+            match=r"^the database cannot be used: ",
         ):
             await one
     with pytest.raises(ApplicationError) as caught:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.errors import RecordConflict, StoreFailure, TextDamaged
+from activities.errors import RecordConflict, RecordDamaged, StoreFailure, TextDamaged
 from activities.records.devices import device_hash
 from activities.records.settled import AMENDMENTS_AT_ONCE, RECORDS_AT_ONCE
 from activities.records.store import Store
@@ -34,6 +34,13 @@ async def test_a_record_is_written_once(store: Store) -> None:
     with pytest.raises(RecordConflict, match="msa-0042"):
         await store.records.write(MSA, b'{"version":2}')
     assert await store.records.read(MSA) == b'{"version":1}'
+
+
+async def test_an_altered_record_is_an_error(store: Store) -> None:
+    await store.records.write(MSA, b'{"version":1}')
+    altered(store, "UPDATE records SET content = ?", b'{"version":2}')
+    with pytest.raises(RecordDamaged, match="signature-request:msa-0042 in the database does not match its hash"):
+        await store.records.read(MSA)
 
 
 async def test_of_many_writers_at_once_one_wins_whole(store: Store) -> None:
