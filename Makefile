@@ -32,7 +32,7 @@ demo: $(STAMP) ## a customer's whole onboarding in under a minute, checked step 
 dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 	@$(BIN)/countersign dev
 
-test: $(STAMP) ## all tests but the long ones; REQUIRE_BROWSER=1 makes a missing browser a failure
+test: $(STAMP) ## all tests but the long ones; REQUIRE_BROWSER=1, REQUIRE_POSTGRESQL=1 make missing ones a failure
 	@$(BIN)/python -m pytest -n 3 --dist worksteal -q -m "not long" $(PYTEST)
 
 stories: $(STAMP) ## the tests that take long, most of them on a whole stack: some minutes

@@ -1,15 +1,21 @@
-"""What several rooms of tests share: one laptop stack, and a line about the browser stories when they did not run."""
+"""What several rooms of tests share: one laptop stack, one PostgreSQL, and a line about what did not run."""
 
+import asyncio
 import gc
 import os
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
+from activities.records.database import Database
 from tests.browser.chromium import HOW_TO_HAVE_THEM, executable
 from tests.lanes import laid_out
+from tests.postgresql import HOW_TO_HAVE_IT, PostgreSQL
+from tests.postgresql import postgresql as started
 from tests.servers import real_server
 from tests.stack.laptop import BUILD, Laptop, running
 
@@ -35,6 +41,34 @@ async def dev_server() -> AsyncIterator[str]:
         yield env.client.service_client.config.target_host
 
 
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """One PostgreSQL for all tests that need nothing but a database of their own on it."""
+    with started() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def upgraded(postgresql: PostgreSQL) -> str:
+    """A database with the newest schema, for copies."""
+    name = postgresql.create()
+    with closing(Database(postgresql.url(name))) as database:
+        asyncio.run(database.upgrade())
+    return name
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database with the newest schema and no row, of each engine."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/countersign.sqlite3"
+        return
+    server: PostgreSQL = request.getfixturevalue("postgresql")
+    name = server.create(template=request.getfixturevalue("upgraded"))
+    yield server.url(name)
+    server.drop(name)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Lay out what was shuffled."""
@@ -55,6 +89,9 @@ def pytest_collection() -> Generator[None, object, object]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was not seen: a skipped test is easily overlooked."""
+    reasons = {str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())}
+    if any(HOW_TO_HAVE_IT in reason for reason in reasons):
+        terminalreporter.write_line(HOW_TO_HAVE_IT, yellow=True)
     skipped = [report for report in terminalreporter.stats.get("skipped", ()) if "browser" in report.keywords]
     if skipped and executable() is None:
         terminalreporter.write_line(HOW_TO_HAVE_THEM, yellow=True)

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-STACKS: Final = ({"laptop", "browser"}, {"shared"})
+STACKS: Final = ({"laptop", "browser"}, {"shared"}, {"database_url", "files"})
 """The fixtures that keep processes for a whole session; those of one worker begin a part of the list."""
 
 

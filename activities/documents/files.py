@@ -9,14 +9,16 @@ import os
 import secrets
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import fsspec  # type: ignore[import-untyped]
 from fsspec import AbstractFileSystem
+from fsspec.asyn import AsyncFileSystem  # type: ignore[import-untyped]
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 from activities.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
@@ -36,13 +38,22 @@ _PROBE: Final = b"a file that shows whether files can be written and read\n"
 _PIECE: Final = 1 << 18
 """Bytes of a file in memory while it is verified."""
 _READ_AHEAD: Final = 1 << 20
-"""Bytes fetched at a time of a remote file that is read in pieces."""
+"""Bytes fetched at a time of a file that is read in pieces."""
+CALLS_AT_ONCE: Final = 16
+"""Threads of one process for files: those that a slow store holds up are missing nowhere else."""
+CALL_SECONDS: Final = 30.0
+"""Longest call of a remote store, with its retries."""
+_CONNECT_SECONDS: Final = 5
 UNFINISHED: Final = "unfinished"
 """Folder of files being written, or left by killed processes."""
 _LEFT_AFTER: Final = 86_400.0
 """Seconds after which an unfinished file is abandoned, and between two searches for such."""
 SWEPT_AT_MOST: Final = 100
 """Files checked in one search; the rest is left to others, or the next day."""
+_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+    # What is retried here, workflows retry: a store that is away is said to be soon.
+    "s3": {"config_kwargs": {"connect_timeout": _CONNECT_SECONDS, "retries": {"total_max_attempts": 2}}}
+}
 _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
 """The extra with the package of a store; fsspec names those of others."""
 _FORMER: Final = ("records", "people", "claims", "handoffs")
@@ -58,6 +69,8 @@ class Files:
         self._files, self.root = _opened(url)
         self.local: Final = isinstance(self._files, LocalFileSystem)
         """Whether it is a local folder."""
+        self._limit: Final = {"timeout": CALL_SECONDS} if isinstance(self._files, AsyncFileSystem) else {}
+        self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, "files")
         self._whole: dict[str, None] = {}
         self._swept_at = -_LEFT_AFTER
 
@@ -75,7 +88,7 @@ class Files:
             )
         name = f"probe/{hashlib.sha256(_PROBE).hexdigest()}"
         await self._in_thread(self._write_now, name, _PROBE)
-        if await self._in_thread(self._files.cat_file, self._path(name)) != _PROBE:
+        if await self._in_thread(self._read_now, name, 0, len(_PROBE)) != _PROBE:
             raise StoreFailure("the store does not give back what was written to it")
 
     async def put(self, content: bytes, shelf: str = DOCUMENTS) -> str:
@@ -110,19 +123,17 @@ class Files:
         await self._in_thread(self._remove_now, f"{shelf}/{sha256}")
         self._whole.pop(f"{shelf}/{sha256}", None)
 
-    async def pieces(self, name: str, length: int, through: Callable[[bytes], R]) -> AsyncGenerator[R, None]:
-        """Pieces of `length` bytes, each passed `through` in its thread. Close it when left early: a file is open."""
-        stream = await self._in_thread(self._files.open, self._path(name), "rb", block_size=_READ_AHEAD)
+    async def pieces(self, name: str, size: int, length: int, through: Callable[[bytes], R]) -> AsyncGenerator[R, None]:
+        """Pieces of `length` bytes of a file of `size`, each passed `through` in a thread; raises `DocumentMissing`."""
+        at_once = max(1, _READ_AHEAD // length) * length
 
-        def read_on() -> tuple[R] | None:
-            piece = stream.read(length)
-            return (through(piece),) if piece else None
+        def read_on(start: int) -> list[R]:
+            read = self._read_now(name, start, min(start + at_once, size))
+            return [through(read[at : at + length]) for at in range(0, len(read), length)]
 
-        try:
-            while read := await self._in_thread(read_on):
-                yield read[0]
-        finally:
-            await self._in_thread(stream.close)
+        for start in range(0, size, at_once):
+            for piece in await self._in_thread(read_on, start):
+                yield piece
 
     async def _size(self, name: str) -> int | None:
         return await self._in_thread(self._size_now, name)
@@ -142,9 +153,15 @@ class Files:
 
     async def _in_thread(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         try:
-            return await asyncio.to_thread(call, *args, **kwargs)
+            running = asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *args, **kwargs))
+            return await running
+        except StoreFailure:
+            raise
+        except TimeoutError as error:
+            raise StoreAway(error.strerror or f"no answer within {CALL_SECONDS:.0f} s") from error
         except OSError as error:
-            raise StoreAway(error.strerror or type(error).__name__) from error
+            nowhere = "there is no such bucket" if isinstance(error, FileNotFoundError) else None
+            raise StoreAway(error.strerror or nowhere or type(error).__name__) from error
         except Exception as error:
             if self.local:
                 raise
@@ -156,13 +173,19 @@ class Files:
 
     def _size_now(self, name: str) -> int | None:
         try:
-            return int(self._files.size(self._path(name)))
+            return int(self._files.size(self._path(name), **self._limit))
         except FileNotFoundError:
             return None
 
+    def _read_now(self, name: str, start: int, end: int) -> bytes:
+        try:
+            return bytes(self._files.cat_file(self._path(name), start=start, end=end, **self._limit))
+        except FileNotFoundError:
+            raise DocumentMissing(PurePosixPath(name).name) from None
+
     def _write_now(self, name: str, content: bytes) -> None:
         if not self.local:
-            self._files.pipe_file(self._path(name), content)
+            self._files.pipe_file(self._path(name), content, **self._limit)
             return
         path = Path(self._path(name))
         with self._written_aside(path, content) as whole:
@@ -175,7 +198,7 @@ class Files:
 
     def _remove_now(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
-            self._files.rm_file(self._path(name))
+            self._files.rm_file(self._path(name), **self._limit)
 
     @contextlib.contextmanager
     def _written_aside(self, path: Path, content: bytes) -> Iterator[Path]:
@@ -216,7 +239,7 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
     protocol = url.partition("://")[0]
     try:
         # Without cached listings: another process may have written since.
-        files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+        files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **_OPTIONS.get(protocol, {}))
     except ImportError as error:
         raise StoreFailure(f"COUNTERSIGN_STORE: {protocol}:// needs {_EXTRAS.get(protocol) or error}") from error
     except ValueError as error:
@@ -262,11 +285,10 @@ class StoredFile:
             return through(piece)
 
         held = b""
-        async with aclosing(self.files.pieces(self.name, length, counted)) as pieces:
-            async for piece in pieces:
-                if held:
-                    yield held
-                held = piece
+        async for piece in self.files.pieces(self.name, self.size, length, counted):
+            if held:
+                yield held
+            held = piece
         if told.hexdigest() != self.sha256:
             raise DocumentDamaged(self.sha256)
         yield held

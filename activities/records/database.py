@@ -3,10 +3,14 @@ Statements are in this folder only; each has a time limit.
 """
 
 import asyncio
+import math
 import os
+import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,13 +31,43 @@ Key = Mapping[Column[Any], Any]
 
 STATEMENT_SECONDS: Final = 5.0
 """Longest run of a statement, of a wait for a lock or a connection, and of a connection attempt."""
+CALL_SECONDS: Final = 4 * STATEMENT_SECONDS
+"""Longest wait for a database elsewhere, whatever has become of it."""
 CONNECTIONS_AT_MOST: Final = 8
 """Connections of one process, and threads that use them. SQLite has one writer beside them."""
 _STEPS_BETWEEN_LOOKS: Final = 10_000
 """Steps of SQLite after which the time limit is looked at."""
 _POSTGRESQL: Final = "postgresql+psycopg"
 _EXTRA: Final = "COUNTERSIGN_DATABASE: postgresql:// needs pip install 'countersign[postgres]'"
+_TO_SERVER: Final = {
+    "connect_timeout": 5,
+    # A machine that is gone answers no packet: the system alone would wait for a quarter of an hour.
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+_ALONE: Final = (
+    "SET LOCAL statement_timeout = 0",
+    "SET LOCAL lock_timeout = 0",
+    "SELECT pg_advisory_xact_lock(7270427904523)",  # any number that nobody else takes
+    # Whoever waits for a table has all others wait behind it.
+    f"SET LOCAL lock_timeout = {STATEMENT_SECONDS * 1000:.0f}",
+)
+"""What an upgrade on PostgreSQL begins with: two processes that upgrade do it one after the other."""
+_CAME_BETWEEN: Final = ("40001", "40P01")
+"""What PostgreSQL calls it when two changes cannot both be as if alone; one of them is to be tried again."""
 _WRITES: Final = "writes"
+_COUNTED: Final = {"preserve_rowcount": True}
+"""Without it SQLAlchemy asks PostgreSQL's driver only for changed and deleted rows, not for inserted ones."""
+
+
+class _Isolation(StrEnum):
+    """Of a transaction, as PostgreSQL names it. SQLite has one writer, and its readers a snapshot."""
+
+    SNAPSHOT = "REPEATABLE READ"
+    ALONE = "SERIALIZABLE"
+    STATEMENT = "READ COMMITTED"
 
 
 class Database:
@@ -57,11 +91,13 @@ class Database:
 
     async def read(self, ask: Callable[[Connection], R]) -> R:
         """The answer of some statements, in a transaction of their own."""
-        return await self._in_thread(self._readers, partial(self._run, ask))
+        return await self._in_thread(self._readers, partial(self._run, ask, _Isolation.SNAPSHOT))
 
     async def write(self, change: Callable[[Connection], R]) -> R:
-        """The result of a change, once it is on disk. Idempotent changes may be repeated after `DatabaseAway`."""
-        return await self._in_thread(self._writers, partial(self._run, change, **{_WRITES: True}))
+        """The result of a change of some statements, once it is on disk: as if nobody else were there, for which it is
+        called again when somebody came between. Idempotent changes may be repeated after `DatabaseAway`.
+        """
+        return await self._in_thread(self._writers, partial(self._run, change, _Isolation.ALONE))
 
     async def rows(self, statement: Executable) -> Sequence[Any]:
         """All rows of a statement that reads and bounds its result."""
@@ -73,39 +109,55 @@ class Database:
 
     async def insert(self, table: Table, **values: Any) -> bool:
         """Insert a row unless its key exists; whether it was inserted."""
-        return await self.write(lambda connection: insert_new(connection, table, **values))
+        return await self._statement(lambda connection: insert_new(connection, table, **values))
 
     async def replace(self, table: Table, key: Key, **values: Any) -> None:
         """Insert a row, or replace the values of the one with this key."""
-        await self.write(lambda connection: replace(connection, table, key, **values))
+        await self._statement(lambda connection: replace(connection, table, key, **values))
 
     async def change(self, statement: Executable) -> int:
         """Change or delete rows; how many."""
-        return await self.write(lambda connection: connection.execute(statement).rowcount)
+        return await self._statement(lambda connection: connection.execute(statement).rowcount)
 
     async def check(self) -> None:
         """Connect, and compare the schema."""
         await self.read(lambda connection: None)
 
     async def upgrade(self) -> None:
-        """Bring the schema up to this version, by migrations; each is one transaction."""
-        await self._in_thread(self._writers, self._upgrade)
+        """Bring the schema up to this version, by migrations: all in one transaction, without a time limit."""
+        await self._in_thread(self._writers, self._upgrade, limited=False)
 
     def close(self) -> None:
         """Close idle connections."""
         self._engine.dispose()
 
-    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], R]) -> R:
+    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], R], *, limited: bool = True) -> R:
         try:
-            return await asyncio.get_running_loop().run_in_executor(threads, call)
+            async with asyncio.timeout(CALL_SECONDS if limited and not self.local else None):
+                return await asyncio.get_running_loop().run_in_executor(threads, call)
         except (DBAPIError, PoolTimeout, OSError) as error:
             raise DatabaseAway(_why(error)) from error
 
-    def _run(self, call: Callable[[Connection], R], *, writes: bool = False) -> R:
+    async def _statement(self, change: Callable[[Connection], R]) -> R:
+        return await self._in_thread(self._writers, partial(self._run, change, _Isolation.STATEMENT))
+
+    def _run(self, call: Callable[[Connection], R], isolation: _Isolation) -> R:
         if not self._usable:
             self._make_usable()
-        with self._engine.connect().execution_options(**{_WRITES: writes}) as connection, connection.begin():
-            return call(connection)
+        ends = time.monotonic() + STATEMENT_SECONDS
+        while True:
+            try:
+                with self._begun(isolation) as connection:
+                    return call(connection)
+            except DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) not in _CAME_BETWEEN or time.monotonic() > ends:
+                    raise
+
+    @contextmanager
+    def _begun(self, isolation: _Isolation) -> Iterator[Connection]:
+        options = {_WRITES: isolation is not _Isolation.SNAPSHOT} if self.local else {"isolation_level": isolation}
+        with self._engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
 
     def _make_usable(self) -> None:
         """Create the schema of a new local file; compare any other."""
@@ -113,7 +165,7 @@ class Database:
             # Names and addresses are for the user of the processes only; a file that is there keeps its mode.
             make_private(Path(file).parent)
             os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
-        with self._engine.connect().execution_options(**{_WRITES: self.local}) as connection, connection.begin():
+        with self._begun(_Isolation.STATEMENT) as connection:
             known = _version(connection)
             if known is None and self.local:
                 schema.METADATA.create_all(connection)
@@ -125,7 +177,10 @@ class Database:
     def _upgrade(self) -> None:
         from activities.records.migrations import upgrade  # noqa: PLC0415  Alembic is what only this needs
 
-        with self._engine.connect().execution_options(**{_WRITES: True}) as connection:
+        with self._begun(_Isolation.STATEMENT) as connection:
+            connection.info["until"] = math.inf
+            for statement in () if self.local else _ALONE:
+                connection.exec_driver_sql(statement)
             upgrade(connection)
         self._usable = False
 
@@ -174,12 +229,13 @@ def _engine(url: URL) -> Engine:
         return create_engine(
             url,
             hide_parameters=True,
+            execution_options=_COUNTED,
             pool_size=CONNECTIONS_AT_MOST,
             max_overflow=0,
             pool_timeout=STATEMENT_SECONDS,
             pool_pre_ping=True,
             connect_args={
-                "connect_timeout": int(STATEMENT_SECONDS),
+                **_TO_SERVER,
                 "options": f"-c statement_timeout={limit} -c lock_timeout={limit} -c timezone=UTC",
             },
         )
@@ -191,6 +247,7 @@ def _of_sqlite(url: URL) -> Engine:
     engine = create_engine(
         url,
         hide_parameters=True,
+        execution_options=_COUNTED,
         pool_size=CONNECTIONS_AT_MOST + 1,
         max_overflow=0,
         pool_timeout=STATEMENT_SECONDS,
@@ -206,7 +263,7 @@ def _set_up(connection: Any, record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
     def is_over() -> bool:
-        return time.monotonic() > float(record.info.get("until", float("inf")))
+        return time.monotonic() > float(record.info.get("until", math.inf))
 
     connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
 
@@ -218,12 +275,24 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+_CONNECTING: Final = re.compile(r"[^\n]*failed: (?:FATAL: *)?([^\n]+)")
+_QUOTED: Final = re.compile(r"\"[^\"]*\"")
+
+
 def _why(error: Exception) -> str:
     """What is wrong, without statement and values."""
-    if isinstance(error, DBAPIError):
-        original = error.orig
-        # SQLite's texts are fixed; PostgreSQL's may quote values.
-        if type(original).__module__ == "sqlite3" and original is not None and original.args:
-            return str(original.args[0])
-        return str(getattr(original, "sqlstate", None) or type(original).__name__)
-    return error.strerror or type(error).__name__ if isinstance(error, OSError) else "all connections are in use"
+    if not isinstance(error, DBAPIError):
+        return (isinstance(error, OSError) and error.strerror) or _UNSAID.get(type(error), type(error).__name__)
+    original = error.orig
+    # SQLite's texts are fixed.
+    if type(original).__module__ == "sqlite3" and original is not None and original.args:
+        return str(original.args[0])
+    # PostgreSQL's may quote values, but for those of an attempt to connect.
+    connecting = None if getattr(original, "sqlstate", None) else _CONNECTING.search(str(original))
+    return _QUOTED.sub("…", connecting[1]) if connecting else type(original).__name__
+
+
+_UNSAID: Final = {
+    PoolTimeout: "all connections are in use",
+    TimeoutError: f"no answer within {CALL_SECONDS:.0f} s",
+}

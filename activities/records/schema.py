@@ -18,9 +18,9 @@ from sqlalchemy import (
     MetaData,
     PrimaryKeyConstraint,
     Table,
-    Text,
     TypeDecorator,
 )
+from sqlalchemy import Text as AnyText
 
 NEWEST: Final = "0001"
 """The version of the schema that this code works with."""
@@ -29,14 +29,24 @@ METADATA: Final = MetaData(
 )
 
 
-class Instant(TypeDecorator[datetime]):
-    """An instant, read back in UTC. SQLite has no type for it: a text of fixed length, which sorts by time."""
+class Text(TypeDecorator[str]):
+    """Text that is compared and sorted by its bytes, whatever the language of the database."""
 
-    impl = Text
+    impl = AnyText
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(Text() if dialect.name == "sqlite" else DateTime(timezone=True))
+        return dialect.type_descriptor(AnyText(collation=None if dialect.name == "sqlite" else "C"))
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant, read back in UTC. SQLite has no type for it: a text of fixed length, which sorts by time."""
+
+    impl = AnyText
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(AnyText() if dialect.name == "sqlite" else DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         if value is None:

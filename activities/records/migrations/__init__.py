@@ -11,7 +11,7 @@ HERE: Final = Path(__file__).parent
 
 
 def upgrade(connection: Connection, to: str = "head") -> None:
-    """Run the missing migrations; each is one transaction, so a killed one leaves the schema of the one before."""
+    """Run the missing migrations, in the caller's transaction: if it is killed, the schema is that of before."""
     command.upgrade(config(connection), to)
 
 

@@ -7,7 +7,6 @@ from activities.records import schema
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=schema.METADATA,
-    transaction_per_migration=True,
     render_as_batch=True,
     include_object=lambda _, name, kind, *__: (kind, name) != ("table", schema.VERSION.name),
     user_module_prefix="schema.",

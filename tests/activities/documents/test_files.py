@@ -1,13 +1,18 @@
 """Files by hash: verified, repaired, private; on a folder and on an object store."""
 
+import asyncio
+import copy
 import errno
+import hashlib
 import os
 import stat
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager, closing, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 import fsspec  # type: ignore[import-untyped]
 import pytest
@@ -16,8 +21,12 @@ from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-
 from activities.documents import files as module
 from activities.documents.files import REMEMBERED_AT_MOST, SWEPT_AT_MOST, UNFINISHED, Files
 from activities.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
+from tests import object_stores
+from tests.glances import glances
+from tests.object_stores import ObjectStore
 
 PDF = b"%PDF-1.7"
+R = TypeVar("R")
 
 
 @pytest.fixture(autouse=True)
@@ -28,9 +37,31 @@ def no_files_of_others() -> Iterator[None]:
     fsspec.filesystem("memory").store.clear()
 
 
-@pytest.fixture(params=["folder", "objects"])
-def files(request: pytest.FixtureRequest, tmp_path: Path) -> Files:
+@pytest.fixture(scope="session")
+def moto() -> Iterator[ObjectStore]:
+    with object_stores.moto() as store:
+        yield store
+
+
+@pytest.fixture(scope="session")
+def seaweedfs() -> Iterator[ObjectStore]:
+    with object_stores.seaweedfs() as store:
+        yield store
+
+
+@pytest.fixture(params=["folder", "memory", "moto", "seaweedfs"])
+def files(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Files:
+    if request.param in ("moto", "seaweedfs"):
+        return in_bucket(request.getfixturevalue(request.param), tmp_path.name, monkeypatch)
     return Files(str(tmp_path / "store") if request.param == "folder" else f"memory://{tmp_path.name}")
+
+
+def in_bucket(store: ObjectStore, folder: str, monkeypatch: pytest.MonkeyPatch) -> Files:
+    """Files of a folder of this server's bucket, by the environment as a process has it."""
+    for name, text in store.environment.items():
+        monkeypatch.setenv(name, text)
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    return Files(f"s3://{object_stores.BUCKET}/{folder}")
 
 
 async def whole(files: Files, sha256: str, length: int = 3) -> bytes:
@@ -172,7 +203,8 @@ async def test_a_file_of_ten_thousand_starts_is_written_and_looked_through_once(
     assert (len(synced), len(opened)) == (1, 1)
 
 
-async def test_of_ever_so_many_files_the_last_are_remembered(files: Files) -> None:
+async def test_of_ever_so_many_files_the_last_are_remembered() -> None:
+    files = Files("memory://many")
     for number in range(10 * REMEMBERED_AT_MOST):
         await files.put(b"%d" % number)
     assert len(files._whole) == REMEMBERED_AT_MOST
@@ -222,19 +254,123 @@ async def test_whatever_a_remote_store_raises_is_a_failure_of_the_store(monkeypa
         await Files("memory://remote").put(PDF)
 
 
-async def test_a_store_can_be_tried_without_leaving_much_behind(files: Files, tmp_path: Path) -> None:
+async def test_a_store_can_be_tried_without_leaving_much_behind(files: Files) -> None:
     await files.check()
     await files.check()
-    assert len([*fsspec.filesystem("memory").store, *_files_in(tmp_path)]) == 1
+    assert len(files._files.find(files.root)) == 1
 
 
-async def test_contracts_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:
-    await Files(str(tmp_path / "above" / "store")).put(PDF)
-    for path in (tmp_path / "above", *(tmp_path / "above").rglob("*")):
-        assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
+async def test_a_file_of_many_pieces_comes_back_whole(files: Files) -> None:
+    content = b"".join(b"%07d\n" % number for number in range(400_000))
+    sha256 = await files.put(content)
+    assert await whole(files, sha256, 100_003) == content == await files.read(sha256)
+    file = await files.open(sha256)
+    await files.remove(sha256)
+    with pytest.raises(DocumentMissing):
+        [piece async for piece in file.pieces(100_003)]
 
 
-async def test_a_folder_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
-    (tmp_path / "store").mkdir(mode=0o750)
-    await Files(str(tmp_path / "store")).put(PDF)
-    assert stat.S_IMODE((tmp_path / "store").stat().st_mode) == 0o750
+async def test_what_another_process_did_is_seen_at_once(files: Files) -> None:
+    """Also by one that has looked before, and has cached whatever its library caches."""
+    another = copy.copy(files)
+    another._files = type(files._files)(**files._files.storage_options, skip_instance_cache=True)
+    sha256 = hashlib.sha256(PDF).hexdigest()
+    for _ in range(2):
+        with pytest.raises(DocumentMissing):
+            await files.read(sha256)
+        await another.put(PDF)
+        assert await files.read(sha256) == PDF
+        await another.remove(sha256)
+
+
+@pytest.mark.parametrize("server", [object_stores.moto, object_stores.seaweedfs])
+async def test_a_server_that_died_is_away_and_is_used_again_once_it_is_back(
+    server: Callable[[], AbstractContextManager[ObjectStore]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with server() as store:
+        files = in_bucket(store, "x", monkeypatch)
+        sha256 = await files.put(PDF)
+        store.kill()
+        for call in (partial(files.put, PDF), partial(files.read, sha256), partial(files.remove, sha256), files.check):
+            with pytest.raises(StoreAway):
+                await call()
+        store.start()
+        # One that comes back refuses some calls at first; one that has forgotten everything gets it anew.
+        assert await _once_it_is_back(partial(files.put, PDF)) == sha256
+        assert await _once_it_is_back(partial(files.read, sha256)) == PDF
+
+
+async def _once_it_is_back(call: Callable[[], Awaitable[R]]) -> R:
+    for pause in glances():
+        with suppress(StoreAway):
+            return await call()
+        await asyncio.sleep(pause)
+    return await call()
+
+
+async def test_a_bucket_that_is_not_there_is_said(moto: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_bucket(moto, "x", monkeypatch)
+    with pytest.raises(StoreAway, match="there is no such bucket"):
+        await Files("s3://nowhere/x").put(PDF)
+
+
+async def test_wrong_credentials_are_said_without_them(seaweedfs: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    in_bucket(seaweedfs, "x", monkeypatch)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-and-wrong")
+    fsspec.get_filesystem_class("s3").clear_instance_cache()
+    with pytest.raises(StoreAway) as failure:
+        await Files(f"s3://{object_stores.BUCKET}/x").put(PDF)
+    assert "canary" not in str(failure.value).casefold()
+
+
+@pytest.mark.parametrize("answer", ["503", "silence", "drip"])
+async def test_a_server_that_refuses_or_gives_no_answer_is_away_in_bounded_time(
+    answer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "CALL_SECONDS", 1.0)
+    async with _server(answer) as url:
+        for name, text in {**_SOMEBODY, "AWS_ENDPOINT_URL": url}.items():
+            monkeypatch.setenv(name, text)
+        fsspec.get_filesystem_class("s3").clear_instance_cache()
+        files = Files("s3://bucket/x")
+        for call in (partial(files.put, PDF), partial(files.read, "0" * 64), partial(files.remove, "0" * 64)):
+            with pytest.raises(StoreAway):
+                await call()
+
+
+_SOMEBODY: Final = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}
+_REFUSAL: Final = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n"
+_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nContent-Length: 1000000\r\n\r\n"
+
+
+@asynccontextmanager
+async def _server(answer: str) -> AsyncIterator[str]:
+    """One that answers all that it is asked alike, until the block is over."""
+    over, conversations = asyncio.Event(), set[asyncio.Task[None]]()
+
+    async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with closing(writer), suppress(ConnectionError, asyncio.IncompleteReadError):
+            while answer == "503" and not over.is_set():
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(_REFUSAL)
+            writer.write(_HEAD if answer == "drip" else b"")
+            while not over.is_set():
+                writer.write(b"." if answer == "drip" else b"")
+                await asyncio.sleep(0.05)
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        conversations.add(asyncio.create_task(converse(reader, writer)))
+
+    async with await asyncio.start_server(begin, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}"
+        fsspec.asyn.sync(fsspec.asyn.get_loop(), _hang_up)
+        over.set()
+        await asyncio.gather(*conversations)
+
+
+async def _hang_up() -> None:
+    """What the library keeps open for the next call."""
+    for one in [*fsspec.get_filesystem_class("s3")._cache.values()]:
+        if one._s3 is not None:
+            await one._s3.close()

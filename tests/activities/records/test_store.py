@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import stat
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,8 +24,10 @@ NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
+def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
+    found = Store(str(tmp_path / "store"), database_url)
+    yield found
+    found.close()
 
 
 async def test_a_record_is_written_once(store: Store) -> None:
