@@ -27,6 +27,7 @@ from activities.errors import StoreFailure
 from activities.hand_off.service import HandOffService
 from activities.http.rate_limit import RateLimiter
 from activities.notifications.alerts import OnCallAlerts
+from activities.notifications.budget import NotificationBudgets
 from activities.notifications.phones import DeviceLimiter
 from activities.notifications.service import NotificationService
 from activities.notifications.sign_in import SignInMessages
@@ -68,6 +69,7 @@ def composed(chosen: Settings, open_clients: Clients, client: Client) -> dict[st
         chosen.policies,
         oncall=chosen.oncall,
         company=chosen.company,
+        notices=(chosen.notices.most, chosen.notices.per),
         secret=chosen.link_secret,
         silent_after=chosen.webhook.silent_after if chosen.webhook.url else None,
         adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
@@ -81,16 +83,18 @@ def activities_of(
     *,
     oncall: str = "",
     company: str = "",
+    notices: tuple[int, str] = (0, "1h"),
     secret: SecretStr | None = None,
     adopts: tuple[str, str] | None = None,
     silent_after: timedelta | None = None,
 ) -> dict[str, list[Any]]:
     """The activities of each task queue (workflows/follow_up/options.py). `adopts` is kind and requester of documents
-    sent by hand; `silent_after` the silence of callbacks that alerts on-call.
+    sent by hand, `notices` the budget of each person; `silent_after` the silence of callbacks that alerts on-call.
     """
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
-    push = _notices(open_clients, signature, limiter, company, oncall)
+    budgets = NotificationBudgets(open_clients.store, *notices)
+    push = _notices(open_clients, signature, limiter, budgets, company=company, oncall=oncall)
     sign_in = _sign_in(open_clients, limiter)
     planner = PolicyPlanner(open_clients.directory)
     parts = OnboardingPartsService(client, open_clients.store, open_clients.directory, policies)
@@ -151,7 +155,13 @@ def _adoption(open_clients: Clients, client: Client, policies: Path, kind: str, 
 
 
 def _notices(
-    open_clients: Clients, signature: CoreSignatureService, limiter: DeviceLimiter, company: str, oncall: str
+    open_clients: Clients,
+    signature: CoreSignatureService,
+    limiter: DeviceLimiter,
+    budgets: NotificationBudgets,
+    *,
+    company: str,
+    oncall: str,
 ) -> NotificationService:
     return NotificationService(
         dialect=open_clients.push,
@@ -164,6 +174,7 @@ def _notices(
         company=company,
         oncall=oncall,
         limiter=limiter,
+        budgets=budgets,
     )
 
 

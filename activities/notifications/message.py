@@ -132,14 +132,20 @@ def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
             assert_never(other)
 
 
-def speaking_for(message: Message, others: int, reader: Reader, company: str = "") -> Message:
-    """The message with the number of things that wait for its reader; the link leads to the first."""
+def speaking_for(
+    message: Message, others: int, reader: Reader, company: str = "", listed: str | None = None
+) -> Message:
+    """The message with the number of things that wait for its reader. The link leads to the page where they are
+    `listed`, else to the first.
+    """
     if not others:
         return message
     say = reader.language
     heading = say.say_count("{count} thing waits for you", "{count} things wait for you", others + 1)
-    body = say.say("Please begin with the one that opens here.")
-    return replace(message, heading=heading, body=_BETWEEN.join(filter(None, (isolated(company), body))))
+    first = say.say("Please begin with the one that opens here.")
+    body = say.say("Please open the list.") if listed else first
+    told = replace(message, heading=heading, body=_BETWEEN.join(filter(None, (isolated(company), body))))
+    return replace(told, link=listed, action=NoticeAction.OPEN) if listed else told
 
 
 def fitted(message: Message, size: Callable[[Message], int], limit: int) -> Message:

@@ -13,7 +13,7 @@ from temporalio.exceptions import ApplicationError
 from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
 from activities.notifications.alerts import HEARD_WITHIN, CredentialsAlarm, OnCallAlerts
-from activities.notifications.budget import BudgetSlot, JoinedNotification, NotificationBudgets
+from activities.notifications.budget import BudgetSlot, NotificationBudgets
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.links import FIRST_SERIAL, SigningLinks, serial_of
 from activities.notifications.message import Message, compose, speaking_for
@@ -30,8 +30,10 @@ from activities.notifications.phones import DeviceLimiter, DeviceSender, Message
 from activities.notifications.push_services import MessageFate, MessageResult, PushDialect, fate_of
 from activities.notifications.signer_mail import NotMailed, OthersAsleep, SignerMail
 from activities.people.directory import Directory, DirectoryAway, DirectoryFailure, UnknownPerson
+from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice
 from activities.people.reader import Reader
+from activities.records.budgets import Joined
 from activities.records.devices import device_hash
 from activities.records.notification_pages import keep
 from activities.records.store import Store
@@ -65,7 +67,7 @@ from workflows.model.notifications import (
     NotificationOutcome,
     PostponedNotification,
 )
-from workflows.model.schedule import Reason
+from workflows.model.schedule import Reason, joined_into
 from workflows.model.signature import DocumentSeen, SignerState
 from workflows.model.subject import Code, Roster
 from workflows.names import alert_key
@@ -112,7 +114,7 @@ class NotificationResult:
     notice: NotificationOrder
     messages: Messages = ()
     outcome: NotificationOutcome | None = None
-    why: Reason | None = None
+    why: str | None = None
     channel: Channel = Channel.PUSH
     mail: SignerMailReport | None = None
     trouble: ApplicationError | None = None
@@ -127,7 +129,7 @@ class NotificationResult:
         return self.mail is SignerMailReport.BY_ITSELF and self.notice.stage == NotificationType.READY
 
     def stopped(
-        self, outcome: NotificationOutcome, why: Reason, trouble: ApplicationError | None = None
+        self, outcome: NotificationOutcome, why: str, trouble: ApplicationError | None = None
     ) -> "NotificationResult":
         """With an outcome that its messages do not show."""
         return replace(self, outcome=outcome, why=why, trouble=trouble)
@@ -261,7 +263,7 @@ class PreparedNotification:
     urgent: bool
     again: Collection[str] = ()
     """Devices and addresses that an earlier call left open, if only these are due."""
-    place: BudgetSlot | None = None
+    slot: BudgetSlot | None = None
 
 
 @dataclass(frozen=True)
@@ -271,6 +273,7 @@ class NotificationPreparation:
     store: Store
     phones: DeviceSender
     letters: OutboundMailSender
+    budgets: NotificationBudgets
     company: str
 
     async def notice(
@@ -350,17 +353,18 @@ class NotificationPreparation:
                 isinstance(one, NotificationResult),
                 isinstance(one, NotificationResult) and one.mailed_by_itself,
             )
-            answer = await NotificationBudgets(self.store).ask(delivery, one.notice, person, alone=alone, told=sent)
+            answer = await self.budgets.ask(delivery, one.notice, person, alone=alone, told=sent)
         match answer:
             case BudgetSlot() if isinstance(one, PreparedNotification):
-                message = speaking_for(one.message, answer.others, Reader.of(person), self.company)
-                return replace(one, message=message, place=answer)
+                listed = self.links.desk() if answer.anywhere and not stands_in_full(person.id) else None
+                message = speaking_for(one.message, answer.others, Reader.of(person), self.company, listed)
+                return replace(one, message=message, slot=answer)
             case BudgetSlot():
                 return one
             case HeldBack():
                 return NotificationResult(one.notice, held=answer)
-            case JoinedNotification():
-                return NotificationResult(one.notice).stopped(NotificationOutcome.SUPPRESSED, Reason.JOINED)
+            case Joined(into):
+                return NotificationResult(one.notice).stopped(NotificationOutcome.SUPPRESSED, joined_into(into))
             case Reason():
                 return NotificationResult(one.notice).stopped(NotificationOutcome.SUPPRESSED, answer)
 
@@ -390,7 +394,8 @@ ReadDocument = Callable[[Roster, str], Awaitable[DocumentSeen]]
 
 class NotificationService(PushService):
     """Sends in one `dialect`; None means push is off. `messaging` reaches people without a device whom Core Signature
-    does not mail. `oncall` is alerted of refused credentials and of long unsent documents.
+    does not mail. `oncall` is alerted of refused credentials and of long unsent documents. Without `budgets` only
+    onboardings ration their notices.
     """
 
     def __init__(
@@ -406,14 +411,22 @@ class NotificationService(PushService):
         company: str = "",
         oncall: str = "",
         limiter: DeviceLimiter | None = None,
+        budgets: NotificationBudgets | None = None,
         pace: TurnLimits = PACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
         self._once = SendOnce(store)
         self._letters = OutboundMailSender(messaging, self._once)
+        self._budgets = budgets or NotificationBudgets(store)
         self._preparation = NotificationPreparation(
-            directory=directory, links=links, store=store, phones=self._phones, letters=self._letters, company=company
+            directory=directory,
+            links=links,
+            store=store,
+            phones=self._phones,
+            letters=self._letters,
+            budgets=self._budgets,
+            company=company,
         )
         self._read = read
         self._mail = mail
@@ -477,10 +490,10 @@ class NotificationService(PushService):
 
     async def _send(self, ready: PreparedNotification) -> NotificationResult:
         told = await self._sent(ready)
-        if ready.place and told.line.outcome is NotificationOutcome.ACCEPTED:
+        if ready.slot and told.line.outcome is NotificationOutcome.ACCEPTED:
             # It was delivered, whatever happens to the store: at worst the others are sent as well.
             with suppress(StoreFailure):
-                await ready.place.accepted()
+                await self._budgets.accepted(ready.slot)
         return told
 
     async def _sent(self, ready: PreparedNotification) -> NotificationResult:

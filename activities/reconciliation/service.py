@@ -433,9 +433,10 @@ class ReconciliationService(EventReconciliation):
             return part.swept(left)
 
     async def _tidy(self, now: datetime) -> None:
-        """Drop the desk's expired one-time entries; no event waits for it."""
+        """Drop expired one-time entries and old rows of budgets; no event waits for it."""
         with suppress(StoreFailure):
             await self._store.one_use.drop_used(now)
+            await self._store.budgets.drop(now)
 
     async def _clock(self) -> ClockSeen | None:
         content = await self._store.notes.clock()

@@ -1,13 +1,75 @@
-"""Notices that count against a person's budget: a numbered row, in which the first writer gets the next number."""
+"""Budgets of notices: which count, which wait, and which another notice speaks for."""
 
-from typing import Final
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, and_, exists, select, tuple_
 
-from activities.records.database import Database
-from activities.records.schema import BUDGET_ENTRIES, BUDGET_WAITING
+from activities.records.database import Database, in_turn, replace
+from activities.records.schema import NOTICES, RECORDS
 
-_ENTRY: Final = BUDGET_ENTRIES.c
+KEPT: Final = timedelta(days=7)
+"""How long a row is of use after its `until`: a reader's hours may begin days after their budget has freed."""
+SPOKEN_FOR_AT_MOST: Final = 100
+"""Waiting notices that one notice speaks for."""
+SPEAKING_AT_MOST: Final = timedelta(minutes=15)
+"""Time for a notice to be accepted, before those it speaks for ask for slots of their own."""
+AFTER_THE_FIRST: Final = timedelta(minutes=1)
+"""How much later the others ask than the first, which by then speaks for them."""
+DROPPED_AT_ONCE: Final = 10_000
+
+_ROW: Final = NOTICES.c
+_WAITS: Final = and_(_ROW.at.is_(None), _ROW.joined_into.is_(None))
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Notices that share a limit: `most` of them in `per`, a duration. One of now counts until `until`."""
+
+    name: str
+    most: int
+    per: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class SlotRequest:
+    """A notice that asks for a slot. One that goes `alone` speaks for no others; one already `told` is never refused;
+    nothing is noted of a refusal unless it `waits`.
+    """
+
+    workflow_id: str
+    key: str
+    now: datetime
+    alone: bool = False
+    told: bool = False
+    waits: bool = True
+
+
+@dataclass(frozen=True)
+class Slot:
+    """The notice may be sent, and speaks for `others`: those of `joined` scopes."""
+
+    others: int = 0
+    joined: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Joined:
+    """The notice of this key spoke for it."""
+
+    into: str
+
+
+@dataclass(frozen=True)
+class Wait:
+    """It asks again at `until`. `into` is a notice that speaks for it, and was not accepted yet."""
+
+    scope: Scope
+    until: datetime
+    into: str | None = None
 
 
 class Budgets:
@@ -16,49 +78,102 @@ class Budgets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def row(self, of: str, key: str) -> "NumberedRow":
-        """The row of a person's notices from all parts of an onboarding."""
-        return NumberedRow(self._database, f"{of}/{key}")
+    async def ask(self, asked: SlotRequest, scopes: Sequence[Scope]) -> Slot | Joined | Wait:
+        """A slot in all scopes, or what the first says that has none. A repeated request has the same slot."""
+        return await self._database.write(lambda connection: _answer(connection, asked, scopes))
+
+    async def accepted(self, asked: SlotRequest, scopes: Sequence[str]) -> None:
+        """The notice was delivered: until then those it speaks for do not count as notified."""
+        own = _ROW.scope.in_(scopes), _ROW.workflow_id == asked.workflow_id, _ROW.key == asked.key
+        await self._database.change(NOTICES.update().where(*own).values(accepted=True))
+
+    async def drop(self, now: datetime) -> int:
+        """Remove rows that are of no use any more, so many at once; how many there were."""
+        key = tuple_(_ROW.scope, _ROW.workflow_id, _ROW.key)
+        old = select(*key.clauses).where(_ROW.until < now - KEPT).limit(DROPPED_AT_ONCE).correlate(None)
+        return await self._database.change(NOTICES.delete().where(key.in_(old)))
 
 
-class NumberedRow:
-    """Numbered from 1 without gaps, and notes of those waiting for a slot."""
+def _answer(connection: Connection, asked: SlotRequest, scopes: Sequence[Scope]) -> Slot | Joined | Wait:
+    in_turn(connection, [scope.name for scope in scopes])
+    places = [_Place(connection, asked, scope) for scope in scopes]
+    refusal = next((one for place in places if (one := place.refusal())), None)
+    if isinstance(refusal, Wait) and not asked.waits:
+        return refusal
+    # Of one workflow only the newest notice waits, in one scope.
+    names = [scope.name for scope in scopes]
+    connection.execute(NOTICES.delete().where(_ROW.scope.in_(names), _ROW.workflow_id == asked.workflow_id, _WAITS))
+    if isinstance(refusal, Wait):
+        _Place(connection, asked, refusal.scope).put(at=None, until=refusal.until, joined_into=refusal.into)
+    if refusal:
+        return refusal
+    for place in places:
+        place.take()
+    told = select(_ROW.scope, _ROW.workflow_id, _ROW.key).where(_ROW.scope.in_(names), _ROW.joined_into == asked.key)
+    joined = connection.execute(told).all()
+    return Slot(len({(row.workflow_id, row.key) for row in joined}), tuple({row.scope for row in joined}))
 
-    def __init__(self, database: Database, of: str) -> None:
-        self._database = database
-        self._of: Final = of
-        self._own: Final = _ENTRY.of == of
 
-    async def last(self) -> int:
-        """The last number, 0 if empty."""
-        found = await self._database.first(select(func.max(_ENTRY.number)).where(self._own))
-        return (found[0] or 0) if found else 0
+class _Place:
+    """One notice in one scope."""
 
-    async def append(self, number: int, content: bytes) -> bool:
-        """Write at this number; False if another writer was first."""
-        return await self._database.insert(BUDGET_ENTRIES, of=self._of, number=number, content=content)
+    def __init__(self, connection: Connection, asked: SlotRequest, scope: Scope) -> None:
+        self._connection, self._asked, self._scope = connection, asked, scope
+        self._here = _ROW.scope == scope.name
+        self._key = {_ROW.scope: scope.name, _ROW.workflow_id: asked.workflow_id, _ROW.key: asked.key}
+        self._own = self._first(select(NOTICES).where(*(column == value for column, value in self._key.items())))
 
-    async def read(self, first: int, last: int) -> dict[int, bytes]:
-        asked = select(_ENTRY.number, _ENTRY.content).where(self._own, _ENTRY.number.between(first, last))
-        return {row.number: row.content for row in await self._database.rows(asked.order_by(_ENTRY.number))}
+    @property
+    def _counts(self) -> bool:
+        """Whether an earlier attempt has taken the slot."""
+        own = self._own
+        return bool(own and own.at and own.at < self._scope.until and own.until > self._asked.now)
 
-    async def mark(self, number: int) -> None:
-        """Mark a number as delivered, permanently."""
-        await self._database.change(
-            BUDGET_ENTRIES.update().where(self._own, _ENTRY.number == number).values(delivered=True)
-        )
+    def refusal(self) -> Joined | Wait | None:
+        """None if there is a slot."""
+        if self._counts:
+            return None
+        if (into := self._own and self._own.joined_into) and (speaks := self._spoken_for(into)):
+            return speaks
+        frees = None if self._asked.told else self._frees()
+        return Wait(self._scope, frees) if frees else None
 
-    async def is_marked(self, number: int) -> bool:
-        asked = select(_ENTRY.delivered).where(self._own, _ENTRY.number == number)
-        found = await self._database.first(asked)
-        return bool(found and found.delivered)
+    def take(self) -> None:
+        if self._counts:
+            return
+        asked = self._asked
+        self.put(at=asked.now, until=self._scope.until, accepted=False, joined_into=None)
+        if asked.alone or asked.told:
+            return
+        ended = exists().where(RECORDS.c.workflow_id == _ROW.workflow_id)
+        waiting = self._here, _WAITS, _ROW.until > asked.now - KEPT
+        others = select(_ROW.workflow_id).where(*waiting, ~ended).limit(SPOKEN_FOR_AT_MOST).correlate(None)
+        spoken_for = NOTICES.update().where(self._here, _WAITS, _ROW.workflow_id.in_(others))
+        self._connection.execute(spoken_for.values(joined_into=asked.key))
 
-    async def note(self, who: str, content: bytes) -> None:
-        """Note what `who` waits for; replaces the former note."""
-        key = {BUDGET_WAITING.c.of: self._of, BUDGET_WAITING.c.who: who}
-        await self._database.replace(BUDGET_WAITING, key, content=content)
+    def put(self, **values: Any) -> None:
+        replace(self._connection, NOTICES, self._key, **values)
 
-    async def notes(self, at_most: int) -> list[bytes]:
-        """At most so many notes, including outdated ones."""
-        asked = select(BUDGET_WAITING.c.content).where(BUDGET_WAITING.c.of == self._of).order_by(BUDGET_WAITING.c.who)
-        return [row.content for row in await self._database.rows(asked.limit(at_most))]
+    def _spoken_for(self, into: str) -> Joined | Wait | None:
+        """None if the one that was to speak for this notice was not accepted in time."""
+        found = select(_ROW.at, _ROW.accepted).where(self._here, _ROW.key == into, _ROW.at.is_not(None))
+        speaks = self._first(found.order_by(_ROW.accepted.desc()))
+        if speaks and speaks.accepted:
+            return Joined(into)
+        until = speaks.at + SPEAKING_AT_MOST if speaks else self._asked.now
+        return Wait(self._scope, until, into) if self._asked.now < until else None
+
+    def _frees(self) -> datetime | None:
+        """When to ask again; None if there is a slot. Notices of a clock far ahead, which was moved, do not count."""
+        counts = self._here, _ROW.at < self._scope.until, _ROW.until > self._asked.now
+        newest = select(_ROW.until).where(*counts, _ROW.at.is_not(None)).order_by(_ROW.at.desc())
+        last = self._first(newest.offset(self._scope.most - 1).limit(1))
+        if last is None:
+            return None
+        frees: datetime = last.until
+        before = _ROW.until > self._asked.now, _ROW.until <= frees, _ROW.workflow_id != self._asked.workflow_id
+        others = self._first(select(_ROW.key).where(self._here, _WAITS, *before).limit(1))
+        return frees + AFTER_THE_FIRST if others else frees
+
+    def _first(self, statement: Any) -> Any | None:
+        return self._connection.execute(statement).first()

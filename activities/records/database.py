@@ -15,7 +15,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Column, Connection, Engine, Executable, Table, create_engine, event, inspect, make_url
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Executable,
+    Table,
+    create_engine,
+    event,
+    func,
+    inspect,
+    make_url,
+    select,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
@@ -183,6 +195,13 @@ class Database:
                 connection.exec_driver_sql(statement)
             upgrade(connection)
         self._usable = False
+
+
+def in_turn(connection: Connection, names: Sequence[str]) -> None:
+    """Let transactions that share one of these names run one after the other, as all that write to a local file do."""
+    if connection.dialect.name == "postgresql":
+        for name in sorted(names):
+            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def insert_new(connection: Connection, table: Table, **values: Any) -> bool:

@@ -250,25 +250,21 @@ SERIALS: Final = Table(
     comment="the serial that sessions or links must have",
 )
 
-BUDGET_ENTRIES: Final = Table(
-    "budget_entries",
+NOTICES: Final = Table(
+    "notices",
     METADATA,
-    Column("of", Text, nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("content", LargeBinary, nullable=False),
-    Column("delivered", Boolean, nullable=False, default=False),
-    PrimaryKeyConstraint("of", "number"),
-    comment="notices that count against a budget",
-)
-
-BUDGET_WAITING: Final = Table(
-    "budget_waiting",
-    METADATA,
-    Column("of", Text, nullable=False),
-    Column("who", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False),
-    PrimaryKeyConstraint("of", "who"),
-    comment="notices that wait for a budget",
+    Column("scope", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("at", Instant),
+    Column("until", Instant, nullable=False),
+    Column("accepted", Boolean, nullable=False, default=False),
+    Column("joined_into", Text),
+    PrimaryKeyConstraint("scope", "workflow_id", "key"),
+    Index(None, "scope", "at"),
+    Index(None, "scope", "joined_into"),
+    Index(None, "until"),
+    comment="notices that count `until` then against a budget, wait for it (no `at`), or were joined into another",
 )
 
 NOTES: Final = Table(

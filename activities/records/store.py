@@ -50,7 +50,7 @@ class Store:
         self.one_use: Final = OneUse(self.database)
         """Used links and codes."""
         self.budgets: Final = Budgets(self.database)
-        """Notices that count against a person's budget."""
+        """Which notices count against a budget, wait for it, or were joined into another."""
         self.campaigns: Final = Campaigns(self.database)
         self.notes: Final = ProcessNotes(self.database)
         """Notes between processes."""

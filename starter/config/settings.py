@@ -22,6 +22,7 @@ from starter.config.values import (
     Bind,
     Contact,
     DevicesKeys,
+    Duration,
     EndpointName,
     HandoffSecrets,
     HeaderName,
@@ -176,6 +177,13 @@ class HandoffSettings(SettingsGroup):
     hosts: Hosts = Field((), description="Hosts that may be called; empty: any public address")
 
 
+class NoticesSettings(SettingsGroup):
+    most: int = Field(
+        5, ge=0, le=1000, description="Notices to one person in `NOTICES_PER`; the next are joined. `0`: no limit"
+    )
+    per: Duration = Field("1h", description="Time in which these count, such as 1h or 1d")
+
+
 class HookSettings(SettingsGroup):
     """Systems whose events start onboardings."""
 
@@ -273,6 +281,7 @@ class Settings(BaseSettings):
     push: PushSettings = PushSettings()
     webhook: WebhookSettings = WebhookSettings()
     handoff: HandoffSettings = HandoffSettings()
+    notices: NoticesSettings = NoticesSettings()
     hook: HookSettings = HookSettings()
     people: Path | None = Field(None, description="The people file")
     policies: Path = Field(_POLICIES, description="The catalogue of document kinds")

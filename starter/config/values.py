@@ -103,6 +103,12 @@ def _span(value: object) -> object:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
+def _duration(value: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,3}[mhd]", value):
+        raise wrong("must be a duration like 30m, 1h or 1d")
+    return value
+
+
 def _span_or_off(value: object) -> object:
     if value == "off":
         return None
@@ -237,6 +243,8 @@ Name = Annotated[str, AfterValidator(_name)]
 Contact = Annotated[str, AfterValidator(_contact)]
 """One line shown to people; empty is unset."""
 Span = Annotated[timedelta, BeforeValidator(_span)]
+Duration = Annotated[str, AfterValidator(_duration)]
+"""Of minutes, hours or days, which are days of a calendar."""
 SpanOrOff = Annotated[timedelta | None, BeforeValidator(_span_or_off)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_commas)]
 Hosts = Annotated[tuple[str, ...], BeforeValidator(_commas), AfterValidator(_hosts)]

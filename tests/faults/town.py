@@ -40,7 +40,7 @@ TEMPORAL, SANDBOX, RECEIVER, WORKER = "temporal", "sandbox", "receiver", "worker
 READY_WITHIN: Final = 40.0
 _GRACE_AND_SOME: Final = 40.0
 _GLANCE: Final = 0.05
-_BRISK: Final = {"COUNTERSIGN_SIGNATURE_MAX_RPS": "1000"}
+_BRISK: Final = {"COUNTERSIGN_SIGNATURE_MAX_RPS": "1000", "COUNTERSIGN_NOTICES_MOST": "1000"}
 
 T = TypeVar("T")
 

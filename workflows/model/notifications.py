@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from workflows.model.base import Model, Packed
 from workflows.model.policy import Duration
-from workflows.model.schedule import Reason
+from workflows.model.schedule import is_joined
 from workflows.model.signature import DocumentSeen
 from workflows.model.subject import Status, Subject
 from workflows.model.timeline import TimelineEntry
@@ -106,7 +106,7 @@ class Delivered(Model):
     @property
     def reached(self) -> bool:
         """Whether the person was informed, also by a notification that only counted open items."""
-        return self.outcome is NotificationOutcome.ACCEPTED or self.why == Reason.JOINED
+        return self.outcome is NotificationOutcome.ACCEPTED or is_joined(self.why)
 
 
 class Notification(Delivered):

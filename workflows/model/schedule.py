@@ -62,7 +62,7 @@ class Reason(InWords):
     QUIET = "quiet", "they have heard enough for now"
     """The budget is used up."""
     JOINED = "joined", "another notice has said so"
-    """A later notification counted this one."""
+    """Another notification spoke for this one; the log says which: `joined into KEY`."""
     OPENED = "opened", "they had opened it"
     """Opened, so no other channel is needed."""
     NO_CHANNEL = "no_channel", "there is no other way to them"
@@ -81,6 +81,16 @@ class EscalationReason(InWords):
     ESCALATION = "escalation", "they are silent"
 
 
+def joined_into(key: str) -> str:
+    """The reason of a notification that the one of this key spoke for."""
+    return f"{_JOINED_INTO}{key}"
+
+
+def is_joined(why: str | None) -> bool:
+    return why is not None and why.startswith(_JOINED_INTO)
+
+
+_JOINED_INTO: Final = f"{Reason.JOINED} into "
 _REASONS: Final[Mapping[str, InWords]] = {one.value: one for one in (*Reason, *EscalationReason)}
 
 

@@ -38,7 +38,7 @@ from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.follow_up.outbox import last_of
 from workflows.kinds import WorkflowName, named
 from workflows.model.campaign import CLOSED
-from workflows.model.schedule import EscalationReason, Reason
+from workflows.model.schedule import EscalationReason, Reason, is_joined
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
 from workflows.model.views import AssigneeLine, OnboardingShow, PartLine, Shown, SignerLine, WaitingPart
 
@@ -332,7 +332,7 @@ async def _why(entry: TimelineEntry, reader: Reader, name: FindPerson) -> str:
     if entry.happened == EventType.PROBLEM:
         [words] = problems_of(language, entry.about, None, None)
     else:
-        reason = REASON_TEXTS.get(_ALWAYS.get(entry.happened, why))
+        reason = REASON_TEXTS.get(Reason.JOINED if is_joined(why) else _ALWAYS.get(entry.happened, why))
         words = language.say(reason) if reason else refusal_text(language, why)
     by = language.say("by {who}", who=await name(entry.by)) if entry.by and entry.by not in SYSTEMS else ""
     return ", ".join(filter(None, (words, by)))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from activities.notifications.links import LinkUse, SigningLinks
-from activities.notifications.message import Message, compose, fitted, screen_key, shorten, wire_size
+from activities.notifications.message import Message, compose, fitted, screen_key, shorten, speaking_for, wire_size
 from activities.people.language import LANGUAGES
 from activities.people.reader import Reader
 from tests.activities.reading import reading
@@ -262,6 +262,26 @@ def test_a_right_to_left_name_is_isolated_from_the_sentence() -> None:
 @pytest.mark.parametrize("turning", "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 def test_a_name_cannot_turn_the_sentence_around(turning: str) -> None:
     assert composed(name=f"Agree{turning}ment").title == composed(name="Agreement").title
+
+
+@pytest.mark.parametrize(
+    ("locale", "title", "body"),
+    [
+        ("en", "12 things wait for you", "Please open the list."),
+        ("de", "12 Sachen warten auf Sie", "Bitte öffnen Sie die Liste."),
+        ("nl", "12 dingen wachten op u", "Open de lijst."),
+        ("fr", "12 choses vous attendent", "Veuillez ouvrir la liste."),
+        ("es", "12 cosas le esperan", "Abra la lista."),
+    ],
+)
+def test_a_notice_that_speaks_for_others_counts_them_and_leads_to_the_list(locale: str, title: str, body: str) -> None:
+    reader = reading(locale)
+    own = composed(reader=reader)
+    told = speaking_for(own, 11, reader, "Supplier", LINKS.desk())
+    assert (told.title, told.body, told.link) == (title, f"Supplier · {body}", "https://sign.example/desk")
+    assert (told.key, told.action) == (own.key, NoticeAction.OPEN)
+    alone = speaking_for(own, 11, reader)
+    assert (alone.title, alone.link, alone.action) == (title, own.link, NoticeAction.SIGN)
 
 
 def test_braces_in_a_name_are_only_braces() -> None:

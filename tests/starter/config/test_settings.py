@@ -92,6 +92,9 @@ def test_a_need_that_is_met_says_nothing(need: Need, environment: dict[str, str]
         ("SIGNATURE_DIALECT", "canary", "must be 'core' or 'signrequest'"),
         ("SIGNATURE_MAX_RPS", "canary", "must be a number"),
         ("SIGNATURE_MAX_RPS", "0", "must be greater than 0"),
+        ("NOTICES_MOST", "-1", "must be greater than or equal to 0"),
+        ("NOTICES_MOST", "1001", "must be less than or equal to 1000"),
+        ("NOTICES_PER", "60s", "must be a duration like 30m, 1h or 1d"),
         ("SIGNATURE_PAGE_SIZE", "canary", "must be a whole number"),
         ("SIGNATURE_PAGE_SIZE", "1.5", "must be a whole number"),
         ("SIGNATURE_LIST_LAG", "10 canaries", "must be a duration like 10s, 5m, 24h or 7d"),
@@ -368,7 +371,8 @@ OTHERS = (
     "MRA_URL MRA_USER MRA_PASSWORD WEBHOOK_URL WEBHOOK_BIND WEBHOOK_SECRETS WEBHOOK_MODE WEBHOOK_MAX_AGE "
     "WEBHOOK_SILENT_AFTER WEBHOOK_SEGMENT HANDOFF_SECRETS HANDOFF_HOSTS PEOPLE POLICIES LINK_BASE LINK_SECRET "
     "DATA_DIR DATABASE STORE DEVICES_KEYS ONCALL PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY "
-    "COMPANY_LOGO CONTACT DESK_USER_HEADER DESK_PROXIES OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER"
+    "COMPANY_LOGO CONTACT DESK_USER_HEADER DESK_PROXIES OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER "
+    "NOTICES_MOST NOTICES_PER"
 )
 
 
@@ -411,7 +415,7 @@ def test_every_setting_is_read_somewhere() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
-    groups = ("signature_", "push_", "webhook_", "handoff_", "hook_")
+    groups = ("signature_", "push_", "webhook_", "handoff_", "notices_", "hook_")
     for line in table():
         name = line.name.removeprefix("COUNTERSIGN_").lower()
         field = next((name.removeprefix(group) for group in groups if name.startswith(group)), name)

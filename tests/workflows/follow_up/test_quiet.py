@@ -9,9 +9,10 @@ from pathlib import Path
 
 from temporalio.testing import WorkflowEnvironment
 
-from activities.notifications.budget import BudgetSlot, JoinedNotification, NotificationBudgets
+from activities.notifications.budget import BudgetSlot, NotificationBudgets
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
+from activities.records.budgets import Joined
 from activities.records.store import Store
 from activities.schedule.planner import PolicyPlanner
 from tests.servers import time_skipping
@@ -31,7 +32,7 @@ from workflows.model.notifications import (
     NotificationOutcome,
 )
 from workflows.model.policy import Policy, Reminders
-from workflows.model.schedule import Reason
+from workflows.model.schedule import Reason, joined_into
 from workflows.model.subject import Participant, Role, Status, Task
 from workflows.model.views import TaskShow
 from workflows.names import WORKFLOW_QUEUE
@@ -63,14 +64,14 @@ class SparingPush(FakePushService):
             person = Person(id=notice.person, name="N", email="n@example.test", zone="UTC")
             answer = await self.budget.ask(delivery, notice, person, alone=False, told=False)
             match answer:
-                case BudgetSlot(others):
+                case BudgetSlot(others=others):
                     sent.append(notice)
                     places.append(answer)
                     self.joined += [(notice.key, others)] if others else []
                 case HeldBack():
                     held.append(answer)
-                case JoinedNotification() | Reason():
-                    why = answer if isinstance(answer, Reason) else Reason.JOINED
+                case Joined() | Reason():
+                    why = answer if isinstance(answer, Reason) else joined_into(answer.into)
                     line = Delivered(key=notice.key, stage=notice.stage, person=notice.person, why=why)
                     stopped.append(line.replace(outcome=NotificationOutcome.SUPPRESSED))
         if sent and self.dies_after_counting:
@@ -78,7 +79,7 @@ class SparingPush(FakePushService):
             raise RuntimeError("the worker died")
         report = await super().deliver(delivery.replace(notices=tuple(sent)))
         for place in places:
-            await place.accepted()
+            await self.budget.accepted(place)
         return report.replace(delivered=(*report.delivered, *stopped), held=tuple(held))
 
 
@@ -120,10 +121,10 @@ class Onboarding:
 
 
 @asynccontextmanager
-async def onboarding(tmp_path: Path, planner: PolicyPlanner | None = None) -> AsyncIterator[Onboarding]:
-    """Nobody has been told anything yet; it is noon of a Monday."""
+async def onboarding(tmp_path: Path, planner: PolicyPlanner | None = None, most: int = 0) -> AsyncIterator[Onboarding]:
+    """Nobody has been told anything yet; it is noon of a Monday. At most so many notices an hour to one person."""
     world = World()
-    push = SparingPush(world.signatures, budget=NotificationBudgets(Store((tmp_path / "store").as_uri())))
+    push = SparingPush(world.signatures, budget=NotificationBudgets(Store((tmp_path / "store").as_uri()), most))
     world.push = push
     world.planner.warnings, world.planner.escalate_after = (), None
     if planner is not None:
@@ -162,16 +163,39 @@ async def test_of_five_steps_three_ring_and_the_others_are_one_notice_when_the_b
         (line,) = [entry for entry in held.timeline if entry.what == "ready held back"]
         assert (line.who, line.why) == (CUSTOMER, "3 notices in 1 day")
         await steps[4].days_pass(1.01)
-        # Whichever comes while the other is being told asks again a little later.
-        await steps[4].days_pass(0.02)
         for step in steps[3:]:
             await knows(step)
         now = [await step.task() for step in steps]
-        assert sorted(ready(one) for one in now[3:]) == ["accepted", "suppressed joined"]
+        assert sorted(ready(one) for one in now[3:]) == [
+            "accepted",
+            f"suppressed joined into acme.1.4/ready/{CUSTOMER}",
+        ]
         assert len(it.rung()) == 4
         ((_, others),) = it.push.joined
         assert others == 1
         assert all(one.next and one.next.why == "planned as reminder-1" for one in now)
+
+
+async def test_whoever_is_asked_for_too_much_in_an_hour_hears_of_the_rest_once(tmp_path: Path) -> None:
+    """Eight tasks of no common onboarding: five are told, three are one notice when the hour is over."""
+    apart = NotificationBudget(of="none")
+    async with onboarding(tmp_path, most=5) as it:
+        steps = [await it.step(number, quiet=apart) for number in range(1, 9)]
+        shown = [await step.task() for step in steps]
+        assert [ready(one) for one in shown] == ["accepted"] * 5 + ["suppressed quiet"] * 3
+        assert shown[5].next is not None
+        assert shown[5].next.why == f"ready for {CUSTOMER} is held: 5 notices in 1 hour"
+        await steps[7].days_pass(1.1 / 24)
+        for step in steps[5:]:
+            await knows(step)
+        now = [await step.task() for step in steps[5:]]
+        joined = f"suppressed joined into acme.1.6/ready/{CUSTOMER}"
+        assert [ready(one) for one in now] == ["accepted", joined, joined]
+        assert it.push.joined == [(f"acme.1.6/ready/{CUSTOMER}", 2)]
+        assert it.rung()[5:] == ["6 ready"]
+        happened = [(entry.what, entry.because) for entry in now[2].timeline if entry.who == CUSTOMER]
+        assert ("ready held back", "5 notices in 1 hour") in happened
+        assert happened[-1][1] == joined.removeprefix("suppressed ")
 
 
 async def test_what_is_urgent_rings_whatever_was_told(tmp_path: Path) -> None:

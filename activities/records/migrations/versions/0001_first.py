@@ -22,23 +22,6 @@ def upgrade() -> None:
         comment="what happened after a record: hand-offs and their results",
     )
     op.create_table(
-        "budget_entries",
-        sa.Column("of", schema.Text(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column("delivered", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("of", "number"),
-        comment="notices that count against a budget",
-    )
-    op.create_table(
-        "budget_waiting",
-        sa.Column("of", schema.Text(), nullable=False),
-        sa.Column("who", schema.Text(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("of", "who"),
-        comment="notices that wait for a budget",
-    )
-    op.create_table(
         "dead_hand_offs",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("type", schema.Text(), nullable=False),
@@ -89,6 +72,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
         comment="notes between processes: clocks, marks of reconciliation, incidents of push",
     )
+    op.create_table(
+        "notices",
+        sa.Column("scope", schema.Text(), nullable=False),
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("key", schema.Text(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=True),
+        sa.Column("until", schema.Instant(), nullable=False),
+        sa.Column("accepted", sa.Boolean(), nullable=False),
+        sa.Column("joined_into", schema.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("scope", "workflow_id", "key"),
+        comment="notices that count `until` then against a budget, wait for it (no `at`), or were joined into another",
+    )
+    with op.batch_alter_table("notices", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_notices_scope_at"), ["scope", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notices_scope_joined_into"), ["scope", "joined_into"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notices_until"), ["until"], unique=False)
+
     op.create_table(
         "one_use",
         sa.Column("day", sa.Date(), nullable=False),

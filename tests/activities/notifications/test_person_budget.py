@@ -1,0 +1,193 @@
+"""What one person hears in an hour, of whatever it is: five notices, and the next are one."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from temporalio.exceptions import ApplicationError
+
+from activities.notifications.budget import NotificationBudgets
+from activities.notifications.service import NotificationService
+from activities.people.person import Platform, PushDevice, Reachable, SignersFile
+from activities.records import budgets
+from activities.records.store import Store
+from deploy.sandbox.server import RunningSandbox
+from tests.activities.notifications.stage import brief, notice, only, pushes, sends
+from tests.activities.notifications.test_quiet import DAY, HOUR, NOON, QUIET, WHO, became, part
+from tests.storage import away, count
+from workflows.model.notifications import Delivery
+from workflows.model.subject import Code
+from workflows.names import notice_key
+
+MOST = 5
+
+
+def ask(number: int, person: str = WHO, *, later: timedelta = timedelta(), **more: bool) -> Delivery:
+    """One of many requests that have nothing to do with each other."""
+    id = f"nda-{number}"
+    told = notice(person).replace(key=notice_key(id, "ready", person))
+    return Delivery(subject=brief(person).replace(id=id, **more), notices=(told,), now=NOON + later)
+
+
+@pytest.fixture
+def another(a_worker: Callable[..., NotificationService], store: Store) -> Callable[[], NotificationService]:
+    """One worker more, with a connection of its own to the same database."""
+
+    def made() -> NotificationService:
+        return a_worker(budgets=NotificationBudgets(Store(store.files.address), MOST, "1h"))
+
+    return made
+
+
+@pytest.fixture
+def notices(another: Callable[[], NotificationService]) -> NotificationService:
+    return another()
+
+
+async def test_of_forty_asks_five_ring_and_the_others_are_one_notice_with_the_list_behind_it(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    for n in range(5):
+        assert became(await notices.deliver(ask(n, later=timedelta(minutes=n)))) == "accepted"
+    (first,) = (await notices.deliver(ask(5, later=timedelta(minutes=9)))).held
+    assert (first.outcome, first.why, first.says) == ("suppressed", "quiet", "5 notices in 1 hour")
+    rest = [(await notices.deliver(ask(n, later=timedelta(minutes=10)))).held[0].until for n in range(6, 40)]
+    assert (first.until, set(rest)) == (NOON + HOUR, {NOON + HOUR + budgets.AFTER_THE_FIRST})
+    assert became(await notices.deliver(ask(5, later=HOUR))) == "accepted"
+    told = pushes(sandbox)[-1]
+    assert told["title"] == "35 things wait for you"
+    assert (told["data"]["link"], told["data"]["action"]) == ("https://sign.example/desk", "open")
+    for n in range(6, 40):
+        line = only(await notices.deliver(ask(n, later=rest[0] - NOON)))
+        assert (line.outcome, line.why, line.reached) == ("suppressed", f"joined into nda-5/ready/{WHO}", True)
+    assert len(pushes(sandbox)) == 6
+    assert became(await notices.deliver(ask(41, later=2 * HOUR))) == "accepted"
+    assert "things" not in pushes(sandbox)[-1]["title"]
+
+
+async def test_others_are_told_at_once(notices: NotificationService) -> None:
+    for n in range(6):
+        await notices.deliver(ask(n))
+    assert became(await notices.deliver(ask(7, person="legal-desk"))) == "accepted"
+
+
+async def test_what_is_urgent_is_never_held_and_takes_no_place(notices: NotificationService) -> None:
+    for n in range(2 * MOST):
+        assert became(await notices.deliver(ask(n, urgent=True))) == "accepted"
+    for n in range(MOST):
+        assert became(await notices.deliver(ask(100 + n))) == "accepted"
+    assert became(await notices.deliver(ask(200, urgent=True))) == "accepted"
+
+
+async def test_the_budget_of_an_onboarding_applies_first(notices: NotificationService) -> None:
+    for n in range(3):
+        assert became(await notices.deliver(part(n))) == "accepted"
+    (late,) = (await notices.deliver(part(4))).held
+    assert (late.says, late.until) == ("3 notices in 1 day", NOON + DAY)
+    assert [became(await notices.deliver(ask(n))) for n in range(3)] == ["accepted"] * 2 + ["suppressed: quiet"]
+
+
+async def test_a_part_that_waits_for_its_reader_takes_no_place_of_the_onboarding(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    for n in range(MOST):
+        await notices.deliver(ask(n))
+    waits = [(await notices.deliver(part(n))).held[0] for n in range(1, 5)]
+    assert {one.says for one in waits} == {"5 notices in 1 hour"}
+    assert became(await notices.deliver(part(1, now=NOON + HOUR))) == "accepted"
+    assert pushes(sandbox)[-1]["title"] == "4 things wait for you"
+    told = await notices.deliver(part(2, now=waits[1].until))
+    assert became(told) == f"suppressed: joined into acme.1.1/ready/{WHO}"
+    later = [became(await notices.deliver(part(n, now=NOON + 3 * HOUR))) for n in (5, 6, 7)]
+    assert later == ["accepted", "accepted", "suppressed: quiet"]
+
+
+async def test_what_waits_for_its_onboarding_is_joined_by_another_part_alone(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    one = QUIET.replace(most=1)
+    for n in (1, 2):
+        await notices.deliver(part(n, quiet=one))
+    assert became(await notices.deliver(ask(1))) == "accepted"
+    assert "things" not in pushes(sandbox)[-1]["title"]
+    assert became(await notices.deliver(part(3, quiet=one, now=NOON + DAY))) == "accepted"
+    told = pushes(sandbox)[-1]
+    assert told["title"] == "2 things wait for you"
+    assert told["data"]["link"].startswith("https://sign.example/task/")
+
+
+async def test_who_has_no_desk_opens_the_first_of_what_waits(
+    sandbox: RunningSandbox, a_worker: Callable[..., NotificationService], store: Store
+) -> None:
+    buyer = "p-0123456789ab"
+    phone = PushDevice(token="finance-chief~1", platform=Platform.IOS)
+    known = Reachable(name="Buyer", email="buyer@acme.test", zone="UTC", devices=(phone,))
+    for n in range(3):
+        await store.people.keep(ask(n).subject.workflow_id, "f" * 64, SignersFile.of([known], [buyer]) or b"")
+    notices = a_worker(budgets=NotificationBudgets(store, 1))
+    for n in range(3):
+        await notices.deliver(ask(n, buyer))
+    assert became(await notices.deliver(ask(1, buyer, later=HOUR))) == "accepted"
+    told = pushes(sandbox)[-1]
+    assert (told["title"], told["data"]["request"]) == ("2 things wait for you", "nda-1")
+    assert told["data"]["link"].startswith("https://sign.example/open/")
+
+
+async def test_two_workers_at_once_count_in_one_database(
+    sandbox: RunningSandbox, another: Callable[[], NotificationService]
+) -> None:
+    one, two = another(), another()
+    await one.deliver(ask(99, person="legal-desk"))
+    asked = (deliver(ask(2 * n + more)) for n in range(20) for more, deliver in enumerate((one.deliver, two.deliver)))
+    told = [became(report) for report in await asyncio.gather(*asked)]
+    assert (told.count("accepted"), told.count("suppressed: quiet")) == (MOST, 40 - MOST)
+    again = await asyncio.gather(*(worker.deliver(ask(n, later=HOUR)) for n in range(40) for worker in (one, two)))
+    spoken = [line.why for report in again for line in report.delivered if line.reached and line.why]
+    assert len(set(spoken)) <= 1
+    assert sum("things wait" in push["title"] for push in pushes(sandbox)) >= 1
+
+
+async def test_a_database_that_is_away_delays_everybody_and_tells_nobody_twice(
+    sandbox: RunningSandbox, notices: NotificationService, store: Store
+) -> None:
+    await store.check()
+    with away(store, "notices"):
+        for n in range(3):
+            with pytest.raises(ApplicationError) as failed:
+                await notices.deliver(ask(n))
+            assert (failed.value.type, failed.value.non_retryable) == (Code.UNREACHABLE, False)
+    assert sends(sandbox) == []
+    assert [became(await notices.deliver(ask(n))) for n in range(3)] == ["accepted"] * 3
+    assert len(pushes(sandbox)) == 3
+
+
+async def test_of_ten_times_as_many_a_hundred_are_spoken_for_and_the_others_by_the_next(
+    sandbox: RunningSandbox, notices: NotificationService
+) -> None:
+    for n in range(400):
+        await notices.deliver(ask(n))
+    titles = []
+    for n in range(5, 400):
+        if became(await notices.deliver(ask(n, later=HOUR + budgets.AFTER_THE_FIRST))) == "accepted":
+            titles.append(pushes(sandbox)[-1]["title"])
+    most = budgets.SPOKEN_FOR_AT_MOST + 1
+    assert titles == [*[f"{most} things wait for you"] * 3, f"{395 - 3 * most} things wait for you"]
+
+
+async def test_rows_of_old_are_dropped_so_many_at_once(
+    notices: NotificationService, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(budgets, "DROPPED_AT_ONCE", 4)
+    for n in range(10):
+        await notices.deliver(ask(n))
+    assert await store.budgets.drop(NOON + HOUR + budgets.KEPT) == 0
+    late = NOON + 2 * HOUR + budgets.KEPT
+    assert [await store.budgets.drop(late) for _ in range(4)] == [4, 4, 2, 0]
+    assert count(store, "notices") == 0
+
+
+async def test_without_a_limit_nothing_is_counted(a_worker: Callable[..., NotificationService], store: Store) -> None:
+    notices = a_worker(budgets=NotificationBudgets(store, 0))
+    assert [became(await notices.deliver(ask(n))) for n in range(20)] == ["accepted"] * 20
+    assert count(store, "notices") == 0
