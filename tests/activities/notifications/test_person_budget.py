@@ -175,18 +175,6 @@ async def test_of_ten_times_as_many_a_hundred_are_spoken_for_and_the_others_by_t
     assert titles == [*[f"{most} things wait for you"] * 3, f"{395 - 3 * most} things wait for you"]
 
 
-async def test_rows_of_old_are_dropped_so_many_at_once(
-    notices: NotificationService, store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(budgets, "DROPPED_AT_ONCE", 4)
-    for n in range(10):
-        await notices.deliver(ask(n))
-    assert await store.budgets.drop(NOON + HOUR + budgets.KEPT) == 0
-    late = NOON + 2 * HOUR + budgets.KEPT
-    assert [await store.budgets.drop(late) for _ in range(4)] == [4, 4, 2, 0]
-    assert count(store, "notices") == 0
-
-
 async def test_without_a_limit_nothing_is_counted(a_worker: Callable[..., NotificationService], store: Store) -> None:
     notices = a_worker(budgets=NotificationBudgets(store, 0))
     assert [became(await notices.deliver(ask(n))) for n in range(20)] == ["accepted"] * 20

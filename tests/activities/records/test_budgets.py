@@ -1,0 +1,90 @@
+"""What counts against a budget is counted in one transaction, of either engine."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from activities.records import budgets
+from activities.records.budgets import Joined, Scope, Slot, SlotRequest, Wait
+from activities.records.store import Store
+from tests.storage import count
+
+NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+LATE = HOUR + budgets.AFTER_THE_FIRST
+
+
+@pytest.fixture
+def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
+    with closing(Store(str(tmp_path / "store"), database_url)) as found:
+        yield found
+
+
+async def ask(store: Store, number: int, later: timedelta = timedelta(), *names: str) -> Slot | Joined | Wait:
+    """One of many notices, each of a task of its own, five of which an hour fit into each scope."""
+    now = NOW + later
+    scopes = [Scope(name, 5, "1h", now + HOUR) for name in names or ("person:ada",)]
+    return await store.budgets.ask(request(number, later), scopes)
+
+
+def request(number: int, later: timedelta = timedelta()) -> SlotRequest:
+    return SlotRequest(f"task:t{number}", f"t{number}/ready/ada", NOW + later)
+
+
+async def test_of_many_at_once_from_two_processes_as_many_have_a_slot_as_there_are(
+    store: Store, tmp_path: Path, database_url: str
+) -> None:
+    with closing(Store(str(tmp_path / "store"), database_url)) as other:
+        both = (store, other)
+        answers = await asyncio.gather(*(ask(both[n % 2], n) for n in range(40)))
+        assert answers.count(Slot()) == 5
+        waits = [one.until for one in answers if isinstance(one, Wait)]
+        assert sorted(set(waits)) == [NOW + HOUR, NOW + LATE]
+        assert waits.count(NOW + HOUR) == 1
+        waiting = [n for n, one in enumerate(answers) if isinstance(one, Wait)]
+        later = await asyncio.gather(*(ask(both[n % 2], n, LATE) for n in waiting))
+        [speaks] = [n for n, one in zip(waiting, later, strict=True) if one == Slot(34, ("person:ada",))]
+        await other.budgets.accepted(request(speaks), ["person:ada"])
+        told = await asyncio.gather(*(ask(both[n % 2], n, LATE) for n in waiting if n != speaks))
+        assert set(told) == {Joined(f"t{speaks}/ready/ada")}
+
+
+async def test_two_scopes_are_counted_together_or_not_at_all(store: Store) -> None:
+    both = ("customer-onboarding:acme/c", "person:ada")
+    for n in range(5):
+        assert await ask(store, n) == Slot()
+    refused = await ask(store, 6, timedelta(), *both)
+    assert isinstance(refused, Wait)
+    assert refused.scope.name == "person:ada"
+    assert count(store, "notices") == 6
+    asked = [ask(store, n, HOUR, *(both if n % 2 else both[::-1])) for n in range(10, 30)]
+    answers = await asyncio.gather(*asked)
+    assert sum(isinstance(one, Slot) for one in answers) == 5
+
+
+async def test_the_same_notice_has_the_same_slot(store: Store) -> None:
+    for _ in range(20):
+        assert await ask(store, 1) == Slot()
+    assert count(store, "notices") == 1
+
+
+async def test_a_clock_that_was_moved_far_ahead_holds_nobody_else(store: Store) -> None:
+    """On a laptop: one request lives in three days' time, and nobody knows of that anywhere else."""
+    for n in range(5):
+        await ask(store, n, timedelta(days=3))
+    assert await ask(store, 9) == Slot()
+    assert isinstance(await ask(store, 9, timedelta(days=3)), Wait)
+
+
+async def test_rows_of_old_are_dropped_so_many_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(budgets, "DROPPED_AT_ONCE", 4)
+    for n in range(10):
+        await ask(store, n)
+    late = NOW + LATE + budgets.KEPT
+    assert await store.budgets.drop(NOW + HOUR + budgets.KEPT) == 0
+    assert [await store.budgets.drop(late + HOUR) for _ in range(4)] == [4, 4, 2, 0]
+    assert count(store, "notices") == 0
