@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from starter.web.allowances import Rate
+from activities.records.allowances import Rate
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent

@@ -433,10 +433,11 @@ class ReconciliationService(EventReconciliation):
             return part.swept(left)
 
     async def _tidy(self, now: datetime) -> None:
-        """Drop expired one-time entries and old rows of budgets; no event waits for it."""
+        """Drop what is used up or over; no event waits for it."""
         with suppress(StoreFailure):
             await self._store.one_use.drop_used(now)
             await self._store.budgets.drop(now)
+            await self._store.allowances.drop_full(now)
 
     async def _clock(self) -> ClockSeen | None:
         content = await self._store.notes.clock()

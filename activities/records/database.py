@@ -206,18 +206,19 @@ def in_turn(connection: Connection, names: Sequence[str]) -> None:
 
 def insert_new(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless its key exists; whether it was inserted."""
-    found = connection.execute(_insert(connection, table).values(**values).on_conflict_do_nothing())
+    found = connection.execute(insert_into(connection, table).values(**values).on_conflict_do_nothing())
     return found.rowcount == 1
 
 
 def replace(connection: Connection, table: Table, key: Key, **values: Any) -> None:
     """Insert a row, or replace the values of the one with this key; one statement."""
     named = {column.name: value for column, value in key.items()}
-    statement = _insert(connection, table).values(**named, **values)
+    statement = insert_into(connection, table).values(**named, **values)
     connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=values))
 
 
-def _insert(connection: Connection, table: Table) -> Any:
+def insert_into(connection: Connection, table: Table) -> Any:
+    """An insert that may say what to do on conflict."""
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
 
 

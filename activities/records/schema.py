@@ -11,6 +11,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -240,6 +241,14 @@ ONE_USE: Final = Table(
     Column("name", Text, nullable=False),
     PrimaryKeyConstraint("day", "name"),
     comment="links and codes that were used",
+)
+
+ALLOWANCES: Final = Table(
+    "allowances",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("full_at", Double, nullable=False, index=True),
+    comment="token buckets that are not full, by the second since 1970 from which they are",
 )
 
 SERIALS: Final = Table(

@@ -5,6 +5,7 @@ from typing import Final
 
 from activities.documents.files import Files
 from activities.errors import StoreFailure
+from activities.records.allowances import SharedAllowances
 from activities.records.budgets import Budgets
 from activities.records.campaigns import Campaigns
 from activities.records.database import Database
@@ -49,6 +50,8 @@ class Store:
         """State of emails and SMS, so that none is sent twice."""
         self.one_use: Final = OneUse(self.database)
         """Used links and codes."""
+        self.allowances: Final = SharedAllowances(self.database)
+        """What may be done how often, for all processes together."""
         self.budgets: Final = Budgets(self.database)
         """Which notices count against a budget, wait for it, or were joined into another."""
         self.campaigns: Final = Campaigns(self.database)

@@ -1,45 +1,45 @@
-"""Rate limits of pages by link and by address, and of mails, in the memory of this process."""
+"""Rate limits of pages by link and by address, and of mails. Looks, and what strangers send, are counted by each
+process in memory: n processes allow n times as much, which costs answers only. Whoever acts by a link or a session
+calls Core Signature, writes or mails: that is counted in the database, for all processes.
+"""
 
+import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Final
 
+import structlog
 from starlette.requests import Request
 
+from activities.errors import StoreFailure
+from activities.records.allowances import Rate
+from activities.records.store import Store
 from starter.web.serving import holder_of
 
 BUCKETS_AT_MOST: Final = 10_000
-"""Of each kind; the least recently used is dropped."""
-
-
-@dataclass(frozen=True)
-class Rate:
-    """A token bucket: its size and refill."""
-
-    burst: int
-    per_second: float
-
-    @property
-    def full_after(self) -> float:
-        """Seconds until an empty bucket is full."""
-        return self.burst / self.per_second
-
-
+"""In the memory of a process, of each kind; the least recently used is dropped."""
+COUNTED_WITHIN: Final = 1.0
+"""Seconds; a database that takes longer does not count."""
 LOOKS_OF_A_LINK: Final = Rate(burst=30, per_second=0.5)
 LOOKS_OF_AN_ADDRESS: Final = Rate(burst=300, per_second=20)
 """A whole company may share one."""
 PRESSES_OF_A_LINK: Final = Rate(burst=6, per_second=0.1)
 """Each is a call of Core Signature, or an update."""
 PRESSES_OF_AN_ADDRESS: Final = Rate(burst=60, per_second=2)
+PAUSE: Final = timedelta(hours=1)
+"""Between two mails that somebody asks for."""
+_MAILS: Final = Rate(burst=1, per_second=1 / PAUSE.total_seconds())
+_LOGGER: Final = structlog.get_logger("countersign.allowances")
+
+Clock = Callable[[], datetime]
 
 
 class Buckets:
-    """A bucket for each name; `clock` counts seconds."""
+    """A bucket for each name, in the memory of this process."""
 
-    def __init__(self, rate: Rate, clock: Callable[[], float], at_most: int = BUCKETS_AT_MOST) -> None:
+    def __init__(self, rate: Rate, clock: Clock, at_most: int = BUCKETS_AT_MOST) -> None:
         self._rate = rate
         self._clock = clock
         self._at_most = at_most
@@ -50,16 +50,15 @@ class Buckets:
 
     def wait(self, name: str) -> float:
         """Take one: 0, else the seconds to wait."""
-        now = self._clock()
+        now = self._clock().timestamp()
         left, since = self._left.pop(name, (float(self._rate.burst), now))
-        left = min(self._rate.burst, left + (now - since) * self._rate.per_second)
+        left = min(self._rate.burst, left + max(0.0, now - since) * self._rate.per_second)
         taken = left >= 1
         self._left[name] = (left - 1 if taken else left, now)
         self._forget(now)
         return 0.0 if taken else (1 - left) / self._rate.per_second
 
-    def give_back(self, name: str) -> None:
-        """Refill a bucket."""
+    def refill(self, name: str) -> None:
         self._left.pop(name, None)
 
     def _forget(self, now: float) -> None:
@@ -68,49 +67,66 @@ class Buckets:
             self._left.popitem(last=False)
 
 
+class SharedBuckets:
+    """A bucket for each name, counted in the database; while that is away or slow, by this process alone."""
+
+    def __init__(self, store: Store, kind: str, rate: Rate, clock: Clock) -> None:
+        self._allowances = store.allowances
+        self._kind = kind
+        self._rate = rate
+        self._clock = clock
+        self._own = Buckets(rate, clock)
+
+    async def wait(self, name: str) -> float:
+        """Take one: 0, else the seconds to wait."""
+        if wait := self._own.wait(name):
+            return wait
+        try:
+            async with asyncio.timeout(COUNTED_WITHIN):
+                return (await self._allowances.take(f"{self._kind} {name}", self._rate, self._clock())).wait
+        except (StoreFailure, TimeoutError) as failure:
+            _LOGGER.warning("counted in this process alone", what=self._kind, why=str(failure))
+            return 0.0
+
+    async def refill(self, name: str) -> None:
+        self._own.refill(name)
+        try:
+            await self._allowances.refill(f"{self._kind} {name}")
+        except StoreFailure as failure:
+            _LOGGER.warning("not given back", what=self._kind, why=str(failure))
+
+
 class Allowances:
     """Limits of a link and an address; each answer is 0 or the seconds to wait."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._looks = Buckets(LOOKS_OF_A_LINK, clock), Buckets(LOOKS_OF_AN_ADDRESS, clock)
-        self._presses = Buckets(PRESSES_OF_A_LINK, clock), Buckets(PRESSES_OF_AN_ADDRESS, clock)
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._looks = Buckets(LOOKS_OF_A_LINK, clock)
+        self._presses = SharedBuckets(store, "press", PRESSES_OF_A_LINK, clock)
+        self._looks_of_address = Buckets(LOOKS_OF_AN_ADDRESS, clock)
+        self._presses_of_address = Buckets(PRESSES_OF_AN_ADDRESS, clock)
 
-    def link(self, request: Request, ref: str) -> float:
+    async def link(self, request: Request, ref: str) -> float:
         """Count a use of a genuine link."""
-        return self._kind(request)[0].wait(ref)
+        return await self._presses.wait(ref) if request.method == "POST" else self._looks.wait(ref)
 
     def address(self, request: Request) -> float:
         """Count a call from an address."""
-        return self._kind(request)[1].wait(_holder(request))
-
-    def _kind(self, request: Request) -> tuple[Buckets, Buckets]:
-        return self._presses if request.method == "POST" else self._looks
-
-
-def _holder(request: Request) -> str:
-    return holder_of(request.client.host) if request.client else ""
-
-
-PAUSE: Final = timedelta(hours=1)
-"""Between two mails that somebody asks for."""
+        buckets = self._presses_of_address if request.method == "POST" else self._looks_of_address
+        return buckets.wait(holder_of(request.client.host) if request.client else "")
 
 
 class MailPause:
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
-        self._asked: dict[str, datetime] = {}
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._mails = SharedBuckets(store, "mail", _MAILS, clock)
 
-    @contextmanager
-    def asking(self, request: str) -> Iterator[bool]:
+    @asynccontextmanager
+    async def asking(self, request: str) -> AsyncIterator[bool]:
         """Whether the mail may be sent; a failing block resets it."""
-        now = self._clock()
-        self._asked = {one: at for one, at in self._asked.items() if now - at < PAUSE}
-        if request in self._asked:
+        if await self._mails.wait(request):
             yield False
             return
-        self._asked[request] = now
         try:
             yield True
         except BaseException:
-            self._asked.pop(request, None)
+            await self._mails.refill(request)
             raise

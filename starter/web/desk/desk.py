@@ -161,7 +161,9 @@ class Desk:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         door = Authenticator(sign_in, cookies, directory, on, clock)
-        self._responses = DeskResponses(Renderer(brand, desk=cookies.root), guard, door, seconds, self._tabs)
+        self._responses = DeskResponses(
+            Renderer(brand, desk=cookies.root), guard, door, self._tabs, store=context.store, clock=clock
+        )
         roles = ReaderRoles(directory, operators)
         shared = RequestContext(self._responses, context, directory, roles, kinds, look, clock)
         self._lists = Lists(shared)

@@ -24,9 +24,11 @@ from activities.people.file_directory import FileDirectory
 from activities.people.ids import stands_in_full
 from activities.people.language import Language
 from activities.policies.catalogue import Catalogue, UnknownKind
+from activities.records.allowances import Rate
+from activities.records.store import Store
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import Context, TemporalRefused
-from starter.web.allowances import Allowances, Buckets, Rate
+from starter.web.allowances import Allowances, Buckets, SharedBuckets
 from starter.web.desk.access import ReaderRoles
 from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
@@ -54,16 +56,18 @@ class DeskResponses:
         renderer: Renderer,
         guard: FormGuard,
         door: Authenticator,
-        seconds: Callable[[], float],
         tabs: Callable[[Visitor, str], Awaitable[tuple[Tab, ...]]],
+        *,
+        store: Store,
+        clock: Callable[[], datetime],
     ) -> None:
         self.renderer: Final = renderer
         self.guard: Final = guard
         self._door = door
         self._tabs = tabs
-        self._allowances = Allowances(seconds)
-        self._looks = Buckets(LOOKS_OF_A_PERSON, seconds)
-        self._presses = Buckets(PRESSES_OF_A_PERSON, seconds)
+        self._allowances = Allowances(store, clock)
+        self._looks = Buckets(LOOKS_OF_A_PERSON, clock)
+        self._presses = SharedBuckets(store, "press at the desk", PRESSES_OF_A_PERSON, clock)
 
     def anybody(self, handle: Handle) -> Handle:
         """For everybody, within the rate limit of an address."""
@@ -89,8 +93,8 @@ class DeskResponses:
             visitor = await self._door.visitor(request)
             if visitor is None:
                 return self.card(NOBODY, request) if self._door.sent(request) else self.ask_who(request)
-            buckets = self._presses if request.method == "POST" else self._looks
-            if wait := buckets.wait(visitor.id):
+            presses = request.method == "POST"
+            if wait := await self._presses.wait(visitor.id) if presses else self._looks.wait(visitor.id):
                 return self._too_often(request, wait)
             return await handle(request, visitor)
 

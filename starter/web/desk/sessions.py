@@ -9,8 +9,6 @@ import base64
 import hashlib
 import hmac
 import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,9 +30,9 @@ from activities.people.directory import UnknownPerson
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
 from activities.people.reader import Reader
+from activities.records.allowances import Rate
 from activities.records.store import Store
 from starter.temporal.connection import TemporalRefused
-from starter.web.allowances import Buckets, Rate
 from starter.web.serving import Addresses, holder_of, peer_of
 from workflows import names
 from workflows.model.notifications import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
@@ -175,50 +173,17 @@ def serial_of(person: str) -> str:
 
 
 TRIES_AT_MOST: Final = 5
-"""Codes that a browser may try, at each receiver."""
-TRIED_AT_MOST: Final = 10_000
-"""Remembered asks that sent no message; those that did are few and kept."""
-
-
-class CodeTries:
-    """Failed codes in this process, counted alike whether a message was sent or not.
-
-    Asks without a message cannot push out others.
-    """
-
-    def __init__(self) -> None:
-        self._sent: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
-        self._unsent: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._sent) + len(self._unsent)
-
-    def take(self, ask: SignInRequest, now: datetime) -> int | None:
-        """Count a try; the number left, None when there was none."""
-        tried = self._sent if ask.person else self._unsent
-        before, _ = tried.get(ask.nonce, (0, ask.at))
-        if before >= TRIES_AT_MOST:
-            return None
-        tried[ask.nonce] = (before + 1, ask.at + VALID_FOR)
-        _forget(self._sent, now)
-        _forget(self._unsent, now, TRIED_AT_MOST)
-        return TRIES_AT_MOST - before - 1
-
-
-def _forget(tried: OrderedDict[str, tuple[int, datetime]], now: datetime, at_most: int | None = None) -> None:
-    while tried:
-        _, until = next(iter(tried.values()))
-        if until > now and (at_most is None or len(tried) <= at_most):
-            return
-        tried.popitem(last=False)
-
-
+"""Codes that a browser may try."""
+_TRIES: Final = Rate(TRIES_AT_MOST, 1 / VALID_FOR.total_seconds())
+"""None comes back while a code is valid."""
 MESSAGES_FROM_AN_ADDRESS: Final = Rate(burst=5, per_second=1 / 3600)
 """To one person, from unknown browsers."""
 MESSAGES_TO_A_PERSON: Final = Rate(burst=3, per_second=1 / 60)
 """From all unknown browsers, and again from known ones."""
 MESSAGES_OF_A_DAY_AT_MOST: Final = 50
 """The same, for a day."""
+_MESSAGES_OF_A_DAY: Final = Rate(MESSAGES_OF_A_DAY_AT_MOST, 1 / timedelta(days=1).total_seconds())
+"""None comes back on the day."""
 _NO_PERSON: Final = "nobody"
 
 
@@ -231,48 +196,35 @@ class SignInSource:
 
 
 class AllowedMessages:
-    """Limits messages, in memory and for all receivers in the store."""
+    """Limits messages, of all processes together. Without the database nobody can come in, so nothing else counts."""
 
-    def __init__(self, store: Store, seconds: Callable[[], float]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._of_an_address = Buckets(MESSAGES_FROM_AN_ADDRESS, seconds)
-        self._of_a_person = Buckets(MESSAGES_TO_A_PERSON, seconds)
 
     async def take(self, person: str, asking: SignInSource, now: datetime) -> bool:
         """Whether a message may be sent; counts it. Raises `StoreFailure`."""
         known = asking.known == person
-        if not known and self._of_an_address.wait(_of(person, asking)):
-            return await self.nobody(now)
-        whose = f"{person}-{'known' if known else 'asked'}"
-        if self._of_a_person.wait(whose):
-            return await self.nobody(now)
-        return await self._take_of_the_day(whose, now)
+        if not known and not await self._takes(_of(person, asking), MESSAGES_FROM_AN_ADDRESS, now):
+            return False
+        whose = f"message {'known' if known else 'asked'} {person}"
+        if not await self._takes(whose, MESSAGES_TO_A_PERSON, now):
+            return False
+        return await self._takes(f"{whose} {now.date()}", _MESSAGES_OF_A_DAY, now)
 
     async def nobody(self, now: datetime) -> bool:
-        """The same for an unknown person: False, with the same reads and no write."""
+        """The same for an unknown person: False, without a row."""
         return await self._store.one_use.was_used(now.date(), _NO_PERSON)
 
-    def came_in(self, person: str, asking: SignInSource) -> None:
+    async def came_in(self, person: str, asking: SignInSource) -> None:
         """They are known where they ask from."""
-        self._of_an_address.give_back(_of(person, asking))
+        await self._store.allowances.refill(_of(person, asking))
 
-    async def _take_of_the_day(self, whose: str, now: datetime) -> bool:
-        """One of the day's places, searched from the middle, as taken ones come first."""
-        day, first, end = now.date(), 1, MESSAGES_OF_A_DAY_AT_MOST + 1
-        while first < end:
-            middle = (first + end) // 2
-            if await self._store.one_use.was_used(day, f"{whose}-{middle}"):
-                first = middle + 1
-            else:
-                end = middle
-        for number in range(first, MESSAGES_OF_A_DAY_AT_MOST + 1):
-            if await self._store.one_use.use(day, f"{whose}-{number}"):
-                return True
-        return False
+    async def _takes(self, name: str, rate: Rate, now: datetime) -> bool:
+        return not (await self._store.allowances.take(name, rate, now)).wait
 
 
 def _of(person: str, asking: SignInSource) -> str:
-    return f"{person} {holder_of(asking.address)}"
+    return f"message {person} {holder_of(asking.address)}"
 
 
 ANSWER_AFTER: Final = 0.4
@@ -303,7 +255,6 @@ class SignIn:
         reach: Callable[[], Awaitable[None]],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        seconds: Callable[[], float] = time.monotonic,
         rest: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._store = store
@@ -313,8 +264,7 @@ class SignIn:
         self._reach = reach
         self._clock = clock
         self._rest = rest
-        self._messages = AllowedMessages(store, seconds)
-        self._tries = CodeTries()
+        self._messages = AllowedMessages(store)
 
     async def ask(
         self, words: str, before: SignInRequest | None, to: str = "", asking: SignInSource = _ANYWHERE
@@ -343,16 +293,18 @@ class SignIn:
 
     async def by_code(self, ask: SignInRequest, code: str, asking: SignInSource = _ANYWHERE) -> Session | WrongCode:
         """Raises `StoreFailure`, `DirectoryFailure`."""
-        if (left := self._tries.take(ask, self._clock())) is None:
+        # Counted alike whether a message was sent or not.
+        tried = await self._store.allowances.take(f"code {ask.nonce}", _TRIES, self._clock())
+        if tried.wait:
             return WrongCode(0)
         link = SignInLink(ask.person, ask_of(ask.nonce), ask.at + VALID_FOR)
         right = hmac.compare_digest(self._links.code(link).encode(), _digits(code).encode())
         person = await self._still_here(ask.person)
         if not right or person is None:
-            return WrongCode(left)
+            return WrongCode(tried.left)
         if not await self._use(link):
             return WrongCode(0)
-        self._messages.came_in(person.id, asking)
+        await self._messages.came_in(person.id, asking)
         return await self._session(person)
 
     async def behind(self, ref: str) -> Person:

@@ -427,12 +427,12 @@ class Journeys:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._links = links
-        self._visits = Visits(links, directory, store, seconds)
+        self._visits = Visits(links, directory, store, clock)
         self._guard = guard
         self._look = ViewCache(JourneyReader(look, directory), seconds, fresh=FRESH_SECONDS)
         self._send = send
         self._clock = clock
-        self._mail_pause = MailPause(clock)
+        self._mail_pause = MailPause(store, clock)
         self._cards = Renderer(brand)
         self._renderer = Renderer(brand, script=(TEMPLATES / "journey.js").read_text())
 
@@ -480,7 +480,7 @@ class Journeys:
 
     async def _send_anew(self, visit: PageVisit, form: dict[str, str]) -> None:
         claim = visit.claim
-        with self._mail_pause.asking(f"{claim.request}/{claim.person}") as may_be:
+        async with self._mail_pause.asking(f"{claim.request}/{claim.person}") as may_be:
             if may_be:
                 await self._send(claim.request, NewLink(actor=claim.person), self._guard.op(visit.ref, form))
 

@@ -215,7 +215,7 @@ class Pages:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._visits = Visits(links, directory, store, seconds)
+        self._visits = Visits(links, directory, store, clock)
         self._store = store
         self._signatures = signatures
         self._asked = asked
@@ -225,7 +225,7 @@ class Pages:
         self._screens = ScreenBuilder(self._look, who, clock, pictures=first_pages is not None)
         self._guard = guard
         self._clock = clock
-        self._mail_pause = MailPause(clock)
+        self._mail_pause = MailPause(store, clock)
         self._renderer = Renderer(brand, destination=signatures.config.url)
 
     def routes(self) -> list[BaseRoute]:
@@ -294,7 +294,7 @@ class Pages:
 
     async def _mailed(self, request: str, visit: PageVisit) -> Response:
         """Relative, so that a proxy may use any path."""
-        with self._mail_pause.asking(request) as may_be:
+        async with self._mail_pause.asking(request) as may_be:
             if may_be:
                 await self._signatures.resend(request)
         return self._renderer.onward(f"{visit.ref}?mail={_SENT}")

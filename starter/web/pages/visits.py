@@ -69,13 +69,13 @@ class PageVisit:
 
 
 class Visits:
-    """Opens links within rate limits; `clock` counts seconds."""
+    """Opens links within rate limits."""
 
-    def __init__(self, links: SigningLinks, directory: Directory, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(self, links: SigningLinks, directory: Directory, store: Store, clock: Callable[[], datetime]) -> None:
         self._links = links
         self._directory = directory
         self._store = store
-        self._allowances = Allowances(clock)
+        self._allowances = Allowances(store, clock)
 
     async def of(self, request: Request) -> PageVisit | Screen:
         """The visitor, or the screen that refuses them. Without a person the browser gives the language."""
@@ -92,7 +92,7 @@ class Visits:
             visit = PageVisit(ref, claim, person, Reader.of(person), request.query_params.get(DONE, ""))
         except DirectoryFailure:
             visit = PageVisit(ref, claim, None, stranger)
-        if wait := self._allowances.link(request, ref):
+        if wait := await self._allowances.link(request, ref):
             return _too_often(wait, visit.reader)
         try:
             return replace(visit, renewed=await self._renewed(claim))

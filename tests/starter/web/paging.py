@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +67,10 @@ class Watch:
     def __call__(self) -> float:
         """The seconds until now."""
         return self.now
+
+    def clock(self) -> datetime:
+        """What time it is."""
+        return NOW + timedelta(seconds=self.now)
 
 
 _FORM: Final = re.compile(r"<form.*?</form>", re.DOTALL)
@@ -251,7 +255,7 @@ async def phone(
             who=PagePeople(directory, store, "Acme"),
             brand=Brand("Acme", contact="help@supplier.test"),
             first_pages=FirstPages(store) if drawing else None,
-            clock=lambda: NOW,
+            clock=watch.clock,
             seconds=watch,
         )
         journeys = Journeys(
@@ -262,7 +266,7 @@ async def phone(
             look=asking or look,
             send=wishes.send,
             brand=Brand("Acme", contact="help@supplier.test"),
-            clock=lambda: NOW,
+            clock=watch.clock,
             seconds=watch,
         )
         async with (

@@ -180,7 +180,6 @@ async def office(
         made.tell,
         made.reach,
         clock=made.clock,
-        seconds=made.seconds,
         rest=_at_once,
     )
     desk = Desk(

@@ -9,6 +9,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.errors import DatabaseAway
 from activities.notifications.sign_in import SignInLink, ask_of
 from activities.records.store import Store
 from starter.temporal.connection import Context, TemporalRefused
@@ -18,11 +19,8 @@ from starter.web.desk.sessions import (
     MESSAGES_FROM_AN_ADDRESS,
     MESSAGES_OF_A_DAY_AT_MOST,
     MESSAGES_TO_A_PERSON,
-    TRIED_AT_MOST,
     TRIES_AT_MOST,
     AllowedMessages,
-    CodeTries,
-    SignInRequest,
     SignInSource,
     SignOn,
     WrongCode,
@@ -30,7 +28,8 @@ from starter.web.desk.sessions import (
     sign_in_sender,
     sign_out_everywhere,
 )
-from tests.starter.web.desk.office import DUTCH, NOW, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
+from tests.starter.web.desk.office import DUTCH, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
+from tests.storage import away, count
 from workflows.model.notifications import VALID_FOR, SignInOrder
 
 COOKIE = "countersign-desk"
@@ -160,7 +159,7 @@ async def test_of_those_who_ask_for_somebody_from_one_address_few_send_anything(
 
 
 async def test_however_many_strangers_ask_a_person_gets_so_many_messages_a_day_and_comes_in_all_the_same(
-    desk: Office,
+    desk: Office, tmp_path: Path
 ) -> None:
     """In a browser in which they came in before; and what receivers have sent is known to all of them."""
     victim = await desk.come_in(SIGNER)
@@ -169,7 +168,7 @@ async def test_however_many_strangers_ask_a_person_gets_so_many_messages_a_day_a
         desk.pass_(minutes=1)
         await desk.sign_in.ask(SIGNER, None, asking=SignInSource(f"10.6.{number // 250}.{number % 250}"))
     assert len(desk.orders) == MESSAGES_OF_A_DAY_AT_MOST
-    other_receiver = AllowedMessages(desk.store, desk.seconds)
+    other_receiver = AllowedMessages(Store(str(tmp_path / "store")))
     assert not await other_receiver.take(SIGNER, SignInSource(), desk.now)
     assert await other_receiver.take(SIGNER, SignInSource(), desk.now + timedelta(days=1))
     asked = await desk.ask(victim, SIGNER)
@@ -180,25 +179,42 @@ async def test_however_many_strangers_ask_a_person_gets_so_many_messages_a_day_a
     assert len(desk.orders) == MESSAGES_OF_A_DAY_AT_MOST + 2, "who came in as somebody else is a stranger"
 
 
-async def test_a_stranger_writes_nothing_into_the_store(desk: Office, tmp_path: Path) -> None:
+async def test_what_a_stranger_leaves_is_gone_within_the_hour(desk: Office) -> None:
     """However many they name who do not exist, and however many numbers they try."""
     ours = await desk.sign_in.ask(SIGNER, None)
-    before = sorted((tmp_path / "store").rglob("*.json"))
+    used = count(desk.store, "one_use")
     for number in range(100):
         ask = await desk.sign_in.ask(f"nobody-{number}", None)
         for one in (ask, ours):
             await desk.sign_in.by_code(one, "000000")
-    assert sorted((tmp_path / "store").rglob("*.json")) == before
+    desk.pass_(minutes=60)
+    assert await desk.store.allowances.drop_full(desk.now) > 100
+    assert (count(desk.store, "one_use"), count(desk.store, "allowances")) == (used, 2), "of a day, and of an address"
 
 
-def test_what_was_tried_without_a_message_crowds_out_nothing() -> None:
-    tries, sent = CodeTries(), SignInRequest.new(SIGNER, NOW)
-    assert [tries.take(sent, NOW) for _ in range(6)] == [4, 3, 2, 1, 0, None]
-    for _ in range(10 * TRIED_AT_MOST):
-        tries.take(SignInRequest.new("", NOW), NOW)
-    assert (len(tries), tries.take(sent, NOW)) == (TRIED_AT_MOST + 1, None)
-    tries.take(SignInRequest.new("", NOW + VALID_FOR), NOW + VALID_FOR)
-    assert len(tries) == 1
+async def test_of_a_number_all_processes_together_take_five_tries_and_of_a_person_three_asks(
+    desk: Office, tmp_path: Path
+) -> None:
+    async with office(tmp_path) as other:
+        both = (desk.sign_in, other.sign_in)
+        asks = [
+            await both[number % 2].ask(SIGNER, None, asking=SignInSource(f"10.0.0.{number}")) for number in range(8)
+        ]
+        sent = next(ask for ask in asks if ask.person)
+        assert len(desk.orders) + len(other.orders) == MESSAGES_TO_A_PERSON.burst
+        guesses = [await both[number % 2].by_code(sent, "no code") for number in range(8)]
+        assert guesses == [WrongCode(left) for left in (4, 3, 2, 1, 0, 0, 0, 0)]
+        right = desk.sign_in_links.code(SignInLink(SIGNER, ask_of(sent.nonce), sent.at + VALID_FOR))
+        assert await other.sign_in.by_code(sent, right) == WrongCode(0)
+
+
+async def test_without_the_database_nobody_guesses_and_nobody_asks(desk: Office) -> None:
+    """Nobody could come in either."""
+    ask = await desk.sign_in.ask(SIGNER, None)
+    with away(desk.store, "allowances"):
+        for asking in (desk.sign_in.by_code(ask, desk.code()), desk.sign_in.ask(SIGNER, None)):
+            with pytest.raises(DatabaseAway):
+                await asking
 
 
 async def test_somebody_who_does_not_exist_gets_the_same_answers(desk: Office) -> None:

@@ -1,10 +1,22 @@
-"""Buckets: a burst, then so many a second, for as many names as there is room for."""
+"""Buckets: a burst, then so many a second, for as many names as there is room for, of a process or of all."""
+
+from pathlib import Path
 
 import pytest
 from starlette.requests import Request
 
-from starter.web.allowances import BUCKETS_AT_MOST, LOOKS_OF_AN_ADDRESS, Allowances, Buckets, Rate
+from activities.records.allowances import Rate
+from activities.records.store import Store
+from starter.web.allowances import (
+    BUCKETS_AT_MOST,
+    LOOKS_OF_AN_ADDRESS,
+    PRESSES_OF_A_LINK,
+    Allowances,
+    Buckets,
+    SharedBuckets,
+)
 from tests.starter.web.paging import Watch
+from tests.storage import away
 
 RATE = Rate(burst=3, per_second=0.5)
 
@@ -15,7 +27,7 @@ def call(host: str, method: str = "GET") -> Request:
 
 def test_a_bucket_gives_a_burst_and_then_says_how_long_to_wait() -> None:
     watch = Watch()
-    buckets = Buckets(RATE, watch)
+    buckets = Buckets(RATE, watch.clock)
     assert [buckets.wait("a") for _ in range(5)] == [0, 0, 0, 2, 2]
     assert buckets.wait("b") == 0
     watch.now = 2
@@ -25,7 +37,7 @@ def test_a_bucket_gives_a_burst_and_then_says_how_long_to_wait() -> None:
 
 
 def test_ten_times_the_table_keeps_the_table_s_size_and_the_last_names() -> None:
-    buckets = Buckets(RATE, Watch())
+    buckets = Buckets(RATE, Watch().clock)
     for number in range(10 * BUCKETS_AT_MOST):
         assert buckets.wait(str(number)) == 0
     assert len(buckets) == BUCKETS_AT_MOST
@@ -35,7 +47,7 @@ def test_ten_times_the_table_keeps_the_table_s_size_and_the_last_names() -> None
 
 def test_a_bucket_that_is_full_again_takes_no_room() -> None:
     watch = Watch()
-    buckets = Buckets(RATE, watch)
+    buckets = Buckets(RATE, watch.clock)
     for number in range(100):
         buckets.wait(str(number))
     watch.now = RATE.full_after + 0.1
@@ -52,9 +64,32 @@ def test_a_bucket_that_is_full_again_takes_no_room() -> None:
         ("x" * 64, "x" * 6_400, True),
     ],
 )
-def test_an_ipv6_network_is_one_address(one: str, other: str, same: bool) -> None:
-    allowances = Allowances(Watch())
+def test_an_ipv6_network_is_one_address(tmp_path: Path, one: str, other: str, same: bool) -> None:
+    allowances = Allowances(Store(str(tmp_path)), Watch().clock)
     for _ in range(LOOKS_OF_AN_ADDRESS.burst):
         assert allowances.address(call(one)) == 0
     assert (allowances.address(call(other)) > 0) is same
     assert allowances.address(call(one, "POST")) == 0
+
+
+async def test_all_processes_together_take_so_many_presses_of_a_link_and_each_so_many_looks(tmp_path: Path) -> None:
+    watch = Watch()
+    processes = [Allowances(Store(str(tmp_path)), watch.clock) for _ in range(2)]
+    presses = [
+        await one.link(call("203.0.113.1", "POST"), "link") for _ in range(PRESSES_OF_A_LINK.burst) for one in processes
+    ]
+    assert sum(not wait for wait in presses) == PRESSES_OF_A_LINK.burst
+    assert [await one.link(call("203.0.113.1"), "link") for one in processes] == [0, 0]
+    watch.now += 10
+    assert sorted([await one.link(call("203.0.113.1", "POST"), "link") for one in processes]) == [0, 10]
+
+
+async def test_while_the_database_is_away_each_process_counts_alone(tmp_path: Path) -> None:
+    store, watch = Store(str(tmp_path)), Watch()
+    processes = [SharedBuckets(store, "press", RATE, watch.clock) for _ in range(2)]
+    assert [await processes[0].wait("a") for _ in range(2)] == [0, 0]
+    with away(store, "allowances"):
+        assert [await processes[0].wait("a") for _ in range(2)] == [0, 2]
+        assert [await processes[1].wait("a") for _ in range(4)] == [0, 0, 0, 2]
+        await processes[1].refill("a")
+        assert await processes[1].wait("a") == 0

@@ -1,44 +1,53 @@
 """When a mail may be asked for again."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from activities.records.store import Store
 from starter.web.allowances import PAUSE, MailPause
+from tests.starter.web.paging import Watch
+from tests.storage import away
 
 
-class Clock:
-    """One that is set by hand."""
-
-    now = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-def asked(pause: MailPause, request: str = "a") -> bool:
-    with pause.asking(request) as may_be:
+async def asked(pause: MailPause, request: str = "a") -> bool:
+    async with pause.asking(request) as may_be:
         return may_be
 
 
-def test_once_an_hour_for_each_request() -> None:
-    clock = Clock()
-    pause = MailPause(clock)
-    assert [asked(pause), asked(pause), asked(pause, "b")] == [True, False, True]
-    clock.now += PAUSE - timedelta(seconds=1)
-    assert not asked(pause)
-    clock.now += timedelta(seconds=1)
-    assert [asked(pause), asked(pause)] == [True, False]
+async def test_once_an_hour_for_each_request_whichever_process_is_asked(tmp_path: Path) -> None:
+    watch = Watch()
+    pause, other = (MailPause(Store(str(tmp_path)), watch.clock) for _ in range(2))
+    assert [await asked(pause), await asked(other), await asked(pause), await asked(other, "b")] == [
+        True,
+        False,
+        False,
+        True,
+    ]
+    watch.now += (PAUSE - timedelta(seconds=1)).total_seconds()
+    assert not await asked(other)
+    watch.now += 1
+    assert [await asked(other), await asked(pause)] == [True, False]
 
 
-def test_while_one_is_on_its_way_there_is_no_other() -> None:
-    pause = MailPause(Clock())
-    with pause.asking("a"):
-        assert not asked(pause)
+async def test_while_one_is_on_its_way_there_is_no_other(tmp_path: Path) -> None:
+    pause, other = (MailPause(Store(str(tmp_path)), Watch().clock) for _ in range(2))
+    async with pause.asking("a"):
+        assert [await asked(pause), await asked(other)] == [False, False]
 
 
-def test_what_failed_may_be_asked_for_again() -> None:
-    pause = MailPause(Clock())
-    with pytest.raises(TimeoutError), pause.asking("a"):
-        raise TimeoutError
-    assert asked(pause)
+async def test_what_failed_may_be_asked_for_again(tmp_path: Path) -> None:
+    pause, other = (MailPause(Store(str(tmp_path)), Watch().clock) for _ in range(2))
+    with pytest.raises(TimeoutError):
+        async with pause.asking("a"):
+            raise TimeoutError
+    assert await asked(other)
+
+
+async def test_while_the_database_is_away_each_process_counts_for_itself(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    pause, other = (MailPause(store, Watch().clock) for _ in range(2))
+    await store.database.check()
+    with away(store, "allowances"):
+        assert [await asked(pause), await asked(pause), await asked(other), await asked(other)] == [True, False] * 2
