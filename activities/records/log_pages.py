@@ -1,16 +1,18 @@
-"""Pages of the notification log that a workflow has moved here, and who opened what when."""
+"""Pages of the notification log that a workflow has moved here, and who opened what and acted when."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from activities.records.database import Database
+from activities.records.database import Database, insert_into
 from activities.records.schema import LOG_PAGES, OPENED
 
 PAGES_AT_MOST: Final = 10_000
 """Pages of one follow-up that are read; a page has some 50 notices."""
+_READER: Final = (OPENED.c.workflow_id, OPENED.c.person)
+_NEVER: Final = OPENED.c.at.is_(None)
 
 
 class LogPages:
@@ -32,12 +34,27 @@ class LogPages:
 
     async def mark_opened(self, workflow_id: str, person: str, at: datetime) -> None:
         """Record that a person opened it; the first time counts."""
-        await self._database.insert(OPENED, workflow_id=workflow_id, person=person, at=at)
+
+        def change(connection: Connection) -> None:
+            opening = insert_into(connection, OPENED).values(workflow_id=workflow_id, person=person, at=at)
+            connection.execute(opening.on_conflict_do_update(index_elements=_READER, set_={"at": at}, where=_NEVER))
+
+        await self._database.write(change)
+
+    async def mark_acted(self, workflow_id: str, person: str, at: datetime) -> None:
+        """Record that a person pressed a button, whatever came of it."""
+        await self._database.replace(OPENED, dict(zip(_READER, (workflow_id, person), strict=True)), acted_at=at)
+
+    async def acted(self, workflow_id: str, person: str) -> datetime | None:
+        """When a person last pressed a button."""
+        asked = select(OPENED.c.acted_at).where(OPENED.c.workflow_id == workflow_id, OPENED.c.person == person)
+        found = await self._database.first(asked)
+        return found.acted_at if found else None
 
     async def opened(self, workflow_id: str, people: Sequence[str]) -> Mapping[str, datetime]:
         """When each of these people first opened it."""
         statement = select(OPENED.c.person, OPENED.c.at).where(
-            OPENED.c.workflow_id == workflow_id, OPENED.c.person.in_(people)
+            OPENED.c.workflow_id == workflow_id, OPENED.c.person.in_(people), OPENED.c.at.is_not(None)
         )
         return {row.person: row.at for row in await self._database.rows(statement)}
 

@@ -132,9 +132,10 @@ OPENED: Final = Table(
     METADATA,
     Column("workflow_id", Text, nullable=False),
     Column("person", Text, nullable=False),
-    Column("at", Instant, nullable=False),
+    Column("at", Instant),
+    Column("acted_at", Instant),
     PrimaryKeyConstraint("workflow_id", "person"),
-    comment="when a person first opened it",
+    comment="when a person first opened it, and last pressed a button of its pages",
 )
 
 TEXTS: Final = Table(

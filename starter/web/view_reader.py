@@ -46,19 +46,21 @@ class ViewCache(Generic[CachedView]):
         self._clock = clock
         self._at_most = at_most
         self._fresh = fresh
-        self._recent: OrderedDict[str, tuple[float, asyncio.Future[CachedView]]] = OrderedDict()
+        self._recent: OrderedDict[str, tuple[float, object, asyncio.Future[CachedView]]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._recent)
 
-    async def __call__(self, link: str, request: str) -> CachedView:
-        """The result, maybe some seconds old."""
+    async def __call__(self, link: str, request: str, mark: object = None) -> CachedView:
+        """The result, maybe some seconds old, but none that was looked up under another `mark`."""
         now = self._clock()
         while self._recent and next(iter(self._recent.values()))[0] <= now - self._fresh:
             self._recent.popitem(last=False)
+        if mark is not None and link in self._recent and self._recent[link][1] != mark:
+            self.forget(link)
         if link not in self._recent:
-            self._recent[link] = (now, asyncio.ensure_future(self._look(request)))
-        _, seen = self._recent[link]
+            self._recent[link] = (now, mark, asyncio.ensure_future(self._look(request)))
+        *_, seen = self._recent[link]
         if len(self._recent) > self._at_most:
             self._recent.popitem(last=False)
         # Shielded: whoever hangs up takes nothing from the others who wait for the same answer.

@@ -7,11 +7,11 @@ worker answers.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 from urllib.parse import quote
 
 import structlog
@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.signers import SignerSnapshots
+from activities.core_signature.signers import SignerSnapshots, by_page_user
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
 from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
@@ -71,6 +71,33 @@ from workflows.model.views import RequestShow, Shown
 PICTURE: Final = "first-page"
 _OVER: Final = (SigningState.ACTED, SigningState.ENDED)
 _CAN_SIGN: Final = (SigningState.OPEN, SigningState.BY_MAIL)
+MARK_SECONDS: Final = 1.0
+"""For a note in the database, or a look at one, that no page needs."""
+Anything = TypeVar("Anything")
+
+
+class ActsOfReaders:
+    """Who opened it, and who acted when, for all web processes; errors and delays are ignored."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def opened(self, claim: LinkContent) -> None:
+        if claim.use is not LinkUse.VIEW:
+            await self._quickly(self._store.log_pages.mark_opened(claim.workflow_id, claim.person, self._clock()))
+
+    async def acted(self, claim: LinkContent) -> None:
+        await self._quickly(self._store.log_pages.mark_acted(claim.workflow_id, claim.person, self._clock()))
+
+    async def last(self, claim: LinkContent) -> datetime | None:
+        """When they last acted; None also where it cannot be read."""
+        return await self._quickly(self._store.log_pages.acted(claim.workflow_id, claim.person))
+
+    async def _quickly(self, statement: Awaitable[Anything]) -> Anything | None:
+        with suppress(StoreFailure, TimeoutError):
+            return await asyncio.wait_for(statement, MARK_SECONDS)
+        return None
 
 
 @dataclass(frozen=True)
@@ -78,6 +105,7 @@ class ScreenBuilder:
     """With `pictures` signers see the document's first page."""
 
     look: ViewCache[Shown | None]
+    acts: ActsOfReaders
     who: PagePeople
     clock: Callable[[], datetime]
     pictures: bool
@@ -94,7 +122,7 @@ class ScreenBuilder:
 
     async def signing(self, visit: PageVisit, found: SigningPage | None = None) -> Screen:
         """The signer's screen by Core Signature's answer `found`, else by our own data."""
-        seen = await (self.look.anew if found else self.look)(visit.ref, visit.claim.request)
+        seen = await (self.look.anew(visit.ref, visit.claim.request) if found else self._seen(visit))
         shown = of_type(RequestShow, seen) if seen else None
         known = signing_page_of_view(shown, visit.claim.person)
         if known.state is SigningState.ENDED or found is None:
@@ -110,6 +138,10 @@ class ScreenBuilder:
             return await self._receipt(screen, page, visit, shown)
         return await self._with_more(screen, page.state, visit, shown) if shown else screen
 
+    async def _seen(self, visit: PageVisit) -> Shown | None:
+        """Not from before their own last act, whichever web process it went through."""
+        return await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
+
     async def _unfollowed(self, visit: PageVisit, shown: RequestShow | None) -> tuple[str, ...]:
         """That nobody follows it up, although it can still be signed."""
         if shown is None or not shown.trouble:
@@ -124,7 +156,7 @@ class ScreenBuilder:
         return SignerReceipt(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
 
     async def _doing(self, visit: PageVisit) -> Screen:
-        shown = await self.look(visit.ref, visit.claim.request)
+        shown = await self._seen(visit)
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         called = await self.who.names_of(shown)
@@ -167,7 +199,7 @@ class ScreenBuilder:
         return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if signing else None)
 
     async def _status(self, visit: PageVisit) -> Screen:
-        shown = await self.look(visit.ref, visit.claim.request)
+        shown = await self._seen(visit)
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         called = await self.who.names_of(shown)
@@ -192,7 +224,6 @@ class ScreenBuilder:
 
 
 PROVIDER_SECONDS: Final = 8.0
-MARK_SECONDS: Final = 1.0
 _SENT: Final = "sent"
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
@@ -216,13 +247,13 @@ class Pages:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._visits = Visits(links, directory, store, clock)
-        self._store = store
         self._signatures = signatures
         self._asked = asked
         self._look = ViewCache(look, seconds)
         self._send = send
         self._first_pages = first_pages
-        self._screens = ScreenBuilder(self._look, who, clock, pictures=first_pages is not None)
+        self._acts = ActsOfReaders(store, clock)
+        self._screens = ScreenBuilder(self._look, self._acts, who, clock, pictures=first_pages is not None)
         self._guard = guard
         self._clock = clock
         self._mail_pause = MailPause(store, clock)
@@ -260,22 +291,14 @@ class Pages:
         form = await self._guard.posted(visit.ref, request)
         if isinstance(form, FormFault):
             return self._told(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN_FORM, visit)
-        await self._opened(visit)
+        await self._acts.opened(visit.claim)
         if form.get("act") == Action.FIND:
             return self._shown(await self._screens.of(replace(visit, words=plain(form.get("text", "")))), visit)
         try:
             return await (self._go_on if form.get("act") in (Action.SIGN, Action.RESEND) else self._wish)(visit, form)
         finally:
-            self._look.forget(visit.ref)  # Whoever has acted sees on the next page what that did.
-
-    async def _opened(self, visit: PageVisit) -> None:
-        """Record that it was opened; errors and delays are ignored."""
-        if visit.claim.use is LinkUse.VIEW:
-            return
-        workflow_id = referred(visit.claim.request).workflow_id
-        with suppress(StoreFailure, TimeoutError):
-            async with asyncio.timeout(MARK_SECONDS):
-                await self._store.log_pages.mark_opened(workflow_id, visit.claim.person, self._clock())
+            self._look.forget(visit.ref)
+            await self._acts.acted(visit.claim)  # Whoever has acted sees on the next page what that did.
 
     async def _go_on(self, visit: PageVisit, form: dict[str, str]) -> Response:
         act = form["act"]
@@ -337,10 +360,19 @@ class Pages:
         return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
 
     async def _page_of(self, claim: LinkContent) -> SigningPage:
-        """Core Signature's page for the signer; raises when it or the store fails."""
-        places = await self._asked.of(claim.request)
+        """Core Signature's page for the signer; raises when it fails. Without the store they are known by the user of
+        their signing page; raises `StoreFailure` where that is nobody's.
+        """
+        failure = None
+        try:
+            places = await self._asked.of(claim.request)
+        except StoreFailure as error:
+            places, failure = (by_page_user(claim.request, claim.person),), error
         async with asyncio.timeout(PROVIDER_SECONDS):
-            return await signing_page(self._signatures, claim.request, claim.person, places)
+            page = await signing_page(self._signatures, claim.request, claim.person, places)
+        if failure and page.state is SigningState.STRANGER:
+            raise failure
+        return page
 
     async def _visit(self, request: Request) -> PageVisit | Response:
         visit = await self._visits.of(request)

@@ -110,6 +110,7 @@ class Phone:
     """The file of the directory."""
     looks: list[str] = field(default_factory=list)
     """The requests that our own side was asked about."""
+    look: ReadView = field(kw_only=True)
     watch: Watch = field(default_factory=Watch)
 
     def link(self, person: str = FIRST, use: LinkUse = LinkUse.SIGN, request: str = REQUEST) -> str:
@@ -273,7 +274,20 @@ async def phone(
             listening(make_app([*pages.routes(), *journeys.routes()]), Bind("127.0.0.1", 0), proxies=proxies) as url,
             plain_client(url) as browser,
         ):
-            yield Phone(browser, pages, links, sandbox, wishes, asked, known, looks, watch, store=store, people=people)
+            yield Phone(
+                browser,
+                pages,
+                links,
+                sandbox,
+                wishes,
+                asked,
+                known,
+                looks,
+                watch,
+                look=look,
+                store=store,
+                people=people,
+            )
         await signatures.aclose()
 
 

@@ -110,9 +110,10 @@ def upgrade() -> None:
         "opened",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("person", schema.Text(), nullable=False),
-        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=True),
+        sa.Column("acted_at", schema.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id", "person"),
-        comment="when a person first opened it",
+        comment="when a person first opened it, and last pressed a button of its pages",
     )
     op.create_table(
         "outbound_mail",

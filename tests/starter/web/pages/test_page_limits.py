@@ -2,18 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from activities.core_signature.orders import embed_user
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from starter.web.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
 from starter.web.view_reader import FRESH_SECONDS, ViewReader
 from tests.starter.web.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
+from tests.storage import away
 from workflows.model.signature import Document, SignatureBrief, SignerState
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow, SignerLine
@@ -77,6 +80,33 @@ async def test_whoever_has_pressed_their_button_sees_what_that_did_at_once(signe
     await signer.press(signer.link())
     signer.known[REQUEST] = signer.known[REQUEST].replace(status=Status.SIGNED)
     assert (await signer.browser.get(signer.link())).status_code == 410
+
+
+async def test_what_they_pressed_at_one_web_process_is_seen_at_the_other(signer: Phone, tmp_path: Path) -> None:
+    async with phone(tmp_path, asking=signer.look) as other:
+        assert (await other.browser.get(signer.link())).status_code == 200
+        assert (await other.browser.get(signer.link())).status_code == 200
+        assert len(signer.looks) == 1
+        await signer.press(signer.link())
+        signer.known[REQUEST] = signer.known[REQUEST].replace(status=Status.SIGNED)
+        assert (await other.browser.get(signer.link())).status_code == 410
+        with away(other.store, "opened"):
+            assert (await other.browser.get(signer.link())).status_code == 410
+
+
+async def test_while_temporal_and_the_database_are_away_the_button_opens_the_signing_page(tmp_path: Path) -> None:
+    nobody = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    reader = ViewReader(nobody, Store((tmp_path / "store").as_uri()))
+    async with phone(tmp_path, asking=reader) as signer:
+        await signer.create(("customer@acme.test", 1), embed_url_user_id=embed_user(REQUEST, FIRST))
+        fields = form_of((await signer.open(signer.link())).text)
+        with ExitStack() as gone:
+            for table in ("allowances", "opened", "people_asked", "follow_ups", "records", "one_use", "serials"):
+                gone.enter_context(away(signer.store, table))
+            pressed = await signer.post(signer.link(), fields)
+            assert pressed.headers["location"].startswith(f"{signer.sandbox.url}/sign/")
+            unknown = await signer.post(signer.link(SECOND), form_of((await signer.open(signer.link(SECOND))).text))
+            assert (unknown.status_code, "Please try again in a minute" in text_of(unknown.text)) == (503, True)
 
 
 async def test_who_opens_a_link_without_end_waits_and_nobody_else_does(signer: Phone) -> None:
