@@ -65,7 +65,7 @@ class SharedAllowances:
             empty_for = connection.execute(select(_BUCKET.full_at - at).where(_BUCKET.name == key)).scalar_one()
             return Allowed(wait=float(empty_for) + rate.each - rate.full_after)
 
-        return await self._database.write(change)
+        return await self._database.statement(change)
 
     async def refill(self, name: str) -> None:
         await self._database.change(ALLOWANCES.delete().where(_BUCKET.name == _key(name)))

@@ -121,15 +121,15 @@ class Database:
 
     async def insert(self, table: Table, **values: Any) -> bool:
         """Insert a row unless its key exists; whether it was inserted."""
-        return await self._statement(lambda connection: insert_new(connection, table, **values))
+        return await self.statement(lambda connection: insert_new(connection, table, **values))
 
     async def replace(self, table: Table, key: Key, **values: Any) -> None:
         """Insert a row, or replace the values of the one with this key."""
-        await self._statement(lambda connection: replace(connection, table, key, **values))
+        await self.statement(lambda connection: replace(connection, table, key, **values))
 
     async def change(self, statement: Executable) -> int:
         """Change or delete rows; how many."""
-        return await self._statement(lambda connection: connection.execute(statement).rowcount)
+        return await self.statement(lambda connection: connection.execute(statement).rowcount)
 
     async def check(self) -> None:
         """Connect, and compare the schema."""
@@ -150,7 +150,8 @@ class Database:
         except (DBAPIError, PoolTimeout, OSError) as error:
             raise DatabaseAway(_why(error)) from error
 
-    async def _statement(self, change: Callable[[Connection], R]) -> R:
+    async def statement(self, change: Callable[[Connection], R]) -> R:
+        """The result of a change that one statement makes."""
         return await self._in_thread(self._writers, partial(self._run, change, _Isolation.STATEMENT))
 
     def _run(self, call: Callable[[Connection], R], isolation: _Isolation) -> R:

@@ -39,7 +39,7 @@ class LogPages:
             opening = insert_into(connection, OPENED).values(workflow_id=workflow_id, person=person, at=at)
             connection.execute(opening.on_conflict_do_update(index_elements=_READER, set_={"at": at}, where=_NEVER))
 
-        await self._database.write(change)
+        await self._database.statement(change)
 
     async def mark_acted(self, workflow_id: str, person: str, at: datetime) -> None:
         """Record that a person pressed a button, whatever came of it."""

@@ -1,6 +1,8 @@
 """Allowances that several processes count together."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -9,47 +11,65 @@ import pytest
 from activities.records import allowances as module
 from activities.records.allowances import Allowed, Rate
 from activities.records.store import Store
-from tests.storage import count, database_of
+from tests.storage import altered, connected, count
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
-RATE = Rate(burst=3, per_second=0.5)
+EACH = 1_000.0
+"""Seconds; a server's clock goes on while a test runs."""
+RATE = Rate(burst=3, per_second=1 / EACH)
 
 
-async def test_a_burst_and_then_so_many_a_second_whichever_process_is_asked(tmp_path: Path) -> None:
-    one, other = (Store(str(tmp_path)).allowances for _ in range(2))
-    first = [await each.take("a", RATE, NOW) for each in (one, other, one, other, one)]
-    assert first == [Allowed(left=2), Allowed(left=1), Allowed(left=0), Allowed(wait=2), Allowed(wait=2)]
+@pytest.fixture
+def stores(tmp_path: Path, database_url: str) -> Iterator[tuple[Store, Store]]:
+    """Those of two processes."""
+    with closing(Store(str(tmp_path), database_url)) as one, closing(Store(str(tmp_path), database_url)) as other:
+        yield one, other
+
+
+def time_passes(store: Store, seconds: float) -> None:
+    altered(store, "UPDATE allowances SET full_at = full_at - ?", seconds)
+
+
+async def test_a_burst_and_then_so_many_a_second_whichever_process_is_asked(stores: tuple[Store, Store]) -> None:
+    one, other = (store.allowances for store in stores)
+    taken = [await each.take("a", RATE, NOW) for each in (one, other, one, other, one)]
+    assert taken[:3] == [Allowed(left=2), Allowed(left=1), Allowed(left=0)]
+    assert [each.wait for each in taken[3:]] == [pytest.approx(EACH, abs=60)] * 2
     assert await other.take("b", RATE, NOW) == Allowed(left=2)
-    later = NOW + timedelta(seconds=3)
-    assert [await each.take("a", RATE, later) for each in (other, one)] == [Allowed(left=0), Allowed(wait=1)]
-    rested = NOW + timedelta(hours=1)
-    assert (await one.take("a", RATE, rested)).left == 2
+    time_passes(stores[0], 1.5 * EACH)
+    assert await other.take("a", RATE, NOW) == Allowed(left=0)
+    assert (await one.take("a", RATE, NOW)).wait == pytest.approx(EACH / 2, abs=60)
+    time_passes(stores[0], 100 * EACH)
+    assert await one.take("a", RATE, NOW) == Allowed(left=2)
 
 
-async def test_of_many_at_the_same_time_so_many_get_one_as_there_are(tmp_path: Path) -> None:
-    stores = [Store(str(tmp_path)) for _ in range(4)]
+async def test_of_many_at_the_same_time_so_many_get_one_as_there_are(stores: tuple[Store, Store]) -> None:
     await stores[0].database.check()
-    taken = await asyncio.gather(*(stores[number % 4].allowances.take("a", RATE, NOW) for number in range(100)))
+    taken = await asyncio.gather(*(stores[number % 2].allowances.take("a", RATE, NOW) for number in range(40)))
     assert sum(not one.wait for one in taken) == RATE.burst
 
 
-async def test_an_allowance_of_a_day_or_of_a_code_gives_nothing_back_meanwhile(tmp_path: Path) -> None:
-    store, tries = Store(str(tmp_path)).allowances, Rate(5, 1 / 600)
-    at = [NOW + timedelta(seconds=one) for one in (0, 1, 200, 400, 500, 599, 599)]
-    assert [(await store.take("code", tries, one)).left for one in at] == [4, 3, 2, 1, 0, 0, 0]
-    assert (await store.take("code", tries, at[-1])).wait > 0
+async def test_an_allowance_of_a_day_or_of_a_code_gives_nothing_back_meanwhile(stores: tuple[Store, Store]) -> None:
+    store, left = stores[0], list[int]()
+    await store.database.check()
+    for passed in (0, 0.1, 0.3, 0.4, 0.1, 0.05, 0):
+        time_passes(store, passed * EACH)
+        left.append((await store.allowances.take("code", Rate(5, 1 / EACH), NOW)).left)
+    assert left == [4, 3, 2, 1, 0, 0, 0]
 
 
-async def test_a_full_bucket_has_no_row_and_no_row_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_bucket_has_no_row_and_no_row_has_a_name(
+    stores: tuple[Store, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(module, "DROPPED_AT_MOST", 2)
-    store = Store(str(tmp_path))
+    store, later = stores[0], datetime.now(UTC) + timedelta(hours=1)
     for number in range(20):
         await store.allowances.take(f"ada@example.test {number}", RATE, NOW)
     assert await store.allowances.drop_full(NOW) == 0
-    dropped = [await store.allowances.drop_full(NOW + timedelta(seconds=3)) for _ in range(11)]
+    dropped = [await store.allowances.drop_full(later) for _ in range(11)]
     assert (dropped, count(store, "allowances")) == ([*[2] * 10, 0], 0)
     await store.allowances.take("ada@example.test", RATE, NOW)
+    with connected(store) as (connection, _):
+        assert "ada" not in str(connection.execute("SELECT * FROM allowances").fetchall())
     await store.allowances.refill("ada@example.test")
     assert await store.allowances.take("ada@example.test", RATE, NOW) == Allowed(left=2)
-    files = (Path(database_of(store)), Path(f"{database_of(store)}-wal"))
-    assert not any(b"ada@" in one.read_bytes() for one in files)
