@@ -27,12 +27,12 @@ from activities.temporal.executions import about_the_workflow
 from activities.temporal.failures import failing_as_application_errors
 from activities.temporal.leases import TurnLimits, Turns, unbroken
 from workflows.follow_up.notification_types import NotificationType
-from workflows.follow_up.outbox import dead_lines, key_of, originals_and_last
-from workflows.follow_up.record import amended, amendment, dead_after, dead_before, order_of
+from workflows.follow_up.outbox import key_of, originals_and_last
+from workflows.follow_up.record import amended, amendment, order_of
 from workflows.kinds import Kind
 from workflows.model.hand_off import AnyEnded, EndedFacts, HandoffCall, HandoffReport, HandoffResult, HandoffState, Told
 from workflows.model.notifications import Notification, NotificationOutcome
-from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, RecordedHandOff, ReplayOrder, SettledRecord
+from workflows.model.records import Amendment, HandoffBatch, RecordedHandOff, ReplayOrder, SettledRecord
 from workflows.model.subject import Status, Subject
 from workflows.ports import Handoff, PushService
 
@@ -71,7 +71,6 @@ class ToldBefore:
         return batch.replace(
             settled=batch.settled and (self.settled or batch.settled),
             number=max(batch.number, self.later.number + 1),
-            dead=dead_lines(self.later.handoffs),
             calls=tuple(map(self._without_those_reached, batch.calls)),
         )
 
@@ -145,7 +144,7 @@ class HandOffService(Handoff):
             if first and signed and batch.subject.type.spec.document:
                 await remind_of_next(self._temporal, batch.subject)
             if batch.unrecorded is not None:
-                await self._amend(workflow_id, batch.unrecorded, dead_before(batch))
+                await self._amend(workflow_id, batch.unrecorded)
             again = not first and any(not call.replay for call in batch.calls)
             before = await ToldBefore.read(self._store, workflow_id) if again else None
         turns = Turns(self._pace)
@@ -200,18 +199,15 @@ class HandOffService(Handoff):
         """Store the batch's results; False on failure."""
         changed = amendment(batch, report, batch.at or _news(batch.calls[0], batch, None).at)
         try:
-            await self._amend(batch.subject.workflow_id, changed, dead_after(batch, changed.handoffs))
+            await self._amend(batch.subject.workflow_id, changed)
         except Exception as failure:  # Remote stores raise any exception; the results must not be lost.
             activity.logger.error("hand-off not recorded yet", extra={"says": type(failure).__name__})
             return False
         return True
 
-    async def _amend(self, workflow_id: str, changed: Amendment, dead: DeadHandOffs | None) -> None:
-        if dead is not None:
-            await self._store.hand_offs.note_dead(workflow_id, dead.model_dump_json().encode())
-        if dead is not None and not dead.handoffs:
-            await self._store.hand_offs.forget_dead(workflow_id)
-        await self._store.records.amend(workflow_id, changed.number, changed.model_dump_json(by_alias=True).encode())
+    async def _amend(self, workflow_id: str, changed: Amendment) -> None:
+        content = changed.model_dump_json(by_alias=True).encode()
+        await self._store.records.amend(workflow_id, changed.number, content, changed.handoffs)
 
     async def _result(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
         """The result of one target; its failure must not lose the results of others."""

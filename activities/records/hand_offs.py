@@ -1,39 +1,95 @@
-"""Dead hand-offs of ended follow-ups, and the health of targets; a repeated write replaces its row."""
+"""How the last hand-off of a follow-up to each target ended. Those of what has ended are joined with its record."""
 
-from typing import Final
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import Connection, func, or_, select, tuple_
 
-from activities.records.database import Database
-from activities.records.schema import DEAD_HAND_OFFS, TARGETS
+from activities.records.database import Database, replace
+from activities.records.schema import HAND_OFFS, RECORDS, TARGETS
+from workflows.follow_up.outbox import policy_name
+from workflows.model.hand_off import HandoffLine, HandoffState
 
-DEAD_AT_MOST: Final = 100_000
-"""Follow-ups with dead hand-offs of one kind, and targets, that are listed."""
-_DEAD: Final = DEAD_HAND_OFFS.c
+READ_AT_ONCE: Final = 500
+"""Dead hand-offs in memory."""
+LISTED_AT_MOST: Final = 100_000
+"""Ended follow-ups with dead hand-offs that are listed."""
+COUNTED_AT_MOST: Final = 1_000
+"""Targets whose dead hand-offs are counted, most dead first."""
+_ROW: Final = HAND_OFFS.c
+_DEAD: Final = _ROW.state == HandoffState.DEAD
+
+
+@dataclass(frozen=True)
+class DeadHandOff:
+    workflow_id: str
+    target: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class DeadCount:
+    """How many of a target are dead, and since when."""
+
+    name: str
+    dead: int
+    since: datetime
+
+
+def keep_lines(connection: Connection, workflow_id: str, lines: Iterable[HandoffLine]) -> None:
+    """Replace what is known of these targets; one that is tried again changes nothing."""
+    for line in lines:
+        if line.state is not HandoffState.PENDING:
+            replace(
+                connection,
+                HAND_OFFS,
+                {_ROW.workflow_id: workflow_id, _ROW.target: line.target},
+                name=policy_name(line.target),
+                **line.model_dump(include={"state", "attempts", "replay", "by", "at", "why"}),
+            )
 
 
 class HandOffs:
-    """Raises `DatabaseAway`."""
+    """Dead hand-offs of what has ended; those of open runs are Temporal's. Raises `DatabaseAway`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def note_dead(self, workflow_id: str, content: bytes) -> None:
-        type = workflow_id.partition(":")[0]
-        await self._database.replace(DEAD_HAND_OFFS, {_DEAD.workflow_id: workflow_id}, type=type, content=content)
+    async def dead(self, since: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadHandOff]:
+        """Those that died since, of this target or policy name; by workflow id."""
+        wanted = self._of_ended(_ROW.workflow_id, _ROW.target, _ROW.at)
+        if since is not None:
+            wanted = wanted.where(_ROW.at >= since)
+        if target is not None:
+            wanted = wanted.where(or_(_ROW.target == target, _ROW.name == target))
+        place = tuple_(_ROW.workflow_id, _ROW.target)
+        following = wanted.order_by(_ROW.workflow_id, _ROW.target).limit(READ_AT_ONCE)
+        rows = await self._database.rows(following)
+        while rows:
+            for row in rows:
+                yield DeadHandOff(*row)
+            if len(rows) < READ_AT_ONCE:
+                return
+            rows = await self._database.rows(following.where(place > (rows[-1].workflow_id, rows[-1].target)))
 
-    async def forget_dead(self, workflow_id: str) -> None:
-        await self._database.change(DEAD_HAND_OFFS.delete().where(_DEAD.workflow_id == workflow_id))
+    async def dead_counts(self) -> tuple[DeadCount, ...]:
+        """By the policy's name."""
+        count = func.count().label("dead")
+        asked = self._of_ended(_ROW.name, count, func.min(_ROW.at, type_=_ROW.at.type))
+        rows = await self._database.rows(asked.group_by(_ROW.name).order_by(count.desc()).limit(COUNTED_AT_MOST))
+        return tuple(DeadCount(*row) for row in rows)
 
-    async def read_dead(self, workflow_id: str) -> bytes | None:
-        """The dead hand-offs of one, or None."""
-        found = await self._database.first(select(_DEAD.content).where(_DEAD.workflow_id == workflow_id))
-        return found.content if found else None
-
-    async def dead(self, type: str) -> tuple[str, ...]:
-        """Sorted ids of one kind."""
-        asked = select(_DEAD.workflow_id).where(_DEAD.type == type).order_by(_DEAD.workflow_id).limit(DEAD_AT_MOST)
-        return tuple(row.workflow_id.partition(":")[2] for row in await self._database.rows(asked))
+    async def untold(self, types: Sequence[str], kind: str | None, statuses: Sequence[str]) -> tuple[str, ...]:
+        """Sorted workflow ids of ended follow-ups of which a target of the ending is dead."""
+        asked = self._of_ended(_ROW.workflow_id).where(_ROW.target == _ROW.name, RECORDS.c.type.in_(types))
+        if kind is not None:
+            asked = asked.where(RECORDS.c.kind == kind)
+        if statuses:
+            asked = asked.where(RECORDS.c.status.in_(statuses))
+        found = await self._database.rows(asked.distinct().order_by(_ROW.workflow_id).limit(LISTED_AT_MOST))
+        return tuple(row.workflow_id for row in found)
 
     async def keep_target(self, name: str, content: bytes) -> None:
         await self._database.replace(TARGETS, {TARGETS.c.name: name}, content=content)
@@ -45,5 +101,9 @@ class HandOffs:
 
     async def targets(self) -> tuple[str, ...]:
         """Sorted names of targets that have not always worked."""
-        asked = select(TARGETS.c.name).order_by(TARGETS.c.name).limit(DEAD_AT_MOST)
+        asked = select(TARGETS.c.name).order_by(TARGETS.c.name).limit(LISTED_AT_MOST)
         return tuple(row.name for row in await self._database.rows(asked))
+
+    def _of_ended(self, *columns: Any) -> Any:
+        ended = HAND_OFFS.join(RECORDS, RECORDS.c.workflow_id == _ROW.workflow_id)
+        return select(*columns).select_from(ended).where(_DEAD)

@@ -190,14 +190,21 @@ YEARS: Final = Table(
     comment="what a yearly campaign opens with; erasable",
 )
 
-DEAD_HAND_OFFS: Final = Table(
-    "dead_hand_offs",
+HAND_OFFS: Final = Table(
+    "hand_offs",
     METADATA,
-    Column("workflow_id", Text, primary_key=True),
-    Column("type", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False),
-    Index(None, "type", "workflow_id"),
-    comment="ended follow-ups of which a target was given up",
+    Column("workflow_id", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("replay", Integer, nullable=False),
+    Column("by", Text),
+    Column("at", Instant, nullable=False),
+    Column("why", Text),
+    PrimaryKeyConstraint("workflow_id", "target"),
+    Index(None, "state", "workflow_id", "target"),
+    comment="how the last hand-off to each target ended; `name` is the policy's, also for an escalation",
 )
 
 TARGETS: Final = Table(

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Self
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from activities.errors import RecordConflict, RecordDamaged
-from activities.records.database import Database, insert_new
+from activities.records.database import Database, insert_new, replace
+from activities.records.hand_offs import keep_lines
 from activities.records.schema import AMENDMENTS, RECORD_PEOPLE, RECORDS
 from workflows.kinds import named
+from workflows.model.hand_off import HandoffLine
 
 AMENDMENTS_AT_ONCE: Final = 100
 """Amendments in memory: years of replays make thousands."""
@@ -86,7 +88,7 @@ class Records:
             "sha256": sha256,
         }
 
-        def change(connection: Any) -> str | None:
+        def change(connection: Connection) -> str | None:
             if insert_new(connection, RECORDS, workflow_id=workflow_id, **row):
                 for person in sorted(facts.people):
                     insert_new(
@@ -120,10 +122,15 @@ class Records:
             found |= {row.workflow_id: row.content for row in await self._database.rows(statement)}
         return [found.get(one) for one in workflow_ids]
 
-    async def amend(self, workflow_id: str, number: int, content: bytes) -> None:
-        """Write an amendment; a repeated batch replaces only its own."""
+    async def amend(self, workflow_id: str, number: int, content: bytes, hand_offs: Sequence[HandoffLine] = ()) -> None:
+        """Write an amendment and its hand-offs; a repeated batch replaces only its own."""
         key = {AMENDMENTS.c.workflow_id: workflow_id, AMENDMENTS.c.number: number}
-        await self._database.replace(AMENDMENTS, key, content=content)
+
+        def change(connection: Connection) -> None:
+            replace(connection, AMENDMENTS, key, content=content)
+            keep_lines(connection, workflow_id, hand_offs)
+
+        await self._database.write(change)
 
     async def amendments(self, workflow_id: str) -> AsyncIterator[tuple[bytes, ...]]:
         """A record's amendments in order, in chunks. Numbers may be missing: an interrupted batch wrote none."""

@@ -24,11 +24,10 @@ from starter.temporal.codec import CodecError
 from starter.temporal.connection import Context
 from starter.temporal.search_attributes import REPORTED
 from workflows import names
-from workflows.follow_up.outbox import dead_of
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.campaign import last_day_before
-from workflows.model.records import DeadHandOffs, SettledRecord
+from workflows.model.records import SettledRecord
 from workflows.model.views import AttentionCode, Shown
 
 
@@ -95,16 +94,16 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
     )
 
 
-def line_of_dead(dead: DeadHandOffs, what: WorkflowName, shown: Shown | None) -> RequestLine:
-    """The line of an ended one with dead hand-offs, from the store's index and its record."""
+def line_of_dead(what: WorkflowName, shown: Shown) -> RequestLine:
+    """The line of an ended one with dead hand-offs, from its record."""
     return RequestLine(
-        id=dead.id,
-        kind=dead.kind,
-        status=dead.status,
+        id=what.id,
+        kind=shown.kind,
+        status=shown.status,
         attention=AttentionCode.HANDOFF_DEAD,
-        due_at=shown.due_at if shown else None,
-        document=shown.title if shown else "",
-        requester=shown.requester if shown else "",
+        due_at=shown.due_at,
+        document=shown.title,
+        requester=shown.requester,
         open=False,
         workflow_id=what.workflow_id,
     )
@@ -158,34 +157,26 @@ def _trouble(run: Run) -> str | None:
 
 
 DEAD_AT_ONCE: Final = 20
-"""Index entries read concurrently."""
+"""Records read concurrently."""
 
 
 async def dead_ids(store: Store, wanted: Wanted) -> list[WorkflowName]:
-    """Ended ones of the index; empty if filtered by people, whom the index does not have."""
+    """Ended ones with dead hand-offs; none if filtered by people or lateness."""
     if not wanted.attention or wanted.person or wanted.requester or wanted.people or wanted.overdue:
         return []
-    listed = [kind for kind in kinds() if kind.spec.workflow in wanted.types]
-    return [WorkflowName(kind, id) for kind in listed for id in await store.hand_offs.dead(kind.spec.prefix)]
+    prefixes = [kind.spec.prefix for kind in kinds() if kind.spec.workflow in wanted.types]
+    ids = await store.hand_offs.untold(prefixes, wanted.kind, wanted.statuses)
+    return [what for id in ids if (what := named(id))]
 
 
-async def dead_lines(store: Store, wanted: Wanted, ids: list[WorkflowName]) -> list[RequestLine]:
-    """The lines of those that match."""
+async def dead_lines(store: Store, ids: list[WorkflowName]) -> list[RequestLine]:
+    """Their lines, from their records."""
     lines = []
     for chunk in _chunks(ids):
-        contents = await asyncio.gather(*(store.hand_offs.read_dead(one.workflow_id) for one in chunk))
         records = await store.records.read_many([one.workflow_id for one in chunk])
-        for one, content, record in zip(chunk, contents, records, strict=True):
-            dead = DeadHandOffs.model_validate_json(content) if content is not None else None
-            if dead and dead_of(dead.handoffs) and _is_wanted(dead, wanted):
-                lines.append(
-                    line_of_dead(dead, one, SettledRecord.model_validate_json(record).show if record else None)
-                )
+        shown = (SettledRecord.model_validate_json(record).show if record else None for record in records)
+        lines += [line_of_dead(one, view) for one, view in zip(chunk, shown, strict=True) if view]
     return lines
-
-
-def _is_wanted(dead: DeadHandOffs, wanted: Wanted) -> bool:
-    return wanted.kind in (None, dead.kind) and (not wanted.statuses or dead.status in wanted.statuses)
 
 
 async def still_open(client: Client, ids: list[WorkflowName]) -> set[str]:
@@ -293,7 +284,7 @@ async def _sorted(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _
     dead = [one for one in await dead_ids(context.store, wanted) if one.workflow_id not in named]
     end = at.offset + size
     lines = [await line_of(run, at.at) for run in living[at.offset : end]]
-    lines += await dead_lines(context.store, wanted, dead[max(0, at.offset - len(living)) : max(0, end - len(living))])
+    lines += await dead_lines(context.store, dead[max(0, at.offset - len(living)) : max(0, end - len(living))])
     total = len(living) + len(dead)
     return lines, at.replace(offset=end) if end < total else None, total
 
@@ -317,7 +308,7 @@ async def _dead(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Re
     ids, end = await dead_ids(context.store, wanted), at.offset + size
     here = ids[at.offset : end]
     named = await still_open(context.client, here)
-    lines = await dead_lines(context.store, wanted, [one for one in here if one.workflow_id not in named])
+    lines = await dead_lines(context.store, [one for one in here if one.workflow_id not in named])
     return lines, at.replace(offset=end) if end < len(ids) else None, at.total
 
 

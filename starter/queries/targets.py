@@ -1,4 +1,4 @@
-"""State of hand-off targets, from open runs and the index of dead hand-offs; replays and immediate retries."""
+"""State of hand-off targets, from open runs and the dead hand-offs of ended ones; replays and immediate retries."""
 
 import asyncio
 import hashlib
@@ -25,14 +25,12 @@ from starter.queries.commands import CommandRefused, NotRunning
 from starter.queries.filters import SETTLED
 from starter.temporal.connection import Context
 from workflows import names
-from workflows.follow_up.outbox import dead_lines
+from workflows.follow_up.outbox import dead_lines, policy_name
 from workflows.kinds import WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.commands import Replay
 from workflows.model.hand_off import HandoffLine, HandOffNow, HandoffState
-from workflows.model.policy import Target
 from workflows.model.receipts import OperationState
-from workflows.model.records import DeadHandOffs
 from workflows.model.subject import Status
 from workflows.names import BULK
 
@@ -40,7 +38,7 @@ QUERIES_AT_ONCE: Final = 20
 """Runs queried or signalled concurrently."""
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 DEAD_WHILE_OPEN: Final = f"{executions.OPEN} AND {names.HANDOFF.name} = '{HandoffState.DEAD}'"
-"""Query for open runs with a dead escalation target, which no index has yet."""
+"""Query for open runs with a dead escalation target, which have no record yet."""
 
 
 def tells() -> str:
@@ -63,7 +61,7 @@ class TellingRun(Model):
 
     @property
     def dead_while_open(self) -> tuple[HandoffLine, ...]:
-        """Dead escalations; empty once it has ended, when the index has them."""
+        """Dead escalations; empty once it has ended, when the database has them."""
         if self.status.ended:
             return ()
         asked = {line.target for line in self.pending}
@@ -97,8 +95,8 @@ async def asked_each(client: Client, chunk: list[str]) -> list[TellingRun | None
 
 REPLAYS_AT_ONCE: Final = 10
 """Replays requested whose first attempt has no result yet."""
-READ_AT_ONCE: Final = 20
-"""Index entries read concurrently."""
+FAILING_NAMED_AT_MOST: Final = 20
+"""Targets that accepted nothing, named in the answer."""
 IN_VAIN_AT_MOST: Final = 20
 """Failed replays of one target, without success, after which the rest is left."""
 TRIED_WITHIN: Final = timedelta(seconds=15)
@@ -127,7 +125,7 @@ class DeadTarget:
     @property
     def name(self) -> str:
         """The target's name in the policy, also for an escalation."""
-        return Target(target=self.target).name
+        return policy_name(self.target)
 
     def is_wanted(self, since: datetime | None, target: str | None) -> bool:
         """Whether it died since, and is of this target."""
@@ -155,17 +153,10 @@ class ReplayedDead(Model):
 
 
 async def the_dead(store: Store, since: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadTarget]:
-    """Dead hand-offs of the index, by kind."""
-    for kind in kinds():
-        ids = await store.hand_offs.dead(kind.spec.prefix)
-        for first in range(0, len(ids), READ_AT_ONCE):
-            chunk = [WorkflowName(kind, id) for id in ids[first : first + READ_AT_ONCE]]
-            contents = await asyncio.gather(*(store.hand_offs.read_dead(one.workflow_id) for one in chunk))
-            for what, content in zip(chunk, contents, strict=True):
-                for line in DeadHandOffs.model_validate_json(content).handoffs if content else ():
-                    found = DeadTarget(what, line.target, line.at)
-                    if found.is_wanted(since, target):
-                        yield found
+    """Dead hand-offs of what has ended, by workflow id."""
+    async for one in store.hand_offs.dead(since, target):
+        if what := named(one.workflow_id):
+            yield DeadTarget(what, one.target, one.at)
 
 
 async def the_dead_while_open(
@@ -202,7 +193,7 @@ async def replay_each(
     turn = asyncio.Lock()
 
     def so_far() -> ReplayedDead:
-        failing = sorted(name for name in in_vain if name not in works)[:READ_AT_ONCE]
+        failing = sorted(name for name in in_vain if name not in works)[:FAILING_NAMED_AT_MOST]
         return ReplayedDead(**{came.value: counts[came] for came in ReplayResult}, failing=tuple(failing))
 
     async def following() -> DeadTarget | None:
@@ -285,9 +276,9 @@ class TargetLine(Model):
         state = max(self.state, known.is_, key=list(TargetState).index)
         return self.replace(state=state, since=_earlier(self.since, known.incident.since), why=self.why or known.why)
 
-    def died(self, at: datetime) -> "TargetLine":
-        """With one more dead."""
-        return self.replace(dead=self.dead + 1, since=_earlier(self.since, at))
+    def died(self, at: datetime, count: int = 1) -> "TargetLine":
+        """With more dead, the first of them then."""
+        return self.replace(dead=self.dead + count, since=_earlier(self.since, at))
 
 
 class Targets(Model):
@@ -310,8 +301,8 @@ async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[in
             for line in telling.dead_while_open:
                 _update_line(found, line.target, partial(TargetLine.died, at=line.at))
         seen(asked)
-    async for dead in the_dead(context.store):
-        _update_line(found, dead.target, partial(TargetLine.died, at=dead.died))
+    for dead in await context.store.hand_offs.dead_counts():
+        _update_line(found, dead.name, partial(TargetLine.died, at=dead.since, count=dead.dead))
     for name in await context.store.hand_offs.targets():
         waits = name in found and found[name].waiting
         for known in (await _known(context, name)).addresses:
@@ -324,7 +315,7 @@ async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[in
 
 async def refuse_unknown(context: Context, target: str, of_catalogue: Addresses) -> None:
     """`Refusal` for a target that neither catalogue nor runs know, with similar names."""
-    name, known = _policy_name(target), set(of_catalogue)
+    name, known = policy_name(target), set(of_catalogue)
     if name in known:
         return
     found = await standing(context, of_catalogue)
@@ -353,7 +344,7 @@ async def _known(context: Context, name: str) -> KnownTarget:
 async def _signal(client: Client, workflow_id: str, target: str | None) -> bool:
     """Whether a run was signalled; one that does not wait for the target is left alone."""
     telling = await asked(client, workflow_id) if target is not None else None
-    if telling is not None and not any(target in (line.target, _policy_name(line.target)) for line in telling.pending):
+    if telling is not None and not any(target in (line.target, policy_name(line.target)) for line in telling.pending):
         return False
     with suppress(RPCError):  # It has ended meanwhile.
         await client.get_workflow_handle(workflow_id).signal(names.HAND_OFF_NOW, HandOffNow(target=target))
@@ -362,15 +353,10 @@ async def _signal(client: Client, workflow_id: str, target: str | None) -> bool:
 
 
 def _update_line(found: dict[str, TargetLine], name: str, change: Callable[[TargetLine], TargetLine]) -> None:
-    name = _policy_name(name)
+    name = policy_name(name)
     if name not in found and len(found) >= TARGETS_AT_MOST:
         name = "…"
     found[name] = change(found.get(name, TargetLine(target=name)))
-
-
-def _policy_name(target: str) -> str:
-    """The policy's name; a subscriber has its workflow's id."""
-    return target if ":" in target else Target(target=target).name
 
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:

@@ -26,6 +26,11 @@ def escalation_of(target: str) -> int:
     return int(number) if number.isdecimal() else 0
 
 
+def policy_name(target: str) -> str:
+    """The policy's name of a target, also for an escalation; a subscriber has its workflow's id."""
+    return target.partition(f"/{ESCALATED}-")[0]
+
+
 def last_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
     """The newest line of each target: the last replay, else the original."""
     return tuple({line.target: line for line in lines}.values())

@@ -14,7 +14,6 @@ from workflows.follow_up.notifications import notice_to
 from workflows.follow_up.outbox import (
     Outbox,
     OutboxEntry,
-    dead_lines,
     dead_of,
     escalation_of,
     is_subscriber,
@@ -38,7 +37,7 @@ from workflows.model.hand_off import (
 )
 from workflows.model.notifications import LogPage, NoticeAction, Notification, NotificationOrder
 from workflows.model.policy import Target
-from workflows.model.records import Amendment, DeadHandOffs, HandoffBatch, HandOffOrder, RecordedHandOff, SettledRecord
+from workflows.model.records import Amendment, HandoffBatch, HandOffOrder, RecordedHandOff, SettledRecord
 from workflows.model.rejections import clipped, name_fault
 from workflows.model.subject import Subject
 from workflows.model.timeline import EscalationEntry, EventType, TimelineEntry
@@ -82,23 +81,6 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
         notifications=tuple(Notification(**dict(line), at=at) for _, result in told for line in result.delivered),
         subscribers=tuple(call.target.target for call, _ in told if is_subscriber(call.target)),
     )
-
-
-def dead_after(batch: HandoffBatch, lines: Iterable[HandoffLine]) -> DeadHandOffs | None:
-    """The entry in the index of dead hand-offs, None if unchanged. An entry without hand-offs means: remove it."""
-    dead = dead_lines((*batch.dead, *lines))
-    # Targets dead before the end enter the index with the record; until then the list of open requests names them.
-    if dead == batch.dead and (batch.record is None or not dead):
-        return None
-    return dead_before(batch.replace(dead=dead))
-
-
-def dead_before(batch: HandoffBatch) -> DeadHandOffs | None:
-    """The entry before this batch; None before the end."""
-    if batch.settled is None:
-        return None
-    brief = batch.subject
-    return DeadHandOffs(id=brief.id, kind=brief.kind, status=batch.settled.outcome, handoffs=batch.dead)
 
 
 def order_of(record: SettledRecord, later: Amendment) -> HandOffOrder | None:
@@ -300,7 +282,6 @@ def hand_off_batch(subject: Subject, settled: AnyEnded | None, state: LifecycleS
         document=state.document_id,
         number=state.outbox.batches + 1,
         at=now,
-        dead=dead_lines(state.outbox.lines),
         unrecorded=state.outbox.unrecorded,
     )
 
@@ -319,7 +300,6 @@ def batch_again(order: HandOffOrder, outbox: Outbox, now: datetime) -> HandoffBa
         document=order.document,
         number=outbox.batches + 1,
         at=now,
-        dead=dead_lines(outbox.lines),
         unrecorded=outbox.unrecorded,
     )
 

@@ -1,6 +1,4 @@
-"""Records in the store: settled record, its amendments, index of dead hand-offs; and the hand-off batches that write
-them.
-"""
+"""Records in the store: settled record, its amendments; and the hand-off batches that write them."""
 
 from pydantic import AwareDatetime
 
@@ -9,7 +7,7 @@ from workflows.model.base import Model, Packed
 from workflows.model.hand_off import AnyEnded, HandoffCall, HandoffLine
 from workflows.model.notifications import LogPage, Notification
 from workflows.model.policy import Target
-from workflows.model.subject import Status, Subject
+from workflows.model.subject import Subject
 from workflows.model.timeline import EscalationEntry
 from workflows.model.views import Shown
 
@@ -67,16 +65,6 @@ class Amendment(Model):
     """Subscribed workflows among the targets."""
 
 
-class DeadHandOffs(Model):
-    """Content of `handoffs/dead/<kind>/<id>.json`."""
-
-    version: int = 1
-    id: str
-    kind: str
-    status: Status
-    handoffs: tuple[HandoffLine, ...]
-
-
 class HandoffBatch(Model):
     """The targets due now; `document` is the provider's uuid, `settled` None before the end."""
 
@@ -87,8 +75,6 @@ class HandoffBatch(Model):
     number: int = 1
     """The batch's and its amendment's number."""
     at: AwareDatetime | None = None
-    dead: tuple[HandoffLine, ...] = ()
-    """Dead targets before this batch."""
     page: Packed[LogPage | None] = None
     """To be stored before the record."""
     record: Packed[SettledRecord | None] = None

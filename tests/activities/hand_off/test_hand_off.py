@@ -17,7 +17,6 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from activities.errors import DatabaseAway
 from activities.hand_off import service as handoff
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
@@ -69,7 +68,6 @@ from workflows.model.notifications import NoticeAction, NotificationOrder, Notif
 from workflows.model.policy import Format, Target
 from workflows.model.records import (
     Amendment,
-    DeadHandOffs,
     HandoffBatch,
     HandOffOrder,
     RecordedHandOff,
@@ -158,6 +156,10 @@ class House:
             one async for some in self.store.records.amendments(Kind.REQUEST.workflow_id("msa-0042")) for one in some
         ]
         return [Amendment.model_validate_json(one) for one in some]
+
+    async def dead(self) -> list[str]:
+        """The targets that were given up, once it has ended."""
+        return [one.target async for one in self.store.hand_offs.dead()]
 
     async def recall(self, id: str) -> RecordedHandOff:
         """What is known of an ending's hand-off."""
@@ -348,7 +350,7 @@ async def test_a_system_hears_of_an_escalation_signed_by_its_own_secret_and_unde
     Draft202012Validator(schemas.schema("task.escalated")).validate({**body["data"], "task": "t"})
     [changed] = await house.amendments()
     assert changed.handoffs[0].target == "finance/escalated-2"
-    assert await house.store.hand_offs.dead("signature-request") == ()
+    assert await house.dead() == []
 
 
 async def test_people_hear_of_an_escalation_in_words_that_ask_nothing_of_them(
@@ -409,44 +411,36 @@ async def test_a_person_is_told_of_the_ending(house: House, sandbox: RunningSand
     assert (line.key, line.stage, line.person) == ("msa-0042/settled/finance-chief", "settled", "finance-chief")
 
 
-async def test_a_dead_target_is_in_the_index_with_those_that_were_dead_before(
-    house: House, sandbox: RunningSandbox
-) -> None:
-    before = HandoffLine(target="archive", state=HandoffState.DEAD, attempts=10, at=AT, why="no answer")
+async def test_a_dead_target_is_listed_with_those_that_were_dead_before_once_it_has_ended(house: House) -> None:
+    nobody = Target(target="board", group="no-such-group")
+    await house.tell(**escalation_to(nobody))
+    assert await house.dead() == []
     for _ in range(2):
-        await house.tell(house.hook("hr"), Target(target="board", group="no-such-group"), dead=(before,), at=AT)
-    home = Kind.REQUEST.workflow_id("msa-0042")
-    assert await house.store.hand_offs.dead(Kind.REQUEST.spec.prefix) == ("msa-0042",)
-    content = await house.store.hand_offs.read_dead(home)
-    assert content is not None
-    entry = DeadHandOffs.model_validate_json(content)
-    assert (entry.id, entry.status) == ("msa-0042", Status.SIGNED)
-    assert [(one.target, one.why) for one in entry.handoffs] == [
-        ("archive", "no answer"),
-        ("board", 'the group "no-such-group" is not in people.yaml'),
-    ]
-    assert len(content) < 1_000
+        await house.tell(house.hook("hr"), nobody, number=2, record=record(), at=AT)
+    assert await house.dead() == ["board", "board/escalated-2"]
+    assert await house.store.hand_offs.untold(["signature-request"], "customer-contract", ["signed"]) == (
+        "signature-request:msa-0042",
+    )
 
 
-async def test_whoever_is_told_by_a_replay_under_the_same_key_leaves_the_index(
+async def test_whoever_is_told_by_a_replay_under_the_same_key_is_dead_no_more(
     house: House, sandbox: RunningSandbox
 ) -> None:
     hook = house.hook("finance")
-    before = HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=AT, why="no answer")
-    await house.tell(Target(target="finance", group="no-such-group"), at=AT)
-    assert await house.store.hand_offs.dead("signature-request") == ("msa-0042",)
+    await house.tell(Target(target="finance", group="no-such-group"), record=record(), at=AT)
+    assert await house.dead() == ["finance"]
     call = HandoffCall(target=hook, replay=1, by="ops")
-    await house.tell(calls=(call,), dead=(before,), number=2, at=AT)
-    assert await house.store.hand_offs.dead("signature-request") == ()
+    await house.tell(calls=(call,), number=2, at=AT)
+    assert await house.dead() == []
     (called,) = entries(sandbox, "downstream")
     assert called["headers"]["webhook-id"] == webhook_id("msa-0042/handoff/finance")
     lines = [line for one in await house.amendments() for line in one.handoffs]
     assert [(line.state, line.replay) for line in lines] == [("dead", 0), ("done", 1)]
 
 
-async def test_what_was_told_leaves_nothing_in_the_index(house: House) -> None:
-    await house.tell(house.hook("finance"))
-    assert await house.store.hand_offs.dead("signature-request") == ()
+async def test_what_was_told_is_not_among_the_dead(house: House) -> None:
+    await house.tell(house.hook("finance"), record=record())
+    assert await house.dead() == []
 
 
 async def test_the_requester_and_whoever_is_on_call_hear_of_a_dead_target(
@@ -588,26 +582,21 @@ async def test_what_became_of_a_batch_is_kept_as_an_amendment_of_the_record(
 
 
 async def test_what_the_store_does_not_take_is_reported_and_comes_before_anybody_else_is_told(
-    house: House, sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch
+    house: House, sandbox: RunningSandbox
 ) -> None:
-    async def away(*_: object) -> None:
-        raise DatabaseAway("away")
-
     finance, board = house.hook("finance"), Target(target="board", group="no-such-group")
-    home = Kind.REQUEST.workflow_id("msa-0042")
-    with monkeypatch.context() as outage:
-        outage.setattr(house.store.records, "amend", away)
+    await house.tell(record=record())
+    with away(house.store, "hand_offs"):
         told = await house.hand_off(finance, board, at=AT)
         assert ([result.ok for result in told.results], told.recorded) == ([True, False], False)
-        await house.store.hand_offs.forget_dead(home)
         lost = amendment(house.batch(finance, board, at=AT), told, AT)
-        more: dict[str, Any] = {"unrecorded": lost, "dead": lost.handoffs[1:], "number": 2, "at": AT}
+        more: dict[str, Any] = {"unrecorded": lost, "number": 2, "at": AT}
         with pytest.raises(ApplicationError, match="the database cannot be used"):
             await house.hand_off(house.hook("crm"), **more)
     assert len(entries(sandbox, "downstream")) == 1
     assert (await house.hand_off(**more)).recorded
     assert await house.amendments() == [lost]
-    assert await house.store.hand_offs.dead("signature-request") == ("msa-0042",)
+    assert await house.dead() == ["board"]
 
 
 def record(outcome: Status = Status.SIGNED) -> SettledRecord:

@@ -16,10 +16,14 @@ from activities.records.store import Store
 from activities.records.texts import Reference
 from tests.storage import altered, count
 from workflows.kinds import Kind
+from workflows.model.hand_off import HandoffLine, HandoffState
 
 MSA = Kind.REQUEST.workflow_id("msa-0042")
 R = Kind.REQUEST.workflow_id("r")
 TASK = Kind.TASK.workflow_id("r")
+DEAD = HandoffLine(
+    target="finance", state=HandoffState.DEAD, attempts=10, at=datetime(2026, 11, 30, 9, tzinfo=UTC), why="HTTP 410"
+)
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 
 
@@ -162,18 +166,20 @@ async def test_a_claim_a_cover_and_a_picture_stand_side_by_side(store: Store) ->
 @pytest.mark.parametrize("id", [".hidden", "._x", ".a.b", "a.json", "msa-0042"])
 async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id: str) -> None:
     of_it = Kind.REQUEST.workflow_id(id)
-    await store.hand_offs.note_dead(of_it, b"{}")
+    await store.records.write(of_it, b"{}")
+    await store.records.amend(of_it, 1, b"{}", [DEAD])
     await store.hand_offs.keep_target(id, b"{}")
     await store.devices.of(id).register("0123456789ab", b"{}")
-    assert await store.hand_offs.dead(Kind.REQUEST.spec.prefix) == (id,)
-    assert await store.hand_offs.dead(Kind.TASK.spec.prefix) == ()
+    assert await store.hand_offs.untold([Kind.REQUEST.spec.prefix], None, ()) == (of_it,)
+    assert await store.hand_offs.untold([Kind.TASK.spec.prefix], None, ()) == ()
     assert await store.hand_offs.targets() == (id,)
     assert await store.devices.people() == {id}
-    assert (await store.hand_offs.read_dead(of_it), await store.hand_offs.read_target(id)) == (b"{}", b"{}")
+    assert [one.workflow_id async for one in store.hand_offs.dead()] == [of_it]
     assert await store.devices.of(id).registered() == {"0123456789ab"}
-    for _ in range(2):
-        await store.hand_offs.forget_dead(of_it)
-    assert await store.hand_offs.dead(Kind.REQUEST.spec.prefix) == ()
+    for state in (HandoffState.PENDING, HandoffState.DONE):
+        await store.records.amend(of_it, 2, b"{}", [DEAD.replace(state=state, replay=1)])
+        dead = state is HandoffState.PENDING
+        assert await store.hand_offs.untold([Kind.REQUEST.spec.prefix], None, ()) == (of_it,) * dead
 
 
 async def test_names_and_addresses_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from activities.records import hand_offs
 from activities.records.store import Store
 from starter.queries.targets import IN_VAIN_AT_MOST, REPLAYS_AT_ONCE
-from tests.starter.queries.dying import LONG_AGO, Replays, dead_entry, many_dead
+from tests.starter.queries.dying import LONG_AGO, Replays, dead_lines, died, many_dead
 from tests.starter.terminal import type_
 from workflows.kinds import Kind
 
@@ -27,16 +28,26 @@ async def test_two_hundred_are_replayed_some_at_a_time_and_each_once(tmp_path: P
 async def test_only_what_died_since_and_of_the_target_that_is_wanted(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     await many_dead(store, 5)
-    await store.hand_offs.note_dead(
-        Kind.REQUEST.workflow_id("both"), dead_entry("both", "archive", "finance", at=LONG_AGO)
-    )
+    await died(store, "both", *dead_lines("archive", "finance"))
     assert (await Replays().all(store, since=LONG_AGO + timedelta(hours=3))).told == 2
     assert (await Replays().all(store, target="archive")).told == 1
-    await store.hand_offs.note_dead(
-        Kind.REQUEST.workflow_id("escalated"), dead_entry("escalated", "archive/escalated-2")
-    )
+    await died(store, "escalated", *dead_lines("archive/escalated-2"))
     assert (await Replays().all(store, target="archive")).told == 2
     assert (await Replays().all(store, target="archive/escalated-2")).told == 1
+
+
+async def test_of_more_than_are_read_at_once_none_is_left_out_or_read_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hand_offs, "READ_AT_ONCE", 10)
+    store, replays = Store(str(tmp_path)), Replays()
+    await many_dead(store, 100)
+    await store.records.amend(Kind.REQUEST.workflow_id("r-00009"), 1, b"{}", dead_lines("archive", "hr"))
+    await replays.all(store)
+    assert (sum(replays.asked.values()), replays.asked["r-00009"]) == (102, 3)
+    [finance, archive, hr] = await store.hand_offs.dead_counts()
+    assert (finance.name, finance.dead, finance.since) == ("finance", 100, LONG_AGO)
+    assert {archive.name, hr.name} == {"archive", "hr"}
 
 
 async def test_a_target_that_takes_nothing_is_left_alone_and_others_are_not(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from starter.queries import targets as replays
 from starter.queries import targets as target_status
 from starter.queries.commands import CommandRefused
 from starter.temporal.connection import Context
-from tests.starter.queries.dying import dead_entry
+from tests.starter.queries.dying import dead_lines
 from tests.starter.queries.living import MSA, SOON, begin, shown_to_signer, shown_with
 from tests.starter.terminal import type_
 from tests.storage import altered
@@ -192,7 +192,7 @@ async def given_up(context: Context, id: str, target: str) -> str:
     shown = RequestShow(id=id, kind="nda", status=Status.SIGNED, says="Signed")
     record = SettledRecord(fingerprint="f", run_id="r", show=shown)
     await context.store.records.write(home, record.model_dump_json(by_alias=True).encode())
-    await context.store.hand_offs.note_dead(home, dead_entry(id, target))
+    await context.store.records.amend(home, 1, b"{}", dead_lines(target))
     return home
 
 

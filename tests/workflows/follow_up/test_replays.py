@@ -8,7 +8,7 @@ from temporalio.client import WorkflowUpdateFailedError
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, story
 from workflows.follow_up.outbox import Outbox, OutboxEntry, dead_of
-from workflows.follow_up.record import amended, amendment, dead_after, outbox_of, refuse_closed, refuse_of, replayed
+from workflows.follow_up.record import amended, amendment, outbox_of, refuse_closed, refuse_of, replayed
 from workflows.model.commands import Replay
 from workflows.model.hand_off import (
     HandoffCall,
@@ -113,29 +113,18 @@ ENDED = Settled(request="msa-0042", external_id="msa-0042", kind="nda", outcome=
     ],
     ids=["told", "dead again"],
 )
-def test_a_replay_stands_beside_its_original_in_the_record_and_whoever_was_told_leaves_the_index(
+def test_a_replay_stands_beside_its_original_in_the_record_and_whoever_was_told_is_dead_no_more(
     result: HandoffResult, left: list[str]
 ) -> None:
     before = outbox(entry(FINANCE, DEAD)).dead
     call = HandoffCall(target=FINANCE, replay=1, by="ops")
-    batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(call,), number=2, dead=before)
+    batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(call,), number=2)
     changed = amendment(batch, HandoffReport(results=(result,)), AT)
     shown = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed", handoffs=before)
     whole = amended(shown, changed)
     assert [(line.replay, line.by) for line in whole.handoffs] == [(0, None), (1, "ops")]
     assert [line.target for line in dead_of(whole.handoffs)] == left
     assert [one.code for one in whole.attention] == ["handoff_dead"][: len(left)]
-    index = dead_after(batch, changed.handoffs)
-    assert index is not None and [line.target for line in index.handoffs] == left
-    assert index.id == "msa-0042"
-
-
-def test_a_replay_that_is_tried_again_changes_nothing_of_the_index() -> None:
-    call = HandoffCall(target=FINANCE, replay=1)
-    before = outbox(entry(FINANCE, DEAD)).dead
-    batch = HandoffBatch(subject=SUBJECT, settled=ENDED, calls=(call,), number=2, dead=before)
-    failed = HandoffReport(results=(HandoffResult(target="finance", ok=False, why="HTTP 503"),))
-    assert dead_after(batch, amendment(batch, failed, AT).handoffs) is None
 
 
 def test_who_was_told_of_an_escalation_in_vain_can_be_told_by_the_many_and_needs_nobody_by_itself() -> None:
@@ -144,8 +133,6 @@ def test_who_was_told_of_an_escalation_in_vain_can_be_told_by_the_many_and_needs
     dead = HandoffReport(results=(HandoffResult(target=crm.target, ok=False, gone=True),))
     changed = amendment(batch, dead, AT)
     shown = RequestShow(id="msa-0042", kind="nda", status=Status.SIGNED, says="Signed")
-    index = dead_after(batch, changed.handoffs)
-    assert index is not None and [line.target for line in index.handoffs] == ["crm/escalated-1"]
     assert amended(shown, changed).attention == ()
     assert [line.state for line in amended(shown, changed).handoffs] == [DEAD]
 

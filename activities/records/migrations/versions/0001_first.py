@@ -32,17 +32,6 @@ def upgrade() -> None:
         comment="what happened after a record: hand-offs and their results",
     )
     op.create_table(
-        "dead_hand_offs",
-        sa.Column("workflow_id", schema.Text(), nullable=False),
-        sa.Column("type", schema.Text(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("workflow_id"),
-        comment="ended follow-ups of which a target was given up",
-    )
-    with op.batch_alter_table("dead_hand_offs", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_dead_hand_offs_type_workflow_id"), ["type", "workflow_id"], unique=False)
-
-    op.create_table(
         "device_owners",
         sa.Column("address_sha256", schema.Text(), nullable=False),
         sa.Column("person", schema.Text(), nullable=False),
@@ -67,6 +56,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workflow_id"),
         comment="what is known of a follow-up from its start on; never a state",
     )
+    op.create_table(
+        "hand_offs",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("target", schema.Text(), nullable=False),
+        sa.Column("name", schema.Text(), nullable=False),
+        sa.Column("state", schema.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("replay", sa.Integer(), nullable=False),
+        sa.Column("by", schema.Text(), nullable=True),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("why", schema.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("workflow_id", "target"),
+        comment="how the last hand-off to each target ended; `name` is the policy's, also for an escalation",
+    )
+    with op.batch_alter_table("hand_offs", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_hand_offs_state_workflow_id_target"), ["state", "workflow_id", "target"], unique=False
+        )
+
     op.create_table(
         "log_pages",
         sa.Column("workflow_id", schema.Text(), nullable=False),
