@@ -64,7 +64,7 @@ golden: $(STAMP) ### add new models, fields and words to the wire samples; nothi
 
 migration: $(STAMP) ### a migration from what activities/records/schema.py has become; NAME="what changes"
 	@$(BIN)/python -m activities.records.migrations $(NAME)
-	@$(BIN)/ruff check --quiet --fix activities/records/migrations && $(BIN)/ruff format --quiet activities/records/migrations
+	@$(BIN)/ruff format --quiet activities/records/migrations && $(BIN)/ruff check --quiet --fix activities/records/migrations
 
 lock: $(STAMP) ### requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements.lock --custom-compile-command "make lock"

@@ -5,18 +5,17 @@ delivered.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final, Self
+from typing import Final
 
-from pydantic import AwareDatetime, ValidationError
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import StoreFailure
+from activities.records.incidents import About, Change, Incident, Incidents
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType
-from workflows.model.base import Model
 from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.subject import Subject
 from workflows.names import notice_key
@@ -24,49 +23,6 @@ from workflows.ports import PushService
 
 NEWS_WITHIN: Final = 20.0
 """Seconds after which no alert is begun."""
-OVER_AGAIN_AFTER: Final = timedelta(hours=1)
-"""Shortest time between two "it is over" alerts of an incident that comes and goes."""
-
-
-class StoredState(Model):
-    """State that is kept as bytes; unreadable bytes give the initial state."""
-
-    @classmethod
-    def of(cls, content: bytes | None) -> Self:
-        try:
-            return cls.model_validate_json(content) if content else cls()
-        except ValidationError:
-            return cls()
-
-    @property
-    def written(self) -> bytes:
-        return self.model_dump_json().encode()
-
-
-class Incident(StoredState):
-    """Something that on-call is told of once when it opens, once when it gets worse, once when it is over.
-
-    `grade` is 0 while all is well, and higher the worse it is; `told` is the grade that on-call knows, `over_at` when
-    they were last told that it is over.
-    """
-
-    grade: int = 0
-    since: AwareDatetime | None = None
-    told: int = 0
-    over_at: AwareDatetime | None = None
-
-    def becomes(self, grade: int, since: datetime) -> Self:
-        return self if grade == self.grade else self.replace(grade=grade, since=since)
-
-    def has_news(self, now: datetime) -> bool:
-        """Whether on-call is to be told."""
-        if self.grade:
-            return self.grade > self.told
-        return self.told > 0 and (self.over_at is None or now - self.over_at >= OVER_AGAIN_AFTER)
-
-    def heard(self, now: datetime) -> Self:
-        """After on-call was told."""
-        return self.replace(told=self.grade, over_at=self.over_at if self.grade else now)
 
 
 @dataclass(frozen=True)
@@ -119,6 +75,41 @@ class OnCallAlerts:
         return False
 
 
+@dataclass(frozen=True)
+class KeptAlerts:
+    """Keeps incidents, and tells on-call of their news. After an alert in vain all workers wait for `pause` seconds."""
+
+    incidents: Incidents
+    on_call: OnCallAlerts | None
+    pause: float = 0.0
+
+    async def learn(self, about: About, of: Watched, becomes: Change, now: datetime) -> bool | None:
+        """Keep what an incident becomes; whether on-call was reached, None if nothing was sent.
+
+        One worker tells at a time, and then looks for news that others left to it; one that dies is replaced.
+        """
+        reached, on_call = None, self.on_call
+        before, known = await self.incidents.change(about, lambda one: self._taken(becomes(one), now))
+        while on_call and known.telling_until not in (None, before.telling_until):
+            told = await on_call.tell(known, of, now)
+            if told == known:
+                await self.incidents.change(about, lambda one: one.telling(self.pause))
+                return False
+            reached = True
+            before, known = await self.incidents.change(about, self._after(told, now))
+        return reached
+
+    def _taken(self, known: Incident, now: datetime) -> Incident:
+        """With the telling of its news taken on by this worker, unless another one is at it."""
+        free = known.telling_until is None or known.telling_until <= datetime.now(UTC)
+        ours = self.on_call and free and known.has_news(now)
+        return known.telling(2 * self.on_call.seconds) if self.on_call and ours else known
+
+    def _after(self, told: Incident, now: datetime) -> Change:
+        heard = {"told": told.told, "over_at": told.over_at, "telling_until": None}
+        return lambda known: self._taken(known.replace(**heard), now)
+
+
 HEARD_WITHIN: Final = 5.0
 """Seconds of a notice's time for alerting on-call."""
 FRESH: Final = 60.0
@@ -148,8 +139,7 @@ class CredentialsAlarm:
     """Alerts of refused credentials; its failures never cost a notice its result."""
 
     def __init__(self, store: Store, on_call: OnCallAlerts) -> None:
-        self._store = store
-        self._on_call = on_call
+        self._alerts = KeptAlerts(store.incidents, on_call, FRESH)
         self._one_at_a_time = asyncio.Lock()
         self._learnt: dict[tuple[Credential, bool], float] = {}
 
@@ -176,22 +166,11 @@ class CredentialsAlarm:
             self._learnt[credential, accepted] = asyncio.get_running_loop().time()
 
     async def _told(self, credential: Credential, accepted: bool, now: datetime) -> bool:
-        before = Incident.of(await self._store.notes.push_standing(credential))
-        known = before.becomes(0 if accepted else 1, now)
-        news = known.has_news(now)
-        if news and not await self._is_our_turn(credential, known, now):
+        def becomes(known: Incident) -> Incident:
+            return known.becomes(0 if accepted else 1, now)
+
+        about, of = About("push", credential), _WATCHED[credential]
+        known = await self._alerts.incidents.read(about)
+        if becomes(known) == known and not known.has_news(now):
             return False
-        if known != before:
-            # Stored before sending, so that repeated alerts have one key.
-            await self._keep(credential, known)
-        if (told := await self._on_call.tell(known, _WATCHED[credential], now)) != known:
-            await self._keep(credential, told)
-        return news
-
-    async def _is_our_turn(self, credential: Credential, known: Incident, now: datetime) -> bool:
-        """One of all workers tries to alert, once in `FRESH` seconds."""
-        turn = f"{credential}-{_STAGES[known.grade]}-{int(now.timestamp() // FRESH)}"
-        return await self._store.one_use.use(now.date(), turn)
-
-    async def _keep(self, credential: Credential, known: Incident) -> None:
-        await self._store.notes.note_push_standing(credential, known.written)
+        return await self._alerts.learn(about, of, becomes, now) is not None

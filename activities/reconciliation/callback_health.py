@@ -6,7 +6,8 @@ from typing import Final, Self
 
 from pydantic import AwareDatetime
 
-from activities.notifications.alerts import Incident, OnCallAlerts, Watched
+from activities.notifications.alerts import OnCallAlerts, Watched
+from activities.records.incidents import Incident
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
 

@@ -436,6 +436,7 @@ class ReconciliationService(EventReconciliation):
         """Drop what is used up or over; no event waits for it."""
         with suppress(StoreFailure):
             await self._store.one_use.drop_used(now)
+            await self._store.incidents.drop_over(now)
             await self._store.budgets.drop(now)
             await self._store.allowances.drop_full(now)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, exists, select, tuple_
+from sqlalchemy import Connection, and_, exists, select
 
 from activities.records.database import Database, in_turn, replace
 from activities.records.schema import NOTICES, RECORDS
@@ -89,9 +89,8 @@ class Budgets:
 
     async def drop(self, now: datetime) -> int:
         """Remove rows that are of no use any more, so many at once; how many there were."""
-        key = tuple_(_ROW.scope, _ROW.workflow_id, _ROW.key)
-        old = select(*key.clauses).where(_ROW.until < now - KEPT).limit(DROPPED_AT_ONCE).correlate(None)
-        return await self._database.change(NOTICES.delete().where(key.in_(old)))
+        old = select(_ROW.scope, _ROW.workflow_id, _ROW.key).where(_ROW.until < now - KEPT)
+        return await self._database.drop(NOTICES, old.limit(DROPPED_AT_ONCE))
 
 
 def _answer(connection: Connection, asked: SlotRequest, scopes: Sequence[Scope]) -> Slot | Joined | Wait:

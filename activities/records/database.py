@@ -20,6 +20,7 @@ from sqlalchemy import (
     Connection,
     Engine,
     Executable,
+    Select,
     Table,
     create_engine,
     event,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     inspect,
     make_url,
     select,
+    tuple_,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
@@ -130,6 +132,10 @@ class Database:
     async def change(self, statement: Executable) -> int:
         """Change or delete rows; how many."""
         return await self.statement(lambda connection: connection.execute(statement).rowcount)
+
+    async def drop(self, table: Table, keys: Select[Any]) -> int:
+        """Delete the rows whose primary keys are selected; how many."""
+        return await self.change(table.delete().where(tuple_(*table.primary_key.columns).in_(keys.correlate(None))))
 
     async def check(self) -> None:
         """Connect, and compare the schema."""

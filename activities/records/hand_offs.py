@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, or_, select, tuple_
 
 from activities.records.database import Database, replace
-from activities.records.schema import HAND_OFFS, RECORDS, TARGETS
+from activities.records.schema import HAND_OFFS, RECORDS
 from workflows.follow_up.outbox import policy_name
 from workflows.model.hand_off import HandoffLine, HandoffState
 
@@ -90,19 +90,6 @@ class HandOffs:
             asked = asked.where(RECORDS.c.status.in_(statuses))
         found = await self._database.rows(asked.distinct().order_by(_ROW.workflow_id).limit(LISTED_AT_MOST))
         return tuple(row.workflow_id for row in found)
-
-    async def keep_target(self, name: str, content: bytes) -> None:
-        await self._database.replace(TARGETS, {TARGETS.c.name: name}, content=content)
-
-    async def read_target(self, name: str) -> bytes | None:
-        """A target's health, None if it always worked."""
-        found = await self._database.first(select(TARGETS.c.content).where(TARGETS.c.name == name))
-        return found.content if found else None
-
-    async def targets(self) -> tuple[str, ...]:
-        """Sorted names of targets that have not always worked."""
-        asked = select(TARGETS.c.name).order_by(TARGETS.c.name).limit(LISTED_AT_MOST)
-        return tuple(row.name for row in await self._database.rows(asked))
 
     def _of_ended(self, *columns: Any) -> Any:
         ended = HAND_OFFS.join(RECORDS, RECORDS.c.workflow_id == _ROW.workflow_id)

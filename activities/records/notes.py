@@ -1,4 +1,4 @@
-"""Notes between processes: clocks, the mark of reconciliation, whether a push credential is refused."""
+"""Notes between processes: clocks, the mark of reconciliation."""
 
 from typing import Final
 
@@ -36,13 +36,6 @@ class ProcessNotes:
 
     async def note_sweep_mark(self, content: bytes) -> None:
         await self._note(_SWEEP, content)
-
-    async def push_standing(self, credential: str) -> bytes | None:
-        """Whether a push credential is refused; None if never."""
-        return await self._read(f"push/{credential}")
-
-    async def note_push_standing(self, credential: str, content: bytes) -> None:
-        await self._note(f"push/{credential}", content)
 
     async def _read(self, name: str) -> bytes | None:
         found = await self._database.first(select(NOTES.c.content).where(NOTES.c.name == name))

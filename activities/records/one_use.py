@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 
 from activities.records.database import Database
 from activities.records.schema import ONE_USE, SERIALS
@@ -30,9 +30,8 @@ class OneUse:
 
     async def drop_used(self, now: datetime) -> int:
         """Remove entries of past days, a limited number; how many there were."""
-        key = ONE_USE.c.day, ONE_USE.c.name
-        old = select(*key).where(ONE_USE.c.day < (now - USED_KEPT).date()).limit(USED_DROPPED_AT_MOST)
-        return await self._database.change(ONE_USE.delete().where(tuple_(*key).in_(old)))
+        old = select(ONE_USE.c.day, ONE_USE.c.name).where(ONE_USE.c.day < (now - USED_KEPT).date())
+        return await self._database.drop(ONE_USE, old.limit(USED_DROPPED_AT_MOST))
 
     async def serial(self, of: str) -> str:
         """The serial that a person's sessions or links must have; empty until first renewed."""

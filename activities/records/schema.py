@@ -207,12 +207,22 @@ HAND_OFFS: Final = Table(
     comment="how the last hand-off to each target ended; `name` is the policy's, also for an escalation",
 )
 
-TARGETS: Final = Table(
-    "targets",
+INCIDENTS: Final = Table(
+    "incidents",
     METADATA,
-    Column("name", Text, primary_key=True),
-    Column("content", LargeBinary, nullable=False),
-    comment="health of targets that have not always worked",
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("grade", Integer, nullable=False),
+    Column("since", Instant),
+    Column("told", Integer, nullable=False),
+    Column("over_at", Instant),
+    Column("why", Text),
+    Column("telling_until", Instant),
+    Column("at", Instant, nullable=False),
+    PrimaryKeyConstraint("kind", "name", "address"),
+    Index(None, "kind", "grade"),
+    comment="what on-call hears of: targets by the hash of their address, and push credentials",
 )
 
 DEVICES: Final = Table(
@@ -289,5 +299,5 @@ NOTES: Final = Table(
     METADATA,
     Column("name", Text, primary_key=True),
     Column("content", LargeBinary, nullable=False),
-    comment="notes between processes: clocks, marks of reconciliation, incidents of push",
+    comment="notes between processes: clocks, marks of reconciliation",
 )

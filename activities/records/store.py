@@ -11,6 +11,7 @@ from activities.records.campaigns import Campaigns
 from activities.records.database import Database
 from activities.records.devices import StoredDevices
 from activities.records.hand_offs import HandOffs
+from activities.records.incidents import Incidents
 from activities.records.log_pages import LogPages
 from activities.records.notes import ProcessNotes
 from activities.records.one_use import OneUse
@@ -45,7 +46,9 @@ class Store:
         """People described in full, and the index of the people file."""
         self.devices: Final = StoredDevices(self.database)
         self.hand_offs: Final = HandOffs(self.database)
-        """Dead hand-offs, and the health of targets."""
+        """How hand-offs ended."""
+        self.incidents: Final = Incidents(self.database)
+        """Targets and push credentials that are unwell."""
         self.outbound_mail: Final = StoredOutboundMail(self.database)
         """State of emails and SMS, so that none is sent twice."""
         self.one_use: Final = OneUse(self.database)

@@ -16,7 +16,8 @@ from temporalio.common import Priority
 from temporalio.service import RPCError
 
 from activities.errors import StoreFailure, did_you_mean
-from activities.hand_off.target_health import FAILING_FROM, KnownTarget, TargetCondition, TargetState
+from activities.hand_off.target_health import FAILING_FROM, KIND, TargetState, enable, state_of
+from activities.records.incidents import Incident
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.errors import Refusal
@@ -271,10 +272,10 @@ class TargetLine(Model):
             why=line.why or self.why,
         )
 
-    def is_as(self, known: TargetCondition) -> "TargetLine":
+    def is_as(self, known: Incident) -> "TargetLine":
         """With the condition at one address: the worst counts."""
-        state = max(self.state, known.is_, key=list(TargetState).index)
-        return self.replace(state=state, since=_earlier(self.since, known.incident.since), why=self.why or known.why)
+        state = max(self.state, state_of(known), key=list(TargetState).index)
+        return self.replace(state=state, since=_earlier(self.since, known.since), why=self.why or known.why)
 
     def died(self, at: datetime, count: int = 1) -> "TargetLine":
         """With more dead, the first of them then."""
@@ -303,12 +304,10 @@ async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[in
         seen(asked)
     for dead in await context.store.hand_offs.dead_counts():
         _update_line(found, dead.name, partial(TargetLine.died, at=dead.since, count=dead.dead))
-    for name in await context.store.hand_offs.targets():
-        waits = name in found and found[name].waiting
-        for known in (await _known(context, name)).addresses:
-            counts = waits or known.address in of_catalogue.get(name, (known.address,))
-            if counts and known.is_ is not TargetState.WORKING:
-                _update_line(found, name, partial(TargetLine.is_as, known=known))
+    for about, known in await context.store.incidents.open(KIND):
+        waits = about.name in found and found[about.name].waiting
+        if waits or about.address in of_catalogue.get(about.name, (about.address,)):
+            _update_line(found, about.name, partial(TargetLine.is_as, known=known))
     rows = sorted(found.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
     return Targets(targets=tuple(rows), unseen=unseen)
 
@@ -328,17 +327,13 @@ async def refuse_unknown(context: Context, target: str, of_catalogue: Addresses)
 
 async def hurry(context: Context, target: str | None, seen: Callable[[int], None] = lambda _: None) -> int:
     """Retry a target, or all, now; the number of runs signalled. A named one is enabled if it was disabled."""
-    told, now = 0, datetime.now(UTC)
-    if target is not None and (known := await _known(context, target)) != known.enabled(now):
-        await context.store.hand_offs.keep_target(target, known.enabled(now).written)
+    told = 0
+    if target is not None:
+        await enable(context.store.incidents, target, datetime.now(UTC))
     async for chunk in chunks(context.client):
         told += sum(await asyncio.gather(*(_signal(context.client, one, target) for one in chunk)))
         seen(told)
     return told
-
-
-async def _known(context: Context, name: str) -> KnownTarget:
-    return KnownTarget.of(await context.store.hand_offs.read_target(name))
 
 
 async def _signal(client: Client, workflow_id: str, target: str | None) -> bool:

@@ -20,7 +20,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 from activities.hand_off import service as handoff
 from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
-from activities.hand_off.target_health import KnownTarget, TargetCondition, TargetState, address_of
+from activities.hand_off.target_health import TargetState, about, becoming, enable, state_of
 from activities.http.client import make_client
 from activities.http.transport import Guard
 from activities.notifications.service import NotificationService
@@ -637,18 +637,15 @@ async def test_whom_to_hand_off_to_once_more_is_in_the_record_with_all_that_beca
 
 
 async def test_a_target_that_wants_no_calls_gets_none_and_loses_nothing(house: House, sandbox: RunningSandbox) -> None:
-    address = address_of(house.hook("finance"))
-    disabled = TargetCondition(address=address).becomes(TargetState.DISABLED, AT, "HTTP 410")
-    known = KnownTarget().learnt(disabled)
-    await house.store.hand_offs.keep_target("finance", known.written)
+    incidents, which = house.store.incidents, about(house.hook("finance"))
+    await incidents.change(which, lambda one: becoming(one, TargetState.DISABLED, AT, "HTTP 410"))
     held, told = await house.tell(house.hook("finance"), house.hook("archive"), at=AT)
     assert (held.ok, held.held, told.ok) == (False, True, True)
     assert [one["target"] for one in entries(sandbox, "downstream")] == ["archive"]
-    await house.store.hand_offs.keep_target("finance", known.enabled(AT).written)
+    await enable(incidents, "finance", AT)
     (called,) = await house.tell(house.hook("finance"), number=2, at=AT)
     assert called.ok
-    known = KnownTarget.of(await house.store.hand_offs.read_target("finance"))
-    assert known.at(address).is_ is TargetState.WORKING
+    assert state_of(await incidents.read(which)) is TargetState.WORKING
 
 
 async def test_however_often_it_was_replayed_a_replay_goes_by_the_original_and_the_last(house: House) -> None:

@@ -1,5 +1,6 @@
 """How targets are: told to whoever is on call once for each change, and called no more once they want no calls."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -7,20 +8,22 @@ import pytest
 from pydantic import SecretStr
 
 from activities.hand_off.target_health import (
-    ADDRESSES_AT_MOST,
     FAILING_FROM,
-    KnownTarget,
-    TargetCondition,
+    KIND,
     TargetHealth,
     TargetState,
-    address_of,
+    about,
+    after_call,
+    enable,
+    state_of,
 )
-from activities.notifications.alerts import OVER_AGAIN_AFTER, Incident
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
 from activities.people.reader import Reader
+from activities.records.incidents import ADDRESSES_AT_MOST, OVER_AGAIN_AFTER, Incident
 from activities.records.store import Store
 from tests.activities.book import somebody
+from tests.storage import altered, count
 from tests.workflows.fakes import FakePushService, World, refusal
 from tests.workflows.follow_up.test_replays import AT, ENDED, SUBJECT
 from workflows.follow_up.outbox import HELD_FOR, RETRY_AFTER, Outbox
@@ -61,11 +64,11 @@ def test_how_a_target_is_after_a_call(
     was: TargetState, result: HandoffResult, attempt: int, becomes: TargetState
 ) -> None:
     grade = [*TargetState].index(was)
-    known = TargetCondition(address="a", incident=Incident(grade=grade, told=grade, since=NOW - timedelta(days=1)))
-    after = known.after(HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
-    assert after.is_ is becomes
-    assert after.incident.has_news(NOW) is (was is not becomes)
-    assert after.incident.since == (known.incident.since if was is becomes else NOW)
+    known = Incident(grade=grade, told=grade, since=NOW - timedelta(days=1))
+    after = after_call(known, HandoffCall(target=FINANCE, attempt=attempt), result, NOW)
+    assert state_of(after) is becomes
+    assert after.has_news(NOW) is (was is not becomes)
+    assert after.since == (known.since if was is becomes else NOW)
 
 
 async def learn(
@@ -88,7 +91,7 @@ async def test_on_call_hears_of_each_change_once_however_many_requests_wait(tmp_
     for _ in range(50):
         await learn(health, OK)
     assert stages(push) == ["handoff.failing on-call", "handoff.dead on-call", "handoff.recovered on-call"]
-    assert await store.hand_offs.targets() == ("finance",)
+    assert (await store.incidents.open(KIND), count(store, "incidents")) == ((), 1)
 
 
 @pytest.mark.parametrize("attempt", [FAILING_FROM, LAST], ids=["failing", "dead"])
@@ -116,16 +119,49 @@ async def test_what_is_dead_for_one_and_failing_for_another_is_no_news_each_time
     assert stages(push) == first + first[:2]
 
 
-async def test_two_workers_that_learn_it_at_once_tell_it_under_one_name(tmp_path: Path) -> None:
+async def test_of_two_workers_that_learn_it_at_once_one_tells_it_and_what_the_other_learns_is_told_after(
+    tmp_path: Path,
+) -> None:
     push, store = World().push, Store(str(tmp_path))
+    push.gate = asyncio.Event()
+    first = asyncio.create_task(learn(TargetHealth(store, push, "on-call"), DOWN, FAILING_FROM))
+    await push.delivering.wait()
+    await learn(TargetHealth(store, push, "on-call"), DOWN, FAILING_FROM)
+    await learn(TargetHealth(store, push, "on-call"), DOWN, LAST)
+    push.gate.set()
+    await first
+    assert stages(push) == ["handoff.failing on-call", "handoff.dead on-call"]
+
+
+async def test_a_worker_that_dies_while_it_tells_is_replaced_and_tells_it_under_the_same_name(tmp_path: Path) -> None:
+    push, store = World().push, Store(str(tmp_path))
+    push.gate = asyncio.Event()
+    dies = asyncio.create_task(learn(TargetHealth(store, push, "on-call"), DOWN, FAILING_FROM))
+    await push.delivering.wait()
+    dies.cancel()
+    push.gate = None
+    await learn(TargetHealth(store, push, "on-call"), DOWN, FAILING_FROM)
+    assert stages(push) == ["handoff.failing on-call"]
+    altered(store, "UPDATE incidents SET telling_until = at")
+    await learn(TargetHealth(store, push, "on-call"), DOWN, FAILING_FROM)
     links = SigningLinks("https://sign.example", SecretStr("l" * 32))
-    for worker in (TargetHealth(store, push, "on-call"), TargetHealth(Store(f"{tmp_path}/other"), push, "on-call")):
-        await learn(worker, DOWN, FAILING_FROM)
     first, second = (
         compose(one, one.notices[0], Reader.of(somebody("on-call")), links, "Acme") for one in push.deliveries
     )
     assert (first.key, first.title) == (second.key, "No hand-offs: finance")
     assert first.link == "https://sign.example/desk"
+
+
+async def test_what_is_over_is_forgotten_after_a_day(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    health = TargetHealth(store, World().push, "on-call")
+    await learn(health, DOWN, LAST)
+    await learn(health, DOWN, LAST, target=MOVED)
+    await learn(health, OK)
+    at = datetime.now(UTC)
+    assert (await store.incidents.drop_over(at), await store.incidents.drop_over(at + timedelta(days=2))) == (0, 1)
+    [(which, known)] = await store.incidents.open(KIND)
+    assert (which, state_of(known)) == (about(MOVED), DEAD)
 
 
 async def test_whom_no_push_reaches_now_is_told_with_the_next_call(tmp_path: Path) -> None:
@@ -157,7 +193,7 @@ async def test_who_was_not_reached_is_not_tried_for_each_target_of_a_batch(tmp_p
     store = Store(str(tmp_path))
     await TargetHealth(store, push, "on-call").learn(batch, NOW)
     assert len(push.deliveries) == 1
-    assert len(await store.hand_offs.targets()) == len(many), "how each is was learnt all the same"
+    assert len(await store.incidents.open(KIND)) == len(many), "how each is was learnt all the same"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +208,7 @@ async def test_who_was_not_reached_is_not_tried_for_each_target_of_a_batch(tmp_p
 async def test_people_and_subscribers_are_no_systems(target: Target, tmp_path: Path) -> None:
     push, store = World().push, Store(str(tmp_path))
     await learn(TargetHealth(store, push, "on-call"), ABORTED, target=target)
-    assert (push.deliveries, await store.hand_offs.targets()) == ([], ())
+    assert (push.deliveries, await store.incidents.open(KIND)) == ([], ())
 
 
 async def test_what_wants_no_calls_is_not_called_until_somebody_says_so(tmp_path: Path) -> None:
@@ -182,8 +218,7 @@ async def test_what_wants_no_calls_is_not_called_until_somebody_says_so(tmp_path
     await learn(health, GONE)
     why = await health.refusal(FINANCE)
     assert why == "not called: HTTP 410; `countersign handoff retry --now --target finance` has it called again"
-    known = KnownTarget.of(await store.hand_offs.read_target("finance"))
-    await store.hand_offs.keep_target("finance", known.enabled(NOW).written)
+    await enable(store.incidents, "finance", NOW)
     assert await health.refusal(FINANCE) is None
     await learn(health, OK)
     assert stages(push) == ["handoff.dead on-call", "handoff.recovered on-call"]
@@ -202,8 +237,8 @@ async def test_an_address_that_wanted_no_calls_has_no_say_for_the_next_one(tmp_p
     await learn(health, DOWN, FAILING_FROM, target=MOVED)
     assert await TargetHealth(store, push, "").refusal(FINANCE) is not None, "whatever becomes of the new one"
     assert stages(push) == ["handoff.dead on-call", "handoff.failing on-call"]
-    content = await store.hand_offs.read_target("finance") or b""
-    assert not any(secret in content for secret in (b"erp.example", b"hooks", b"moved"))
+    kept = str(await store.incidents.open(KIND))
+    assert not any(secret in kept for secret in ("erp.example", "hooks", "moved"))
 
 
 async def test_of_ten_times_as_many_addresses_a_target_keeps_those_that_changed_last(tmp_path: Path) -> None:
@@ -211,18 +246,9 @@ async def test_of_ten_times_as_many_addresses_a_target_keeps_those_that_changed_
     health = TargetHealth(store, push, "")
     for number in range(10 * ADDRESSES_AT_MOST):
         await learn(health, GONE, target=FINANCE.replace(url=f"https://erp.example/{number}"))
-    known = KnownTarget.of(await store.hand_offs.read_target("finance"))
-    assert len(known.addresses) == ADDRESSES_AT_MOST
     last = FINANCE.replace(url=f"https://erp.example/{10 * ADDRESSES_AT_MOST - 1}")
-    assert known.at(address_of(last)).is_ is DISABLED
-
-
-async def test_what_is_known_of_a_target_and_cannot_be_read_keeps_no_call_back(tmp_path: Path) -> None:
-    push, store = World().push, Store(str(tmp_path))
-    await store.hand_offs.keep_target("finance", b"{")
-    assert await TargetHealth(store, push, "").refusal(FINANCE) is None
-    await learn(TargetHealth(store, push, ""), GONE)
-    assert await TargetHealth(store, push, "").refusal(FINANCE) is not None, "and is known again"
+    assert state_of(await store.incidents.read(about(last))) is DISABLED
+    assert count(store, "incidents") == ADDRESSES_AT_MOST
 
 
 def test_what_is_held_waits_without_an_attempt_and_is_looked_at_every_day() -> None:

@@ -8,8 +8,9 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.notifications import alerts as credentials
-from activities.notifications.alerts import OVER_AGAIN_AFTER, Credential, CredentialsAlarm, OnCallAlerts
+from activities.notifications.alerts import Credential, CredentialsAlarm, OnCallAlerts
 from activities.notifications.service import NotificationService
+from activities.records.incidents import OVER_AGAIN_AFTER
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import arm, delivery, entries, mark, notice, only, pushes, sends
@@ -60,13 +61,6 @@ async def test_apple_s_key_is_told_once_while_other_phones_go_on_and_once_when_i
             await one.deliver(delivery(notice("android", f"reminder-{number}")))
     assert [one["title"] for one in pushes(sandbox) if one["person"] == "alternate"] == ["Let in again: Apple (APNs)"]
     assert len(entries(sandbox, "message")) == 1
-
-
-async def test_what_is_known_of_a_credential_and_cannot_be_read_costs_no_notice_its_result(
-    sandbox: RunningSandbox, workers: list[NotificationService], store: Store
-) -> None:
-    await store.notes.note_push_standing(Credential.OURS, b"{")
-    assert only(await workers[0].deliver(delivery(notice("android")))).outcome is NotificationOutcome.ACCEPTED
 
 
 async def test_what_is_said_of_apple_s_key_asks_for_no_fresh_token_and_is_sent_once(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from activities.notifications.alerts import OVER_AGAIN_AFTER, Incident
+from activities.records.incidents import OVER_AGAIN_AFTER, Incident
 
 NOW = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 
@@ -41,7 +41,3 @@ def test_that_it_is_over_is_told_once_an_hour() -> None:
 
 def test_of_what_nobody_heard_nobody_hears_that_it_is_over() -> None:
     assert not Incident().becomes(1, NOW).becomes(0, NOW).has_news(NOW)
-
-
-def test_what_cannot_be_read_is_no_incident() -> None:
-    assert Incident.of(b"{") == Incident.of(None) == Incident()

@@ -168,11 +168,9 @@ async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id:
     of_it = Kind.REQUEST.workflow_id(id)
     await store.records.write(of_it, b"{}")
     await store.records.amend(of_it, 1, b"{}", [DEAD])
-    await store.hand_offs.keep_target(id, b"{}")
     await store.devices.of(id).register("0123456789ab", b"{}")
     assert await store.hand_offs.untold([Kind.REQUEST.spec.prefix], None, ()) == (of_it,)
     assert await store.hand_offs.untold([Kind.TASK.spec.prefix], None, ()) == ()
-    assert await store.hand_offs.targets() == (id,)
     assert await store.devices.people() == {id}
     assert [one.workflow_id async for one in store.hand_offs.dead()] == [of_it]
     assert await store.devices.of(id).registered() == {"0123456789ab"}

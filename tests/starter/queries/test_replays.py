@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.hand_off.target_health import KnownTarget, TargetCondition, TargetState, address_of
+from activities.hand_off.target_health import TargetState, about, address_of, becoming, state_of
 from starter.errors import Refusal
 from starter.queries import commands as wishes
 from starter.queries import targets as replays
@@ -118,16 +118,17 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
 async def test_an_address_that_the_catalogue_has_no_more_says_nothing_of_a_target(context: Context) -> None:
     finance = Target(target="finance", url="https://erp.example/hooks")
     moved = finance.replace(url="https://moved.example/hooks")
-    gone = TargetCondition(address=address_of(finance)).becomes(TargetState.DISABLED, AT, "HTTP 410")
-    await context.store.hand_offs.keep_target("finance", KnownTarget().learnt(gone).written)
+    incidents = context.store.incidents
+    await incidents.change(about(finance), lambda one: becoming(one, TargetState.DISABLED, AT, "HTTP 410"))
     now, before = ({"finance": {address_of(one)}} for one in (moved, finance))
     assert (await target_status.standing(context, now)).targets == ()
     for of_catalogue in ({}, before):
         (row,) = (await target_status.standing(context, of_catalogue)).targets
         assert (row.target, row.state, row.why) == ("finance", TargetState.DISABLED, "HTTP 410")
     await target_status.hurry(context, "finance")
-    known = KnownTarget.of(await context.store.hand_offs.read_target("finance"))
-    assert known.at(address_of(finance)).is_ is TargetState.FAILING, "called again wherever it wanted no calls"
+    assert state_of(await incidents.read(about(finance))) is TargetState.FAILING, (
+        "called again wherever it wanted no calls"
+    )
 
 
 async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_tried_at_once_and_replayed(

@@ -76,6 +76,24 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "incidents",
+        sa.Column("kind", schema.Text(), nullable=False),
+        sa.Column("name", schema.Text(), nullable=False),
+        sa.Column("address", schema.Text(), nullable=False),
+        sa.Column("grade", sa.Integer(), nullable=False),
+        sa.Column("since", schema.Instant(), nullable=True),
+        sa.Column("told", sa.Integer(), nullable=False),
+        sa.Column("over_at", schema.Instant(), nullable=True),
+        sa.Column("why", schema.Text(), nullable=True),
+        sa.Column("telling_until", schema.Instant(), nullable=True),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("kind", "name", "address"),
+        comment="what on-call hears of: targets by the hash of their address, and push credentials",
+    )
+    with op.batch_alter_table("incidents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_incidents_kind_grade"), ["kind", "grade"], unique=False)
+
+    op.create_table(
         "log_pages",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("name", schema.Text(), nullable=False),
@@ -88,7 +106,7 @@ def upgrade() -> None:
         sa.Column("name", schema.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
-        comment="notes between processes: clocks, marks of reconciliation, incidents of push",
+        comment="notes between processes: clocks, marks of reconciliation",
     )
     op.create_table(
         "notices",
@@ -184,13 +202,6 @@ def upgrade() -> None:
         sa.Column("serial", schema.Text(), nullable=False),
         sa.PrimaryKeyConstraint("of"),
         comment="the serial that sessions or links must have",
-    )
-    op.create_table(
-        "targets",
-        sa.Column("name", schema.Text(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.PrimaryKeyConstraint("name"),
-        comment="health of targets that have not always worked",
     )
     op.create_table(
         "texts",
