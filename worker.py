@@ -8,12 +8,12 @@ if __name__ == "__main__":
 import argparse
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from pydantic import SecretStr
@@ -40,6 +40,7 @@ from activities.schedule.planner import PolicyPlanner
 from activities.temporal.clock import WorkerClock, moved_on
 from starter.boot import clients, exits, processes
 from starter.boot.clients import Clients
+from starter.boot.databases import until_usable
 from starter.boot.startup import on_duty
 from starter.config import settings as needs
 from starter.config.settings import Settings
@@ -53,6 +54,7 @@ from starter.temporal.search_attributes import missing_search_attributes
 from starter.temporal.workers import GRACE, at_work, checking_open_workflows, workers
 from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
+R = TypeVar("R")
 NEEDS: Final = needs.OF_WORKER
 _LOGGER: Final = structlog.get_logger("countersign.worker")
 
@@ -208,6 +210,9 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         if missing:
             raise NotSetUp(f"search attributes are missing: {', '.join(missing)}; make them with `countersign init`")
         open_clients = await open_things.enter_async_context(clients.opened(chosen))
+        if not await _unless(stop, until_usable(open_clients.store.database)):
+            yield False
+            return
         await open_things.enter_async_context(_paced(client, open_clients.pace, chosen))
         asked = composed(chosen, open_clients, client)
         catalogue = partial(clients.catalogue, chosen)
@@ -226,12 +231,12 @@ def _paced(client: Client, calls: RateLimiter, chosen: Settings) -> AbstractAsyn
     return pace.kept(client, calls, chosen.signature.max_rps, lambda record: record.of_worker(me), me)
 
 
-async def _unless(stop: asyncio.Event, connecting: Any) -> Client | None:
+async def _unless(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R | None:
     connected, stopped = asyncio.ensure_future(connecting), asyncio.ensure_future(stop.wait())
     await asyncio.wait({connected, stopped}, return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     if connected.done():
-        return connected.result()  # type: ignore[no-any-return]
+        return connected.result()
     connected.cancel()
     return None
 

@@ -141,9 +141,11 @@ class Database:
         """Connect, and compare the schema."""
         await self.read(lambda connection: None)
 
-    async def upgrade(self) -> None:
-        """Bring the schema up to this version, by migrations: all in one transaction, without a time limit."""
-        await self._in_thread(self._writers, self._upgrade, limited=False)
+    async def upgrade(self) -> str | None:
+        """Bring the schema up to this version, by migrations: all in one transaction, without a time limit. The version
+        that was there; raises `SchemaMismatch` for a newer one.
+        """
+        return await self._in_thread(self._writers, self._upgrade, limited=False)
 
     def close(self) -> None:
         """Close idle connections."""
@@ -180,28 +182,36 @@ class Database:
 
     def _make_usable(self) -> None:
         """Create the schema of a new local file; compare any other."""
-        if self.local and (file := self._url.database):
-            # Names and addresses are for the user of the processes only; a file that is there keeps its mode.
-            make_private(Path(file).parent)
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        self._make_private()
         with self._begun(_Isolation.STATEMENT) as connection:
             known = _version(connection)
             if known is None and self.local:
                 schema.METADATA.create_all(connection)
                 connection.execute(schema.VERSION.insert().values(version_num=schema.NEWEST))
-            elif known != schema.NEWEST:
+            elif not schema.usable(known):
                 raise SchemaMismatch(known, schema.NEWEST)
         self._usable = True
 
-    def _upgrade(self) -> None:
+    def _make_private(self) -> None:
+        """Names and addresses are for the user of the processes only; a local file that is there keeps its mode."""
+        if self.local and (file := self._url.database):
+            make_private(Path(file).parent)
+            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+
+    def _upgrade(self) -> str | None:
         from activities.records.migrations import upgrade  # noqa: PLC0415  Alembic is what only this needs
 
+        self._make_private()
         with self._begun(_Isolation.STATEMENT) as connection:
             connection.info["until"] = math.inf
             for statement in () if self.local else _ALONE:
                 connection.exec_driver_sql(statement)
+            known = _version(connection)
+            if known and known > schema.NEWEST:  # its migrations are not known here
+                raise SchemaMismatch(known, schema.NEWEST)
             upgrade(connection)
         self._usable = False
+        return known
 
 
 def in_turn(connection: Connection, names: Sequence[str]) -> None:

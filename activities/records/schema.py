@@ -24,7 +24,16 @@ from sqlalchemy import (
 from sqlalchemy import Text as AnyText
 
 NEWEST: Final = "0001"
-"""The version of the schema that this code works with."""
+"""The version of the schema that this code works with. `0003_0002` is the third, which code of the second can use."""
+
+
+def usable(version: str | None) -> bool:
+    """Whether this code works with a schema: with its own, and with a later one that leaves all that it uses."""
+    number, _, oldest = (version or "").partition("_")
+    ours = NEWEST.partition("_")[0]
+    return number >= ours >= (oldest or number)
+
+
 METADATA: Final = MetaData(
     naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "fk": "fk_%(table_name)s_%(column_0_N_name)s"}
 )

@@ -110,6 +110,10 @@ GROUPS: Final[dict[str, Group]] = {
         "The people of the directory.",
         {"devices": "people:devices", "sign-out": "people:sign_out"},
     ),
+    "database": Group(
+        "The database.",
+        {"upgrade": "setup:upgrade"},
+    ),
     "person": Group(
         "Somebody of the directory.",
         {"show": "people:show"},

@@ -8,6 +8,8 @@ from cyclopts import Parameter
 from rich.console import Group
 from rich.text import Text
 
+from starter.boot.databases import ensure_schema
+from starter.boot.databases import upgrade as upgraded_database
 from starter.boot.startup import ready
 from starter.boot.subscriptions import ensure_subscriptions
 from starter.cli.arguments import AsJson
@@ -26,8 +28,8 @@ from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 
 
 async def init(*, json: AsJson = False) -> Exit:
-    """Make the search attributes, the schedule of `countersign reconcile` and the Nexus endpoint, and the
-    subscriptions at Core Signature where it is to call by these, or mend them.
+    """Make the search attributes, the schedule of `countersign reconcile` and the Nexus endpoint, the tables of the
+    database, and the subscriptions at Core Signature where it is to call by these, or mend them.
 
     May be repeated: what exists is left alone, what was changed is mended; what this user may not make is said, with
     what to do.
@@ -41,11 +43,25 @@ async def init(*, json: AsJson = False) -> Exit:
     async with connected(settings) as client:
         needed = [*await ensure_search_attributes(client), await ensure_schedule(client)]
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
-    needed += await ensure_subscriptions(settings)
+    needed += [await ensure_schema(settings), *await ensure_subscriptions(settings)]
     results = [*needed, endpoint]
     print_answer(results, examination.of_set_up(results), as_json=json)
     # Only workflows of other teams need the endpoint.
     return Exit.DONE if all(result.made.usable for result in needed) else Exit.REFUSED
+
+
+async def upgrade(*, json: AsJson = False) -> None:
+    """Bring the tables of the database up to what this version needs; a database that has them is left alone.
+
+    All of it is done or nothing: if it is interrupted, the tables are as before. Versions that run meanwhile go on.
+
+    Parameters
+    ----------
+    json
+        Print `{database, before, now}`: the schema that it had, null without one, and the one that it has.
+    """
+    upgraded = await upgraded_database(ready())
+    print_answer(upgraded, Text(upgraded.says), as_json=json)
 
 
 async def doctor(

@@ -3,18 +3,21 @@ a command: client, store, links to the Web UI.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from urllib.parse import quote, urlsplit
 
 from temporalio.client import Client, Plugin
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.errors import DatabaseAway
 from activities.records.store import Store
 from activities.temporal.executions import about_the_namespace
 from starter.config.environment import DEV_FILE
@@ -27,6 +30,7 @@ from starter.temporal.codec import data_converter
 _LOCAL: Final = "localhost:7233"
 _PATIENCE: Final = timedelta(seconds=5)
 _PAUSES: Final = (1, 2, 4, 8, 15)
+R = TypeVar("R")
 _REFUSED: Final = ("Unauthenticated", "PermissionDenied")
 
 
@@ -82,21 +86,25 @@ async def connect(
 
 async def connect_patiently(settings: Settings, *, identity: str, telemetry: Telemetry | None = None) -> Client:
     """A client for workers, which waits for the server and logs it; cancel it to give up."""
-    import structlog  # noqa: PLC0415  no command waits for what only workers need
-
     from starter.temporal.plugin import CountersignPlugin  # noqa: PLC0415
 
-    logger = structlog.get_logger("countersign.temporal")
     plugins = [CountersignPlugin(settings.payload_keys)]
-    attempt = 0
-    while True:
+    connecting = partial(connect, settings, identity=identity, telemetry=telemetry, plugins=plugins)
+    return await patiently("temporal", connecting, TemporalUnreachable)
+
+
+async def patiently(what: str, call: Callable[[], Awaitable[R]], away: type[Exception]) -> R:
+    """Call until it is not `away`, and log the waiting; cancel it to give up."""
+    import structlog  # noqa: PLC0415  no command waits for what only processes need
+
+    logger = structlog.get_logger("countersign.temporal")
+    for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
         try:
-            return await connect(settings, identity=identity, telemetry=telemetry, plugins=plugins)
-        except TemporalUnreachable as error:
-            pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
-            logger.warning("waiting for temporal", why=str(error), next_attempt_in=f"{pause}s")
-        attempt += 1
+            return await call()
+        except away as error:
+            logger.warning(f"waiting for {what}", why=str(error), next_attempt_in=f"{pause}s")
         await asyncio.sleep(pause)
+    raise AssertionError
 
 
 def connect_config(temporal: Mapping[str, str]) -> ClientConnectConfig:
@@ -201,8 +209,12 @@ class Context:
 
 @asynccontextmanager
 async def opened(settings: Settings) -> AsyncIterator[Context]:
-    """The context of one command; raises `StoreFailure`, and as `connected`."""
+    """The context of one command; raises `StoreFailure`, also for the schema of another version, and as `connected`.
+    A database that is away is met by the commands that need it.
+    """
     store = Store(settings.store_url, settings.database_url)
+    with suppress(DatabaseAway):
+        await store.database.check()
     async with connected(settings) as client:
         yield Context(client, store, web_ui(settings))
 

@@ -5,6 +5,7 @@ not ready.
 import asyncio
 import json
 import signal
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,6 +27,7 @@ from activities.people.devices import Devices
 from activities.reconciliation.callback_health import ClockSeen
 from activities.records.store import Store
 from starter.boot import clients
+from starter.boot.databases import until_usable
 from starter.config import settings as needs
 from starter.config.settings import Settings
 from starter.queries import commands
@@ -72,17 +74,35 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
         signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
         keeping = pace.kept(client, calls, settings.signature.max_rps, pace.RateRecord.of_receiver)
         async with aclosing(signatures), keeping:
-            app = make_app(routes_of(settings, client, signatures, told.runtime.metric_meter))
-            async with listening(app, settings.webhook.bind, proxies=settings.webhook.proxies) as url:
+            store = clients.store(settings)
+            database = asyncio.create_task(until_usable(store.database))
+            routes = routes_of(settings, client, store, signatures, told.runtime.metric_meter, usable=database.done)
+            async with listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url:
                 _announce(url, ready_file)
-                await stop.wait()
+                await _until(stop, database)
                 _LOGGER.info("closing")
 
 
+async def _until(stop: asyncio.Event, database: asyncio.Task[bool]) -> None:
+    """Until told to stop; raises `SchemaMismatch` as soon as that is known."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopped, database}, return_when=asyncio.FIRST_COMPLETED)
+    if database.done():
+        database.result()
+    await stopped
+    database.cancel()
+
+
 def routes_of(
-    settings: Settings, client: Client, signatures: CoreSignatureClient, meter: MetricMeter
+    settings: Settings,
+    client: Client,
+    store: Store,
+    signatures: CoreSignatureClient,
+    meter: MetricMeter,
+    *,
+    usable: Callable[[], bool] = lambda: True,
 ) -> list[BaseRoute]:
-    store = clients.store(settings)
+    """`usable` says whether the database has been reached."""
     signals = TemporalSignals(client)
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
@@ -117,7 +137,7 @@ def routes_of(
         settings.devices_keys, Devices(store, in_file=people.has_device), people, CallCounter(meter, "devices")
     )
     ours = (pages, journeys, brand, desk, hooks, devices)
-    return [*receiver_routes(receiver, signals), *(route for one in ours for route in one.routes())]
+    return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
 
 
 def rules_of(settings: Settings) -> CallbackRules:
@@ -139,12 +159,18 @@ async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
     await store.notes.note_clock(seen.model_dump_json().encode())
 
 
-def receiver_routes(receiver: CallbackReceiver, signals: SignalPort) -> list[BaseRoute]:
-    """The callback route, and probes: alive, and ready for callbacks."""
+def receiver_routes(
+    receiver: CallbackReceiver, signals: SignalPort, usable: Callable[[], bool] = lambda: True
+) -> list[BaseRoute]:
+    """The callback route, and probes: alive, and ready for callbacks; for this the database must have been reached once
+    since the start.
+    """
 
     async def ready(_: Request) -> Response:
-        up = await signals.reachable()
-        return PlainTextResponse("ready" if up else "temporal is not reachable", 200 if up else 503, HEADERS)
+        away = "temporal is not reachable" if not await signals.reachable() else ""
+        if not usable():
+            away = "the database has not been reached yet"
+        return PlainTextResponse(away or "ready", 503 if away else 200, HEADERS)
 
     return [
         Route(PATH, receiver.answer, methods=["POST"]),

@@ -1,4 +1,8 @@
-"""Changes of the schema, in order, by Alembic. `make migration` writes one from what `schema.py` has become."""
+"""Changes of the schema, in order, by Alembic. `make migration` writes one from what `schema.py` has become.
+
+Expand, deploy, contract: a migration adds what the new version needs, and the version before goes on beside it. What
+only that one used is removed by a later migration, whose number then names itself alone (`schema.usable`).
+"""
 
 from pathlib import Path
 from typing import Final

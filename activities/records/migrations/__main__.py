@@ -1,5 +1,9 @@
-"""Writes the migration from the newest one to `schema.py`: `make migration NAME="devices have a language"`."""
+"""Writes the migration from the newest one to `schema.py`: `make migration NAME="devices have a language"`. The version
+before can use what it makes, unless it is written with CONTRACT=1.
+"""
 
+import os
+import re
 import sys
 from tempfile import TemporaryDirectory
 
@@ -9,7 +13,11 @@ from sqlalchemy import create_engine
 from activities.records.migrations import HERE, config, upgrade
 
 if __name__ == "__main__":
-    number = len(list((HERE / "versions").glob("[0-9]*.py"))) + 1
+    versions = sorted(one.stem for one in (HERE / "versions").glob("[0-9]*.py"))
+    before = re.match(r"(\d{4})(?:_(\d{4}))?", versions[-1]) if versions else None
+    rev_id = f"{len(versions) + 1:04}"
+    if before and not os.environ.get("CONTRACT"):
+        rev_id += f"_{before[2] or before[1]}"
     with TemporaryDirectory() as folder, create_engine(f"sqlite:///{folder}/it.sqlite3").connect() as connection:
         upgrade(connection)
-        command.revision(config(connection), " ".join(sys.argv[1:]), autogenerate=True, rev_id=f"{number:04}")
+        command.revision(config(connection), " ".join(sys.argv[1:]), autogenerate=True, rev_id=rev_id)

@@ -41,7 +41,7 @@ def briefly(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> 
     monkeypatch.setattr(module, "STATEMENT_SECONDS", 0.1)
 
 
-def _differences(connection: Connection) -> list[object]:
+def differences(connection: Connection) -> list[object]:
     return list(compare_metadata(MigrationContext.configure(connection), schema.METADATA))
 
 
@@ -49,7 +49,7 @@ async def test_the_migrations_make_the_schema(tmp_path: Path, database: Database
     if database.local:  # whose file has the schema by itself
         database = Database(f"sqlite:///{tmp_path}/another.sqlite3")
         await database.upgrade()
-    assert await database.read(_differences) == []
+    assert await database.read(differences) == []
     assert await database.first(schema.VERSION.select()) == (schema.NEWEST,)
     await database.upgrade()
     await database.check()
@@ -68,7 +68,7 @@ async def test_a_server_s_database_is_upgraded_before_it_is_used(postgresql: Pos
 async def test_a_new_local_file_has_the_schema_at_once_also_for_two_processes(tmp_path: Path) -> None:
     both = [Database(f"sqlite:///{tmp_path}/below/it.sqlite3") for _ in range(2)]
     await asyncio.gather(*(one.check() for one in both))
-    assert await both[0].read(_differences) == []
+    assert await both[0].read(differences) == []
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,7 @@ def test_the_words_are_those_of_the_contract() -> None:
     assert [" ".join(command) for command in COMMANDS] == [
         *(f"campaign {word}" for word in OF_CAMPAIGN),
         "completion",
+        "database upgrade",
         "demo",
         "dev",
         "doctor",
@@ -117,7 +118,10 @@ def test_a_campaign_has_help_of_its_own(word: str) -> None:
     [
         (("fast-forward", "msa-0042"), "either a duration such as 3d, or --to-next"),
         (("fast-forward", "msa-0042", "3d", "--to-next"), "either a duration such as 3d, or --to-next"),
-        (("bogus",), 'Unknown command "bogus"\nThere are: campaign, completion, demo, dev, doctor, fast-forward, hand'),
+        (
+            ("bogus",),
+            'Unknown command "bogus"\nThere are: campaign, completion, database, demo, dev, doctor, fast-forward',
+        ),
         (("docter",), 'Unknown command "docter", did you mean doctor?'),
         (("request", "strat", "msa.yaml"), 'Unknown command "strat", did you mean start?\nThere are: answer, cancel,'),
         (("campaign", "shedule"), 'Unknown command "shedule", did you mean schedule?'),
@@ -247,12 +251,16 @@ def test_a_reader_who_went_away_is_a_broken_pipe_however_it_is_printed(typed: tu
     ("typed", "unneeded"),
     [
         (("--version",), ("asyncio", "httpx", "pydantic", "temporalio")),
-        (("dev", "--help"), ("asyncio", "httpx", "pydantic", "temporalio")),
+        (("dev", "--help"), ("asyncio", "httpx", "pydantic", "sqlalchemy", "temporalio")),
         (
             ("request", "show", "msa-0042"),
             ("authlib", "babel", "holidays", "httpx", "jinja2", "opentelemetry.sdk", "regex", "ruamel", "starlette"),
         ),
-        (("request", "remind", "msa-0042"), ("authlib", "httpx", "jinja2", "opentelemetry.sdk", "starlette")),
+        (("database", "upgrade", "--help"), ("alembic",)),
+        (
+            ("request", "remind", "msa-0042"),
+            ("alembic", "authlib", "httpx", "jinja2", "opentelemetry.sdk", "starlette"),
+        ),
         (("request", "plan", "nowhere.yaml"), ("jinja2", "opentelemetry.sdk", "starlette")),
         (
             ("campaign", "report", "conduct"),

@@ -1,0 +1,51 @@
+"""The database at the start of processes, and its upgrade."""
+
+from contextlib import closing
+from dataclasses import dataclass
+
+from activities.errors import DatabaseAway, StoreFailure
+from activities.records.database import Database
+from activities.records.schema import NEWEST
+from starter.boot import clients
+from starter.config.settings import Settings
+from starter.temporal.connection import patiently
+from starter.temporal.search_attributes import Made, SetUp
+
+
+@dataclass(frozen=True)
+class Upgraded:
+    """`before` is None for a database that had no schema."""
+
+    database: str
+    before: str | None
+    now: str
+
+    @property
+    def says(self) -> str:
+        if self.before == self.now:
+            return f"{self.database} has schema {self.now} already"
+        return f"{self.database} has schema {self.now} now" + (f", it had {self.before}" if self.before else "")
+
+
+async def upgrade(settings: Settings) -> Upgraded:
+    """Bring the database's schema up; raises `StoreFailure`."""
+    with closing(clients.store(settings)) as store:
+        before = await store.database.upgrade()
+        return Upgraded(store.database.address, before, NEWEST)
+
+
+async def ensure_schema(settings: Settings) -> SetUp:
+    """The same, as a part of what is set up."""
+    try:
+        upgraded = await upgrade(settings)
+    except StoreFailure as failure:
+        return SetUp("database", Made.FAILED, str(failure))
+    if upgraded.before is None:
+        return SetUp("database", Made.CREATED)
+    return SetUp("database", Made.EXISTS if upgraded.before == upgraded.now else Made.MENDED)
+
+
+async def until_usable(database: Database) -> bool:
+    """True once the database is reached, which is waited for and logged; raises `SchemaMismatch`."""
+    await patiently("the database", database.check, DatabaseAway)
+    return True

@@ -1,0 +1,101 @@
+"""The schema at the start of commands and processes: upgraded when asked, refused when it is of another version."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+import worker
+from activities.errors import SchemaMismatch
+from activities.records.database import Database
+from activities.records.schema import NEWEST
+from activities.records.store import Store
+from starter.boot import databases
+from starter.boot.databases import until_usable
+from starter.config.settings import load
+from starter.temporal import connection
+from starter.temporal.search_attributes import Made
+from starter.web import app as receiver
+from tests.glances import glances
+from tests.postgresql import PostgreSQL
+from tests.servers import own_namespace
+from tests.starter.terminal import complete, type_
+from tests.storage import altered
+
+
+@pytest.fixture
+def empty(postgresql: PostgreSQL) -> Iterator[str]:
+    """A database without any table."""
+    name = postgresql.create()
+    yield postgresql.url(name)
+    postgresql.drop(name)
+
+
+def test_a_server_s_database_is_upgraded_by_the_word_and_refused_before(empty: str, tmp_path: Path) -> None:
+    there = {**complete(tmp_path), "COUNTERSIGN_DATABASE": empty}
+    refused = type_("request", "list", **there)
+    says = f"the database has no schema, this needs {NEWEST}: `countersign database upgrade` brings it up\n"
+    assert (refused.returncode, refused.stdout, refused.stderr) == (1, "", says)
+    upgraded = [json.loads(type_("database", "upgrade", "--json", **there).stdout) for _ in range(2)]
+    assert [(one["before"], one["now"]) for one in upgraded] == [(None, NEWEST), (NEWEST, NEWEST)]
+    assert "countersign@" not in upgraded[0]["database"]
+    assert "has schema" in type_("database", "upgrade", **there).stdout
+    met = type_("request", "list", **there, TEMPORAL_ADDRESS="127.0.0.1:1")
+    assert "no Temporal server" in met.stderr
+
+
+def test_a_local_file_is_made_by_the_word_too(tmp_path: Path) -> None:
+    upgraded = json.loads(type_("database", "upgrade", "--json", **complete(tmp_path)).stdout)
+    assert (upgraded["before"], upgraded["now"]) == (None, NEWEST)
+    with closing(Store(str(tmp_path / "store"), upgraded["database"])) as store:
+        asyncio.run(store.check())
+
+
+async def test_what_is_set_up_says_how_the_database_is(empty: str, tmp_path: Path) -> None:
+    settings = load(environment={**complete(tmp_path), "COUNTERSIGN_DATABASE": empty})
+    made = [(await databases.ensure_schema(settings)).made for _ in range(2)]
+    assert made == [Made.CREATED, Made.EXISTS]
+    nowhere = {"COUNTERSIGN_DATABASE": "postgresql://a@127.0.0.1:1/b"}
+    away = await databases.ensure_schema(load(environment={**complete(tmp_path), **nowhere}))
+    assert (away.made, away.says) == (Made.FAILED, "the database cannot be used: Connection refused")
+
+
+async def test_a_process_waits_for_a_database_that_is_away_and_says_so(
+    postgresql: PostgreSQL, upgraded: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_PAUSES", (0.05,))
+    postgresql.kill()
+    try:
+        with closing(Database(postgresql.url(upgraded))) as database, capture_logs() as logs:
+            waiting = asyncio.create_task(until_usable(database))
+            for pause in glances():
+                if len(logs) > 1:
+                    break
+                await asyncio.sleep(pause)
+            await asyncio.to_thread(postgresql.start)
+            assert await waiting
+    finally:
+        postgresql.kill()
+        postgresql.start()
+    assert (logs[0]["event"], logs[0]["why"]) == (
+        "waiting for the database",
+        "the database cannot be used: Connection refused",
+    )
+
+
+async def test_neither_worker_nor_web_process_starts_on_another_schema(dev_server: str, tmp_path: Path) -> None:
+    client = await own_namespace(dev_server)
+    there = {"TEMPORAL_ADDRESS": dev_server, "TEMPORAL_NAMESPACE": client.namespace}
+    settings = load(environment={**complete(tmp_path), **there, "COUNTERSIGN_WEBHOOK_BIND": "127.0.0.1:0"})
+    with closing(Store(settings.store_url, settings.database_url)) as store:
+        await store.check()
+        altered(store, "UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(SchemaMismatch, match=r"has schema 9999, .*: start the version that upgraded it"):
+        async with worker.working(settings, asyncio.Event()):
+            pass
+    with pytest.raises(SchemaMismatch, match="has schema 9999"):
+        await receiver.serve(settings)
