@@ -94,33 +94,37 @@ class Budgets:
 
 
 def _answer(connection: Connection, asked: SlotRequest, scopes: Sequence[Scope]) -> Slot | Joined | Wait:
-    in_turn(connection, [scope.name for scope in scopes])
-    places = [_Place(connection, asked, scope) for scope in scopes]
-    refusal = next((one for place in places if (one := place.refusal())), None)
+    names = [scope.name for scope in scopes]
+    in_turn(connection, names)
+    here = and_(_ROW.scope.in_(names), _ROW.workflow_id == asked.workflow_id)
+    known = connection.execute(select(NOTICES).where(here)).all()
+    own = {row.scope: row for row in known if row.key == asked.key}
+    places = [_Place(connection, asked, scope, own.get(scope.name)) for scope in scopes]
+    refused, refusal = next(((place, one) for place in places if (one := place.refusal())), (None, None))
     if isinstance(refusal, Wait) and not asked.waits:
         return refusal
-    # Of one workflow only the newest notice waits, in one scope.
-    names = [scope.name for scope in scopes]
-    connection.execute(NOTICES.delete().where(_ROW.scope.in_(names), _ROW.workflow_id == asked.workflow_id, _WAITS))
-    if isinstance(refusal, Wait):
-        _Place(connection, asked, refusal.scope).put(at=None, until=refusal.until, joined_into=refusal.into)
+    if any(row.at is None and row.joined_into is None for row in known):
+        # Of one workflow only the newest notice waits, in one scope.
+        connection.execute(NOTICES.delete().where(here, _WAITS))
+    if refused and isinstance(refusal, Wait):
+        refused.put(at=None, until=refusal.until, joined_into=refusal.into)
     if refusal:
         return refusal
-    for place in places:
-        place.take()
-    told = select(_ROW.scope, _ROW.workflow_id, _ROW.key).where(_ROW.scope.in_(names), _ROW.joined_into == asked.key)
-    joined = connection.execute(told).all()
+    speaks = [place.take() for place in places]
+    if not any(speaks):
+        return Slot()
+    spoken_for = select(_ROW.scope, _ROW.workflow_id, _ROW.key).where(_ROW.scope.in_(names))
+    joined = connection.execute(spoken_for.where(_ROW.joined_into == asked.key)).all()
     return Slot(len({(row.workflow_id, row.key) for row in joined}), tuple({row.scope for row in joined}))
 
 
 class _Place:
     """One notice in one scope."""
 
-    def __init__(self, connection: Connection, asked: SlotRequest, scope: Scope) -> None:
-        self._connection, self._asked, self._scope = connection, asked, scope
+    def __init__(self, connection: Connection, asked: SlotRequest, scope: Scope, own: Any | None) -> None:
+        self._connection, self._asked, self._scope, self._own = connection, asked, scope, own
         self._here = _ROW.scope == scope.name
         self._key = {_ROW.scope: scope.name, _ROW.workflow_id: asked.workflow_id, _ROW.key: asked.key}
-        self._own = self._first(select(NOTICES).where(*(column == value for column, value in self._key.items())))
 
     @property
     def _counts(self) -> bool:
@@ -137,18 +141,21 @@ class _Place:
         frees = None if self._asked.told else self._frees()
         return Wait(self._scope, frees) if frees else None
 
-    def take(self) -> None:
+    def take(self) -> bool:
+        """Whether it may speak for others."""
         if self._counts:
-            return
+            return True
         asked = self._asked
         self.put(at=asked.now, until=self._scope.until, accepted=False, joined_into=None)
         if asked.alone or asked.told:
-            return
+            return False
         ended = exists().where(RECORDS.c.workflow_id == _ROW.workflow_id)
-        waiting = self._here, _WAITS, _ROW.until > asked.now - KEPT
-        others = select(_ROW.workflow_id).where(*waiting, ~ended).limit(SPOKEN_FOR_AT_MOST).correlate(None)
-        spoken_for = NOTICES.update().where(self._here, _WAITS, _ROW.workflow_id.in_(others))
-        self._connection.execute(spoken_for.values(joined_into=asked.key))
+        waiting = select(_ROW.workflow_id).where(self._here, _WAITS, _ROW.until > asked.now - KEPT, ~ended)
+        others = self._connection.execute(waiting.limit(SPOKEN_FOR_AT_MOST)).scalars().all()
+        if others:
+            spoken_for = NOTICES.update().where(self._here, _WAITS, _ROW.workflow_id.in_(others))
+            self._connection.execute(spoken_for.values(joined_into=asked.key))
+        return bool(others) or self._own is not None
 
     def put(self, **values: Any) -> None:
         replace(self._connection, NOTICES, self._key, **values)

@@ -22,7 +22,11 @@ from tests.versions.stage import eventually
 HOST = "127.0.0.1"
 _READY_WITHIN = 30.0
 _EXAMPLE = Path(__file__).parents[2] / "deploy" / "examples" / "msa.pdf"
-_TALKATIVE = {"COUNTERSIGN_LOG_LEVEL": "debug", "OTEL_TRACES_EXPORTER": "console"}
+_TALKATIVE = {
+    "COUNTERSIGN_LOG_LEVEL": "debug",
+    "OTEL_TRACES_EXPORTER": "console",
+    "COUNTERSIGN_NOTICES_MOST": "1000",
+}
 
 
 @dataclass
