@@ -35,14 +35,16 @@ def main() -> int:
     options = _parser().parse_args()
     settings.load()  # Malformed settings are reported here, not by the first process that reads them.
     with in_one_line("countersign dev"):
-        asyncio.run(serve(options.data, only_loopback(options.host), as_json=options.json))
+        chosen = {"COUNTERSIGN_DATABASE": options.database, "COUNTERSIGN_STORE": options.store}
+        shell = {**os.environ, **{name: url for name, url in chosen.items() if url}}
+        asyncio.run(serve(options.data, only_loopback(options.host), shell, as_json=options.json))
     return Exit.DONE
 
 
-async def serve(data: Path, host: str, *, as_json: bool) -> None:
+async def serve(data: Path, host: str, shell: Mapping[str, str], *, as_json: bool) -> None:
     """The stack on the folder `data` until a signal; raises `StackFailure`."""
     say = _silent if as_json else _say
-    async with planned(data, host, os.environ) as stack:
+    async with planned(data, host, shell) as stack:
         life = asyncio.create_task(_run_until_end(stack, say, as_json=as_json))
         # Ending the processes is outside this task: a second Ctrl-C does not interrupt it.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -100,6 +102,8 @@ def usual_data(shell: Mapping[str, str] = os.environ) -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description="Countersign on one laptop.")
     parser.add_argument("--data", type=Path, default=usual_data(), help="folder of data, logs and addresses")
+    parser.add_argument("--database", help="URL of a PostgreSQL database instead of a local file")
+    parser.add_argument("--store", help="fsspec URL of the files instead of a local folder")
     parser.add_argument("--host", default=LOOPBACK, help="loopback address to listen on")
     parser.add_argument("--json", action="store_true", help="print the addresses as JSON once all is ready")
     return parser

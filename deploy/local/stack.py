@@ -270,6 +270,7 @@ class RunningStack:
 
     async def _bring_up(self, say: Say) -> None:
         server, *others = self.plan.first
+        await self._upgrade_database()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._start_server(server, say))
             for program in others:
@@ -279,6 +280,19 @@ class RunningStack:
             address = self.plan.addresses["temporal"]
             version = await make_current(temporal_binary(), address, environment.base(), wanted)
             say(f"{'Current version':<16} {version}")
+
+    async def _upgrade_database(self) -> None:
+        """As `countersign database upgrade`; a new local file has its tables by itself."""
+        ours = settings.load(environment=self.plan.addresses.get("env", {}))
+        if _has_yet_to_be_made(ours.database_url):
+            return
+        from activities.errors import StoreFailure  # noqa: PLC0415  a new stack need not wait for this
+        from starter.boot.databases import upgrade  # noqa: PLC0415
+
+        try:
+            await upgrade(ours)
+        except StoreFailure as failure:
+            raise StackFailure(str(failure)) from failure
 
     async def _start_server(self, server: Program, say: Say) -> None:
         await self._start(server, say)
@@ -307,6 +321,10 @@ class RunningStack:
         self._started.append(started)
         await started.until_ready(_READY_WITHIN)
         say(f"{program.title:<16} ready after {monotonic() - began:.1f} s  {program.address}")
+
+
+def _has_yet_to_be_made(database: str) -> bool:
+    return database.startswith("sqlite") and not Path(database.removeprefix("sqlite:///")).exists()
 
 
 @asynccontextmanager

@@ -27,7 +27,14 @@ async def webhook(*, ready_file: ReadyFile = None, json: JsonLog = False) -> Non
     await receiver.serve(on_duty(*receiver.NEEDS, json=json), ready_file=ready_file)
 
 
-def dev(*, data: DataDir = None, host: str = "127.0.0.1", json: AsJson = False) -> None:
+def dev(
+    *,
+    data: DataDir = None,
+    database: str | None = None,
+    store: str | None = None,
+    host: str = "127.0.0.1",
+    json: AsJson = False,
+) -> None:
     """Run the whole stack on this laptop until Ctrl-C: Temporal with its Web UI, sandbox, receiver, worker.
 
     A second start continues with the data of the first. Commands in another terminal find it when they are typed in
@@ -35,13 +42,18 @@ def dev(*, data: DataDir = None, host: str = "127.0.0.1", json: AsJson = False) 
 
     Parameters
     ----------
+    database
+        A PostgreSQL database instead of a local file: as COUNTERSIGN_DATABASE. Its tables are made, or upgraded.
+    store
+        Where files are, such as s3://bucket/folder, instead of a folder: as COUNTERSIGN_STORE.
     host
         The loopback address to listen on; any other is refused.
     json
         Print the addresses as JSON once all is ready.
     """
-    words = [*(("--data", str(data)) if data else ()), "--host", host, *(("--json",) if json else ())]
-    modules.become("deploy.local", *words)
+    given = {"--data": data, "--database": database, "--store": store, "--host": host}
+    words = [word for name, value in given.items() if value for word in (name, str(value))]
+    modules.become("deploy.local", *words, *(("--json",) if json else ()))
 
 
 def demo(*, keep: bool = False, json: AsJson = False) -> None:

@@ -88,12 +88,12 @@ def countersign(*words: str, **environment: str) -> "subprocess.CompletedProcess
 
 
 @contextmanager
-def running(folder: Path, **environment: str) -> Iterator[Laptop]:
-    """Start a stack and wait until it is ready; it is ended with the block."""
+def running(folder: Path, *words: str, **environment: str) -> Iterator[Laptop]:
+    """Start a stack, with further `words`, and wait until it is ready; it is ended with the block."""
     # A killed stack leaves its addresses behind: those of this one are waited for.
     (folder / "dev.json").unlink(missing_ok=True)
     with subprocess.Popen(  # noqa: S603  our own command
-        modules.command("starter", "dev", "--data", str(folder)),
+        modules.command("starter", "dev", "--data", str(folder), *words),
         env={**clean(), **environment},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
