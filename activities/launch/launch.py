@@ -21,6 +21,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.records.settled import owner_in
+from activities.records.starts import Start
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.executions import RunStatus
@@ -166,6 +167,7 @@ async def start(
         known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
     else:
         known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
+    await store.starts.begin(what.workflow_id, _start_of(given, parent, datetime.now(UTC)))
     await prepared.store_for_pages(store, given)
     return known
 
@@ -191,6 +193,11 @@ async def restart(
     if nobodys and not await _recorded(store, what):
         parent = None if before else forgotten_of
         await _start_workflow(Starter(client.start_workflow), what, given, parent, before, delay=timedelta())
+
+
+def _start_of(given: FollowUpInput, parent: str | None, now: datetime) -> Start:
+    subject, people = given.subject, tuple(one.person for one in given.subject.people)
+    return Start(subject.kind, subject.title, people, subject.requester, parent, now)
 
 
 def _name_of(prepared: PreparedStart) -> WorkflowName:

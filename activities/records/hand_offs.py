@@ -1,6 +1,6 @@
 """How the last hand-off of a follow-up to each target ended. Those of what has ended are joined with its record."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,8 +14,6 @@ from workflows.model.hand_off import HandoffLine, HandoffState
 
 READ_AT_ONCE: Final = 500
 """Dead hand-offs in memory."""
-LISTED_AT_MOST: Final = 100_000
-"""Ended follow-ups with dead hand-offs that are listed."""
 COUNTED_AT_MOST: Final = 1_000
 """Targets whose dead hand-offs are counted, most dead first."""
 _ROW: Final = HAND_OFFS.c
@@ -80,16 +78,6 @@ class HandOffs:
         asked = self._of_ended(_ROW.name, count, func.min(_ROW.at, type_=_ROW.at.type))
         rows = await self._database.rows(asked.group_by(_ROW.name).order_by(count.desc()).limit(COUNTED_AT_MOST))
         return tuple(DeadCount(*row) for row in rows)
-
-    async def untold(self, types: Sequence[str], kind: str | None, statuses: Sequence[str]) -> tuple[str, ...]:
-        """Sorted workflow ids of ended follow-ups of which a target of the ending is dead."""
-        asked = self._of_ended(_ROW.workflow_id).where(_ROW.target == _ROW.name, RECORDS.c.type.in_(types))
-        if kind is not None:
-            asked = asked.where(RECORDS.c.kind == kind)
-        if statuses:
-            asked = asked.where(RECORDS.c.status.in_(statuses))
-        found = await self._database.rows(asked.distinct().order_by(_ROW.workflow_id).limit(LISTED_AT_MOST))
-        return tuple(row.workflow_id for row in found)
 
     def _of_ended(self, *columns: Any) -> Any:
         ended = HAND_OFFS.join(RECORDS, RECORDS.c.workflow_id == _ROW.workflow_id)

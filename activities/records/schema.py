@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    JSON,
     Boolean,
     Column,
     Date,
@@ -72,16 +73,36 @@ class Instant(TypeDecorator[datetime]):
         return datetime.fromisoformat(value) if isinstance(value, str) else value.astimezone(UTC)
 
 
+_BY_BYTES: Final = Text().with_variant(Text(collation="C"), "postgresql")
+"""A text that is compared by range: in the order of its bytes in both."""
 VERSION: Final = Table("alembic_version", METADATA, Column("version_num", Text, primary_key=True))
 
 FOLLOW_UPS: Final = Table(
     "follow_ups",
     METADATA,
     Column("workflow_id", Text, primary_key=True),
+    Column("type", Text),
+    Column("kind", Text),
+    Column("title", Text),
+    Column("people", JSON),
+    Column("requester", Text),
+    Column("parent", Text),
+    Column("started_at", Instant),
     Column("cover", LargeBinary),
     Column("first_page", Text),
     Column("claimed_for", Text),
-    comment="what is known of a follow-up from its start on; never a state",
+    comment="what is known of a follow-up from its start on; people by id; never a state",
+)
+
+START_WORDS: Final = Table(
+    "start_words",
+    METADATA,
+    Column("workflow_id", ForeignKey(FOLLOW_UPS.c.workflow_id), nullable=False),
+    Column("word", _BY_BYTES, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "word"),
+    Index(None, "word", "started_at", "workflow_id"),
+    comment="the words of a follow-up's title, people and id, by which it is found",
 )
 
 RECORDS: Final = Table(
@@ -91,16 +112,18 @@ RECORDS: Final = Table(
     Column("type", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("parent", Text),
+    Column("of_campaign", Boolean, nullable=False),
     Column("status", Text, nullable=False),
+    Column("problem", Text),
     Column("title", Text, nullable=False),
     Column("requester", Text, nullable=False),
     Column("due_at", Instant),
-    Column("ended_at", Instant),
+    Column("ended_at", Instant, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
-    Index(None, "type", "ended_at"),
-    Index(None, "kind", "ended_at"),
-    Index(None, "requester", "ended_at"),
+    Index("ix_records_type", "type", "of_campaign", "status", "ended_at", "workflow_id"),
+    Index("ix_records_kind", "kind", "status", "ended_at", "workflow_id", "type", "of_campaign"),
+    Index("ix_records_requester", "requester", "of_campaign", "status", "ended_at", "workflow_id", "type", "kind"),
     Index(None, "parent", "status"),
     comment="settled records, written once",
 )
@@ -110,10 +133,15 @@ RECORD_PEOPLE: Final = Table(
     METADATA,
     Column("workflow_id", ForeignKey(RECORDS.c.workflow_id), nullable=False),
     Column("person", Text, nullable=False),
-    Column("ended_at", Instant),
+    Column("asked", Boolean, nullable=False),
+    Column("of_campaign", Boolean, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("ended_at", Instant, nullable=False),
     PrimaryKeyConstraint("workflow_id", "person"),
-    Index(None, "person", "ended_at"),
-    comment="whom a record concerns, by directory id",
+    Index("ix_record_people", "person", "of_campaign", "ended_at", "workflow_id", "asked", "type", "kind", "status"),
+    comment="who was asked or asked for it, by directory id; of_campaign: only asked for it, in a campaign",
 )
 
 AMENDMENTS: Final = Table(

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, select
@@ -12,14 +12,15 @@ from sqlalchemy import Connection, select
 from activities.errors import RecordConflict, RecordDamaged
 from activities.records.database import Database, insert_new, replace
 from activities.records.hand_offs import keep_lines
-from activities.records.schema import AMENDMENTS, RECORD_PEOPLE, RECORDS
-from workflows.kinds import named
+from activities.records.schema import AMENDMENTS, FOLLOW_UPS, RECORD_PEOPLE, RECORDS
+from workflows.kinds import Kind, named
 from workflows.model.hand_off import HandoffLine
 
 AMENDMENTS_AT_ONCE: Final = 100
 """Amendments in memory: years of replays make thousands."""
 RECORDS_AT_ONCE: Final = 500
 """Records of one statement."""
+_IS: Final = RECORDS.c
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class RecordFacts:
     """What lists and figures ask of a record, from its content."""
 
     status: str = ""
+    problem: str | None = None
     kind: str = ""
     title: str = ""
     requester: str = ""
@@ -44,14 +46,13 @@ class RecordFacts:
         lines = [*(show.get("signers") or ()), *(show.get("people") or ())]
         return cls(
             status=show.get("status") or "",
+            problem=(show.get("problem") or {}).get("code"),
             kind=show.get("kind") or "",
             title=show.get("document") or show.get("title") or "",
             requester=show.get("requester") or "",
             due_at=_instant(show.get("due_at")),
             ended_at=_instant(settled.get("at")),
-            people=frozenset(
-                one["person"] for some in lines for one in some if isinstance(one, dict) and "person" in one
-            ),
+            people=frozenset(one["person"] for one in lines if isinstance(one, dict) and "person" in one),
         )
 
 
@@ -75,28 +76,33 @@ class Records:
         """Write the settled record once; whether this call wrote it. `RecordConflict` for other content."""
         facts, sha256 = RecordFacts.of(content), hashlib.sha256(content).hexdigest()
         what = named(workflow_id)
-        row = {
+        common = {
+            "workflow_id": workflow_id,
             "type": workflow_id.partition(":")[0],
-            "parent": owner_in(what.id) if what else None,
             "kind": facts.kind,
             "status": facts.status,
+            "ended_at": facts.ended_at or datetime.now(UTC),
+        }
+        row = {
+            "parent": owner_in(what.id) if what else None,
+            "problem": facts.problem,
             "title": facts.title,
             "requester": facts.requester,
             "due_at": facts.due_at,
-            "ended_at": facts.ended_at,
             "content": content,
             "sha256": sha256,
         }
 
         def change(connection: Connection) -> str | None:
-            if insert_new(connection, RECORDS, workflow_id=workflow_id, **row):
-                for person in sorted(facts.people):
-                    insert_new(
-                        connection, RECORD_PEOPLE, workflow_id=workflow_id, person=person, ended_at=facts.ended_at
-                    )
-                return None
-            known = select(RECORDS.c.sha256).where(RECORDS.c.workflow_id == workflow_id)
-            return str(connection.execute(known).scalar_one())
+            of_campaign = _is_of_campaign(connection, workflow_id)
+            if not insert_new(connection, RECORDS, **common, **row, of_campaign=of_campaign):
+                return str(connection.execute(select(_IS.sha256).where(_IS.workflow_id == workflow_id)).scalar_one())
+            asked = {person: {"asked": True, "of_campaign": False} for person in facts.people}
+            concerned = {facts.requester: {"asked": False, "of_campaign": of_campaign}} | asked
+            people = [common | {"person": person} | how for person, how in concerned.items() if person]
+            if people:
+                connection.execute(RECORD_PEOPLE.insert(), people)
+            return None
 
         there = await self._database.write(change)
         if there not in (None, sha256):
@@ -118,9 +124,14 @@ class Records:
         """In order, None for missing ones; the caller bounds their number."""
         found: dict[str, bytes] = {}
         for some in _chunks(workflow_ids, RECORDS_AT_ONCE):
-            statement = select(RECORDS.c.workflow_id, RECORDS.c.content).where(RECORDS.c.workflow_id.in_(some))
+            statement = select(_IS.workflow_id, _IS.content).where(_IS.workflow_id.in_(some))
             found |= {row.workflow_id: row.content for row in await self._database.rows(statement)}
         return [found.get(one) for one in workflow_ids]
+
+    async def known(self, workflow_ids: Sequence[str]) -> set[str]:
+        """Those that have a record."""
+        asked = (select(_IS.workflow_id).where(_IS.workflow_id.in_(s)) for s in _chunks(workflow_ids, RECORDS_AT_ONCE))
+        return {row.workflow_id for some in asked for row in await self._database.rows(some)}
 
     async def amend(self, workflow_id: str, number: int, content: bytes, hand_offs: Sequence[HandoffLine] = ()) -> None:
         """Write an amendment and its hand-offs; a repeated batch replaces only its own."""
@@ -148,6 +159,11 @@ class Records:
                 yield tuple(row.content for row in found)
             if len(found) < AMENDMENTS_AT_ONCE:
                 return
+
+
+def _is_of_campaign(connection: Connection, workflow_id: str) -> bool:
+    started = select(FOLLOW_UPS.c.parent).where(FOLLOW_UPS.c.workflow_id == workflow_id)
+    return (connection.execute(started).scalar() or "").startswith(Kind.CAMPAIGN.workflow_id(""))
 
 
 def _chunks(all_of_them: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -1,11 +1,56 @@
-"""What is known of a follow-up from its start on, and never changes with its state."""
+"""What is known of a follow-up from its start on, and never changes with its state; it is searched by its words."""
 
-from typing import Any
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from activities.records.database import Database, insert_new
-from activities.records.schema import FOLLOW_UPS
+from activities.records.schema import FOLLOW_UPS, START_WORDS
+
+WORDS_AT_MOST: Final = 100
+"""Words of one start; a title is short, a request has 100 signers at most."""
+SEARCHED_WORDS_AT_MOST: Final = 8
+FOUND_AT_MOST: Final = 1_000
+"""Follow-ups that a search finds, the newest."""
+LOOKED_AT_MOST: Final = 20_000
+"""Entries of the rarest word that a search looks at."""
+_LAST: Final = "\U0010ffff"
+
+
+@dataclass(frozen=True)
+class Start:
+    """By what it is found; people by id."""
+
+    kind: str
+    title: str
+    people: tuple[str, ...]
+    requester: str
+    parent: str | None
+    """The workflow id of its onboarding or campaign."""
+    started_at: datetime
+
+    def words(self, workflow_id: str) -> tuple[str, ...]:
+        return words_of(workflow_id.partition(":")[2], self.title, self.requester, *self.people)[:WORDS_AT_MOST]
+
+
+def words_of(*texts: str) -> tuple[str, ...]:
+    """Their words, each once, without case and accents."""
+    plain = unicodedata.normalize("NFKD", " ".join(texts).casefold())
+    plain = "".join(one for one in plain if not unicodedata.combining(one))
+    return tuple(dict.fromkeys(re.findall(r"[^\W_]+", plain)))
+
+
+class Found(NamedTuple):
+    """Workflow ids, newest first."""
+
+    ids: tuple[str, ...]
+    more: bool
+    """Whether there may be others: more words find them."""
 
 
 class Starts:
@@ -13,6 +58,51 @@ class Starts:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def begin(self, workflow_id: str, start: Start) -> None:
+        """Store by what it is found; the first one counts."""
+        row = {name: getattr(start, name) for name in ("kind", "title", "requester", "parent", "started_at")}
+        row |= {"type": workflow_id.partition(":")[0], "people": list(start.people)}
+        words = [
+            {"workflow_id": workflow_id, "word": word, "started_at": start.started_at}
+            for word in start.words(workflow_id)
+        ]
+
+        def change(connection: Connection) -> None:
+            insert_new(connection, FOLLOW_UPS, workflow_id=workflow_id)
+            unknown = FOLLOW_UPS.c.workflow_id == workflow_id, FOLLOW_UPS.c.started_at.is_(None)
+            if connection.execute(FOLLOW_UPS.update().where(*unknown).values(**row)).rowcount and words:
+                connection.execute(START_WORDS.insert(), words)
+
+        await self._database.write(change)
+
+    async def search(
+        self, text: str, types: Iterable[str], *, kind: str | None = None, requester: str | None = None
+    ) -> Found:
+        """Those of these types that have words that begin with each word of the text."""
+        prefixes = words_of(text)[:SEARCHED_WORDS_AT_MOST]
+        facts = {"kind": kind, "requester": requester}
+        narrowed = [FOLLOW_UPS.c[name] == value for name, value in facts.items() if value is not None]
+
+        def ask(connection: Connection) -> Found:
+            counts = {prefix: _count(connection, prefix) for prefix in prefixes}
+            rarest = min(counts, key=lambda prefix: counts[prefix])
+            word = START_WORDS.c
+            some = select(word.workflow_id, word.started_at).where(*_begins(word.word, rarest))
+            some_of_them = some.order_by(word.word.desc(), word.started_at.desc()).limit(LOOKED_AT_MOST).subquery()
+            asked = (
+                select(some_of_them)
+                .distinct()
+                .join(FOLLOW_UPS, FOLLOW_UPS.c.workflow_id == some_of_them.c.workflow_id)
+                .where(FOLLOW_UPS.c.type.in_(types), *narrowed)
+                .where(*(_has(some_of_them.c.workflow_id, prefix) for prefix in prefixes if prefix != rarest))
+                .order_by(some_of_them.c.started_at.desc(), some_of_them.c.workflow_id.desc())
+                .limit(FOUND_AT_MOST + 1)
+            )
+            ids = tuple(row.workflow_id for row in connection.execute(asked))
+            return Found(ids[:FOUND_AT_MOST], len(ids) > FOUND_AT_MOST or counts[rarest] >= LOOKED_AT_MOST)
+
+        return await self._database.read(ask) if prefixes else Found((), more=False)
 
     async def keep_cover(self, workflow_id: str, content: bytes) -> None:
         await self._keep(workflow_id, cover=content)
@@ -54,3 +144,17 @@ class Starts:
     async def _known(self, workflow_id: str, column: Any) -> Any:
         found = await self._database.first(select(column).where(FOLLOW_UPS.c.workflow_id == workflow_id))
         return found[0] if found else None
+
+
+def _begins(word: ColumnElement[str], prefix: str) -> Iterable[ColumnElement[bool]]:
+    return word >= prefix, word < prefix + _LAST
+
+
+def _has(workflow_id: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
+    other = START_WORDS.alias().c
+    return exists().where(other.workflow_id == workflow_id, *_begins(other.word, prefix))
+
+
+def _count(connection: Connection, prefix: str) -> int:
+    some = select(START_WORDS.c.word).where(*_begins(START_WORDS.c.word, prefix)).limit(LOOKED_AT_MOST).subquery()
+    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())

@@ -10,6 +10,7 @@ from activities.records.budgets import Budgets
 from activities.records.campaigns import Campaigns
 from activities.records.database import Database
 from activities.records.devices import StoredDevices
+from activities.records.ended import Ended
 from activities.records.hand_offs import HandOffs
 from activities.records.incidents import Incidents
 from activities.records.log_pages import LogPages
@@ -36,6 +37,8 @@ class Store:
         self.database: Final = Database(database or _beside(self.files))
         self.records: Final = Records(self.database)
         """Settled records and their amendments."""
+        self.ended: Final = Ended(self.database)
+        """Lists of records."""
         self.starts: Final = Starts(self.database)
         """What is known of a follow-up from its start on."""
         self.log_pages: Final = LogPages(self.database)

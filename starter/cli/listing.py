@@ -32,6 +32,8 @@ from workflows.kinds import Kind
 from workflows.model.subject import Status
 
 _MANY = 200
+_ENDED_AT_MOST = 1_000
+"""Lines of what has ended, without a limit."""
 _LATEST_LOOK = timedelta(hours=25)
 """A yearly campaign is looked at once a day."""
 _SCHEDULED_BY = SearchAttributeKey.for_keyword("TemporalScheduledById")
@@ -52,13 +54,15 @@ class Listing:
         person: str | None = None,
         requester: str | None = None,
         overdue: bool = False,
+        search: str = "",
         limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
         json: AsJson = False,
     ) -> None:
-        """List those that Temporal knows: what is overdue or stalled first, then by due date, then what has ended.
+        """List what runs, overdue or stalled first, then by due date; then what has ended, newest first.
 
-        Says so when no worker is at work. More than 1,000 come in the order of the server, what is overdue first.
-        The requests of campaigns are only listed by --kind or --person: `campaign show` speaks for all of them.
+        Says so when no worker is at work. More than 1,000 that run come in the order of the server, what is overdue
+        first. Of what has ended the last 1,000 are listed, more with --limit. The requests of campaigns are only
+        listed by --kind, --person or --search: `campaign show` speaks for all of them.
 
         Parameters
         ----------
@@ -70,11 +74,13 @@ class Listing:
         kind
             Only those of this kind of the catalogue.
         person
-            Only those that wait for this person: an id of the directory.
+            Only those that wait for this person, or asked this person before they ended: an id of the directory.
         requester
             Only those that this person asked for: an id of the directory.
         overdue
             Only those in which somebody still has to act after the due date.
+        search
+            Only those whose title, people or id have words that begin with each of these words.
         limit
             At most so many.
         json
@@ -82,7 +88,8 @@ class Listing:
             waiting_for, since, overdue, open, started_at, workflow_id}]`.
         """
         wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue)
-        await self._print(replace(wanted, of_campaigns=bool(kind or person)), limit, json=json)
+        wanted = replace(wanted, search=search, of_campaigns=bool(kind or person or search))
+        await self._print(wanted, limit, json=json)
 
     async def _print(self, wanted: Wanted, limit: int | None, *, json: bool) -> None:
         settings, wanted = ready(), replace(wanted, types=(self.kind.spec.workflow,))
@@ -93,7 +100,7 @@ class Listing:
         view = tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted))
         print_answer(found.lines, view, as_json=json)
         unknown = [] if found.lines else await _unknown(settings, context, wanted)
-        for aside in [*unknown, *waiting, *_asides(found, worker, limit)]:
+        for aside in [*unknown, *waiting, *_asides(found, worker, wanted)]:
             note(aside)
 
     async def waiting(self, client: Client) -> list[str]:
@@ -128,9 +135,11 @@ async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list
     return says
 
 
-def _asides(found: pages.LinesPage, worker: SetUpPart, limit: int | None) -> Iterator[str]:
-    if left := found.total - len(found.lines) if limit else 0:
-        yield f"{left:,} more; --limit shows others"
+def _asides(found: pages.LinesPage, worker: SetUpPart, wanted: Wanted) -> Iterator[str]:
+    if found.cursor and (left := found.total - len(found.lines)) > 0:
+        yield f"{'more than ' if found.more else ''}{left:,} more; --limit shows others"
+    if found.more and wanted.search:
+        yield "more were found than are looked at: further words narrow it"
     if not found.in_order:
         yield f"more than {pages.SORTED_AT_MOST:,}: newest first, after those that are overdue"
     if worker.state is PartHealth.WRONG:
@@ -159,15 +168,18 @@ campaigns = _OfCampaigns(Kind.CAMPAIGN).list_
 
 async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.LinesPage:
     lines: list[RequestLine] = []
+
+    def enough() -> bool:
+        return len(lines) >= limit if limit else sum(not line.open for line in lines) >= _ENDED_AT_MOST
+
     with progress("reading the list", quiet=quiet) as bar:
         bar(visible=False)
         found = await pages.page(context, wanted, size=limit or pages.SORTED_AT_MOST)
         bar(total=found.total, visible=found.total > _MANY)
         lines.extend(found.lines)
-        while found.cursor and (limit is None or len(lines) < limit):
+        while found.cursor and not enough():
             size = limit - len(lines) if limit else pages.SORTED_AT_MOST
-            following = await pages.page(context, wanted, size=size, cursor=found.cursor)
-            lines.extend(following.lines)
-            found = following.replace(in_order=found.in_order)
+            found = await pages.page(context, wanted, size=size, cursor=found.cursor)
+            lines.extend(found.lines)
             bar(completed=len(lines))
     return found.replace(lines=tuple(lines))

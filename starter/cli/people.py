@@ -22,7 +22,7 @@ from starter.cli.printing import patience, print_answer
 from starter.cli.terminal import Facts, Instant, Rows, ZoneLine
 from starter.config.settings import Need
 from starter.queries import lists, lookup
-from starter.queries.filters import Wanted
+from starter.queries.filters import LIVING, Wanted
 from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context, opened
 from starter.web.desk.sessions import sign_out_everywhere
@@ -112,7 +112,7 @@ async def person_show(context: Context, directory: Directory, id: str, *, now: d
     """Raises `UnknownPerson`. Notices need a worker, the rest does not."""
     now = now or datetime.now(UTC)
     person = await directory.person(id)
-    found = await lists.page(context, Wanted(person=id), size=WAITING_AT_MOST, now=now)
+    found = await lists.page(context, Wanted(person=id, statuses=LIVING), size=WAITING_AT_MOST, now=now)
     asked = await asyncio.gather(*(_shown(context, line.id) for line in found.lines))
     return PersonShow(
         id=person.id,

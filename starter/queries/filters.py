@@ -11,11 +11,12 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import ID_PATTERN, nearest
+from activities.records.ended import EndedFilter
 from activities.temporal import executions
 from starter.errors import Refusal
 from starter.temporal.search_attributes import STUCK
 from workflows import names
-from workflows.kinds import Kind, WorkflowName, named
+from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.subject import Status
 
 
@@ -45,15 +46,16 @@ def followed_up(typed: str) -> WorkflowName:
     return WorkflowName(kind, id_of(kind, typed))
 
 
-_LAST_RUNS: Final = "ExecutionStatus != 'ContinuedAsNew'"
-"""A long workflow has several runs; the last one counts."""
 _BROKEN_OFF: Final = "ExecutionStatus IN ('Terminated', 'Failed', 'TimedOut')"
-IN_TROUBLE: Final = f"({executions.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
+_LIVING: Final = f"({executions.OPEN} OR {_BROKEN_OFF})"
+"""What has no record: it runs, or it was broken off."""
+_IN_TROUBLE: Final = f"({executions.OPEN} AND {names.PROBLEM.name} IS NOT NULL)"
 _NEWER_WORDS: Final = (STUCK, "ExecutionStatus = 'Paused'")
 """Unknown to older servers, which refuse the whole query."""
 _NOT_OF_A_CAMPAIGN: Final = (
     f"({names.PARENT.name} IS NULL OR {names.PARENT.name} NOT STARTS_WITH '{Kind.CAMPAIGN.workflow_id('')}')"
 )
+LIVING: Final = tuple(status for status in Status if not status.ended)
 SETTLED: Final = "settled"
 """The stage in which nobody has to act any more."""
 
@@ -68,9 +70,9 @@ class Lateness(Enum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """Filters, each of which narrows. `person` has to act, `requester` asked; one of `people` either; `attention` needs
-    an operator. Without `of_campaigns` their requests are left out, unless one of `people` has to act: there may be
-    10,000.
+    """Filters, each of which narrows. `person` has to act, or was asked if it has ended; `requester` asked; one of
+    `people` either; `attention` needs an operator. Without `of_campaigns` their requests are left out, unless one of
+    `people` has to act: there may be 10,000.
     """
 
     attention: bool = False
@@ -84,6 +86,10 @@ class Wanted:
     of_campaigns: bool = True
     by_person: bool = False
     """Whether to group by which of `people` is waited for, as far as the set is sorted."""
+    search: str = ""
+    """Words; those whose id, title or people have words that begin with each of them."""
+    ids: tuple[str, ...] | None = None
+    """Workflow ids: what a search has found."""
 
     def __post_init__(self) -> None:
         named = (("kind", self.kind), ("person", self.person), ("requester", self.requester))
@@ -97,19 +103,43 @@ class Wanted:
         return self != Wanted(attention=self.attention, types=self.types, of_campaigns=self.of_campaigns)
 
     async def query(self, client: Client, at: datetime, late: Lateness = Lateness.ANY) -> str:
-        """The query for this server, as of an instant."""
+        """The visibility query of what runs or was broken off, for this server, as of an instant."""
         late = Lateness.OVERDUE if self.overdue else late
         words = [*self._narrowing(), *_lateness(late, at)]
         if self.attention:
             newer = "".join([f" OR ({word})" for word in _NEWER_WORDS if await _understands(client, word)])
-            words.append(f"({IN_TROUBLE} OR {_BROKEN_OFF}{newer})")
+            words.append(f"({_IN_TROUBLE} OR {_BROKEN_OFF}{newer})")
+        else:
+            words.append(_LIVING)
         return " AND ".join(words)
+
+    @property
+    def ended(self) -> EndedFilter | None:
+        """The records of the same set, with `attention` those with dead hand-offs; None if it has none."""
+        statuses = tuple(status for status in self.statuses if status.ended)
+        if self.overdue or (self.statuses and not statuses):
+            return None
+        return EndedFilter(
+            types=self.prefixes,
+            statuses=statuses,
+            kind=self.kind,
+            person=self.person,
+            requester=self.requester,
+            people=self.people,
+            of_campaigns=self.of_campaigns,
+            ids=self.ids,
+            dead=self.attention,
+        )
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """What stands before the colon of the workflow ids."""
+        return tuple(kind.spec.prefix for kind in kinds() if kind.spec.workflow in self.types)
 
     def _narrowing(self) -> Iterator[str]:
         yield (
             f"WorkflowType IN ({_quoted(*self.types)})" if len(self.types) > 1 else f"WorkflowType = '{self.types[0]}'"
         )
-        yield _LAST_RUNS
         if self.statuses:
             yield f"{names.STATUS.name} IN ({_quoted(*self.statuses)})"
         for key, id in ((names.KIND, self.kind), (names.WAITING_FOR, self.person), (names.REQUESTER, self.requester)):
@@ -126,7 +156,7 @@ class Wanted:
 
 def among(query: str, ids: tuple[str, ...]) -> str:
     """The query restricted to these workflow ids."""
-    return f"{query} AND WorkflowId IN ({_quoted(*ids)})"
+    return f"({query}) AND WorkflowId IN ({_quoted(*ids)})"
 
 
 def _lateness(late: Lateness, at: datetime) -> Iterator[str]:
@@ -159,8 +189,6 @@ _NAMED: Final = 3
 
 async def hint(client: Client, what: WorkflowName) -> str:
     """`, did you mean msa-0042?`, or empty."""
-    found, _ = await executions.page_of(
-        client, await Wanted(types=(what.kind.spec.workflow,)).query(client, datetime.now(UTC)), size=_LOOKED_AT
-    )
+    found, _ = await executions.page_of(client, f"WorkflowType = '{what.kind.spec.workflow}'", size=_LOOKED_AT)
     near = nearest(what.id, (run.id.partition(":")[2] for run in found), most=_NAMED)
     return f", did you mean {' or '.join(near)}?" if near else ""

@@ -1,34 +1,36 @@
-"""Requests page by page, overdue ones first. Visibility does not sort: sets of up to `SORTED_AT_MOST` are sorted here;
-larger ones keep the server's order (newest first, open before closed), in two queries.
+"""Lists page by page: what runs or was broken off by visibility, overdue first; then what has ended by its records,
+newest first. Visibility does not sort: up to `SORTED_AT_MOST` are sorted here; more keep the server's order (newest
+first), in two queries.
 """
 
 import asyncio
 import base64
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationError
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.records.ended import COUNTED_AT_MOST, EndedRow, Place
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.executions import Run, RunStatus
 from starter.errors import Refusal
 from starter.queries import lookup
-from starter.queries.filters import IN_TROUBLE, SETTLED, Lateness, Wanted, among
+from starter.queries.filters import SETTLED, Lateness, Wanted, among
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import Context
 from starter.temporal.search_attributes import REPORTED
 from workflows import names
-from workflows.kinds import Kind, WorkflowName, kinds, named
+from workflows.kinds import Kind, named
 from workflows.model.base import Model
 from workflows.model.campaign import last_day_before
-from workflows.model.records import SettledRecord
-from workflows.model.views import AttentionCode, Shown
+from workflows.model.views import AttentionCode
 
 
 class RequestLine(Model):
@@ -57,7 +59,7 @@ class RequestLine(Model):
     """Someone still has to act, after the due date."""
     open: bool = True
     started_at: AwareDatetime | None = None
-    """None if Temporal has forgotten it."""
+    """None if not known any more."""
     workflow_id: str = ""
 
     @property
@@ -94,18 +96,21 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
     )
 
 
-def line_of_dead(what: WorkflowName, shown: Shown) -> RequestLine:
-    """The line of an ended one with dead hand-offs, from its record."""
+def line_of_ended(row: EndedRow, attention: str | None) -> RequestLine:
+    what = named(row.workflow_id)
     return RequestLine(
-        id=what.id,
-        kind=shown.kind,
-        status=shown.status,
-        attention=AttentionCode.HANDOFF_DEAD,
-        due_at=shown.due_at,
-        document=shown.title,
-        requester=shown.requester,
+        id=what.id if what else row.workflow_id,
+        kind=row.kind,
+        status=row.status,
+        problem=row.problem,
+        attention=attention,
+        due_at=row.due_at,
+        document=row.title,
+        requester=row.requester,
+        stage=SETTLED,
         open=False,
-        workflow_id=what.workflow_id,
+        started_at=row.started_at,
+        workflow_id=row.workflow_id,
     )
 
 
@@ -156,57 +161,28 @@ def _trouble(run: Run) -> str | None:
     return "stuck" if run.status is RunStatus.RUNNING and reported else None
 
 
-DEAD_AT_ONCE: Final = 20
-"""Records read concurrently."""
-
-
-async def dead_ids(store: Store, wanted: Wanted) -> list[WorkflowName]:
-    """Ended ones with dead hand-offs; none if filtered by people or lateness."""
-    if not wanted.attention or wanted.person or wanted.requester or wanted.people or wanted.overdue:
-        return []
-    prefixes = [kind.spec.prefix for kind in kinds() if kind.spec.workflow in wanted.types]
-    ids = await store.hand_offs.untold(prefixes, wanted.kind, wanted.statuses)
-    return [what for id in ids if (what := named(id))]
-
-
-async def dead_lines(store: Store, ids: list[WorkflowName]) -> list[RequestLine]:
-    """Their lines, from their records."""
-    lines = []
-    for chunk in _chunks(ids):
-        records = await store.records.read_many([one.workflow_id for one in chunk])
-        shown = (SettledRecord.model_validate_json(record).show if record else None for record in records)
-        lines += [line_of_dead(one, view) for one, view in zip(chunk, shown, strict=True) if view]
-    return lines
-
-
-async def still_open(client: Client, ids: list[WorkflowName]) -> set[str]:
-    """Workflow ids of those still trying other targets, which Temporal lists as well."""
-    return {
-        run.id
-        for chunk in _chunks(ids)
-        async for run in executions.listed(client, among(IN_TROUBLE, tuple(one.workflow_id for one in chunk)))
-    }
-
-
-def _chunks(ids: list[WorkflowName]) -> Iterable[list[WorkflowName]]:
-    return (ids[first : first + DEAD_AT_ONCE] for first in range(0, len(ids), DEAD_AT_ONCE))
-
-
+T = TypeVar("T")
 SORTED_AT_MOST: Final = 1_000
 """Largest sorted set, the server's limit of a page."""
+NAMED_AT_ONCE: Final = 100
+"""Workflow ids of one query."""
+DESCRIBED_AT_ONCE: Final = 20
+"""Broken-off runs that are looked at together."""
 _CURSOR_AT_MOST: Final = 4_096
 _TOKEN_UNREAD: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.UNKNOWN)
 _NO_CURSOR: Final = "this is not where a page of the list ended: begin at its first page"
 
 
 class LinesPage(Model):
-    """Lines, and the next cursor, None after the last. `total` is approximate. `in_order` if the whole set is
-    sorted.
+    """Lines, and the next cursor, None after the last. `in_order` if all that runs is sorted; `total` is exact then,
+    unless there are `more`.
     """
 
     lines: tuple[RequestLine, ...]
     cursor: str | None
     total: int
+    more: bool = False
+    """Whether they were not all counted."""
     in_order: bool
 
 
@@ -214,7 +190,7 @@ class _Part(StrEnum):
     SORTED = "sorted"
     OVERDUE = "overdue"
     IN_TIME = "in time"
-    DEAD = "dead"
+    ENDED = "ended"
 
 
 class _Cursor(Model):
@@ -222,10 +198,15 @@ class _Cursor(Model):
 
     at: AwareDatetime
     part: _Part
+    in_order: bool
     token: str = ""
     """The server's, in base64."""
     offset: int = Field(default=0, ge=0)
+    ended_at: AwareDatetime | None = None
+    ended: str = ""
+    """The workflow id of the last record."""
     total: int = 0
+    more: bool = False
 
     def written(self) -> str:
         return base64.urlsafe_b64encode(self.model_dump_json(exclude_defaults=True).encode()).decode()
@@ -238,25 +219,43 @@ class _Cursor(Model):
             raise Refusal(_NO_CURSOR) from None
 
 
-_Read = tuple[list[RequestLine], _Cursor | None, int]
-"""Lines, the next cursor, and the total."""
+_Read: TypeAlias = tuple[list[RequestLine], _Cursor | None]
+"""Lines, and where to go on."""
 
 
 async def page(
     context: Context, wanted: Wanted, *, size: int = 50, cursor: str | None = None, now: datetime | None = None
 ) -> LinesPage:
-    """Up to `size` lines from the cursor; fewer may come before the last page, too. `Refusal` for an invalid cursor."""
-    at = _Cursor.read(cursor) if cursor else await _start(context, wanted, now or datetime.now(UTC))
+    """Up to `size` lines from the cursor. `Refusal` for an invalid cursor."""
+    lines: list[RequestLine] = []
+    wanted, more = await _searched(context.store, wanted)
     try:
-        lines, following, total = await _READ[at.part](context, wanted, at, min(size, SORTED_AT_MOST))
-        while not lines and following is not None:
-            lines, following, total = await _READ[following.part](context, wanted, following, min(size, SORTED_AT_MOST))
+        first = _Cursor.read(cursor) if cursor else await _start(context, wanted, now or datetime.now(UTC))
+        following: _Cursor | None = first
+        while following is not None and len(lines) < size:
+            found, following = await _READ[following.part](
+                context, wanted, following, min(size - len(lines), SORTED_AT_MOST)
+            )
+            lines += found
     except (RPCError, ValueError, OverflowError) as error:
         if cursor and (not isinstance(error, RPCError) or error.status in _TOKEN_UNREAD):
             raise Refusal(_NO_CURSOR) from error
         raise
-    written = following.written() if following else None
-    return LinesPage(lines=tuple(lines), cursor=written, total=total, in_order=at.part is _Part.SORTED)
+    return LinesPage(
+        lines=tuple(lines),
+        cursor=following.written() if following else None,
+        total=first.total,
+        more=first.more or more,
+        in_order=first.in_order,
+    )
+
+
+async def _searched(store: Store, wanted: Wanted) -> tuple[Wanted, bool]:
+    """With the ids of what its words find, and whether there may be others."""
+    if not wanted.search:
+        return wanted, False
+    found = await store.starts.search(wanted.search, wanted.prefixes, kind=wanted.kind, requester=wanted.requester)
+    return replace(wanted, ids=found.ids), found.more
 
 
 async def everything(context: Context, wanted: Wanted, *, now: datetime | None = None) -> AsyncIterator[RequestLine]:
@@ -271,62 +270,98 @@ async def everything(context: Context, wanted: Wanted, *, now: datetime | None =
 
 
 async def _start(context: Context, wanted: Wanted, now: datetime) -> _Cursor:
-    known = (await context.client.count_workflows(await wanted.query(context.client, now))).count
-    total = known + len(await dead_ids(context.store, wanted))
-    return _Cursor(at=now, part=_Part.SORTED if known <= SORTED_AT_MOST else _Part.OVERDUE, total=total)
+    counted = await context.store.ended.count(wanted.ended) if wanted.ended else 0
+    ended, more = min(counted, COUNTED_AT_MOST), counted > COUNTED_AT_MOST
+    at = _Cursor(at=now, part=_Part.SORTED, in_order=True, more=more)
+    living = await _living(context, wanted, now)
+    if living is None:
+        known = (await context.client.count_workflows(await wanted.query(context.client, now))).count
+        return at.replace(part=_Part.OVERDUE, in_order=False, total=ended + known)
+    recorded = tuple(run.id for run in living if run.known.get(names.STAGE) == SETTLED or run.status.broken_off)
+    twice = await context.store.ended.count(replace(wanted.ended, ids=recorded)) if wanted.ended else 0
+    return at.replace(total=ended + len(living) - twice)
+
+
+async def _living(context: Context, wanted: Wanted, at: datetime) -> list[Run] | None:
+    """What runs or was broken off, sorted; None if it is too much."""
+    query = await wanted.query(context.client, at)
+    if wanted.ids is not None:
+        found, token = await _among(context.client, query, wanted.ids), b""
+    else:
+        found, token = await executions.page_of(context.client, query, size=SORTED_AT_MOST)
+    if token:
+        return None
+    living = by_urgency(await _unrecorded(context, wanted, found), at)
+    return by_person(living, wanted.people) if wanted.by_person else living
 
 
 async def _sorted(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
-    found, _ = await executions.page_of(context.client, await wanted.query(context.client, at.at), size=SORTED_AT_MOST)
-    living = by_urgency(await _last_runs(context.client, found), at.at)
-    living = by_person(living, wanted.people) if wanted.by_person else living
-    named = {run.id for run in living}
-    dead = [one for one in await dead_ids(context.store, wanted) if one.workflow_id not in named]
-    end = at.offset + size
+    living, end = await _living(context, wanted, at.at) or [], at.offset + size
     lines = [await line_of(run, at.at) for run in living[at.offset : end]]
-    lines += await dead_lines(context.store, dead[max(0, at.offset - len(living)) : max(0, end - len(living))])
-    total = len(living) + len(dead)
-    return lines, at.replace(offset=end) if end < total else None, total
+    return lines, at.replace(offset=end) if end < len(living) else _behind(wanted, at)
 
 
 async def _of_the_server(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
-    """A page of one part; the next part begins on its own page."""
+    """A page of one part."""
     query = await wanted.query(context.client, at.at, Lateness(at.part))
     found, token = await executions.page_of(context.client, query, size=size, token=base64.b64decode(at.token))
-    lines = [await line_of(run, at.at) for run in await _last_runs(context.client, found)]
+    lines = [await line_of(run, at.at) for run in await _unrecorded(context, wanted, found)]
     if token:
-        return lines, at.replace(token=base64.b64encode(token).decode()), at.total
-    following = at.replace(part=_following(at.part, wanted), token="")
-    return lines, following if following.part is not _Part.DEAD or wanted.attention else None, at.total
+        return lines, at.replace(token=base64.b64encode(token).decode())
+    if at.part is _Part.OVERDUE and not wanted.overdue:
+        return lines, at.replace(part=_Part.IN_TIME, token="")
+    return lines, _behind(wanted, at)
 
 
-def _following(part: _Part, wanted: Wanted) -> _Part:
-    return _Part.IN_TIME if part is _Part.OVERDUE and not wanted.overdue else _Part.DEAD
+def _behind(wanted: Wanted, at: _Cursor) -> _Cursor | None:
+    """Where what has ended begins, None if none of it is wanted."""
+    return at.replace(part=_Part.ENDED, token="", offset=0) if wanted.ended else None
 
 
-async def _dead(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
-    ids, end = await dead_ids(context.store, wanted), at.offset + size
-    here = ids[at.offset : end]
-    named = await still_open(context.client, here)
-    lines = await dead_lines(context.store, [one for one in here if one.workflow_id not in named])
-    return lines, at.replace(offset=end) if end < len(ids) else None, at.total
+async def _ended(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
+    """Records; what is listed before them, as it still tells its targets, is left out."""
+    if wanted.ended is None:
+        return [], None
+    after = Place(at.ended_at, at.ended) if at.ended_at else None
+    rows = await context.store.ended.page(wanted.ended, size, after)
+    query = await wanted.query(context.client, at.at) if wanted.attention else executions.OPEN
+    found = await _among(context.client, query, [row.workflow_id for row in rows])
+    before = {run.id for run in await _unrecorded(context, wanted, found)}
+    attention = AttentionCode.HANDOFF_DEAD if wanted.attention else None
+    lines = [line_of_ended(row, attention) for row in rows if row.workflow_id not in before]
+    last = rows[-1] if len(rows) == size else None
+    return lines, at.replace(ended_at=last.ended_at, ended=last.workflow_id) if last else None
 
 
 _READ: Final = {
     _Part.SORTED: _sorted,
     _Part.OVERDUE: _of_the_server,
     _Part.IN_TIME: _of_the_server,
-    _Part.DEAD: _dead,
+    _Part.ENDED: _ended,
 }
 
 
-async def _last_runs(client: Client, found: list[Run]) -> list[Run]:
-    """Without runs that a reset terminated."""
+def _chunks(all_of_them: Sequence[T], size: int) -> Iterable[Sequence[T]]:
+    return (all_of_them[first : first + size] for first in range(0, len(all_of_them), size))
+
+
+async def _among(client: Client, query: str, ids: Sequence[str]) -> list[Run]:
+    """The runs of a query with these workflow ids."""
+    queries = (among(query, tuple(some)) for some in _chunks(ids, NAMED_AT_ONCE))
+    pages = await asyncio.gather(*(executions.page_of(client, one, size=executions.PAGE) for one in queries))
+    return [run for found, _ in pages for run in found]
+
+
+async def _unrecorded(context: Context, wanted: Wanted, found: list[Run]) -> list[Run]:
+    """Without broken-off runs that were not the last, as after a reset, or that have a record: these have ended, unless
+    they are to be looked at because of how they were broken off.
+    """
     broken = [run for run in found if run.status.broken_off]
+    gone = set() if wanted.attention else await context.store.records.known([run.id for run in broken])
+    broken = [run for run in broken if run.id not in gone]
     last: set[str] = set()
-    for first in range(0, len(broken), DEAD_AT_ONCE):
-        chunk = broken[first : first + DEAD_AT_ONCE]
-        answers = await asyncio.gather(*(_is_last_run(client, run) for run in chunk))
+    for chunk in _chunks(broken, DESCRIBED_AT_ONCE):
+        answers = await asyncio.gather(*(_is_last_run(context.client, run) for run in chunk))
         last |= {run.run_id for run, is_last in zip(chunk, answers, strict=True) if is_last}
     return [run for run in found if not run.status.broken_off or run.run_id in last]
 

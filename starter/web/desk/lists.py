@@ -19,7 +19,7 @@ from activities.people.reader import Deadline, Reader
 from starter.errors import Refusal
 from starter.queries import lists
 from starter.queries.campaign import SoFar, so_far
-from starter.queries.filters import SETTLED, Wanted
+from starter.queries.filters import LIVING, SETTLED, Wanted
 from starter.queries.lists import RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type
 from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, ReaderRole, View
@@ -36,7 +36,6 @@ from workflows.onboarding.state import DECISION
 
 OPEN: Final = "open"
 ANY: Final = "any"
-LIVING: Final = tuple(status for status in Status if not status.ended)
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from activities.http.client import make_client
 from activities.http.transport import Guard
 from activities.notifications.service import NotificationService
 from activities.people.file_directory import FileDirectory
+from activities.records.ended import EndedFilter
 from activities.records.settled import AMENDMENTS_AT_ONCE
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
@@ -418,9 +419,8 @@ async def test_a_dead_target_is_listed_with_those_that_were_dead_before_once_it_
     for _ in range(2):
         await house.tell(house.hook("hr"), nobody, number=2, record=record(), at=AT)
     assert await house.dead() == ["board", "board/escalated-2"]
-    assert await house.store.hand_offs.untold(["signature-request"], "customer-contract", ["signed"]) == (
-        "signature-request:msa-0042",
-    )
+    dead = EndedFilter(("signature-request",), ("signed",), "customer-contract", dead=True)
+    assert [row.workflow_id for row in await house.store.ended.page(dead, 2)] == ["signature-request:msa-0042"]
 
 
 async def test_whoever_is_told_by_a_replay_under_the_same_key_is_dead_no_more(

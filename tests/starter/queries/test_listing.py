@@ -5,6 +5,7 @@ Nobody works here, so whatever is told is told without asking a workflow.
 
 import asyncio
 import base64
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -13,9 +14,11 @@ import pytest
 import pytest_asyncio
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from activities.records.starts import Start
 from starter.errors import Refusal
 from starter.queries import lists as pages
-from starter.queries.filters import Wanted
+from starter.queries.filters import LIVING, Wanted
+from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import desk_at
@@ -183,3 +186,69 @@ def test_what_cannot_be_an_id_reaches_no_query(field: str, id: str) -> None:
 async def test_lists_are_read_at_the_same_time(desk: Context) -> None:
     counted = await asyncio.gather(*(ids(desk, Wanted(person="chair")) for _ in range(5)))
     assert {tuple(one) for one in counted} == {("long-overdue", "next-week")}
+
+
+async def ended(context: Context, number: int) -> str:
+    """One that ended so many days ago."""
+    id, at = f"ended-{number}", (NOW - timedelta(days=number)).isoformat()
+    show = {"kind": "nda", "document": f"Terms {number}", "requester": "office", "status": "signed"}
+    content = json.dumps({"show": show | {"signers": [{"person": "chair"}]}, "settled": {"at": at}})
+    await context.store.records.write(Kind.REQUEST.workflow_id(id), content.encode())
+    return id
+
+
+@pytest.mark.parametrize("bound", [2, 1_000], ids=["larger than what is sorted", "sorted"])
+@pytest.mark.parametrize("size", [3, 100])
+async def test_what_has_ended_comes_last_newest_first_whatever_temporal_has_forgotten(
+    context: Context, bound: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names_of = [await ended(context, number) for number in range(1, 6)]
+    for name in ("next-week", "long-overdue", "tomorrow"):
+        await open_request(context, name, **OPEN[name])
+    # What is signed and still tells its targets has a record already.
+    await open_request(context, names_of[1], status=Status.SIGNED, stage="settled", kind="nda")
+
+    async def seen() -> bool:
+        return (await pages.page(context, Wanted(), now=NOW)).total == 8
+
+    assert await eventually(seen)
+    monkeypatch.setattr(pages, "SORTED_AT_MOST", bound)
+    told, cursor = list[RequestLine](), None
+    while True:
+        found = await pages.page(context, Wanted(), size=size, cursor=cursor, now=NOW)
+        told += found.lines
+        assert len(found.lines) == size or found.cursor is None
+        if (cursor := found.cursor) is None:
+            break
+    ids_of = [line.id for line in told]
+    assert ids_of[0] == "long-overdue" and sorted(ids_of[1:4]) == ["ended-2", "next-week", "tomorrow"]
+    assert ids_of[4:] == ["ended-1", "ended-3", "ended-4", "ended-5"]
+    assert {line.open for line in told[:4]} == {True} and {line.open for line in told[4:]} == {False}
+    assert (told[4].document, told[4].status, told[4].requester) == ("Terms 1", "signed", "office")
+    assert await ids(context, Wanted(person="chair")) == ["long-overdue", "next-week", *ids_of[4:5], *names_of[2:]]
+    assert await ids(context, Wanted(person="chair", statuses=LIVING)) == ["long-overdue", "next-week"]
+    assert await ids(context, Wanted(statuses=(Status.DECLINED,))) == []
+
+
+async def test_a_search_finds_what_runs_and_what_has_ended_by_words_that_begin_theirs(context: Context) -> None:
+    for name, kind in (("msa-1", Kind.REQUEST), ("msa-2", Kind.REQUEST), ("other", Kind.REQUEST), ("t", Kind.TASK)):
+        start = Start("nda", f"Terms of {name}", ("chair",), "office", None, NOW)
+        await context.store.starts.begin(kind.workflow_id(name), start)
+    await open_request(context, "msa-1", kind="nda", person=("chair",))
+    await open_request(context, "other", kind="nda")
+    content = {"show": {"kind": "nda", "document": "Terms of msa-2", "requester": "office", "status": "signed"}}
+    await context.store.records.write(Kind.REQUEST.workflow_id("msa-2"), json.dumps(content).encode())
+
+    async def seen() -> bool:
+        return (await pages.page(context, Wanted(), now=NOW)).total == 3
+
+    assert await eventually(seen)
+    assert await ids(context, Wanted(search="ms")) == ["msa-1", "msa-2"]
+    assert await ids(context, Wanted(search="chai term")) == ["msa-1", "other", "msa-2"]
+    assert await ids(context, Wanted(search="msa", person="chair")) == ["msa-1"]
+    assert await ids(context, Wanted(search="msa", statuses=(Status.SIGNED,))) == ["msa-2"]
+    assert await ids(context, Wanted(search="terms", requester="office")) == ["msa-2"]
+    found = await pages.page(context, Wanted(search="terms"), size=2)
+    rest = await pages.page(context, Wanted(search="terms"), size=2, cursor=found.cursor)
+    assert (found.total, [line.id for line in rest.lines]) == (3, ["msa-2"])
+    assert await ids(context, Wanted(search="nothing")) == []

@@ -15,7 +15,7 @@ from starter.queries import commands as wishes
 from starter.queries import lists as pages
 from starter.queries import lookup
 from starter.queries.filters import Wanted, followed_up, request_id
-from starter.queries.lists import DEAD_AT_ONCE, RequestLine
+from starter.queries.lists import NAMED_AT_ONCE, RequestLine
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import MSA, SOON, begin, desk_in, shown_to_signer, shown_when
@@ -254,10 +254,10 @@ async def test_attention_lists_only_what_needs_a_person(context: Context) -> Non
 
 
 async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten_the_request(context: Context) -> None:
-    names_of = [f"old-{number:03}" for number in range(10 * DEAD_AT_ONCE + 1)]
+    names_of = [f"old-{number:03}" for number in range(NAMED_AT_ONCE + 1)]
     lines = (HandoffLine(target="finance", state=HandoffState.DEAD, attempts=10, at=NOW),)
     for name in names_of:
-        what = {"document": "Terms", "requester": "office", "due_at": NOW} if name == names_of[0] else {}
+        what = {"document": "Terms", "requester": "office", "due_at": NOW} if name == names_of[-1] else {}
         await record(context, RequestShow(id=name, kind="customer-contract", status=Status.SIGNED, **what))
         await context.store.records.amend(Kind.REQUEST.workflow_id(name), 1, b"{}", lines)
     await record(context, RequestShow(id="of-escalation", kind="customer-contract", status=Status.SIGNED))
@@ -271,9 +271,12 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
         ("Terms", "office", NOW),
         ("", "", None),
     ]
-    assert [line.id for line in found] == names_of
+    assert [line.id for line in found] == names_of[::-1], "newest first"
     assert {(line.status, line.attention) for line in found} == {("signed", "handoff_dead")}
-    assert [line async for line in pages.everything(context, Wanted(attention=False))] == []
+    assert [line.id async for line in pages.everything(context, Wanted(attention=True, requester="office"))] == [
+        names_of[-1]
+    ]
+    assert (await pages.page(context, Wanted(), size=1)).total == len(names_of) + 1
 
 
 async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_once(context: Context) -> None:

@@ -50,11 +50,18 @@ def upgrade() -> None:
     op.create_table(
         "follow_ups",
         sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("type", schema.Text(), nullable=True),
+        sa.Column("kind", schema.Text(), nullable=True),
+        sa.Column("title", schema.Text(), nullable=True),
+        sa.Column("people", sa.JSON(), nullable=True),
+        sa.Column("requester", schema.Text(), nullable=True),
+        sa.Column("parent", schema.Text(), nullable=True),
+        sa.Column("started_at", schema.Instant(), nullable=True),
         sa.Column("cover", sa.LargeBinary(), nullable=True),
         sa.Column("first_page", schema.Text(), nullable=True),
         sa.Column("claimed_for", schema.Text(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id"),
-        comment="what is known of a follow-up from its start on; never a state",
+        comment="what is known of a follow-up from its start on; people by id; never a state",
     )
     op.create_table(
         "hand_offs",
@@ -180,21 +187,31 @@ def upgrade() -> None:
         sa.Column("type", schema.Text(), nullable=False),
         sa.Column("kind", schema.Text(), nullable=False),
         sa.Column("parent", schema.Text(), nullable=True),
+        sa.Column("of_campaign", sa.Boolean(), nullable=False),
         sa.Column("status", schema.Text(), nullable=False),
+        sa.Column("problem", schema.Text(), nullable=True),
         sa.Column("title", schema.Text(), nullable=False),
         sa.Column("requester", schema.Text(), nullable=False),
         sa.Column("due_at", schema.Instant(), nullable=True),
-        sa.Column("ended_at", schema.Instant(), nullable=True),
+        sa.Column("ended_at", schema.Instant(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("sha256", schema.Text(), nullable=False),
         sa.PrimaryKeyConstraint("workflow_id"),
         comment="settled records, written once",
     )
     with op.batch_alter_table("records", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_records_kind_ended_at"), ["kind", "ended_at"], unique=False)
+        batch_op.create_index(
+            "ix_records_kind", ["kind", "status", "ended_at", "workflow_id", "type", "of_campaign"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_records_parent_status"), ["parent", "status"], unique=False)
-        batch_op.create_index(batch_op.f("ix_records_requester_ended_at"), ["requester", "ended_at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_records_type_ended_at"), ["type", "ended_at"], unique=False)
+        batch_op.create_index(
+            "ix_records_requester",
+            ["requester", "of_campaign", "status", "ended_at", "workflow_id", "type", "kind"],
+            unique=False,
+        )
+        batch_op.create_index(
+            "ix_records_type", ["type", "of_campaign", "status", "ended_at", "workflow_id"], unique=False
+        )
 
     op.create_table(
         "serials",
@@ -224,12 +241,37 @@ def upgrade() -> None:
         "record_people",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("person", schema.Text(), nullable=False),
-        sa.Column("ended_at", schema.Instant(), nullable=True),
+        sa.Column("asked", sa.Boolean(), nullable=False),
+        sa.Column("of_campaign", sa.Boolean(), nullable=False),
+        sa.Column("type", schema.Text(), nullable=False),
+        sa.Column("kind", schema.Text(), nullable=False),
+        sa.Column("status", schema.Text(), nullable=False),
+        sa.Column("ended_at", schema.Instant(), nullable=False),
         sa.ForeignKeyConstraint(["workflow_id"], ["records.workflow_id"], name=op.f("fk_record_people_workflow_id")),
         sa.PrimaryKeyConstraint("workflow_id", "person"),
-        comment="whom a record concerns, by directory id",
+        comment="who was asked or asked for it, by directory id; of_campaign: only asked for it, in a campaign",
     )
     with op.batch_alter_table("record_people", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_record_people_person_ended_at"), ["person", "ended_at"], unique=False)
+        batch_op.create_index(
+            "ix_record_people",
+            ["person", "of_campaign", "ended_at", "workflow_id", "asked", "type", "kind", "status"],
+            unique=False,
+        )
+
+    op.create_table(
+        "start_words",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("word", schema.Text().with_variant(schema.Text(collation="C"), "postgresql"), nullable=False),
+        sa.Column("started_at", schema.Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["workflow_id"], ["follow_ups.workflow_id"], name=op.f("fk_start_words_workflow_id")),
+        sa.PrimaryKeyConstraint("workflow_id", "word"),
+        comment="the words of a follow-up's title, people and id, by which it is found",
+    )
+    with op.batch_alter_table("start_words", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_start_words_word_started_at_workflow_id"),
+            ["word", "started_at", "workflow_id"],
+            unique=False,
+        )
 
     # ### end Alembic commands ###

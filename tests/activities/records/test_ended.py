@@ -1,0 +1,117 @@
+"""Lists of what has ended: the same as reading every record, page by page, each once."""
+
+import itertools
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from activities.records import ended as module
+from activities.records.ended import EndedFilter, EndedRow, Place
+from activities.records.starts import Start
+from activities.records.store import Store
+from tests.storage import altered
+from workflows.kinds import Kind
+
+NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
+TYPES = ("signature-request", "task")
+PEOPLE = ("ada", "bo", "cy")
+MANY = 60
+
+
+async def write(store: Store, number: int) -> None:
+    """One of many: every third is of a campaign, two end at the same instant."""
+    kind = (Kind.REQUEST, Kind.TASK)[number % 5 == 0]
+    campaign = number % 3 == 0
+    workflow_id = kind.workflow_id(f"conduct.{number:02}" if campaign else f"r-{number:02}")
+    parent, begun = Kind.CAMPAIGN.workflow_id("conduct") if campaign else None, NOW - timedelta(days=90)
+    await store.starts.begin(workflow_id, Start("nda", "Terms", (), "", parent, begun))
+    show = {
+        "kind": ("nda", "msa")[number % 2],
+        "document": f"Terms {number}",
+        "requester": "hr" if campaign else PEOPLE[number % 3],
+        "status": ("signed", "signed", "declined", "expired")[number % 4],
+        "signers": [{"person": PEOPLE[number % 2]}],
+    }
+    at = (NOW - timedelta(hours=number // 2)).isoformat()
+    await store.records.write(workflow_id, json.dumps({"show": show, "settled": {"at": at}}).encode())
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path, database_url: str) -> AsyncIterator[Store]:
+    made = Store(str(tmp_path), database_url)
+    for number in range(MANY):
+        await write(made, number)
+    yield made
+    made.close()
+
+
+def matches(row: EndedRow, wanted: EndedFilter) -> bool:
+    """By the row alone, as anybody would say it."""
+    number = int(row.workflow_id[-2:])
+    asked, campaign = PEOPLE[number % 2], "conduct." in row.workflow_id
+    concerns = asked in wanted.people or (row.requester in wanted.people and (wanted.of_campaigns or not campaign))
+    return (
+        row.workflow_id.partition(":")[0] in wanted.types
+        and (not wanted.statuses or row.status in wanted.statuses)
+        and wanted.kind in (None, row.kind)
+        and wanted.requester in (None, row.requester)
+        and wanted.person in (None, asked)
+        and (not wanted.people or concerns)
+        and (wanted.of_campaigns or bool(wanted.people) or wanted.person is not None or not campaign)
+        and (wanted.ids is None or row.workflow_id in wanted.ids)
+    )
+
+
+IDS = tuple(Kind.REQUEST.workflow_id(f"r-{number:02}") for number in range(0, 40, 2))
+FILTERS = [
+    EndedFilter(types, statuses, kind, person, requester, people, of_campaigns, ids)
+    for types, statuses, kind, person, requester, people, of_campaigns, ids in itertools.product(
+        (TYPES, TYPES[:1]),
+        ((), ("declined", "expired")),
+        (None, "nda"),
+        (None, "ada"),
+        (None, "hr", "bo"),
+        ((), ("bo", "hr")),
+        (True, False),
+        (None, IDS),
+    )
+]
+
+
+async def test_every_filter_lists_what_matches_newest_first_once_and_counts_it(store: Store) -> None:
+    everything = await store.ended.page(EndedFilter(TYPES), MANY)
+    assert len(everything) == MANY
+    assert [row.place for row in everything] == sorted((row.place for row in everything), reverse=True)
+    for wanted in FILTERS:
+        expected = [row for row in everything if matches(row, wanted)]
+        assert await store.ended.page(wanted, MANY) == expected, wanted
+        assert await store.ended.count(wanted) == len(expected), wanted
+
+
+@pytest.mark.parametrize("people", [(), ("bo", "hr")])
+async def test_a_page_goes_on_where_the_one_before_it_ended(store: Store, people: tuple[str, ...]) -> None:
+    wanted, found, after = EndedFilter(TYPES, people=people), list[EndedRow](), None
+    while page := await store.ended.page(wanted, 7, after):
+        found += page
+        after = Place(page[-1].ended_at, page[-1].workflow_id)
+    assert found == await store.ended.page(wanted, MANY)
+
+
+async def test_more_than_are_counted_are_one_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "COUNTED_AT_MOST", 10)
+    assert await store.ended.count(EndedFilter(TYPES)) == 11
+
+
+async def test_a_row_says_what_a_list_shows(store: Store) -> None:
+    altered(store, "DELETE FROM record_people")
+    altered(store, "DELETE FROM records")
+    show = {"kind": "nda", "document": "Terms", "requester": "hr", "status": "failed", "due_at": NOW.isoformat()}
+    content = {"show": show | {"problem": {"code": "document_deleted"}}, "settled": {"at": NOW.isoformat()}}
+    await store.records.write("signature-request:r", json.dumps(content).encode())
+    assert await store.ended.page(EndedFilter(TYPES), 2) == [
+        EndedRow("signature-request:r", "nda", "failed", "document_deleted", "Terms", "hr", NOW, NOW, None)
+    ]

@@ -1,0 +1,80 @@
+"""A start is found by words that begin its title, its people's ids and its own id."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from activities.records import starts as module
+from activities.records.starts import Start, words_of
+from activities.records.store import Store
+from workflows.kinds import Kind
+
+NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
+MSA = Kind.REQUEST.workflow_id("msa-0042")
+KEYS = Kind.TASK.workflow_id("acme.keys")
+TYPES = ("signature-request", "task")
+
+
+@pytest_asyncio.fixture
+async def store(tmp_path: Path, database_url: str) -> AsyncIterator[Store]:
+    made = Store(str(tmp_path), database_url)
+    await made.starts.begin(MSA, Start("msa", "Rahmenvertrag Müller & Söhne", ("chief-executive",), "legal", None, NOW))
+    await made.starts.begin(KEYS, Start("set-up", "Keys for Mulholland", ("fay", "chair"), "owner", None, NOW))
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("rahmen", {MSA}),
+        ("MÜLLER söhne", {MSA}),
+        ("mul", {MSA, KEYS}),
+        ("mul acme", {KEYS}),
+        ("chief-exec", {MSA}),
+        ("msa-0042", {MSA}),
+        ("0042 legal", {MSA}),
+        ("fay", {KEYS}),
+        ("vertrag", set()),
+        ("%", set()),
+        ("mul nobody", set()),
+        ("", set()),
+    ],
+)
+async def test_every_word_must_begin_one_of_its_words(store: Store, text: str, found: set[str]) -> None:
+    assert set((await store.starts.search(text, TYPES)).ids) == found
+
+
+async def test_what_does_not_change_narrows_a_search(store: Store) -> None:
+    assert (await store.starts.search("mul", ["task"])).ids == (KEYS,)
+    assert (await store.starts.search("mul", TYPES, kind="msa")).ids == (MSA,)
+    assert (await store.starts.search("mul", TYPES, requester="owner")).ids == (KEYS,)
+
+
+async def test_the_first_start_counts_and_a_claim_before_it_stays(store: Store) -> None:
+    other = Start("nda", "Another title", (), "owner", None, NOW)
+    await store.starts.begin(MSA, other)
+    assert (await store.starts.search("another", TYPES)).ids == ()
+    claimed = Kind.REQUEST.workflow_id("adopted")
+    await store.starts.claim(claimed, "f")
+    await store.starts.begin(claimed, other)
+    assert (await store.starts.search("another", TYPES)).ids == (claimed,)
+    assert await store.starts.claimed_for(claimed) == "f"
+
+
+async def test_of_too_many_the_newest_are_found_and_it_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "FOUND_AT_MOST", 3)
+    for number in range(5):
+        start = Start("nda", "Mulch", (), "owner", None, NOW + timedelta(hours=number + 1))
+        await store.starts.begin(Kind.REQUEST.workflow_id(f"r{number}"), start)
+    found = await store.starts.search("mul", TYPES)
+    assert found.ids == tuple(Kind.REQUEST.workflow_id(f"r{number}") for number in (4, 3, 2))
+    assert found.more
+    assert not (await store.starts.search("mulho", TYPES)).more
+
+
+def test_words_have_neither_case_nor_accents_and_stand_once() -> None:
+    assert words_of("Übergabe_2, ÜBERGABE", "a.b-ç") == ("ubergabe", "2", "a", "b", "c")
