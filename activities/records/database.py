@@ -97,6 +97,8 @@ class Database:
         self._readers = ThreadPoolExecutor(CONNECTIONS_AT_MOST, "database")
         self._writers = ThreadPoolExecutor(1, "database-writer") if self.local else self._readers
         self._usable = False
+        self._file: tuple[int, int] | None = None
+        """Device and inode of the local file with our schema."""
 
     @property
     def address(self) -> str:
@@ -177,12 +179,24 @@ class Database:
     @contextmanager
     def _begun(self, isolation: _Isolation) -> Iterator[Connection]:
         options = {_WRITES: isolation is not _Isolation.SNAPSHOT} if self.local else {"isolation_level": isolation}
+        self._check_file()
         with self._engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
+        # What was committed to a deleted file is not kept.
+        self._check_file()
+
+    def _check_file(self) -> None:
+        if self._file not in (None, _identity(self._path)):
+            raise DatabaseAway(f"{self._path} was removed or replaced: docs/operating.md says how to restore it")
+
+    @property
+    def _path(self) -> str:
+        return self._url.database or ""
 
     def _make_usable(self) -> None:
         """Create the schema of a new local file; compare any other."""
         self._make_private()
+        there = _identity(self._path) if self.local else None
         with self._begun(_Isolation.STATEMENT) as connection:
             known = _version(connection)
             if known is None and self.local:
@@ -190,13 +204,19 @@ class Database:
                 connection.execute(schema.VERSION.insert().values(version_num=schema.NEWEST))
             elif not schema.usable(known):
                 raise SchemaMismatch(known, schema.NEWEST)
-        self._usable = True
+        self._file, self._usable = there, True
 
     def _make_private(self) -> None:
-        """Names and addresses are for the user of the processes only; a local file that is there keeps its mode."""
-        if self.local and (file := self._url.database):
-            make_private(Path(file).parent)
-            os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))
+        """Names and addresses are for the user of the processes only; a local file that is there keeps its mode. Who
+        has used a file makes no new one.
+        """
+        if not self.local or self._file:
+            return
+        if _identity(f"{self._path}-wal") and not _identity(self._path):
+            # Others still use what was removed, and SQLite would delete what only this has of it.
+            raise DatabaseAway(f"{self._path} is missing, {self._path}-wal is not: restore both, or remove it")
+        make_private(Path(self._path).parent)
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
 
     def _upgrade(self) -> str | None:
         from activities.records.migrations import upgrade  # noqa: PLC0415  Alembic is what only this needs
@@ -237,6 +257,15 @@ def replace(connection: Connection, table: Table, key: Key, **values: Any) -> No
 def insert_into(connection: Connection, table: Table) -> Any:
     """An insert that may say what to do on conflict."""
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def _identity(file: str) -> tuple[int, int] | None:
+    """Device and inode of a file, None if there is none."""
+    try:
+        there = Path(file).stat()
+    except FileNotFoundError:
+        return None
+    return there.st_dev, there.st_ino
 
 
 def _version(connection: Connection) -> str | None:
