@@ -1,6 +1,6 @@
 """Devices of the people file, and those registered by the company's app. A device is valid unless this registration or
-a later one was marked invalid, so no lock is needed; it belongs to its last registration's person. Changes by other
-processes count within a minute.
+a later one was marked invalid; it belongs to its last registration's person. Changes by other processes count within a
+minute.
 """
 
 import time
@@ -10,12 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-import structlog
-from pydantic import AwareDatetime, BaseModel, ValidationError
-
 from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice
-from activities.records.devices import DevicesOfPerson, device_hash
+from activities.records.devices import DevicesOfPerson, InvalidMark, Registered, StoredDevice, device_hash
 from activities.records.store import Store
 
 SENT_TO_AT_MOST: Final = 20
@@ -25,19 +22,6 @@ KEPT_AT_MOST: Final = 100
 FRESH_SECONDS: Final = 60.0
 REMEMBERED_AT_MOST: Final = 1_000
 """People whose devices are cached."""
-_log = structlog.get_logger(__name__)
-
-
-class InvalidMark(BaseModel):
-    """Why and when a device was marked invalid, and which registration."""
-
-    at: AwareDatetime
-    reason: str
-    of: AwareDatetime | None = None
-
-    def holds(self, device: PushDevice) -> bool:
-        """Whether it was not registered again since; a device without a date stays invalid."""
-        return device.registered is None or device.registered <= (self.of or self.at)
 
 
 @dataclass(frozen=True)
@@ -47,17 +31,6 @@ class KnownDevice:
     device: PushDevice
     gone: str | None = None
     gone_at: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Registered:
-    device: str
-    new: bool
-    """False: it was known, and is confirmed."""
-    moved: bool
-    """It belonged to another person."""
-    gone: str | None = None
-    """Why nothing is sent: it was marked invalid after this registration."""
 
 
 @dataclass(frozen=True)
@@ -97,76 +70,48 @@ class Devices:
 
     async def register(self, person: str, device: PushDevice, now: datetime) -> Registered:
         """Replaces the former fields. An invalid device becomes valid, unless its date is no later than the mark."""
-        folder, name = self._store.devices.of(person), device_hash(device.value)
-        [(before, dead)] = await folder.read([name])
-        known = _device(before)
-        if known is None:
-            await self._make_room(folder, person)
-        since = device.registered or (known.registered if known and not _burial(dead, known) else None) or now
-        owner = (await folder.owners([device.value])).get(device.value)
-        kept = device.model_copy(update={"registered_at": min(since, now), "seen_at": now})
-        if owner != person:
-            await folder.own(device.value, person)
-        await folder.register(name, kept.model_dump_json(exclude_none=True).encode())
+        given = StoredDevice(device.value, device.kind, device.platform, device.registered)
+        registered = await self._store.devices.register(person, given, now)
+        if registered.new:
+            await self._make_room(person)
         self._recent.pop(person, None)
-        burial = _burial(dead, kept)
-        gone = burial.reason if burial else None
-        return Registered(name, new=known is None, moved=owner not in (None, person), gone=gone)
+        return registered
 
     async def withdraw(self, person: Person, address: str, now: datetime, reason: str = "withdrawn") -> str:
         """Send no more to a known address until it is registered again; returns its short hash."""
-        name = device_hash(address)
-        [(before, _)] = await self._store.devices.of(person.id).read([name])
-        if before or any(one.value == address for one in person.devices):
-            await self._bury(person.id, address, InvalidMark(at=now, reason=reason))
-        return name
+        await self._mark(person, address, InvalidMark(reason, now))
+        return device_hash(address)
 
     async def supersede(self, person: Person, address: str, now: datetime) -> None:
         """The person's phone has a new address: send no more to this one, whoever owned it."""
-        folder = self._store.devices.of(person.id)
-        if (await folder.owners([address])).get(address) != person.id:
-            await folder.own(address, person.id)
-        await self.withdraw(person, address, now, "replaced")
+        await self._mark(person, address, InvalidMark("replaced", now), own=True)
 
-    async def mark_gone(self, person: str, device: PushDevice, reason: str) -> None:
-        await self._bury(person, device.value, InvalidMark(at=datetime.now(UTC), reason=reason, of=device.registered))
+    async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
+        await self._mark(person, device.value, InvalidMark(reason, datetime.now(UTC), device.registered))
 
-    async def _bury(self, person: str, address: str, burial: InvalidMark) -> None:
-        content = burial.model_dump_json().encode()
-        await self._store.devices.of(person).mark_gone(device_hash(address), content)
-        self._recent.pop(person, None)
+    async def _mark(self, person: Person, address: str, mark: InvalidMark, *, own: bool = False) -> None:
+        in_file = any(one.value == address for one in person.devices)
+        await self._store.devices.mark(person.id, address, mark, unknown=in_file, own=own)
+        self._recent.pop(person.id, None)
 
-    async def _make_room(self, folder: DevicesOfPerson, person: str) -> None:
-        names = sorted(await folder.registered())
-        if len(names) < KEPT_AT_MOST:
-            return
-        found = zip(names, await folder.read(names), strict=True)
-        by_age = sorted(found, key=lambda one: _seen(_device(one[1][0])))
-        for name, (content, _) in by_age[: len(names) - KEPT_AT_MOST + 1]:
-            await folder.forget(name)
-            gone = _device(content)
-            if gone is None or (await folder.owners([gone.value])).get(gone.value) != person:
-                continue
-            if not await self._in_file(gone.value):  # Else it would return to an earlier owner.
-                await folder.disown(gone.value)
+    async def _make_room(self, person: str) -> None:
+        if beyond := await self._store.devices.beyond(person, KEPT_AT_MOST):
+            # One in the people file would return to an earlier owner.
+            disowned = [one.address for one in beyond if not await self._in_file(one.address)]
+            await self._store.devices.forget(person, beyond, disowned)
 
     async def _read(self, person: Person) -> tuple[KnownDevice, ...]:
-        folder, written = self._store.devices.of(person.id), {device_hash(one.value): one for one in person.devices}
+        stored = await self._store.devices.of(person.id, [one.value for one in person.devices])
         # People described in full share ids across files: nothing is registered for them.
-        kept = frozenset[str]() if stands_in_full(person.id) else await folder.registered()
-        names = [*written, *sorted(kept - written.keys())]
-        if not names:
-            return ()
-        found = dict(zip(names, await folder.read(names), strict=True))
-        devices = {name: _later(written.get(name), _device(before)) for name, (before, _) in found.items()}
-        owners = await folder.owners([one.value for one in devices.values() if one])
+        registered = () if stands_in_full(person.id) else stored.registered
+        kept = {device.value: device for device in map(_device, registered)}
+        written = [_later(one, kept.pop(one.value, None)) for one in person.devices]
+        in_file = len(written)
         judged = [
-            _judged(one, found[name][1], owners.get(one.value, person.id if name in written else None), person.id)
-            for name, one in devices.items()
-            if one
+            _judged(one, stored, person.id, in_file=place < in_file)
+            for place, one in enumerate((*written, *kept.values()))
         ]
-        listed = judged[: len(written)]
-        return tuple(_at_most(listed + sorted(judged[len(written) :], key=lambda one: _seen(one.device), reverse=True)))
+        return tuple(_at_most(judged))
 
     def _remember(self, person: str, recent: _Recent) -> None:
         self._recent[person] = recent
@@ -175,9 +120,11 @@ class Devices:
             self._recent.popitem(last=False)
 
 
-def _judged(device: PushDevice, dead: bytes | None, owner: str | None, person: str) -> KnownDevice:
-    if burial := _burial(dead, device):
-        return KnownDevice(device, burial.reason, burial.at)
+def _judged(device: PushDevice, stored: DevicesOfPerson, person: str, *, in_file: bool) -> KnownDevice:
+    name = device_hash(device.value)
+    if (mark := stored.marks.get(name)) and mark.holds(device.registered):
+        return KnownDevice(device, mark.reason, mark.at)
+    owner = stored.owners.get(name, person if in_file else None)
     return KnownDevice(device, "moved to somebody else" if owner != person else None)
 
 
@@ -189,31 +136,13 @@ def _at_most(known: Iterable[KnownDevice]) -> list[KnownDevice]:
     return [replace(one, gone="gave way to those seen later") if one in beyond else one for one in known]
 
 
-def _later(written: PushDevice | None, registered: PushDevice | None) -> PushDevice | None:
-    if written is None or registered is None:
-        return registered or written
+def _later(written: PushDevice, registered: PushDevice | None) -> PushDevice:
+    if registered is None:
+        return written
     later = written.registered and registered.registered and written.registered > registered.registered
     return registered.model_copy(update={"registered_at": written.registered_at}) if later else registered
 
 
-def _seen(device: PushDevice | None) -> datetime:
-    return (device and (device.seen or device.registered)) or datetime.min.replace(tzinfo=UTC)
-
-
-def _device(content: bytes | None) -> PushDevice | None:
-    try:
-        return PushDevice.model_validate_json(content) if content else None
-    except ValidationError:
-        # Its text would repeat the address.
-        _log.warning("a device kept in the store cannot be read")
-        return None
-
-
-def _burial(content: bytes | None, device: PushDevice) -> InvalidMark | None:
-    # Why it is invalid; None if valid or unreadable, since the next push finds it again.
-    try:
-        burial = InvalidMark.model_validate_json(content) if content else None
-    except ValidationError:
-        _log.warning("why a device was given up cannot be read")
-        return None
-    return burial if burial and burial.holds(device) else None
+def _device(stored: StoredDevice) -> PushDevice:
+    plain = PushDevice.model_validate({stored.kind: stored.address, "platform": stored.platform})
+    return plain.model_copy(update={"registered_at": stored.registered_at, "seen_at": stored.seen_at})

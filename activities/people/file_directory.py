@@ -137,7 +137,7 @@ class FileDirectory:
     async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         """Stored, so that it outlives this process."""
         with asking_the_store():
-            await self._devices.mark_gone(person.id, device, reason)
+            await self._devices.mark_gone(person, device, reason)
 
     async def _inline(self, id: str, beside: str | None) -> Person:
         if beside is None:

@@ -1,23 +1,72 @@
-"""Devices that the company's app registered, and whose each address is."""
+"""Devices that the company's app registered, why others are invalid, and whose each address is."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
-from activities.records.database import Database, Key
+from activities.records.database import Database, insert_new, replace
 from activities.records.schema import DEVICE_OWNERS, DEVICES
 
 LISTED_AT_MOST: Final = 1_000_000
 """People with devices that are listed."""
+FORGOTTEN_AT_MOST: Final = 100
+"""Devices of a person that make room at once."""
+READ_AT_MOST: Final = 1_000
+"""Devices of one person: ten times those that are kept, for others that are just being removed."""
 _HASH_LENGTH: Final = 12
+_ROW: Final = DEVICES.c
 _OWNER: Final = DEVICE_OWNERS.c
 
 
 def device_hash(address: str) -> str:
     """A device's short name in notification logs and reports: 12 hex digits of SHA-256."""
-    return hashlib.sha256(address.encode()).hexdigest()[:_HASH_LENGTH]
+    return _sha256(address)[:_HASH_LENGTH]
+
+
+@dataclass(frozen=True)
+class InvalidMark:
+    """Why and when a device was marked invalid, and which registration; None for the one that it had."""
+
+    reason: str
+    at: datetime
+    of: datetime | None = None
+
+    def holds(self, registered: datetime | None) -> bool:
+        """Whether it was not registered again since; a device without a date stays invalid."""
+        return registered is None or registered <= (self.of or self.at)
+
+
+@dataclass(frozen=True)
+class StoredDevice:
+    address: str
+    kind: str
+    platform: str
+    registered_at: datetime | None = None
+    seen_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Registered:
+    device: str
+    new: bool
+    """False: it was known, and is confirmed."""
+    moved: bool
+    """It belonged to another person."""
+    gone: str | None = None
+    """Why nothing is sent: it was marked invalid after this registration."""
+
+
+@dataclass(frozen=True)
+class DevicesOfPerson:
+    """Registered devices, the last seen first; of them and of others asked for, marks and owners by short name."""
+
+    registered: tuple[StoredDevice, ...]
+    marks: Mapping[str, InvalidMark]
+    owners: Mapping[str, str]
 
 
 class StoredDevices:
@@ -26,59 +75,107 @@ class StoredDevices:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, person: str) -> "DevicesOfPerson":
-        return DevicesOfPerson(self._database, person)
-
     async def people(self) -> frozenset[str]:
         """Everybody with a device."""
-        asked = select(DEVICES.c.person).where(DEVICES.c.content.is_not(None)).distinct().limit(LISTED_AT_MOST)
+        asked = select(_ROW.person).where(_ROW.address.is_not(None)).distinct().limit(LISTED_AT_MOST)
         return frozenset(row.person for row in await self._database.rows(asked))
 
+    async def of(self, person: str, also: Sequence[str] = ()) -> DevicesOfPerson:
+        """What is stored of a person's registered devices, and of these other addresses."""
+        named = [_sha256(address) for address in also]
 
-class DevicesOfPerson:
-    """By short name; a row without content is a device of the people file that was marked invalid."""
+        def ask(connection: Connection) -> DevicesOfPerson:
+            theirs = select(DEVICES).where(
+                _ROW.person == person, or_(_ROW.address.is_not(None), _ROW.address_sha256.in_(named))
+            )
+            rows = connection.execute(theirs.order_by(_ROW.seen_at.desc()).limit(READ_AT_MOST)).all()
+            hashes = {*named, *(row.address_sha256 for row in rows)}
+            owners = connection.execute(select(DEVICE_OWNERS).where(_OWNER.address_sha256.in_(hashes)))
+            return DevicesOfPerson(
+                tuple(_device(row) for row in rows if row.address),
+                {row.address_sha256[:_HASH_LENGTH]: mark for row in rows if (mark := _mark(row))},
+                {row.address_sha256[:_HASH_LENGTH]: row.person for row in owners},
+            )
 
-    def __init__(self, database: Database, person: str) -> None:
-        self._database = database
-        self._person = person
-        self._own: Final = DEVICES.c.person == person
+        return await self._database.read(ask)
 
-    async def registered(self) -> frozenset[str]:
-        asked = select(DEVICES.c.device).where(self._own, DEVICES.c.content.is_not(None))
-        return frozenset(row.device for row in await self._database.rows(asked))
+    async def register(self, person: str, device: StoredDevice, now: datetime) -> Registered:
+        """Replaces the former fields, and the owner. Without a date it is registered now, unless it is known and
+        valid.
+        """
 
-    async def read(self, devices: Sequence[str]) -> list[tuple[bytes | None, bytes | None]]:
-        """Content, and why it is invalid, in order."""
-        asked = select(DEVICES.c.device, DEVICES.c.content, DEVICES.c.gone).where(
-            self._own, DEVICES.c.device.in_(devices)
-        )
-        found = {row.device: (row.content, row.gone) for row in await self._database.rows(asked)}
-        return [found.get(device, (None, None)) for device in devices]
+        def change(connection: Connection) -> Registered:
+            sha256 = _sha256(device.address)
+            row = connection.execute(_one(person, device.address)).first()
+            mark, known = _mark(row), row if row and row.address else None
+            kept = known.registered_at if known and not (mark and mark.holds(known.registered_at)) else None
+            since = min(device.registered_at or kept or now, now)
+            owner = connection.scalar(select(_OWNER.person).where(_OWNER.address_sha256 == sha256))
+            _own(connection, person, device.address)
+            values = {"address": device.address, "kind": device.kind, "platform": device.platform}
+            key = {_ROW.person: person, _ROW.address_sha256: sha256}
+            replace(connection, DEVICES, key, **values, registered_at=since, seen_at=now)
+            gone = mark.reason if mark and mark.holds(since) else None
+            return Registered(sha256[:_HASH_LENGTH], known is None, owner not in (None, person), gone)
 
-    async def register(self, device: str, content: bytes) -> None:
-        await self._database.replace(DEVICES, self._key(device), content=content)
+        return await self._database.write(change)
 
-    async def mark_gone(self, device: str, content: bytes) -> None:
-        await self._database.replace(DEVICES, self._key(device), gone=content)
+    async def mark(
+        self, person: str, address: str, mark: InvalidMark, *, unknown: bool = False, own: bool = False
+    ) -> None:
+        """Mark a device invalid; an `unknown` one as well. With `own` the person becomes its owner."""
 
-    async def forget(self, device: str) -> None:
-        await self._database.change(DEVICES.delete().where(self._own, DEVICES.c.device == device))
+        def change(connection: Connection) -> None:
+            if own:
+                _own(connection, person, address)
+            if unknown:
+                insert_new(connection, DEVICES, person=person, address_sha256=_sha256(address))
+            row = connection.execute(_one(person, address)).first()
+            before = _mark(row)
+            if row and not (before and (before.of or before.at) > (mark.of or mark.at)):
+                values = {"gone": mark.reason, "gone_at": mark.at, "gone_of": mark.of}
+                connection.execute(DEVICES.update().where(_is(person, address)).values(**values))
 
-    async def owners(self, addresses: Sequence[str]) -> Mapping[str, str]:
-        hashes = {_sha256(address): address for address in addresses}
-        asked = select(_OWNER.address_sha256, _OWNER.person).where(_OWNER.address_sha256.in_(list(hashes)))
-        return {hashes[row.address_sha256]: row.person for row in await self._database.rows(asked)}
+        await self._database.write(change)
 
-    async def own(self, address: str, person: str) -> None:
-        """Make the person the only owner of an address."""
-        await self._database.replace(DEVICE_OWNERS, {_OWNER.address_sha256: _sha256(address)}, person=person)
+    async def beyond(self, person: str, kept: int) -> tuple[StoredDevice, ...]:
+        """Registered devices seen before the `kept` last ones."""
+        asked = select(DEVICES).where(_ROW.person == person, _ROW.address.is_not(None))
+        rows = await self._database.rows(asked.order_by(_ROW.seen_at.desc()).offset(kept).limit(FORGOTTEN_AT_MOST))
+        return tuple(map(_device, rows))
 
-    async def disown(self, address: str) -> None:
-        """Remove an address's owner."""
-        await self._database.change(DEVICE_OWNERS.delete().where(_OWNER.address_sha256 == _sha256(address)))
+    async def forget(self, person: str, devices: Sequence[StoredDevice], disowned: Collection[str]) -> None:
+        """Remove those that were not seen since; the `disowned` addresses belong to nobody then."""
 
-    def _key(self, device: str) -> Key:
-        return {DEVICES.c.person: self._person, DEVICES.c.device: device}
+        def change(connection: Connection) -> None:
+            for device in devices:
+                not_seen = and_(_is(person, device.address), _ROW.seen_at == device.seen_at)
+                gone = connection.execute(DEVICES.delete().where(not_seen)).rowcount
+                if gone and device.address in disowned:
+                    theirs = _OWNER.address_sha256 == _sha256(device.address), _OWNER.person == person
+                    connection.execute(DEVICE_OWNERS.delete().where(*theirs))
+
+        await self._database.write(change)
+
+
+def _own(connection: Connection, person: str, address: str) -> None:
+    replace(connection, DEVICE_OWNERS, {_OWNER.address_sha256: _sha256(address)}, person=person)
+
+
+def _is(person: str, address: str) -> ColumnElement[bool]:
+    return and_(_ROW.person == person, _ROW.address_sha256 == _sha256(address))
+
+
+def _one(person: str, address: str) -> Any:
+    return select(DEVICES).where(_is(person, address))
+
+
+def _device(row: Any) -> StoredDevice:
+    return StoredDevice(row.address, row.kind, row.platform, row.registered_at, row.seen_at)
+
+
+def _mark(row: Any) -> InvalidMark | None:
+    return InvalidMark(row.gone, row.gone_at, row.gone_of) if row and row.gone is not None else None
 
 
 def _sha256(address: str) -> str:

@@ -266,11 +266,17 @@ DEVICES: Final = Table(
     "devices",
     METADATA,
     Column("person", Text, nullable=False),
-    Column("device", Text, nullable=False),
-    Column("content", LargeBinary),
-    Column("gone", LargeBinary),
-    PrimaryKeyConstraint("person", "device"),
-    comment="devices that the company's app registered; a push address is a secret",
+    Column("address_sha256", Text, nullable=False),
+    Column("address", Text),
+    Column("kind", Text),
+    Column("platform", Text),
+    Column("registered_at", Instant),
+    Column("seen_at", Instant),
+    Column("gone", Text),
+    Column("gone_at", Instant),
+    Column("gone_of", Instant),
+    PrimaryKeyConstraint("person", "address_sha256"),
+    comment="devices that the company's app registered; an address is a secret, null for one of the people file",
 )
 
 DEVICE_OWNERS: Final = Table(

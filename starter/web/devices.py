@@ -42,7 +42,6 @@ class DeviceCallOutcome(CallOutcome):
     FORGED = (401, "forged")
     OFF = (404, "off")
     UNKNOWN_PERSON = (404, "unknown_person")
-    TOO_MANY = (409, "too_many")
     TOO_LARGE = (413, "too_large")
     NOT_JSON = (415, "not_json")
     NOT_KEPT = (503, "not_kept")
@@ -55,14 +54,13 @@ class DeviceCallOutcome(CallOutcome):
 
 
 _READ: Final = (
-    *(
-        DeviceCallOutcome.REGISTERED,
-        DeviceCallOutcome.SEEN,
-        DeviceCallOutcome.GONE,
-        DeviceCallOutcome.WITHDRAWN,
-        DeviceCallOutcome.MALFORMED,
-    ),
-    *(DeviceCallOutcome.UNKNOWN_PERSON, DeviceCallOutcome.TOO_MANY, DeviceCallOutcome.NOT_KEPT),
+    DeviceCallOutcome.REGISTERED,
+    DeviceCallOutcome.SEEN,
+    DeviceCallOutcome.GONE,
+    DeviceCallOutcome.WITHDRAWN,
+    DeviceCallOutcome.MALFORMED,
+    DeviceCallOutcome.UNKNOWN_PERSON,
+    DeviceCallOutcome.NOT_KEPT,
 )
 
 

@@ -242,7 +242,7 @@ async def test_a_fault_of_the_channel_loses_nobody_and_buries_nothing(
     sandbox.state.faults.clear()
     assert only(await reaching.deliver(delivery(one))).outcome is NotificationOutcome.ACCEPTED
     assert told(sandbox) == [("email", "requester@example.test")]
-    assert await store.devices.of("requester").read([device_hash("requester/letters")]) == [(None, None)]
+    assert (await store.devices.of("requester", ["requester/letters"])).marks == {}
 
 
 async def test_of_several_the_one_whose_mail_failed_is_left_open_and_tried_again_alone(
@@ -324,7 +324,7 @@ async def test_credentials_that_are_refused_are_told_once_however_many_are_refus
     [mail] = entries(sandbox, "message")
     assert (mail["kind"], mail["to"]) == ("email", "alternate@example.test")
     assert "Please see to the credentials" in mail["text"]
-    assert await store.devices.of("alternate").read([device_hash("alternate~1")]) == [(None, None)]
+    assert (await store.devices.of("alternate", ["alternate~1"])).marks == {}
     monkeypatch.setattr(credentials, "FRESH", 1e-6)
     later = worker()
     with pytest.raises(ApplicationError):

@@ -12,11 +12,10 @@ from activities.core_signature.signers import SignerSnapshots
 from activities.notifications.phones import DeviceLimiter
 from activities.notifications.service import NotificationService
 from activities.notifications.signer_mail import SignerMail
-from activities.people.devices import InvalidMark
 from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
-from activities.records.devices import device_hash
+from activities.records.devices import InvalidMark, device_hash
 from activities.records.notification_pages import pages_of
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
@@ -39,8 +38,7 @@ from workflows.model.subject import Code
 
 async def buried_of(store: Store, token: str) -> InvalidMark | None:
     """Why one of the executive's devices was given up."""
-    [(_, content)] = await store.devices.of("chief-executive").read([device_hash(token)])
-    return InvalidMark.model_validate_json(content) if content else None
+    return (await store.devices.of("chief-executive", [token])).marks.get(device_hash(token))
 
 
 DUE = datetime(2026, 12, 11, 17, tzinfo=UTC)

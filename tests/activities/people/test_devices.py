@@ -1,5 +1,7 @@
-"""Devices as apps register them: what lives, whose it is, what gives way, without a lock and with one listing."""
+"""Devices as apps register them: what lives, whose it is, what gives way."""
 
+import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from activities.people.file_directory import FileDirectory
 from activities.people.person import AddressKind, Person, Platform, PushDevice
 from activities.records.devices import DevicesOfPerson, device_hash
 from activities.records.store import Store
-from tests.storage import count
+from tests.storage import altered, count
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -73,7 +75,7 @@ async def test_a_device_that_was_given_up_lives_again_once_it_is_registered_anew
     devices, ada = Devices(store), somebody("ada")
     await devices.register("ada", phone("t"), NOW)
     [known] = await devices.known(ada)
-    await devices.mark_gone("ada", known.device, "UNREGISTERED")
+    await devices.mark_gone(somebody("ada"), known.device, "UNREGISTERED")
     assert states(await devices.known(ada)) == {"t": "UNREGISTERED"}
     # Whoever sends an old list again says when it was registered: no later than it was given up.
     await devices.register("ada", phone("t", registered_at=NOW.isoformat()), NOW + DAY)
@@ -88,7 +90,7 @@ async def test_a_late_burial_of_an_older_registration_costs_the_new_one_nothing(
     [before] = await devices.known(somebody("ada"))
     await devices.withdraw(somebody("ada"), "t", NOW + DAY)
     await devices.register("ada", phone("t"), NOW + 2 * DAY)
-    await devices.mark_gone("ada", before.device, "UNREGISTERED")
+    await devices.mark_gone(somebody("ada"), before.device, "UNREGISTERED")
     assert states(await devices.known(somebody("ada"))) == {"t": None}
 
 
@@ -161,13 +163,14 @@ async def test_what_another_process_registers_counts_a_minute_later_and_one_list
 ) -> None:
     clock, listed = Clock(), 0
     ours, theirs, ada = Devices(store, clock), Devices(store), somebody("ada")
+    read = store.devices.of
 
-    async def counted(folder: DevicesOfPerson, real: object = DevicesOfPerson.registered) -> frozenset[str]:
+    async def counted(person: str, also: Sequence[str] = ()) -> DevicesOfPerson:
         nonlocal listed
         listed += 1
-        return await real(folder)  # type: ignore[operator,no-any-return]
+        return await read(person, also)
 
-    monkeypatch.setattr(DevicesOfPerson, "registered", counted)
+    monkeypatch.setattr(store.devices, "of", counted)
     assert await ours.known(ada) == ()
     await theirs.register("ada", phone("t"), NOW)
     listed = 0
@@ -207,11 +210,6 @@ async def test_who_stands_in_full_has_the_devices_of_their_own_file_alone(store:
     assert states(await devices.known(somebody("signer-1", phone("a")))) == {"a": None}
 
 
-async def test_what_cannot_be_read_in_the_store_is_no_device(store: Store) -> None:
-    await store.devices.of("ada").register("a1b2c3", b"{}")
-    assert await Devices(store).known(somebody("ada")) == ()
-
-
 def test_a_device_that_was_not_seen_for_thirty_days_cannot_be_relied_on() -> None:
     seen = phone("t", seen_at=NOW.isoformat())
     assert not seen.unseen(NOW + 29 * DAY)
@@ -220,12 +218,30 @@ def test_a_device_that_was_not_seen_for_thirty_days_cannot_be_relied_on() -> Non
     assert "secret" not in repr(phone("secret"))
 
 
-@pytest.mark.parametrize("torn", [b"{", b"\xff", b""])
-async def test_a_burial_that_cannot_be_read_keeps_nobody_from_being_told(store: Store, torn: bytes) -> None:
-    devices, ada = Devices(store), somebody("ada")
+async def test_a_late_report_of_an_older_registration_does_not_take_the_place_of_why_a_newer_one_is_invalid(
+    store: Store,
+) -> None:
+    devices = Devices(store)
     await devices.register("ada", phone("t"), NOW)
-    await store.devices.of("ada").mark_gone(device_hash("t"), torn)
-    assert states(await Devices(store).known(ada)) == {"t": None}
-    assert (await devices.register("ada", phone("t"), NOW + DAY)).gone is None
-    await devices.mark_gone("ada", phone("t").model_copy(update={"registered_at": NOW + DAY}), "UNREGISTERED")
-    assert states(await devices.known(ada)) == {"t": "UNREGISTERED"}
+    [before] = await devices.known(somebody("ada"))
+    await devices.register("ada", phone("t", registered_at=(NOW + DAY).isoformat()), NOW + DAY)
+    await devices.withdraw(somebody("ada"), "t", NOW + 2 * DAY)
+    await devices.mark_gone(somebody("ada"), before.device, "UNREGISTERED")
+    assert states(await devices.known(somebody("ada"))) == {"t": "withdrawn"}
+
+
+async def test_of_registrations_at_once_for_two_people_one_is_the_owner(store: Store) -> None:
+    devices = Devices(store)
+    await asyncio.gather(*(devices.register(who, phone("t"), NOW) for who in 10 * ("ada", "bob")))
+    known = [states(await Devices(store).known(somebody(who)))["t"] for who in ("ada", "bob")]
+    assert sorted(known, key=str) == [None, "moved to somebody else"]
+
+
+async def test_a_device_of_the_file_that_is_given_up_stays_so_and_its_address_is_not_stored(store: Store) -> None:
+    devices, ada = Devices(store), somebody("ada", phone("of-file"))
+    await devices.mark_gone(ada, ada.devices[0], "UNREGISTERED")
+    assert states(await Devices(store).known(ada)) == {"of-file": "UNREGISTERED"}
+    assert (await store.devices.people(), altered(store, "DELETE FROM devices WHERE address IS NULL")) == (
+        frozenset(),
+        1,
+    )

@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from activities.errors import RecordConflict, RecordDamaged, StoreFailure, TextDamaged
-from activities.records.devices import device_hash
+from activities.records.devices import InvalidMark, StoredDevice, device_hash
 from activities.records.ended import EndedFilter
 from activities.records.settled import AMENDMENTS_AT_ONCE, RECORDS_AT_ONCE
 from activities.records.store import Store
@@ -169,12 +169,12 @@ async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id:
     of_it = Kind.REQUEST.workflow_id(id)
     await store.records.write(of_it, b'{"show":{"status":"signed"}}')
     await store.records.amend(of_it, 1, b"{}", [DEAD])
-    await store.devices.of(id).register("0123456789ab", b"{}")
+    await store.devices.register(id, StoredDevice("t", "token", "ios"), NOW)
     assert await _dead(store, Kind.REQUEST) == [of_it]
     assert await _dead(store, Kind.TASK) == []
     assert await store.devices.people() == {id}
     assert [one.workflow_id async for one in store.hand_offs.dead()] == [of_it]
-    assert await store.devices.of(id).registered() == {"0123456789ab"}
+    assert [one.address for one in (await store.devices.of(id)).registered] == ["t"]
     for state in (HandoffState.PENDING, HandoffState.DONE):
         await store.records.amend(of_it, 2, b"{}", [DEAD.replace(state=state, replay=1)])
         dead = state is HandoffState.PENDING
@@ -193,11 +193,27 @@ async def test_names_and_addresses_are_for_the_user_of_the_process_only(tmp_path
 
 
 async def test_why_a_device_is_invalid_is_kept_with_its_owner_and_replaced_by_a_later_reason(store: Store) -> None:
-    for content in (b"first", b"later"):
-        await store.devices.of("chair").mark_gone("a1b2c3", content)
-    assert await store.devices.of("chair").read(["a1b2c3"]) == [(None, b"later")]
-    assert await store.devices.of("deputy").read(["a1b2c3"]) == [(None, None)]
+    for day, reason in enumerate(("first", "later")):
+        mark = InvalidMark(reason, NOW + timedelta(days=day))
+        await store.devices.mark("chair", "a", mark, unknown=True)
+    await store.devices.mark("deputy", "a", mark)
+    assert dict((await store.devices.of("chair", ["a"])).marks) == {device_hash("a"): mark}
+    assert dict((await store.devices.of("deputy", ["a"])).marks) == {}
     assert (await store.devices.people(), count(store, "devices")) == (frozenset(), 1)
+
+
+async def test_an_address_belongs_to_whoever_registered_it_last_and_the_oldest_make_room(store: Store) -> None:
+    phones = [StoredDevice(name, "token", "ios") for name in ("a", "b", "c")]
+    for number, phone in enumerate(phones):
+        assert (await store.devices.register("chair", phone, NOW + timedelta(days=number))).new
+    assert (await store.devices.register("deputy", phones[0], NOW)).moved
+    beyond = await store.devices.beyond("chair", 1)
+    assert [one.address for one in beyond] == ["b", "a"]
+    await store.devices.register("chair", phones[1], NOW + timedelta(days=9))
+    await store.devices.forget("chair", beyond, ["a", "b"])
+    left = await store.devices.of("chair", ["a"])
+    assert [one.address for one in left.registered] == ["b", "c"], "b was seen meanwhile"
+    assert left.owners == {device_hash("a"): "deputy", device_hash("b"): "chair", device_hash("c"): "chair"}
 
 
 def test_a_device_is_known_by_twelve_hex_digits() -> None:

@@ -150,5 +150,5 @@ async def test_the_store_of_the_directory_is_the_store_of_the_process(environmen
     person = await directory.person("legal-desk")
     await directory.mark_gone(person, person.devices[0], "UNREGISTERED")
     assert await directory.devices(person) == ()
-    [(_, dead)] = await store.devices.of("legal-desk").read([device_hash("legal-desk~1")])
+    dead = (await store.devices.of("legal-desk", ["legal-desk~1"])).marks.get(device_hash("legal-desk~1"))
     assert dead

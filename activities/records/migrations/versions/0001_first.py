@@ -41,11 +41,17 @@ def upgrade() -> None:
     op.create_table(
         "devices",
         sa.Column("person", schema.Text(), nullable=False),
-        sa.Column("device", schema.Text(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=True),
-        sa.Column("gone", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("person", "device"),
-        comment="devices that the company's app registered; a push address is a secret",
+        sa.Column("address_sha256", schema.Text(), nullable=False),
+        sa.Column("address", schema.Text(), nullable=True),
+        sa.Column("kind", schema.Text(), nullable=True),
+        sa.Column("platform", schema.Text(), nullable=True),
+        sa.Column("registered_at", schema.Instant(), nullable=True),
+        sa.Column("seen_at", schema.Instant(), nullable=True),
+        sa.Column("gone", schema.Text(), nullable=True),
+        sa.Column("gone_at", schema.Instant(), nullable=True),
+        sa.Column("gone_of", schema.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("person", "address_sha256"),
+        comment="devices that the company's app registered; an address is a secret, null for one of the people file",
     )
     op.create_table(
         "follow_ups",
