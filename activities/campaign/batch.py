@@ -12,13 +12,13 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.campaign.audience import Member
-from activities.campaign.member_status import MemberVisibility, records_of
+from activities.campaign.member_status import MemberVisibility
 from activities.files.reading import FileFaults
 from activities.launch import launch
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.people.ids import stands_in_full
 from activities.people.person import Reachable, SignersFile
+from activities.records.audiences import Member
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.commands import send_if_open
@@ -115,14 +115,13 @@ BATCH_LIMITS: Final = BatchLimits()
 
 @dataclass(frozen=True)
 class BatchFacts:
-    """Data beside the order: people described in full, and the owner's message. `begun` are those who may have a
-    request, if requests are to be ended; `reason` is why a single member has longer.
+    """Data beside the order: people described in full, and the owner's message. `reason` is why a single member has
+    longer.
     """
 
     visibility: MemberVisibility
     people: Mapping[str, Reachable] = field(default_factory=dict)
     message: str = ""
-    begun: frozenset[str] = frozenset()
     reason: str = ""
 
 
@@ -147,11 +146,13 @@ class BatchJob:
         """Begin no more; running calls finish."""
         self._stopped.set()
 
-    async def run(self, members: Sequence[Member]) -> BatchResult:
-        """Process the members after the start position; raises errors of commands and starts."""
-        last = min(len(members), self._batch.after + self._limits.members)
-        while self._place < last and not self._is_to_end:
-            some = members[self._place : min(last, self._place + AT_ONCE)]
+    async def run(self, members: Sequence[Member], of: int) -> BatchResult:
+        """Process these members, which follow the start position, `of` so many; raises errors of commands and
+        starts.
+        """
+        first = self._batch.after
+        while self._place < first + len(members) and not self._is_to_end:
+            some = members[self._place - first : self._place - first + AT_ONCE]
             if self._batch.work is BatchWork.START and not await self._has_room(len(some)):
                 break
             began, seen = time.monotonic(), await self._process(some)
@@ -159,7 +160,7 @@ class BatchJob:
             if self._batch.work is not BatchWork.START:
                 told = len(seen) - seen.count(None)
                 await self._pause(began + told / _COMMANDS_A_SECOND - time.monotonic())
-        over = self._place >= len(members)
+        over = self._place >= of
         return BatchResult(after=self._place, done=self._done, refused=self._refused, over=over, full=self._full)
 
     def _count(self, seen: Sequence[bool | None], many: int) -> None:
@@ -204,8 +205,9 @@ class BatchJob:
         """For each member: True if something was done, False if refused, None if there was nothing to do."""
         if self._batch.work is BatchWork.START:
             return await _all([self._start(one) for one in some])
-        ended = await records_of(self._store, self._order.campaign, some)
-        left = [one for one in some if not one.row.says and one.person not in ended]
+        requests = {self._workflow_id(one): one for one in some if not one.row.says}
+        ended = await self._store.outcomes.of_ended(tuple(requests))
+        left = [one for id, one in requests.items() if id not in ended]
         if self._batch.work is BatchWork.EXTEND:
             left = [one for one in left if one.asked]
         return await _all([self._send_command(one) for one in left])
@@ -233,9 +235,12 @@ class BatchJob:
         # Includes those asked by an earlier attempt that could not report them.
         return True
 
+    def _workflow_id(self, member: Member) -> str:
+        return Kind.REQUEST.workflow_id(member.request(self._order.campaign.id))
+
     async def _send_command(self, member: Member) -> bool | None:
         batch = self._batch
-        workflow_id = Kind.REQUEST.workflow_id(member.request(self._order.campaign.id))
+        workflow_id = self._workflow_id(member)
         wanted: Cancellation | Extension = Extension(actor=batch.actor, due=member.due, reason=self._told.reason)
         if batch.work is BatchWork.END:
             wanted = Cancellation(actor=batch.actor, reason=batch.reason)
@@ -249,7 +254,7 @@ class BatchJob:
         by = order.workflow_id
         if await end_terminated(self._client, self._store, workflow_id, wanted, order.now, begun_by=by):
             return True
-        if member.person not in self._told.begun or await executions.found(self._client, workflow_id) is not None:
+        if not member.seen_to(order) or await executions.found(self._client, workflow_id) is not None:
             return False
         given = forgotten(order, member, person)
         return await end_forgotten(self._client, self._store, given, wanted, order.now, parent=by)

@@ -11,10 +11,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from activities.calendar.calendar import at_clock, is_of_days, length
-from activities.campaign import audience, population
-from activities.campaign.audience import AUDIENCE_AT_MOST
+from activities.campaign import population
 from activities.campaign.population import NOBODY, AudienceFile
-from activities.documents.files import AUDIENCES
 from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
@@ -25,6 +23,7 @@ from activities.onboarding.file import ShortId
 from activities.people.directory import Directory, UnknownGroup
 from activities.people.person import Person
 from activities.policies.catalogue import Catalogue
+from activities.records.audiences import AUDIENCE_AT_MOST, dumped
 from activities.records.store import Store
 from workflows.campaign.state import CampaignInput
 from workflows.follow_up.input import FollowUpInput
@@ -224,7 +223,7 @@ class PreparedCampaign:
         if self.document is not None:
             await store.files.put(self.document)
         if self.rows.rows:
-            await store.files.put(audience.dumped(self.rows.rows), AUDIENCES)
+            await store.audiences.freeze(self.rows.rows)
         if (people := self.rows.kept) is not None:
             await store.people.keep(workflow_id, self.given.fingerprint, people)
         if campaign.message is None:
@@ -292,7 +291,7 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
         document=_document(file, checks.pdf),
         source=AudienceSource(
             group=file.audience.group,
-            rows=None if file.audience.group else hashlib.sha256(audience.dumped(checks.given.rows)).hexdigest(),
+            rows=None if file.audience.group else hashlib.sha256(dumped(checks.given.rows)).hexdigest(),
         ),
         opens_at=opens_at,
         due=due,

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +11,6 @@ from typing import Any, Final, NamedTuple, Self
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from activities.campaign.audience import AUDIENCE_AT_MOST, Audience, MemberRow, repeated
 from activities.errors import ID_PATTERN, did_you_mean
 from activities.files.fields import Id, Name
 from activities.files.reading import Fault, FileFaults, bytes_of, in_words, written_path
@@ -26,6 +25,8 @@ from activities.people.directory import (
 )
 from activities.people.ids import id_of_address, stands_in_full
 from activities.people.person import Reachable, SignersFile
+from activities.records.audiences import AUDIENCE_AT_MOST, Member, MemberRow, repeated
+from activities.records.outcomes import MemberLines
 from workflows.model.campaign import AudienceSource, Campaign, ChangeKind, DailyCheck, Joiners, Leavers
 
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
@@ -179,34 +180,48 @@ LEAVE_AT_ONCE_SHARE: Final = 4
 class Population:
     """Today's group, or the directory's part of a list, compared with the audience."""
 
-    now: frozenset[str]
+    now: int
     came: tuple[str, ...]
     left: tuple[str, ...]
+    joined: tuple[str, ...]
+    """Who came and was added."""
+    dropped: tuple[str, ...]
+    asked: int
+    """Members who are to acknowledge."""
 
     @classmethod
-    async def of(cls, campaign: Campaign, audience: Audience, directory: Company) -> Self | None:
+    async def of(cls, campaign: Campaign, members: AsyncIterator[Sequence[Member]], directory: Company) -> Self | None:
         """None if no member is in the directory, or the group no longer exists."""
         await caught_up(directory)
-        members = {one.person: one for one in audience.members if not one.row.says}
-        listed = {one.person for one in audience.members if one.person and not stands_in_full(one.person)}
-        there = await _in_directory(campaign, listed, directory)
+        there = await _group(campaign, directory)
         if there is None:
             return None
-        gone = {id for id, one in members.items() if one.out is ChangeKind.LEFT}
-        came = tuple(id for id in there if id not in listed or id in gone) if campaign.source.group else ()
-        left = tuple(id for id, one in members.items() if id in listed and one.out is None and id not in there)
-        return cls(frozenset(there), came, left)
+        now, listed, asked = set(there), set[str](), 0
+        left, joined, dropped = list[str](), list[str](), list[str]()
+        async for some in members:
+            own = [one for one in some if one.person and not stands_in_full(one.person)]
+            listed |= {one.person for one in own}
+            if campaign.source.group is None:
+                now |= set(await directory.places(one.person for one in own))
+            left += [one.person for one in own if one.asked and one.person not in now]
+            joined += [one.person for one in some if one.joined_by]
+            dropped += [one.person for one in some if one.out is ChangeKind.LEFT]
+            asked += sum(one.asked for one in some)
+        if campaign.source.group is None and not listed:
+            return None
+        listed -= set(dropped)
+        came = tuple(id for id in there if id not in listed)
+        return cls(len(now), came, tuple(left), tuple(joined), tuple(dropped), asked)
 
-    def plain(self, campaign: Campaign, opening: int, audience: Audience) -> dict[str, Any]:
+    def plain(self, campaign: Campaign, opening: int) -> dict[str, Any]:
         """For the record: sizes, and decisions about joiners and leavers."""
-        joined = [member.person for member in audience.members if member.joined]
-        dropped = [member.person for member in audience.members if member.out is ChangeKind.LEFT]
-        decided = [(id, "added") for id in joined] + [(id, "ignored") for id in self.came if id not in joined]
+        added = dict.fromkeys(self.joined, "added")
+        decided = [*added.items(), *((id, "ignored") for id in self.came if id not in added)]
         kept = "left too late" if campaign.leavers is Leavers.DROP else "kept"
-        gone = [(id, "dropped") for id in dropped] + [(id, kept) for id in self.left]
+        gone = [(id, "dropped") for id in self.dropped] + [(id, kept) for id in self.left]
         return {
             "opening": opening,
-            "close": len(self.now) if campaign.source.group else None,
+            "close": self.now if campaign.source.group else None,
             "came": [{"person": id, "decided": what} for id, what in decided],
             "left": [{"person": id, "decided": what} for id, what in gone],
         }
@@ -227,10 +242,10 @@ async def caught_up(directory: Company) -> None:
         await directory.up_to_date()
 
 
-async def _in_directory(campaign: Campaign, listed: Collection[str], directory: Company) -> dict[str, None] | None:
-    """Those of the group, or of `listed`, whom the directory has, each once."""
+async def _group(campaign: Campaign, directory: Company) -> dict[str, None] | None:
+    """The members of the group, each once; nobody for a list."""
     if campaign.source.group is None:
-        return dict.fromkeys(await directory.places(listed)) if listed else None
+        return {}
     try:
         return dict.fromkeys(await directory.group(campaign.source.group))
     except UnknownGroup:
@@ -248,38 +263,33 @@ class PopulationChange(NamedTuple):
 
 
 async def moved(
-    look: DailyCheck, audience: Audience, done: Collection[str], directory: Company
+    look: DailyCheck, members: AsyncIterator[Sequence[Member]], lines: MemberLines, directory: Company
 ) -> list[PopulationChange]:
-    """Who joined and left since, as far as the campaign file wants it, without those `done`. Nobody while the people
-    file is faulty; no leavers if a large part would leave at once.
+    """Who joined and left since, as far as the campaign file wants it, without those who have acknowledged. Nobody
+    while the people file is faulty; no leavers if a large part would leave at once.
     """
     campaign = look.order.campaign
-    population = await Population.of(campaign, audience, directory)
+    population = await Population.of(campaign, members, directory)
     if population is None or directory.warning:
         return []
     moves: list[PopulationChange] = []
     today = await owners_day(campaign.requester, look.order.now, directory)
-    came = [id for id in population.came if id not in done][: AUDIENCE_AT_MOST - len(audience.members)]
+    done = await lines.done_among((*population.came, *population.left))
+    came = [id for id in population.came if id not in done][: AUDIENCE_AT_MOST - (await lines.tally()).counts.total]
     if campaign.joiners is Joiners.ADD and came and today <= look.due:
-        moves += await _joined(look, audience, came, today, directory)
+        moves += await _joined(look, population, came, today, directory)
     left = [id for id in population.left if id not in done]
-    if campaign.leavers is Leavers.DROP and left and len(left) <= _leave_at_most(audience):
+    leave_at_most = max(LEAVE_AT_ONCE_AT_MOST, population.asked // LEAVE_AT_ONCE_SHARE)
+    if campaign.leavers is Leavers.DROP and left and len(left) <= leave_at_most:
         moves.append(PopulationChange(ChangeKind.LEFT, tuple(MemberRow(0, id) for id in left)))
     return moves
 
 
-def _leave_at_most(audience: Audience) -> int:
-    """How many may leave from one day to the next."""
-    asked = sum(member.asked for member in audience.members)
-    return max(LEAVE_AT_ONCE_AT_MOST, asked // LEAVE_AT_ONCE_SHARE)
-
-
 async def _joined(
-    look: DailyCheck, audience: Audience, came: Sequence[str], today: date, directory: Company
+    look: DailyCheck, population: Population, came: Sequence[str], today: date, directory: Company
 ) -> list[PopulationChange]:
     """Those who can be asked, by last day: counted from when they joined, else were first seen."""
-    gone = {member.person for member in audience.members if member.out is ChangeKind.LEFT}
-    campaign = look.order.campaign
+    gone, campaign = frozenset(population.dropped), look.order.campaign
     opened = await owners_day(campaign.requester, campaign.opens_at, directory)
     places, found = await directory.places(came), dict[date, list[MemberRow]]()
     for row in await placed([MemberRow(0, id) for id in came], {}, directory):

@@ -5,7 +5,7 @@ counts and positions only; every call is idempotent.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -15,24 +15,16 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
-from activities.campaign.audience import (
-    AUDIENCE_AT_MOST,
-    Audience,
-    AudienceAmendment,
-    Audiences,
-    Member,
-    MemberRow,
-    repeated,
-)
 from activities.campaign.batch import AT_ONCE, BATCH_LIMITS, BatchFacts, BatchJob, BatchLimits, forgotten
 from activities.campaign.member_status import (
-    MemberOutcome,
-    MemberStatus,
+    GOES_ON,
     MemberStatuses,
     MemberVisibility,
     TemporalMemberVisibility,
-    counted,
-    written,
+    is_broken_off,
+    is_left,
+    is_lost,
+    is_refused,
 )
 from activities.campaign.population import NOBODY, Population, caught_up, moved, owners_day, placed
 from activities.campaign.population import AudienceFile as GivenAudience
@@ -41,6 +33,8 @@ from activities.errors import DocumentDamaged, DocumentMissing
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.people.directory import Company
 from activities.people.person import Reachable, SignersFile
+from activities.records.audiences import AUDIENCE_AT_MOST, AudienceAmendment, Member, MemberRow, repeated
+from activities.records.outcomes import MemberLines, MemberOutcome, MemberState, MemberStatus
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of
 from activities.temporal.commands import send_command
@@ -59,6 +53,7 @@ from workflows.model.campaign import (
     ChangeKind,
     ChangeOrder,
     ChangeResult,
+    Counts,
     DailyCheck,
     DailyCheckResult,
     FrozenAudience,
@@ -88,12 +83,15 @@ class ManagerDigest(NamedTuple):
     overdue: int
 
 
-def missing_by_manager(lines: Iterable[MemberOutcome], today: date) -> list[ManagerDigest]:
-    """By manager id; people without a manager are left to the owner."""
-    missing = [line for line in lines if line.open and line.manager]
-    people = Counter(line.manager for line in missing)
-    overdue = Counter(line.manager for line in missing if line.due < today.isoformat())
-    return [ManagerDigest(manager, people[manager], overdue[manager]) for manager in sorted(people)]
+def missing_by_manager(missing: Mapping[tuple[str, str, date | None], int], today: date) -> list[ManagerDigest]:
+    """By manager id, of those missing by status, manager and last day; people without a manager are left to the
+    owner.
+    """
+    people, overdue = Counter[str](), Counter[str]()
+    for (_, manager, due), many in missing.items():
+        people[manager] += many
+        overdue[manager] += many if due and due < today else 0
+    return [ManagerDigest(manager, people[manager], overdue[manager]) for manager in sorted(people) if manager]
 
 
 def digest_is_due(today: date, due: date) -> bool:
@@ -150,6 +148,9 @@ async def of_directory(directory: Company, managers: Sequence[ManagerDigest]) ->
 
 _CLOSED: Final = Cancellation(actor="countersign", reason=CLOSED)
 _FAULTY: Final = (MemberStatus.FAILED, MemberStatus.ERROR)
+_NEVER_ENDED: Final = MemberState(MemberStatus.FAILED, "was still open when the record was made")
+_FORM: Final = 1
+"""Of a campaign's record."""
 
 
 def _nobody_failed(person: str | None, lines: Sequence[MemberOutcome]) -> str:
@@ -172,7 +173,6 @@ class CampaignPeopleService(CampaignPeople):
     def __post_init__(self) -> None:
         self._visibility = self.visibility or TemporalMemberVisibility(self.client)
         self._standings = MemberStatuses(self.client, self.store, self._visibility)
-        self._audiences = Audiences(self.store)
 
     async def freeze(self, order: CampaignOrder) -> FrozenAudience:
         campaign = order.campaign
@@ -181,15 +181,17 @@ class CampaignPeopleService(CampaignPeople):
             frozen = await audience_of(campaign.source, await self._given(campaign), self.directory)
             if len(frozen) > AUDIENCE_AT_MOST:
                 raise final_failure(Code.REFUSED, f"{len(frozen):,} people are more than {AUDIENCE_AT_MOST:,}")
-            sha256 = await self._audiences.freeze(frozen)
-        errors = sum(bool(row.says) for row in frozen)
-        return FrozenAudience(sha256=sha256, rows=len(frozen), errors=errors, at=order.now)
+            sha256 = await self.store.audiences.freeze(frozen)
+            errors = sum(bool(row.says) for row in frozen)
+            audience = FrozenAudience(sha256=sha256, rows=len(frozen), errors=errors, at=order.now)
+            await self.store.audiences.up_to_date(order.replace(frozen=audience))
+        return audience
 
     async def _given(self, campaign: Campaign) -> GivenAudience:
         """The content of its table or list."""
         if campaign.source.rows is None:
             return NOBODY
-        return GivenAudience(await self._audiences.rows(campaign.source.rows), await self._in_full(campaign))
+        return GivenAudience(await self.store.audiences.rows(campaign.source.rows), await self._in_full(campaign))
 
     async def _in_full(self, campaign: Campaign) -> Mapping[str, Reachable]:
         """People described in full, by id."""
@@ -203,16 +205,11 @@ class CampaignPeopleService(CampaignPeople):
     async def run_batch(self, batch: Batch) -> BatchResult:
         with _failing():
             campaign = batch.order.campaign
-            members = await self._audiences.members_of(batch)
-            begun = (
-                (await self._audiences.of(batch.order)).begun(batch.order)
-                if batch.work is BatchWork.END
-                else frozenset()
-            )
+            members, of = await self.store.audiences.members_of(batch, self.limits.members)
             people, message = await self._in_full(campaign), await self._words(batch.order, campaign.message)
-            told = BatchFacts(self._visibility, people, message, begun, await self._reason(batch))
+            told = BatchFacts(self._visibility, people, message, await self._reason(batch))
             job = BatchJob(self.client, self.store, batch, told, self.limits)
-            return await unbroken(job.run(members), job.stop)
+            return await unbroken(job.run(members, of), job.stop)
 
     async def _words(self, order: CampaignOrder, reference: str | None) -> str:
         """The user text of a reference, empty if erased."""
@@ -225,58 +222,56 @@ class CampaignPeopleService(CampaignPeople):
         """Why one member has until later; why everybody has is told in the campaign alone."""
         if batch.work is not BatchWork.EXTEND or not batch.change:
             return ""
-        change = (await self._audiences.of(batch.order)).amendments[batch.change - 1].change
+        change = (await self.store.audiences.changes(batch.order))[batch.change - 1].change
         return await self._words(batch.order, change.reason) if change.person else ""
 
     async def change(self, changing: ChangeOrder) -> ChangeResult:
         order, change = changing.order, changing.change
         with _failing():
-            audience = await self._audiences.of(order)
+            await self.store.audiences.up_to_date(order)
             match change.what:
                 case ChangeKind.EXEMPT | ChangeKind.EXTENDED if change.person:
-                    return await self._of_one(order, change, audience)
+                    return await self._of_one(order, change, change.person)
                 case ChangeKind.AGAIN:
-                    return await self._again(order, change, audience)
+                    return await self._again(order, change)
                 case _:
                     return await self._store_change(order, change)
 
-    async def _of_one(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
+    async def _of_one(self, order: CampaignOrder, change: AudienceChange, person: str) -> ChangeResult:
         """Exempt one member, or give them until later."""
-        member = audience.person(change.person or "")
+        member = await self.store.audiences.of_person(order.workflow_id, person)
         if member is None:
-            return ChangeResult(refused=Rejection.NOT_IN_AUDIENCE.says(person=change.person))
+            return ChangeResult(refused=Rejection.NOT_IN_AUDIENCE.says(person=person))
         if member.out is not None:
-            return ChangeResult(refused=Rejection.OUT_ALREADY.says(person=change.person, state=member.out))
-        [line] = await self._standings.recorded(order, Audience((member,)))
+            return ChangeResult(refused=Rejection.OUT_ALREADY.says(person=person, state=member.out))
+        [line] = await self.store.outcomes.running(order).at([member.place]).read()
         if line.done:
-            return ChangeResult(refused=Rejection.HAS_ACTED.says(person=change.person, state="acknowledged"))
+            return ChangeResult(refused=Rejection.HAS_ACTED.says(person=person, state="acknowledged"))
         if change.due and not line.open:
-            return ChangeResult(
-                refused=Rejection.NOT_OPEN.says(person=change.person, state=member.row.says or line.status)
-            )
+            return ChangeResult(refused=Rejection.NOT_OPEN.says(person=person, state=member.row.says or line.status))
         if change.due and change.due <= member.due:
-            return ChangeResult(refused=Rejection.HAS_LATER.says(person=change.person, day=member.due))
+            return ChangeResult(refused=Rejection.HAS_LATER.says(person=person, day=member.due))
         return await self._store_change(order, change, (member.row._replace(says=""),))
 
-    async def _again(self, order: CampaignOrder, change: AudienceChange, audience: Audience) -> ChangeResult:
+    async def _again(self, order: CampaignOrder, change: AudienceChange) -> ChangeResult:
         """Ask again those with corrected rows or failed requests."""
         await caught_up(self.directory)
-        lines, known = await self._standings.look_up(order, audience)
-        meant = [
-            (member.row, line)
-            for member, line in zip(audience.members, lines, strict=True)
-            if change.person in (None, line.person)
-        ]
-        failed = [row for row, line in meant if line.status in _FAULTY]
+        lines = await self._standings.look_closely(order, await self._visibility.open_of(order.campaign.id))
+        faulty, asked = list[MemberOutcome](), set[str]()
+        async for some in lines.batches():
+            faulty += [line for line in some if line.status in _FAULTY]
+            asked |= {line.person for line in some if line.status not in _FAULTY or is_refused(line)}
+        failed = [line for line in faulty if change.person in (None, line.person)]
         if not failed:
-            return ChangeResult(refused=_nobody_failed(change.person, [line for _, line in meant]))
+            of_person = await lines.of_person(change.person) if change.person else []
+            return ChangeResult(refused=_nobody_failed(change.person, of_person))
         people = await self._in_full(order.campaign)
-        mended = await placed((row._replace(says="") for row in failed if row.person), people, self.directory)
-        asked = {line.person for line in lines if line.status not in _FAULTY or line.request in known.refused}
+        rows = (MemberRow(line.row, line.person, line.department, line.manager) for line in failed if line.person)
+        mended = await placed(rows, people, self.directory)
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
         if not right:
             return ChangeResult(refused=Rejection.NOBODY_MENDED.says())
-        left = {line.person for line in lines if line.left}
+        left = {line.person for line in faulty if is_left(line)}
         taken_up = tuple(row.person for row in right if row.person in left)
         return await self._store_change(order, change, right, taken_up)
 
@@ -292,27 +287,26 @@ class CampaignPeopleService(CampaignPeople):
             workflow_id = order.workflow_id
             reason = await self.store.texts.keep(workflow_id, f"change-{change.number}", change.reason)
             change = change.replace(reason=str(reason))
-        sha256 = await self._audiences.write(AudienceAmendment(change, about, order.changed, taken_up))
+        sha256 = await self.store.audiences.write(order, AudienceAmendment(change, about, order.changed, taken_up))
         return ChangeResult(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)
 
     async def look(self, look: DailyCheck) -> DailyCheckResult:
         began = time.monotonic()
         with _failing():
-            audience = await self._audiences.of(look.order)
-            lines, _ = await self._standings.look_up(look.order, audience)
-            changes = () if look.after else await self._apply_moves(look, audience, lines)
-            after = await self._notify_managers(look, lines)
+            await self.store.audiences.up_to_date(look.order)
+            lines = await self._standings.look_up(look.order)
+            counts, missing = (await lines.tally()).counts, await lines.missing()
+            changes = () if look.after else await self._apply_moves(look, lines)
+            after = await self._notify_managers(look, counts, missing)
         ago = timedelta(seconds=time.monotonic() - began)
-        return DailyCheckResult(changes=changes, counts=counted(lines), after=after, over=not after, ago=ago)
+        return DailyCheckResult(changes=changes, counts=counts, after=after, over=not after, ago=ago)
 
-    async def _apply_moves(
-        self, look: DailyCheck, audience: Audience, lines: Sequence[MemberOutcome]
-    ) -> tuple[ChangeResult, ...]:
+    async def _apply_moves(self, look: DailyCheck, lines: MemberLines) -> tuple[ChangeResult, ...]:
         """Who joined and left since, as a chain of changes."""
-        done = {line.person for line in lines if line.done}
         changes: list[ChangeResult] = []
         order = look.order
-        for move in await moved(look, audience, done, self.directory):
+        members = self.store.audiences.members(order.workflow_id)
+        for move in await moved(look, members, lines, self.directory):
             number = order.changes + 1
             change = AudienceChange(number=number, what=move.what, by="countersign", at=order.now, due=move.due)
             changed = await self._store_change(order, change, move.rows)
@@ -320,17 +314,18 @@ class CampaignPeopleService(CampaignPeople):
             order = order.replace(changes=number, changed=changed.sha256)
         return tuple(changes)
 
-    async def _notify_managers(self, look: DailyCheck, lines: Sequence[MemberOutcome]) -> str:
+    async def _notify_managers(
+        self, look: DailyCheck, counts: Counts, missing: Mapping[tuple[str, str, date | None], int]
+    ) -> str:
         """The manager after whom to continue; empty if all were notified."""
-        missing, ends_at = sum(line.open for line in lines), time.monotonic() + TELLING_SECONDS
-        campaign, now = look.order.campaign, look.order.now
+        campaign, now, ends_at = look.order.campaign, look.order.now, time.monotonic() + TELLING_SECONDS
         if look.weekly and not look.after:
-            line = progress(campaign, missing, len(lines), look.day)
+            line = progress(campaign, counts.open, counts.total, look.day)
             await send_notices(self.push, campaign, (line,), now)
         today = await owners_day(campaign.requester, now, self.directory)
-        if not missing or not digest_is_due(today, look.due):
+        if not counts.open or not digest_is_due(today, look.due):
             return ""
-        managers = missing_by_manager(lines, today)
+        managers = missing_by_manager(missing, today)
         left = [one for one in await of_directory(self.directory, managers) if one.manager > _last_notified(look)]
         for begin in range(0, len(left), DIGESTS_AT_ONCE):
             if begin and (is_cancelled() or activity.is_worker_shutdown() or time.monotonic() >= ends_at):
@@ -343,68 +338,77 @@ class CampaignPeopleService(CampaignPeople):
     async def settle(self, settle: SettleOrder) -> OutcomeCounts:
         order = settle.order
         with _failing():
-            # Read and verified once more: the record rests on what the store has now.
-            audience = await Audiences(self.store).of(order)
-            if len(audience.members) != settle.expected:
-                says = f"the audience has {len(audience.members):,} people and should have {settle.expected:,}"
-                raise final_failure(Code.UNBALANCED, says)
-            known = await self._visibility.open_of(order.campaign.id)
+            audiences, campaign = self.store.audiences, order.campaign
+            await audiences.verify(order)
+            _balance(await audiences.up_to_date(order), settle.expected)
+            known = await self._visibility.open_of(campaign.id)
             for request in sorted(known.refused):
                 await self._end_unaccepted(request)
             let_go = replace(known, refused=frozenset())
-            lines, _ = await self._standings.look_up(order, audience, let_go, unseen=True)
-            if settle.final:
-                lines = [_as_never_ended(line) if line.open else line for line in lines]
-            else:
-                lines = await self._end_left(order, audience, lines)
-            counts = counted(lines)
+            lines = await self._standings.look_closely(order, let_go, unseen=True)
+            lines = await _never_ended(lines) if settle.final else await self._end_left(order, lines)
+            counts = (await lines.tally()).counts
             if counts.open:
                 return OutcomeCounts(counts=counts)
-            population = await Population.of(order.campaign, audience, self.directory)
-            outcomes = await written(self.store, order, lines, audience, population)
+            # Read and verified once more: the record rests on what was frozen, whatever became of the members.
+            _balance(await audiences.write_members(order), settle.expected)
+            lines = lines.knowing(lines.states)
+            if (await lines.tally()).counts != counts:
+                return OutcomeCounts(counts=counts)
+            changes = [one.change.model_dump(mode="json") for one in await audiences.changes(order)]
+            population = await Population.of(campaign, audiences.members(order.workflow_id), self.directory)
+            head = {
+                "version": _FORM,
+                "campaign": campaign.id,
+                "audience": order.frozen and order.frozen.sha256,
+                "population": population and population.plain(campaign, order.frozen.rows if order.frozen else 0),
+                "changes": changes,
+            }
+            outcomes = await self.store.outcomes.write(order.workflow_id, head, lines.batches())
         came, left = (len(population.came), len(population.left)) if population else (0, 0)
         return OutcomeCounts(
-            counts=counts, outcomes=outcomes, came=came, left=left, people_now=population and len(population.now)
+            counts=counts, outcomes=outcomes, came=came, left=left, people_now=population and population.now
         )
 
-    async def _end_left(
-        self, order: CampaignOrder, audience: Audience, lines: list[MemberOutcome]
-    ) -> list[MemberOutcome]:
+    async def _end_left(self, order: CampaignOrder, lines: MemberLines) -> MemberLines:
         """End some of the broken-off requests; their records show the result next time."""
-        lines, people = list(lines), await self._in_full(order.campaign)
-        left = [place for place, line in enumerate(lines) if line.broken_off or line.lost]
+        states, people = dict(lines.states), await self._in_full(order.campaign)
+        left = [id for id, state in (await lines.stated()).items() if is_broken_off(state) or is_lost(state)]
         for begin in range(0, len(left[: self.limits.members]), AT_ONCE):
             some = left[begin : min(begin + AT_ONCE, self.limits.members)]
-            ends = (self._end(order, audience.members[place], lines[place], people) for place in some)
-            for place, line in zip(some, await asyncio.gather(*ends), strict=True):
-                lines[place] = line
-        for place in left[self.limits.members :]:
-            lines[place] = _going_on(lines[place])
-        return lines
+            members = await self.store.audiences.of_requests(order.workflow_id, some)
+            ends = (self._end(order, members[id], states[id], people) for id in some)
+            states |= dict(zip(some, await asyncio.gather(*ends), strict=True))
+        return lines.knowing({**states, **dict.fromkeys(left[self.limits.members :], GOES_ON)})
 
     async def _end(
-        self, order: CampaignOrder, member: Member, line: MemberOutcome, people: Mapping[str, Reachable]
-    ) -> MemberOutcome:
-        """The line of a member whose request is being ended; unchanged if it cannot be."""
-        if line.broken_off:
-            id, by = Kind.REQUEST.workflow_id(line.request), order.workflow_id
+        self, order: CampaignOrder, member: Member, state: MemberState, people: Mapping[str, Reachable]
+    ) -> MemberState:
+        """The state of a request that is being ended; unchanged if it cannot be."""
+        by = order.workflow_id
+        if is_broken_off(state):
+            id = Kind.REQUEST.workflow_id(member.request(order.campaign.id))
             await end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=by)
-            return _going_on(line)
-        given, by = forgotten(order, member, people.get(member.person)), order.workflow_id
+            return GOES_ON
+        given = forgotten(order, member, people.get(member.person))
         ended = await end_forgotten(self.client, self.store, given, _CLOSED, order.now, parent=by)
-        return _going_on(line) if ended else line
+        return GOES_ON if ended else state
 
     async def _end_unaccepted(self, request: str) -> None:
         """End a request that Core Signature never accepted: it would retry forever."""
         await send_command(self.client, Kind.REQUEST.workflow_id(request), _CLOSED, "campaign-closed")
 
 
-def _as_never_ended(line: MemberOutcome) -> MemberOutcome:
-    return line._replace(status=MemberStatus.FAILED, reason="was still open when the record was made")
+async def _never_ended(lines: MemberLines) -> MemberLines:
+    states = dict(lines.states)
+    async for some in lines.batches(only_open=True):
+        states |= {line.request: _NEVER_ENDED for line in some if line.open}
+    return lines.knowing(states)
 
 
-def _going_on(line: MemberOutcome) -> MemberOutcome:
-    return line._replace(status=MemberStatus.TOLD, reason="")
+def _balance(people: int, expected: int) -> None:
+    if people != expected:
+        raise final_failure(Code.UNBALANCED, f"the audience has {people:,} people and should have {expected:,}")
 
 
 def _last_notified(look: DailyCheck) -> str:

@@ -115,6 +115,13 @@ def put(
     writer.writerows(map(guarded, row) for row in rows)
 
 
+def text(rows: Iterable[Sequence[str]], *, end: str = "\r\n") -> str:
+    """Lines of a table, with formulas disarmed."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream, lineterminator=end).writerows(map(guarded, row) for row in rows)
+    return stream.getvalue()
+
+
 def guarded(cell: str) -> str:
     """The cell as text, even if a spreadsheet would take it for a formula."""
     return _FORMULA.sub("'", cell)

@@ -241,6 +241,11 @@ def in_turn(connection: Connection, names: Sequence[str]) -> None:
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
+def chunks(many: Sequence[R], size: int) -> Iterator[Sequence[R]]:
+    """Parts of at most `size`, for statements that name each of many."""
+    return (many[first : first + size] for first in range(0, len(many), size))
+
+
 def insert_new(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless its key exists; whether it was inserted."""
     found = connection.execute(insert_into(connection, table).values(**values).on_conflict_do_nothing())

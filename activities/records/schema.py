@@ -227,6 +227,121 @@ YEARS: Final = Table(
     comment="what a yearly campaign opens with; erasable",
 )
 
+OUTCOMES: Final = Table(
+    "outcomes",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("sent_at", Instant),
+    Column("signed_at", Instant),
+    Column("late", Boolean, nullable=False),
+    Column("reminders", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant),
+    Column("over_day", Date),
+    sqlite_with_rowid=False,
+    comment="what a member's settled record says; over_day: the last day over by then, if it knew none",
+)
+
+AUDIENCES: Final = Table(
+    "audiences",
+    METADATA,
+    Column("campaign", Text, primary_key=True),
+    Column("head", Text),
+    Column("members", Integer, nullable=False),
+    comment="the SHA-256 of the last change, or of the frozen rows, that the members are of; empty while written",
+)
+
+MEMBERS: Final = Table(
+    "members",
+    METADATA,
+    Column("campaign", Text, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("manager", Text, nullable=False),
+    Column("says", Text, nullable=False),
+    Column("given", Date),
+    Column("due", Date, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("out", Text),
+    Column("reason", Text, nullable=False),
+    Column("joined_by", Integer, nullable=False),
+    Column("asked_by", Integer, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    PrimaryKeyConstraint("campaign", "place"),
+    Index(None, "campaign", "person"),
+    Index(None, "campaign", "manager"),
+    Index(None, "request"),
+    sqlite_with_rowid=False,
+    comment="everybody who ever was in a campaign's audience, after its changes",
+)
+
+AUDIENCE_CHANGES: Final = Table(
+    "audience_changes",
+    METADATA,
+    Column("campaign", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("person", Text),
+    Column("at", Instant, nullable=False),
+    Column("due", Date),
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", Text, nullable=False),
+    PrimaryKeyConstraint("campaign", "number"),
+    comment="changes of an audience; each content names the SHA-256 of the one before",
+)
+
+CHANGED_MEMBERS: Final = Table(
+    "changed_members",
+    METADATA,
+    Column("campaign", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("nth", Integer, nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    PrimaryKeyConstraint("campaign", "number", "nth"),
+    comment="the members that a change is about, with their attempt as of then",
+)
+
+OUTCOME_LISTS: Final = Table(
+    "outcome_lists",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("campaign", Text, nullable=False),
+    Column("head", LargeBinary, nullable=False),
+    Column("sha256", Text, unique=True),
+    Index(None, "campaign"),
+    comment="the record of a campaign that has ended; without SHA-256 while it is written",
+)
+
+OUTCOME_LINES: Final = Table(
+    "outcome_lines",
+    METADATA,
+    Column("list", ForeignKey(OUTCOME_LISTS.c.id, ondelete="CASCADE"), nullable=False),
+    Column("place", Integer, nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("request", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("sent_at", Instant),
+    Column("signed_at", Instant),
+    Column("late", Boolean, nullable=False),
+    Column("reminders", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("manager", Text, nullable=False),
+    Column("due", Date),
+    PrimaryKeyConstraint("list", "place"),
+    Index(None, "list", "person"),
+    Index(None, "list", "manager"),
+    sqlite_with_rowid=False,
+    comment="how each member stood when the record was made",
+)
+
 HAND_OFFS: Final = Table(
     "hand_offs",
     METADATA,

@@ -2,16 +2,18 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Self
 
 from sqlalchemy import Connection, select
 
 from activities.errors import RecordConflict, RecordDamaged
-from activities.records.database import Database, insert_new, replace
+from activities.records.database import Database, chunks, insert_new, replace
 from activities.records.hand_offs import keep_lines
+from activities.records.outcomes import write_outcome
 from activities.records.schema import AMENDMENTS, FOLLOW_UPS, RECORD_PEOPLE, RECORDS
 from workflows.kinds import Kind, named
 from workflows.model.hand_off import HandoffLine
@@ -74,39 +76,9 @@ class Records:
 
     async def write(self, workflow_id: str, content: bytes) -> bool:
         """Write the settled record once; whether this call wrote it. `RecordConflict` for other content."""
-        facts, sha256 = RecordFacts.of(content), hashlib.sha256(content).hexdigest()
-        what = named(workflow_id)
-        common = {
-            "workflow_id": workflow_id,
-            "type": workflow_id.partition(":")[0],
-            "kind": facts.kind,
-            "status": facts.status,
-            "ended_at": facts.ended_at or datetime.now(UTC),
-        }
-        row = {
-            "parent": owner_in(what.id) if what else None,
-            "problem": facts.problem,
-            "title": facts.title,
-            "requester": facts.requester,
-            "due_at": facts.due_at,
-            "content": content,
-            "sha256": sha256,
-        }
-
-        def change(connection: Connection) -> str | None:
-            of_campaign = _is_of_campaign(connection, workflow_id)
-            if not insert_new(connection, RECORDS, **common, **row, of_campaign=of_campaign):
-                return str(connection.execute(select(_IS.sha256).where(_IS.workflow_id == workflow_id)).scalar_one())
-            asked = {person: {"asked": True, "of_campaign": False} for person in facts.people}
-            concerned = {facts.requester: {"asked": False, "of_campaign": of_campaign}} | asked
-            people = [common | {"person": person} | how for person, how in concerned.items() if person]
-            if people:
-                connection.execute(RECORD_PEOPLE.insert(), people)
-            return None
-
-        there = await self._database.write(change)
-        if there not in (None, sha256):
-            raise RecordConflict(what.id if what else workflow_id)
+        there = await self._database.write(partial(write_record, workflow_id=workflow_id, content=content))
+        if there not in (None, hashlib.sha256(content).hexdigest()):
+            raise RecordConflict(workflow_id.partition(":")[2])
         return there is None
 
     async def read(self, workflow_id: str) -> bytes | None:
@@ -123,14 +95,14 @@ class Records:
     async def read_many(self, workflow_ids: Sequence[str]) -> list[bytes | None]:
         """In order, None for missing ones; the caller bounds their number."""
         found: dict[str, bytes] = {}
-        for some in _chunks(workflow_ids, RECORDS_AT_ONCE):
+        for some in chunks(workflow_ids, RECORDS_AT_ONCE):
             statement = select(_IS.workflow_id, _IS.content).where(_IS.workflow_id.in_(some))
             found |= {row.workflow_id: row.content for row in await self._database.rows(statement)}
         return [found.get(one) for one in workflow_ids]
 
     async def known(self, workflow_ids: Sequence[str]) -> set[str]:
         """Those that have a record."""
-        asked = (select(_IS.workflow_id).where(_IS.workflow_id.in_(s)) for s in _chunks(workflow_ids, RECORDS_AT_ONCE))
+        asked = (select(_IS.workflow_id).where(_IS.workflow_id.in_(s)) for s in chunks(workflow_ids, RECORDS_AT_ONCE))
         return {row.workflow_id for some in asked for row in await self._database.rows(some)}
 
     async def amend(self, workflow_id: str, number: int, content: bytes, hand_offs: Sequence[HandoffLine] = ()) -> None:
@@ -161,10 +133,40 @@ class Records:
                 return
 
 
+def write_record(connection: Connection, workflow_id: str, content: bytes) -> str | None:
+    """Insert a record with what is looked up of it; the SHA-256 of the one that is there already."""
+    facts, sha256 = RecordFacts.of(content), hashlib.sha256(content).hexdigest()
+    what = named(workflow_id)
+    owner = owner_in(what.id) if what else None
+    common = {
+        "workflow_id": workflow_id,
+        "type": workflow_id.partition(":")[0],
+        "kind": facts.kind,
+        "status": facts.status,
+        "ended_at": facts.ended_at or datetime.now(UTC),
+    }
+    row = {
+        "parent": owner,
+        "problem": facts.problem,
+        "title": facts.title,
+        "requester": facts.requester,
+        "due_at": facts.due_at,
+        "content": content,
+        "sha256": sha256,
+    }
+    of_campaign = _is_of_campaign(connection, workflow_id)
+    if not insert_new(connection, RECORDS, **common, **row, of_campaign=of_campaign):
+        return str(connection.execute(select(_IS.sha256).where(_IS.workflow_id == workflow_id)).scalar_one())
+    asked = {person: {"asked": True, "of_campaign": False} for person in facts.people}
+    concerned = {facts.requester: {"asked": False, "of_campaign": of_campaign}} | asked
+    people = [common | {"person": person} | how for person, how in concerned.items() if person]
+    if people:
+        connection.execute(RECORD_PEOPLE.insert(), people)
+    if owner:
+        write_outcome(connection, workflow_id, json.loads(content))
+    return None
+
+
 def _is_of_campaign(connection: Connection, workflow_id: str) -> bool:
     started = select(FOLLOW_UPS.c.parent).where(FOLLOW_UPS.c.workflow_id == workflow_id)
     return (connection.execute(started).scalar() or "").startswith(Kind.CAMPAIGN.workflow_id(""))
-
-
-def _chunks(all_of_them: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (all_of_them[first : first + size] for first in range(0, len(all_of_them), size))

@@ -6,6 +6,7 @@ from typing import Final
 from activities.documents.files import Files
 from activities.errors import StoreFailure
 from activities.records.allowances import SharedAllowances
+from activities.records.audiences import Audiences
 from activities.records.budgets import Budgets
 from activities.records.campaigns import Campaigns
 from activities.records.database import Database
@@ -17,6 +18,7 @@ from activities.records.log_pages import LogPages
 from activities.records.notes import ProcessNotes
 from activities.records.one_use import OneUse
 from activities.records.outbound_mail import StoredOutboundMail
+from activities.records.outcomes import Outcomes
 from activities.records.people import StoredPeople
 from activities.records.settled import Records
 from activities.records.starts import Starts
@@ -61,6 +63,10 @@ class Store:
         self.budgets: Final = Budgets(self.database)
         """Which notices count against a budget, wait for it, or were joined into another."""
         self.campaigns: Final = Campaigns(self.database)
+        self.audiences: Final = Audiences(self.database, self.files)
+        """Members of campaigns, frozen and changed."""
+        self.outcomes: Final = Outcomes(self.database)
+        """How members of campaigns stand."""
         self.notes: Final = ProcessNotes(self.database)
         """Notes between processes."""
 

@@ -1,11 +1,11 @@
 """`countersign campaign …`: what an owner does to a living campaign."""
 
 import asyncio
-from collections.abc import Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from json import dumps
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
@@ -31,13 +31,13 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.campaign import population, yearly
 from activities.campaign.intake import PreparedCampaign, of_year
-from activities.campaign.member_status import MemberOutcome
 from activities.campaign.yearly import Openings, YearContent
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText, PlainFile, bytes_of
-from activities.files.table import TABLE_BYTES_AT_MOST, whole, write
+from activities.files.table import TABLE_BYTES_AT_MOST, whole
 from activities.launch import launch
 from activities.people.directory import Directory, UnknownPerson
+from activities.records.outcomes import MemberOutcome
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.interceptors import priority
@@ -144,32 +144,34 @@ exempt, retry, extend, cancel = _WORDS.exempt, _WORDS.retry, _WORDS.extend, _WOR
 replay = _WORDS.replay
 
 
-def write_table(path: Path, report: CampaignReport) -> None:
-    """With a byte order mark for spreadsheets if needed."""
-    rows = list(report.cells(report.lines))
-    plain = all("".join(cells).isascii() for cells in rows)
-    write(path, report.columns, rows, encoding="utf-8" if plain else "utf-8-sig")
-
-
-def _write_json(path: Path, report: CampaignReport) -> None:
-    with whole(path) as stream:
-        # Encoded at once: the streaming encoder is four times slower.
-        stream.write(dumps(report.plain, ensure_ascii=False) + "\n")
-
-
-def _write_page(path: Path, report: CampaignReport) -> None:
+async def _page(report: CampaignReport) -> AsyncIterator[str]:
     from starter.queries import campaign_page as page  # noqa: PLC0415  templates and a chart: tables do not wait for them
 
-    with whole(path) as stream:
-        stream.writelines(page.pieces(report))
+    async for piece in page.pieces(report):
+        yield piece
 
 
-FORMS: Final[dict[str, Callable[[Path, CampaignReport], None]]] = {
-    ".csv": write_table,
-    ".json": _write_json,
-    ".html": _write_page,
+FORMS: Final[Mapping[str, Callable[[CampaignReport], AsyncIterator[str]]]] = {
+    ".csv": CampaignReport.table,
+    ".json": CampaignReport.json,
+    ".html": _page,
 }
-"""Writers by file extension; each writes atomically, and raises `OSError`."""
+"""The text of a report by file extension, in pieces."""
+
+
+async def write(path: Path, report: CampaignReport) -> None:
+    """Write a report atomically, in the form of the file's extension; a table with a byte order mark for spreadsheets
+    if needed. Raises `OSError`.
+    """
+    pieces = FORMS[path.suffix.lower()](report)
+    if path.suffix.lower() != ".csv":
+        with whole(path) as stream:
+            async for piece in pieces:
+                stream.write(piece)
+        return
+    text = "".join([piece async for piece in pieces])
+    with whole(path, encoding="utf-8" if text.isascii() else "utf-8-sig") as stream:
+        stream.write(text)
 
 
 def _ends_in(*ends: str) -> Callable[[Any, Path | None], None]:
@@ -202,12 +204,11 @@ async def report(id: Id, /, *, names: Names = True, output: Output = None, json:
     """
     found = await _found(id, names=names, quiet=json)
     if output is not None:
-        await _write(FORMS[output.suffix.lower()], output, found)
-    if json:
-        print_answer(found.plain, Text(), as_json=True)
-    elif output is None:
-        record.print_table(found)
-    if not found.lines:
+        await _write(output, found)
+    if json or output is None:
+        async for piece in found.json() if json else found.table(end="\n"):
+            sys.stdout.write(piece)
+    if not found.tally.counts.total:
         note(f"nobody was asked yet: {found.shown.says}")
 
 
@@ -240,14 +241,14 @@ async def sample(
     """
     found = await _found(id, names=names, quiet=json)
     seed = seed or found.head.id
-    chosen = audit_sample(found.lines, n, seed)
+    chosen, of = await audit_sample(found.batches(), n, seed), found.tally.counts.total
     if output is not None:
-        await _write(write_table, output, replace(found, lines=chosen))
+        await _write(output, replace(found, batches=lambda: _at_once(chosen)))
     told = {
         "campaign": found.head.model_dump(mode="json"),
         "seed": seed,
         "n": len(chosen),
-        "of": len(found.lines),
+        "of": of,
         "order": "SHA-256 of <seed>/<row>/<person>",
         "lines": [found.plain_line(line) for line in chosen],
     }
@@ -271,7 +272,7 @@ def _of_sample(found: record.CampaignReport, chosen: list[MemberOutcome], seed: 
             acknowledged,
             line.reason,
         )
-    return Group(Text(f"{len(chosen):,} of {len(found.lines):,} people by the seed {seed}", "bold"), table)
+    return Group(Text(f"{len(chosen):,} of {found.tally.counts.total:,} people by the seed {seed}", "bold"), table)
 
 
 async def _found(id: str, *, names: bool, quiet: bool) -> record.CampaignReport:
@@ -281,10 +282,14 @@ async def _found(id: str, *, names: bool, quiet: bool) -> record.CampaignReport:
         return await record.of(context, id, names=names, directory=directory)
 
 
-async def _write(how: Callable[[Path, Any], None], path: Path, what: object) -> None:
+async def _at_once(lines: list[MemberOutcome]) -> AsyncIterator[list[MemberOutcome]]:
+    yield lines
+
+
+async def _write(path: Path, report: CampaignReport) -> None:
     try:
         async with patience(f"writing {path}"):
-            await asyncio.to_thread(how, path, what)
+            await write(path, report)
     except OSError as error:
         raise Refusal(f"{path} cannot be written: {error.strerror}") from error
     note(f"written: {path}")

@@ -11,7 +11,7 @@ from rich.columns import Columns
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from activities.campaign.member_status import OutcomeGroup
+from activities.records.outcomes import OutcomeGroup
 from starter.cli.terminal import Cell, Facts, Instant, Rows, Sentence, ZoneLine
 from starter.queries.campaign import CampaignOverview, Forecast
 from starter.queries.lookup import is_outcome, told_once

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime
 
 from activities.campaign import population as rows
-from activities.campaign.audience import Member, MemberRow
 from activities.campaign.batch import request_of
 from activities.campaign.intake import PreparedCampaign
 from activities.campaign.service import digest_is_due
@@ -20,6 +19,7 @@ from activities.core_signature.service import CALLS_ABOUT_BOUNCES, CALLS_TO_CREA
 from activities.notifications.signer_mail import CALLS_TO_MAIL_AGAIN
 from activities.people.directory import Company
 from activities.people.person import Person, Reachable, SignersFile
+from activities.records.audiences import Member, MemberRow
 from starter.plan.calendar import PlanLine, PlannedDirectory, line_of
 from starter.plan.rehearsal import Happening, Rehearsal
 from starter.temporal.rates import OF_RECEIVER

@@ -1,24 +1,21 @@
-"""The state of a campaign with the status of every member; once it has ended, from the stored outcomes alone."""
+"""The state of a campaign with the status of every member; once it has ended, from its record alone."""
 
 import math
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from temporalio.client import Client
 
-from activities.campaign.audience import Audience, Audiences
-from activities.campaign.member_status import (
+from activities.campaign.member_status import MemberStatuses, TemporalMemberVisibility
+from activities.errors import DocumentMissing
+from activities.records.outcomes import (
+    MemberLines,
     MemberOutcome,
     MemberStatus,
-    MemberStatuses,
     OutcomeGroup,
-    Outcomes,
-    TemporalMemberVisibility,
-    by,
-    counted,
-    lines_of,
+    Tally,
     worst_first,
 )
 from activities.records.store import Store
@@ -31,7 +28,7 @@ from workflows import names
 from workflows.campaign.view import recounted
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
-from workflows.model.campaign import CampaignOrder
+from workflows.model.campaign import CampaignOrder, Counts
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
 
@@ -63,60 +60,75 @@ class Forecast(Model):
 
 @dataclass(frozen=True)
 class Curve:
-    """When members acknowledged, oldest first, how many still may, and the window."""
+    """How many have acknowledged by when, oldest first, how many of them lately, how many still may, and the window; as
+    of `now`, None for a campaign that has ended.
+    """
 
-    signed: Sequence[datetime]
+    steps: Sequence[Point]
+    lately: int
     open: int
     opens_at: datetime
     closes_at: datetime
+    now: datetime | None
 
     @classmethod
-    def of(cls, lines: Iterable[MemberOutcome], opens_at: datetime, closes_at: datetime) -> "Curve":
-        signed, waiting = [], 0
-        for line in lines:
-            waiting += line.open
-            if line.done and line.signed_at:
-                signed.append(datetime.fromisoformat(line.signed_at))
-        return cls(sorted(signed), waiting, opens_at, closes_at)
+    async def of(cls, lines: MemberLines, opens_at: datetime, closes_at: datetime, now: datetime | None) -> Self:
+        counts = (await lines.tally()).counts
+        apart = math.ceil(counts.done / POINTS_AT_MOST) or 1
+        steps = [Point(at, nth) for nth, at in await lines.each(apart)]
+        lately = await lines.acknowledged_since(now - looked_back(opens_at, now)) if now else 0
+        return cls(steps, lately, counts.open, opens_at, closes_at, now)
 
-    def points(self, until: datetime) -> list[Point]:
-        """A step at each acknowledgement from the opening until `until`; equal for equal lines."""
-        apart = math.ceil(len(self.signed) / POINTS_AT_MOST) or 1
-        steps = [Point(self.signed[place], place + 1) for place in range(apart - 1, len(self.signed), apart)]
-        last = max(until, self.signed[-1]) if self.signed else until
-        return [Point(self.opens_at, 0), *steps, Point(last, len(self.signed))]
+    @property
+    def done(self) -> int:
+        return round(self.steps[-1].done) if self.steps else 0
 
-    def forecast(self, now: datetime) -> Forecast | None:
+    def points(self) -> list[Point]:
+        """A step at each acknowledgement from the opening until now, or the close; equal for equal lines."""
+        until = min(self.now, self.closes_at) if self.now else self.closes_at
+        last = max(until, self.steps[-1].at) if self.steps else until
+        return [Point(self.opens_at, 0), *self.steps, Point(last, self.done)]
+
+    @property
+    def forecast(self) -> Forecast | None:
         """None without a basis: on the first day, with few acknowledgements, or if nobody is missing."""
-        staying = self._staying(now)
-        if staying is None:
+        staying = self._staying
+        if staying is None or self.now is None:
             return None
-        left = self.closes_at - now
+        left = self.closes_at - self.now
         missing = round(self._missing(staying, left))
         if missing or staying >= 1:
             return Forecast(missing=missing)
         # Below half a person nobody is missing.
         gone_after = _LAST_DAYS * (math.log(_NOBODY / self.open) / math.log(staying))
-        return Forecast(missing=0, everybody_by=now + min(gone_after, left))
+        return Forecast(missing=0, everybody_by=self.now + min(gone_after, left))
 
-    def ahead(self, now: datetime) -> Iterator[Point]:
+    def ahead(self) -> Iterator[Point]:
         """The forecast curve to the close; empty without a forecast."""
-        staying, left = self._staying(now), self.closes_at - now
-        if staying is not None:
+        staying = self._staying
+        if staying is not None and self.now is not None:
+            left = self.closes_at - self.now
             for step in range(_STEPS + 1):
                 passed = left * (step / _STEPS)
-                yield Point(now + passed, len(self.signed) + self.open - self._missing(staying, passed))
+                yield Point(self.now + passed, self.done + self.open - self._missing(staying, passed))
 
-    def _staying(self, now: datetime) -> float | None:
+    @property
+    def _staying(self) -> float | None:
         """The share of the missing that is still missing after `_LAST_DAYS`."""
-        looked_at = min(_LAST_DAYS, now - self.opens_at)
-        if not self.open or looked_at < _SOONEST or now >= self.closes_at or len(self.signed) < _FEWEST:
+        if self.now is None or not self.open or self.now >= self.closes_at or self.done < _FEWEST:
             return None
-        lately = sum(at > now - looked_at for at in self.signed)
-        return math.pow(self.open / (self.open + lately), _LAST_DAYS / looked_at)
+        looked_at = looked_back(self.opens_at, self.now)
+        if looked_at < _SOONEST:
+            return None
+        return math.pow(self.open / (self.open + self.lately), _LAST_DAYS / looked_at)
 
     def _missing(self, staying: float, after: timedelta) -> float:
         return self.open * math.pow(staying, after / _LAST_DAYS)
+
+
+def looked_back(opens_at: datetime, now: datetime) -> timedelta:
+    """How far back acknowledgements tell of the pace."""
+    return min(_LAST_DAYS, now - opens_at)
 
 
 class CampaignOverview(CampaignShow):
@@ -128,29 +140,34 @@ class CampaignOverview(CampaignShow):
     forecast: Forecast | None = None
 
 
-def overview(shown: CampaignShow, lines: Sequence[MemberOutcome]) -> CampaignOverview:
+def overview(shown: CampaignShow, tally: Tally, curve: Curve | None = None) -> CampaignOverview:
     return CampaignOverview(
         **dict(shown),
-        departments=worst_first(by(lines, "department")),
-        managers=worst_first(by(lines, "manager")),
-        forecast=_forecast(shown, lines),
+        departments=worst_first(tally.departments),
+        managers=worst_first(tally.managers),
+        forecast=curve and curve.forecast,
     )
-
-
-def _forecast(shown: CampaignShow, lines: Sequence[MemberOutcome]) -> Forecast | None:
-    if shown.status.ended or shown.closes_at is None or shown.counted_at is None:
-        return None
-    return Curve.of(lines, shown.opens_at, shown.closes_at).forecast(shown.counted_at)
 
 
 @dataclass(frozen=True)
 class CampaignPicture:
-    """A campaign and each member's line; none before its audience is frozen."""
+    """A campaign and its members' lines; none before its audience is frozen."""
 
     shown: CampaignShow
-    lines: Sequence[MemberOutcome] = field(default=(), repr=False)
+    lines: MemberLines | None = field(default=None, repr=False)
     population: dict[str, Any] | None = field(default=None, repr=False)
     changes: Sequence[dict[str, Any]] = field(default=(), repr=False)
+    order: CampaignOrder | None = field(default=None, repr=False)
+    """Of one that runs: what its activities are told."""
+
+    async def tally(self) -> Tally:
+        return await self.lines.tally() if self.lines else Tally()
+
+    async def curve(self, now: datetime | None) -> Curve | None:
+        """As of an instant, None for one that has ended; None before anybody is asked."""
+        if self.lines is None or self.shown.closes_at is None:
+            return None
+        return await Curve.of(self.lines, self.shown.opens_at, self.shown.closes_at, now)
 
 
 async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
@@ -162,32 +179,32 @@ async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
 async def pictured(client: Client, store: Store, shown: CampaignShow) -> CampaignPicture:
     """The same for a campaign that was already queried."""
     if shown.outcomes is not None:
-        outcomes = await Outcomes.read(store, shown.outcomes)
-        return CampaignPicture(shown, outcomes.lines, outcomes.population, outcomes.changes)
-    if shown.frozen is None or shown.campaign is None:
+        return CampaignPicture(shown, *await store.outcomes.record(shown.outcomes))
+    order = await _order(store, shown)
+    if order is None:
         return CampaignPicture(shown)
-    audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changed)
-    now = datetime.now(UTC)
-    order = CampaignOrder(campaign=shown.campaign, fingerprint=shown.fingerprint, now=now)
-    if shown.status.ended:
-        order = order.replace(asked=shown.frozen.rows, changes_asked=shown.changes)
-    else:
-        order = order.replace(asked=shown.asked, changes_asked=shown.changes_asked)
-    lines = await _lines(client, store, order, audience)
-    changes = [one.change.model_dump(mode="json") for one in audience.amendments]
-    return CampaignPicture(recounted(shown, counted(lines), now), lines, None, changes)
+    lines = await MemberStatuses(client, store, TemporalMemberVisibility(client)).look_up(order)
+    return CampaignPicture(recounted(shown, (await lines.tally()).counts, order.now), lines, order=order)
 
 
-async def _lines(client: Client, store: Store, order: CampaignOrder, audience: Audience) -> list[MemberOutcome]:
-    """As the daily check has them; if as many are open as should be, visibility lists only some."""
-    visibility = TemporalMemberVisibility(client)
-    standings = MemberStatuses(client, store, visibility)
-    known = await visibility.other_than_told(order.campaign.id)
-    lines = await standings.recorded(order, audience, known)
-    told = sum(line.status == MemberStatus.TOLD and line.request not in known.status for line in lines)
-    if await visibility.going_on(order.campaign.id) == told + len(known.status):
-        return lines
-    return (await standings.look_up(order, audience, lines=lines))[0]
+async def _order(store: Store, shown: CampaignShow) -> CampaignOrder | None:
+    """What its activities are told; None before its audience is frozen. `DocumentMissing` without its members."""
+    if shown.frozen is None or shown.campaign is None:
+        return None
+    ended = shown.status.ended
+    order = CampaignOrder(
+        campaign=shown.campaign,
+        frozen=shown.frozen,
+        changed=shown.changed,
+        changes=shown.changes,
+        fingerprint=shown.fingerprint,
+        asked=shown.frozen.rows if ended else shown.asked,
+        changes_asked=shown.changes if ended else shown.changes_asked,
+        now=datetime.now(UTC),
+    )
+    if not (await store.audiences.head(order.workflow_id))[0]:
+        raise DocumentMissing(shown.frozen.sha256)
+    return order
 
 
 async def of(context: Context, typed: str) -> CampaignPicture:
@@ -199,7 +216,8 @@ async def of(context: Context, typed: str) -> CampaignPicture:
 async def show(context: Context, typed: str, *, whole: bool = False) -> CampaignOverview:
     found = await of(context, typed)
     shown = await complete(context.store, found.shown) if whole else found.shown
-    return overview(shown, found.lines)
+    curve = None if shown.status.ended else await found.curve(shown.counted_at)
+    return overview(shown, await found.tally(), curve)
 
 
 MINE_AT_MOST: Final = 1_000
@@ -210,25 +228,24 @@ SHOWN_AT_MOST: Final = 50
 
 @dataclass(frozen=True)
 class MissingPeople:
-    """The lines of a manager's people in a campaign; `more` if only the first were read."""
+    """Members whom a page is about: all, or those of a manager; `more` if only the first of them."""
 
-    lines: Sequence[MemberOutcome]
+    lines: MemberLines | None
+    """None before anybody is asked."""
+    counts: Counts
     more: bool = False
 
-    @property
-    def done(self) -> int:
-        """How many have acknowledged."""
-        return sum(line.done for line in self.lines)
+    async def missing(self, first: int) -> list[MemberOutcome]:
+        """A page of those who have not acknowledged and still may, earliest last day first."""
+        return await self.lines.still_open(first, SHOWN_AT_MOST) if self.lines else []
 
-    @property
-    def wanted(self) -> int:
-        """How many are to acknowledge."""
-        return counted(self.lines).wanted
+    async def of_person(self, person: str) -> list[MemberOutcome]:
+        """More than one where they were listed twice."""
+        return await self.lines.of_person(person) if self.lines else []
 
-    @property
-    def missing(self) -> list[MemberOutcome]:
-        """Those who have not and still may, earliest last day first."""
-        return sorted((line for line in self.lines if line.open), key=lambda line: (line.due, line.row))
+    async def departments(self) -> tuple[OutcomeGroup, ...]:
+        """Most missing people first."""
+        return worst_first((await self.lines.tally()).departments) if self.lines else ()
 
 
 @dataclass(frozen=True)
@@ -264,39 +281,21 @@ class MissingMember:
         return self.due_at < now if self.due_at else date.fromisoformat(self.line.due) < today
 
 
-class ManagedMembers:
-    """Reads managers' people; caches the last few audiences."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._audiences = Audiences(store)
-
-    async def of(self, shown: CampaignShow, manager: str, below: Collection[str]) -> MissingPeople | None:
-        """Members `below` a manager now, or directly below at the freeze. None if nobody, or unknown. Raises the
-        document errors for missing or damaged content.
-        """
-        if shown.outcomes is not None:
-            lines = (await Outcomes.read(self._store, shown.outcomes)).lines
-            own = [line for line in lines if line.person in below or line.manager == manager]
-            return MissingPeople(own[:MINE_AT_MOST], len(own) > MINE_AT_MOST) if own else None
-        if shown.frozen is None or shown.campaign is None:
-            return None
-        audience = await self._audiences.read(shown.campaign, shown.frozen.sha256, shown.changed)
-        everybody = enumerate(audience.members)
-        mine = [(place, one) for place, one in everybody if one.person in below or one.row.manager == manager]
-        if not mine:
-            return None
-        some = Audience(tuple(one for _, one in mine[:MINE_AT_MOST]))
-        seen_to = sum(place < shown.asked for place, _ in mine)
-        order = CampaignOrder(
-            campaign=shown.campaign,
-            fingerprint=shown.fingerprint,
-            asked=seen_to,
-            changes_asked=shown.changes_asked,
-            now=datetime.now(UTC),
-        )
-        found = await lines_of(self._store, order, some)
-        return MissingPeople(found, len(mine) > MINE_AT_MOST)
+async def managed(store: Store, shown: CampaignShow, manager: str, below: Collection[str]) -> MissingPeople | None:
+    """Members `below` a manager now, or directly below at the freeze. None if nobody, or unknown. Raises the document
+    errors for missing content.
+    """
+    if shown.outcomes is not None:
+        lines = (await store.outcomes.record(shown.outcomes)).lines
+    elif order := await _order(store, shown):
+        lines = store.outcomes.running(order)
+    else:
+        return None
+    places = await lines.below(manager, below, MINE_AT_MOST + 1)
+    if not places:
+        return None
+    own = lines.at(places[:MINE_AT_MOST])
+    return MissingPeople(own, (await own.tally()).counts, len(places) > MINE_AT_MOST)
 
 
 async def looked_at(client: Client, lines: Sequence[MemberOutcome]) -> list[MissingMember]:

@@ -1,8 +1,9 @@
 """The report as one self-contained HTML page. Its one script sorts tables, and is optional; printed, it is A4."""
 
+import asyncio
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime, time
 from html import escape
 from pathlib import Path
@@ -13,11 +14,11 @@ from babel.numbers import format_decimal
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from activities.campaign.member_status import MemberOutcome, by, counted
 from activities.people.language import Language, phrase
 from starter.queries.campaign import Curve, Point
 from starter.queries.campaign_report import CampaignReport
 from starter.queries.drawing import INK, Locale, svg_of
+from workflows.model.campaign import Counts
 from workflows.model.views import CampaignShow
 
 if TYPE_CHECKING:
@@ -33,27 +34,21 @@ _DUE, _CLOSES = phrase("due"), phrase("closes")
 
 
 def campaign_chart(
-    shown: CampaignShow,
-    lines: Sequence[MemberOutcome],
-    *,
-    language: Language | None = None,
-    now: datetime | None = None,
+    shown: CampaignShow, curve: Curve | None, counts: Counts, *, language: Language | None = None
 ) -> str:
-    """Acknowledgements over time as SVG; empty if nobody was asked yet; with `now` and while open, a forecast. Takes a
+    """Acknowledgements over time as SVG, with a forecast while it is open; empty if nobody was asked yet. Takes a
     second the first time in a process, then a sixth of one: call it in a thread.
     """
-    if not lines or shown.closes_at is None:
+    if curve is None or not counts.total:
         return ""
     language = language or Language.english()
-    curve, wanted = Curve.of(lines, shown.opens_at, shown.closes_at), counted(lines).wanted
-    svg = svg_of(_chart(shown, curve, wanted, language, now), _LOCALES.get(language.code, "en-GB"))
-    return _for_a_page(svg, _heard(curve, wanted, language))
+    svg = svg_of(_chart(shown, curve, counts.wanted, language), _LOCALES.get(language.code, "en-GB"))
+    return _for_a_page(svg, _heard(curve, counts.wanted, language))
 
 
-def _chart(shown: CampaignShow, curve: Curve, people: int, language: Language, now: datetime | None) -> Any:
+def _chart(shown: CampaignShow, curve: Curve, people: int, language: Language) -> Any:
     import altair  # noqa: PLC0415  heavy: whoever draws nothing does not wait for it
 
-    until = min(now, curve.closes_at) if now else curve.closes_at
     x: Any = altair.X("at:T", title=None, scale=altair.Scale(type="utc"), axis=altair.Axis(format="%d %b", tickCount=8))
     axis = altair.Axis(format=",d", tickMinStep=1, tickCount=5)
     scale = altair.Scale(domain=[0, people or 1], nice=False)
@@ -66,9 +61,9 @@ def _chart(shown: CampaignShow, curve: Curve, people: int, language: Language, n
 
     line = altair.OverlayMarkDef(color=_ACCENT, strokeWidth=2)
     layers: list[Any] = [
-        of(curve.points(until)).mark_area(interpolate="step-after", color=_ACCENT, fillOpacity=0.18, line=line)
+        of(curve.points()).mark_area(interpolate="step-after", color=_ACCENT, fillOpacity=0.18, line=line)
     ]
-    if now and (ahead := list(curve.ahead(now))):
+    if ahead := list(curve.ahead()):
         layers.append(of(ahead).mark_line(color=_ACCENT, strokeDash=_DASHES))
     layers += _marks(shown, language, x)
     return altair.layer(*layers).properties(width=_WIDTH, height=_HEIGHT)
@@ -92,7 +87,7 @@ def _instant(at: datetime) -> str:
 
 
 def _heard(curve: Curve, people: int, language: Language) -> str:
-    done, of = (format_decimal(number, locale=language.locale) for number in (len(curve.signed), people))
+    done, of = (format_decimal(number, locale=language.locale) for number in (curve.done, people))
     return language.say("The line of acknowledgements over time: {done} of {people}", done=done, people=of)
 
 
@@ -106,11 +101,11 @@ def _for_a_page(svg: str, heard: str) -> str:
 
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
-_PIECES: Final = 1_000
-"""Template pieces joined before a write."""
+_EVERYBODY: Final = "<!-- everybody -->"
+"""Where the rows of all members stand, which are written some at a time."""
 
 
-def pieces(report: CampaignReport) -> Iterator[str]:
+async def pieces(report: CampaignReport) -> AsyncIterator[str]:
     """The page in pieces, so that a long one is never whole in memory."""
     style, script = ((_TEMPLATES / name).read_text() for name in ("report.css", "report.js"))
     environment = Environment(
@@ -121,19 +116,31 @@ def pieces(report: CampaignReport) -> Iterator[str]:
         lstrip_blocks=True,
     )
     environment.filters |= {"minute": _minute, "words": _words}
-    stream = environment.get_template("report.html").stream(
+    chart = await asyncio.to_thread(campaign_chart, report.shown, report.curve, report.tally.counts)
+    counts = report.tally.counts
+    page = environment.get_template("report.html").render(
         report=report,
+        counts=counts,
         head=report.head,
-        standings=[name for name, count in report.counts if count],
-        groups=[(what, groups) for what in ("department", "manager") if (groups := by(report.lines, what))],
+        standings=[name for name, count in counts if count],
+        groups=[
+            (what, groups)
+            for what, groups in (("department", report.tally.departments), ("manager", report.tally.managers))
+            if groups
+        ],
         policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
         # Our own markup, and Vega's drawing of numbers and our texts: must not be escaped.
-        chart=Markup(campaign_chart(report.shown, report.lines, now=report.head.as_of)),  # noqa: S704
+        chart=Markup(chart),  # noqa: S704
         style=Markup(style),  # noqa: S704
         script=Markup(script),  # noqa: S704
+        everybody=Markup(_EVERYBODY),  # noqa: S704
     )
-    stream.enable_buffering(_PIECES)
-    return iter(stream)
+    before, _, after = page.partition(_EVERYBODY)
+    yield before
+    rows = environment.get_template("report-rows.html")
+    async for lines in report.batches():
+        yield rows.render(lines=lines, names=report.names)
+    yield after
 
 
 def _minute(instant: str) -> str:

@@ -4,31 +4,30 @@ equal bytes forever, except names, which can be erased (`--no-names`).
 
 import asyncio
 import hashlib
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from heapq import nsmallest
+from json import dumps
 from typing import Any, Final
 
 from pydantic import AwareDatetime
 
-from activities.campaign.audience import Audiences
-from activities.campaign.member_status import AT_ONCE, MemberOutcome, MemberStatus, counted
-from activities.errors import DocumentDamaged, DocumentMissing, did_you_mean
-from activities.files import table
+from activities.errors import did_you_mean
+from activities.files.table import text
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.ids import stands_in_full
 from activities.people.person import Reachable, SignersFile
+from activities.records.outcomes import MemberOutcome, MemberStatus, Tally
 from activities.records.store import Store
 from activities.records.user_texts import ERASED, words_of
 from starter.errors import Refusal
 from starter.queries import campaign
-from starter.queries.campaign import CampaignPicture
+from starter.queries.campaign import CampaignPicture, Curve
 from starter.temporal.connection import Context
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.campaign import Counts
 from workflows.model.rejections import Rejection
 from workflows.model.views import CampaignShow
 
@@ -40,7 +39,14 @@ class Names:
     """Columns of names, and their cells by id; empty for `--no-names`."""
 
     columns: tuple[str, ...] = ()
-    known: Mapping[str, Reachable] = field(default_factory=dict, repr=False)
+    known: dict[str, Reachable] = field(default_factory=dict, repr=False)
+
+    async def add(self, people: Iterable[str], directory: Directory | None) -> None:
+        """Those of the directory."""
+        for person in people if directory else ():
+            if directory and person and person not in self.known and not stands_in_full(person):
+                with suppress(DirectoryFailure):
+                    self.known[person] = await directory.person(person)
 
     def cells(self, person: str) -> dict[str, str]:
         """A member's cells: `(erased)` for a person of the table who was erased."""
@@ -59,17 +65,12 @@ async def kept(store: Store, id: str) -> Mapping[str, Reachable]:
     return SignersFile.model_validate_json(content).signers if content else {}
 
 
-async def names_of(store: Store, shown: CampaignShow, people: Iterable[str], directory: Directory | None) -> Names:
-    """Names of a table's people from the store, of others from `directory`, if given."""
+async def names_of(store: Store, shown: CampaignShow, directory: Directory | None, people: Iterable[str] = ()) -> Names:
+    """Names of a table's people from the store, of these others from `directory`, if given."""
     columns = shown.campaign.report_columns if shown.campaign else DEFAULT
-    known = dict(await kept(store, shown.id))
-    for person in people if directory else ():
-        if directory and person and not stands_in_full(person):
-            try:
-                known[person] = await directory.person(person)
-            except DirectoryFailure:
-                continue
-    return Names(columns, known)
+    names = Names(columns, dict(await kept(store, shown.id)))
+    await names.add(people, directory)
+    return names
 
 
 async def member_of(store: Store, shown: CampaignShow, typed: str, directory: Directory | None) -> str:
@@ -79,20 +80,21 @@ async def member_of(store: Store, shown: CampaignShow, typed: str, directory: Di
     """
     if shown.frozen is None or shown.campaign is None:
         return typed
-    try:
-        audience = await Audiences(store).read(shown.campaign, shown.frozen.sha256, shown.changed)
-    except (DocumentMissing, DocumentDamaged):
+    campaign, audiences = shown.campaign.workflow_id, store.audiences
+    if not (await audiences.head(campaign))[0] or await audiences.of_person(campaign, typed):
         return typed
-    ids = tuple(dict.fromkeys(member.person for member in audience.members if member.person))
-    if typed in ids:
-        return typed
-    wanted = typed.strip().casefold()
-    known = (await names_of(store, shown, ids, directory)).known if "@" in typed else {}
-    found = next((id for id in ids if id in known and known[id].email.casefold() == wanted), None)
-    if found is None:
-        says = Rejection.NOT_IN_AUDIENCE.says(person=typed)
-        raise Refusal(f"nothing was changed: {says}{did_you_mean(typed, ids)}")
-    return found
+    wanted, ids = typed.strip().casefold(), dict[str, None]()
+    names = await names_of(store, shown, directory)
+    async for some in audiences.members(campaign):
+        here = dict.fromkeys(member.person for member in some if member.person)
+        if "@" in typed:
+            await names.add(here, directory)
+            for id in here:
+                if id in names.known and names.known[id].email.casefold() == wanted:
+                    return id
+        ids |= here
+    says = Rejection.NOT_IN_AUDIENCE.says(person=typed)
+    raise Refusal(f"nothing was changed: {says}{did_you_mean(typed, tuple(ids))}")
 
 
 COLUMNS: Final = (
@@ -124,14 +126,15 @@ class ReportHead(Model):
 
 @dataclass(frozen=True)
 class CampaignReport:
-    """Lines and changes with the texts of people in place of references."""
+    """A campaign's members some at a time, with the texts of people in place of references."""
 
     shown: CampaignShow
     head: ReportHead
-    counts: Counts
+    tally: Tally
+    curve: Curve | None
     population: dict[str, Any] | None
     changes: Sequence[dict[str, Any]]
-    lines: Sequence[MemberOutcome]
+    batches: Callable[[], AsyncIterator[Sequence[MemberOutcome]]]
     names: Names = NO_NAMES
 
     @property
@@ -150,25 +153,50 @@ class CampaignReport:
             yield tuple("" if told[name] is None else str(told[name]) for name in self.columns)
 
     @property
-    def plain(self) -> dict[str, Any]:
+    def plain_head(self) -> dict[str, Any]:
         return {
             "campaign": self.head.model_dump(mode="json"),
-            "counts": self.counts.model_dump(mode="json"),
+            "counts": self.tally.counts.model_dump(mode="json"),
             "population": self.population,
             "changes": list(self.changes),
-            "lines": [self.plain_line(line) for line in self.lines],
         }
+
+    async def table(self, end: str = "\r\n") -> AsyncIterator[str]:
+        """As CSV, in pieces."""
+        yield text([self.columns], end=end)
+        async for lines in self.batches():
+            yield text(self.cells(lines), end=end)
+
+    async def json(self) -> AsyncIterator[str]:
+        """As JSON, in pieces."""
+        # Encoded at once: the streaming encoder is four times slower.
+        yield dumps(self.plain_head, ensure_ascii=False)[:-1] + ', "lines": ['
+        comma = ""
+        async for lines in self.batches():
+            yield comma + dumps([self.plain_line(line) for line in lines], ensure_ascii=False)[1:-1]
+            comma = ", "
+        yield "]}\n"
 
 
 async def of(context: Context, typed: str, *, names: bool = True, directory: Directory | None = None) -> CampaignReport:
-    """By an id as typed; `Refusal` if it would be incomplete. With `names`, of the table or the `directory`."""
+    """By an id as typed; `Refusal` if it would be incomplete, the document errors if it is not as it was written. With
+    `names`, of the table or the `directory`.
+    """
     picture = await campaign.of(context, typed)
     _refuse_parts(picture.shown)
+    if picture.shown.outcomes is not None:
+        await context.store.outcomes.verify(picture.shown.outcomes)
     found = await made(context.store, picture)
     if not names:
         return found
-    people = [line.person for line in found.lines]
-    return replace(found, names=await names_of(context.store, picture.shown, people, directory))
+    known = await names_of(context.store, picture.shown, None)
+
+    async def named() -> AsyncIterator[Sequence[MemberOutcome]]:
+        async for lines in found.batches():
+            await known.add((line.person for line in lines), directory)
+            yield lines
+
+    return replace(found, names=known, batches=named)
 
 
 def _refuse_parts(shown: CampaignShow) -> None:
@@ -177,18 +205,29 @@ def _refuse_parts(shown: CampaignShow) -> None:
 
 
 async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
-    workflow_id = Kind.CAMPAIGN.workflow_id(picture.shown.id)
-    lines = list(picture.lines)
-    spoken = [place for place, line in enumerate(lines) if "#" in line.reason]
-    for begin in range(0, len(spoken), AT_ONCE):
-        some = spoken[begin : begin + AT_ONCE]
-        words = await asyncio.gather(
-            *(words_of(store, _home(workflow_id, lines[one]), lines[one].reason) for one in some)
-        )
-        for place, said in zip(some, words, strict=True):
-            lines[place] = lines[place]._replace(reason=said)
-    changes = [{**change, "reason": await words_of(store, workflow_id, change["reason"])} for change in picture.changes]
-    return CampaignReport(picture.shown, head_of(picture.shown), counted(lines), picture.population, changes, lines)
+    shown, workflow_id = picture.shown, Kind.CAMPAIGN.workflow_id(picture.shown.id)
+    changes = picture.changes
+    if picture.order:
+        changes = [one.change.model_dump(mode="json") for one in await store.audiences.changes(picture.order)]
+    spoken = [{**change, "reason": await words_of(store, workflow_id, change["reason"])} for change in changes]
+
+    async def batches() -> AsyncIterator[Sequence[MemberOutcome]]:
+        if picture.lines:
+            async for lines in picture.lines.batches():
+                yield await _spoken(store, workflow_id, lines)
+
+    head = head_of(shown)
+    curve = await picture.curve(head.as_of)
+    return CampaignReport(shown, head, await picture.tally(), curve, picture.population, spoken, batches)
+
+
+async def _spoken(store: Store, campaign: str, lines: list[MemberOutcome]) -> list[MemberOutcome]:
+    """The lines with the texts of people."""
+    places = [place for place, line in enumerate(lines) if "#" in line.reason]
+    words = [words_of(store, _home(campaign, lines[place]), lines[place].reason) for place in places]
+    for place, said in zip(places, await asyncio.gather(*words), strict=True):
+        lines[place] = lines[place]._replace(reason=said)
+    return lines
 
 
 def _home(campaign: str, line: MemberOutcome) -> str:
@@ -224,13 +263,12 @@ def _known(line: MemberOutcome) -> dict[str, Any]:
     return {**line._asdict(), "reminders": None} if line.open else line._asdict()
 
 
-def print_table(report: CampaignReport) -> None:
-    table.put(sys.stdout, report.columns, report.cells(report.lines), end="\n")
-
-
-def audit_sample(lines: Iterable[MemberOutcome], many: int, seed: str) -> list[MemberOutcome]:
+async def audit_sample(batches: AsyncIterator[Sequence[MemberOutcome]], many: int, seed: str) -> list[MemberOutcome]:
     """A uniform random sample of at most `many` lines; smaller samples of a seed are prefixes of larger ones."""
-    return nsmallest(many, lines, key=lambda line: _place(line, seed))
+    best: list[MemberOutcome] = []
+    async for lines in batches:
+        best = nsmallest(many, [*best, *lines], key=lambda line: _place(line, seed))
+    return best
 
 
 def _place(line: MemberOutcome, seed: str) -> bytes:

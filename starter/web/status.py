@@ -9,11 +9,11 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from activities.campaign.member_status import MemberStatus
 from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.notifications.words import isolated, words_for
 from activities.people.language import Language, phrase
 from activities.people.reader import Reader
+from activities.records.outcomes import MemberStatus
 from starter.web.kinds import KIND_PAGES
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.outbox import dead_of

@@ -1,8 +1,8 @@
 """`make bench BENCH=audience [N=100000]`: a campaign ten times past what one is run with, without its requests.
 
 Each step in a process of its own, with its seconds and the most memory it had: the campaign's file with its table is
-checked, the audience frozen, everybody's record read and the list of outcomes made, the report written. The records of
-the requests are written by a script: what is measured is the way over them.
+checked, the audience frozen, its status read as `campaign show` and the daily look do, the record made, the report
+written. The records of the requests are written by a script: what is measured is the way over them.
 """
 
 import asyncio
@@ -10,33 +10,36 @@ import json
 import resource
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
 from pydantic import SecretStr
 from rich.text import Text
+from sqlalchemy import Connection
 from temporalio.client import Client
 
-from activities.campaign.audience import Audiences
 from activities.campaign.intake import PreparedCampaign, prepare_campaign
-from activities.campaign.member_status import OpenMembers, Outcomes, counted
+from activities.campaign.member_status import OpenMembers
 from activities.campaign.service import CampaignPeopleService
 from activities.files.reading import FileText
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
+from activities.records.database import chunks
+from activities.records.settled import write_record
 from activities.records.store import Store
-from starter.cli.campaign import FORMS
-from starter.queries.campaign import CampaignPicture
-from starter.queries.campaign_report import made
+from starter.cli.campaign import FORMS, write
+from starter.queries.campaign import CampaignPicture, overview
+from starter.queries.campaign_report import made, names_of
 from tests.bench.table import surroundings
 from workflows.campaign.state import last_instant
 from workflows.kinds import Kind
-from workflows.model.campaign import CampaignOrder, FrozenAudience, SettleOrder
+from workflows.model.campaign import CampaignOrder, Counts, DailyCheck, FrozenAudience, SettleOrder
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Status
 from workflows.model.timeline import EventType, TimelineEntry
@@ -91,6 +94,14 @@ class _Nobody:
     async def open_of(self, campaign: str) -> OpenMembers:
         """See `Visibility`."""
         return OpenMembers()
+
+    async def unusual_of(self, campaign: str) -> OpenMembers:
+        """See `Visibility`."""
+        return OpenMembers()
+
+    async def going_on(self, campaign: str) -> int:
+        """See `Visibility`."""
+        return 0
 
     async def waiting(self, campaign: str) -> int:
         """See `Visibility`."""
@@ -174,18 +185,40 @@ async def _freeze(place: Place) -> None:
 
 async def acknowledge(folder: Path, order: CampaignOrder) -> None:
     """By a script: everybody has signed, as the store in this folder has it."""
-    audience = await Audiences(Store(str(folder / "store"))).of(order)
     shown = RequestShow.model_validate(_SIGNED)
     record = SettledRecord(fingerprint="@", run_id="01a21e21-a774-7d98-bf2b-d7bfd7a2708c", show=shown)
-    template = record.model_dump_json(by_alias=True)
-    store = Store(str(folder / "store"))
-    for member in audience.members:
-        content = template.replace('"@"', f'"{member.fingerprint(order.fingerprint)}"', 1)
-        await store.records.write(Kind.REQUEST.workflow_id(member.request(order.campaign.id)), content.encode())
+    template, store = record.model_dump_json(by_alias=True), Store(str(folder / "store"))
+    await store.audiences.up_to_date(order)
+    async for some in store.audiences.members(order.workflow_id):
+        signed = {
+            Kind.REQUEST.workflow_id(one.request(order.campaign.id)): one.fingerprint(order.fingerprint) for one in some
+        }
+        for few in chunks([*signed.items()], 200):
+            await store.database.write(partial(_settled, template=template, signed=few))
+
+
+def _settled(connection: Connection, template: str, signed: Sequence[tuple[str, str]]) -> None:
+    """As `Records` writes one, many in a transaction."""
+    for workflow_id, fingerprint in signed:
+        content = template.replace('"@"', f'"{fingerprint}"', 1).encode()
+        write_record(connection, workflow_id, content)
 
 
 async def _records(place: Place) -> None:
     await acknowledge(place.folder, place.order())
+
+
+async def _status(place: Place) -> None:
+    order = place.order().replace(asked=PEOPLE * 10)
+    lines = place.store.outcomes.running(order)
+    shown = _shown(order, Status.OPEN, (await lines.tally()).counts)
+    picture = CampaignPicture(shown, lines)
+    overview(shown, await picture.tally(), await picture.curve(_BEGAN + timedelta(days=7)))
+
+
+async def _look(place: Place) -> None:
+    order = place.order().replace(asked=PEOPLE * 10)
+    await place.people.look(DailyCheck(order=order, day=7, due=order.campaign.due))
 
 
 async def _settle(place: Place) -> None:
@@ -202,36 +235,43 @@ def _report(form: str) -> Callable[[Place], Any]:
 
     async def written(place: Place) -> None:
         order, sha256 = place.order(), (place.folder / "outcomes").read_text()
-        campaign, outcomes = order.campaign, await Outcomes.read(place.store, sha256)
-        shown = CampaignShow(
-            id=campaign.id,
-            kind=campaign.kind,
-            title=campaign.title,
-            requester=campaign.requester,
-            status=Status.DONE,
-            opens_at=campaign.opens_at,
-            due=campaign.due,
-            due_at=last_instant(campaign.due),
-            closes_at=last_instant(campaign.due),
-            timeline=(
-                TimelineEntry(at=_BEGAN, happened=EventType.STARTED),
-                TimelineEntry(at=last_instant(campaign.due), happened=EventType.DONE),
-            ),
-            campaign=campaign,
-            frozen=order.frozen,
-            outcomes=sha256,
-            counts=counted(outcomes.lines),
-        )
-        picture = CampaignPicture(shown, outcomes.lines, outcomes.population, outcomes.changes)
-        FORMS[form](place.folder / f"report{form}", await made(place.store, picture))
+        await place.store.outcomes.verify(sha256)
+        lines, population, changes = await place.store.outcomes.record(sha256)
+        shown = _shown(order, Status.DONE, (await lines.tally()).counts).replace(outcomes=sha256)
+        report = await made(place.store, CampaignPicture(shown, lines, population, changes))
+        await write(place.folder / f"report{form}", replace(report, names=await names_of(place.store, shown, None)))
 
     return written
+
+
+def _shown(order: CampaignOrder, status: Status, counts: Counts) -> CampaignShow:
+    campaign = order.campaign
+    return CampaignShow(
+        id=campaign.id,
+        kind=campaign.kind,
+        title=campaign.title,
+        requester=campaign.requester,
+        status=status,
+        opens_at=campaign.opens_at,
+        due=campaign.due,
+        due_at=last_instant(campaign.due),
+        closes_at=last_instant(campaign.due),
+        timeline=(
+            TimelineEntry(at=_BEGAN, happened=EventType.STARTED),
+            TimelineEntry(at=last_instant(campaign.due), happened=EventType.DONE),
+        ),
+        campaign=campaign,
+        frozen=order.frozen,
+        counts=counts,
+    )
 
 
 _STEPS: Final[Mapping[str, Callable[[Place], Any]]] = {
     "plan": _plan,
     "freeze": _freeze,
     "records": _records,
+    "status": _status,
+    "look": _look,
     "settle": _settle,
     **{f"report{form}": _report(form) for form in FORMS},
 }

@@ -24,8 +24,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 from temporalio.api.enums.v1 import EventType
 
-from activities.campaign.audience import Member, MemberRow
 from activities.campaign.batch import request_of
+from activities.records.audiences import Member, MemberRow
 from activities.temporal import executions as runs
 from starter.boot import processes as modules
 from starter.cli import start_files as requests

@@ -6,7 +6,16 @@ from tests.bench.audience import Took, Walked
 
 async def test_every_step_over_an_audience_is_measured_with_its_seconds_and_megabytes() -> None:
     found = await audience.measure(people=20, step=audience.here)
-    assert list(found.steps) == ["plan", "freeze", "settle", "report.csv", "report.json", "report.html"]
+    assert list(found.steps) == [
+        "plan",
+        "freeze",
+        "status",
+        "look",
+        "settle",
+        "report.csv",
+        "report.json",
+        "report.html",
+    ]
     assert all(took.seconds > 0 and took.megabytes > 0 for took in found.steps.values())
     assert found.as_json()["audience.settle"]["people"] == 20
 

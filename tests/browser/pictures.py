@@ -17,15 +17,15 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
-from starter.cli.campaign import FORMS
-from starter.queries import campaign_report as report
+from activities.records.outcomes import MemberOutcome, MemberStatus
+from starter.cli.campaign import write
 from starter.queries.campaign_report import CampaignReport
 from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract
 from tests.browser.phone import Phone
 from tests.browser.test_desk import come_in
 from tests.faults.town import eventually
+from tests.lines import reported
 from tests.stack.laptop import Laptop, running
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
@@ -198,7 +198,7 @@ async def campaign(laptop: Laptop, browser: Browser) -> None:
         await page.screenshot(path=FOLDER / "desk-campaign.png")
     with tempfile.TemporaryDirectory() as folder:
         record = Path(folder) / "record.html"
-        FORMS[".html"](record, a_record())
+        await write(record, a_record())
         async with screen(browser, _TALL) as page:
             await page.goto(record.as_uri())
             await page.screenshot(path=FOLDER / "campaign-report.png")
@@ -223,7 +223,7 @@ def a_record() -> CampaignReport:
         outcomes=hashlib.sha256(b"outcomes").hexdigest(),
     )
     lines = [_somebody(number, shown, chance) for number in range(1, 181)]
-    return CampaignReport(shown, report.head_of(shown), counted(lines), None, (), lines)
+    return reported(shown, lines)
 
 
 def _somebody(number: int, shown: CampaignShow, chance: random.Random) -> MemberOutcome:

@@ -1,5 +1,6 @@
 """The report of a campaign as an auditor opens it: a file that sorts, can be heard, and asks nobody for anything."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from importlib.resources import files
 from itertools import product
@@ -10,10 +11,9 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from activities.campaign.member_status import MemberOutcome
-from starter.queries import campaign_page as page
+from activities.records.outcomes import MemberOutcome
 from tests.browser.phone import HEIGHT, WIDTH, Phone, fresh, page_of
-from tests.starter.queries.test_campaign_report import everybody, some_report
+from tests.starter.queries.test_campaign_report import everybody, html, some_report
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
@@ -29,7 +29,7 @@ def lines() -> list[MemberOutcome]:
 @pytest.fixture(scope="session")
 def file(tmp_path_factory: pytest.TempPathFactory, lines: list[MemberOutcome]) -> Path:
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text("".join(page.pieces(some_report(*lines))))
+    path.write_text(asyncio.run(html(some_report(*lines))))
     return path
 
 
@@ -135,7 +135,7 @@ async def test_no_id_is_broken_on_any_screen_or_on_paper(
 ) -> None:
     it, _ = said
     long = [one._replace(request=f"code-of-conduct-2026.{one.person}", manager="head-of-operations") for one in lines]
-    (tmp_path / "report.html").write_text("".join(page.pieces(some_report(*long))))
+    (tmp_path / "report.html").write_text(await html(some_report(*long)))
     await it.goto((tmp_path / "report.html").as_uri())
     for width, media in product((WIDTH, 1100, 1440), ("screen", "print")):
         await it.set_viewport_size({"width": width, "height": 900})

@@ -10,9 +10,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page
 
 from activities.people.language import Language
-from starter.queries.campaign_page import campaign_chart
 from starter.web.desk.access import LABELS, View
 from tests.browser.phone import HEIGHT, NARROWEST, THUMB, WIDTH, page_of
+from tests.lines import chart
 from tests.starter.queries.test_campaign_curve import some_show
 from tests.starter.queries.test_campaign_report import everybody
 
@@ -32,12 +32,12 @@ LEFT: Final = "wanted => document.querySelector(wanted).getBoundingClientRect().
 @pytest_asyncio.fixture(loop_scope="session")
 async def campaign(browser: Browser) -> AsyncIterator[Page]:
     """The parts of a campaign's page that are wide: its line, of thousands, and the row of what one can do."""
-    chart = campaign_chart(some_show(), list(everybody(9_000)), language=Language.of("de"))
+    drawn = chart(some_show(), list(everybody(9_000)), language=Language.of("de"))
     deeds = "".join(f'<li><a href="#">{words}</a></li>' for words in ("Remind now", "Move the due date", "Hand over"))
     async with page_of(browser) as it:
         await it.set_content(f"""<meta name="viewport" content="width=device-width"><style>{STYLES}</style>
           <body class="desk"><main class="wide">
-          <article><div class="chart" tabindex="0">{chart}</div></article>
+          <article><div class="chart" tabindex="0">{drawn}</div></article>
           <nav class="deeds"><ul>{deeds}</ul></nav>
           </main></body>""")
         yield it

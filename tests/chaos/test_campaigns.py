@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.campaign.member_status import MemberStatus
+from activities.records.outcomes import MemberStatus
 from tests.chaos.conftest import Note
 from tests.faults.campaigning import (
     OWNER,

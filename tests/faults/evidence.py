@@ -12,7 +12,7 @@ from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.api.history.v1 import ActivityTaskScheduledEventAttributes, HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from activities.campaign.member_status import MemberOutcome
+from activities.records.outcomes import MemberOutcome
 from activities.temporal import executions as runs
 from activities.temporal.executions import RunStatus
 from starter.queries import campaign as composed
@@ -234,7 +234,7 @@ async def gather_campaign(town: Town, id: str, kills: int = 0) -> Asked:
     seen = await composed.picture(client, town.context.store, id)
     return Asked(
         shown=seen.shown,
-        lines=tuple(seen.lines),
+        lines=tuple(await seen.lines.read()) if seen.lines else (),
         begun=tuple(PartRun(one.id, one.started_at) for one in listed if one.status is not RunStatus.CONTINUED_AS_NEW),
         waiting=frozenset(one.id.partition(":")[2] for one in listed if one.status.open),
         calls=await _calls(client, events),

@@ -13,10 +13,11 @@ from typing import Final
 
 from temporalio.client import WorkflowExecutionStatus
 
-from activities.campaign.member_status import MemberStatus, counted
 from activities.records.devices import device_hash
+from activities.records.outcomes import MemberStatus
 from tests.faults.evidence import Asked, Evidence, Joined, Life
 from tests.faults.vendor import Entry, instant
+from tests.lines import counted
 from workflows.model.hand_off import HandoffState
 from workflows.model.notifications import Channel, NotificationOutcome
 from workflows.model.signature import WITHOUT_EFFECT, SignerState

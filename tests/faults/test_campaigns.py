@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from activities.campaign.member_status import MemberStatus
 from activities.launch.launch import IdTaken
+from activities.records.outcomes import MemberStatus
 from tests.faults.campaigning import (
     OWNER,
     Watch,
@@ -72,7 +72,8 @@ async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nob
     await begin(shared, "rude", audience)
     await until(shared, "rude", lambda shown: shown.frozen and not shown.next.why.startswith("start"))
     await eventually(lambda: stand(shared, "rude", failed=1, told=3))
-    lines = (await picture(shared, "rude")).lines
+    seen = (await picture(shared, "rude")).lines
+    lines = await seen.read() if seen else []
     reasons = {line.row: line.reason for line in lines if line.status == MemberStatus.ERROR}
     assert list(reasons) == [3, 4, 5, 6, 7, 8]
     assert "address" in reasons[3]

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from activities.campaign.member_status import MemberOutcome, counted
+from activities.records.outcomes import MemberOutcome
 from tests.faults.evidence import Asked, Call, PartRun
 from tests.faults.oracle import Invariant, judge_campaign, most_sends
 from tests.faults.vendor import Entry
+from tests.lines import counted
 from workflows.model.views import CampaignShow
 
 BEGAN = datetime(2026, 12, 1, 9, tzinfo=UTC)

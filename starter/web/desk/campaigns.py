@@ -11,17 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from activities.campaign.member_status import MemberOutcome, by, worst_first
 from activities.campaign.population import owners_day
 from activities.notifications.links import at_desk
 from activities.people.language import Language
 from starter.queries.campaign import (
     SHOWN_AT_MOST,
     CampaignPicture,
-    ManagedMembers,
     MissingMember,
     MissingPeople,
     looked_at,
+    managed,
     pictured,
 )
 from starter.queries.campaign_page import campaign_chart
@@ -103,7 +102,6 @@ class Campaigns:
         self._shared = shared
         self._responses = shared.responses
         self._send = send
-        self._mine = ManagedMembers(shared.context.store)
         self._pictures = ViewCache(self._picture, seconds, PICTURES_AT_MOST, fresh=PICTURE_SECONDS)
         self._charts = ViewCache(self._drawn, seconds, CHARTS_AT_MOST, fresh=PICTURE_SECONDS)
 
@@ -128,15 +126,12 @@ class Campaigns:
         if seen is None:
             return await self._responses.inside(NOT_THERE, visitor)
         begin, person = _parse_offset(form.get("from", "")), form.get("person")
-        lines = (
-            [line for line in seen.people.missing if line.person == person]
-            if person
-            else _page_of_missing(seen.people, begin)
-        )
-        if person and not lines and all(line.person != person for line in seen.people.lines):
+        lines = await (seen.people.of_person(person) if person else seen.people.missing(begin))
+        if person and not lines:
             return await self._responses.inside(NOT_THERE, visitor)
+        open_ones = [line for line in lines if line.open]
         op = self._responses.guard.op(visitor.name, form)
-        reminded = await self._remind(await looked_at(self._shared.context.client, lines[:SHOWN_AT_MOST]), visitor, op)
+        reminded = await self._remind(await looked_at(self._shared.context.client, open_ones), visitor, op)
         if reminded.refusal and not reminded.done:
             return await self._page(seen, visitor, begin, reminded, token=form["token"])
         return self._responses.renderer.to_desk(
@@ -177,8 +172,8 @@ class Campaigns:
         role = await self._shared.roles.of(visitor)
         if right_of(visitor, role, shown) is Right.EVERYTHING:
             whole = await self._pictures(what.reference, what.reference)
-            return CampaignAccess(whole.shown, MissingPeople(whole.lines), everything=True) if whole else None
-        people = await self._mine.of(shown, visitor.id, frozenset(role.reports))
+            return await _everything(whole) if whole else None
+        people = await managed(self._shared.context.store, shown, visitor.id, role.reports)
         return CampaignAccess(shown, people, everything=False) if people else None
 
     async def _picture(self, reference: str) -> CampaignPicture | None:
@@ -192,7 +187,8 @@ class Campaigns:
         if whole is None:
             return Markup()
         ahead = None if whole.shown.status.ended else now
-        svg = await asyncio.to_thread(campaign_chart, whole.shown, whole.lines, language=Language.of(code), now=ahead)
+        curve, counts = await whole.curve(ahead), (await whole.tally()).counts
+        svg = await asyncio.to_thread(campaign_chart, whole.shown, curve, counts, language=Language.of(code))
         # It is ours, and has neither styles nor scripts.
         return Markup(svg)  # noqa: S704
 
@@ -202,7 +198,7 @@ class Campaigns:
         """A form whose reminder is unsure keeps its `token`."""
         people, language, frame = seen.people, visitor.reader.language, await self._responses.frame(visitor)
         names = PeopleNames(self._shared.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
-        some = await looked_at(self._shared.context.client, _page_of_missing(people, begin))
+        some = await looked_at(self._shared.context.client, await people.missing(begin))
         deeds = tuple(action_forms(seen.shown, ActorRole.OWNER)) if seen.everything else ()
         today = await owners_day(seen.shown.requester, self._shared.clock(), self._shared.directory)
         return self._responses.renderer.page(
@@ -213,12 +209,12 @@ class Campaigns:
             it=await self._told(seen, visitor, names),
             everything=seen.everything,
             sentences=_sentences(seen, visitor),
-            so_far=(people.done, people.wanted),
+            so_far=(people.counts.done, people.counts.wanted),
             rows=[await self._row(one, visitor, names, today) for one in some],
-            missing=len(people.missing),
+            missing=people.counts.open,
             begin=begin,
             shown_at_most=SHOWN_AT_MOST,
-            looked_at=len(people.lines) if people.more else 0,
+            looked_at=people.counts.total if people.more else 0,
             deeds=[(one.address, language.say(one.spec.label), one.spec.grave) for one in deeds],
             refusal=reminded.refusal if reminded else "",
             said=more.get("said", ""),
@@ -229,7 +225,7 @@ class Campaigns:
     async def _whole(self, seen: CampaignAccess, visitor: Visitor) -> dict[str, Any]:
         """Figures for those with all rights."""
         shown = seen.shown if seen.everything else None
-        groups = worst_first(by(seen.people.lines, "department")) if shown else ()
+        groups = await seen.people.departments() if shown else ()
         departments = [group for group in groups if group.counts.wanted]
         asked = f"{visitor.reader.language.code} {Kind.CAMPAIGN.workflow_id(seen.shown.id)}"
         return {
@@ -261,8 +257,9 @@ class Campaigns:
         return MissingRow(line.person, name, state, since, due, one.overdue(now, today), one.can_be_reminded)
 
 
-def _page_of_missing(people: MissingPeople, begin: int) -> list[MemberOutcome]:
-    return people.missing[begin : begin + SHOWN_AT_MOST]
+async def _everything(whole: CampaignPicture) -> CampaignAccess:
+    counts = (await whole.tally()).counts
+    return CampaignAccess(whole.shown, MissingPeople(whole.lines, counts), everything=True)
 
 
 def _parse_offset(text: str) -> int:
@@ -282,7 +279,7 @@ def _done_message(request: Request, visitor: Visitor) -> str:
 
 def _sentences(seen: CampaignAccess, visitor: Visitor) -> tuple[str, ...]:
     shown, people, reader = seen.shown, seen.people, visitor.reader
-    say_count, done, everybody = reader.language.say_count, people.done, people.wanted
+    say_count, done, everybody = reader.language.say_count, people.counts.done, people.counts.wanted
     if shown.frozen is None and not shown.status.ended:
         return (reader.language.say("It opens on {when}.", when=reader.instant(shown.opens_at)),)
     if seen.everything:

@@ -1,22 +1,30 @@
-"""An audience and its changes, and what may be wished of it: pure."""
+"""An audience and its changes, how its members stand, and what may be wished of it."""
 
 import json
-from datetime import date, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import pytest
+from sqlalchemy import literal, select
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.campaign import population as rows
-from activities.campaign.audience import Audience, AudienceAmendment, Audiences, Member, MemberRow
-from activities.campaign.member_status import MemberOutcome, MemberStatuses, OpenMembers, lines_of
+from activities.campaign.member_status import MemberStatuses, OpenMembers
 from activities.campaign.service import CampaignPeopleService
+from activities.errors import DocumentDamaged, DocumentMissing
+from activities.records.audiences import AudienceAmendment, Member, MemberRow, due_by
+from activities.records.outcomes import MemberOutcome, MemberState, MemberStatus
+from activities.records.schema import MEMBERS, Instant
 from activities.records.store import Store
-from starter.queries.campaign import ManagedMembers
+from starter.queries.campaign import managed
+from tests.lines import counted, some_at_a_time, tally
 from tests.starter.queries.test_campaign_curve import some_show
+from tests.storage import altered
 from tests.workflows.campaign.stage import SECRET, Company, a_file, staff
 from tests.workflows.campaign.test_bounds import NOW, Ahead, a_course
 from workflows.campaign import state as wishes
@@ -40,140 +48,253 @@ from workflows.ports import PushService
 
 OWNER = "compliance-desk"
 LATER = date(2027, 1, 15)
+HEAD: dict[str, Any] = {"population": None, "changes": []}
 
 
 def change(what: ChangeKind, number: int = 1, **more: object) -> AudienceChange:
     return AudienceChange(number=number, what=what, by=OWNER, at=NOW + timedelta(days=number)).replace(**more)
 
 
-async def an_audience(folder: Path) -> Audience:
-    given = (await Company(folder, staff("p0")).prepared(a_file(), NOW)).given
-    return Audience.of((MemberRow(number, f"p{number}") for number in range(10)), given.campaign)
+@dataclass
+class Frozen:
+    """An audience of the store, and what an activity is told of it."""
+
+    store: Store
+    order: CampaignOrder
+
+    @classmethod
+    async def of(cls, folder: Path, rows: Iterable[MemberRow] | None = None) -> Self:
+        company = Company(folder, staff("p0"))
+        given = (await company.prepared(a_file(), NOW)).given
+        rows = [MemberRow(number, f"p{number}") for number in range(10)] if rows is None else list(rows)
+        frozen = FrozenAudience(sha256=await company.store.audiences.freeze(rows), rows=len(rows), errors=0, at=NOW)
+        order = CampaignOrder(campaign=given.campaign, frozen=frozen, fingerprint=given.fingerprint, now=NOW)
+        await company.store.audiences.up_to_date(order)
+        return cls(company.store, order)
+
+    async def after(self, change: AudienceChange, *rows: MemberRow) -> Self:
+        """The same audience after one more change."""
+        amendment = AudienceAmendment(change, rows, self.order.changed)
+        sha256 = await self.store.audiences.write(self.order, amendment)
+        return replace(self, order=self.order.replace(changed=sha256, changes=change.number))
+
+    async def members(self) -> list[Member]:
+        await self.store.audiences.up_to_date(self.order)
+        return [one async for some in self.store.audiences.members(self.order.workflow_id) for one in some]
+
+    async def due_at(self, person: str, instant: datetime) -> date:
+        """Somebody's last day as of an instant."""
+        asked = select(due_by(at=literal(instant, Instant()))).select_from(MEMBERS).where(MEMBERS.c.person == person)
+        found = await self.store.database.first(asked)
+        assert found is not None
+        return date.fromisoformat(str(found[0]))
+
+    async def walked(self, work: BatchWork, change: int, after: int = 0, many: int = 100) -> list[str]:
+        """The requests that a batch is about."""
+        batch = Batch(order=self.order, work=work, change=change, after=after)
+        members, _ = await self.store.audiences.members_of(batch, many)
+        return [member.request("conduct") for member in members]
+
+    async def settle(self, person: str, signer: Mapping[str, str] | None = None, **show: object) -> None:
+        """Write somebody's record."""
+        found = await self.store.audiences.of_person(self.order.workflow_id, person)
+        assert found is not None
+        signer = {"person": "signer-1", "state": "declined", **dict(signer or {})}
+        shown = {"signers": [signer], "notifications": [], "timeline": [], **show}
+        record = {"fingerprint": found.fingerprint(self.order.fingerprint), "show": shown}
+        content = json.dumps({**record, "settled": {"at": NOW.isoformat()}})
+        await self.store.records.write(Kind.REQUEST.workflow_id(found.request("conduct")), content.encode())
+
+    async def lines(self) -> list[MemberOutcome]:
+        return await self.store.outcomes.running(self.order).read()
 
 
 async def test_a_walk_that_extends_goes_on_behind_the_same_person_though_another_left_meanwhile(tmp_path: Path) -> None:
-    audience = await an_audience(tmp_path)
-    extended = audience.after([AudienceAmendment(change(ChangeKind.EXTENDED, due=LATER))])
-    before = [member.person for member in extended.about(1)]
-    exempt = extended.after([AudienceAmendment(change(ChangeKind.EXEMPT, 2, person="p2"), (MemberRow(2, "p2"),))])
-    assert [member.person for member in exempt.about(1)] == before
-    assert [member.person for member in exempt.members if not member.asked] == ["p2"]
+    extended = await (await Frozen.of(tmp_path)).after(change(ChangeKind.EXTENDED, due=LATER))
+    before = await extended.walked(BatchWork.EXTEND, 1)
+    exempt = await extended.after(change(ChangeKind.EXEMPT, 2, person="p2"), MemberRow(2, "p2"))
+    assert await exempt.walked(BatchWork.EXTEND, 1) == before
+    assert await exempt.walked(BatchWork.EXTEND, 1, after=3, many=2) == ["conduct.p3", "conduct.p4"]
+    assert [member.person for member in await exempt.members() if not member.asked] == ["p2"]
 
 
 async def test_a_day_that_was_moved_for_one_counts_for_nobody_else_and_from_when_it_was_moved(tmp_path: Path) -> None:
-    audience = await an_audience(tmp_path)
     moved = change(ChangeKind.EXTENDED, person="p2", due=LATER)
-    extended = audience.after([AudienceAmendment(moved, (MemberRow(2, "p2"),))])
-    assert [member.person for member in extended.about(1)] == ["p2"]
-    assert {member.person for member in extended.members if member.due == LATER} == {"p2"}
-    member = extended.members[2]
-    assert [member.due_at(moved.at - timedelta(seconds=1)), member.due_at(moved.at)] == [audience.members[2].due, LATER]
+    extended = await (await Frozen.of(tmp_path)).after(moved, MemberRow(2, "p2"))
+    assert await extended.walked(BatchWork.EXTEND, 1) == ["conduct.p2"]
+    assert {member.person for member in await extended.members() if member.due == LATER} == {"p2"}
+    due = extended.order.campaign.due
+    assert await extended.due_at("p2", moved.at - timedelta(seconds=1)) == due
+    assert await extended.due_at("p2", moved.at) == LATER
+    assert await extended.due_at("p3", moved.at) == due
 
 
 async def test_a_day_that_was_moved_counts_from_when_it_was_moved(tmp_path: Path) -> None:
-    audience = await an_audience(tmp_path)
-    last = LATER + timedelta(days=9)
-    moves = [AudienceAmendment(change(ChangeKind.EXTENDED, number, due=due)) for number, due in ((1, LATER), (4, last))]
-    [member, *_] = audience.after(moves).members
+    audience, last = await Frozen.of(tmp_path), LATER + timedelta(days=9)
+    for number, due in ((1, LATER), (4, last)):
+        audience = await audience.after(change(ChangeKind.EXTENDED, number, due=due))
     moved_at = NOW + timedelta(days=1)
-    assert member.due_at(moved_at - timedelta(seconds=1)) == audience.members[0].due
-    assert member.due_at(moved_at) == member.due_at(moved_at + timedelta(days=2)) == LATER
-    assert member.due_at(moved_at + timedelta(days=3)) == member.due_at(None) == last
+    days = (-0.1, 0, 2, 3)
+    found = [await audience.due_at("p0", moved_at + timedelta(days=day)) for day in days]
+    assert found == [audience.order.campaign.due, LATER, LATER, last]
+    assert (await audience.members())[0].due == last
 
 
 async def test_who_came_later_or_came_back_has_the_day_that_they_were_given_until_it_is_moved(tmp_path: Path) -> None:
-    audience = await an_audience(tmp_path)
+    audience = await Frozen.of(tmp_path)
     soon, last = LATER - timedelta(days=5), LATER + timedelta(days=9)
-    changes = (
-        (change(ChangeKind.EXTENDED, 1, due=LATER), ()),
-        (change(ChangeKind.EXTENDED, 2, due=soon), ()),
-        (change(ChangeKind.LEFT, 3), (MemberRow(0, "p1"),)),
-        (change(ChangeKind.JOINED, 4, due=soon), (MemberRow(0, "p1"), MemberRow(0, "new"))),
-        (change(ChangeKind.JOINED, 5, due=last + timedelta(days=1)), (MemberRow(0, "newer"),)),
-        (change(ChangeKind.EXTENDED, 6, due=last), ()),
-    )
-    known = audience.after([AudienceAmendment(*one) for one in changes])
+    first = audience.order.campaign.due
+    for one, *named in (
+        (change(ChangeKind.EXTENDED, 1, due=LATER),),
+        (change(ChangeKind.EXTENDED, 2, due=soon),),
+        (change(ChangeKind.LEFT, 3), MemberRow(0, "p1")),
+        (change(ChangeKind.JOINED, 4, due=soon), MemberRow(0, "p1"), MemberRow(0, "new")),
+        (change(ChangeKind.JOINED, 5, due=last + timedelta(days=1)), MemberRow(0, "newer")),
+        (change(ChangeKind.EXTENDED, 6, due=last),),
+    ):
+        audience = await audience.after(one, *named)
+    members = await audience.members()
+    due = {member.person: member.due for member in members}
     for person, since, days in (
-        ("p0", 0, [audience.members[0].due, LATER, LATER, last]),
+        ("p0", 0, [first, LATER, LATER, last]),
         ("p1", 4, [soon, last]),
         ("new", 4, [soon, last]),
         ("newer", 5, [last + timedelta(days=1)] * 2),
     ):
-        member = known.person(person)
-        assert member is not None
         then = [NOW + timedelta(days=day) for day in sorted({since, 1, 2, 6}) if day >= since]
-        assert [member.due_at(instant) for instant in then] == days, person
-        assert member.due == days[-1]
-    # As the walk of a change before reads it, and when the changes are read one after the other.
-    assert audience.after([AudienceAmendment(*changes[0])]).members[0].due == LATER
-    for one in changes:
-        audience = audience.after([AudienceAmendment(*one)])
-    assert audience == known
+        assert [await audience.due_at(person, instant) for instant in then] == days, person
+        assert due[person] == days[-1]
+    # As when they are read from what was frozen.
+    await audience.store.audiences.write_members(audience.order)
+    assert await audience.members() == members
 
 
-async def test_ten_times_a_day_more_each_day_for_two_years_is_held_once_for_everybody(tmp_path: Path) -> None:
-    audience, began = await an_audience(tmp_path), date(2027, 1, 1)
-    days = 7_300
-    extensions = [
-        AudienceAmendment(change(ChangeKind.EXTENDED, day, due=began + timedelta(days=day)))
-        for day in range(1, days + 1)
-    ]
-    members = audience.after(extensions[:-1]).after(extensions[-1:]).members
-    assert {len(one.extended) for one in members} == {days}
-    assert len({id(one.extended) for one in members}) == 1
-    assert members[0].due == began + timedelta(days=days)
-    assert members[0].due_at(NOW + timedelta(days=days - 1)) == members[0].due - timedelta(days=1)
+async def test_members_are_those_of_the_changes_that_a_run_knows_whatever_another_has_written(tmp_path: Path) -> None:
+    """A run that was reset, or gave a change up, goes on without it; another one takes its number."""
+    frozen = await Frozen.of(tmp_path)
+    exempt = await frozen.after(change(ChangeKind.EXEMPT, person="p1"), MemberRow(1, "p1"))
+    assert [one.out for one in (await exempt.members())[:3]] == [None, ChangeKind.EXEMPT, None]
+    assert [one.out for one in (await frozen.members())[:3]] == [None, None, None]
+    another = await frozen.after(change(ChangeKind.EXEMPT, person="p2"), MemberRow(2, "p2"))
+    assert [one.out for one in (await another.members())[:3]] == [None, None, ChangeKind.EXEMPT]
+    with pytest.raises(DocumentDamaged):
+        await exempt.members()
+
+
+async def test_a_change_that_is_written_twice_is_one_as_the_first_attempt_wrote_it(tmp_path: Path) -> None:
+    frozen = await Frozen.of(tmp_path)
+    left = await frozen.after(change(ChangeKind.LEFT), MemberRow(0, "p1"))
+    again = await (await frozen.after(change(ChangeKind.LEFT), MemberRow(0, "p2"))).members()
+    assert [member.person for member in again if member.out] == ["p1"]
+    assert await left.members() == again
+
+
+async def test_what_an_audience_is_made_of_is_verified(tmp_path: Path) -> None:
+    frozen = await Frozen.of(tmp_path)
+    exempt = await frozen.after(change(ChangeKind.EXEMPT, person="p1"), MemberRow(1, "p1"))
+    await exempt.store.audiences.verify(exempt.order)
+    assert altered(exempt.store, "UPDATE members SET department = 'x', out = NULL, says = 'x'") == 10
+    await exempt.store.audiences.write_members(exempt.order)
+    known = [(one.person, one.out, one.row.says) for one in await exempt.members() if one.out or one.row.says]
+    assert known == [("p1", ChangeKind.EXEMPT, "")]
+    other = "UPDATE audience_changes SET content = CAST(replace(content, 'p1', 'p2') AS BLOB)"
+    assert altered(exempt.store, other) == 1
+    with pytest.raises(DocumentDamaged):
+        await exempt.store.audiences.verify(exempt.order)
+    assert altered(exempt.store, "DELETE FROM audience_changes") == 1
+    with pytest.raises(DocumentMissing):
+        await exempt.store.audiences.verify(exempt.order)
 
 
 @pytest.mark.parametrize("status", ["declined", "expired", "cancelled"])
 async def test_whose_request_has_ended_had_until_the_day_that_counted_then(tmp_path: Path, status: str) -> None:
-    audience, store = await an_audience(tmp_path), Store(str(tmp_path / "store"))
-    given = (await Company(tmp_path, staff("p0")).prepared(a_file(), NOW)).given
-    show = {"status": status, "signers": [{"state": "declined"}], "notifications": [], "timeline": []}
-    fingerprint = audience.members[0].fingerprint(given.fingerprint)
-    record = {"fingerprint": fingerprint, "show": show, "settled": {"at": NOW.isoformat()}}
-    await store.records.write(Kind.REQUEST.workflow_id("conduct.p0"), json.dumps(record).encode())
-    moved = audience.after([AudienceAmendment(change(ChangeKind.EXTENDED, due=LATER))])
-    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
-    ended, waiting, *_ = await lines_of(store, order, moved)
-    assert (ended.status, ended.due, waiting.due) == (status, given.campaign.due.isoformat(), LATER.isoformat())
+    audience = await Frozen.of(tmp_path)
+    await audience.settle("p0", status=status)
+    moved = await audience.after(change(ChangeKind.EXTENDED, due=LATER))
+    ended, waiting, *_ = await moved.lines()
+    due = audience.order.campaign.due
+    assert (ended.status, ended.due, waiting.due) == (status, due.isoformat(), LATER.isoformat())
+
+
+@pytest.mark.parametrize(("days", "status"), [(0, "acknowledged"), (2, "late")])
+async def test_who_signs_what_was_only_taken_up_to_be_ended_is_late_after_their_day(
+    tmp_path: Path, days: int, status: str
+) -> None:
+    """No due date was planned in it, so that its record cannot say so."""
+    audience = await Frozen.of(tmp_path)
+    at = datetime.combine(audience.order.campaign.due, time(13), UTC) + timedelta(days=days)
+    timeline = [{"happened": "terminated", "about": "", "why": ""}, {"happened": "sent", "about": "", "why": ""}]
+    signer = {"state": "signed", "at": at.isoformat()}
+    await audience.settle("p0", signer, status="signed", timeline=timeline)
+    line, *_ = await audience.lines()
+    assert (line.status, line.late) == (status, status == "late")
+    extended = await audience.after(change(ChangeKind.EXTENDED, due=LATER))
+    assert (await extended.lines())[0].status == "acknowledged"
 
 
 async def test_the_report_counts_every_reminder_that_arrived_before_and_after_the_due_date(tmp_path: Path) -> None:
-    audience, store = await an_audience(tmp_path), Store(str(tmp_path / "store"))
-    given = (await Company(tmp_path, staff("p0")).prepared(a_file(), NOW)).given
+    audience = await Frozen.of(tmp_path)
     arrived = ("ready", "reminder-1", "warning-2d", "overdue-1", "overdue-2", "settled")
     told = [{"stage": stage, "outcome": "accepted", "at": NOW.isoformat()} for stage in arrived]
     told.append({"stage": "reminder-2", "outcome": "failed", "at": NOW.isoformat()})
-    show = {"status": "expired", "signers": [{"state": "turn"}], "notifications": told, "timeline": []}
-    fingerprint = audience.members[0].fingerprint(given.fingerprint)
-    record = {"fingerprint": fingerprint, "show": show, "settled": {"at": NOW.isoformat()}}
-    await store.records.write(Kind.REQUEST.workflow_id("conduct.p0"), json.dumps(record).encode())
-    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
-    ended, *_ = await lines_of(store, order, audience)
-    assert (ended.status, ended.sent_at, ended.reminders) == ("expired", NOW.isoformat(), 4)
+    await audience.settle("p0", status="expired", notifications=told)
+    ended, *_ = await audience.lines()
+    assert (ended.status, ended.sent_at, ended.reminders) == ("expired", "2026-12-01T09:00:00Z", 4)
 
 
 async def test_who_left_and_came_back_has_the_request_ended_that_they_had_when_they_left(tmp_path: Path) -> None:
     """Their end may wait for what goes before it; what is asked of them by then is another request."""
-    company = Company(tmp_path, staff("p0"))
-    given = (await company.prepared(a_file(), NOW)).given
-    audiences = Audiences(company.store)
-    sha256 = await audiences.freeze([MemberRow(1, "ada"), MemberRow(2, "bo")])
-    left = await audiences.write(AudienceAmendment(change(ChangeKind.LEFT), (MemberRow(0, "ada"),)))
-    back = AudienceAmendment(change(ChangeKind.JOINED, 2, due=LATER), (MemberRow(0, "ada"),), before=left)
-    order = CampaignOrder(
-        campaign=given.campaign,
-        fingerprint=given.fingerprint,
-        frozen=FrozenAudience(sha256=sha256, rows=2, errors=0, at=NOW),
-        changed=await audiences.write(back),
-        changes=2,
-        now=NOW,
-    )
-    ended = await audiences.members_of(Batch(order=order, work=BatchWork.END, change=1))
-    asked = await audiences.members_of(Batch(order=order, work=BatchWork.START, change=2))
-    assert [member.request("conduct") for member in ended] == ["conduct.ada"]
-    assert [member.request("conduct") for member in asked] == ["conduct.ada.r2"]
+    frozen = await Frozen.of(tmp_path, [MemberRow(1, "ada"), MemberRow(2, "bo")])
+    left = await frozen.after(change(ChangeKind.LEFT), MemberRow(0, "ada"))
+    back = await left.after(change(ChangeKind.JOINED, 2, due=LATER), MemberRow(0, "ada"))
+    assert await back.walked(BatchWork.END, 1) == ["conduct.ada"]
+    assert await back.walked(BatchWork.START, 2) == ["conduct.ada.r2"]
+
+
+async def test_members_are_counted_as_their_lines_are(tmp_path: Path) -> None:
+    """Also those of whom only Temporal knows something; a record counts before what is known of a request."""
+    rows = [MemberRow(number, f"p{number}", f"d{number % 2}", f"m{number % 3}") for number in range(9)]
+    audience = await Frozen.of(tmp_path, [*rows, MemberRow(9, "p8", says="is in row 8 already")])
+    for person, status in (("p0", "declined"), ("p1", "signed")):
+        await audience.settle(person, {"state": status, "at": NOW.isoformat()}, status=status)
+    states = {
+        "conduct.p1": MemberState(MemberStatus.FAILED, "was broken off"),
+        "conduct.p2": MemberState(MemberStatus.OPENED),
+        "conduct.p3": MemberState(MemberStatus.FAILED, "was broken off"),
+        "conduct.p7": MemberState(MemberStatus.TOLD),
+    }
+    order = audience.order.replace(asked=5)
+    lines = audience.store.outcomes.running(order).knowing(states)
+    read = await lines.read()
+    statuses = {line.row: line.status for line in read}
+    assert list(statuses.values()) == [
+        *("declined", "acknowledged", "opened", "failed", "told", "not_told", "not_told", "told", "not_told", "errors")
+    ]
+    assert (await lines.tally()) == tally(read)
+    assert (await lines.tally()).counts == counted(read)
+    assert [line.row for line in await lines.still_open(1, 3)] == [4, 5, 6]
+    assert await lines.done_among(["p0", "p1", "p2"]) == {"p1"}
+    missing = await lines.missing()
+    assert sum(missing.values()) == 6
+    assert {manager for _, manager, _ in missing} == {"m0", "m1", "m2"}
+
+
+async def test_a_record_of_a_campaign_that_was_altered_is_noticed(tmp_path: Path) -> None:
+    store = (await Frozen.of(tmp_path)).store
+    lines = [MemberOutcome(n, f"p{n}", f"conduct.p{n}", "expired", sent_at="2026-12-01T09:00:00Z") for n in range(3)]
+
+    async def kept() -> str:
+        return await store.outcomes.write("acknowledgement-campaign:conduct", HEAD, some_at_a_time(lines))
+
+    sha256 = await kept()
+    assert await kept() == sha256, "equal lines are one record"
+    await store.outcomes.verify(sha256)
+    assert await (await store.outcomes.record(sha256)).lines.read() == lines
+    assert altered(store, "UPDATE outcome_lines SET status = 'acknowledged' WHERE person = 'p1'") == 1
+    with pytest.raises(DocumentDamaged):
+        await store.outcomes.verify(sha256)
+    with pytest.raises(DocumentMissing):
+        await store.outcomes.verify("0" * 64)
 
 
 async def test_nobody_waits_to_be_ended_or_extended_until_others_are_asked(tmp_path: Path) -> None:
@@ -193,24 +314,22 @@ async def test_nobody_waits_to_be_ended_or_extended_until_others_are_asked(tmp_p
 
 async def test_a_manager_reads_of_nobody_as_told_who_was_not_asked_yet(tmp_path: Path) -> None:
     """However many joined or are asked again: they say nothing of the others."""
-    company = Company(tmp_path, staff("p0"))
-    given = (await company.prepared(a_file(), NOW)).given
-    audiences = Audiences(company.store)
-    sha256 = await audiences.freeze(MemberRow(number, f"p{number}", manager="lead") for number in range(4))
-    joined = AudienceAmendment(change(ChangeKind.JOINED, due=LATER), (MemberRow(0, "new", manager="lead"),))
-    later = change(ChangeKind.JOINED, 2, due=LATER)
-    last = AudienceAmendment(later, (MemberRow(0, "newer", manager="lead"),), before=await audiences.write(joined))
+    rows = [MemberRow(number, f"p{number}", manager="lead") for number in range(4)]
+    frozen = await Frozen.of(tmp_path, rows)
+    joined = await frozen.after(change(ChangeKind.JOINED, due=LATER), MemberRow(0, "new", manager="lead"))
+    last = await joined.after(change(ChangeKind.JOINED, 2, due=LATER), MemberRow(0, "newer", manager="lead"))
     shown = some_show().replace(
-        campaign=given.campaign,
-        fingerprint=given.fingerprint,
-        frozen=FrozenAudience(sha256=sha256, rows=4, errors=0, at=NOW),
-        changed=await audiences.write(last),
+        campaign=last.order.campaign,
+        fingerprint=last.order.fingerprint,
+        frozen=last.order.frozen,
+        changed=last.order.changed,
+        changes=2,
         asked=1,
         changes_asked=1,
     )
-    found = await ManagedMembers(company.store).of(shown, "lead", ())
-    assert found is not None
-    assert {line.person: line.status for line in found.lines} == {
+    found = await managed(last.store, shown, "lead", ())
+    assert found is not None and found.lines is not None
+    assert {line.person: line.status for line in await found.lines.read()} == {
         "p0": "told",
         **dict.fromkeys(("p1", "p2", "p3"), "not_told"),
         "new": "told",
@@ -224,19 +343,6 @@ def test_a_cell_that_is_no_id_is_not_repeated(column: str, tmp_path: Path) -> No
     table.write_text("person,manager\n" + ("ada@corp.example," if column == "person" else "ada,Jane Doe") + "\n")
     [row] = rows.read(table, secret=SECRET).rows
     assert row == MemberRow(2, "", says=f"{column} is no id")
-
-
-async def test_lines_that_were_read_a_moment_ago_are_not_read_again(tmp_path: Path) -> None:
-    """Of 10,000 people each reading is that of 10,000 records: there is no store to read them from."""
-    audience = await an_audience(tmp_path)
-    given = (await Company(tmp_path, staff("p0")).prepared(a_file(), NOW)).given
-    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW)
-    lines = [
-        MemberOutcome(one.row.number, one.person, one.request(given.campaign.id), "told") for one in audience.members
-    ]
-    known = OpenMembers({line.request: "sent" for line in lines})
-    standings = MemberStatuses(cast(Client, None), cast(Store, None), Ahead([]))
-    assert await standings.look_up(order, audience, known, lines) == (lines, known)
 
 
 class NoWorkflows:
@@ -255,17 +361,15 @@ class NoWorkflows:
 
 
 async def test_whom_a_change_asks_has_not_failed_before_its_walk_has_come_to_them(tmp_path: Path) -> None:
-    company = Company(tmp_path, staff("p0"))
-    given = (await company.prepared(a_file(), NOW)).given
-    joined = AudienceAmendment(change(ChangeKind.JOINED, 1, due=LATER), (MemberRow(0, "new"),))
-    again = AudienceAmendment(change(ChangeKind.AGAIN, 2), (MemberRow(2, "p2"),))
-    audience = Audience.of([MemberRow(1, "p1"), MemberRow(2, "p2")], given.campaign, [joined, again])
-    standings = MemberStatuses(cast(Client, NoWorkflows()), company.store, Ahead([]))
-    order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=NOW, asked=2)
+    frozen = await Frozen.of(tmp_path, [MemberRow(1, "p1"), MemberRow(2, "p2")])
+    joined = await frozen.after(change(ChangeKind.JOINED, 1, due=LATER), MemberRow(0, "new"))
+    audience = await joined.after(change(ChangeKind.AGAIN, 2), MemberRow(2, "p2"))
+    standings = MemberStatuses(cast(Client, NoWorkflows()), audience.store, Ahead([]))
 
     async def stand(asked: int, *, unseen: bool) -> list[str]:
-        lines, _ = await standings.look_up(order.replace(changes_asked=asked), audience, OpenMembers(), unseen=unseen)
-        return [line.status for line in lines]
+        order = audience.order.replace(asked=2, changes_asked=asked)
+        lines = await standings.look_closely(order, OpenMembers(), unseen=unseen)
+        return [line.status for line in await lines.read()]
 
     assert await stand(0, unseen=False) == ["failed", "not_told", "not_told"]
     assert await stand(0, unseen=True) == ["failed", "not_started", "not_started"]

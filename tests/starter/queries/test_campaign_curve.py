@@ -5,15 +5,17 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
 import pytest
 
-from activities.campaign.member_status import MemberOutcome, MemberStatus
 from activities.people.language import LANGUAGES, Language
+from activities.records.outcomes import MemberOutcome, MemberStatus
+from activities.records.store import Store
 from starter.boot import processes as modules
 from starter.queries.campaign import POINTS_AT_MOST, Curve
-from starter.queries.campaign_page import campaign_chart
+from tests.lines import chart, curve, recorded
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
 
@@ -35,8 +37,8 @@ def some_lines(signed: Sequence[float], waiting: int) -> list[MemberOutcome]:
     return done + [MemberOutcome(0, f"w{row}", f"conduct.w{row}", MemberStatus.TOLD) for row in range(waiting)]
 
 
-def a_curve(signed: Sequence[float], waiting: int) -> Curve:
-    return Curve.of(some_lines(signed, waiting), OPENS, CLOSES)
+def a_curve(signed: Sequence[float], waiting: int, now: float | None = None) -> Curve:
+    return curve(some_lines(signed, waiting), OPENS, CLOSES, None if now is None else day(now))
 
 
 def some_show() -> CampaignShow:
@@ -53,13 +55,13 @@ def some_show() -> CampaignShow:
 
 
 def test_who_halves_those_who_are_missing_each_week_leaves_a_quarter_in_two() -> None:
-    found = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10).forecast(day(14))
+    found = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10, now=14).forecast
     assert found is not None
     assert (found.missing, found.everybody_by) == (5, None)
 
 
 def test_at_a_quick_pace_it_is_said_when_nobody_is_missing_any_more() -> None:
-    found = a_curve([0.5 + n / 100 for n in range(90)], waiting=10).forecast(day(2))
+    found = a_curve([0.5 + n / 100 for n in range(90)], waiting=10, now=2).forecast
     assert found is not None and found.everybody_by is not None
     assert found.missing == 0
     # A tenth is left of them after two days: of ten people half a one after 1.3 times as long.
@@ -67,7 +69,7 @@ def test_at_a_quick_pace_it_is_said_when_nobody_is_missing_any_more() -> None:
 
 
 def test_where_nobody_has_come_for_a_week_all_of_the_others_stay_missing() -> None:
-    found = a_curve([1, 2, 3], waiting=7).forecast(day(14))
+    found = a_curve([1, 2, 3], waiting=7, now=14).forecast
     assert found is not None
     assert (found.missing, found.everybody_by) == (7, None)
 
@@ -84,21 +86,21 @@ def test_where_nobody_has_come_for_a_week_all_of_the_others_stay_missing() -> No
     ids=["the first day", "two people", "nobody is to come", "it is closed", "nobody has come"],
 )
 def test_there_is_no_forecast_before_there_is_something_to_go_by(signed: list[float], waiting: int, at: float) -> None:
-    curve = a_curve(signed, waiting)
-    assert curve.forecast(day(at)) is None
-    assert list(curve.ahead(day(at))) == []
+    found = a_curve(signed, waiting, at)
+    assert found.forecast is None
+    assert list(found.ahead()) == []
 
 
 def test_the_line_goes_on_from_where_it_is_to_what_the_forecast_says() -> None:
-    curve = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10)
-    first, *_, last = curve.ahead(day(14))
+    first, *_, last = a_curve([8, 9, 10, 11, 12, 13, 13, 13, 13, 13], waiting=10, now=14).ahead()
     assert (first.at, first.done) == (day(14), 10)
     assert (last.at, round(last.done)) == (CLOSES, 15)
 
 
-def test_of_many_acknowledgements_some_are_drawn_and_the_last_is_true() -> None:
+async def test_of_many_acknowledgements_some_are_drawn_and_the_last_is_true(tmp_path: Path) -> None:
     many = 10 * POINTS_AT_MOST + 1
-    points = a_curve([20 * n / many for n in range(many)], waiting=5).points(CLOSES)
+    lines = await recorded(Store(str(tmp_path)), some_lines([20 * n / many for n in range(many)], waiting=5))
+    points = (await Curve.of(lines, OPENS, CLOSES, None)).points()
     assert len(points) <= POINTS_AT_MOST + 2
     assert points[0] == (OPENS, 0) and points[-1] == (CLOSES, many)
     assert [point.done for point in points] == sorted(point.done for point in points)
@@ -106,14 +108,21 @@ def test_of_many_acknowledgements_some_are_drawn_and_the_last_is_true() -> None:
 
 
 def test_one_who_acknowledges_at_the_last_moment_is_in_the_line() -> None:
-    points = a_curve([1, 22], waiting=0).points(CLOSES)
+    points = a_curve([1, 22], waiting=0).points()
     assert [(point.at, point.done) for point in points[1:]] == [(day(1), 1), (day(22), 2), (day(22), 2)]
+
+
+async def test_the_database_draws_the_line_that_the_lines_have(tmp_path: Path) -> None:
+    lines = some_lines([1, 2, 2, 3, 5, 8, 13, 13.5], waiting=4)
+    kept = await recorded(Store(str(tmp_path)), lines)
+    for now in (None, day(14)):
+        assert await Curve.of(kept, OPENS, CLOSES, now) == curve(lines, OPENS, CLOSES, now)
 
 
 def test_the_picture_is_the_same_for_the_same_lines_and_needs_nothing_beside_it() -> None:
     lines = some_lines([1, 2, 3, 5, 8, 13], waiting=4)
-    picture = campaign_chart(some_show(), lines)
-    assert picture == campaign_chart(some_show(), lines)
+    picture = chart(some_show(), lines)
+    assert picture == chart(some_show(), lines)
     svg = fromstring(picture)  # noqa: S314  our own picture
     assert svg.get("aria-label") == "The line of acknowledgements over time: 6 of 10"
     assert svg.get("role") == "img"
@@ -126,7 +135,7 @@ def test_the_picture_is_the_same_for_the_same_lines_and_needs_nothing_beside_it(
 def test_the_picture_is_the_same_in_any_process_wherever_it_runs() -> None:
     script = (
         "from tests.starter.queries.test_campaign_curve import *; "
-        "print(campaign_chart(some_show(), some_lines([1, 2, 3], 4)), end='')"
+        "print(chart(some_show(), some_lines([1, 2, 3], 4)), end='')"
     )
     elsewhere = subprocess.run(  # noqa: S603  our own interpreter
         [sys.executable, "-c", script],
@@ -136,11 +145,11 @@ def test_the_picture_is_the_same_in_any_process_wherever_it_runs() -> None:
         check=True,
         timeout=60,
     )
-    assert elsewhere.stdout == campaign_chart(some_show(), some_lines([1, 2, 3], 4))
+    assert elsewhere.stdout == chart(some_show(), some_lines([1, 2, 3], 4))
 
 
 def test_those_who_acknowledge_at_one_instant_are_one_step_within_the_picture() -> None:
-    svg = fromstring(campaign_chart(some_show(), some_lines([5] * 500, waiting=500)))  # noqa: S314  our own picture
+    svg = fromstring(chart(some_show(), some_lines([5] * 500, waiting=500)))  # noqa: S314  our own picture
     area = next(path for path in svg.iter(PATH) if path.get("fill-opacity"))
     heights = [float(number) for number in re.findall(r",(-?[\d.]+)", str(area.get("d")))]
     assert (min(heights), max(heights)) == (110, 220)
@@ -148,15 +157,15 @@ def test_those_who_acknowledge_at_one_instant_are_one_step_within_the_picture() 
 
 def test_a_living_campaign_has_its_forecast_in_the_picture_and_one_that_has_ended_does_not() -> None:
     lines = some_lines([1, 2, 3, 5, 8, 13], waiting=4)
-    assert campaign_chart(some_show(), lines, now=day(14)).count("stroke-dasharray") == 1 + campaign_chart(
-        some_show(), lines
-    ).count("stroke-dasharray")
+    assert chart(some_show(), lines, now=day(14)).count("stroke-dasharray") == 1 + chart(some_show(), lines).count(
+        "stroke-dasharray"
+    )
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_the_picture_speaks_the_language_of_its_page(code: str) -> None:
     language = Language.of(code)
-    picture = campaign_chart(some_show(), some_lines([1, 2, 3], waiting=4), language=language)
+    picture = chart(some_show(), some_lines([1, 2, 3], waiting=4), language=language)
     svg = fromstring(picture)  # noqa: S314  our own picture
     texts = {text.text for text in svg.iter("{http://www.w3.org/2000/svg}text")}
     assert all(any(str(text).startswith(language.say(says)) for text in texts) for says in ("due", "closes"))
@@ -165,7 +174,7 @@ def test_the_picture_speaks_the_language_of_its_page(code: str) -> None:
 
 def test_last_days_that_are_one_and_the_same_are_told_one_below_the_other() -> None:
     shown = some_show().replace(closes_at=datetime(2026, 12, 16, 12, tzinfo=UTC))
-    svg = fromstring(campaign_chart(shown, some_lines([1, 2, 3], waiting=4)))  # noqa: S314  our own picture
+    svg = fromstring(chart(shown, some_lines([1, 2, 3], waiting=4)))  # noqa: S314  our own picture
     places = {
         str(text.text): tuple(map(float, re.findall(r"[\d.]+", str(text.get("transform")))))
         for text in svg.iter("{http://www.w3.org/2000/svg}text")
@@ -176,4 +185,4 @@ def test_last_days_that_are_one_and_the_same_are_told_one_below_the_other() -> N
 
 
 def test_where_nobody_was_asked_yet_nothing_is_drawn() -> None:
-    assert campaign_chart(some_show(), []) == ""
+    assert chart(some_show(), []) == ""

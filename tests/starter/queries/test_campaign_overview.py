@@ -7,19 +7,19 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
+from activities.records.outcomes import MemberOutcome, MemberStatus, Tally
 from starter.cli import tables as showing
 from starter.cli.tables import of_list
 from starter.cli.terminal import Terminal
-from starter.queries.campaign import CampaignOverview, MissingPeople, overview
+from starter.queries.campaign import CampaignOverview, overview
 from starter.queries.lists import RequestLine
+from tests.lines import counted, curve, tally
 from tests.starter.queries.test_campaign_curve import OPENS, day, some_lines, some_show
 from tests.starter.queries.test_campaign_report import everybody
 from workflows.campaign.view import details, how_far
 from workflows.follow_up.view import stamp
 from workflows.kinds import Kind
 from workflows.model.campaign import Counts
-from workflows.model.subject import Status
 from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import Attention, AttentionCode, Next, NextStep
 
@@ -29,7 +29,9 @@ NOW = day(9)
 def seen(lines: Iterable[MemberOutcome], **more: object) -> CampaignOverview:
     """An open campaign with these lines, on its ninth day."""
     lines = list(lines)
-    return overview(some_show().replace(counts=counted(lines), counted_at=NOW, **more), lines)
+    shown = some_show().replace(counts=counted(lines), counted_at=NOW, **more)
+    assert shown.closes_at is not None
+    return overview(shown, tally(lines), curve(lines, shown.opens_at, shown.closes_at, NOW))
 
 
 def printed(shown: CampaignOverview, *, terminal: bool = True, width: int = 80, whole: bool = False) -> list[str]:
@@ -162,7 +164,7 @@ def test_whoever_need_not_and_rows_that_are_wrong_are_not_missing() -> None:
     assert [(one.name, one.missing) for one in shown.departments] == [("sales", 1), ("", 0), ("hr", 0)]
     told = "\n".join(printed(shown))
     assert "50 %, 1 of 2" in told and "5 errors" in told
-    assert (desk := MissingPeople([*of("sales", "ada", 1, 0, out=2), *wrong])).done == desk.wanted == 1
+    assert (desk := counted([*of("sales", "ada", 1, 0, out=2), *wrong])).done == desk.wanted == 1
     assert "0 of 0" in "\n".join(printed(seen(wrong)))
 
 
@@ -196,12 +198,12 @@ def test_it_says_where_the_line_leads() -> None:
 
 
 def test_what_has_ended_has_no_forecast() -> None:
-    assert seen(some_lines([1, 2, 3], 5), status=Status.DONE).forecast is None
+    assert curve(some_lines([1, 2, 3], 5), OPENS, day(21), None).forecast is None
     assert seen(some_lines([1, 2, 3], 5)).forecast is not None
 
 
 def test_before_anybody_was_asked_there_is_nothing_to_count() -> None:
-    told = "\n".join(printed(overview(some_show().replace(counts=Counts(), opens_at=NOW + timedelta(days=3)), [])))
+    told = "\n".join(printed(overview(some_show().replace(counts=Counts(), opens_at=NOW + timedelta(days=3)), Tally())))
     assert "window" in told
     assert "progress" not in told and "forecast" not in told
 

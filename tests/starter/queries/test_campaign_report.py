@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from activities.campaign.member_status import MemberOutcome, MemberStatus, counted
 from activities.files.reading import FileFaults
 from activities.files.table import Table
+from activities.records.outcomes import MemberOutcome, MemberStatus
 from starter.cli.arguments import failed_or_person
-from starter.cli.campaign import FORMS as WRITERS
-from starter.cli.campaign import write_table
+from starter.cli.campaign import write
 from starter.errors import Refusal
 from starter.queries import campaign_page as page
 from starter.queries import campaign_report as report
 from starter.queries import campaign_report as sample
 from starter.queries.campaign_report import COLUMNS, CampaignReport, member_of
 from starter.temporal.connection import Context
+from tests.lines import reported, some_at_a_time
 from tests.servers import time_skipping
 from tests.starter.queries.test_campaign_curve import some_show
 from tests.storage import altered
@@ -39,8 +39,8 @@ FORMS = (".csv", ".json", ".html")
 async def written(context: Context, folder: Path) -> dict[str, bytes]:
     """The report in each of its forms."""
     found = await report.of(context, "conduct")
-    for form, write in WRITERS.items():
-        write(folder / f"report{form}", found)
+    for form in FORMS:
+        await write(folder / f"report{form}", found)
     return {form: (folder / f"report{form}").read_bytes() for form in FORMS}
 
 
@@ -86,6 +86,7 @@ async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tm
         again = await written(Context(it.client, store), tmp_path)
     altered(store, "DELETE FROM record_people WHERE workflow_id LIKE 'signature-request:%'")
     assert altered(store, "DELETE FROM records WHERE workflow_id LIKE 'signature-request:%'") == 4
+    assert [altered(store, f"DELETE FROM {table}") for table in ("outcomes", "members")] == [4, 5]  # noqa: S608
     # What docs/deploying.md calls erasable, whoever signed it.
     shutil.rmtree(tmp_path / "it" / "store" / "documents")
     async with time_skipping() as forgotten:
@@ -137,7 +138,7 @@ async def test_whoever_stands_in_a_table_has_a_name_in_each_form_until_they_are_
         await it.handle.result()
         context = Context(it.client, it.company.store)
         named = await written(context, tmp_path)
-        nameless = (await report.of(context, "conduct", names=False)).plain
+        nameless = await plain(await report.of(context, "conduct", names=False))
         shown = await it.shown()
         zoe = await member_of(context.store, shown, "Zoe@elsewhere.example ", None)
         assert altered(context.store, "DELETE FROM people_in_full")
@@ -161,7 +162,7 @@ async def test_whoever_is_in_the_directory_is_named_as_the_people_file_knows_the
         await it.days_pass(8)
         await it.handle.result()
         found = await report.of(Context(it.client, it.company.store), "conduct", directory=it.company.directory)
-    assert [(one["person"], one["name"], one["email"]) for one in found.plain["lines"]] == [
+    assert [(one["person"], one["name"], one["email"]) for one in (await plain(found))["lines"]] == [
         ("ada", "Ada", "ada@us.example"),
         ("nobody", "", ""),
     ]
@@ -174,8 +175,11 @@ async def test_a_column_that_nobody_keeps_cannot_be_in_the_report(tmp_path: Path
 
 def some_report(*lines: MemberOutcome, **more: Any) -> CampaignReport:
     """A report of these, of a campaign that has ended."""
-    shown = some_show().replace(status=Status.DONE, **more)
-    return CampaignReport(shown, report.head_of(shown), counted(lines), None, (), lines)
+    return reported(some_show().replace(status=Status.DONE, **more), lines)
+
+
+async def plain(found: CampaignReport) -> Any:
+    return json.loads("".join([piece async for piece in found.json()]))
 
 
 def everybody(many: int) -> Iterator[MemberOutcome]:
@@ -201,22 +205,26 @@ def everybody(many: int) -> Iterator[MemberOutcome]:
         )
 
 
-def html(of: CampaignReport) -> str:
-    return "".join(page.pieces(of))
+async def html(of: CampaignReport) -> str:
+    return "".join([piece async for piece in page.pieces(of)])
 
 
-def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_them(tmp_path: Path) -> None:
-    write_table(tmp_path / "some.csv", some_report(*everybody(3)))
+async def test_the_columns_are_those_that_programs_read_by_name_and_more_follow_them(tmp_path: Path) -> None:
+    await write(tmp_path / "some.csv", some_report(*everybody(3)))
     head = (tmp_path / "some.csv").read_text().splitlines()[0]
     assert head == "person,request,status,sent_at,signed_at,late,reminders,reason,row,department,manager,due"
 
 
 @pytest.mark.parametrize("word", ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])
-def test_no_cell_of_a_table_is_a_formula(tmp_path: Path, word: str) -> None:
+async def test_no_cell_of_a_table_is_a_formula(tmp_path: Path, word: str) -> None:
     line = MemberOutcome(1, "ada", "conduct.ada", MemberStatus.DECLINED, reason=word, department=word, manager=word)
-    write_table(tmp_path / "some.csv", some_report(line))
+    await write(tmp_path / "some.csv", some_report(line))
     [row] = csv.DictReader(io.StringIO(read(tmp_path), newline=""))
     assert {row["reason"], row["department"], row["manager"]} == {f"'{word}"}
+
+
+def names_in(folder: Path) -> list[str]:
+    return [path.name for path in folder.iterdir()]
 
 
 def read(folder: Path) -> str:
@@ -224,32 +232,32 @@ def read(folder: Path) -> str:
 
 
 @pytest.mark.parametrize(("department", "marked"), [("Sales", False), ("Développement", True)])
-def test_a_table_has_a_mark_where_a_spreadsheet_needs_it(tmp_path: Path, department: str, marked: bool) -> None:
-    write_table(
+async def test_a_table_has_a_mark_where_a_spreadsheet_needs_it(tmp_path: Path, department: str, marked: bool) -> None:
+    await write(
         tmp_path / "some.csv", some_report(MemberOutcome(1, "ada", "", MemberStatus.TOLD, department=department))
     )
     assert (tmp_path / "some.csv").read_bytes().startswith("\ufeff".encode()) is marked
     assert Table.read(tmp_path / "some.csv").rows[0].cells["department"] == department
 
 
-def test_a_file_is_there_whole_or_as_it_was_before(tmp_path: Path) -> None:
+async def test_a_file_is_there_whole_or_as_it_was_before(tmp_path: Path) -> None:
     """A surrogate cannot be written: half-way through the rows it fails."""
     (tmp_path / "some.csv").write_text("before")
     lines = [*everybody(1_000), MemberOutcome(1, "\ud800", "", MemberStatus.TOLD)]
     with pytest.raises(UnicodeEncodeError):
-        write_table(tmp_path / "some.csv", some_report(*lines))
-    assert [path.name for path in tmp_path.iterdir()] == ["some.csv"]
+        await write(tmp_path / "some.csv", some_report(*lines))
+    assert names_in(tmp_path) == ["some.csv"]
     assert read(tmp_path) == "before"
 
 
-def test_no_file_is_written_over_something_that_is_none(tmp_path: Path) -> None:
+async def test_no_file_is_written_over_something_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "some.csv").mkdir()
     with pytest.raises(OSError, match="is no file"):
-        write_table(tmp_path / "some.csv", some_report())
+        await write(tmp_path / "some.csv", some_report())
 
 
-def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_known() -> None:
-    found = html(
+async def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_known() -> None:
+    found = await html(
         some_report(
             *everybody(40),
             version="2026.1",
@@ -266,30 +274,30 @@ def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_it_is_
     assert found.count('<td class="id">conduct.person-') == 40
 
 
-def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> None:
+async def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> None:
     out = (MemberStatus.ACKNOWLEDGED, MemberStatus.EXEMPT, MemberStatus.DROPPED, MemberStatus.ERROR)
     lines = [MemberOutcome(row, f"p{row}", "", how, department=f"{row // 3}") for row, how in enumerate(out)]
-    found = html(some_report(*lines))
+    found = await html(some_report(*lines))
     assert "<strong>1 of 1</strong> people has acknowledged it (100.0 %)." in found
     assert '<td class="n">1</td><td class="n">100.0 %</td>' in found, "the department with somebody who is to"
     assert '<td class="n">0</td><td class="n">–</td>' in found, "the one of whom nobody is"
     assert "acknowledgements over time: 0 of 1" in found, "in the picture as well"
 
 
-def test_nothing_that_somebody_wrote_runs_on_the_page() -> None:
+async def test_nothing_that_somebody_wrote_runs_on_the_page() -> None:
     evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
     line = MemberOutcome(1, evil, evil, MemberStatus.DECLINED, reason=evil, department=evil, manager=evil)
     shown = some_show().replace(title=evil, version=evil, approver=evil, requester=evil)
     changes = [dict.fromkeys(("number", "what", "at", "by", "person", "due", "reason"), evil)]
     population = {"opening": 1, "close": 2, "came": [{"person": evil, "decided": evil}], "left": []}
-    found = html(CampaignReport(shown, report.head_of(shown), counted([line]), population, changes, [line]))
+    found = await html(reported(shown, [line], population, changes))
     assert "<img" not in found
     assert found.count("<script>") == 1
     assert found.count("&lt;script&gt;alert(1)") > 10
 
 
-def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone() -> None:
-    found = html(some_report(*everybody(10)))
+async def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone() -> None:
+    found = await html(some_report(*everybody(10)))
     for outside in ("src=", "<link", "@import", "url(", "fetch(", "XMLHttpRequest"):
         assert outside not in found
     assert found.replace("http://www.w3.org/", "").count("http") == found.count("http-equiv")
@@ -297,70 +305,81 @@ def test_the_page_needs_nothing_beside_it_and_may_run_its_own_script_alone() -> 
     assert "@page { size: A4" in found
 
 
-def test_what_goes_on_is_marked_as_no_record() -> None:
+async def test_what_goes_on_is_marked_as_no_record() -> None:
     lines = tuple(everybody(10))
     shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC))
-    found = html(CampaignReport(shown, report.head_of(shown), counted(lines), None, (), lines))
+    found = await html(reported(shown, lines))
     assert "It goes on: this is how everybody stood at 2026-12-09 12:00 UTC, and no record yet." in found
     assert "is known once their request has ended" in found
-    assert "It goes on" not in html(some_report(*lines))
+    assert "It goes on" not in await html(some_report(*lines))
 
 
-def test_what_is_not_known_of_whoever_is_open_is_no_figure(tmp_path: Path) -> None:
+async def test_what_is_not_known_of_whoever_is_open_is_no_figure(tmp_path: Path) -> None:
     lines = [
         MemberOutcome(1, "ada", "conduct.ada", MemberStatus.TOLD),
         MemberOutcome(2, "bo", "conduct.bo", MemberStatus.EXPIRED),
     ]
-    write_table(tmp_path / "report.csv", some_report(*lines))
+    await write(tmp_path / "report.csv", some_report(*lines))
     with (tmp_path / "report.csv").open() as file:
         assert [(row["sent_at"], row["reminders"]) for row in csv.DictReader(file)] == [("", ""), ("", "0")]
     assert [some_report().plain_line(line)["reminders"] for line in lines] == [None, 0]
 
 
-def test_what_was_broken_off_in_temporal_is_not_said_to_go_on() -> None:
+async def test_what_was_broken_off_in_temporal_is_not_said_to_go_on() -> None:
     shown = some_show().replace(counted_at=datetime(2026, 12, 9, 12, tzinfo=UTC), trouble="terminated")
-    found = html(CampaignReport(shown, report.head_of(shown), counted([]), None, (), []))
+    found = await html(reported(shown, []))
     assert "Its workflow was terminated: this is how everybody stood at" in found
 
 
-def test_a_page_of_nobody_is_a_page() -> None:
-    assert "Nobody was asked." in html(some_report())
+async def test_a_page_of_nobody_is_a_page() -> None:
+    assert "Nobody was asked." in await html(some_report())
 
 
 @pytest.mark.long
-def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
+async def test_ten_times_ten_thousand_people_stand_once_in_each_form(tmp_path: Path) -> None:
     found = some_report(*everybody(100_000))
-    for form, write in WRITERS.items():
-        write(tmp_path / f"report{form}", found)
+    for form in FORMS:
+        await write(tmp_path / f"report{form}", found)
     with (tmp_path / "report.csv").open() as file:
         assert len({person for person, *_ in csv.reader(file)} - {"person"}) == 100_000
     assert len(json.loads((tmp_path / "report.json").read_text())["lines"]) == 100_000
     assert (tmp_path / "report.html").read_text().count("conduct.person-") == 100_000
 
 
-def test_the_same_seed_draws_the_same_people_whatever_their_order() -> None:
+async def test_the_same_seed_draws_the_same_people_whatever_their_order() -> None:
     lines = list(everybody(1_000))
-    first = sample.audit_sample(lines, 25, "auditor")
+    first = await sample.audit_sample(some_at_a_time(lines), 25, "auditor")
     random.shuffle(lines)
-    assert sample.audit_sample(lines, 25, "auditor") == first
-    assert sample.audit_sample(lines, 10, "auditor") == first[:10]
-    assert sample.audit_sample(lines, 25, "another") != first
+    assert await sample.audit_sample(some_at_a_time(lines), 25, "auditor") == first
+    assert await sample.audit_sample(some_at_a_time(lines), 10, "auditor") == first[:10]
+    assert await sample.audit_sample(some_at_a_time(lines), 25, "another") != first
     assert len({line.person for line in first}) == 25
 
 
-def test_a_sample_is_by_the_hash_that_is_told_so_that_anybody_can_draw_it_again() -> None:
+async def test_a_sample_is_by_the_hash_that_is_told_so_that_anybody_can_draw_it_again() -> None:
     """By hand: `printf auditor/3/person-3 | sha256sum`, and sort."""
-    chosen = sample.audit_sample(everybody(6), 3, "auditor")
+    chosen = await sample.audit_sample(some_at_a_time([*everybody(6)]), 3, "auditor")
     assert [line.person for line in chosen] == ["person-6", "person-3", "person-1"]
 
 
-def test_who_wants_more_than_there_are_gets_all() -> None:
-    assert {line.row for line in sample.audit_sample(everybody(6), 25, "auditor")} == {1, 2, 3, 4, 5, 6}
+async def test_who_wants_more_than_there_are_gets_all() -> None:
+    assert {line.row for line in await sample.audit_sample(some_at_a_time([*everybody(6)]), 25, "auditor")} == {
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    }
 
 
-def test_each_person_is_drawn_about_equally_often() -> None:
+async def test_each_person_is_drawn_about_equally_often() -> None:
     lines = list(everybody(20))
-    drawn = [line.row for number in range(2_000) for line in sample.audit_sample(lines, 5, f"seed {number}")]
+    drawn = [
+        line.row
+        for number in range(2_000)
+        for line in await sample.audit_sample(some_at_a_time(lines), 5, f"seed {number}")
+    ]
     assert all(400 < drawn.count(row) < 600 for row in range(1, 21))
 
 

@@ -5,10 +5,10 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import httpx
 from pydantic import SecretStr
@@ -17,14 +17,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
-from activities.campaign.audience import Audience, Audiences
 from activities.campaign.batch import AHEAD_AT_MOST, BatchLimits
 from activities.campaign.intake import PreparedCampaign, prepare_campaign
 from activities.campaign.member_status import (
-    MemberOutcome,
     MemberVisibility,
     OpenMembers,
-    Outcomes,
     TemporalMemberVisibility,
 )
 from activities.campaign.service import CampaignPeopleService
@@ -36,6 +33,8 @@ from activities.http.transport import Guard
 from activities.launch import launch as path
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
+from activities.records.audiences import Member
+from activities.records.outcomes import MemberOutcome
 from activities.records.store import Store
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal import executions as runs
@@ -129,6 +128,15 @@ class Looking:
                 refused |= {id} if found.known.get(names.PROBLEM) == Code.REFUSED else set()
         return OpenMembers(status, broken, frozenset(refused))
 
+    async def unusual_of(self, campaign: str) -> OpenMembers:
+        """See `MemberVisibility`."""
+        known = await self.open_of(campaign)
+        return replace(known, status={id: one for id, one in known.status.items() if one != Status.SENT})
+
+    async def going_on(self, campaign: str) -> int:
+        """See `MemberVisibility`."""
+        return len((await self.open_of(campaign)).status)
+
     async def waiting(self, campaign: str) -> int:
         """See `MemberVisibility`."""
         if self.away:
@@ -178,6 +186,20 @@ class Company:
         )
 
 
+class Ended(NamedTuple):
+    """The record of a campaign, verified."""
+
+    lines: list[MemberOutcome]
+    population: dict[str, Any] | None
+    changes: list[dict[str, Any]]
+
+    @classmethod
+    async def read(cls, store: Store, sha256: str) -> Self:
+        await store.outcomes.verify(sha256)
+        record = await store.outcomes.record(sha256)
+        return cls(await record.lines.read(), record.population, record.changes)
+
+
 @dataclass
 class Campaigns(TakesWishes):
     """One campaign on the stage, with all that it starts."""
@@ -217,7 +239,7 @@ class Campaigns(TakesWishes):
     async def opened(self) -> CampaignShow:
         """Once everybody was seen to, and told."""
         shown = await self.until(lambda shown: shown.frozen and shown.asked >= shown.frozen.rows)
-        for member in (await self.audience()).members:
+        for member in await self.members():
             if member.asked:
                 await self.hears(member.person)
         await self.at_rest()
@@ -275,22 +297,21 @@ class Campaigns(TakesWishes):
         except RPCError:
             return False
 
-    async def audience(self) -> Audience:
+    async def members(self) -> list[Member]:
         """The audience with its changes, as the store has it."""
-        shown = await self.shown()
-        assert shown.frozen is not None
-        return await Audiences(self.company.store).read(self.given.campaign, shown.frozen.sha256, shown.changed)
+        known = self.company.store.audiences.members(self.handle.id)
+        return [one async for some in known for one in some]
 
     async def lines(self) -> dict[str, MemberOutcome]:
         """The line of each person in the record of a campaign that has ended."""
         outcomes = await self.outcomes()
         return {line.person: line for line in outcomes.lines}
 
-    async def outcomes(self) -> Outcomes:
+    async def outcomes(self) -> Ended:
         """What it has come to."""
         sha256 = (await self.shown()).outcomes
         assert sha256 is not None
-        return await Outcomes.read(self.company.store, sha256)
+        return await Ended.read(self.company.store, sha256)
 
     def told(self, person: str) -> list[str]:
         """The stages of all notices to somebody, in order."""

@@ -12,11 +12,11 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
 from activities.campaign import batch as walks
-from activities.campaign.audience import AUDIENCE_AT_MOST, Member, MemberRow
 from activities.campaign.batch import BatchFacts, BatchJob, BatchLimits
 from activities.campaign.member_status import OpenMembers
 from activities.campaign.population import read
 from activities.files.reading import FileFaults
+from activities.records.audiences import AUDIENCE_AT_MOST, Member, MemberRow
 from tests.servers import time_skipping
 from tests.workflows.campaign.stage import Company, a_file, staff
 from workflows.campaign import state as wishes
@@ -38,6 +38,14 @@ class Ahead:
     async def open_of(self, campaign: str) -> OpenMembers:
         """See `Visibility`."""
         return OpenMembers()
+
+    async def unusual_of(self, campaign: str) -> OpenMembers:
+        """See `Visibility`."""
+        return OpenMembers()
+
+    async def going_on(self, campaign: str) -> int:
+        """See `Visibility`."""
+        return 0
 
     async def waiting(self, campaign: str) -> int:
         """See `Visibility`."""
@@ -69,7 +77,7 @@ async def walked(folder: Path, says: list[int], limits: BatchLimits, members: in
     job = BatchJob(cast(Client, None), company.store, walk, BatchFacts(ahead), limits)
     ahead.tours.append(job)
     crowd = [Member(MemberRow(number, "", says="is wrong"), date(2026, 12, 15)) for number in range(1, members + 1)]
-    return await job.run(crowd), ahead
+    return await job.run(crowd[: limits.members], len(crowd)), ahead
 
 
 async def test_one_walk_sees_to_so_many_and_says_where_to_go_on(tmp_path: Path) -> None:
@@ -113,7 +121,7 @@ async def test_a_walk_that_is_begun_when_the_campaign_has_closed_asks_nobody(tmp
     given = (await company.prepared(a_file(), NOW)).given
     walk = asking(given).replace(until=datetime.now(UTC))
     job = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
-    went = await job.run([Member(MemberRow(1, "ada"), given.campaign.due)])
+    went = await job.run([Member(MemberRow(1, "ada"), given.campaign.due)], 1)
     assert (went.after, went.over) == (0, False)
 
 
@@ -128,7 +136,7 @@ async def test_that_a_campaign_has_closed_is_known_by_the_server_s_clock(tmp_pat
     async def walked() -> BatchResult:
         walk = asking(given).replace(until=closes)
         job = BatchJob(cast(Client, None), company.store, walk, BatchFacts(Ahead([])), BatchLimits())
-        return await job.run([Member(MemberRow(1, "ada"), given.campaign.due)])
+        return await job.run([Member(MemberRow(1, "ada"), given.campaign.due)], 1)
 
     went = await env.run(walked)
     assert (went.after, went.over) == (0, False)
@@ -143,7 +151,7 @@ async def test_whoever_was_asked_before_is_asked_and_not_refused(tmp_path: Path)
         crowd = [Member(MemberRow(number, f"p{number}"), given.campaign.due) for number in range(30)]
         for _ in range(2):
             job = BatchJob(env.client, company.store, walk, BatchFacts(Ahead([0, 0, 0])), BatchLimits())
-            went = await job.run(crowd)
+            went = await job.run(crowd, len(crowd))
             assert (went.done, went.refused, went.over) == (30, 0, True)
 
 
@@ -168,9 +176,8 @@ async def asked_of(server: Server, folder: Path) -> BatchResult:
     given = (await company.prepared(a_file(), NOW)).given
     walk = asking(given)
     job = BatchJob(cast(Client, server), company.store, walk, BatchFacts(Ahead([0, 0])), BatchLimits())
-    return await job.run(
-        [Member(MemberRow(1, "ada"), given.campaign.due), Member(MemberRow(2, "bo"), given.campaign.due)]
-    )
+    both = [Member(MemberRow(1, "ada"), given.campaign.due), Member(MemberRow(2, "bo"), given.campaign.due)]
+    return await job.run(both, 2)
 
 
 async def test_somebody_whom_the_server_does_not_take_holds_up_no_other(tmp_path: Path) -> None:

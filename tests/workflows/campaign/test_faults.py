@@ -13,12 +13,12 @@ from temporalio.testing import ActivityEnvironment
 
 import workflows.campaign.state as course
 import workflows.follow_up.options as options
-from activities.campaign.audience import Audience, MemberRow
 from activities.campaign.batch import BatchLimits
 from activities.campaign.member_status import OpenMembers
 from activities.campaign.population import moved
 from activities.campaign.service import CampaignPeopleService
 from activities.launch import launch as path
+from activities.records.audiences import MemberRow
 from activities.temporal import executions as runs
 from activities.temporal.leases import unbroken
 from starter.temporal.codec import data_converter
@@ -39,7 +39,7 @@ from tests.workflows.campaign.stage import (
 )
 from tests.workflows.fakes import FakePushService, FakeSignatureService
 from workflows.kinds import Kind
-from workflows.model.campaign import CampaignOrder, DailyCheck
+from workflows.model.campaign import CampaignOrder, DailyCheck, FrozenAudience
 from workflows.model.commands import UPDATES, Cancellation, Exemption, Retry
 from workflows.model.hand_off import SettledCampaign
 from workflows.model.notifications import Delivery, DeliveryReport
@@ -228,6 +228,14 @@ class AllOpen:
         """See `Visibility`."""
         return OpenMembers({f"{campaign}.{person}": Status.SENT for person in self.people})
 
+    async def unusual_of(self, campaign: str) -> OpenMembers:
+        """See `Visibility`."""
+        return OpenMembers()
+
+    async def going_on(self, campaign: str) -> int:
+        """See `Visibility`."""
+        return len(self.people)
+
     async def waiting(self, campaign: str) -> int:
         """See `Visibility`."""
         return 0
@@ -311,10 +319,13 @@ async def test_who_has_joined_is_seen_by_the_people_file_as_it_is_and_a_faulty_o
     given = (await company.prepared(a_file(joiners={"rule": "add", "within": "7d"}))).given
     now = datetime.now(UTC)
     order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
-    look = DailyCheck(order=order, day=1, due=in_days(now, 14))
-    audience = Audience.of([MemberRow(1, "ada")], given.campaign)
+    audiences = company.store.audiences
+    frozen = FrozenAudience(sha256=await audiences.freeze([MemberRow(1, "ada")]), rows=1, errors=0, at=now)
+    order = order.replace(frozen=frozen)
+    await audiences.up_to_date(order)
+    look, lines = DailyCheck(order=order, day=1, due=in_days(now, 14)), company.store.outcomes.running(order)
     company.hires(a_person("newcomer"))
-    [joined] = await moved(look, audience, (), company.directory)
+    [joined] = await moved(look, audiences.members(order.workflow_id), lines, company.directory)
     assert [row.person for row in joined.rows] == ["newcomer"]
     company.hires(a_person("latecomer", manager="nobody-here"))
-    assert await moved(look, audience, (), company.directory) == []
+    assert await moved(look, audiences.members(order.workflow_id), lines, company.directory) == []

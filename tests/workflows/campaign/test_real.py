@@ -8,11 +8,11 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 
-from activities.campaign.audience import Member, MemberRow
 from activities.campaign.batch import BatchLimits, request_of
-from activities.campaign.member_status import MemberOutcome, Outcomes
 from activities.campaign.service import CampaignPeopleService
 from activities.launch import launch as path
+from activities.records.audiences import Member, MemberRow
+from activities.records.outcomes import MemberOutcome
 from activities.temporal import executions as runs
 from starter.errors import Refusal
 from starter.queries import campaign as composed
@@ -20,7 +20,7 @@ from starter.queries import fast_forward
 from starter.queries.campaign import CampaignPicture
 from tests.faults.town import eventually
 from tests.servers import PUNCTUAL_TIMERS, own_part, real_server
-from tests.workflows.campaign.stage import OWNER, Campaigns, a_file, campaign, staff
+from tests.workflows.campaign.stage import OWNER, Campaigns, Ended, a_file, campaign, staff
 from workflows.model.campaign import CampaignOrder, SettleOrder
 from workflows.model.commands import Cancellation, Exemption
 from workflows.model.signature import SignerSeen, SignerState
@@ -64,8 +64,8 @@ async def test_whose_request_was_deleted_or_is_anothers_stands_as_failed_at_once
             await deleted(it.client, it.request(person))
         anothers = request_of(it.given.campaign, "0" * 64, Member(MemberRow(1, "cas"), it.given.campaign.due), None)
         await path.start(it.client, it.company.store, anothers)
-        seen = await eventually(lambda: failed(it, 2))
-    reasons = {line.person: line.reason for line in seen.lines}
+        seen, lines = await eventually(lambda: failed(it, 2))
+    reasons = {line.person: line.reason for line in lines}
     assert reasons == {
         "ada": "",
         "bo": "there is neither a workflow nor a record of it",
@@ -128,7 +128,7 @@ async def closed(it: Campaigns) -> dict[str, MemberOutcome] | None:
     tally = await people.settle(SettleOrder(order=order, expected=4))
     if tally.outcomes is None:
         return None
-    return {line.person: line for line in (await Outcomes.read(company.store, tally.outcomes)).lines}
+    return {line.person: line for line in (await Ended.read(company.store, tally.outcomes)).lines}
 
 
 async def deleted(client: Client, workflow_id: str) -> None:
@@ -143,9 +143,9 @@ async def deleted(client: Client, workflow_id: str) -> None:
     await eventually(probe)
 
 
-async def failed(it: Campaigns, count: int) -> CampaignPicture | None:
+async def failed(it: Campaigns, count: int) -> tuple[CampaignPicture, list[MemberOutcome]] | None:
     """Everyone by status once so many have failed, and all of them are told apart from who was broken off."""
     seen = await composed.picture(it.client, it.company.store, it.id)
-    return (
-        seen if seen.shown.counts.failed == count and "was" not in "".join(one.reason for one in seen.lines) else None
-    )
+    lines = await seen.lines.read() if seen.lines else []
+    told_apart = seen.shown.counts.failed == count and "was" not in "".join(one.reason for one in lines)
+    return (seen, lines) if told_apart else None

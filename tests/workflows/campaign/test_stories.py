@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from activities.campaign.audience import Member, MemberRow
 from activities.campaign.batch import BatchLimits, request_of
 from activities.launch import launch as path
+from activities.records.audiences import Member, MemberRow
 from tests.workflows.campaign.stage import OWNER, ZONE, a_file, a_person, campaign, in_days, staff
 from workflows.kinds import Kind
 from workflows.model.campaign import ChangeKind, Counts
@@ -449,8 +449,7 @@ async def test_somebody_in_full_is_asked_and_keeps_their_id_though_the_secret_is
         opened = await it.opened()
         assert opened.frozen is not None
         assert (opened.frozen.rows, opened.frozen.errors) == (2, 1)
-        audience = await it.audience()
-        member = audience.members[0]
+        member = (await it.members())[0]
         assert member.person.startswith("p-")
         assert it.told(member.person) == ["ready"], "known to their request by the id of the table"
         assert "di@plant.example" not in json.dumps([event.SerializeToString().hex() for event in await it.history()])

@@ -32,6 +32,37 @@ def upgrade() -> None:
         comment="what happened after a record: hand-offs and their results",
     )
     op.create_table(
+        "audience_changes",
+        sa.Column("campaign", schema.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("what", schema.Text(), nullable=False),
+        sa.Column("person", schema.Text(), nullable=True),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("due", sa.Date(), nullable=True),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("sha256", schema.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("campaign", "number"),
+        comment="changes of an audience; each content names the SHA-256 of the one before",
+    )
+    op.create_table(
+        "audiences",
+        sa.Column("campaign", schema.Text(), nullable=False),
+        sa.Column("head", schema.Text(), nullable=True),
+        sa.Column("members", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("campaign"),
+        comment="the SHA-256 of the last change, or of the frozen rows, that the members are of; empty while written",
+    )
+    op.create_table(
+        "changed_members",
+        sa.Column("campaign", schema.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("nth", sa.Integer(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("campaign", "number", "nth"),
+        comment="the members that a change is about, with their attempt as of then",
+    )
+    op.create_table(
         "device_owners",
         sa.Column("address_sha256", schema.Text(), nullable=False),
         sa.Column("person", schema.Text(), nullable=False),
@@ -115,6 +146,33 @@ def upgrade() -> None:
         comment="pages of the notification log that a workflow has moved here",
     )
     op.create_table(
+        "members",
+        sa.Column("campaign", schema.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("row", sa.Integer(), nullable=False),
+        sa.Column("person", schema.Text(), nullable=False),
+        sa.Column("department", schema.Text(), nullable=False),
+        sa.Column("manager", schema.Text(), nullable=False),
+        sa.Column("says", schema.Text(), nullable=False),
+        sa.Column("given", sa.Date(), nullable=True),
+        sa.Column("due", sa.Date(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("out", schema.Text(), nullable=True),
+        sa.Column("reason", schema.Text(), nullable=False),
+        sa.Column("joined_by", sa.Integer(), nullable=False),
+        sa.Column("asked_by", sa.Integer(), nullable=False),
+        sa.Column("request", schema.Text(), nullable=False),
+        sa.Column("fingerprint", schema.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("campaign", "place"),
+        comment="everybody who ever was in a campaign's audience, after its changes",
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("members", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_members_campaign_manager"), ["campaign", "manager"], unique=False)
+        batch_op.create_index(batch_op.f("ix_members_campaign_person"), ["campaign", "person"], unique=False)
+        batch_op.create_index(batch_op.f("ix_members_request"), ["request"], unique=False)
+
+    op.create_table(
         "notes",
         sa.Column("name", schema.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
@@ -160,6 +218,35 @@ def upgrade() -> None:
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("reference"),
         comment="emails and SMS, noted before they are sent",
+    )
+    op.create_table(
+        "outcome_lists",
+        sa.Column("id", schema.Text(), nullable=False),
+        sa.Column("campaign", schema.Text(), nullable=False),
+        sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.Column("sha256", schema.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("sha256"),
+        comment="the record of a campaign that has ended; without SHA-256 while it is written",
+    )
+    with op.batch_alter_table("outcome_lists", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outcome_lists_campaign"), ["campaign"], unique=False)
+
+    op.create_table(
+        "outcomes",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("fingerprint", schema.Text(), nullable=False),
+        sa.Column("status", schema.Text(), nullable=False),
+        sa.Column("sent_at", schema.Instant(), nullable=True),
+        sa.Column("signed_at", schema.Instant(), nullable=True),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("reminders", sa.Integer(), nullable=False),
+        sa.Column("reason", schema.Text(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=True),
+        sa.Column("over_day", sa.Date(), nullable=True),
+        sa.PrimaryKeyConstraint("workflow_id"),
+        comment="what a member's settled record says; over_day: the last day over by then, if it knew none",
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "people_asked",
@@ -243,6 +330,31 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workflow_id", "year"),
         comment="what a yearly campaign opens with; erasable",
     )
+    op.create_table(
+        "outcome_lines",
+        sa.Column("list", schema.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("row", sa.Integer(), nullable=False),
+        sa.Column("person", schema.Text(), nullable=False),
+        sa.Column("request", schema.Text(), nullable=False),
+        sa.Column("status", schema.Text(), nullable=False),
+        sa.Column("sent_at", schema.Instant(), nullable=True),
+        sa.Column("signed_at", schema.Instant(), nullable=True),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("reminders", sa.Integer(), nullable=False),
+        sa.Column("reason", schema.Text(), nullable=False),
+        sa.Column("department", schema.Text(), nullable=False),
+        sa.Column("manager", schema.Text(), nullable=False),
+        sa.Column("due", sa.Date(), nullable=True),
+        sa.ForeignKeyConstraint(["list"], ["outcome_lists.id"], name=op.f("fk_outcome_lines_list"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("list", "place"),
+        comment="how each member stood when the record was made",
+        sqlite_with_rowid=False,
+    )
+    with op.batch_alter_table("outcome_lines", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outcome_lines_list_manager"), ["list", "manager"], unique=False)
+        batch_op.create_index(batch_op.f("ix_outcome_lines_list_person"), ["list", "person"], unique=False)
+
     op.create_table(
         "record_people",
         sa.Column("workflow_id", schema.Text(), nullable=False),

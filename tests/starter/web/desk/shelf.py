@@ -9,13 +9,13 @@ from typing import Any
 
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.campaign.audience import Audience, Audiences, MemberRow
+from activities.records.audiences import MemberRow
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.web.desk.office import NOW, OWNER
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.campaign import AudienceSource, Campaign, Counts, FrozenAudience
+from workflows.model.campaign import AudienceSource, Campaign, CampaignOrder, Counts, FrozenAudience
 from workflows.model.policy import Policy
 from workflows.model.signature import Document
 from workflows.model.subject import Status
@@ -43,9 +43,11 @@ class Shelf:
     async def lay_out(self) -> CampaignShow:
         """Put everything where it would be; what the campaign itself would say."""
         rows = tuple(self.rows)
-        sha256 = await Audiences(self.context.store).freeze(rows)
-        campaign = self.campaign
-        audience = Audience.of(rows, campaign)
+        campaign, audiences = self.campaign, self.context.store.audiences
+        frozen = FrozenAudience(sha256=await audiences.freeze(rows), rows=len(rows), errors=0, at=campaign.opens_at)
+        order = CampaignOrder(campaign=campaign, frozen=frozen, fingerprint="f" * 64, now=NOW)
+        await audiences.up_to_date(order)
+        members = [one async for some in audiences.members(campaign.workflow_id) for one in some]
         self.shown = CampaignShow(
             id=self.id,
             kind=campaign.kind,
@@ -59,12 +61,12 @@ class Shelf:
             due=self.due,
             due_at=datetime.combine(self.due + timedelta(days=1), datetime.min.time(), UTC) + timedelta(hours=12),
             closes_at=datetime.combine(self.due + timedelta(days=8), datetime.min.time(), UTC) + timedelta(hours=12),
-            frozen=FrozenAudience(sha256=sha256, rows=len(rows), errors=0, at=campaign.opens_at),
+            frozen=frozen,
             asked=len(rows),
             counts=Counts(told=len(rows)),
             counted_at=self.counted_at or campaign.opens_at,
         )
-        for member in audience.members:
+        for member in members:
             if member.person in self.signed:
                 await self._record(campaign, member)
         await self._start(
@@ -76,7 +78,7 @@ class Shelf:
             async with places:
                 await self._start_request(campaign, member)
 
-        left = [one for one in audience.members if one.asked and one.person not in self.signed]
+        left = [one for one in members if one.asked and one.person not in self.signed]
         await asyncio.gather(*map(start, left))
 
         async def seen() -> bool:

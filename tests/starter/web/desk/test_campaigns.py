@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from activities.campaign.audience import MemberRow
 from activities.people.file_directory import FileDirectory
+from activities.records.audiences import MemberRow
 from starter.queries import campaign as people
 from starter.queries.campaign import SHOWN_AT_MOST
 from starter.queries.commands import CommandRefused, NotConfirmed

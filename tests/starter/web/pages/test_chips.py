@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pytest
 
-from activities.campaign.member_status import MemberStatus
 from activities.people.language import Language
+from activities.records.outcomes import MemberStatus
 from starter.web.status import STATES, Chip, Look, StateOwner, chip_of, status_chip
 from workflows.kinds import Kind
 from workflows.model.signature import SignerState

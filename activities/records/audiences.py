@@ -1,0 +1,411 @@
+"""Audiences of campaigns: the rows as frozen, a file by its hash; later changes, each naming the hash of the one
+before; and from both the members, one row each. Rows have no names or addresses, so they are never erased.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import partial
+from typing import Any, Final, NamedTuple, Self
+
+from sqlalchemy import Connection, bindparam, case, func, insert, or_, select
+
+from activities.documents.files import AUDIENCES as SHELF
+from activities.documents.files import Files
+from activities.errors import DatabaseAway, DocumentDamaged, DocumentMissing
+from activities.records.database import Database, chunks
+from activities.records.database import replace as replace_row
+from activities.records.schema import AUDIENCE_CHANGES, AUDIENCES, CHANGED_MEMBERS, MEMBERS
+from workflows.kinds import Kind
+from workflows.model.campaign import AudienceChange, Batch, BatchWork, CampaignOrder, ChangeKind, FrozenAudience
+
+AUDIENCE_AT_MOST: Final = 200_000
+"""People of one campaign, joiners included."""
+MEMBERS_AT_ONCE: Final = 2_000
+"""Members of one statement."""
+_FORM: Final = 1
+_ATTEMPT: Final = re.compile(r"\.r[0-9]+$")
+
+
+class MemberRow(NamedTuple):
+    """`number` is the line in the file, or the position; `person` a directory id, or `p-…` if described in full; `says`
+    why they cannot be asked.
+    """
+
+    number: int
+    person: str
+    department: str = ""
+    manager: str = ""
+    says: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A current or former member. `given` is the last day on joining, if it was moved to `due` since; `out` is the
+    change that removed them, `joined_by` the one that added them, `asked_by` the last one that asks them, 0 for the
+    opening.
+    """
+
+    row: MemberRow
+    due: date
+    given: date | None = None
+    attempt: int = 1
+    out: ChangeKind | None = None
+    reason: str = ""
+    joined_by: int = 0
+    asked_by: int = 0
+    place: int = 0
+
+    @property
+    def person(self) -> str:
+        return self.row.person
+
+    @property
+    def asked(self) -> bool:
+        """Whether a request exists or is to be made."""
+        return not self.row.says and self.out is None
+
+    def seen_to(self, order: CampaignOrder) -> bool:
+        """Whether a batch has passed a member who may be asked and has no request yet."""
+        return self.asked_by <= order.changes_asked if self.asked_by else self.place < order.asked
+
+    def request(self, campaign: str) -> str:
+        """The id of their request, distinct for each attempt, whatever their own id ends in."""
+        is_plain = self.attempt == 1 and _ATTEMPT.search(self.person) is None
+        return f"{campaign}.{self.person}" if is_plain else f"{campaign}.{self.person}.r{self.attempt}"
+
+    def fingerprint(self, campaign: str) -> str:
+        """Of the campaign's fingerprint and the person, without the last day."""
+        content = {"campaign": campaign, "person": self.person, "attempt": self.attempt}
+        return hashlib.sha256(_json(content)).hexdigest()
+
+
+@dataclass(frozen=True)
+class AudienceAmendment:
+    """A change with its rows. `taken_up` are asked again by their existing request. `before` is the SHA-256 of the
+    previous change, so that the last one verifies all.
+    """
+
+    change: AudienceChange
+    rows: tuple[MemberRow, ...] = ()
+    before: str | None = None
+    taken_up: tuple[str, ...] = ()
+
+    def dumped(self) -> bytes:
+        """As canonical JSON."""
+        change = self.change.model_dump(mode="json")
+        content = {"before": self.before, "change": change, "rows": self.rows, "taken_up": self.taken_up}
+        return _json({"version": _FORM, **content})
+
+    @classmethod
+    def loaded(cls, content: bytes) -> Self:
+        found = json.loads(content)
+        rows = tuple(MemberRow(*row) for row in found["rows"])
+        return cls(AudienceChange.model_validate(found["change"]), rows, found["before"], tuple(found["taken_up"]))
+
+    @property
+    def about_everybody(self) -> bool:
+        return self.change.what is ChangeKind.EXTENDED and not self.change.person
+
+    def changed(self, member: Member, row: MemberRow) -> Member:
+        """A member whom the change names, after it."""
+        change = self.change
+        match change.what:
+            case ChangeKind.LEFT if member.asked:
+                return replace(member, out=change.what)
+            # Also for people who could not be asked; only one row of a person listed twice.
+            case ChangeKind.EXEMPT if member.out is None and member.row.number == row.number:
+                return replace(member, out=change.what, reason=change.reason)
+            case ChangeKind.AGAIN if member.out is None and member.row.number == row.number:
+                another = member.person not in self.taken_up and not member.row.says
+                return replace(member, row=row, attempt=member.attempt + another, asked_by=change.number)
+            case ChangeKind.EXTENDED if change.due and change.due > member.due:
+                return replace(member, given=member.given or member.due, due=change.due)
+            case ChangeKind.JOINED if change.due and member.out is ChangeKind.LEFT:
+                # A person who had left is asked in another attempt.
+                again = replace(self.joined(row, member.place), attempt=member.attempt + 1)
+                return replace(again, row=row._replace(number=member.row.number))
+        return member
+
+    def joined(self, row: MemberRow, place: int) -> Member:
+        """A new member."""
+        number, due = self.change.number, self.change.due
+        if due is None:
+            raise ValueError("whoever joins has a last day")
+        return Member(row, due, joined_by=number, asked_by=number, place=place)
+
+
+def dumped(rows: Iterable[MemberRow]) -> bytes:
+    """As canonical JSON."""
+    return _json({"version": _FORM, "rows": list(rows)})
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+
+
+def repeated(rows: Iterable[MemberRow]) -> Iterator[MemberRow]:
+    """The rows; a row that repeats a person cannot be asked."""
+    seen: dict[str, int] = {}
+    for row in rows:
+        if not row.says and row.person in seen:
+            yield row._replace(says=f"is in row {seen[row.person]} already")
+        else:
+            seen.setdefault(row.person, row.number)
+            yield row
+
+
+def due_by(at: Any = None, number: Any = None) -> Any:
+    """The last day of a member as of an instant, or after a change."""
+    change, member = AUDIENCE_CHANGES.c, MEMBERS.c
+    moved = select(func.max(change.due)).where(
+        change.campaign == member.campaign,
+        change.what == ChangeKind.EXTENDED,
+        change.number > member.joined_by,
+        or_(change.person.is_(None), change.person == member.person),
+        change.at <= at if number is None else change.number <= number,
+    )
+    first, last = func.coalesce(member.given, member.due), moved.correlate(MEMBERS).scalar_subquery()
+    return case((member.given.is_(None), member.due), (last > first, last), else_=first)
+
+
+class Audiences:
+    """Raises `DatabaseAway`, and the document errors for missing or damaged content."""
+
+    def __init__(self, database: Database, files: Files) -> None:
+        self._database, self._files = database, files
+
+    async def freeze(self, rows: Iterable[MemberRow]) -> str:
+        """Store rows; returns their SHA-256."""
+        return await self._files.put(dumped(rows), SHELF)
+
+    async def rows(self, sha256: str) -> tuple[MemberRow, ...]:
+        return tuple(MemberRow(*row) for row in json.loads(await self._files.read(sha256, SHELF))["rows"])
+
+    async def changes(self, order: CampaignOrder) -> list[AudienceAmendment]:
+        """The changes that the order knows, verified."""
+        change, last = AUDIENCE_CHANGES.c, None
+        asked = select(change.content).where(change.campaign == order.workflow_id, change.number <= order.changes)
+        found = [row.content for row in await self._database.rows(asked.order_by(change.number))]
+        changes = [AudienceAmendment.loaded(content) for content in found]
+        for content, amendment in zip(found, changes, strict=True):
+            if amendment.before != last:
+                raise DocumentDamaged(last or "")
+            last = hashlib.sha256(content).hexdigest()
+        if last != order.changed:
+            raise DocumentMissing(order.changed or "") if len(found) < order.changes else DocumentDamaged(last or "")
+        return changes
+
+    async def verify(self, order: CampaignOrder) -> None:
+        """Read all that the members are made of."""
+        await self.rows(_frozen(order).sha256)
+        await self.changes(order)
+
+    async def head(self, campaign: str) -> tuple[str, int]:
+        """Which audience the members are, by its last SHA-256, and how many they are; empty without one."""
+        found = await self._database.first(select(AUDIENCES).where(AUDIENCES.c.campaign == campaign))
+        if found is not None and found.head is None:
+            raise DatabaseAway("the members of the campaign are being written, try again")
+        return (found.head, found.members) if found else ("", 0)
+
+    async def up_to_date(self, order: CampaignOrder) -> int:
+        """See that the members are those that the order knows; returns how many."""
+        found = await self._database.first(select(AUDIENCES).where(AUDIENCES.c.campaign == order.workflow_id))
+        if found and found.head == _head(order):
+            return int(found.members)
+        return await self.write_members(order)
+
+    async def write_members(self, order: CampaignOrder) -> int:
+        """Write the members from the frozen rows and the changes, verified, in place of those that are there; returns
+        how many.
+        """
+        campaign, rows = order.workflow_id, await self.rows(_frozen(order).sha256)
+        changes = await self.changes(order)
+        await self._database.write(lambda connection: _begin(connection, campaign))
+        for first in range(0, len(rows), MEMBERS_AT_ONCE):
+            some = rows[first : first + MEMBERS_AT_ONCE]
+            members = [Member(row, order.campaign.due, place=place) for place, row in enumerate(some, start=first)]
+            await self._database.write(partial(_add, order=order, members=members))
+        for amendment in changes:
+            await self._database.write(partial(_apply, order=order, amendment=amendment))
+        return await self._database.write(lambda connection: _finish(connection, campaign, _head(order)))
+
+    async def write(self, order: CampaignOrder, amendment: AudienceAmendment) -> str:
+        """Store a change behind those that the order knows, once, and apply it; returns its SHA-256."""
+        campaign, change = order.workflow_id, AUDIENCE_CHANGES.c
+
+        def write(connection: Connection) -> str:
+            number, known = amendment.change.number, amendment
+            here = select(change.content).where(change.campaign == campaign, change.number == number)
+            content = connection.execute(here).scalar()
+            if content and (there := AudienceAmendment.loaded(content)).before == known.before:
+                # By an earlier attempt, which may have read another people file.
+                known = there if there.change == known.change else known
+            content = known.dumped()
+            sha256 = hashlib.sha256(content).hexdigest()
+            # What a run before a reset has changed is not known any more.
+            connection.execute(AUDIENCE_CHANGES.delete().where(change.campaign == campaign, change.number >= number))
+            values = known.change.model_dump(include={"number", "what", "person", "at", "due"})
+            row = {"campaign": campaign, **values, "content": content, "sha256": sha256}
+            connection.execute(insert(AUDIENCE_CHANGES), row)
+            moved = AUDIENCES.update().where(AUDIENCES.c.campaign == campaign, AUDIENCES.c.head == _head(order))
+            if connection.execute(moved.values(head=sha256)).rowcount:
+                _apply(connection, order, known)
+            return sha256
+
+        return await self._database.write(write)
+
+    async def members(self, campaign: str) -> AsyncIterator[list[Member]]:
+        """All, in order, some at a time."""
+        after = -1
+        while some := await self._found(campaign, MEMBERS.c.place > after, limit=MEMBERS_AT_ONCE):
+            yield some
+            after = some[-1].place
+
+    async def of_person(self, campaign: str, person: str) -> Member | None:
+        """The member with this id; of a person listed twice, the one who is asked."""
+        found = await self._found(campaign, MEMBERS.c.person == person)
+        return next((member for member in found if not member.row.says), found[0] if found else None)
+
+    async def of_requests(self, campaign: str, requests: Sequence[str]) -> dict[str, Member]:
+        """By the id of their request; the caller bounds their number."""
+        found: list[Member] = []
+        for some in chunks([Kind.REQUEST.workflow_id(one) for one in requests], MEMBERS_AT_ONCE):
+            found += await self._found(campaign, MEMBERS.c.request.in_(some), MEMBERS.c.says == "")
+        id = campaign.partition(":")[2]
+        return {one.request(id): one for one in found}
+
+    async def members_of(self, batch: Batch, many: int) -> tuple[list[Member], int]:
+        """A batch's next members, and how many there are in all. Those to end or extend have the request and the day
+        of the batch's change, since who has come back has another request.
+        """
+        members, campaign = await self.up_to_date(batch.order), batch.order.workflow_id
+        asks, number = batch.work is BatchWork.START, batch.change
+        columns = _columns(MEMBERS.c.due if asks or not number else due_by(number=number))
+        change = AUDIENCE_CHANGES.c
+        about = select(change.what, change.person).where(change.campaign == campaign, change.number == (number or 0))
+        named = await self._database.first(about) if number else None
+        if named is None or (named.what == ChangeKind.EXTENDED and named.person is None):
+            # All members: a batch continues by position, and those to ask may differ by then.
+            statement = select(*columns).where(MEMBERS.c.campaign == campaign, MEMBERS.c.place >= batch.after)
+            return _read(await self._database.rows(statement.order_by(MEMBERS.c.place).limit(many))), members
+        here = CHANGED_MEMBERS.c
+        own = here.campaign == campaign, here.number == number
+        joined = CHANGED_MEMBERS.join(MEMBERS, (MEMBERS.c.campaign == here.campaign) & (MEMBERS.c.place == here.place))
+        attempt = MEMBERS.c.attempt if asks else here.attempt
+        statement = select(*columns, attempt.label("attempt_then")).select_from(joined).where(*own)
+        found = await self._database.rows(statement.where(here.nth >= batch.after).order_by(here.nth).limit(many))
+        count = await self._database.first(select(func.count()).select_from(CHANGED_MEMBERS).where(*own))
+        members_then = [replace(one, attempt=row.attempt_then) for one, row in zip(_read(found), found, strict=True)]
+        return members_then, int(count[0]) if count else 0
+
+    async def _found(self, campaign: str, *where: Any, limit: int | None = None) -> list[Member]:
+        statement = select(*_columns(MEMBERS.c.due)).where(MEMBERS.c.campaign == campaign, *where)
+        return _read(await self._database.rows(statement.order_by(MEMBERS.c.place).limit(limit)))
+
+
+def _frozen(order: CampaignOrder) -> FrozenAudience:
+    if order.frozen is None:
+        raise ValueError("the audience is not frozen yet")
+    return order.frozen
+
+
+def _head(order: CampaignOrder) -> str:
+    return order.changed or _frozen(order).sha256
+
+
+def _columns(due: Any) -> list[Any]:
+    one = MEMBERS.c
+    row = one.row, one.person, one.department, one.manager, one.says
+    return [*row, due.label("due"), one.given, one.attempt, one.out, one.reason, one.joined_by, one.asked_by, one.place]
+
+
+def _read(rows: Iterable[Any]) -> list[Member]:
+    return [
+        Member(
+            MemberRow(row.row, row.person, row.department, row.manager, row.says),
+            *(row.due, row.given, row.attempt, ChangeKind(row.out) if row.out else None),
+            *(row.reason, row.joined_by, row.asked_by, row.place),
+        )
+        for row in rows
+    ]
+
+
+def _values(order: CampaignOrder, member: Member) -> dict[str, Any]:
+    row, request = member.row, member.request(order.campaign.id)
+    return {
+        "campaign": order.workflow_id,
+        "place": member.place,
+        "row": row.number,
+        "person": row.person,
+        "department": row.department,
+        "manager": row.manager,
+        "says": row.says,
+        "given": member.given,
+        "due": member.due,
+        "attempt": member.attempt,
+        "out": member.out,
+        "reason": member.reason,
+        "joined_by": member.joined_by,
+        "asked_by": member.asked_by,
+        "request": Kind.REQUEST.workflow_id(request),
+        "fingerprint": member.fingerprint(order.fingerprint),
+    }
+
+
+def _begin(connection: Connection, campaign: str) -> None:
+    for table in (MEMBERS, CHANGED_MEMBERS):
+        connection.execute(table.delete().where(table.c.campaign == campaign))
+    replace_row(connection, AUDIENCES, {AUDIENCES.c.campaign: campaign}, head=None, members=0)
+
+
+def _finish(connection: Connection, campaign: str, head: str) -> int:
+    here = AUDIENCES.c.campaign == campaign
+    connection.execute(AUDIENCES.update().where(here).values(head=head))
+    return int(connection.execute(select(AUDIENCES.c.members).where(here)).scalar_one())
+
+
+def _add(connection: Connection, order: CampaignOrder, members: Sequence[Member]) -> None:
+    """Write new members behind those that are there; raises `DatabaseAway` if another process does as well."""
+    known = AUDIENCES.c
+    here = known.campaign == order.workflow_id, known.members == members[0].place
+    if not connection.execute(AUDIENCES.update().where(*here).values(members=known.members + len(members))).rowcount:
+        raise DatabaseAway("another process writes the members of the campaign")
+    connection.execute(insert(MEMBERS), [_values(order, member) for member in members])
+
+
+def _apply(connection: Connection, order: CampaignOrder, amendment: AudienceAmendment) -> None:
+    change, campaign, member = amendment.change, order.workflow_id, MEMBERS.c
+    if amendment.about_everybody:
+        earlier = MEMBERS.update().where(member.campaign == campaign, member.due < change.due)
+        connection.execute(earlier.values(given=func.coalesce(member.given, member.due), due=change.due))
+        return
+    rows = {row.person: row for row in amendment.rows}
+    found: list[Member] = []
+    for some in chunks(sorted(rows), MEMBERS_AT_ONCE):
+        named = select(*_columns(member.due)).where(member.campaign == campaign, member.person.in_(some))
+        found += _read(connection.execute(named))
+    changed = [(one, amendment.changed(one, rows[one.person])) for one in sorted(found, key=lambda one: one.place)]
+    if news := [_values(order, after) for before, after in changed if after != before]:
+        key = member.campaign == bindparam("in_campaign"), member.place == bindparam("at_place")
+        keys = [{"in_campaign": one.pop("campaign"), "at_place": one.pop("place")} for one in news]
+        settable: dict[str, Any] = {name: bindparam(f"to_{name}") for name in news[0]}
+        changing = [{**at, **{f"to_{name}": one[name] for name in one}} for at, one in zip(keys, news, strict=True)]
+        connection.execute(MEMBERS.update().where(*key).values(settable), changing)
+    about = [after for _, after in changed if not after.row.says]
+    if change.what is ChangeKind.JOINED:
+        back = {after.person for before, after in changed if after != before}
+        own = select(AUDIENCES.c.members).where(AUDIENCES.c.campaign == campaign)
+        first = int(connection.execute(own).scalar_one())
+        new = [row for row in rows.values() if row.person not in back]
+        joined = [amendment.joined(row, place) for place, row in enumerate(new, start=first)]
+        if joined:
+            _add(connection, order, joined)
+        about += joined
+    if about:
+        numbers = {"campaign": campaign, "number": change.number}
+        noted = [{**numbers, "nth": nth, "place": one.place, "attempt": one.attempt} for nth, one in enumerate(about)]
+        connection.execute(insert(CHANGED_MEMBERS), noted)

@@ -1,0 +1,513 @@
+"""How each member of a campaign stands: of one that runs, by their settled records and what is known of open requests;
+of one that has ended, as its record says, which is known by its SHA-256.
+"""
+
+import hashlib
+import json
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from functools import partial
+from typing import Any, Final, NamedTuple, Self
+
+from sqlalchemy import Connection, Select, and_, case, false, func, insert, literal, not_, null, or_, select, true
+
+from activities.errors import DocumentDamaged, DocumentMissing
+from activities.records.audiences import due_by
+from activities.records.database import Database, chunks, insert_new
+from activities.records.schema import MEMBERS, OUTCOME_LINES, OUTCOME_LISTS, OUTCOMES
+from workflows.kinds import Kind
+from workflows.model.base import Model
+from workflows.model.campaign import CampaignOrder, ChangeKind, Counts
+from workflows.model.subject import Code, Status
+from workflows.model.timeline import EventType
+
+LINES_AT_ONCE: Final = 2_000
+"""Lines in memory."""
+NAMED_AT_MOST: Final = 10_000
+"""Requests that one statement leaves out."""
+_REQUEST: Final = Kind.REQUEST.workflow_id("")
+_OVER_AFTER: Final = timedelta(hours=36)
+"""From its beginning in UTC until a day is over everywhere on earth."""
+
+
+class MemberStatus(StrEnum):
+    """A member's status, as in the report; counts use its name."""
+
+    NOT_TOLD = "not_told"
+    TOLD = "told"
+    OPENED = "opened"
+    ACKNOWLEDGED = "acknowledged"
+    LATE = "late"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    EXEMPT = "exempt"
+    DROPPED = "dropped"
+    ERROR = "errors"
+    NOT_STARTED = "not_started"
+
+
+OPEN: Final = (MemberStatus.NOT_TOLD, MemberStatus.TOLD, MemberStatus.OPENED)
+"""They may still acknowledge."""
+DONE: Final = (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)
+"""They have acknowledged."""
+UNRECORDED: Final = (MemberStatus.NOT_TOLD, MemberStatus.TOLD)
+"""Without a record: what is known of their request counts."""
+ANOTHERS: Final = "another request had its id already"
+"""Why a person was not asked."""
+TERMINATED: Final = "its workflow was terminated"
+_CANCELLED: Final = "{}, and its document was cancelled"
+
+
+class MemberOutcome(NamedTuple):
+    """A member's line of the record; instants are ISO 8601 in UTC, or empty. `reason` is a stored text's reference, or
+    our text.
+    """
+
+    row: int
+    person: str
+    request: str
+    status: str
+    sent_at: str = ""
+    signed_at: str = ""
+    late: bool = False
+    reminders: int = 0
+    reason: str = ""
+    department: str = ""
+    manager: str = ""
+    due: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether they may still acknowledge."""
+        return self.status in OPEN
+
+    @property
+    def done(self) -> bool:
+        """Whether they have acknowledged."""
+        return self.status in DONE
+
+
+class MemberState(NamedTuple):
+    """What is known of a request without a record."""
+
+    status: MemberStatus
+    reason: str = ""
+
+
+class OutcomeGroup(Model):
+    """The members of one department or manager."""
+
+    name: str
+    counts: Counts
+
+    @property
+    def missing(self) -> int:
+        """Members whose acknowledgement is due and missing."""
+        return self.counts.wanted - self.counts.done
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many members of a status, department and manager there are."""
+
+    many: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> Counts:
+        return _counts((cell[0], many) for cell, many in self.many.items())
+
+    @property
+    def departments(self) -> tuple[OutcomeGroup, ...]:
+        return self._by(1)
+
+    @property
+    def managers(self) -> tuple[OutcomeGroup, ...]:
+        return self._by(2)
+
+    def _by(self, place: int) -> tuple[OutcomeGroup, ...]:
+        """Ordered by name; empty if nobody has one."""
+        groups: dict[str, list[tuple[str, int]]] = {}
+        for cell, many in self.many.items():
+            groups.setdefault(cell[place], []).append((cell[0], many))
+        return (
+            tuple(OutcomeGroup(name=name, counts=_counts(groups[name])) for name in sorted(groups))
+            if any(groups)
+            else ()
+        )
+
+
+def _counts(found: Iterable[tuple[str, int]]) -> Counts:
+    counts = Counter[str]()
+    for status, many in found:
+        counts[status] += many
+    return Counts(**counts)
+
+
+def worst_first(groups: Iterable[OutcomeGroup]) -> tuple[OutcomeGroup, ...]:
+    """Most missing members first."""
+    return tuple(sorted(groups, key=lambda group: -group.missing))
+
+
+class MemberLines:
+    """The lines of some members of a campaign, in audience order. `states` of requests without a record, by their ids,
+    count for members that the database has as told or not told.
+    """
+
+    def __init__(self, database: Database, lines: Select[Any], states: Mapping[str, MemberState] | None = None) -> None:
+        self._database, self._select = database, lines
+        self._lines = lines.subquery()
+        self.states: Final = states or {}
+        self._tally: Tally | None = None
+
+    def knowing(self, states: Mapping[str, MemberState]) -> Self:
+        """The same with other states."""
+        return type(self)(self._database, self._select, states)
+
+    def at(self, places: Collection[int]) -> Self:
+        """Only those at some places."""
+        own = self._select.where(self._select.selected_columns.place.in_(places))
+        return type(self)(self._database, own, self.states)
+
+    async def tally(self) -> Tally:
+        """Counts by status, department and manager; read once."""
+        if self._tally is None:
+            self._tally = Tally(await self._counted(self._lines.c.department, self._lines.c.manager))
+        return self._tally
+
+    async def missing(self) -> Mapping[tuple[str, str, date | None], int]:
+        """How many have not acknowledged and still may, by status, manager and last day."""
+        found = await self._counted(self._lines.c.manager, self._lines.c.due)
+        return {cell: many for cell, many in found.items() if cell[0] in OPEN}
+
+    async def stated(self) -> dict[str, MemberState]:
+        """The states that count."""
+        return {id: self.states[id] async for (id,) in self._stated()}
+
+    async def batches(self, *, only_open: bool = False) -> AsyncIterator[list[MemberOutcome]]:
+        """All, some at a time."""
+        line, after = self._lines.c, -1
+        while True:
+            statement = select(self._lines).where(line.place > after).order_by(line.place).limit(LINES_AT_ONCE)
+            found = await self._database.rows(statement.where(line.status.in_(OPEN)) if only_open else statement)
+            if found:
+                yield [self._read(row) for row in found]
+                after = found[-1].place
+            if len(found) < LINES_AT_ONCE:
+                return
+
+    async def read(self) -> list[MemberOutcome]:
+        """All of them, for a few."""
+        return [line async for some in self.batches() for line in some]
+
+    async def of_person(self, person: str) -> list[MemberOutcome]:
+        """More than one where they were listed twice."""
+        line = self._lines.c
+        return await self._some(select(self._lines).where(line.person == person).order_by(line.place))
+
+    async def done_among(self, people: Sequence[str]) -> set[str]:
+        """Who of these has acknowledged."""
+        line, found = self._lines.c, set[str]()
+        for some in chunks(people, LINES_AT_ONCE):
+            done = select(line.person).where(line.person.in_(some), line.status.in_(DONE))
+            found |= {row.person for row in await self._database.rows(done)}
+        return found
+
+    async def still_open(self, first: int, many: int) -> list[MemberOutcome]:
+        """Some of those who still may acknowledge, earliest last day first."""
+        line = self._lines.c
+        ended = [_REQUEST + id for id, state in self.states.items() if state.status not in OPEN][:NAMED_AT_MOST]
+        statement = select(self._lines).where(line.status.in_(OPEN), line.workflow_id.not_in(ended))
+        return await self._some(statement.order_by(line.due, line.row, line.place).offset(first).limit(many))
+
+    async def below(self, manager: str, people: Collection[str], at_most: int) -> list[int]:
+        """The places of some of those who have this manager, or are among these."""
+        line, places = self._lines.c, set[int]()
+        for whose in (
+            line.manager == manager,
+            *(line.person.in_(some) for some in chunks(sorted(people), LINES_AT_ONCE)),
+        ):
+            statement = select(line.place).where(whose).order_by(line.place).limit(at_most)
+            places |= {row.place for row in await self._database.rows(statement)}
+            if len(places) >= at_most:
+                break
+        return sorted(places)[:at_most]
+
+    async def acknowledged_since(self, instant: datetime) -> int:
+        """How many have acknowledged after an instant."""
+        line = self._lines.c
+        asked = select(func.count()).select_from(self._lines)
+        found = await self._database.first(asked.where(line.status.in_(DONE), line.signed_at > instant))
+        return int(found[0]) if found else 0
+
+    async def each(self, apart: int) -> list[tuple[int, datetime]]:
+        """Of all acknowledgements by time each so-manieth: its number, and when; and the last one."""
+        line = self._lines.c
+        own = select(line.signed_at, func.row_number().over(order_by=line.signed_at).label("nth"))
+        signed = own.where(line.status.in_(DONE), line.signed_at.is_not(None)).subquery()
+        last = select(func.max(signed.c.nth)).scalar_subquery()
+        statement = select(signed).where(or_(signed.c.nth % apart == 0, signed.c.nth == last)).order_by(signed.c.nth)
+        return [(row.nth, row.signed_at) for row in await self._database.rows(statement)]
+
+    async def _counted(self, *columns: Any) -> dict[Any, int]:
+        line = self._lines.c
+        cells = line.status, *columns
+        found = {
+            tuple(row[:-1]): row[-1] for row in await self._database.rows(select(*cells, func.count()).group_by(*cells))
+        }
+        async for id, *before in self._stated(*cells):
+            after = (str(self.states[id].status), *before[1:])
+            found[tuple(before)] -= 1
+            found[after] = found.get(after, 0) + 1
+        return {cell: many for cell, many in found.items() if many}
+
+    async def _stated(self, *columns: Any) -> AsyncIterator[tuple[Any, ...]]:
+        """The requests whose state counts, with more of their line."""
+        line = self._lines.c
+        for some in chunks(sorted(self.states), LINES_AT_ONCE):
+            named = select(line.workflow_id, *columns).where(line.workflow_id.in_([_REQUEST + id for id in some]))
+            for row in await self._database.rows(named.where(line.status.in_(UNRECORDED))):
+                yield row.workflow_id.removeprefix(_REQUEST), *row[1:]
+
+    async def _some(self, statement: Select[Any]) -> list[MemberOutcome]:
+        return [self._read(row) for row in await self._database.rows(statement)]
+
+    def _read(self, row: Any) -> MemberOutcome:
+        line = MemberOutcome(
+            row.row,
+            row.person,
+            row.workflow_id.removeprefix(_REQUEST),
+            row.status,
+            _said(row.sent_at),
+            _said(row.signed_at),
+            bool(row.late),
+            row.reminders,
+            row.reason,
+            row.department,
+            row.manager,
+            row.due.isoformat() if row.due else "",
+        )
+        state = self.states.get(line.request) if line.status in UNRECORDED else None
+        return line._replace(status=state.status, reason=state.reason) if state else line
+
+
+class OutcomeList(NamedTuple):
+    """The record of a campaign that has ended."""
+
+    lines: MemberLines
+    population: dict[str, Any] | None
+    changes: list[dict[str, Any]]
+
+
+class Outcomes:
+    """Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of_ended(self, workflow_ids: Sequence[str]) -> set[str]:
+        """Which of these requests have ended; the caller bounds their number."""
+        found = await self._database.rows(
+            select(OUTCOMES.c.workflow_id).where(OUTCOMES.c.workflow_id.in_(workflow_ids))
+        )
+        return {row.workflow_id for row in found}
+
+    def running(self, order: CampaignOrder) -> MemberLines:
+        """The lines by records alone, of a campaign as the order knows it."""
+        return MemberLines(self._database, _running(order))
+
+    async def write(self, campaign: str, head: Mapping[str, Any], lines: AsyncIterator[Sequence[MemberOutcome]]) -> str:
+        """Store the record of a campaign; returns its SHA-256."""
+        id, content, place = secrets.token_hex(16), _json(head), 0
+        told = hashlib.sha256(content)
+        here = OUTCOME_LISTS.c
+        unfinished = select(here.id).where(here.campaign == campaign, here.sha256.is_(None))
+        await self._database.change(OUTCOME_LINES.delete().where(OUTCOME_LINES.c.list.in_(unfinished)))
+        await self._database.change(OUTCOME_LISTS.delete().where(here.campaign == campaign, here.sha256.is_(None)))
+        await self._database.insert(OUTCOME_LISTS, id=id, campaign=campaign, head=content)
+        async for some in lines:
+            for line in some:
+                told.update(_json(line))
+            rows = [_row(id, nth, line) for nth, line in enumerate(some, start=place)]
+            await self._database.write(partial(_add, rows=rows))
+            place += len(some)
+        sha256 = told.hexdigest()
+        await self._database.write(lambda connection: _name(connection, id, sha256))
+        return sha256
+
+    async def record(self, sha256: str) -> OutcomeList:
+        """The record of a campaign that has ended, not verified; raises `DocumentMissing`."""
+        known = await self._list(sha256)
+        line = OUTCOME_LINES.c
+        columns = [one for one in line if one.name not in ("list", "request")]
+        own = select(*columns, line.request.label("workflow_id")).where(line.list == known.id)
+        head = json.loads(known.head)
+        return OutcomeList(MemberLines(self._database, own), head["population"], head["changes"])
+
+    async def verify(self, sha256: str) -> None:
+        """Raises `DocumentMissing`, and `DocumentDamaged` for a record that is not as it was written."""
+        told = hashlib.sha256((await self._list(sha256)).head)
+        async for some in (await self.record(sha256)).lines.batches():
+            for line in some:
+                told.update(_json(line))
+        if told.hexdigest() != sha256:
+            raise DocumentDamaged(sha256)
+
+    async def _list(self, sha256: str) -> Any:
+        found = await self._database.first(select(OUTCOME_LISTS).where(OUTCOME_LISTS.c.sha256 == sha256))
+        if found is None:
+            raise DocumentMissing(sha256)
+        return found
+
+
+def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
+    connection.execute(insert(OUTCOME_LINES), rows)
+
+
+def _name(connection: Connection, id: str, sha256: str) -> None:
+    """Give a list its hash, or drop it where an equal one has it."""
+    here = OUTCOME_LISTS.c
+    if connection.execute(select(here.id).where(here.sha256 == sha256)).first():
+        connection.execute(OUTCOME_LINES.delete().where(OUTCOME_LINES.c.list == id))
+        connection.execute(OUTCOME_LISTS.delete().where(here.id == id))
+    else:
+        connection.execute(OUTCOME_LISTS.update().where(here.id == id).values(sha256=sha256))
+
+
+def _row(id: str, place: int, line: MemberOutcome) -> dict[str, Any]:
+    instants = {name: _instant(getattr(line, name)) for name in ("sent_at", "signed_at")}
+    due = date.fromisoformat(line.due) if line.due else None
+    return {**line._asdict(), **instants, "due": due, "list": id, "place": place}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+
+
+def _said(at: datetime | None) -> str:
+    return at.isoformat().replace("+00:00", "Z") if at else ""
+
+
+def _instant(said: str | None) -> datetime | None:
+    return datetime.fromisoformat(said) if said else None
+
+
+def _running(order: CampaignOrder) -> Select[Any]:
+    """The line of each member by their record."""
+    member, ended = MEMBERS.c, OUTCOMES.c
+    own = func.coalesce(ended.fingerprint == member.fingerprint, false())
+    done = and_(own, ended.status.in_(DONE))
+    wrong = and_(member.says != "", member.out.is_(None))
+    # Extended after they had acknowledged, or could have: the day that they had then counts.
+    then = due_by(at=func.coalesce(ended.signed_at, ended.at))
+    late = and_(done, func.coalesce(then <= ended.over_day, false()))
+    out = and_(member.out.is_not(None), not_(done))
+    missing = ended.workflow_id.is_(None)
+    seen_to = case((member.asked_by > 0, member.asked_by <= order.changes_asked), else_=member.place < order.asked)
+    status = case(
+        (wrong, MemberStatus.ERROR.value),
+        (and_(out, member.out == ChangeKind.EXEMPT), MemberStatus.EXEMPT.value),
+        (out, MemberStatus.DROPPED.value),
+        (and_(missing, seen_to), MemberStatus.TOLD.value),
+        (missing, MemberStatus.NOT_TOLD.value),
+        (not_(own), MemberStatus.FAILED.value),
+        (late, MemberStatus.LATE.value),
+        else_=ended.status,
+    )
+    reason = case((wrong, member.says), (out, member.reason), (missing, ""), (not_(own), ANOTHERS), else_=ended.reason)
+    recorded = MEMBERS.outerjoin(OUTCOMES, and_(ended.workflow_id == member.request, member.says == ""))
+    return (
+        select(
+            member.place,
+            member.row,
+            member.person,
+            case((wrong, ""), else_=member.request).label("workflow_id"),
+            status.label("status"),
+            case((own, ended.sent_at), else_=null()).label("sent_at"),
+            case((own, ended.signed_at), else_=null()).label("signed_at"),
+            case((late, true()), (own, ended.late), else_=false()).label("late"),
+            case((own, ended.reminders), else_=literal(0)).label("reminders"),
+            reason.label("reason"),
+            member.department,
+            member.manager,
+            case((wrong, null()), (or_(out, missing), member.due), else_=then).label("due"),
+        )
+        .select_from(recorded)
+        .where(member.campaign == order.workflow_id)
+    )
+
+
+_ENDINGS: Final = {
+    Status.DECLINED: MemberStatus.DECLINED,
+    Status.EXPIRED: MemberStatus.EXPIRED,
+    Status.CANCELLED: MemberStatus.CANCELLED,
+    Status.FAILED: MemberStatus.FAILED,
+}
+
+
+def write_outcome(connection: Connection, workflow_id: str, record: Any) -> None:
+    """Note what the settled record of a member's request says of them, in the record's transaction; nothing for a
+    record of another shape.
+    """
+    show = (record.get("show") if isinstance(record, dict) else None) or {}
+    if not show.get("signers"):
+        return
+    signer = next((one for one in show["signers"] if one["state"] != "reassigned"), show["signers"][0])
+    told = [one for one in show.get("notifications", ()) if one["outcome"] == "accepted"]
+    status, reason = _ending(show, signer)
+    done = status in DONE
+    signed_at, at = _instant(signer.get("at") if done else None), _instant((record.get("settled") or {}).get("at"))
+    ended_at = signed_at or at
+    # Its due date was never planned.
+    over = (ended_at - _OVER_AFTER).astimezone(UTC).date() if ended_at and done and _terminated(show) else None
+    insert_new(
+        connection,
+        OUTCOMES,
+        workflow_id=workflow_id,
+        fingerprint=record.get("fingerprint", ""),
+        status=status,
+        sent_at=_instant(next((one["at"] for one in told if one["stage"] == "ready"), None)),
+        signed_at=signed_at,
+        late=done and bool(signer.get("late")),
+        reminders=sum(one["stage"].startswith(("reminder", "warning", "overdue")) for one in told),
+        reason=reason,
+        at=at,
+        over_day=over,
+    )
+
+
+def _ending(show: Mapping[str, Any], signer: Mapping[str, Any]) -> tuple[MemberStatus, str]:
+    """The status, and why."""
+    if show["status"] == Status.SIGNED:
+        if len(show["signers"]) > 1:
+            return MemberStatus.FAILED, "somebody else has signed in their place"
+        return (MemberStatus.LATE if signer.get("late") else MemberStatus.ACKNOWLEDGED), ""
+    if why := _creation_problem(show) or _broken_off(show):
+        return MemberStatus.FAILED, why
+    problem = show.get("problem")
+    reason = signer.get("reason") or (problem["says"] if problem else "")
+    return _ENDINGS.get(show["status"], MemberStatus.FAILED), reason
+
+
+def _creation_problem(show: Mapping[str, Any]) -> str:
+    """Why Core Signature never accepted it, else empty."""
+    said = {(one["happened"], one["about"]): one["why"] for one in show.get("timeline", ())}
+    return "" if (EventType.SENT, "") in said else said.get((EventType.PROBLEM, Code.REFUSED)) or ""
+
+
+def _broken_off(show: Mapping[str, Any]) -> str:
+    """Why it was cancelled after it broke off; empty if they declined, or it had continued."""
+    if show["status"] != Status.CANCELLED or not (found := _terminated(show)):
+        return ""
+    # A line that was lost or failed says so already.
+    return _CANCELLED.format(found["why"] or TERMINATED)
+
+
+def _terminated(show: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The timeline entry of a restart only to end it."""
+    return next((one for one in show.get("timeline", ()) if one["happened"] == EventType.TERMINATED), None)
