@@ -183,7 +183,7 @@ def test_no_file_imports_in_a_circle() -> None:
 
 
 def test_the_guards_bite() -> None:
-    up = ast.parse("from activities.campaign.audience import Audience\nimport activities.http.client")
+    up = ast.parse("from activities.campaign.population import Population\nimport activities.http.client")
     found = list(arrows_up("activities", "activities.people.person", up))
     assert [arrow.partition(":")[0] for arrow in found] == ["activities.people.person"]
     assert "`campaign` does not lie below `people`" in found[0]

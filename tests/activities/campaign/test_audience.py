@@ -24,7 +24,7 @@ from activities.records.store import Store
 from starter.queries.campaign import managed
 from tests.lines import counted, some_at_a_time, tally
 from tests.starter.queries.test_campaign_curve import some_show
-from tests.storage import altered
+from tests.storage import altered, count
 from tests.workflows.campaign.stage import SECRET, Company, a_file, staff
 from tests.workflows.campaign.test_bounds import NOW, Ahead, a_course
 from workflows.campaign import state as wishes
@@ -167,6 +167,18 @@ async def test_who_came_later_or_came_back_has_the_day_that_they_were_given_unti
     # As when they are read from what was frozen.
     await audience.store.audiences.write_members(audience.order)
     assert await audience.members() == members
+
+
+async def test_a_day_more_each_day_for_half_a_year_is_held_once_for_everybody(tmp_path: Path) -> None:
+    audience, began, days = await Frozen.of(tmp_path), date(2027, 1, 1), 180
+    for day in range(1, days + 1):
+        audience = await audience.after(change(ChangeKind.EXTENDED, day, due=began + timedelta(days=day)))
+    assert count(audience.store, "changed_members") == 0
+    for _ in range(2):
+        member = (await audience.members())[0]
+        assert (member.given, member.due) == (audience.order.campaign.due, began + timedelta(days=days))
+        assert await audience.due_at("p0", NOW + timedelta(days=days - 1)) == member.due - timedelta(days=1)
+        await audience.store.audiences.write_members(audience.order)
 
 
 async def test_members_are_those_of_the_changes_that_a_run_knows_whatever_another_has_written(tmp_path: Path) -> None:
