@@ -41,6 +41,9 @@ stories: $(STAMP) ## the tests that take long, most of them on a whole stack: so
 chaos: $(STAMP) ### the long runs of tests/chaos (an hour); SEED=7 repeats a run
 	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)
 
+rehearse: $(STAMP) ### an installation on several machines, with PostgreSQL and S3, of which each part dies; SEED=7, JSON=1
+	@$(BIN)/python -m tests.rehearsal $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
+
 bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
 	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)" $(if $(WAITING),--waiting $(WAITING)) $(if $(N),--people $(N))
 
@@ -69,4 +72,4 @@ migration: $(STAMP) ### a migration from what activities/records/schema.py has b
 lock: $(STAMP) ### requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 
-.PHONY: help install demo dev test stories chaos bench check fix pictures histories golden lock migration
+.PHONY: help install demo dev test stories chaos rehearse bench check fix pictures histories golden lock migration

@@ -12,6 +12,8 @@ from typing import Any, Final
 from temporalio.client import WorkflowExecutionStatus
 from temporalio.service import RPCError
 
+from activities.errors import StoreFailure
+from activities.people.directory import DirectoryFailure
 from starter.errors import Refusal
 from starter.temporal.reconciliation import sweep_now
 from tests.faults.evidence import Evidence, gather
@@ -104,8 +106,8 @@ class Load:
                     requester=colleague(number + 2),
                     finance=f"{self.town.vendor.url}/_sandbox/targets/finance",
                 )
-            except (RPCError, RuntimeError):
-                return None  # the server is dead: not acknowledged, so repeated
+            except (RPCError, RuntimeError, StoreFailure, DirectoryFailure):
+                return None  # a server is dead: not acknowledged, so repeated
             return started.run_id
 
         self.acknowledged[id] = await eventually(probe, within=60)

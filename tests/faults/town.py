@@ -235,7 +235,7 @@ class Town:
 async def town(folder: Path, conditions: Conditions | None = None, *, server: bool = True) -> AsyncIterator[Town]:
     """A town on a folder of its own: all four processes at work, or with `server=False` the sandbox alone."""
     async with AsyncExitStack() as closing:
-        it = await _laid_out(folder, conditions or Conditions(), closing)
+        it = await laid_out(folder, conditions or Conditions(), closing)
         closing.push_async_callback(_end, it)
         await it.start(SANDBOX, *((TEMPORAL, RECEIVER) if server else ()))
         if server:
@@ -249,7 +249,7 @@ async def connect(it: Town, closing: AsyncExitStack) -> None:
     it._context = await closing.enter_async_context(opened(it.settings))
 
 
-async def _laid_out(path: Path, conditions: Conditions, closing: AsyncExitStack) -> Town:
+async def laid_out(path: Path, conditions: Conditions, closing: AsyncExitStack) -> Town:
     folder = DataFolder(path)
     population.settle(path / "example" / "people.yaml", path / "files")
     # The looks of the stack name it.

@@ -1,0 +1,41 @@
+"""`make rehearse`: prints what was lost, done twice and killed; 1 if anything was."""
+
+import argparse
+import asyncio
+import os
+import random
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from starter.boot import processes
+from tests.postgresql import HOW_TO_HAVE_IT, program
+from tests.rehearsal.machines import installation
+from tests.rehearsal.rehearsal import Outcome, rehearse
+
+
+def main() -> int:
+    words = argparse.ArgumentParser(prog="make rehearse", description=__doc__)
+    words.add_argument("--json", action="store_true", help="print the figures as JSON")
+    words.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="repeats a run's choices")  # noqa: S311
+    given = words.parse_args()
+    if program("postgres") is None:
+        print(HOW_TO_HAVE_IT, file=sys.stderr)
+        return int(os.environ.get("REQUIRE_POSTGRESQL") == "1")
+    say = partial(print, file=sys.stderr, flush=True)
+    say(f"seed {given.seed}")
+    processes.load_kinds()
+    with tempfile.TemporaryDirectory(prefix="countersign-rehearsal-", ignore_cleanup_errors=True) as folder:
+        outcome = asyncio.run(_run(Path(folder) / "data", given.seed, say))
+    print(outcome.as_json() if given.json else outcome.as_table())
+    return 0 if outcome.ok else 1
+
+
+async def _run(folder: Path, seed: int, say: "partial[None]") -> Outcome:
+    async with installation(folder) as it:
+        return await rehearse(it, seed, say)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
