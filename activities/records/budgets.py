@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection, and_, exists, select
+from sqlalchemy import Connection, and_, exists, func, select
 
 from activities.records.database import Database, in_turn, replace
 from activities.records.schema import NOTICES, RECORDS
@@ -177,9 +177,21 @@ class _Place:
         if last is None:
             return None
         frees: datetime = last.until
-        before = _ROW.until > self._asked.now, _ROW.until <= frees, _ROW.workflow_id != self._asked.workflow_id
-        others = self._first(select(_ROW.key).where(self._here, _WAITS, *before).limit(1))
+        line = self._here, _WAITS, _ROW.until > self._asked.now, _ROW.workflow_id != self._asked.workflow_id
+        if self._asked.alone:
+            return self._in_line(frees, line)
+        others = self._first(select(_ROW.key).where(*line, _ROW.until <= frees).limit(1))
         return frees + AFTER_THE_FIRST if others else frees
+
+    def _in_line(self, frees: datetime, line: Sequence[Any]) -> datetime:
+        """As many ask at once as there are slots: nobody speaks for those that go alone."""
+        ends = select(_ROW.until, func.count().label("number")).where(*line, _ROW.until >= frees)
+        last = self._first(ends.group_by(_ROW.until).order_by(_ROW.until.desc()).limit(1))
+        if last is None:
+            return frees
+        end: datetime = last.until
+        in_full = last.number >= self._scope.most
+        return end + (self._scope.until - self._asked.now) + AFTER_THE_FIRST if in_full else end
 
     def _first(self, statement: Any) -> Any | None:
         return self._connection.execute(statement).first()

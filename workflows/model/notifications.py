@@ -14,7 +14,7 @@ from workflows.model.subject import Status, Subject
 from workflows.model.timeline import TimelineEntry
 
 QUIET_AT_MOST: Final = 20
-"""The largest budget: as many entries are read before a notification."""
+"""The largest budget of an onboarding."""
 
 
 class BudgetExemption(Model):

@@ -66,6 +66,22 @@ async def test_two_scopes_are_counted_together_or_not_at_all(store: Store) -> No
     assert sum(isinstance(one, Slot) for one in answers) == 5
 
 
+async def test_those_for_which_nobody_speaks_ask_by_fives(store: Store) -> None:
+    """Core Signature's mails: ten times as many cost one more call each, not one an hour."""
+
+    async def mail(number: int, later: timedelta = timedelta()) -> Slot | Joined | Wait:
+        now = NOW + later
+        asked = SlotRequest(f"task:t{number}", f"t{number}/ready/ada", now, alone=True)
+        return await store.budgets.ask(asked, [Scope("person:ada", 5, "1h", now + HOUR)])
+
+    answers = [await mail(n) for n in range(50)]
+    waits = {n: one.until - NOW for n, one in enumerate(answers) if isinstance(one, Wait)}
+    rounds = sorted(set(waits.values()))
+    assert rounds == [n * HOUR + (n - 1) * budgets.AFTER_THE_FIRST for n in range(1, 10)]
+    for at in rounds:
+        assert [await mail(n, at) for n, until in waits.items() if until == at] == [Slot()] * 5
+
+
 async def test_the_same_notice_has_the_same_slot(store: Store) -> None:
     for _ in range(20):
         assert await ask(store, 1) == Slot()

@@ -131,6 +131,7 @@ REASONED = (
     TimelineEntry(at=NOW, happened=EventType.HAND_OVER_WISHED, about="board", who="chair", by="board"),
     TimelineEntry(at=NOW, happened=EventType.NOT_HANDED_OVER, about="board", who="chair", why="board is away"),
     TimelineEntry(at=NOW, happened=EventType.SUPPRESSED, about="reminder-1", who="chair", why=Reason.TOO_SOON),
+    TimelineEntry(at=NOW, happened=EventType.SUPPRESSED, about="ready", who="chair", why="joined into msa/ready/chair"),
     TimelineEntry(at=NOW, happened=EventType.HELD_BACK, about="reminder-1", who="chair", why="3 notices in a day"),
     TimelineEntry(at=NOW, happened=EventType.PROBLEM, about=Code.REFUSED, why="HTTP 403: look at SCOPE"),
     TimelineEntry(at=NOW, happened=EventType.MENDED, why=Code.REFUSED),
