@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
 from temporalio import activity
 
 from activities.errors import StoreFailure
@@ -17,55 +16,17 @@ from activities.notifications.phones import SendSlots
 from activities.notifications.push_services import MessageFate, MessageResult
 from activities.people.person import Person
 from activities.records.devices import device_hash
+from activities.records.outbound_mail import OutboundMail
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType, is_for_on_call, is_other_channel, is_quiet
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder
-
-AGAIN_AFTER: Final = (60.0, 900.0)
-"""Seconds before a message with an unknown result is sent again: longer than an attempt, and in total than usual
-outages of a gateway.
-"""
-TRIES_AT_MOST: Final = len(AGAIN_AFTER) + 1
-
-
-class OutboundMail(BaseModel):
-    """One email or SMS: attempts, time of the last, channel, and whether it was surely accepted. `job` is cloud
-    messaging's id.
-    """
-
-    tries: int
-    at: AwareDatetime
-    channel: Channel
-    taken: bool = False
-    job: str | None = None
-
-    @property
-    def given_up(self) -> bool:
-        """Whether all allowed attempts were used."""
-        return not self.taken and self.tries >= TRIES_AT_MOST
-
-    def wait(self, now: datetime) -> float:
-        """Seconds until it may be sent again; 0 for now."""
-        if not self.tries:
-            return 0.0
-        left = self.pause - (now - self.at).total_seconds()
-        return min(self.pause, max(0.0, left))
-
-    @property
-    def pause(self) -> float:
-        """Seconds between the last attempt and the next."""
-        return AGAIN_AFTER[min(self.tries, len(AGAIN_AFTER)) - 1]
-
-    def tried(self, now: datetime) -> "OutboundMail":
-        """The state before another attempt."""
-        return self.model_copy(update={"tries": self.tries + 1, "at": now})
 
 
 class SendOnce:
     """Sends each email or SMS once; its state is in `store`."""
 
     def __init__(self, store: Store) -> None:
-        self._letters = store.outbound_mail
+        self._stored = store.outbound_mail
 
     async def send(
         self, references: Sequence[str], channel: Channel, send: Callable[[], Awaitable[MessageResult]]
@@ -74,23 +35,11 @@ class SendOnce:
         sending.
         """
         now = datetime.now(UTC)
-        unsent = OutboundMail(tries=0, at=now, channel=channel)
-        contents = zip(references, await self._letters.read(references), strict=True)
-        known = {one: _read(content, unsent) for one, content in contents}
-        due = {one: letter for one, letter in known.items() if _is_due(letter, now)}
-        if not due or not await self._record_attempt(due, unsent, now):
+        known = await self._stored.begin(references, channel, now)
+        due = {one: mail for one, mail in known.items() if mail.is_due(now)}
+        if not due:
             return next(iter(known.values())), _not_sent(known.values(), now)
         return await self._record_result(due, now, await send())
-
-    async def _record_attempt(self, due: Mapping[str, OutboundMail], unsent: OutboundMail, now: datetime) -> bool:
-        """Record that they are about to be sent; False if another worker is sending."""
-        for reference, letter in due.items():
-            content = _dumped(letter.tried(now))
-            if letter is not unsent:
-                await self._letters.note(reference, content)
-            elif not await self._letters.begin(reference, content):
-                return False
-        return True
 
     async def _record_result(
         self, due: Mapping[str, OutboundMail], now: datetime, sent: MessageResult
@@ -99,52 +48,34 @@ class SendOnce:
         tried = next(iter(due.values())).tried(now)
         failure = sent.failure
         if failure is None:
-            taken = tried.model_copy(update={"taken": True, "job": sent.job})
+            taken = tried.replace(taken=True, job=sent.job)
             await self._note(dict.fromkeys(due, taken))
             return taken, sent
         if failure.did_nothing:
             await self._note(due)
             return tried, sent
-        if all(letter.tried(now).given_up for letter in due.values()):
+        if all(mail.tried(now).given_up for mail in due.values()):
             return tried, MessageResult(MessageFate.UNKNOWN, failure)
         return tried, MessageResult(MessageFate.LATER, failure.not_before(tried.pause))
 
-    async def _note(self, letters: Mapping[str, OutboundMail]) -> None:
+    async def _note(self, mails: Mapping[str, OutboundMail]) -> None:
         """A store failure does not lose the result: at worst the message is sent once more."""
         try:
-            for reference, letter in letters.items():
-                await self._letters.note(reference, _dumped(letter))
+            await self._stored.note(mails)
         except StoreFailure as failure:
-            activity.logger.error("what became of a letter was not noted", extra={"says": str(failure)})
+            activity.logger.error("what became of a mail was not noted", extra={"says": str(failure)})
 
 
-def _is_due(letter: OutboundMail, now: datetime) -> bool:
-    return not letter.taken and not letter.given_up and not letter.wait(now)
-
-
-def _not_sent(letters: Iterable[OutboundMail], now: datetime) -> MessageResult:
+def _not_sent(mails: Iterable[OutboundMail], now: datetime) -> MessageResult:
     """The result for messages of which none is sent now."""
-    open_ = [letter for letter in letters if not letter.taken]
+    open_ = [mail for mail in mails if not mail.taken]
     if not open_:
         return MessageResult(MessageFate.ACCEPTED)
-    waits = [letter.wait(now) or AGAIN_AFTER[0] for letter in open_ if not letter.given_up]
+    waits = [mail.wait(now) for mail in open_ if not mail.given_up]
     if not waits:
         return MessageResult(MessageFate.UNKNOWN)
     says = "it may have been sent a moment ago, and is not sent again yet"
-    return MessageResult(MessageFate.LATER, ServiceFailure("the letter", Cause.LATER, says, retry_after=max(waits)))
-
-
-def _read(content: bytes | None, unsent: OutboundMail) -> OutboundMail:
-    if content is None:
-        return unsent
-    try:
-        return OutboundMail.model_validate_json(content)
-    except ValidationError:
-        return unsent.model_copy(update={"tries": TRIES_AT_MOST})
-
-
-def _dumped(letter: OutboundMail) -> bytes:
-    return letter.model_dump_json().encode()
+    return MessageResult(MessageFate.LATER, ServiceFailure("the mail", Cause.LATER, says, retry_after=max(waits)))
 
 
 ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
@@ -198,22 +129,22 @@ class OutboundMailSender:
         the delivery is queried. Raises `StoreFailure` if nothing is sent.
         """
         channel = Channel.SMS if urgent and person.phone else Channel.MAIL
-        letter, sent = await self._once.send(
+        mail, sent = await self._once.send(
             [reference],
             channel,
             lambda: self._places.one(lambda: self._sent(channel, person, message, reference)),
         )
         if sent.failure:
-            activity.logger.warning("%s to %s: %s, %s", letter.channel, address_of(person), sent.fate, sent.failure)
-        if confirmed and sent.fate is MessageFate.ACCEPTED and letter.job:
-            return letter.channel, await self._state(letter, letter.job)
-        return letter.channel, sent
+            activity.logger.warning("%s to %s: %s, %s", mail.channel, address_of(person), sent.fate, sent.failure)
+        if confirmed and sent.fate is MessageFate.ACCEPTED and mail.job:
+            return mail.channel, await self._state(mail, mail.job)
+        return mail.channel, sent
 
-    async def _state(self, letter: OutboundMail, job: str) -> MessageResult:
+    async def _state(self, mail: OutboundMail, job: str) -> MessageResult:
         if self._messaging is None:
             return MessageResult(MessageFate.PENDING)
-        fate = await self._messaging.state(letter.channel, job)
-        old = (datetime.now(UTC) - letter.at).total_seconds()
+        fate = await self._messaging.state(mail.channel, job)
+        old = (datetime.now(UTC) - mail.at).total_seconds()
         return MessageResult(
             fate,
             asks_for=next((wait for age, wait in _ASKED_AGAIN if old < age), 0) if fate is MessageFate.PENDING else 0,

@@ -272,7 +272,7 @@ class NotificationPreparation:
     links: SigningLinks
     store: Store
     phones: DeviceSender
-    letters: OutboundMailSender
+    outbound: OutboundMailSender
     budgets: NotificationBudgets
     company: str
 
@@ -295,7 +295,7 @@ class NotificationPreparation:
     async def _addressed(
         self, delivery: Delivery, notice: NotificationOrder, person: Person
     ) -> NotificationResult | PreparedNotification | None:
-        told, fallback = NotificationResult(notice), fallback_of(delivery, notice, messaging=self.letters.there)
+        told, fallback = NotificationResult(notice), fallback_of(delivery, notice, messaging=self.outbound.there)
         other = is_other_channel(notice.stage)
         if other and fallback is Fallback.NOBODY:
             return told.stopped(NotificationOutcome.FAILED, Reason.NO_CHANNEL)
@@ -305,7 +305,7 @@ class NotificationPreparation:
             return replace(told, put_off=Reason.ABSENT)
         silent = other or notice.stage == NotificationType.PUSH_REFUSED
         devices = [] if silent else await self.phones.living(person, delivery.devices)
-        if devices or (fallback is Fallback.MESSAGING and self.letters.may_reach(person, delivery.devices)):
+        if devices or (fallback is Fallback.MESSAGING and self.outbound.may_reach(person, delivery.devices)):
             words = {"text": await self._text(delivery, notice), "serial": await self._serial(delivery, notice)}
             at_rest = delivery.now is not None and not OpenHours.working(person).open_at(delivery.now)
             message = compose(delivery, notice, Reader.of(person), self.links, self.company, **words, at_rest=at_rest)
@@ -417,14 +417,14 @@ class NotificationService(PushService):
     ) -> None:
         self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
         self._once = SendOnce(store)
-        self._letters = OutboundMailSender(messaging, self._once)
+        self._outbound = OutboundMailSender(messaging, self._once)
         self._budgets = budgets or NotificationBudgets(store)
         self._preparation = NotificationPreparation(
             directory=directory,
             links=links,
             store=store,
             phones=self._phones,
-            letters=self._letters,
+            outbound=self._outbound,
             budgets=self._budgets,
             company=company,
         )
@@ -520,16 +520,16 @@ class NotificationService(PushService):
         in_use = {device_hash(device.value) for device in ready.devices if not device.unseen(_now())}
         if ready.again and not in_use:
             # They were written to at the first sending, so only an open message is sent again.
-            return self._letters.may_reach(ready.person, ready.again)
+            return self._outbound.may_reach(ready.person, ready.again)
         return all(sent.fate.hopeless for device, sent in told.messages if device in in_use)
 
     async def _write(self, ready: PreparedNotification, told: NotificationResult) -> NotificationResult:
         """Also send by cloud messaging, if available: the address counts like one more phone."""
-        if not self._letters.may_reach(ready.person):
+        if not self._outbound.may_reach(ready.person):
             return told
         confirmed = is_other_channel(ready.notice.stage)
         try:
-            channel, sent = await self._letters.send(
+            channel, sent = await self._outbound.send(
                 ready.person, ready.message, ready.reference, urgent=ready.urgent, confirmed=confirmed
             )
         except StoreFailure as failure:

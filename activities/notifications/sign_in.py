@@ -107,7 +107,7 @@ class SignInMessages(SignInService):
         limiter: DeviceLimiter | None = None,
     ) -> None:
         self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
-        self._letters = OutboundMailSender(messaging, SendOnce(store))
+        self._outbound = OutboundMailSender(messaging, SendOnce(store))
         self._directory = directory
         self._links = sign_in_links
 
@@ -140,12 +140,12 @@ class SignInMessages(SignInService):
         sent = await self._phones.send(person, devices, message)
         if told := sum(one.fate is MessageFate.ACCEPTED for _, one in sent):
             return told
-        if not self._letters.may_reach(person):
+        if not self._outbound.may_reach(person):
             activity.logger.warning("%s has no device that can be reached, and there is no other channel", person.id)
             return 0
         reference = reference_of(f"{_STAGE}/{order.ask}")
-        _, letter = await self._letters.send(person, message, reference, urgent=False)
-        return int(letter.fate is MessageFate.ACCEPTED)
+        _, mail = await self._outbound.send(person, message, reference, urgent=False)
+        return int(mail.fate is MessageFate.ACCEPTED)
 
     def _message(self, person: Person, link: SignInLink) -> Message:
         language = Reader.of(person).language

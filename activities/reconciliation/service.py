@@ -437,6 +437,7 @@ class ReconciliationService(EventReconciliation):
         with suppress(StoreFailure):
             await self._store.one_use.drop_used(now)
             await self._store.incidents.drop_over(now)
+            await self._store.outbound_mail.drop_old(now)
             await self._store.budgets.drop(now)
             await self._store.allowances.drop_full(now)
 

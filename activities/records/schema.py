@@ -406,7 +406,12 @@ OUTBOUND_MAIL: Final = Table(
     "outbound_mail",
     METADATA,
     Column("reference", Text, primary_key=True),
-    Column("content", LargeBinary, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("taken", Boolean, nullable=False),
+    Column("job", Text),
+    Index(None, "at"),
     comment="emails and SMS, noted before they are sent",
 )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from temporalio.testing import ActivityEnvironment
 
 from activities.core_signature.service import CoreSignatureService
 from activities.errors import StoreAway
+from activities.http.client import Cause, ServiceFailure
 from activities.notifications import phones as limiter
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.outbound_mail import SendOnce
@@ -21,6 +22,7 @@ from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from deploy.sandbox.state.faults import ArmedFault
 from tests.activities.notifications.stage import brief, delivery, entries, notice, only
+from tests.storage import altered, away
 from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOutcome
 from workflows.model.signature import CreateOrder
 from workflows.model.subject import Code, Status
@@ -31,7 +33,7 @@ people:
   - {id: signer, name: Si Gner, email: signer@example.test, zone: UTC}
 """
 PDF = b"%PDF-1.7\n%%EOF\n"
-AGAIN_AFTER = "activities.notifications.outbound_mail.AGAIN_AFTER"
+AGAIN_AFTER = "activities.records.outbound_mail.AGAIN_AFTER"
 
 
 @pytest.fixture
@@ -131,22 +133,14 @@ async def test_a_letter_that_was_taken_while_the_store_went_away_is_told_and_not
     assert len(entries(sandbox, "message")) == 1
 
 
-@pytest.mark.parametrize("which", ["read", "begin"])
 async def test_nothing_is_sent_that_could_not_be_noted_before_and_it_is_said_why(
-    sandbox: RunningSandbox,
-    worker: Callable[[], NotificationService],
-    store: Store,
-    monkeypatch: pytest.MonkeyPatch,
-    which: str,
+    sandbox: RunningSandbox, worker: Callable[[], NotificationService], store: Store
 ) -> None:
-    async def away(*_: object) -> None:
-        raise StoreAway("no space left")
-
-    with monkeypatch.context() as full:
-        full.setattr(store.outbound_mail, which, away)
+    with away(store, "outbound_mail"):
         for _ in range(3):
             failure = await fails(worker(), settled())
-            assert (failure.type, failure.message) == (Code.UNREACHABLE, "the store cannot be used: no space left")
+            assert failure.type == Code.UNREACHABLE
+            assert failure.message.startswith("the database cannot be used: ")
     assert entries(sandbox, "message") == []
     assert only(await worker().deliver(settled())).outcome is NotificationOutcome.ACCEPTED
 
@@ -190,15 +184,28 @@ async def test_a_letter_for_several_notices_is_sent_once_for_all_of_them(store: 
         assert len(sent) == times
 
 
-async def test_a_note_that_nobody_can_read_is_one_of_a_letter_that_may_have_been_sent(
-    sandbox: RunningSandbox, worker: Callable[[], NotificationService], store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def torn(names: list[str]) -> list[bytes | None]:
-        return [b"{" for _ in names]
+async def test_of_workers_that_send_the_same_at_once_one_does_however_often_it_was_tried(store: Store) -> None:
+    sent: list[int] = []
 
-    monkeypatch.setattr(store.outbound_mail, "read", torn)
-    line = only(await worker().deliver(settled()))
-    assert (line.why, entries(sandbox, "message")) == ("unconfirmed", [])
+    async def lost() -> MessageResult:
+        sent.append(len(sent))
+        return MessageResult(MessageFate.LATER, ServiceFailure("the mail", Cause.NO_ANSWER, "no answer"))
+
+    for attempt in range(3):
+        await asyncio.gather(*(SendOnce(store).send([*"ab"], Channel.MAIL, lost) for _ in range(5)))
+        assert len(sent) == attempt + 1
+        altered(store, "UPDATE outbound_mail SET at = '2026-11-01T00:00:00.000000+00:00'")
+    await SendOnce(store).send([*"ab"], Channel.MAIL, lost)
+    assert len(sent) == 3
+
+
+async def test_what_was_sent_is_known_for_as_long_as_its_run_may_be_reset(store: Store) -> None:
+    async def accepted() -> MessageResult:
+        return MessageResult(MessageFate.ACCEPTED)
+
+    await SendOnce(store).send(["r"], Channel.MAIL, accepted)
+    now = datetime.now(UTC)
+    assert [await store.outbound_mail.drop_old(now + timedelta(days=days)) for days in (399, 401, 401)] == [0, 1, 0]
 
 
 async def test_two_workers_with_one_letter_send_it_once(

@@ -215,10 +215,17 @@ def upgrade() -> None:
     op.create_table(
         "outbound_mail",
         sa.Column("reference", schema.Text(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("channel", schema.Text(), nullable=False),
+        sa.Column("taken", sa.Boolean(), nullable=False),
+        sa.Column("job", schema.Text(), nullable=True),
         sa.PrimaryKeyConstraint("reference"),
         comment="emails and SMS, noted before they are sent",
     )
+    with op.batch_alter_table("outbound_mail", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outbound_mail_at"), ["at"], unique=False)
+
     op.create_table(
         "outcome_lists",
         sa.Column("id", schema.Text(), nullable=False),
