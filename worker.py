@@ -25,7 +25,6 @@ from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signers import SignerSnapshots
 from activities.errors import StoreFailure
 from activities.hand_off.service import HandOffService
-from activities.http.rate_limit import RateLimiter
 from activities.notifications.alerts import OnCallAlerts
 from activities.notifications.budget import NotificationBudgets
 from activities.notifications.phones import DeviceLimiter
@@ -36,6 +35,7 @@ from activities.onboarding.service import OnboardingPartsService
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.service import ReconciliationService
+from activities.records.processes import Role
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal.clock import WorkerClock, moved_on
 from starter.boot import clients, exits, processes
@@ -201,7 +201,7 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         told = open_things.enter_context(
             telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
         )
-        client = await _unless(stop, connect_patiently(chosen, identity=pace.identity_of_worker(), telemetry=told))
+        client = await _unless(stop, connect_patiently(chosen, identity=pace.new_identity(Role.WORKER), telemetry=told))
         if client is None:
             yield False
             return
@@ -213,7 +213,7 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         if not await _unless(stop, until_usable(open_clients.store.database)):
             yield False
             return
-        await open_things.enter_async_context(_paced(client, open_clients.pace, chosen))
+        await open_things.enter_async_context(_paced(client, open_clients, chosen))
         asked = composed(chosen, open_clients, client)
         catalogue = partial(clients.catalogue, chosen)
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
@@ -226,9 +226,9 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         yield True
 
 
-def _paced(client: Client, calls: RateLimiter, chosen: Settings) -> AbstractAsyncContextManager[None]:
-    me = client.identity
-    return pace.kept(client, calls, chosen.signature.max_rps, lambda record: record.of_worker(me), me)
+def _paced(client: Client, ours: Clients, chosen: Settings) -> AbstractAsyncContextManager[None]:
+    me = partial(clients.running, chosen, Role.WORKER, client.identity)
+    return pace.kept(client, ours.store.processes, ours.pace, chosen.signature.max_rps, me)
 
 
 async def _unless(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R | None:

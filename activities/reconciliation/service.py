@@ -440,6 +440,7 @@ class ReconciliationService(EventReconciliation):
             await self._store.outbound_mail.drop_old(now)
             await self._store.budgets.drop(now)
             await self._store.allowances.drop_full(now)
+            await self._store.processes.drop(now)
 
     async def _clock(self) -> ClockSeen | None:
         content = await self._store.notes.clock()

@@ -457,6 +457,21 @@ NOTICES: Final = Table(
     comment="notices that count `until` then against a budget, wait for it (no `at`), or were joined into another",
 )
 
+PROCESSES: Final = Table(
+    "processes",
+    METADATA,
+    Column("identity", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("people", Text, nullable=False),
+    Column("catalogue", Text, nullable=False),
+    Column("mappings", Text, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    Index(None, "role", "seen_at"),
+    comment="workers and web processes that run, with the hashes of their files",
+)
+
 NOTES: Final = Table(
     "notes",
     METADATA,

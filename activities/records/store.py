@@ -20,6 +20,7 @@ from activities.records.one_use import OneUse
 from activities.records.outbound_mail import StoredOutboundMail
 from activities.records.outcomes import Outcomes
 from activities.records.people import StoredPeople
+from activities.records.processes import Processes
 from activities.records.settled import Records
 from activities.records.starts import Starts
 from activities.records.texts import Texts
@@ -67,6 +68,8 @@ class Store:
         """Members of campaigns, frozen and changed."""
         self.outcomes: Final = Outcomes(self.database)
         """How members of campaigns stand."""
+        self.processes: Final = Processes(self.database)
+        """Those that run now."""
         self.notes: Final = ProcessNotes(self.database)
         """Notes between processes."""
 

@@ -1,8 +1,11 @@
 """Builds the clients of a process from its settings."""
 
-from collections.abc import AsyncIterator
+import hashlib
+import socket
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import httpx
@@ -22,7 +25,9 @@ from activities.people.devices import KnownDevice
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
 from activities.policies.catalogue import Catalogue
+from activities.records.processes import Process, Role
 from activities.records.store import Store
+from starter.boot.processes import release
 from starter.config.settings import PushSettings, Settings, SignatureSettings
 from starter.errors import Refusal
 
@@ -151,6 +156,38 @@ def receiver_address(settings: Settings) -> str:
 def receiver_base(settings: Settings) -> str:
     """The callback URL without the secret segment."""
     return f"{settings.webhook.url.rstrip('/')}{CALLBACKS}"
+
+
+def running(settings: Settings, role: Role, identity: str) -> Process:
+    """This process, with its files as they are now."""
+    mappings = sorted(settings.hook.mappings.glob("*.yaml")) if settings.hook.mappings and role is Role.WEB else []
+    return Process(
+        identity=identity,
+        role=role,
+        host=socket.gethostname(),
+        version=release(),
+        people=_hash_of(settings.people) if settings.people else "",
+        catalogue=_hash_of(settings.policies),
+        mappings=_joined(f"{one.name} {_hash_of(one)}" for one in mappings) if mappings else "",
+    )
+
+
+def _hash_of(file: Path) -> str:
+    try:
+        status = file.stat()
+        return _hash(file, status.st_mtime_ns, status.st_size)
+    except OSError:
+        return "unreadable"
+
+
+@lru_cache(maxsize=100)
+def _hash(file: Path, changed_at: int, size: int) -> str:
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def push_config(ours: PushSettings) -> PushConfig:

@@ -20,6 +20,16 @@ def release_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
 
+def release() -> str:
+    """The version of this code."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415  as below
+
+    try:
+        return version("countersign")
+    except PackageNotFoundError:
+        return "from source"
+
+
 KINDS: Final = "countersign.kinds"
 
 

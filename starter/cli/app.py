@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -170,13 +169,6 @@ def _add(app: App, name: str, place: str) -> None:
 _DEV: Final = "--dev"
 
 
-def _version() -> str:
-    try:
-        return version("countersign")
-    except PackageNotFoundError:
-        return "from source"
-
-
 def _in_one_line(error: CycloptsError) -> Text:
     says = _unknown(error, error.app) if isinstance(error, UnknownCommandError) and error.app else str(error)
     return Text(f"{says}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
@@ -205,7 +197,7 @@ app = LazyApp(
         "`countersign --dev DIR …` works with the stack of `countersign dev` in that folder; without it, with the one "
         "of this folder or the nearest above."
     ),
-    version=_version,
+    version=processes.release,
     result_action="return_value",
     default_parameter=Parameter(show_default=_default, negative=()),
     exit_on_error=False,

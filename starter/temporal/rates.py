@@ -1,14 +1,14 @@
 """The rate of calls to Core Signature and each process's share. The rate is the paced queue's config (`temporal
-task-queue config set`), else a setting. Each worker reads the queue's pollers and takes its share, without
-communication.
+task-queue config set`), else a setting. Who makes calls has a row in the database: workers share nine tenths, web
+processes the rest.
 """
 
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -18,18 +18,22 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.errors import StoreFailure
 from activities.http.rate_limit import BURST, RateLimiter
-from starter.temporal import pollers
+from activities.records.processes import LEASE, Process, Processes, Role
 from workflows.names import SIGNATURE_QUEUE
 
+COUNTED_EVERY: Final = 1.0
+"""Seconds between two counts of the processes that share: so long two may disagree."""
+RENEWED_EVERY: Final = LEASE.total_seconds() / 3
 READ_EVERY: Final = 10.0
-"""Seconds between readings of rate and workers while idle."""
-READ_EVERY_AT_FIRST: Final = 1.0
-"""The same for a new process, and while there are calls: so long two workers may disagree."""
+"""Seconds between two readings of the rate."""
 STABLE_AFTER: Final = 10.0
 """Seconds of an unchanged share before a rest earns a burst: a new worker's calls come at once."""
 UNLISTED_AT_MOST: Final = 5.0
-"""Seconds without calls while the server does not list a new worker."""
+"""Seconds without calls of a worker that cannot tell the others of itself."""
+LEFT_WITHIN: Final = 2.0
+"""Seconds in which a process that stops gives its share back; else its row runs out."""
 OF_RECEIVER: Final = 0.1
 """Share of the rate for signers at the button of their page."""
 _BURSTS: Final = 6.0
@@ -45,36 +49,29 @@ class RateShare:
     rate: float
     burst: float = BURST
 
+    @classmethod
+    def of(cls, role: Role, rate: float, many: int) -> "RateShare":
+        """That of each of so many."""
+        if role is Role.WEB:
+            return cls(OF_RECEIVER * rate / many, max(1.0, BURST / many))
+        return cls((1 - OF_RECEIVER) * rate / many, min(BURST, max(1.0, _BURSTS * rate / many)))
+
 
 @dataclass(frozen=True)
 class RateRecord:
-    """The rate in calls a second, whether it is set at the queue, and the living workers."""
+    """The rate in calls a second, and whether it is set at the queue."""
 
     rate: float
     set_live: bool
-    workers: frozenset[str]
-
-    def of_worker(self, me: str) -> RateShare:
-        """The share of a worker, which may not be listed yet."""
-        many = len(self.workers | {me})
-        return RateShare((1 - OF_RECEIVER) * self.rate / many, min(BURST, max(1.0, _BURSTS * self.rate / many)))
-
-    def of_receiver(self) -> RateShare:
-        """The share of the web process."""
-        return RateShare(OF_RECEIVER * self.rate)
 
 
-PartOf = Callable[[RateRecord], RateShare]
+def new_identity(role: Role) -> str:
+    """Distinct for each process, so that each counts once."""
+    return f"countersign-{role}-{secrets.token_hex(3)}"
 
 
-def identity_of_worker() -> str:
-    """Distinct for each process, so that each counts once among the pollers."""
-    return f"countersign-worker-{secrets.token_hex(3)}"
-
-
-async def read(client: Client, configured: float, now: datetime | None = None) -> RateRecord:
+async def read(client: Client, configured: float) -> RateRecord:
     """The server's rate; `configured` is the setting. Raises `RPCError`."""
-    since = (now or datetime.now(UTC)) - pollers.FRESH
     answer = await client.workflow_service.describe_task_queue(
         DescribeTaskQueueRequest(
             namespace=client.namespace,
@@ -86,81 +83,105 @@ async def read(client: Client, configured: float, now: datetime | None = None) -
     )
     limit = answer.config.queue_rate_limit
     live = limit.HasField("rate_limit")
-    fresh = (poller.identity for poller in answer.pollers if poller.last_access_time.ToDatetime(UTC) >= since)
-    return RateRecord(limit.rate_limit.requests_per_second if live else configured, live, frozenset(fresh))
+    return RateRecord(limit.rate_limit.requests_per_second if live else configured, live)
 
 
 @asynccontextmanager
 async def kept(
-    client: Client, pace: RateLimiter, configured: float, part_of: PartOf, me: str | None = None
+    client: Client, processes: Processes, pace: RateLimiter, configured: float, me: Callable[[], Process]
 ) -> AsyncIterator[None]:
-    """Adjust the pace while the block runs, by the setting until the first reading. `me` is a worker's identity: it
-    makes no calls before it is listed, so that the others know of it.
+    """Keep the pace to this process's share while the block runs, by the setting until the first reading. `me` says
+    what it runs with now. What cannot be read stays what it was.
     """
-    keeper = Keeper(pace, part_of, me)
-    keeper.adjust(RateRecord(configured, set_live=False, workers=frozenset()))
-    keeping = asyncio.create_task(_reading(client, configured, keeper))
+    now = me()
+    keeper = Keeper(pace, now.role, configured)
+    keeping = [
+        asyncio.create_task(_reading(client, configured, keeper)),
+        asyncio.create_task(_sharing(processes, keeper, me)),
+    ]
     try:
         yield
     finally:
-        keeping.cancel()
+        for one in keeping:
+            one.cancel()
+        await asyncio.gather(*keeping, return_exceptions=True)
+        with suppress(StoreFailure, TimeoutError):
+            async with asyncio.timeout(LEFT_WITHIN):
+                await processes.leave(now.identity)
 
 
 class Keeper:
-    """Keeps a pace to a process's share of the rate. For one event loop."""
+    """Keeps a pace to a process's share of the rate. A worker makes no calls before the others know of it. For one
+    event loop.
+    """
 
-    def __init__(self, pace: RateLimiter, part_of: PartOf, me: str | None = None) -> None:
+    def __init__(self, pace: RateLimiter, role: Role, rate: float) -> None:
         self._pace = pace
-        self._part_of = part_of
-        self._me = me
-        self._began_at = self._changed_at = self._read_at = _now()
-        self._asked = pace.asked
-        if me is not None:
+        self._role = role
+        self._rate = rate
+        self._many = 1
+        self._began_at = self._changed_at = _now()
+        self._listed_at: float | None = None
+        if role is Role.WORKER:
             pace.close()
+        self.adjust()
 
     @property
     def pace(self) -> RateLimiter:
         return self._pace
 
-    def adjust(self, record: RateRecord) -> None:
-        """Take the share of this reading."""
-        part, now = self._part_of(record), _now()
-        if part.rate != self._pace.rate:
-            _LOGGER.info("pace of Core Signature", calls_per_second=round(part.rate, 3))
-            self._changed_at = now
-        stable = now - self._changed_at >= STABLE_AFTER
-        self._pace.change(part.rate, part.burst if stable else 1.0)
-        self.begin_calls(record)
-        self._read_at, self._asked = now, self._pace.asked
-
-    def begin_calls(self, record: RateRecord | None = None) -> None:
-        """Begin with calls once this process is listed, or `UNLISTED_AT_MOST` has passed."""
-        listed = self._me is None or (record is not None and self._me in record.workers)
-        if listed or _now() - self._began_at >= UNLISTED_AT_MOST:
-            self._pace.open()
-
     @property
-    def is_due(self) -> bool:
-        """Whether it is time for the next reading."""
-        now = _now()
-        busy = self._pace.waiting or self._pace.asked != self._asked or now - self._began_at < STABLE_AFTER
-        return now - self._read_at >= (0 if busy else READ_EVERY - READ_EVERY_AT_FIRST)
+    def role(self) -> Role:
+        return self._role
+
+    def adjust(self, *, rate: float | None = None, many: int | None = None) -> None:
+        """Take the share of this rate, or of one of so many that share it, itself among them."""
+        self._rate = self._rate if rate is None else rate
+        if many is not None:
+            self._many = max(1, many)
+        share, now = RateShare.of(self._role, self._rate, self._many), _now()
+        if share.rate != self._pace.rate:
+            _LOGGER.info("pace of Core Signature", calls_per_second=round(share.rate, 3))
+            self._changed_at = now
+        self._pace.change(share.rate, share.burst if now - self._changed_at >= STABLE_AFTER else 1.0)
+        if many is not None and self._listed_at is None:
+            self._listed_at = now
+        self.begin_calls()
+
+    def begin_calls(self) -> None:
+        """Begin once nobody else shares the rate, or has counted this process too, or `UNLISTED_AT_MOST` has passed."""
+        now, listed = _now(), self._listed_at
+        counted = listed is not None and (self._many == 1 or now - listed >= COUNTED_EVERY)
+        if counted or now - self._began_at >= UNLISTED_AT_MOST:
+            self._pace.open()
 
 
 async def _reading(client: Client, configured: float, keeper: Keeper) -> None:
     while True:
-        if keeper.is_due:
-            await _read_once(client, configured, keeper)
-        await asyncio.sleep(READ_EVERY_AT_FIRST)
+        try:
+            keeper.adjust(rate=(await read(client, configured)).rate)
+        except (RPCError, RuntimeError) as error:
+            # A client that has never connected raises the latter.
+            why = type(error).__name__
+            _LOGGER.warning("the rate of record cannot be read", why=why, goes_on_at=keeper.pace.rate)
+        await asyncio.sleep(READ_EVERY)
 
 
-async def _read_once(client: Client, configured: float, keeper: Keeper) -> None:
-    try:
-        keeper.adjust(await read(client, configured))
-    except (RPCError, RuntimeError) as error:
-        # A client that has never connected raises the latter. The last known rate stays.
-        _LOGGER.warning("the rate of record cannot be read", why=type(error).__name__, goes_on_at=keeper.pace.rate)
-        keeper.begin_calls()
+async def _sharing(processes: Processes, keeper: Keeper, me: Callable[[], Process]) -> None:
+    renewed_at, away = -RENEWED_EVERY, False
+    while True:
+        try:
+            if _now() - renewed_at >= RENEWED_EVERY:
+                await processes.renew(await asyncio.to_thread(me))
+                renewed_at = _now()
+            keeper.adjust(many=await processes.count(keeper.role))
+            away = False
+        except (StoreFailure, TimeoutError) as failure:
+            if not away:
+                _LOGGER.warning("who shares the rate cannot be read", why=str(failure), goes_on_at=keeper.pace.rate)
+            away = True
+            keeper.begin_calls()
+        await asyncio.sleep(COUNTED_EVERY)
 
 
 def _now() -> float:

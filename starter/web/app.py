@@ -25,6 +25,7 @@ from activities.core_signature.signers import SignerSnapshots
 from activities.http.rate_limit import RateLimiter
 from activities.people.devices import Devices
 from activities.reconciliation.callback_health import ClockSeen
+from activities.records.processes import Role
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.databases import until_usable
@@ -72,9 +73,10 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
         client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
         calls = RateLimiter(settings.signature.max_rps)
         signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
-        keeping = pace.kept(client, calls, settings.signature.max_rps, pace.RateRecord.of_receiver)
+        store = clients.store(settings)
+        me = partial(clients.running, settings, Role.WEB, pace.new_identity(Role.WEB))
+        keeping = pace.kept(client, store.processes, calls, settings.signature.max_rps, me)
         async with aclosing(signatures), keeping:
-            store = clients.store(settings)
             database = asyncio.create_task(until_usable(store.database))
             routes = routes_of(settings, client, store, signatures, told.runtime.metric_meter, usable=database.done)
             async with listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url:

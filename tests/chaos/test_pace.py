@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from activities.records.processes import LEASE, Role
 from starter.boot import processes as modules
 from starter.cli.start_files import start
-from starter.temporal import pollers
 from starter.temporal import rates as pace
 from tests.activities.core_signature.crowded_uploads import in_a_process_of_its_own
 from tests.chaos.conftest import Note
@@ -40,7 +40,7 @@ async def test_workers_that_begin_together_with_work_waiting_keep_the_rate_in_ev
     slow = Conditions(ours={"COUNTERSIGN_SIGNATURE_MAX_RPS": str(RATE)})
     async with town(tmp_path / "data", slow) as it:
         await it.kill(WORKER)
-        await asyncio.sleep(pollers.FRESH.total_seconds())  # until nobody shares with the dead
+        await asyncio.sleep(LEASE.total_seconds())  # until nobody shares with the dead
         crowd = [await it.prepared(name, colleague(n)) for n, name in enumerate(ids("crowd", 90))]
         await asyncio.gather(*(start(it.context, one) for one in crowd))
         async with more_workers(it, workers):
@@ -130,7 +130,7 @@ async def more_workers(it: Town, count: int) -> AsyncIterator[None]:
 
 
 async def share_the_queue(it: Town, workers: int) -> bool:
-    return len((await pace.read(it.context.client, RATE)).workers) == workers
+    return await it.context.store.processes.count(Role.WORKER) == workers
 
 
 async def all_asked(it: Town, count: int) -> bool:

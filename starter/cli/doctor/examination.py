@@ -90,9 +90,10 @@ async def _temporal(settings: Settings) -> list[SetUpPart]:
 async def _of_namespace(client: Client, settings: Settings) -> list[SetUpPart]:
     looks = [temporal.namespace, temporal.search_attributes, temporal.sweeps, temporal.worker, temporal.progress]
     parts = [await looked(look.__name__.replace("_", " "), partial(look, client)) for look in looks]
+    store = clients.store(settings)
     parts.append(await temporal.nexus(client, settings.nexus_endpoint))
-    parts.append(await temporal.rate(client, settings.signature.max_rps))
-    if yearly := await temporal.yearly_campaigns(client, clients.store(settings)):
+    parts.append(await temporal.rate(client, settings.signature.max_rps, store))
+    if yearly := await temporal.yearly_campaigns(client, store):
         parts.append(yearly)
     parts += [await temporal.urgency(client), await temporal.overrides(client)]
     if settings.build_id:
@@ -138,6 +139,7 @@ async def _stored(settings: Settings) -> list[SetUpPart]:
         await looked("store", partial(own.files, store)),
         await looked("database", partial(own.database, store)),
         await looked("worker clock", partial(own.worker_clock, store)),
+        await looked("machines", partial(own.machines, store)),
     ]
 
 

@@ -1,7 +1,7 @@
 """Checks of our own side: files, store, desk sign-in, callbacks and signed calls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -17,6 +17,7 @@ from activities.notifications.push_services import PushDialect
 from activities.people.person import PeopleFile
 from activities.policies.catalogue import Catalogue
 from activities.records.database import Database
+from activities.records.processes import Process
 from activities.records.store import Store
 from activities.temporal.clock import WorkerClockSeen
 from starter.boot import subscriptions as boot_subscriptions
@@ -64,6 +65,35 @@ async def worker_clock(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpP
         return fine("worker clock", f"no worker is more than {CLOCKS_APART.seconds} s off")
     how = "ahead of" if seen.ahead > 0 else "behind"
     return wrong("worker clock", f"worker {seen.worker} is {abs(seen.ahead)} s {how} Temporal's: set its clock")
+
+
+_COMPARED: Final = {
+    "version": "version of Countersign",
+    "people": "people file",
+    "catalogue": "catalogue",
+    "mappings": "hook mappings",
+}
+
+
+async def machines(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:
+    """Whether all processes run with the same."""
+    async with within(seconds):
+        running = await store.processes.running()
+    differ = "; ".join(filter(None, (_differing(running, field, words) for field, words in _COMPARED.items())))
+    if differ:
+        return doubtful("machines", f"{differ}: give all of them the same")
+    return fine("machines", f"{len(running)} processes run, with the same version and files")
+
+
+def _differing(running: Sequence[Process], field: str, words: str) -> str:
+    """Which processes have another one of this than others, empty if none."""
+    groups: dict[str, set[str]] = {}
+    for process in running:
+        if found := getattr(process, field):
+            groups.setdefault(found, set()).add(f"{process.role} on {process.host}")
+    if len(groups) < 2:
+        return ""
+    return f"the {words} differs: {' / '.join(sorted(', '.join(sorted(group)) for group in groups.values()))}"
 
 
 async def files(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:

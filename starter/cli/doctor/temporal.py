@@ -19,6 +19,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import StoreFailure
 from activities.http.rate_limit import Urgency
+from activities.records.processes import Role
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
@@ -297,16 +298,24 @@ async def _unanswered(client: Client, queue: str) -> str | None:
     return None
 
 
-async def rate(client: Client, configured: float) -> SetUpPart:
+async def rate(client: Client, configured: float, store: Store) -> SetUpPart:
     """The rate of calls to Core Signature, its source, and who shares it."""
     try:
         record = await rates.read(client, configured)
     except RPCError as error:
         return doubtful("rate", f"not known: {error.message}; workers keep the last rate they read")
     says = "set at the queue" if record.set_live else "COUNTERSIGN_SIGNATURE_MAX_RPS"
-    shared = f"{len(record.workers)} workers share" if len(record.workers) > 1 else "one worker has"
-    text = f"{record.rate:g} calls a second to Core Signature ({says}): {shared} nine tenths, the receiver the rest"
+    try:
+        workers, web = await store.processes.count(Role.WORKER), await store.processes.count(Role.WEB)
+        shared = f"{_of(workers, 'worker')} nine tenths, {_of(web, 'web process', 'web processes')} the rest"
+    except StoreFailure as failure:
+        shared = f"not known who shares it: {failure}"
+    text = f"{record.rate:g} calls a second to Core Signature ({says}): {shared}"
     return fine("rate", text) if record.rate else wrong("rate", f"{text}; nothing is called until it is raised")
+
+
+def _of(many: int, one: str, several: str = "") -> str:
+    return f"{many} {several or f'{one}s'} share" if many > 1 else f"one {one} has" if many else f"no {one} has"
 
 
 async def progress(client: Client) -> SetUpPart:

@@ -12,6 +12,7 @@ from activities.notifications.config import FcmConfig
 from activities.notifications.links import LinkUse
 from activities.notifications.push_services import AppWorksPush, FcmPush
 from activities.records.devices import device_hash
+from activities.records.processes import Role
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.clients import UnusableFile
@@ -152,3 +153,19 @@ async def test_the_store_of_the_directory_is_the_store_of_the_process(environmen
     assert await directory.devices(person) == ()
     dead = (await store.devices.of("legal-desk", ["legal-desk~1"])).marks.get(device_hash("legal-desk~1"))
     assert dead
+
+
+def test_a_process_says_which_files_it_runs_with_now(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "hooks").mkdir()
+    mapping, people = tmp_path / "hooks" / "crm.yaml", tmp_path / "people.yaml"
+    mapping.write_text("a")
+    chosen = settings(environment, HOOK_MAPPINGS=str(tmp_path / "hooks"))
+    first, worker = (clients.running(chosen, role, "me") for role in (Role.WEB, Role.WORKER))
+    assert (first.people, first.catalogue) == (worker.people, worker.catalogue)
+    assert (bool(first.mappings), worker.mappings) == (True, "")
+    mapping.write_text("other")
+    people.write_text(f"{PEOPLE}# changed")
+    later = clients.running(chosen, Role.WEB, "me")
+    assert (later.people != first.people, later.mappings != first.mappings) == (True, True)
+    people.unlink()
+    assert clients.running(chosen, Role.WEB, "me").people == "unreadable"

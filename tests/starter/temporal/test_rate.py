@@ -1,9 +1,11 @@
-"""The rate of record and its parts: read from a real server, kept when it cannot be read, never more in all than it."""
+"""The rate of record and its shares: kept when something cannot be read, never more in all than it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
 
 import pytest
 import temporalio.api.common.v1
@@ -16,12 +18,15 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.http.rate_limit import CALLER, RateLimiter, Urgency
+from activities.records.processes import KEPT, LEASE, Process, Role
+from activities.records.store import Store
 from activities.temporal.interceptors import PaceInterceptor, priority
 from starter.temporal import rates as pace
 from starter.temporal.rates import Keeper, RateRecord, RateShare
 from tests.activities.http.test_pacing import call, called, lived
 from tests.faults.town import eventually
 from tests.servers import own_namespace, real_server
+from tests.storage import altered, away, count
 from workflows.names import SIGNATURE_QUEUE
 
 HALF_A_MINUTE = 30.0
@@ -31,8 +36,7 @@ HALF_A_MINUTE = 30.0
 @pytest.mark.parametrize("workers", [1, 2, 6])
 def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(rate: float, workers: int) -> None:
     """Before, 1.6 a second of a setting of 5: the server's rate was split over partitions and charged four calls."""
-    names = frozenset(f"worker-{number}" for number in range(workers))
-    part = RateRecord(rate, set_live=False, workers=names).of_worker("worker-0")
+    part = RateShare.of(Role.WORKER, rate, workers)
 
     async def story() -> list[float]:
         each = int(rate * 60 / workers)
@@ -46,35 +50,35 @@ def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(r
     assert all(0.8 <= one <= 1.1 for one in counts)
 
 
-def test_the_parts_of_all_are_the_whole_and_a_worker_that_is_not_listed_yet_counts_itself() -> None:
-    record = RateRecord(5, set_live=True, workers=frozenset({"a", "b"}))
-    assert record.of_worker("a") == record.of_worker("b") == RateShare(2.25, 5)
-    assert record.of_worker("new").rate == pytest.approx(1.5)
-    assert record.of_receiver().rate + 2 * record.of_worker("a").rate == pytest.approx(5)
-    crowd = RateRecord(5, set_live=True, workers=frozenset(map(str, range(15))))
-    assert crowd.of_worker("1").burst == 2, "not five at once each of fifteen"
-    assert pace.identity_of_worker() != pace.identity_of_worker()
+def test_the_shares_of_all_are_the_whole_however_many_web_processes_there_are() -> None:
+    assert RateShare.of(Role.WORKER, 5, 2) == RateShare(2.25, 5)
+    assert RateShare.of(Role.WEB, 5, 1) == RateShare(0.5, 5)
+    for workers, web in ((1, 1), (2, 3), (15, 7)):
+        shares = [RateShare.of(Role.WORKER, 5, workers)] * workers + [RateShare.of(Role.WEB, 5, web)] * web
+        assert sum(one.rate for one in shares) == pytest.approx(5)
+    assert RateShare.of(Role.WORKER, 5, 15).burst == 2, "not five at once each of fifteen"
+    assert RateShare.of(Role.WEB, 5, 4).burst == 1.25, "nor of web processes"
+    assert pace.new_identity(Role.WORKER) != pace.new_identity(Role.WORKER)
 
 
-class Queue:
-    """Who polls, as the server would list them, and what each of them calls while there is always more to do."""
+class Crowd:
+    """Who has a row, and what each of them calls while there is always more to do."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
-        self.polling: set[str] = set()
+        self.rows: set[str] = set()
         self.went: list[float] = []
 
     async def work(self, me: str, listed_after: float) -> None:
         """One worker that begins now."""
-        keeper = Keeper(pacer := RateLimiter(self.rate), lambda record: record.of_worker(me), me)
+        keeper = Keeper(pacer := RateLimiter(self.rate), Role.WORKER, self.rate)
         for _ in range(1000):
             asyncio.ensure_future(call(pacer, self.went)).add_done_callback(lambda _: None)
-        listed_at = asyncio.get_running_loop().time() + listed_after
+        await asyncio.sleep(listed_after)
+        self.rows.add(me)
         while True:
-            if asyncio.get_running_loop().time() >= listed_at:
-                self.polling.add(me)
-            keeper.adjust(RateRecord(self.rate, set_live=False, workers=frozenset(self.polling)))
-            await asyncio.sleep(pace.READ_EVERY_AT_FIRST)
+            keeper.adjust(many=len(self.rows))
+            await asyncio.sleep(pace.COUNTED_EVERY)
 
     def windows(self) -> list[float]:
         """What each five seconds had of the rate, after the first five."""
@@ -87,11 +91,11 @@ def test_workers_that_begin_together_or_later_make_no_more_calls_in_all_than_the
     begin_at: list[float],
 ) -> None:
     """Before, two that began together made seven calls a second of five for ten seconds."""
-    queue = Queue(5)
+    crowd = Crowd(5)
 
     async def begins(number: int, at: float) -> None:
         await asyncio.sleep(at)
-        await queue.work(f"worker-{number}", listed_after=0.3 * (number + 1))
+        await crowd.work(f"worker-{number}", listed_after=0.3 * (number + 1))
 
     async def story() -> None:
         work = [asyncio.ensure_future(begins(number, at)) for number, at in enumerate(begin_at)]
@@ -102,18 +106,18 @@ def test_workers_that_begin_together_or_later_make_no_more_calls_in_all_than_the
             left.cancel()
 
     lived(story())
-    assert sum(at < 5 for at in queue.went) <= 1.1 * 5 * queue.rate
-    assert len(queue.windows()) > 50
-    assert all(0.8 <= one <= 1.1 for one in queue.windows()), queue.windows()
+    assert sum(at < 5 for at in crowd.went) <= 1.1 * 5 * crowd.rate
+    assert len(crowd.windows()) > 50
+    assert all(0.8 <= one <= 1.1 for one in crowd.windows()), crowd.windows()
 
 
-def test_a_newcomer_that_is_never_listed_begins_after_all() -> None:
+def test_a_newcomer_that_cannot_tell_of_itself_begins_after_all() -> None:
     async def story() -> float:
-        keeper = Keeper(pacer := RateLimiter(5), RateRecord.of_receiver, "me")
+        keeper = Keeper(pacer := RateLimiter(5), Role.WORKER, 5)
         went: list[float] = []
         waiting = asyncio.ensure_future(call(pacer, went))
         while not went:
-            keeper.adjust(RateRecord(5, set_live=False, workers=frozenset()))
+            keeper.begin_calls()
             await asyncio.sleep(1)
         await waiting
         return went[0]
@@ -121,22 +125,36 @@ def test_a_newcomer_that_is_never_listed_begins_after_all() -> None:
     assert lived(story()) == pace.UNLISTED_AT_MOST
 
 
-def test_a_rest_earns_one_call_until_the_part_was_the_same_for_ten_seconds_and_who_rests_reads_seldom() -> None:
-    async def story() -> tuple[int, int, bool, bool]:
-        keeper = Keeper(pacer := RateLimiter(5), lambda record: record.of_worker("me"))
-        alone = RateRecord(5, set_live=False, workers=frozenset({"me"}))
-        keeper.adjust(alone)
+@pytest.mark.parametrize(("others", "begins"), [(0, 0), (1, pace.COUNTED_EVERY)])
+def test_a_newcomer_begins_at_once_if_it_is_alone_else_when_the_others_have_counted_it(
+    others: int, begins: float
+) -> None:
+    async def story() -> float:
+        keeper = Keeper(pacer := RateLimiter(5), Role.WORKER, 5)
+        went: list[float] = []
+        waiting = asyncio.ensure_future(call(pacer, went))
+        while not went:
+            keeper.adjust(many=others + 1)
+            await asyncio.sleep(0.5)
+        await waiting
+        return went[0]
+
+    assert lived(story()) == begins
+
+
+def test_a_rest_earns_one_call_until_the_share_was_the_same_for_ten_seconds() -> None:
+    async def story() -> tuple[int, int]:
+        keeper = Keeper(pacer := RateLimiter(5), Role.WORKER, 5)
+        keeper.adjust(many=1)
         await asyncio.sleep(9)
-        keeper.adjust(alone)
+        keeper.adjust(many=1)
         early = await at_once(pacer)
         await asyncio.sleep(9)
-        keeper.adjust(alone)
+        keeper.adjust(many=1)
         await asyncio.sleep(2)
-        seldom = keeper.is_due
-        late = await at_once(pacer)
-        return early, late, seldom, keeper.is_due
+        return early, await at_once(pacer)
 
-    assert lived(story()) == (1, 5, False, True)
+    assert lived(story()) == (1, 5)
 
 
 async def at_once(pacer: RateLimiter) -> int:
@@ -150,32 +168,78 @@ async def at_once(pacer: RateLimiter) -> int:
 
 
 @pytest.mark.real_server
-async def test_the_rate_set_at_the_queue_is_in_force_and_each_process_that_polls_counts_once() -> None:
+async def test_the_rate_set_at_the_queue_is_in_force(tmp_path: Path) -> None:
     async with real_server() as env:
-        assert await pace.read(env.client, 5) == RateRecord(5, set_live=False, workers=frozenset())
-        async with polling(env.client, "one"), polling(env.client, "two"):
-            both = RateRecord(5, set_live=False, workers=frozenset({"one", "two"}))
-            await eventually(lambda: _reads(env.client, both), 60)
-            await limit(env.client, 7)
-            await eventually(
-                lambda: _reads(env.client, RateRecord(7, set_live=True, workers=frozenset({"one", "two"})))
-            )
-            later = datetime.now(UTC) + timedelta(minutes=3)
-            assert (await pace.read(env.client, 5, now=later)).workers == frozenset(), "they have not polled since"
-            async with pace.kept(env.client, calls := RateLimiter(1), 5, RateRecord.of_receiver):
-                assert calls.rate == 0.5, "at once, as if the setting were it"
-                await eventually(lambda: _is(calls, 0.7))
+        assert await pace.read(env.client, 5) == RateRecord(5, set_live=False)
+        await limit(env.client, 7)
+        assert await pace.read(env.client, 5) == RateRecord(7, set_live=True)
+        async with running(env.client, Store(str(tmp_path)), Role.WEB) as calls:
+            assert calls.rate == 0.5, "at once, as if the setting were it"
+            await eventually(lambda: _is(calls, 0.7))
 
 
 @pytest.mark.real_server
-async def test_a_rate_that_cannot_be_read_stays_what_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "READ_EVERY_AT_FIRST", 0.01)
+async def test_all_that_run_share_the_rate_and_one_that_stops_leaves_its_share_to_the_others(
+    dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "COUNTED_EVERY", 0.01)
+    client = await own_namespace(dev_server)
+    stores = [Store(str(tmp_path)) for _ in range(2)]
+    async with AsyncExitStack() as first:
+        worker = await first.enter_async_context(running(client, stores[0], Role.WORKER))
+        web = await first.enter_async_context(running(client, stores[0], Role.WEB))
+        await eventually(lambda: _is(worker, 4.5))
+        async with running(client, stores[1], Role.WORKER) as other, running(client, stores[1], Role.WEB) as other_web:
+            for one, rate in ((worker, 2.25), (other, 2.25), (web, 0.25), (other_web, 0.25)):
+                await eventually(partial(_is, one, rate))
+        assert await stores[1].processes.count(Role.WORKER) == 1
+        await eventually(lambda: _is(worker, 4.5))
+        await eventually(lambda: _is(web, 0.5))
+    assert count(stores[0], "processes") == 0
+
+
+@pytest.mark.real_server
+async def test_one_that_was_killed_shares_until_its_lease_is_over_and_no_longer(
+    dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "COUNTED_EVERY", 0.01)
+    client, store = await own_namespace(dev_server), Store(str(tmp_path))
+    await store.processes.renew(Process("killed", Role.WORKER, "machine-1", "1"))
+    async with running(client, store, Role.WORKER) as worker:
+        await eventually(lambda: _is(worker, 2.25))
+        before = (datetime.now(UTC) - LEASE).isoformat(timespec="microseconds")
+        altered(store, "UPDATE processes SET seen_at = ? WHERE identity = 'killed'", before)
+        await eventually(lambda: _is(worker, 4.5))
+    await store.processes.drop(datetime.now(UTC))
+    assert count(store, "processes") == 1
+    await store.processes.drop(datetime.now(UTC) + KEPT)
+    assert count(store, "processes") == 0
+
+
+@pytest.mark.real_server
+async def test_while_the_database_is_away_the_share_stays_what_it_was(
+    dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "COUNTED_EVERY", 0.01)
+    client, store = await own_namespace(dev_server), Store(str(tmp_path))
+    await store.processes.renew(Process("other", Role.WORKER, "machine-1", "1"))
+    async with running(client, store, Role.WORKER) as worker:
+        await eventually(lambda: _is(worker, 2.25))
+        with capture_logs() as logs, away(store, "processes"):
+            await eventually(lambda: _is_told(logs, "who shares the rate cannot be read"))
+            assert (worker.rate, logs[-1]["goes_on_at"]) == (2.25, 2.25)
+            await worker.turn()
+
+
+@pytest.mark.real_server
+async def test_a_rate_that_cannot_be_read_stays_what_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pace, "READ_EVERY", 0.01)
     async with AsyncExitStack() as closing:
         server = AsyncExitStack()
         env = await server.enter_async_context(real_server())
         closing.push_async_callback(server.aclose)
         await limit(env.client, 20)
-        async with pace.kept(env.client, calls := RateLimiter(1), 5, RateRecord.of_receiver):
+        async with running(env.client, Store(str(tmp_path)), Role.WEB) as calls:
             await eventually(lambda: _is(calls, 2))
             await server.aclose()
             with capture_logs() as logs:
@@ -231,16 +295,12 @@ async def _asked_for(client: Client, id: str) -> temporalio.api.common.v1.Priori
 
 
 @asynccontextmanager
-async def polling(client: Client, identity: str) -> AsyncIterator[None]:
-    """Somebody who polls the queue, with several pollers and a connection of their own."""
-
-    @activity.defn
-    async def nothing() -> None:
-        """Nothing."""
-
-    own = await Client.connect(client.service_client.config.target_host, identity=identity)
-    async with Worker(own, task_queue=SIGNATURE_QUEUE, activities=[nothing]):
-        yield
+async def running(client: Client, store: Store, role: Role) -> AsyncIterator[RateLimiter]:
+    """The pace of one more process; the setting is 5."""
+    me = Process(pace.new_identity(role), role, "machine-1", "1")
+    calls = RateLimiter(1)
+    async with pace.kept(client, store.processes, calls, 5, lambda: me):
+        yield calls
 
 
 async def limit(client: Client, rate: float) -> None:
@@ -250,10 +310,6 @@ async def limit(client: Client, rate: float) -> None:
     )
     request.update_queue_rate_limit.rate_limit.requests_per_second = rate
     await client.workflow_service.update_task_queue_config(request)
-
-
-async def _reads(client: Client, record: RateRecord) -> bool:
-    return await pace.read(client, 5) == record
 
 
 async def _is_told(logs: Sequence[EventDict], says: str) -> bool:

@@ -282,6 +282,22 @@ def upgrade() -> None:
         comment="each machine's people file as read last, by the hash of its content",
     )
     op.create_table(
+        "processes",
+        sa.Column("identity", schema.Text(), nullable=False),
+        sa.Column("role", schema.Text(), nullable=False),
+        sa.Column("host", schema.Text(), nullable=False),
+        sa.Column("version", schema.Text(), nullable=False),
+        sa.Column("people", schema.Text(), nullable=False),
+        sa.Column("catalogue", schema.Text(), nullable=False),
+        sa.Column("mappings", schema.Text(), nullable=False),
+        sa.Column("seen_at", schema.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("identity"),
+        comment="workers and web processes that run, with the hashes of their files",
+    )
+    with op.batch_alter_table("processes", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_processes_role_seen_at"), ["role", "seen_at"], unique=False)
+
+    op.create_table(
         "records",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("type", schema.Text(), nullable=False),

@@ -1,0 +1,71 @@
+"""The rows of processes that run."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from activities.records.processes import KEPT, LEASE, Process, Role
+from activities.records.store import Store
+from starter.cli.doctor import own
+from starter.cli.doctor.health import PartHealth
+from tests.storage import altered, count
+
+WORKER = Process("worker-1", Role.WORKER, "alpha", "1.0", people="p1", catalogue="c1")
+WEB = Process("web-1", Role.WEB, "beta", "1.0", people="p1", catalogue="c1", mappings="m1")
+
+
+@pytest.fixture
+def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
+    with closing(Store(str(tmp_path), database_url)) as found:
+        yield found
+
+
+async def test_a_process_counts_while_it_renews_its_row_and_until_it_leaves(store: Store) -> None:
+    for process in (WORKER, replace(WORKER, identity="worker-2", host="gamma"), WEB):
+        await store.processes.renew(process)
+    await store.processes.renew(replace(WORKER, people="p2"))
+    assert [(one.identity, one.people) for one in await store.processes.running()] == [
+        ("web-1", "p1"),
+        ("worker-1", "p2"),
+        ("worker-2", "p1"),
+    ]
+    assert (await store.processes.count(Role.WORKER), await store.processes.count(Role.WEB)) == (2, 1)
+    await store.processes.leave("worker-2")
+    assert await store.processes.count(Role.WORKER) == 1
+    await _seen(store, LEASE)
+    assert (await store.processes.count(Role.WORKER), await store.processes.running()) == (0, [])
+    await store.processes.renew(WORKER)
+    assert await store.processes.count(Role.WORKER) == 1
+
+
+async def test_the_row_of_one_that_was_killed_is_gone_after_a_day(store: Store) -> None:
+    await store.processes.renew(WORKER)
+    assert await store.processes.drop(datetime.now(UTC)) == 0
+    await _seen(store, KEPT + timedelta(minutes=1))
+    await store.processes.renew(WEB)
+    assert await store.processes.drop(datetime.now(UTC)) == 1
+    assert count(store, "processes") == 1
+
+
+async def test_doctor_says_which_machines_differ_and_in_what(store: Store) -> None:
+    for process in (WORKER, WEB):
+        await store.processes.renew(process)
+    same = await own.machines(store)
+    assert (same.state, same.says) == (PartHealth.OK, "2 processes run, with the same version and files")
+    await store.processes.renew(replace(WORKER, identity="worker-2", host="gamma", people="p2", version="1.1"))
+    found = await own.machines(store)
+    assert found.state is PartHealth.WARNING
+    assert found.says == (
+        "the version of Countersign differs: web on beta, worker on alpha / worker on gamma; "
+        "the people file differs: web on beta, worker on alpha / worker on gamma: give all of them the same"
+    )
+
+
+async def _seen(store: Store, ago: timedelta) -> None:
+    at = datetime.now(UTC) - ago
+    local = at.isoformat(timespec="microseconds")
+    altered(store, "UPDATE processes SET seen_at = ?", local if store.database.local else at)
