@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg
+from sqlalchemy import Connection, event
 
 from activities.records.store import Store
 
@@ -18,6 +19,24 @@ def away(store: Store, table: str) -> Iterator[None]:
         yield
     finally:
         _renamed(store, f"{table}_away", table)
+
+
+@contextmanager
+def writes(store: Store) -> Iterator[list[None]]:
+    """An entry for each transaction that changes a local file meanwhile."""
+    assert store.database.local
+    store.database._make_usable()
+    made: list[None] = []
+
+    def note(connection: Connection) -> None:
+        if connection.get_execution_options()["writes"]:
+            made.append(None)
+
+    event.listen(store.database._engine, "commit", note)
+    try:
+        yield made
+    finally:
+        event.remove(store.database._engine, "commit", note)
 
 
 def altered(store: Store, statement: str, *values: object) -> int:

@@ -43,12 +43,9 @@ class MemberRequest:
 
     async def store_input(self, store: Store) -> SignatureInput:
         workflow_id, digest = Kind.REQUEST.workflow_id(self.given.brief.id), self.given.fingerprint
-        if signers := SignersFile.of([self.person], [self.given.brief.people[0].person]):
-            await store.people.keep(workflow_id, digest, signers)
-        if not self.message:
-            return self.given
-        message = await store.texts.keep(workflow_id, f"message-{digest[:16]}", self.message)
-        return self.given.replace(brief=self.given.brief.replace(message=str(message)))
+        signers = SignersFile.of([self.person], [self.given.brief.people[0].person])
+        kept = await store.keep_input(workflow_id, digest, signers, {"message": self.message})
+        return self.given.replace(brief=self.given.brief.replace(message=kept.get("message")))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None: ...
 

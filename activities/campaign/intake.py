@@ -224,12 +224,9 @@ class PreparedCampaign:
             await store.files.put(self.document)
         if self.rows.rows:
             await store.audiences.freeze(self.rows.rows)
-        if (people := self.rows.kept) is not None:
-            await store.people.keep(workflow_id, self.given.fingerprint, people)
-        if campaign.message is None:
-            return self.given
-        message = await store.texts.keep(workflow_id, f"message-{self.given.fingerprint[:16]}", campaign.message)
-        return self.given.replace(campaign=campaign.replace(message=str(message)))
+        texts = {"message": campaign.message}
+        kept = await store.keep_input(workflow_id, self.given.fingerprint, self.rows.kept, texts)
+        return self.given.replace(campaign=campaign.replace(message=kept.get("message")))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Stores the people of its table."""

@@ -11,6 +11,7 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.documents import DocumentReader, Lookup, has_ended
 from activities.core_signature.signers import (
     CoreStandIns,
+    Places,
     SignerAssignment,
     SignerSnapshot,
     SignerSnapshots,
@@ -241,9 +242,12 @@ class CoreSignatureService(SignatureService):
         brief = order.brief.replace(message=await self._message(order.brief))
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
         reachable = await self._reachable(cast.asked)
-        await self._asked.keep(brief.id, cast.places(reachable))
+        places = cast.places(reachable)
         with again_after(self._client.config.list_lag):
-            document = document or await self._make_document(order, still_ours)
+            if document is None:
+                document = await self._make_document(order, places, still_ours)
+            else:
+                await self._asked.keep(brief.id, places)
             return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document
 
     async def _message(self, brief: SignatureBrief) -> str | None:
@@ -260,13 +264,16 @@ class CoreSignatureService(SignatureService):
         seen = await self._documents.seen(document, beside(subject, instead), replaced, places)
         return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
 
-    async def _make_document(self, order: CreateOrder, still_ours: StillOurs) -> WireDocument:
+    async def _make_document(self, order: CreateOrder, places: Places, still_ours: StillOurs) -> WireDocument:
         brief = order.brief
         sha256 = brief.document.sha256
         content = await self._store.files.open(sha256) if sha256 else None
-        # In either order: until the document is created, neither has an effect.
-        claim = self._store.starts.claim(Kind.REQUEST.workflow_id(brief.id), order.fingerprint)
-        await asyncio.gather(CoverSheet.keep(self._store, brief), claim)
+        # In any order: until the document is created, none has an effect.
+        await asyncio.gather(
+            self._asked.keep(brief.id, places),
+            CoverSheet.keep(self._store, brief),
+            self._store.starts.claim(Kind.REQUEST.workflow_id(brief.id), order.fingerprint),
+        )
         body = orders.document_body(brief, self._client.config)
         return await self._client.create_document(body, content, still_ours)
 

@@ -2,6 +2,7 @@
 first, never into a history.
 """
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -167,8 +168,8 @@ async def start(
         known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
     else:
         known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
-    await store.starts.begin(what.workflow_id, _start_of(given, parent, datetime.now(UTC)))
-    await prepared.store_for_pages(store, given)
+    begun = store.starts.begin(what.workflow_id, _start_of(given, parent, datetime.now(UTC)))
+    await asyncio.gather(begun, prepared.store_for_pages(store, given))
     return known
 
 

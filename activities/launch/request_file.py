@@ -177,12 +177,9 @@ class PreparedRequest:
         workflow_id, request = Kind.REQUEST.workflow_id(self.id), self.request
         if self.document is not None:
             await store.files.put(self.document)
-        if self.signers is not None:
-            await store.people.keep(workflow_id, request.fingerprint, self.signers)
-        if request.brief.message is None:
-            return request
-        message = await store.texts.keep(workflow_id, f"message-{request.fingerprint[:16]}", request.brief.message)
-        return request.replace(brief=request.brief.replace(message=str(message)))
+        texts = {"message": request.brief.message}
+        kept = await store.keep_input(workflow_id, request.fingerprint, self.signers, texts)
+        return request.replace(brief=request.brief.replace(message=kept.get("message")))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Nothing: the cover sheet is stored when the document is created at the provider."""

@@ -1,5 +1,6 @@
 """From a checked task file to the workflow's input and the fingerprint."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
@@ -207,19 +208,13 @@ class PreparedTask:
     async def store_input(self, store: Store) -> TaskInput:
         """Stores people and text, under the fingerprint; of several starts of one id at most one will run."""
         task = self.given.task
-        workflow_id = task.workflow_id
-        if self.people is not None:
-            await store.people.keep(workflow_id, self.given.fingerprint, self.people)
-        if not task.text:
-            return self.given
-        text = await store.texts.keep(workflow_id, f"text-{self.given.fingerprint[:16]}", task.text)
-        return self.given.replace(task=task.replace(text=str(text)))
+        kept = await store.keep_input(task.workflow_id, self.given.fingerprint, self.people, {"text": task.text})
+        return self.given.replace(task=task.replace(text=kept.get("text", "")))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         if isinstance(given, TaskInput):
-            if self.people is not None:
-                await store.people.choose(given.task.workflow_id, given.fingerprint)
-            await TaskCover.keep(store, given.task)
+            chosen = store.people.choose(given.task.workflow_id, given.fingerprint)
+            await asyncio.gather(chosen, TaskCover.keep(store, given.task))
 
 
 async def prepare_task(

@@ -107,10 +107,6 @@ class OnboardingContent(BaseModel):
             return None
         return PartWords(customer=self.contacts[0], owner=self.owner, teams=self.teams)
 
-    async def keep(self, store: Store, workflow_id: str, fingerprint: str) -> str:
-        """Store it as an erasable text; returns the reference."""
-        return str(await store.texts.keep(workflow_id, f"parts-{fingerprint[:16]}", self.model_dump_json()))
-
     @classmethod
     async def read(cls, store: Store, workflow_id: str, word: str) -> Self:
         """Raises `StoreFailure` if it is gone."""

@@ -315,16 +315,11 @@ class PreparedOnboarding:
         workflow_id, digest = self.given.onboarding.workflow_id, self.given.fingerprint
         for document in self.documents.values():
             await store.files.put(document)
-        if self.people is not None:
-            await store.people.keep(workflow_id, digest, self.people)
-        texts = {
-            id: str(await store.texts.keep(workflow_id, f"{_text_name(id)}-{digest[:16]}", text))
-            for id, text in self.texts.items()
-        }
-        content = await self.content.keep(store, workflow_id, digest)
+        texts = {"parts": self.content.model_dump_json()} | {f"news-{id}": text for id, text in self.texts.items()}
+        kept = await store.keep_input(workflow_id, digest, self.people, texts)
         return self.given.replace(
-            onboarding=self.given.onboarding.replace(content=content),
-            stages=tuple(_with_texts(stage, texts) for stage in self.given.stages),
+            onboarding=self.given.onboarding.replace(content=kept["parts"]),
+            stages=tuple(_with_texts(stage, kept) for stage in self.given.stages),
         )
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
@@ -336,7 +331,7 @@ PreparedPart = request_file.PreparedRequest | task_file.PreparedTask
 
 
 def _with_texts(stage: StagePlan, texts: Mapping[str, str]) -> StagePlan:
-    return stage.replace(parts=tuple(part.replace(text=texts.get(part.id)) for part in stage.parts))
+    return stage.replace(parts=tuple(part.replace(text=texts.get(f"news-{part.id}")) for part in stage.parts))
 
 
 async def prepare_onboarding(
@@ -513,10 +508,6 @@ def asked(prepared: PreparedPart) -> tuple[str, ...]:
     task = prepared.given.task
     first = task.people[0].person if len(task.people) == 1 else ""
     return (first, *task.colleagues)
-
-
-def _text_name(id: str) -> str:
-    return id.lower().replace("_", "-")
 
 
 def _pdf(part: PreparedPart) -> bytes | None:

@@ -63,11 +63,12 @@ class AdoptedRequest:
 
     async def store_input(self, store: Store) -> SignatureInput:
         """Stores people described in full, the addresses that were asked, and that the document is ours."""
-        id = self.given.brief.id
-        if self.checked.signers is not None:
-            await store.people.keep(Kind.REQUEST.workflow_id(id), self.given.fingerprint, self.checked.signers)
-        await SignerSnapshots(store).keep(id, self.places)
-        await store.starts.claim(Kind.REQUEST.workflow_id(id))
+        workflow_id = self.given.brief.workflow_id
+        await asyncio.gather(
+            store.keep_input(workflow_id, self.given.fingerprint, self.checked.signers, {}),
+            SignerSnapshots(store).keep(self.given.brief.id, self.places),
+            store.starts.claim(workflow_id),
+        )
         return self.given
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:

@@ -7,9 +7,11 @@ import math
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -49,6 +51,8 @@ CALL_SECONDS: Final = 4 * STATEMENT_SECONDS
 """Longest wait for a database elsewhere, whatever has become of it."""
 CONNECTIONS_AT_MOST: Final = 8
 """Connections of one process, and threads that use them. SQLite has one writer beside them."""
+TOGETHER_AT_MOST: Final = 100
+"""Changes of a local file that are written in one transaction."""
 _STEPS_BETWEEN_LOOKS: Final = 10_000
 """Steps of SQLite after which the time limit is looked at."""
 _POSTGRESQL: Final = "postgresql+psycopg"
@@ -84,6 +88,18 @@ class _Isolation(StrEnum):
     STATEMENT = "READ COMMITTED"
 
 
+@dataclass(frozen=True)
+class _Change:
+    """Of a local file; waits for its writer."""
+
+    make: Callable[[Connection], Any]
+    done: Future[Any] = field(default_factory=Future)
+
+
+class _OneOfSeveral(Exception):
+    """A change failed that others were to be written with."""
+
+
 class Database:
     """One database by its SQLAlchemy URL, used in threads. Calls raise `DatabaseAway`, and `SchemaMismatch` for a
     schema of another version; the constructor raises `StoreFailure`.
@@ -96,6 +112,7 @@ class Database:
         self._engine = _engine(self._url)
         self._readers = ThreadPoolExecutor(CONNECTIONS_AT_MOST, "database")
         self._writers = ThreadPoolExecutor(1, "database-writer") if self.local else self._readers
+        self._waiting: deque[_Change] = deque()
         self._usable = False
         self._file: tuple[int, int] | None = None
         """Device and inode of the local file with our schema."""
@@ -113,7 +130,7 @@ class Database:
         """The result of a change of some statements, once it is on disk: as if nobody else were there, for which it is
         called again when somebody came between. Idempotent changes may be repeated after `DatabaseAway`.
         """
-        return await self._in_thread(self._writers, partial(self._run, change, _Isolation.ALONE))
+        return await self._written(change, _Isolation.ALONE)
 
     async def rows(self, statement: Executable) -> Sequence[Any]:
         """All rows of a statement that reads and bounds its result."""
@@ -154,15 +171,47 @@ class Database:
         self._engine.dispose()
 
     async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], R], *, limited: bool = True) -> R:
+        in_thread = asyncio.get_running_loop().run_in_executor(threads, call)
+        return await self._answer(in_thread, CALL_SECONDS if limited and not self.local else None)
+
+    async def _answer(self, call: Awaitable[R], seconds: float | None = None) -> R:
         try:
-            async with asyncio.timeout(CALL_SECONDS if limited and not self.local else None):
-                return await asyncio.get_running_loop().run_in_executor(threads, call)
+            async with asyncio.timeout(seconds):
+                return await call
         except (DBAPIError, PoolTimeout, OSError) as error:
             raise DatabaseAway(_why(error)) from error
 
     async def statement(self, change: Callable[[Connection], R]) -> R:
         """The result of a change that one statement makes."""
-        return await self._in_thread(self._writers, partial(self._run, change, _Isolation.STATEMENT))
+        return await self._written(change, _Isolation.STATEMENT)
+
+    async def _written(self, change: Callable[[Connection], R], isolation: _Isolation) -> R:
+        if not self.local:
+            return await self._in_thread(self._writers, partial(self._run, change, isolation))
+        waiting = _Change(change)
+        self._waiting.append(waiting)
+        # Not at once: changes that are gathered are then written together.
+        asyncio.get_running_loop().call_soon(self._writers.submit, self._write_waiting)
+        return await self._answer(asyncio.wrap_future(waiting.done))
+
+    def _write_waiting(self) -> None:
+        """Whatever waits for the writer, up to a limit."""
+        some = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER_AT_MOST))]
+        self._write([one for one in some if one.done.set_running_or_notify_cancel()])
+
+    def _write(self, changes: Sequence[_Change]) -> None:
+        """In one transaction; if one of several fails, each in its own."""
+        try:
+            results = self._run(partial(_made, changes), _Isolation.ALONE) if changes else []
+        except _OneOfSeveral:
+            for one in changes:
+                self._write([one])
+        except Exception as error:
+            for one in changes:
+                one.done.set_exception(error)
+        else:
+            for one, result in zip(changes, results, strict=True):
+                one.done.set_result(result)
 
     def _run(self, call: Callable[[Connection], R], isolation: _Isolation) -> R:
         if not self._usable:
@@ -239,6 +288,15 @@ def in_turn(connection: Connection, names: Sequence[str]) -> None:
     if connection.dialect.name == "postgresql":
         for name in sorted(names):
             connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+
+
+def _made(changes: Sequence[_Change], connection: Connection) -> list[Any]:
+    if len(changes) == 1:
+        return [changes[0].make(connection)]
+    try:
+        return [one.make(connection) for one in changes]
+    except Exception as error:
+        raise _OneOfSeveral from error
 
 
 def chunks(many: Sequence[R], size: int) -> Iterator[Sequence[R]]:

@@ -24,10 +24,11 @@ class StoredPeople:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def keep(self, workflow_id: str, fingerprint: str, content: bytes) -> None:
-        """Store people described in full, for the start of this fingerprint."""
+    async def keep(self, workflow_id: str, fingerprint: str, content: bytes | None) -> None:
+        """Store people described in full, if any, for the start of this fingerprint."""
         start = fingerprint[:OF_A_START]
-        await self._database.insert(PEOPLE_IN_FULL, workflow_id=workflow_id, fingerprint=start, content=content)
+        if content is not None:
+            await self._database.insert(PEOPLE_IN_FULL, workflow_id=workflow_id, fingerprint=start, content=content)
 
     async def choose(self, workflow_id: str, fingerprint: str) -> None:
         """The start of this fingerprint is the one that lives; nothing for one that stored nobody."""

@@ -1,5 +1,7 @@
 """Everything that outlives a workflow: the database by its nouns, and the files."""
 
+import asyncio
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +21,7 @@ from activities.records.notes import ProcessNotes
 from activities.records.one_use import OneUse
 from activities.records.outbound_mail import StoredOutboundMail
 from activities.records.outcomes import Outcomes
-from activities.records.people import StoredPeople
+from activities.records.people import OF_A_START, StoredPeople
 from activities.records.processes import Processes
 from activities.records.settled import Records
 from activities.records.starts import Starts
@@ -76,6 +78,19 @@ class Store:
     def close(self) -> None:
         """Close idle connections."""
         self.database.close()
+
+    async def keep_input(
+        self, workflow_id: str, fingerprint: str, people: bytes | None, texts: Mapping[str, str | None]
+    ) -> Mapping[str, str]:
+        """Store people described in full, and texts that are not empty, for the start of this fingerprint; the texts'
+        references by the ids that were given.
+        """
+        start = fingerprint[:OF_A_START]
+        stored = {id: (f"{id.lower().replace('_', '-')}-{start}", text) for id, text in texts.items() if text}
+        kept, _ = await asyncio.gather(
+            self.texts.keep_many(workflow_id, stored.values()), self.people.keep(workflow_id, fingerprint, people)
+        )
+        return {id: str(kept[named]) for id, named in stored.items()}
 
     async def check(self) -> None:
         """Use both as requests will; raises `StoreFailure`."""

@@ -3,16 +3,19 @@
 import hashlib
 import re
 import secrets
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
 from activities.errors import TextDamaged
-from activities.records.database import Database, insert_new
+from activities.records.database import Database, chunks, insert_new
 from activities.records.schema import TEXTS
 
 RANDOM_BYTES: Final = 16
+READ_AT_ONCE: Final = 500
+"""Texts of one statement."""
 
 
 @dataclass(frozen=True)
@@ -44,29 +47,51 @@ class Texts:
 
     async def keep(self, workflow_id: str, name: str, text: str) -> Reference:
         """Store a text; equal text under one name is stored once."""
-        random = secrets.token_bytes(RANDOM_BYTES)
+        [reference] = (await self.keep_many(workflow_id, [(name, text)])).values()
+        return reference
 
-        def change(connection: Connection) -> Reference:
-            free, number = name, 1
-            while not insert_new(connection, TEXTS, workflow_id=workflow_id, name=free, text=text, random=random):
-                before = connection.execute(_found(workflow_id, free)).one()
-                if before.text == text:
-                    return Reference.of(free, before.random, text)
-                number += 1
-                free = f"{name}-{number}"
-            return Reference.of(free, random, text)
+    async def keep_many(
+        self, workflow_id: str, texts: Iterable[tuple[str, str]]
+    ) -> Mapping[tuple[str, str], Reference]:
+        """Store texts by name: all or none."""
+        new = {named: secrets.token_bytes(RANDOM_BYTES) for named in texts}
 
-        return await self._database.write(change)
+        def change(connection: Connection) -> Mapping[tuple[str, str], Reference]:
+            return {named: _kept(connection, workflow_id, *named, random) for named, random in new.items()}
+
+        return await self._database.write(change) if new else {}
 
     async def read(self, workflow_id: str, reference: Reference) -> str | None:
         """The text, None if erased; raises `TextDamaged`."""
-        found = await self._database.first(_found(workflow_id, reference.name))
-        if found is None:
-            return None
-        if Reference.of(reference.name, found.random, found.text) != reference:
+        found = await self.read_many(workflow_id, [reference])
+        if reference not in found:
             raise TextDamaged(reference.name)
-        return str(found.text)
+        return found[reference]
+
+    async def read_many(self, workflow_id: str, references: Collection[Reference]) -> Mapping[Reference, str | None]:
+        """The texts, None for erased ones; without damaged ones."""
+        there: dict[str, Any] = {}
+        for some in chunks([one.name for one in references], READ_AT_ONCE):
+            there |= {row.name: row for row in await self._database.rows(_found(workflow_id, *some))}
+        rows = {one: there.get(one.name) for one in references}
+        return {
+            one: row and row.text
+            for one, row in rows.items()
+            if row is None or Reference.of(one.name, row.random, row.text) == one
+        }
 
 
-def _found(workflow_id: str, name: str) -> Any:
-    return select(TEXTS.c.text, TEXTS.c.random).where(TEXTS.c.workflow_id == workflow_id, TEXTS.c.name == name)
+def _kept(connection: Connection, workflow_id: str, name: str, text: str, random: bytes) -> Reference:
+    free, number = name, 1
+    while not insert_new(connection, TEXTS, workflow_id=workflow_id, name=free, text=text, random=random):
+        before = connection.execute(_found(workflow_id, free)).one()
+        if before.text == text:
+            return Reference.of(free, before.random, text)
+        number += 1
+        free = f"{name}-{number}"
+    return Reference.of(free, random, text)
+
+
+def _found(workflow_id: str, *names: str) -> Any:
+    asked = select(TEXTS.c.name, TEXTS.c.text, TEXTS.c.random)
+    return asked.where(TEXTS.c.workflow_id == workflow_id, TEXTS.c.name.in_(names))

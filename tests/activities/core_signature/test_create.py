@@ -17,6 +17,7 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import PDF, brief, uploaded
+from tests.storage import writes
 from workflows.kinds import Kind
 from workflows.model.signature import CancelOrder, CreateOrder, Document, DocumentSeen, SignatureBrief, SignerState
 from workflows.model.subject import Code, Participant, Role, Status
@@ -92,7 +93,9 @@ async def test_what_a_page_says_while_nobody_can_be_asked_is_kept_at_creation(
     service: CoreSignatureService, store: Store, request_brief: SignatureBrief, act: Acting
 ) -> None:
     assert await CoverSheet.read(store, request_brief.id) is None
-    await act(service.create, CreateOrder(brief=request_brief))
+    with writes(store) as made:
+        await act(service.create, CreateOrder(brief=request_brief))
+    assert len(made) == 1, "with who is asked and that the id is ours"
     cover = await CoverSheet.read(store, request_brief.id)
     assert cover is not None
     assert (cover.document, cover.requester) == (request_brief.title, request_brief.requester)

@@ -1,6 +1,7 @@
 """The database itself: its URL, its schema, what becomes of a statement that cannot be run."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -13,11 +14,11 @@ from sqlalchemy import Connection, select, text
 from activities.errors import DatabaseAway, SchemaMismatch, StoreFailure
 from activities.records import database as module
 from activities.records import schema
-from activities.records.database import CONNECTIONS_AT_MOST, Database, replace
+from activities.records.database import CONNECTIONS_AT_MOST, TOGETHER_AT_MOST, Database, replace
 from activities.records.schema import SERIALS
 from activities.records.store import Store
 from tests.postgresql import PostgreSQL
-from tests.storage import altered, connected
+from tests.storage import altered, connected, count, writes
 
 COUNTS_FOR_EVER = text("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n")
 
@@ -118,6 +119,48 @@ async def test_changes_are_made_as_if_one_were_alone(database: Database) -> None
 
     await asyncio.gather(*(database.write(count_on) for _ in range(40)))
     assert await database.first(select(SERIALS.c.serial)) == ("40",)
+
+
+async def test_changes_of_one_step_are_one_transaction_of_a_local_file(tmp_path: Path) -> None:
+    with closing(Store(str(tmp_path))) as store:
+        await store.database.check()
+        with writes(store) as made:
+            await asyncio.gather(*(store.records.write(f"task:{number}", b"{}") for number in range(TOGETHER_AT_MOST)))
+        assert (len(made), count(store, "records")) == (1, TOGETHER_AT_MOST)
+        with writes(store) as made:
+            again = [store.records.write(f"task:{number}", b"{}") for number in range(TOGETHER_AT_MOST + 1)]
+            assert await asyncio.gather(*again) == [False] * TOGETHER_AT_MOST + [True]
+        assert len(made) == 2
+
+
+async def test_of_changes_that_are_written_together_one_that_fails_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "STATEMENT_SECONDS", 0.1)
+    with closing(Store(str(tmp_path))) as store:
+        await store.database.check()
+        results = await asyncio.gather(
+            store.records.write("task:a", b"{}"),
+            store.database.write(lambda connection: connection.execute(COUNTS_FOR_EVER)),
+            store.records.write("task:b", b"{}"),
+            store.database.write(lambda connection: 1 / 0),
+            return_exceptions=True,
+        )
+        assert [type(one) for one in results] == [bool, DatabaseAway, bool, ZeroDivisionError]
+        assert count(store, "records") == 2
+
+
+async def test_a_change_that_nobody_waits_for_any_more_is_not_made(tmp_path: Path) -> None:
+    busy = threading.Event()
+    with closing(Store(str(tmp_path))) as store:
+        store.database._writers.submit(busy.wait)
+        both = [asyncio.create_task(store.records.write(f"task:{name}", b"{}")) for name in "ab"]
+        await asyncio.sleep(0)
+        both[0].cancel()
+        await asyncio.wait(both[:1])
+        busy.set()
+        assert await both[1]
+        assert await store.records.read("task:a") is None
 
 
 async def test_the_answer_of_a_server_that_stands_still_is_not_waited_for(
