@@ -3,12 +3,12 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
-from activities.records.database import insert_new
 from activities.records.hand_offs import keep_lines
-from activities.records.schema import RECORDS
+from activities.records.settled import write_record
 from activities.records.store import Store
 from starter.queries.targets import DeadTarget, ReplayedDead, ReplayResult, replay_each, the_dead
 from workflows.kinds import Kind
@@ -29,17 +29,17 @@ async def died(store: Store, id: str, *lines: HandoffLine) -> None:
     await store.records.amend(workflow_id, 1, b"{}", lines)
 
 
-async def many_dead(store: Store, count: int) -> None:
+async def many_dead(store: Store, count: int, at_once: int = 500) -> None:
     """So many that ended hour by hour, of each of which finance never heard."""
 
-    def change(connection: Connection) -> None:
-        for n in range(count):
+    def change(connection: Connection, numbers: range) -> None:
+        for n in numbers:
             it = Kind.REQUEST.workflow_id(f"r-{n:05}")
-            row = {"type": Kind.REQUEST.spec.prefix, "content": b"{}", "sha256": ""}
-            insert_new(connection, RECORDS, workflow_id=it, kind="nda", status="", title="", requester="", **row)
+            write_record(connection, it, b"{}")
             keep_lines(connection, it, dead_lines("finance", at=LONG_AGO + timedelta(hours=n)))
 
-    await store.database.write(change)
+    for first in range(0, count, at_once):
+        await store.database.write(partial(change, numbers=range(first, min(count, first + at_once))))
 
 
 class Replays:
