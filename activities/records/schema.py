@@ -472,6 +472,18 @@ PROCESSES: Final = Table(
     comment="workers and web processes that run, with the hashes of their files",
 )
 
+RECEIPTS: Final = Table(
+    "receipts",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("op", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    PrimaryKeyConstraint("workflow_id", "op"),
+    comment="answers of commands by hand, for 30 days",
+)
+
 NOTES: Final = Table(
     "notes",
     METADATA,

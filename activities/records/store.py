@@ -23,6 +23,7 @@ from activities.records.outbound_mail import StoredOutboundMail
 from activities.records.outcomes import Outcomes
 from activities.records.people import OF_A_START, StoredPeople
 from activities.records.processes import Processes
+from activities.records.receipts import Receipts
 from activities.records.settled import Records
 from activities.records.starts import Starts
 from activities.records.texts import Texts
@@ -72,6 +73,8 @@ class Store:
         """How members of campaigns stand."""
         self.processes: Final = Processes(self.database)
         """Those that run now."""
+        self.receipts: Final = Receipts(self.database)
+        """Answers of commands by hand."""
         self.notes: Final = ProcessNotes(self.database)
         """Notes between processes."""
 

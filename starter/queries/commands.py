@@ -7,7 +7,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -28,6 +28,9 @@ from temporalio.common import Priority, WorkflowIDConflictPolicy
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.errors import StoreFailure
+from activities.records.receipts import KeptReceipt
+from activities.records.store import Store
 from activities.temporal import executions as runs
 from activities.temporal.executions import about_a_pause, about_the_limit_in_flight, about_the_workflow
 from activities.temporal.updates import answered
@@ -106,6 +109,9 @@ RECORDED_WITHIN: Final = timedelta(seconds=20)
 CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
 """How long the outcome is awaited by default."""
 OP_AT_MOST: Final = ID_AT_MOST - max(len(word) + 1 for word in UPDATES.values())
+_KEPT_WITHIN: Final = 2.0
+"""Seconds for a receipt in the database."""
+_ENDED_WITHIN: Final = timedelta(seconds=2)
 _FIRST_GLANCE: Final = 0.05
 _GLANCE_AT_MOST: Final = 1.0
 """Longest seconds between two reads of the outcome; the pause doubles."""
@@ -226,31 +232,78 @@ async def make(
     within: timedelta = RECORDED_WITHIN,
     wait: timedelta = CARRIED_OUT_WITHIN,
 ) -> Receipt:
-    """Carry out an operator's command, once for each `op`, by default the command's own; see `carry_out`."""
+    """Carry out an operator's command, once for each `op`, by default the command's own; see `carry_out`. One that is
+    repeated within 30 days has its former answer, also when the workflow has ended or was forgotten.
+    """
     by_hand = command if isinstance(command, Command) else None
     id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
     if fault := _unnamed(by_hand, op):
         raise Refusal(fault)
     if by_hand:
         command = by_hand.replace(op=op)
+    what = WorkflowName(kind, id)
     try:
-        try:
-            return await carry_out(context.client, id, command, op, kind=kind, within=within, wait=wait)
-        except NotRunning:
-            if not isinstance(command, Replay):
-                raise
-        # An ended one is handed off again from its record.
-        begin = await hand_off_again(context, WorkflowName(kind, id))
-        return await carry_out(context.client, id, command, op, kind=kind, within=within, wait=wait, begin=begin)
+        former = await _former(context.store, what, command, op)
+        if former and former.state is not OperationState.OPEN:
+            return former
+        receipt = await _made(context, what, command, op, within=within, wait=wait)
     except CommandRefused as refused:
         raise CommandRefused(f"{id}: {refused}") from None
     except NotAdmitted as refused:
         raise Refusal(f"{id}: {refused}") from None
     except NotRunning:
+        if former:
+            return await _became(context.client, what, command, former)
         async with lookup.suggesting(context.client):
-            shown = await _ended(context, WorkflowName(kind, id), command)
-    says, digest = shown.says, digest_of(command)
-    return Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
+            shown = await _ended(context, what, command)
+        says, digest = shown.says, digest_of(command)
+        receipt = Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
+    await _keep(context.store, what, command, receipt)
+    return receipt
+
+
+async def _made(
+    context: Context, what: WorkflowName, command: AnyCommand, op: str, *, within: timedelta, wait: timedelta
+) -> Receipt:
+    client, (kind, id) = context.client, what
+    try:
+        return await carry_out(client, id, command, op, kind=kind, within=within, wait=wait)
+    except NotRunning:
+        if not isinstance(command, Replay):
+            raise
+    # An ended one is handed off again from its record.
+    begin = await hand_off_again(context, what)
+    return await carry_out(client, id, command, op, kind=kind, within=within, wait=wait, begin=begin)
+
+
+async def _former(store: Store, what: WorkflowName, command: AnyCommand, op: str) -> Receipt | None:
+    """The kept answer, None if none is or the database is away; raises `CommandRefused` for other content."""
+    with suppress(StoreFailure, TimeoutError):
+        async with asyncio.timeout(_KEPT_WITHIN):
+            if kept := await store.receipts.read(what.workflow_id, _update_id(command, op)):
+                if kept.fingerprint != digest_of(command):
+                    raise CommandRefused(OTHER_CONTENT)
+                return Receipt.model_validate_json(kept.answer)
+    return None
+
+
+async def _keep(store: Store, what: WorkflowName, command: AnyCommand, receipt: Receipt) -> None:
+    """While the database is away it is the workflow that knows it."""
+    kept, op = KeptReceipt(digest_of(command), receipt.model_dump_json()), _update_id(command, receipt.op)
+    with suppress(StoreFailure, TimeoutError):
+        async with asyncio.timeout(_KEPT_WITHIN):
+            await store.receipts.keep(what.workflow_id, op, kept, datetime.now(UTC))
+
+
+async def _became(client: Client, what: WorkflowName, command: AnyCommand, former: Receipt) -> Receipt:
+    """What became of an accepted command of a workflow that has ended since, as far as Temporal remembers it. Raises
+    `CommandRefused`.
+    """
+    handle = client.get_workflow_handle(what.workflow_id)
+    known = await _outcome(handle, _update_id(command, former.op), former, _ENDED_WITHIN)
+    if known.state is OperationState.REFUSED:
+        raise CommandRefused(f"{what.id}: {known.detail}")
+    return known
 
 
 async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, until: datetime | date) -> None:

@@ -25,8 +25,10 @@ from starter.errors import Refusal
 from starter.queries import commands as wishes
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
 from starter.temporal.connection import Context, TemporalRefused
+from tests.servers import own_namespace
 from tests.starter.queries.living import MSA, begin, shown_to_signer, shown_with
-from tests.workflows.fakes import World
+from tests.storage import away
+from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows import names
 from workflows.kinds import Kind
@@ -43,8 +45,9 @@ from workflows.model.commands import (
     ReminderNow,
     Resumption,
 )
+from workflows.model.receipts import OTHER_CONTENT, OperationState
 from workflows.model.signature import SignerState
-from workflows.model.subject import Status
+from workflows.model.subject import Code, Status
 
 pytestmark = pytest.mark.real_server
 
@@ -181,6 +184,33 @@ async def test_a_wish_that_was_taken_is_confirmed_even_after_the_end(context: Co
         await wishes.make(context, MSA, CANCELLATION)
         await context.client.get_workflow_handle(f"signature-request:{MSA}").result()
         assert (await wishes.make(context, MSA, pause)).op == "op-7"
+
+
+async def test_a_command_is_answered_as_before_for_thirty_days_also_when_its_request_was_forgotten(
+    context: Context, dev_server: str
+) -> None:
+    pause = PauseCommand(actor=LEGAL, reason="prices", op="op-7")
+    async with sent(context) as world:
+        first = await wishes.make(context, MSA, pause)
+        world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
+        handed_over = Delegation(actor=LEGAL, signer=SIGNER, to="customer-deputy", op="op-8")
+        asked_for = await wishes.make(context, MSA, handed_over, wait=AT_ONCE)
+        world.signatures.failures = []
+        await wishes.make(context, MSA, CANCELLATION.replace(op="op-9"))
+        await context.client.get_workflow_handle(f"signature-request:{MSA}").result()
+    context = Context(await own_namespace(dev_server), context.store)
+    assert await wishes.make(context, MSA, pause.replace(actor="someone@else")) == first
+    assert (await wishes.make(context, MSA, CANCELLATION.replace(op="op-9"))).status is Status.CANCELLED
+    assert asked_for.state is OperationState.OPEN
+    assert await wishes.make(context, MSA, handed_over) == asked_for
+    with pytest.raises(CommandRefused, match=f"^{MSA}: {OTHER_CONTENT}$"):
+        await wishes.make(context, MSA, pause.replace(reason="holidays"))
+    with pytest.raises(Refusal, match="no request"):
+        await wishes.make(context, MSA, pause.replace(op="op-10"))
+    with away(context.store, "receipts"), pytest.raises(Refusal, match="no request"):
+        await wishes.make(context, MSA, pause)
+    assert await context.store.receipts.drop(datetime.now(UTC) + timedelta(days=29)) == 0
+    assert await context.store.receipts.drop(datetime.now(UTC) + timedelta(days=31)) == 3
 
 
 async def test_a_wish_for_what_somebody_terminated_says_so(context: Context) -> None:

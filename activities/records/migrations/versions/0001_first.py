@@ -298,6 +298,19 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_processes_role_seen_at"), ["role", "seen_at"], unique=False)
 
     op.create_table(
+        "receipts",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("op", schema.Text(), nullable=False),
+        sa.Column("fingerprint", schema.Text(), nullable=False),
+        sa.Column("answer", schema.Text(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow_id", "op"),
+        comment="answers of commands by hand, for 30 days",
+    )
+    with op.batch_alter_table("receipts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_receipts_at"), ["at"], unique=False)
+
+    op.create_table(
         "records",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("type", schema.Text(), nullable=False),
