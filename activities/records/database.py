@@ -32,7 +32,7 @@ from sqlalchemy import (
     select,
     tuple_,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -319,7 +319,11 @@ def replace(connection: Connection, table: Table, key: Key, **values: Any) -> No
 
 def insert_into(connection: Connection, table: Table) -> Any:
     """An insert that may say what to do on conflict."""
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # noqa: PLC0415  takes a command on a local file 40 ms
+
+    return postgresql.insert(table)
 
 
 def _identity(file: str) -> tuple[int, int] | None:

@@ -3,6 +3,7 @@ needs only `Client.connect(..., plugins=[CountersignPlugin(keys)])`.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from temporalio.client import Interceptor as ClientInterceptor
@@ -16,7 +17,7 @@ from temporalio.worker import (
     WorkflowInstanceDetails,
     WorkflowRunner,
 )
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.temporal.interceptors import HeartbeatInterceptor, PaceInterceptor
 from starter.config.values import PayloadKey
@@ -54,10 +55,20 @@ def workflows() -> tuple[type[Any], ...]:
     )
 
 
+_OURS: Final = "workflows"
+"""Its modules are not imported anew for each run, which took 4 ms; a test reads their source for what the sandbox would
+refuse.
+"""
+_RESTRICTIONS: Final = SandboxRestrictions.default.with_passthrough_modules(_OURS)
+
+
+@dataclass(frozen=True)
 class TaskSandbox(SandboxedWorkflowRunner):
     """The SDK's sandbox, entered only for the tasks of a run: the SDK also enters it for each payload, which took a
     tenth of a worker's time.
     """
+
+    restrictions: SandboxRestrictions = _RESTRICTIONS
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         run, nobody = super().create_instance(det), StorageDriverStoreContext(target=None)
@@ -70,7 +81,9 @@ def _for_tasks(runner: WorkflowRunner | None) -> WorkflowRunner:
     """Replaces the SDK's own sandbox, with its restrictions; other runners stay."""
     if runner is None:
         return TaskSandbox()
-    return TaskSandbox(runner.restrictions) if type(runner) is SandboxedWorkflowRunner else runner
+    if type(runner) is SandboxedWorkflowRunner:
+        return TaskSandbox(runner.restrictions.with_passthrough_modules(_OURS))
+    return runner
 
 
 class CountersignPlugin(SimplePlugin):
