@@ -154,7 +154,7 @@ def write_record(connection: Connection, workflow_id: str, content: bytes) -> st
         "content": content,
         "sha256": sha256,
     }
-    of_campaign = _is_of_campaign(connection, workflow_id)
+    of_campaign = owner is not None and _is_of_campaign(connection, workflow_id)
     if not insert_new(connection, RECORDS, **common, **row, of_campaign=of_campaign):
         return str(connection.execute(select(_IS.sha256).where(_IS.workflow_id == workflow_id)).scalar_one())
     asked = {person: {"asked": True, "of_campaign": False} for person in facts.people}

@@ -7,17 +7,16 @@ import asyncio
 import base64
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, Self, TypeAlias, TypeVar
 
 from pydantic import AwareDatetime, Field, ValidationError
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.records.ended import COUNTED_AT_MOST, EndedRow, Place
-from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.executions import Run, RunStatus
 from starter.errors import Refusal
@@ -31,6 +30,9 @@ from workflows.kinds import Kind, named
 from workflows.model.base import Model
 from workflows.model.campaign import last_day_before
 from workflows.model.views import AttentionCode
+
+MORE: Final = "+more"
+"""In `waiting_for`: there are others."""
 
 
 class RequestLine(Model):
@@ -228,14 +230,12 @@ async def page(
 ) -> LinesPage:
     """Up to `size` lines from the cursor. `Refusal` for an invalid cursor."""
     lines: list[RequestLine] = []
-    wanted, more = await _searched(context.store, wanted)
+    it, more = await _List.of(context, wanted)
     try:
-        first = _Cursor.read(cursor) if cursor else await _start(context, wanted, now or datetime.now(UTC))
+        first = _Cursor.read(cursor) if cursor else await _start(it, now or datetime.now(UTC))
         following: _Cursor | None = first
         while following is not None and len(lines) < size:
-            found, following = await _READ[following.part](
-                context, wanted, following, min(size - len(lines), SORTED_AT_MOST)
-            )
+            found, following = await _READ[following.part](it, following, min(size - len(lines), SORTED_AT_MOST))
             lines += found
     except (RPCError, ValueError, OverflowError) as error:
         if cursor and (not isinstance(error, RPCError) or error.status in _TOKEN_UNREAD):
@@ -250,12 +250,29 @@ async def page(
     )
 
 
-async def _searched(store: Store, wanted: Wanted) -> tuple[Wanted, bool]:
-    """With the ids of what its words find, and whether there may be others."""
-    if not wanted.search:
-        return wanted, False
-    found = await store.starts.search(wanted.search, wanted.prefixes, kind=wanted.kind, requester=wanted.requester)
-    return replace(wanted, ids=found.ids), found.more
+@dataclass
+class _List:
+    """What is read for one page: `living` is what runs or was broken off, sorted, once it has been read."""
+
+    context: Context
+    wanted: Wanted
+    living: list[Run] | None = None
+
+    @classmethod
+    async def of(cls, context: Context, wanted: Wanted) -> tuple[Self, bool]:
+        """With the ids of what its words find, and whether there may be others."""
+        if not wanted.search:
+            return cls(context, wanted), False
+        search = context.store.starts.search(
+            wanted.search, wanted.prefixes, kind=wanted.kind, requester=wanted.requester
+        )
+        found = await search
+        return cls(context, replace(wanted, ids=found.ids)), found.more
+
+    async def query(self, at: _Cursor) -> str:
+        """Of what runs or was broken off, in this part."""
+        late = Lateness(at.part) if at.part in (_Part.OVERDUE, _Part.IN_TIME) else Lateness.ANY
+        return await self.wanted.query(self.context.client, at.at, late)
 
 
 async def everything(context: Context, wanted: Wanted, *, now: datetime | None = None) -> AsyncIterator[RequestLine]:
@@ -269,65 +286,70 @@ async def everything(context: Context, wanted: Wanted, *, now: datetime | None =
             return
 
 
-async def _start(context: Context, wanted: Wanted, now: datetime) -> _Cursor:
-    counted = await context.store.ended.count(wanted.ended) if wanted.ended else 0
-    ended, more = min(counted, COUNTED_AT_MOST), counted > COUNTED_AT_MOST
-    at = _Cursor(at=now, part=_Part.SORTED, in_order=True, more=more)
-    living = await _living(context, wanted, now)
-    if living is None:
-        known = (await context.client.count_workflows(await wanted.query(context.client, now))).count
-        return at.replace(part=_Part.OVERDUE, in_order=False, total=ended + known)
+async def _start(it: _List, now: datetime) -> _Cursor:
+    store, of_records = it.context.store, it.wanted.ended
+    at = _Cursor(at=now, part=_Part.SORTED, in_order=True)
+    counted = await store.ended.count(of_records) if of_records else 0
+    at = at.replace(total=min(counted, COUNTED_AT_MOST), more=counted > COUNTED_AT_MOST)
+    if not await _read_living(it, at):
+        known = (await it.context.client.count_workflows(await it.query(at))).count
+        return at.replace(part=_Part.OVERDUE, in_order=False, total=at.total + known)
+    living = it.living or []
     recorded = tuple(run.id for run in living if run.known.get(names.STAGE) == SETTLED or run.status.broken_off)
-    twice = await context.store.ended.count(replace(wanted.ended, ids=recorded)) if wanted.ended else 0
-    return at.replace(total=ended + len(living) - twice)
+    twice = await store.ended.count(replace(of_records, ids=recorded)) if of_records and recorded else 0
+    return at.replace(total=at.total + len(living) - twice)
 
 
-async def _living(context: Context, wanted: Wanted, at: datetime) -> list[Run] | None:
-    """What runs or was broken off, sorted; None if it is too much."""
-    query = await wanted.query(context.client, at)
-    if wanted.ids is not None:
-        found, token = await _among(context.client, query, wanted.ids), b""
+async def _read_living(it: _List, at: _Cursor) -> bool:
+    """Whether what runs or was broken off is little enough to be sorted."""
+    if it.living is not None:
+        return True
+    if it.wanted.ids is not None:
+        found, token = await _among(it.context.client, await it.query(at), it.wanted.ids), b""
     else:
-        found, token = await executions.page_of(context.client, query, size=SORTED_AT_MOST)
+        found, token = await executions.page_of(it.context.client, await it.query(at), size=SORTED_AT_MOST)
     if token:
-        return None
-    living = by_urgency(await _unrecorded(context, wanted, found), at)
-    return by_person(living, wanted.people) if wanted.by_person else living
+        return False
+    it.living = by_urgency(await _unrecorded(it, found), at.at)
+    if it.wanted.by_person:
+        it.living = by_person(it.living, it.wanted.people)
+    return True
 
 
-async def _sorted(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
-    living, end = await _living(context, wanted, at.at) or [], at.offset + size
+async def _sorted(it: _List, at: _Cursor, size: int) -> _Read:
+    await _read_living(it, at)
+    living, end = it.living or [], at.offset + size
     lines = [await line_of(run, at.at) for run in living[at.offset : end]]
-    return lines, at.replace(offset=end) if end < len(living) else _behind(wanted, at)
+    return lines, at.replace(offset=end) if end < len(living) else _behind(it, at)
 
 
-async def _of_the_server(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
+async def _of_the_server(it: _List, at: _Cursor, size: int) -> _Read:
     """A page of one part."""
-    query = await wanted.query(context.client, at.at, Lateness(at.part))
-    found, token = await executions.page_of(context.client, query, size=size, token=base64.b64decode(at.token))
-    lines = [await line_of(run, at.at) for run in await _unrecorded(context, wanted, found)]
+    token = base64.b64decode(at.token)
+    found, token = await executions.page_of(it.context.client, await it.query(at), size=size, token=token)
+    lines = [await line_of(run, at.at) for run in await _unrecorded(it, found)]
     if token:
         return lines, at.replace(token=base64.b64encode(token).decode())
-    if at.part is _Part.OVERDUE and not wanted.overdue:
+    if at.part is _Part.OVERDUE and not it.wanted.overdue:
         return lines, at.replace(part=_Part.IN_TIME, token="")
-    return lines, _behind(wanted, at)
+    return lines, _behind(it, at)
 
 
-def _behind(wanted: Wanted, at: _Cursor) -> _Cursor | None:
+def _behind(it: _List, at: _Cursor) -> _Cursor | None:
     """Where what has ended begins, None if none of it is wanted."""
-    return at.replace(part=_Part.ENDED, token="", offset=0) if wanted.ended else None
+    return at.replace(part=_Part.ENDED, token="", offset=0) if it.wanted.ended else None
 
 
-async def _ended(context: Context, wanted: Wanted, at: _Cursor, size: int) -> _Read:
+async def _ended(it: _List, at: _Cursor, size: int) -> _Read:
     """Records; what is listed before them, as it still tells its targets, is left out."""
-    if wanted.ended is None:
+    if it.wanted.ended is None:
         return [], None
     after = Place(at.ended_at, at.ended) if at.ended_at else None
-    rows = await context.store.ended.page(wanted.ended, size, after)
-    query = await wanted.query(context.client, at.at) if wanted.attention else executions.OPEN
-    found = await _among(context.client, query, [row.workflow_id for row in rows])
-    before = {run.id for run in await _unrecorded(context, wanted, found)}
-    attention = AttentionCode.HANDOFF_DEAD if wanted.attention else None
+    rows = await it.context.store.ended.page(it.wanted.ended, size, after)
+    query = await it.query(at) if it.wanted.attention else executions.OPEN
+    found = await _among(it.context.client, query, [row.workflow_id for row in rows])
+    before = {run.id for run in await _unrecorded(it, found)}
+    attention = AttentionCode.HANDOFF_DEAD if it.wanted.attention else None
     lines = [line_of_ended(row, attention) for row in rows if row.workflow_id not in before]
     last = rows[-1] if len(rows) == size else None
     return lines, at.replace(ended_at=last.ended_at, ended=last.workflow_id) if last else None
@@ -352,16 +374,16 @@ async def _among(client: Client, query: str, ids: Sequence[str]) -> list[Run]:
     return [run for found, _ in pages for run in found]
 
 
-async def _unrecorded(context: Context, wanted: Wanted, found: list[Run]) -> list[Run]:
+async def _unrecorded(it: _List, found: list[Run]) -> list[Run]:
     """Without broken-off runs that were not the last, as after a reset, or that have a record: these have ended, unless
     they are to be looked at because of how they were broken off.
     """
     broken = [run for run in found if run.status.broken_off]
-    gone = set() if wanted.attention else await context.store.records.known([run.id for run in broken])
+    gone = set() if it.wanted.attention else await it.context.store.records.known([run.id for run in broken])
     broken = [run for run in broken if run.id not in gone]
     last: set[str] = set()
     for chunk in _chunks(broken, DESCRIBED_AT_ONCE):
-        answers = await asyncio.gather(*(_is_last_run(context.client, run) for run in chunk))
+        answers = await asyncio.gather(*(_is_last_run(it.context.client, run) for run in chunk))
         last |= {run.run_id for run, is_last in zip(chunk, answers, strict=True) if is_last}
     return [run for run in found if not run.status.broken_off or run.run_id in last]
 

@@ -1,5 +1,5 @@
-"""The state of a request: from its workflow by query, else (without a worker) from Temporal's memo and search
-attributes, else from the settled record.
+"""The state of a request: from its workflow by query while it runs, else from the settled record; without a worker from
+Temporal's memo and search attributes.
 """
 
 import asyncio
@@ -108,7 +108,8 @@ async def _found(client: Client, store: Store, what: WorkflowName, within: timed
         return await _forgotten(store, what)
     if described.status is RunStatus.PAUSED:
         return _paused(await _outside(store, what, described), described)
-    shown = await _asked(client, what, within) or await _outside(store, what, described)
+    ended = None if described.status.open else await recorded(store, what)
+    shown = ended or await _asked(client, what, within) or await _outside(store, what, described)
     return _marked(shown, described.status) if described.status.broken_off else shown
 
 

@@ -4,7 +4,7 @@ visibility. Ended parts have reported.
 
 import asyncio
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -17,17 +17,19 @@ from temporalio.service import RPCError
 from activities.errors import StoreFailure
 from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks, serial_of
 from activities.people.ids import position_of
+from activities.records.ended import EndedFilter, EndedRow
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.errors import Refusal
 from starter.queries.filters import id_of
-from starter.queries.lists import RequestLine, line_of
+from starter.queries.lists import MORE, RequestLine, line_of
 from starter.queries.lookup import complete, look_at, of_type, suggesting
 from starter.temporal.connection import Context
 from workflows import names
 from workflows.follow_up.turn_signal import turn_of
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.base import Model
+from workflows.model.onboarding import PartKind, PartSeen
 from workflows.model.subject import Status
 from workflows.model.views import (
     Attention,
@@ -40,6 +42,8 @@ from workflows.model.views import (
     WaitingFor,
     WaitingPart,
 )
+from workflows.onboarding import view
+from workflows.onboarding.state import OnboardingInput, OnboardingState, PartNews, PartProgress, PartState
 from workflows.onboarding.view import waiting_for
 
 PARTS_ASKED_AT_MOST: Final = 60
@@ -51,6 +55,11 @@ _PART_ANSWERS_WITHIN: Final = timedelta(seconds=1.5)
 _PARTS_SECONDS: Final = 4.0
 """For all of them together."""
 _OPEN: Final = "open"
+_PARTS: Final = (Kind.REQUEST.spec.prefix, Kind.TASK.spec.prefix)
+TRIES_AT_MOST: Final = 9
+"""How often a part is looked for under the id of a later try."""
+PARTS_AT_MOST: Final = 1_000
+"""Records of its parts that are read."""
 _NOT_SAID: Final = (Refusal, RPCError, StoreFailure, ValueError)
 
 
@@ -82,6 +91,8 @@ async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
     them.
     """
     shown = of_type(OnboardingShow, await look_at(client, store, WorkflowName(Kind.ONBOARDING, id)))
+    if shown.partial and not shown.stages:
+        shown = await _without_its_answer(client, store, shown)
     return joined(shown, await _heard(client, store, shown)) if not shown.status.ended else shown
 
 
@@ -90,6 +101,87 @@ async def show(context: Context, typed: str, *, whole: bool = False) -> Onboardi
     async with suggesting(context.client):
         shown = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
     return await complete(context.store, shown) if whole else shown
+
+
+async def _without_its_answer(client: Client, store: Store, shown: OnboardingShow) -> OnboardingShow:
+    """With its stages, by its input, the records of ended parts, and visibility of open ones."""
+    workflow_id = Kind.ONBOARDING.workflow_id(shown.id)
+    try:
+        run = await executions.described(client, workflow_id)
+        given = await executions.began_with(client, run, OnboardingInput)
+    except _NOT_SAID:
+        return shown
+    query = f"{names.PARENT.name} = '{workflow_id}' AND {executions.OPEN}"
+    known = {one.id: _of_open(one) async for one in executions.listed(client, query)}
+    rows = await store.ended.page(EndedFilter(_PARTS, ids=_runs(given)), PARTS_AT_MOST)
+    known |= {row.workflow_id: _of_ended(row) for row in rows if row.workflow_id not in known}
+    told = view.show(given, retold(given, shown.stage, known, run.started_at), datetime.now(UTC))
+    kept = ("status", "problem", "attention", "next", "due_at", "says", "trouble", "partial")
+    return told.replace(**{name: getattr(shown, name) for name in kept})
+
+
+@dataclass(frozen=True)
+class PartKnown:
+    """What is known of a part's workflow without its answer; `status` once it has ended."""
+
+    since: datetime
+    status: Status | None = None
+    at: datetime | None = None
+    asked: tuple[str, ...] = ()
+
+
+def _of_open(run: executions.Run) -> PartKnown:
+    asked = tuple(person for person in run.known.get(names.WAITING_FOR) or () if person != MORE)
+    return PartKnown(run.known.get(names.TURN_AT) or run.started_at, asked=asked)
+
+
+def _of_ended(row: EndedRow) -> PartKnown:
+    return PartKnown(row.started_at or row.ended_at, Status(row.status), row.ended_at)
+
+
+def _runs(given: OnboardingInput) -> tuple[str, ...]:
+    """Workflow ids that its parts may have had."""
+    journey = given.carried or OnboardingState.begin(given.onboarding, given.stages, datetime.now(UTC))
+    runs = ((part.runs_as, one.run) for part in journey.parts for one in _tries(part))
+    return tuple(kind.workflow_id(run) for kind, run in runs if kind)
+
+
+def _tries(part: PartProgress) -> Iterator[PartProgress]:
+    """The part as it is after each decision to begin it again, the latest first."""
+    return (part.replace(tries=number) for number in range(part.tries + TRIES_AT_MOST, part.tries - 1, -1))
+
+
+def retold(given: OnboardingInput, stage: str, known: Mapping[str, PartKnown], begun: datetime) -> OnboardingState:
+    """The state as far as it follows from the present stage and from what is known of its parts, by workflow id."""
+    journey, at = given.carried or OnboardingState.begin(given.onboarding, given.stages, begun), begun
+    reached = journey.stages.names.index(stage) if stage in journey.stages.names else journey.stages.current
+    for present in given.stages[journey.stages.current : reached + 1]:
+        found = [_found(part, known) for _, part in journey.of(present)]
+        journey = journey.enter(min((one.since for _, one in found if one), default=at))
+        for part, one in found:
+            journey = _with_known(journey, part, one, known) if one else journey
+        if journey.stages.current < reached:
+            at = max((one.at for _, one in found if one and one.at), default=at)
+            for plan, part in journey.of(present):
+                journey = journey.told_of(part, PartNews.NOTICE, at) if plan.what is PartKind.NOTICE else journey
+            journey = journey.leave(at)
+    return journey
+
+
+def _found(part: PartProgress, known: Mapping[str, PartKnown]) -> tuple[PartProgress, PartKnown | None]:
+    runs = ((one, known.get(one.runs_as.workflow_id(one.run)) if one.runs_as else None) for one in _tries(part))
+    return next(((one, it) for one, it in runs if it), (part, None))
+
+
+def _with_known(
+    journey: OnboardingState, part: PartProgress, one: PartKnown, known: Mapping[str, PartKnown]
+) -> OnboardingState:
+    told = journey.with_part(part.id, lambda _: part)
+    told = told.begun(part, one.since, one.asked) if part.state is PartState.COMING else told
+    if one.status is None:
+        return told
+    told = told.seen(PartSeen(id=part.run, status=one.status, at=one.at), one.at or one.since)
+    return told.asked_about(part) if Kind.TASK.workflow_id(part.next_decision) in known else told
 
 
 def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow:
@@ -115,7 +207,8 @@ async def _heard(client: Client, store: Store, shown: OnboardingShow) -> dict[st
     found: dict[str, PartHeard] = {}
     try:
         async with asyncio.timeout(_PARTS_SECONDS):
-            await _ask(client, store, parts[:PARTS_ASKED_AT_MOST], found)
+            if not shown.partial:
+                await _ask(client, store, parts[:PARTS_ASKED_AT_MOST], found)
             if len(found) < len(parts):
                 found |= await _listed(client, shown.id, (part for part in parts if part.id not in found))
     except (TimeoutError, *_NOT_SAID):

@@ -1,8 +1,8 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
 `BENCH=planner`, `BENCH=push`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
-`BENCH=desk [WAITING=2000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`, `BENCH=callbacks` and
-`BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
+`BENCH=desk [WAITING=2000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`, `BENCH=callbacks`,
+`BENCH=records [N=1000000]` and `BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
 """
 
 import argparse
@@ -17,7 +17,20 @@ from rich.console import Console
 from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter.boot import exits
-from tests.bench import audience, callbacks, campaign, desk, onboarding, planner, push, sweep, table, task, urgent
+from tests.bench import (
+    audience,
+    callbacks,
+    campaign,
+    desk,
+    onboarding,
+    planner,
+    push,
+    records,
+    sweep,
+    table,
+    task,
+    urgent,
+)
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
 from tests.bench.run import measure
@@ -33,6 +46,7 @@ Found: TypeAlias = (
     | audience.Walked
     | callbacks.Beside
     | sweep.Swept3
+    | records.Measured
 )
 
 
@@ -49,6 +63,7 @@ def main() -> None:
         desk.NAME: partial(desk.measure, asked.waiting or desk.OPEN),
         campaign.NAME: partial(campaign.measure, asked.people or campaign.PEOPLE),
         callbacks.NAME: callbacks.measure,
+        records.NAME: partial(records.measure, asked.people or records.ROWS),
         sweep.NAME: partial(sweep.measure, asked.waiting or sweep.OPEN),
         audience.NAME: partial(audience.measure, asked.people or audience.PEOPLE),
     }
@@ -85,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--waiting", type=int, default=0, metavar="N", help="requests that wait, of urgent, desk and sweep"
     )
-    parser.add_argument("--people", type=int, default=0, metavar="N", help="people of a campaign")
+    parser.add_argument("--people", type=int, default=0, metavar="N", help="people of a campaign, or records")
     parser.add_argument("--json", default="", metavar="FILE", help="write the figures there too")
     return parser
 

@@ -20,7 +20,7 @@ from starter.errors import Refusal
 from starter.queries import lists
 from starter.queries.campaign import SoFar, so_far
 from starter.queries.filters import LIVING, SETTLED, Wanted
-from starter.queries.lists import RequestLine, waits_for
+from starter.queries.lists import MORE, RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type
 from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, ReaderRole, View
 from starter.web.desk.fixed_screens import NOT_THERE
@@ -109,9 +109,6 @@ def build_query(view: View, visitor: Visitor, role: ReaderRole, filters: Filters
             mine = () if role.operator else (visitor.id, *role.reports)[:PEOPLE_AT_MOST]
             kind = Kind.ONBOARDING if view is View.ONBOARDINGS else Kind.CAMPAIGN
             return replace(base, people=mine, types=(kind.spec.workflow,))
-
-
-MORE: Final = "+more"
 
 
 @dataclass(frozen=True)

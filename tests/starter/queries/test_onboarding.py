@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from activities.temporal.executions import listed
 from starter.queries.lookup import look_at
 from starter.queries.onboarding import composed, joined
+from tests.faults.town import eventually
 from tests.servers import own_part
 from tests.workflows.onboarding.stage import (
     CUSTOMER,
@@ -72,6 +74,39 @@ async def test_it_is_the_second_signer_who_is_waited_for_once_the_first_has_sign
         await it.hears(workflow_id, "ready", "chief-executive")
         shown = await picture(it)
     assert [one.person for one in shown.waiting_for] == ["chief-executive"]
+
+
+async def test_without_a_worker_its_stages_are_told_from_its_input_its_parts_records_and_visibility(
+    tmp_path: Path, dev_server: str
+) -> None:
+    first = {"name": "set-up", "tasks": [{"id": "room", "title": "Prepare it", "team": "operations"}]}
+    async with onboarding(tmp_path, a_file(first, *WHOLE), server=own_part(dev_server)) as it:
+        await it.done("room", "operations-desk")
+        await it.until_open("agreement-2")
+        await it.at_rest()
+        await it.signed("agreement-1")
+        await it.until(lambda shown: shown.stages[1].agreements[0].state == "done")
+        await it.at_rest()
+        asked = await picture(it)
+
+        async def seen() -> bool:
+            query = "CsParent = 'customer-onboarding:acme' AND CloseTime IS NULL"
+            return [run.id async for run in listed(it.client, query)] == ["signature-request:acme.2.2"]
+
+        assert await eventually(seen)
+    told = await picture(it)
+    assert told.partial and not asked.partial
+    for facts in ("id", "kind", "status", "title", "customer", "stage", "due_at"):
+        assert getattr(told, facts) == getattr(asked, facts), facts
+    shape = [[(part.id, part.state, part.status, part.workflow, part.due_at) for part in s.parts] for s in asked.stages]
+    assert [
+        [(part.id, part.state, part.status, part.workflow, part.due_at) for part in s.parts] for s in told.stages
+    ] == shape
+    assert [(stage.name, stage.state) for stage in told.stages] == [(one.name, one.state) for one in asked.stages]
+    assert [(one.person, one.who, one.part) for one in told.waiting_for] == [(CUSTOMER, "customer", "agreement-2")]
+    assert [notice.state for stage in told.stages for notice in stage.notices] == [
+        notice.state for stage in asked.stages for notice in stage.notices
+    ]
 
 
 async def test_a_question_of_the_customer_waits_for_the_owner(tmp_path: Path) -> None:

@@ -1,0 +1,225 @@
+"""`make bench BENCH=records [N=1000000]`: lists and records of what has ended, out of so many. SQLite in a temporary
+folder, and the empty PostgreSQL database that COUNTERSIGN_BENCH_DATABASE names, if it does.
+
+A list is the whole page of 50 as the command asks for it, the calls of visibility with it; `show` is all that is read.
+The write of a settled record stands beside a bare insert of the same bytes.
+"""
+
+import os
+import random
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Final
+
+from rich.text import Text
+from sqlalchemy import text
+from temporalio.client import Client
+
+from activities.records.schema import RECORD_PEOPLE, RECORDS
+from activities.records.store import Store
+from starter.queries import lists, lookup
+from starter.queries.filters import Wanted
+from starter.temporal.connection import Context
+from tests.servers import real_server
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.hand_off import Settled
+from workflows.model.records import SettledRecord
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.timeline import TimelineEntry
+from workflows.model.views import RequestShow, SignerLine
+
+NAME: Final = "records"
+ROWS: Final = 1_000_000
+AIM_RATIO: Final = 2.0
+AIM_LIST_MS: Final = 50.0
+AIM_SHOW_MS: Final = 20.0
+_AT_ONCE: Final = 2_000
+_LOOKS: Final = 200
+_BEGAN: Final = datetime(2024, 1, 1, tzinfo=UTC)
+_KINDS: Final = ("customer-contract", "nda", "offer-letter")
+_REQUESTERS: Final = 200
+_PEOPLE: Final = 20_000
+_BARE: Final = "CREATE TABLE bench_bare (id TEXT PRIMARY KEY, content {bytes} NOT NULL)"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one engine, in milliseconds."""
+
+    engine: str
+    rows: int
+    write_ms: float
+    bare_ms: float
+    list_ms: float
+    """The 95th percentile."""
+    show_ms: float
+
+    @property
+    def ratio(self) -> float:
+        return self.write_ms / self.bare_ms
+
+    @property
+    def met(self) -> bool:
+        return self.ratio <= AIM_RATIO and self.list_ms < AIM_LIST_MS and self.show_ms < AIM_SHOW_MS
+
+
+@dataclass(frozen=True)
+class Measured:
+    engines: tuple[Figures, ...]
+
+    def as_json(self) -> dict[str, dict[str, float]]:
+        """The shape of BENCH_JSON."""
+        return {
+            f"{NAME}.{one.engine}": {
+                "rows": one.rows,
+                "write_ms": round(one.write_ms, 2),
+                "bare_ms": round(one.bare_ms, 2),
+                "ratio": round(one.ratio, 2),
+                "list_p95_ms": round(one.list_ms, 1),
+                "show_ms": round(one.show_ms, 1),
+            }
+            for one in self.engines
+        }
+
+    def in_words(self) -> Text:
+        """One line an engine, green when its aims were met."""
+        lines = (
+            Text(
+                f"{one.engine}, {one.rows:,} ended: a record in {one.write_ms:.1f} ms, {one.ratio:.2f} × a bare insert "
+                f"(aim ≤ {AIM_RATIO:g}); a list of 50 in {one.list_ms:.0f} ms, p95 (< {AIM_LIST_MS:.0f}); `show` in "
+                f"{one.show_ms:.0f} ms (< {AIM_SHOW_MS:.0f})",
+                "green" if one.met else "red",
+            )
+            for one in self.engines
+        )
+        return Text("\n").join(lines)
+
+
+async def measure(rows: int = ROWS) -> Measured:
+    """On a server that has forgotten all of them."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        async with real_server("--log-level", "error") as env:
+            for url in filter(None, (f"sqlite:///{folder}/it.sqlite3", os.environ.get("COUNTERSIGN_BENCH_DATABASE"))):
+                store = Store(Path(folder).as_uri(), url)
+                if not store.database.local:
+                    await store.database.upgrade()
+                found.append(await _of_one(env.client, store, rows))
+                store.close()
+    return Measured(tuple(found))
+
+
+async def _of_one(client: Client, store: Store, rows: int) -> Figures:
+    await _fill(store, rows)
+    written, bare = await _writes(store)
+    context = Context(client, store)
+    listed = [await _ms(partial(lists.page, context, wanted)) for wanted in _asked()]
+    ids = [WorkflowName(Kind.REQUEST, f"written-{number}") for number in range(_LOOKS)]
+    shown = [await _ms(partial(lookup.look_at, client, store, what)) for what in ids]
+    engine = "SQLite" if store.database.local else "PostgreSQL"
+    return Figures(engine, rows, median(written), median(bare), quantiles(listed, n=20)[-1], median(shown))
+
+
+def _asked() -> Iterator[Wanted]:
+    """Lists as people ask for them."""
+    chance = random.Random(1)  # noqa: S311
+    for _ in range(_LOOKS // 5):
+        requester, person = f"r{chance.randrange(_REQUESTERS)}", f"p{chance.randrange(_PEOPLE)}"
+        yield Wanted(of_campaigns=False)
+        yield Wanted(requester=requester, of_campaigns=False)
+        yield Wanted(kind=chance.choice(_KINDS), statuses=(Status.DECLINED, Status.EXPIRED))
+        yield Wanted(person=person)
+        yield Wanted(kind=chance.choice(_KINDS), requester=requester)
+
+
+async def _fill(store: Store, rows: int) -> None:
+    """Half of them requests of campaigns, which one person asked for; two minutes apart."""
+    chance = random.Random(0)  # noqa: S311
+    for first in range(0, rows, _AT_ONCE):
+        some = [_row(number, chance) for number in range(first, min(rows, first + _AT_ONCE))]
+        people = [one for row in some for one in _people(row, chance)]
+
+        def change(connection: Any, some: list[Any] = some, people: list[Any] = people) -> None:
+            connection.execute(RECORDS.insert(), some)
+            connection.execute(RECORD_PEOPLE.insert(), people)
+
+        await store.database.write(change)
+    if not store.database.local:
+        await store.database.write(lambda connection: connection.execute(text("ANALYZE")))
+
+
+def _row(number: int, chance: random.Random) -> dict[str, Any]:
+    of_campaign, at = number % 2 == 0, _BEGAN + timedelta(minutes=2 * number)
+    return {
+        "workflow_id": Kind.REQUEST.workflow_id(f"bench-{number:07}"),
+        "type": Kind.REQUEST.spec.prefix,
+        "kind": "policy-acknowledgement" if of_campaign else chance.choice(_KINDS),
+        "of_campaign": of_campaign,
+        "status": chance.choices(("signed", "declined", "expired", "cancelled"), (90, 4, 5, 1))[0],
+        "title": f"Framework agreement {number}",
+        "requester": "hr" if of_campaign else f"r{chance.randrange(_REQUESTERS)}",
+        "due_at": at + timedelta(days=7),
+        "ended_at": at,
+        "content": b"x" * 300,
+        "sha256": "0" * 64,
+    }
+
+
+def _people(row: dict[str, Any], chance: random.Random) -> Iterator[dict[str, Any]]:
+    same = {name: row[name] for name in ("workflow_id", "type", "kind", "status", "ended_at")}
+    yield same | {"person": f"p{chance.randrange(_PEOPLE)}", "asked": True, "of_campaign": False}
+    yield same | {"person": row["requester"], "asked": False, "of_campaign": row["of_campaign"]}
+
+
+async def _writes(store: Store) -> tuple[list[float], list[float]]:
+    """A settled record and the same bytes bare, in turns."""
+    create = text(_BARE.format(bytes="BLOB" if store.database.local else "BYTEA"))
+    await store.database.write(lambda connection: connection.execute(create))
+    insert, written, bare = text("INSERT INTO bench_bare VALUES (:id, :content)"), [], []
+    for number in range(_LOOKS):
+        workflow_id = Kind.REQUEST.workflow_id(f"written-{number}")
+        content = _record(f"written-{number}")
+        values = {"id": workflow_id, "content": content}
+        written.append(await _ms(partial(store.records.write, workflow_id, content)))
+        bare.append(await _ms(partial(store.database.write, partial(_insert, insert, values))))
+    return written, bare
+
+
+def _insert(statement: Any, values: dict[str, Any], connection: Any) -> None:
+    connection.execute(statement, values)
+
+
+def _record(id: str) -> bytes:
+    at = _BEGAN + timedelta(days=400)
+    signers = tuple(
+        SignerLine(person=f"p{number}", order=number, role=Role.SIGN, state=SignerState.SIGNED, at=at)
+        for number in range(1, 4)
+    )
+    shown = RequestShow(
+        id=id,
+        kind="customer-contract",
+        document="Framework agreement",
+        requester="r1",
+        status=Status.SIGNED,
+        signers=signers,
+        timeline=tuple(TimelineEntry(at=at, happened="reminded", who=f"p{number % 3 + 1}") for number in range(12)),
+        says="Signed by everybody",
+    )
+    settled = Settled.about(
+        id, external_id=id, kind="customer-contract", outcome=Status.SIGNED, at=at, document_sha256="0" * 64
+    )
+    record = SettledRecord(fingerprint="f" * 64, run_id="r", show=shown, settled=settled)
+    return record.model_dump_json(by_alias=True).encode()
+
+
+async def _ms(look: Callable[[], Awaitable[object]]) -> float:
+    began = time.perf_counter()
+    await look()
+    return 1000 * (time.perf_counter() - began)
