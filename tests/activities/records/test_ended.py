@@ -34,7 +34,7 @@ async def write(store: Store, number: int) -> None:
         "document": f"Terms {number}",
         "requester": "hr" if campaign else PEOPLE[number % 3],
         "status": ("signed", "signed", "declined", "expired")[number % 4],
-        "signers": [{"person": PEOPLE[number % 2]}],
+        "signers": [{"person": PEOPLE[number % 2], "state": "signed"}],
     }
     at = (NOW - timedelta(hours=number // 2)).isoformat()
     await store.records.write(workflow_id, json.dumps({"show": show, "settled": {"at": at}}).encode())
