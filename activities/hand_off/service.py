@@ -12,23 +12,23 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.errors import RecordConflict, StoreFailure
+from activities.errors import StoreFailure
 from activities.hand_off.http_call import Events, HttpTargets, data_of
 from activities.hand_off.next_acknowledgement import remind_of_next
 from activities.hand_off.people import HandOffPeople, not_done, notice_of, refused
+from activities.hand_off.recording import write_before, write_results
 from activities.hand_off.target_health import TargetHealth
 from activities.hand_off.workflows import NexusOperations, StartTargets
 from activities.people.directory import Directory, DirectoryFailure, UnknownGroup
-from activities.records.notification_pages import amendments_of, keep
+from activities.records.notification_pages import amendments_of
 from activities.records.settled import owner_in
 from activities.records.store import Store
-from activities.records.user_texts import apart
 from activities.temporal.executions import about_the_workflow
 from activities.temporal.failures import failing_as_application_errors
 from activities.temporal.leases import TurnLimits, Turns, unbroken
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.outbox import key_of, originals_and_last
-from workflows.follow_up.record import amended, amendment, order_of
+from workflows.follow_up.record import amended, order_of
 from workflows.kinds import Kind
 from workflows.model.hand_off import AnyEnded, EndedFacts, HandoffCall, HandoffReport, HandoffResult, HandoffState, Told
 from workflows.model.notifications import Notification, NotificationOutcome
@@ -138,13 +138,10 @@ class HandOffService(Handoff):
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         workflow_id = batch.subject.workflow_id
         with failing_as_application_errors():
-            await keep(self._store, batch.subject.workflow_id, batch.page)
-            first = batch.record is not None and await self._write(workflow_id, batch.record)
+            first = await write_before(self._store, batch)
             signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED
             if first and signed and batch.subject.type.spec.document:
                 await remind_of_next(self._temporal, batch.subject)
-            if batch.unrecorded is not None:
-                await self._amend(workflow_id, batch.unrecorded)
             again = not first and any(not call.replay for call in batch.calls)
             before = await ToldBefore.read(self._store, workflow_id) if again else None
         turns = Turns(self._pace)
@@ -185,29 +182,14 @@ class HandOffService(Handoff):
         except Exception:  # A failure to store target health must not lose the results.
             activity.logger.exception("nothing was learnt of targets")
 
-    async def _write(self, workflow_id: str, record: SettledRecord) -> bool:
-        """Write the record once; False if it exists."""
-        kept = record.replace(show=await apart(self._store, workflow_id, record.show))
-        try:
-            return await self._store.records.write(workflow_id, kept.model_dump_json(by_alias=True).encode())
-        except RecordConflict as conflict:
-            # Settled twice, as after a reset: the first record stays the truth, and an operator should look.
-            activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
-            return False
-
     async def _amend_record(self, batch: HandoffBatch, report: HandoffReport) -> bool:
         """Store the batch's results; False on failure."""
-        changed = amendment(batch, report, batch.at or _news(batch.calls[0], batch, None).at)
         try:
-            await self._amend(batch.subject.workflow_id, changed)
+            await write_results(self._store, batch, report, batch.at or _news(batch.calls[0], batch, None).at)
         except Exception as failure:  # Remote stores raise any exception; the results must not be lost.
             activity.logger.error("hand-off not recorded yet", extra={"says": type(failure).__name__})
             return False
         return True
-
-    async def _amend(self, workflow_id: str, changed: Amendment) -> None:
-        content = changed.model_dump_json(by_alias=True).encode()
-        await self._store.records.amend(workflow_id, changed.number, content, changed.handoffs)
 
     async def _result(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
         """The result of one target; its failure must not lose the results of others."""

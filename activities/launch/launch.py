@@ -168,7 +168,7 @@ async def start(
         known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
     else:
         known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
-    begun = store.starts.begin(what.workflow_id, _start_of(given, parent, datetime.now(UTC)))
+    begun = store.starts.begin(what.workflow_id, start_of(given, parent, datetime.now(UTC)))
     await asyncio.gather(begun, prepared.store_for_pages(store, given))
     return known
 
@@ -196,7 +196,7 @@ async def restart(
         await _start_workflow(Starter(client.start_workflow), what, given, parent, before, delay=timedelta())
 
 
-def _start_of(given: FollowUpInput, parent: str | None, now: datetime) -> Start:
+def start_of(given: FollowUpInput, parent: str | None, now: datetime) -> Start:
     subject, people = given.subject, tuple(one.person for one in given.subject.people)
     return Start(subject.kind, subject.title, people, subject.requester, parent, now)
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -75,6 +75,13 @@ class Starts:
                 connection.execute(START_WORDS.insert(), words)
 
         await self._database.write(change)
+
+    async def known(self, workflow_ids: Sequence[str]) -> set[str]:
+        """Those that `search` can find; the caller bounds their number."""
+        asked = select(FOLLOW_UPS.c.workflow_id).where(
+            FOLLOW_UPS.c.workflow_id.in_(workflow_ids), FOLLOW_UPS.c.started_at.is_not(None)
+        )
+        return {row.workflow_id for row in await self._database.rows(asked)}
 
     async def search(
         self, text: str, types: Iterable[str], *, kind: str | None = None, requester: str | None = None

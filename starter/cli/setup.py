@@ -20,6 +20,7 @@ from starter.cli.terminal import Instant, Rows, Sentence
 from starter.errors import Exit
 from starter.nexus.endpoint import ensure_endpoint
 from starter.queries.fast_forward import Forwarded, forward, forward_to_next, span
+from starter.queries.lost_records import Recovery, recover
 from starter.temporal.connection import connected, opened
 from starter.temporal.reconciliation import ensure_schedule, sweep_now
 from starter.temporal.search_attributes import ensure_search_attributes
@@ -84,16 +85,27 @@ async def doctor(
     return Exit.DONE if examined.ok else Exit.REFUSED
 
 
-async def reconcile(*, json: AsJson = False) -> None:
+async def reconcile(
+    *,
+    records: Annotated[bool, Parameter(help="Write the records that an older database lacks instead.")] = False,
+    json: AsJson = False,
+) -> None:
     """Look through Core Signature's events for what requests have missed, and tell them; every five minutes it is done
     by itself (`countersign init` makes the schedule).
+
+    With `--records` instead: what a database lacks that was restored from a backup is written from the histories that
+    Temporal still has; nobody is told.
 
     Parameters
     ----------
     json
         Print `{pages, events, told, mended[{request, event, at}], untold, not_told, unnamed, ahead, adoptions,
-        adopted, refusals, not_adopted[{document, why}], waiting, not_yet[{document, why}], until, reached, over}`.
+        adopted, refusals, not_adopted[{document, why}], waiting, not_yet[{document, why}], until, reached, over}`, with
+        `--records` `{looked_at, starts, written, missing, records[], not_found[{id, why}]}`.
     """
+    if records:
+        await _recover(json=json)
+        return
     async with connected(ready()) as client:
         with progress("looking at events", quiet=json) as bar:
             first = list[datetime]()
@@ -110,6 +122,29 @@ async def reconcile(*, json: AsJson = False) -> None:
 
             swept = await sweep_now(client, seen)
     print_answer(swept, _view(swept), as_json=json)
+
+
+async def _recover(*, json: bool) -> None:
+    async with opened(ready()) as context:
+        with progress("looking at histories", quiet=json) as bar:
+
+            def seen(done: Recovery, total: int) -> None:
+                bar(description=f"{done.written:,} records written", total=total, completed=done.looked_at)
+
+            recovery = await recover(context.client, context.store, seen)
+    print_answer(recovery, _of_recovery(recovery), as_json=json)
+
+
+def _of_recovery(recovery: Recovery) -> Group:
+    says = f"{recovery.looked_at:,} workflows were looked at, {recovery.written:,} records written"
+    parts: list[Text | Rows] = [Text(says, "bold" if recovery.written else "")]
+    if recovery.missing:
+        parts.append(Text(f"{recovery.missing:,} have ended and have no record", "yellow"))
+        table = Rows("workflow", "why", whole=("workflow",))
+        for one in recovery.not_found:
+            table.add(one.id, one.why)
+        parts.append(table)
+    return Group(*parts)
 
 
 def _view(swept: ReconciliationResult) -> Group:

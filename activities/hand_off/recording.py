@@ -1,0 +1,44 @@
+"""What a hand-off writes: page and record before anybody is told, results afterwards. Idempotent; raises
+`StoreFailure`.
+"""
+
+from datetime import datetime
+
+from temporalio import activity
+
+from activities.errors import RecordConflict
+from activities.records.notification_pages import keep
+from activities.records.store import Store
+from activities.records.user_texts import apart
+from workflows.follow_up.record import amendment
+from workflows.model.hand_off import HandoffReport
+from workflows.model.records import Amendment, HandoffBatch, SettledRecord
+
+
+async def write_before(store: Store, batch: HandoffBatch) -> bool:
+    """Page, record and results that are not written yet; whether the record is new."""
+    workflow_id = batch.subject.workflow_id
+    await keep(store, workflow_id, batch.page)
+    first = batch.record is not None and await _write(store, workflow_id, batch.record)
+    if batch.unrecorded is not None:
+        await _amend(store, workflow_id, batch.unrecorded)
+    return first
+
+
+async def write_results(store: Store, batch: HandoffBatch, report: HandoffReport, at: datetime) -> None:
+    await _amend(store, batch.subject.workflow_id, amendment(batch, report, at))
+
+
+async def _write(store: Store, workflow_id: str, record: SettledRecord) -> bool:
+    kept = record.replace(show=await apart(store, workflow_id, record.show))
+    try:
+        return await store.records.write(workflow_id, kept.model_dump_json(by_alias=True).encode())
+    except RecordConflict as conflict:
+        # Settled twice, as after a reset: the first record stays the truth, and an operator should look.
+        activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
+        return False
+
+
+async def _amend(store: Store, workflow_id: str, changed: Amendment) -> None:
+    content = changed.model_dump_json(by_alias=True).encode()
+    await store.records.amend(workflow_id, changed.number, content, changed.handoffs)
