@@ -12,12 +12,15 @@ import pytest
 from activities.errors import RecordConflict, RecordDamaged, StoreFailure, TextDamaged
 from activities.records.devices import InvalidMark, StoredDevice, device_hash
 from activities.records.ended import EndedFilter
+from activities.records.incidents import About, Incident
+from activities.records.outbound_mail import OutboundMail
 from activities.records.settled import AMENDMENTS_AT_ONCE, RECORDS_AT_ONCE
 from activities.records.store import Store
 from activities.records.texts import Reference
 from tests.storage import altered, count
 from workflows.kinds import Kind
 from workflows.model.hand_off import HandoffLine, HandoffState
+from workflows.model.notifications import Channel
 
 MSA = Kind.REQUEST.workflow_id("msa-0042")
 R = Kind.REQUEST.workflow_id("r")
@@ -218,6 +221,39 @@ async def test_an_address_belongs_to_whoever_registered_it_last_and_the_oldest_m
 
 def test_a_device_is_known_by_twelve_hex_digits() -> None:
     assert device_hash("chief-executive~1") == "ee801b8d0659"
+
+
+async def test_of_changes_to_an_incident_at_once_none_is_lost(store: Store) -> None:
+    about = About("target", "finance", "a")
+    await asyncio.gather(
+        *(store.incidents.change(about, lambda one: one.becomes(one.grade + 1, NOW)) for _ in range(20))
+    )
+    assert await store.incidents.open("target") == ((about, Incident(grade=20, since=NOW)),)
+    await store.incidents.regrade("target", "finance", 20, 1, NOW)
+    assert await store.incidents.read(about) == Incident(grade=1, told=1, since=NOW)
+    await store.incidents.change(about, lambda one: one.becomes(0, NOW))
+    assert await store.incidents.drop_over(datetime.now(UTC) + timedelta(days=2)) == 1
+
+
+async def test_of_workers_that_begin_a_mail_at_once_one_finds_it_due(store: Store) -> None:
+    found = await asyncio.gather(*(store.outbound_mail.begin(["r"], Channel.MAIL, NOW) for _ in range(20)))
+    assert sum(one["r"].is_due(NOW) for one in found) == 1
+    taken = OutboundMail(tries=1, at=NOW, channel=Channel.MAIL, taken=True, job="j")
+    await store.outbound_mail.note({"r": taken})
+    assert await store.outbound_mail.begin(["r"], Channel.MAIL, NOW) == {"r": taken}
+    assert await store.outbound_mail.drop_old(NOW + timedelta(days=401)) == 1
+
+
+async def test_dead_hand_offs_are_counted_by_the_policy_s_name(store: Store) -> None:
+    for number, what in enumerate((R, MSA, TASK)):
+        await store.records.write(what, b"{}")
+        lines = [DEAD.replace(target=name, at=NOW - timedelta(days=number)) for name in ("hr", "hr/escalated-2")]
+        await store.records.amend(what, 1, b"{}", lines[: number + 1])
+    await store.records.amend(Kind.REQUEST.workflow_id("open"), 1, b"{}", [DEAD])
+    [counted] = await store.hand_offs.dead_counts()
+    assert (counted.name, counted.dead, counted.since) == ("hr", 5, NOW - timedelta(days=2))
+    assert [one.workflow_id async for one in store.hand_offs.dead(NOW, "hr")] == [R]
+    assert len([one async for one in store.hand_offs.dead(target="hr/escalated-2")]) == 2
 
 
 async def test_used_links_are_dropped_after_two_days(store: Store) -> None:
