@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from activities.errors import DatabaseAway
 from activities.records import budgets
 from activities.records.budgets import Joined, Scope, Slot, SlotRequest, Wait
 from activities.records.store import Store
@@ -25,10 +26,14 @@ def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
 
 
 async def ask(store: Store, number: int, later: timedelta = timedelta(), *names: str) -> Slot | Joined | Wait:
-    """One of many notices, each of a task of its own, five of which an hour fit into each scope."""
+    """One of many notices, each of a task of its own, five of which an hour fit into each scope. It is asked again, as
+    by Temporal, where another process has the file for longer than a statement waits.
+    """
     now = NOW + later
     scopes = [Scope(name, 5, "1h", now + HOUR) for name in names or ("person:ada",)]
-    return await store.budgets.ask(request(number, later), scopes)
+    while True:
+        with suppress(DatabaseAway):
+            return await store.budgets.ask(request(number, later), scopes)
 
 
 def request(number: int, later: timedelta = timedelta()) -> SlotRequest:
