@@ -47,6 +47,9 @@ rehearse: $(STAMP) ### an installation on several machines, with PostgreSQL and 
 bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
 	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)" $(if $(WAITING),--waiting $(WAITING)) $(if $(N),--people $(N))
 
+figures: $(STAMP) ### the tables of docs/costs.md and docs/scale.md anew, each bench five times (hours); BENCH=waits, RUNS=1
+	@$(BIN)/python -m tests.bench.pages --only "$(BENCH)" $(if $(RUNS),--runs $(RUNS))
+
 check: $(STAMP) ### format, lint, types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -72,4 +75,4 @@ migration: $(STAMP) ### a migration from what activities/records/schema.py has b
 lock: $(STAMP) ### requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements.lock --custom-compile-command "make lock"
 
-.PHONY: help install demo dev test stories chaos rehearse bench check fix pictures histories golden lock migration
+.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden lock migration

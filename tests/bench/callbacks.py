@@ -38,6 +38,8 @@ from workflows.signature.workflow import SignatureRequestWorkflow
 
 NAME: Final = "callbacks"
 AIM: Final = 1.3
+AIM_TO_TARGET: Final = 1.2
+_TO_TARGET: Final = "callback.to_first_handoff_ms"
 _SECRET: Final = "the secret of the bench"
 _SEGMENT: Final = "s" * 32
 _IDLE, _ROUNDS, _EACH, _CALLERS, _SECONDS = 40, 10, 50, 16, 4.0
@@ -104,7 +106,7 @@ class Beside:
         mine, least = self.ours, self.floor
         return {
             "callback.to_signal_ms": _compared(mine.to_signal, least.to_signal, mine.to_signal / least.to_signal),
-            "callback.to_first_handoff_ms": _compared(
+            _TO_TARGET: _compared(
                 mine.to_first_handoff, least.to_first_handoff, mine.to_first_handoff / least.to_first_handoff
             ),
             "callback.per_second": _compared(mine.per_second, least.per_second, least.per_second / mine.per_second),
@@ -114,8 +116,9 @@ class Beside:
         """A line a figure, green when the aim was met."""
         lines = Text()
         for name, one in self.as_json().items():
-            says = f"{name}: {one['ours']:.2f} beside {one['floor']:.2f}, {one['ratio']:.2f} × (aim ≤ {AIM} ×)\n"
-            lines.append(says, style="green" if one["ratio"] <= AIM else "red")
+            aim = AIM_TO_TARGET if name == _TO_TARGET else AIM
+            says = f"{name}: {one['ours']:.2f} beside {one['floor']:.2f}, {one['ratio']:.2f} × (aim ≤ {aim} ×)\n"
+            lines.append(says, style="green" if one["ratio"] <= aim else "red")
         return lines
 
 

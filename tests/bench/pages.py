@@ -1,0 +1,245 @@
+"""`make figures [BENCH=callbacks] [RUNS=5]`: the tables of docs/costs.md and docs/scale.md anew, by benches that run
+several times at one commit: on a quiet machine, some hours for all of them.
+
+A table stands between `<!-- figures: NAME -->` and `<!-- /figures -->`, and is written when its benches are done.
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Final, TypeAlias
+
+from starter.boot import exits
+from tests.bench import callbacks, desk, figures, push
+from tests.bench.figures import Figure
+from tests.bench.history import NotAsAsked
+from tests.bench.table import surroundings
+
+RUNS: Final = 5
+ROOT: Final = Path(__file__).parents[2]
+WIDTH: Final = 120
+"""Of running text in docs/."""
+
+Figures: TypeAlias = Mapping[str, Mapping[str, float]]
+"""What one run of a bench wrote as BENCH_JSON."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A figure of a bench. Without `met` it has no aim."""
+
+    figure: str
+    says: str
+    aim: str = ""
+    met: Callable[[Mapping[str, float]], bool] | None = None
+    """By the medians."""
+    joins: str = ""
+    """What is joined: then a ratio is not what each costs."""
+
+
+def at_most(ratio: float) -> tuple[str, Callable[[Mapping[str, float]], bool]]:
+    """An aim beside the floor."""
+    return f"≤ {ratio:g} ×", lambda one: one["ratio"] <= ratio
+
+
+@dataclass(frozen=True)
+class Page:
+    """A table of a page: the benches that are run for it, and a row for each figure; without rows all they have."""
+
+    name: str
+    file: str
+    benches: Sequence[Sequence[str]]
+    """Their options."""
+    heading: str
+    columns: Mapping[str, str] = field(default_factory=lambda: {one: one for one in ("ours", "floor", "ratio")})
+    """Headings by the names in BENCH_JSON."""
+    rows: Sequence[Row] = ()
+
+
+def _of_request(figure: Figure, says: str) -> Row:
+    aim = figures.AIMS[figure]
+
+    def met(one: Mapping[str, float]) -> bool:
+        return aim.met(figures.Comparison(one["ours"], one["floor"]))
+
+    return Row(figure.value, says, str(aim), met)
+
+
+COSTS: Final = "docs/costs.md"
+SCALE: Final = "docs/scale.md"
+PAGES: Final = (
+    Page(
+        "request",
+        COSTS,
+        [["--only", "request"]],
+        "per request",
+        rows=[
+            _of_request(Figure.ACTIONS, "billable actions"),
+            _of_request(Figure.EVENTS, "history events"),
+            _of_request(Figure.BYTES, "history bytes"),
+            _of_request(Figure.CPU, "CPU, all processes, ms"),
+            _of_request(Figure.SETTLED, "signal → settled, ms"),
+        ],
+    ),
+    Page(
+        "waits",
+        COSTS,
+        [["--only", push.NAME], ["--only", callbacks.NAME]],
+        "one at a time",
+        rows=[
+            Row("start.to_push_ms", "start → push, ms", *at_most(push.AIM)),
+            Row(
+                "callback.to_signal_ms",
+                "callback → answer, sent when Temporal has the signal, ms",
+                *at_most(callbacks.AIM),
+            ),
+            Row(
+                "callback.to_first_handoff_ms",
+                "callback → first call of a target, ms",
+                *at_most(callbacks.AIM_TO_TARGET),
+            ),
+            Row(
+                "callback.per_second",
+                "callbacks per second and process",
+                *at_most(callbacks.AIM),
+                joins="our callbacks for one request share a signal",
+            ),
+        ],
+    ),
+    Page(
+        "desk",
+        COSTS,
+        [["--only", desk.NAME, "--waiting", "20000"]],
+        "20,000 open requests",
+        rows=[
+            Row(
+                "desk.page_ms",
+                "a page of 50 at the desk beside its calls of visibility, ms",
+                f"< {desk.AIM_MS:g} ms, ≤ {desk.AIM_RATIO:g} ×",
+                lambda one: one["ours"] < desk.AIM_MS and one["ratio"] <= desk.AIM_RATIO,
+            )
+        ],
+    ),
+    Page(
+        "sweep",
+        COSTS,
+        [["--only", "sweep"]],
+        "reconciliation",
+        {"calls": "calls to Core Signature", "told": "notified", "sweeps": "runs", "seconds": "s"},
+        [
+            Row("sweep.quiet", "2,000 open, nothing missed", "≤ 40 calls", lambda one: one["calls"] <= 40),
+            Row("sweep.missed", "2,000 open, each missed an event", "< 60 s", lambda one: one["seconds"] < 60),
+            Row(
+                "sweep.week",
+                "200,000 events after a week without callbacks",
+                "memory + 1 MB",
+                lambda one: one["grown_mb"] <= 1,
+            ),
+        ],
+    ),
+    Page("campaign", SCALE, [["--only", "campaign", "--people", "300"]], "a campaign of 300"),
+    Page(
+        "audience",
+        SCALE,
+        [["--only", "audience"]],
+        "100,000 people without requests",
+        {"seconds": "s", "mb": "MB at most"},
+    ),
+)
+
+
+def main() -> None:
+    """Run the benches of each page, and write its table."""
+    asked = _parser().parse_args()
+    commit = _said("git", "rev-parse", "--short", "HEAD")
+    if changed := _said("git", "status", "--porcelain", "--", ".", ":!docs"):
+        raise NotAsAsked(f"figures are of one commit, and this is not committed:\n{changed}")
+    for page in PAGES:
+        if asked.only in ("", page.name):
+            found = [_measured(page, number, asked.runs) for number in range(asked.runs)]
+            file = asked.root / page.file
+            file.write_text(written(file.read_text(), page.name, table(page, found, commit)))
+
+
+def table(page: Page, runs: Sequence[Figures], commit: str) -> str:
+    """Medians of the runs, least and most beside them where they differ; what was measured, and what on."""
+    rows = page.rows or [Row(name, name.partition(".")[2]) for name in runs[0]]
+    rows = [row for row in rows if row.figure in runs[0]]
+    aims = any(row.aim for row in rows)
+    heads = [page.heading, *page.columns.values(), *(["aim"] if aims else [])]
+    lines = [heads, ["---"] * len(heads), *(_cells(page, row, runs, aims=aims) for row in rows)]
+    times = "One run" if len(runs) == 1 else f"Medians of {len(runs)} runs, least and most in brackets"
+    below = textwrap.fill(f"{times}, at commit {commit}: {surroundings()}.", WIDTH)
+    return "\n".join([*(f"| {' | '.join(line)} |" for line in lines), "", below])
+
+
+def written(text: str, name: str, table: str) -> str:
+    """The page with this table in its place."""
+    place = re.compile(rf"(<!-- figures: {name} -->\n).*?(<!-- /figures -->)", re.DOTALL)
+    if len(place.findall(text)) != 1:
+        raise NotAsAsked(f"the page needs one place for its table: <!-- figures: {name} -->")
+    return place.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
+
+
+def _cells(page: Page, row: Row, runs: Sequence[Figures], *, aims: bool) -> list[str]:
+    of_each = [run[row.figure] for run in runs]
+    says = f"{row.says}; {row.joins}, so the ratio is not what each costs" if row.joins else row.says
+    medians = {name: median(one[name] for one in of_each) for name in of_each[0]}
+    missed = row.met is not None and not row.met(medians)
+    aim = f"{row.aim}: misses its aim" if missed else row.aim
+    cells = [_cell([one[name] for one in of_each if name in one]) for name in page.columns]
+    return [says, *cells, *([aim] if aims else [])]
+
+
+def _cell(values: Sequence[float]) -> str:
+    if not values:
+        return ""
+    least, middle, most = _number(min(values)), _number(median(values)), _number(max(values))
+    return middle if least == most else f"{middle} ({least}–{most})"
+
+
+def _number(value: float) -> str:
+    """With three figures that count."""
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
+
+
+def _measured(page: Page, number: int, runs: int) -> Figures:
+    found: dict[str, Mapping[str, float]] = {}
+    for options in page.benches:
+        print(f"{page.name}, {number + 1} of {runs}: {' '.join(options)}", flush=True)
+        found |= _run(options)
+    return found
+
+
+def _run(options: Iterable[str]) -> Figures:
+    """In a process of its own, as a figure that is asked for alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "figures.json"
+        subprocess.run([sys.executable, "-m", "tests.bench", *options, "--json", str(file)], cwd=ROOT, check=True)  # noqa: S603  ours
+        told: Figures = json.loads(file.read_text())
+        return told
+
+
+def _said(*command: str) -> str:
+    told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)  # noqa: S603  ours
+    return told.stdout.strip()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make figures", description=__doc__)
+    parser.add_argument("--only", default="", choices=["", *(page.name for page in PAGES)], help="one of the tables")
+    parser.add_argument("--runs", type=int, default=RUNS, metavar="N", help="how often each bench is run")
+    parser.add_argument("--root", type=Path, default=ROOT, metavar="FOLDER", help="whose docs/ are written")
+    return parser
+
+
+if __name__ == "__main__":
+    exits.run(main, refusals=lambda: (NotAsAsked,), service=True)
