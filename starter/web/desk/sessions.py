@@ -200,16 +200,22 @@ class AllowedMessages:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._none_until: dict[str, datetime] = {}
+        """Who gets no message before when: a crowd that asks for them writes nothing."""
 
     async def take(self, person: str, asking: SignInSource, now: datetime) -> bool:
         """Whether a message may be sent; counts it. Raises `StoreFailure`."""
         known = asking.known == person
-        if not known and not await self._takes(_of(person, asking), MESSAGES_FROM_AN_ADDRESS, now):
-            return False
         whose = f"message {'known' if known else 'asked'} {person}"
-        if not await self._takes(whose, MESSAGES_TO_A_PERSON, now):
+        if now < self._none_until.get(whose, now):
+            return await self.nobody(now)
+        if not known and await self._wait(_of(person, asking), MESSAGES_FROM_AN_ADDRESS, now):
             return False
-        return await self._takes(f"{whose} {now.date()}", _MESSAGES_OF_A_DAY, now)
+        if wait := await self._wait(whose, MESSAGES_TO_A_PERSON, now):
+            waiting = {one: until for one, until in self._none_until.items() if now < until}
+            self._none_until = waiting | {whose: now + timedelta(seconds=wait)}
+            return False
+        return not await self._wait(f"{whose} {now.date()}", _MESSAGES_OF_A_DAY, now)
 
     async def nobody(self, now: datetime) -> bool:
         """The same for an unknown person: False, without a row."""
@@ -219,8 +225,8 @@ class AllowedMessages:
         """They are known where they ask from."""
         await self._store.allowances.refill(_of(person, asking))
 
-    async def _takes(self, name: str, rate: Rate, now: datetime) -> bool:
-        return not (await self._store.allowances.take(name, rate, now)).wait
+    async def _wait(self, name: str, rate: Rate, now: datetime) -> float:
+        return (await self._store.allowances.take(name, rate, now)).wait
 
 
 def _of(person: str, asking: SignInSource) -> str:
