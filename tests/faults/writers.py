@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection as Pipe
 from typing import Any, Final
 
-from sqlalchemy import Boolean, Column, Connection, Date, Integer, LargeBinary, Table, select
+from sqlalchemy import Boolean, Column, Connection, Date, Double, Integer, LargeBinary, Table, select
 
 from activities.records import schema
 from activities.records.database import Database, insert_new
@@ -61,7 +61,7 @@ def _value(column: Column[Any], number: int, version: int) -> Any:
             return since.date()
         case Boolean():
             return bool(version)
-        case Integer():
+        case Integer() | Double():
             return number * len(STEPS) + version
         case LargeBinary():
             return dice.randbytes(dice.randrange(_BYTES_AT_MOST))
