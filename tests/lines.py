@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from activities.people.language import Language
-from activities.records.outcomes import DONE, MemberLines, MemberOutcome, Tally
+from activities.records.outcomes import DONE, MemberLines, MemberOutcome, Tally, lately
 from activities.records.store import Store
 from starter.queries import campaign_report as report
-from starter.queries.campaign import Curve, Point, looked_back
+from starter.queries.campaign import Curve, Point
 from starter.queries.campaign_page import campaign_chart
 from starter.queries.campaign_report import CampaignReport
 from workflows.model.campaign import Counts
@@ -27,9 +27,9 @@ def counted(lines: Iterable[MemberOutcome]) -> Counts:
 def curve(lines: Sequence[MemberOutcome], opens_at: datetime, closes_at: datetime, now: datetime | None) -> Curve:
     """With a step for each."""
     signed = sorted(datetime.fromisoformat(line.signed_at) for line in lines if line.status in DONE and line.signed_at)
-    lately = sum(at > now - looked_back(opens_at, now) for at in signed) if now else 0
+    recent = sum(at > lately(opens_at, now) for at in signed) if now else 0
     steps = [Point(at, nth) for nth, at in enumerate(signed, start=1)]
-    return Curve(steps, lately, counted(lines).open, opens_at, closes_at, now)
+    return Curve(len(signed), recent, counted(lines).open, opens_at, closes_at, now, steps)
 
 
 def chart(

@@ -295,9 +295,9 @@ class CampaignPeopleService(CampaignPeople):
         with _failing():
             await self.store.audiences.up_to_date(look.order)
             lines = await self._standings.look_up(look.order)
-            counts, missing = (await lines.tally()).counts, await lines.missing()
+            counts = (await lines.tally()).counts
             changes = () if look.after else await self._apply_moves(look, lines)
-            after = await self._notify_managers(look, counts, missing)
+            after = await self._notify_managers(look, lines, counts)
         ago = timedelta(seconds=time.monotonic() - began)
         return DailyCheckResult(changes=changes, counts=counts, after=after, over=not after, ago=ago)
 
@@ -314,9 +314,7 @@ class CampaignPeopleService(CampaignPeople):
             order = order.replace(changes=number, changed=changed.sha256)
         return tuple(changes)
 
-    async def _notify_managers(
-        self, look: DailyCheck, counts: Counts, missing: Mapping[tuple[str, str, date | None], int]
-    ) -> str:
+    async def _notify_managers(self, look: DailyCheck, lines: MemberLines, counts: Counts) -> str:
         """The manager after whom to continue; empty if all were notified."""
         campaign, now, ends_at = look.order.campaign, look.order.now, time.monotonic() + TELLING_SECONDS
         if look.weekly and not look.after:
@@ -325,7 +323,7 @@ class CampaignPeopleService(CampaignPeople):
         today = await owners_day(campaign.requester, now, self.directory)
         if not counts.open or not digest_is_due(today, look.due):
             return ""
-        managers = missing_by_manager(missing, today)
+        managers = missing_by_manager(await lines.missing(), today)
         left = [one for one in await of_directory(self.directory, managers) if one.manager > _last_notified(look)]
         for begin in range(0, len(left), DIGESTS_AT_ONCE):
             if begin and (is_cancelled() or activity.is_worker_shutdown() or time.monotonic() >= ends_at):

@@ -11,7 +11,7 @@ from datetime import date
 from functools import partial
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Connection, bindparam, case, func, insert, or_, select
+from sqlalchemy import Connection, FromClause, bindparam, case, func, insert, or_, select
 
 from activities.documents.files import AUDIENCES as SHELF
 from activities.documents.files import Files
@@ -158,9 +158,9 @@ def repeated(rows: Iterable[MemberRow]) -> Iterator[MemberRow]:
             yield row
 
 
-def due_by(at: Any = None, number: Any = None) -> Any:
+def due_by(at: Any = None, number: Any = None, of: FromClause = MEMBERS) -> Any:
     """The last day of a member as of an instant, or after a change."""
-    change, member = AUDIENCE_CHANGES.c, MEMBERS.c
+    change, member = AUDIENCE_CHANGES.c, of.c
     moved = select(func.max(change.due)).where(
         change.campaign == member.campaign,
         change.what == ChangeKind.EXTENDED,
@@ -168,7 +168,7 @@ def due_by(at: Any = None, number: Any = None) -> Any:
         or_(change.person.is_(None), change.person == member.person),
         change.at <= at if number is None else change.number <= number,
     )
-    first, last = func.coalesce(member.given, member.due), moved.correlate(MEMBERS).scalar_subquery()
+    first, last = func.coalesce(member.given, member.due), moved.correlate_except(AUDIENCE_CHANGES).scalar_subquery()
     return case((member.given.is_(None), member.due), (last > first, last), else_=first)
 
 
@@ -225,6 +225,11 @@ class Audiences:
         campaign, rows = order.workflow_id, await self.rows(_frozen(order).sha256)
         changes = await self.changes(order)
         await self._database.write(lambda connection: _begin(connection, campaign))
+        place = MEMBERS.c.place
+        for first in range(0, AUDIENCE_AT_MOST, MEMBERS_AT_ONCE):
+            here = MEMBERS.c.campaign == campaign, place >= first, place < first + MEMBERS_AT_ONCE
+            if not await self._database.change(MEMBERS.delete().where(*here)):
+                break
         for first in range(0, len(rows), MEMBERS_AT_ONCE):
             some = rows[first : first + MEMBERS_AT_ONCE]
             members = [Member(row, order.campaign.due, place=place) for place, row in enumerate(some, start=first)]
@@ -357,8 +362,7 @@ def _values(order: CampaignOrder, member: Member) -> dict[str, Any]:
 
 
 def _begin(connection: Connection, campaign: str) -> None:
-    for table in (MEMBERS, CHANGED_MEMBERS):
-        connection.execute(table.delete().where(table.c.campaign == campaign))
+    connection.execute(CHANGED_MEMBERS.delete().where(CHANGED_MEMBERS.c.campaign == campaign))
     replace_row(connection, AUDIENCES, {AUDIENCES.c.campaign: campaign}, head=None, members=0)
 
 

@@ -13,7 +13,22 @@ from enum import StrEnum
 from functools import partial
 from typing import Any, Final, NamedTuple, Self
 
-from sqlalchemy import Connection, Select, and_, case, false, func, insert, literal, not_, null, or_, select, true
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    case,
+    exists,
+    false,
+    func,
+    insert,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    true,
+)
 
 from activities.errors import DocumentDamaged, DocumentMissing
 from activities.records.audiences import due_by
@@ -29,6 +44,7 @@ LINES_AT_ONCE: Final = 2_000
 """Lines in memory."""
 NAMED_AT_MOST: Final = 10_000
 """Requests that one statement leaves out."""
+LAST_DAYS: Final = timedelta(days=7)
 _REQUEST: Final = Kind.REQUEST.workflow_id("")
 _OVER_AFTER: Final = timedelta(hours=36)
 """From its beginning in UTC until a day is over everywhere on earth."""
@@ -114,9 +130,10 @@ class OutcomeGroup(Model):
 
 @dataclass(frozen=True)
 class Tally:
-    """How many members of a status, department and manager there are."""
+    """How many members of a status, department and manager there are, and how many have acknowledged lately."""
 
     many: Mapping[tuple[str, str, str], int] = field(default_factory=dict)
+    lately: int = 0
 
     @property
     def counts(self) -> Counts:
@@ -149,6 +166,11 @@ def _counts(found: Iterable[tuple[str, int]]) -> Counts:
     return Counts(**counts)
 
 
+def lately(opens_at: datetime, now: datetime) -> datetime:
+    """From when on acknowledgements tell of the pace."""
+    return max(opens_at, now - LAST_DAYS)
+
+
 def worst_first(groups: Iterable[OutcomeGroup]) -> tuple[OutcomeGroup, ...]:
     """Most missing members first."""
     return tuple(sorted(groups, key=lambda group: -group.missing))
@@ -159,30 +181,37 @@ class MemberLines:
     count for members that the database has as told or not told.
     """
 
-    def __init__(self, database: Database, lines: Select[Any], states: Mapping[str, MemberState] | None = None) -> None:
-        self._database, self._select = database, lines
+    def __init__(
+        self,
+        database: Database,
+        lines: Select[Any],
+        states: Mapping[str, MemberState] | None = None,
+        since: datetime | None = None,
+    ) -> None:
+        self._database, self._select, self._since = database, lines, since
         self._lines = lines.subquery()
         self.states: Final = states or {}
         self._tally: Tally | None = None
 
     def knowing(self, states: Mapping[str, MemberState]) -> Self:
         """The same with other states."""
-        return type(self)(self._database, self._select, states)
+        return type(self)(self._database, self._select, states, self._since)
 
     def at(self, places: Collection[int]) -> Self:
         """Only those at some places."""
         own = self._select.where(self._select.selected_columns.place.in_(places))
-        return type(self)(self._database, own, self.states)
+        return type(self)(self._database, own, self.states, self._since)
 
     async def tally(self) -> Tally:
         """Counts by status, department and manager; read once."""
         if self._tally is None:
-            self._tally = Tally(await self._counted(self._lines.c.department, self._lines.c.manager))
+            line = self._lines.c
+            self._tally = Tally(*await self._counted(line.department, line.manager))
         return self._tally
 
     async def missing(self) -> Mapping[tuple[str, str, date | None], int]:
         """How many have not acknowledged and still may, by status, manager and last day."""
-        found = await self._counted(self._lines.c.manager, self._lines.c.due)
+        found, _ = await self._counted(self._lines.c.manager, self._lines.c.due)
         return {cell: many for cell, many in found.items() if cell[0] in OPEN}
 
     async def stated(self) -> dict[str, MemberState]:
@@ -238,13 +267,6 @@ class MemberLines:
                 break
         return sorted(places)[:at_most]
 
-    async def acknowledged_since(self, instant: datetime) -> int:
-        """How many have acknowledged after an instant."""
-        line = self._lines.c
-        asked = select(func.count()).select_from(self._lines)
-        found = await self._database.first(asked.where(line.status.in_(DONE), line.signed_at > instant))
-        return int(found[0]) if found else 0
-
     async def each(self, apart: int) -> list[tuple[int, datetime]]:
         """Of all acknowledgements by time each so-manieth: its number, and when; and the last one."""
         line = self._lines.c
@@ -254,17 +276,18 @@ class MemberLines:
         statement = select(signed).where(or_(signed.c.nth % apart == 0, signed.c.nth == last)).order_by(signed.c.nth)
         return [(row.nth, row.signed_at) for row in await self._database.rows(statement)]
 
-    async def _counted(self, *columns: Any) -> dict[Any, int]:
+    async def _counted(self, *columns: Any) -> tuple[dict[Any, int], int]:
         line = self._lines.c
         cells = line.status, *columns
-        found = {
-            tuple(row[:-1]): row[-1] for row in await self._database.rows(select(*cells, func.count()).group_by(*cells))
-        }
+        late = line.signed_at > self._since if self._since else false()
+        signed = func.sum(case((and_(line.status.in_(DONE), late), 1), else_=0))
+        counted = await self._database.rows(select(*cells, func.count(), signed).group_by(*cells))
+        found = {tuple(row[:-2]): row[-2] for row in counted}
         async for id, *before in self._stated(*cells):
             after = (str(self.states[id].status), *before[1:])
             found[tuple(before)] -= 1
             found[after] = found.get(after, 0) + 1
-        return {cell: many for cell, many in found.items() if many}
+        return {cell: many for cell, many in found.items() if many}, sum(int(row[-1]) for row in counted)
 
     async def _stated(self, *columns: Any) -> AsyncIterator[tuple[Any, ...]]:
         """The requests whose state counts, with more of their line."""
@@ -278,19 +301,24 @@ class MemberLines:
         return [self._read(row) for row in await self._database.rows(statement)]
 
     def _read(self, row: Any) -> MemberOutcome:
+        (
+            _,
+            number,
+            person,
+            workflow_id,
+            status,
+            sent_at,
+            signed_at,
+            late,
+            reminders,
+            reason,
+            department,
+            manager,
+            due,
+        ) = row
         line = MemberOutcome(
-            row.row,
-            row.person,
-            row.workflow_id.removeprefix(_REQUEST),
-            row.status,
-            _said(row.sent_at),
-            _said(row.signed_at),
-            bool(row.late),
-            row.reminders,
-            row.reason,
-            row.department,
-            row.manager,
-            row.due.isoformat() if row.due else "",
+            *(number, person, workflow_id.removeprefix(_REQUEST), status, _said(sent_at), _said(signed_at)),
+            *(bool(late), reminders, reason, department, manager, due.isoformat() if due else ""),
         )
         state = self.states.get(line.request) if line.status in UNRECORDED else None
         return line._replace(status=state.status, reason=state.reason) if state else line
@@ -319,7 +347,7 @@ class Outcomes:
 
     def running(self, order: CampaignOrder) -> MemberLines:
         """The lines by records alone, of a campaign as the order knows it."""
-        return MemberLines(self._database, _running(order))
+        return MemberLines(self._database, _running(order), since=lately(order.campaign.opens_at, order.now))
 
     async def write(self, campaign: str, head: Mapping[str, Any], lines: AsyncIterator[Sequence[MemberOutcome]]) -> str:
         """Store the record of a campaign; returns its SHA-256."""
@@ -331,8 +359,7 @@ class Outcomes:
         await self._database.change(OUTCOME_LISTS.delete().where(here.campaign == campaign, here.sha256.is_(None)))
         await self._database.insert(OUTCOME_LISTS, id=id, campaign=campaign, head=content)
         async for some in lines:
-            for line in some:
-                told.update(_json(line))
+            told.update(_json(some)[1:-1])
             rows = [_row(id, nth, line) for nth, line in enumerate(some, start=place)]
             await self._database.write(partial(_add, rows=rows))
             place += len(some)
@@ -344,8 +371,9 @@ class Outcomes:
         """The record of a campaign that has ended, not verified; raises `DocumentMissing`."""
         known = await self._list(sha256)
         line = OUTCOME_LINES.c
-        columns = [one for one in line if one.name not in ("list", "request")]
-        own = select(*columns, line.request.label("workflow_id")).where(line.list == known.id)
+        who = line.place, line.row, line.person, line.request.label("workflow_id"), line.status
+        what = line.sent_at, line.signed_at, line.late, line.reminders, line.reason
+        own = select(*who, *what, line.department, line.manager, line.due).where(line.list == known.id)
         head = json.loads(known.head)
         return OutcomeList(MemberLines(self._database, own), head["population"], head["changes"])
 
@@ -353,8 +381,7 @@ class Outcomes:
         """Raises `DocumentMissing`, and `DocumentDamaged` for a record that is not as it was written."""
         told = hashlib.sha256((await self._list(sha256)).head)
         async for some in (await self.record(sha256)).lines.batches():
-            for line in some:
-                told.update(_json(line))
+            told.update(_json(some)[1:-1])
         if told.hexdigest() != sha256:
             raise DocumentDamaged(sha256)
 
@@ -386,7 +413,7 @@ def _row(id: str, place: int, line: MemberOutcome) -> dict[str, Any]:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
 
 
 def _said(at: datetime | None) -> str:
@@ -405,7 +432,14 @@ def _running(order: CampaignOrder) -> Select[Any]:
     wrong = and_(member.says != "", member.out.is_(None))
     # Extended after they had acknowledged, or could have: the day that they had then counts.
     then = due_by(at=func.coalesce(ended.signed_at, ended.at))
-    late = and_(done, func.coalesce(then <= ended.over_day, false()))
+    # Looked up apart, for few: without it an index has all that counts.
+    same = MEMBERS.alias("same")
+    overdue = exists().where(
+        same.c.campaign == member.campaign,
+        same.c.place == member.place,
+        due_by(at=func.coalesce(ended.signed_at, ended.at), of=same) <= ended.over_day,
+    )
+    late = and_(done, ended.over_day.is_not(None), overdue)
     out = and_(member.out.is_not(None), not_(done))
     missing = ended.workflow_id.is_(None)
     seen_to = case((member.asked_by > 0, member.asked_by <= order.changes_asked), else_=member.place < order.asked)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, NamedTuple, Self
 
@@ -11,11 +11,13 @@ from temporalio.client import Client
 from activities.campaign.member_status import MemberStatuses, TemporalMemberVisibility
 from activities.errors import DocumentMissing
 from activities.records.outcomes import (
+    LAST_DAYS,
     MemberLines,
     MemberOutcome,
     MemberStatus,
     OutcomeGroup,
     Tally,
+    lately,
     worst_first,
 )
 from activities.records.store import Store
@@ -34,7 +36,6 @@ from workflows.model.views import CampaignShow
 
 POINTS_AT_MOST: Final = 400
 """Of a curve; of more acknowledgements some are drawn, evenly."""
-_LAST_DAYS: Final = timedelta(days=7)
 _SOONEST: Final = timedelta(days=1)
 """After the opening, since the first hours are not typical."""
 _FEWEST: Final = 3
@@ -60,28 +61,26 @@ class Forecast(Model):
 
 @dataclass(frozen=True)
 class Curve:
-    """How many have acknowledged by when, oldest first, how many of them lately, how many still may, and the window; as
-    of `now`, None for a campaign that has ended.
+    """How many have acknowledged, how many of them lately, how many still may, and the window; as of `now`, None for a
+    campaign that has ended. `steps` are by when, oldest first, if it is to be drawn.
     """
 
-    steps: Sequence[Point]
+    done: int
     lately: int
     open: int
     opens_at: datetime
     closes_at: datetime
     now: datetime | None
+    steps: Sequence[Point] = ()
 
     @classmethod
-    async def of(cls, lines: MemberLines, opens_at: datetime, closes_at: datetime, now: datetime | None) -> Self:
-        counts = (await lines.tally()).counts
-        apart = math.ceil(counts.done / POINTS_AT_MOST) or 1
-        steps = [Point(at, nth) for nth, at in await lines.each(apart)]
-        lately = await lines.acknowledged_since(now - looked_back(opens_at, now)) if now else 0
-        return cls(steps, lately, counts.open, opens_at, closes_at, now)
+    def of(cls, tally: Tally, shown: CampaignShow, closes_at: datetime, now: datetime | None) -> Self:
+        return cls(tally.counts.done, tally.lately, tally.counts.open, shown.opens_at, closes_at, now)
 
-    @property
-    def done(self) -> int:
-        return round(self.steps[-1].done) if self.steps else 0
+    async def drawn(self, lines: MemberLines) -> Self:
+        """With its steps."""
+        steps = await lines.each(math.ceil(self.done / POINTS_AT_MOST) or 1)
+        return replace(self, steps=[Point(at, nth) for nth, at in steps])
 
     def points(self) -> list[Point]:
         """A step at each acknowledgement from the opening until now, or the close; equal for equal lines."""
@@ -100,7 +99,7 @@ class Curve:
         if missing or staying >= 1:
             return Forecast(missing=missing)
         # Below half a person nobody is missing.
-        gone_after = _LAST_DAYS * (math.log(_NOBODY / self.open) / math.log(staying))
+        gone_after = LAST_DAYS * (math.log(_NOBODY / self.open) / math.log(staying))
         return Forecast(missing=0, everybody_by=self.now + min(gone_after, left))
 
     def ahead(self) -> Iterator[Point]:
@@ -114,21 +113,16 @@ class Curve:
 
     @property
     def _staying(self) -> float | None:
-        """The share of the missing that is still missing after `_LAST_DAYS`."""
+        """The share of the missing that is still missing after `LAST_DAYS`."""
         if self.now is None or not self.open or self.now >= self.closes_at or self.done < _FEWEST:
             return None
-        looked_at = looked_back(self.opens_at, self.now)
+        looked_at = self.now - lately(self.opens_at, self.now)
         if looked_at < _SOONEST:
             return None
-        return math.pow(self.open / (self.open + self.lately), _LAST_DAYS / looked_at)
+        return math.pow(self.open / (self.open + self.lately), LAST_DAYS / looked_at)
 
     def _missing(self, staying: float, after: timedelta) -> float:
-        return self.open * math.pow(staying, after / _LAST_DAYS)
-
-
-def looked_back(opens_at: datetime, now: datetime) -> timedelta:
-    """How far back acknowledgements tell of the pace."""
-    return min(_LAST_DAYS, now - opens_at)
+        return self.open * math.pow(staying, after / LAST_DAYS)
 
 
 class CampaignOverview(CampaignShow):
@@ -167,7 +161,12 @@ class CampaignPicture:
         """As of an instant, None for one that has ended; None before anybody is asked."""
         if self.lines is None or self.shown.closes_at is None:
             return None
-        return await Curve.of(self.lines, self.shown.opens_at, self.shown.closes_at, now)
+        return Curve.of(await self.lines.tally(), self.shown, self.shown.closes_at, now)
+
+    async def drawn(self, now: datetime | None) -> Curve | None:
+        """The same with its steps."""
+        curve = await self.curve(now)
+        return await curve.drawn(self.lines) if curve and self.lines else None
 
 
 async def picture(client: Client, store: Store, id: str) -> CampaignPicture:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
 from heapq import nsmallest
-from json import dumps
+from json import dumps, loads
 from typing import Any, Final
 
 from pydantic import AwareDatetime
@@ -18,7 +18,6 @@ from activities.errors import did_you_mean
 from activities.files.table import text
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.ids import stands_in_full
-from activities.people.person import Reachable, SignersFile
 from activities.records.outcomes import MemberOutcome, MemberStatus, Tally
 from activities.records.store import Store
 from activities.records.user_texts import ERASED, words_of
@@ -39,37 +38,38 @@ class Names:
     """Columns of names, and their cells by id; empty for `--no-names`."""
 
     columns: tuple[str, ...] = ()
-    known: dict[str, Reachable] = field(default_factory=dict, repr=False)
+    known: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     async def add(self, people: Iterable[str], directory: Directory | None) -> None:
         """Those of the directory."""
         for person in people if directory else ():
             if directory and person and person not in self.known and not stands_in_full(person):
                 with suppress(DirectoryFailure):
-                    self.known[person] = await directory.person(person)
+                    self.known[person] = self._cells(vars(await directory.person(person)))
+
+    def add_table(self, content: bytes) -> None:
+        """The people of a table, without erased ones; they were validated when they were stored."""
+        self.known.update((id, self._cells(person)) for id, person in loads(content)["signers"].items())
+
+    def _cells(self, person: Mapping[str, Any]) -> tuple[str, ...]:
+        return tuple(str(person[name] or "") for name in self.columns)
 
     def cells(self, person: str) -> dict[str, str]:
         """A member's cells: `(erased)` for a person of the table who was erased."""
-        somebody = self.known.get(person)
-        if somebody is None:
+        known = self.known.get(person)
+        if known is None:
             return dict.fromkeys(self.columns, ERASED if stands_in_full(person) else "")
-        return {name: str(getattr(somebody, name) or "") for name in self.columns}
+        return dict(zip(self.columns, known, strict=True))
 
 
 NO_NAMES: Final = Names()
 
 
-async def kept(store: Store, id: str) -> Mapping[str, Reachable]:
-    """People described in full in a campaign's table, without erased ones."""
-    content = await store.people.read(Kind.CAMPAIGN.workflow_id(id))
-    return SignersFile.model_validate_json(content).signers if content else {}
-
-
-async def names_of(store: Store, shown: CampaignShow, directory: Directory | None, people: Iterable[str] = ()) -> Names:
-    """Names of a table's people from the store, of these others from `directory`, if given."""
-    columns = shown.campaign.report_columns if shown.campaign else DEFAULT
-    names = Names(columns, dict(await kept(store, shown.id)))
-    await names.add(people, directory)
+async def names_of(store: Store, campaign: str, columns: tuple[str, ...]) -> Names:
+    """Names of the people in a campaign's table."""
+    names, content = Names(columns), await store.people.read(Kind.CAMPAIGN.workflow_id(campaign))
+    if content:
+        await asyncio.to_thread(names.add_table, content)
     return names
 
 
@@ -84,13 +84,13 @@ async def member_of(store: Store, shown: CampaignShow, typed: str, directory: Di
     if not (await audiences.head(campaign))[0] or await audiences.of_person(campaign, typed):
         return typed
     wanted, ids = typed.strip().casefold(), dict[str, None]()
-    names = await names_of(store, shown, directory)
+    names = await names_of(store, shown.id, ("email",))
     async for some in audiences.members(campaign):
         here = dict.fromkeys(member.person for member in some if member.person)
         if "@" in typed:
             await names.add(here, directory)
             for id in here:
-                if id in names.known and names.known[id].email.casefold() == wanted:
+                if names.cells(id)["email"].casefold() == wanted:
                     return id
         ids |= here
     says = Rejection.NOT_IN_AUDIENCE.says(person=typed)
@@ -189,7 +189,8 @@ async def of(context: Context, typed: str, *, names: bool = True, directory: Dir
     found = await made(context.store, picture)
     if not names:
         return found
-    known = await names_of(context.store, picture.shown, None)
+    shown = picture.shown
+    known = await names_of(context.store, shown.id, shown.campaign.report_columns if shown.campaign else DEFAULT)
 
     async def named() -> AsyncIterator[Sequence[MemberOutcome]]:
         async for lines in found.batches():
@@ -217,7 +218,7 @@ async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
                 yield await _spoken(store, workflow_id, lines)
 
     head = head_of(shown)
-    curve = await picture.curve(head.as_of)
+    curve = await picture.drawn(head.as_of)
     return CampaignReport(shown, head, await picture.tally(), curve, picture.population, spoken, batches)
 
 

@@ -35,7 +35,7 @@ from activities.records.settled import write_record
 from activities.records.store import Store
 from starter.cli.campaign import FORMS, write
 from starter.queries.campaign import CampaignPicture, overview
-from starter.queries.campaign_report import made, names_of
+from starter.queries.campaign_report import DEFAULT, made, names_of
 from tests.bench.table import surroundings
 from workflows.campaign.state import last_instant
 from workflows.kinds import Kind
@@ -50,6 +50,13 @@ NAME: Final = "audience"
 PEOPLE: Final = 100_000
 MEGABYTES: Final = 500.0
 SECONDS: Final = 60.0
+_REPORT: Final = (5.0, 350.0)
+AIMS: Final[Mapping[str, tuple[float, float]]] = {
+    "status": (0.3, MEGABYTES),
+    "look": (3.0, MEGABYTES),
+    **dict.fromkeys(("report.csv", "report.json", "report.html"), _REPORT),
+}
+"""Seconds and megabytes of steps that have aims of their own, for as many people as `PEOPLE`."""
 _BEGAN: Final = datetime(2026, 12, 1, 9, tzinfo=UTC)
 _PDF: Final = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
 
@@ -80,10 +87,12 @@ class Walked:
 
     def in_words(self) -> Text:
         """A line a step, green within the aims."""
-        lines = Text(f"{self.people:,} people (aims ≤ {SECONDS:g} s, ≤ {MEGABYTES:g} MB)\n")
+        lines = Text(f"{self.people:,} people\n")
         for name, took in self.steps.items():
-            met = took.seconds <= SECONDS and took.megabytes <= MEGABYTES
-            says = f"{NAME}.{name}: {took.seconds:,.1f} s, {took.megabytes:,.0f} MB\n"
+            seconds, megabytes = AIMS.get(name, (SECONDS, MEGABYTES))
+            met = took.seconds <= seconds and took.megabytes <= megabytes
+            aim = f"(aims ≤ {seconds:g} s, ≤ {megabytes:g} MB)"
+            says = f"{NAME}.{name}: {took.seconds:,.2f} s, {took.megabytes:,.0f} MB {aim}\n"
             lines.append(says, style="green" if met else "red")
         return lines.append(surroundings().partition(", dev server")[0], style="dim")
 
@@ -239,7 +248,9 @@ def _report(form: str) -> Callable[[Place], Any]:
         lines, population, changes = await place.store.outcomes.record(sha256)
         shown = _shown(order, Status.DONE, (await lines.tally()).counts).replace(outcomes=sha256)
         report = await made(place.store, CampaignPicture(shown, lines, population, changes))
-        await write(place.folder / f"report{form}", replace(report, names=await names_of(place.store, shown, None)))
+        await write(
+            place.folder / f"report{form}", replace(report, names=await names_of(place.store, shown.id, DEFAULT))
+        )
 
     return written
 

@@ -187,7 +187,7 @@ class Campaigns:
         if whole is None:
             return Markup()
         ahead = None if whole.shown.status.ended else now
-        curve, counts = await whole.curve(ahead), (await whole.tally()).counts
+        curve, counts = await whole.drawn(ahead), (await whole.tally()).counts
         svg = await asyncio.to_thread(campaign_chart, whole.shown, curve, counts, language=Language.of(code))
         # It is ours, and has neither styles nor scripts.
         return Markup(svg)  # noqa: S704

@@ -228,6 +228,20 @@ async def test_whose_request_has_ended_had_until_the_day_that_counted_then(tmp_p
     assert (ended.status, ended.due, waiting.due) == (status, due.isoformat(), LATER.isoformat())
 
 
+async def test_the_day_of_each_is_that_of_when_they_ended_themselves(tmp_path: Path) -> None:
+    audience = await Frozen.of(tmp_path)
+    due, moved = audience.order.campaign.due, change(ChangeKind.EXTENDED, due=LATER)
+    extended = await audience.after(moved)
+    for number in range(2):
+        at = moved.at + timedelta(hours=number, seconds=-1)
+        await extended.settle(f"p{number}", {"state": "signed", "at": at.isoformat()}, status="signed")
+    lines = await extended.lines()
+    assert [line.due for line in lines[:3]] == [due.isoformat(), LATER.isoformat(), LATER.isoformat()]
+    for days, recent in ((1, 2), (7, 1), (8, 0)):
+        order = extended.order.replace(now=moved.at + timedelta(days=days))
+        assert (await extended.store.outcomes.running(order).tally()).lately == recent
+
+
 @pytest.mark.parametrize(("days", "status"), [(0, "acknowledged"), (2, "late")])
 async def test_who_signs_what_was_only_taken_up_to_be_ended_is_late_after_their_day(
     tmp_path: Path, days: int, status: str

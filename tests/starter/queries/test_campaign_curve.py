@@ -100,7 +100,8 @@ def test_the_line_goes_on_from_where_it_is_to_what_the_forecast_says() -> None:
 async def test_of_many_acknowledgements_some_are_drawn_and_the_last_is_true(tmp_path: Path) -> None:
     many = 10 * POINTS_AT_MOST + 1
     lines = await recorded(Store(str(tmp_path)), some_lines([20 * n / many for n in range(many)], waiting=5))
-    points = (await Curve.of(lines, OPENS, CLOSES, None)).points()
+    drawn = await Curve.of(await lines.tally(), some_show(), CLOSES, None).drawn(lines)
+    points = drawn.points()
     assert len(points) <= POINTS_AT_MOST + 2
     assert points[0] == (OPENS, 0) and points[-1] == (CLOSES, many)
     assert [point.done for point in points] == sorted(point.done for point in points)
@@ -115,8 +116,8 @@ def test_one_who_acknowledges_at_the_last_moment_is_in_the_line() -> None:
 async def test_the_database_draws_the_line_that_the_lines_have(tmp_path: Path) -> None:
     lines = some_lines([1, 2, 2, 3, 5, 8, 13, 13.5], waiting=4)
     kept = await recorded(Store(str(tmp_path)), lines)
-    for now in (None, day(14)):
-        assert await Curve.of(kept, OPENS, CLOSES, now) == curve(lines, OPENS, CLOSES, now)
+    drawn = await Curve.of(await kept.tally(), some_show(), CLOSES, None).drawn(kept)
+    assert drawn == curve(lines, OPENS, CLOSES, None)
 
 
 def test_the_picture_is_the_same_for_the_same_lines_and_needs_nothing_beside_it() -> None:

@@ -168,9 +168,13 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     with op.batch_alter_table("members", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_members_by_request",
+            ["campaign", "request", "says", "out", "asked_by", "department", "manager", "fingerprint"],
+            unique=False,
+        )
         batch_op.create_index(batch_op.f("ix_members_campaign_manager"), ["campaign", "manager"], unique=False)
         batch_op.create_index(batch_op.f("ix_members_campaign_person"), ["campaign", "person"], unique=False)
-        batch_op.create_index(batch_op.f("ix_members_request"), ["request"], unique=False)
 
     op.create_table(
         "notes",
