@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -99,6 +100,12 @@ class Store:
         """Use both as requests will; raises `StoreFailure`."""
         await self.database.check()
         await self.files.check()
+
+
+@lru_cache(maxsize=4)
+def store_at(files: str, database: str) -> Store:
+    """The one store of this process at these URLs, so that whoever asks again and again opens no more connections."""
+    return Store(files, database)
 
 
 def _beside(files: Files) -> str:

@@ -26,7 +26,7 @@ from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
 from activities.policies.catalogue import Catalogue
 from activities.records.processes import Process, Role
-from activities.records.store import Store
+from activities.records.store import Store, store_at
 from starter.boot.processes import release
 from starter.config.settings import PushSettings, Settings, SignatureSettings
 from starter.errors import Refusal
@@ -92,8 +92,8 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
 
 
 def store(settings: Settings) -> Store:
-    """Database and files, without any call; raises `StoreFailure`."""
-    return Store(settings.store_url, settings.database_url)
+    """Database and files of this process, without any call; raises `StoreFailure`."""
+    return store_at(settings.store_url, settings.database_url)
 
 
 def downstream(settings: Settings, calls: httpx.AsyncClient) -> HttpTargets:

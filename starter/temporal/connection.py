@@ -18,7 +18,7 @@ from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import DatabaseAway
-from activities.records.store import Store
+from activities.records.store import Store, store_at
 from activities.temporal.executions import about_the_namespace
 from starter.config.environment import DEV_FILE
 from starter.config.settings import Settings
@@ -212,7 +212,7 @@ async def opened(settings: Settings) -> AsyncIterator[Context]:
     """The context of one command; raises `StoreFailure`, also for the schema of another version, and as `connected`.
     A database that is away is met by the commands that need it.
     """
-    store = Store(settings.store_url, settings.database_url)
+    store = store_at(settings.store_url, settings.database_url)
     with suppress(DatabaseAway):
         await store.database.check()
     async with connected(settings) as client:

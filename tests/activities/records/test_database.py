@@ -61,7 +61,8 @@ async def test_a_server_s_database_is_upgraded_before_it_is_used(postgresql: Pos
     with closing(Database(postgresql.url(name))) as database:
         with pytest.raises(SchemaMismatch, match=r"has no schema, .*: `countersign database upgrade` brings it up"):
             await database.check()
-        await asyncio.gather(*(Database(postgresql.url(name)).upgrade() for _ in range(2)))
+        with closing(Database(postgresql.url(name))) as other:
+            await asyncio.gather(database.upgrade(), other.upgrade())
         await database.check()
     postgresql.drop(name)
 

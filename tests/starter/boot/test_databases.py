@@ -14,7 +14,7 @@ from activities.errors import SchemaMismatch
 from activities.records.database import Database
 from activities.records.schema import NEWEST
 from activities.records.store import Store
-from starter.boot import databases
+from starter.boot import clients, databases
 from starter.boot.databases import until_usable
 from starter.config.settings import load
 from starter.temporal import connection
@@ -99,3 +99,14 @@ async def test_neither_worker_nor_web_process_starts_on_another_schema(dev_serve
             pass
     with pytest.raises(SchemaMismatch, match="has schema 9999"):
         await receiver.serve(settings)
+
+
+async def test_whoever_checks_file_after_file_opens_one_connection_of_a_server(
+    postgresql: PostgreSQL, upgraded: str, tmp_path: Path
+) -> None:
+    settings = load(environment={**complete(tmp_path), "COUNTERSIGN_DATABASE": postgresql.url(upgraded)})
+    for _ in range(20):
+        await clients.store(settings).database.check()
+    asked = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{upgraded}'"  # noqa: S608  ours
+    assert postgresql.run(asked) == [(1,)]
+    clients.store(settings).close()
