@@ -76,7 +76,7 @@ _ALONE: Final = (
 """What an upgrade on PostgreSQL begins with: two processes that upgrade do it one after the other."""
 _CAME_BETWEEN: Final = ("40001", "40P01")
 """What PostgreSQL calls it when two changes cannot both be as if alone; one of them is to be tried again."""
-_PAUSE_AT_MOST: Final = 0.1
+_PAUSE_SECONDS: Final = 0.1
 _WRITES: Final = "writes"
 _COUNTED: Final = {"preserve_rowcount": True}
 """Without it SQLAlchemy asks PostgreSQL's driver only for changed and deleted rows, not for inserted ones."""
@@ -227,7 +227,7 @@ class Database:
                 if getattr(error.orig, "sqlstate", None) not in _CAME_BETWEEN or time.monotonic() > ends:
                     raise
             # Not at once, and not together with those who came between.
-            time.sleep(random.uniform(0, _PAUSE_AT_MOST))  # noqa: S311  no secret
+            time.sleep(random.uniform(0, _PAUSE_SECONDS))  # noqa: S311  no secret
 
     @contextmanager
     def _begun(self, isolation: _Isolation) -> Iterator[Connection]:

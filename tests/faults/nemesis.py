@@ -17,7 +17,7 @@ from activities.people.directory import DirectoryFailure
 from starter.errors import Refusal
 from starter.temporal.reconciliation import sweep_now
 from tests.faults.evidence import Evidence, gather
-from tests.faults.population import colleague
+from tests.faults.population import CONTRACT, colleague
 from tests.faults.town import RECEIVER, TEMPORAL, WORKER, Town, eventually
 from tests.faults.vendor import CALLBACK, DOCUMENTS, REQUESTS, SENDS
 
@@ -69,6 +69,7 @@ class Load:
     most: int | None = None
     pause: tuple[float, float] = (0.1, 1)
     swept: bool = False
+    document: str = CONTRACT
     acknowledged: dict[str, str] = field(default_factory=dict)
     _numbers: int = 0
 
@@ -104,6 +105,7 @@ class Load:
                     colleague(number),
                     colleague(number + 1),
                     requester=colleague(number + 2),
+                    document=self.document,
                     finance=f"{self.town.vendor.url}/_sandbox/targets/finance",
                 )
             except (RPCError, RuntimeError, StoreFailure, DirectoryFailure):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 PDF: Final = b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
-_CONTRACT: Final = "contract.pdf"
+CONTRACT: Final = "contract.pdf"
 COLLEAGUES: Final = 60
 """People with two phones each: enough that no phone gets more notices a minute than a push service takes."""
 SIGNER: Final = "chief-executive"
@@ -51,7 +51,7 @@ def settle(people: Path, files: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     names = [*_DEVICES, *(colleague(number) for number in range(COLLEAGUES))]
     people.write_text(json.dumps({"people": [_person(name) for name in names]}))
-    (files / _CONTRACT).write_bytes(PDF)
+    (files / CONTRACT).write_bytes(PDF)
 
 
 def move_in(people: Path, names: Sequence[str], group: str) -> None:
@@ -70,6 +70,7 @@ def write_request(
     requester: str = REQUESTER,
     policy: Policy = PATIENT,
     name: str = TITLE,
+    document: str = CONTRACT,
     finance: str | None = None,
     group: str | None = None,
     at_once: bool = False,
@@ -89,7 +90,7 @@ def write_request(
             {
                 "id": id,
                 "kind": "customer-contract",
-                "document": {"file": _CONTRACT, "name": name},
+                "document": {"file": document, "name": name},
                 "requester": requester,
                 "signers": [{"person": person, **order} for person in signers or (SIGNER,)],
                 "policy": {**policy, "handoff": handoff},

@@ -136,9 +136,11 @@ class Rehearsal:
     def _begin_share(self, number: int, at_once: asyncio.TaskGroup) -> None:
         """A part of the requests, of a document of their own, of the tasks and onboardings."""
         it = self._it
-        (it.folder.path / "files" / "contract.pdf").write_bytes(PDF + b"%% %d" % number)
-        self.loads.append(Load(it, f"{_PREFIX}{number}", self._dice, REQUESTS // SHARES, (0.2, 1.5), swept=True))
-        at_once.create_task(_all_of(self.loads[-1]))
+        document, many = f"contract-{number}.pdf", REQUESTS // SHARES
+        (it.folder.path / "files" / document).write_bytes(PDF + b"%% %d" % number)
+        load = Load(it, f"{_PREFIX}{number}", self._dice, many, (0.2, 1.5), swept=True, document=document)
+        self.loads.append(load)
+        at_once.create_task(_all_of(load))
         for one in range(TASKS // SHARES):
             self.tasks.append(f"task-{number}{one}")
             at_once.create_task(_task(it, self.tasks[-1], number))
