@@ -17,7 +17,7 @@ from activities.http.client import failure_of_error, seconds_to_wait
 from activities.http.transport import AddressRefused, Guard
 from activities.people.directory import Directory, UnknownPerson
 from activities.records.store import Store
-from activities.records.user_texts import DAMAGED, ERASED, words_of
+from activities.records.user_texts import DAMAGED, ERASED, words_of, words_of_all
 from activities.schedule.turn import jitter
 from workflows.model.base import Model
 from workflows.model.hand_off import EndedFacts, HandoffResult, Told
@@ -129,9 +129,9 @@ class Events:
         return {"answer": PersonalAnswer(label=given.label, text=text).model_dump()} if known else {}
 
     async def _reasons(self, subject: Subject, shown: Shown | None) -> dict[str, str]:
-        workflow_id = subject.workflow_id
         given = shown.reasons if shown else {}
-        told = {person: await words_of(self.store, workflow_id, reason) for person, reason in given.items()}
+        words = await words_of_all(self.store, subject.workflow_id, given.values())
+        told = {person: words[reason] for person, reason in given.items()}
         return {person: reason for person, reason in told.items() if reason not in (ERASED, DAMAGED)}
 
 

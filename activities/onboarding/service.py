@@ -26,7 +26,7 @@ from activities.people.language import phrase
 from activities.people.reader import language_of
 from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
-from activities.records.user_texts import DAMAGED, ERASED, words_of
+from activities.records.user_texts import DAMAGED, ERASED, words_of_all
 from activities.temporal import executions as runs
 from activities.temporal.clock import moved_on
 from activities.temporal.commands import ANSWERS_WITHIN, send_command, try_command
@@ -234,8 +234,8 @@ class OnboardingPartsService(OnboardingParts):
         content = await self.store.records.read(workflow_id)
         shown = SettledRecord.model_validate_json(content).show if content else None
         given = shown.reasons.values() if shown else ()
-        reasons = [await words_of(self.store, workflow_id, reason) for reason in given]
-        return " ".join(reason for reason in reasons if reason not in (ERASED, DAMAGED))
+        words = await words_of_all(self.store, workflow_id, given)
+        return " ".join(words[reason] for reason in given if words[reason] not in (ERASED, DAMAGED))
 
     async def _subscribe(self, order: PartsToStart, workflow_id: str) -> PartSeen | None:
         """Subscribe the onboarding to a part that already existed; how it ended, if it has."""

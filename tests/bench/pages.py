@@ -18,7 +18,7 @@ from statistics import median
 from typing import Final, TypeAlias
 
 from starter.boot import exits
-from tests.bench import callbacks, desk, figures, push
+from tests.bench import callbacks, desk, figures, push, records
 from tests.bench.figures import Figure
 from tests.bench.history import NotAsAsked
 from tests.bench.table import surroundings
@@ -71,6 +71,18 @@ def _of_request(figure: Figure, says: str) -> Row:
         return aim.met(figures.Comparison(one["ours"], one["floor"]))
 
     return Row(figure.value, says, str(aim), met)
+
+
+_MS_OF_RECORDS: Final = {
+    "list_p95_ms": records.AIM_LIST_MS,
+    "show_ms": records.AIM_SHOW_MS,
+    "allowance_ms": records.AIM_ALLOWANCE_MS,
+}
+_AIMS_OF_RECORDS: Final = f"≤ {records.AIM_RATIO:g} ×, " + ", ".join(f"< {most:g}" for most in _MS_OF_RECORDS.values())
+
+
+def _as_records(one: Mapping[str, float]) -> bool:
+    return one["ratio"] <= records.AIM_RATIO and all(one[name] < most for name, most in _MS_OF_RECORDS.items())
 
 
 COSTS: Final = "docs/costs.md"
@@ -144,6 +156,20 @@ PAGES: Final = (
                 lambda one: one["grown_mb"] <= 1,
             ),
         ],
+    ),
+    Page(
+        "records",
+        SCALE,
+        [["--only", records.NAME]],
+        "1,000,000 ended",
+        {
+            "write_ms": "write, ms",
+            "ratio": "beside a bare insert",
+            "list_p95_ms": "list of 50, p95, ms",
+            "show_ms": "`show`, ms",
+            "allowance_ms": "sign-in of 200,000, ms",
+        },
+        [Row(f"{records.NAME}.{engine}", engine, _AIMS_OF_RECORDS, _as_records) for engine in ("SQLite", "PostgreSQL")],
     ),
     Page("campaign", SCALE, [["--only", "campaign", "--people", "300"]], "a campaign of 300"),
     Page(

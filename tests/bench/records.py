@@ -2,9 +2,10 @@
 folder, and the empty PostgreSQL database that COUNTERSIGN_BENCH_DATABASE names, if it does.
 
 A list is the whole page of 50 as the command asks for it, the calls of visibility with it; `show` is all that is read.
-The write of a settled record stands beside a bare insert of the same bytes.
+The write of a settled record stands beside a bare insert of the same bytes. A sign-in is allowed beside 200,000 others.
 """
 
+import asyncio
 import os
 import random
 import tempfile
@@ -18,10 +19,12 @@ from statistics import median, quantiles
 from typing import Any, Final
 
 from rich.text import Text
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from temporalio.client import Client
 
-from activities.records.schema import RECORD_PEOPLE, RECORDS
+from activities.records.allowances import Rate
+from activities.records.database import chunks
+from activities.records.schema import METADATA, RECORD_PEOPLE, RECORDS
 from activities.records.store import Store
 from starter.queries import lists, lookup
 from starter.queries.filters import Wanted
@@ -40,6 +43,8 @@ ROWS: Final = 1_000_000
 AIM_RATIO: Final = 2.0
 AIM_LIST_MS: Final = 50.0
 AIM_SHOW_MS: Final = 20.0
+AIM_ALLOWANCE_MS: Final = 2.0
+ALLOWANCES: Final = 200_000
 _AT_ONCE: Final = 2_000
 _LOOKS: Final = 200
 _BEGAN: Final = datetime(2024, 1, 1, tzinfo=UTC)
@@ -60,6 +65,7 @@ class Figures:
     list_ms: float
     """The 95th percentile."""
     show_ms: float
+    allowance_ms: float
 
     @property
     def ratio(self) -> float:
@@ -67,7 +73,8 @@ class Figures:
 
     @property
     def met(self) -> bool:
-        return self.ratio <= AIM_RATIO and self.list_ms < AIM_LIST_MS and self.show_ms < AIM_SHOW_MS
+        quick = self.list_ms < AIM_LIST_MS and self.show_ms < AIM_SHOW_MS and self.allowance_ms < AIM_ALLOWANCE_MS
+        return quick and self.ratio <= AIM_RATIO
 
 
 @dataclass(frozen=True)
@@ -84,6 +91,7 @@ class Measured:
                 "ratio": round(one.ratio, 2),
                 "list_p95_ms": round(one.list_ms, 1),
                 "show_ms": round(one.show_ms, 1),
+                "allowance_ms": round(one.allowance_ms, 2),
             }
             for one in self.engines
         }
@@ -94,7 +102,8 @@ class Measured:
             Text(
                 f"{one.engine}, {one.rows:,} ended: a record in {one.write_ms:.1f} ms, {one.ratio:.2f} × a bare insert "
                 f"(aim ≤ {AIM_RATIO:g}); a list of 50 in {one.list_ms:.0f} ms, p95 (< {AIM_LIST_MS:.0f}); `show` in "
-                f"{one.show_ms:.0f} ms (< {AIM_SHOW_MS:.0f})",
+                f"{one.show_ms:.0f} ms (< {AIM_SHOW_MS:.0f}); an allowance in {one.allowance_ms:.1f} ms "
+                f"(< {AIM_ALLOWANCE_MS:.0f})",
                 "green" if one.met else "red",
             )
             for one in self.engines
@@ -112,6 +121,7 @@ async def measure(rows: int = ROWS) -> Measured:
                 if not store.database.local:
                     await store.database.upgrade()
                 found.append(await _of_one(env.client, store, rows))
+                await store.database.write(_drop)
                 store.close()
     return Measured(tuple(found))
 
@@ -123,8 +133,10 @@ async def _of_one(client: Client, store: Store, rows: int) -> Figures:
     listed = [await _ms(partial(lists.page, context, wanted)) for wanted in _asked()]
     ids = [WorkflowName(Kind.REQUEST, f"written-{number}") for number in range(_LOOKS)]
     shown = [await _ms(partial(lookup.look_at, client, store, what)) for what in ids]
+    allowed = await _allowances(store, min(rows, ALLOWANCES))
     engine = "SQLite" if store.database.local else "PostgreSQL"
-    return Figures(engine, rows, median(written), median(bare), quantiles(listed, n=20)[-1], median(shown))
+    list_ms = quantiles(listed, n=20)[-1]
+    return Figures(engine, rows, median(written), median(bare), list_ms, median(shown), median(allowed))
 
 
 def _asked() -> Iterator[Wanted]:
@@ -190,6 +202,20 @@ async def _writes(store: Store) -> tuple[list[float], list[float]]:
         written.append(await _ms(partial(store.records.write, workflow_id, content)))
         bare.append(await _ms(partial(store.database.write, partial(_insert, insert, values))))
     return written, bare
+
+
+async def _allowances(store: Store, others: int) -> list[float]:
+    """One at a time, beside those of so many others."""
+    rate, now = Rate(burst=10, per_second=0.01), datetime.now(UTC)
+    for some in chunks(range(others), _AT_ONCE):
+        await asyncio.gather(*(store.allowances.take(f"sign-in of {number}", rate, now) for number in some))
+    return [await _ms(partial(store.allowances.take, f"sign-in {number}", rate, now)) for number in range(_LOOKS)]
+
+
+def _drop(connection: Connection) -> None:
+    """So that it can be measured again."""
+    METADATA.drop_all(connection)
+    connection.execute(text("DROP TABLE bench_bare"))
 
 
 def _insert(statement: Any, values: dict[str, Any], connection: Any) -> None:
