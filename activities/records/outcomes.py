@@ -301,21 +301,9 @@ class MemberLines:
         return [self._read(row) for row in await self._database.rows(statement)]
 
     def _read(self, row: Any) -> MemberOutcome:
-        (
-            _,
-            number,
-            person,
-            workflow_id,
-            status,
-            sent_at,
-            signed_at,
-            late,
-            reminders,
-            reason,
-            department,
-            manager,
-            due,
-        ) = row
+        # By position: by name it takes twice as long, a hundred thousand times.
+        _, number, person, workflow_id, status, sent_at, signed_at, *more, due = row
+        late, reminders, reason, department, manager = more
         line = MemberOutcome(
             *(number, person, workflow_id.removeprefix(_REQUEST), status, _said(sent_at), _said(signed_at)),
             *(bool(late), reminders, reason, department, manager, due.isoformat() if due else ""),

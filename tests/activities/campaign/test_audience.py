@@ -63,8 +63,9 @@ class Frozen:
     order: CampaignOrder
 
     @classmethod
-    async def of(cls, folder: Path, rows: Iterable[MemberRow] | None = None) -> Self:
+    async def of(cls, folder: Path, rows: Iterable[MemberRow] | None = None, url: str | None = None) -> Self:
         company = Company(folder, staff("p0"))
+        company.store = Store(str(folder / "store"), url)
         given = (await company.prepared(a_file(), NOW)).given
         rows = [MemberRow(number, f"p{number}") for number in range(10)] if rows is None else list(rows)
         frozen = FrozenAudience(sha256=await company.store.audiences.freeze(rows), rows=len(rows), errors=0, at=NOW)
@@ -140,8 +141,10 @@ async def test_a_day_that_was_moved_counts_from_when_it_was_moved(tmp_path: Path
     assert (await audience.members())[0].due == last
 
 
-async def test_who_came_later_or_came_back_has_the_day_that_they_were_given_until_it_is_moved(tmp_path: Path) -> None:
-    audience = await Frozen.of(tmp_path)
+async def test_who_came_later_or_came_back_has_the_day_that_they_were_given_until_it_is_moved(
+    tmp_path: Path, database_url: str
+) -> None:
+    audience = await Frozen.of(tmp_path, url=database_url)
     soon, last = LATER - timedelta(days=5), LATER + timedelta(days=9)
     first = audience.order.campaign.due
     for one, *named in (
@@ -167,6 +170,7 @@ async def test_who_came_later_or_came_back_has_the_day_that_they_were_given_unti
     # As when they are read from what was frozen.
     await audience.store.audiences.write_members(audience.order)
     assert await audience.members() == members
+    audience.store.close()
 
 
 async def test_a_day_more_each_day_for_half_a_year_is_held_once_for_everybody(tmp_path: Path) -> None:
@@ -228,8 +232,8 @@ async def test_whose_request_has_ended_had_until_the_day_that_counted_then(tmp_p
     assert (ended.status, ended.due, waiting.due) == (status, due.isoformat(), LATER.isoformat())
 
 
-async def test_the_day_of_each_is_that_of_when_they_ended_themselves(tmp_path: Path) -> None:
-    audience = await Frozen.of(tmp_path)
+async def test_the_day_of_each_is_that_of_when_they_ended_themselves(tmp_path: Path, database_url: str) -> None:
+    audience = await Frozen.of(tmp_path, url=database_url)
     due, moved = audience.order.campaign.due, change(ChangeKind.EXTENDED, due=LATER)
     extended = await audience.after(moved)
     for number in range(2):
@@ -240,6 +244,7 @@ async def test_the_day_of_each_is_that_of_when_they_ended_themselves(tmp_path: P
     for days, recent in ((1, 2), (7, 1), (8, 0)):
         order = extended.order.replace(now=moved.at + timedelta(days=days))
         assert (await extended.store.outcomes.running(order).tally()).lately == recent
+    audience.store.close()
 
 
 @pytest.mark.parametrize(("days", "status"), [(0, "acknowledged"), (2, "late")])
@@ -277,10 +282,10 @@ async def test_who_left_and_came_back_has_the_request_ended_that_they_had_when_t
     assert await back.walked(BatchWork.START, 2) == ["conduct.ada.r2"]
 
 
-async def test_members_are_counted_as_their_lines_are(tmp_path: Path) -> None:
+async def test_members_are_counted_as_their_lines_are(tmp_path: Path, database_url: str) -> None:
     """Also those of whom only Temporal knows something; a record counts before what is known of a request."""
     rows = [MemberRow(number, f"p{number}", f"d{number % 2}", f"m{number % 3}") for number in range(9)]
-    audience = await Frozen.of(tmp_path, [*rows, MemberRow(9, "p8", says="is in row 8 already")])
+    audience = await Frozen.of(tmp_path, [*rows, MemberRow(9, "p8", says="is in row 8 already")], database_url)
     for person, status in (("p0", "declined"), ("p1", "signed")):
         await audience.settle(person, {"state": status, "at": NOW.isoformat()}, status=status)
     states = {
@@ -303,10 +308,11 @@ async def test_members_are_counted_as_their_lines_are(tmp_path: Path) -> None:
     missing = await lines.missing()
     assert sum(missing.values()) == 6
     assert {manager for _, manager, _ in missing} == {"m0", "m1", "m2"}
+    audience.store.close()
 
 
-async def test_a_record_of_a_campaign_that_was_altered_is_noticed(tmp_path: Path) -> None:
-    store = (await Frozen.of(tmp_path)).store
+async def test_a_record_of_a_campaign_that_was_altered_is_noticed(tmp_path: Path, database_url: str) -> None:
+    store = (await Frozen.of(tmp_path, url=database_url)).store
     lines = [MemberOutcome(n, f"p{n}", f"conduct.p{n}", "expired", sent_at="2026-12-01T09:00:00Z") for n in range(3)]
 
     async def kept() -> str:
@@ -321,6 +327,7 @@ async def test_a_record_of_a_campaign_that_was_altered_is_noticed(tmp_path: Path
         await store.outcomes.verify(sha256)
     with pytest.raises(DocumentMissing):
         await store.outcomes.verify("0" * 64)
+    store.close()
 
 
 async def test_nobody_waits_to_be_ended_or_extended_until_others_are_asked(tmp_path: Path) -> None:
