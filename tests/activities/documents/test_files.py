@@ -314,6 +314,39 @@ async def test_a_bucket_that_is_not_there_is_said(moto: ObjectStore, monkeypatch
         await Files("s3://nowhere/x").put(PDF)
 
 
+@pytest.mark.parametrize("server", ["moto", "seaweedfs"])
+async def test_what_a_bucket_has_forgotten_is_missing_and_is_written_by_the_next_start(
+    server: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store: ObjectStore = request.getfixturevalue(server)
+    files = in_bucket(store, tmp_path.name, monkeypatch)
+    sha256 = await files.put(PDF)
+    path = f"{object_stores.BUCKET}/{tmp_path.name}/{module.DOCUMENTS}/{sha256}"
+    bucket = store.files()
+    for lose in (partial(bucket.rm_file, path), partial(bucket.pipe_file, path, PDF[:3])):
+        lose()
+        with pytest.raises((DocumentMissing, DocumentDamaged)):
+            await files.read(sha256)
+        assert await files.put(PDF) == sha256
+        assert await files.read(sha256) == PDF
+
+
+async def test_a_bucket_with_versions_keeps_what_is_erased_where_nobody_of_ours_reads_it(
+    moto: ObjectStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = in_bucket(moto, tmp_path.name, monkeypatch)
+    bucket = moto.files()
+    bucket.call_s3("put_bucket_versioning", Bucket=object_stores.BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    sha256 = await files.put(PDF)
+    await files.remove(sha256)
+    with pytest.raises(DocumentMissing):
+        await files.read(sha256)
+    listed = bucket.call_s3("list_object_versions", Bucket=object_stores.BUCKET, Prefix=f"{tmp_path.name}/")
+    assert [one["Key"].rpartition("/")[2] for one in listed["Versions"]] == [sha256]
+    assert await files.put(PDF) == sha256
+    assert await files.read(sha256) == PDF
+
+
 async def test_wrong_credentials_are_said_without_them(seaweedfs: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     in_bucket(seaweedfs, "x", monkeypatch)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-and-wrong")

@@ -11,6 +11,7 @@ import pytest
 from activities.records import allowances as module
 from activities.records.allowances import Allowed, Rate
 from activities.records.store import Store
+from tests.postgresql import PostgreSQL
 from tests.storage import altered, connected, count
 
 NOW = datetime(2026, 11, 26, 14, 0, tzinfo=UTC)
@@ -47,6 +48,18 @@ async def test_of_many_at_the_same_time_so_many_get_one_as_there_are(stores: tup
     await stores[0].database.check()
     taken = await asyncio.gather(*(stores[number % 2].allowances.take("a", RATE, NOW) for number in range(40)))
     assert sum(not one.wait for one in taken) == RATE.burst
+
+
+async def test_on_a_server_machines_whose_clocks_are_ten_minutes_off_have_one_allowance(
+    postgresql: PostgreSQL, upgraded: str, tmp_path: Path
+) -> None:
+    name = postgresql.create(template=upgraded)
+    with closing(Store(str(tmp_path), postgresql.url(name))) as store:
+        clocks = [datetime.now(UTC) + timedelta(minutes=off) for off in (10, 0, -10) * 2]
+        taken = [await store.allowances.take("a", RATE, now) for now in clocks]
+        assert [one.left for one in taken[:3]] == [2, 1, 0]
+        assert [one.wait for one in taken[3:]] == [pytest.approx(EACH, abs=60)] * 3
+    postgresql.drop(name)
 
 
 async def test_an_allowance_of_a_day_or_of_a_code_gives_nothing_back_meanwhile(stores: tuple[Store, Store]) -> None:
