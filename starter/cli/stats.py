@@ -51,7 +51,7 @@ async def stats(
         await _draw(picture, lambda: push_picture(pushed))
         return
     if onboarding:
-        ended = await _read(lambda it, told: gather_onboarding_stats(it.client, it.store, told), json=json)
+        ended = await _read(lambda it, told: gather_onboarding_stats(it.store, told), json=json)
         found = figures(ended)
         print_answer(found, _table(found), as_json=json)
         await _draw(picture, lambda: stages_picture(found))

@@ -3,7 +3,7 @@ only are left out.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,26 +13,28 @@ from typing import Final
 from pydantic import ValidationError
 from temporalio.client import Client
 
+from activities.records.ended import EndedFilter
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.queries import lookup
-from workflows import names
 from workflows.follow_up.notification_types import NotificationType, is_other_channel
-from workflows.kinds import WorkflowName, kinds, named
+from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.notifications import Channel, NotificationOutcome
 from workflows.model.records import SettledRecord
 from workflows.model.views import FollowUpShow, OnboardingShow, PartLine, Shown, StageLine
 
 ENDED_AT_MOST: Final = 2_000
-"""The newest ended ones that Temporal still lists."""
+"""Those that ended last."""
+READ_AT_ONCE: Final = 100
+"""Records in memory."""
 OPEN_AT_MOST: Final = 200
 """The newest open ones, each queried."""
 PEOPLE_AT_MOST: Final = 50_000
 """Of one kind; the first read count."""
 KINDS_AT_MOST: Final = 50
 """Those with the most people."""
-_AT_ONCE: Final = 20
+_ASKED_AT_ONCE: Final = 20
 _ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _ACTED: Final = frozenset({"signed", "approved", "done"})
 
@@ -107,34 +109,43 @@ class Courses:
 
 
 async def gather_push_stats(client: Client, store: Store, told: Callable[[int], None]) -> PushStats:
-    """The figures of what Temporal lists; `told` gets the number read."""
+    """The figures of what ended last, by the database, and of what runs, by Temporal; `told` gets the number read."""
     courses = Courses()
-    for status, most, read in (("Completed", ENDED_AT_MOST, _recorded), ("Running", OPEN_AT_MOST, _asked)):
-        found = [one async for one in _newest_pushes(client, status, most)]
-        for begin in range(0, len(found), _AT_ONCE):
-            some = found[begin : begin + _AT_ONCE]
-            for shown in await asyncio.gather(*(read(client, store, what) for what in some)):
-                if shown is not None:
-                    courses.add(shown, await _opened(store, shown))
-            told(len(some))
+    asking = tuple(kind for kind in kinds() if not kind.spec.has_parts)
+    async for some in _ended(store, [kind.spec.prefix for kind in asking], ENDED_AT_MOST):
+        await _add(courses, store, some)
+        told(len(some))
+    waiting = [one async for one in _newest_open(client, asking, OPEN_AT_MOST)]
+    for begin in range(0, len(waiting), _ASKED_AT_ONCE):
+        some_of_them = waiting[begin : begin + _ASKED_AT_ONCE]
+        shown = await asyncio.gather(*(_asked(client, store, what) for what in some_of_them))
+        await _add(courses, store, [one for one in shown if one is not None])
+        told(len(some_of_them))
     return courses.stats
 
 
-async def _newest_pushes(client: Client, status: str, most: int) -> AsyncIterator[WorkflowName]:
-    count, types = 0, ", ".join(repr(kind.spec.workflow) for kind in kinds() if not kind.spec.has_parts)
-    async for run in executions.listed(client, f"WorkflowType IN ({types}) AND ExecutionStatus = '{status}'"):
-        if what := named(run.id):
-            if (count := count + 1) > most:
-                return
-            yield what
+async def _ended(store: Store, types: Iterable[str], most: int) -> AsyncIterator[list[Shown]]:
+    """The records of these kinds that ended last, some at a time."""
+    wanted, after = EndedFilter(tuple(types)), None
+    while most > 0 and (rows := await store.ended.page(wanted, min(most, READ_AT_ONCE), after)):
+        contents = await store.records.read_many([row.workflow_id for row in rows])
+        yield [shown for content in contents if (shown := _shown(content)) is not None]
+        after, most = rows[-1].place, most - len(rows)
 
 
-async def _recorded(_: Client, store: Store, what: WorkflowName) -> Shown | None:
-    content = await store.records.read(what.workflow_id)
+def _shown(content: bytes | None) -> Shown | None:
     try:
         return SettledRecord.model_validate_json(content).show if content else None
     except ValidationError:
         return None
+
+
+async def _newest_open(client: Client, of: Iterable[Kind], most: int) -> AsyncIterator[WorkflowName]:
+    types = ", ".join(repr(kind.spec.workflow) for kind in of)
+    found, _ = await executions.page_of(client, f"WorkflowType IN ({types}) AND ExecutionStatus = 'Running'", size=most)
+    for run in found:
+        if what := named(run.id):
+            yield what
 
 
 async def _asked(client: Client, store: Store, what: WorkflowName) -> Shown | None:
@@ -145,8 +156,10 @@ async def _asked(client: Client, store: Store, what: WorkflowName) -> Shown | No
         return None
 
 
-async def _opened(store: Store, shown: FollowUpShow) -> Mapping[str, datetime]:
-    return await store.log_pages.opened(shown.type.workflow_id(shown.id), [one.person for one in shown.lines])
+async def _add(courses: Courses, store: Store, some: Sequence[Shown]) -> None:
+    opened = await store.log_pages.opened_of([shown.type.workflow_id(shown.id) for shown in some])
+    for shown in some:
+        courses.add(shown, opened.get(shown.type.workflow_id(shown.id), {}))
 
 
 def _count(known: _OfKind, pushed: datetime, opened: datetime | None, acted: datetime | None) -> None:
@@ -184,12 +197,10 @@ def _median(seconds: list[float]) -> float | None:
 
 
 ONBOARDINGS_AT_MOST: Final = 2_000
-"""The newest ended ones that Temporal still lists."""
-READ_AT_ONCE: Final = 20
+"""Those that ended last."""
 CUSTOMER: Final = "customer"
 US: Final = "us"
 _DONE: Final = "done"
-_ENDED: Final = f"WorkflowType = '{names.CUSTOMER_ONBOARDING}' AND ExecutionStatus = 'Completed'"
 
 
 class Lost(Model):
@@ -217,25 +228,13 @@ class OnboardingStats(Model):
     stages: tuple[StageStats, ...]
 
 
-async def gather_onboarding_stats(client: Client, store: Store, told: Callable[[int], None]) -> list[OnboardingShow]:
+async def gather_onboarding_stats(store: Store, told: Callable[[int], None]) -> list[OnboardingShow]:
     """Records of ended onboardings, newest first; `told` gets the number read."""
     found: list[OnboardingShow] = []
-    ids = [run.id async for run in _newest_onboardings(client)]
-    for begin in range(0, len(ids), READ_AT_ONCE):
-        some = ids[begin : begin + READ_AT_ONCE]
-        contents = await asyncio.gather(*(store.records.read(id) for id in some))
-        shown = [SettledRecord.model_validate_json(one).show for one in contents if one is not None]
-        found += [lookup.of_type(OnboardingShow, one) for one in shown]
+    async for some in _ended(store, [Kind.ONBOARDING.spec.prefix], ONBOARDINGS_AT_MOST):
+        found += [lookup.of_type(OnboardingShow, one) for one in some]
         told(len(some))
     return found
-
-
-async def _newest_onboardings(client: Client) -> AsyncIterator[executions.Run]:
-    count = 0
-    async for run in executions.listed(client, _ENDED):
-        if (count := count + 1) > ONBOARDINGS_AT_MOST:
-            return
-        yield run
 
 
 def stats(ended: Sequence[OnboardingShow]) -> OnboardingStats:

@@ -40,18 +40,20 @@ ANY: Final = "any"
 
 @dataclass(frozen=True)
 class Filters:
-    """Filters in a list's address; `status` is `open`, `any` or one status."""
+    """Filters in a list's address; `status` is `open`, `any` or one status. A search begins with all."""
 
     status: str = OPEN
     what: Kind | None = None
     kind: str = ""
     person: str = ""
     overdue: bool = False
+    search: str = ""
 
     @classmethod
     def of(cls, query: Mapping[str, str], view: View) -> "Filters":
         """Ignores nonsense."""
-        usual = ANY if view is View.ATTENTION else OPEN
+        search = query.get("search", "").strip()[:SEARCH_AT_MOST]
+        usual = ANY if view is View.ATTENTION or search else OPEN
         status = query.get("status", usual)
         known, what = (OPEN, ANY, *Status), query.get("what", "")
         return cls(
@@ -60,6 +62,7 @@ class Filters:
             query.get("kind", "").strip(),
             query.get("person", "").strip(),
             query.get("overdue") == "1",
+            search,
         )
 
     def query(self, **more: str) -> str:
@@ -70,6 +73,7 @@ class Filters:
             "kind": self.kind,
             "person": self.person,
             "overdue": "1" if self.overdue else "",
+            "search": self.search,
         }
         return urlencode({name: value for name, value in {**said, **more}.items() if value})
 
@@ -92,7 +96,8 @@ def build_query(view: View, visitor: Visitor, role: ReaderRole, filters: Filters
         overdue=filters.overdue,
         person=filters.person or None,
         types=tuple(kind.spec.workflow for kind in kinds() if filters.what in (None, kind)),
-        of_campaigns=view is View.WAITING or bool(filters.kind or filters.person),
+        of_campaigns=view is View.WAITING or bool(filters.kind or filters.person or filters.search),
+        search=filters.search,
     )
     match view:
         case View.WAITING:
@@ -217,6 +222,8 @@ def csv_line(cells: Sequence[str], *, first: bool = False) -> str:
 
 
 PAGE_SIZE: Final = 50
+SEARCH_AT_MOST: Final = 200
+"""Characters of a search."""
 CAMPAIGNS_AT_ONCE: Final = 10
 _SO_FAR_SECONDS: Final = 4.0
 CSV_AT_MOST: Final = 50_000
@@ -229,6 +236,8 @@ class ListPage:
     total: int
     more: str
     sorted: bool
+    uncounted: bool = False
+    """Whether there are more than `total`."""
 
 
 class Lists:
@@ -307,7 +316,7 @@ class Lists:
         if view is View.CAMPAIGNS:
             rows = await self._so_far(rows, page.lines, telling)
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
-        return ListPage(rows, page.total, more, page.in_order)
+        return ListPage(rows, page.total, more, page.in_order, page.more)
 
     async def _rows(
         self, lines: Sequence[RequestLine], telling: RowReader, view: View, visitor: Visitor, role: ReaderRole

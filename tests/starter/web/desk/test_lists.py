@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -16,6 +17,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.people.person import Reachable, SignersFile
+from activities.records.starts import Start
 from starter.queries import lists as pages
 from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
@@ -36,6 +38,7 @@ from tests.starter.web.desk.office import (
     office,
     text_of,
 )
+from tests.storage import altered
 from workflows.kinds import Kind, kinds
 from workflows.model.subject import Status
 
@@ -267,3 +270,26 @@ async def test_what_waits_for_a_manager_s_people_stands_together_by_person(desk:
     assert titles(groups[0]) == ["The document of overdue", "A document of kind Offer letter"]
     for name, group in zip(headings[:2], groups, strict=False):
         assert all(name in one for one in re.findall(r"Waiting for</span> <bdi>([^<]+)", group))
+
+
+async def test_a_search_finds_what_runs_and_what_has_ended_by_words(desk: Office, context: Context) -> None:
+    for name, title in (("soon", "Lease of the annex"), ("leased-before", "Lease of the hall")):
+        start = Start("nda", title, (SIGNER,), REQUESTER, None, NOW)
+        await context.store.starts.begin(Kind.REQUEST.workflow_id(name), start)
+    show = {"kind": "nda", "document": "Lease of the hall", "requester": REQUESTER, "status": "signed"}
+    content = json.dumps({"show": show | {"signers": [{"person": SIGNER, "state": "signed"}]}})
+    await context.store.records.write(Kind.REQUEST.workflow_id("leased-before"), content.encode())
+    try:
+        legal = await desk.come_in(REQUESTER)
+        page = await legal.get("/desk/asked?search=leas+ch")
+        assert titles(page.text) == ["The document of soon", "Lease of the hall"]
+        assert 'value="leas ch"' in page.text and "2 entries" in text_of(page)
+        assert titles((await legal.get("/desk/asked?search=lease&status=open")).text) == ["The document of soon"]
+        assert titles((await legal.get("/desk/asked?search=hall")).text) == ["Lease of the hall"]
+        assert "There is nothing to show." in text_of(await legal.get("/desk/asked?search=nothing"))
+        rows = list(csv.reader(io.StringIO((await legal.get("/desk/asked/csv?search=lease")).text)))
+        assert [row[0] for row in rows[1:]] == ["soon", "leased-before"]
+        assert (await legal.get(f"/desk/asked?search={'%25' * 300}")).status_code == 200
+    finally:
+        altered(context.store, "DELETE FROM record_people")
+        altered(context.store, "DELETE FROM records")
