@@ -169,7 +169,9 @@ class Database:
         return await self._in_thread(self._writers, self._upgrade, limited=False)
 
     def close(self) -> None:
-        """Close idle connections."""
+        """Close all connections, once the calls that are under way have ended; no more may follow."""
+        for threads in {self._readers, self._writers}:
+            threads.shutdown(cancel_futures=True)
         self._engine.dispose()
 
     async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], R], *, limited: bool = True) -> R:
