@@ -69,7 +69,7 @@ golden: $(STAMP) ### add new models, fields and words to the wire samples; nothi
 	@$(BIN)/python -m tests.golden
 
 migration: $(STAMP) ### a migration from what activities/records/schema.py has become; NAME="what changes"
-	@$(BIN)/python -m activities.records.migrations $(NAME)
+	@$(BIN)/python -m activities.records.migrations $(NAME) $(if $(CONTRACT),--contract)
 	@$(BIN)/ruff format --quiet activities/records/migrations && $(BIN)/ruff check --quiet --fix activities/records/migrations
 
 lock: $(STAMP) ### requirements.lock anew from pyproject.toml

@@ -37,6 +37,7 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 
 from activities.documents.files import make_private
 from activities.errors import DatabaseAway, SchemaMismatch, StoreFailure
@@ -77,6 +78,8 @@ _ALONE: Final = (
 _CAME_BETWEEN: Final = ("40001", "40P01")
 """What PostgreSQL calls it when two changes cannot both be as if alone; one of them is to be tried again."""
 _PAUSE_SECONDS: Final = 0.1
+_GLANCE: Final = 0.01
+"""Seconds between two looks whether calls are under way."""
 _WRITES: Final = "writes"
 _COUNTED: Final = {"preserve_rowcount": True}
 """Without it SQLAlchemy asks PostgreSQL's driver only for changed and deleted rows, not for inserted ones."""
@@ -169,10 +172,15 @@ class Database:
         return await self._in_thread(self._writers, self._upgrade, limited=False)
 
     def close(self) -> None:
-        """Close all connections, once the calls that are under way have ended; no more may follow."""
-        for threads in {self._readers, self._writers}:
-            threads.shutdown(cancel_futures=True)
+        """Close its connections, once the calls that are under way have ended; a later call opens new ones."""
+        until = time.monotonic() + STATEMENT_SECONDS
+        while self._busy() and time.monotonic() < until:
+            time.sleep(_GLANCE)
         self._engine.dispose()
+
+    def _busy(self) -> bool:
+        pool = self._engine.pool
+        return isinstance(pool, QueuePool) and pool.checkedout() > 0
 
     async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], R], *, limited: bool = True) -> R:
         in_thread = asyncio.get_running_loop().run_in_executor(threads, call)
