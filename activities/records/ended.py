@@ -105,7 +105,9 @@ class EndedFilter:
 
 
 class EndedRow(NamedTuple):
-    """What a list says of one; `started_at` is None if its start is not known."""
+    """What a list says of one; `started_at` is None if its start is not known, `dead` if a target of its ending was
+    given up.
+    """
 
     workflow_id: str
     kind: str
@@ -116,13 +118,18 @@ class EndedRow(NamedTuple):
     due_at: datetime | None
     ended_at: datetime
     started_at: datetime | None
+    dead: bool
 
     @property
     def place(self) -> Place:
         return Place(self.ended_at, self.workflow_id)
 
 
-_ROW: Final = (*(_IS[name] for name in EndedRow._fields[:-1]), FOLLOW_UPS.c.started_at)
+_ROW: Final = (
+    *(_IS[name] for name in EndedRow._fields[:-2]),
+    FOLLOW_UPS.c.started_at,
+    _DEAD.where(HAND_OFFS.c.workflow_id == _IS.workflow_id).correlate(RECORDS).exists().label("dead"),
+)
 
 
 class Ended:

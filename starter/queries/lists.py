@@ -98,14 +98,14 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
     )
 
 
-def line_of_ended(row: EndedRow, attention: str | None) -> RequestLine:
+def line_of_ended(row: EndedRow) -> RequestLine:
     what = named(row.workflow_id)
     return RequestLine(
         id=what.id if what else row.workflow_id,
         kind=row.kind,
         status=row.status,
         problem=row.problem,
-        attention=attention,
+        attention=AttentionCode.HANDOFF_DEAD if row.dead else None,
         due_at=row.due_at,
         document=row.title,
         requester=row.requester,
@@ -349,8 +349,7 @@ async def _ended(it: _List, at: _Cursor, size: int) -> _Read:
     query = await it.query(at) if it.wanted.attention else executions.OPEN
     found = await _among(it.context.client, query, [row.workflow_id for row in rows])
     before = {run.id for run in await _unrecorded(it, found)}
-    attention = AttentionCode.HANDOFF_DEAD if it.wanted.attention else None
-    lines = [line_of_ended(row, attention) for row in rows if row.workflow_id not in before]
+    lines = [line_of_ended(row) for row in rows if row.workflow_id not in before]
     last = rows[-1] if len(rows) == size else None
     return lines, at.replace(ended_at=last.ended_at, ended=last.workflow_id) if last else None
 

@@ -13,6 +13,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.records.store import Store
 from tests.privacy.canaries import (
     CONTENT,
     MESSAGE,
@@ -75,8 +76,10 @@ async def at_rest(home: Household) -> bool:
 
 
 async def ended(home: Household) -> bool:
-    records = home.folder.path / "store" / "records"
-    return {"plain.json", "sealed.json"} <= {path.name for path in records.rglob("*.json")}
+    store = Store((home.folder.path / "store").as_uri())
+    found = await store.records.read_many([Kind.REQUEST.workflow_id(id) for id in ("plain", "sealed")])
+    store.close()
+    return all(found)
 
 
 async def made(home: Household) -> dict[str, str]:

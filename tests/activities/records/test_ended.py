@@ -113,5 +113,5 @@ async def test_a_row_says_what_a_list_shows(store: Store) -> None:
     content = {"show": show | {"problem": {"code": "document_deleted"}}, "settled": {"at": NOW.isoformat()}}
     await store.records.write("signature-request:r", json.dumps(content).encode())
     assert await store.ended.page(EndedFilter(TYPES), 2) == [
-        EndedRow("signature-request:r", "nda", "failed", "document_deleted", "Terms", "hr", NOW, NOW, None)
+        EndedRow("signature-request:r", "nda", "failed", "document_deleted", "Terms", "hr", NOW, NOW, None, False)
     ]
