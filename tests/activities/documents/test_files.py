@@ -283,6 +283,7 @@ async def test_what_another_process_did_is_seen_at_once(files: Files) -> None:
         await another.remove(sha256)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server", [object_stores.moto, object_stores.seaweedfs])
 async def test_a_server_that_died_is_away_and_is_used_again_once_it_is_back(
     server: Callable[[], AbstractContextManager[ObjectStore]], monkeypatch: pytest.MonkeyPatch
@@ -356,6 +357,7 @@ async def test_wrong_credentials_are_said_without_them(seaweedfs: ObjectStore, m
     assert "canary" not in str(failure.value).casefold()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("answer", ["503", "silence", "drip"])
 async def test_a_server_that_refuses_or_gives_no_answer_is_away_in_bounded_time(
     answer: str, monkeypatch: pytest.MonkeyPatch
