@@ -20,6 +20,9 @@ from tests.stack.laptop import Laptop
 pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
 
 WHY = "Clause 4 was never agreed."
+_LINES = """button => { const range = document.createRange(); range.selectNodeContents(button);
+    return new Set([...range.getClientRects()].map(one => Math.round(one.top))).size; }"""
+"""How many lines the words of a button have."""
 
 
 @asynccontextmanager
@@ -149,6 +152,21 @@ async def test_a_question_is_answered_and_a_reason_to_decline_is_read(
         await desk.again_until(desk.page.get_by_text("Customer signer declined, with these words:"))
         await expect(desk.page.get_by_text(WHY).first).to_be_visible()
         await desk.is_usable()
+
+
+async def test_a_task_is_found_by_words_of_its_title_and_a_person(second_screen: Page, laptop: Laptop) -> None:
+    await start_task(laptop, "desk-lanyards", "Order the lanyards")
+    async with at_the_desk(second_screen, laptop, LEGAL) as desk:
+        await desk.open(f"{laptop.addresses['receiver']}/desk/asked")
+        await desk.page.get_by_role("searchbox").fill("lany order")
+        await desk.button("Search").tap()
+        await expect(desk.page.get_by_role("searchbox")).to_have_value("lany order")
+        await expect(desk.page.get_by_role("link", name="Order the lanyards")).to_be_visible()
+        await desk.is_usable()
+        assert await desk.button("Search").evaluate(_LINES) == 1, "its word is broken"
+        await desk.page.get_by_role("searchbox").fill("nothing-of-the-kind")
+        await desk.button("Search").tap()
+        await expect(desk.page.get_by_text("There is nothing to show.")).to_be_visible()
 
 
 async def test_a_task_is_found_beside_requests_and_waived(second_screen: Page, laptop: Laptop) -> None:
