@@ -1,1 +1,1 @@
-"""Objects by name on a folder or an object store (fsspec)."""
+"""Bytes under their hash, in a folder or at an object store (fsspec)."""

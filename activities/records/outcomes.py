@@ -479,7 +479,7 @@ def write_outcome(connection: Connection, workflow_id: str, record: Any) -> None
     show = (record.get("show") if isinstance(record, dict) else None) or {}
     if not show.get("signers"):
         return
-    signer = next((one for one in show["signers"] if one["state"] != "reassigned"), show["signers"][0])
+    signer = next((one for one in show["signers"] if one.get("state") != "reassigned"), show["signers"][0])
     told = [one for one in show.get("notifications", ()) if one["outcome"] == "accepted"]
     status, reason = _ending(show, signer)
     done = status in DONE

@@ -27,7 +27,7 @@ _IS: Final = RECORDS.c
 
 @dataclass(frozen=True)
 class RecordFacts:
-    """What lists and figures ask of a record, from its content."""
+    """What lists and figures ask of a record."""
 
     status: str = ""
     problem: str | None = None
@@ -39,8 +39,8 @@ class RecordFacts:
     people: frozenset[str] = field(default=frozenset())
 
     @classmethod
-    def of(cls, content: bytes) -> Self:
-        record = json.loads(content)
+    def of(cls, record: Any) -> Self:
+        """From its JSON; empty for another shape."""
         show = record.get("show") if isinstance(record, dict) else None
         if not show:
             return cls()
@@ -135,7 +135,8 @@ class Records:
 
 def write_record(connection: Connection, workflow_id: str, content: bytes) -> str | None:
     """Insert a record with what is looked up of it; the SHA-256 of the one that is there already."""
-    facts, sha256 = RecordFacts.of(content), hashlib.sha256(content).hexdigest()
+    record, sha256 = json.loads(content), hashlib.sha256(content).hexdigest()
+    facts = RecordFacts.of(record)
     what = named(workflow_id)
     owner = owner_in(what.id) if what else None
     common = {
@@ -162,8 +163,8 @@ def write_record(connection: Connection, workflow_id: str, content: bytes) -> st
     people = [common | {"person": person} | how for person, how in concerned.items() if person]
     if people:
         connection.execute(RECORD_PEOPLE.insert(), people)
-    if owner:
-        write_outcome(connection, workflow_id, json.loads(content))
+    if owner:  # Not `of_campaign`: a start that was killed has left no row to tell it by.
+        write_outcome(connection, workflow_id, record)
     return None
 
 

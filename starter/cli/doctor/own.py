@@ -26,7 +26,7 @@ from starter.config.settings import Settings
 from workflows.follow_up.options import CLOCKS_APART
 
 COUNTED_WITHIN: Final = 5.0
-"""Seconds to list people with registered devices: one call a thousand people in an object store."""
+"""Seconds to list people with registered devices."""
 _SEEN_LATELY: Final = timedelta(minutes=10)
 TRIED_WITHIN: Final = 10.0
 """Seconds for all store checks: an unavailable server may never answer."""

@@ -47,6 +47,14 @@ async def test_a_record_is_written_once(store: Store) -> None:
     assert await store.records.read(MSA) == b'{"version":1}'
 
 
+async def test_a_record_of_another_shape_is_written_all_the_same(store: Store) -> None:
+    """What is looked up of it may be missing; the record itself must not be."""
+    part = Kind.REQUEST.workflow_id("conduct.ada")
+    content = b'{"show":{"status":"signed","signers":[{"person":"ada"}]}}'
+    assert await store.records.write(part, content)
+    assert await store.records.read(part) == content
+
+
 async def test_an_altered_record_is_an_error(store: Store) -> None:
     await store.records.write(MSA, b'{"version":1}')
     altered(store, "UPDATE records SET content = ?", b'{"version":2}')
