@@ -277,6 +277,8 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
         names_of[-1]
     ]
     assert (await pages.page(context, Wanted(), size=1)).total == len(names_of) + 1
+    told = {line.id: line.attention async for line in pages.everything(context, Wanted())}
+    assert told == {**dict.fromkeys(names_of, "handoff_dead"), "of-escalation": None}, "each list says so"
 
 
 async def test_a_request_with_dead_hand_offs_that_still_tries_others_is_listed_once(context: Context) -> None:
