@@ -13,12 +13,12 @@ from starter.cli.doctor.health import PartHealth
 
 
 @asynccontextmanager
-async def service(off: timedelta, status: str = "200 OK") -> AsyncIterator[str]:
-    """One whose clock is off by so much."""
+async def service(now: datetime, status: str = "200 OK") -> AsyncIterator[str]:
+    """One whose clock stands at `now`: two calls never see different seconds."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        date = format_datetime(datetime.now(UTC) + off, usegmt=True)
+        date = format_datetime(now, usegmt=True)
         writer.write(f"HTTP/1.1 {status}\r\ndate: {date}\r\ncontent-length: 0\r\n\r\n".encode())
         writer.close()
 
@@ -37,7 +37,7 @@ async def service(off: timedelta, status: str = "200 OK") -> AsyncIterator[str]:
     ],
 )
 async def test_the_receiver_s_own_clock_is_compared_not_this_machine_s(minutes: int, says: str) -> None:
-    elsewhere = timedelta(days=3)
+    elsewhere = datetime.now(UTC) + timedelta(days=3)
     async with service(elsewhere + timedelta(minutes=minutes)) as ours, service(elsewhere) as theirs:
         part = await vendors.receiver(ours, theirs)
     assert says in part.says
@@ -47,5 +47,6 @@ async def test_the_receiver_s_own_clock_is_compared_not_this_machine_s(minutes: 
 
 
 async def test_a_core_signature_that_is_away_says_nothing_of_the_receiver() -> None:
-    async with service(timedelta()) as ours, service(timedelta(), "404 Not Found") as theirs:
+    now = datetime.now(UTC)
+    async with service(now) as ours, service(now, "404 Not Found") as theirs:
         assert (await vendors.receiver(ours, theirs)).state is PartHealth.OK
