@@ -7,6 +7,7 @@ import contextlib
 import hashlib
 import os
 import secrets
+import tempfile
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ DOCUMENTS: Final = "documents"
 """Shelf of documents to sign: erasable."""
 AUDIENCES: Final = "audiences"
 """Shelf of campaign audiences and outcomes: permanent."""
+SIGNED: Final = "signed"
+"""Shelf of signed documents and signing logs: erasable."""
 PICTURES: Final = "pictures"
 """Shelf of pictures of first pages: erasable."""
 REMEMBERED_AT_MOST: Final = 100
@@ -54,6 +57,8 @@ _OPTIONS: Final[dict[str, dict[str, Any]]] = {
     # What is retried here, workflows retry: a store that is away is said to be soon.
     "s3": {"config_kwargs": {"connect_timeout": _CONNECT_SECONDS, "retries": {"total_max_attempts": 2}}}
 }
+_UPLOADS: Final[dict[str, dict[str, Any]]] = {"s3": {"chunksize": 5 << 20, "max_concurrency": 1}}
+"""How a file is sent in pieces: S3's smallest, one at a time, for the sake of memory."""
 _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
 """The extra with the package of a store; fsspec names those of others."""
 _FORMER: Final = ("records", "people", "claims", "handoffs")
@@ -67,6 +72,7 @@ class Files:
 
     def __init__(self, url: str) -> None:
         self._files, self.root = _opened(url)
+        self._uploads: Final = _UPLOADS.get(url.partition("://")[0], {})
         self.local: Final = isinstance(self._files, LocalFileSystem)
         """Whether it is a local folder."""
         self._limit: Final = {"timeout": CALL_SECONDS} if isinstance(self._files, AsyncFileSystem) else {}
@@ -106,6 +112,15 @@ class Files:
             await self._in_thread(self._write_now, name, content)
         self._remember_whole(name)
         return sha256
+
+    @contextlib.asynccontextmanager
+    async def receiving(self) -> "AsyncGenerator[IncomingFile, None]":
+        """A file to be written in pieces, whatever its size; stored only if it is kept before the end."""
+        aside = await self._in_thread(self._aside_now)
+        try:
+            yield IncomingFile(self, aside)
+        finally:
+            await self._in_thread(aside.unlink, missing_ok=True)
 
     async def open(self, sha256: str, shelf: str = DOCUMENTS) -> "StoredFile":
         """A file to read in pieces, verified meanwhile; raises `DocumentMissing`."""
@@ -203,20 +218,36 @@ class Files:
     @contextlib.contextmanager
     def _written_aside(self, path: Path, content: bytes) -> Iterator[Path]:
         """The whole content in a temporary file, for the caller to name; removed on failure."""
-        unfinished = Path(self._path(UNFINISHED))
         make_private(path.parent)
-        make_private(unfinished)
-        self._sweep(unfinished)
-        aside = unfinished / f"{secrets.token_hex(8)}.part"
+        aside = self._aside_now()
         try:
-            with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
+            _append(aside, content)
+            _sync(aside)
             yield aside
             _sync_folder(path.parent)
         finally:
             aside.unlink(missing_ok=True)
+
+    def _aside_now(self) -> Path:
+        """A new, empty, private file, on this machine."""
+        name = f"{secrets.token_hex(8)}.part"
+        if self.local:
+            unfinished = Path(self._path(UNFINISHED))
+            make_private(unfinished)
+            self._sweep(unfinished)
+        aside = unfinished / name if self.local else Path(tempfile.gettempdir()) / name
+        os.close(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        return aside
+
+    def _keep_now(self, aside: Path, name: str) -> None:
+        if not self.local:
+            self._files.put_file(str(aside), self._path(name), **self._uploads, **self._limit)
+            return
+        path = Path(self._path(name))
+        make_private(path.parent)
+        _sync(aside)
+        aside.replace(path)
+        _sync_folder(path.parent)
 
     def _sweep(self, unfinished: Path) -> None:
         """Remove abandoned files, at the first write and once a day."""
@@ -229,6 +260,16 @@ class Files:
                 with contextlib.suppress(FileNotFoundError):
                     if time.time() - one.stat().st_mtime > _LEFT_AFTER:
                         one.unlink()
+
+
+def _append(file: Path, content: bytes) -> None:
+    with file.open("ab") as stream:
+        stream.write(content)
+
+
+def _sync(file: Path) -> None:
+    with file.open("rb") as stream:
+        os.fsync(stream.fileno())
 
 
 def _uptime() -> float:
@@ -263,6 +304,34 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(opened)
     finally:
         os.close(opened)
+
+
+class IncomingFile:
+    """A file on its way, `size` bytes of it so far."""
+
+    def __init__(self, files: Files, aside: Path) -> None:
+        self._files = files
+        self._aside = aside
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """Of what has come so far."""
+        return self._hash.hexdigest()
+
+    async def write(self, piece: bytes) -> None:
+        def append() -> None:
+            _append(self._aside, piece)
+            self._hash.update(piece)
+
+        await self._files._in_thread(append)
+        self.size += len(piece)
+
+    async def keep(self, shelf: str) -> None:
+        """Store it under its hash; once."""
+        name = f"{shelf}/{self.sha256}"
+        await self._files._in_thread(self._files._keep_now, self._aside, name)
 
 
 @dataclass(frozen=True)

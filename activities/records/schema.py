@@ -353,6 +353,41 @@ OUTCOME_LINES: Final = Table(
     comment="how each member stood when the record was made",
 )
 
+SIGNED_DOCUMENTS: Final = Table(
+    "signed_documents",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("document_sha256", Text),
+    Column("document_bytes", Integer),
+    Column("log_sha256", Text),
+    Column("log_bytes", Integer),
+    Column("provider", JSON),
+    Column("at", Instant, nullable=False),
+    Column("why", Text),
+    Index(None, "why"),
+    comment="what the provider gave of an ended request: files by hash, its ids; why: what is still missing",
+)
+
+EVIDENCE: Final = Table(
+    "evidence",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    comment="what was kept of a follow-up at its end, written once: request, plan, identities by id, runs",
+)
+
+EVIDENCE_PARTS: Final = Table(
+    "evidence_parts",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "name"),
+    comment="parts of evidence, deflated: histories without payloads; file, payloads and names, which are erasable",
+)
+
 HAND_OFFS: Final = Table(
     "hand_offs",
     METADATA,

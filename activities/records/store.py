@@ -15,6 +15,7 @@ from activities.records.campaigns import Campaigns
 from activities.records.database import Database
 from activities.records.devices import StoredDevices
 from activities.records.ended import Ended
+from activities.records.evidence import Evidence
 from activities.records.hand_offs import HandOffs
 from activities.records.incidents import Incidents
 from activities.records.log_pages import LogPages
@@ -46,6 +47,8 @@ class Store:
         """Settled records and their amendments."""
         self.ended: Final = Ended(self.database)
         """Lists of records."""
+        self.evidence: Final = Evidence(self.database)
+        """What is kept at the end beside the record: signed documents, histories, identities."""
         self.starts: Final = Starts(self.database)
         """What is known of a follow-up from its start on."""
         self.log_pages: Final = LogPages(self.database)

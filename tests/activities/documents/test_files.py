@@ -19,7 +19,7 @@ import pytest
 from fsspec.implementations.local import LocalFileSystem  # type: ignore[import-untyped]
 
 from activities.documents import files as module
-from activities.documents.files import REMEMBERED_AT_MOST, SWEPT_AT_MOST, UNFINISHED, Files
+from activities.documents.files import REMEMBERED_AT_MOST, SIGNED, SWEPT_AT_MOST, UNFINISHED, Files
 from activities.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
 from tests import object_stores
 from tests.glances import glances
@@ -70,6 +70,28 @@ async def whole(files: Files, sha256: str, length: int = 3) -> bytes:
     content = b"".join([piece async for piece in file.pieces(length)])
     assert file.size == len(content)
     return content
+
+
+async def test_a_file_that_comes_in_pieces_is_stored_if_it_is_kept(files: Files) -> None:
+    async with files.receiving() as incoming:
+        for piece in (PDF, b"", PDF):
+            await incoming.write(piece)
+        assert (incoming.size, incoming.sha256) == (16, hashlib.sha256(PDF + PDF).hexdigest())
+        await incoming.keep(SIGNED)
+    assert await files.read(incoming.sha256, SIGNED) == PDF + PDF
+    async with files.receiving() as refused:
+        await refused.write(PDF)
+    with pytest.raises(DocumentMissing):
+        await files.open(refused.sha256, SIGNED)
+
+
+async def test_nothing_is_left_of_a_file_that_broke_off(tmp_path: Path) -> None:
+    files = Files(str(tmp_path))
+    with pytest.raises(EOFError):
+        async with files.receiving() as incoming:
+            await incoming.write(PDF)
+            raise EOFError
+    assert list((tmp_path / UNFINISHED).iterdir()) == []
 
 
 async def test_a_file_comes_back_by_its_hash_until_it_is_erased(files: Files) -> None:

@@ -85,6 +85,26 @@ def upgrade() -> None:
         comment="devices that the company's app registered; an address is a secret, null for one of the people file",
     )
     op.create_table(
+        "evidence",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("sha256", schema.Text(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow_id"),
+        comment="what was kept of a follow-up at its end, written once: request, plan, identities by id, runs",
+    )
+    with op.batch_alter_table("evidence", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_evidence_at"), ["at"], unique=False)
+
+    op.create_table(
+        "evidence_parts",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("name", schema.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow_id", "name"),
+        comment="parts of evidence, deflated: histories without payloads; file, payloads and names, which are erasable",
+    )
+    op.create_table(
         "follow_ups",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("type", schema.Text(), nullable=True),
@@ -353,6 +373,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("of"),
         comment="the serial that sessions or links must have",
     )
+    op.create_table(
+        "signed_documents",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("document_sha256", schema.Text(), nullable=True),
+        sa.Column("document_bytes", sa.Integer(), nullable=True),
+        sa.Column("log_sha256", schema.Text(), nullable=True),
+        sa.Column("log_bytes", sa.Integer(), nullable=True),
+        sa.Column("provider", sa.JSON(), nullable=True),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("why", schema.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("workflow_id"),
+        comment="what the provider gave of an ended request: files by hash, its ids; why: what is still missing",
+    )
+    with op.batch_alter_table("signed_documents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_signed_documents_why"), ["why"], unique=False)
+
     op.create_table(
         "texts",
         sa.Column("workflow_id", schema.Text(), nullable=False),

@@ -1,0 +1,132 @@
+"""What is kept of a follow-up at its end, beside its record: what the provider gave, and evidence of our own in parts.
+
+The content of the evidence is written once and refers to its parts by hash; the erasable ones may be gone later.
+"""
+
+import asyncio
+import hashlib
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from activities.records.database import Database, chunks, insert_new
+from activities.records.schema import EVIDENCE, EVIDENCE_PARTS, SIGNED_DOCUMENTS
+
+READ_AT_ONCE: Final = 500
+"""Follow-ups of one statement."""
+PARTS_AT_MOST: Final = 300
+"""Parts of one follow-up that are listed: a history and its payloads for each run, the file, the names."""
+_WHY_CHARACTERS: Final = 500
+_OF: Final = EVIDENCE_PARTS.c
+_SIGNED: Final = SIGNED_DOCUMENTS.c
+
+
+class StoredFile(NamedTuple):
+    """A file of the shelf `SIGNED` (activities/documents/files.py)."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class SignedDocument:
+    """What the provider gave of an ended request: the signed document, the signing log, its ids.
+
+    `why` says what is still missing; it is None once all that the kind wants is there.
+    """
+
+    document: StoredFile | None = None
+    log: StoredFile | None = None
+    provider: Mapping[str, Any] | None = None
+    """`{document, request, signers: [{person, uuid}]}`."""
+    at: datetime | None = None
+    why: str | None = None
+
+
+class Evidence:
+    """Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # --- what the provider gave
+
+    async def keep_signed(self, workflow_id: str, signed: SignedDocument, at: datetime) -> None:
+        """Add what was fetched; what is there already stays, and so does a complete one."""
+        new: dict[str, Any] = {"at": at, "why": signed.why and signed.why[:_WHY_CHARACTERS]}
+        for what, file in (("document", signed.document), ("log", signed.log)):
+            if file is not None:
+                new |= {f"{what}_sha256": file.sha256, f"{what}_bytes": file.bytes}
+        if signed.provider is not None:
+            new["provider"] = dict(signed.provider)
+        this = SIGNED_DOCUMENTS.update().where(_SIGNED.workflow_id == workflow_id, _SIGNED.why.is_not(None))
+
+        def change(connection: Connection) -> None:
+            if not insert_new(connection, SIGNED_DOCUMENTS, workflow_id=workflow_id, **new):
+                connection.execute(this.values(**new))
+
+        await self._database.write(change)
+
+    async def signed(self, workflow_id: str) -> SignedDocument | None:
+        """None if nothing was fetched yet."""
+        return (await self.signed_of([workflow_id])).get(workflow_id)
+
+    async def signed_of(self, workflow_ids: Sequence[str]) -> Mapping[str, SignedDocument]:
+        """Of those of which something was fetched; the caller bounds their number."""
+        found: dict[str, SignedDocument] = {}
+        for some in chunks(workflow_ids, READ_AT_ONCE):
+            asked = select(SIGNED_DOCUMENTS).where(_SIGNED.workflow_id.in_(some))
+            found |= {row.workflow_id: _signed(row) for row in await self._database.rows(asked)}
+        return found
+
+    # --- our own evidence
+
+    async def keep(self, workflow_id: str, content: bytes, parts: Mapping[str, bytes], at: datetime) -> bool:
+        """Write content and parts, once; whether this call wrote them."""
+        row = {"content": content, "sha256": hashlib.sha256(content).hexdigest(), "at": at}
+        deflated = await asyncio.to_thread(lambda: {name: zlib.compress(part, 9) for name, part in parts.items()})
+
+        def change(connection: Connection) -> bool:
+            if not insert_new(connection, EVIDENCE, workflow_id=workflow_id, **row):
+                return False
+            for name, part in deflated.items():
+                insert_new(connection, EVIDENCE_PARTS, workflow_id=workflow_id, name=name, content=part)
+            return True
+
+        return await self._database.write(change)
+
+    async def keep_part(self, workflow_id: str, name: str, content: bytes) -> None:
+        """Write a part before the end, such as the file; the first one of a name counts."""
+        deflated = zlib.compress(content, 9)
+        await self._database.insert(EVIDENCE_PARTS, workflow_id=workflow_id, name=name, content=deflated)
+
+    async def read(self, workflow_id: str) -> bytes | None:
+        """The content, canonical JSON; None if nothing was kept."""
+        found = await self._database.first(select(EVIDENCE.c.content).where(EVIDENCE.c.workflow_id == workflow_id))
+        return found.content if found else None
+
+    async def part(self, workflow_id: str, name: str) -> bytes | None:
+        """None if there is none, or it was erased."""
+        asked = select(_OF.content).where(_OF.workflow_id == workflow_id, _OF.name == name)
+        found = await self._database.first(asked)
+        return zlib.decompress(found.content) if found else None
+
+    async def parts(self, workflow_id: str) -> tuple[str, ...]:
+        """The names of its parts."""
+        asked = select(_OF.name).where(_OF.workflow_id == workflow_id).order_by(_OF.name)
+        return tuple(row.name for row in await self._database.rows(asked.limit(PARTS_AT_MOST)))
+
+    async def erase_parts(self, workflow_id: str, names: Iterable[str]) -> None:
+        """Erase parts; what refers to them stays."""
+        of_them = _OF.workflow_id == workflow_id, _OF.name.in_(tuple(names))
+        await self._database.change(EVIDENCE_PARTS.delete().where(*of_them))
+
+
+def _signed(row: Any) -> SignedDocument:
+    document = StoredFile(row.document_sha256, row.document_bytes) if row.document_sha256 else None
+    log = StoredFile(row.log_sha256, row.log_bytes) if row.log_sha256 else None
+    return SignedDocument(document, log, row.provider, row.at, row.why)
