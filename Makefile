@@ -72,7 +72,13 @@ migration: $(STAMP) ### a migration from what activities/records/schema.py has b
 	@$(BIN)/python -m activities.records.migrations $(NAME) $(if $(CONTRACT),--contract)
 	@$(BIN)/ruff format --quiet activities/records/migrations && $(BIN)/ruff check --quiet --fix activities/records/migrations
 
-lock: $(STAMP) ### requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --extra dev pyproject.toml -o requirements.lock --custom-compile-command "make lock"
+# What `make lock` makes of pyproject.toml; the image's locks take the pins of the first.
+LOCK := $(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --custom-compile-command "make lock"
+SAME := --constraint requirements.lock --no-annotate
 
-.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden lock migration
+lock: $(STAMP) ### requirements.lock and the image's locks anew from pyproject.toml
+	@$(LOCK) --extra dev pyproject.toml -o requirements.lock
+	@$(LOCK) $(SAME) $(addprefix --extra ,otel postgres preview s3) pyproject.toml -o requirements.runtime.lock
+	@echo hatchling | $(LOCK) $(SAME) - -o deploy/image/requirements.build.lock
+
+.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden migration lock
