@@ -107,6 +107,12 @@ async def patiently(what: str, call: Callable[[], Awaitable[R]], away: type[Exce
     raise AssertionError
 
 
+def temporal_host(settings: Settings) -> str:
+    """The host of the server that is meant; raises `TemporalMisconfigured`."""
+    address = connect_config(settings.around.temporal).get("target_host", _LOCAL)
+    return urlsplit(f"//{address}").hostname or address
+
+
 def connect_config(temporal: Mapping[str, str]) -> ClientConnectConfig:
     """From `TEMPORAL_*` and the profile file. Raises `TemporalMisconfigured`, also for insecure settings."""
     if "TEMPORAL_TLS_DISABLE_HOST_VERIFICATION" in temporal:

@@ -122,6 +122,7 @@ async def _own(settings: Settings) -> list[SetUpPart]:
         await looked("receiver", partial(own.receiver, settings.webhook.url, settings.signature.url)),
         own.callbacks(settings),
         own.desk(settings),
+        await looked("encryption", partial(own.encryption, settings)),
         await looked("hand-off", partial(own.hand_off, settings)),
         *await _stored(settings),
         await looked("people", partial(_people, settings)),

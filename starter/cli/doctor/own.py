@@ -1,6 +1,7 @@
 """Checks of our own side: files, store, desk sign-in, callbacks and signed calls."""
 
 import asyncio
+import ipaddress
 from collections.abc import AsyncIterator, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from activities.temporal.clock import WorkerClockSeen
 from starter.boot import subscriptions as boot_subscriptions
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.config.settings import Settings
+from starter.temporal.connection import temporal_host
 from workflows.follow_up.options import CLOCKS_APART
 
 COUNTED_WITHIN: Final = 5.0
@@ -145,6 +147,28 @@ async def adoption(settings: Settings) -> SetUpPart:
         f"documents that are sent by hand become {settings.adopt_kind} of {settings.adopt_requester}; no other "
         "installation may adopt from the same senders of this tenant",
     )
+
+
+async def encryption(settings: Settings) -> SetUpPart:
+    """Whether what Temporal keeps is encrypted; on this machine it need not be. Raises `TemporalMisconfigured`."""
+    if settings.payload_keys:
+        return fine("encryption", f"payloads are encrypted with the key {settings.payload_keys[0].id}")
+    host = temporal_host(settings)
+    if _is_this_machine(host):
+        return fine("encryption", "off, and Temporal is on this machine")
+    return doubtful(
+        "encryption",
+        f"off, and Temporal is at {host}: who may read its histories reads there the names of documents, and what "
+        "people write (messages, questions, answers, reasons), beside ids, kinds and instants; never names, addresses, "
+        "device tokens or signing pages. COUNTERSIGN_PAYLOAD_KEYS encrypts what is written from then on",
+    )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 RETRIED_FOR: Final = timedelta(hours=2, minutes=30)

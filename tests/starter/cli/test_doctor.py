@@ -192,6 +192,26 @@ async def test_it_says_how_core_signature_is_asked_to_call(tmp_path: Path) -> No
     assert (part.state, part.says.partition(";")[0]) == (PartHealth.OK, "asked for with each document")
 
 
+@pytest.mark.parametrize("address", ["temporal.example:7233", "10.0.0.7:7233", "[2001:db8::7]:7233"])
+async def test_without_keys_a_temporal_elsewhere_is_warned_of_with_what_its_histories_show(address: str) -> None:
+    part = await part_of({"TEMPORAL_ADDRESS": address, "COUNTERSIGN_LINK_BASE": "https://sign.example"}, "encryption")
+    assert (part.state, address.rpartition(":")[0].strip("[]") in part.says) == (PartHealth.WARNING, True)
+    assert "the names of documents, and what people write (messages, questions, answers, reasons)" in part.says
+    assert "never names, addresses, device tokens or signing pages" in part.says
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:7233", "localhost:7233", "[::1]:7233"])
+async def test_without_keys_a_temporal_on_this_machine_is_no_worry(address: str) -> None:
+    part = await part_of({"TEMPORAL_ADDRESS": address, "COUNTERSIGN_LINK_BASE": "https://sign.example"}, "encryption")
+    assert (part.state, part.says) == (PartHealth.OK, "off, and Temporal is on this machine")
+
+
+async def test_with_keys_it_says_which_one_encrypts() -> None:
+    keys = f"2026-b={base64.b64encode(bytes(range(32))).decode()},2026-a={base64.b64encode(bytes(32)).decode()}"
+    part = await part_of({"TEMPORAL_ADDRESS": "temporal.example:7233", "COUNTERSIGN_PAYLOAD_KEYS": keys}, "encryption")
+    assert (part.state, part.says) == (PartHealth.OK, "payloads are encrypted with the key 2026-b")
+
+
 def test_the_events_to_subscribe_to_are_those_that_a_request_is_told_of() -> None:
     assert set(EVENTS) == set(EVENT_TYPES) - set(WITHOUT_EFFECT)
 
