@@ -36,8 +36,10 @@ def section(heading: str) -> str:
 
 
 def facts(heading: str) -> list[str]:
-    """The list items below a heading, each on one line."""
-    return [" ".join(item.split()) for item in re.findall(r"^- (.*(?:\n  .*)*)", section(heading), re.M)]
+    """The list items below a heading, each on one line, without ids."""
+    return [
+        " ".join(item.split()) for item in re.findall(r"^- (?:\*\*\w+\*\* )?(.*(?:\n  .*)*)", section(heading), re.M)
+    ]
 
 
 def test_the_statuses_are_the_code_s() -> None:

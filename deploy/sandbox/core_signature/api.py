@@ -186,7 +186,7 @@ def read_request(fields: Fields, settings: SandboxSettings, document: str) -> Co
         redirect_url=fields.url("redirect_url"),
         redirect_url_declined=fields.url("redirect_url_declined"),
         created=settings.clock(),
-        signers=[sender, *_signers(fields)],
+        signers=[sender, *_signers(fields, settings.signer_names)],
     )
     if not fields.errors and not any(signer.needs_to_sign for signer in request.signers):
         fields.fail("signers", "At least one signer has to sign.")
@@ -237,12 +237,12 @@ def _uploaded(fields: Fields, max_upload_mb: int) -> tuple[bytes, str]:
     return content, name
 
 
-def _signers(fields: Fields) -> list[CoreSigner]:
+def _signers(fields: Fields, names: str) -> list[CoreSigner]:
     raw = fields.raw("signers")
     if not isinstance(raw, list):
         fields.fail("signers", REQUIRED if raw is None else "Expected a list of items.")
         return []
-    read = [_signer(item) for item in raw]
+    read = [_signer(item, names) for item in raw]
     if any(errors for _, errors in read):
         fields.errors["signers"] = [errors for _, errors in read]
     signers = [signer for signer, _ in read]
@@ -252,18 +252,18 @@ def _signers(fields: Fields) -> list[CoreSigner]:
     return signers
 
 
-def _signer(item: Any) -> tuple[CoreSigner, dict[str, Any]]:
+def _signer(item: Any, names: str) -> tuple[CoreSigner, dict[str, Any]]:
     if not isinstance(item, dict):
         return CoreSigner(email=""), {"non_field_errors": ["Invalid data. Expected a dictionary."]}
     fields = Fields(item)
     order = fields.integer("order") or 0
     if order > FARTHEST_ORDER:
         fields.fail("order", f"Ensure this value is less than or equal to {FARTHEST_ORDER}.")
-    name = fields.text("full_name")
-    parts = (fields.text("first_name"), fields.text("last_name"))
+    full, parts = fields.text("full_name"), (fields.text("first_name"), fields.text("last_name"))
+    joined = " ".join(part for part in parts if part)
     signer = CoreSigner(
         email=fields.email("email", required=True),
-        full_name=name or " ".join(part for part in parts if part),
+        full_name=joined if names == "first_last" else full or joined,
         order=order,
         needs_to_sign=fields.flag("needs_to_sign", default=True),
         approve_only=fields.flag("approve_only"),
@@ -419,12 +419,17 @@ class EventsApi:
         pool = events.where(values["document"]) if "document" in values else list(events)
         listed_until = self._state.clock() - self._state.settings.list_lag
         listed = [event for event in reversed(pool) if event.timestamp <= listed_until]
-        return [event for event in listed if all(_text(event, name) == values[name] for name in values)]
+        found = [event for event in listed if all(_text(event, name) == values[name] for name in values)]
+        return found if self._state.settings.event_order == "newest" else found[::-1]
 
 
 def _text(event: CoreEvent, field: str) -> str:
     value = getattr(event, field)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+ACTIONS = {"short": ("cancel", "resend", "forward")}
+"""Names of cancel, resend and forward that are not made of the resource's."""
 
 
 class RequestsApi:
@@ -435,14 +440,15 @@ class RequestsApi:
     def routes(self) -> list[Route]:
         """Relative to `/api/v1`; action names follow the settings."""
         name = self._state.settings.action_names
+        cancel, resend, forward = ACTIONS.get(name, (f"cancel_{name}", f"resend_{name}_email", "forward_signer"))
         item = "/signature-requests/{uuid}"
         return [
             Route("/signature-requests/", self.collection, methods=["GET", "POST"]),
             Route("/signature-request-quick-create/", self.quick_create, methods=["POST"]),
             Route(f"{item}/", self.item, methods=["GET"]),
-            Route(f"{item}/cancel_{name}/", self.cancel, methods=["POST"]),
-            Route(f"{item}/resend_{name}_email/", self.resend, methods=["POST"]),
-            Route(f"{item}/forward_signer/", self.forward, methods=["POST"]),
+            Route(f"{item}/{cancel}/", self.cancel, methods=["POST"]),
+            Route(f"{item}/{resend}/", self.resend, methods=["POST"]),
+            Route(f"{item}/{forward}/", self.forward, methods=["POST"]),
         ]
 
     async def collection(self, request: Request) -> Response:

@@ -6,7 +6,7 @@ import hmac
 import secrets
 from base64 import urlsafe_b64encode
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from deploy.sandbox.state.database import Database
 from deploy.sandbox.state.records import (
@@ -76,7 +76,7 @@ class Views:
             "team": self._team(),
             "name": document.name,
             "external_id": document.external_id,
-            "status": document.status.value,
+            "status": self._status(document),
             "created": iso(document.created),
             "modified": iso(document.modified),
             "events_callback_url": document.events_callback_url,
@@ -102,7 +102,7 @@ class Views:
         reference = {
             "uuid": event.document,
             "external_id": event.external_id,
-            "status": document.status.value if document else None,
+            "status": self._status(document) if document else None,
             "url": self.url(f"/api/v1/documents/{event.document}/"),
         }
         return {
@@ -113,6 +113,9 @@ class Views:
             "document": self._document_reference(reference),
             "attempt_policy": "fibonacci",
         }
+
+    def _status(self, document: CoreDocument) -> str:
+        return document.status.word if self._settings.status_words == "word" else document.status.value
 
     def _document_reference(self, reference: Json) -> Json | str:
         match self._settings.event_document:
@@ -126,12 +129,13 @@ class Views:
     def callback(self, event: CoreEvent, document: CoreDocument) -> Json:
         """The event as it was, the document as it is now."""
         event_time = str(int(event.timestamp))
+        sealed = {"event_hash": event_hash(self._settings.callback_secret, event_time, event.event_type)}
         return {
             **self._event_core(event),
             "document": self._document_reference(self.document(document)),
             "token_name": self._settings.token_name,
             "event_time": event_time,
-            "event_hash": event_hash(self._settings.callback_secret, event_time, event.event_type),
+            **(sealed if self._settings.callback_hash else {}),
             "dispatch": {"channel": "callback"},
         }
 
@@ -155,7 +159,7 @@ class Views:
             "uuid": signer.uuid,
             "email": signer.email,
             "display_name": f"{signer.full_name} ({signer.email})" if signer.full_name else signer.email,
-            "full_name": signer.full_name,
+            **self._name(signer),
             **signer.model_dump(include=set(PLAIN_SIGNER_FIELDS)),
             "signed": signer.signed_on is not None,
             "signed_on": iso(signer.signed_on),
@@ -171,6 +175,12 @@ class Views:
             "trust_level": None,
         }
 
+    def _name(self, signer: CoreSigner) -> Json:
+        if self._settings.signer_names == "full_name":
+            return {"full_name": signer.full_name}
+        first, _, last = signer.full_name.rpartition(" ")
+        return {"first_name": first, "last_name": last}
+
     def _embedded(self, request: CoreRequest) -> Json:
         return {
             "uuid": request.uuid,
@@ -183,17 +193,23 @@ class Views:
 
     def _files(self, document: CoreDocument) -> Json:
         ready = document.status not in {CoreStatus.CONVERTING, CoreStatus.CONVERT_ERROR}
-        log = self._link(document.log, "signing-log.pdf")
+        log = self._link(document.log, "signing-log.pdf") if self._settings.signing_log else None
         return {
             "file": self._link(document.source, document.file_name),
             "file_as_pdf": self._link(document.source, "document.pdf") if ready else None,
             "pdf": self._link(document.final, "document.pdf"),
             "security_hash": document.final,
-            "signing_log": {"pdf": log, "security_hash": document.log} if document.log else None,
+            "signing_log": {"pdf": log, "security_hash": document.log} if log else None,
         }
 
     def _link(self, content: str | None, file_name: str) -> str | None:
-        return self.base_url + self._links.issue(content, file_name) if content else None
+        return self._download_base() + self._links.issue(content, file_name) if content else None
+
+    def _download_base(self) -> str:
+        if not self._settings.download_host:
+            return self.base_url
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{self._settings.download_host}:{parts.port}"
 
     def _event_core(self, event: CoreEvent) -> Json:
         return {

@@ -33,6 +33,11 @@ class CoreStatus(StrEnum):
     CONVERT_ERROR = "ec"
     SENDING_ERROR = "es"
 
+    @property
+    def word(self) -> str:
+        """As its event has it."""
+        return self.name.lower()
+
 
 WAITING_FOR_SIGNERS = frozenset({CoreStatus.SENT, CoreStatus.VIEWED})
 UNFINISHED = WAITING_FOR_SIGNERS | {CoreStatus.CONVERTING, CoreStatus.NEW}

@@ -42,7 +42,18 @@ class SandboxSettings:
     absolute_urls: bool = True
     alternate_urls: bool = False
     embedded_key: Literal["signrequest", "signature_request"] = "signrequest"
-    action_names: Literal["signature_request", "signrequest"] = "signature_request"
+    action_names: Literal["signature_request", "signrequest", "short"] = "signature_request"
+    """`short`: `cancel`, `resend` and `forward` alone."""
+    signer_names: Literal["full_name", "first_last"] = "full_name"
+    """What a signer's name is in; the other one is ignored."""
+    status_words: Literal["code", "word"] = "code"
+    """A document's status as a code of two letters, or as the word that its event has."""
+    signing_log: bool = True
+    callback_hash: bool = True
+    event_order: Literal["newest", "oldest"] = "newest"
+    """What a list of events begins with."""
+    download_host: str = ""
+    """Host in the links of downloads, if another one than that of the API."""
     event_document: Literal["object", "address", "text"] = "object"
     """How an event names its document: with its facts, or by its URL, in an object or as a text."""
     ignores_filters: bool = False
