@@ -7,6 +7,7 @@ import math
 import os
 import random
 import re
+import sqlite3
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -176,7 +177,10 @@ class Database:
         until = time.monotonic() + STATEMENT_SECONDS
         while self._busy() and time.monotonic() < until:
             time.sleep(_GLANCE)
+        pool = self._engine.pool
         self._engine.dispose()
+        # A call that still goes on gives its connection back to a pool that nobody has any more.
+        event.listen(pool, "checkin", _close)
 
     def _busy(self) -> bool:
         pool = self._engine.pool
@@ -383,7 +387,8 @@ def _engine(url: URL) -> Engine:
             pool_pre_ping=True,
             connect_args={
                 **_TO_SERVER,
-                "options": f"-c statement_timeout={limit} -c lock_timeout={limit} -c timezone=UTC",
+                # A statement that takes milliseconds is not worth compiling, whatever the planner expects of it.
+                "options": f"-c statement_timeout={limit} -c lock_timeout={limit} -c timezone=UTC -c jit=off",
             },
         )
     except (ImportError, NoSuchModuleError) as error:
@@ -406,13 +411,33 @@ def _of_sqlite(url: URL) -> Engine:
 
 
 def _set_up(connection: Any, record: Any) -> None:
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
+    _to_wal(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
     def is_over() -> bool:
         return time.monotonic() > float(record.info.get("until", math.inf))
 
     connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
+
+
+def _close(connection: Any, record: Any) -> None:
+    if connection is not None:  # it was closed already
+        connection.close()
+
+
+def _to_wal(connection: Any) -> None:
+    """SQLite itself does not wait for another process that does the same to a new file."""
+    until = time.monotonic() + STATEMENT_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_GLANCE)
+        else:
+            return
 
 
 def _begin(connection: Connection) -> None:

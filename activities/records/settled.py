@@ -5,8 +5,9 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 from functools import partial
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import Connection, select
 
@@ -14,7 +15,7 @@ from activities.errors import RecordConflict, RecordDamaged
 from activities.records.database import Database, chunks, insert_new, replace
 from activities.records.hand_offs import keep_lines
 from activities.records.outcomes import write_outcome
-from activities.records.schema import AMENDMENTS, FOLLOW_UPS, RECORD_PEOPLE, RECORDS
+from activities.records.schema import AMENDMENTS, FOLLOW_UPS, RECORD_LISTS, RECORDS
 from workflows.kinds import Kind, named
 from workflows.model.hand_off import HandoffLine
 
@@ -22,6 +23,8 @@ AMENDMENTS_AT_ONCE: Final = 100
 """Amendments in memory: years of replays make thousands."""
 RECORDS_AT_ONCE: Final = 500
 """Records of one statement."""
+OF_CAMPAIGN: Final = "campaign"
+"""The first word of facets of requests of campaigns."""
 _IS: Final = RECORDS.c
 
 
@@ -60,6 +63,34 @@ class RecordFacts:
 
 def _instant(said: Any) -> datetime | None:
     return datetime.fromisoformat(said) if said else None
+
+
+class ListOf(StrEnum):
+    """The lists that a record is in; `person` is empty in the list of all."""
+
+    ALL = "all"
+    ASKED = "asked"
+    REQUESTED = "requested"
+
+
+class Facet(NamedTuple):
+    """What lists are narrowed by. A list has those of one facet together, so that none looks at what it leaves out."""
+
+    of_campaign: bool
+    type: str
+    """What stands before the colon of a workflow id."""
+    status: str
+    kind: str
+
+    @property
+    def written(self) -> str:
+        whose = OF_CAMPAIGN if self.of_campaign else "own"
+        return " ".join((whose, self.type, self.status, self.kind))
+
+    @classmethod
+    def read(cls, written: str) -> Self:
+        whose, *rest = written.split(" ", 3)
+        return cls(whose == OF_CAMPAIGN, *rest)
 
 
 def owner_in(id: str) -> str | None:
@@ -139,30 +170,21 @@ def write_record(connection: Connection, workflow_id: str, content: bytes) -> st
     facts = RecordFacts.of(record)
     what = named(workflow_id)
     owner = owner_in(what.id) if what else None
-    common = {
-        "workflow_id": workflow_id,
-        "type": workflow_id.partition(":")[0],
-        "kind": facts.kind,
-        "status": facts.status,
-        "ended_at": facts.ended_at or datetime.now(UTC),
-    }
-    row = {
-        "parent": owner,
-        "problem": facts.problem,
-        "title": facts.title,
-        "requester": facts.requester,
-        "due_at": facts.due_at,
-        "content": content,
-        "sha256": sha256,
-    }
-    of_campaign = owner is not None and _is_of_campaign(connection, workflow_id)
-    if not insert_new(connection, RECORDS, **common, **row, of_campaign=of_campaign):
+    facet = Facet(
+        of_campaign=owner is not None and _is_of_campaign(connection, workflow_id),
+        type=workflow_id.partition(":")[0],
+        status=facts.status,
+        kind=facts.kind,
+    )
+    ended_at = facts.ended_at or datetime.now(UTC)
+    row = {name: getattr(facts, name) for name in ("kind", "status", "problem", "title", "requester", "due_at")}
+    common = {"workflow_id": workflow_id, "facet": facet.written, "ended_at": ended_at}
+    if not insert_new(connection, RECORDS, **common, **row, content=content, sha256=sha256):
         return str(connection.execute(select(_IS.sha256).where(_IS.workflow_id == workflow_id)).scalar_one())
-    asked = {person: {"asked": True, "of_campaign": False} for person in facts.people}
-    concerned = {facts.requester: {"asked": False, "of_campaign": of_campaign}} | asked
-    people = [common | {"person": person} | how for person, how in concerned.items() if person]
-    if people:
-        connection.execute(RECORD_PEOPLE.insert(), people)
+    lists = [(ListOf.ALL, ""), *((ListOf.ASKED, person) for person in sorted(facts.people) if person)]
+    if facts.requester:
+        lists.append((ListOf.REQUESTED, facts.requester))
+    connection.execute(RECORD_LISTS.insert(), [common | {"of": of, "person": person} for of, person in lists])
     if owner:  # Not `of_campaign`: a start that was killed has left no row to tell it by.
         write_outcome(connection, workflow_id, record)
     return None

@@ -24,13 +24,15 @@ from temporalio.client import Client
 
 from activities.records.allowances import Rate
 from activities.records.database import chunks
-from activities.records.schema import METADATA, RECORD_PEOPLE, RECORDS
+from activities.records.schema import METADATA, RECORD_LISTS, RECORDS
+from activities.records.settled import Facet, ListOf
 from activities.records.store import Store
 from starter.queries import lists, lookup
 from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
+from starter.web.desk.access import PEOPLE_AT_MOST
 from tests.servers import real_server
-from workflows.kinds import Kind, WorkflowName
+from workflows.kinds import Kind, WorkflowName, kinds
 from workflows.model.hand_off import Settled
 from workflows.model.records import SettledRecord
 from workflows.model.signature import SignerState
@@ -140,15 +142,20 @@ async def _of_one(client: Client, store: Store, rows: int) -> Figures:
 
 
 def _asked() -> Iterator[Wanted]:
-    """Lists as people ask for them."""
+    """Lists as people ask for them, those that have much or leave out much among them."""
     chance = random.Random(1)  # noqa: S311
-    for _ in range(_LOOKS // 5):
+    everywhere = tuple(kind.spec.workflow for kind in kinds())
+    for _ in range(_LOOKS // 8):
         requester, person = f"r{chance.randrange(_REQUESTERS)}", f"p{chance.randrange(_PEOPLE)}"
+        team = tuple(f"p{number}" for number in chance.sample(range(_PEOPLE), PEOPLE_AT_MOST))
         yield Wanted(of_campaigns=False)
         yield Wanted(requester=requester, of_campaigns=False)
         yield Wanted(kind=chance.choice(_KINDS), statuses=(Status.DECLINED, Status.EXPIRED))
         yield Wanted(person=person)
         yield Wanted(kind=chance.choice(_KINDS), requester=requester)
+        yield Wanted(kind=chance.choice(_KINDS), requester="hr")
+        yield Wanted(types=everywhere, statuses=(Status.DECLINED, Status.CANCELLED), of_campaigns=False)
+        yield Wanted(types=everywhere, people=team, of_campaigns=False, by_person=True)
 
 
 async def _fill(store: Store, rows: int) -> None:
@@ -156,11 +163,11 @@ async def _fill(store: Store, rows: int) -> None:
     chance = random.Random(0)  # noqa: S311
     for first in range(0, rows, _AT_ONCE):
         some = [_row(number, chance) for number in range(first, min(rows, first + _AT_ONCE))]
-        people = [one for row in some for one in _people(row, chance)]
+        entries = [one for row in some for one in _entries(row, chance)]
 
-        def change(connection: Any, some: list[Any] = some, people: list[Any] = people) -> None:
+        def change(connection: Any, some: list[Any] = some, entries: list[Any] = entries) -> None:
             connection.execute(RECORDS.insert(), some)
-            connection.execute(RECORD_PEOPLE.insert(), people)
+            connection.execute(RECORD_LISTS.insert(), entries)
 
         await store.database.write(change)
     if not store.database.local:
@@ -169,25 +176,26 @@ async def _fill(store: Store, rows: int) -> None:
 
 def _row(number: int, chance: random.Random) -> dict[str, Any]:
     of_campaign, at = number % 2 == 0, _BEGAN + timedelta(minutes=2 * number)
+    kind = "policy-acknowledgement" if of_campaign else chance.choice(_KINDS)
+    status = chance.choices(("signed", "declined", "expired", "cancelled"), (90, 4, 5, 1))[0]
     return {
         "workflow_id": Kind.REQUEST.workflow_id(f"bench-{number:07}"),
-        "type": Kind.REQUEST.spec.prefix,
-        "kind": "policy-acknowledgement" if of_campaign else chance.choice(_KINDS),
-        "of_campaign": of_campaign,
-        "status": chance.choices(("signed", "declined", "expired", "cancelled"), (90, 4, 5, 1))[0],
+        "kind": kind,
+        "status": status,
         "title": f"Framework agreement {number}",
         "requester": "hr" if of_campaign else f"r{chance.randrange(_REQUESTERS)}",
         "due_at": at + timedelta(days=7),
         "ended_at": at,
+        "facet": Facet(of_campaign, Kind.REQUEST.spec.prefix, status, kind).written,
         "content": b"x" * 300,
         "sha256": "0" * 64,
     }
 
 
-def _people(row: dict[str, Any], chance: random.Random) -> Iterator[dict[str, Any]]:
-    same = {name: row[name] for name in ("workflow_id", "type", "kind", "status", "ended_at")}
-    yield same | {"person": f"p{chance.randrange(_PEOPLE)}", "asked": True, "of_campaign": False}
-    yield same | {"person": row["requester"], "asked": False, "of_campaign": row["of_campaign"]}
+def _entries(row: dict[str, Any], chance: random.Random) -> Iterator[dict[str, Any]]:
+    asked = f"p{chance.randrange(_PEOPLE)}"
+    for of, person in ((ListOf.ALL, ""), (ListOf.ASKED, asked), (ListOf.REQUESTED, row["requester"])):
+        yield {name: row[name] for name in ("workflow_id", "facet", "ended_at")} | {"of": of, "person": person}
 
 
 async def _writes(store: Store) -> tuple[list[float], list[float]]:

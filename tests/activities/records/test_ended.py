@@ -69,9 +69,8 @@ def matches(row: EndedRow, wanted: EndedFilter) -> bool:
 IDS = tuple(Kind.REQUEST.workflow_id(f"r-{number:02}") for number in range(0, 40, 2))
 FILTERS = [
     EndedFilter(types, statuses, kind, person, requester, people, of_campaigns, ids)
-    for types, statuses, kind, person, requester, people, of_campaigns, ids in itertools.product(
-        (TYPES, TYPES[:1]),
-        ((), ("declined", "expired")),
+    for (types, statuses), kind, person, requester, people, of_campaigns, ids in itertools.product(
+        ((TYPES, ()), (TYPES[:1], ("declined", "expired"))),
         (None, "nda"),
         (None, "ada"),
         (None, "hr", "bo"),
@@ -107,7 +106,7 @@ async def test_more_than_are_counted_are_one_more(store: Store, monkeypatch: pyt
 
 
 async def test_a_row_says_what_a_list_shows(store: Store) -> None:
-    altered(store, "DELETE FROM record_people")
+    altered(store, "DELETE FROM record_lists")
     altered(store, "DELETE FROM records")
     show = {"kind": "nda", "document": "Terms", "requester": "hr", "status": "failed", "due_at": NOW.isoformat()}
     content = {"show": show | {"problem": {"code": "document_deleted"}}, "settled": {"at": NOW.isoformat()}}

@@ -84,7 +84,7 @@ async def test_a_report_is_the_same_bytes_for_ever_whatever_was_deleted_since(tm
         store = it.company.store
         first = await written(Context(it.client, store), tmp_path)
         again = await written(Context(it.client, store), tmp_path)
-    altered(store, "DELETE FROM record_people WHERE workflow_id LIKE 'signature-request:%'")
+    altered(store, "DELETE FROM record_lists WHERE workflow_id LIKE 'signature-request:%'")
     assert altered(store, "DELETE FROM records WHERE workflow_id LIKE 'signature-request:%'") == 4
     assert [altered(store, f"DELETE FROM {table}") for table in ("outcomes", "members")] == [4, 5]  # noqa: S608
     # What docs/deploying.md calls erasable, whoever signed it.

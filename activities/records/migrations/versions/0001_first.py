@@ -337,35 +337,19 @@ def upgrade() -> None:
     op.create_table(
         "records",
         sa.Column("workflow_id", schema.Text(), nullable=False),
-        sa.Column("type", schema.Text(), nullable=False),
         sa.Column("kind", schema.Text(), nullable=False),
-        sa.Column("parent", schema.Text(), nullable=True),
-        sa.Column("of_campaign", sa.Boolean(), nullable=False),
         sa.Column("status", schema.Text(), nullable=False),
         sa.Column("problem", schema.Text(), nullable=True),
         sa.Column("title", schema.Text(), nullable=False),
         sa.Column("requester", schema.Text(), nullable=False),
         sa.Column("due_at", schema.Instant(), nullable=True),
         sa.Column("ended_at", schema.Instant(), nullable=False),
+        sa.Column("facet", schema.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("sha256", schema.Text(), nullable=False),
         sa.PrimaryKeyConstraint("workflow_id"),
-        comment="settled records, written once",
+        comment="settled records, written once; facet: type, kind, status and whether of a campaign, in one word",
     )
-    with op.batch_alter_table("records", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_records_kind", ["kind", "status", "ended_at", "workflow_id", "type", "of_campaign"], unique=False
-        )
-        batch_op.create_index(batch_op.f("ix_records_parent_status"), ["parent", "status"], unique=False)
-        batch_op.create_index(
-            "ix_records_requester",
-            ["requester", "of_campaign", "status", "ended_at", "workflow_id", "type", "kind"],
-            unique=False,
-        )
-        batch_op.create_index(
-            "ix_records_type", ["type", "of_campaign", "status", "ended_at", "workflow_id"], unique=False
-        )
-
     op.create_table(
         "serials",
         sa.Column("of", schema.Text(), nullable=False),
@@ -432,26 +416,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_outcome_lines_list_person"), ["list", "person"], unique=False)
 
     op.create_table(
-        "record_people",
-        sa.Column("workflow_id", schema.Text(), nullable=False),
+        "record_lists",
+        sa.Column("of", schema.Text(), nullable=False),
         sa.Column("person", schema.Text(), nullable=False),
-        sa.Column("asked", sa.Boolean(), nullable=False),
-        sa.Column("of_campaign", sa.Boolean(), nullable=False),
-        sa.Column("type", schema.Text(), nullable=False),
-        sa.Column("kind", schema.Text(), nullable=False),
-        sa.Column("status", schema.Text(), nullable=False),
+        sa.Column("facet", schema.Text(), nullable=False),
         sa.Column("ended_at", schema.Instant(), nullable=False),
-        sa.ForeignKeyConstraint(["workflow_id"], ["records.workflow_id"], name=op.f("fk_record_people_workflow_id")),
-        sa.PrimaryKeyConstraint("workflow_id", "person"),
-        comment="who was asked or asked for it, by directory id; of_campaign: only asked for it, in a campaign",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["workflow_id"], ["records.workflow_id"], name=op.f("fk_record_lists_workflow_id")),
+        sa.PrimaryKeyConstraint("of", "person", "facet", "ended_at", "workflow_id"),
+        comment="the lists that a record is in: of all, of each person asked, of who asked; people by directory id",
+        sqlite_with_rowid=False,
     )
-    with op.batch_alter_table("record_people", schema=None) as batch_op:
-        batch_op.create_index(
-            "ix_record_people",
-            ["person", "of_campaign", "ended_at", "workflow_id", "asked", "type", "kind", "status"],
-            unique=False,
-        )
-
     op.create_table(
         "start_words",
         sa.Column("workflow_id", schema.Text(), nullable=False),

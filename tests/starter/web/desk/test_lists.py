@@ -291,5 +291,5 @@ async def test_a_search_finds_what_runs_and_what_has_ended_by_words(desk: Office
         assert [row[0] for row in rows[1:]] == ["soon", "leased-before"]
         assert (await legal.get(f"/desk/asked?search={'%25' * 300}")).status_code == 200
     finally:
-        altered(context.store, "DELETE FROM record_people")
+        altered(context.store, "DELETE FROM record_lists")
         altered(context.store, "DELETE FROM records")
