@@ -53,20 +53,28 @@ def patches(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def is_read(patched: str, trees: Mapping[str, ast.Module]) -> bool:
     """Whether running code reads this name of a module through the module, or that of a class as an attribute."""
     owner, _, name = patched.rpartition(".")
-    for module, tree in trees.items():
-        reached = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute) and node.attr == name]
-        if reached and (owner not in trees or any(patched in meanings(node, known(tree)) for node in reached)):
-            return True
-        if module == owner and any(isinstance(node, ast.Name) and node.id == name for node in running(tree)):
-            return True
-    return False
+    if owner in trees and name in read_in_calls(trees[owner]):
+        return True
+    reached = ((tree, node) for tree in trees.values() for node in attributes(tree).get(name, ()))
+    return any(owner not in trees or patched in meanings(node, known(tree)) for tree, node in reached)
 
 
-def running(tree: ast.Module) -> Iterator[ast.AST]:
-    """What is done in calls, not once when the module is imported."""
-    for made in ast.walk(tree):
-        if isinstance(made, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield from (node for statement in made.body for node in ast.walk(statement))
+@cache
+def attributes(tree: ast.Module) -> Mapping[str, list[ast.Attribute]]:
+    """Where each attribute is read."""
+    found: dict[str, list[ast.Attribute]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            found.setdefault(node.attr, []).append(node)
+    return found
+
+
+@cache
+def read_in_calls(tree: ast.Module) -> set[str]:
+    """The names that are read in calls, not once when the module is imported."""
+    made = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    inside = (node for one in made for statement in one.body for node in ast.walk(statement))
+    return {node.id for node in inside if isinstance(node, ast.Name)}
 
 
 def is_ours(patched: str, trees: Mapping[str, ast.Module]) -> bool:

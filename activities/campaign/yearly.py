@@ -54,12 +54,12 @@ class YearContent(PartContent):
     @classmethod
     async def read(cls, store: Store, series: Series, year: int) -> Self | None:
         """The content of a year, None if none was given yet."""
-        content = await store.campaigns.year(series.schedule_id, year)
+        content = await store.audiences.year(series.schedule_id, year)
         return cls.model_validate_json(content) if content else None
 
     async def keep(self, store: Store, series: Series, year: int) -> None:
         """Store it; the document is already stored."""
-        await store.campaigns.keep_year(series.schedule_id, year, self.model_dump_json().encode())
+        await store.audiences.keep_year(series.schedule_id, year, self.model_dump_json().encode())
 
     @property
     def once_started(self) -> Self:
@@ -189,7 +189,7 @@ class CampaignYearsService(CampaignYears):
             if opening_day(series.yearly, year) + timedelta(days=LATE_DAYS_AT_MOST + 1) < today:
                 content = await YearContent.read(self.store, series, year)
                 if content and not content.started:
-                    await self.store.campaigns.keep_year(series.schedule_id, year, b"")
+                    await self.store.audiences.keep_year(series.schedule_id, year, b"")
 
     async def _year(self, openings: Openings, asked: YearToOpen) -> int:
         """The year to open: one whose day is over while it waits or has content, else the next."""

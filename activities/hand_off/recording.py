@@ -7,9 +7,8 @@ from datetime import datetime
 from temporalio import activity
 
 from activities.errors import RecordConflict
-from activities.records.notification_pages import keep
 from activities.records.store import Store
-from activities.records.user_texts import apart
+from activities.records.user_texts import apart, keep_page
 from workflows.follow_up.record import amendment
 from workflows.model.hand_off import HandoffReport
 from workflows.model.records import Amendment, HandoffBatch, SettledRecord
@@ -18,7 +17,7 @@ from workflows.model.records import Amendment, HandoffBatch, SettledRecord
 async def write_before(store: Store, batch: HandoffBatch) -> bool:
     """Page, record and results that are not written yet; whether the record is new."""
     workflow_id = batch.subject.workflow_id
-    await keep(store, workflow_id, batch.page)
+    await keep_page(store, workflow_id, batch.page)
     first = batch.record is not None and await _write(store, workflow_id, batch.record)
     if batch.unrecorded is not None:
         await _amend(store, workflow_id, batch.unrecorded)

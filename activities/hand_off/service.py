@@ -20,9 +20,9 @@ from activities.hand_off.recording import write_before, write_results
 from activities.hand_off.target_health import TargetHealth
 from activities.hand_off.workflows import NexusOperations, StartTargets
 from activities.people.directory import Directory, DirectoryFailure, UnknownGroup
-from activities.records.notification_pages import amendments_of
 from activities.records.settled import owner_in
 from activities.records.store import Store
+from activities.records.user_texts import amendments_of
 from activities.temporal.executions import about_the_workflow
 from activities.temporal.failures import failing_as_application_errors
 from activities.temporal.leases import TurnLimits, Turns, unbroken

@@ -35,9 +35,8 @@ from activities.people.person import Person, PushDevice
 from activities.people.reader import Reader
 from activities.records.budgets import Joined
 from activities.records.devices import device_hash
-from activities.records.notification_pages import keep
 from activities.records.store import Store
-from activities.records.user_texts import DAMAGED, ERASED, words_of
+from activities.records.user_texts import DAMAGED, ERASED, keep_page, words_of
 from activities.schedule.open_hours import OpenHours
 from activities.temporal.failures import (
     directory_failure,
@@ -443,7 +442,7 @@ class NotificationService(PushService):
 
     async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
         with failing_as_application_errors():
-            await keep(self._store, delivery.subject.workflow_id, delivery.page)
+            await keep_page(self._store, delivery.subject.workflow_id, delivery.page)
         seen = await self._seen(delivery)
         told, left = await self._each(
             delivery, [one for one in delivery.notices if not is_quiet(one.stage)], seen, turns

@@ -1,5 +1,6 @@
 """Audiences of campaigns: the rows as frozen, a file by its hash; later changes, each naming the hash of the one
-before; and from both the members, one row each. Rows have no names or addresses, so they are never erased.
+before; and from both the members, one row each. Rows have no names or addresses, so they are never erased. And with
+what, erasable, a yearly campaign opens.
 """
 
 import hashlib
@@ -18,12 +19,14 @@ from activities.documents.files import Files
 from activities.errors import DatabaseAway, DocumentDamaged, DocumentMissing
 from activities.records.database import Database, chunks
 from activities.records.database import replace as replace_row
-from activities.records.schema import AUDIENCE_CHANGES, AUDIENCES, CHANGED_MEMBERS, MEMBERS
+from activities.records.schema import AUDIENCE_CHANGES, AUDIENCES, CHANGED_MEMBERS, MEMBERS, YEARS
 from workflows.kinds import Kind
 from workflows.model.campaign import AudienceChange, Batch, BatchWork, CampaignOrder, ChangeKind, FrozenAudience
 
 AUDIENCE_AT_MOST: Final = 200_000
 """People of one campaign, joiners included."""
+SERIES_AT_MOST: Final = 10_000
+"""Yearly campaigns that are listed."""
 MEMBERS_AT_ONCE: Final = 2_000
 """Members of one statement."""
 _FORM: Final = 1
@@ -306,6 +309,22 @@ class Audiences:
         count = await self._database.first(select(func.count()).select_from(CHANGED_MEMBERS).where(*own))
         members_then = [replace(one, attempt=row.attempt_then) for one, row in zip(_read(found), found, strict=True)]
         return members_then, int(count[0]) if count else 0
+
+    async def keep_year(self, workflow_id: str, year: int, content: bytes) -> None:
+        """Store what a yearly campaign opens with; the last write counts."""
+        key = {YEARS.c.workflow_id: workflow_id, YEARS.c.year: year}
+        await self._database.replace(YEARS, key, content=content)
+
+    async def year(self, workflow_id: str, year: int) -> bytes | None:
+        """None if not given yet."""
+        asked = select(YEARS.c.content).where(YEARS.c.workflow_id == workflow_id, YEARS.c.year == year)
+        found = await self._database.first(asked)
+        return found.content if found else None
+
+    async def series(self) -> tuple[str, ...]:
+        """Sorted ids of yearly campaigns with content."""
+        asked = select(YEARS.c.workflow_id).distinct().order_by(YEARS.c.workflow_id).limit(SERIES_AT_MOST)
+        return tuple(row.workflow_id for row in await self._database.rows(asked))
 
     async def _found(self, campaign: str, *where: Any, limit: int | None = None) -> list[Member]:
         statement = select(*_columns(MEMBERS.c.due)).where(MEMBERS.c.campaign == campaign, *where)

@@ -11,7 +11,6 @@ from activities.errors import StoreFailure
 from activities.records.allowances import SharedAllowances
 from activities.records.audiences import Audiences
 from activities.records.budgets import Budgets
-from activities.records.campaigns import Campaigns
 from activities.records.database import Database
 from activities.records.devices import StoredDevices
 from activities.records.ended import Ended
@@ -70,9 +69,8 @@ class Store:
         """What may be done how often, for all processes together."""
         self.budgets: Final = Budgets(self.database)
         """Which notices count against a budget, wait for it, or were joined into another."""
-        self.campaigns: Final = Campaigns(self.database)
         self.audiences: Final = Audiences(self.database, self.files)
-        """Members of campaigns, frozen and changed."""
+        """Members of campaigns, frozen and changed, and what yearly ones open with."""
         self.outcomes: Final = Outcomes(self.database)
         """How members of campaigns stand."""
         self.processes: Final = Processes(self.database)

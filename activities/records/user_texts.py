@@ -1,5 +1,5 @@
-"""Free texts of people as separate objects, erasable while a record stays: questions, answers, reasons; in
-`texts/<kind>/<owner>/<id>`. Records and pages have references.
+"""Free texts of people, apart and erasable while a record stays: questions, answers, reasons. Records, their amendments
+and the pages of the notification log that a workflow has moved here have references.
 """
 
 import hashlib
@@ -9,7 +9,10 @@ from typing import Any, Final, TypeAlias, TypeVar
 
 from activities.records.store import Store
 from activities.records.texts import Reference
+from workflows.follow_up.record import joined
 from workflows.model.base import Model
+from workflows.model.notifications import LogPage
+from workflows.model.records import Amendment
 from workflows.model.timeline import AskedQuestion, TimelineEntry
 from workflows.model.views import GivenAnswer, SignerLine
 
@@ -49,6 +52,28 @@ async def words_of_all(store: Store, workflow_id: str, words: Iterable[str]) -> 
 async def words_of(store: Store, workflow_id: str, word: str) -> str:
     """The text of one."""
     return (await words_of_all(store, workflow_id, [word]))[word]
+
+
+async def keep_page(store: Store, workflow_id: str, page: LogPage | None) -> None:
+    """Write a page before anything else is done; raises `StoreFailure`."""
+    if page is None:
+        return
+    kept = await apart(store, workflow_id, page)
+    await store.log_pages.write(workflow_id, page.name, kept.model_dump_json().encode())
+
+
+async def pages_of(store: Store, workflow_id: str) -> list[LogPage]:
+    """A workflow's pages in order; entries on two pages are equal."""
+    pages = [LogPage.model_validate_json(one) for one in await store.log_pages.read(workflow_id)]
+    return [await together(store, workflow_id, page) for page in pages]
+
+
+async def amendments_of(store: Store, workflow_id: str) -> Amendment:
+    """All of its record's in one."""
+    whole = Amendment(number=0)
+    async for some in store.records.amendments(workflow_id):
+        whole = joined([whole, *map(Amendment.model_validate_json, some)])
+    return whole
 
 
 def _shown(found: Mapping[Reference, str | None], reference: Reference) -> str:

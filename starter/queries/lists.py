@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from typing import Final, Self, TypeAlias, TypeVar
+from typing import Final, Self, TypeAlias
 
 from pydantic import AwareDatetime, Field, ValidationError
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.records.database import chunks
 from activities.records.ended import COUNTED_AT_MOST, EndedRow, Place
 from activities.temporal import executions
 from activities.temporal.executions import Run, RunStatus
@@ -163,7 +164,6 @@ def _trouble(run: Run) -> str | None:
     return "stuck" if run.status is RunStatus.RUNNING and reported else None
 
 
-T = TypeVar("T")
 SORTED_AT_MOST: Final = 1_000
 """Largest sorted set, the server's limit of a page."""
 NAMED_AT_ONCE: Final = 100
@@ -362,13 +362,9 @@ _READ: Final = {
 }
 
 
-def _chunks(all_of_them: Sequence[T], size: int) -> Iterable[Sequence[T]]:
-    return (all_of_them[first : first + size] for first in range(0, len(all_of_them), size))
-
-
 async def _among(client: Client, query: str, ids: Sequence[str]) -> list[Run]:
     """The runs of a query with these workflow ids."""
-    queries = (among(query, tuple(some)) for some in _chunks(ids, NAMED_AT_ONCE))
+    queries = (among(query, tuple(some)) for some in chunks(ids, NAMED_AT_ONCE))
     pages = await asyncio.gather(*(executions.page_of(client, one, size=executions.PAGE) for one in queries))
     return [run for found, _ in pages for run in found]
 
@@ -381,7 +377,7 @@ async def _unrecorded(it: _List, found: list[Run]) -> list[Run]:
     gone = set() if it.wanted.attention else await it.context.store.records.known([run.id for run in broken])
     broken = [run for run in broken if run.id not in gone]
     last: set[str] = set()
-    for chunk in _chunks(broken, DESCRIBED_AT_ONCE):
+    for chunk in chunks(broken, DESCRIBED_AT_ONCE):
         answers = await asyncio.gather(*(_is_last_run(it.context.client, run) for run in chunk))
         last |= {run.run_id for run, is_last in zip(chunk, answers, strict=True) if is_last}
     return [run for run in found if not run.status.broken_off or run.run_id in last]

@@ -12,9 +12,8 @@ from pydantic import ValidationError
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.records.notification_pages import amendments_of, pages_of
 from activities.records.store import Store
-from activities.records.user_texts import together
+from activities.records.user_texts import amendments_of, pages_of, together
 from activities.temporal import executions
 from activities.temporal.executions import Description, RunStatus
 from starter.errors import Refusal

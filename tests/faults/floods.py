@@ -21,16 +21,16 @@ EARLY = ("--dynamic-config-value", "limit.historyCount.suggestContinueAsNew=40")
 CROWDED = (
     *EARLY,
     "--dynamic-config-value",
-    "history.maximumSignalsPerExecution=200",
+    "history.maximumSignalsPerExecution=100",
     "--dynamic-config-value",
     'history.workflowIdReuseMinimalInterval="300ms"',
 )
 """As the server's own numbers, a run is to be over well before it takes no more signals.
 
 The first task of a run that follows a short one waits for up to a second by itself: long enough for 400 signals, which
-10,000 would bear and 200 do not.
+10,000 would bear and 100 do not.
 """
-MORE_THAN_A_RUN_TAKES = 240
+MORE_THAN_A_RUN_TAKES = 120
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ async def test_a_killed_server_comes_back_with_everything_and_no_callback_is_los
     assert judge(await gather(shared, {}, "outlived")) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_a_storm_of_failures_and_deaths_loses_nothing_and_shows_nothing_twice(shared: Town) -> None:
     """The first seconds of what `make chaos` does for five minutes: twenty requests, always with the same dice."""

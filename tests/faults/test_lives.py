@@ -82,6 +82,7 @@ async def test_a_stuck_request_is_noticed_and_delays_nobody(shared: Town, metric
         await poison.terminate("the test is over")
 
 
+@pytest.mark.long
 async def test_a_worker_that_hangs_is_seen_although_it_asked_for_work_just_now(shared: Town) -> None:
     """S6: `doctor` asks the newest request, and the list of what needs attention says that nothing is done."""
     await shared.ask("asked-of-nobody", colleague(28))

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from activities.records.notification_pages import amendments_of
 from activities.records.store import DATABASE_FILE, Store
+from activities.records.user_texts import amendments_of
 from deploy.sandbox.server import RunningSandbox
 from starter.queries import lost_records
 from starter.queries.lost_records import recover

@@ -216,7 +216,7 @@ async def yearly_campaigns(client: Client, store: Store, *, seconds: float = TRI
     part = "yearly campaigns"
     try:
         async with within(seconds):
-            series = await store.campaigns.series()
+            series = await store.audiences.series()
             gone = [id for id in series if not await _is_scheduled(client, id)]
     except TimeoutError:
         return doubtful(part, "the store, or the server, is too slow to say whether each has its schedule")

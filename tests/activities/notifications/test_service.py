@@ -16,8 +16,8 @@ from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
 from activities.records.devices import InvalidMark, device_hash
-from activities.records.notification_pages import pages_of
 from activities.records.store import Store
+from activities.records.user_texts import pages_of
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import (
     EXECUTIVES,

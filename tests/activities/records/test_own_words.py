@@ -3,9 +3,8 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from activities.records import notification_pages as ledger_pages
 from activities.records.store import Store
-from activities.records.user_texts import DAMAGED, ERASED, apart, together
+from activities.records.user_texts import DAMAGED, ERASED, apart, keep_page, pages_of, together
 from tests.storage import altered
 from workflows.kinds import Kind
 from workflows.model.notifications import LogPage
@@ -61,10 +60,10 @@ async def test_pages_of_a_long_life_hold_no_words_either(tmp_path: Path) -> None
     store = Store(str(tmp_path))
     page = LogPage(number=1, timeline=(SENT, PAUSED))
     for _ in range(2):
-        await ledger_pages.keep(store, "signature-request:msa-0042", page)
+        await keep_page(store, "signature-request:msa-0042", page)
     [kept] = await store.log_pages.read(MSA)
     assert b"strike" not in kept
-    assert await ledger_pages.pages_of(store, "signature-request:msa-0042") == [page]
+    assert await pages_of(store, "signature-request:msa-0042") == [page]
 
 
 async def test_what_was_written_with_its_words_is_shown_with_them(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from activities.errors import RecordConflict, RecordDamaged, StoreFailure, TextDamaged
+from activities.records.database import chunks
 from activities.records.devices import InvalidMark, StoredDevice, device_hash
 from activities.records.ended import EndedFilter
 from activities.records.incidents import About, Incident
@@ -88,11 +89,12 @@ async def test_amendments_come_in_their_order_also_when_one_is_missing(store: St
 
 
 async def test_of_ten_times_as_many_amendments_no_more_are_in_memory_at_once(store: Store) -> None:
-    for number in range(1, 10 * AMENDMENTS_AT_ONCE + 1):
-        await store.records.amend(R, number, b"%d" % number)
+    numbers = range(1, 10 * AMENDMENTS_AT_ONCE + 1)
+    for some in chunks(numbers, AMENDMENTS_AT_ONCE):
+        await asyncio.gather(*(store.records.amend(R, number, b"%d" % number) for number in some))
     found = await _amendments(store, R)
     assert [len(some) for some in found] == 10 * [AMENDMENTS_AT_ONCE]
-    assert [int(one) for some in found for one in some] == list(range(1, 10 * AMENDMENTS_AT_ONCE + 1))
+    assert [int(one) for some in found for one in some] == list(numbers)
 
 
 async def _amendments(store: Store, workflow_id: str) -> list[tuple[bytes, ...]]:

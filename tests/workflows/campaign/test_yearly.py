@@ -366,7 +366,7 @@ async def test_doctor_says_of_which_series_somebody_has_deleted_the_schedule(tmp
         store = Store(str(tmp_path / "store"))
         assert await yearly_campaigns(it.client, store) is None
         await scheduled(it, datetime.now(AMSTERDAM) + timedelta(days=100))
-        await store.campaigns.keep_year("campaign-opening:conduct", 2027, b"{}")
+        await store.audiences.keep_year("campaign-opening:conduct", 2027, b"{}")
         there = await yearly_campaigns(it.client, store)
         assert there == fine("yearly campaigns", "1 of which something was given, each with its schedule")
         await it.client.get_schedule_handle("campaign-opening:conduct").delete()
@@ -493,13 +493,13 @@ async def test_a_table_is_kept_until_its_year_has_opened(tmp_path: Path) -> None
         year = years.file.first_year(now)
         await years.give(there.client, year, now)
         table.unlink()
-        kept = await Store(str(there.company.folder / "store")).campaigns.year(years.file.series.schedule_id, year)
+        kept = await Store(str(there.company.folder / "store")).audiences.year(years.file.series.schedule_id, year)
         assert kept is not None and base64.b64encode(rows.encode()) in kept
         order = YearToOpen(series=years.file.series, now=years.file.opens_at(year))
         opener = activities_of_years(there)
         opened = await opener.open(order)
         assert opened.campaign == f"acknowledgement-campaign:conduct-{year}"
-        kept = await Store(str(there.company.folder / "store")).campaigns.year(years.file.series.schedule_id, year)
+        kept = await Store(str(there.company.folder / "store")).audiences.year(years.file.series.schedule_id, year)
         assert kept is not None and base64.b64encode(rows.encode()) not in kept
         assert await opener.open(order) == opened
         table.write_text(rows)

@@ -152,9 +152,9 @@ async def test_a_stranger_who_always_asks_first_keeps_no_number_from_working(des
 
 
 async def test_of_those_who_ask_for_somebody_from_one_address_few_send_anything(desk: Office) -> None:
-    for _ in range(24 * 60):
+    for _ in range(24 * 12):
         await desk.sign_in.ask(SIGNER, None, asking=SignInSource("10.6.6.6"))
-        desk.pass_(minutes=1)
+        desk.pass_(minutes=5)
     assert MESSAGES_FROM_AN_ADDRESS.burst <= len(desk.orders) <= MESSAGES_FROM_AN_ADDRESS.burst + 24
 
 
@@ -255,9 +255,9 @@ async def test_a_server_that_is_nowhere_is_a_page_that_says_so(tmp_path: Path) -
             await reachability_check(nowhere)()
 
 
-async def test_ten_thousand_asks_a_minute_are_few_messages(desk: Office) -> None:
+async def test_a_thousand_asks_a_minute_are_few_messages(desk: Office) -> None:
     sign_in = desk.sign_in
-    for number in range(10_000):
+    for number in range(1_000):
         await sign_in.ask(REQUESTER, None, asking=SignInSource(f"10.0.{number // 250}.{number % 250}"))
     assert len(desk.orders) == MESSAGES_TO_A_PERSON.burst
     desk.pass_(minutes=1)
