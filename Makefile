@@ -50,10 +50,11 @@ bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request
 figures: $(STAMP) ### the tables of docs/costs.md and docs/scale.md anew, each bench five times (hours); BENCH=waits, RUNS=1
 	@$(BIN)/python -m tests.bench.pages --only "$(BENCH)" $(if $(RUNS),--runs $(RUNS))
 
-check: $(STAMP) ### format, lint, types
+check: $(STAMP) ### format, lint, types, the files of deploy/; REQUIRE_DEPLOY_TOOLS=1 makes missing tools a failure
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m deploy.validate
 
 fix: $(STAMP) ### format and mend what a machine can mend
 	@$(BIN)/ruff format .

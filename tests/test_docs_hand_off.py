@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 

@@ -47,14 +47,14 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("cli",),
         ("__main__", "examples"),
     ),
-    "deploy": (("local", "rollout", "sandbox"), ("demo",)),
+    "deploy": (("local", "rollout", "sandbox", "validate"), ("demo",)),
     "deploy/sandbox": (("state",), ("http",), ("core_signature", "push"), ("control",), ("server",), ("__main__",)),
 }
 """The folders and loose files of each folder, lowest layer first. A layer imports lower layers only."""
 LOOSE = {
     "activities": {"errors"},
     "starter": {"errors", "__main__"},
-    "deploy": {"rollout"},
+    "deploy": {"rollout", "validate"},
     "deploy/sandbox": {"server", "__main__"},
 }
 """The only files that lie loose in these folders."""

@@ -55,14 +55,19 @@ async def ensure_schedule(client: Client) -> SetUp:
     """Create or correct the schedule; a paused one stays paused."""
     ours, name = _schedule(), f"schedule {names.RECONCILIATION_SCHEDULE}"
     try:
-        await client.create_schedule(names.RECONCILIATION_SCHEDULE, ours)
-    except ScheduleAlreadyRunningError:
-        return SetUp(name, await _update_schedule(client, ours))
+        return SetUp(name, await _made_or_mended(client, ours))
     except RPCError as error:
         if error.status not in NOT_OURS_TO_MAKE:
             return SetUp(name, Made.FAILED, error.message)
         return SetUp(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace, with `countersign init`")
-    return SetUp(name, Made.CREATED)
+
+
+async def _made_or_mended(client: Client, ours: Schedule) -> Made:
+    try:
+        await client.create_schedule(names.RECONCILIATION_SCHEDULE, ours)
+    except ScheduleAlreadyRunningError:
+        return await _update_schedule(client, ours)
+    return Made.CREATED
 
 
 async def _update_schedule(client: Client, ours: Schedule) -> Made:

@@ -44,14 +44,12 @@ class SetUp:
 async def ensure_search_attributes(client: Client) -> tuple[SetUp, ...]:
     """Create the missing ones in the client's namespace; each has its own result."""
     existing = await _existing(client)
-    return tuple([await _ensured(client, key, existing or {}) for key in SEARCH_ATTRIBUTES])
+    return tuple([await _ensured(client, key, existing) for key in SEARCH_ATTRIBUTES])
 
 
 async def missing_search_attributes(client: Client) -> tuple[str, ...]:
-    """Names missing or of another type; none without permission to look."""
+    """Names missing or of another type."""
     existing = await _existing(client)
-    if existing is None:
-        return ()
     return tuple(key.name for key in SEARCH_ATTRIBUTES if existing.get(key.name) != _type(key))
 
 
@@ -59,16 +57,28 @@ def _type(key: SearchAttributeKey[Any]) -> int:
     return int(key.indexed_value_type)
 
 
-async def _existing(client: Client) -> dict[str, int] | None:
+async def _existing(client: Client) -> dict[str, int]:
+    """Each with its type. Without permission to list them a query tells whether there is one, and nothing of its type:
+    in Temporal Cloud they are made by other means.
+    """
     try:
         answer = await client.operator_service.list_search_attributes(
             ListSearchAttributesRequest(namespace=client.namespace)
         )
     except RPCError as error:
-        if error.status in NOT_OURS_TO_MAKE:
-            return None
-        raise
+        if error.status not in NOT_OURS_TO_MAKE:
+            raise
+        return {key.name: _type(key) for key in SEARCH_ATTRIBUTES if await _answers(client, key.name)}
     return {name: int(kind) for name, kind in answer.custom_attributes.items()}
+
+
+async def _answers(client: Client, name: str) -> bool:
+    """Whether the server knows what the query is about; where it answers no query, that is left to the worker."""
+    try:
+        await client.count_workflows(f"{name} IS NOT NULL")
+    except RPCError as error:
+        return error.status is not RPCStatusCode.INVALID_ARGUMENT
+    return True
 
 
 async def _ensured(client: Client, key: SearchAttributeKey[Any], existing: dict[str, int]) -> SetUp:
@@ -89,5 +99,9 @@ def _refused(name: str, error: RPCError) -> SetUp:
     if error.status == RPCStatusCode.ALREADY_EXISTS:
         return SetUp(name, Made.EXISTS)
     if error.status in NOT_OURS_TO_MAKE:
-        return SetUp(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace")
+        return SetUp(
+            name,
+            Made.NOT_PERMITTED,
+            "have it made by whoever runs the namespace; in Temporal Cloud: docs/cluster.md#cloud",
+        )
     return SetUp(name, Made.FAILED, error.message)

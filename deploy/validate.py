@@ -1,0 +1,214 @@
+"""Checks the files of this folder, each by the tool that knows it, without a cluster: `python -m deploy.validate`.
+
+A tool that is missing is skipped with a line; with REQUIRE_DEPLOY_TOOLS=1 that is a fault (.ci/run installs them).
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+HERE: Final = Path(__file__).parent
+REQUIRED: Final = "REQUIRE_DEPLOY_TOOLS"
+KUBERNETES: Final = "1.37.0"
+"""The version whose schemas are looked at."""
+_WITHIN: Final = 120
+"""Seconds for one tool on one file."""
+_POD_OWNERS: Final = ("temporal.io/v1alpha1", "WorkerDeployment")
+"""Has pods like a Deployment, and no schema in Kubernetes."""
+Manifest = Mapping[str, Any]
+
+
+class ToolMissing(Exception):
+    """A program or module that is not here, with the word by which it is installed."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """`faults` looks at the folder `deploy`, and gives a line for each fault; raises `ToolMissing`."""
+
+    name: str
+    faults: Callable[[Path], Iterator[str]]
+
+
+def compose(deploy: Path) -> Iterator[str]:
+    """compose.yaml with the values of .env.example."""
+    yield from _said_by("docker-compose", *compose_words(deploy), "config", "-q", env={"ENV_FILE": ".env.example"})
+
+
+def compose_words(deploy: Path, variables: Path | None = None) -> Sequence[str]:
+    """The files that are meant. What containers are given beside is the file that ENV_FILE names."""
+    return ("--env-file", str(variables or deploy / ".env.example"), "-f", str(deploy / "compose.yaml"))
+
+
+def cluster(deploy: Path) -> Iterator[str]:
+    """What each overlay comes to: kinds of Kubernetes by its own schemas, ours by custom-resources.schema.yaml."""
+    if not find_spec("kubernetes_validate"):
+        raise ToolMissing("kubernetes-validate")
+    for overlay in overlays(deploy):
+        ran = run("kustomize", "build", str(overlay))
+        if ran.returncode:
+            yield f"{overlay.name}: {_first_line(ran.stderr)}"
+            continue
+        for one in manifests(ran.stdout):
+            where = f"{overlay.name}: {one.get('kind')} {one.get('metadata', {}).get('name')}"
+            yield from (f"{where}: {fault}" for fault in _faults_of(one, deploy))
+
+
+def overlays(deploy: Path) -> Sequence[Path]:
+    """Their folders."""
+    return sorted(one.parent for one in deploy.glob("kustomize/overlays/*/kustomization.yaml"))
+
+
+def manifests(text: str) -> list[Manifest]:
+    """The documents of a YAML stream."""
+    return [one for one in YAML(typ="safe").load_all(text) if one]
+
+
+def _faults_of(one: Manifest, deploy: Path) -> Iterator[str]:
+    if "." not in one["apiVersion"].partition("/")[0] or ".k8s.io/" in one["apiVersion"]:
+        yield from _by_kubernetes(one)
+        return
+    yield from _by_our_schema(one, deploy)
+    if (one["apiVersion"], one["kind"]) == _POD_OWNERS:
+        template = one["spec"].get("template", {})
+        selector = {"matchLabels": template.get("metadata", {}).get("labels", {})}
+        spec = {"selector": selector, "template": template}
+        yield from _by_kubernetes({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {}, "spec": spec})
+
+
+def _by_kubernetes(one: Manifest) -> Iterator[str]:
+    import kubernetes_validate  # noqa: PLC0415  of developers only
+
+    try:
+        kubernetes_validate.validate(dict(one), KUBERNETES, strict=True)
+    except (kubernetes_validate.ValidationError, kubernetes_validate.SchemaNotFoundError) as fault:
+        path = ".".join(str(part) for part in getattr(fault, "path", ()))
+        yield f"{path}: {_first_line(getattr(fault, 'message', '') or str(fault))}"
+
+
+def _by_our_schema(one: Manifest, deploy: Path) -> Iterator[str]:
+    import jsonschema  # noqa: PLC0415  of developers only
+
+    schema = YAML(typ="safe").load(deploy / "kustomize" / "custom-resources.schema.yaml")
+    same = [each for each in schema["oneOf"] if each["properties"]["kind"]["const"] == one["kind"]]
+    if not same:
+        yield "no schema knows this kind"
+    for each in same:
+        of_kind = {"$defs": schema["$defs"], "type": "object", "required": schema["required"], **each}
+        for fault in jsonschema.Draft202012Validator(of_kind).iter_errors(dict(one)):
+            yield f"{fault.json_path}: {_first_line(fault.message)}"
+
+
+def dockerfile(deploy: Path) -> Iterator[str]:
+    for one in deploy.glob("image/Dockerfile"):
+        yield from _said_by("hadolint", str(one))
+
+
+def prometheus(deploy: Path) -> Iterator[str]:
+    """The configuration, the rules, and the tests of the rules."""
+    folder = deploy / "prometheus"
+    yield from _said_by("promtool", "check", "config", str(folder / "prometheus.yaml"))
+    for rules in folder.glob("rules.yaml"):
+        yield from _said_by("promtool", "check", "rules", str(rules))
+    for tests in folder.glob("rules_test.yaml"):
+        yield from _said_by("promtool", "test", "rules", str(tests))
+
+
+def scripts(deploy: Path) -> Iterator[str]:
+    """Those of this folder, and what CI runs."""
+    of_ci = deploy.with_name(".ci") / "run"
+    for one in (*sorted(deploy.rglob("*.sh")), *([of_ci] if of_ci.exists() else ())):
+        yield from _said_by("shellcheck", str(one))
+
+
+def collector(deploy: Path) -> Iterator[str]:
+    """That each pipeline is made of what the file declares: nothing here knows more of it."""
+    config = YAML(typ="safe").load(deploy / "otel" / "collector.yaml")
+    for name, pipeline in config["service"]["pipelines"].items():
+        for part, used in pipeline.items():
+            yield from (f"{name}: no {part} {one}" for one in used if one not in config.get(part, {}))
+    declared = config.get("extensions", {})
+    yield from (f"no extension {one}" for one in config["service"].get("extensions", ()) if one not in declared)
+
+
+def grafana(deploy: Path) -> Iterator[str]:
+    """That Grafana can read what it is given."""
+    for one in sorted((deploy / "grafana").glob("*.json")):
+        if not {"title", "panels"} <= json.loads(one.read_text()).keys():
+            yield f"{one.name}: is no dashboard"
+    for one in sorted((deploy / "grafana" / "provisioning").rglob("*.yaml")):
+        if YAML(typ="safe").load(one).get("apiVersion") != 1:
+            yield f"{one.name}: apiVersion must be 1"
+
+
+CHECKS: Final = (
+    Check("compose.yaml", compose),
+    Check("kustomize", cluster),
+    Check("image/Dockerfile", dockerfile),
+    Check("prometheus", prometheus),
+    Check("scripts", scripts),
+    Check("otel/collector.yaml", collector),
+    Check("grafana", grafana),
+)
+
+
+def main() -> int:
+    required = os.environ.get(REQUIRED) == "1"
+    with ThreadPoolExecutor() as checking:
+        results = list(checking.map(partial(_checked, required=required), CHECKS))
+    for line in (line for lines, _ in results for line in lines):
+        sys.stderr.write(f"{line}\n")
+    return int(any(wrong for _, wrong in results))
+
+
+def _checked(check: Check, *, required: bool) -> tuple[list[str], bool]:
+    """Lines for people, and whether something is wrong."""
+    try:
+        faults = list(check.faults(HERE))
+    except ToolMissing as missing:
+        if required:
+            return [f"deploy: {check.name}: {missing} is missing, and {REQUIRED}=1"], True
+        return [f"deploy: {check.name} is not checked: there is no {missing} here"], False
+    except (ValueError, YAMLError) as error:
+        faults = [_first_line(str(error))]
+    return [f"deploy: {check.name}: {fault}" for fault in faults], bool(faults)
+
+
+def _said_by(program: str, *words: str, env: Mapping[str, str] | None = None) -> Iterator[str]:
+    """What a tool says that is not content, line by line."""
+    ran = run(program, *words, env=env)
+    if ran.returncode:
+        said = [line for line in (ran.stdout + ran.stderr).splitlines() if line.strip()]
+        yield from said or [f"{program} ends with {ran.returncode}"]
+
+
+def run(program: str, *words: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """Run a tool of this machine to its end; raises `ToolMissing`. `env` is added to ours."""
+    beside = Path(sys.executable).parent
+    path = os.pathsep.join((str(beside), os.environ.get("PATH", os.defpath)))
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise ToolMissing(program)
+    return subprocess.run(  # noqa: S603  a tool of this machine, on files of ours
+        (found, *words), capture_output=True, text=True, check=False, timeout=_WITHIN, env={**os.environ, **(env or {})}
+    )
+
+
+def _first_line(text: str) -> str:
+    return next((line for line in text.splitlines() if line.strip()), "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""What each container of ours is given, by compose.yaml and by each overlay of the cluster."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from deploy import validate
+from deploy.validate import HERE, REQUIRED, Manifest, ToolMissing
+
+OURS: Final = "countersign"
+"""The image, whatever its registry and version."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """`words` is the command line after `countersign`."""
+
+    where: str
+    words: tuple[str, ...]
+    environment: Mapping[str, str]
+    described: Mapping[str, Any]
+    """As the file has it."""
+
+
+def of_compose(variables: Mapping[str, str] | None = None, file: Path | None = None) -> dict[str, Container]:
+    """By service, with the values of `file` or of .env.example; `variables` of the shell win."""
+    shell = {"ENV_FILE": str(file or ".env.example"), **(variables or {})}
+    said = _output("docker-compose", *validate.compose_words(HERE, file), "config", "--format", "json", env=shell)
+    services: Mapping[str, Any] = json.loads(said)["services"]
+    return {
+        name: Container(f"compose {name}", tuple(one["command"]), one["environment"], one)
+        for name, one in services.items()
+        if _is_ours(one["image"])
+    }
+
+
+def of_cluster(overlay: Path) -> Iterator[Container]:
+    """Those of an overlay."""
+    built = rendered(overlay)
+    maps = {one["metadata"]["name"]: one["data"] for one in built if one["kind"] == "ConfigMap"}
+    for one in built:
+        pod = one.get("spec", {}).get("template", {}).get("spec", {})
+        for container in pod.get("containers", ()):
+            assert _is_ours(container["image"])
+            given = {
+                **{
+                    name: text
+                    for ref in container["envFrom"]
+                    for name, text in maps[ref["configMapRef"]["name"]].items()
+                },
+                **{each["name"]: each["value"] for each in container.get("env", ())},
+            }
+            where = f"{overlay.name} {one['kind']} {one['metadata']['name']}"
+            yield Container(where, tuple(container["args"]), given, {"pod": pod, "container": container, "of": one})
+
+
+def rendered(overlay: Path) -> list[Manifest]:
+    """What `kustomize build` makes of it."""
+    return validate.manifests(_output("kustomize", "build", str(overlay), env={}))
+
+
+def _is_ours(image: str) -> bool:
+    return image.rpartition("/")[2].partition(":")[0].partition("@")[0] == OURS
+
+
+def _output(program: str, *words: str, env: Mapping[str, str]) -> str:
+    try:
+        ran: subprocess.CompletedProcess[str] = validate.run(program, *words, env=env)
+    except ToolMissing as missing:
+        if os.environ.get(REQUIRED) == "1":
+            pytest.fail(f"{REQUIRED}=1, and there is no {missing}", pytrace=False)
+        pytest.skip(f"there is no {missing} here")
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
