@@ -8,7 +8,7 @@ if __name__ == "__main__":
 import argparse
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from pydantic import SecretStr
 from temporalio.client import Client
+from temporalio.worker import Worker
 
 from activities.campaign.service import CampaignPeopleService
 from activities.campaign.yearly import CampaignYearsService
@@ -38,9 +39,11 @@ from activities.reconciliation.service import ReconciliationService
 from activities.records.processes import Role
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal.clock import WorkerClock, moved_on
+from activities.temporal.interceptors import PacedSlots
 from starter.boot import clients, exits, processes
 from starter.boot.clients import Clients
 from starter.boot.databases import until_usable
+from starter.boot.probes import Finding, Vitals, answered, looking
 from starter.boot.startup import on_duty
 from starter.config import settings as needs
 from starter.config.settings import Settings
@@ -50,9 +53,10 @@ from starter.telemetry import telemetry
 from starter.temporal import pollers
 from starter.temporal import rates as pace
 from starter.temporal.connection import connect_patiently, refusing
+from starter.temporal.pollers import Pool
 from starter.temporal.search_attributes import missing_search_attributes
-from starter.temporal.workers import GRACE, at_work, checking_open_workflows, workers
-from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
+from starter.temporal.workers import GRACE, at_work, checking_open_workflows, paced_slots, stopped, workers
+from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
 R = TypeVar("R")
 NEEDS: Final = needs.OF_WORKER
@@ -102,7 +106,7 @@ def activities_of(
     parts = OnboardingPartsService(client, open_clients.store, open_clients.directory, policies)
     people = CampaignPeopleService(client, open_clients.store, open_clients.directory, push)
     years = CampaignYearsService(client, open_clients.store, open_clients.directory, policies, secret)
-    ours = (planner, push, _hand_off(open_clients, client, push, policies, oncall), sign_in, parts)
+    follow_up = (planner, push, _hand_off(open_clients, client, push, policies, oncall))
     sweep = ReconciliationService(
         open_clients.signature,
         client,
@@ -111,8 +115,9 @@ def activities_of(
         alarm=CallbackAlarm(OnCallAlerts(push, oncall), silent_after) if oncall and silent_after else None,
     )
     return {
-        WORKFLOW_QUEUE: [one for port in ours for one in port.activities()],
-        CAMPAIGN_QUEUE: [*people.activities(), *years.activities(), *planner.activities()],
+        WORKFLOW_QUEUE: [one for port in (*follow_up, sign_in, parts) for one in port.activities()],
+        CAMPAIGN_QUEUE: [one for port in follow_up for one in port.activities()],
+        BATCH_QUEUE: [*people.activities(), *years.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
         SWEEP_QUEUE: sweep.activities(),
     }
@@ -180,28 +185,33 @@ def _notices(
     )
 
 
-async def run(chosen: Settings, ready_file: Path | None) -> None:
+async def run(chosen: Settings, ready_file: Path | None, pools: Sequence[Pool]) -> None:
     """Work until SIGTERM or Ctrl-C; waits for the server."""
     stop = asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
-    async with working(chosen, stop) as ready:
+    vitals = Vitals()
+    async with answered(chosen.health_bind, vitals) as probes, working(chosen, stop, pools, vitals) as ready:
         if ready:
-            _LOGGER.info("ready", queues=list(QUEUES), build_id=chosen.build_id)
+            _LOGGER.info("ready", queues=pollers.queues_of(pools), build_id=chosen.build_id, probes=probes or None)
             if ready_file:
                 await asyncio.to_thread(ready_file.write_text, "ready\n")
             await stop.wait()
+            vitals.drain()
             _LOGGER.info("draining", grace_seconds=GRACE.total_seconds())
 
 
 @asynccontextmanager
-async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
-    """All workers running; False if `stop` was set before."""
+async def working(
+    chosen: Settings, stop: asyncio.Event, pools: Sequence[Pool] = tuple(Pool), vitals: Vitals | None = None
+) -> AsyncIterator[bool]:
+    """The workers of these pools running, and looked at for `vitals`; False if `stop` was set before."""
+    role = Role.WORKER if Pool.CORE_SIGNATURE in pools else Role.POOL
     async with AsyncExitStack() as open_things:
         told = open_things.enter_context(
             telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
         )
-        client = await _unless(stop, connect_patiently(chosen, identity=pace.new_identity(Role.WORKER), telemetry=told))
+        client = await _unless(stop, connect_patiently(chosen, identity=pace.new_identity(role), telemetry=told))
         if client is None:
             yield False
             return
@@ -213,22 +223,30 @@ async def working(chosen: Settings, stop: asyncio.Event) -> AsyncIterator[bool]:
         if not await _unless(stop, until_usable(open_clients.store.database)):
             yield False
             return
-        await open_things.enter_async_context(_paced(client, open_clients, chosen))
+        await open_things.enter_async_context(_paced(client, open_clients, chosen, role))
         asked = composed(chosen, open_clients, client)
         catalogue = partial(clients.catalogue, chosen)
         signatures = SignaturesHandler(client, open_clients.store, open_clients.directory, catalogue)
         clock = WorkerClock(client.identity, open_clients.store, moved_on(client))
-        all_of_them = workers(client, asked, open_clients.pace, chosen, [signatures], interceptors=[clock])
-        await open_things.enter_async_context(at_work(all_of_them))
-        open_things.enter_context(checking_open_workflows(client))
+        slots = paced_slots(open_clients.pace)
+        them = workers(client, asked, slots, chosen, [signatures], pools=pools, interceptors=[clock])
+        await open_things.enter_async_context(at_work(them))
+        open_things.enter_context(checking_open_workflows(client, pools))
         if chosen.build_id is None:  # A version is listed once it is current, which only a ready worker's is.
-            await pollers.until_listed(client, client.identity)
+            await pollers.until_listed(client, client.identity, pools)
+        if vitals and chosen.health_bind:
+            look = partial(_look, them, slots, pollers.Sightings(client))
+            await open_things.enter_async_context(looking(vitals, look))
         yield True
 
 
-def _paced(client: Client, ours: Clients, chosen: Settings) -> AbstractAsyncContextManager[None]:
-    me = partial(clients.running, chosen, Role.WORKER, client.identity)
+def _paced(client: Client, ours: Clients, chosen: Settings, role: Role) -> AbstractAsyncContextManager[None]:
+    me = partial(clients.running, chosen, role, client.identity)
     return pace.kept(client, ours.store.processes, ours.pace, chosen.signature.max_rps, me)
+
+
+async def _look(them: Sequence[Worker], slots: Mapping[str, PacedSlots], sightings: pollers.Sightings) -> Finding:
+    return Finding(stopped=await stopped(them, slots, sightings))
 
 
 async def _unless(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R | None:
@@ -246,9 +264,17 @@ def main() -> None:
     words = argparse.ArgumentParser(description="Works on signature requests until it is told to stop.")
     words.add_argument("--ready-file", type=Path, help="written once the worker polls for tasks")
     words.add_argument("--json", action="store_true", help="log in JSON on a terminal, too")
+    words.add_argument("--queues", type=_pools, default=tuple(Pool), help="those it works on; default: all")
     given = words.parse_args()
     processes.load_kinds()
-    asyncio.run(run(on_duty(*NEEDS, json=given.json), given.ready_file))
+    asyncio.run(run(on_duty(*NEEDS, json=given.json), given.ready_file, given.queues))
+
+
+def _pools(words: str) -> tuple[Pool, ...]:
+    try:
+        return pollers.pools_of(words)
+    except ValueError as fault:
+        raise argparse.ArgumentTypeError(str(fault)) from fault
 
 
 if __name__ == "__main__":

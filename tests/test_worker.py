@@ -15,11 +15,11 @@ from starter.boot.clients import opened
 from starter.cli.doctor.health import PartHealth
 from starter.config.settings import load
 from starter.temporal import pollers
-from starter.temporal.workers import at_work, workers
+from starter.temporal.workers import at_work, paced_slots, workers
 from tests.golden.boundary import questions
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
-from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE, WORKFLOW_QUEUES
+from workflows.names import QUEUES, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUES
 
 pytestmark = pytest.mark.real_server
 
@@ -78,8 +78,8 @@ async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    them = workers(client, {one: [nothing] for one in QUEUES}, RateLimiter(5), settings)
-    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 5
+    them = workers(client, {one: [nothing] for one in QUEUES}, paced_slots(RateLimiter(5)), settings)
+    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 6
     assert sorted(one.task_queue for one in them) == sorted(QUEUES)
 
 
@@ -92,7 +92,7 @@ async def test_it_is_ready_once_nobody_is_told_that_there_is_no_worker(
 
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
-    them = workers(client, {one: [nothing] for one in QUEUES}, RateLimiter(5), settings)
+    them = workers(client, {one: [nothing] for one in QUEUES}, paced_slots(RateLimiter(5)), settings)
     with monkeypatch.context() as at_once:
         at_once.setattr(pollers, "LISTED_AT_MOST", timedelta(milliseconds=1))
         assert not await pollers.until_listed(client, client.identity)
@@ -153,8 +153,8 @@ async def test_a_sweep_waits_for_no_place_of_those_who_call_and_takes_none_of_th
         swept.set()
 
     client = await own_namespace(dev_server)
-    asked = {WORKFLOW_QUEUE: [call], CAMPAIGN_QUEUE: [call], SIGNATURE_QUEUE: [call], SWEEP_QUEUE: [sweep]}
-    them = workers(client, asked, RateLimiter(pace), load(environment={"TEMPORAL_ADDRESS": dev_server}))
+    asked = {**{queue: [call] for queue in QUEUES}, SWEEP_QUEUE: [sweep]}
+    them = workers(client, asked, paced_slots(RateLimiter(pace)), load(environment={"TEMPORAL_ADDRESS": dev_server}))
     story = Worker(client, task_queue="story", workflows=[SweepsBehindACrowd])
     async with asyncio.timeout(60), at_work([*them, story]):
         await client.execute_workflow(SweepsBehindACrowd.run, id="sweeps", task_queue="story")

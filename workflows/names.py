@@ -10,7 +10,7 @@ from typing import Final
 from temporalio.common import SearchAttributeKey
 
 WORKFLOW_QUEUE: Final = "countersign"
-"""Workflows but those of campaigns, and the activities that need no call to Core Signature.
+"""Workflows but those of campaigns, and their activities that need no call to Core Signature.
 
 A first notice may need one all the same: the mail for a signer whose last phone died since the request was made.
 """
@@ -19,16 +19,25 @@ SIGNATURE_QUEUE: Final = "countersign-core-signature"
 URGENT_SIGNATURE_QUEUE: Final = "countersign-core-signature-urgent"
 """The same for whatever is `URGENT`: a server asks the partitions of a queue in turn, whatever waits in each."""
 CAMPAIGN_QUEUE: Final = "countersign-campaigns"
-"""Campaigns, their members' workflows, and the batches over an audience, each for minutes.
+"""Campaigns and their members' workflows, with the same activities of theirs: a crowd takes nothing of the others.
 
 A server ages no priority: in one queue with all others a campaign would not begin as long as anything else waits.
 """
+BATCH_QUEUE: Final = "countersign-batches"
+"""The batches over an audience, each for minutes: beside them, members would wait for a place."""
 SWEEP_QUEUE: Final = "countersign-reconciliation"
 """Parts of sweeps, one at a time for each worker: in the queue of the calls a crowd would come before them, and at a
 low pace one would have the only place there for most of a minute."""
 WORKFLOW_QUEUES: Final = (WORKFLOW_QUEUE, CAMPAIGN_QUEUE)
 """Those with workflows in them."""
-QUEUES: Final = (WORKFLOW_QUEUE, CAMPAIGN_QUEUE, SIGNATURE_QUEUE, URGENT_SIGNATURE_QUEUE, SWEEP_QUEUE)
+QUEUES: Final = (
+    WORKFLOW_QUEUE,
+    CAMPAIGN_QUEUE,
+    BATCH_QUEUE,
+    SIGNATURE_QUEUE,
+    URGENT_SIGNATURE_QUEUE,
+    SWEEP_QUEUE,
+)
 URGENT: Final = 1
 """The priority key of what goes first."""
 BULK: Final = 5

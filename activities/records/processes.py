@@ -1,5 +1,6 @@
 """Workers and web processes that run now: each renews a row with what it runs with. They share the rate of calls."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,9 @@ _ROW: Final = PROCESSES.c
 
 class Role(StrEnum):
     WORKER = "worker"
+    """Works on the calls to Core Signature."""
+    POOL = "pool"
+    """A worker on other queues alone, which calls now and then: for reconciliation, or a mail."""
     WEB = "web"
 
 
@@ -59,12 +63,12 @@ class Processes:
         """The others have its share from now on."""
         await self._database.change(PROCESSES.delete().where(_ROW.identity == identity))
 
-    async def count(self, role: Role) -> int:
-        """How many of this role run."""
+    async def count(self) -> Counter[Role]:
+        """How many of each role run."""
 
-        def ask(connection: Connection) -> int:
-            running = select(func.count()).where(_ROW.role == role, _ROW.seen_at > _ago(connection, LEASE))
-            return int(connection.execute(running).scalar_one())
+        def ask(connection: Connection) -> Counter[Role]:
+            running = select(_ROW.role, func.count()).where(_ROW.seen_at > _ago(connection, LEASE))
+            return Counter({Role(role): many for role, many in connection.execute(running.group_by(_ROW.role))})
 
         return await self._database.read(ask)
 

@@ -188,6 +188,12 @@ class PacedSlots(CustomSlotSupplier):
         return max(1, min(self._places, int(self._pace.rate * SECONDS_AHEAD))) - ahead
 
     @property
+    def polls(self) -> bool:
+        """Whether a slot is held by nobody's activity: what took it polls the queue."""
+        with self._counting:
+            return self._taken > self._at_work
+
+    @property
     def at_work(self) -> int:
         """How many activities run."""
         return self._at_work

@@ -13,10 +13,17 @@ DataDir = Annotated[
 ]
 
 
-def worker(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
+Queues = Annotated[
+    str | None,
+    Parameter(help="Those it works on: requests, campaigns, core-signature, reconciliation; default: all."),
+]
+
+
+def worker(*, queues: Queues = None, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
     """Run the worker: workflows and activities, until SIGTERM; then it finishes what it has begun."""
-    words = [*(("--ready-file", str(ready_file)) if ready_file else ()), *(("--json",) if json else ())]
-    modules.become("worker", *words)
+    given = {"--queues": queues, "--ready-file": ready_file}
+    words = [word for name, value in given.items() if value is not None for word in (name, str(value))]
+    modules.become("worker", *words, *(("--json",) if json else ()))
 
 
 async def webhook(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:

@@ -317,6 +317,10 @@ class Settings(BaseSettings):
     operators: str = Field("", description="Group whose members may see and do everything")
     desk_user_header: HeaderName = Field("", description="Header with the person at the desk, set by your own sign-on")
     desk_proxies: Networks = Field((), description="Addresses or networks from which that header is trusted")
+    health_bind: Listen | None = Field(
+        None,
+        description="Where worker and web process answer `/healthz` and `/readyz` beside their work; unset: nowhere",
+    )
     nexus_endpoint: EndpointName = Field("countersign", description="Nexus endpoint for workflows of other teams")
     around: Surroundings = Surroundings()
 

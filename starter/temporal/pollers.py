@@ -1,8 +1,11 @@
-"""Pollers of each task queue, as the server lists them; a queue without any has no worker."""
+"""Pools of queues, and the pollers of each task queue, as the server lists them; a queue without any has no worker."""
 
 import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from enum import Enum
+from time import monotonic
 from typing import Final
 
 from temporalio.api.enums.v1 import TaskQueueType
@@ -11,13 +14,55 @@ from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from workflows.names import QUEUES, WORKFLOW_QUEUE, WORKFLOW_QUEUES
-
-OF_A_WORKER: Final = (
-    *((queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) for queue in WORKFLOW_QUEUES),
-    *((queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) for queue in QUEUES if queue not in WORKFLOW_QUEUES),
+from activities.errors import did_you_mean
+from workflows.names import (
+    BATCH_QUEUE,
+    CAMPAIGN_QUEUE,
+    SIGNATURE_QUEUE,
+    SWEEP_QUEUE,
+    URGENT_SIGNATURE_QUEUE,
+    WORKFLOW_QUEUE,
+    WORKFLOW_QUEUES,
 )
-"""The queues that a worker polls, and their types."""
+
+
+class Pool(Enum):
+    """What `--queues` names: queues that belong together."""
+
+    REQUESTS = ("requests", WORKFLOW_QUEUE)
+    """Workflows but those of campaigns; Nexus operations."""
+    CAMPAIGNS = ("campaigns", CAMPAIGN_QUEUE, BATCH_QUEUE)
+    CORE_SIGNATURE = ("core-signature", URGENT_SIGNATURE_QUEUE, SIGNATURE_QUEUE)
+    RECONCILIATION = ("reconciliation", SWEEP_QUEUE)
+
+    def __init__(self, word: str, *queues: str) -> None:
+        self.word = word
+        self.queues = queues
+
+
+def pools_of(words: str) -> tuple[Pool, ...]:
+    """The pools of a comma-separated list; ValueError, with what would be right, for a word that is none."""
+    known = {pool.word: pool for pool in Pool}
+    named = [word.strip() for word in words.split(",") if word.strip()]
+    there = f"there are {', '.join(known)}"
+    if unknown := next((word for word in named if word not in known), None):
+        raise ValueError(f"no queues are called {unknown}{did_you_mean(unknown, known)}; {there}")
+    if not named:
+        raise ValueError(f"name queues, separated by commas: {there}")
+    return tuple(pool for word, pool in known.items() if word in named)
+
+
+def queues_of(pools: Iterable[Pool]) -> list[str]:
+    return [queue for pool in pools for queue in pool.queues]
+
+
+def _type_of(queue: str) -> TaskQueueType.ValueType:
+    """The type of which a worker is seen to poll it."""
+    if queue in WORKFLOW_QUEUES:
+        return TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+    return TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+
+
 FRESH: Final = timedelta(seconds=75)
 """A living worker polls again within the server's 60 s; an idle one was 56 s old, measured."""
 LISTED_AT_MOST: Final = timedelta(seconds=5)
@@ -25,35 +70,76 @@ LISTED_AT_MOST: Final = timedelta(seconds=5)
 _LOOKS_EVERY: Final = 0.05
 
 
-async def asking(client: Client, queue: str, type_: TaskQueueType.ValueType, since: datetime) -> set[str]:
+async def asking(client: Client, queue: str, since: datetime) -> set[str]:
     """Pollers of a queue since `since`; the server remembers dead ones for five minutes. Raises `RPCError`."""
+    return {identity for identity, at in await _listed(client, queue) if at >= since}
+
+
+async def _listed(client: Client, queue: str) -> Sequence[tuple[str, datetime]]:
+    """Pollers of a queue, each with the server's time of its last poll."""
     answer = await client.workflow_service.describe_task_queue(
-        DescribeTaskQueueRequest(namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=type_)
+        DescribeTaskQueueRequest(
+            namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=_type_of(queue)
+        )
     )
-    return {poller.identity for poller in answer.pollers if poller.last_access_time.ToDatetime(UTC) >= since}
+    return [(poller.identity, poller.last_access_time.ToDatetime(UTC)) for poller in answer.pollers]
+
+
+ENDED_AFTER: Final = timedelta(minutes=3)
+"""Three polls, after which a process that the server still lists with the same last poll is taken to have stopped."""
+
+
+class Sightings:
+    """When the server last saw this process poll, by our own `clock` in seconds: others' clocks differ, so that only
+    changes of the server's times count. What the server has never listed is not known.
+    """
+
+    def __init__(self, client: Client, clock: Callable[[], float] = monotonic) -> None:
+        self._client = client
+        self._clock = clock
+        self._changed: dict[str, tuple[datetime, float]] = {}
+
+    async def ended(self, queues: Collection[str]) -> Sequence[str]:
+        """Of these, which have to be polled now, those that are not. Raises `RPCError`, after which all begins anew: a
+        poll has to find the server again as well.
+        """
+        before, self._changed = self._changed, {}
+        found: dict[str, tuple[datetime, float]] = {}
+        for queue in queues:
+            at, known = await self._last_poll(queue), before.get(queue)
+            if at and (known is None or at != known[0]):
+                found[queue] = at, self._clock()
+            elif known:
+                found[queue] = known
+        self._changed = found
+        limit = self._clock() - ENDED_AFTER.total_seconds()
+        return [queue for queue, (_, seen_at) in found.items() if seen_at < limit]
+
+    async def _last_poll(self, queue: str) -> datetime | None:
+        listed = await _listed(self._client, queue)
+        return max((at for identity, at in listed if identity == self._client.identity), default=None)
 
 
 async def somebody(client: Client) -> bool:
     """Whether a worker polls for workflows, or it is unknown."""
-    type_ = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     try:
-        return bool(await asking(client, WORKFLOW_QUEUE, type_, datetime.now(UTC) - FRESH))
+        return bool(await asking(client, WORKFLOW_QUEUE, datetime.now(UTC) - FRESH))
     except RPCError:
         return True
 
 
-async def until_listed(client: Client, identity: str) -> bool:
-    """Wait until a process is listed for every queue; False if it was not in time."""
+async def until_listed(client: Client, identity: str, pools: Iterable[Pool] = Pool) -> bool:
+    """Wait until a process is listed for every queue of its pools; False if it was not in time."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LISTED_AT_MOST.total_seconds()):
-            for queue, type_ in OF_A_WORKER:
-                while not await _is_listed(client, identity, queue, type_):  # noqa: ASYNC110  the server tells nobody
+            for queue in queues_of(pools):
+                while not await _is_listed(client, identity, queue):  # noqa: ASYNC110  the server tells nobody
                     await asyncio.sleep(_LOOKS_EVERY)
             return True
     return False
 
 
-async def _is_listed(client: Client, identity: str, queue: str, type_: TaskQueueType.ValueType) -> bool:
+async def _is_listed(client: Client, identity: str, queue: str) -> bool:
     with suppress(RPCError):
-        return identity in await asking(client, queue, type_, datetime.min.replace(tzinfo=UTC))
+        return identity in await asking(client, queue, datetime.min.replace(tzinfo=UTC))
     return False

@@ -1,11 +1,11 @@
 """The rate of calls to Core Signature and each process's share. The rate is the paced queue's config (`temporal
-task-queue config set`), else a setting. Who makes calls has a row in the database: workers share nine tenths, web
-processes the rest.
+task-queue config set`), else a setting. Who makes calls has a row in the database: web processes share a tenth, workers
+on other queues than that of the calls another one if there are any, and workers on that queue the rest.
 """
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,6 +36,8 @@ LEFT_WITHIN: Final = 2.0
 """Seconds in which a process that stops gives its share back; else its row runs out."""
 OF_RECEIVER: Final = 0.1
 """Share of the rate for signers at the button of their page."""
+OF_POOLS: Final = 0.1
+"""Share of the workers that call now and then only."""
 _BURSTS: Final = 6.0
 """Seconds of the whole rate in the bursts of all workers: a fifth of half a minute."""
 _WITHIN: Final = timedelta(seconds=5)
@@ -50,11 +52,17 @@ class RateShare:
     burst: float = BURST
 
     @classmethod
-    def of(cls, role: Role, rate: float, many: int) -> "RateShare":
-        """That of each of so many."""
-        if role is Role.WEB:
-            return cls(OF_RECEIVER * rate / many, max(1.0, BURST / many))
-        return cls((1 - OF_RECEIVER) * rate / many, min(BURST, max(1.0, _BURSTS * rate / many)))
+    def of(cls, role: Role, rate: float, running: Mapping[Role, int]) -> "RateShare":
+        """That of each of this role, while so many of each role run."""
+        many = max(1, running.get(role, 0))
+        match role:
+            case Role.WEB:
+                return cls(OF_RECEIVER * rate / many, max(1.0, BURST / many))
+            case Role.POOL:
+                return cls(OF_POOLS * rate / many, 1.0)
+            case Role.WORKER:
+                rest = 1 - OF_RECEIVER - (OF_POOLS if running.get(Role.POOL) else 0)
+                return cls(rest * rate / many, min(BURST, max(1.0, _BURSTS * rate / many)))
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class RateRecord:
 
 def new_identity(role: Role) -> str:
     """Distinct for each process, so that each counts once."""
-    return f"countersign-{role}-{secrets.token_hex(3)}"
+    return f"countersign-{'worker' if role is Role.POOL else role}-{secrets.token_hex(3)}"
 
 
 async def read(client: Client, configured: float) -> RateRecord:
@@ -119,10 +127,10 @@ class Keeper:
         self._pace = pace
         self._role = role
         self._rate = rate
-        self._many = 1
+        self._running: Mapping[Role, int] = {}
         self._began_at = self._changed_at = _now()
         self._listed_at: float | None = None
-        if role is Role.WORKER:
+        if role is not Role.WEB:
             pace.close()
         self.adjust()
 
@@ -134,24 +142,24 @@ class Keeper:
     def role(self) -> Role:
         return self._role
 
-    def adjust(self, *, rate: float | None = None, many: int | None = None) -> None:
-        """Take the share of this rate, or of one of so many that share it, itself among them."""
+    def adjust(self, *, rate: float | None = None, running: Mapping[Role, int] | None = None) -> None:
+        """Take the share of this rate, or of those that run, itself among them."""
         self._rate = self._rate if rate is None else rate
-        if many is not None:
-            self._many = max(1, many)
-        share, now = RateShare.of(self._role, self._rate, self._many), _now()
+        self._running = self._running if running is None else running
+        share, now = RateShare.of(self._role, self._rate, self._running), _now()
         if share.rate != self._pace.rate:
             _LOGGER.info("pace of Core Signature", calls_per_second=round(share.rate, 3))
             self._changed_at = now
         self._pace.change(share.rate, share.burst if now - self._changed_at >= STABLE_AFTER else 1.0)
-        if many is not None and self._listed_at is None:
+        if running is not None and self._listed_at is None:
             self._listed_at = now
         self.begin_calls()
 
     def begin_calls(self) -> None:
         """Begin once nobody else shares the rate, or has counted this process too, or `UNLISTED_AT_MOST` has passed."""
         now, listed = _now(), self._listed_at
-        counted = listed is not None and (self._many == 1 or now - listed >= COUNTED_EVERY)
+        alone = sum(many for role, many in self._running.items() if role is not Role.WEB) <= 1
+        counted = listed is not None and (alone or now - listed >= COUNTED_EVERY)
         if counted or now - self._began_at >= UNLISTED_AT_MOST:
             self._pace.open()
 
@@ -174,7 +182,7 @@ async def _sharing(processes: Processes, keeper: Keeper, me: Callable[[], Proces
             if _now() - renewed_at >= RENEWED_EVERY:
                 await processes.renew(await asyncio.to_thread(me))
                 renewed_at = _now()
-            keeper.adjust(many=await processes.count(keeper.role))
+            keeper.adjust(running=await processes.count())
             away = False
         except (StoreFailure, TimeoutError) as failure:
             if not away:

@@ -1,9 +1,9 @@
-"""A worker for each task queue: its concurrency, its version, a common shutdown; whether its code can go on with what
-is open.
+"""A worker for each task queue of a process's pools: its concurrency, its version, a common shutdown; whether its code
+can go on with what is open.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import date, timedelta
 from typing import Any, Final
@@ -26,8 +26,18 @@ from activities.temporal import executions as runs
 from activities.temporal.executions import Run
 from activities.temporal.interceptors import PacedSlots
 from starter.config.settings import Settings
+from starter.temporal.pollers import Pool, Sightings, queues_of
 from workflows.kinds import Kind, kinds
-from workflows.names import CAMPAIGN_QUEUE, SHOW, SIGNATURE_QUEUE, SWEEP_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import (
+    BATCH_QUEUE,
+    CAMPAIGN_QUEUE,
+    SHOW,
+    SIGNATURE_QUEUE,
+    SWEEP_QUEUE,
+    URGENT_SIGNATURE_QUEUE,
+    WORKFLOW_QUEUE,
+    WORKFLOW_QUEUES,
+)
 
 GRACE: Final = timedelta(seconds=30)
 """How long running activities may take to finish after SIGTERM; if cut short, they are repeated."""
@@ -49,18 +59,27 @@ BATCH_HEARD_EVERY: Final = timedelta(seconds=2)
 """How soon a batch learns that its campaign is to end."""
 
 
+def paced_slots(calls: RateLimiter) -> dict[str, PacedSlots]:
+    """Places of the activities that make these calls, by queue: urgent ones, ordinary ones, reconciliation."""
+    first = PacedSlots(calls)
+    return {
+        URGENT_SIGNATURE_QUEUE: first,
+        SIGNATURE_QUEUE: PacedSlots(calls, first),
+        SWEEP_QUEUE: PacedSlots(calls, places=SWEEPS_AT_ONCE),
+    }
+
+
 def workers(
     client: Client,
-    activities: dict[str, list[Any]],
-    calls: RateLimiter,
+    activities: Mapping[str, list[Any]],
+    slots: Mapping[str, PacedSlots],
     chosen: Settings,
     services: Sequence[Any] = (),
     *,
+    pools: Iterable[Pool] = Pool,
     interceptors: Sequence[Interceptor] = (),
 ) -> tuple[Worker, ...]:
-    """One for workflows, Nexus services and unpaced activities; one for campaigns; three paced ones: urgent, ordinary,
-    reconciliation.
-    """
+    """One for each queue of these pools; `slots` are the places of `paced_slots`."""
     common: dict[str, Any] = {
         "graceful_shutdown_timeout": GRACE,
         "activity_task_poller_behavior": PollerBehaviorAutoscaling(),
@@ -68,36 +87,28 @@ def workers(
         "interceptors": interceptors,
         **_versioning(chosen),
     }
-    ours = Worker(
-        client,
-        task_queue=WORKFLOW_QUEUE,
-        activities=activities[WORKFLOW_QUEUE],
-        max_concurrent_workflow_tasks=TASKS_AT_ONCE,
-        max_concurrent_activities=MOST_AT_ONCE,
-        nexus_service_handlers=services,
-        max_concurrent_nexus_tasks=OPERATIONS_AT_ONCE,
-        **common,
-    )
-    batches = Worker(
-        client,
-        task_queue=CAMPAIGN_QUEUE,
-        activities=activities[CAMPAIGN_QUEUE],
-        max_concurrent_workflow_tasks=CAMPAIGN_TASKS_AT_ONCE,
-        max_concurrent_activities=BATCHES_AT_ONCE,
-        max_heartbeat_throttle_interval=BATCH_HEARD_EVERY,
-        **common,
-    )
-    first = PacedSlots(calls)
-    paced = {
-        URGENT_SIGNATURE_QUEUE: (first, activities[SIGNATURE_QUEUE]),
-        SIGNATURE_QUEUE: (PacedSlots(calls, first), activities[SIGNATURE_QUEUE]),
-        SWEEP_QUEUE: (PacedSlots(calls, places=SWEEPS_AT_ONCE), activities[SWEEP_QUEUE]),
+    of_queue: dict[str, dict[str, Any]] = {
+        WORKFLOW_QUEUE: {
+            "max_concurrent_workflow_tasks": TASKS_AT_ONCE,
+            "max_concurrent_activities": MOST_AT_ONCE,
+            "nexus_service_handlers": services,
+            "max_concurrent_nexus_tasks": OPERATIONS_AT_ONCE,
+        },
+        CAMPAIGN_QUEUE: {
+            "max_concurrent_workflow_tasks": CAMPAIGN_TASKS_AT_ONCE,
+            "max_concurrent_activities": MOST_AT_ONCE,
+        },
+        BATCH_QUEUE: {
+            "max_concurrent_activities": BATCHES_AT_ONCE,
+            "max_heartbeat_throttle_interval": BATCH_HEARD_EVERY,
+        },
+        **{queue: {"tuner": _taking(places)} for queue, places in slots.items()},
     }
-    calling = [
-        Worker(client, task_queue=queue, activities=asked, tuner=_taking(slots), **common)
-        for queue, (slots, asked) in paced.items()
-    ]
-    return ours, batches, *calling
+    asked = {**activities, URGENT_SIGNATURE_QUEUE: activities[SIGNATURE_QUEUE]}
+    return tuple(
+        Worker(client, task_queue=queue, activities=asked[queue], **of_queue[queue], **common)
+        for queue in queues_of(pools)
+    )
 
 
 def _taking(activities: PacedSlots) -> WorkerTuner:
@@ -137,6 +148,18 @@ async def _shut_down(them: Sequence[Worker]) -> None:
     await asyncio.gather(*(worker.shutdown() for worker in them))
 
 
+async def stopped(them: Iterable[Worker], slots: Mapping[str, PacedSlots], sightings: Sightings) -> str:
+    """Why these workers have to be begun anew, or empty. Raises `RPCError`. A queue all of whose places are taken is
+    rightly not polled; of batches, which take places for minutes, it is not known.
+    """
+    queues = {one.task_queue: one.is_running for one in them}
+    if ended := [queue for queue, runs in queues.items() if not runs]:
+        return f"the worker on {', '.join(ended)} has ended"
+    due = [queue for queue in queues if queue in WORKFLOW_QUEUES or (queue in slots and slots[queue].polls)]
+    silent = await sightings.ended(due)
+    return f"{', '.join(silent)} is polled no more" if silent else ""
+
+
 LISTED_AT_MOST: Final = 20_000
 """Open workflows of each kind that are listed, newest first."""
 ASKED_AT_MOST: Final = 100
@@ -149,20 +172,22 @@ _LOGGER: Final = structlog.get_logger("countersign.worker")
 
 
 @contextmanager
-def checking_open_workflows(client: Client) -> Iterator[None]:
+def checking_open_workflows(client: Client, pools: Iterable[Pool] = Pool) -> Iterator[None]:
     """Check once, in the background of the block, whether a new worker's code can continue open workflows. Queries one
     of each day, which replays it; one that cannot answer is woken, so that its failing task shows in `doctor` within a
     minute, not at its next timer. `python -m deploy.rollout` checks all before a deploy.
     """
-    task = asyncio.create_task(_quietly(client))
+    task = asyncio.create_task(_quietly(client, queues_of(pools)))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def woken(client: Client) -> tuple[str, ...]:
-    """Check some of each age; the workflow ids of those that this code cannot continue, which were woken."""
+async def woken(client: Client, queues: Collection[str] = WORKFLOW_QUEUES) -> tuple[str, ...]:
+    """Check some of each age on these queues; the workflow ids of those that this code cannot continue, which were
+    woken.
+    """
     some, found = asyncio.Semaphore(_AT_ONCE), list[str]()
 
     async def one(run: Run) -> None:
@@ -172,13 +197,15 @@ async def woken(client: Client) -> tuple[str, ...]:
                 found.append(run.id)
 
     for kind in kinds():
-        await asyncio.gather(*(one(run) for run in await _of_each_day(client, kind)))
+        for queue in WORKFLOW_QUEUES:
+            if queue in queues:
+                await asyncio.gather(*(one(run) for run in await _of_each_day(client, kind, queue)))
     return tuple(sorted(found))
 
 
-async def _quietly(client: Client) -> None:
+async def _quietly(client: Client, queues: Collection[str]) -> None:
     try:
-        stuck = await woken(client)
+        stuck = await woken(client, queues)
     except RPCError as error:
         _LOGGER.warning("whether all that is open goes on is not known", why=error.status.name)
         return
@@ -186,9 +213,9 @@ async def _quietly(client: Client) -> None:
         _LOGGER.error("this code cannot go on with what others began", workflows=stuck, see="docs/faults.md")
 
 
-async def _of_each_day(client: Client, kind: Kind) -> list[Run]:
+async def _of_each_day(client: Client, kind: Kind, queue: str) -> list[Run]:
     """One open workflow for each day of beginning, oldest first."""
-    query = f"WorkflowType = '{kind.spec.workflow}' AND ExecutionStatus = 'Running'"
+    query = f"WorkflowType = '{kind.spec.workflow}' AND ExecutionStatus = 'Running' AND TaskQueue = '{queue}'"
     first: dict[date, Run] = {}
     number = 0
     async for run in runs.listed(client, query):

@@ -6,7 +6,7 @@ import asyncio
 import json
 import signal
 from collections.abc import Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,7 @@ from activities.records.processes import Role
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.databases import until_usable
+from starter.boot.probes import Finding, Vitals, answered, looking
 from starter.config import settings as needs
 from starter.config.settings import Settings
 from starter.queries import commands
@@ -67,8 +68,15 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C; `settings` are complete for `NEEDS`. Once listening, `ready_file` has `{"url":
     …}`. Raises `Refusal`.
     """
-    stop = _stop_signal()
+    stop, vitals = _stop_signal(), Vitals()
     raise_descriptors()
+    async with answered(settings.health_bind, vitals) as probes:
+        if probes:
+            _LOGGER.info("probed", address=probes)
+        await _serve(settings, stop, vitals, ready_file)
+
+
+async def _serve(settings: Settings, stop: asyncio.Event, vitals: Vitals, ready_file: Path | None) -> None:
     with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
         client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
         calls = RateLimiter(settings.signature.max_rps)
@@ -79,9 +87,14 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
         async with aclosing(signatures), keeping:
             database = asyncio.create_task(until_usable(store.database))
             routes = routes_of(settings, client, store, signatures, told.runtime.metric_meter, usable=database.done)
-            async with listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url:
+            look = partial(_look, TemporalSignals(client), database.done)
+            async with (
+                listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url,
+                looking(vitals, look) if settings.health_bind else nullcontext(),
+            ):
                 _announce(url, ready_file)
                 await _until(stop, database)
+                vitals.drain()
                 _LOGGER.info("closing")
 
 
@@ -169,9 +182,7 @@ def receiver_routes(
     """
 
     async def ready(_: Request) -> Response:
-        away = "temporal is not reachable" if not await signals.reachable() else ""
-        if not usable():
-            away = "the database has not been reached yet"
+        away = (await _look(signals, usable)).away
         return PlainTextResponse(away or "ready", 503 if away else 200, HEADERS)
 
     return [
@@ -179,6 +190,12 @@ def receiver_routes(
         Route("/healthz", _healthy),
         Route("/readyz", ready),
     ]
+
+
+async def _look(signals: SignalPort, usable: Callable[[], bool]) -> Finding:
+    if not usable():
+        return Finding(away="the database has not been reached yet")
+    return Finding(away="" if await signals.reachable() else "temporal is not reachable")
 
 
 def make_app(routes: list[BaseRoute]) -> Starlette:

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from starter.boot.probes import address_of, bound_to
 from starter.config.values import Bind
-from starter.errors import Refusal
 
 _LONGEST_NAME: Final = 64
 _OF_ONE_HOLDER: Final = 64
@@ -209,10 +209,6 @@ _ACCEPTED_AT_ONCE: Final = 16
 _PEER: Final = "countersign.peer"
 
 
-class CannotListen(Refusal):
-    """The address is taken, or not ours."""
-
-
 class _Awaited(Enum):
     HEAD = "say what it wants"
     BODY = "send the rest of it"
@@ -349,7 +345,7 @@ async def listening(
         started = asyncio.create_task(server.listening.wait())
         try:
             await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
-            yield _url(bound)
+            yield address_of(bound)
         finally:
             started.cancel()
             server.should_exit = True
@@ -394,21 +390,3 @@ def with_peer(app: ASGIApp) -> ASGIApp:
         await app({**scope, _PEER: scope.get("client")}, receive, send)
 
     return remembering
-
-
-def bound_to(bind: Bind) -> socket.socket:
-    """A listening socket without Nagle's delay; raises `CannotListen`."""
-    family = socket.AF_INET6 if ":" in bind.host else socket.AF_INET
-    try:
-        bound = socket.create_server((bind.host, bind.port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        why = str(error.strerror).partition(" (")[0]
-        raise CannotListen(f"cannot listen on {bind.host}:{bind.port}: {why}") from error
-    # asyncio leaves it to us on sockets that were made without naming TCP: the end of a page would wait for 40 ms.
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return bound
-
-
-def _url(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

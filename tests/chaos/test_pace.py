@@ -130,7 +130,7 @@ async def more_workers(it: Town, count: int) -> AsyncIterator[None]:
 
 
 async def share_the_queue(it: Town, workers: int) -> bool:
-    return await it.context.store.processes.count(Role.WORKER) == workers
+    return (await it.context.store.processes.count())[Role.WORKER] == workers
 
 
 async def all_asked(it: Town, count: int) -> bool:

@@ -25,7 +25,7 @@ from workflows.kinds import Kind
 from workflows.model.hand_off import Settled
 from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Code, Status
-from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
+from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, PROVIDER_EVENT, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 Found = TypeVar("Found")
@@ -52,6 +52,7 @@ class Surroundings:
         return {
             WORKFLOW_QUEUE: [*self.planner.activities(), *self.push.activities(), *self.handoff.activities()],
             CAMPAIGN_QUEUE: self.planner.activities(),
+            BATCH_QUEUE: self.planner.activities(),
             SWEEP_QUEUE: self.planner.activities(),
             SIGNATURE_QUEUE: [*self.signatures.activities(), *self.push.activities()],
         }
@@ -113,8 +114,9 @@ async def deployed(
         patch.object(plugin, "workflows", lambda: (code,)),
         patch.object(task_queues, "Worker", partial(Worker, **how)),
     ):
+        slots = task_queues.paced_slots(RateLimiter(_UNPACED))
         both = task_queues.workers(
-            _connected(client), around.activities(), RateLimiter(_UNPACED), settings.load(environment=environment)
+            _connected(client), around.activities(), slots, settings.load(environment=environment)
         )
     async with AsyncExitStack() as running:
         for one in both:

@@ -19,6 +19,7 @@ def test_names_are_pinned() -> None:
     assert (names.WORKFLOW_QUEUE, names.SIGNATURE_QUEUE) == ("countersign", "countersign-core-signature")
     assert (names.URGENT_SIGNATURE_QUEUE, names.URGENT) == ("countersign-core-signature-urgent", 1)
     assert (names.CAMPAIGN_QUEUE, names.SWEEP_QUEUE) == ("countersign-campaigns", "countersign-reconciliation")
+    assert names.BATCH_QUEUE == "countersign-batches"
     assert (names.SIGNATURE_REQUEST, names.PROVIDER_EVENT) == ("SignatureRequest", "provider_event")
     assert names.ACKNOWLEDGEMENT_CAMPAIGN == "acknowledgement-campaign"
     assert (names.CAMPAIGN_OPENING, names.OPENING_PREFIX) == ("CampaignOpening", "campaign-opening")

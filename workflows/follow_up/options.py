@@ -9,12 +9,11 @@ from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
 from workflows.names import (
-    CAMPAIGN_QUEUE,
+    BATCH_QUEUE,
     SIGNATURE_QUEUE,
     SWEEP_QUEUE,
     URGENT,
     URGENT_SIGNATURE_QUEUE,
-    WORKFLOW_QUEUE,
 )
 
 LIST_LAG: Final = timedelta(seconds=10)
@@ -25,9 +24,9 @@ _HEARTBEAT: Final = LIST_LAG + timedelta(seconds=2)
 
 
 class ActivityOptions(TypedDict):
-    """Keyword options of `workflow.start_activity_method`."""
+    """Keyword options of `workflow.start_activity_method`; without a queue it is the workflow's own."""
 
-    task_queue: str
+    task_queue: str | None
     start_to_close_timeout: timedelta
     heartbeat_timeout: timedelta | None
     retry_policy: RetryPolicy
@@ -42,7 +41,7 @@ class LocalActivityOptions(TypedDict):
 
 
 def _options(
-    queue: str, first_retry: timedelta, *, attempt: timedelta, heartbeat: timedelta | None = _HEARTBEAT
+    queue: str | None, first_retry: timedelta, *, attempt: timedelta, heartbeat: timedelta | None = _HEARTBEAT
 ) -> ActivityOptions:
     return ActivityOptions(
         task_queue=queue,
@@ -74,15 +73,15 @@ FORWARD: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 # A delivery ends itself well before its timeout, and a cancelled one begins nothing more: what it
 # sent is in its result and the log in either case (activities/temporal/leases.py).
 NUDGE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=180))
-NOTIFY: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
-HAND_OFF: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=180))
+NOTIFY: Final = _options(None, SOON, attempt=timedelta(seconds=180))
+HAND_OFF: Final = _options(None, SOON, attempt=timedelta(seconds=180))
 HAND_OFF_ASIDE: Final = ActivityOptions(**{**HAND_OFF, "cancellation_type": ActivityCancellationType.TRY_CANCEL})
 """In the background: an ending interrupts it, and interrupted targets are called again."""
-SIGN_IN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=30))
-PLAN: Final = _options(WORKFLOW_QUEUE, SOON, attempt=timedelta(seconds=10))
+SIGN_IN: Final = _options(None, SOON, attempt=timedelta(seconds=30))
+PLAN: Final = _options(None, SOON, attempt=timedelta(seconds=10))
 
 # A batch ends itself after some minutes or some hundreds of people (activities/campaign/batch.py).
-BATCH: Final = _options(CAMPAIGN_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
+BATCH: Final = _options(BATCH_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
 LOOK: Final = ActivityOptions(
     **{**BATCH, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=15))}

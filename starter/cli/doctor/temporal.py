@@ -26,6 +26,7 @@ from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.cli.doctor.own import TRIED_WITHIN, within
 from starter.nexus import endpoint
 from starter.temporal import pollers, rates, reconciliation
+from starter.temporal.pollers import Pool
 from starter.temporal.search_attributes import STUCK, missing_search_attributes
 from workflows.model.subject import Status
 from workflows.names import QUEUES, RECONCILIATION_SCHEDULE, SHOW, SIGNATURE_REQUEST, STATUS, WORKFLOW_QUEUES
@@ -258,13 +259,14 @@ async def nexus(client: Client, name: str) -> SetUpPart:
 async def worker(client: Client, now: datetime | None = None) -> SetUpPart:
     since = (now or datetime.now(UTC)) - pollers.FRESH
     try:
-        at_work = [await pollers.asking(client, queue, type_, since) for queue, type_ in pollers.OF_A_WORKER]
+        at_work = {queue: await pollers.asking(client, queue, since) for queue in QUEUES}
     except RPCError as error:
         return wrong("worker", error.message)
-    if not all(at_work):
-        idle = ", ".join(queue for (queue, _), workers in zip(pollers.OF_A_WORKER, at_work, strict=True) if not workers)
-        return wrong("worker", f"no worker polls {idle}: start `countersign worker`; until then requests wait")
-    count = f"{len(set.union(*at_work))} at work"
+    if idle := [queue for queue in QUEUES if not at_work[queue]]:
+        return wrong(
+            "worker", f"no worker polls {', '.join(idle)}: start `{_worker_on(idle)}`; until then requests wait"
+        )
+    count = f"{len(set.union(*at_work.values()))} at work"
     silent = [one for one in [await _unanswered(client, queue) for queue in WORKFLOW_QUEUES] if one]
     if silent:
         return wrong(
@@ -276,6 +278,11 @@ async def worker(client: Client, now: datetime | None = None) -> SetUpPart:
     if busy := [one.in_words for one in backlogs if one and one.age >= _BUSY_FROM]:
         return doubtful("worker", f"{count}, and busy: {'; '.join(busy)}; start another one if that lasts")
     return fine("worker", count)
+
+
+def _worker_on(idle: list[str]) -> str:
+    pools = [pool.word for pool in Pool if set(idle) & set(pool.queues)]
+    return "countersign worker" if len(pools) == len(Pool) else f"countersign worker --queues {','.join(pools)}"
 
 
 async def _unanswered(client: Client, queue: str) -> str | None:
@@ -306,8 +313,12 @@ async def rate(client: Client, configured: float, store: Store) -> SetUpPart:
         return doubtful("rate", f"not known: {error.message}; workers keep the last rate they read")
     says = "set at the queue" if record.set_live else "COUNTERSIGN_SIGNATURE_MAX_RPS"
     try:
-        workers, web = await store.processes.count(Role.WORKER), await store.processes.count(Role.WEB)
-        shared = f"{_of(workers, 'worker')} nine tenths, {_of(web, 'web process', 'web processes')} the rest"
+        many = await store.processes.count()
+        pools = f"{_of(many[Role.POOL], 'worker on other queues', 'workers on other queues')} a tenth, "
+        shared = (
+            f"{_of(many[Role.WORKER], 'worker')} {'eight' if many[Role.POOL] else 'nine'} tenths, "
+            f"{pools if many[Role.POOL] else ''}{_of(many[Role.WEB], 'web process', 'web processes')} the rest"
+        )
     except StoreFailure as failure:
         shared = f"not known who shares it: {failure}"
     text = f"{record.rate:g} calls a second to Core Signature ({says}): {shared}"

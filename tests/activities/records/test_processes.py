@@ -33,13 +33,13 @@ async def test_a_process_counts_while_it_renews_its_row_and_until_it_leaves(stor
         ("worker-1", "p2"),
         ("worker-2", "p1"),
     ]
-    assert (await store.processes.count(Role.WORKER), await store.processes.count(Role.WEB)) == (2, 1)
+    assert await store.processes.count() == {Role.WORKER: 2, Role.WEB: 1}
     await store.processes.leave("worker-2")
-    assert await store.processes.count(Role.WORKER) == 1
+    assert await store.processes.count() == {Role.WORKER: 1, Role.WEB: 1}
     await _seen(store, LEASE)
-    assert (await store.processes.count(Role.WORKER), await store.processes.running()) == (0, [])
+    assert (await store.processes.count(), await store.processes.running()) == ({}, [])
     await store.processes.renew(WORKER)
-    assert await store.processes.count(Role.WORKER) == 1
+    assert await store.processes.count() == {Role.WORKER: 1}
 
 
 async def test_the_row_of_one_that_was_killed_is_gone_after_a_day(store: Store) -> None:

@@ -102,10 +102,10 @@ def test_a_queue_may_have_fewer_places_than_its_calls_could_use() -> None:
         (options.CREATE, 3, "countersign-core-signature"),
         (options.CREATE, 5, "countersign-core-signature"),
         (options.CREATE, None, "countersign-core-signature"),
-        (options.NOTIFY, 1, "countersign"),
+        (options.NOTIFY, 1, None),
     ],
 )
 def test_only_urgent_calls_have_a_queue_to_themselves(
-    how: options.ActivityOptions, key: int | None, queue: str
+    how: options.ActivityOptions, key: int | None, queue: str | None
 ) -> None:
     assert options.in_its_queue(how, Priority(priority_key=key)) == {**how, "task_queue": queue}

@@ -34,7 +34,7 @@ from tests.workflows.fakes import World
 from tests.workflows.stage import workers
 from workflows.campaign.workflow import AcknowledgementCampaignWorkflow
 from workflows.model.signature import WITHOUT_EFFECT
-from workflows.names import CAMPAIGN_QUEUE, QUEUES, SWEEP_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, QUEUES, SWEEP_QUEUE, URGENT_SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 
@@ -319,16 +319,34 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
     walks = Worker(
         client, task_queue=CAMPAIGN_QUEUE, workflows=[AcknowledgementCampaignWorkflow], activities=activities
     )
-    sweeps = Worker(client, task_queue=SWEEP_QUEUE, activities=activities)
-    async with workers(client, World()), walks, sweeps:
+    batches, sweeps = (Worker(client, task_queue=queue, activities=activities) for queue in (BATCH_QUEUE, SWEEP_QUEUE))
+    async with workers(client, World()), walks, batches, sweeps:
         assert await eventually(lambda: says(client, f"no worker polls {URGENT_SIGNATURE_QUEUE}:"))
         async with Worker(client, task_queue=URGENT_SIGNATURE_QUEUE, activities=activities):
             assert await eventually(lambda: says(client, "1 at work"))
         later = await worker(client, datetime.now(UTC) + timedelta(minutes=2))
     assert later.state is PartHealth.WRONG
     assert later.says.startswith(
-        "no worker polls countersign, countersign-campaigns, countersign-core-signature, countersi"
+        "no worker polls countersign, countersign-campaigns, countersign-batches, countersign-core-"
     )
+
+
+@pytest.mark.real_server
+async def test_a_pool_on_which_nobody_works_is_named_with_the_worker_that_is_missing(dev_server: str) -> None:
+    client, activities = await own_namespace(dev_server), World().signatures.activities()
+    sweeps = Worker(client, task_queue=SWEEP_QUEUE, activities=activities)
+    async with (
+        workers(client, World()),
+        Worker(client, task_queue=URGENT_SIGNATURE_QUEUE, activities=activities),
+        sweeps,
+    ):
+        assert await eventually(
+            lambda: says(
+                client,
+                "no worker polls countersign-campaigns, countersign-batches: "
+                "start `countersign worker --queues campaigns`;",
+            )
+        )
 
 
 @pytest.mark.real_server

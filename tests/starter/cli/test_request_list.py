@@ -26,8 +26,8 @@ async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path:
     assert "customer-signr" in mistyped.stderr
     assert (attention.returncode, attention.stdout) == (0, "Nothing needs attention\n")
     assert attention.stderr.startswith(
-        "worker: no worker polls countersign, countersign-campaigns, countersign-core-signature, "
-        "countersign-core-signature-urgent, countersign-reconciliation: "
+        "worker: no worker polls countersign, countersign-campaigns, countersign-batches, countersign-core-signature, "
+        "countersign-core-signature-urgent, countersign-reconciliation: start `countersign worker`; "
     )
     assert attention.stderr.count("\n") == 1
     assert (as_json.stdout, as_json.stderr) == ("[]\n", attention.stderr)

@@ -36,7 +36,7 @@ HALF_A_MINUTE = 30.0
 @pytest.mark.parametrize("workers", [1, 2, 6])
 def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(rate: float, workers: int) -> None:
     """Before, 1.6 a second of a setting of 5: the server's rate was split over partitions and charged four calls."""
-    part = RateShare.of(Role.WORKER, rate, workers)
+    part = RateShare.of(Role.WORKER, rate, {Role.WORKER: workers})
 
     async def story() -> list[float]:
         each = int(rate * 60 / workers)
@@ -51,14 +51,17 @@ def test_under_load_every_half_minute_has_its_calls_however_many_workers_share(r
 
 
 def test_the_shares_of_all_are_the_whole_however_many_web_processes_there_are() -> None:
-    assert RateShare.of(Role.WORKER, 5, 2) == RateShare(2.25, 5)
-    assert RateShare.of(Role.WEB, 5, 1) == RateShare(0.5, 5)
-    for workers, web in ((1, 1), (2, 3), (15, 7)):
-        shares = [RateShare.of(Role.WORKER, 5, workers)] * workers + [RateShare.of(Role.WEB, 5, web)] * web
-        assert sum(one.rate for one in shares) == pytest.approx(5)
-    assert RateShare.of(Role.WORKER, 5, 15).burst == 2, "not five at once each of fifteen"
-    assert RateShare.of(Role.WEB, 5, 4).burst == 1.25, "nor of web processes"
+    assert RateShare.of(Role.WORKER, 5, {Role.WORKER: 2}) == RateShare(2.25, 5)
+    assert RateShare.of(Role.WEB, 5, {Role.WEB: 1}) == RateShare(0.5, 5)
+    assert RateShare.of(Role.WORKER, 5, {Role.WORKER: 15}).burst == 2, "not five at once each of fifteen"
+    assert RateShare.of(Role.WEB, 5, {Role.WEB: 4}).burst == 1.25, "nor of web processes"
     assert pace.new_identity(Role.WORKER) != pace.new_identity(Role.WORKER)
+
+
+@pytest.mark.parametrize(("workers", "pools", "web"), [(1, 0, 1), (2, 0, 3), (15, 0, 7), (2, 2, 1), (1, 3, 2)])
+def test_the_shares_of_every_split_are_the_whole(workers: int, pools: int, web: int) -> None:
+    running = {Role.WORKER: workers, Role.POOL: pools, Role.WEB: web}
+    assert sum(RateShare.of(role, 5, running).rate * many for role, many in running.items()) == pytest.approx(5)
 
 
 class Crowd:
@@ -77,7 +80,7 @@ class Crowd:
         await asyncio.sleep(listed_after)
         self.rows.add(me)
         while True:
-            keeper.adjust(many=len(self.rows))
+            keeper.adjust(running={Role.WORKER: len(self.rows)})
             await asyncio.sleep(pace.COUNTED_EVERY)
 
     def windows(self) -> list[float]:
@@ -134,7 +137,7 @@ def test_a_newcomer_begins_at_once_if_it_is_alone_else_when_the_others_have_coun
         went: list[float] = []
         waiting = asyncio.ensure_future(call(pacer, went))
         while not went:
-            keeper.adjust(many=others + 1)
+            keeper.adjust(running={Role.WORKER: others + 1})
             await asyncio.sleep(0.5)
         await waiting
         return went[0]
@@ -145,12 +148,12 @@ def test_a_newcomer_begins_at_once_if_it_is_alone_else_when_the_others_have_coun
 def test_a_rest_earns_one_call_until_the_share_was_the_same_for_ten_seconds() -> None:
     async def story() -> tuple[int, int]:
         keeper = Keeper(pacer := RateLimiter(5), Role.WORKER, 5)
-        keeper.adjust(many=1)
+        keeper.adjust(running={Role.WORKER: 1})
         await asyncio.sleep(9)
-        keeper.adjust(many=1)
+        keeper.adjust(running={Role.WORKER: 1})
         early = await at_once(pacer)
         await asyncio.sleep(9)
-        keeper.adjust(many=1)
+        keeper.adjust(running={Role.WORKER: 1})
         await asyncio.sleep(2)
         return early, await at_once(pacer)
 
@@ -192,10 +195,43 @@ async def test_all_that_run_share_the_rate_and_one_that_stops_leaves_its_share_t
         async with running(client, stores[1], Role.WORKER) as other, running(client, stores[1], Role.WEB) as other_web:
             for one, rate in ((worker, 2.25), (other, 2.25), (web, 0.25), (other_web, 0.25)):
                 await eventually(partial(_is, one, rate))
-        assert await stores[1].processes.count(Role.WORKER) == 1
+        assert (await stores[1].processes.count())[Role.WORKER] == 1
         await eventually(lambda: _is(worker, 4.5))
         await eventually(lambda: _is(web, 0.5))
     assert count(stores[0], "processes") == 0
+
+
+@pytest.mark.real_server
+async def test_one_two_and_one_workers_of_pools_make_no_more_calls_than_one_worker_would(
+    dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One on requests, two on the calls, one on reconciliation, beside a web process."""
+    monkeypatch.setattr(pace, "COUNTED_EVERY", 0.01)
+    client, store = await own_namespace(dev_server), Store(str(tmp_path))
+    async with AsyncExitStack() as split:
+        roles = (Role.WORKER, Role.WORKER, Role.WEB)
+        calls = [await split.enter_async_context(running(client, store, role)) for role in roles]
+        for one, rate in zip(calls, (2.25, 2.25, 0.5), strict=True):
+            await eventually(partial(_is, one, rate))
+        async with running(client, store, Role.POOL) as requests, running(client, store, Role.POOL) as sweeps:
+            for one, rate in zip((*calls, requests, sweeps), (2, 2, 0.5, 0.25, 0.25), strict=True):
+                await eventually(partial(_is, one, rate))
+            await sweeps.turn()
+        await eventually(lambda: _is(calls[0], 2.25))
+
+
+def test_a_worker_of_a_pool_calls_once_those_on_the_calls_have_counted_it() -> None:
+    async def story() -> float:
+        keeper = Keeper(pacer := RateLimiter(5), Role.POOL, 5)
+        went: list[float] = []
+        waiting = asyncio.ensure_future(call(pacer, went))
+        while not went:
+            keeper.adjust(running={Role.WORKER: 1, Role.POOL: 1})
+            await asyncio.sleep(0.5)
+        await waiting
+        return went[0]
+
+    assert lived(story()) == pace.COUNTED_EVERY
 
 
 @pytest.mark.real_server

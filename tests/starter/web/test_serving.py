@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from starter.boot.probes import bound_to
 from starter.config.values import Bind
-from starter.web.serving import bound_to, listening, peer_of
+from starter.web.serving import listening, peer_of
 from tests.plain_http import plain_client
 
 

@@ -118,6 +118,18 @@ async def test_it_lives_without_temporal_shows_pages_and_tells_no_link(before: P
         assert secret not in log
 
 
+async def test_its_probes_are_answered_apart_from_its_work(before: Phone, tmp_path: Path) -> None:
+    async with started(before, tmp_path, COUNTERSIGN_HEALTH_BIND="127.0.0.1:0") as receiver:
+        await receiver.heard("probed")
+        probes = receiver.url or ""
+        await receiver.heard("listening")
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answers = [await client.get(f"{probes}{path}") for path in ("/healthz", "/readyz", "/desk")]
+        assert await receiver.end() == 0
+    assert [one.status_code for one in answers] == [200, 503, 404]
+    assert probes != receiver.url
+
+
 async def test_deals_of_a_crm_are_taken_beside_the_callbacks_and_told_to_no_log(before: Phone, tmp_path: Path) -> None:
     hooks = office(tmp_path)
     async with started(before, tmp_path, **hooks) as receiver:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -55,7 +55,7 @@ from workflows.model.hand_off import SettledCampaign
 from workflows.model.signature import ProviderEvent, SignerSeen, SignerState
 from workflows.model.subject import Code, Status
 from workflows.model.views import CampaignShow, RequestShow
-from workflows.names import CAMPAIGN_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 SECRET = SecretStr("a secret of the campaigns, long enough for links")
@@ -363,8 +363,12 @@ async def at_work(
     *,
     limits: BatchLimits | None = None,
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
+    requests_too: bool = False,
 ) -> AsyncIterator[Work]:
-    """Real audience, walks, years, planner, hand-off and store, on a fresh clock unless it is on a `server`."""
+    """Real audience, walks, years, planner, hand-off and store, on a fresh clock unless it is on a `server`.
+
+    Unless `requests_too`, nobody works on requests: a campaign and its members need nobody there.
+    """
     company, provider = Company(folder, people), ManyDocuments()
     push = FakePushService(provider)
     async with server or time_skipping() as env, httpx.AsyncClient() as calls:
@@ -387,24 +391,27 @@ async def at_work(
             policies=company.folder / "catalogue.yaml",
         )
         ours = (PolicyPlanner(company.directory), push, handoff)
-        worker = Worker(
+        walks = [
+            Worker(
+                client,
+                task_queue=queue,
+                workflows=[AcknowledgementCampaignWorkflow, CampaignOpeningWorkflow, SignatureRequestWorkflow],
+                activities=[one for port in ours for one in port.activities()],
+                workflow_runner=TriesOnce(),
+            )
+            for queue in (CAMPAIGN_QUEUE, *([WORKFLOW_QUEUE] if requests_too else []))
+        ]
+        batches = Worker(
             client,
-            task_queue=WORKFLOW_QUEUE,
-            workflows=[SignatureRequestWorkflow],
-            activities=[one for port in ours for one in port.activities()],
-            workflow_runner=TriesOnce(),
-        )
-        walks = Worker(
-            client,
-            task_queue=CAMPAIGN_QUEUE,
-            workflows=[AcknowledgementCampaignWorkflow, CampaignOpeningWorkflow, SignatureRequestWorkflow],
-            activities=[*asked.activities(), *years.activities(), *ours[0].activities()],
-            workflow_runner=TriesOnce(),
+            task_queue=BATCH_QUEUE,
+            activities=[*asked.activities(), *years.activities()],
             interceptors=[HeartbeatInterceptor()],
             max_heartbeat_throttle_interval=timedelta(seconds=2),
         )
         signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
-        async with worker, walks, signing:
+        async with AsyncExitStack() as working:
+            for one in (*walks, batches, signing):
+                await working.enter_async_context(one)
             yield Work(env, company, provider, push, visibility)
 
 
@@ -417,12 +424,13 @@ async def campaign(
     record: str = "",
     limits: BatchLimits | None = None,
     server: AbstractAsyncContextManager[WorkflowEnvironment] | None = None,
+    requests_too: bool = False,
 ) -> AsyncIterator[Campaigns]:
     """A campaign that has just been started, on a fresh clock unless it is on a `server`.
 
     `record` names its history in the replay corpus.
     """
-    async with at_work(folder, people, limits=limits, server=server) as there:
+    async with at_work(folder, people, limits=limits, server=server, requests_too=requests_too) as there:
         client, company = there.client, there.company
         prepared = await company.prepared(file, await there.env.get_current_time())
         started = await path.start(client, company.store, prepared)

@@ -520,7 +520,8 @@ async def test_a_push_service_that_is_away_holds_up_no_campaign(tmp_path: Path) 
 
 async def test_somebody_whose_id_another_request_has_stands_as_failed(tmp_path: Path) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
-    async with campaign(tmp_path, a_file(opens=tomorrow.isoformat(timespec="seconds")), staff(*THREE)) as it:
+    file = a_file(opens=tomorrow.isoformat(timespec="seconds"))
+    async with campaign(tmp_path, file, staff(*THREE), requests_too=True) as it:
         await it.until(lambda shown: shown.says.startswith("Opens"))
         mine = request_of(it.given.campaign, "0" * 64, Member(MemberRow(1, "bo"), it.given.campaign.due), None)
         await path.start(it.client, it.company.store, mine)

@@ -1,0 +1,227 @@
+"""Probes of worker and web process: a loop that hangs, a worker that polls no more, a server that is away."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+import pytest
+from temporalio.service import RPCError, RPCStatusCode
+
+import worker
+from starter.boot import probes
+from starter.boot.probes import (
+    CONNECTIONS_AT_MOST,
+    HANGS_AFTER,
+    HEAD_BYTES_AT_MOST,
+    CannotListen,
+    Finding,
+    Vitals,
+    answered,
+    bound_to,
+    looking,
+)
+from starter.config.settings import load
+from starter.config.values import Bind
+from starter.temporal.pollers import Pool
+from tests.faults.town import eventually
+from tests.servers import own_namespace, real_server
+from tests.starter.terminal import complete
+
+ANYWHERE = Bind("127.0.0.1", 0)
+FINE = (200, "ok\n")
+AWAY = (503, "temporal is not reachable\n")
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when told."""
+
+    seconds: float = 0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@dataclass
+class Probed:
+    """A process of which somebody asks how it is."""
+
+    clock: Clock = field(default_factory=Clock)
+    vitals: Vitals = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.vitals = Vitals(self.clock)
+
+
+def asked(url: str) -> tuple[int, str]:
+    """What a probe is answered; the loop of this process does not turn meanwhile."""
+    try:
+        with urlopen(url, timeout=20) as answer:  # noqa: S310  our own
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
+
+
+async def both(url: str) -> tuple[tuple[int, str], tuple[int, str]]:
+    return await asyncio.to_thread(asked, f"{url}/healthz"), await asyncio.to_thread(asked, f"{url}/readyz")
+
+
+async def test_a_loop_that_does_not_turn_is_told_by_a_thread_that_does() -> None:
+    it = Probed()
+    it.vitals.found(Finding())
+    async with answered(ANYWHERE, it.vitals) as url:
+        assert asked(f"{url}/healthz") == FINE
+        it.clock.seconds += HANGS_AFTER
+        assert asked(f"{url}/healthz") == FINE
+        it.clock.seconds += 1
+        hangs = (503, "the event loop has not turned for 61 s\n")
+        assert (asked(f"{url}/healthz"), asked(f"{url}/readyz")) == (hangs, hangs)
+        await eventually(lambda: _is(url, FINE))
+
+
+async def _is(url: str, answer: tuple[int, str]) -> bool:
+    return (await both(url))[0] == answer
+
+
+@dataclass
+class Server:
+    """What a look finds; it answers, or does not."""
+
+    away: Callable[[], Exception] | None = None
+    stopped: str = ""
+
+    async def look(self) -> Finding:
+        if self.away:
+            raise self.away()
+        return Finding(stopped=self.stopped)
+
+
+@pytest.mark.parametrize("away", [TimeoutError, lambda: RPCError("no", RPCStatusCode.UNAVAILABLE, b"")])
+async def test_a_server_that_is_away_for_two_minutes_is_no_reason_to_begin_anew(
+    away: Callable[[], Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "LOOKS_EVERY", 0.01)
+    it, server = Probed(), Server()
+    async with answered(ANYWHERE, it.vitals) as url:
+        assert await both(url) == (FINE, (503, "it has not begun yet\n"))
+        async with looking(it.vitals, server.look):
+            assert await both(url) == (FINE, FINE)
+            server.away = away
+            await eventually(lambda: _are(url, (FINE, AWAY)))
+            for _ in range(4):
+                it.clock.seconds += 30
+                it.vitals.turned()
+                assert await both(url) == (FINE, AWAY)
+            server.away = None
+            await eventually(lambda: _are(url, (FINE, FINE)))
+
+
+async def test_a_worker_that_polls_no_more_is_begun_anew_unless_it_drains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "LOOKS_EVERY", 0.01)
+    it, server = Probed(), Server()
+    async with answered(ANYWHERE, it.vitals) as url, looking(it.vitals, server.look):
+        server.stopped = "countersign is polled no more"
+        ended = (503, "countersign is polled no more\n")
+        await eventually(lambda: _are(url, (ended, ended)))
+        it.vitals.drain()
+        assert await both(url) == (FINE, (503, "it drains\n"))
+
+
+async def _are(url: str, answers: tuple[tuple[int, str], tuple[int, str]]) -> bool:
+    return await both(url) == answers
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (b"GET /metrics HTTP/1.1\r\n\r\n", b"HTTP/1.1 404 "),
+        (b"POST /healthz HTTP/1.1\r\n\r\n", b"HTTP/1.1 400 "),
+        (b"\x16\x03\x01\r\n\r\n", b"HTTP/1.1 400 "),
+        (b"GET /healthz HTTP/1.0\r\n\r\n", b"HTTP/1.1 200 "),
+        (b"x" * 10 * HEAD_BYTES_AT_MOST, b""),
+        (b"GET /healthz HTTP/1.1\r\n" + b"a: b\r\n" * 10 * HEAD_BYTES_AT_MOST, b""),
+        (b"GET /heal", b""),
+    ],
+)
+async def test_nonsense_is_refused_or_hung_up_on(said: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "ANSWERED_WITHIN", 0.2)
+    async with answered(ANYWHERE, Vitals()) as url:
+        assert (await exchanged(url, said))[: len(answer) or None] == answer
+
+
+async def exchanged(url: str, said: bytes) -> bytes:
+    """What comes until the end of a connection; empty if it was cut."""
+    where = urlsplit(url)
+    reader, writer = await asyncio.open_connection(where.hostname, where.port)
+    try:
+        writer.write(said)
+        return await reader.read()
+    except ConnectionError:
+        return b""
+    finally:
+        writer.close()
+
+
+async def test_of_ten_times_as_many_silent_connections_none_is_held_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "ANSWERED_WITHIN", 0.5)
+    async with answered(ANYWHERE, Vitals()) as url:
+        where = (urlsplit(url).hostname, urlsplit(url).port)
+        silent = [socket.create_connection(where) for _ in range(10 * CONNECTIONS_AT_MOST)]
+        try:
+            await eventually(lambda: _is(url, FINE))
+        finally:
+            for one in silent:
+                one.close()
+
+
+async def test_an_address_that_is_taken_is_named() -> None:
+    with bound_to(ANYWHERE) as bound, pytest.raises(CannotListen, match="cannot listen on"):
+        async with answered(Bind(*bound.getsockname()), Vitals()):
+            pass
+
+
+async def test_without_an_address_nothing_is_answered() -> None:
+    async with answered(load(environment={}).health_bind, Vitals()) as url:
+        assert url == ""
+
+
+@pytest.mark.real_server
+async def test_a_whole_worker_of_one_pool_is_ready_once_it_polls(dev_server: str, tmp_path: Path) -> None:
+    client = await own_namespace(dev_server)
+    there = {
+        "TEMPORAL_ADDRESS": dev_server,
+        "TEMPORAL_NAMESPACE": client.namespace,
+        "COUNTERSIGN_HEALTH_BIND": "127.0.0.1:0",
+    }
+    chosen, vitals = load(environment={**complete(tmp_path), **there}), Vitals()
+    async with answered(chosen.health_bind, vitals) as url:
+        assert (await both(url))[1] == (503, "it has not begun yet\n")
+        async with worker.working(chosen, asyncio.Event(), (Pool.CAMPAIGNS,), vitals) as ready:
+            assert ready
+            assert await both(url) == (FINE, FINE)
+
+
+@pytest.mark.long
+@pytest.mark.real_server
+async def test_a_whole_worker_outlives_its_server_and_only_says_that_it_is_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "LOOKS_EVERY", 0.5)
+    vitals = Vitals()
+    async with real_server() as env:
+        config = env.client.service_client.config
+        there = {"TEMPORAL_ADDRESS": config.target_host, "COUNTERSIGN_HEALTH_BIND": "127.0.0.1:0"}
+        chosen = load(environment={**complete(tmp_path), **there})
+        async with (
+            answered(chosen.health_bind, vitals) as url,
+            worker.working(chosen, asyncio.Event(), tuple(Pool), vitals) as ready,
+        ):
+            assert ready
+            assert await both(url) == (FINE, FINE)
+            await env.shutdown()
+            await eventually(lambda: _are(url, (FINE, AWAY)))

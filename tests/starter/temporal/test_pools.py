@@ -1,0 +1,173 @@
+"""Pools of queues: what they are called, and how a process learns that it polls no more."""
+
+import argparse
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import pytest
+from temporalio import activity
+from temporalio.api.taskqueue.v1 import PollerInfo
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+import worker
+from activities.http.rate_limit import RateLimiter
+from starter.config.settings import load
+from starter.temporal.pollers import ENDED_AFTER, Pool, Sightings, pools_of, queues_of, until_listed
+from starter.temporal.workers import at_work, paced_slots, stopped, workers
+from tests.servers import own_namespace
+from tests.starter.terminal import type_
+from workflows.names import CAMPAIGN_QUEUE, QUEUES, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+
+BEGAN = datetime(2027, 1, 11, 9, tzinfo=UTC)
+ME = "countersign-worker-1"
+
+
+def test_every_queue_is_of_one_pool() -> None:
+    assert sorted(queues_of(Pool)) == sorted(QUEUES)
+
+
+def test_pools_are_named_in_any_order_and_once() -> None:
+    assert pools_of("campaigns, requests,campaigns,") == (Pool.REQUESTS, Pool.CAMPAIGNS)
+    assert queues_of(pools_of("core-signature")) == ["countersign-core-signature-urgent", "countersign-core-signature"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (
+            "request",
+            "no queues are called request, did you mean requests?; there are requests, campaigns, core-signatu",
+        ),
+        (
+            "requests,sweeps",
+            "no queues are called sweeps; there are requests, campaigns, core-signature, reconciliation",
+        ),
+        (" ,", "name queues, separated by commas: there are requests, campaigns, core-signature, reconciliation"),
+    ],
+)
+def test_a_pool_that_there_is_not_is_refused_with_what_there_is(typed: str, says: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError) as refused:
+        worker._pools(typed)
+    assert str(refused.value).startswith(says)
+
+
+def test_the_command_refuses_it_as_the_module_does() -> None:
+    typed = type_("worker", "--queues", "campaign")
+    assert typed.returncode == 2
+    assert "no queues are called campaign, did you mean campaigns?" in typed.stderr
+
+
+@dataclass
+class Server:
+    """A server's list of pollers; its clock is an hour fast."""
+
+    polled: dict[str, datetime] = field(default_factory=dict)
+    away: bool = False
+    seconds: float = 0
+
+    async def describe_task_queue(self, asked: DescribeTaskQueueRequest) -> DescribeTaskQueueResponse:
+        """Answer as a server does, which also lists others."""
+        if self.away:
+            raise RPCError("no answer", RPCStatusCode.UNAVAILABLE, b"")
+        answer = DescribeTaskQueueResponse(pollers=[PollerInfo(identity="another")])
+        if at := self.polled.get(asked.task_queue.name):
+            answer.pollers.append(PollerInfo(identity=ME))
+            answer.pollers[-1].last_access_time.FromDatetime(at)
+        return answer
+
+    def polls(self, *queues: str) -> None:
+        """This process polls them now."""
+        now = BEGAN + timedelta(hours=1, seconds=self.seconds)
+        self.polled |= dict.fromkeys(queues, now)
+
+    def passes(self, seconds: float) -> None:
+        self.seconds += seconds
+
+    @property
+    def sightings(self) -> Sightings:
+        @dataclass
+        class Seen:
+            workflow_service: Server
+            namespace: str = "default"
+            identity: str = ME
+
+        return Sightings(cast(Client, Seen(self)), lambda: self.seconds)
+
+
+MINUTES = ENDED_AFTER.total_seconds()
+BOTH = (WORKFLOW_QUEUE, CAMPAIGN_QUEUE)
+
+
+async def test_a_queue_that_is_polled_no_more_is_named_after_three_polls_and_until_it_is_polled_again() -> None:
+    server = Server()
+    sightings = server.sightings
+    server.polls(*BOTH)
+    for _ in range(3):
+        assert await sightings.ended(BOTH) == []
+        server.passes(MINUTES / 3)
+        server.polls(CAMPAIGN_QUEUE)
+    assert await sightings.ended(BOTH) == []
+    server.passes(1)
+    assert await sightings.ended(BOTH) == [WORKFLOW_QUEUE]
+    del server.polled[WORKFLOW_QUEUE]  # The server forgets it after five minutes.
+    server.passes(MINUTES - 2)
+    assert await sightings.ended(BOTH) == [WORKFLOW_QUEUE]
+    server.polls(*BOTH)
+    assert await sightings.ended(BOTH) == []
+
+
+async def test_after_an_outage_of_the_server_a_poll_has_its_time_again() -> None:
+    server = Server()
+    sightings = server.sightings
+    server.polls(WORKFLOW_QUEUE)
+    assert await sightings.ended(BOTH) == []
+    server.away = True
+    for _ in range(12):
+        server.passes(10)
+        with pytest.raises(RPCError):
+            await sightings.ended(BOTH)
+    server.away = False
+    server.passes(MINUTES)
+    assert await sightings.ended(BOTH) == []
+    server.passes(MINUTES + 1)
+    assert await sightings.ended(BOTH) == [WORKFLOW_QUEUE]
+
+
+async def test_what_the_server_never_listed_and_what_need_not_be_polled_is_not_named() -> None:
+    server = Server()
+    sightings = server.sightings
+    assert await sightings.ended(BOTH) == []
+    server.passes(10 * MINUTES)
+    assert await sightings.ended(BOTH) == []
+    server.polls(CAMPAIGN_QUEUE)
+    assert await sightings.ended(BOTH) == []
+    server.passes(10 * MINUTES)
+    assert await sightings.ended([WORKFLOW_QUEUE]) == []
+    assert await sightings.ended(BOTH) == []
+
+
+@pytest.mark.real_server
+async def test_a_worker_on_one_pool_polls_nothing_else_and_is_missed_when_it_ends(dev_server: str) -> None:
+    @activity.defn
+    async def nothing() -> None:
+        """Do nothing."""
+
+    client = await own_namespace(dev_server)
+    settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
+    slots = paced_slots(calls := RateLimiter(5))
+    pools = (Pool.CORE_SIGNATURE, Pool.RECONCILIATION)
+    them = workers(client, {one: [nothing] for one in QUEUES}, slots, settings, pools=pools)
+    assert [one.task_queue for one in them] == queues_of(pools)
+    seconds = 0.0
+    sightings = Sightings(client, lambda: seconds)
+    async with at_work(them):
+        assert await until_listed(client, client.identity, pools)
+        assert await stopped(them, slots, sightings) == ""
+        seconds += MINUTES + 1  # Idle: within one poll of theirs.
+        assert (await stopped(them, slots, sightings)).endswith("countersign-reconciliation is polled no more")
+        calls.change(0)
+        await them[1].shutdown()
+        assert await stopped(them, slots, sightings) == f"the worker on {SIGNATURE_QUEUE} has ended"
