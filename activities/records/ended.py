@@ -5,13 +5,14 @@ of each; only those that can be on the page are read, a page of each at most. So
 list has, and however much of it is left out.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import (
+    CTE,
     JSON,
     ColumnElement,
     Connection,
@@ -160,12 +161,12 @@ class Ended:
         """How many, at most `COUNTED_AT_MOST` and one."""
 
         def ask(connection: Connection) -> int:
-            parts = _parts(connection, wanted)
             if wanted.few:
-                some = _among(wanted, parts)
+                some = _among(connection, wanted)
             else:
-                given, here = _Given(connection, parts), RECORD_LISTS.c
-                some = select(here.workflow_id).where(*given.are(here), *wanted.narrowing(here))
+                part, here = _parts(connection, wanted).subquery(), RECORD_LISTS.c
+                entries = part.outerjoin(RECORD_LISTS, and_(*_are(here, part.c)))  # outer: see `_newest`
+                some = select(here.workflow_id).select_from(entries).where(*wanted.narrowing(here))
             some = some.distinct() if len(wanted.lists) > 1 else some
             counted = select(func.count()).select_from(some.limit(COUNTED_AT_MOST + 1).subquery())
             return int(connection.execute(counted).scalar_one())
@@ -173,78 +174,81 @@ class Ended:
         return await self._database.read(ask)
 
 
-class _Part(NamedTuple):
-    """What a list has of a facet, and when the newest of it ended."""
-
-    of: str
-    person: str
-    facet: str
-    newest: datetime
-
-
-class _Given:
-    """Rows of texts that a statement joins with its tables."""
-
-    def __init__(self, connection: Connection, rows: Any) -> None:
-        each = func.json_each if connection.dialect.name == "sqlite" else func.json_array_elements
-        texts = literal([[str(text) for text in row[:3]] for row in rows], JSON)
-        self.rows: Final = each(texts).table_valued("value", name="given")
-
-    def text(self, nth: int) -> ColumnElement[str]:
-        return self.rows.c.value.op("->>", return_type=RECORD_LISTS.c.facet.type)(literal_column(str(nth)))
-
-    def are(self, here: Any, many: int = 3) -> list[ColumnElement[bool]]:
-        """The entries of given lists, or of given parts of them."""
-        return [column == self.text(nth) for nth, column in enumerate((here.of, here.person, here.facet)[:many])]
-
-
-def _parts(connection: Connection, wanted: EndedFilter, after: Place | None = None) -> list[_Part]:
-    """The parts of the lists that may have some of what is wanted, behind `after`."""
-    given, here = _Given(connection, wanted.lists), RECORD_LISTS.alias().c
-    first = select(func.min(here.facet)).where(*given.are(here, 2)).scalar_subquery()
-    leap = select(given.text(0).label("of"), given.text(1).label("person"), first.label("facet"))
-    known = leap.select_from(given.rows).cte("known", recursive=True)
-    in_list = here.of == known.c.of, here.person == known.c.person
-    following = select(func.min(here.facet)).where(*in_list, here.facet > known.c.facet).scalar_subquery()
-    known = known.union_all(select(known.c.of, known.c.person, following).where(known.c.facet.is_not(None)))
-    in_part = here.of == known.c.of, here.person == known.c.person, here.facet == known.c.facet
-    behind = () if after is None else (here.ended_at <= after.ended_at,)
-    newest = select(func.max(here.ended_at, type_=here.ended_at.type)).where(*in_part, *behind).scalar_subquery()
-    found = connection.execute(select(*known.c, newest).where(known.c.facet.is_not(None)))
-    parts = (_Part._make(row) for row in found)
-    return [one for one in parts if one.newest and wanted.has(ListOf(one.of), Facet.read(one.facet))]
-
-
 def _newest(connection: Connection, wanted: EndedFilter, size: int, after: Place | None) -> Select[Any]:
     """The places of up to `size` behind `after`, newest first."""
-    parts = _parts(connection, wanted, after)
     if wanted.few:
-        return _page_of(_among(wanted, parts), size, after)
-    here = RECORD_LISTS.alias()
+        return _page_of(_among(connection, wanted), size, after)
+    here, part = RECORD_LISTS.alias(), _parts(connection, wanted)
     narrowing = list(wanted.narrowing(here.c))
-    # Instants, not parts: one record may be the newest of several.
-    newest = sorted({part.newest for part in parts}, reverse=True)[:size]
-    if not narrowing:
-        parts = [part for part in parts if part.newest >= newest[-1]]
-    given = _Given(connection, parts)
-    of_each = _page_of(select(here.c.ended_at, here.c.workflow_id).where(*given.are(here.c), *narrowing), size, after)
+    given = (part if narrowing else _with_newest(part, size, after)).subquery()
+    of_each = select(here.c.ended_at, here.c.workflow_id).where(*_are(here.c, given.c), *narrowing)
+    of_each = _page_of(of_each, size, after)
     if connection.dialect.name == "sqlite":  # has no lateral joins
         there = RECORD_LISTS.c
-        found = select(there.ended_at, there.workflow_id).where(
-            *given.are(there), tuple_(there.ended_at, there.workflow_id).in_(of_each)
-        )
+        place = tuple_(there.ended_at, there.workflow_id)
+        # An outer join, since SQLite begins with its left side: without statistics it would read the whole table. An
+        # empty place of a part that has nothing comes last, and is no record's.
+        entries = given.outerjoin(RECORD_LISTS, and_(*_are(there, given.c), place.in_(of_each)))
+        found = select(*place.clauses).select_from(entries)
     else:
         each = of_each.lateral()
-        found = select(each.c.ended_at, each.c.workflow_id).select_from(given.rows.join(each, true()))
+        found = select(each.c.ended_at, each.c.workflow_id).select_from(given.join(each, true()))
     return _page_of(found.distinct(), size)
 
 
-def _among(wanted: EndedFilter, parts: list[_Part]) -> Select[Any]:
+def _parts(connection: Connection, wanted: EndedFilter) -> Select[Any]:
+    """List and facet of what is wanted, as far as a list has the facet."""
+    known, facets = _leaps(connection, wanted.lists).c, _facets(connection)
+    of_each = {of: [facet.written for facet in facets if wanted.has(of, facet)] for of, _ in wanted.lists}
+    wanted_in = (and_(known.of == of, known.facet.in_(some)) for of, some in of_each.items())
+    return select(known.of, known.person, known.facet).where(or_(*wanted_in))
+
+
+def _facets(connection: Connection) -> list[Facet]:
+    """All that there are."""
+    known = _leaps(connection, ((ListOf.ALL, ""),)).c.facet
+    return [Facet.read(row.facet) for row in connection.execute(select(known).where(known.is_not(None)))]
+
+
+def _leaps(connection: Connection, lists: Sequence[tuple[ListOf, str]]) -> CTE:
+    """The facets of each of these lists, by leaps from one to the next; None behind the last."""
+    each = func.json_each if connection.dialect.name == "sqlite" else func.json_array_elements
+    given = each(literal([list(one) for one in lists], JSON)).table_valued("value", name="given")
+    text, here = given.c.value.op("->>", return_type=RECORD_LISTS.c.facet.type), RECORD_LISTS.alias().c
+    of, person = text(literal_column("0")), text(literal_column("1"))
+    first = select(func.min(here.facet)).where(here.of == of, here.person == person).scalar_subquery()
+    begun = select(of.label("of"), person.label("person"), first.label("facet")).select_from(given)
+    known = begun.cte("known", recursive=True)
+    behind = here.of == known.c.of, here.person == known.c.person, here.facet > known.c.facet
+    following = select(func.min(here.facet)).where(*behind).scalar_subquery()
+    return known.union_all(select(known.c.of, known.c.person, following).where(known.c.facet.is_not(None)))
+
+
+def _with_newest(part: Select[Any], size: int, after: Place | None) -> Select[Any]:
+    """Those of the parts that can be on a page: as many instants are newer than what they have, each of another record.
+    Not as many parts: one record may be the newest of several.
+    """
+    here, own = RECORD_LISTS.alias().c, part.selected_columns
+    behind = () if after is None else (here.ended_at <= after.ended_at,)
+    newest = select(func.max(here.ended_at)).where(*_are(here, own), *behind).scalar_subquery()
+    each = part.add_columns(newest.label("newest")).subquery()
+    rank = func.dense_rank().over(order_by=each.c.newest.desc().nulls_last()).label("nth")
+    ranked = select(each, rank).subquery()
+    return select(ranked).where(ranked.c.nth <= size)
+
+
+def _among(connection: Connection, wanted: EndedFilter) -> Select[Any]:
     """The places of few."""
-    some = select(_IS.ended_at, _IS.workflow_id).where(_IS.facet.in_({part.facet for part in parts}))
+    facets = [facet.written for facet in _facets(connection) if wanted.has(ListOf.ALL, facet)]
+    some = select(_IS.ended_at, _IS.workflow_id).where(_IS.facet.in_(facets))
     some = some if wanted.ids is None else some.where(_IS.workflow_id.in_(wanted.ids))
     some = some.where(_IS.workflow_id.in_(_DEAD)) if wanted.dead else some
     return some.where(*wanted.narrowing(_IS))
+
+
+def _are(here: Any, part: Any) -> list[ColumnElement[bool]]:
+    """The entries of a part."""
+    return [here.of == part.of, here.person == part.person, here.facet == part.facet]
 
 
 def _page_of(places: Select[Any], size: int, after: Place | None = None) -> Select[Any]:
