@@ -36,7 +36,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("core_signature", "launch", "schedule"),
         ("notifications",),
         ("onboarding", "reconciliation"),
-        ("campaign", "hand_off"),
+        ("campaign", "evidence", "hand_off"),
     ),
     "starter": (
         ("errors",),

@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple, Self
 from sqlalchemy import Connection, FromClause, bindparam, case, func, insert, or_, select
 
 from activities.documents.files import AUDIENCES as SHELF
-from activities.documents.files import Files
+from activities.documents.files import Files, StoredFile
 from activities.errors import DatabaseAway, DocumentDamaged, DocumentMissing
 from activities.records.database import Database, chunks
 from activities.records.database import replace as replace_row
@@ -201,6 +201,16 @@ class Audiences:
         if last != order.changed:
             raise DocumentMissing(order.changed or "") if len(found) < order.changes else DocumentDamaged(last or "")
         return changes
+
+    async def written_changes(self, campaign: str, last: int) -> list[bytes]:
+        """The changes up to a number, as written."""
+        change = AUDIENCE_CHANGES.c
+        asked = select(change.content).where(change.campaign == campaign, change.number <= last)
+        return [row.content for row in await self._database.rows(asked.order_by(change.number).limit(last))]
+
+    async def frozen(self, sha256: str) -> StoredFile:
+        """The frozen rows as written, to read in pieces."""
+        return await self._files.open(sha256, SHELF)
 
     async def verify(self, order: CampaignOrder) -> None:
         """Read all that the members are made of."""

@@ -45,6 +45,7 @@ LINES_AT_ONCE: Final = 2_000
 NAMED_AT_MOST: Final = 10_000
 """Requests that one statement leaves out."""
 LAST_DAYS: Final = timedelta(days=7)
+SALT_BYTES: Final = 16
 _REQUEST: Final = Kind.REQUEST.workflow_id("")
 _OVER_AFTER: Final = timedelta(hours=36)
 """From its beginning in UTC until a day is over everywhere on earth."""
@@ -313,11 +314,15 @@ class MemberLines:
 
 
 class OutcomeList(NamedTuple):
-    """The record of a campaign that has ended."""
+    """The record of a campaign that has ended. `head` is its first line as it was written; `salt` keeps a proof about
+    one member from telling of others.
+    """
 
     lines: MemberLines
     population: dict[str, Any] | None
     changes: list[dict[str, Any]]
+    head: bytes
+    salt: bytes
 
 
 class Outcomes:
@@ -338,16 +343,16 @@ class Outcomes:
         return MemberLines(self._database, _running(order), since=lately(order.campaign.opens_at, order.now))
 
     async def write(self, campaign: str, head: Mapping[str, Any], lines: AsyncIterator[Sequence[MemberOutcome]]) -> str:
-        """Store the record of a campaign; returns its SHA-256."""
-        id, content, place = secrets.token_hex(16), _json(head), 0
-        told = hashlib.sha256(content)
+        """Store the record of a campaign; returns the SHA-256 of its lines: the head, then one a member."""
+        id, content, place = secrets.token_hex(16), _json(head) + b"\n", 0
+        told, salt = hashlib.sha256(content), secrets.token_bytes(SALT_BYTES)
         here = OUTCOME_LISTS.c
         unfinished = select(here.id).where(here.campaign == campaign, here.sha256.is_(None))
         await self._database.change(OUTCOME_LINES.delete().where(OUTCOME_LINES.c.list.in_(unfinished)))
         await self._database.change(OUTCOME_LISTS.delete().where(here.campaign == campaign, here.sha256.is_(None)))
-        await self._database.insert(OUTCOME_LISTS, id=id, campaign=campaign, head=content)
+        await self._database.insert(OUTCOME_LISTS, id=id, campaign=campaign, head=content, salt=salt)
         async for some in lines:
-            told.update(_json(some)[1:-1])
+            told.update(b"".join(map(line_of, some)))
             rows = [_row(id, nth, line) for nth, line in enumerate(some, start=place)]
             await self._database.write(partial(_add, rows=rows))
             place += len(some)
@@ -363,13 +368,14 @@ class Outcomes:
         what = line.sent_at, line.signed_at, line.late, line.reminders, line.reason
         own = select(*who, *what, line.department, line.manager, line.due).where(line.list == known.id)
         head = json.loads(known.head)
-        return OutcomeList(MemberLines(self._database, own), head["population"], head["changes"])
+        lines = MemberLines(self._database, own)
+        return OutcomeList(lines, head["population"], head["changes"], known.head, known.salt)
 
     async def verify(self, sha256: str) -> None:
         """Raises `DocumentMissing`, and `DocumentDamaged` for a record that is not as it was written."""
         told = hashlib.sha256((await self._list(sha256)).head)
         async for some in (await self.record(sha256)).lines.batches():
-            told.update(_json(some)[1:-1])
+            told.update(b"".join(map(line_of, some)))
         if told.hexdigest() != sha256:
             raise DocumentDamaged(sha256)
 
@@ -378,6 +384,12 @@ class Outcomes:
         if found is None:
             raise DocumentMissing(sha256)
         return found
+
+
+def line_of(outcome: MemberOutcome) -> bytes:
+    """A member's line of the record: JSON without what is empty, 0 or false."""
+    said = {name: value for name, value in outcome._asdict().items() if value}
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
 def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:

@@ -145,6 +145,16 @@ AMENDMENTS: Final = Table(
     comment="what happened after a record: hand-offs and their results",
 )
 
+SEALS: Final = Table(
+    "seals",
+    METADATA,
+    Column("manifest_sha256", Text, primary_key=True),
+    Column("workflow_id", Text, nullable=False),
+    Column("envelope", LargeBinary, nullable=False),
+    Column("time_stamp", LargeBinary),
+    comment="signatures and time stamps of evidence packs",
+)
+
 LOG_PAGES: Final = Table(
     "log_pages",
     METADATA,
@@ -315,6 +325,7 @@ OUTCOME_LISTS: Final = Table(
     Column("id", Text, primary_key=True),
     Column("campaign", Text, nullable=False),
     Column("head", LargeBinary, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
     Column("sha256", Text, unique=True),
     Index(None, "campaign"),
     comment="the record of a campaign that has ended; without SHA-256 while it is written",

@@ -5,7 +5,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select
 
@@ -16,6 +16,8 @@ from activities.records.schema import TEXTS
 RANDOM_BYTES: Final = 16
 READ_AT_ONCE: Final = 500
 """Texts of one statement."""
+TEXTS_AT_MOST: Final = 20_000
+"""Texts of one follow-up that are read: a signer asks and answers a few."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,16 @@ class Reference:
 
     def __str__(self) -> str:
         return f"{self.name}#{self.sha256}"
+
+
+class StoredText(NamedTuple):
+    name: str
+    text: str
+    random: bytes
+
+    @property
+    def sha256(self) -> str:
+        return Reference.of(self.name, self.random, self.text).sha256
 
 
 class Texts:
@@ -79,6 +91,12 @@ class Texts:
             for one, row in rows.items()
             if row is None or Reference.of(one.name, row.random, row.text) == one
         }
+
+    async def all(self, workflow_id: str) -> list[StoredText]:
+        """All of a follow-up, by name."""
+        text = TEXTS.c
+        asked = select(text.name, text.text, text.random).where(text.workflow_id == workflow_id)
+        return [StoredText(*row) for row in await self._database.rows(asked.order_by(text.name).limit(TEXTS_AT_MOST))]
 
 
 def _kept(connection: Connection, workflow_id: str, name: str, text: str, random: bytes) -> Reference:

@@ -16,6 +16,7 @@ from starter.cli.arguments import (
     failed_or_person,
     files_or_rows,
     one_decision,
+    one_or_many,
     one_target,
     only_dead,
     only_now,
@@ -105,6 +106,10 @@ GROUPS: Final[dict[str, Group]] = {
             "listen": "handoff:listen",
         },
     ),
+    "audit": Group(
+        "Evidence for an auditor: packs that prove what happened, made and verified.",
+        {"export": "audit:export", "verify": "audit:verify_packs"},
+    ),
     "people": Group(
         "The people of the directory.",
         {"devices": "people:devices", "sign-out": "people:sign_out"},
@@ -132,6 +137,7 @@ _CHECKED: Final = {
     "campaign:schedule": plan_or_year,
     "handoff:retry": only_now,
     "handoff:replay": only_dead,
+    "audit:export": one_or_many,
 }
 """What is looked at whole before the word does anything."""
 

@@ -92,3 +92,12 @@ def only_dead(**typed: object) -> None:
     """Refuse a replay of many that were told: one at a time is replayed with `--again`."""
     if not typed.get("dead"):
         raise ValueError("--dead: many are replayed of what is dead only; `request replay ID --target T` does others")
+
+
+def one_or_many(**typed: object) -> None:
+    """Refuse an export of one and of many."""
+    filters = [name for name in ("kind", "person", "requester", "status", "search", "since") if typed.get(name)]
+    if bool(typed.get("id")) is bool(filters):
+        raise ValueError("export what: one ID, or by --kind, --person, --requester, --status, --search, --since")
+    if filters and typed.get("so_far"):
+        raise ValueError("--so-far goes with an ID: what filters find has ended")

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from starter.boot.databases import ensure_schema
 from starter.boot.databases import upgrade as upgraded_database
+from starter.boot.evidence import ensure_key
 from starter.boot.startup import ready
 from starter.boot.subscriptions import ensure_subscriptions
 from starter.cli.arguments import AsJson
@@ -30,7 +31,8 @@ from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 
 async def init(*, json: AsJson = False) -> Exit:
     """Make the search attributes, the schedule of `countersign reconcile` and the Nexus endpoint, the tables of the
-    database, and the subscriptions at Core Signature where it is to call by these, or mend them.
+    database, the key that signs evidence, and the subscriptions at Core Signature where it is to call by these, or mend
+    them.
 
     May be repeated: what exists is left alone, what was changed is mended; what this user may not make is said, with
     what to do.
@@ -45,9 +47,9 @@ async def init(*, json: AsJson = False) -> Exit:
         needed = [*await ensure_search_attributes(client), await ensure_schedule(client)]
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
     needed += [await ensure_schema(settings), *await ensure_subscriptions(settings)]
-    results = [*needed, endpoint]
+    results = [*needed, await ensure_key(settings), endpoint]
     print_answer(results, examination.of_set_up(results), as_json=json)
-    # Only workflows of other teams need the endpoint.
+    # Only workflows of other teams need the endpoint, and only machines that make evidence the key.
     return Exit.DONE if all(result.made.usable for result in needed) else Exit.REFUSED
 
 

@@ -292,6 +292,11 @@ class Settings(BaseSettings):
     database: SecretStr = Field(
         UNSET, description="Database of records, a URL of SQLite or PostgreSQL; default: SQLite in DATA_DIR/store"
     )
+    evidence_key_file: Path | None = Field(
+        None, description="Private Ed25519 key that signs evidence, in PEM; default: DATA_DIR/evidence.pem"
+    )
+    tsa_url: Address = Field("", description="Time-stamp authority (RFC 3161) that evidence is stamped by")
+    tsa_ca_file: Path | None = Field(None, description="Root certificate of that authority, in PEM")
     payload_keys: PayloadKeys = Field(
         (), description="`id=base64` AES-256 keys of the payload codec; the first encrypts"
     )
@@ -345,6 +350,10 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL, perhaps with a password."""
         beside = self.data_dir.absolute() / "store" / "countersign.sqlite3"
         return self.database.get_secret_value() or f"sqlite:///{beside}"
+
+    @property
+    def evidence_key(self) -> Path:
+        return self.evidence_key_file or self.data_dir.absolute() / "evidence.pem"
 
     @property
     def acting(self) -> str:

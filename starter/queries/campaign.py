@@ -178,7 +178,8 @@ async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
 async def pictured(client: Client, store: Store, shown: CampaignShow) -> CampaignPicture:
     """The same for a campaign that was already queried."""
     if shown.outcomes is not None:
-        return CampaignPicture(shown, *await store.outcomes.record(shown.outcomes))
+        record = await store.outcomes.record(shown.outcomes)
+        return CampaignPicture(shown, record.lines, record.population, record.changes)
     order = await _order(store, shown)
     if order is None:
         return CampaignPicture(shown)

@@ -245,7 +245,7 @@ def _report(form: str) -> Callable[[Place], Any]:
     async def written(place: Place) -> None:
         order, sha256 = place.order(), (place.folder / "outcomes").read_text()
         await place.store.outcomes.verify(sha256)
-        lines, population, changes = await place.store.outcomes.record(sha256)
+        lines, population, changes, *_ = await place.store.outcomes.record(sha256)
         shown = _shown(order, Status.DONE, (await lines.tally()).counts).replace(outcomes=sha256)
         report = await made(place.store, CampaignPicture(shown, lines, population, changes))
         await write(

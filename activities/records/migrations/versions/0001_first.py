@@ -255,6 +255,7 @@ def upgrade() -> None:
         sa.Column("id", schema.Text(), nullable=False),
         sa.Column("campaign", schema.Text(), nullable=False),
         sa.Column("head", sa.LargeBinary(), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("sha256", schema.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("sha256"),
@@ -349,6 +350,15 @@ def upgrade() -> None:
         sa.Column("sha256", schema.Text(), nullable=False),
         sa.PrimaryKeyConstraint("workflow_id"),
         comment="settled records, written once; facet: type, kind, status and whether of a campaign, in one word",
+    )
+    op.create_table(
+        "seals",
+        sa.Column("manifest_sha256", schema.Text(), nullable=False),
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("envelope", sa.LargeBinary(), nullable=False),
+        sa.Column("time_stamp", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("manifest_sha256"),
+        comment="signatures and time stamps of evidence packs",
     )
     op.create_table(
         "serials",

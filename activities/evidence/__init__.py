@@ -1,0 +1,1 @@
+"""Evidence: what proves what happened, without trust in us."""

@@ -1,0 +1,221 @@
+"""The file of a pack: a zip that is stored, sorted and without dates, so that equal parts give equal bytes. Reading one
+takes nothing else: no compression, no folders or links, no gaps, no name outside.
+"""
+
+import os
+import re
+import secrets
+import stat
+import struct
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+
+from activities.documents.files import StoredFile
+from activities.evidence.signing import sha256_of
+
+PIECE: Final = 1 << 18
+"""Bytes of a part in memory."""
+PARTS_AT_MOST: Final = 250_000
+"""Parts of one pack: one for each document of the largest campaign, and the rest."""
+DIRECTORY_BYTES_AT_MOST: Final = 64 << 20
+"""Bytes of the list at the end of a zip."""
+_WITHOUT_DATE: Final = (1980, 1, 1, 0, 0, 0)
+_MODE: Final = stat.S_IFREG | 0o600
+_NAME: Final = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]{1,120}(?:/[A-Za-z0-9._-]{1,120}){0,3}")
+_ENTRY: Final = struct.Struct("<4s4B4HL2L5H2L")
+_END: Final = struct.Struct("<4s4H2LH")
+_END64_LOCATOR: Final = struct.Struct("<4sLQL")
+_END64: Final = struct.Struct("<4sQ2H2L4Q")
+_LIMIT_64: Final = (1 << 31) - 1
+"""Bytes from which a part has another header."""
+
+
+class NoPack(Exception):
+    """Not as a pack is written: in which part, what was expected, what was found."""
+
+    def __init__(self, part: str, expected: str, found: str) -> None:
+        super().__init__(f"{part}: expected {expected}, found {found}")
+        self.part, self.expected, self.found = part, expected, found
+
+
+@dataclass(frozen=True)
+class PackPart:
+    """A part with its content: in memory, in the store, or in a file that is there until the pack is written."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+    content: bytes | StoredFile | Path
+
+    @classmethod
+    def of(cls, name: str, content: bytes, media_type: str = "application/json") -> "PackPart":
+        return cls(name, media_type, len(content), sha256_of(content), content)
+
+    @classmethod
+    def stored(cls, name: str, file: StoredFile, media_type: str) -> "PackPart":
+        return cls(name, media_type, file.size, file.sha256, file)
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        match self.content:
+            case bytes() as content:
+                yield content
+            case StoredFile() as file:
+                async for piece in file.pieces(PIECE):
+                    yield piece
+            case Path() as path:
+                with path.open("rb") as opened:
+                    while piece := opened.read(PIECE):
+                        yield piece
+
+
+async def write_archive(target: Path, parts: Sequence[PackPart]) -> int:
+    """Write the parts; how many bytes. The file is there whole, or not at all. For its user only: it may have names and
+    addresses.
+    """
+    aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as opened:
+            with ZipFile(opened, "w", ZIP_STORED) as archive:
+                for part in sorted(parts, key=lambda one: one.name):
+                    with archive.open(_info(part), "w") as entry:
+                        async for piece in part.pieces():
+                            entry.write(piece)
+            opened.flush()
+            size = opened.tell()
+            os.fsync(opened.fileno())
+        aside.replace(target)
+    finally:
+        aside.unlink(missing_ok=True)
+    return size
+
+
+def _info(part: PackPart) -> ZipInfo:
+    info = ZipInfo(part.name, _WITHOUT_DATE)
+    info.compress_type, info.create_system, info.file_size = ZIP_STORED, 3, part.size
+    info.external_attr = _MODE << 16
+    return info
+
+
+class PackReader:
+    """The parts of a pack by name. What is read of one is bounded by the caller."""
+
+    def __init__(self, archive: ZipFile, entries: dict[str, ZipInfo]) -> None:
+        self._archive = archive
+        self.entries: Final = entries
+
+    def size(self, name: str) -> int:
+        return self.entries[name].file_size
+
+    def pieces(self, name: str) -> Iterator[bytes]:
+        """Raises `NoPack`."""
+        left = self.size(name)
+        try:
+            with self._archive.open(self.entries[name]) as opened:
+                while left and (piece := opened.read(min(PIECE, left))):
+                    left -= len(piece)
+                    yield piece
+        except (BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
+            raise NoPack(name, "its content", f"what cannot be read: {type(error).__name__}") from error
+        if left:
+            raise NoPack(name, f"{self.size(name):,} bytes", f"{self.size(name) - left:,}")
+
+    def read(self, name: str, at_most: int) -> bytes:
+        """A whole part, for small ones; raises `NoPack`."""
+        if name not in self.entries:
+            raise NoPack(name, "the part", "nothing")
+        if self.size(name) > at_most:
+            raise NoPack(name, f"at most {at_most:,} bytes", f"{self.size(name):,}")
+        return b"".join(self.pieces(name))
+
+    def open(self, name: str) -> IO[bytes]:
+        """A part that is a file of its own."""
+        return self._archive.open(self.entries[name])
+
+
+@contextmanager
+def reading(file: IO[bytes]) -> Iterator[PackReader]:
+    """A pack in a seekable file; nothing is read but its list. Raises `NoPack`."""
+    length = file.seek(0, os.SEEK_END)
+    _check_end(file, length)
+    try:
+        archive = ZipFile(file)
+    except (BadZipFile, OSError, ValueError, EOFError, struct.error, NotImplementedError) as error:
+        raise NoPack("the file", "a zip", f"none: {type(error).__name__}") from error
+    with archive:
+        yield PackReader(archive, _checked(archive, file))
+
+
+def _check_end(file: IO[bytes], length: int) -> None:
+    """Refuse a list that would fill the memory, before it is read. Ours has no comment, so its end has its place."""
+    file.seek(max(0, length - _END.size - _END64_LOCATOR.size))
+    end = file.read(_END64_LOCATOR.size + _END.size)
+    if len(end) < _END.size or end[-_END.size :][:4] != b"PK\5\6":
+        raise NoPack("the file", "a zip without a comment", "something else")
+    _, disk, first, here, count, size, at, comment = _END.unpack(end[-_END.size :])
+    if (disk, first, comment) != (0, 0, 0) or here != count:
+        raise NoPack("the file", "a zip in one piece", "a part of one")
+    if end[:4] == b"PK\6\7" and len(end) == _END.size + _END64_LOCATOR.size:
+        begins = _END64_LOCATOR.unpack(end[: _END64_LOCATOR.size])[2]
+        file.seek(min(begins, length))
+        if len(end := file.read(_END64.size)) < _END64.size:
+            raise NoPack("the file", "a whole zip", "one that is cut off")
+        *_, count, size, at = _END64.unpack(end)
+    if count > PARTS_AT_MOST or size > min(DIRECTORY_BYTES_AT_MOST, length):
+        raise NoPack("the file", f"at most {PARTS_AT_MOST:,} parts", f"{count:,} in a list of {size:,} bytes")
+    if at + size > length:
+        raise NoPack("the file", f"{at + size:,} bytes at least", f"{length:,}")
+
+
+def _checked(archive: ZipFile, file: IO[bytes]) -> dict[str, ZipInfo]:
+    entries: dict[str, ZipInfo] = {}
+    begins, before = 0, ""
+    for info in archive.infolist():
+        name = info.orig_filename[:200]
+        _check_entry(info, name)
+        if name in entries:
+            raise NoPack(name, "the part once", "twice")
+        if name < before:
+            raise NoPack(name, "parts sorted by name", f"it behind {before}")
+        if info.header_offset != begins:
+            raise NoPack(name, f"to begin at {begins:,}", f"{info.header_offset:,}")
+        header = info.FileHeader(info.file_size * 1.05 > _LIMIT_64)
+        file.seek(begins)
+        if file.read(len(header)) != header:
+            raise NoPack(name, "a header as its entry in the list", "another")
+        begins, before = begins + len(header) + info.file_size, name
+        entries[name] = info
+    if archive.start_dir != begins:
+        raise NoPack("the file", f"its list at {begins:,}", f"{archive.start_dir:,}")
+    if begins < _LIMIT_64:  # Beyond it the list has additions, each of which `ZipFile` has read.
+        listed = b"".join(map(_listed, entries.values()))
+        file.seek(begins)
+        if file.read(len(listed)) != listed or file.read(4) != b"PK\5\6":
+            raise NoPack("the file", "a list as it is written", "another")
+    return entries
+
+
+def _listed(info: ZipInfo) -> bytes:
+    """A part's entry in the list."""
+    name = info.orig_filename.encode()
+    date = (1 << 5) | 1
+    sizes = info.CRC, info.compress_size, info.file_size, len(name)
+    where = info.external_attr, info.header_offset
+    return _ENTRY.pack(b"PK\1\2", 20, 3, 20, 0, 0, ZIP_STORED, 0, date, *sizes, 0, 0, 0, 0, *where) + name
+
+
+def _check_entry(info: ZipInfo, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise NoPack(name.encode("ascii", "backslashreplace").decode(), "a name inside of the pack", "another")
+    kind = info.external_attr >> 16
+    if stat.S_ISLNK(kind):
+        raise NoPack(name, "a file", "a symbolic link")
+    if info.compress_type != ZIP_STORED or info.compress_size != info.file_size:
+        raise NoPack(name, "a part that is stored", "one that is compressed")
+    marks = info.flag_bits, info.date_time, info.external_attr, info.internal_attr, info.comment, info.volume
+    if marks != (0, _WITHOUT_DATE, _MODE << 16, 0, b"", 0) or (info.create_system, info.reserved) != (3, 0):
+        raise NoPack(name, "an entry as it is written", "other marks")

@@ -1,0 +1,88 @@
+"""The page of a pack that a person reads: document, hashes, who, when, how asked and reminded, escalated why."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+
+from workflows.model.notifications import NotificationOutcome
+from workflows.model.records import SettledRecord
+from workflows.model.views import FollowUpShow
+
+_HASHES = {
+    "document_sha256": "the document as sent",
+    "signed_sha256": "the signed document",
+    "audience_sha256": "the audience as frozen",
+    "outcomes_sha256": "the outcomes",
+}
+_CAMPAIGN = {
+    "version": "version",
+    "effective": "effective",
+    "approver": "approved by",
+    "opens_at": "opened",
+    "due": "due",
+}
+
+
+@cache
+def _template() -> Template:
+    loader = FileSystemLoader(Path(__file__).parent)
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined).get_template("certificate.html")
+
+
+def page(shown: FollowUpShow, record: SettledRecord, sha256: str) -> bytes:
+    """From the record and what was added to it; the same for the same. `sha256` is the record's."""
+    settled: dict[str, Any] = record.settled.model_dump() if record.settled else {}
+    campaign = [(said, getattr(shown, name, None)) for name, said in _CAMPAIGN.items()]
+    counts = getattr(shown, "counts", None)
+    facts = [(said, _said(value)) for said, value in campaign if value]
+    facts += [(name.replace("_", " "), str(many)) for name, many in counts if many] if counts else []
+    made = _template().render(
+        title=shown.title,
+        kind=shown.kind,
+        type=str(shown.type),
+        id=shown.id,
+        requester=shown.requester,
+        status=str(shown.status),
+        ended_at=_said(settled.get("at")),
+        hashes=[
+            ("the record", sha256),
+            ("the request as validated (fingerprint)", record.fingerprint),
+            *((said, settled[name]) for name, said in _HASHES.items() if settled.get(name)),
+        ],
+        people=list(_people(shown)),
+        escalations=[
+            {"from_": one.from_, "to": one.to, "reason": str(one.reason), "at": _said(one.at)}
+            for one in shown.escalations
+        ],
+        facts=facts if counts else [],
+    )
+    return made.encode()
+
+
+def _people(shown: FollowUpShow) -> Iterator[dict[str, str]]:
+    for line in shown.lines:
+        sent = [
+            one
+            for one in shown.notifications
+            if one.person == line.person and one.outcome is NotificationOutcome.ACCEPTED
+        ]
+        channels = Counter(str(one.channel) for one in sent)
+        reminders = sum(one.stage.startswith(("reminder", "warning", "overdue")) for one in sent)
+        yield {
+            "person": line.person,
+            "state": str(line.state),
+            "at": _said(line.at),
+            "channels": ", ".join(sorted(channels)),
+            "reminders": f"{reminders}×" if reminders else "",
+        }
+
+
+def _said(value: object) -> str:
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return str(value) if value else ""

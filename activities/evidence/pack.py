@@ -1,0 +1,223 @@
+"""The evidence pack of what has ended: all that is kept of it, by a manifest that is signed. It is made from the
+database and the files alone, so that it is the same whenever and wherever it is made.
+"""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from activities.evidence import certificate
+from activities.evidence.archive import PackPart, write_archive
+from activities.evidence.campaign_parts import CampaignRecord
+from activities.evidence.signing import EvidenceKey, canonical, sha256_of, statement
+from activities.records.notification_pages import amendments_of
+from activities.records.store import Store
+from workflows.follow_up.record import amended, completed
+from workflows.kinds import WorkflowName, named
+from workflows.model.notifications import LogPage
+from workflows.model.records import SettledRecord
+from workflows.model.views import FollowUpShow
+
+FORM: Final = 1
+PREDICATE: Final = "urn:countersign:evidence-pack:1"
+MANIFEST: Final = "manifest.json"
+ENVELOPE: Final = "manifest.dsse.json"
+TIME_STAMP: Final = "timestamp.tsr"
+RECORD: Final = "record.json"
+SO_FAR: Final = "so-far.json"
+AMENDMENTS: Final = "amendments/"
+PEOPLE: Final = "people.json"
+TEXTS: Final = "texts.json"
+PAYLOADS: Final = "payloads.json"
+ERASABLE: Final = (PEOPLE, TEXTS, PAYLOADS, SO_FAR)
+PARTS: Final = "parts/"
+Stamper = Callable[[bytes], Awaitable[bytes | None]]
+"""The time stamp over the SHA-256 of a content; None if there is none to be had now."""
+
+
+class NotEnded(Exception):
+    """It has no record: it still runs, or was broken off, or is unknown."""
+
+    def __init__(self, what: WorkflowName) -> None:
+        super().__init__(f"the {what.kind} {what.id} has no record: it still runs, or is not known")
+        self.what = what
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A pack that was written."""
+
+    id: str
+    type: str
+    file: str
+    sha256: str
+    """Of the manifest."""
+    bytes: int
+    parts: int
+    amendment: int
+    erasures: int
+    finished: bool
+    stamped: bool
+
+
+@dataclass
+class _Gathered:
+    """The parts of a pack, and what its manifest says beside them."""
+
+    parts: list[PackPart] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    lacks: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Packer:
+    """Makes packs with our key; `stamp` is asked once for each manifest, if there is an authority."""
+
+    store: Store
+    key: EvidenceKey
+    stamp: Stamper | None = None
+
+    async def export(
+        self, what: WorkflowName, target: Path, *, documents: bool = False, so_far: FollowUpShow | None = None
+    ) -> Exported:
+        """Write the pack of what has ended, or with `so_far` of what is known of it by now. Raises `NotEnded`,
+        `StoreFailure`, and `OSError` for the target.
+        """
+        work = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        try:
+            gathered = await self._gathered(what, work, documents=documents, so_far=so_far)
+            manifest = _manifest(what, gathered)
+            sealed = await self._seal(what, manifest)
+            size = await write_archive(target, [*gathered.parts, *sealed])
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        names = {part.name for part in sealed}
+        return Exported(
+            id=what.id,
+            type=str(what.kind),
+            file=str(target),
+            sha256=sha256_of(manifest),
+            bytes=size,
+            parts=len(gathered.parts),
+            amendment=gathered.facts["amendment"],
+            erasures=gathered.facts["erasures"],
+            finished=gathered.facts["finished"],
+            stamped=TIME_STAMP in names,
+        )
+
+    async def _gathered(
+        self, what: WorkflowName, work: Path, *, documents: bool, so_far: FollowUpShow | None
+    ) -> _Gathered:
+        gathered = _Gathered()
+        content = await self.store.records.read(what.workflow_id)
+        if content is None and so_far is None:
+            raise NotEnded(what)
+        show = json.loads(content)["show"] if content else json.loads(so_far.model_dump_json()) if so_far else {}
+        gathered.facts |= {"status": show["status"], "finished": content is not None, "erasures": 0}
+        if content is None:
+            gathered.parts.append(PackPart.of(SO_FAR, canonical(show)))
+        async for part in self._amendments(what.workflow_id, gathered):
+            gathered.parts.append(part)
+        if content is not None:
+            gathered.parts += await self._of_record(what.workflow_id, content)
+        gathered.parts += await self._erasable(what.workflow_id)
+        if campaign := await CampaignRecord.of(self.store, what.workflow_id, show):
+            gathered.parts += [part async for part in campaign.parts(self.store, work)]
+        for stage in show.get("stages", ()):
+            await self._parts_of(stage, work, gathered, documents=documents, partly=so_far is not None)
+        return gathered
+
+    async def _amendments(self, workflow_id: str, gathered: _Gathered) -> AsyncIterator[PackPart]:
+        number = 0
+        async for some in self.store.records.amendments(workflow_id):
+            for content in some:
+                number = json.loads(content).get("number", number + 1)
+                yield PackPart.of(f"{AMENDMENTS}{number:06d}.json", content)
+        gathered.facts["amendment"] = number
+
+    async def _of_record(self, workflow_id: str, content: bytes) -> list[PackPart]:
+        """The record, and what a person reads more easily: all from record, pages and amendments."""
+        record = SettledRecord.model_validate_json(content)
+        pages = [LogPage.model_validate_json(one) for one in await self.store.log_pages.read(workflow_id)]
+        shown = amended(completed(record.show, pages), await amendments_of(self.store, workflow_id))
+        parts = {"timeline", "notifications", "escalations", "handoffs"}
+        told = json.loads(shown.model_dump_json(include=parts, by_alias=True))
+        hand_offs = told.pop("handoffs")
+        return [
+            PackPart.of(RECORD, content),
+            PackPart.of("timeline.json", canonical(told)),
+            PackPart.of("hand-offs.json", canonical(hand_offs)),
+            PackPart.of("certificate.html", certificate.page(shown, record, sha256_of(content)), "text/html"),
+        ]
+
+    async def _erasable(self, workflow_id: str) -> list[PackPart]:
+        """Names, addresses and texts: in parts of their own, for they can be erased."""
+        in_full, asked = await self.store.people.read(workflow_id), await self.store.people.asked(workflow_id)
+        people = {
+            "in_full": json.loads(in_full) if in_full else None,
+            "asked": [json.loads(one) for one in sorted(asked)],
+        }
+        texts = {
+            one.name: {"random": one.random.hex(), "sha256": one.sha256, "text": one.text}
+            for one in await self.store.texts.all(workflow_id)
+        }
+        return [PackPart.of(PEOPLE, canonical(people)), PackPart.of(TEXTS, canonical(texts))]
+
+    async def _parts_of(
+        self, stage: Mapping[str, Any], work: Path, gathered: _Gathered, *, documents: bool, partly: bool
+    ) -> None:
+        """Whole packs of an onboarding's parts."""
+        lines = [one for name in ("agreements", "tasks", "steps") for one in stage.get(name, ())]
+        for what in filter(None, (named(line["workflow"]) for line in lines if line.get("workflow"))):
+            name = f"{PARTS}{what.id}.zip"
+            try:
+                exported = await self.export(what, work / f"{what.id}.zip", documents=documents)
+            except NotEnded:
+                if not partly:
+                    raise
+                gathered.lacks[name] = "has no record yet"
+                continue
+            file = work / f"{what.id}.zip"
+            gathered.parts.append(PackPart(name, "application/zip", exported.bytes, _sha256(file), file))
+
+    async def _seal(self, what: WorkflowName, manifest: bytes) -> list[PackPart]:
+        """The manifest with its signature, and its time stamp: those made first, whoever asks again."""
+        sha256, facts = sha256_of(manifest), json.loads(manifest)
+        said = {name: facts[name] for name in ("type", "id", "status", "finished", "amendment", "erasures")}
+        sealed = await self.store.seals.read(sha256)
+        if sealed is None:
+            envelope = self.key.envelope(statement(PREDICATE, {MANIFEST: sha256}, said))
+            sealed = await self.store.seals.keep(sha256, what.workflow_id, envelope)
+        parts = [PackPart.of(MANIFEST, manifest), PackPart.of(ENVELOPE, sealed.envelope)]
+        token = sealed.time_stamp
+        if token is None and self.stamp and (made := await self.stamp(manifest)):
+            token = await self.store.seals.stamp(sha256, made)
+        return [*parts, PackPart.of(TIME_STAMP, token, "application/timestamp-reply")] if token else parts
+
+
+def _manifest(what: WorkflowName, gathered: _Gathered) -> bytes:
+    return canonical(
+        {
+            "version": FORM,
+            "id": what.id,
+            "type": str(what.kind),
+            "workflow_id": what.workflow_id,
+            **gathered.facts,
+            "parts": {
+                part.name: {"sha256": part.sha256, "bytes": part.size, "media_type": part.media_type}
+                for part in gathered.parts
+            },
+            "erasable": [name for name in ERASABLE if name in {part.name for part in gathered.parts}],
+            "lacks": gathered.lacks,
+        }
+    )
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

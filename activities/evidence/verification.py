@@ -1,0 +1,300 @@
+"""Whether a pack holds: offline, from the file alone. Only what its manifest lists is read, sizes are bounded before,
+and nothing is written.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, Final
+
+from activities.evidence.archive import NoPack, PackReader, reading
+from activities.evidence.campaign_parts import (
+    AUDIENCE,
+    CHANGES,
+    LINE_BYTES_AT_MOST,
+    MERKLE,
+    OUTCOMES,
+    POPULATION,
+    audience_leaves,
+    salted,
+    tree_of,
+)
+from activities.evidence.merkle import RootBuilder
+from activities.evidence.pack import AMENDMENTS, ENVELOPE, MANIFEST, PARTS, PREDICATE, RECORD, TEXTS, TIME_STAMP
+from activities.evidence.signing import NotSigned, PublicKeys, opened, sha256_of
+
+MANIFEST_BYTES_AT_MOST: Final = 64 << 20
+ENVELOPE_BYTES_AT_MOST: Final = 65_536
+PART_BYTES_AT_MOST: Final = 64 << 20
+"""Bytes of a part that is looked into; others are only hashed, in pieces."""
+FAULTS_AT_MOST: Final = 100
+"""Faults that are named."""
+_BESIDE: Final = (MANIFEST, ENVELOPE, TIME_STAMP)
+"""What a manifest cannot list."""
+_MARKS: Final = {
+    "id": str,
+    "type": str,
+    "workflow_id": str,
+    "status": str,
+    "finished": bool,
+    "amendment": int,
+    "erasures": int,
+}
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What does not hold: in which part, what was expected, what was found."""
+
+    part: str
+    expected: str
+    found: str
+
+
+@dataclass
+class Verified:
+    """What a pack says of itself, and its faults; without any it holds."""
+
+    file: str
+    id: str = ""
+    type: str = ""
+    status: str = ""
+    workflow_id: str = ""
+    amendment: int = 0
+    erasures: int = 0
+    finished: bool = True
+    parts: int = 0
+    bytes: int = 0
+    key: str = ""
+    trusted: bool = False
+    """Whether the key is one that was given; else the pack may be of anybody."""
+    stamped_at: str | None = None
+    record: str = ""
+    """SHA-256 of the record."""
+    lacks: Mapping[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """By which two packs of one id are told apart."""
+        return self.amendment, self.erasures
+
+    def fault(self, part: str, expected: str, found: str) -> None:
+        if len(self.faults) < FAULTS_AT_MOST:
+            self.faults.append(Fault(part, expected, found))
+
+
+StampReader = Callable[[bytes, bytes], str]
+"""From a time stamp and what it is over to its instant in words; `NotSigned` if it does not hold."""
+
+
+def verify(file: Path, keys: PublicKeys | None = None, read_stamp: StampReader | None = None) -> Verified:
+    """Check a pack; raises `OSError` for a file that cannot be read."""
+    found = Verified(str(file))
+    with file.open("rb") as pack:
+        _check(pack, found, keys, read_stamp)
+    return found
+
+
+def _check(pack: IO[bytes], found: Verified, keys: PublicKeys | None, read_stamp: StampReader | None) -> None:
+    try:
+        with reading(pack) as reader:
+            _Check(reader, found, keys, read_stamp).run()
+    except NoPack as fault:
+        found.fault(fault.part, fault.expected, fault.found)
+    except NotSigned as fault:
+        found.fault(ENVELOPE, fault.expected, fault.found)
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+        # Signed by whom it may be: what it says of itself need not have the shape that ours has.
+        found.fault("its parts", "JSON of the known shape", type(error).__name__)
+
+
+class _Check:
+    def __init__(
+        self, reader: PackReader, found: Verified, keys: PublicKeys | None, read_stamp: StampReader | None
+    ) -> None:
+        self.reader, self.found, self.keys, self.read_stamp = reader, found, keys, read_stamp
+        self.bad = set[str]()
+
+    def run(self) -> None:
+        content = self.reader.read(MANIFEST, MANIFEST_BYTES_AT_MOST)
+        self._signature(content)
+        manifest = _manifest(content)
+        for name in _MARKS:
+            setattr(self.found, name, manifest[name])
+        self.found.lacks = manifest.get("lacks", {})
+        listed: dict[str, Any] = manifest["parts"]
+        for name in self.reader.entries.keys() - listed.keys() - {*_BESIDE}:
+            self.found.fault(name, "nothing: the manifest does not list it", "a part")
+        for name, said in listed.items():
+            self._part(name, said)
+        self.found.parts, self.found.bytes = len(listed), sum(one["bytes"] for one in listed.values())
+        if TIME_STAMP in self.reader.entries:
+            self._time_stamp(content)
+        if not self.found.faults:
+            self._meaning(listed)
+
+    def _signature(self, manifest: bytes) -> None:
+        envelope = opened(self.reader.read(ENVELOPE, ENVELOPE_BYTES_AT_MOST), PREDICATE, self.keys)
+        self.found.key, self.found.trusted = envelope.key, envelope.trusted
+        if (digest := envelope.digest(MANIFEST)) != sha256_of(manifest):
+            raise NoPack(MANIFEST, f"SHA-256 {digest}", sha256_of(manifest))
+
+    def _part(self, name: str, said: Mapping[str, Any]) -> None:
+        if name not in self.reader.entries:
+            self.found.fault(name, f"a part of {said['bytes']:,} bytes", "nothing")
+            return
+        if self.reader.size(name) != said["bytes"]:
+            self.found.fault(name, f"{said['bytes']:,} bytes", f"{self.reader.size(name):,}")
+            return
+        told = hashlib.sha256()
+        for piece in self.reader.pieces(name):
+            told.update(piece)
+        if told.hexdigest() != said["sha256"]:
+            self.found.fault(name, f"SHA-256 {said['sha256']}", told.hexdigest())
+
+    def _time_stamp(self, manifest: bytes) -> None:
+        token = self.reader.read(TIME_STAMP, ENVELOPE_BYTES_AT_MOST)
+        if self.read_stamp is None:
+            self.found.notes.append(
+                "its time stamp was not checked: give the authority's root by COUNTERSIGN_TSA_CA_FILE"
+            )
+            return
+        try:
+            self.found.stamped_at = self.read_stamp(token, manifest)
+        except NotSigned as fault:
+            self.found.fault(TIME_STAMP, fault.expected, fault.found)
+
+    def _meaning(self, listed: Mapping[str, Any]) -> None:
+        """What parts say of each other. Each is as it was signed; this tells what was signed wrong."""
+        if RECORD in listed:
+            record = self._json(RECORD)
+            self.found.record = listed[RECORD]["sha256"]
+            self._id(record.get("show", {}))
+            if AUDIENCE in listed:
+                self._campaign(record["show"], listed)
+        self._numbers([name for name in listed if name.startswith(AMENDMENTS)])
+        if TEXTS in listed:
+            self._texts()
+        for name in listed:
+            if name.startswith(PARTS):
+                self._nested(name)
+
+    def _id(self, show: Mapping[str, Any]) -> None:
+        if show.get("id") != self.found.id:
+            self.found.fault(RECORD, f"the record of {self.found.id}", f"that of {str(show.get('id'))[:100]}")
+
+    def _numbers(self, names: list[str]) -> None:
+        last = max((int(name.removeprefix(AMENDMENTS).removesuffix(".json")) for name in names), default=0)
+        if last != self.found.amendment:
+            self.found.fault(AMENDMENTS, f"number {self.found.amendment} as the last", str(last))
+
+    def _texts(self) -> None:
+        for name, text in self._json(TEXTS).items():
+            content = bytes.fromhex(text["random"]) + text["text"].encode()
+            if sha256_of(content) != text["sha256"]:
+                self.found.fault(TEXTS, f"{name} with SHA-256 {text['sha256']}", sha256_of(content))
+
+    def _campaign(self, show: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
+        if (frozen := show["frozen"]["sha256"]) != listed[AUDIENCE]["sha256"]:
+            self.found.fault(AUDIENCE, f"SHA-256 {frozen}", listed[AUDIENCE]["sha256"])
+        before: str | None = None
+        for name in sorted(name for name in listed if name.startswith(CHANGES)):
+            said = self._json(name).get("before")
+            if said != before:
+                self.found.fault(name, f"the change behind {before}", f"one behind {said}")
+            before = listed[name]["sha256"]
+        if before != show.get("changed"):
+            self.found.fault(CHANGES, f"{show.get('changed')} as the last change", str(before))
+        if OUTCOMES in listed:
+            self._outcomes(show)
+
+    def _outcomes(self, show: Mapping[str, Any]) -> None:
+        merkle = self._json(MERKLE)
+        salt, tree = bytes.fromhex(merkle["salt"]), RootBuilder()
+        told = hashlib.sha256(self.reader.read(POPULATION, PART_BYTES_AT_MOST))
+        requests, counts = dict[str, int](), dict[str, int]()
+        for line in self._lines(OUTCOMES):
+            told.update(line)
+            for hashed in salted(salt, [line[:-1]], tree.size):
+                tree.add_hash(hashed)
+            outcome = json.loads(line)
+            counts[outcome["status"]] = counts.get(outcome["status"], 0) + 1
+            if request := outcome.get("request"):
+                requests[request] = requests.get(request, 0) + 1
+        audience = tree_of(salt, audience_leaves(self.reader.read(AUDIENCE, PART_BYTES_AT_MOST)))
+        self._expect(POPULATION, "SHA-256 of it and the outcomes", show.get("outcomes"), told.hexdigest())
+        for name, found in (("outcomes", tree), ("audience", audience)):
+            said = merkle[name]["size"], merkle[name]["root"]
+            self._expect(MERKLE, f"size and root of the {name}", said, (found.size, found.root.hex()))
+        twice = next((request for request, many in requests.items() if many > 1), None)
+        self._expect(OUTCOMES, "one outcome for each request", None, twice)
+        said_counts = {name: many for name, many in show.get("counts", {}).items() if many}
+        self._expect(OUTCOMES, "the counts of the record", said_counts, counts)
+
+    def _expect(self, part: str, what: str, expected: object, found: object) -> None:
+        if expected != found:
+            self.found.fault(part, f"{what}: {expected}", str(found))
+
+    def _lines(self, name: str) -> Iterator[bytes]:
+        left = b""
+        for piece in self.reader.pieces(name):
+            *lines, left = (left + piece).split(b"\n")
+            yield from (line + b"\n" for line in lines)
+            if len(left) > LINE_BYTES_AT_MOST:
+                raise NoPack(name, f"lines of at most {LINE_BYTES_AT_MOST:,} bytes", "a longer one")
+        if left:
+            raise NoPack(name, "a line end at its end", "none")
+
+    def _nested(self, name: str) -> None:
+        inner = Verified(name)
+        with self.reader.open(name) as pack:
+            _check(pack, inner, self.keys, self.read_stamp)
+        for one in inner.faults:
+            self.found.fault(f"{name}: {one.part}", one.expected, one.found)
+
+    def _json(self, name: str) -> dict[str, Any]:
+        content = self.reader.read(name, PART_BYTES_AT_MOST)
+        try:
+            found = json.loads(content)
+        except (ValueError, RecursionError):
+            raise NoPack(name, "JSON", "something else") from None
+        if not isinstance(found, dict):
+            raise NoPack(name, "a JSON object", type(found).__name__)
+        return found
+
+
+def _manifest(content: bytes) -> dict[str, Any]:
+    """A manifest of the right shape; `NoPack` for anything else."""
+    try:
+        manifest = json.loads(content)
+        if manifest["version"] != 1:
+            raise NoPack(MANIFEST, "version 1", str(manifest["version"])[:20])
+        good = all(type(manifest[name]) is kind for name, kind in _MARKS.items()) and all(
+            type(one["bytes"]) is int and type(one["sha256"]) is str for one in manifest["parts"].values()
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        good = False
+    if not good:
+        raise NoPack(MANIFEST, "a manifest", "something else")
+    return dict(manifest)
+
+
+def newer_of(one: Verified, other: Verified) -> str:
+    """Of two packs of one id, which is newer, in words."""
+    if (one.finished, *one.version) == (other.finished, *other.version):
+        return f"both are of amendment {one.amendment}" + (f", erasure {one.erasures}" if one.erasures else "")
+    newer, older = sorted((one, other), key=lambda pack: (pack.finished, *pack.version), reverse=True)
+    return f"{newer.file} is newer: {_said(newer)}; {older.file}: {_said(older)}"
+
+
+def _said(pack: Verified) -> str:
+    more = f" and erasure {pack.erasures}" if pack.erasures else ""
+    return f"amendment {pack.amendment}{more}" if pack.finished else "unfinished"

@@ -1,0 +1,38 @@
+"""The key that signs evidence, and what makes packs with it."""
+
+import asyncio
+
+from activities.evidence.pack import Packer
+from activities.evidence.signing import PUBLIC, EvidenceKey, PublicKeys, UnusableKey
+from activities.records.store import Store
+from starter.config.settings import Settings
+from starter.errors import Refusal
+from starter.temporal.search_attributes import Made, SetUp
+
+
+async def ensure_key(settings: Settings) -> SetUp:
+    """Make the key unless there is one; list its public key."""
+    file, name = settings.evidence_key, "key of evidence"
+    try:
+        made = await asyncio.to_thread(EvidenceKey.ensure, file)
+    except (UnusableKey, OSError) as error:
+        says = str(error) if isinstance(error, UnusableKey) else f"{file}: {error.strerror}"
+        return SetUp(name, Made.NOT_PERMITTED, f"{says}; COUNTERSIGN_EVIDENCE_KEY_FILE names another place")
+    return SetUp(name, Made.CREATED if made else Made.EXISTS)
+
+
+def packer(settings: Settings, store: Store) -> Packer:
+    """Raises `Refusal` without a key."""
+    try:
+        return Packer(store, EvidenceKey.read(settings.evidence_key))
+    except UnusableKey as fault:
+        raise Refusal(str(fault)) from None
+
+
+def trusted_keys(settings: Settings) -> PublicKeys | None:
+    """All public keys that our key ever had; None where there are none."""
+    listed = settings.evidence_key.with_name(settings.evidence_key.name + PUBLIC)
+    try:
+        return PublicKeys.read(listed) if listed.exists() else None
+    except (UnusableKey, OSError) as fault:
+        raise Refusal(str(fault)) from None

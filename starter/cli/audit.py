@@ -1,0 +1,267 @@
+"""`countersign audit …`: evidence packs, made and verified."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from rich.console import Group
+from rich.text import Text
+
+from activities.evidence.pack import Exported, NotEnded, Packer
+from activities.evidence.signing import PublicKeys, UnusableKey
+from activities.evidence.verification import Verified, newer_of, verify
+from activities.records.ended import EndedFilter, Place
+from activities.records.store import Store
+from starter.boot import clients, evidence
+from starter.boot.startup import ready
+from starter.cli.arguments import AsJson
+from starter.cli.printing import print_answer, progress
+from starter.cli.terminal import Rows
+from starter.config.settings import Settings
+from starter.errors import Exit, Refusal
+from starter.queries.filters import Wanted, is_request_id
+from starter.queries.lookup import look_at
+from starter.temporal.connection import opened
+from workflows.kinds import Kind, WorkflowName, kinds, named
+from workflows.model.subject import Status
+
+LISTED_AT_ONCE: Final = 500
+"""Records of one page of what is exported."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is exported: one by its id, or all that filters find."""
+
+    wanted: EndedFilter
+    since: datetime | None = None
+
+    async def ids(self, store: Store) -> list[WorkflowName]:
+        return [what async for what in self._found(store)]
+
+    async def _found(self, store: Store) -> AsyncIterator[WorkflowName]:
+        after: Place | None = None
+        while found := await store.ended.page(self.wanted, LISTED_AT_ONCE, after):
+            for row in found:
+                if self.since and row.ended_at < self.since:
+                    return
+                if what := named(row.workflow_id):
+                    yield what
+            if len(found) < LISTED_AT_ONCE:
+                return
+            after = found[-1].place
+
+
+async def export(
+    id: Annotated[str | None, Parameter(help="Its id, or its whole workflow id.")] = None,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=("--output", "-o"))],
+    kind: str | None = None,
+    person: str | None = None,
+    requester: str | None = None,
+    status: list[Status] | None = None,
+    search: str = "",
+    since: datetime | None = None,
+    so_far: bool = False,
+    documents: bool = False,
+    json: AsJson = False,
+) -> None:
+    """Write the evidence pack of a request, task, onboarding or campaign that has ended: docs/evidence.md.
+
+    It is made from the database and the files alone, and is the same whenever and wherever it is made. By filters
+    the packs of all requests that they find are written into a folder, those of campaigns included.
+
+    Parameters
+    ----------
+    output
+        The file; with filters the folder, which is made.
+    kind
+        All of this kind of the catalogue.
+    person
+        All that asked this person.
+    requester
+        All that this person asked for.
+    status
+        All that ended so; may be repeated.
+    search
+        All whose title, people or id have words that begin with each of these words.
+    since
+        All that ended since this day.
+    so_far
+        Also of what has not ended; its pack is marked as unfinished.
+    documents
+        In the pack of a campaign the signed documents of its members as well.
+    json
+        Print `[{id, type, file, sha256, bytes, parts, amendment, erasures, finished, stamped}]`.
+    """
+    settings = ready()
+    store = clients.store(settings)
+    packer = evidence.packer(settings, store)
+    if id is not None:
+        written = [await _export_one(settings, packer, id, output, documents=documents, so_far=so_far)]
+    else:
+        wanted = Wanted(kind=kind, person=person, requester=requester, statuses=tuple(status or ()), search=search)
+        written = await _export_many(
+            packer, await _chosen(store, wanted, since), output, documents=documents, quiet=json
+        )
+    print_answer(written, _exported(written), as_json=json)
+
+
+async def _chosen(store: Store, wanted: Wanted, since: datetime | None) -> Chosen:
+    ended = wanted.ended
+    if ended is None:
+        raise Refusal("only what has ended is exported by filters: --status of an ending")
+    if wanted.search:
+        found = await store.starts.search(wanted.search, ended.types)
+        if found.more:
+            raise Refusal("more were found than are looked at: further words of --search narrow it")
+        ended = EndedFilter(**{**vars(ended), "ids": found.ids})
+    return Chosen(ended, since and since.astimezone())
+
+
+async def _export_one(
+    settings: Settings, packer: Packer, typed: str, output: Path, *, documents: bool, so_far: bool
+) -> Exported:
+    what = await _ended(packer.store, typed)
+    if what is None and not so_far:
+        raise Refusal(f"{typed} has no record: it still runs, or is not known (--so-far writes what there is by now)")
+    try:
+        if what is not None:
+            return await packer.export(what, output, documents=documents)
+        what = named(typed) or WorkflowName(Kind.REQUEST, typed)
+        async with opened(settings) as context:
+            shown = await look_at(context.client, context.store, what)
+        return await packer.export(what, output, documents=documents, so_far=shown)
+    except NotEnded as error:
+        raise Refusal(f"{error} (--so-far writes what there is by now)") from None
+    except OSError as error:
+        raise Refusal(f"{output}: {error.strerror}") from error
+
+
+async def _ended(store: Store, typed: str) -> WorkflowName | None:
+    """The one with a record that has this id; `Refusal` for an id of two."""
+    candidates = [what] if (what := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
+    if not all(is_request_id(one.id) for one in candidates):
+        raise Refusal(f'"{typed}" is no id: expected 1-100 characters of A-Z a-z 0-9 . _ -, or a whole workflow id')
+    known = await store.records.known([one.workflow_id for one in candidates])
+    found = [one for one in candidates if one.workflow_id in known]
+    if len(found) > 1:
+        raise Refusal(f"{typed} is the id of several: {' or '.join(one.workflow_id for one in found)}")
+    return found[0] if found else None
+
+
+async def _export_many(packer: Packer, chosen: Chosen, folder: Path, *, documents: bool, quiet: bool) -> list[Exported]:
+    found = await chosen.ids(packer.store)
+    written = list[Exported]()
+    try:
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        with progress("writing packs", quiet=quiet, total=len(found)) as bar:
+            for what in found:
+                written.append(await packer.export(what, folder / f"{what.id}.zip", documents=documents))
+                bar(advance=1)
+    except OSError as error:
+        raise Refusal(f"{folder}: {error.strerror} ({len(written):,} of {len(found):,} packs were written)") from error
+    return written
+
+
+def _exported(written: Sequence[Exported]) -> Group | Text:
+    if not written:
+        return Text("No such requests have ended")
+    table = Rows("id", "file", "parts", "bytes", "amendment", "note", whole=("id", "file"))
+    for one in written:
+        notes = [*([] if one.finished else ["unfinished"]), *([] if one.stamped else ["no time stamp"])]
+        amendment = f"{one.amendment}" + (f", erasure {one.erasures}" if one.erasures else "")
+        table.add(one.id, one.file, f"{one.parts:,}", f"{one.bytes:,}", amendment, ", ".join(notes))
+    return Group(Text(f"{len(written):,} evidence packs" if len(written) > 1 else "The evidence pack", "bold"), table)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """`key` is by whom it is signed; `trusted` whether that key was given or is ours."""
+
+    ok: bool
+    file: str
+    id: str
+    type: str
+    status: str
+    amendment: int
+    erasures: int
+    finished: bool
+    parts: int
+    bytes: int
+    key: str
+    trusted: bool
+    stamped_at: str | None
+    faults: list[dict[str, str]]
+    notes: list[str]
+
+    @classmethod
+    def of(cls, found: Verified) -> "Verification":
+        faults = [{"part": one.part, "expected": one.expected, "found": one.found} for one in found.faults]
+        known = {name: getattr(found, name) for name in cls.__annotations__ if name != "faults"}
+        return cls(**known, faults=faults)
+
+
+async def verify_packs(
+    packs: Annotated[list[Path], Parameter(negative=(), consume_multiple=True)],
+    /,
+    *,
+    key: Path | None = None,
+    json: AsJson = False,
+) -> Exit:
+    """Check evidence packs: offline, from the files alone; nothing is written, and nobody is asked.
+
+    Each fault names the part, what was expected and what was found. Of two packs of one id it says which is newer.
+
+    Parameters
+    ----------
+    packs
+        Packs of `audit export`.
+    key
+        Public keys that may have signed them, in PEM; without it those of this installation, and where there are none
+        a pack is only shown to be unchanged since somebody signed it.
+    json
+        Print `[{ok, file, id, type, status, amendment, erasures, finished, parts, bytes, key, trusted, stamped_at,
+        faults[{part, expected, found}], notes[]}]`.
+    """
+    settings = ready()
+    keys = await asyncio.to_thread(_keys, settings, key)
+    try:
+        found = [await asyncio.to_thread(verify, pack, keys) for pack in packs]
+    except OSError as error:
+        raise Refusal(f"{error.filename}: {error.strerror}") from error
+    for one, other in combinations(found, 2):
+        if one.ok and other.ok and one.workflow_id == other.workflow_id:
+            one.notes.append(newer_of(one, other))
+    answers = [Verification.of(one) for one in found]
+    print_answer(answers, Group(*(_verified(one) for one in answers)), as_json=json)
+    return Exit.DONE if all(one.ok for one in answers) else Exit.REFUSED
+
+
+def _keys(settings: Settings, key: Path | None) -> PublicKeys | None:
+    if key is None:
+        return evidence.trusted_keys(settings)
+    try:
+        return PublicKeys.read(key)
+    except UnusableKey as fault:
+        raise Refusal(str(fault)) from None
+
+
+def _verified(one: Verification) -> Group:
+    if one.ok:
+        what = f"{one.type} {one.id} · {one.status}" + ("" if one.finished else " · unfinished")
+        head = Text(f"{one.file} holds: {what} · {one.parts:,} parts · amendment {one.amendment}", "bold green")
+        by = f"signed by the key {one.key}"
+        lines = [by if one.trusted else f"{by}, which nobody vouches for here: --key names the one that you trust"]
+        lines += [f"time stamp of {one.stamped_at}"] if one.stamped_at else []
+        return Group(head, *(Text(line) for line in [*lines, *one.notes]))
+    table = Rows("part", "expected", "found", whole=("part",))
+    for fault in one.faults:
+        table.add(fault["part"], fault["expected"], fault["found"])
+    return Group(Text(f"{one.file} does not hold", "bold red"), table, *(Text(line) for line in one.notes))

@@ -1,0 +1,178 @@
+"""What is on record of a request, a task, an onboarding and a campaign, as their ends would have left it."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from activities.evidence.pack import Packer
+from activities.evidence.signing import EvidenceKey
+from activities.records.audiences import AudienceAmendment, MemberRow
+from activities.records.notification_pages import keep
+from activities.records.outcomes import MemberOutcome
+from activities.records.store import Store
+from activities.records.user_texts import apart
+from tests.lines import counted, some_at_a_time
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.campaign import AudienceChange, AudienceSource, Campaign, CampaignOrder, ChangeKind, FrozenAudience
+from workflows.model.hand_off import HandoffLine, HandoffState, Settled, SettledSigner
+from workflows.model.notifications import LogPage, Notification
+from workflows.model.policy import Policy
+from workflows.model.records import Amendment, SettledRecord
+from workflows.model.schedule import EscalationReason
+from workflows.model.signature import Document, SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.timeline import AskedQuestion, EscalationEntry, EventType, TimelineEntry
+from workflows.model.views import CampaignShow, OnboardingShow, PartLine, RequestShow, Shown, SignerLine, StageLine
+
+AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
+MSA = WorkflowName(Kind.REQUEST, "msa-0042")
+ACME = WorkflowName(Kind.ONBOARDING, "acme")
+CONDUCT = WorkflowName(Kind.CAMPAIGN, "conduct")
+
+
+def key_in(folder: Path) -> EvidenceKey:
+    EvidenceKey.ensure(folder / "evidence.pem")
+    return EvidenceKey.read(folder / "evidence.pem")
+
+
+def packer(store: Store, folder: Path) -> Packer:
+    return Packer(store, key_in(folder))
+
+
+def request(id: str = MSA.id) -> RequestShow:
+    told = Notification(key=f"{id}/reminder-1/chief-executive", stage="reminder-1", person="chief-executive", at=AT)
+    return RequestShow(
+        id=id,
+        kind="customer-contract",
+        document="Master services agreement",
+        requester="legal-desk",
+        status=Status.SIGNED,
+        signers=(
+            SignerLine(person="customer-signer", order=1, role=Role.SIGN, state=SignerState.SIGNED, at=AT),
+            SignerLine(person="chief-executive", order=2, role=Role.SIGN, state=SignerState.SIGNED, at=AT),
+        ),
+        notifications=(told, told.replace(key=f"{id}/ready/chief-executive", stage="ready")),
+        earlier=1,
+        escalations=(EscalationEntry(from_="chief-executive", to="chair", reason=EscalationReason.ESCALATION, at=AT),),
+        answered=(AskedQuestion(number=1, person="chair", text="Which annex?", at=AT, answer="Annex B"),),
+        timeline=(TimelineEntry(at=AT, happened=EventType.SIGNED, who="chief-executive"),),
+    )
+
+
+async def settle(store: Store, show: Shown, settled: Settled | None = None) -> None:
+    """As `activities/hand_off/recording.py` writes it."""
+    workflow_id = show.type.workflow_id(show.id)
+    record = SettledRecord(fingerprint="f" * 64, run_id="run", show=await apart(store, workflow_id, show))
+    content = record.replace(settled=settled).model_dump_json(by_alias=True).encode()
+    await store.records.write(workflow_id, content)
+
+
+async def told_later(store: Store, workflow_id: str, number: int = 1) -> None:
+    line = HandoffLine(target=f"finance-{number}", state=HandoffState.DONE, attempts=1, at=AT, key=f"k{number}")
+    content = Amendment(number=number, handoffs=(line,)).model_dump_json(by_alias=True).encode()
+    await store.records.amend(workflow_id, number, content, (line,))
+
+
+async def signed(store: Store, id: str = MSA.id) -> WorkflowName:
+    """A request that was asked about, answered, reminded of, escalated, signed and handed off."""
+    what = WorkflowName(Kind.REQUEST, id)
+    page = LogPage(
+        number=1,
+        lines=(Notification(key=f"{id}/ready/customer-signer", stage="ready", person="customer-signer", at=AT),),
+    )
+    await keep(store, what.workflow_id, page)
+    await store.people.add_asked(what.workflow_id, b'{"customer-signer":{"email":"ada@example.com","name":"Ada"}}')
+    signer = SettledSigner(person="chief-executive", state=SignerState.SIGNED, at=AT)
+    settled = Settled(
+        request=id,
+        kind="customer-contract",
+        outcome=Status.SIGNED,
+        at=AT,
+        external_id=id,
+        document_sha256="ab" * 32,
+        signers=(signer,),
+    )
+    await settle(store, request(id), settled)
+    await told_later(store, what.workflow_id)
+    return what
+
+
+async def onboarded(store: Store) -> WorkflowName:
+    """An onboarding with one agreement."""
+    await signed(store, "acme.1.1")
+    part = PartLine(id="acme.1.1", title="MSA", state="done", workflow=Kind.REQUEST.workflow_id("acme.1.1"))
+    stage = StageLine(name="agreements", state="done", agreements=(part,))
+    await settle(
+        store, OnboardingShow(id=ACME.id, kind="customer-onboarding", title="Acme", status=Status.DONE, stages=(stage,))
+    )
+    return ACME
+
+
+def outcomes(many: int) -> list[MemberOutcome]:
+    at = "2026-12-02T08:00:00Z"
+    return [
+        MemberOutcome(
+            row=n,
+            person=f"person-{n}",
+            request=f"{CONDUCT.id}.person-{n}",
+            status="acknowledged" if n % 10 else "expired",
+            sent_at="2026-12-01T08:00:00Z",
+            signed_at=at if n % 10 else "",
+            reminders=n % 3,
+            due="2026-12-15",
+        )
+        for n in range(1, many + 1)
+    ]
+
+
+async def acknowledged(store: Store, many: int = 25, id: str = CONDUCT.id) -> WorkflowName:
+    """A campaign with an audience, one of whom was exempt later."""
+    what = WorkflowName(Kind.CAMPAIGN, id)
+    frozen = await store.audiences.freeze(MemberRow(n, f"person-{n}") for n in range(1, many + 1))
+    lines = outcomes(many)
+    head = {
+        "version": 1,
+        "campaign": id,
+        "audience": frozen,
+        "population": {"opening": many, "close": many},
+        "changes": [],
+    }
+    sha256 = await store.outcomes.write(what.workflow_id, head, some_at_a_time(lines))
+    show = CampaignShow(
+        id=id,
+        kind="policy-acknowledgement",
+        title="Code of conduct 2026",
+        status=Status.DONE,
+        version="2026.1",
+        effective=date(2026, 12, 1),
+        approver="chair",
+        opens_at=AT - timedelta(days=30),
+        due=date(2026, 12, 15),
+        frozen=FrozenAudience(sha256=frozen, rows=many, errors=0, at=AT - timedelta(days=30)),
+        counts=counted(lines),
+        outcomes=sha256,
+    )
+    campaign = Campaign(
+        id=id,
+        kind=show.kind,
+        title=show.title,
+        requester="compliance-desk",
+        people=(),
+        document=Document(),
+        source=AudienceSource(group="all-staff"),
+        opens_at=show.opens_at,
+        due=show.due,
+        asking=Policy(),
+    )
+    order = CampaignOrder(campaign=campaign, frozen=show.frozen, fingerprint="f" * 64, now=AT)
+    changed = await exempt(store, order)
+    await settle(store, show.replace(changes=changed.changes, changed=changed.changed))
+    return what
+
+
+async def exempt(store: Store, order: CampaignOrder) -> CampaignOrder:
+    """The order after two changes, one behind the other."""
+    for number in (1, 2):
+        change = AudienceChange(number=number, what=ChangeKind.EXEMPT, by="desk", at=AT, person=f"person-{number}")
+        amendment = AudienceAmendment(change, (MemberRow(number, f"person-{number}"),), order.changed)
+        order = order.replace(changes=number, changed=await store.audiences.write(order, amendment))
+    return order

@@ -1,0 +1,376 @@
+"""Packs: the same whenever they are made, and found out when anything in them was changed."""
+
+import hashlib
+import io
+import json
+import os
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from activities.evidence import archive
+from activities.evidence.archive import PackPart, write_archive
+from activities.evidence.pack import PREDICATE, NotEnded
+from activities.evidence.signing import EvidenceKey, PublicKeys, UnusableKey, canonical, statement
+from activities.evidence.verification import Verified, newer_of, verify
+from activities.records.store import Store
+from tests.activities.evidence.kept import (
+    ACME,
+    CONDUCT,
+    MSA,
+    acknowledged,
+    key_in,
+    onboarded,
+    packer,
+    signed,
+    told_later,
+)
+from tests.storage import altered
+
+
+async def pack_of(folder: Path) -> Path:
+    """One of a request."""
+    with closing(Store(str(folder / "kept"))) as store:
+        await signed(store)
+        await packer(store, folder).export(MSA, folder / "msa.zip")
+    return folder / "msa.zip"
+
+
+def parts_of(pack: Path) -> dict[str, bytes]:
+    with zipfile.ZipFile(pack) as opened:
+        return {name: opened.read(name) for name in opened.namelist()}
+
+
+async def written(pack: Path, parts: dict[str, bytes]) -> Path:
+    """A pack of other parts, laid out as ours are."""
+    await write_archive(pack, [PackPart.of(name, content) for name, content in parts.items()])
+    return pack
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(one.name for one in folder.iterdir())
+
+
+def faults(pack: Path, keys: PublicKeys | None = None) -> list[str]:
+    return [one.part for one in verify(pack, keys).faults]
+
+
+async def test_a_pack_has_all_that_is_on_record_and_holds(tmp_path: Path) -> None:
+    pack = await pack_of(tmp_path)
+    parts = parts_of(pack)
+    assert list(parts) == [
+        *("amendments/000001.json", "certificate.html", "hand-offs.json", "manifest.dsse.json", "manifest.json"),
+        *("people.json", "record.json", "texts.json", "timeline.json"),
+    ]
+    manifest = json.loads(parts["manifest.json"])
+    assert parts["manifest.json"] == canonical(manifest)
+    assert (manifest["id"], manifest["type"], manifest["status"]) == ("msa-0042", "request", "signed")
+    assert (manifest["amendment"], manifest["finished"]) == (1, True)
+    for name, said in manifest["parts"].items():
+        assert said["sha256"] == hashlib.sha256(parts[name]).hexdigest()
+        assert said["bytes"] == len(parts[name])
+    assert [one["target"] for one in json.loads(parts["hand-offs.json"])] == ["finance-1"]
+    timeline = json.loads(parts["timeline.json"])
+    assert {one["stage"] for one in timeline["notifications"]} == {"ready", "reminder-1"}
+    assert {text["text"] for text in json.loads(parts["texts.json"]).values()} == {"Which annex?", "Annex B"}
+    assert b"annex" not in parts["record.json"] + parts["timeline.json"] + parts["certificate.html"]
+    assert b"Ada" in parts["people.json"]
+    assert b"Ada" not in b"".join(content for name, content in parts.items() if name != "people.json")
+    for said in (b"Master services agreement", b"chief-executive", b"1\xc3\x97", b"chair", b"ab" * 32):
+        assert said in parts["certificate.html"]
+    assert stat.S_IMODE(pack.stat().st_mode) == 0o600
+    found = verify(pack, PublicKeys.read(tmp_path / "evidence.pem.pub"))
+    assert (found.ok, found.trusted, found.id, found.parts) == (True, True, "msa-0042", 7)
+
+
+async def test_made_twice_on_two_machines_it_is_the_same_and_an_amendment_makes_another(
+    tmp_path: Path, database_url: str
+) -> None:
+    stores = [Store(str(tmp_path / "kept"), database_url) for _ in range(2)]
+    await signed(stores[0])
+    packs = [tmp_path / f"{number}.zip" for number in range(3)]
+    for store, pack in zip(stores, packs, strict=False):
+        await packer(store, tmp_path).export(MSA, pack)
+    assert packs[0].read_bytes() == packs[1].read_bytes()
+    await told_later(stores[0], MSA.workflow_id, 2)
+    await packer(stores[1], tmp_path).export(MSA, packs[2])
+    older, newer = verify(packs[0]), verify(packs[2])
+    assert (older.ok, newer.ok) == (True, True)
+    assert (older.amendment, newer.amendment) == (1, 2)
+    assert newer_of(older, newer).startswith(f"{packs[2]} is newer: amendment 2; ")
+    assert newer_of(older, verify(packs[1])) == "both are of amendment 1"
+    for store in stores:
+        store.close()
+
+
+async def test_with_another_key_it_stays_signed_by_the_first(tmp_path: Path) -> None:
+    pack = await pack_of(tmp_path)
+    first, before = key_in(tmp_path), pack.read_bytes()
+    (tmp_path / "evidence.pem").unlink()
+    second = key_in(tmp_path)
+    assert first.id != second.id
+    listed = PublicKeys.read(tmp_path / "evidence.pem.pub")
+    assert list(listed.keys) == [first.id, second.id]
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await packer(store, tmp_path).export(MSA, pack)
+        assert pack.read_bytes() == before
+        await told_later(store, MSA.workflow_id, 2)
+        await packer(store, tmp_path).export(MSA, tmp_path / "later.zip")
+    assert [verify(one, listed).key for one in (pack, tmp_path / "later.zip")] == [first.id, second.id]
+
+
+async def test_a_changed_byte_in_any_part_is_named(tmp_path: Path) -> None:
+    pack = await pack_of(tmp_path)
+    parts = parts_of(pack)
+    for name, content in parts.items():
+        changed = parts | {name: content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]}
+        found = verify(await written(tmp_path / "changed.zip", changed)).faults
+        named = {"manifest.json": "manifest.json", "manifest.dsse.json": "manifest.dsse.json"}.get(name, name)
+        assert [one.part for one in found] == [named], name
+        assert found[0].expected and found[0].found
+
+
+async def test_each_byte_of_the_file_counts(tmp_path: Path) -> None:
+    """Also those of the zip itself, around the parts."""
+    pack = await pack_of(tmp_path)
+    content = bytearray(pack.read_bytes())
+    unseen = []
+    for at in range(0, len(content), 7):
+        content[at] ^= 1
+        (tmp_path / "changed.zip").write_bytes(content)
+        if verify(tmp_path / "changed.zip").ok:
+            unseen.append(at)
+        content[at] ^= 1
+    assert unseen == []
+
+
+async def test_a_missing_an_extra_and_a_renamed_part_are_named(tmp_path: Path) -> None:
+    parts = parts_of(await pack_of(tmp_path))
+    without = {name: content for name, content in parts.items() if name != "record.json"}
+    assert faults(await written(tmp_path / "a.zip", without)) == ["record.json"]
+    assert faults(await written(tmp_path / "a.zip", parts | {"more.json": b"{}"})) == ["more.json"]
+    renamed = without | {"records.json": parts["record.json"]}
+    assert sorted(faults(await written(tmp_path / "a.zip", renamed))) == ["record.json", "records.json"]
+    assert faults(await written(tmp_path / "a.zip", {"manifest.json": parts["manifest.json"]})) == [
+        "manifest.dsse.json"
+    ]
+
+
+def _zipped(folder: Path, write: Callable[[zipfile.ZipFile], None]) -> Path:
+    with zipfile.ZipFile(folder / "rude.zip", "w") as opened:
+        write(opened)
+    return folder / "rude.zip"
+
+
+def _info(name: str, mode: int = stat.S_IFREG | 0o600) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr, info.create_system = mode << 16, 3
+    return info
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/../../x", "a//x", "C:\\x", "./x", "a/./x", "ü", "a/"])
+def test_a_name_outside_is_refused(tmp_path: Path, name: str) -> None:
+    rude = _zipped(tmp_path, lambda opened: opened.writestr(_info(name), b"x"))
+    [fault] = verify(rude).faults
+    assert "name inside" in fault.expected or "file" in fault.expected or "as it is written" in fault.expected
+    assert _names(tmp_path) == ["rude.zip"]
+
+
+def test_a_link_a_duplicate_and_a_bomb_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    link = _zipped(tmp_path, lambda opened: opened.writestr(_info("x", stat.S_IFLNK | 0o777), b"/etc/passwd"))
+    assert [(one.part, one.found) for one in verify(link).faults] == [("x", "a symbolic link")]
+
+    def twice(opened: zipfile.ZipFile) -> None:
+        for _ in range(2):
+            with pytest.warns(UserWarning) if "x" in opened.namelist() else io.BytesIO():
+                opened.writestr(_info("x"), b"x")
+
+    assert [(one.part, one.found) for one in verify(_zipped(tmp_path, twice)).faults] == [("x", "twice")]
+
+    def bomb(opened: zipfile.ZipFile) -> None:
+        info = _info("x")
+        info.compress_type = zipfile.ZIP_DEFLATED
+        opened.writestr(info, bytes(50 << 20))
+
+    assert [(one.part, one.found) for one in verify(_zipped(tmp_path, bomb)).faults] == [
+        ("x", "one that is compressed")
+    ]
+
+
+def test_a_list_of_more_parts_than_any_pack_has_is_not_read(tmp_path: Path) -> None:
+    end = struct.Struct("<4s4H2LH").pack(b"PK\5\6", 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    many = 10 * archive.PARTS_AT_MOST
+    end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, many, many, 46 * many, 0)
+    locator = struct.pack("<4sLQL", b"PK\6\7", 0, 0, 1)
+    (tmp_path / "many.zip").write_bytes(end64 + locator + end)
+    assert "parts" in verify(tmp_path / "many.zip").faults[0].expected
+    for content in (b"", b"PK", b"no zip at all" * 100, b"PK\5\6" + bytes(17), b"PK\5\6" + bytes(18)):
+        (tmp_path / "none.zip").write_bytes(content)
+        assert faults(tmp_path / "none.zip")
+
+
+async def test_overlapping_parts_are_refused(tmp_path: Path) -> None:
+    """Many entries of one content: a bomb without compression."""
+    pack = await written(tmp_path / "a.zip", {"a": b"x" * 1000, "b": b"x"})
+    content = pack.read_bytes()
+    directory = content.index(b"PK\1\2")
+    second = content.index(b"PK\1\2", directory + 4)
+    at = second + 42
+    pack.write_bytes(content[:at] + bytes(4) + content[at + 4 :])
+    assert "to begin at" in verify(pack).faults[0].expected
+
+
+async def test_a_pack_that_somebody_else_signed_is_told_from_ours(tmp_path: Path) -> None:
+    parts = parts_of(await pack_of(tmp_path))
+    ours = PublicKeys.read(tmp_path / "evidence.pem.pub")
+    forger = key_in(tmp_path / "forger")
+    record = parts["record.json"].replace(b'"signed"', b'"failed"')
+    manifest = json.loads(parts["manifest.json"])
+    manifest["parts"]["record.json"] |= {"sha256": hashlib.sha256(record).hexdigest(), "bytes": len(record)}
+    forged = parts | {"record.json": record, "manifest.json": canonical(manifest)}
+    assert faults(await written(tmp_path / "forged.zip", forged), ours) == ["manifest.json"]
+    digest = hashlib.sha256(forged["manifest.json"]).hexdigest()
+    forged["manifest.dsse.json"] = forger.envelope(statement(PREDICATE, {"manifest.json": digest}, {}))
+    [fault] = verify(await written(tmp_path / "forged.zip", forged), ours).faults
+    assert (fault.part, fault.found) == ("manifest.dsse.json", f"one by the key {forger.id}")
+    alone = verify(tmp_path / "forged.zip")
+    assert (alone.ok, alone.trusted, alone.key) == (True, False, forger.id)
+
+
+async def test_what_was_signed_of_another_shape_is_no_traceback(tmp_path: Path) -> None:
+    key = key_in(tmp_path)
+
+    async def found(manifest: object, **more: bytes) -> Verified:
+        content = canonical(manifest)
+        envelope = key.envelope(statement(PREDICATE, {"manifest.json": hashlib.sha256(content).hexdigest()}, {}))
+        parts = {"manifest.json": content, "manifest.dsse.json": envelope, **more}
+        return verify(await written(tmp_path / "odd.zip", parts))
+
+    marks = {"version": 1, "id": "x", "type": "request", "workflow_id": "x", "status": "signed", "finished": True}
+    marks |= {"amendment": 0, "erasures": 0}
+    shapes: tuple[object, ...] = ([], {}, {"version": 2}, marks, marks | {"parts": []}, marks | {"parts": {"a": 1}})
+    for manifest in shapes:
+        assert not (await found(manifest)).ok, manifest
+    odd = b'{"show": []}'
+    part = {"sha256": hashlib.sha256(odd).hexdigest(), "bytes": len(odd)}
+    assert not (await found(marks | {"parts": {"record.json": part}}, **{"record.json": odd})).ok
+    large = {"sha256": "0" * 64, "bytes": 10**15}
+    assert not (await found(marks | {"parts": {"record.json": large}}, **{"record.json": odd})).ok
+
+
+async def test_an_onboarding_has_whole_packs_of_its_parts(tmp_path: Path) -> None:
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await onboarded(store)
+        await packer(store, tmp_path).export(ACME, tmp_path / "acme.zip")
+        await packer(store, tmp_path).export(MSA._replace(id="acme.1.1"), tmp_path / "part.zip")
+    parts = parts_of(tmp_path / "acme.zip")
+    assert parts["parts/acme.1.1.zip"] == (tmp_path / "part.zip").read_bytes()
+    assert verify(tmp_path / "acme.zip").ok
+    inner = (tmp_path / "part.zip").read_bytes().replace(b"Annex B", b"Annex C")
+    manifest = json.loads(parts["manifest.json"])
+    manifest["parts"]["parts/acme.1.1.zip"]["sha256"] = hashlib.sha256(inner).hexdigest()
+    content = canonical(manifest)
+    envelope = key_in(tmp_path).envelope(
+        statement(PREDICATE, {"manifest.json": hashlib.sha256(content).hexdigest()}, {})
+    )
+    rebuilt = parts | {"parts/acme.1.1.zip": inner, "manifest.json": content, "manifest.dsse.json": envelope}
+    assert faults(await written(tmp_path / "rebuilt.zip", rebuilt)) == ["parts/acme.1.1.zip: texts.json"]
+
+
+async def test_a_campaign_has_its_audience_its_changes_and_one_outcome_a_person(
+    tmp_path: Path, database_url: str
+) -> None:
+    with closing(Store(str(tmp_path / "kept"), database_url)) as store:
+        await acknowledged(store, 25)
+        await packer(store, tmp_path).export(CONDUCT, tmp_path / "conduct.zip")
+        await packer(store, tmp_path).export(CONDUCT, tmp_path / "again.zip")
+    assert (tmp_path / "again.zip").read_bytes() == (tmp_path / "conduct.zip").read_bytes()
+    parts = parts_of(tmp_path / "conduct.zip")
+    assert {"audience.json", "audience/000001.json", "audience/000002.json", "merkle.json", "population.json"} <= set(
+        parts
+    )
+    lines = [json.loads(line) for line in parts["outcomes.jsonl"].splitlines()]
+    assert len({line["person"] for line in lines}) == 25
+    assert "signed_at" not in lines[9] and lines[9]["status"] == "expired"
+    record = json.loads(parts["record.json"])["show"]
+    assert record["outcomes"] == hashlib.sha256(parts["population.json"] + parts["outcomes.jsonl"]).hexdigest()
+    assert record["frozen"]["sha256"] == hashlib.sha256(parts["audience.json"]).hexdigest()
+    for said in (b"2026.1", b"2026-12-01", b"chair", b"2026-12-15"):
+        assert said in parts["certificate.html"]
+    assert verify(tmp_path / "conduct.zip").faults == []
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("outcomes.jsonl", lambda it: it.replace(b"expired", b"acknowledged", 1)),
+        ("outcomes.jsonl", lambda it: it.split(b"\n", 1)[1]),
+        ("audience.json", lambda it: it.replace(b"person-3", b"person-x", 1)),
+        ("audience/000001.json", lambda it: it.replace(b"desk", b"dusk")),
+        ("merkle.json", lambda it: it.replace(b'"size":25', b'"size":24', 1)),
+        ("population.json", lambda it: it.replace(b'"opening":25', b'"opening":24')),
+    ],
+)
+async def test_a_campaign_that_was_rebuilt_with_our_own_key_contradicts_its_record(
+    tmp_path: Path, name: str, change: Callable[[bytes], bytes]
+) -> None:
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await acknowledged(store, 25)
+        await packer(store, tmp_path).export(CONDUCT, tmp_path / "conduct.zip")
+    parts = parts_of(tmp_path / "conduct.zip")
+    content = change(parts[name])
+    assert content != parts[name]
+    manifest = json.loads(parts["manifest.json"])
+    manifest["parts"][name] |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    whole = canonical(manifest)
+    envelope = key_in(tmp_path).envelope(statement(PREDICATE, {"manifest.json": hashlib.sha256(whole).hexdigest()}, {}))
+    rebuilt = parts | {name: content, "manifest.json": whole, "manifest.dsse.json": envelope}
+    assert faults(await written(tmp_path / "rebuilt.zip", rebuilt))
+
+
+async def test_without_a_record_nothing_is_written(tmp_path: Path) -> None:
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        with pytest.raises(NotEnded):
+            await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
+        await signed(store)
+        assert altered(store, "DELETE FROM texts WHERE name = 'answer-1'") == 1
+        await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
+    assert verify(tmp_path / "msa.zip").ok
+    assert _names(tmp_path) == ["evidence.pem", "evidence.pem.pub", "kept", "msa.zip"]
+
+
+async def test_a_target_that_cannot_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await signed(store)
+        with pytest.raises(FileNotFoundError):
+            await packer(store, tmp_path).export(MSA, tmp_path / "nowhere" / "msa.zip")
+        with pytest.raises(IsADirectoryError):
+            await packer(store, tmp_path).export(MSA, tmp_path / "kept")
+
+        def full(*_: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
+    assert _names(tmp_path) == ["evidence.pem", "evidence.pem.pub", "kept"]
+
+
+def test_a_file_of_keys_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    for content, says in (
+        (b"no key", "Ed25519"),
+        (bytes(1 << 20), "bytes"),
+        (b"-----BEGIN PUBLIC KEY-----\nx", "Ed25519"),
+    ):
+        (tmp_path / "key.pem").write_bytes(content)
+        with pytest.raises(UnusableKey, match=says):
+            PublicKeys.read(tmp_path / "key.pem")
+    with pytest.raises(UnusableKey, match="Ed25519"):
+        EvidenceKey.read(tmp_path / "key.pem")
+    with pytest.raises(UnusableKey, match="countersign init"):
+        EvidenceKey.read(tmp_path / "none.pem")

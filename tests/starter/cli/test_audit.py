@@ -1,0 +1,127 @@
+"""`countersign audit …` as it is typed: it needs the database and the files, and no server."""
+
+import asyncio
+import json
+import zipfile
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.evidence.signing import EvidenceKey, PublicKeys
+from activities.records.store import Store
+from tests.activities.evidence.kept import CONDUCT, acknowledged, signed, told_later
+from tests.starter.terminal import type_
+from workflows.kinds import Kind
+
+
+class Desk:
+    """A folder with records, and a terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.key = folder / "evidence.pem"
+        EvidenceKey.ensure(self.key)
+        with self.store() as store:
+            asyncio.run(_fill(store))
+
+    def store(self) -> closing[Store]:
+        return closing(Store((self.folder / "store").as_uri()))
+
+    def types(self, *words: str) -> tuple[int, str, str]:
+        done = type_("audit", *words, COUNTERSIGN_DATA_DIR=str(self.folder), TEMPORAL_ADDRESS="127.0.0.1:1")
+        return done.returncode, done.stdout, done.stderr
+
+    def json(self, *words: str, code: int = 0) -> Any:
+        done = self.types(*words, "--json")
+        assert done[0] == code, done
+        return json.loads(done[1])
+
+
+async def _fill(store: Store) -> None:
+    for id in ("msa-0042", "msa-0043"):
+        await signed(store, id)
+    await acknowledged(store)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_a_pack_is_written_and_verified(desk: Desk) -> None:
+    pack = desk.folder / "msa.zip"
+    code, says, _ = desk.types("export", "msa-0042", "-o", str(pack))
+    assert (code, "msa-0042" in says, str(pack) in says, "no time stamp" in says) == (0, True, True, True)
+    [written] = desk.json("export", "signature-request:msa-0042", "-o", str(pack))
+    assert (written["id"], written["amendment"], written["finished"]) == ("msa-0042", 1, True)
+    code, says, _ = desk.types("verify", str(pack))
+    assert (code, "holds" in says, EvidenceKey.read(desk.key).id in says) == (0, True, True)
+    [found] = desk.json("verify", str(pack), "--key", f"{desk.key}.pub")
+    assert (found["ok"], found["trusted"], found["faults"]) == (True, True, [])
+    content = pack.read_bytes()
+    pack.write_bytes(content.replace(b"Annex B", b"Annex C"))
+    code, says, _ = desk.types("verify", str(pack))
+    assert (code, "does not hold" in says, "texts.json" in says) == (1, True, True)
+    [found] = desk.json("verify", str(pack), code=1)
+    assert [one["part"] for one in found["faults"]] == ["texts.json"]
+
+
+def test_of_two_packs_of_one_id_it_says_which_is_newer(desk: Desk) -> None:
+    packs = [str(desk.folder / name) for name in ("old.zip", "new.zip")]
+    desk.json("export", "msa-0042", "-o", packs[0])
+    with desk.store() as store:
+        asyncio.run(told_later(store, Kind.REQUEST.workflow_id("msa-0042"), 2))
+    desk.json("export", "msa-0042", "-o", packs[1])
+    code, says, _ = desk.types("verify", *packs)
+    assert (code, f"{packs[1]} is newer: amendment 2" in says) == (0, True)
+
+
+def test_filters_find_many_and_a_campaign_has_its_own(desk: Desk) -> None:
+    folder = desk.folder / "packs"
+    written = desk.json("export", "--kind", "customer-contract", "-o", str(folder))
+    assert sorted(one["id"] for one in written) == ["msa-0042", "msa-0043"]
+    assert [one["ok"] for one in desk.json("verify", *(one["file"] for one in written))] == [True, True]
+    assert desk.json("export", "--person", "nobody", "-o", str(folder)) == []
+    assert len(desk.json("export", "--search", "msa-0043", "--status", "signed", "-o", str(folder))) <= 1
+    assert len(desk.json("export", "--kind", "customer-contract", "--since", "2026-12-01", "-o", str(folder))) == 2
+    assert desk.json("export", "--kind", "customer-contract", "--since", "2027-12-01", "-o", str(folder)) == []
+    [campaign] = desk.json("export", CONDUCT.id, "-o", str(desk.folder / "conduct.zip"))
+    assert campaign["type"] == "campaign"
+    with zipfile.ZipFile(campaign["file"]) as pack:
+        assert "outcomes.jsonl" in pack.namelist()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("export", "nobody", "-o", "x.zip"), 1, "nobody has no record"),
+        (("export", "../x", "-o", "x.zip"), 1, "is no id"),
+        (("export", "msa-0042", "-o", "/proc/x.zip"), 1, "/proc/x.zip: "),
+        (("export", "-o", "x"), 2, "export what"),
+        (("export", "msa-0042", "--kind", "k", "-o", "x"), 2, "export what"),
+        (("export", "--kind", "k", "--so-far", "-o", "x"), 2, "--so-far goes with an ID"),
+        (("verify", "/nowhere.zip"), 1, "/nowhere.zip: No such file"),
+        (("verify", "/nowhere.zip", "--key", "/etc/hostname"), 1, "Ed25519"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(desk: Desk, words: tuple[str, ...], code: int, says: str) -> None:
+    found = desk.types(*words)
+    assert (found[0], says in found[2]) == (code, True), found
+    assert "Traceback" not in found[2]
+
+
+def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such(desk: Desk) -> None:
+    pack = str(desk.folder / "msa.zip")
+    desk.json("export", "msa-0042", "-o", pack)
+    desk.key.unlink()
+    desk.key.with_name("evidence.pem.pub").unlink()
+    code, _, says = desk.types("export", "msa-0042", "-o", pack)
+    assert (code, "countersign init" in says) == (1, True)
+    [found] = desk.json("verify", pack)
+    assert (found["ok"], found["trusted"]) == (True, False)
+    EvidenceKey.ensure(desk.key)
+    [found] = desk.json("verify", pack, code=1)
+    assert found["faults"][0]["part"] == "manifest.dsse.json"
+    assert len(PublicKeys.read(desk.key).keys) == 1
