@@ -34,9 +34,9 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("people",),
         ("policies", "temporal"),
         ("core_signature", "launch", "schedule"),
-        ("notifications",),
+        ("evidence", "notifications"),
         ("onboarding", "reconciliation"),
-        ("campaign", "evidence", "hand_off"),
+        ("campaign", "hand_off"),
     ),
     "starter": (
         ("errors",),

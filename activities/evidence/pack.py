@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from activities.documents.files import SIGNED
 from activities.evidence import certificate
 from activities.evidence.archive import PackPart, write_archive
 from activities.evidence.campaign_parts import CampaignRecord
 from activities.evidence.signing import EvidenceKey, canonical, sha256_of, statement
-from activities.records.notification_pages import amendments_of
 from activities.records.store import Store
+from activities.records.user_texts import amendments_of
 from workflows.follow_up.record import amended, completed
 from workflows.kinds import WorkflowName, named
 from workflows.model.notifications import LogPage
@@ -33,9 +34,18 @@ SO_FAR: Final = "so-far.json"
 AMENDMENTS: Final = "amendments/"
 PEOPLE: Final = "people.json"
 TEXTS: Final = "texts.json"
-PAYLOADS: Final = "payloads.json"
-ERASABLE: Final = (PEOPLE, TEXTS, PAYLOADS, SO_FAR)
+EVIDENCE: Final = "evidence.json"
+REQUEST: Final = "request.json"
+IDENTITIES: Final = "identities.jsonl"
+HISTORY: Final = "history/"
+PAYLOADS: Final = "payloads/"
+SIGNED_DOCUMENT: Final = "signed.pdf"
+SIGNING_LOG: Final = "signing-log.pdf"
 PARTS: Final = "parts/"
+_ERASABLE: Final = (PEOPLE, TEXTS, IDENTITIES, REQUEST, SO_FAR, SIGNED_DOCUMENT, SIGNING_LOG)
+_LINES: Final = "application/jsonl"
+_SIGNED: Final = ("type", "id", "status", "finished", "amendment", "erasures", "documents")
+"""What the signed statement says itself."""
 Stamper = Callable[[bytes], Awaitable[bytes | None]]
 """The time stamp over the SHA-256 of a content; None if there is none to be had now."""
 
@@ -126,6 +136,8 @@ class Packer:
         if content is not None:
             gathered.parts += await self._of_record(what.workflow_id, content)
         gathered.parts += await self._erasable(what.workflow_id)
+        gathered.parts += await self._kept(what.workflow_id)
+        gathered.parts += [part async for part in self._of_provider(what.workflow_id, gathered)]
         if campaign := await CampaignRecord.of(self.store, what.workflow_id, show):
             gathered.parts += [part async for part in campaign.parts(self.store, work)]
         for stage in show.get("stages", ()):
@@ -168,6 +180,37 @@ class Packer:
         }
         return [PackPart.of(PEOPLE, canonical(people)), PackPart.of(TEXTS, canonical(texts))]
 
+    async def _kept(self, workflow_id: str) -> list[PackPart]:
+        """What was kept at the end beside the record; parts of it may have been erased."""
+        content = await self.store.evidence.read(workflow_id)
+        if content is None:
+            return []
+        parts = [PackPart.of(EVIDENCE, content)]
+        said = json.loads(content)
+        for name, value in (("policy.json", said["request"].get("policy")), ("schedule.json", said.get("schedule"))):
+            if value is not None:
+                parts.append(PackPart.of(name, canonical(value)))
+        for name in await self.store.evidence.parts(workflow_id):
+            if (part := await self.store.evidence.part(workflow_id, name)) is not None:
+                parts.append(PackPart.of(name_of(name)[0], part, name_of(name)[1]))
+        return parts
+
+    async def _of_provider(self, workflow_id: str, gathered: _Gathered) -> AsyncIterator[PackPart]:
+        """The signed document, its log, and the provider's ids."""
+        gathered.facts["documents"] = 0
+        signed = await self.store.evidence.signed(workflow_id)
+        if signed is None:
+            return
+        if signed.provider is not None:
+            yield PackPart.of("provider.json", canonical(dict(signed.provider)))
+        for name, file in ((SIGNED_DOCUMENT, signed.document), (SIGNING_LOG, signed.log)):
+            if file is None:
+                if signed.why is not None:
+                    gathered.lacks[name] = signed.why
+                continue
+            yield PackPart.stored(name, await self.store.files.open(file.sha256, SIGNED), "application/pdf")
+            gathered.facts["documents"] += 1
+
     async def _parts_of(
         self, stage: Mapping[str, Any], work: Path, gathered: _Gathered, *, documents: bool, partly: bool
     ) -> None:
@@ -188,7 +231,9 @@ class Packer:
     async def _seal(self, what: WorkflowName, manifest: bytes) -> list[PackPart]:
         """The manifest with its signature, and its time stamp: those made first, whoever asks again."""
         sha256, facts = sha256_of(manifest), json.loads(manifest)
-        said = {name: facts[name] for name in ("type", "id", "status", "finished", "amendment", "erasures")}
+        said = {
+            name: facts[name] for name in ("type", "id", "status", "finished", "amendment", "erasures", "documents")
+        }
         sealed = await self.store.seals.read(sha256)
         if sealed is None:
             envelope = self.key.envelope(statement(PREDICATE, {MANIFEST: sha256}, said))
@@ -212,10 +257,28 @@ def _manifest(what: WorkflowName, gathered: _Gathered) -> bytes:
                 part.name: {"sha256": part.sha256, "bytes": part.size, "media_type": part.media_type}
                 for part in gathered.parts
             },
-            "erasable": [name for name in ERASABLE if name in {part.name for part in gathered.parts}],
+            "erasable": sorted(part.name for part in gathered.parts if _is_erasable(part.name)),
             "lacks": gathered.lacks,
         }
     )
+
+
+def _is_erasable(name: str) -> bool:
+    return name in _ERASABLE or name.startswith(PAYLOADS)
+
+
+def name_of(kept: str) -> tuple[str, str]:
+    """Name and type of a part of what was kept at the end (activities/records/evidence.py)."""
+    what, _, which = kept.partition("-")
+    match what:
+        case "file":
+            return REQUEST, "application/json"
+        case "people":
+            return IDENTITIES, _LINES
+        case "history" | "payloads":
+            return f"{what}/{which}.jsonl", _LINES
+        case _:
+            return f"kept/{kept}", "application/octet-stream"
 
 
 def _sha256(file: Path) -> str:

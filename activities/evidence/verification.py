@@ -2,6 +2,7 @@
 and nothing is written.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -22,13 +23,27 @@ from activities.evidence.campaign_parts import (
     tree_of,
 )
 from activities.evidence.merkle import RootBuilder
-from activities.evidence.pack import AMENDMENTS, ENVELOPE, MANIFEST, PARTS, PREDICATE, RECORD, TEXTS, TIME_STAMP
+from activities.evidence.pack import (
+    AMENDMENTS,
+    ENVELOPE,
+    EVIDENCE,
+    IDENTITIES,
+    MANIFEST,
+    PARTS,
+    PREDICATE,
+    RECORD,
+    TEXTS,
+    TIME_STAMP,
+    name_of,
+)
 from activities.evidence.signing import NotSigned, PublicKeys, opened, sha256_of
 
 MANIFEST_BYTES_AT_MOST: Final = 64 << 20
 ENVELOPE_BYTES_AT_MOST: Final = 65_536
 PART_BYTES_AT_MOST: Final = 64 << 20
 """Bytes of a part that is looked into; others are only hashed, in pieces."""
+PAYLOAD_BYTES_AT_MOST: Final = 8 << 20
+"""Bytes of a line with a payload of a history; Temporal takes none of more than 2 MiB."""
 FAULTS_AT_MOST: Final = 100
 """Faults that are named."""
 _BESIDE: Final = (MANIFEST, ENVELOPE, TIME_STAMP)
@@ -41,6 +56,7 @@ _MARKS: Final = {
     "finished": bool,
     "amendment": int,
     "erasures": int,
+    "documents": int,
 }
 
 
@@ -64,6 +80,8 @@ class Verified:
     workflow_id: str = ""
     amendment: int = 0
     erasures: int = 0
+    documents: int = 0
+    """How many of the provider's files it has."""
     finished: bool = True
     parts: int = 0
     bytes: int = 0
@@ -82,9 +100,9 @@ class Verified:
         return not self.faults
 
     @property
-    def version(self) -> tuple[int, int]:
+    def version(self) -> tuple[int, ...]:
         """By which two packs of one id are told apart."""
-        return self.amendment, self.erasures
+        return self.finished, self.amendment, self.erasures, self.documents
 
     def fault(self, part: str, expected: str, found: str) -> None:
         if len(self.faults) < FAULTS_AT_MOST:
@@ -183,6 +201,8 @@ class _Check:
         self._numbers([name for name in listed if name.startswith(AMENDMENTS)])
         if TEXTS in listed:
             self._texts()
+        if EVIDENCE in listed:
+            self._kept(self._json(EVIDENCE), listed)
         for name in listed:
             if name.startswith(PARTS):
                 self._nested(name)
@@ -201,6 +221,29 @@ class _Check:
             content = bytes.fromhex(text["random"]) + text["text"].encode()
             if sha256_of(content) != text["sha256"]:
                 self.found.fault(TEXTS, f"{name} with SHA-256 {text['sha256']}", sha256_of(content))
+
+    def _kept(self, evidence: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
+        """Histories, identities and payloads, as far as they are not erased, against the hashes that were kept."""
+        for run in evidence["runs"]:
+            if (name := _part_of(run.get("history"))) in listed:
+                self._expect(name, "SHA-256", run["sha256"], listed[name]["sha256"])
+                self._payloads(name, _part_of(run.get("payloads")), listed)
+        if IDENTITIES in listed:
+            known = {sha256_of(line[:-1]) for line in self._lines(IDENTITIES)}
+            said = {one["sha256"] for one in evidence["people"]}
+            if strangers := known - said:
+                self.found.fault(IDENTITIES, "people whose hashes were kept", f"{len(strangers)} others")
+
+    def _payloads(self, history: str, name: str, listed: Mapping[str, Any]) -> None:
+        if name not in listed:
+            return
+        said = {sha256 for line in self._lines(history) for sha256 in json.loads(line)["payloads"].values()}
+        for line in self._lines(name):
+            one = json.loads(line)
+            content = one["text"].encode() if "text" in one else base64.b64decode(one.get("base64", ""))
+            if (found := sha256_of(bytes.fromhex(one["random"]) + content)) not in said:
+                self.found.fault(name, f"payloads of {history}", f"one with SHA-256 {found}")
+                return
 
     def _campaign(self, show: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
         if (frozen := show["frozen"]["sha256"]) != listed[AUDIENCE]["sha256"]:
@@ -221,7 +264,7 @@ class _Check:
         salt, tree = bytes.fromhex(merkle["salt"]), RootBuilder()
         told = hashlib.sha256(self.reader.read(POPULATION, PART_BYTES_AT_MOST))
         requests, counts = dict[str, int](), dict[str, int]()
-        for line in self._lines(OUTCOMES):
+        for line in self._lines(OUTCOMES, LINE_BYTES_AT_MOST):
             told.update(line)
             for hashed in salted(salt, [line[:-1]], tree.size):
                 tree.add_hash(hashed)
@@ -243,13 +286,13 @@ class _Check:
         if expected != found:
             self.found.fault(part, f"{what}: {expected}", str(found))
 
-    def _lines(self, name: str) -> Iterator[bytes]:
+    def _lines(self, name: str, at_most: int = PAYLOAD_BYTES_AT_MOST) -> Iterator[bytes]:
         left = b""
         for piece in self.reader.pieces(name):
             *lines, left = (left + piece).split(b"\n")
             yield from (line + b"\n" for line in lines)
-            if len(left) > LINE_BYTES_AT_MOST:
-                raise NoPack(name, f"lines of at most {LINE_BYTES_AT_MOST:,} bytes", "a longer one")
+            if len(left) > at_most:
+                raise NoPack(name, f"lines of at most {at_most:,} bytes", "a longer one")
         if left:
             raise NoPack(name, "a line end at its end", "none")
 
@@ -271,6 +314,11 @@ class _Check:
         return found
 
 
+def _part_of(kept: str | None) -> str:
+    """The part of a pack that a part of what was kept has become."""
+    return name_of(kept)[0] if kept else ""
+
+
 def _manifest(content: bytes) -> dict[str, Any]:
     """A manifest of the right shape; `NoPack` for anything else."""
     try:
@@ -289,12 +337,14 @@ def _manifest(content: bytes) -> dict[str, Any]:
 
 def newer_of(one: Verified, other: Verified) -> str:
     """Of two packs of one id, which is newer, in words."""
-    if (one.finished, *one.version) == (other.finished, *other.version):
-        return f"both are of amendment {one.amendment}" + (f", erasure {one.erasures}" if one.erasures else "")
-    newer, older = sorted((one, other), key=lambda pack: (pack.finished, *pack.version), reverse=True)
+    if one.version == other.version:
+        return f"both are of {_said(one)}"
+    newer, older = sorted((one, other), key=lambda pack: pack.version, reverse=True)
     return f"{newer.file} is newer: {_said(newer)}; {older.file}: {_said(older)}"
 
 
 def _said(pack: Verified) -> str:
-    more = f" and erasure {pack.erasures}" if pack.erasures else ""
-    return f"amendment {pack.amendment}{more}" if pack.finished else "unfinished"
+    if not pack.finished:
+        return "what was known before the end"
+    files = f", {pack.documents} files of the provider" if pack.documents else ""
+    return f"amendment {pack.amendment}" + (f", erasure {pack.erasures}" if pack.erasures else "") + files

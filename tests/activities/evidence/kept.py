@@ -3,13 +3,14 @@
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from activities.documents.files import SIGNED
 from activities.evidence.pack import Packer
-from activities.evidence.signing import EvidenceKey
+from activities.evidence.signing import EvidenceKey, canonical, sha256_of
 from activities.records.audiences import AudienceAmendment, MemberRow
-from activities.records.notification_pages import keep
+from activities.records.evidence import SignedDocument, StoredFile
 from activities.records.outcomes import MemberOutcome
 from activities.records.store import Store
-from activities.records.user_texts import apart
+from activities.records.user_texts import apart, keep_page
 from tests.lines import counted, some_at_a_time
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.campaign import AudienceChange, AudienceSource, Campaign, CampaignOrder, ChangeKind, FrozenAudience
@@ -79,7 +80,7 @@ async def signed(store: Store, id: str = MSA.id) -> WorkflowName:
         number=1,
         lines=(Notification(key=f"{id}/ready/customer-signer", stage="ready", person="customer-signer", at=AT),),
     )
-    await keep(store, what.workflow_id, page)
+    await keep_page(store, what.workflow_id, page)
     await store.people.add_asked(what.workflow_id, b'{"customer-signer":{"email":"ada@example.com","name":"Ada"}}')
     signer = SettledSigner(person="chief-executive", state=SignerState.SIGNED, at=AT)
     settled = Settled(
@@ -94,6 +95,31 @@ async def signed(store: Store, id: str = MSA.id) -> WorkflowName:
     await settle(store, request(id), settled)
     await told_later(store, what.workflow_id)
     return what
+
+
+async def kept_at_the_end(store: Store, what: WorkflowName = MSA) -> None:
+    """As the activity that keeps evidence writes it: histories, identities, and what the provider gave."""
+    random, text = "00" * 16, '{"input":1}'
+    hashed = sha256_of(bytes(16) + text.encode())
+    history = canonical({"id": 1, "type": "WORKFLOW_EXECUTION_STARTED", "payloads": {"input": hashed}}) + b"\n"
+    payloads = canonical({"event": 1, "place": "input", "random": random, "text": text}) + b"\n"
+    ada = canonical({"person": "customer-signer", "random": random, "name": "Ada"})
+    content = {
+        "request": {"policy": {"window": "90d"}},
+        "people": [{"person": "customer-signer", "sha256": sha256_of(ada)}],
+        "runs": [{"run_id": "r", "history": "history-1", "sha256": sha256_of(history), "payloads": "payloads-1"}],
+    }
+    parts = {
+        "history-1": history,
+        "payloads-1": payloads,
+        "people": ada + b"\n",
+        "file-f": b'{"kind":"customer-contract"}',
+    }
+    await store.evidence.keep(what.workflow_id, canonical(content), parts, AT)
+    pdf = b"%PDF-1.7 signed"
+    file = StoredFile(await store.files.put(pdf, SIGNED), len(pdf))
+    given = SignedDocument(file, None, {"document": "uuid", "request": "uuid", "signers": []}, AT, "it is not ready")
+    await store.evidence.keep_signed(what.workflow_id, given, AT)
 
 
 async def onboarded(store: Store) -> WorkflowName:

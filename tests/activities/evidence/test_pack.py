@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.evidence import archive
+from activities.evidence import archive, verification
 from activities.evidence.archive import PackPart, write_archive
 from activities.evidence.pack import PREDICATE, NotEnded
 from activities.evidence.signing import EvidenceKey, PublicKeys, UnusableKey, canonical, statement
@@ -24,6 +24,7 @@ from tests.activities.evidence.kept import (
     CONDUCT,
     MSA,
     acknowledged,
+    kept_at_the_end,
     key_in,
     onboarded,
     packer,
@@ -252,7 +253,7 @@ async def test_what_was_signed_of_another_shape_is_no_traceback(tmp_path: Path) 
         return verify(await written(tmp_path / "odd.zip", parts))
 
     marks = {"version": 1, "id": "x", "type": "request", "workflow_id": "x", "status": "signed", "finished": True}
-    marks |= {"amendment": 0, "erasures": 0}
+    marks |= {"amendment": 0, "erasures": 0, "documents": 0}
     shapes: tuple[object, ...] = ([], {}, {"version": 2}, marks, marks | {"parts": []}, marks | {"parts": {"a": 1}})
     for manifest in shapes:
         assert not (await found(manifest)).ok, manifest
@@ -261,6 +262,43 @@ async def test_what_was_signed_of_another_shape_is_no_traceback(tmp_path: Path) 
     assert not (await found(marks | {"parts": {"record.json": part}}, **{"record.json": odd})).ok
     large = {"sha256": "0" * 64, "bytes": 10**15}
     assert not (await found(marks | {"parts": {"record.json": large}}, **{"record.json": odd})).ok
+
+
+async def test_what_was_kept_at_the_end_and_what_the_provider_gave_are_in_it(tmp_path: Path) -> None:
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await signed(store)
+        await kept_at_the_end(store)
+        await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
+    parts = parts_of(tmp_path / "msa.zip")
+    assert parts["signed.pdf"] == b"%PDF-1.7 signed"
+    assert parts["history/1.jsonl"] and parts["payloads/1.jsonl"] and parts["identities.jsonl"]
+    assert json.loads(parts["policy.json"]) == {"window": "90d"}
+    assert json.loads(parts["request.json"]) == {"kind": "customer-contract"}
+    manifest = json.loads(parts["manifest.json"])
+    assert (manifest["documents"], manifest["lacks"]) == (1, {"signing-log.pdf": "it is not ready"})
+    assert manifest["erasable"] == [
+        *("identities.jsonl", "payloads/1.jsonl", "people.json", "request.json", "signed.pdf", "texts.json"),
+    ]
+    assert verify(tmp_path / "msa.zip").faults == []
+    for name, before, after in (
+        ("history/1.jsonl", b"STARTED", b"STORTED"),
+        ("payloads/1.jsonl", b"input", b"inpat"),
+        ("identities.jsonl", b"Ada", b"Eve"),
+    ):
+        changed = await resigned(tmp_path, parts, name, parts[name].replace(before, after))
+        assert faults(changed) == [name]
+
+
+async def resigned(folder: Path, parts: dict[str, bytes], name: str, content: bytes) -> Path:
+    """The pack with another part, rebuilt by somebody who has our key."""
+    assert content != parts[name]
+    manifest = json.loads(parts["manifest.json"])
+    manifest["parts"][name] |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    whole = canonical(manifest)
+    digests = {"manifest.json": hashlib.sha256(whole).hexdigest()}
+    envelope = key_in(folder).envelope(statement(PREDICATE, digests, {}))
+    rebuilt = parts | {name: content, "manifest.json": whole, "manifest.dsse.json": envelope}
+    return await written(folder / "rebuilt.zip", rebuilt)
 
 
 async def test_an_onboarding_has_whole_packs_of_its_parts(tmp_path: Path) -> None:
@@ -272,14 +310,8 @@ async def test_an_onboarding_has_whole_packs_of_its_parts(tmp_path: Path) -> Non
     assert parts["parts/acme.1.1.zip"] == (tmp_path / "part.zip").read_bytes()
     assert verify(tmp_path / "acme.zip").ok
     inner = (tmp_path / "part.zip").read_bytes().replace(b"Annex B", b"Annex C")
-    manifest = json.loads(parts["manifest.json"])
-    manifest["parts"]["parts/acme.1.1.zip"]["sha256"] = hashlib.sha256(inner).hexdigest()
-    content = canonical(manifest)
-    envelope = key_in(tmp_path).envelope(
-        statement(PREDICATE, {"manifest.json": hashlib.sha256(content).hexdigest()}, {})
-    )
-    rebuilt = parts | {"parts/acme.1.1.zip": inner, "manifest.json": content, "manifest.dsse.json": envelope}
-    assert faults(await written(tmp_path / "rebuilt.zip", rebuilt)) == ["parts/acme.1.1.zip: texts.json"]
+    rebuilt = await resigned(tmp_path, parts, "parts/acme.1.1.zip", inner)
+    assert faults(rebuilt) == ["parts/acme.1.1.zip: texts.json"]
 
 
 async def test_a_campaign_has_its_audience_its_changes_and_one_outcome_a_person(
@@ -323,14 +355,7 @@ async def test_a_campaign_that_was_rebuilt_with_our_own_key_contradicts_its_reco
         await acknowledged(store, 25)
         await packer(store, tmp_path).export(CONDUCT, tmp_path / "conduct.zip")
     parts = parts_of(tmp_path / "conduct.zip")
-    content = change(parts[name])
-    assert content != parts[name]
-    manifest = json.loads(parts["manifest.json"])
-    manifest["parts"][name] |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
-    whole = canonical(manifest)
-    envelope = key_in(tmp_path).envelope(statement(PREDICATE, {"manifest.json": hashlib.sha256(whole).hexdigest()}, {}))
-    rebuilt = parts | {name: content, "manifest.json": whole, "manifest.dsse.json": envelope}
-    assert faults(await written(tmp_path / "rebuilt.zip", rebuilt))
+    assert faults(await resigned(tmp_path, parts, name, change(parts[name])))
 
 
 async def test_without_a_record_nothing_is_written(tmp_path: Path) -> None:
@@ -359,6 +384,24 @@ async def test_a_target_that_cannot_be_written_leaves_nothing(tmp_path: Path, mo
         with pytest.raises(OSError, match="No space"):
             await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
     assert _names(tmp_path) == ["evidence.pem", "evidence.pem.pub", "kept"]
+
+
+async def test_a_part_that_is_larger_than_what_is_read_whole_is_named_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = parts_of(await pack_of(tmp_path))
+    for name, content in (("manifest.json", bytes(10 * 65_536)), ("manifest.dsse.json", bytes(10 * 65_536))):
+        monkeypatch.setattr(verification, "MANIFEST_BYTES_AT_MOST", 65_536)
+        [fault] = verify(await written(tmp_path / "large.zip", parts | {name: content})).faults
+        assert (fault.part, fault.expected, fault.found) == (name, "at most 65,536 bytes", "655,360")
+    monkeypatch.setattr(verification, "PART_BYTES_AT_MOST", len(parts["record.json"]) // 10)
+    assert [(one.part, one.expected[:7]) for one in verify(tmp_path / "msa.zip").faults] == [("record.json", "at most")]
+
+
+async def test_of_ten_times_as_many_faults_the_first_are_named(tmp_path: Path) -> None:
+    parts = parts_of(await pack_of(tmp_path))
+    more = {f"more/{number}.json": b"{}" for number in range(10 * verification.FAULTS_AT_MOST)}
+    assert len(faults(await written(tmp_path / "many.zip", parts | more))) == verification.FAULTS_AT_MOST
 
 
 def test_a_file_of_keys_says_what_is_wrong_with_it(tmp_path: Path) -> None:

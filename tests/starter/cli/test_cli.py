@@ -54,6 +54,8 @@ def help_of(*typed: str) -> str:
 
 def test_the_words_are_those_of_the_contract() -> None:
     assert [" ".join(command) for command in COMMANDS] == [
+        "audit export",
+        "audit verify",
         *(f"campaign {word}" for word in OF_CAMPAIGN),
         "completion",
         "database upgrade",
@@ -120,7 +122,7 @@ def test_a_campaign_has_help_of_its_own(word: str) -> None:
         (("fast-forward", "msa-0042", "3d", "--to-next"), "either a duration such as 3d, or --to-next"),
         (
             ("bogus",),
-            'Unknown command "bogus"\nThere are: campaign, completion, database, demo, dev, doctor, fast-forward',
+            'Unknown command "bogus"\nThere are: audit, campaign, completion, database, demo, dev, doctor,',
         ),
         (("docter",), 'Unknown command "docter", did you mean doctor?'),
         (("request", "strat", "msa.yaml"), 'Unknown command "strat", did you mean start?\nThere are: answer, cancel,'),
