@@ -63,7 +63,7 @@ def cluster(deploy: Path) -> Iterator[str]:
             continue
         for one in manifests(ran.stdout):
             where = f"{overlay.name}: {one.get('kind')} {one.get('metadata', {}).get('name')}"
-            yield from (f"{where}: {fault}" for fault in _faults_of(one, deploy))
+            yield from (f"{where}: {fault}" for fault in faults_of(one, deploy))
 
 
 def overlays(deploy: Path) -> Sequence[Path]:
@@ -76,7 +76,8 @@ def manifests(text: str) -> list[Manifest]:
     return [one for one in YAML(typ="safe").load_all(text) if one]
 
 
-def _faults_of(one: Manifest, deploy: Path) -> Iterator[str]:
+def faults_of(one: Manifest, deploy: Path) -> Iterator[str]:
+    """Of one object, by the schema of its kind."""
     if "." not in one["apiVersion"].partition("/")[0] or ".k8s.io/" in one["apiVersion"]:
         yield from _by_kubernetes(one)
         return

@@ -5,6 +5,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -60,6 +61,7 @@ def of_cluster(overlay: Path) -> Iterator[Container]:
             yield Container(where, tuple(container["args"]), given, {"pod": pod, "container": container, "of": one})
 
 
+@cache
 def rendered(overlay: Path) -> list[Manifest]:
     """What `kustomize build` makes of it."""
     return validate.manifests(_output("kustomize", "build", str(overlay), env={}))

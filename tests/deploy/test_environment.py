@@ -39,7 +39,7 @@ SERVICES: Final = ("init", "worker", "campaign-worker", "web")
 def accepted(container: Container, folder: Path) -> Settings:
     """What its process makes of its environment, with secrets that a test wrote; `SettingsError` if it would not
     start."""
-    given = {name: text for name, text in container.environment.items() if name != "COUNTERSIGN_HEALTH_BIND"}
+    given = dict(container.environment)
     for name, path in container.environment.items():
         setting = name.removeprefix(PREFIX).removesuffix("_FILE")
         if name.startswith(PREFIX) and name.endswith("_FILE") and path and setting in dict(named_fields()):

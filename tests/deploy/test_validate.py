@@ -4,19 +4,24 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from deploy import validate
-from deploy.validate import CHECKS, HERE, Check, ToolMissing
+from deploy.validate import HERE, ToolMissing
+from tests.deploy.containers import rendered
 
 
 @pytest.fixture
 def deploy(tmp_path: Path) -> Path:
-    """A copy of the folder, to be spoiled."""
+    """A copy of the folder, to be spoiled, with the overlays that have all of it."""
     copy = tmp_path / "deploy"
     shutil.copytree(HERE, copy, ignore=shutil.ignore_patterns("__pycache__", "local", "demo", "sandbox", "examples"))
+    for overlay in ("dev", "cloud"):
+        shutil.rmtree(copy / "kustomize" / "overlays" / overlay)
     return copy
 
 
@@ -34,15 +39,6 @@ def spoil(file: Path, *, old: str, new: str) -> None:
     file.write_text(text.replace(old, new, 1))
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.name)
-def test_what_is_here_has_no_fault(check: Check) -> None:
-    assert found(check.faults, HERE) == []
-
-
-WORKERS = "kustomize/components/worker-controller/pods/workers.yaml"
-SCALED = "kustomize/components/keda/scaledobjects.yaml"
-
-
 @pytest.mark.parametrize(
     ("check", "file", "old", "new", "says"),
     [
@@ -52,23 +48,11 @@ SCALED = "kustomize/components/keda/scaledobjects.yaml"
         (validate.cluster, "kustomize/base/web.yaml", "minReplicas: 2", 'minReplicas: "2"', "minReplicas"),
         (
             validate.cluster,
-            "kustomize/base/workers.yaml",
             "terminationGracePeriodSeconds",
             "gracePeriod",
             "gracePeriod",
         ),
-        (validate.cluster, "kustomize/base/network.yaml", "policyTypes", "policyType", "policyType"),
         (validate.cluster, "kustomize/base/kustomization.yaml", "web.yaml", "wep.yaml", "wep.yaml"),
-        (validate.cluster, "kustomize/base/init.yaml", "kind: Job", "kind: Jop", "Jop"),
-        (validate.cluster, SCALED, "minReplicaCount: 1", "minReplicaCount: 0", "minReplicaCount"),
-        (validate.cluster, SCALED, "taskQueue:", "taskQueues:", "taskQueue"),
-        (validate.cluster, SCALED, "type: temporal", "type: kafka", "temporal"),
-        (validate.cluster, WORKERS, "strategy: Progressive", "strategy: Canary", "Canary"),
-        (validate.cluster, WORKERS, "steps:", "stages:", "stages"),
-        (validate.cluster, WORKERS, "rampPercentage: 5,", "rampPercentage: 100,", "rampPercentage"),
-        (validate.cluster, WORKERS, "connectionRef", "connection", "connection"),
-        (validate.cluster, WORKERS, "hostPort: temporal", "hostPort: https://temporal", "hostPort"),
-        (validate.cluster, WORKERS, "kind: Connection", "kind: Connector", "no schema knows this kind"),
         (validate.prometheus, "prometheus/prometheus.yaml", "scrape_configs", "scrape_config", "scrape_config"),
         (validate.scripts, "temporal/schema.sh", '"$PASSWORD_FILE"', "$PASSWORD_FILE", "SC2086"),
         (validate.collector, "otel/collector.yaml", "exporters: [debug]", "exporters: [debuk]", "no exporters debuk"),
@@ -86,6 +70,45 @@ def test_a_wrong_key_is_found(
 ) -> None:
     spoil(deploy / file, old=old, new=new)
     assert re.search(re.escape(says), "\n".join(found(check, deploy)))
+
+
+WORKERS, SCALED, WEB = ("versioned", "WorkerDeployment"), ("cloud", "ScaledObject"), ("prod", "Deployment")
+
+
+@pytest.mark.parametrize(
+    ("of", "place", "wrong", "says"),
+    [
+        (WEB, "spec.template.spec.gracePeriod", 45, "gracePeriod"),
+        (WEB, "kind", "Deployed", "Deployed"),
+        (("prod", "NetworkPolicy"), "spec.policyType", ["Egress"], "policyType"),
+        (("prod", "HorizontalPodAutoscaler"), "spec.minReplicas", "2", "minReplicas"),
+        (SCALED, "spec.minReplicaCount", 0, "minReplicaCount"),
+        (SCALED, "spec.idleReplicaCount", 0, "idleReplicaCount"),
+        (SCALED, "spec.triggers.0.type", "kafka", "'temporal' was expected"),
+        (SCALED, "spec.triggers.0.metadata.taskQueues", "countersign", "taskQueues"),
+        (SCALED, "spec.triggers.0.metadata.targetQueueSize", 20, "targetQueueSize"),
+        (("cloud", "TriggerAuthentication"), "spec.secretTargetRef.0.parameter", "certificate", "certificate"),
+        (WORKERS, "spec.rollout.strategy", "Canary", "Canary"),
+        (WORKERS, "spec.rollout.steps", [], "steps"),
+        (WORKERS, "spec.rollout.steps.0.rampPercentage", 100, "rampPercentage"),
+        (WORKERS, "spec.workerOptions.connection", "temporal", "connection"),
+        (WORKERS, "spec.template.spec.gracePeriod", 45, "gracePeriod"),
+        (WORKERS, "spec.sunset.deleteDelay", "a week", "deleteDelay"),
+        (("versioned", "Connection"), "spec.hostPort", "https://temporal", "hostPort"),
+        (("versioned", "Connection"), "kind", "Connector", "no schema knows this kind"),
+    ],
+)
+def test_a_wrong_key_of_an_object_is_found(of: tuple[str, str], place: str, wrong: object, says: str) -> None:
+    overlay, kind = of
+    found_here = [one for one in rendered(HERE / "kustomize" / "overlays" / overlay) if one["kind"] == kind]
+    one = deepcopy(found_here[0])
+    assert list(validate.faults_of(one, HERE)) == []
+    *way, last = place.split(".")
+    inner: Any = one
+    for part in way:
+        inner = inner[int(part) if part.isdigit() else part]
+    inner[last] = wrong
+    assert says in "\n".join(validate.faults_of(one, HERE))
 
 
 def test_rules_and_a_dockerfile_are_looked_at(deploy: Path) -> None:
