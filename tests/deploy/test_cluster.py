@@ -1,11 +1,14 @@
 """What the files for a cluster promise of every pod, beside being valid."""
 
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy import validate
 from deploy.validate import HERE, Manifest
 from starter.temporal.workers import GRACE
 from tests.deploy.containers import Container, of_cluster, of_compose, rendered
@@ -96,6 +99,24 @@ def test_versions_have_the_pods_of_the_deployments_they_stand_for() -> None:
     assert now == {name: before[name] for name in now}
     assert set(now) == {"worker", "campaign-worker"}
     assert not of_kind(versioned, "ScaledObject")
+
+
+def test_versions_and_cloud_go_together(tmp_path: Path) -> None:
+    shutil.copytree(HERE / "kustomize", tmp_path / "kustomize")
+    shutil.copytree(HERE / "config", tmp_path / "config")
+    both = tmp_path / "kustomize" / "overlays" / "versioned"
+    with (both / "kustomization.yaml").open("a") as file:
+        file.write("  - ../../components/temporal-cloud\n")
+    built = rendered(both)
+    assert [fault for one in built for fault in validate.faults_of(one, tmp_path)] == []
+    [connection] = of_kind(built, "Connection")
+    assert connection["spec"]["mutualTLSSecretRef"] == {"name": "temporal-tls"}
+    assert connection["spec"]["hostPort"].endswith(".tmprl.cloud:7233")
+    versions = of_kind(built, "WorkerDeployment")
+    assert {one["spec"]["workerOptions"]["temporalNamespace"] for one in versions} == {"countersign.a1b2c"}
+    for one in versions:
+        names = [each["name"] for each in one["spec"]["template"]["spec"]["volumes"]]
+        assert names[-1] == "temporal-tls"
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
