@@ -16,7 +16,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 
 from deploy.local import environment as example
@@ -37,14 +37,15 @@ def main() -> int:
     with in_one_line("countersign dev"):
         chosen = {"COUNTERSIGN_DATABASE": options.database, "COUNTERSIGN_STORE": options.store}
         shell = {**os.environ, **{name: url for name, url in chosen.items() if url}}
-        asyncio.run(serve(options.data, only_loopback(options.host), shell, as_json=options.json))
+        planning = planned(options.data, only_loopback(options.host), shell, encrypted=options.encrypted)
+        asyncio.run(serve(planning, as_json=options.json))
     return Exit.DONE
 
 
-async def serve(data: Path, host: str, shell: Mapping[str, str], *, as_json: bool) -> None:
-    """The stack on the folder `data` until a signal; raises `StackFailure`."""
+async def serve(planning: AbstractAsyncContextManager[RunningStack], *, as_json: bool) -> None:
+    """The stack until a signal; raises `StackFailure`."""
     say = _silent if as_json else _say
-    async with planned(data, host, shell) as stack:
+    async with planning as stack:
         life = asyncio.create_task(_run_until_end(stack, say, as_json=as_json))
         # Ending the processes is outside this task: a second Ctrl-C does not interrupt it.
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -104,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, default=usual_data(), help="folder of data, logs and addresses")
     parser.add_argument("--database", help="URL of a PostgreSQL database instead of a local file")
     parser.add_argument("--store", help="fsspec URL of the files instead of a local folder")
+    parser.add_argument("--encrypted", action="store_true", help="encrypt payloads, and have the Web UI read them")
     parser.add_argument("--host", default=LOOPBACK, help="loopback address to listen on")
     parser.add_argument("--json", action="store_true", help="print the addresses as JSON once all is ready")
     return parser

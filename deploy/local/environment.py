@@ -30,7 +30,7 @@ MUST_SET: Final = (
     *("SIGNATURE_SUBSCRIPTION", "PUSH_DIALECT", "PUSH_URL", "PUSH_SEND_PATH", "PUSH_PROJECT", "PUSH_AUTH"),
     *("PUSH_TOKEN_URL", "PUSH_CLIENT_ID", "PUSH_CLIENT_SECRET", "PUSH_CREDENTIALS_FILE", "PUSH_APP", "PUSH_APP_KEY"),
     *("MRA_URL", "MRA_USER", "MRA_PASSWORD", "WEBHOOK_URL", "WEBHOOK_BIND", "WEBHOOK_SECRETS", "WEBHOOK_SEGMENT"),
-    *("LINK_BASE", "LINK_SECRET", "WEB_UI", "HEALTH_BIND"),
+    *("LINK_BASE", "LINK_SECRET", "WEB_UI", "HEALTH_BIND", "CODEC", "CODEC_ORIGIN", "CODEC_TOKEN"),
 )
 """Settings that only the stack knows: addresses, secrets, the sandbox's interface; or that two of its processes would
 need each its own of.
@@ -79,6 +79,7 @@ def of_countersign(kept: FolderState, folder: Path, host: str, shell: Mapping[st
         **_of_signature(kept, sandbox),
         **_of_push(kept, sandbox),
         **_of_messaging(kept, sandbox),
+        **_of_codec(kept, host),
         "COUNTERSIGN_WEBHOOK_URL": receiver,
         "COUNTERSIGN_WEBHOOK_BIND": authority(host, kept.ports.receiver),
         "COUNTERSIGN_WEBHOOK_SECRETS": kept.secrets.callback,
@@ -165,6 +166,18 @@ def _of_messaging(kept: FolderState, sandbox: str) -> dict[str, str]:
         "COUNTERSIGN_MRA_URL": sandbox,
         "COUNTERSIGN_MRA_USER": "countersign",
         "COUNTERSIGN_MRA_PASSWORD": kept.secrets.messaging,
+    }
+
+
+def _of_codec(kept: FolderState, host: str) -> dict[str, str]:
+    """The Web UI of this machine reads what is encrypted, and so does who knows the token."""
+    if not kept.secrets.payloads:
+        return {}
+    return {
+        "COUNTERSIGN_PAYLOAD_KEYS": f"laptop={kept.secrets.payloads}",
+        "COUNTERSIGN_CODEC": "on",
+        "COUNTERSIGN_CODEC_ORIGIN": url(host, kept.ports.web_ui),
+        "COUNTERSIGN_CODEC_TOKEN": kept.secrets.codec,
     }
 
 

@@ -2,6 +2,7 @@
 while it runs; owner only.
 """
 
+import base64
 import fcntl
 import json
 import os
@@ -56,11 +57,16 @@ class Secrets:
     push_client: str
     messaging: str
     finance: str
+    codec: str
+    payloads: str = ""
+    """The key of payloads, if they are encrypted: then for good, since nobody reads those that are without it."""
 
     @classmethod
-    def made(cls, known: Mapping[str, str]) -> Self:
+    def made(cls, known: Mapping[str, str], *, encrypted: bool = False) -> Self:
         """The known ones, and new ones for the rest."""
-        return cls(**{field.name: known.get(field.name) or secrets.token_urlsafe(32) for field in fields(cls)})
+        made = {field.name: known.get(field.name) or secrets.token_urlsafe(32) for field in fields(cls)}
+        key = known.get("payloads") or (base64.b64encode(secrets.token_bytes(32)).decode() if encrypted else "")
+        return cls(**{**made, "payloads": key})
 
 
 @dataclass(frozen=True)
@@ -117,8 +123,8 @@ class DataFolder:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(self.path, ignore_errors=True)
 
-    def kept(self, host: str) -> FolderState:
-        """Ports and secrets of earlier starts, completed and stored."""
+    def kept(self, host: str, *, encrypted: bool = False) -> FolderState:
+        """Ports and secrets of earlier starts, completed and stored; once `encrypted`, with a key of payloads."""
         file = self.path / "kept.json"
         known = _EarlierState()
         with suppress(FileNotFoundError):
@@ -126,7 +132,7 @@ class DataFolder:
                 known = _EarlierState.model_validate_json(file.read_bytes(), strict=True)
             except ValidationError:
                 raise StackFailure(f"{file} cannot be read: delete it, and the next start makes a new one") from None
-        kept = FolderState(Ports.free(host, known.ports), Secrets.made(known.secrets))
+        kept = FolderState(Ports.free(host, known.ports), Secrets.made(known.secrets, encrypted=encrypted))
         _write_whole(file, asdict(kept))
         return kept
 

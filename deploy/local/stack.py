@@ -91,6 +91,7 @@ def _temporal(folder: DataFolder, kept: FolderState, host: str, environment: Map
         *(("--sqlite-pragma", pragma) for pragma in _SQLITE_PRAGMAS),
         *(("--dynamic-config-value", f"{name}={value}") for name, value in _DYNAMIC_CONFIG.items()),
         *(("--search-attribute", f"{key.name}={_kind(key)}") for key in SEARCH_ATTRIBUTES),
+        *((("--ui-codec-endpoint", f"{url(host, ports.receiver)}/codec"),) if kept.secrets.payloads else ()),
     ]
     arguments = [str(word) for pair in [*flags.items(), *repeated] for word in pair]
     return Program(
@@ -328,7 +329,9 @@ def _has_yet_to_be_made(database: str) -> bool:
 
 
 @asynccontextmanager
-async def planned(data: Path, host: str, shell: Mapping[str, str]) -> AsyncIterator[RunningStack]:
+async def planned(
+    data: Path, host: str, shell: Mapping[str, str], *, encrypted: bool = False
+) -> AsyncIterator[RunningStack]:
     """The stack on the folder `data`, with the examples; its processes end with the block. `StackFailure` if the folder
     is in use, and as `plan`.
     """
@@ -336,7 +339,7 @@ async def planned(data: Path, host: str, shell: Mapping[str, str]) -> AsyncItera
     os.umask(_OWNER_ONLY)
     folder = DataFolder(data)
     with folder.taken():
-        stack = RunningStack(plan(folder, folder.kept(host), host, shell))
+        stack = RunningStack(plan(folder, folder.kept(host, encrypted=encrypted), host, shell))
         environment.lay_out(folder.path, stack.plan.addresses["sandbox"])
         try:
             yield stack

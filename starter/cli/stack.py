@@ -39,6 +39,7 @@ def dev(
     data: DataDir = None,
     database: str | None = None,
     store: str | None = None,
+    encrypted: bool = False,
     host: str = "127.0.0.1",
     json: AsJson = False,
 ) -> None:
@@ -53,6 +54,8 @@ def dev(
         A PostgreSQL database instead of a local file: as COUNTERSIGN_DATABASE. Its tables are made, or upgraded.
     store
         Where files are, such as s3://bucket/folder, instead of a folder: as COUNTERSIGN_STORE.
+    encrypted
+        Encrypt payloads from now on, as COUNTERSIGN_PAYLOAD_KEYS does, and have the Web UI of this machine read them.
     host
         The loopback address to listen on; any other is refused.
     json
@@ -60,7 +63,8 @@ def dev(
     """
     given = {"--data": data, "--database": database, "--store": store, "--host": host}
     words = [word for name, value in given.items() if value for word in (name, str(value))]
-    modules.become("deploy.local", *words, *(("--json",) if json else ()))
+    flags = {"--encrypted": encrypted, "--json": json}
+    modules.become("deploy.local", *words, *(flag for flag, is_set in flags.items() if is_set))
 
 
 def demo(*, keep: bool = False, json: AsJson = False) -> None:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretBytes, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -20,8 +21,8 @@ from starter.config.environment import DATA_DIR, DEV_FILE, PREFIX, Surroundings,
 from starter.config.values import (
     Address,
     Bind,
+    CallerKeys,
     Contact,
-    DevicesKeys,
     Duration,
     EndpointName,
     HandoffSecrets,
@@ -32,6 +33,7 @@ from starter.config.values import (
     Listen,
     Name,
     Networks,
+    Origin,
     PayloadKey,
     PayloadKeys,
     Secrets,
@@ -39,6 +41,7 @@ from starter.config.values import (
     Span,
     SpanOrOff,
     Words,
+    is_loopback,
     wrong,
 )
 from starter.errors import Refusal
@@ -194,6 +197,14 @@ class HookSettings(SettingsGroup):
     mappings: Path | None = Field(None, description="Folder of the mappings `<source>.yaml` of these systems")
 
 
+class OidcSettings(SettingsGroup):
+    """The company's OpenID issuer (starter/web/oidc.py)."""
+
+    issuer: Address = Field("", description="OpenID issuer whose bearer tokens are believed")
+    audience: str = Field("", description="Audience that its tokens must be made for")
+    claim: str = Field("email", description="Claim with a person's e-mail address, or id in the people file")
+
+
 class Need(StrEnum):
     """A function of a process, which requires settings."""
 
@@ -206,10 +217,11 @@ class Need(StrEnum):
     PEOPLE = "people"
     ADOPTION = "adoption"
     SUBSCRIPTIONS = "subscriptions"
+    CODEC = "codec"
 
 
 OF_WORKER: Final = (Need.SIGNATURE, Need.PUSH, Need.MESSAGING, Need.CALLBACKS, Need.LINKS, Need.PEOPLE, Need.ADOPTION)
-OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE)
+OF_RECEIVER: Final = (Need.RECEIVER, Need.LINKS, Need.SIGNATURE, Need.PEOPLE, Need.CODEC)
 MESSAGING: Final = ("MRA_URL", "MRA_USER", "MRA_PASSWORD")
 """All of them, or none: then there is no such channel."""
 
@@ -235,12 +247,26 @@ def _required(need: Need, found: "Settings") -> tuple[str, ...]:
             return _of("webhook", found.webhook.needed)
         case Need.MESSAGING:
             return MESSAGING if any(name in found.told for name in MESSAGING) else ()
-        case Need.ADOPTION:
-            return ("ADOPT_KIND", "ADOPT_REQUESTER") if found.adopt == "on" else ()
+        case Need.ADOPTION | Need.CODEC:
+            return _of_switch(need, found)
         case Need.CALLBACKS:
             return _ALWAYS[Need.SUBSCRIPTIONS] if found.signature.callback_style == "document" else ()
         case _:
             return _ALWAYS[need]
+
+
+def _of_switch(need: Need, found: "Settings") -> tuple[str, ...]:
+    if need is Need.CODEC:
+        return _of_codec(found) if found.codec == "on" else ()
+    return ("ADOPT_KIND", "ADOPT_REQUESTER") if found.adopt == "on" else ()
+
+
+def _of_codec(found: "Settings") -> tuple[str, ...]:
+    if found.oidc.issuer:
+        return ("PAYLOAD_KEYS", "CODEC_ORIGIN", "OIDC_AUDIENCE", "OPERATORS")
+    if found.codec_open:
+        return ("PAYLOAD_KEYS", "CODEC_ORIGIN")
+    return ("PAYLOAD_KEYS",) if found.codec_token else ("PAYLOAD_KEYS", "OIDC_ISSUER")
 
 
 def _of(group: str, settings: tuple[str, ...]) -> tuple[str, ...]:
@@ -283,6 +309,7 @@ class Settings(BaseSettings):
     handoff: HandoffSettings = HandoffSettings()
     notices: NoticesSettings = NoticesSettings()
     hook: HookSettings = HookSettings()
+    oidc: OidcSettings = OidcSettings()
     people: Path | None = Field(None, description="The people file")
     policies: Path = Field(_POLICIES, description="The catalogue of document kinds")
     link_base: Address = Field("", description="Public base address of our pages")
@@ -298,6 +325,11 @@ class Settings(BaseSettings):
     payload_keys: PayloadKeys = Field(
         (), description="`id=base64` AES-256 keys of the payload codec; the first encrypts"
     )
+    codec: Literal["off", "on"] = Field("off", description="Decrypt payloads for Temporal's Web UI and command line")
+    codec_origin: Origin = Field("", description="Address of the Web UI whose pages may have payloads decrypted")
+    codec_token: CallerKeys = Field(
+        (), description="Bearer token for Temporal's command line; comma-separated for rotation"
+    )
     actor: str = Field("", description="Actor on the command line; default: user@host")
     web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Log level")
@@ -311,7 +343,7 @@ class Settings(BaseSettings):
     adopt: Literal["off", "on"] = Field("off", description="Follow up documents sent by hand at Core Signature")
     adopt_kind: str = Field("", description="Kind of adopted documents")
     adopt_requester: str = Field("", description="Requester of adopted documents")
-    devices_keys: DevicesKeys = Field(
+    devices_keys: CallerKeys = Field(
         (), description="Bearer keys of your app's back end for `/devices/`, comma-separated for rotation"
     )
     mra_url: Address = Field("", description="Host of OpenText cloud messaging, for mail and SMS")
@@ -352,6 +384,12 @@ class Settings(BaseSettings):
     @property
     def evidence_key(self) -> Path:
         return self.evidence_key_file or self.data_dir.absolute() / "evidence.pem"
+
+    @property
+    def codec_open(self) -> bool:
+        """Whether the codec asks nobody who they are: on a laptop, where pages, Web UI and callers are on loopback."""
+        hosts = (self.webhook.bind.host, *(urlsplit(one).hostname for one in (self.link_base, self.codec_origin)))
+        return not self.oidc.issuer and all(is_loopback(host or "") for host in hosts)
 
     @property
     def acting(self) -> str:

@@ -82,6 +82,12 @@ def _address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _origin(text: str) -> str:
+    if urlsplit(text).path:
+        raise wrong("must be an address without a path, as in the browser's address bar up to the first single /")
+    return text.lower()
+
+
 def _name(text: str) -> str:
     if len(text) > COMPANY_AT_MOST or not text.isprintable():
         raise wrong(f"must be at most {COMPANY_AT_MOST} characters that can be seen")
@@ -239,6 +245,8 @@ def _payload_keys(value: object) -> object:
 
 Address = Annotated[str, AfterValidator(_address)]
 """https, or http to loopback; no trailing slash; empty is unset."""
+Origin = Annotated[str, AfterValidator(_address), AfterValidator(_origin)]
+"""The same without a path."""
 Name = Annotated[str, AfterValidator(_name)]
 Contact = Annotated[str, AfterValidator(_contact)]
 """One line shown to people; empty is unset."""
@@ -253,7 +261,7 @@ EndpointName = Annotated[str, AfterValidator(_endpoint)]
 HeaderName = Annotated[str, AfterValidator(_header)]
 Listen = Annotated[Bind, BeforeValidator(_bind)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas)]
-DevicesKeys = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas), AfterValidator(_long_enough)]
+CallerKeys = Annotated[tuple[SecretStr, ...], BeforeValidator(_commas), AfterValidator(_long_enough)]
 Segment = Annotated[SecretStr, AfterValidator(_segment)]
 LinkSecret = Annotated[SecretStr, AfterValidator(_link_secret)]
 HandoffSecrets = Annotated[Mapping[str, tuple[SecretStr, ...]], BeforeValidator(_handoff_secrets)]

@@ -72,20 +72,20 @@ class AesGcmCodec(PayloadCodec):
         self._current = keys[0].id
 
     async def encode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Each payload under the current key with a fresh 96-bit nonce."""
-        return [self._encrypted(payload) for payload in payloads]
+        return [self.encrypted(payload) for payload in payloads]
 
     async def decode(self, payloads: Sequence[Payload]) -> list[Payload]:
-        """Payloads that we did not encrypt pass unchanged."""
-        return [self._decrypted(payload) for payload in payloads]
+        return [self.decrypted(payload) for payload in payloads]
 
-    def _encrypted(self, payload: Payload) -> Payload:
+    def encrypted(self, payload: Payload) -> Payload:
+        """It under the current key with a fresh 96-bit nonce."""
         nonce = os.urandom(_NONCE_BYTES)
         key_id = self._current.encode()
         data = nonce + self._ciphers[self._current].encrypt(nonce, payload.SerializeToString(), key_id)
         return Payload(metadata={"encoding": ENCODING, _KEY_ID: key_id}, data=data)
 
-    def _decrypted(self, payload: Payload) -> Payload:
+    def decrypted(self, payload: Payload) -> Payload:
+        """What we did not encrypt passes unchanged; `CodecError` for what these keys do not open."""
         if payload.metadata.get("encoding") != ENCODING:
             return payload
         key_id = payload.metadata.get(_KEY_ID, b"")

@@ -58,6 +58,12 @@ class Buckets:
         self._forget(now)
         return 0.0 if taken else (1 - left) / self._rate.per_second
 
+    def look(self, name: str) -> float:
+        """The same, taking none."""
+        left, since = self._left.get(name, (float(self._rate.burst), 0.0))
+        left = min(self._rate.burst, left + max(0.0, self._clock().timestamp() - since) * self._rate.per_second)
+        return 0.0 if left >= 1 else (1 - left) / self._rate.per_second
+
     def refill(self, name: str) -> None:
         self._left.pop(name, None)
 

@@ -39,10 +39,12 @@ from starter.temporal import rates as pace
 from starter.temporal.connection import Context
 from starter.web.bodies import CallCounter
 from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
+from starter.web.codec import CodecServer
 from starter.web.desk.desk import make_desk
 from starter.web.devices import DeviceReceiver
 from starter.web.forms import FormGuard
 from starter.web.hooks import Hooks, HookSource, OnboardingStarter
+from starter.web.oidc import Issuer
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
@@ -151,7 +153,9 @@ def routes_of(
     devices = DeviceReceiver(
         settings.devices_keys, Devices(store, in_file=people.has_device), people, CallCounter(meter, "devices")
     )
-    ours = (pages, journeys, brand, desk, hooks, devices)
+    issuer = Issuer(settings.oidc) if settings.oidc.issuer else None
+    codec = CodecServer(settings, people, CallCounter(meter, "codec"), issuer)
+    ours = (pages, journeys, brand, desk, hooks, devices, codec)
     return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
 
 

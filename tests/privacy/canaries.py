@@ -13,10 +13,12 @@ SECRETS = Secrets(
     push_client="canary-push-secret-d83f5b17c9",
     messaging="canary-messaging-password-5b90d3e8f2",
     finance="canary-finance-secret-72b0e6f4a1",
+    codec="canary-codec-token-c18f5d02a7",
 )
 NEVER = {
     "secret of the links": SECRETS.link,
     "segment of the callbacks": SECRETS.segment,
+    "token of the codec": SECRETS.codec,
     "secret of the callbacks": SECRETS.callback,
     "client secret": SECRETS.signature_client,
     "client secret of push": SECRETS.push_client,

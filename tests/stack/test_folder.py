@@ -85,7 +85,19 @@ def test_what_an_older_version_kept_is_completed(folder: Path) -> None:
     (folder_of(folder) / "kept.json").write_text('{"ports": {"bygone": 1}, "secrets": {"link": "old", "bygone": "x"}}')
     kept = DataFolder(folder).kept(HOST)
     assert kept.secrets.link == "old"
-    assert all(vars(kept.secrets).values()) and all(vars(kept.ports).values())
+    secrets = vars(kept.secrets)
+    assert [name for name, secret in secrets.items() if not secret] == ["payloads"]
+    assert all(vars(kept.ports).values())
+
+
+def test_what_was_once_encrypted_stays_so(folder: Path) -> None:
+    assert "COUNTERSIGN_CODEC" not in environment.of_countersign(
+        DataFolder(folder_of(folder)).kept(HOST), folder, HOST, {}
+    )
+    first = DataFolder(folder).kept(HOST, encrypted=True)
+    assert DataFolder(folder).kept(HOST) == first
+    told = settings.load(Need.CODEC, environment=environment.of_countersign(first, folder, HOST, {}))
+    assert (told.codec, told.codec_open, len(told.payload_keys)) == ("on", True, 1)
 
 
 def test_only_the_lock_says_that_a_stack_already_runs(folder: Path) -> None:

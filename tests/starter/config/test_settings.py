@@ -372,7 +372,8 @@ OTHERS = (
     "WEBHOOK_SILENT_AFTER WEBHOOK_SEGMENT HANDOFF_SECRETS HANDOFF_HOSTS PEOPLE POLICIES LINK_BASE LINK_SECRET "
     "DATA_DIR DATABASE STORE DEVICES_KEYS ONCALL PAYLOAD_KEYS ADOPT ACTOR HOOK_SECRETS HOOK_MAPPINGS COMPANY "
     "COMPANY_LOGO CONTACT DESK_USER_HEADER DESK_PROXIES OPERATORS PREVIEW ADOPT_KIND ADOPT_REQUESTER "
-    "NOTICES_MOST NOTICES_PER EVIDENCE_KEY_FILE"
+    "NOTICES_MOST NOTICES_PER EVIDENCE_KEY_FILE "
+    "HEALTH_BIND CODEC CODEC_ORIGIN CODEC_TOKEN OIDC_ISSUER OIDC_AUDIENCE OIDC_CLAIM"
 )
 
 
@@ -415,7 +416,7 @@ def test_every_setting_is_read_somewhere() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load)
     }
-    groups = ("signature_", "push_", "webhook_", "handoff_", "notices_", "hook_")
+    groups = ("signature_", "push_", "webhook_", "handoff_", "notices_", "hook_", "oidc_")
     for line in table():
         name = line.name.removeprefix("COUNTERSIGN_").lower()
         field = next((name.removeprefix(group) for group in groups if name.startswith(group)), name)

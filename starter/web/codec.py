@@ -1,0 +1,251 @@
+"""Temporal's remote codec: decrypts payloads for its Web UI and command line, and encrypts what these send.
+
+Called by pages of one origin alone, for operators whose token the company's issuer has signed, and by whoever has a
+token of ours. Nothing of a payload is logged; one that cannot be decrypted is given back as it is.
+"""
+
+import asyncio
+import hmac
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from google.protobuf import json_format
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from temporalio.api.common.v1 import Payload, Payloads
+
+from activities.people.directory import DirectoryFailure, UnknownGroup
+from activities.people.file_directory import FileDirectory
+from activities.records.allowances import Rate
+from starter.config.settings import Settings
+from starter.config.values import is_loopback
+from starter.temporal.codec import AesGcmCodec, CodecError
+from starter.web.allowances import Buckets, Clock
+from starter.web.bodies import BodyFault, CallCounter, CallOutcome, IncomingBodies, NotReadable, parse_object
+from starter.web.callbacks import HEADERS
+from starter.web.oidc import Issuer, IssuerAway, NotBelieved
+from starter.web.serving import holder_of, peer_of
+
+PATH: Final = "/codec/"
+BYTES_AT_MOST: Final = 6 * 1024 * 1024
+"""Two of the largest payloads, as text."""
+BYTES_ALTOGETHER_AT_MOST: Final = 32 * 1024 * 1024
+CALLS_OF_AN_ADDRESS: Final = Rate(burst=1_000, per_second=50)
+"""The Web UI calls once for each event of a history."""
+REFUSALS_OF_AN_ADDRESS: Final = Rate(burst=20, per_second=0.2)
+_TOLD_EVERY: Final = Rate(burst=1, per_second=1 / 60)
+_ASKED_AGAIN_AFTER: Final = 86_400
+"""Seconds for which a browser remembers that it may call."""
+_LOOKS_PROXIED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_INCOMING: Final = IncomingBodies("payloads", BYTES_ALTOGETHER_AT_MOST)
+_LOGGER: Final = structlog.get_logger("countersign.codec")
+
+
+class CodecOutcome(CallOutcome):
+    """The answer's status and the reason counted."""
+
+    DONE = (200, "done")
+    MAY_CALL = (204, "may_call")
+    MALFORMED = (400, "malformed")
+    STALLED = (400, "stalled")
+    NOBODY = (401, "nobody")
+    OTHER_ORIGIN = (403, "other_origin")
+    NO_OPERATOR = (403, "no_operator")
+    TOO_LARGE = (413, "too_large")
+    NOT_JSON = (415, "not_json")
+    TOO_MANY = (429, "too_many")
+    CROWDED = (429, "crowded")
+    UNDECIDED = (503, "undecided")
+
+
+_SAYS: Final = {
+    CodecOutcome.MALFORMED: "the body has to be payloads as Temporal's remote codec protocol has them",
+    CodecOutcome.NOBODY: "a bearer token is needed, of the issuer or of COUNTERSIGN_CODEC_TOKEN",
+    CodecOutcome.OTHER_ORIGIN: "COUNTERSIGN_CODEC_ORIGIN names another address",
+    CodecOutcome.NO_OPERATOR: "the token is of nobody in the group of COUNTERSIGN_OPERATORS",
+    CodecOutcome.UNDECIDED: "who is an operator cannot be asked now: the issuer or the people file is away",
+}
+
+
+class _Refused(Exception):
+    def __init__(self, outcome: CodecOutcome, wait: float = 0) -> None:
+        super().__init__(outcome.reason)
+        self.outcome = outcome
+        self.wait = wait
+
+
+Work = Callable[[Payload], Payload]
+
+
+@dataclass(frozen=True)
+class CodecAccess:
+    """Who may have payloads decrypted."""
+
+    settings: Settings
+    directory: FileDirectory
+    issuer: Issuer | None
+
+    async def caller(self, request: Request) -> str:
+        """Who calls, for the log. Raises `_Refused`."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and (token := token.strip()):
+            return "command line" if self._is_ours(token) else await self._operator(token)
+        if self.settings.codec_open and request.headers.get("origin") and _is_on_this_machine(request):
+            return "this machine"
+        raise _Refused(CodecOutcome.NOBODY)
+
+    def _is_ours(self, token: str) -> bool:
+        given = token.encode("utf-8", "replace")
+        # All are compared before one counts, so that the time taken does not tell which it was.
+        keys = [key.get_secret_value().encode() for key in self.settings.codec_token]
+        return True in [hmac.compare_digest(key, given) for key in keys]
+
+    async def _operator(self, token: str) -> str:
+        if self.issuer is None:
+            raise _Refused(CodecOutcome.NOBODY)
+        try:
+            person = await self.directory.named(await self.issuer.who(token))
+            operators = await self.directory.group(self.settings.operators)
+        except NotBelieved as why:
+            _LOGGER.info("a token does not count", why=str(why))
+            raise _Refused(CodecOutcome.NOBODY) from None
+        except UnknownGroup:
+            raise _Refused(CodecOutcome.NO_OPERATOR) from None
+        except (IssuerAway, DirectoryFailure):
+            raise _Refused(CodecOutcome.UNDECIDED, wait=60) from None
+        if person is None or person.id not in operators:
+            raise _Refused(CodecOutcome.NO_OPERATOR)
+        return person.id
+
+
+def _is_on_this_machine(request: Request) -> bool:
+    """Neither another machine nor a proxy for one, and no name that leads here from elsewhere."""
+    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    proxied = any(name in request.headers for name in _LOOKS_PROXIED)
+    return is_loopback(peer_of(request)) and is_loopback(host) and not proxied
+
+
+class CodecServer:
+    """Without `COUNTERSIGN_CODEC=on` there are no such addresses."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        directory: FileDirectory,
+        tally: CallCounter,
+        issuer: Issuer | None = None,
+        *,
+        clock: Clock = lambda: datetime.now(UTC),
+    ) -> None:
+        self._settings = settings
+        self._codec = AesGcmCodec(settings.payload_keys) if settings.codec == "on" else None
+        self._access = CodecAccess(settings, directory, issuer)
+        self._tally = tally
+        self._calls = Buckets(CALLS_OF_AN_ADDRESS, clock)
+        self._refusals = Buckets(REFUSALS_OF_AN_ADDRESS, clock)
+        self._told = Buckets(_TOLD_EVERY, clock)
+
+    def routes(self) -> list[BaseRoute]:
+        if self._codec is None:
+            return []
+        return [
+            Route(f"{PATH}{name}", partial(self._answer, work), methods=["POST", "OPTIONS"])
+            for name, work in (("decode", self._codec.decrypted), ("encode", self._codec.encrypted))
+        ]
+
+    async def _answer(self, work: Work, request: Request) -> Response:
+        body, headers = b"", dict(HEADERS)
+        try:
+            outcome, body = await self._done(work, request)
+        except _Refused as refused:
+            outcome = refused.outcome
+            body = _SAYS.get(outcome, outcome.reason).encode()
+            headers |= {"connection": "close"}  # An unread body must not be taken for the next request.
+            if refused.wait:
+                headers["retry-after"] = str(math.ceil(refused.wait))
+            if outcome is CodecOutcome.NOBODY:
+                headers["www-authenticate"] = "Bearer"
+        self._tally.count(outcome)
+        media = "application/json" if outcome is CodecOutcome.DONE else "text/plain"
+        return Response(body, outcome.status, headers | self._cors(request), media)
+
+    def _cors(self, request: Request) -> dict[str, str]:
+        """What a browser asks before it lets a page call and read; no cookies."""
+        if not self._is_from_our_page(request):
+            return {"vary": "origin"}
+        return {
+            "vary": "origin",
+            "access-control-allow-origin": self._settings.codec_origin,
+            "access-control-allow-methods": "POST",
+            "access-control-allow-headers": "authorization, content-type, x-namespace",
+            "access-control-max-age": str(_ASKED_AGAIN_AFTER),
+        }
+
+    def _is_from_our_page(self, request: Request) -> bool:
+        return bool(self._settings.codec_origin) and request.headers.get("origin") == self._settings.codec_origin
+
+    async def _done(self, work: Work, request: Request) -> tuple[CodecOutcome, bytes]:
+        address = holder_of(request.client.host) if request.client else ""
+        if wait := self._calls.wait(address):
+            raise _Refused(CodecOutcome.TOO_MANY, wait)
+        if "origin" in request.headers and not self._is_from_our_page(request):
+            raise _Refused(CodecOutcome.OTHER_ORIGIN)
+        if request.method == "OPTIONS":
+            return CodecOutcome.MAY_CALL, b""
+        caller = await self._admitted(request, address)
+        payloads = await self._read(request)
+        body = await asyncio.to_thread(_worked, work, payloads)
+        if not self._told.wait(caller):
+            _LOGGER.info("payloads are decrypted or encrypted", by=caller)
+        return CodecOutcome.DONE, body
+
+    async def _admitted(self, request: Request, address: str) -> str:
+        if wait := self._refusals.look(address):
+            raise _Refused(CodecOutcome.TOO_MANY, wait)
+        try:
+            return await self._access.caller(request)
+        except _Refused as refused:
+            if refused.outcome is not CodecOutcome.UNDECIDED:
+                self._refusals.wait(address)
+            raise
+
+    async def _read(self, request: Request) -> Payloads:
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise _Refused(CodecOutcome.NOT_JSON)
+        body = await _INCOMING.read(request, limit=BYTES_AT_MOST)
+        if isinstance(body, BodyFault):
+            raise _Refused(_FAULTS[body])
+        try:
+            return await asyncio.to_thread(_payloads, body)
+        except (NotReadable, json_format.ParseError, ValueError):
+            raise _Refused(CodecOutcome.MALFORMED) from None
+
+
+_FAULTS: Final = {
+    BodyFault.TOO_LARGE: CodecOutcome.TOO_LARGE,
+    BodyFault.STALLED: CodecOutcome.STALLED,
+    BodyFault.CROWDED: CodecOutcome.CROWDED,
+}
+
+
+def _payloads(body: bytes) -> Payloads:
+    parse_object(body)  # It refuses what is made to be slow to read.
+    return json_format.Parse(body.decode(), Payloads())
+
+
+def _worked(work: Work, payloads: Payloads) -> bytes:
+    return json_format.MessageToJson(Payloads(payloads=[_or_as_it_is(work, one) for one in payloads.payloads])).encode()
+
+
+def _or_as_it_is(work: Work, payload: Payload) -> Payload:
+    try:
+        return work(payload)
+    except CodecError:
+        return payload

@@ -1,0 +1,179 @@
+"""Bearer tokens of the company's OpenID issuer: who somebody is that calls us from another page or program.
+
+A token counts that the issuer has signed for our audience and that is not over. Its keys are asked for at the first
+token, again after an hour, and for a key that is not known; while the issuer is away the last ones count for a day.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import structlog
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import JWKRegistry, Key, KeySet
+
+from activities.http.client import Service, ServiceFailure, make_client
+from starter.config.settings import OidcSettings
+from starter.config.values import is_loopback
+
+ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
+"""Signatures by a pair of keys: with a shared one, whoever knows the public keys could sign."""
+CLOCKS_APART: Final = 60
+"""Seconds by which the issuer's clock may differ from ours."""
+TOKEN_AT_MOST: Final = 16 * 1024
+KEYS_AT_MOST: Final = 50
+KEYS_FOR: Final = 3600.0
+"""Seconds until the keys are asked for again."""
+KEYS_WITHOUT_ISSUER_FOR: Final = 86_400.0
+ASKED_EVERY: Final = 60.0
+"""Seconds between two questions, however many unknown keys are named and however long it is away."""
+_ASKED_WITHIN: Final = 5.0
+_DISCOVERY: Final = "/.well-known/openid-configuration"
+_PUBLIC: Final = ("RSA", "EC")
+_LOGGER: Final = structlog.get_logger("countersign.oidc")
+
+
+class NotBelieved(Exception):
+    """The token says nothing that counts; the text is for the log and has nothing of it."""
+
+
+class IssuerAway(Exception):
+    """Nobody can be believed now: the keys have never been read, or for too long."""
+
+
+@dataclass(frozen=True)
+class _Keys:
+    known: KeySet
+    read_at: float
+
+
+class Issuer:
+    """`clock` is the time of tokens, `seconds` that of our waiting."""
+
+    def __init__(
+        self,
+        settings: OidcSettings,
+        *,
+        clock: Callable[[], float] = time.time,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._issuer = settings.issuer
+        self._audience = settings.audience
+        self._claim = settings.claim
+        self._clock = clock
+        self._seconds = seconds
+        self._keys: _Keys | None = None
+        self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def who(self, token: str) -> str:
+        """What the claim of a genuine token says, such as an e-mail address. Raises `NotBelieved`, `IssuerAway`."""
+        if len(token) > TOKEN_AT_MOST or token.count(".") != 2:
+            raise NotBelieved("not a signed token")
+        claims = self._valid(await self._signed(token))
+        who = claims.get(self._claim)
+        if not isinstance(who, str) or not who.strip():
+            raise NotBelieved(f"no claim {self._claim}")
+        if self._claim == "email" and claims.get("email_verified") is False:
+            raise NotBelieved("the address is not verified")
+        return who.strip()
+
+    async def _signed(self, token: str) -> dict[str, Any]:
+        try:
+            return _opened(token, await self._current())
+        except _UnknownKey:
+            # The issuer may have changed its keys since.
+            return _opened(token, await self._current(anew=True))
+
+    def _valid(self, claims: dict[str, Any]) -> Mapping[str, Any]:
+        rules = jwt.JWTClaimsRegistry(
+            now=lambda: int(self._clock()),
+            leeway=CLOCKS_APART,
+            iss={"essential": True, "values": [self._issuer, f"{self._issuer}/"]},
+            aud={"essential": True, "value": self._audience},
+            exp={"essential": True},
+        )
+        try:
+            rules.validate(claims)
+        except (JoseError, ValueError, TypeError, OverflowError) as error:
+            raise NotBelieved(f"its claims do not count: {type(error).__name__}") from None
+        return claims
+
+    async def _current(self, *, anew: bool = False) -> KeySet:
+        async with self._asking:
+            now, keys = self._seconds(), self._keys
+            old = keys is None or anew or now - keys.read_at >= KEYS_FOR
+            if old and now - self._asked_at >= ASKED_EVERY:
+                self._asked_at = now
+                await self._ask()
+            keys = self._keys
+        if keys is None or now - keys.read_at >= KEYS_WITHOUT_ISSUER_FOR:
+            raise IssuerAway
+        return keys.known
+
+    async def _ask(self) -> None:
+        try:
+            async with asyncio.timeout(_ASKED_WITHIN):
+                self._keys = _Keys(await _keys_of(self._issuer), self._seconds())
+        except (ServiceFailure, TimeoutError, _Unusable) as failure:
+            _LOGGER.warning("the issuer's keys cannot be read", why=str(failure) or "no answer in time")
+
+
+class _UnknownKey(NotBelieved):
+    """It is signed with a key that is not known here."""
+
+
+class _Unusable(Exception):
+    """What the issuer says of itself cannot be used."""
+
+
+def _opened(token: str, keys: KeySet) -> dict[str, Any]:
+    """The claims of a token that one of these keys has signed."""
+    try:
+        return jwt.decode(token, keys, algorithms=ALGORITHMS).claims
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        # Unknown and forged look alike where a token names no key.
+        raise _UnknownKey(f"its signature does not count: {type(error).__name__}") from None
+
+
+async def _keys_of(issuer: str) -> KeySet:
+    said = await _said(issuer, _DISCOVERY)
+    where = said.get("jwks_uri")
+    if said.get("issuer") not in (issuer, f"{issuer}/") or not isinstance(where, str):
+        raise _Unusable(f"{_DISCOVERY} is not of this issuer, or names no keys")
+    try:
+        parts = urlsplit(where)
+    except ValueError:
+        raise _Unusable("its keys are at no address") from None
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        raise _Unusable("its keys are not at https")
+    path = where[len(f"{parts.scheme}://{parts.netloc}") :]
+    listed = (await _said(f"{parts.scheme}://{parts.netloc}", path)).get("keys")
+    if not isinstance(listed, list):
+        raise _Unusable("it lists no keys")
+    keys = [key for one in listed[:KEYS_AT_MOST] if (key := _key_of(one))]
+    if not keys:
+        raise _Unusable("it lists no key of a kind that is known")
+    return KeySet(keys)
+
+
+async def _said(url: str, path: str) -> Mapping[str, Any]:
+    async with make_client() as client:
+        answer = (await Service("OpenID issuer", url, client).call("GET", path)).json()
+    if not isinstance(answer, dict):
+        raise _Unusable("it answers something else")
+    return answer
+
+
+def _key_of(listed: object) -> Key | None:
+    """A public key for signatures; None for others, which an issuer may list as well."""
+    if not isinstance(listed, dict) or listed.get("kty") not in _PUBLIC or listed.get("use", "sig") != "sig":
+        return None
+    try:
+        return JWKRegistry.import_key(listed)
+    except (JoseError, ValueError, TypeError, KeyError):
+        return None

@@ -1,0 +1,176 @@
+"""Tokens of the company's issuer: what counts, whatever is wrong with one, and an issuer that is away."""
+
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from starter.config.settings import OidcSettings
+from starter.web.oidc import (
+    ASKED_EVERY,
+    CLOCKS_APART,
+    KEYS_AT_MOST,
+    KEYS_FOR,
+    KEYS_WITHOUT_ISSUER_FOR,
+    TOKEN_AT_MOST,
+    Issuer,
+    IssuerAway,
+    NotBelieved,
+)
+from tests.starter.web.issuing import AUDIENCE, FIRST, MISUSED, SECOND, SHARED, OpenIssuer, open_issuer
+
+WHO = "ops@supplier.test"
+
+
+class Waiting:
+    """Seconds that pass when told."""
+
+    seconds = 1_000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[OpenIssuer]:
+    async with open_issuer() as it:
+        yield it
+
+
+def believing(issuer: OpenIssuer, waiting: Waiting | None = None, **settings: str) -> Issuer:
+    return Issuer(OidcSettings(issuer=issuer.url, audience=AUDIENCE, **settings), seconds=waiting or Waiting())
+
+
+async def test_a_genuine_token_says_who_it_is_and_the_keys_are_asked_for_once(issuer: OpenIssuer) -> None:
+    ours = believing(issuer)
+    for _ in range(3):
+        assert await ours.who(issuer.token(email=WHO)) == WHO
+    assert await ours.who(issuer.token(email=WHO, aud=["others", AUDIENCE], iss=f"{issuer.url}/")) == WHO
+    assert issuer.asked == 1
+
+
+async def test_another_claim_may_say_it(issuer: OpenIssuer) -> None:
+    assert await believing(issuer, claim="sub").who(issuer.token(sub="operator")) == "operator"
+
+
+def from_now(claims: dict[str, Any]) -> dict[str, Any]:
+    """Seconds of a claim counted from now."""
+    return {
+        name: int(time.time()) + value if isinstance(value, int) and name in TIMES else value
+        for name, value in claims.items()
+    }
+
+
+TIMES = ("exp", "nbf", "iat")
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"iss": "https://other.test"},
+        {"iss": None},
+        {"aud": "others"},
+        {"aud": []},
+        {"aud": None},
+        {"exp": None},
+        {"exp": "soon"},
+        {"exp": -CLOCKS_APART - 5},
+        {"nbf": CLOCKS_APART + 30},
+        {"iat": CLOCKS_APART + 30},
+        {"email": None},
+        {"email": " "},
+        {"email": [WHO]},
+        {"email_verified": False},
+    ],
+)
+async def test_a_token_that_does_not_say_it_does_not_count(issuer: OpenIssuer, claims: dict[str, Any]) -> None:
+    with pytest.raises(NotBelieved) as refused:
+        await believing(issuer).who(issuer.token(**{"email": WHO, **from_now(claims)}))
+    assert WHO not in str(refused.value)
+
+
+@pytest.mark.parametrize("claims", [{"exp": -CLOCKS_APART + 20}, {"nbf": CLOCKS_APART - 20}])
+async def test_clocks_may_differ_by_a_minute(issuer: OpenIssuer, claims: dict[str, Any]) -> None:
+    assert await believing(issuer).who(issuer.token(email=WHO, **from_now(claims))) == WHO
+
+
+async def test_what_the_issuer_has_not_signed_does_not_count(issuer: OpenIssuer) -> None:
+    ours, genuine = believing(issuer), issuer.token(email=WHO)
+    head, body, signature = genuine.split(".")
+    forged = [
+        *("", "x", "a.b.c", "..", f"{head}.{body}.", f"{head}.{body}", f"{genuine}.x", "é.é.é"),
+        f"{head}.{body}.{signature[::-1]}",
+        f"{head}.{issuer.token(email='boss@supplier.test').split('.')[1]}.{signature}",
+        f"eyJhbGciOiJub25lIn0.{body}.",
+        issuer.token(SECOND, "ES256", email=WHO),
+        issuer.token(MISUSED, email=WHO),
+        issuer.token(SHARED, "HS256", email=WHO),
+        "x" * 10 * TOKEN_AT_MOST,
+    ]
+    for token in forged:
+        with pytest.raises(NotBelieved):
+            await ours.who(token)
+    assert await ours.who(genuine) == WHO
+    assert issuer.asked == 1, "however many unknown keys are named"
+
+
+async def test_a_new_key_is_asked_for_and_an_old_one_ends(issuer: OpenIssuer) -> None:
+    waiting = Waiting()
+    ours = believing(issuer, waiting)
+    assert await ours.who(issuer.token(email=WHO)) == WHO
+    issuer.keys = [SECOND]
+    assert await ours.who(issuer.token(email=WHO)) == WHO, "for as long as it is not asked again"
+    waiting.seconds += ASKED_EVERY
+    assert await ours.who(issuer.token(SECOND, "ES256", email=WHO)) == WHO
+    with pytest.raises(NotBelieved):
+        await ours.who(issuer.token(FIRST, email=WHO))
+    waiting.seconds += KEYS_FOR
+    assert await ours.who(issuer.token(SECOND, "ES256", email=WHO)) == WHO
+    assert issuer.asked == 3
+
+
+async def test_while_the_issuer_is_away_its_last_keys_count_for_a_day(issuer: OpenIssuer) -> None:
+    waiting = Waiting()
+    ours = believing(issuer, waiting)
+    issuer.away = True
+    with capture_logs() as logs, pytest.raises(IssuerAway):
+        await ours.who(issuer.token(email=WHO))
+    assert logs[0]["event"] == "the issuer's keys cannot be read"
+    issuer.away = False
+    with pytest.raises(IssuerAway):
+        await ours.who(issuer.token(email=WHO))
+    waiting.seconds += ASKED_EVERY
+    assert await ours.who(issuer.token(email=WHO)) == WHO
+    issuer.away = True
+    waiting.seconds += KEYS_WITHOUT_ISSUER_FOR - 1
+    assert await ours.who(issuer.token(email=WHO)) == WHO
+    waiting.seconds += ASKED_EVERY
+    with pytest.raises(IssuerAway):
+        await ours.who(issuer.token(email=WHO))
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        {"issuer": "https://other.test"},
+        {"jwks_uri": None},
+        {"jwks_uri": "http://keys.example/keys"},
+        {"jwks_uri": "file:///etc/passwd"},
+        {"jwks_uri": "http://[::1"},
+        {"jwks_uri": "http://127.0.0.1:1/keys"},
+    ],
+)
+async def test_an_issuer_that_says_nonsense_of_itself_is_away(issuer: OpenIssuer, says: dict[str, Any]) -> None:
+    issuer.says = says
+    with pytest.raises(IssuerAway):
+        await believing(issuer).who(issuer.token(email=WHO))
+
+
+async def test_of_ten_times_as_many_keys_as_are_kept_the_first_count(issuer: OpenIssuer) -> None:
+    issuer.keys = [FIRST] * KEYS_AT_MOST + [SECOND] * 9 * KEYS_AT_MOST
+    ours = believing(issuer)
+    assert await ours.who(issuer.token(email=WHO)) == WHO
+    with pytest.raises(NotBelieved):
+        await ours.who(issuer.token(SECOND, "ES256", email=WHO))
