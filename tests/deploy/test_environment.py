@@ -32,6 +32,7 @@ _OTHERS: Final = re.compile(
 )
 """Names of other systems, of docs/settings.md and docs/operating.md."""
 _OF_COMPOSE: Final = re.compile(r"\$\{([A-Z_]+)")
+_OF_THE_CLUSTER: Final = "/run/secrets/countersign/"
 OVERLAYS: Final = [one.name for one in validate.overlays(HERE)]
 SERVICES: Final = ("init", "worker", "campaign-worker", "web")
 
@@ -108,3 +109,12 @@ def test_what_a_company_writes_is_read_by_our_readers() -> None:
     people = company / "people.yaml"
     assert directory.read(people, people.read_bytes()).entries
     assert SourceMapping.read(mappings, "crm")
+
+
+def test_every_secret_is_named_on_the_page_that_says_how_to_make_it() -> None:
+    page = (HERE.parent / "docs" / "cluster.md").read_text()
+    clusters = [one for name in OVERLAYS for one in of_cluster(HERE / "kustomize" / "overlays" / name)]
+    keys = {path for one in clusters for path in one.environment.values() if path.startswith(_OF_THE_CLUSTER)}
+    assert {key.removeprefix(_OF_THE_CLUSTER) for key in keys} == set(re.findall(r"--from-file=([a-z-]+)", page))
+    files = set(re.findall(r"file: \./secrets/(\w+)", (HERE / "compose.yaml").read_text()))
+    assert files and files <= set(re.findall(r"secrets/(\w+)", page))
