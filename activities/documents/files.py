@@ -138,16 +138,20 @@ class Files:
         await self._in_thread(self._remove_now, f"{shelf}/{sha256}")
         self._whole.pop(f"{shelf}/{sha256}", None)
 
-    async def pieces(self, name: str, size: int, length: int, through: Callable[[bytes], R]) -> AsyncGenerator[R, None]:
-        """Pieces of `length` bytes of a file of `size`, each passed `through` in a thread; raises `DocumentMissing`."""
+    async def pieces(
+        self, name: str, size: int, length: int, through: Callable[[bytes], R], start: int = 0
+    ) -> AsyncGenerator[R, None]:
+        """Pieces of `length` bytes of a file, from `start` up to `size`, each passed `through` in a thread; raises
+        `DocumentMissing`.
+        """
         at_once = max(1, _READ_AHEAD // length) * length
 
-        def read_on(start: int) -> list[R]:
-            read = self._read_now(name, start, min(start + at_once, size))
+        def read_on(begin: int) -> list[R]:
+            read = self._read_now(name, begin, min(begin + at_once, size))
             return [through(read[at : at + length]) for at in range(0, len(read), length)]
 
-        for start in range(0, size, at_once):
-            for piece in await self._in_thread(read_on, start):
+        for begin in range(start, size, at_once):
+            for piece in await self._in_thread(read_on, begin):
                 yield piece
 
     async def _size(self, name: str) -> int | None:
@@ -361,3 +365,8 @@ class StoredFile:
         if told.hexdigest() != self.sha256:
             raise DocumentDamaged(self.sha256)
         yield held
+
+    async def part(self, start: int, end: int, length: int) -> AsyncGenerator[bytes, None]:
+        """Pieces of its bytes from `start` up to before `end`; not verified, since the hash is of the whole."""
+        async for piece in self.files.pieces(self.name, end, length, bytes, start):
+            yield piece

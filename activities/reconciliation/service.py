@@ -442,6 +442,7 @@ class ReconciliationService(EventReconciliation):
             await self._store.allowances.drop_full(now)
             await self._store.processes.drop(now)
             await self._store.receipts.drop(now)
+            await self._store.downloads.drop(now)
 
     async def _clock(self) -> ClockSeen | None:
         content = await self._store.notes.clock()

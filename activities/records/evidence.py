@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -23,6 +24,13 @@ PARTS_AT_MOST: Final = 300
 _WHY_CHARACTERS: Final = 500
 _OF: Final = EVIDENCE_PARTS.c
 _SIGNED: Final = SIGNED_DOCUMENTS.c
+
+
+class KeptFileName(StrEnum):
+    """A file of the provider; also its key in an event's data."""
+
+    DOCUMENT = "document"
+    SIGNING_LOG = "signing_log"
 
 
 class StoredFile(NamedTuple):
@@ -45,6 +53,9 @@ class SignedDocument:
     """`{document, request, signers: [{person, uuid}]}`."""
     at: datetime | None = None
     why: str | None = None
+
+    def file(self, name: KeptFileName) -> StoredFile | None:
+        return self.document if name is KeptFileName.DOCUMENT else self.log
 
 
 class Evidence:

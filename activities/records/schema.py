@@ -390,6 +390,33 @@ EVIDENCE_PARTS: Final = Table(
     comment="parts of evidence, deflated: histories without payloads; file, payloads and names, which are erasable",
 )
 
+DOWNLOAD_LINKS: Final = Table(
+    "download_links",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("token_sha256", Text, unique=True),
+    Column("expires_at", Instant, nullable=False),
+    Column("downloads", Integer, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "target", "file"),
+    comment="the link of a hand-off target to a kept file: how often it was issued; without a hash it was revoked",
+)
+
+DOWNLOADS: Final = Table(
+    "downloads",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("way", Text, nullable=False),
+    PrimaryKeyConstraint("workflow_id", "at", "who", "file"),
+    Index(None, "at"),
+    comment="who downloaded a kept file, and how; people by id",
+)
+
 HAND_OFFS: Final = Table(
     "hand_offs",
     METADATA,

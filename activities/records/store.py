@@ -13,6 +13,7 @@ from activities.records.audiences import Audiences
 from activities.records.budgets import Budgets
 from activities.records.database import Database
 from activities.records.devices import StoredDevices
+from activities.records.downloads import Downloads
 from activities.records.ended import Ended
 from activities.records.evidence import Evidence
 from activities.records.hand_offs import HandOffs
@@ -51,6 +52,8 @@ class Store:
         """Lists of records."""
         self.evidence: Final = Evidence(self.database)
         """What is kept at the end beside the record: signed documents, histories, identities."""
+        self.downloads: Final = Downloads(self.database)
+        """Links to kept files, and who downloaded them."""
         self.starts: Final = Starts(self.database)
         """What is known of a follow-up from its start on."""
         self.log_pages: Final = LogPages(self.database)

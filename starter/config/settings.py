@@ -314,6 +314,9 @@ class Settings(BaseSettings):
     policies: Path = Field(_POLICIES, description="The catalogue of document kinds")
     link_base: Address = Field("", description="Public base address of our pages")
     link_secret: LinkSecret = Field(UNSET, description="Secret of the signing links, at least 32 bytes")
+    link_days: int = Field(
+        7, ge=1, le=90, description="Days for which a hand-off target may download a signed document"
+    )
     data_dir: Path = Field(DATA_DIR, description="Folder of the laptop stack and of the default store")
     store: str = Field("", description="Store of documents, an fsspec URL; default: DATA_DIR/store")
     database: SecretStr = Field(

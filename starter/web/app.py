@@ -42,6 +42,7 @@ from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, Cloc
 from starter.web.codec import CodecServer
 from starter.web.desk.desk import make_desk
 from starter.web.devices import DeviceReceiver
+from starter.web.downloads import KeptFileAnswers, TargetDownloads
 from starter.web.forms import FormGuard
 from starter.web.hooks import Hooks, HookSource, OnboardingStarter
 from starter.web.oidc import Issuer
@@ -155,7 +156,8 @@ def routes_of(
     )
     issuer = Issuer(settings.oidc) if settings.oidc.issuer else None
     codec = CodecServer(settings, people, CallCounter(meter, "codec"), issuer)
-    ours = (pages, journeys, brand, desk, hooks, devices, codec)
+    downloads = TargetDownloads(store, KeptFileAnswers(store))
+    ours = (pages, journeys, brand, desk, hooks, devices, codec, downloads)
     return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
 
 

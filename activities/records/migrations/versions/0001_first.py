@@ -85,6 +85,32 @@ def upgrade() -> None:
         comment="devices that the company's app registered; an address is a secret, null for one of the people file",
     )
     op.create_table(
+        "download_links",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("target", schema.Text(), nullable=False),
+        sa.Column("file", schema.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("token_sha256", schema.Text(), nullable=True),
+        sa.Column("expires_at", schema.Instant(), nullable=False),
+        sa.Column("downloads", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow_id", "target", "file"),
+        sa.UniqueConstraint("token_sha256"),
+        comment="the link of a hand-off target to a kept file: how often it was issued; without a hash it was revoked",
+    )
+    op.create_table(
+        "downloads",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("who", schema.Text(), nullable=False),
+        sa.Column("file", schema.Text(), nullable=False),
+        sa.Column("way", schema.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("workflow_id", "at", "who", "file"),
+        comment="who downloaded a kept file, and how; people by id",
+    )
+    with op.batch_alter_table("downloads", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_downloads_at"), ["at"], unique=False)
+
+    op.create_table(
         "evidence",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),

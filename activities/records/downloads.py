@@ -1,0 +1,132 @@
+"""Links of hand-off targets to kept files, and who downloaded what."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, select
+
+from activities.records.database import Database, insert_new
+from activities.records.evidence import KeptFileName
+from activities.records.schema import DOWNLOAD_LINKS, DOWNLOADS
+
+LINKS_AT_MOST: Final = 200
+"""Links of one follow-up that are listed: its targets, with two files each."""
+LISTED_AT_MOST: Final = 100
+"""Downloads of one follow-up that are listed, the newest."""
+DAYS_KEPT: Final = 400
+DROPPED_AT_MOST: Final = 10_000
+"""Downloads dropped by each reconciliation."""
+_LINK: Final = DOWNLOAD_LINKS.c
+_DOWNLOAD: Final = DOWNLOADS.c
+
+
+class Way(StrEnum):
+    """How somebody was known who downloaded."""
+
+    LINK = "link"
+    """By the link that a target got; `who` is the target."""
+    PAGE = "page"
+    DESK = "desk"
+    COMMAND = "command"
+
+
+class LinkName(NamedTuple):
+    """Whose link to which file."""
+
+    workflow_id: str
+    target: str
+    file: KeptFileName
+
+
+class IssuedLink(NamedTuple):
+    """`number` is raised when a link is issued anew, after its expiry or revocation."""
+
+    number: int
+    expires_at: datetime
+
+
+class DownloadLinkRow(NamedTuple):
+    workflow_id: str
+    target: str
+    file: KeptFileName
+    number: int
+    expires_at: datetime
+    downloads: int
+    token_sha256: str | None
+    """None once it was revoked."""
+
+
+class Download(NamedTuple):
+    """`who` is a person, or the target whose link it was."""
+
+    at: datetime
+    who: str
+    file: KeptFileName
+    way: Way
+
+
+class Downloads:
+    """Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def issue(self, link: LinkName, hash_of: Callable[[int], str], now: datetime, valid: timedelta) -> IssuedLink:
+        """The present link, else a new one; `hash_of` is the hash of the token with a number."""
+        this = _LINK.workflow_id == link.workflow_id, _LINK.target == link.target, _LINK.file == link.file
+
+        def change(connection: Connection) -> IssuedLink:
+            found = connection.execute(select(DOWNLOAD_LINKS).where(*this)).first()
+            if found and found.token_sha256 and found.expires_at > now:
+                return IssuedLink(found.number, found.expires_at)
+            number = found.number + 1 if found else 1
+            new = {"number": number, "token_sha256": hash_of(number), "expires_at": now + valid}
+            if found:
+                connection.execute(DOWNLOAD_LINKS.update().where(*this).values(**new))
+            else:
+                insert_new(connection, DOWNLOAD_LINKS, **link._asdict(), **new, downloads=0)
+            return IssuedLink(number, now + valid)
+
+        return await self._database.write(change)
+
+    async def find(self, token_sha256: str) -> DownloadLinkRow | None:
+        found = await self._database.first(select(DOWNLOAD_LINKS).where(_LINK.token_sha256 == token_sha256))
+        return _row(found) if found else None
+
+    async def links(self, workflow_id: str) -> tuple[DownloadLinkRow, ...]:
+        asked = select(DOWNLOAD_LINKS).where(_LINK.workflow_id == workflow_id).order_by(_LINK.target, _LINK.file)
+        return tuple(map(_row, await self._database.rows(asked.limit(LINKS_AT_MOST))))
+
+    async def revoke(self, workflow_id: str) -> int:
+        """No link of it opens anything until one is issued anew; how many did until now."""
+        these = _LINK.workflow_id == workflow_id, _LINK.token_sha256.is_not(None)
+        return await self._database.change(DOWNLOAD_LINKS.update().where(*these).values(token_sha256=None))
+
+    async def note(self, workflow_id: str, download: Download, token_sha256: str | None = None) -> None:
+        """Write who downloaded it, and count it for the link that was used."""
+
+        def change(connection: Connection) -> None:
+            insert_new(connection, DOWNLOADS, workflow_id=workflow_id, **download._asdict())
+            if token_sha256 is not None:
+                used = DOWNLOAD_LINKS.update().where(_LINK.token_sha256 == token_sha256)
+                connection.execute(used.values(downloads=_LINK.downloads + 1))
+
+        await self._database.write(change)
+
+    async def of(self, workflow_id: str) -> tuple[Download, ...]:
+        """The newest, in the order of time."""
+        asked = select(DOWNLOADS).where(_DOWNLOAD.workflow_id == workflow_id)
+        rows = await self._database.rows(asked.order_by(_DOWNLOAD.at.desc()).limit(LISTED_AT_MOST))
+        return tuple(Download(one.at, one.who, KeptFileName(one.file), Way(one.way)) for one in reversed(rows))
+
+    async def drop(self, now: datetime) -> int:
+        """Remove those of more than 400 days ago, a limited number; how many."""
+        old = select(*DOWNLOADS.primary_key.columns).where(_DOWNLOAD.at < now - timedelta(days=DAYS_KEPT))
+        return await self._database.drop(DOWNLOADS, old.limit(DROPPED_AT_MOST))
+
+
+def _row(found: Any) -> DownloadLinkRow:
+    key = found.workflow_id, found.target, KeptFileName(found.file)
+    return DownloadLinkRow(*key, found.number, found.expires_at, found.downloads, found.token_sha256)

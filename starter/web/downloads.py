@@ -1,0 +1,159 @@
+"""Downloads of the files that are kept of ended requests: by the link of a hand-off target, and for people whom a page
+knows.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute, Route
+
+from activities.documents.files import SIGNED, StoredFile
+from activities.errors import DocumentMissing, StoreFailure
+from activities.evidence.download_links import PATH, linked_file
+from activities.records.allowances import Rate
+from activities.records.downloads import Download, Way
+from activities.records.evidence import KeptFileName
+from activities.records.store import Store
+from starter.web.allowances import Buckets
+from starter.web.rendering import PRIVATE
+from starter.web.serving import holder_of
+from workflows.kinds import named
+
+AT_ONCE: Final = 50
+"""Downloads of one process; each has about 1 MB in memory."""
+CALLS_OF_AN_ADDRESS: Final = Rate(burst=60, per_second=2)
+"""Tokens that are tried, and ranges of one file."""
+_PIECE: Final = 1 << 16
+_RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII)
+_HEADERS: Final = {**PRIVATE, "content-security-policy": "default-src 'none'; sandbox"}
+_NOTHING: Final = "This link opens nothing: it is not ours, has expired, or was revoked."
+_NOT_KEPT: Final = "There is no such file: it is not kept, or not yet."
+_ERASED: Final = "This file was erased."
+_LATER: Final = "Not possible at the moment. Please try again."
+_LOGGER: Final = structlog.get_logger("countersign.downloads")
+
+
+@dataclass(frozen=True)
+class FileWanted:
+    """A file of an ended request, and who wants it, how they are known."""
+
+    workflow_id: str
+    file: KeptFileName
+    who: str
+    way: Way
+    token_sha256: str | None = None
+
+
+class KeptFileAnswers:
+    """Answers with kept files, whole or in one range; whoever begins a download is noted."""
+
+    def __init__(self, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._store = store
+        self._clock = clock
+        self._places = asyncio.Semaphore(AT_ONCE)
+
+    async def answer(self, request: Request, wanted: FileWanted) -> Response:
+        """The file; 404 if it is not kept, 410 if it was erased, 416 for a range outside it, 503 while the store is
+        away or too many download at once.
+        """
+        if self._places.locked():
+            return _said(_LATER, 503)
+        try:
+            return await self._answer(request, wanted)
+        except DocumentMissing:
+            return _said(_ERASED, 410)
+        except StoreFailure as failure:
+            _LOGGER.warning("no file", why=str(failure))
+            return _said(_LATER, 503)
+
+    async def _answer(self, request: Request, wanted: FileWanted) -> Response:
+        signed = await self._store.evidence.signed(wanted.workflow_id)
+        kept = signed.file(wanted.file) if signed else None
+        if kept is None:
+            return _said(_NOT_KEPT, 404)
+        file = await self._store.files.open(kept.sha256, SIGNED)
+        span = _span(request.headers.get("range"), file.size)
+        if span is None:
+            return _said("", 416, {"content-range": f"bytes */{file.size}"})
+        headers = _headers(wanted, file, span)
+        status = 206 if "content-range" in headers else 200
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers)
+        if span.start == 0:
+            download = Download(self._clock(), wanted.who, wanted.file, wanted.way)
+            await self._store.downloads.note(wanted.workflow_id, download, wanted.token_sha256)
+        return StreamingResponse(self._pieces(file, span), status, headers)
+
+    async def _pieces(self, file: StoredFile, span: range) -> AsyncIterator[bytes]:
+        whole = len(span) == file.size
+        async with self._places:
+            async for piece in file.pieces(_PIECE) if whole else file.part(span.start, span.stop, _PIECE):
+                yield piece
+
+
+class TargetDownloads:
+    """What a hand-off target fetches by its link; a token that opens nothing says nothing more."""
+
+    def __init__(
+        self, store: Store, files: KeptFileAnswers, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._clock = clock
+        self._calls = Buckets(CALLS_OF_AN_ADDRESS, clock)
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route(f"/{PATH}/{{token}}", self.download, methods=["GET"])]
+
+    async def download(self, request: Request) -> Response:
+        if wait := self._calls.wait(holder_of(request.client.host) if request.client else ""):
+            return _said(_LATER, 429, {"retry-after": str(int(wait) + 1)})
+        try:
+            found = await linked_file(self._store, request.path_params["token"], self._clock())
+        except StoreFailure as failure:
+            _LOGGER.warning("no link", why=str(failure))
+            return _said(_LATER, 503)
+        if found is None:
+            return _said(_NOTHING, 404)
+        wanted = FileWanted(found.workflow_id, found.file, found.target, Way.LINK, found.token_sha256)
+        return await self._files.answer(request, wanted)
+
+
+def _headers(wanted: FileWanted, file: StoredFile, span: range) -> dict[str, str]:
+    what = named(wanted.workflow_id)
+    name = f"{what.id if what else 'document'}-{wanted.file.value.replace('_', '-')}.pdf"
+    ranged = {"content-range": f"bytes {span.start}-{span.stop - 1}/{file.size}"} if len(span) < file.size else {}
+    return {
+        **_HEADERS,
+        **ranged,
+        "accept-ranges": "bytes",
+        "content-type": "application/pdf",
+        "content-length": str(len(span)),
+        "content-disposition": f'attachment; filename="{name}"',
+        "etag": f'"{file.sha256}"',
+    }
+
+
+def _span(asked: str | None, size: int) -> range | None:
+    """The bytes that a Range header asks for; all for a header that is none of one range, None for nothing of it."""
+    match = _RANGE.fullmatch(asked or "")
+    if match is None or not any(match.groups()):
+        return range(size)
+    first, last = match.groups()
+    if not first:
+        return range(max(0, size - int(last)), size) if int(last) else None
+    end = min(int(last), size - 1) if last else size - 1
+    if int(first) >= size:
+        return None
+    return range(int(first), end + 1) if end >= int(first) else range(size)
+
+
+def _said(says: str, status: int, headers: dict[str, str] | None = None) -> Response:
+    return PlainTextResponse(says, status, headers={**_HEADERS, **(headers or {})})

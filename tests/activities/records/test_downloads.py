@@ -1,0 +1,66 @@
+"""Links to kept files are issued once and again only after their end; who downloaded is listed, a bounded number."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from activities.records.downloads import DAYS_KEPT, LISTED_AT_MOST, Download, IssuedLink, LinkName, Way
+from activities.records.evidence import KeptFileName
+from activities.records.store import Store
+from workflows.kinds import Kind
+
+NOW = datetime(2027, 1, 4, 9, tzinfo=UTC)
+WEEK = timedelta(days=7)
+MSA = Kind.REQUEST.workflow_id("msa-0042")
+FINANCE = LinkName(MSA, "finance", KeptFileName.DOCUMENT)
+FIRST = IssuedLink(1, NOW + WEEK)
+
+
+@pytest.fixture
+def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
+    with closing(Store(str(tmp_path / "files"), database_url)) as store:
+        yield store
+
+
+def hash_of(number: int) -> str:
+    return f"hash-{number}"
+
+
+async def test_a_link_is_the_same_until_it_expires_or_is_revoked(store: Store) -> None:
+    links = store.downloads
+    assert await links.issue(FINANCE, hash_of, NOW, WEEK) == FIRST
+    assert await links.issue(FINANCE, hash_of, NOW + timedelta(days=6), WEEK) == FIRST
+    assert await links.issue(FINANCE, hash_of, NOW + WEEK, WEEK) == IssuedLink(2, NOW + 2 * WEEK)
+    assert await links.find("hash-1") is None
+    assert await links.revoke(MSA) == 1
+    assert await links.revoke(MSA) == 0
+    assert await links.find("hash-2") is None
+    assert await links.issue(FINANCE, hash_of, NOW + WEEK, WEEK) == IssuedLink(3, NOW + 2 * WEEK)
+
+
+async def test_workers_that_issue_it_at_once_issue_the_same(store: Store) -> None:
+    issued = await asyncio.gather(*(store.downloads.issue(FINANCE, hash_of, NOW, WEEK) for _ in range(10)))
+    assert set(issued) == {FIRST}
+
+
+async def test_each_download_is_noted_and_counted_for_its_link(store: Store) -> None:
+    await store.downloads.issue(FINANCE, hash_of, NOW, WEEK)
+    by_link = Download(NOW, "finance", KeptFileName.DOCUMENT, Way.LINK)
+    by_page = Download(NOW + timedelta(hours=1), "chair", KeptFileName.SIGNING_LOG, Way.PAGE)
+    await store.downloads.note(MSA, by_link, "hash-1")
+    await store.downloads.note(MSA, by_page)
+    assert await store.downloads.of(MSA) == (by_link, by_page)
+    [link] = await store.downloads.links(MSA)
+    assert (link.target, link.downloads) == ("finance", 1)
+
+
+async def test_of_ten_times_as_many_the_newest_are_listed_and_old_ones_are_dropped(store: Store) -> None:
+    times = [NOW + timedelta(seconds=number) for number in range(3 * LISTED_AT_MOST)]
+    for at in times:
+        await store.downloads.note(MSA, Download(at, "chair", KeptFileName.DOCUMENT, Way.DESK))
+    assert [one.at for one in await store.downloads.of(MSA)] == times[-LISTED_AT_MOST:]
+    assert await store.downloads.drop(NOW + timedelta(days=DAYS_KEPT, seconds=10)) == 10

@@ -1,0 +1,153 @@
+"""A kept file by the link of a hand-off target: whole or a range, for as long as the link opens anything."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from activities.documents.files import SIGNED
+from activities.evidence.download_links import DownloadLinks
+from activities.records.downloads import LinkName, Way
+from activities.records.evidence import KeptFileName, SignedDocument, StoredFile
+from activities.records.store import Store
+from starter.web.app import make_app
+from starter.web.downloads import CALLS_OF_AN_ADDRESS, KeptFileAnswers, TargetDownloads
+from tests.plain_http import plain_client
+from tests.storage import away, count
+from workflows.kinds import Kind
+
+NOW = datetime(2027, 1, 4, 9, tzinfo=UTC)
+MSA = Kind.REQUEST.workflow_id("msa-0042")
+PDF = b"%PDF-1.7 " + bytes(range(256)) * 4_000
+FINANCE = LinkName(MSA, "finance", KeptFileName.DOCUMENT)
+BASE = "https://sign.example.com"
+
+
+@dataclass
+class Receiver:
+    """A target that fetches files from our web process."""
+
+    http: httpx.AsyncClient
+    store: Store
+    now: list[datetime] = field(default_factory=lambda: [NOW])
+
+    async def link(self, name: LinkName = FINANCE, days: int = 7) -> str:
+        links = DownloadLinks(self.store, BASE, SecretStr("s" * 32), timedelta(days=days))
+        return (await links.link(name, self.now[0])).url.removeprefix(BASE)
+
+    async def get(self, path: str, **headers: str) -> httpx.Response:
+        return await self.http.get(path, headers=headers)
+
+
+@pytest_asyncio.fixture
+async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
+    store, now = Store(str(tmp_path)), [NOW]
+    sha256 = await store.files.put(PDF, SIGNED)
+    await store.evidence.keep_signed(MSA, SignedDocument(document=StoredFile(sha256, len(PDF))), NOW)
+    targets = TargetDownloads(store, KeptFileAnswers(store, lambda: now[0]), lambda: now[0])
+    transport = httpx.ASGITransport(make_app(targets.routes()))
+    async with plain_client(transport=transport, base_url=BASE) as http:
+        yield Receiver(http, store, now)
+    store.close()
+
+
+async def test_the_file_comes_whole_under_a_name_and_is_noted_once(receiver: Receiver) -> None:
+    answer = await receiver.get(await receiver.link())
+    assert (answer.status_code, answer.content) == (200, PDF)
+    assert answer.headers["content-disposition"] == 'attachment; filename="msa-0042-document.pdf"'
+    assert answer.headers["content-type"] == "application/pdf"
+    assert answer.headers["etag"] == f'"{hashlib.sha256(PDF).hexdigest()}"'
+    assert answer.headers["cache-control"] == "no-store"
+    [noted] = await receiver.store.downloads.of(MSA)
+    assert (noted.who, noted.way, noted.at) == ("finance", Way.LINK, NOW)
+    assert [one.downloads for one in await receiver.store.downloads.links(MSA)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"),
+    [("bytes=0-0", 0, 1), ("bytes=100-199", 100, 200), ("bytes=1000000-", 1_000_000, None), ("bytes=-7", -7, None)],
+)
+async def test_a_range_is_answered_with_its_bytes(receiver: Receiver, asked: str, start: int, end: int | None) -> None:
+    answer = await receiver.get(await receiver.link(), range=asked)
+    assert (answer.status_code, answer.content) == (206, PDF[start:end])
+    first = start % len(PDF)
+    assert answer.headers["content-range"] == f"bytes {first}-{first + len(answer.content) - 1}/{len(PDF)}"
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=0-1,5-9", "bytes=9-1", "bytes=-", "lines=1-2", "bytes=१-", "bytes=0-" + "9" * 99]
+)
+async def test_what_is_no_range_gets_the_whole_file(receiver: Receiver, asked: str) -> None:
+    answer = await receiver.http.get(await receiver.link(), headers={"range": asked.encode()})
+    assert (answer.status_code, answer.content) == (200, PDF)
+
+
+@pytest.mark.parametrize("asked", [f"bytes={len(PDF)}-", "bytes=-0"])
+async def test_a_range_outside_the_file_is_refused(receiver: Receiver, asked: str) -> None:
+    answer = await receiver.get(await receiver.link(), range=asked)
+    assert (answer.status_code, answer.headers["content-range"]) == (416, f"bytes */{len(PDF)}")
+
+
+async def test_head_says_what_there_is_and_counts_as_no_download(receiver: Receiver) -> None:
+    answer = await receiver.http.head(await receiver.link())
+    assert (answer.status_code, answer.headers["content-length"]) == (200, str(len(PDF)))
+    assert count(receiver.store, "downloads") == 0
+
+
+async def test_a_link_is_byte_equal_until_it_has_expired(receiver: Receiver) -> None:
+    link = await receiver.link()
+    receiver.now[0] += timedelta(days=6)
+    assert await receiver.link() == link
+    receiver.now[0] += timedelta(days=1)
+    assert (await receiver.get(link)).status_code == 404
+    assert await receiver.link() != link
+
+
+async def test_a_revoked_link_opens_nothing_and_the_next_is_another(receiver: Receiver) -> None:
+    link = await receiver.link()
+    await receiver.store.downloads.revoke(MSA)
+    assert (await receiver.get(link)).status_code == 404
+    again = await receiver.link()
+    assert again != link
+    assert (await receiver.get(again)).status_code == 200
+
+
+async def test_each_target_and_file_has_a_link_of_its_own(receiver: Receiver) -> None:
+    names = [FINANCE, FINANCE._replace(target="crm"), FINANCE._replace(file=KeptFileName.SIGNING_LOG)]
+    assert len({await receiver.link(name) for name in names}) == 3
+
+
+async def test_a_file_that_is_not_kept_or_erased_is_told_apart_from_a_link_that_opens_nothing(
+    receiver: Receiver,
+) -> None:
+    log = await receiver.link(FINANCE._replace(file=KeptFileName.SIGNING_LOG))
+    assert (await receiver.get(log)).status_code == 404
+    link = await receiver.link()
+    await receiver.store.files.remove(hashlib.sha256(PDF).hexdigest(), SIGNED)
+    assert (await receiver.get(link)).status_code == 410
+
+
+async def test_ten_thousand_tokens_that_are_tried_find_nothing_and_soon_are_told_to_wait(receiver: Receiver) -> None:
+    answers = [(await receiver.get(f"/download/{number:043}")).status_code for number in range(10_000)]
+    assert answers.count(404) == CALLS_OF_AN_ADDRESS.burst
+    assert answers.count(429) == 10_000 - CALLS_OF_AN_ADDRESS.burst
+
+
+@pytest.mark.parametrize("token", ["x", "%00" * 43, "é" * 43, "../etc", "A" * 4_000])
+async def test_nonsense_is_not_found(receiver: Receiver, token: str) -> None:
+    assert (await receiver.get(f"/download/{token}")).status_code == 404
+
+
+async def test_while_the_database_is_away_they_are_asked_to_come_again(receiver: Receiver) -> None:
+    link = await receiver.link()
+    with away(receiver.store, "download_links"):
+        assert (await receiver.get(link)).status_code == 503
+    with away(receiver.store, "downloads"):
+        assert (await receiver.get(link)).status_code == 503
+    assert (await receiver.get(link)).content == PDF
