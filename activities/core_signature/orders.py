@@ -1,7 +1,9 @@
 """Request bodies for documents and signature requests (docs/core-signature.md). Pure."""
 
 import hashlib
+import json
 from collections.abc import Collection, Mapping
+from datetime import date
 from typing import Any, Final
 
 from activities.core_signature.client import CoreSignatureConfig, NameStyle
@@ -14,11 +16,14 @@ LANGUAGES: Final = frozenset(
 )
 _SAME_LANGUAGE: Final = {"nb": "no", "nn": "no", "iw": "he"}
 _LONGEST_SUBJECT: Final = 255
+_TICKS: Final = ("true", "false")
 
 
 def document_body(brief: SignatureBrief, config: CoreSignatureConfig) -> dict[str, Any]:
     """From uploaded bytes or a template. It never expires by itself: we keep the due date, which may be moved."""
     body: dict[str, Any] = {"name": brief.title, "external_id": brief.id}
+    if brief.prefill:
+        body["prefill_tags"] = [_tag(id, value) for id, value in json.loads(brief.prefill).items()]
     if brief.document.sha256 is None:
         body |= {"template": brief.document.template}
     else:
@@ -52,6 +57,20 @@ def request_body(
     if not config.status_mails:
         body["disable_emails"] = True
     return body | _sender(requester, people, config)
+
+
+def _tag(id: str, value: bool | str) -> dict[str, Any]:
+    """A tag is a box, a day or a text; from a table all of them come as texts."""
+    if isinstance(value, bool) or value in _TICKS:
+        return {"external_id": id, "checkbox_value": value in (True, "true")}
+    return {"external_id": id, "date_value" if _is_day(value) else "text": value}
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _sender(requester: Person | None, people: Mapping[str, Person], config: CoreSignatureConfig) -> dict[str, str]:

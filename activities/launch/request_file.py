@@ -1,6 +1,7 @@
 """From a checked request file to the workflow's input, the stored document, and the fingerprint."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -119,11 +120,17 @@ class SignerEntry(SomebodyEntry):
         return email
 
 
+PREFILLED_AT_MOST: Final = 100
+"""Tags of one document that are filled in; texts of up to 4,000 characters."""
+
+
 class RequestFile(AskingFile):
     document: DocumentEntry
     requester: PersonId
     signers: tuple[SignerEntry, ...] = Field(min_length=1, max_length=100)
     message: Message | None = None
+    prefill: dict[Name, bool | Message] = Field(default={}, max_length=PREFILLED_AT_MOST)
+    """Values for the document's tags by their ids: a text, a day, or whether a box is ticked."""
 
     @field_validator("signers")
     @classmethod
@@ -177,9 +184,10 @@ class PreparedRequest:
         workflow_id, request = Kind.REQUEST.workflow_id(self.id), self.request
         if self.document is not None:
             await store.files.put(self.document)
-        texts = {"message": request.brief.message}
+        brief = request.brief
+        texts = {"message": brief.message, "prefill": brief.prefill}
         kept = await store.keep_input(workflow_id, request.fingerprint, self.signers, texts)
-        return request.replace(brief=request.brief.replace(message=kept.get("message")))
+        return request.replace(brief=brief.replace(message=kept.get("message"), prefill=kept.get("prefill")))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         """Nothing: the cover sheet is stored when the document is created at the provider."""
@@ -222,6 +230,7 @@ def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None, secret
         requester=file.requester,
         people=_signers(file, ids),
         message=file.message,
+        prefill=json.dumps(file.prefill, ensure_ascii=False) if file.prefill else None,
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
     )

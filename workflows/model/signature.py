@@ -43,6 +43,8 @@ class SignatureBrief(Subject):
     document: Document
     message: str | None = None
     """Reference of the requester's message."""
+    prefill: str | None = None
+    """Reference of the values with which fields of the document are filled, in JSON by their ids."""
     in_person: bool = False
     """Absent signers are not replaced: they acknowledge themselves."""
 
