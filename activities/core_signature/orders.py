@@ -59,10 +59,10 @@ def request_body(
     return body | _sender(requester, people, config)
 
 
-def _tag(id: str, value: bool | str) -> dict[str, Any]:
-    """A tag is a box, a day or a text; from a table all of them come as texts."""
-    if isinstance(value, bool) or value in _TICKS:
-        return {"external_id": id, "checkbox_value": value in (True, "true")}
+def _tag(id: str, value: str) -> dict[str, Any]:
+    """A tag is a box, a day or a text."""
+    if value in _TICKS:
+        return {"external_id": id, "checkbox_value": value == "true"}
     return {"external_id": id, "date_value" if _is_day(value) else "text": value}
 
 

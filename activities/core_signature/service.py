@@ -239,7 +239,7 @@ class CoreSignatureService(SignatureService):
 
     async def _send(self, order: CreateOrder, document: WireDocument | None, still_ours: StillOurs) -> WireDocument:
         """Create the missing document or request; the signers are stored before anything can have been sent."""
-        brief = order.brief.replace(message=await self._message(order.brief))
+        brief = order.brief.replace(message=await self._text(order.brief, order.brief.message))
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
         reachable = await self._reachable(cast.asked)
         places = cast.places(reachable)
@@ -250,12 +250,10 @@ class CoreSignatureService(SignatureService):
                 await self._asked.keep(brief.id, places)
             return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document
 
-    async def _message(self, brief: SignatureBrief) -> str | None:
-        """The requester's message to the signers; None once erased."""
-        reference = Reference.read(brief.message or "")
-        return (
-            await self._store.texts.read(Kind.REQUEST.workflow_id(brief.id), reference) if reference else brief.message
-        )
+    async def _text(self, brief: SignatureBrief, kept: str | None) -> str | None:
+        """What the requester gave with it; None once erased."""
+        reference = Reference.read(kept or "")
+        return await self._store.texts.read(Kind.REQUEST.workflow_id(brief.id), reference) if reference else kept
 
     async def _seen_as_sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
         places = await self._asked.of(subject.id)
@@ -274,7 +272,7 @@ class CoreSignatureService(SignatureService):
             CoverSheet.keep(self._store, brief),
             self._store.starts.claim(Kind.REQUEST.workflow_id(brief.id), order.fingerprint),
         )
-        body = orders.document_body(brief, self._client.config)
+        body = orders.document_body(brief.replace(prefill=await self._text(brief, brief.prefill)), self._client.config)
         return await self._client.create_document(body, content, still_ours)
 
     async def _ask(

@@ -5,9 +5,9 @@ import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self, TypeAlias
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from activities.files.fields import FileName, Message, Name, Url
 from activities.files.pdf import LocalDocuments
@@ -120,6 +120,12 @@ class SignerEntry(SomebodyEntry):
         return email
 
 
+def _as_text(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+TagValue: TypeAlias = Annotated[Message, BeforeValidator(_as_text)]
+"""A text, a day, or `true` or `false` for a box."""
 PREFILLED_AT_MOST: Final = 100
 """Tags of one document that are filled in; texts of up to 4,000 characters."""
 
@@ -129,8 +135,8 @@ class RequestFile(AskingFile):
     requester: PersonId
     signers: tuple[SignerEntry, ...] = Field(min_length=1, max_length=100)
     message: Message | None = None
-    prefill: dict[Name, bool | Message] = Field(default={}, max_length=PREFILLED_AT_MOST)
-    """Values for the document's tags by their ids: a text, a day, or whether a box is ticked."""
+    prefill: dict[Name, TagValue] = Field(default={}, max_length=PREFILLED_AT_MOST)
+    """Values for the document's tags by their ids."""
 
     @field_validator("signers")
     @classmethod

@@ -164,7 +164,31 @@ def read_document(fields: Fields, max_upload_mb: int) -> NewDocument:
         auto_expire_days=fields.integer("auto_expire_days", least=1),
         auto_delete_days=fields.integer("auto_delete_days", least=1),
         link_expire_days=fields.integer("link_expire_days", least=1),
+        prefilled=_prefilled(fields),
     )
+
+
+def _prefilled(fields: Fields) -> list[dict[str, Any]]:
+    """Values of tags by their ids."""
+    raw = fields.raw("prefill_tags")
+    if raw is None:
+        return []
+    if not isinstance(raw, list):
+        fields.fail("prefill_tags", "Expected a list of items.")
+        return []
+    tags = [Fields(item if isinstance(item, dict) else {}) for item in raw]
+    read = [
+        {
+            "external_id": tag.text("external_id", required=True),
+            "text": tag.text("text", longest=LONGEST_MESSAGE),
+            "checkbox_value": tag.flag("checkbox_value") if tag.has("checkbox_value") else None,
+            "date_value": tag.text("date_value", longest=10),
+        }
+        for tag in tags
+    ]
+    if any(tag.errors for tag in tags):
+        fields.errors["prefill_tags"] = [tag.errors for tag in tags]
+    return read
 
 
 def read_request(fields: Fields, settings: SandboxSettings, document: str) -> CoreRequest:

@@ -1,6 +1,8 @@
 """Core Signature's documents and signature requests, from upload to end, with an event for each step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from deploy.sandbox.core_signature.callbacks import Callbacks
 from deploy.sandbox.core_signature.pdf import append_notes, is_pdf, render_pdf
@@ -43,6 +45,7 @@ class NewDocument:
     auto_expire_days: int | None = None
     auto_delete_days: int | None = None
     link_expire_days: int | None = None
+    prefilled: Sequence[dict[str, Any]] = ()
 
 
 class CoreSignature:
@@ -76,6 +79,7 @@ class CoreSignature:
             auto_expire_days=new.auto_expire_days,
             auto_delete_days=new.auto_delete_days,
             link_expire_days=new.link_expire_days,
+            prefilled=list(new.prefilled),
             converts_at=now + self.state.settings.conversion_delay,
             expires_at=now + new.auto_expire_days * DAY if new.auto_expire_days else None,
         )

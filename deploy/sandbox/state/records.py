@@ -97,6 +97,7 @@ class CoreDocument(SandboxRecord):
     auto_expire_days: int | None = None
     auto_delete_days: int | None = None
     link_expire_days: int | None = None
+    prefilled: list[dict[str, Any]] = []
     converts_at: float
     expires_at: float | None = None
     request: str | None = None

@@ -50,6 +50,16 @@ async def test_a_document_and_its_request_are_made(
     ]
 
 
+async def test_the_values_for_its_tags_reach_core_signature_from_where_they_are_kept(
+    sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting, store: Store
+) -> None:
+    workflow_id = Kind.REQUEST.workflow_id(request_brief.id)
+    kept = await store.keep_input(workflow_id, "f" * 64, None, {"prefill": '{"order-number": "4711"}'})
+    await act(service.create, CreateOrder(brief=request_brief.replace(prefill=kept["prefill"])))
+    [call] = calls(sandbox, "/api/v1/documents/", "POST")
+    assert call["body"]["prefill_tags"] == [{"external_id": "order-number", "text": "4711"}]
+
+
 async def test_the_request_says_what_is_asked_of_each(
     sandbox: RunningSandbox, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:

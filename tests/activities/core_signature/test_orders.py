@@ -1,5 +1,6 @@
 """The bodies we send, without a network."""
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -41,6 +42,17 @@ def test_a_file_goes_by_the_name_it_has() -> None:
 def test_the_name_of_a_file_tells_what_it_is(named: str, sent: str) -> None:
     asked = brief(title="MSA", document=Document(sha256="0" * 64, file_name=named))
     assert document_body(asked, CONFIG)["file_from_content_name"] == sent
+
+
+def test_a_value_fills_a_tag_by_what_it_is() -> None:
+    values = {"order-number": "4711", "new": "true", "old": "false", "begins": "2027-01-04", "ends": "2027-13-04"}
+    assert document_body(brief(prefill=json.dumps(values)), CONFIG)["prefill_tags"] == [
+        {"external_id": "order-number", "text": "4711"},
+        {"external_id": "new", "checkbox_value": True},
+        {"external_id": "old", "checkbox_value": False},
+        {"external_id": "begins", "date_value": "2027-01-04"},
+        {"external_id": "ends", "text": "2027-13-04"},
+    ]
 
 
 def test_a_template_goes_by_its_address() -> None:

@@ -132,6 +132,9 @@ async def test_a_near_due_date_only_leaves_late_reminders_out(desk: Desk) -> Non
         ({"due": "9999-12-31"}, "due: is more than two years away"),
         ({"due": "2028-12-01"}, "due: is more than two years away"),
         ({"message": "m" * 10_000}, "message: is 10,000 characters long, at most 4,000 are allowed"),
+        ({"prefill": {"order": "m" * 10_000}}, "prefill.order: is 10,000 characters long, at most 4,000 are allowed"),
+        ({"prefill": {"order": 4711}}, "prefill.order: must be a text"),
+        ({"prefill": {str(tag): "" for tag in range(1_000)}}, "prefill: has more than 100 entries"),
         ({"subscribers": ["a b"]}, "subscribers[0]: must be a workflow id"),
         ({"document": {"name": "N"}}, "document: needs either file or template"),
         (
@@ -351,7 +354,7 @@ async def test_a_very_long_document_name_can_be_started(desk: Desk, temporal: Cl
 async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives(desk: Desk, temporal: Client) -> None:
     """Whatever a start that failed has left, or one that was slower has written."""
     wrong = await desk.prepare(signers=[{**IN_FULL, "email": "byer@example.org"}], message="Dear Byer")
-    right = await desk.prepare(signers=[IN_FULL], message="Dear Buyer")
+    right = await desk.prepare(signers=[IN_FULL], message="Dear Buyer", prefill={"buyer": "Buyer Ltd", "new": True})
     home = Kind.REQUEST.workflow_id(right.id)
     assert wrong.signers is not None
     await desk.store.people.keep(home, wrong.request.fingerprint, wrong.signers)
@@ -366,6 +369,9 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     message = Reference.read(request.brief.message or "")
     assert message is not None
     assert await desk.store.texts.read(home, message) == "Dear Buyer"
+    values = Reference.read(request.brief.prefill or "")
+    assert values is not None
+    assert await desk.store.texts.read(home, values) == '{"buyer": "Buyer Ltd", "new": "true"}'
     await desk.store.people.choose(home, request.fingerprint)
     assert (await desk.directory.person(in_full("buyer@example.org"), started.workflow_id)).email == "buyer@example.org"
 
