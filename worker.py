@@ -145,6 +145,7 @@ def _hand_off(
         store=open_clients.store,
         document_url=open_clients.signature.document_url,
         policies=policies,
+        links=open_clients.download_links,
         oncall=oncall,
     )
 

@@ -13,9 +13,12 @@ import httpx
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
+from activities.evidence.download_links import DownloadLinks
 from activities.http.client import failure_of_error, seconds_to_wait
 from activities.http.transport import AddressRefused, Guard
 from activities.people.directory import Directory, UnknownPerson
+from activities.records.downloads import LinkName
+from activities.records.evidence import KeptFileName
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of, words_of_all
 from activities.schedule.turn import jitter
@@ -85,16 +88,27 @@ class Events:
 
     directory: Directory
     store: Store
+    links: DownloadLinks | None = None
 
-    async def body(self, target: Target, id: str, subject: Subject, told: Told) -> dict[str, Any]:
-        """The body of the call with this `webhook-id`, equal at every attempt."""
+    async def body(self, target: Target, id: str, subject: Subject, told: Told, now: datetime) -> dict[str, Any]:
+        """The body of the call with this `webhook-id`, equal at every attempt until its links have expired."""
         data = data_of(told)
+        data |= await self._linked(data, subject.workflow_id, target.name, now)
         if target.personal:
             data |= await self._personal(data, subject)
         spec = subject.type.spec
         type_ = spec.event if isinstance(told, EndedFacts) else spec.escalated_event
         of = {"id": id, "type": type_, "subject": subject.reference, "time": data["at"]}
         return _enveloped(target.format, of, data)
+
+    async def _linked(self, data: Mapping[str, Any], workflow_id: str, target: str, now: datetime) -> dict[str, Any]:
+        """The kept files, with links of this target."""
+        linked: dict[str, Any] = {}
+        for file in KeptFileName:
+            if self.links and data.get(file):
+                link = await self.links.link(LinkName(workflow_id, target, file), now)
+                linked[file] = {**data[file], "url": link.url, "expires_at": link.expires_at.isoformat()}
+        return linked
 
     async def _personal(self, data: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
         whole, asked = PersonalTitle(title=subject.title).model_dump(), people_in(data)

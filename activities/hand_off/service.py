@@ -13,6 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import StoreFailure
+from activities.evidence.download_links import DownloadLinks
 from activities.hand_off.http_call import Events, HttpTargets, data_of
 from activities.hand_off.next_acknowledgement import remind_of_next
 from activities.hand_off.people import HandOffPeople, not_done, notice_of, refused
@@ -108,7 +109,7 @@ def _is_news(call: HandoffCall) -> bool:
 
 class HandOffService(Handoff):
     """`document_url` builds the provider's URL from a uuid; `policies` is the catalogue's path, with onboarding files
-    beside it; `oncall` is alerted of dead targets.
+    beside it; `links` go into calls; `oncall` is alerted of dead targets.
     """
 
     def __init__(
@@ -121,6 +122,7 @@ class HandOffService(Handoff):
         store: Store,
         document_url: Callable[[str], str],
         policies: Path,
+        links: DownloadLinks | None = None,
         oncall: str = "",
         pace: TurnLimits = PACE,
     ) -> None:
@@ -130,7 +132,7 @@ class HandOffService(Handoff):
         self._document_url = document_url
         self._pace = pace
         self._people = HandOffPeople(push, directory, oncall)
-        self._events = Events(directory, store)
+        self._events = Events(directory, store, links)
         self._operations = NexusOperations(temporal)
         self._health = TargetHealth(store, push, oncall)
         self._starts = StartTargets(temporal, store, directory, policies)
@@ -213,7 +215,8 @@ class HandOffService(Handoff):
             return await self._reach(call, subject, told)
         if target.url:
             id = key_of(target, subject.reference)
-            return await self._downstream.call(target, id, await self._events.body(target, id, subject, told))
+            body = await self._events.body(target, id, subject, told, batch.at or told.at)
+            return await self._downstream.call(target, id, body)
         if target.group:
             return await self._people.to_group(call, target.group, batch, told)
         notice = call.notice or notice_of(subject, target.person or "", told)

@@ -5,12 +5,14 @@ import socket
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 
 import httpx
 
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient, CoreSignatureConfig, Dialect, NameStyle
+from activities.evidence.download_links import DownloadLinks
 from activities.hand_off.http_call import CONNECTIONS_AT_ONCE, HttpTargets, HttpTargetsConfig
 from activities.http.client import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
@@ -53,6 +55,7 @@ class Clients:
     store: Store
     directory: FileDirectory
     links: SigningLinks
+    download_links: DownloadLinks
     sign_in_links: SignInLinks
     signature: CoreSignatureClient
     pace: RateLimiter
@@ -82,6 +85,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             store=open_store,
             directory=directory(settings, open_store),
             links=links(settings),
+            download_links=download_links(settings, open_store),
             sign_in_links=sign_in_links(settings),
             signature=signature,
             pace=pace,
@@ -115,6 +119,11 @@ def directory(settings: Settings, store: Store) -> FileDirectory:
 def links(settings: Settings) -> SigningLinks:
     """Needs `Need.LINKS`."""
     return SigningLinks(settings.link_base, settings.link_secret)
+
+
+def download_links(settings: Settings, store: Store) -> DownloadLinks:
+    """Links of hand-off targets to kept files; needs `Need.LINKS`."""
+    return DownloadLinks(store, settings.link_base, settings.link_secret, timedelta(days=settings.link_days))
 
 
 def sign_in_links(settings: Settings) -> SignInLinks:

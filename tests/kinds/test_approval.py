@@ -147,7 +147,7 @@ async def test_its_end_is_an_event_of_its_own_and_its_record_is_read_as_what_it_
     people = tmp_path / "people.yaml"
     people.write_text("people: []\n")
     store = Store((tmp_path / "store").as_uri())
-    body = await Events(FileDirectory(people, store), store).body(CRM, "msg_1", approval().subject, facts)
+    body = await Events(FileDirectory(people, store), store).body(CRM, "msg_1", approval().subject, facts, NOW)
     assert (body["type"], body["data"]["approval"], body["data"]["by"]) == ("approval.settled", "offer", ENGINEER)
     record = SettledRecord(fingerprint="f" * 64, run_id="r", show=shown(), settled=facts)
     read = SettledRecord.model_validate_json(record.model_dump_json())
