@@ -44,6 +44,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("temporal",),
         ("boot", "queries"),
         ("nexus", "plan", "web"),
+        ("tenant",),
         ("cli",),
         ("__main__", "examples"),
     ),

@@ -114,6 +114,10 @@ GROUPS: Final[dict[str, Group]] = {
         "The people of the directory.",
         {"devices": "people:devices", "sign-out": "people:sign_out"},
     ),
+    "tenant": Group(
+        "The tenant at Core Signature.",
+        {"try": "tenant:try_"},
+    ),
     "database": Group(
         "The database.",
         {"upgrade": "setup:upgrade"},

@@ -425,7 +425,7 @@ class EventsApi:
         return [Route("/events/", self.collection), Route("/events/{uuid}/", self.item)]
 
     async def collection(self, request: Request) -> Response:
-        """Newest first, filtered by `FILTERS` and `delivered`; new ones after the list lag."""
+        """Newest first, by `FILTERS` and `delivered`; new ones after the list lag, none of deleted documents."""
         return JSONResponse(page(request, self._core.views, self._found(request), self._core.views.event))
 
     async def item(self, request: Request) -> Response:
@@ -439,10 +439,10 @@ class EventsApi:
         values = {field: query[name] for name, field in FILTERS.items() if query.get(name)}
         if query.get("delivered"):
             values["delivered"] = query["delivered"].lower()
-        events = self._state.database.events
+        events, gone = self._state.database.events, self._core.deleted
         pool = events.where(values["document"]) if "document" in values else list(events)
         listed_until = self._state.clock() - self._state.settings.list_lag
-        listed = [event for event in reversed(pool) if event.timestamp <= listed_until]
+        listed = [one for one in reversed(pool) if one.timestamp <= listed_until and one.document not in gone]
         found = [event for event in listed if all(_text(event, name) == values[name] for name in values)]
         return found if self._state.settings.event_order == "newest" else found[::-1]
 

@@ -58,6 +58,8 @@ class CoreSignature:
         self.links = DownloadLinks(settings.client_secret, settings.link_lifetime, state.clock)
         self.views = Views(settings, state.database, self.links)
         self.callbacks = Callbacks(state, self.views)
+        self.deleted: set[str] = set()
+        """Documents of this run whose events are listed no more."""
 
     def resume(self) -> None:
         """Continue documents and callbacks of an earlier run."""
@@ -181,6 +183,7 @@ class CoreSignature:
         if request := self.state.database.request_of(document):
             self.state.database.requests.drop(request)
         self.state.database.documents.drop(document)
+        self.deleted.add(document.uuid)
         self._write(EntryType.DOCUMENT_DELETED, document)
 
     def _watch(self, document: CoreDocument) -> None:

@@ -88,6 +88,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "request start",
         "stats",
         *(f"task {word}" for word in OF_TASK),
+        "tenant try",
         "webhook",
         "worker",
     ]

@@ -1,0 +1,71 @@
+"""`countersign tenant try` as a person types it."""
+
+import asyncio
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.sandbox.server import RunningSandbox, running
+from starter.tenant.recording import ANSWERS, REPORT, Recording
+from tests.starter.tenant.stage import TO, environment, vendor
+from tests.starter.terminal import type_
+
+
+async def typed(sandbox: RunningSandbox, folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
+    """The command beside its sandbox."""
+
+    known = environment(sandbox, folder)
+    return await asyncio.to_thread(type_, "tenant", "try", "--to", TO, *words, **known)
+
+
+async def test_it_tries_all_without_a_signer_and_says_what_it_leaves(tmp_path: Path) -> None:
+    async with running(vendor(action_names="short")) as sandbox:
+        came = await typed(sandbox, tmp_path, "--wait", "0s", "--yes", "--json", "-o", str(tmp_path / "trial"))
+    told: dict[str, Any] = json.loads(came.stdout)
+    facts = {one["id"]: one for one in told["facts"]}
+    assert (came.returncode, told["ok"], told["folder"]) == (1, False, str(tmp_path / "trial"))
+    assert facts["A1"]["settings"] == ["COUNTERSIGN_SIGNATURE_CANCEL_PATHS"]
+    assert (facts["T1"]["verdict"], facts["D8"]["verdict"]) == ("holds", "not seen")
+    assert [line.rpartition(": ")[2] for line in told["left"][:2]] == ["cancelled", "deleted"]
+    assert Recording.read(tmp_path / "trial").exchanges
+    report = (tmp_path / "trial" / REPORT).read_text()
+    assert "| A1 | " in report and "`COUNTERSIGN_SIGNATURE_CANCEL_PATHS`" in report
+
+
+async def test_on_a_terminal_each_fact_is_told_while_it_runs(tmp_path: Path) -> None:
+    async with running(vendor()) as sandbox:
+        came = await typed(
+            sandbox, tmp_path, "--wait", "0s", "--yes", "--person", "grace", "-o", str(tmp_path / "trial")
+        )
+    assert came.returncode == 0, came.stderr
+    lines = came.stdout.splitlines()
+    assert lines[0] == "a token is asked for"
+    assert any(line.startswith("  ✓ F1 holds: a message is sent by POST") for line in lines)
+    assert lines.index("its mail is sent again") < next(n for n, line in enumerate(lines) if " A2 holds" in line)
+    assert "Left behind: the document countersign-try-" in came.stderr
+    assert sorted(one.name for one in (tmp_path / "trial").iterdir()) == [ANSWERS, REPORT]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "nothing was sent: say y, or --yes"),
+        (("--json",), "nothing was sent: say y, or --yes"),
+        (("--yes", "--forward-to", TO.upper()), "--forward-to: must be another address than --to"),
+        (("--yes", "--person", "nobody"), "nobody"),
+        (("--yes", "-o", "/dev/null/x"), "name a new folder with --output"),
+    ],
+)
+async def test_what_is_refused_sends_nothing(words: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    async with running(vendor()) as sandbox:
+        came = await typed(sandbox, tmp_path, *words)
+        assert (came.returncode, says in came.stderr) == (1, True), came.stderr
+        assert list(sandbox.state.database.documents) == []
+
+
+@pytest.mark.parametrize("words", [("--to", "nobody"), ("--to", TO, "--wait", "3d"), ("--to", TO, "--wait", "50m")])
+def test_a_mistyped_word_is_a_matter_of_usage(words: tuple[str, ...]) -> None:
+    assert type_("tenant", "try", *words).returncode == 2

@@ -1,0 +1,90 @@
+"""`make test TENANT=folder`: the answers of a real tenant, as `countersign tenant try` has kept them, played to our
+client and compared with the sandbox. Without a folder, the answers of the sandbox.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from starter.tenant.facts import judged
+from starter.tenant.recording import Recording
+from tests.starter.tenant.contract import misjudged, unknown, unlike, unread
+from tests.starter.tenant.stage import tried
+
+
+async def of_sandbox(folder: Path, **variant: Any) -> Recording:
+    """A trial of the sandbox, as it is read from its folder."""
+    async with tried(folder, **variant) as it:
+        it.trial.recording.write(folder)
+    return Recording.read(folder)
+
+
+@pytest.fixture
+async def sandbox(tmp_path: Path) -> Recording:
+    return await of_sandbox(tmp_path)
+
+
+@pytest.fixture
+def tenant(sandbox: Recording) -> Recording:
+    """The tenant that is named, else the sandbox."""
+    named = os.environ.get("TENANT")
+    return Recording.read(Path(named)) if named else sandbox
+
+
+async def test_our_client_reads_every_answer_as_it_is(tenant: Recording) -> None:
+    assert await unread(tenant) == []
+
+
+def test_our_web_process_judges_every_callback_as_it_did(tenant: Recording) -> None:
+    assert misjudged(tenant) == []
+
+
+def test_the_sandbox_answers_as_the_tenant_does(tenant: Recording, sandbox: Recording) -> None:
+    """What is listed here the sandbox has to learn, or a setting mends; keys that nothing reads are only printed."""
+    print("\nunknown to the sandbox, and read by nothing:", ", ".join(unknown(tenant, sandbox)) or "nothing")
+    assert unlike(tenant, sandbox) == []
+
+
+def test_its_facts_are_judged_from_its_answers_alone(tenant: Recording) -> None:
+    assert judged(tenant) == judged(Recording.model_validate_json(tenant.model_dump_json()))
+
+
+@pytest.mark.parametrize(
+    ("variant", "says"),
+    [
+        ({"embedded_key": "signature_request"}, ["document: signrequest never comes"]),
+        (
+            {"action_names": "short"},
+            [
+                f"/api/v1/signature-requests/{{uuid}}/{word}/ is unknown to the sandbox"
+                for word in ("cancel", "forward", "resend")
+            ],
+        ),
+        ({"callback_hash": False}, ["callback: event_hash never comes"]),
+        ({"signer_names": "first_last"}, ["signer: full_name never comes"]),
+        (
+            {"event_document": "text"},
+            ["event: document is text, at the sandbox object", "callback: document is text, at the sandbox object"],
+        ),
+    ],
+    ids=lambda told: next(iter(told)) if isinstance(told, dict) else "",
+)
+async def test_a_tenant_that_differs_is_found_and_still_read(
+    variant: dict[str, Any], says: list[str], sandbox: Recording, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    other = await of_sandbox(tmp_path / "other", **variant)
+    assert unlike(other, sandbox) == says
+    assert await unread(other) == []
+    assert misjudged(other) == []
+
+
+async def test_an_answer_that_our_client_would_not_read_is_named(sandbox: Recording) -> None:
+    broken = [
+        one.replace(body={**one.told, "uuid": 7}) if one.step == "read" and one.told else one
+        for one in sandbox.exchanges
+    ]
+    first = (await unread(sandbox.replace(exchanges=tuple(broken))))[0]
+    assert first.startswith("read: GET /api/v1/documents/{uuid}/ 200: Core Signature answered 200: not readable as")
