@@ -49,7 +49,14 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("__main__", "examples"),
     ),
     "deploy": (("local", "rollout", "sandbox", "validate"), ("demo",)),
-    "deploy/sandbox": (("state",), ("http",), ("core_signature", "push"), ("control",), ("server",), ("__main__",)),
+    "deploy/sandbox": (
+        ("state",),
+        ("http",),
+        ("core_signature", "push", "time_stamps"),
+        ("control",),
+        ("server",),
+        ("__main__",),
+    ),
 }
 """The folders and loose files of each folder, lowest layer first. A layer imports lower layers only."""
 LOOSE = {

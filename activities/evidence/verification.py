@@ -36,6 +36,7 @@ from activities.evidence.pack import (
     TIME_STAMP,
     name_of,
 )
+from activities.evidence.proof import PROOF_BYTES_AT_MOST, verify_proof
 from activities.evidence.signing import NotSigned, PublicKeys, opened, sha256_of
 
 MANIFEST_BYTES_AT_MOST: Final = 64 << 20
@@ -46,6 +47,8 @@ PAYLOAD_BYTES_AT_MOST: Final = 8 << 20
 """Bytes of a line with a payload of a history; Temporal takes none of more than 2 MiB."""
 FAULTS_AT_MOST: Final = 100
 """Faults that are named."""
+_SAID: Final = ("person", "status", "sent_at", "signed_at", "late", "due")
+"""What is told of a member's line."""
 _BESIDE: Final = (MANIFEST, ENVELOPE, TIME_STAMP)
 """What a manifest cannot list."""
 _MARKS: Final = {
@@ -114,11 +117,31 @@ StampReader = Callable[[bytes, bytes], str]
 
 
 def verify(file: Path, keys: PublicKeys | None = None, read_stamp: StampReader | None = None) -> Verified:
-    """Check a pack; raises `OSError` for a file that cannot be read."""
+    """Check a pack, or the proof of one member; raises `OSError` for a file that cannot be read."""
     found = Verified(str(file))
     with file.open("rb") as pack:
-        _check(pack, found, keys, read_stamp)
+        if pack.read(1) == b"{":
+            pack.seek(0)
+            _check_proof(pack, found, keys)
+        else:
+            _check(pack, found, keys, read_stamp)
     return found
+
+
+def _check_proof(file: IO[bytes], found: Verified, keys: PublicKeys | None) -> None:
+    content = file.read(PROOF_BYTES_AT_MOST + 1)
+    if len(content) > PROOF_BYTES_AT_MOST:
+        found.fault("the proof", f"at most {PROOF_BYTES_AT_MOST:,} bytes", "more")
+        return
+    try:
+        proved = verify_proof(content, keys)
+    except NotSigned as fault:
+        found.fault("the proof", fault.expected, fault.found)
+        return
+    found.id, found.type, found.status = proved.campaign, "proof", str(proved.line.get("status", ""))
+    found.key, found.trusted, found.parts, found.bytes = proved.key, proved.trusted, 1, len(content)
+    said = ", ".join(f"{name} {value}" for name, value in proved.line.items() if name in _SAID)
+    found.notes.append(f"{said}; one of {proved.size:,} outcomes under the root {proved.root}")
 
 
 def _check(pack: IO[bytes], found: Verified, keys: PublicKeys | None, read_stamp: StampReader | None) -> None:

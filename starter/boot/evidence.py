@@ -2,8 +2,10 @@
 
 import asyncio
 
-from activities.evidence.pack import Packer
+from activities.evidence.pack import Packer, Stamper
 from activities.evidence.signing import PUBLIC, EvidenceKey, PublicKeys, UnusableKey
+from activities.evidence.time_stamps import TimeStamps, check
+from activities.evidence.verification import StampReader
 from activities.records.store import Store
 from starter.config.settings import Settings
 from starter.errors import Refusal
@@ -23,10 +25,26 @@ async def ensure_key(settings: Settings) -> SetUp:
 
 def packer(settings: Settings, store: Store) -> Packer:
     """Raises `Refusal` without a key."""
+    return Packer(store, key(settings), stamper(settings))
+
+
+def key(settings: Settings) -> EvidenceKey:
+    """Raises `Refusal` without one."""
     try:
-        return Packer(store, EvidenceKey.read(settings.evidence_key))
+        return EvidenceKey.read(settings.evidence_key)
     except UnusableKey as fault:
         raise Refusal(str(fault)) from None
+
+
+def stamper(settings: Settings) -> Stamper | None:
+    """Of the authority that is set, if there is one."""
+    return TimeStamps(settings.tsa_url, settings.tsa_ca_file).stamp if settings.tsa_url else None
+
+
+def stamp_reader(settings: Settings) -> StampReader | None:
+    """None without the authority's root."""
+    root = settings.tsa_ca_file
+    return (lambda reply, content: check(reply, content, root)) if root else None
 
 
 def trusted_keys(settings: Settings) -> PublicKeys | None:

@@ -1,6 +1,7 @@
 """`countersign audit …`: evidence packs, made and verified."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,8 @@ from rich.console import Group
 from rich.text import Text
 
 from activities.evidence.pack import Exported, NotEnded, Packer
+from activities.evidence.proof import NoMember
+from activities.evidence.proof import prove as make_proof
 from activities.evidence.signing import PublicKeys, UnusableKey
 from activities.evidence.verification import Verified, newer_of, verify
 from activities.records.ended import EndedFilter, Place
@@ -24,7 +27,7 @@ from starter.cli.printing import print_answer, progress
 from starter.cli.terminal import Rows
 from starter.config.settings import Settings
 from starter.errors import Exit, Refusal
-from starter.queries.filters import Wanted, is_request_id
+from starter.queries.filters import Wanted, id_of, is_request_id
 from starter.queries.lookup import look_at
 from starter.temporal.connection import opened
 from workflows.kinds import Kind, WorkflowName, kinds, named
@@ -233,9 +236,11 @@ async def verify_packs(
     settings = ready()
     keys = await asyncio.to_thread(_keys, settings, key)
     try:
-        found = [await asyncio.to_thread(verify, pack, keys) for pack in packs]
+        found = [await asyncio.to_thread(verify, pack, keys, evidence.stamp_reader(settings)) for pack in packs]
     except OSError as error:
         raise Refusal(f"{error.filename}: {error.strerror}") from error
+    except UnusableKey as fault:
+        raise Refusal(str(fault)) from None
     for one, other in combinations(found, 2):
         if one.ok and other.ok and one.workflow_id == other.workflow_id:
             one.notes.append(newer_of(one, other))
@@ -265,3 +270,40 @@ def _verified(one: Verification) -> Group:
     for fault in one.faults:
         table.add(fault["part"], fault["expected"], fault["found"])
     return Group(Text(f"{one.file} does not hold", "bold red"), table, *(Text(line) for line in one.notes))
+
+
+async def prove(
+    campaign: Annotated[str, Parameter(help="Its id, or its whole workflow id.")],
+    /,
+    *,
+    person: str,
+    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
+    json: AsJson = False,
+) -> None:
+    """Prove the outcome of one member of a campaign that has ended, without showing anybody else's.
+
+    The proof is about a kilobyte of JSON; `audit verify` checks it.
+
+    Parameters
+    ----------
+    person
+        A member, by the id that the report has.
+    output
+        The file; without it the proof is printed.
+    json
+        Print the proof, also where it is written to a file.
+    """
+    settings = ready()
+    workflow_id = Kind.CAMPAIGN.workflow_id(id_of(Kind.CAMPAIGN, campaign))
+    try:
+        proof = await make_proof(clients.store(settings), evidence.key(settings), workflow_id, person)
+        if output:
+            await asyncio.to_thread(output.write_bytes, proof + b"\n")
+    except NoMember as error:
+        raise Refusal(str(error)) from None
+    except OSError as error:
+        raise Refusal(f"{output}: {error.strerror}") from error
+    if json or output is None:
+        sys.stdout.write(proof.decode() + "\n")
+    else:
+        print_answer({}, Text(f"{output}: the proof of {person}, {len(proof):,} bytes"), as_json=False)

@@ -1,0 +1,1 @@
+"""The time-stamp authority: RFC 3161 by OpenSSL."""
