@@ -1,5 +1,6 @@
 """What the files for a cluster promise of every pod, beside being valid."""
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from activities.records.database import CONNECTIONS_AT_MOST
 from deploy import validate
 from deploy.validate import HERE, Manifest
 from starter.temporal.workers import GRACE
@@ -90,6 +92,17 @@ def test_nothing_is_scaled_by_two_and_one_can_always_be_moved(name: str) -> None
 def test_each_pool_is_scaled_by_a_queue_that_it_works_on() -> None:
     scaled = of_kind(overlay("prod")[0], "ScaledObject")
     assert {one["spec"]["triggers"][0]["metadata"]["taskQueue"] for one in scaled} == set(WORKFLOW_QUEUES)
+
+
+def test_all_processes_together_fit_into_the_database() -> None:
+    manifests = overlay("prod")[0]
+    most = [one["spec"]["maxReplicas"] for one in of_kind(manifests, "HorizontalPodAutoscaler")]
+    most += [one["spec"]["maxReplicaCount"] for one in of_kind(manifests, "ScaledObject")]
+    together = (sum(most) + len(of_kind(manifests, "Job"))) * CONNECTIONS_AT_MOST
+    pages = [(HERE.parent / "docs" / page).read_text() for page in ("cluster.md", "limits.md")]
+    assert all(str(together) in page for page in pages)
+    [ours] = re.findall(r"max_connections=(\d+)", (HERE / "compose.yaml").read_text())
+    assert together < int(ours)
 
 
 def test_versions_have_the_pods_of_the_deployments_they_stand_for() -> None:
