@@ -93,9 +93,10 @@ def test_a_name_too_many_or_too_few_is_found(name: str, value: str, says: str, t
 
 
 def test_every_secret_that_not_everybody_has_can_be_given(tmp_path: Path) -> None:
-    worker = of_compose({"HANDOFF_SECRETS": "./h", "HOOK_SECRETS": "./k", "PUSH_CREDENTIALS": "./p"})["worker"]
-    told = accepted(worker, tmp_path).told
-    assert {"HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS_FILE"} <= told.keys()
+    names = ("HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS", "CODEC_TOKEN")
+    web = of_compose(dict.fromkeys(names, "./secrets/any"))["web"]
+    told = accepted(replace(web, environment={**web.environment, "COUNTERSIGN_CODEC": "on"}), tmp_path).told
+    assert {"HANDOFF_SECRETS", "HOOK_SECRETS", "PUSH_CREDENTIALS_FILE", "CODEC_TOKEN"} <= told.keys()
 
 
 def test_the_example_names_settings_only() -> None:
