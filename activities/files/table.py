@@ -41,6 +41,8 @@ _FORMULA: Final = re.compile(r'^(?=[\t\r])|(?:^|(?<=[;,\t\r\n]))(?="*[=+\-@])')
 """Begin of a formula, also within a cell: a spreadsheet with another separator splits our cells, where our quotes have
 no effect.
 """
+_BEGINS: Final = '\t\r"=+-@'
+_SEPARATED: Final = re.compile(r"[;,\t\r\n]")
 _BYTE_ORDER_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -124,7 +126,10 @@ def text(rows: Iterable[Sequence[str]], *, end: str = "\r\n") -> str:
 
 def guarded(cell: str) -> str:
     """The cell as text, even if a spreadsheet would take it for a formula."""
-    return _FORMULA.sub("'", cell)
+    begins = cell[:1]
+    # Looked for only where it can be: most cells begin with a letter, and a report has a million.
+    suspect = (begins and begins in _BEGINS) or _SEPARATED.search(cell)
+    return _FORMULA.sub("'", cell) if suspect else cell
 
 
 def _decode(name: str, content: bytes) -> str:

@@ -324,7 +324,7 @@ def chunks(many: Sequence[R], size: int) -> Iterator[Sequence[R]]:
 
 def insert_new(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless its key exists; whether it was inserted."""
-    found = connection.execute(insert_into(connection, table).values(**values).on_conflict_do_nothing())
+    found = connection.execute(insert_into(connection, table).on_conflict_do_nothing(), values)
     return found.rowcount == 1
 
 

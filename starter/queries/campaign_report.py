@@ -149,8 +149,9 @@ class CampaignReport:
 
     def cells(self, lines: Sequence[MemberOutcome]) -> Iterator[tuple[str, ...]]:
         for line in lines:
-            told = {**_known(line), **self.names.cells(line.person), "late": "true" if line.late else "false"}
-            yield tuple("" if told[name] is None else str(told[name]) for name in self.columns)
+            told = {**_known(line), "late": "true" if line.late else "false"}
+            person, *others = ["" if told[name] is None else str(told[name]) for name in COLUMNS]
+            yield (person, *self.names.cells(line.person).values(), *others)
 
     @property
     def plain_head(self) -> dict[str, Any]:
