@@ -47,7 +47,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Conditions:
-    """How a town differs from a laptop's stack: more for the server's command line, and for environments.
+    """How a town differs from a laptop's stack: more for the command lines of server and worker, and for environments.
 
     `ours` is for worker, receiver and commands, `worker` for the worker alone.
     """
@@ -56,6 +56,7 @@ class Conditions:
     sandbox: dict[str, str] = field(default_factory=dict)
     ours: dict[str, str] = field(default_factory=dict)
     worker: dict[str, str] = field(default_factory=dict)
+    worker_words: tuple[str, ...] = ()
 
 
 @dataclass
@@ -100,7 +101,7 @@ class Town:
     async def start(self, *names: str, ready: bool = True) -> None:
         """Start processes side by side, again after their death too; with `ready` wait until they do their work."""
         for name in names:
-            self.running[name] = await RunningProgram.start(self._program(name), self.folder.logs)
+            self.running[name] = await RunningProgram.start(self.program(name), self.folder.logs)
         if ready:
             await asyncio.gather(*(self.running[name].until_ready(READY_WITHIN) for name in names))
 
@@ -213,7 +214,8 @@ class Town:
         # Planned anew each time: a worker's ready file of an earlier life is removed by that.
         return plan(self.folder, self.kept, HOST, {})
 
-    def _program(self, name: str) -> Program:
+    def program(self, name: str) -> Program:
+        """How a process is started here."""
         stack = self._stack()
         program = next(one for one in (*stack.first, stack.worker) if one.name == name)
         mine = self.conditions
@@ -223,9 +225,10 @@ class Town:
             RECEIVER: mine.ours,
             WORKER: mine.ours | mine.worker,
         }[name]
+        words = {TEMPORAL: (*PUNCTUAL_TIMERS, *mine.temporal), WORKER: mine.worker_words}
         return replace(
             program,
-            command=(*program.command, *((*PUNCTUAL_TIMERS, *mine.temporal) if name == TEMPORAL else ())),
+            command=(*program.command, *words.get(name, ())),
             environment={**program.environment, **more},
             grace=_GRACE_AND_SOME if name in (WORKER, RECEIVER) else program.grace,
         )

@@ -50,11 +50,11 @@ class Installation(Town):
         of_it = [one for one in (*WORKERS, *WEB, SANDBOX, TEMPORAL) if one.startswith(name)]
         return "".join(super(Installation, self).log(one) for one in of_it)
 
-    def _program(self, name: str) -> Program:
+    def program(self, name: str) -> Program:
         kind = name.rpartition("-")[0]
         if not kind:
-            return super()._program(name)
-        program, machine = super()._program(kind), self.machine(name)
+            return super().program(name)
+        program, machine = super().program(kind), self.machine(name)
         own = {"COUNTERSIGN_DATA_DIR": str(machine), "COUNTERSIGN_PEOPLE": str(machine / "people.yaml")}
         program = replace(program, name=name, environment={**program.environment, **own})
         if kind == WORKER:

@@ -29,7 +29,7 @@ from starter.config.settings import load
 from starter.config.values import Bind
 from starter.temporal.pollers import Pool
 from tests.faults.town import eventually
-from tests.servers import own_namespace, real_server
+from tests.servers import own_namespace
 from tests.starter.terminal import complete
 
 ANYWHERE = Bind("127.0.0.1", 0)
@@ -204,24 +204,3 @@ async def test_a_whole_worker_of_one_pool_is_ready_once_it_polls(dev_server: str
         async with worker.working(chosen, asyncio.Event(), (Pool.CAMPAIGNS,), vitals) as ready:
             assert ready
             assert await both(url) == (FINE, FINE)
-
-
-@pytest.mark.long
-@pytest.mark.real_server
-async def test_a_whole_worker_outlives_its_server_and_only_says_that_it_is_away(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(probes, "LOOKS_EVERY", 0.5)
-    vitals = Vitals()
-    async with real_server() as env:
-        config = env.client.service_client.config
-        there = {"TEMPORAL_ADDRESS": config.target_host, "COUNTERSIGN_HEALTH_BIND": "127.0.0.1:0"}
-        chosen = load(environment={**complete(tmp_path), **there})
-        async with (
-            answered(chosen.health_bind, vitals) as url,
-            worker.working(chosen, asyncio.Event(), tuple(Pool), vitals) as ready,
-        ):
-            assert ready
-            assert await both(url) == (FINE, FINE)
-            await env.shutdown()
-            await eventually(lambda: _are(url, (FINE, AWAY)))

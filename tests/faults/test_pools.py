@@ -1,0 +1,137 @@
+"""A worker for each pool of queues, as a cluster has them: who works on what, and what their probes say meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Final
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from activities.records.processes import Role
+from deploy.local.processes import RunningProgram, answers
+from starter.cli.doctor.temporal import rate
+from starter.temporal.pollers import FRESH, asking
+from tests.faults.campaigning import Watch, act, begin, crowd, ended
+from tests.faults.evidence import gather_campaign
+from tests.faults.oracle import judge_campaign
+from tests.faults.population import colleague
+from tests.faults.test_campaigns import WRONG
+from tests.faults.town import READY_WITHIN, TEMPORAL, WORKER, Conditions, Town, eventually, town
+from tests.servers import free_ports
+from workflows.kinds import Kind
+from workflows.names import CAMPAIGN_QUEUE, WORKFLOW_QUEUE
+
+pytestmark = [pytest.mark.long, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
+
+REQUESTS: Final = "requests"
+OTHERS: Final = {
+    "calls-1": "core-signature",
+    "calls-2": "core-signature",
+    "campaigns": "campaigns,reconciliation",
+}
+
+
+@dataclass
+class Split:
+    """A town whose requests have a worker of their own, which is probed, and the other workers."""
+
+    town: Town
+    probes: str
+    others: dict[str, RunningProgram]
+
+    async def answered(self, client: httpx.AsyncClient) -> tuple[int, int]:
+        """What `/healthz` and `/readyz` of the worker on requests say."""
+        return await self._status(client, "healthz"), await self._status(client, "readyz")
+
+    async def _status(self, client: httpx.AsyncClient, page: str) -> int:
+        return (await client.get(f"{self.probes}/{page}")).status_code
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def split(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Split]:
+    """Four workers: one on requests, two on the calls, one on the rest."""
+    [port] = free_ports(1)
+    worker = {"COUNTERSIGN_HEALTH_BIND": f"127.0.0.1:{port}"}
+    conditions = Conditions(worker=worker, worker_words=("--queues", REQUESTS))
+    async with AsyncExitStack() as closing:
+        it = await closing.enter_async_context(town(tmp_path_factory.mktemp("split") / "data", conditions))
+        others = {name: await beside(it, name, queues, closing) for name, queues in OTHERS.items()}
+        await asyncio.gather(*(one.until_ready(READY_WITHIN) for one in others.values()))
+        yield Split(it, f"http://127.0.0.1:{port}", others)
+
+
+async def beside(it: Town, name: str, queues: str, closing: AsyncExitStack) -> RunningProgram:
+    """One more worker, on these queues; its probes say when it is ready."""
+    [port] = free_ports(1)
+    program = it.program(WORKER)
+    words = program.command[: program.command.index("--ready-file")]
+    running = await RunningProgram.start(
+        replace(
+            program,
+            name=name,
+            command=(*words, "--queues", queues),
+            environment={**program.environment, "COUNTERSIGN_HEALTH_BIND": f"127.0.0.1:{port}"},
+            ready=answers(f"http://127.0.0.1:{port}/readyz"),
+            ready_file=None,
+        ),
+        it.folder.logs,
+    )
+    closing.push_async_callback(running.ended)
+    closing.callback(running.kill)
+    return running
+
+
+async def test_a_campaign_is_worked_on_by_its_own_pool_and_by_no_worker_on_requests(split: Split) -> None:
+    it = split.town
+    people = crowd(it, 12, "pooled", "pool")
+    await begin(it, "pools", {"group": "pool"})
+    await it.ask("beside-a-campaign", colleague(1))
+    await it.until_shown("beside-a-campaign", lambda shown: shown.notifications)
+    await Watch(it).until_told("pools", len(people), within=120)
+    await act(it, "pools", people[::2])
+    await ended(it, "pools", WRONG)
+    assert judge_campaign(await gather_campaign(it, "pools")) == []
+    theirs, ours = await pollers(it, WORKFLOW_QUEUE), await pollers(it, CAMPAIGN_QUEUE)
+    assert (len(theirs), len(ours), theirs & ours) == (1, 1, set())
+    worked = {one for person in people for one in await workers_of(it, f"pools.{person}")}
+    worked |= await workers_of(it, "pools", Kind.CAMPAIGN)
+    assert worked & theirs == set()
+    assert ours < worked
+    assert theirs < await workers_of(it, "beside-a-campaign")
+    assert await it.context.store.processes.count() == {Role.WORKER: 2, Role.POOL: 2, Role.WEB: 1}
+    part = await rate(it.context.client, 5, it.context.store)
+    assert "2 workers share eight tenths, 2 workers on other queues share a tenth, one web process has" in part.says
+
+
+async def pollers(it: Town, queue: str) -> set[str]:
+    return await asking(it.context.client, queue, datetime.now(UTC) - FRESH)
+
+
+async def workers_of(it: Town, id: str, kind: Kind = Kind.REQUEST) -> set[str]:
+    """Who worked on the tasks and activities of a workflow."""
+    history = await it.context.client.get_workflow_handle(kind.workflow_id(id)).fetch_history()
+    started = [
+        *(one.workflow_task_started_event_attributes.identity for one in history.events),
+        *(one.activity_task_started_event_attributes.identity for one in history.events),
+    ]
+    return {identity for identity in started if identity}
+
+
+async def test_while_the_server_is_gone_a_worker_is_healthy_and_not_ready(split: Split) -> None:
+    async with httpx.AsyncClient(trust_env=False) as client:
+
+        async def are(healthy: int, ready: int) -> bool:
+            return await split.answered(client) == (healthy, ready)
+
+        await eventually(lambda: are(200, 200))
+        await split.town.kill(TEMPORAL)
+        await eventually(lambda: are(200, 503), within=30)
+        assert split.town.running[WORKER].exit_code is None
+        await split.town.start(TEMPORAL)
+        await eventually(lambda: are(200, 200), within=60)
+    await split.town.ask("after-the-outage", colleague(2))
+    await split.town.until_shown("after-the-outage", lambda shown: shown.notifications, within=60)
