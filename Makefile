@@ -63,11 +63,17 @@ fix: $(STAMP) ### format and mend what a machine can mend
 pictures: $(STAMP) ### the README's pictures anew, of a life that is really lived (needs Chromium)
 	@$(BIN)/python -m tests.browser.pictures
 
+dashboard-pictures: $(STAMP) ### those of the dashboards, of processes that really run (needs Prometheus)
+	@$(BIN)/python -m tests.watch.pictures
+
 histories: $(STAMP) ### keep the histories of stories that are not in the replay corpus yet
 	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -n 3 -q tests/workflows
 
 golden: $(STAMP) ### add new models, fields and words to the wire samples; nothing in them is changed
 	@$(BIN)/python -m tests.golden
+
+dashboards: $(STAMP) ### deploy/grafana/*.json anew from the module beside them
+	@$(BIN)/python -m deploy.grafana.dashboards
 
 migration: $(STAMP) ### a migration from what activities/records/schema.py has become; NAME="what changes"
 	@$(BIN)/python -m activities.records.migrations $(NAME) $(if $(CONTRACT),--contract)
@@ -82,4 +88,4 @@ lock: $(STAMP) ### requirements.lock and the image's locks anew from pyproject.t
 	@$(LOCK) $(SAME) $(addprefix --extra ,otel postgres preview s3) pyproject.toml -o requirements.runtime.lock
 	@echo hatchling | $(LOCK) $(SAME) - -o deploy/image/requirements.build.lock
 
-.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden migration lock
+.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures dashboard-pictures histories golden dashboards migration lock

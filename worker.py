@@ -20,12 +20,15 @@ from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities import metrics
 from activities.campaign.service import CampaignPeopleService
 from activities.campaign.yearly import CampaignYearsService
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signers import SignerSnapshots
 from activities.errors import StoreFailure
+from activities.files.reading import FileFaults
 from activities.hand_off.service import HandOffService
+from activities.metrics import Process
 from activities.notifications.alerts import OnCallAlerts
 from activities.notifications.budget import NotificationBudgets
 from activities.notifications.phones import DeviceLimiter
@@ -33,8 +36,11 @@ from activities.notifications.service import NotificationService
 from activities.notifications.sign_in import SignInMessages
 from activities.notifications.signer_mail import SignerMail
 from activities.onboarding.service import OnboardingPartsService
+from activities.policies.catalogue import Catalogue
+from activities.reconciliation import figures
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.callback_health import CallbackAlarm
+from activities.reconciliation.figures import FigureCounter
 from activities.reconciliation.service import ReconciliationService
 from activities.records.processes import Role
 from activities.schedule.planner import PolicyPlanner
@@ -112,7 +118,8 @@ def activities_of(
         client,
         open_clients.store,
         adoption=_adoption(open_clients, client, policies, *adopts) if adopts else None,
-        alarm=CallbackAlarm(OnCallAlerts(push, oncall), silent_after) if oncall and silent_after else None,
+        alarm=CallbackAlarm(OnCallAlerts(push, oncall) if oncall else None, silent_after) if silent_after else None,
+        figures=FigureCounter(client, open_clients.store, partial(_kinds, policies)),
     )
     return {
         WORKFLOW_QUEUE: [one for port in (*follow_up, sign_in, parts) for one in port.activities()],
@@ -121,6 +128,14 @@ def activities_of(
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
         SWEEP_QUEUE: sweep.activities(),
     }
+
+
+def _kinds(policies: Path) -> tuple[str, ...]:
+    """Those of the catalogue; none while it is faulty."""
+    try:
+        return Catalogue.read(policies).kinds
+    except FileFaults:
+        return ()
 
 
 def _sign_in(open_clients: Clients, limiter: DeviceLimiter) -> SignInMessages:
@@ -212,6 +227,7 @@ async def working(
         told = open_things.enter_context(
             telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
         )
+        metrics.begin(told.runtime.metric_meter, Process.WORKER, _kinds(chosen.policies))
         client = await _unless(stop, connect_patiently(chosen, identity=pace.new_identity(role), telemetry=told))
         if client is None:
             yield False
@@ -224,6 +240,7 @@ async def working(
         if not await _unless(stop, until_usable(open_clients.store.database)):
             yield False
             return
+        await open_things.enter_async_context(figures.exported(open_clients.store))
         await open_things.enter_async_context(_paced(client, open_clients, chosen, role))
         asked = composed(chosen, open_clients, client)
         catalogue = partial(clients.catalogue, chosen)

@@ -28,7 +28,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("bulk_notice", "campaign", "hand_off", "onboarding", "reconciliation", "sign_in", "signature", "task"),
     ),
     "activities": (
-        ("errors",),
+        ("alerts", "errors"),
+        ("metrics",),
         ("calendar", "documents", "http"),
         ("files", "records"),
         ("people",),
@@ -48,7 +49,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("cli",),
         ("__main__", "examples"),
     ),
-    "deploy": (("local", "rollout", "sandbox", "validate"), ("demo",)),
+    "deploy": (("grafana", "local", "rollout", "sandbox", "validate"), ("demo",)),
     "deploy/sandbox": (
         ("state",),
         ("http",),
@@ -60,7 +61,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
 }
 """The folders and loose files of each folder, lowest layer first. A layer imports lower layers only."""
 LOOSE = {
-    "activities": {"errors"},
+    "activities": {"alerts", "errors", "metrics"},
     "starter": {"errors", "__main__"},
     "deploy": {"rollout", "validate"},
     "deploy/sandbox": {"server", "__main__"},

@@ -16,7 +16,7 @@ from workflows.model.subject import Code
 
 README = (ROOT / "README.md").read_text()
 SETTINGS = ROOT / "docs" / "settings.md"
-TROUBLE = (ROOT / "docs" / "trouble.md").read_text()
+RUNBOOK = (ROOT / "docs" / "runbook.md").read_text()
 _README_LINES_AT_MOST = 130
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 _ROOMS = ("workflows", "activities", "starter", "deploy", "tests", "docs")
@@ -25,7 +25,7 @@ _SHOWN = re.findall(r"```python\n(.*?)```", README + (ROOT / "docs" / "nexus.md"
 _CITING = (".py", ".md", ".yaml", ".toml", ".po", ".cfg")
 _GROUPS = "request|task|onboard|campaign|handoff|people|person"
 _COMMAND = re.compile(rf"`(?:countersign )?((?:{_GROUPS}) [a-z-]+\b|(?<=countersign )[a-z-]+)")
-_NAMED = _COMMAND.findall(README + (ROOT / "docs" / "commands.md").read_text())
+_NAMED = _COMMAND.findall(README + (ROOT / "docs" / "commands.md").read_text() + RUNBOOK)
 COMMANDS = sorted({tuple(command.split()) for command in _NAMED})
 
 
@@ -82,7 +82,7 @@ def test_every_command_that_is_named_exists(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("code", [code for code in Code if not code.terminal])
 def test_every_problem_has_a_row_that_says_what_to_do(code: Code) -> None:
-    assert f"| `problem {code}` |" in TROUBLE
+    assert f"| `problem {code}` |" in RUNBOOK
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -116,6 +116,8 @@ HANDOFF: Final = SearchAttributeKey.for_keyword("CsHandoff")
 """Of what is open: that a target which is to hear of an escalation was tried in vain."""
 SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUESTER, WAITING_FOR, TURN_AT, HANDOFF)
 
+LATENESS: Final = "countersign_notification_lateness"
+"""The histogram of how late planned notifications are sent."""
 
 _ADOPTED: Final = "adopted-"
 _HEX: Final = frozenset("0123456789abcdef")

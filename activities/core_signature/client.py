@@ -204,11 +204,14 @@ class CoreSignatureClient:
 
     async def _list_answers(self) -> None:
         """Raises if even the list of documents is a 404; then a 404 does not prove that a document is gone."""
-        read(WirePage, await self._service.call("GET", "/documents/", query={"page": 1, "limit": 1}))
+        read(
+            WirePage,
+            await self._service.call("GET", "/documents/", query={"page": 1, "limit": 1}, operation="list_documents"),
+        )
 
     async def document(self, uuid: str) -> WireDocument:
         """The document with its request; 404 if it was deleted."""
-        return read(WireDocument, await self._service.call("GET", f"/documents/{uuid}/"))
+        return read(WireDocument, await self._service.call("GET", f"/documents/{uuid}/", operation="read_document"))
 
     async def create_document(
         self, body: Mapping[str, object], content: UploadContent | None = None, still_ours: StillOurs = nobody_else
@@ -218,18 +221,23 @@ class CoreSignatureClient:
         return read(
             WireDocument,
             await self._service.call(
-                "POST", "/documents/", content=upload, headers=upload.headers, deadline=UPLOAD_DEADLINE
+                "POST",
+                "/documents/",
+                content=upload,
+                headers=upload.headers,
+                deadline=UPLOAD_DEADLINE,
+                operation="create_document",
             ),
         )
 
     async def delete_document(self, uuid: str) -> None:
         """Delete the document and its request."""
-        (await self._service.call("DELETE", f"/documents/{uuid}/")).refuse_page()
+        (await self._service.call("DELETE", f"/documents/{uuid}/", operation="delete_document")).refuse_page()
 
     # --- requests
 
     async def request(self, uuid: str) -> WireRequest:
-        return read(WireRequest, await self._service.call("GET", f"{self._requests}{uuid}/"))
+        return read(WireRequest, await self._service.call("GET", f"{self._requests}{uuid}/", operation="read_request"))
 
     async def create_request(
         self, body: Mapping[str, object], private: Iterable[str] = (), still_ours: StillOurs = nobody_else
@@ -238,7 +246,14 @@ class CoreSignatureClient:
         upload = Upload(body, still_ours=still_ours)
         return read(
             WireRequest,
-            await self._service.call("POST", self._requests, content=upload, headers=upload.headers, private=private),
+            await self._service.call(
+                "POST",
+                self._requests,
+                content=upload,
+                headers=upload.headers,
+                private=private,
+                operation="create_request",
+            ),
         )
 
     async def cancel(self, request: str) -> None:
@@ -269,12 +284,13 @@ class CoreSignatureClient:
     async def subscribe(self, event_type: str, address: str, name: str) -> None:
         """Send events of a type to an address, which contains a secret and is left out of failures."""
         body = {"event_type": event_type, "callback_url": address, "name": name}
-        (await self._service.call("POST", "/webhooks/", json=body, private=(address,))).refuse_page()
+        answer = await self._service.call("POST", "/webhooks/", json=body, private=(address,), operation="subscribe")
+        answer.refuse_page()
 
     async def unsubscribe(self, uuid: str) -> None:
         """End a subscription; idempotent."""
         try:
-            (await self._service.call("DELETE", f"/webhooks/{uuid}/")).refuse_page()
+            (await self._service.call("DELETE", f"/webhooks/{uuid}/", operation="unsubscribe")).refuse_page()
         except ServiceFailure as failure:
             if failure.status != 404:
                 raise
@@ -291,7 +307,7 @@ class CoreSignatureClient:
 
     async def _page(self, path: str, kind: type[AnyWire], number: int, query: Query) -> Listed[AnyWire]:
         asked = {**query, "page": number, "limit": self.config.page_size}
-        answer = await self._service.call("GET", path, query=asked)
+        answer = await self._service.call("GET", path, query=asked, operation=f"list_{path.strip('/')}")
         page = read(WirePage, answer)
         return Listed([parse(kind, item, answer) for item in page.results], page.more)
 
@@ -302,7 +318,8 @@ class CoreSignatureClient:
         for path in self._candidates[action]:
             asked = f"{self._requests}{request}/{path.strip('/').rpartition('/')[2]}/"
             try:
-                (await self._service.call("POST", asked, json=body, private=private)).refuse_page()
+                answer = await self._service.call("POST", asked, json=body, private=private, operation=action)
+                answer.refuse_page()
             except ServiceFailure as failure:
                 if failure.status not in _NO_SUCH_PATH:
                     raise

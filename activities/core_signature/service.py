@@ -22,6 +22,7 @@ from activities.core_signature.signers import (
 )
 from activities.core_signature.wire import WireDocument, WireSigner
 from activities.http.client import ServiceFailure
+from activities.metrics import ESCALATIONS
 from activities.people.directory import Directory, UnknownPerson
 from activities.people.ids import stands_in_full
 from activities.people.person import Person
@@ -230,7 +231,10 @@ class CoreSignatureService(SignatureService):
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         """A refusal also has the document, if it was read: it may explain the refusal."""
         with failing_as_application_errors():
-            return await self._forwarding.forward(order)
+            report = await self._forwarding.forward(order)
+        if order.reason is EscalationReason.ESCALATION and report.refused is None:
+            ESCALATIONS.add(kind=order.subject.kind, action="reassign")
+        return report
 
     async def read(self, roster: Roster, document: str) -> DocumentSeen:
         """The document as it is now; fails with `document_deleted`."""

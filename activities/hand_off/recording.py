@@ -2,16 +2,22 @@
 `StoreFailure`.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 from temporalio import activity
 
-from activities.errors import RecordConflict
+from activities.errors import RecordConflict, StoreFailure
+from activities.metrics import SETTLED, TIME_TO_SIGN, Effect
 from activities.records.store import Store
 from activities.records.user_texts import apart, keep_page
+from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.follow_up.record import amendment
 from workflows.model.hand_off import HandoffReport
 from workflows.model.records import Amendment, HandoffBatch, SettledRecord
+from workflows.model.schedule import EscalationReason
+from workflows.model.subject import Status, Subject
+from workflows.model.views import Shown
 
 
 async def write_before(store: Store, batch: HandoffBatch) -> bool:
@@ -22,6 +28,28 @@ async def write_before(store: Store, batch: HandoffBatch) -> bool:
     if batch.unrecorded is not None:
         await _amend(store, workflow_id, batch.unrecorded)
     return first
+
+
+async def count_settled(store: Store, shown: Shown, subject: Subject) -> None:
+    """Count an ending whose record was written just now, for the first time."""
+    SETTLED.add(kind=subject.kind, outcome=shown.status)
+    if shown.status is not Status.SIGNED:
+        return
+    with suppress(StoreFailure):
+        began = await store.starts.started_at(subject.workflow_id)
+        ended = max((line.at for line in shown.lines if line.at), default=None)
+        if began and ended:
+            TIME_TO_SIGN.record((ended - began).total_seconds(), kind=subject.kind, after=_strongest(shown))
+
+
+def _strongest(shown: Shown) -> Effect:
+    if any(one.reason is EscalationReason.ESCALATION for one in shown.escalations):
+        return Effect.ESCALATION
+    heard = {kind_of(one.stage) for one in shown.notifications if one.reached}
+    if NotificationType.WARNING in heard:
+        return Effect.WARNING
+    reminded = shown.earlier or heard & {NotificationType.REMINDER, NotificationType.SNOOZE, NotificationType.OVERDUE}
+    return Effect.REMINDER if reminded else Effect.NOTHING
 
 
 async def write_results(store: Store, batch: HandoffBatch, report: HandoffReport, at: datetime) -> None:

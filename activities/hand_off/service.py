@@ -17,9 +17,10 @@ from activities.evidence.download_links import DownloadLinks
 from activities.hand_off.http_call import Events, HttpTargets, data_of
 from activities.hand_off.next_acknowledgement import remind_of_next
 from activities.hand_off.people import HandOffPeople, not_done, notice_of, refused
-from activities.hand_off.recording import write_before, write_results
+from activities.hand_off.recording import count_settled, write_before, write_results
 from activities.hand_off.target_health import TargetHealth
 from activities.hand_off.workflows import NexusOperations, StartTargets
+from activities.metrics import HAND_OFF_ATTEMPTS, Way
 from activities.people.directory import Directory, DirectoryFailure, UnknownGroup
 from activities.records.settled import owner_in
 from activities.records.store import Store
@@ -142,6 +143,8 @@ class HandOffService(Handoff):
         with failing_as_application_errors():
             first = await write_before(self._store, batch)
             signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED
+            if first and batch.record is not None:
+                await count_settled(self._store, batch.record.show, batch.subject)
             if first and signed and batch.subject.type.spec.document:
                 await remind_of_next(self._temporal, batch.subject)
             again = not first and any(not call.replay for call in batch.calls)
@@ -178,7 +181,9 @@ class HandOffService(Handoff):
     async def _learn(self, batch: HandoffBatch, report: HandoffReport) -> None:
         by_target = {result.target: result for result in report.results}
         found = ((call, by_target.get(call.target.target)) for call in batch.calls)
-        told = ((call, result) for call, result in found if result is not None and not result.before)
+        told = [(call, result) for call, result in found if result is not None and not result.before]
+        for call, result in told:
+            HAND_OFF_ATTEMPTS.add(way=_way(call), outcome=_outcome(result))
         try:
             await self._health.learn(told, batch.at or _news(batch.calls[0], batch, None).at)
         except Exception:  # A failure to store target health must not lose the results.
@@ -246,6 +251,18 @@ class HandOffService(Handoff):
                 return HandoffResult(target=call.target.target, ok=ended, gone=not ended, why=WORKFLOW_CLOSED)
             return not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
         return HandoffResult(target=call.target.target, ok=True)
+
+
+def _way(call: HandoffCall) -> Way:
+    target = call.target
+    ways = {Way.HTTP: target.url, Way.WORKFLOW: target.workflow, Way.START: target.start, Way.NEXUS: target.nexus}
+    return next((way for way, said in ways.items() if said), Way.GROUP if target.group else Way.PERSON)
+
+
+def _outcome(result: HandoffResult) -> str:
+    if result.ok:
+        return "done"
+    return "held" if result.held else "gone" if result.gone else "failed"
 
 
 def _is_whole_of(workflow: str, subject: Subject) -> bool:

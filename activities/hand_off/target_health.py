@@ -13,7 +13,7 @@ from temporalio import activity
 
 from activities.errors import StoreFailure
 from activities.notifications.alerts import KeptAlerts, OnCallAlerts, Watched
-from activities.records.incidents import About, Incident, Incidents
+from activities.records.incidents import TARGETS, About, Incident, Incidents
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.outbox import is_subscriber, state_after
@@ -27,8 +27,6 @@ FRESH: Final = 10.0
 """Seconds for which a process caches that a target works."""
 KNOWN_AT_MOST: Final = 1_000
 """Target addresses that a process caches as working."""
-KIND: Final = "target"
-"""Of its incidents."""
 
 
 class TargetState(StrEnum):
@@ -66,7 +64,7 @@ def becoming(known: Incident, state: TargetState, now: datetime, why: str | None
 async def enable(incidents: Incidents, name: str, now: datetime) -> None:
     """Have a disabled target called again, at all its addresses."""
     disabled, failing = _GRADES.index(TargetState.DISABLED), _GRADES.index(TargetState.FAILING)
-    await incidents.regrade(KIND, name, disabled, failing, now)
+    await incidents.regrade(TARGETS, name, disabled, failing, now)
 
 
 def address_of(target: Target) -> str:
@@ -76,7 +74,7 @@ def address_of(target: Target) -> str:
 
 
 def about(target: Target) -> About:
-    return About(KIND, target.name, address_of(target))
+    return About(TARGETS, target.name, address_of(target))
 
 
 def _became(known: TargetState, call: HandoffCall, result: HandoffResult) -> TargetState:

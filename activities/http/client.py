@@ -5,7 +5,8 @@ httpx clients. Nothing here retries: Temporal does (activities/temporal/failures
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -17,6 +18,7 @@ import httpx
 from activities.http.error_bodies import LONGEST_TEXT, clip, explain, redact
 from activities.http.rate_limit import RateLimiter, TurnTooLate
 from activities.http.transport import capped_transport
+from activities.metrics import PROVIDER_CALL, PROVIDER_CALLS, PROVIDER_WAIT, CallResult
 from workflows.follow_up.options import LONGEST_WAIT
 
 TIMEOUT: Final = httpx.Timeout(connect=5, read=15, write=5, pool=5)
@@ -175,21 +177,30 @@ class Service:
         headers: Mapping[str, str] | None = None,
         private: Iterable[str] = (),
         deadline: float | None = None,
+        operation: str = "",
     ) -> HttpAnswer:
-        """The answer if it is a 2xx; else `ServiceFailure`, without `private` values."""
-        await self._turn()
-        seconds = deadline or self._deadline
+        """The answer if it is a 2xx; else `ServiceFailure`, without `private` values. `operation` is its name in
+        metrics.
+        """
+        operation = operation or method.lower()
+        with counted(self.name, operation):
+            await self._turn()
+            request = self._client.build_request(
+                method,
+                self._url + path,
+                json=json,
+                content=content,
+                params=query,
+                headers=headers,
+                extensions={PATH_IN_TRACES: True},
+            )
+            with PROVIDER_CALL.measured(service=self.name, operation=operation):
+                return await self._answer(request, deadline or self._deadline, private)
+
+    async def _answer(self, request: httpx.Request, seconds: float, private: Iterable[str]) -> HttpAnswer:
         try:
             async with asyncio.timeout(seconds):
-                response = await self._client.request(
-                    method,
-                    self._url + path,
-                    json=json,
-                    content=content,
-                    params=query,
-                    headers=headers,
-                    extensions={PATH_IN_TRACES: True},
-                )
+                response = await self._client.send(request)
         except TimeoutError:
             raise no_answer_within(seconds, self.name) from None
         except httpx.HTTPError as error:
@@ -203,14 +214,43 @@ class Service:
         raise failure_of_response(self.name, response, private)
 
     async def _turn(self) -> None:
+        if self._pace is None:
+            return
         try:
-            if self._pace is not None:
+            with PROVIDER_WAIT.measured(service=self.name):
                 await self._pace.turn()
         except TurnTooLate as later:
             raise ServiceFailure(self.name, Cause.LATER, str(later), retry_after=later.seconds) from None
 
     async def aclose(self) -> None:
         await self._client.aclose()
+
+
+_RESULTS: Final = {
+    401: CallResult.UNAUTHORISED,
+    403: CallResult.UNAUTHORISED,
+    404: CallResult.NOT_FOUND,
+    429: CallResult.LIMITED,
+}
+
+
+@contextmanager
+def counted(service: str, operation: str) -> Iterator[None]:
+    """Count the call that is made in the block, by its result."""
+    try:
+        yield
+    except ServiceFailure as failure:
+        PROVIDER_CALLS.add(service=service, operation=operation, outcome=_result_of(failure))
+        raise
+    PROVIDER_CALLS.add(service=service, operation=operation, outcome=CallResult.DONE)
+
+
+def _result_of(failure: ServiceFailure) -> CallResult:
+    if failure.cause in (Cause.LATER, Cause.BOUND):
+        return CallResult.NOT_CALLED
+    if failure.cause is not Cause.STATUS or failure.status is None:
+        return CallResult.NO_ANSWER
+    return _RESULTS.get(failure.status, CallResult.FAILED if failure.status >= 500 else CallResult.REFUSED)
 
 
 def failure_of_response(service: str, response: httpx.Response, private: Iterable[str] = ()) -> ServiceFailure:

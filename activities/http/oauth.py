@@ -25,6 +25,7 @@ from activities.http.client import (
     TIMEOUT,
     Cause,
     ServiceFailure,
+    counted,
     failure_of_error,
     failure_of_response,
     no_answer_within,
@@ -143,9 +144,13 @@ class Bearer(httpx.Auth):
     async def ask(self) -> Token:
         """Request a token; raises `ServiceFailure`. Subclasses with another grant override this."""
         asked_at = self._clock()
+        with counted(self._service, "token"):
+            return self.token_of(await self._fetched(), asked_at)
+
+    async def _fetched(self) -> Mapping[str, Any]:
         try:
             async with asyncio.timeout(DEADLINE), self._client() as client:
-                answer = await client.fetch_token(
+                answer: Mapping[str, Any] = await client.fetch_token(
                     self._credentials.token_url,
                     grant_type=self._credentials.grant.value,
                     **self._credentials.parameters,
@@ -156,7 +161,7 @@ class Bearer(httpx.Auth):
             raise failure_of_error(self._service, error) from None
         except (AuthlibBaseError, ValueError, TypeError, OverflowError):
             raise self._no_token(httpx.codes.OK) from None
-        return self.token_of(answer, asked_at)
+        return answer
 
     def token_of(self, answer: Mapping[str, Any], asked_at: float) -> Token:
         return Token(answer["access_token"], asked_at + SHARE_OF_LIFE * lifetime(answer.get("expires_in")))

@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from activities.errors import StoreFailure
-from activities.records.incidents import About, Change, Incident, Incidents
+from activities.records.incidents import PUSH, About, Change, Incident, Incidents
 from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder, NotificationOutcome
@@ -138,7 +138,7 @@ _WATCHED: Final = {
 class CredentialsAlarm:
     """Alerts of refused credentials; its failures never cost a notice its result."""
 
-    def __init__(self, store: Store, on_call: OnCallAlerts) -> None:
+    def __init__(self, store: Store, on_call: OnCallAlerts | None) -> None:
         self._alerts = KeptAlerts(store.incidents, on_call, FRESH)
         self._one_at_a_time = asyncio.Lock()
         self._learnt: dict[tuple[Credential, bool], float] = {}
@@ -169,7 +169,7 @@ class CredentialsAlarm:
         def becomes(known: Incident) -> Incident:
             return known.becomes(0 if accepted else 1, now)
 
-        about, of = About("push", credential), _WATCHED[credential]
+        about, of = About(PUSH, credential), _WATCHED[credential]
         known = await self._alerts.incidents.read(about)
         if becomes(known) == known and not known.has_news(now):
             return False

@@ -58,7 +58,9 @@ class CloudMessaging:
         """For `doctor`: queries a job that does not exist; `ServiceFailure` if the service is down or refuses us."""
         try:
             headers = {"authorization": self._basic}
-            answer = await self._service.call("GET", f"{_MAILS}/status/doctor", headers=headers, private=(self._basic,))
+            answer = await self._service.call(
+                "GET", f"{_MAILS}/status/doctor", headers=headers, private=(self._basic,), operation="check"
+            )
             answer.refuse_page()
         except ServiceFailure as failure:
             if failure.status != _NO_SUCH_JOB:
@@ -73,7 +75,9 @@ class CloudMessaging:
     async def _call(self, path: str, body: Json, reference: str, private: tuple[str, ...]) -> MessageResult:
         headers = {"authorization": self._basic, "x-mra-submitid": reference}
         try:
-            answer = await self._service.call("POST", path, json=body, headers=headers, private=(*private, self._basic))
+            answer = await self._service.call(
+                "POST", path, json=body, headers=headers, private=(*private, self._basic), operation="send"
+            )
             answer.refuse_page()
         except ServiceFailure as failure:
             return fate_of(failure)
@@ -84,7 +88,9 @@ class CloudMessaging:
         path = f"{_TEXTS if channel is Channel.SMS else _MAILS}/status/{quote(job, safe='')}"
         try:
             headers = {"authorization": self._basic}
-            answer = await self._service.call("GET", path, headers=headers, private=(job, self._basic))
+            answer = await self._service.call(
+                "GET", path, headers=headers, private=(job, self._basic), operation="status"
+            )
             answer.refuse_page()
             return _fate_in(answer.json())
         except ServiceFailure:

@@ -140,7 +140,7 @@ class FcmPush:
         """`address` is a registration token or installation id."""
         body = fcm_body(address, message, kind)
         try:
-            answer = await self._service.call("POST", self._path, json=body, private=(address,))
+            answer = await self._service.call("POST", self._path, json=body, private=(address,), operation="send")
             answer.refuse_page()
         except ServiceFailure as failure:
             return _fate(failure)
@@ -150,7 +150,7 @@ class FcmPush:
         """A dry run to an invalid token: its rejection proves that our credentials are accepted."""
         try:
             nobody = {"validate_only": True, "message": {"token": "doctor"}}
-            (await self._service.call("POST", self._path, json=nobody)).refuse_page()
+            (await self._service.call("POST", self._path, json=nobody, operation="check")).refuse_page()
         except ServiceFailure as failure:
             if failure.error_code not in ("INVALID_ARGUMENT", "UNREGISTERED"):
                 raise
@@ -304,7 +304,7 @@ class ServiceAccountBearer(Bearer):
         headers = {"content-type": "application/x-www-form-urlencoded"}
         async with make_client(transport=self._network) as client:
             service = Service(self._name, self._account.token_uri, client)
-            answer = await service.call("POST", "", content=form, headers=headers)
+            answer = await service.call("POST", "", content=form, headers=headers, operation="token")
         token = answer.json()
         if not (isinstance(token, dict) and isinstance(token.get("access_token"), str)):
             raise ServiceFailure(
@@ -349,6 +349,7 @@ class AppWorksPush:
                 json=appworks_body(address, message, self._app, int(self._clock())),
                 headers={"otagAppKey": key},
                 private=(address, key),
+                operation="send",
             )
             answer.refuse_page()
         except ServiceFailure as failure:
@@ -360,7 +361,9 @@ class AppWorksPush:
         key = self._app_key.get_secret_value()
         headers = {"otagAppKey": key}
         try:
-            answer = await self._service.call("POST", self._path, json={}, headers=headers, private=(key,))
+            answer = await self._service.call(
+                "POST", self._path, json={}, headers=headers, private=(key,), operation="check"
+            )
             answer.refuse_page()
         except ServiceFailure as failure:
             if failure.status != _BAD_REQUEST:

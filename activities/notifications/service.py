@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError
 
 from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
+from activities.metrics import ESCALATIONS, NOTIFICATIONS, REMINDERS, WARNINGS
 from activities.notifications.alerts import HEARD_WITHIN, CredentialsAlarm, OnCallAlerts
 from activities.notifications.budget import BudgetSlot, NotificationBudgets
 from activities.notifications.cloud_messaging import CloudMessaging
@@ -433,7 +434,7 @@ class NotificationService(PushService):
         self._clock = clock
         self._store = store
         self._on_call = OnCallAlerts(self, oncall, HEARD_WITHIN) if oncall else None
-        self._alarm = CredentialsAlarm(store, self._on_call) if self._on_call else None
+        self._alarm = CredentialsAlarm(store, self._on_call)
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         """A delivery for open devices reports nothing of notices without any."""
@@ -447,8 +448,7 @@ class NotificationService(PushService):
         told, left = await self._each(
             delivery, [one for one in delivery.notices if not is_quiet(one.stage)], seen, turns
         )
-        if self._alarm:
-            await self._alarm.learn(self._phones.credentials_accepted(), _now())
+        await self._alarm.learn(self._phones.credentials_accepted(), _now())
         await self._tell_on_call(delivery)
         if turns.stopped:
             # A mail takes a while, and may have become obsolete.
@@ -458,7 +458,10 @@ class NotificationService(PushService):
             raise passing_failure(Code.UNREACHABLE, "nobody could be told in time")
         lines = await self._mail_the_rest(delivery, _in_order(told, delivery.notices))
         bold = delivery.devices is not None or delivery.others_told or turns.stopped
-        return await self._offered(delivery, report(lines, seen, left, stragglers=bold), turns)
+        known = await self._offered(delivery, report(lines, seen, left, stragglers=bold), turns)
+        for line in known.final_lines:
+            _count(delivery.subject.kind, line)
+        return known
 
     async def _tell_on_call(self, delivery: Delivery) -> None:
         """Alert on-call of a document unsent for hours; the requester's notice does not wait for it."""
@@ -555,6 +558,21 @@ class NotificationService(PushService):
         if delivery.document and any(one.stage != NotificationType.READY for one in notices):
             return await self._mail.again(delivery, delivery.document, notices, self._once)
         return await self._mail.first(delivery, notices, self._once) if notices else ()
+
+
+_REMINDERS: Final = (NotificationType.REMINDER, NotificationType.SNOOZE, NotificationType.OVERDUE)
+
+
+def _count(kind: str, line: Delivered) -> None:
+    """Count a line of the notification log."""
+    NOTIFICATIONS.add(channel=line.channel, outcome=line.outcome)
+    stage = kind_of(line.stage) if line.reached else None
+    if stage in _REMINDERS:
+        REMINDERS.add(kind=kind)
+    elif stage is NotificationType.WARNING:
+        WARNINGS.add(kind=kind)
+    elif stage is NotificationType.ESCALATION:
+        ESCALATIONS.add(kind=kind, action="notify")
 
 
 def _now() -> datetime:

@@ -63,14 +63,18 @@ class CallbackHealth(Model):
 
 @dataclass(frozen=True)
 class CallbackAlarm:
-    """Alerts of callbacks missed for two events that far apart, with none between them that arrived."""
+    """Alerts of callbacks missed for two events that far apart, with none between them that arrived; without on-call
+    it only keeps what is known, for the metrics.
+    """
 
-    on_call: OnCallAlerts
+    on_call: OnCallAlerts | None
     after: timedelta
 
     async def told(self, silence: CallbackHealth, now: datetime) -> CallbackHealth:
         """Send the alert if due; an undelivered one is sent by the next reconciliation."""
         known = silence.judged(self.after, now)
+        if self.on_call is None:
+            return known
         return known.replace(incident=await self.on_call.tell(known.incident, _CALLBACKS, now))
 
     async def told_of_clock(self, silence: CallbackHealth, seen: ClockSeen | None, now: datetime) -> CallbackHealth:
@@ -82,4 +86,5 @@ class CallbackAlarm:
             known = Incident()
         minutes = f"{-(-seen.behind // 60)} min"
         of = Watched("receiver-clock", "callbacks", minutes, 2 * (NotificationType.CLOCK_BEHIND,))
-        return silence.replace(clock=await self.on_call.tell(known.becomes(1, now), of, now))
+        known = known.becomes(1, now)
+        return silence.replace(clock=await self.on_call.tell(known, of, now) if self.on_call else known)

@@ -24,8 +24,10 @@ from activities.core_signature.client import CoreSignatureClient, Listed, if_fou
 from activities.core_signature.wire import WireEvent
 from activities.errors import ID_PATTERN, StoreFailure
 from activities.http.client import ServiceFailure
+from activities.metrics import MENDS
 from activities.reconciliation.adoption import Adoption, NotYetAdoptable
 from activities.reconciliation.callback_health import CallbackAlarm, CallbackHealth, ClockSeen
+from activities.reconciliation.figures import FigureCounter
 from activities.records.store import Store
 from activities.temporal import executions
 from activities.temporal.executions import about_the_workflow, about_this_one_alone
@@ -402,6 +404,7 @@ class ReconciliationService(EventReconciliation):
         limits: PassLimits | None = None,
         adoption: Adoption | None = None,
         alarm: CallbackAlarm | None = None,
+        figures: FigureCounter | None = None,
     ) -> None:
         self._signature = signature
         self._temporal = temporal
@@ -410,6 +413,7 @@ class ReconciliationService(EventReconciliation):
         self._limits = limits or PassLimits()
         self._adoption = adoption
         self._alarm = alarm
+        self._figures = figures
 
     async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
         # It may have waited in its queue: what has happened meanwhile is not to come.
@@ -428,8 +432,11 @@ class ReconciliationService(EventReconciliation):
             if self._adoption and part.strangers.waiting:
                 await self._adopt(self._adoption, part, now)
                 left = await self._remember(part)
+            MENDS.add(len(part.mended))
             if part.is_over:
                 await self._tidy(now)
+                if self._figures:
+                    await self._figures.count(part.silence, now)
             return part.swept(left)
 
     async def _tidy(self, now: datetime) -> None:

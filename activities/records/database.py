@@ -42,6 +42,7 @@ from sqlalchemy.pool import QueuePool
 
 from activities.documents.files import make_private
 from activities.errors import DatabaseAway, SchemaMismatch, StoreFailure
+from activities.metrics import DATABASE_AWAY, STATEMENT, STATEMENTS
 from activities.records import schema
 
 R = TypeVar("R")
@@ -116,6 +117,7 @@ class Database:
         self.local: Final = self._url.get_backend_name() == "sqlite"
         """Whether it is a local file, which has one writer at a time."""
         self._engine = _engine(self._url)
+        _count_statements(self._engine)
         self._readers = ThreadPoolExecutor(CONNECTIONS_AT_MOST, "database")
         self._writers = ThreadPoolExecutor(1, "database-writer") if self.local else self._readers
         self._waiting: deque[_Change] = deque()
@@ -195,6 +197,7 @@ class Database:
             async with asyncio.timeout(seconds):
                 return await call
         except (DBAPIError, PoolTimeout, OSError) as error:
+            DATABASE_AWAY.add()
             raise DatabaseAway(_why(error)) from error
 
     async def statement(self, change: Callable[[Connection], R]) -> R:
@@ -445,6 +448,28 @@ def _begin(connection: Connection) -> None:
     # A transaction that reads first and then writes would not wait for another writer, but fail.
     writes = connection.get_execution_options().get(_WRITES)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+_BEGAN: Final = "began"
+
+
+def _count_statements(engine: Engine) -> None:
+    """Count what is executed, and for how long; by the pool's own thread."""
+
+    def begin(connection: Connection, *_: Any) -> None:
+        connection.info[_BEGAN] = time.monotonic()
+
+    def done(connection: Connection, *_: Any) -> None:
+        STATEMENTS.add(outcome="done")
+        STATEMENT.record(time.monotonic() - connection.info[_BEGAN])
+
+    def failed(context: Any) -> None:
+        if context.statement is not None:
+            STATEMENTS.add(outcome="failed")
+
+    event.listen(engine, "before_cursor_execute", begin)
+    event.listen(engine, "after_cursor_execute", done)
+    event.listen(engine, "handle_error", failed)
 
 
 _CONNECTING: Final = re.compile(r"[^\n]*failed: (?:FATAL: *)?([^\n]+)")

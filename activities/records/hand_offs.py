@@ -79,6 +79,11 @@ class HandOffs:
         rows = await self._database.rows(asked.group_by(_ROW.name).order_by(count.desc()).limit(COUNTED_AT_MOST))
         return tuple(DeadCount(*row) for row in rows)
 
+    async def dead_since(self, instant: datetime) -> int:
+        """How many died since."""
+        found = await self._database.first(self._of_ended(func.count()).where(_ROW.at >= instant))
+        return int(found[0]) if found else 0
+
     def _of_ended(self, *columns: Any) -> Any:
         ended = HAND_OFFS.join(RECORDS, RECORDS.c.workflow_id == _ROW.workflow_id)
         return select(*columns).select_from(ended).where(_DEAD)

@@ -11,6 +11,10 @@ from activities.records.database import Database, insert_new
 from activities.records.schema import INCIDENTS
 from workflows.model.base import Model
 
+TARGETS: Final = "target"
+"""Kind of the incidents of hand-off targets."""
+PUSH: Final = "push"
+"""Kind of the incidents of push credentials."""
 OVER_AGAIN_AFTER: Final = timedelta(hours=1)
 """Shortest time between two "it is over" alerts of an incident that comes and goes."""
 ADDRESSES_AT_MOST: Final = 20

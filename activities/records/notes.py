@@ -1,4 +1,4 @@
-"""Notes between processes: clocks, the mark of reconciliation."""
+"""Notes between processes: clocks, the mark of reconciliation and its figures."""
 
 from typing import Final
 
@@ -9,6 +9,7 @@ from activities.records.schema import NOTES
 
 _CLOCK: Final = "clock/web-process"
 _WORKER_CLOCK: Final = "clock/worker"
+_FIGURES: Final = "figures"
 _SWEEP: Final = "reconciliation/core-signature"
 
 
@@ -36,6 +37,13 @@ class ProcessNotes:
 
     async def note_sweep_mark(self, content: bytes) -> None:
         await self._note(_SWEEP, content)
+
+    async def figures(self) -> bytes | None:
+        """What reconciliation has counted."""
+        return await self._read(_FIGURES)
+
+    async def note_figures(self, content: bytes) -> None:
+        await self._note(_FIGURES, content)
 
     async def _read(self, name: str) -> bytes | None:
         found = await self._database.first(select(NOTES.c.content).where(NOTES.c.name == name))

@@ -91,6 +91,7 @@ FOLLOW_UPS: Final = Table(
     Column("cover", LargeBinary),
     Column("first_page", Text),
     Column("claimed_for", Text),
+    Index(None, "started_at", "kind"),
     comment="what is known of a follow-up from its start on; people by id; never a state",
 )
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -19,6 +19,8 @@ FOUND_AT_MOST: Final = 1_000
 """Follow-ups that a search finds, the newest."""
 LOOKED_AT_MOST: Final = 20_000
 """Entries of the rarest word that a search looks at."""
+COUNTED_KINDS_AT_MOST: Final = 1_000
+"""Kinds whose starts are counted."""
 _LAST: Final = "\U0010ffff"
 
 
@@ -75,6 +77,19 @@ class Starts:
                 connection.execute(START_WORDS.insert(), words)
 
         await self._database.write(change)
+
+    async def started_at(self, workflow_id: str) -> datetime | None:
+        """None if it is not known."""
+        found: datetime | None = await self._known(workflow_id, FOLLOW_UPS.c.started_at)
+        return found
+
+    async def counts(self, after: datetime, until: datetime) -> Mapping[str, int]:
+        """How many were started after the one instant and not after the other, by kind; the most frequent kinds."""
+        column, count = FOLLOW_UPS.c, func.count().label("many")
+        between = column.started_at > after, column.started_at <= until
+        asked = select(column.kind, count).where(*between).group_by(column.kind).order_by(count.desc())
+        rows = await self._database.rows(asked.limit(COUNTED_KINDS_AT_MOST))
+        return {row.kind: row.many for row in rows}
 
     async def known(self, workflow_ids: Sequence[str]) -> set[str]:
         """Those that `search` can find; the caller bounds their number."""

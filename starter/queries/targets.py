@@ -16,8 +16,8 @@ from temporalio.common import Priority
 from temporalio.service import RPCError
 
 from activities.errors import StoreFailure, did_you_mean
-from activities.hand_off.target_health import FAILING_FROM, KIND, TargetState, enable, state_of
-from activities.records.incidents import Incident
+from activities.hand_off.target_health import FAILING_FROM, TargetState, enable, state_of
+from activities.records.incidents import TARGETS, Incident
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.errors import Refusal
@@ -304,7 +304,7 @@ async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[in
         seen(asked)
     for dead in await context.store.hand_offs.dead_counts():
         _update_line(found, dead.name, partial(TargetLine.died, at=dead.since, count=dead.dead))
-    for about, known in await context.store.incidents.open(KIND):
+    for about, known in await context.store.incidents.open(TARGETS):
         waits = about.name in found and found[about.name].waiting
         if waits or about.address in of_catalogue.get(about.name, (about.address,)):
             _update_line(found, about.name, partial(TargetLine.is_as, known=known))

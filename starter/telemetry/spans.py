@@ -2,28 +2,82 @@
 workflow's spans only when it ends.
 """
 
+import hashlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+from opentelemetry import context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
-from opentelemetry.trace import Span
-from temporalio.client import Interceptor
+from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, TraceFlags, set_span_in_context
+from temporalio.client import (
+    Interceptor,
+    OutboundInterceptor,
+    SignalWorkflowInput,
+    StartWorkflowInput,
+    StartWorkflowUpdateInput,
+    WorkflowHandle,
+    WorkflowUpdateHandle,
+)
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
 from activities.http.client import PATH_IN_TRACES
 from starter.errors import Refusal
 from starter.telemetry.otel import TelemetryError, endpoint_of, headers_of
+from workflows.kinds import named
 
 _ADDRESSES: Final = ("http.url", "url.full")
 
 
 class SpansUnavailable(Refusal):
     """The instrumentation of httpx is not installed."""
+
+
+class OneTrace(Interceptor):
+    """Client interceptor: a follow-up's start, signals and commands are one trace, whoever sends them from where. Its
+    id is made of the workflow id, since a callback brings none.
+    """
+
+    def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
+        return _InItsTrace(super().intercept_client(next))
+
+
+class _InItsTrace(OutboundInterceptor):
+    async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
+        with _trace_of(input.id):
+            return await super().start_workflow(input)
+
+    async def signal_workflow(self, input: SignalWorkflowInput) -> None:
+        with _trace_of(input.id):
+            await super().signal_workflow(input)
+
+    async def start_workflow_update(self, input: StartWorkflowUpdateInput) -> WorkflowUpdateHandle[Any]:
+        with _trace_of(input.id):
+            return await super().start_workflow_update(input)
+
+
+def trace_id_of(workflow_id: str) -> int:
+    """128 bits; the workflow id cannot be read from them."""
+    return int.from_bytes(hashlib.sha256(workflow_id.encode()).digest()[:16])
+
+
+@contextmanager
+def _trace_of(workflow_id: str) -> Iterator[None]:
+    """Spans of the block are in the trace of this follow-up; of other workflows, in that of their caller."""
+    if named(workflow_id) is None:
+        yield
+        return
+    id = trace_id_of(workflow_id)
+    root = SpanContext(id, id & (2**64 - 1), is_remote=True, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+    token = context.attach(set_span_in_context(NonRecordingSpan(root)))
+    try:
+        yield
+    finally:
+        context.detach(token)
 
 
 @contextmanager
@@ -62,14 +116,14 @@ async def _async_hook(span: Span, request: object) -> None:
 
 
 @contextmanager
-def exported(otel: Mapping[str, str], exporter: str, service: str) -> Iterator[Interceptor]:
+def exported(otel: Mapping[str, str], exporter: str, service: str) -> Iterator[tuple[Interceptor, ...]]:
     """Interceptors that write spans; open ones are flushed at the end of the block."""
     spans = BatchSpanProcessor(_exporter(otel, exporter))
     provider = TracerProvider(resource=Resource.create({"service.name": service}), shutdown_on_exit=False)
     provider.add_span_processor(spans)
     try:
         with traced_http(provider):
-            yield TracingInterceptor(provider.get_tracer("countersign"))
+            yield OneTrace(), TracingInterceptor(provider.get_tracer("countersign"))
     finally:
         provider.shutdown()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 from temporalio.client import Interceptor
 from temporalio.runtime import (
@@ -18,7 +19,15 @@ from temporalio.runtime import (
     TelemetryFilter,
 )
 
+from activities.metrics import buckets
 from starter.telemetry.otel import TelemetryError, endpoint_of, headers_of, wanted
+
+_BUCKETS: Final = {
+    **buckets(),
+    # Core's own end at ten seconds; what waits for the rate waits longer.
+    "temporal_activity_schedule_to_start_latency": (0.01, 0.05, 0.1, 0.2, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600),
+    "temporal_workflow_task_schedule_to_start_latency": (0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 1, 5, 10, 60),
+}
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,8 @@ def started(otel: Mapping[str, str], *, service: str, metrics: bool = False) -> 
         return
     from starter.telemetry.spans import exported  # noqa: PLC0415  OpenTelemetry, for which nobody waits who did not ask for it
 
-    with exported(otel, traces, service) as interceptor:
-        yield Telemetry(runtime, (interceptor,))
+    with exported(otel, traces, service) as interceptors:
+        yield Telemetry(runtime, interceptors)
 
 
 def _runtime(otel: Mapping[str, str], service: str, *, metrics: bool) -> Runtime:
@@ -68,13 +77,21 @@ def _metrics(otel: Mapping[str, str]) -> OpenTelemetryConfig | PrometheusConfig 
             return None
         case "prometheus":
             host = otel.get("OTEL_EXPORTER_PROMETHEUS_HOST", "127.0.0.1")
-            return PrometheusConfig(bind_address=f"{host}:{otel.get('OTEL_EXPORTER_PROMETHEUS_PORT', '9464')}")
+            return PrometheusConfig(
+                bind_address=f"{host}:{otel.get('OTEL_EXPORTER_PROMETHEUS_PORT', '9464')}",
+                counters_total_suffix=True,
+                unit_suffix=True,
+                durations_as_seconds=True,
+                histogram_bucket_overrides=_BUCKETS,
+            )
         case "otlp":
             return OpenTelemetryConfig(
                 url=endpoint_of(otel, "METRICS"),
                 headers=headers_of(otel, "METRICS"),
                 http=True,
                 metric_periodicity=_interval(otel),
+                durations_as_seconds=True,
+                histogram_bucket_overrides=_BUCKETS,
             )
         case other:
             raise TelemetryError(f"OTEL_METRICS_EXPORTER: must be otlp, prometheus or none, not {other!r}")

@@ -18,11 +18,12 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from temporalio.client import Client
-from temporalio.common import MetricMeter
 
+from activities import metrics
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient
 from activities.core_signature.signers import SignerSnapshots
 from activities.http.rate_limit import RateLimiter
+from activities.metrics import Process
 from activities.people.devices import Devices
 from activities.reconciliation.callback_health import ClockSeen
 from activities.records.processes import Role
@@ -37,7 +38,6 @@ from starter.telemetry import telemetry
 from starter.temporal import connection as temporal
 from starter.temporal import rates as pace
 from starter.temporal.connection import Context
-from starter.web.bodies import CallCounter
 from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
 from starter.web.codec import CodecServer
 from starter.web.desk.desk import make_desk
@@ -81,6 +81,7 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
 
 async def _serve(settings: Settings, stop: asyncio.Event, vitals: Vitals, ready_file: Path | None) -> None:
     with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
+        metrics.begin(told.runtime.metric_meter, Process.WEB)
         client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
         calls = RateLimiter(settings.signature.max_rps)
         signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
@@ -89,7 +90,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, vitals: Vitals, ready_
         keeping = pace.kept(client, store.processes, calls, settings.signature.max_rps, me)
         async with aclosing(signatures), keeping:
             database = asyncio.create_task(until_usable(store.database))
-            routes = routes_of(settings, client, store, signatures, told.runtime.metric_meter, usable=database.done)
+            routes = routes_of(settings, client, store, signatures, usable=database.done)
             look = partial(_look, TemporalSignals(client), database.done)
             async with (
                 listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url,
@@ -116,7 +117,6 @@ def routes_of(
     client: Client,
     store: Store,
     signatures: CoreSignatureClient,
-    meter: MetricMeter,
     *,
     usable: Callable[[], bool] = lambda: True,
 ) -> list[BaseRoute]:
@@ -144,18 +144,12 @@ def routes_of(
     )
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     behind = ClockBehind(partial(note_clock, store))
-    receiver = CallbackReceiver(
-        rules_of(settings), settings.webhook.segment, signals, CallCounter(meter), behind=behind
-    )
+    receiver = CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
     desk = make_desk(settings, Context(client, store), people, guard, send, brand=brand)
-    hooks = Hooks(
-        HookSource.all_of(settings), OnboardingStarter(settings, client, store, people), CallCounter(meter, "hook")
-    )
-    devices = DeviceReceiver(
-        settings.devices_keys, Devices(store, in_file=people.has_device), people, CallCounter(meter, "devices")
-    )
+    hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
+    devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people)
     issuer = Issuer(settings.oidc) if settings.oidc.issuer else None
-    codec = CodecServer(settings, people, CallCounter(meter, "codec"), issuer)
+    codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, KeptFileAnswers(store))
     ours = (pages, journeys, brand, desk, hooks, devices, codec, downloads)
     return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]

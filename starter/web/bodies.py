@@ -12,8 +12,8 @@ from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.types import Receive
-from temporalio.common import MetricMeter
 
+from activities.metrics import Counter
 from starter.web.serving import Capacity, Occupancy
 
 BODY_SECONDS: Final = 5.0
@@ -236,12 +236,12 @@ class CallOutcome(Enum):
 
 
 class CallCounter:
-    """Counts calls by outcome; `of` is the metric's name."""
+    """Counts calls by their answers, of which all are exported at 0."""
 
-    def __init__(self, meter: MetricMeter, of: str = "webhook") -> None:
-        self._accepted = meter.create_counter(f"countersign_{of}_accepted_total", "Calls answered 2xx, by reason")
-        self._rejected = meter.create_counter(f"countersign_{of}_rejected_total", "Calls refused, by reason")
+    def __init__(self, metric: Counter, answers: type[CallOutcome]) -> None:
+        self._metric = metric
+        for answer in answers:
+            metric.add(0, answer=answer.reason)
 
     def count(self, outcome: CallOutcome) -> None:
-        counter = self._accepted if outcome.accepted else self._rejected
-        counter.add(1, {"reason": outcome.reason})
+        self._metric.add(answer=outcome.reason)

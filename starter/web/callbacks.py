@@ -29,6 +29,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
 from activities.core_signature.wire import uuid_in
+from activities.metrics import CALLBACKS
 from activities.temporal.executions import about_the_workflow
 from starter.queries.filters import is_request_id
 from starter.web.bodies import (
@@ -432,7 +433,6 @@ class CallbackReceiver:
         rules: CallbackRules,
         segment: SecretStr,
         signals: SignalPort,
-        tally: CallCounter,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         behind: ClockBehind | None = None,
@@ -442,7 +442,7 @@ class CallbackReceiver:
         self._rules = rules
         self._segment = segment
         self._signals = signals
-        self._tally = tally
+        self._tally = CallCounter(CALLBACKS, CallbackVerdict)
         self._clock = clock
         self._behind = behind
         self._body_seconds = body_seconds

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from temporalio.api.common.v1 import Payload, Payloads
 
+from activities.metrics import CODEC_CALLS
 from activities.people.directory import DirectoryFailure, UnknownGroup
 from activities.people.file_directory import FileDirectory
 from activities.records.allowances import Rate
@@ -139,7 +140,6 @@ class CodecServer:
         self,
         settings: Settings,
         directory: FileDirectory,
-        tally: CallCounter,
         issuer: Issuer | None = None,
         *,
         clock: Clock = lambda: datetime.now(UTC),
@@ -147,7 +147,7 @@ class CodecServer:
         self._settings = settings
         self._codec = AesGcmCodec(settings.payload_keys) if settings.codec == "on" else None
         self._access = CodecAccess(settings, directory, issuer)
-        self._tally = tally
+        self._tally = CallCounter(CODEC_CALLS, CodecOutcome)
         self._calls = Buckets(CALLS_OF_AN_ADDRESS, clock)
         self._refusals = Buckets(REFUSALS_OF_AN_ADDRESS, clock)
         self._told = Buckets(_TOLD_EVERY, clock)

@@ -17,6 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from activities.errors import StoreFailure
 from activities.files.fields import DeviceToken
+from activities.metrics import DEVICES
 from activities.people.devices import Devices
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.person import AddressKind, Person, Platform, PushDevice
@@ -109,7 +110,6 @@ class DeviceReceiver:
         keys: tuple[SecretStr, ...],
         devices: Devices,
         directory: Directory,
-        tally: CallCounter,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         body_seconds: float = BODY_SECONDS,
@@ -117,7 +117,7 @@ class DeviceReceiver:
         self._keys = keys
         self._devices = devices
         self._directory = directory
-        self._tally = tally
+        self._tally = CallCounter(DEVICES, DeviceCallOutcome)
         self._clock = clock
         self._body_seconds = body_seconds
         self._at_once = 0

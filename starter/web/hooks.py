@@ -29,6 +29,7 @@ from activities.files.reading import FileFaults, PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.launch import launch
 from activities.launch import task_file as intake
+from activities.metrics import HOOKS
 from activities.onboarding.intake import PreparedOnboarding, fingerprint_of, prepare_onboarding
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.language import phrase
@@ -312,13 +313,12 @@ class Hooks:
         self,
         sources: Mapping[str, HookSource],
         starting: OnboardingStarter,
-        tally: CallCounter,
         *,
         body_seconds: float = BODY_SECONDS,
     ) -> None:
         self._sources = sources
         self._starting = starting
-        self._tally = tally
+        self._tally = CallCounter(HOOKS, HookCallOutcome)
         self._body_seconds = body_seconds
         self._at_once = 0
         self._incoming = IncomingBodies("bodies of deals", ALTOGETHER_AT_MOST, HELD_AT_MOST)

@@ -178,4 +178,6 @@ async def _unless_fine(it: Town) -> SetUpPart | None:
 async def _failed_tasks(port: int) -> float:
     async with httpx.AsyncClient(trust_env=False) as browser:
         lines = (await browser.get(f"http://127.0.0.1:{port}/metrics")).text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith("temporal_workflow_task_execution_failed{"))
+    return sum(
+        float(line.split()[-1]) for line in lines if line.startswith("temporal_workflow_task_execution_failed_total{")
+    )

@@ -1,6 +1,6 @@
 """Delivers notifications: one stage at a time to all its recipients, retries of devices left open, escalations."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final, Generic
 
@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.notifications import Delivery, DeliveryReport, NotificationOrder
     from workflows.model.schedule import ScheduledAction
     from workflows.model.signature import DocumentSeen
+    from workflows.names import LATENESS
     from workflows.ports import PushService
 
 AT_MOST: Final = 100
@@ -77,6 +78,7 @@ class Notifier(Generic[State]):
             report = await self._deliver(delivery, planned)
             interrupted = report is None or comes_first() or bool(_closed(planned))
             if report is not None:
+                _measure(report, moments)
                 others_told = others_told or any(line.key not in report.open_notices for line in report.delivered)
                 rest = left_of(rest, report)
                 now = workflow.now()
@@ -143,6 +145,14 @@ class Notifier(Generic[State]):
         """A condition: something interrupts, or the recipients' hours end."""
         comes_first = self._interrupted_by()
         return lambda: comes_first() or bool(_closed(planned))
+
+
+def _measure(report: DeliveryReport, moments: Mapping[str, ScheduledAction]) -> None:
+    """Record how late the planned notifications were sent that have reached somebody; nothing while replaying."""
+    lateness = workflow.metric_meter().create_histogram_float(LATENESS, unit="seconds")
+    for line in report.final_lines:
+        if line.reached and line.key in moments:
+            lateness.record(max(0.0, (workflow.now() - moments[line.key].at).total_seconds()))
 
 
 def _closed(planned: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:

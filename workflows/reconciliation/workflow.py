@@ -1,4 +1,4 @@
-"""The reconciliation workflow: Core Signature's events against what callbacks delivered (docs/trouble.md)."""
+"""The reconciliation workflow: Core Signature's events against what callbacks delivered (docs/runbook.md)."""
 
 from typing import Final
 

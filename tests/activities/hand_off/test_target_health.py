@@ -9,7 +9,6 @@ from pydantic import SecretStr
 
 from activities.hand_off.target_health import (
     FAILING_FROM,
-    KIND,
     TargetHealth,
     TargetState,
     about,
@@ -20,7 +19,7 @@ from activities.hand_off.target_health import (
 from activities.notifications.links import SigningLinks
 from activities.notifications.message import compose
 from activities.people.reader import Reader
-from activities.records.incidents import ADDRESSES_AT_MOST, OVER_AGAIN_AFTER, Incident
+from activities.records.incidents import ADDRESSES_AT_MOST, OVER_AGAIN_AFTER, TARGETS, Incident
 from activities.records.store import Store
 from tests.activities.book import somebody
 from tests.storage import altered, count
@@ -91,7 +90,7 @@ async def test_on_call_hears_of_each_change_once_however_many_requests_wait(tmp_
     for _ in range(50):
         await learn(health, OK)
     assert stages(push) == ["handoff.failing on-call", "handoff.dead on-call", "handoff.recovered on-call"]
-    assert (await store.incidents.open(KIND), count(store, "incidents")) == ((), 1)
+    assert (await store.incidents.open(TARGETS), count(store, "incidents")) == ((), 1)
 
 
 @pytest.mark.parametrize("attempt", [FAILING_FROM, LAST], ids=["failing", "dead"])
@@ -160,7 +159,7 @@ async def test_what_is_over_is_forgotten_after_a_day(tmp_path: Path) -> None:
     await learn(health, OK)
     at = datetime.now(UTC)
     assert (await store.incidents.drop_over(at), await store.incidents.drop_over(at + timedelta(days=2))) == (0, 1)
-    [(which, known)] = await store.incidents.open(KIND)
+    [(which, known)] = await store.incidents.open(TARGETS)
     assert (which, state_of(known)) == (about(MOVED), DEAD)
 
 
@@ -193,7 +192,7 @@ async def test_who_was_not_reached_is_not_tried_for_each_target_of_a_batch(tmp_p
     store = Store(str(tmp_path))
     await TargetHealth(store, push, "on-call").learn(batch, NOW)
     assert len(push.deliveries) == 1
-    assert len(await store.incidents.open(KIND)) == len(many), "how each is was learnt all the same"
+    assert len(await store.incidents.open(TARGETS)) == len(many), "how each is was learnt all the same"
 
 
 @pytest.mark.parametrize(
@@ -208,7 +207,7 @@ async def test_who_was_not_reached_is_not_tried_for_each_target_of_a_batch(tmp_p
 async def test_people_and_subscribers_are_no_systems(target: Target, tmp_path: Path) -> None:
     push, store = World().push, Store(str(tmp_path))
     await learn(TargetHealth(store, push, "on-call"), ABORTED, target=target)
-    assert (push.deliveries, await store.incidents.open(KIND)) == ([], ())
+    assert (push.deliveries, await store.incidents.open(TARGETS)) == ([], ())
 
 
 async def test_what_wants_no_calls_is_not_called_until_somebody_says_so(tmp_path: Path) -> None:
@@ -237,7 +236,7 @@ async def test_an_address_that_wanted_no_calls_has_no_say_for_the_next_one(tmp_p
     await learn(health, DOWN, FAILING_FROM, target=MOVED)
     assert await TargetHealth(store, push, "").refusal(FINANCE) is not None, "whatever becomes of the new one"
     assert stages(push) == ["handoff.dead on-call", "handoff.failing on-call"]
-    kept = str(await store.incidents.open(KIND))
+    kept = str(await store.incidents.open(TARGETS))
     assert not any(secret in kept for secret in ("erp.example", "hooks", "moved"))
 
 

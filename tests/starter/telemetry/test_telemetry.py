@@ -15,7 +15,7 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
 from starter.telemetry.otel import TelemetryError
-from starter.telemetry.spans import SpansUnavailable
+from starter.telemetry.spans import OneTrace, SpansUnavailable
 from starter.telemetry.telemetry import started
 
 ROOT = Path(__file__).parents[3]
@@ -60,7 +60,7 @@ def test_it_is_off_unless_asked_for(otel: dict[str, str]) -> None:
 )
 def test_traces_are_on_when_asked_for_and_off_again_after(otel: dict[str, str]) -> None:
     with started(otel, service="test") as telemetry:
-        assert [type(interceptor) for interceptor in telemetry.interceptors] == [TracingInterceptor]
+        assert [type(interceptor) for interceptor in telemetry.interceptors] == [OneTrace, TracingInterceptor]
     assert not HTTPXClientInstrumentor().is_instrumented_by_opentelemetry
 
 
@@ -132,7 +132,7 @@ async def test_metrics_are_offered_by_the_processes_that_stay() -> None:
         with started(otel, service="test", metrics=True) as telemetry:
             telemetry.runtime.metric_meter.create_counter("countersign_signed").add(3)
             answer = await client.get(f"http://127.0.0.1:{port}/metrics")
-    assert 'countersign_signed{service_name="test"} 3' in answer.text
+    assert 'countersign_signed_total{service_name="test"} 3' in answer.text
 
 
 LINES_OF_CORE = """

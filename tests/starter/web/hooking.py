@@ -10,14 +10,12 @@ from typing import Any, Final
 
 import httpx
 from temporalio.client import Client
-from temporalio.common import MetricMeter
 
 from activities.records.store import Store
 from starter.boot import clients
 from starter.config.settings import Settings, load
 from starter.config.values import Bind
 from starter.web.app import make_app
-from starter.web.bodies import CallCounter
 from starter.web.hooks import Hooks, HookSource, OnboardingStarter
 from starter.web.serving import listening
 from tests.plain_http import plain_client
@@ -79,17 +77,17 @@ class Crm:
         return answer.status_code, answer.json()
 
 
-def hooks_of(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noop, body_seconds: float = 2) -> Hooks:
+def hooks_of(folder: Path, client: Client, body_seconds: float = 2) -> Hooks:
     """What takes the deals of this folder's CRM."""
     settings = settings_of(folder)
     store = Store(settings.store_url, settings.database_url)
     starting = OnboardingStarter(settings, client, store, clients.directory(settings, store))
-    return Hooks(HookSource.all_of(settings), starting, CallCounter(meter, "hook"), body_seconds=body_seconds)
+    return Hooks(HookSource.all_of(settings), starting, body_seconds=body_seconds)
 
 
 @asynccontextmanager
-async def crm(folder: Path, client: Client, meter: MetricMeter = MetricMeter.noop) -> AsyncIterator[Crm]:
+async def crm(folder: Path, client: Client) -> AsyncIterator[Crm]:
     """A CRM with the example mapping at a receiver in this folder."""
-    hooks = hooks_of(folder, client, meter)
+    hooks = hooks_of(folder, client)
     async with listening(make_app(hooks.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url, timeout=60) as http:
         yield Crm(http, Store(settings_of(folder).store_url, settings_of(folder).database_url))

@@ -9,9 +9,7 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 from starlette.requests import Request
-from temporalio.common import MetricMeter
 
-from starter.web.bodies import CallCounter
 from starter.web.callbacks import (
     CallbackReceiver,
     CallbackRules,
@@ -148,7 +146,6 @@ def receiver(
     unsigned: bool = False,
     adopted: bool = False,
     secrets: tuple[str, ...] = (SECRET, OLDER_SECRET),
-    meter: MetricMeter = MetricMeter.noop,
     body_seconds: float = 5.0,
     signal_seconds: float = 3.0,
     clock: Callable[[], datetime] = lambda: NOW,
@@ -160,7 +157,6 @@ def receiver(
         rules,
         SecretStr(SEGMENT),
         signals,
-        CallCounter(meter),
         clock=clock,
         behind=ClockBehind(note) if note else None,
         body_seconds=body_seconds,

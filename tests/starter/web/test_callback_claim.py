@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
+from activities.metrics import Process
 from activities.reconciliation.callback_health import ClockSeen
 from activities.records.store import Store
 from starter.web.app import note_clock
 from starter.web.callbacks import CallbackReply, CallbackVerdict, SignalResult, event_hash
+from tests.metering import metered
 from tests.starter.web.receiving import (
     EVENT_UUID,
     JSON,
@@ -201,12 +202,12 @@ _EARLY, _LATE = timedelta(minutes=-5, seconds=-1), timedelta(hours=24, seconds=1
 async def test_outside_the_window_nothing_is_taken_and_a_forger_is_told_from_a_clock(
     off: timedelta, secret: str, unsigned: bool, reason: CallbackVerdict
 ) -> None:
-    buffer, signals = MetricBuffer(100), RecordingSignals()
-    runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
-    asked = receiver(signals, unsigned=unsigned, meter=runtime.metric_meter, clock=lambda: NOW + off)
-    assert (await asked.receive(JSON, encoded(said(secret=secret)))).status == reason.status
+    signals = RecordingSignals()
+    with metered(Process.WEB) as counted:
+        asked = receiver(signals, unsigned=unsigned, clock=lambda: NOW + off)
+        assert (await asked.receive(JSON, encoded(said(secret=secret)))).status == reason.status
+        assert counted.counts() == {("countersign_callbacks", reason.reason): 1}
     assert signals.taken == []
-    assert [update.attributes["reason"] for update in buffer.retrieve_updates()] == [reason.reason]
 
 
 async def test_what_a_clock_that_is_behind_has_refused_is_taken_when_it_is_repeated_and_no_sooner() -> None:
@@ -267,24 +268,22 @@ def test_answers_say_nothing_of_the_reason() -> None:
     }
 
 
-async def test_callbacks_are_counted_by_reason() -> None:
-    buffer = MetricBuffer(1000)
+async def test_callbacks_are_counted_by_answer() -> None:
     signals = RecordingSignals()
-    counted = receiver(signals, meter=Runtime(telemetry=TelemetryConfig(metrics=buffer)).metric_meter)
-    for body in (encoded(said()), encoded(said()), encoded(said(event_hash="")), b"nonsense"):
-        await counted.receive(JSON, body)
-    signals.receipt = SignalResult.CLOSED
-    await counted.receive(JSON, encoded(said()))
-    seen: dict[tuple[str, object], float] = {}
-    for update in buffer.retrieve_updates():
-        key = (update.metric.name, update.attributes.get("reason"))
-        seen[key] = seen.get(key, 0) + update.value
-    assert seen == {
-        ("countersign_webhook_accepted_total", "signalled"): 2,
-        ("countersign_webhook_accepted_total", "closed"): 1,
-        ("countersign_webhook_rejected_total", "bad_hash"): 1,
-        ("countersign_webhook_rejected_total", "malformed"): 1,
-    }
+    with metered(Process.WEB) as counted:
+        asked = receiver(signals)
+        for body in (encoded(said()), encoded(said()), encoded(said(event_hash="")), b"nonsense"):
+            await asked.receive(JSON, body)
+        signals.receipt = SignalResult.CLOSED
+        await asked.receive(JSON, encoded(said()))
+        assert counted.counts() == {
+            ("countersign_callbacks", "signalled"): 2,
+            ("countersign_callbacks", "closed"): 1,
+            ("countersign_callbacks", "bad_hash"): 1,
+            ("countersign_callbacks", "malformed"): 1,
+        }
+        told = {series[1] for series in counted.seen if series[0] == "countersign_callbacks"}
+        assert told == {verdict.reason for verdict in CallbackVerdict}
 
 
 @pytest.mark.parametrize(
@@ -298,11 +297,10 @@ async def test_callbacks_are_counted_by_reason() -> None:
 )
 async def test_a_document_of_which_only_the_address_is_said_has_a_sweep_come(document: object) -> None:
     signals = RecordingSignals(SignalResult.TAKEN)
-    buffer = MetricBuffer(100)
-    runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
-    reply = await receiver(signals, meter=runtime.metric_meter).receive(JSON, encoded(said(document=document)))
+    with metered(Process.WEB) as counted:
+        reply = await receiver(signals).receive(JSON, encoded(said(document=document)))
+        assert counted.counts() == {("countersign_callbacks", CallbackVerdict.TO_LOOK_UP.reason): 1}
     assert (reply.status, signals.sweeps, signals.taken) == (200, 1, [])
-    assert [update.attributes["reason"] for update in buffer.retrieve_updates()] == [CallbackVerdict.TO_LOOK_UP.reason]
     forged = encoded(said(document=document) | {"event_hash": "0" * 64})
     assert (await receiver(signals).receive(JSON, forged)).status == 401
     assert signals.sweeps == 1
@@ -331,11 +329,10 @@ async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sw
     """Nothing is begun here, and a request is never brought back to life: an ending has no reconcile come."""
     signals = RecordingSignals(SignalResult.UNKNOWN, knows=knows)
     body = encoded(said(event_type=event_type, document={"uuid": _BY_HAND, **document}))
-    buffer = MetricBuffer(100)
-    runtime = Runtime(telemetry=TelemetryConfig(metrics=buffer))
-    reply = await receiver(signals, adopted=True, meter=runtime.metric_meter).receive(JSON, body)
+    with metered(Process.WEB) as counted:
+        reply = await receiver(signals, adopted=True).receive(JSON, body)
+        assert counted.counts() == {("countersign_callbacks", answer.reason): 1}
     assert (reply.status, signals.sweeps) == (200, sweeps)
-    assert [update.attributes["reason"] for update in buffer.retrieve_updates()] == [answer.reason]
     assert [request for request, _ in signals.taken] == ([knows] if knows else [])
     signals = RecordingSignals(SignalResult.UNKNOWN)
     await receiver(signals).receive(JSON, body)

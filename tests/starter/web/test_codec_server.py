@@ -14,13 +14,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from temporalio.common import MetricMeter
 
 from activities.records.store import Store
 from starter.boot import clients
 from starter.config.settings import Settings, SettingsError, load
 from starter.web.app import NEEDS, make_app
-from starter.web.bodies import CallCounter
 from starter.web.codec import BYTES_AT_MOST, CALLS_OF_AN_ADDRESS, REFUSALS_OF_AN_ADDRESS, CodecServer
 from starter.web.oidc import Issuer
 from starter.web.serving import with_peer
@@ -82,8 +80,7 @@ async def codec(
     (folder / "people.yaml").write_text(PEOPLE)
     settings = load(*NEEDS, environment=environment)
     people = clients.directory(settings, Store(settings.store_url))
-    counter = CallCounter(MetricMeter.noop, "codec")
-    server = CodecServer(settings, people, counter, Issuer(settings.oidc) if issuer else None, clock=lambda: NOW)
+    server = CodecServer(settings, people, Issuer(settings.oidc) if issuer else None, clock=lambda: NOW)
     app = with_peer(make_app(server.routes()))
     transport = httpx.ASGITransport(app, client=(peer, 1))
     async with httpx.AsyncClient(transport=transport, base_url=host, trust_env=False) as client:

@@ -12,7 +12,6 @@ from typing import Any
 import httpx
 import pytest
 from structlog.testing import capture_logs
-from temporalio.common import MetricMeter
 
 from activities.people.devices import Devices
 from activities.people.file_directory import FileDirectory
@@ -23,7 +22,6 @@ from starter.config.settings import SettingsError, load
 from starter.config.values import Bind
 from starter.web import devices as receiver
 from starter.web.app import make_app
-from starter.web.bodies import CallCounter
 from starter.web.devices import BYTES_AT_MOST, PATH, DeviceReceiver
 from starter.web.serving import listening
 from tests.plain_http import plain_client
@@ -68,8 +66,7 @@ async def opened(folder: Path, keys: str = f"{KEY},{OLDER}") -> AsyncIterator[Ap
     store = Store(str(folder / "store"))
     directory = FileDirectory(folder / "people.yaml", store)
     settings = load(environment={"COUNTERSIGN_DEVICES_KEYS": keys})
-    tally = CallCounter(MetricMeter.noop, "devices")
-    desk = DeviceReceiver(settings.devices_keys, Devices(store), directory, tally, body_seconds=1)
+    desk = DeviceReceiver(settings.devices_keys, Devices(store), directory, body_seconds=1)
     async with listening(make_app(desk.routes()), Bind("127.0.0.1", 0)) as url, plain_client(url, timeout=30) as http:
         yield App(http, store, directory)
 

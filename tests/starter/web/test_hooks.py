@@ -11,8 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
+from activities.metrics import Process
 from activities.records.user_texts import words_of
 from activities.temporal import executions as runs
 from starter.web import hooks as changed
@@ -21,6 +21,7 @@ from starter.web.bodies import INCOMPLETE_AT_MOST_OF_ONE, SMALL
 from starter.web.callbacks import HELD_AT_MOST, MOST_BYTES
 from starter.web.hook_mapping import DEAL_AT_MOST
 from tests.faults.town import eventually
+from tests.metering import metered
 from tests.servers import own_namespace, real_server
 from tests.starter.web.hooking import BEARER, DEAL, PATH, Crm, contact, crm, deal, hooks_of
 from tests.starter.web.receiving import Stalling
@@ -327,23 +328,15 @@ async def test_while_temporal_is_away_the_source_is_asked_to_call_again(tmp_path
     assert "zoe" not in str(logs).lower()
 
 
-async def test_calls_are_counted_by_reason(client: Client, tmp_path: Path) -> None:
-    buffer = MetricBuffer(1000)
-    async with crm(tmp_path, client, Runtime(telemetry=TelemetryConfig(metrics=buffer)).metric_meter) as source:
-        for said, headers in ((DEAL, BEARER), (DEAL, BEARER), (deal(company="x"), BEARER), (DEAL, {}), (b"{", BEARER)):
-            await source.sends(said, headers)
-    seen = Counter(
-        (update.metric.name, update.attributes.get("reason"))
-        for update in buffer.retrieve_updates()
-        if update.metric.name.startswith("countersign_")
-    )
-    assert seen == {
-        ("countersign_hook_accepted_total", "created"): 1,
-        ("countersign_hook_accepted_total", "known"): 1,
-        ("countersign_hook_rejected_total", "other_content"): 1,
-        ("countersign_hook_rejected_total", "forged"): 1,
-        ("countersign_hook_rejected_total", "malformed"): 1,
-    }
+async def test_calls_are_counted_by_answer(client: Client, tmp_path: Path) -> None:
+    with metered(Process.WEB) as counted:
+        async with crm(tmp_path, client) as source:
+            calls: list[tuple[Any, dict[str, str]]] = [(DEAL, BEARER), (DEAL, BEARER), (deal(company="x"), BEARER)]
+            calls += [(DEAL, {}), (b"{", BEARER)]
+            for said, headers in calls:
+                await source.sends(said, headers)
+        answers = {series[1]: count for series, count in counted.counts().items() if series[0] == "countersign_hooks"}
+    assert answers == {"created": 1, "known": 1, "other_content": 1, "forged": 1, "malformed": 1}
 
 
 async def test_nothing_of_people_is_in_answers_and_ids(sales: Crm) -> None:

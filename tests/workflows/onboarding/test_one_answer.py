@@ -11,7 +11,6 @@ from typing import Final
 import httpx
 import pytest
 from temporalio.api.sdk.v1 import WorkflowMetadata
-from temporalio.common import MetricMeter
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.notifications.links import LinkUse
@@ -107,7 +106,7 @@ async def places(it: Journeys, folder: Path) -> AsyncIterator[Places]:
     there |= {"COUNTERSIGN_DESK_USER_HEADER": "x-user", "COUNTERSIGN_DESK_PROXIES": "127.0.0.0/8"}
     ours = settings.load(environment=there)
     async with aclosing(CoreSignatureClient(clients.signature_config(ours))) as signatures:
-        app = with_peer(make_app(routes_of(ours, it.client, clients.store(ours), signatures, MetricMeter.noop)))
+        app = with_peer(make_app(routes_of(ours, it.client, clients.store(ours), signatures)))
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
         async with httpx.AsyncClient(transport=transport, base_url="https://sign.example") as browser:
             page = clients.links(ours).link(it.handle.id, CUSTOMER, LinkUse.VIEW)

@@ -146,6 +146,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workflow_id"),
         comment="what is known of a follow-up from its start on; people by id; never a state",
     )
+    with op.batch_alter_table("follow_ups", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_follow_ups_started_at_kind"), ["started_at", "kind"], unique=False)
+
     op.create_table(
         "hand_offs",
         sa.Column("workflow_id", schema.Text(), nullable=False),

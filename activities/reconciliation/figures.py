@@ -1,0 +1,189 @@
+"""What is open, counted by reconciliation for the metrics: by one worker, and exported by all from the database."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+from pydantic import AwareDatetime, Field, ValidationError
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from activities import metrics
+from activities.alerts import (
+    CALLBACKS_MISSING,
+    CLOCK_BEHIND,
+    PUSH_REFUSED,
+    TARGET_DEAD,
+    TARGET_FAILING,
+)
+from activities.errors import StoreFailure
+from activities.reconciliation.callback_health import CLOCK_KNOWN_FOR, CallbackHealth
+from activities.records.incidents import PUSH, TARGETS
+from activities.records.store import Store
+from activities.temporal.executions import OPEN
+from workflows import names
+from workflows.model.base import Model
+from workflows.model.hand_off import HandoffState
+from workflows.model.subject import Status
+
+COUNTED_WITHIN: Final = 20.0
+"""Seconds; what takes longer is counted by the next reconciliation."""
+EXPORTED_EVERY: Final = 15.0
+"""Seconds between two looks of a worker at what was counted."""
+DEAD_FOR: Final = timedelta(days=1)
+"""How long a dead hand-off of what has ended counts."""
+_AT_ONCE: Final = 5
+"""Counts that Temporal is asked for at a time."""
+_SETTLE: Final = timedelta(minutes=1)
+"""A start may be written that long after its instant."""
+_TARGET_DEAD_FROM: Final = 2
+"""Grade of an incident (activities/hand_off/target_health.py)."""
+_LOGGER: Final = structlog.get_logger("countersign.figures")
+
+
+class Figures(Model):
+    """Counts at one instant: open follow-ups by kind and status, problems by code, hand-offs by state, incidents by
+    alert. Starts were counted up to `started_until`.
+    """
+
+    at: AwareDatetime
+    started_until: AwareDatetime
+    open: tuple[tuple[str, str, int], ...] = ()
+    problems: Mapping[str, int] = Field(default_factory=dict)
+    hand_offs: Mapping[str, int] = Field(default_factory=dict)
+    incidents: Mapping[str, int] = Field(default_factory=dict)
+
+    def export(self) -> None:
+        """Set the gauges of this process."""
+        metrics.OPEN.set_all({(kind, status): count for kind, status, count in self.open})
+        metrics.PROBLEMS.set_all(_by_one(self.problems))
+        metrics.HAND_OFFS.set_all(_by_one(self.hand_offs))
+        metrics.INCIDENTS.set_all(_by_one(self.incidents))
+        metrics.COUNTED_AT.set_all({(): int(self.at.timestamp())})
+
+
+def _by_one(counts: Mapping[str, int]) -> dict[tuple[str, ...], int]:
+    return {(word,): count for word, count in counts.items()}
+
+
+@dataclass(frozen=True)
+class FigureCounter:
+    """Counts by Temporal's visibility and the database; `kinds` are those of the catalogue."""
+
+    client: Client
+    store: Store
+    kinds: Callable[[], Iterable[str]] = tuple
+
+    async def count(self, silence: CallbackHealth, now: datetime) -> None:
+        """Keep the figures of now, and count what was started since the last ones, if this process exports metrics. A
+        failure leaves them as they were.
+        """
+        if not metrics.exported_here():
+            return
+        try:
+            async with asyncio.timeout(COUNTED_WITHIN):
+                before = await kept(self.store)
+                await self.store.notes.note_figures((await self._now(before, silence, now)).model_dump_json().encode())
+        # A client that has never connected raises the second.
+        except (RPCError, RuntimeError, StoreFailure, TimeoutError) as failure:
+            _LOGGER.warning("nothing was counted for the metrics", why=type(failure).__name__)
+
+    async def _now(self, before: Figures | None, silence: CallbackHealth, now: datetime) -> Figures:
+        until = now - _SETTLE
+        since = before.started_until if before else until
+        for kind, count in (await self.store.starts.counts(since, until)).items():
+            metrics.STARTED.add(count, kind=kind)
+        some = asyncio.Semaphore(_AT_ONCE)
+        return Figures(
+            at=now,
+            started_until=max(since, until),
+            open=await self._open(some),
+            problems=await self._each(some, {code: f"{names.PROBLEM.name} = '{code}'" for code in metrics.CODES}),
+            hand_offs=await self._hand_offs(some, now),
+            incidents=await self._incidents(silence, now),
+        )
+
+    async def _open(self, some: asyncio.Semaphore) -> tuple[tuple[str, str, int], ...]:
+        """Kinds that the catalogue does not have are one, without a name of theirs."""
+        found: list[tuple[str, str, int]] = []
+        living = [status for status in Status if not status.ended]
+        altogether = await self._each(some, {status: _is(names.STATUS.name, status) for status in living})
+        for status, total in altogether.items():
+            known = list(self.kinds())[: metrics.KINDS_AT_MOST] if total else []
+            by_kind = await self._each(
+                some, {kind: f"{_is(names.STATUS.name, status)} AND {_is(names.KIND.name, kind)}" for kind in known}
+            )
+            found += [(kind, status, count) for kind, count in by_kind.items() if count]
+            if rest := total - sum(by_kind.values()):
+                found.append((metrics.OTHER, status, max(0, rest)))
+        return tuple(found)
+
+    async def _hand_offs(self, some: asyncio.Semaphore, now: datetime) -> Mapping[str, int]:
+        waits = f"({_is(names.STAGE.name, 'settled')} OR {_is(names.HANDOFF.name, HandoffState.PENDING)})"
+        open_ones = await self._each(
+            some, {HandoffState.PENDING: waits, HandoffState.DEAD: _is(names.HANDOFF.name, HandoffState.DEAD)}
+        )
+        dead = await self.store.hand_offs.dead_since(now - DEAD_FOR)
+        return dict(Counter(open_ones) + Counter({HandoffState.DEAD: dead}))
+
+    async def _incidents(self, silence: CallbackHealth, now: datetime) -> Mapping[str, int]:
+        targets = [known.grade for _, known in await self.store.incidents.open(TARGETS)]
+        dead = sum(grade >= _TARGET_DEAD_FROM for grade in targets)
+        behind = silence.clock.since is not None and now - silence.clock.since < CLOCK_KNOWN_FOR
+        return {
+            CALLBACKS_MISSING.name: int(silence.incident.grade > 0),
+            CLOCK_BEHIND.name: int(silence.clock.grade > 0 and behind),
+            TARGET_FAILING.name: len(targets) - dead,
+            TARGET_DEAD.name: dead,
+            PUSH_REFUSED.name: len(await self.store.incidents.open(PUSH)),
+        }
+
+    async def _each(self, some: asyncio.Semaphore, queries: Mapping[str, str]) -> dict[str, int]:
+        async def one(query: str) -> int:
+            async with some:
+                return (await self.client.count_workflows(f"{OPEN} AND {query}")).count
+
+        counts: Iterable[Awaitable[int]] = map(one, queries.values())
+        return dict(zip(queries, await asyncio.gather(*counts), strict=True))
+
+
+def _is(attribute: str, value: str) -> str:
+    return f"{attribute} = '{value}'"
+
+
+async def kept(store: Store) -> Figures | None:
+    """What was counted last, None if nothing was; raises `StoreFailure`."""
+    content = await store.notes.figures()
+    try:
+        return Figures.model_validate_json(content) if content else None
+    except ValidationError:
+        return None
+
+
+@asynccontextmanager
+async def exported(store: Store) -> AsyncIterator[None]:
+    """Export what was counted last, again and again while the block runs; nothing in a process without metrics."""
+    if not metrics.exported_here():
+        yield
+        return
+    exporting = asyncio.create_task(_export(store))
+    try:
+        yield
+    finally:
+        exporting.cancel()
+        await asyncio.gather(exporting, return_exceptions=True)
+
+
+async def _export(store: Store) -> None:
+    while True:
+        try:
+            if (found := await kept(store)) is not None:
+                found.export()
+        except StoreFailure:
+            pass  # It is counted, and waited for, where the database is called.
+        await asyncio.sleep(EXPORTED_EVERY)

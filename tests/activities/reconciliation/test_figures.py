@@ -1,0 +1,96 @@
+"""What is open, counted by reconciliation, on the real server: once, and for all workers."""
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.common import SearchAttributePair, TypedSearchAttributes
+
+from activities.alerts import OF_INCIDENTS
+from activities.reconciliation.callback_health import CallbackHealth
+from activities.reconciliation.figures import FigureCounter, Figures, exported, kept
+from activities.records.incidents import PUSH, TARGETS, About, Incident
+from activities.records.starts import Start
+from activities.records.store import Store
+from tests.glances import glances
+from tests.metering import metered
+from tests.servers import own_namespace
+from workflows import names
+
+NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
+_START = Start("nda", "NDA", ("chair",), "legal-desk", None, NOW - timedelta(minutes=2))
+
+
+@pytest.fixture
+async def temporal(dev_server: str) -> Client:
+    return await own_namespace(dev_server)
+
+
+async def open_one(client: Client, id: str, **known: str) -> None:
+    """A workflow with these search attributes; nobody works on it."""
+    keys = {"status": names.STATUS, "kind": names.KIND, "problem": names.PROBLEM, "handoff": names.HANDOFF}
+    pairs = [SearchAttributePair(keys[name], value) for name, value in known.items()]
+    await client.start_workflow("Any", id=id, task_queue="nobody", search_attributes=TypedSearchAttributes(pairs))
+
+
+@pytest.mark.real_server
+async def test_reconciliation_counts_what_is_open_and_every_worker_exports_it(temporal: Client, tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    await open_one(temporal, "a", status="sent", kind="nda", problem="unreachable")
+    await open_one(temporal, "b", status="sent", kind="nda", problem="unreachable")
+    await open_one(temporal, "c", status="open", kind="of-nobody", handoff="dead")
+    for about in (About(TARGETS, "crm"), About(PUSH, "ours")):
+        await store.incidents.change(about, lambda one: one.becomes(1, NOW))
+    silent = CallbackHealth(incident=Incident().becomes(1, NOW))
+    counter = FigureCounter(temporal, store, lambda: ("nda", "offer-letter"))
+    with metered():
+        await counter.count(CallbackHealth(), NOW - timedelta(minutes=5))
+    await store.starts.begin("signature-request:a", _START)
+    await store.starts.begin("signature-request:b", replace(_START, started_at=NOW + timedelta(seconds=1)))
+
+    for pause in glances():
+        if (await temporal.count_workflows("")).count == 3:
+            break
+        await asyncio.sleep(pause)
+    with metered() as counted:
+        await counter.count(silent, NOW)
+        assert counted.counts() == {("countersign_started", "nda"): 1}, "the other one is too young"
+    with metered() as of_another_worker:
+        async with exported(store):
+            for pause in glances():
+                if of_another_worker.counts():
+                    break
+                await asyncio.sleep(pause)
+        assert of_another_worker.counts() == {
+            ("countersign_open", "nda", "sent"): 2,
+            ("countersign_open", "other", "open"): 1,
+            ("countersign_problems", "unreachable"): 2,
+            ("countersign_hand_offs", "dead"): 1,
+            ("countersign_incidents", "CallbacksMissing"): 1,
+            ("countersign_incidents", "TargetFailing"): 1,
+            ("countersign_incidents", "PushCredentialsRefused"): 1,
+            ("countersign_counted_timestamp_seconds",): NOW.timestamp(),
+        }
+        assert {series[1] for series in of_another_worker.seen if series[0] == "countersign_incidents"} == {
+            alert.name for alert in OF_INCIDENTS
+        }
+
+
+async def test_what_cannot_be_counted_stays_what_it_was(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    before = Figures(at=NOW, started_until=NOW)
+    await store.notes.note_figures(before.model_dump_json().encode())
+    nobody = await Client.connect("127.0.0.1:9", lazy=True)
+    with metered():
+        await FigureCounter(nobody, store).count(CallbackHealth(), NOW + timedelta(minutes=5))
+    assert await kept(store) == before
+
+
+@pytest.mark.real_server
+async def test_who_exports_no_metrics_counts_nothing(temporal: Client, tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    await FigureCounter(temporal, store).count(CallbackHealth(), NOW)
+    assert await kept(store) is None

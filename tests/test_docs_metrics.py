@@ -1,0 +1,39 @@
+"""docs/metrics.md: its table is what the code declares; `python -m tests.test_docs_metrics` writes it."""
+
+import re
+from pathlib import Path
+
+from activities import metrics
+from activities.metrics import Counter, Gauge, Process
+
+PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
+_TABLE = re.compile(r"(<!-- metrics -->\n).*?(<!-- /metrics -->)", re.DOTALL)
+_WHERE = {Process.WORKER: "worker", Process.WEB: "web process", Process.BOTH: "both"}
+
+
+def table() -> str:
+    rows = ["| Metric | Type | Labels | Of | |", "| --- | --- | --- | --- | --- |"]
+    for metric in metrics.declared():
+        kind = "counter" if isinstance(metric, Counter) else "gauge" if isinstance(metric, Gauge) else "histogram"
+        labels = ", ".join(f"`{label.name}`" for label in metric.labels)
+        rows.append(f"| `{metric.exported}` | {kind} | {labels} | {_WHERE[metric.process]} | {metric.says} |")
+    return "\n".join(rows) + "\n"
+
+
+def written(page: str) -> str:
+    return _TABLE.sub(lambda found: found[1] + table() + found[2], page)
+
+
+def test_the_table_is_what_the_code_declares() -> None:
+    assert PAGE.read_text() == written(PAGE.read_text()), "python -m tests.test_docs_metrics writes it"
+
+
+def test_every_label_is_explained() -> None:
+    labels = {label.name for metric in metrics.declared() for label in metric.labels}
+    assert labels - set(re.findall(r"^\| `(\w+)` \| [^|]+ \|$", PAGE.read_text(), re.MULTILINE)) == {
+        *("channel", "service", "operation")
+    }
+
+
+if __name__ == "__main__":
+    PAGE.write_text(written(PAGE.read_text()))

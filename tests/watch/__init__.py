@@ -1,0 +1,1 @@
+"""Dashboards, alerts and the metrics that they name."""

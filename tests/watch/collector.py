@@ -1,0 +1,51 @@
+"""An OTLP receiver: keeps the spans that processes send it."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import NamedTuple
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+
+class Span(NamedTuple):
+    trace: int
+    service: str
+    name: str
+    attributes: dict[str, str]
+
+
+@dataclass
+class Collector:
+    endpoint: str = ""
+    spans: list[Span] = field(default_factory=list)
+
+    def take(self, body: bytes) -> None:
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
+            service = next(one.value.string_value for one in resource.resource.attributes if one.key == "service.name")
+            for span in (span for scope in resource.scope_spans for span in scope.spans):
+                said = {one.key: one.value.string_value for one in span.attributes}
+                self.spans.append(Span(int.from_bytes(span.trace_id), service, span.name, said))
+
+
+@contextmanager
+def collector() -> Iterator[Collector]:
+    """On a free port, while the block runs."""
+    kept = Collector()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            kept.take(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Receiver) as server:
+        kept.endpoint = f"http://127.0.0.1:{server.server_port}/v1/traces"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield kept
+        server.shutdown()
