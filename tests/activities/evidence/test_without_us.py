@@ -1,0 +1,84 @@
+"""Packs verified by what docs/evidence.md has: sixty lines of Python, `openssl` and `sha256sum`."""
+
+import re
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from activities.evidence.pack import Packer
+from activities.evidence.time_stamps import TimeStamps
+from activities.http.client import make_client
+from activities.records.store import Store
+from deploy.sandbox.server import running
+from tests.activities.evidence.kept import CONDUCT, MSA, acknowledged, kept_at_the_end, key_in, packer, signed
+from tests.activities.evidence.test_pack import parts_of, written
+
+PAGE = (Path(__file__).parents[3] / "docs" / "evidence.md").read_text()
+[PYTHON] = re.findall(r"```python verify.py\n(.*?)```", PAGE, re.DOTALL)
+SHELL = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture
+async def packs(tmp_path: Path) -> list[Path]:
+    """Of a request and of a campaign; the first one is stamped."""
+    async with running() as sandbox, make_client() as client:
+        (tmp_path / "ca.pem").write_bytes((await client.get(f"{sandbox.url}/tsa/ca.pem")).content)
+        stamp = TimeStamps(f"{sandbox.url}/tsa", tmp_path / "ca.pem").stamp
+        with closing(Store(str(tmp_path / "kept"))) as store:
+            await signed(store)
+            await kept_at_the_end(store)
+            await acknowledged(store)
+            await Packer(store, key_in(tmp_path), stamp).export(MSA, tmp_path / "pack.zip")
+            await packer(store, tmp_path).export(CONDUCT, tmp_path / "conduct.zip")
+    return [tmp_path / "pack.zip", tmp_path / "conduct.zip"]
+
+
+def run(*words: str | Path, folder: Path) -> tuple[int, str]:
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.returncode, done.stdout + done.stderr
+
+
+def python(folder: Path, pack: Path, keys: str = "evidence.pem.pub") -> tuple[int, str]:
+    (folder / "verify.py").write_text(PYTHON)
+    return run(sys.executable, "-I", "verify.py", pack, keys, folder=folder)
+
+
+def test_it_has_sixty_lines_at_most_and_needs_cryptography_alone() -> None:
+    assert len(PYTHON.splitlines()) <= 60
+    assert set(re.findall(r"^(?:import|from) (\w+)", PYTHON, re.MULTILINE)) <= {
+        *sys.stdlib_module_names,
+        "cryptography",
+    }
+
+
+async def test_sixty_lines_agree(tmp_path: Path, packs: list[Path]) -> None:
+    for pack in packs:
+        code, says = python(tmp_path, pack)
+        assert (code, "holds" in says) == (0, True), says
+        parts = parts_of(pack)
+        for name, content in parts.items():
+            if name == "timestamp.tsr":
+                continue
+            changed = await written(
+                tmp_path / "c.zip", parts | {name: content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]}
+            )
+            code, says = python(tmp_path, changed)
+            assert code == 1, name
+    without = {name: content for name, content in parts.items() if name != "record.json"}
+    assert python(tmp_path, await written(tmp_path / "c.zip", without))[0] == 1
+    assert python(tmp_path, await written(tmp_path / "c.zip", parts | {"x": b""}))[0] == 1
+    key_in(tmp_path / "other")
+    code, says = python(tmp_path, packs[0], "other/evidence.pem.pub")
+    assert (code, "the signature" in says) == (1, True)
+
+
+def test_openssl_and_sha256sum_agree(tmp_path: Path, packs: list[Path]) -> None:
+    (tmp_path / "key.pem").write_bytes((tmp_path / "evidence.pem.pub").read_bytes())
+    code, says = run("bash", "-euo", "pipefail", "-c", SHELL[0] + SHELL[1], folder=tmp_path)
+    assert code == 0, says
+    assert "Signature Verified Successfully" in says and "manifest.json: OK" in says and "Verification: OK" in says
+    parts = set(parts_of(packs[0])) - {"manifest.dsse.json", "timestamp.tsr"}
+    assert set(re.findall(r"^(.+): OK$", says, re.MULTILINE)) - {"Verification"} == parts
