@@ -17,7 +17,7 @@ from tests.activities.evidence.kept import CONDUCT, MSA, acknowledged, kept_at_t
 from tests.activities.evidence.test_pack import parts_of, written
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evidence.md").read_text()
-[PYTHON] = re.findall(r"```python verify.py\n(.*?)```", PAGE, re.DOTALL)
+[PYTHON] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 SHELL = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
