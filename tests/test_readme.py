@@ -69,7 +69,7 @@ def test_the_page_of_the_architecture_names_every_folder(house: str) -> None:
 
 
 def test_every_setting_that_is_named_exists() -> None:
-    known = {line.name for line in table()}
+    known = {name for line in table() for name in (line.name, *((f"{line.name}_FILE",) if line.secret else ()))}
     named = set(re.findall(r"COUNTERSIGN_[A-Z_]+[A-Z]", "".join(page.read_text() for page in PAGES)))
     assert named <= known
 

@@ -19,11 +19,18 @@ def documented() -> dict[str, str]:
 
 async def typed(name: str, address: str, **variables: str) -> tuple[int, str]:
     """Exit code and output of a command, typed in the project's folder with this server's address set."""
+    return await in_shell(documented()[name], ROOT, {"TEMPORAL_ADDRESS": address, **variables})
+
+
+async def in_shell(
+    command: str, folder: Path, variables: Mapping[str, str], *, stdin: int = asyncio.subprocess.DEVNULL
+) -> tuple[int, str]:
+    """Exit code and output of a command in a folder; of ours and Temporal's variables it has only these."""
     process = await asyncio.create_subprocess_exec(
-        *("sh", "-euc", documented()[name]),
-        cwd=ROOT,
-        env={**_clean(), "TEMPORAL_ADDRESS": address, **variables},
-        stdin=asyncio.subprocess.DEVNULL,
+        *("sh", "-euc", command),
+        cwd=folder,
+        env={**clean(), **variables},
+        stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -31,6 +38,7 @@ async def typed(name: str, address: str, **variables: str) -> tuple[int, str]:
     return process.returncode or 0, said.decode()
 
 
-def _clean() -> Mapping[str, str]:
+def clean() -> Mapping[str, str]:
+    """This shell without what is ours or Temporal's, and with the commands of this Python."""
     shell = {name: text for name, text in os.environ.items() if not name.startswith(("COUNTERSIGN_", "TEMPORAL_"))}
     return {**shell, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{shell['PATH']}"}

@@ -1,0 +1,129 @@
+"""docs/deploying.md from its beginning, typed as it stands there: from an empty folder to a request that is signed."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from deploy.sandbox.core_signature.pdf import render_pdf
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.state.settings import SandboxSettings
+from tests.plain_http import plain_client
+from tests.servers import free_ports, real_server
+from tests.versions.commands import clean, documented, in_shell
+from tests.versions.stage import eventually
+
+pytestmark = [pytest.mark.long, pytest.mark.real_server]
+
+ME: Final = "me@tester.example"
+LOADED: Final = ". ./settings.sh\n"
+ENDS_WITHIN: Final = 45.0
+
+
+async def done(name: str, folder: Path, *, before: str = LOADED, variables: Mapping[str, str] | None = None) -> str:
+    """The output of a command of the page, which succeeds."""
+    code, said = await in_shell(before + documented()[name], folder, variables or {})
+    assert code == 0, f"{name}: {said}"
+    return said
+
+
+@asynccontextmanager
+async def started(folder: Path) -> AsyncIterator[None]:
+    """The processes of the page, each as its line says; they end in order."""
+    lines, said = documented()["start"].splitlines(), os.open(folder / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    processes = [
+        await asyncio.create_subprocess_exec(
+            *("sh", "-euc", f"{LOADED}exec {line}"),
+            cwd=folder,
+            env=dict(clean()),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=said,
+            stderr=said,
+        )
+        for line in lines
+    ]
+    os.close(said)
+    try:
+        yield
+    finally:
+        for one in processes:
+            one.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(ENDS_WITHIN):
+            assert [await one.wait() for one in processes] == [0 for _ in lines]
+
+
+async def signed(sandbox: RunningSandbox, request: str) -> None:
+    """The signer signs."""
+    async with plain_client(sandbox.url) as browser:
+        [document] = (await browser.get("/_sandbox/documents", params={"external_id": request})).json()
+        [signer] = document["signers"]
+        (await browser.post(f"/_sandbox/signers/{signer['uuid']}/sign")).raise_for_status()
+
+
+async def test_from_an_empty_folder_to_a_request_that_is_signed(tmp_path: Path) -> None:
+    [port] = free_ports(1)
+    async with real_server() as env, running(SandboxSettings(conversion_delay=0.1)) as sandbox:
+        known = sandbox.state.settings
+        of_ours = {
+            "TEMPORAL": env.client.service_client.config.target_host,
+            "TENANT": sandbox.url,
+            "TENANT_TOKENS": f"{sandbox.url}/tenants/{known.tenant}/oauth2/token",
+            "CLIENT_ID": known.client_id,
+            "CLIENT_SECRET": known.client_secret,
+            "CALLBACK_SECRET": known.callback_secret,
+            "OUR_ADDRESS": f"http://127.0.0.1:{port}",
+            "PORT": str(port),
+            "MY_ADDRESS": ME,
+        }
+        for name in ("secrets", "settings"):
+            await done(name, tmp_path, before="", variables=of_ours)
+        assert (tmp_path / "secrets").stat().st_mode & 0o077 == 0
+        said = await done("init", tmp_path)
+        assert "database" in said
+        async with started(tmp_path):
+            await eventually(lambda: _examined(tmp_path))
+            assert await _tried(tmp_path) == 0
+            (tmp_path / "document.pdf").write_bytes(render_pdf(["The first contract"]))
+            await done("first", tmp_path)
+            [request] = await _listed(tmp_path)
+            await eventually(lambda: _is(tmp_path, "sent"))
+            await signed(sandbox, request["id"])
+            await eventually(lambda: _is(tmp_path, "signed"))
+
+
+async def _examined(folder: Path) -> bool:
+    """Whether nothing is wrong any more: the processes have to begin first."""
+    code, _ = await in_shell(LOADED + documented()["doctor"], folder, {})
+    return code == 0
+
+
+async def _tried(folder: Path) -> int:
+    """The exit code of the trial, for somebody at a terminal who agrees and signs nothing."""
+    ours, theirs = os.openpty()
+    try:
+        os.write(ours, b"y\n")
+        code, said = await in_shell(
+            LOADED + documented()["try"], folder, {"MY_ADDRESS": ME, "WAIT": "0s"}, stdin=theirs
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert code == 0, said
+    return code
+
+
+async def _listed(folder: Path) -> list[dict[str, str]]:
+    code, said = await in_shell(f"{LOADED}countersign request list --json", folder, {})
+    assert code == 0, said
+    found: list[dict[str, str]] = json.loads(said.splitlines()[-1])
+    return found
+
+
+async def _is(folder: Path, status: str) -> bool:
+    return [one["status"] for one in await _listed(folder)] == [status]
