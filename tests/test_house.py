@@ -5,6 +5,7 @@ A failing test names the file, what it imports, and where the code would belong.
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,12 @@ def files(folder: str) -> Iterator[Path]:
     """The Python files below a folder, or the file of that name."""
     place = ROOT / folder
     yield from sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+
+
+@cache
+def parsed(file: Path) -> ast.Module:
+    """Each file is read once for all tests of the house."""
+    return ast.parse(file.read_text())
 
 
 def module_of(file: Path) -> str:
@@ -145,7 +152,7 @@ def test_a_top_level_folder_imports_only_what_lies_before_it(folder: str) -> Non
     wrong = [
         f"{file.relative_to(ROOT)}:{line} imports {name}"
         for file in files(folder)
-        for line, name in imports(ast.parse(file.read_text()))
+        for line, name in imports(parsed(file))
         if (top := name.split(".")[0]) in {*TOP, "tests"} and top not in allowed
     ]
     assert wrong == [], "workflows <- activities <- starter <- worker.py; deploy is spawned, never imported"
@@ -158,7 +165,7 @@ def test_nobody_reaches_another_top_level_folder_by_a_path(folder: str) -> None:
     wrong = [
         f"{file.relative_to(ROOT)}:{node.lineno} names {node.value}"
         for file in files(folder)
-        for node in ast.walk(ast.parse(file.read_text()))
+        for node in ast.walk(parsed(file))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.partition("/")[0] in others
         if node.value not in ("worker",)
     ]
@@ -170,7 +177,7 @@ def test_imports_point_to_lower_layers(folder: str) -> None:
     wrong = [
         arrow
         for file in files(folder)
-        for arrow in arrows_up(folder, module_of(file), ast.parse(file.read_text()))
+        for arrow in arrows_up(folder, module_of(file), parsed(file))
         if unit_of(folder, module_of(file))
     ]
     assert wrong == []
@@ -187,7 +194,7 @@ def test_every_folder_has_a_layer_and_no_file_lies_loose(folder: str) -> None:
 
 
 def test_no_file_imports_in_a_circle() -> None:
-    trees = {module_of(file): ast.parse(file.read_text()) for folder in TOP for file in files(folder)}
+    trees = {module_of(file): parsed(file) for folder in TOP for file in files(folder)}
     assert circle(edges(trees)) == []
 
 
@@ -252,7 +259,7 @@ def test_no_branch_on_a_kind_is_left_outside_its_descriptions() -> None:
         for folder in ("workflows", "activities", "starter")
         for file in files(folder)
         if str(file.relative_to(ROOT)) not in DESCRIPTIONS
-        for line in branches_on_a_kind(ast.parse(file.read_text()))
+        for line in branches_on_a_kind(parsed(file))
     ]
     assert wrong == [], "what differs belongs into the kind's description, or is a property of its view"
 

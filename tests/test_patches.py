@@ -4,9 +4,9 @@ import ast
 from collections.abc import Iterator, Mapping
 from functools import cache
 
-from tests.test_house import ROOT, TOP, files, module_of
+from tests.test_house import ROOT, TOP, files, module_of, parsed
 
-TREES = {module_of(file): ast.parse(file.read_text()) for folder in TOP for file in files(folder)}
+TREES = {module_of(file): parsed(file) for folder in TOP for file in files(folder)}
 """Each module of the product."""
 
 

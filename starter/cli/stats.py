@@ -29,7 +29,7 @@ async def stats(
     picture: Picture = None,
     json: AsJson = False,
 ) -> None:
-    """Say how long things take, and where the time is lost, from the records of what has ended.
+    """Say how long things take, and where the time is lost, from the records of the 2,000 that ended last.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ async def stats(
         Of onboardings: the median time of each stage, and whom it waited for: the customer, our teams, us.
     push
         Of pushes, by kind: how many were opened, and the median time until then and until it was signed or done; also
-        of what still waits.
+        of the newest 200 that still wait.
     picture
         Draw it, too: an SVG file, light or dark as its reader likes it.
     json
