@@ -26,6 +26,7 @@ from activities.campaign.yearly import CampaignYearsService
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signers import SignerSnapshots
 from activities.errors import StoreFailure
+from activities.evidence.service import EvidenceKeeper
 from activities.files.reading import FileFaults
 from activities.hand_off.service import HandOffService
 from activities.metrics import Process
@@ -62,7 +63,7 @@ from starter.temporal.connection import connect_patiently, refusing
 from starter.temporal.pollers import Pool
 from starter.temporal.search_attributes import missing_search_attributes
 from starter.temporal.workers import GRACE, at_work, checking_open_workflows, paced_slots, stopped, workers
-from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
+from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, EVIDENCE_QUEUE, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
 
 R = TypeVar("R")
 NEEDS: Final = needs.OF_WORKER
@@ -113,6 +114,8 @@ def activities_of(
     people = CampaignPeopleService(client, open_clients.store, open_clients.directory, push)
     years = CampaignYearsService(client, open_clients.store, open_clients.directory, policies, secret)
     follow_up = (planner, push, _hand_off(open_clients, client, push, policies, oncall))
+    store, directory = open_clients.store, open_clients.directory
+    evidence = EvidenceKeeper(signature.reader, open_clients.downloads, store, directory, client)
     sweep = ReconciliationService(
         open_clients.signature,
         client,
@@ -127,6 +130,7 @@ def activities_of(
         BATCH_QUEUE: [*people.activities(), *years.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],
         SWEEP_QUEUE: sweep.activities(),
+        EVIDENCE_QUEUE: evidence.activities(),
     }
 
 

@@ -79,7 +79,7 @@ async def test_no_queue_is_paced_by_the_server(dev_server: str) -> None:
     client = await own_namespace(dev_server)
     settings = load(environment={"TEMPORAL_ADDRESS": dev_server})
     them = workers(client, {one: [nothing] for one in QUEUES}, paced_slots(RateLimiter(5)), settings)
-    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 6
+    assert [one.config().get("max_task_queue_activities_per_second") for one in them] == [None] * 7
     assert sorted(one.task_queue for one in them) == sorted(QUEUES)
 
 

@@ -28,6 +28,8 @@ BATCH_QUEUE: Final = "countersign-batches"
 SWEEP_QUEUE: Final = "countersign-reconciliation"
 """Parts of sweeps, one at a time for each worker: in the queue of the calls a crowd would come before them, and at a
 low pace one would have the only place there for most of a minute."""
+EVIDENCE_QUEUE: Final = "countersign-evidence"
+"""Downloads of what is kept at the end of a request: a slow one holds up nothing else."""
 WORKFLOW_QUEUES: Final = (WORKFLOW_QUEUE, CAMPAIGN_QUEUE)
 """Those with workflows in them."""
 QUEUES: Final = (
@@ -37,6 +39,7 @@ QUEUES: Final = (
     SIGNATURE_QUEUE,
     URGENT_SIGNATURE_QUEUE,
     SWEEP_QUEUE,
+    EVIDENCE_QUEUE,
 )
 URGENT: Final = 1
 """The priority key of what goes first."""

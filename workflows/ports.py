@@ -22,6 +22,7 @@ from workflows.model.campaign import (
     YearSeen,
     YearToOpen,
 )
+from workflows.model.evidence import EvidenceOrder, KeptFiles
 from workflows.model.hand_off import HandoffReport
 from workflows.model.notifications import Delivery, DeliveryReport, SignInOrder, SignInReport
 from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
@@ -94,6 +95,17 @@ class SignatureService(Port):
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         """Forward a signer's slot, or find it forwarded. The document decides, not the answer. Invalid orders are
         refused in words; only what a retry may fix is raised.
+        """
+
+
+class EvidenceService(Port):
+    """What is kept of a request when it has ended."""
+
+    @asks("keep_evidence")
+    @abstractmethod
+    async def keep(self, order: EvidenceOrder) -> KeptFiles:
+        """Fetch and keep the provider's files, and what we know of the request, once. Fails with `evidence` while
+        something is missing; its details have what is there.
         """
 
 

@@ -29,7 +29,7 @@ from workflows.campaign.state import CampaignInput
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.campaign import YEAR, AudienceSource, Campaign, Joiners, Leavers
-from workflows.model.policy import Policy
+from workflows.model.policy import EvidenceLevel, Policy
 from workflows.model.signature import Document
 
 _WHOLE_DAYS: Final = re.compile(r"0d|[1-9][0-9]{0,3}[dw]")
@@ -304,7 +304,9 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
 
 
 def _asking(policy: Policy, file: CampaignFile) -> Policy:
-    """The policy of each request: no escalation, no hand-off, which only the campaign has."""
+    """The policy of each request: no escalation, no hand-off, which only the campaign has; of all those documents only
+    the logs are kept, unless the catalogue says otherwise.
+    """
     window, grace = file.window or policy.window, file.grace or policy.grace
     return policy.replace(
         window=window if is_of_days(window) else f"{max(1, days_of(window))}d",
@@ -314,6 +316,7 @@ def _asking(policy: Policy, file: CampaignFile) -> Policy:
         handoff=(),
         self_delegate=False,
         urgent=False,
+        evidence=policy.evidence or EvidenceLevel.LOG,
     )
 
 

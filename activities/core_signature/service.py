@@ -103,7 +103,7 @@ class Forwarding:
     ) -> None:
         self._asked = asked
         self._client = client
-        self._documents = documents
+        self.reader = documents
         self._directory = directory
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
@@ -145,7 +145,7 @@ class Forwarding:
         return None
 
     async def _read_handover(self, order: ForwardOrder, to: str) -> Handover:
-        document = await self._documents.existing(order.subject, order.document)
+        document = await self.reader.existing(order.subject, order.document)
         signers = documents.signers_of(document)
         places = (*await self._asked.of(order.subject.id), _replacement_snapshot(order, to))
         addresses = {folded(place.email) for place in places if place.person == order.to}
@@ -156,10 +156,10 @@ class Forwarding:
     async def _success_report(self, found: Handover) -> ForwardReport:
         order = found.order
         both = beside(order.subject, {order.from_: order.to})
-        return ForwardReport(seen=await self._documents.seen(found.document, both, {order.from_: order.reason}))
+        return ForwardReport(seen=await self.reader.seen(found.document, both, {order.from_: order.reason}))
 
     async def _refusal_report(self, found: Handover, why: str) -> ForwardReport:
-        return ForwardReport(seen=await self._documents.seen(found.document, found.order.subject), refused=why)
+        return ForwardReport(seen=await self.reader.seen(found.document, found.order.subject), refused=why)
 
 
 def _replacement_snapshot(order: ForwardOrder, email: str) -> SignerSnapshot:
@@ -193,8 +193,8 @@ class CoreSignatureService(SignatureService):
         self._client = client
         self._lookup = Lookup(client, store)
         self._asked = SignerSnapshots(store)
-        self._documents = DocumentReader(client, self._lookup, self._asked)
-        self._forwarding = Forwarding(client, self._documents, directory, self._asked)
+        self.reader = DocumentReader(client, self._lookup, self._asked)
+        self._forwarding = Forwarding(client, self.reader, directory, self._asked)
         self._stand_ins = CoreStandIns(directory)
         self._directory = directory
         self._store = store
@@ -226,7 +226,7 @@ class CoreSignatureService(SignatureService):
                     await self._client.delete_document(document.uuid)
                     return None
                 document = await self._cancelled(document.uuid, document.request.uuid)
-            return await self._documents.seen(document, order.subject)
+            return await self.reader.seen(document, order.subject)
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         """A refusal also has the document, if it was read: it may explain the refusal."""
@@ -239,7 +239,7 @@ class CoreSignatureService(SignatureService):
     async def read(self, roster: Roster, document: str) -> DocumentSeen:
         """The document as it is now; fails with `document_deleted`."""
         with failing_as_application_errors():
-            return await self._documents.seen(await self._documents.existing(roster, document), roster)
+            return await self.reader.seen(await self.reader.existing(roster, document), roster)
 
     async def _send(self, order: CreateOrder, document: WireDocument | None, still_ours: StillOurs) -> WireDocument:
         """Create the missing document or request; the signers are stored before anything can have been sent."""
@@ -263,7 +263,7 @@ class CoreSignatureService(SignatureService):
         places = await self._asked.of(subject.id)
         instead = stand_ins_of(subject, places, documents.signers_of(document))
         replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
-        seen = await self._documents.seen(document, beside(subject, instead), replaced, places)
+        seen = await self.reader.seen(document, beside(subject, instead), replaced, places)
         return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
 
     async def _make_document(self, order: CreateOrder, places: Places, still_ours: StillOurs) -> WireDocument:
@@ -306,7 +306,7 @@ class CoreSignatureService(SignatureService):
 
     async def _to_cancel(self, order: CancelOrder) -> WireDocument | None:
         if order.document is not None:
-            return await self._documents.unless_gone(order.subject, order.document)
+            return await self.reader.unless_gone(order.subject, order.document)
         return await self._lookup.to_cancel(order.subject, order.fingerprint)
 
     async def _cancelled(self, document: str, request: str) -> WireDocument:

@@ -51,6 +51,7 @@ class Wire(BaseModel):
 class WireSigner(Wire):
     """`message` is the reason for declining; `embed_url` the signing page if one was requested."""
 
+    uuid: Text = None
     email: Annotated[str, BeforeValidator(lambda value: value or "")]
     order: Annotated[int, BeforeValidator(_number)] = 0
     needs_to_sign: Annotated[bool, BeforeValidator(lambda value: value is not False)] = True
@@ -87,8 +88,20 @@ class WireRequest(Wire):
     ] = None
 
 
-class WireDocument(Wire):
-    """A document with its request embedded."""
+def _sha256(value: object) -> str | None:
+    found = value.strip().lower() if isinstance(value, str) else ""
+    return found if re.fullmatch(r"[0-9a-f]{64}", found) else None
+
+
+class WireFile(Wire):
+    """A file of an ended document: its temporary link, which is a secret, and its SHA-256."""
+
+    pdf: Text = Field(None, repr=False)
+    security_hash: Annotated[str | None, BeforeValidator(_sha256)] = None
+
+
+class WireDocument(WireFile):
+    """A document with its request embedded; its own file is the signed document."""
 
     uuid: Uuid
     status: str
@@ -96,6 +109,11 @@ class WireDocument(Wire):
     external_id: Text = None
     events_callback_url: Text = Field(None, repr=False)
     request: WireRequest | None = None
+    signing_log: Annotated[
+        WireFile | None, BeforeValidator(lambda value: value if isinstance(value, dict) else None)
+    ] = None
+    processing: Flag = False
+    """Its files may still change."""
 
     def is_of(self, request: str) -> bool:
         """Whether it is the document of this request of ours, sent under its id or adopted."""

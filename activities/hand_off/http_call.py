@@ -62,7 +62,8 @@ class PersonalAnswer(Model):
 
 def data_of(told: Told) -> dict[str, Any]:
     """The event's `data` without personal fields (docs/schemas)."""
-    return told.model_dump(mode="json")
+    derived = told.derived if isinstance(told, EndedFacts) else {}
+    return {**told.model_dump(mode="json"), **derived}
 
 
 def people_in(fields: Mapping[str, Any]) -> str | None:

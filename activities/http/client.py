@@ -17,7 +17,7 @@ import httpx
 
 from activities.http.error_bodies import LONGEST_TEXT, clip, explain, redact
 from activities.http.rate_limit import RateLimiter, TurnTooLate
-from activities.http.transport import capped_transport
+from activities.http.transport import MOST_BYTES, capped_transport
 from activities.metrics import PROVIDER_CALL, PROVIDER_CALLS, PROVIDER_WAIT, CallResult
 from workflows.follow_up.options import LONGEST_WAIT
 
@@ -130,6 +130,7 @@ def make_client(
     *,
     auth: httpx.Auth | None = None,
     max_connections: int = 20,
+    most: int = MOST_BYTES,
     trust: ssl.SSLContext | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncClient:
@@ -138,7 +139,7 @@ def make_client(
     """
     return httpx.AsyncClient(
         auth=auth,
-        transport=capped_transport(max_connections=max_connections, trust=trust, transport=transport),
+        transport=capped_transport(max_connections=max_connections, most=most, trust=trust, transport=transport),
         timeout=TIMEOUT,
         headers=HEADERS,
         follow_redirects=False,

@@ -25,11 +25,12 @@ MOST_ERROR_BYTES: Final = 65_536
 def capped_transport(
     *,
     max_connections: int = 20,
+    most: int = MOST_BYTES,
     trust: ssl.SSLContext | None = None,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncBaseTransport:
-    """Answers are limited to `MOST_BYTES`, error bodies to `MOST_ERROR_BYTES`."""
-    return _CappedTransport(transport or _network(trust or _public_authorities(), max_connections))
+    """Answers are limited to `most` bytes, error bodies to `MOST_ERROR_BYTES`."""
+    return _CappedTransport(transport or _network(trust or _public_authorities(), max_connections), most)
 
 
 def _network(trust: ssl.SSLContext, max_connections: int) -> httpx.AsyncBaseTransport:
@@ -46,14 +47,16 @@ def _public_authorities() -> ssl.SSLContext:
 
 
 class _CappedTransport(httpx.AsyncBaseTransport):
-    def __init__(self, network: httpx.AsyncBaseTransport) -> None:
+    def __init__(self, network: httpx.AsyncBaseTransport, most: int) -> None:
         self._network = network
+        self._most = most
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         response = await self._network.handle_async_request(request)
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise TypeError("an asynchronous transport is expected")
-        response.stream = _CappedStream(response.stream, truncate=not response.is_success)
+        most = self._most if response.is_success else MOST_ERROR_BYTES
+        response.stream = _CappedStream(response.stream, most, truncate=not response.is_success)
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
             raise httpx.DecodingError("a compressed answer, which nobody asked for")
@@ -66,19 +69,20 @@ class _CappedTransport(httpx.AsyncBaseTransport):
 class _CappedStream(httpx.AsyncByteStream):
     """A body cut at its cap: error bodies are truncated, others are refused."""
 
-    def __init__(self, stream: httpx.AsyncByteStream, *, truncate: bool) -> None:
+    def __init__(self, stream: httpx.AsyncByteStream, most: int, *, truncate: bool) -> None:
         self._stream = stream
+        self._most = most
         self._truncate = truncate
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = MOST_ERROR_BYTES if self._truncate else MOST_BYTES
+        left = self._most
         async for chunk in self._stream:
             yield chunk[:left]
             left -= len(chunk)
             if left < 0 and self._truncate:
                 return
             if left < 0:
-                raise httpx.DecodingError(f"an answer of more than {MOST_BYTES // 1_000_000} MB")
+                raise httpx.DecodingError(f"an answer of more than {self._most // 1_000_000} MB")
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -167,10 +171,13 @@ def _settle(answer: asyncio.Future[Sequence[str]], settle: Callable[[Any], None]
 
 class Guard:
     """`allowed` has `host` or `host:port` entries; empty allows any public address. Private addresses must be
-    listed.
+    listed. `setting` names the list in refusals.
     """
 
-    def __init__(self, allowed: Sequence[str], resolve: Resolve | None = None) -> None:
+    def __init__(
+        self, allowed: Sequence[str], resolve: Resolve | None = None, setting: str = "COUNTERSIGN_HANDOFF_HOSTS"
+    ) -> None:
+        self._setting = setting
         self._allowed = frozenset(entry.strip().lower().rstrip(".") for entry in allowed)
         self._resolve = resolve or SystemResolver()
 
@@ -184,9 +191,9 @@ class Guard:
             if self._allowed and not listed:
                 there = ", ".join(sorted(self._allowed)[:_SHOWN])
                 meant = did_you_mean(host, self._allowed) or f", which has {there}"
-                return f"{host} is not listed in COUNTERSIGN_HANDOFF_HOSTS{meant}"
+                return f"{host} is not listed in {self._setting}{meant}"
             if is_address(host):
-                _check_addresses([ipaddress.ip_address(host)], listed=listed, encrypted=url.scheme == "https")
+                self._check_addresses([ipaddress.ip_address(host)], listed=listed, encrypted=url.scheme == "https")
         except AddressRefused as refused:
             return f"{host}: {refused}" if host else str(refused)
         return None
@@ -197,10 +204,18 @@ class Guard:
         host, port = _place(url)
         listed = self._lists(host, port)
         if self._allowed and not listed:
-            _refuse("the host is not listed in COUNTERSIGN_HANDOFF_HOSTS")
+            _refuse(f"the host is not listed in {self._setting}")
         found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._addresses(host, port)]
-        _check_addresses(found, listed=listed, encrypted=url.scheme == "https")
+        self._check_addresses(found, listed=listed, encrypted=url.scheme == "https")
         return Destination(url.copy_with(host=str(found[0])), host, url.netloc.decode("ascii"))
+
+    def _check_addresses(self, found: Sequence[IpAddress], *, listed: bool, encrypted: bool) -> None:
+        if not found:
+            raise OSError("the name has no address")
+        if not encrypted and not (listed and all(address.is_loopback for address in found)):
+            _refuse("plain http goes to a listed loopback address only")
+        if not listed and not all(is_public(address) for address in found):
+            _refuse(f"a private address must be listed in {self._setting}")
 
     def _lists(self, host: str, port: int) -> bool:
         return not self._allowed.isdisjoint(_spellings(host, port))
@@ -234,15 +249,6 @@ def _spellings(host: str, port: int) -> set[str]:
     bare = host.lower()
     bracketed = f"[{bare}]" if ":" in bare else bare
     return {bare, bracketed, f"{bracketed}:{port}"}
-
-
-def _check_addresses(found: Sequence[IpAddress], *, listed: bool, encrypted: bool) -> None:
-    if not found:
-        raise OSError("the name has no address")
-    if not encrypted and not (listed and all(address.is_loopback for address in found)):
-        _refuse("plain http goes to a listed loopback address only")
-    if not listed and not all(is_public(address) for address in found):
-        _refuse("a private address must be listed in COUNTERSIGN_HANDOFF_HOSTS")
 
 
 def is_address(host: str) -> bool:

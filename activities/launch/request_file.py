@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Self, TypeAlias
 
+import rfc8785
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from activities.files.fields import FileName, Message, Name, Url
@@ -32,6 +33,7 @@ from activities.people.ids import ids_in_full
 from activities.people.person import SignersFile
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
+from activities.records.evidence import file_part
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
@@ -174,6 +176,8 @@ class PreparedRequest:
     """Signers described in full as stored, None if all are in the directory."""
     overdue: FileFaults | None = None
     """Why it can be recognised but no longer started."""
+    file: bytes = field(default=b"", repr=False)
+    """The file as canonical JSON, of which the fingerprint is."""
 
     @property
     def id(self) -> str:
@@ -184,13 +188,14 @@ class PreparedRequest:
         return self.request
 
     async def store_input(self, store: Store) -> SignatureInput:
-        """Stores document, signers and message, under the fingerprint; of several starts of one id at most one will
-        run.
+        """Stores file, document, signers and message, under the fingerprint; of several starts of one id at most one
+        will run.
         """
         workflow_id, request = Kind.REQUEST.workflow_id(self.id), self.request
         if self.document is not None:
             await store.files.put(self.document)
         brief = request.brief
+        await store.evidence.keep_part(workflow_id, file_part(request.fingerprint), self.file)
         texts = {"message": brief.message, "prefill": brief.prefill}
         kept = await store.keep_input(workflow_id, request.fingerprint, self.signers, texts)
         return request.replace(brief=brief.replace(message=kept.get("message"), prefill=kept.get("prefill")))
@@ -225,7 +230,8 @@ async def prepare_request(
 
 def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None, secret: SecretStr | None) -> PreparedRequest:
     document, policy = _document(file.document, pdf), found.resolved.policy
-    digest = fingerprint(file, document.sha256)
+    as_sent = canonical(file, document.sha256)
+    digest = hashlib.sha256(as_sent).hexdigest()
     id, in_full = launch.own_id(file, digest), tuple(one.in_full for one in file.signers)
     ids = ids_in_full(in_full, Kind.REQUEST.workflow_id(id), secret)
     brief = SignatureBrief(
@@ -241,16 +247,16 @@ def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None, secret
         lock_screen=policy.lock_screen,
     )
     request = SignatureInput(brief=brief, policy=policy, due=file.due, fingerprint=digest, subscribers=file.subscribers)
-    return PreparedRequest(request, found.resolved, pdf, SignersFile.of(in_full, ids), found.overdue)
+    return PreparedRequest(request, found.resolved, pdf, SignersFile.of(in_full, ids), found.overdue, as_sent)
 
 
-def fingerprint(file: RequestFile, document_sha256: str | None) -> str:
-    """SHA-256 of the file as canonical JSON, without its id, with the document by hash."""
+def canonical(file: RequestFile, document_sha256: str | None) -> bytes:
+    """The file as canonical JSON, without its id, with the document by hash; its SHA-256 is the fingerprint."""
     content = file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id": True})
     if document_sha256 is not None:
         content["document"] = {**content["document"], "sha256": document_sha256}
         del content["document"]["file"]
-    return launch.fingerprint(content)
+    return rfc8785.dumps(content)
 
 
 def _title(entry: DocumentEntry) -> str:

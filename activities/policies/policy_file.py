@@ -12,7 +12,7 @@ from activities.files.fields import Id, Name, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
 from activities.files.yaml_lines import FieldPath
 from activities.policies.cascade import REQUEST, Resolved
-from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, Format
+from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, EvidenceLevel, Format
 from workflows.model.subject import LockScreen, Status
 from workflows.names import QUEUES
 
@@ -199,6 +199,7 @@ class PolicyLayer(FileModel):
     question: QuestionLayer | None = None
     tell_requester: TellRequesterLayer | None = None
     fallback_after: Span | None = None
+    evidence: EvidenceLevel | None = None
 
     @field_validator("warnings")
     @classmethod

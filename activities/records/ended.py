@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from activities.records.database import Database
-from activities.records.schema import FOLLOW_UPS, HAND_OFFS, RECORD_LISTS, RECORDS
+from activities.records.schema import FOLLOW_UPS, HAND_OFFS, RECORD_LISTS, RECORDS, SIGNED_DOCUMENTS
 from activities.records.settled import OF_CAMPAIGN, Facet, ListOf
 from workflows.model.hand_off import HandoffState
 from workflows.model.subject import Status
@@ -41,6 +41,7 @@ _IS: Final = RECORDS.c
 _DEAD: Final = select(HAND_OFFS.c.workflow_id).where(
     HAND_OFFS.c.state == HandoffState.DEAD, HAND_OFFS.c.target == HAND_OFFS.c.name
 )
+_MISSING: Final = select(SIGNED_DOCUMENTS.c.workflow_id).where(SIGNED_DOCUMENTS.c.why.is_not(None))
 
 
 class Place(NamedTuple):
@@ -66,13 +67,13 @@ class EndedFilter:
     of_campaigns: bool = True
     ids: tuple[str, ...] | None = None
     """Workflow ids, of which the caller bounds the number."""
-    dead: bool = False
-    """Whether a target of the ending was given up."""
+    attention: bool = False
+    """Whether a target of the ending was given up, or a signed document is missing."""
 
     @property
     def few(self) -> bool:
         """Whether a list is not needed to find them."""
-        return self.ids is not None or self.dead
+        return self.ids is not None or self.attention
 
     @property
     def lists(self) -> tuple[tuple[ListOf, str], ...]:
@@ -110,7 +111,7 @@ class EndedFilter:
 
 class EndedRow(NamedTuple):
     """What a list says of one; `started_at` is None if its start is not known, `dead` if a target of its ending was
-    given up.
+    given up, `missing` if its signed document or log is not kept yet.
     """
 
     workflow_id: str
@@ -123,6 +124,7 @@ class EndedRow(NamedTuple):
     ended_at: datetime
     started_at: datetime | None
     dead: bool
+    missing: bool
 
     @property
     def place(self) -> Place:
@@ -130,9 +132,10 @@ class EndedRow(NamedTuple):
 
 
 _ROW: Final = (
-    *(_IS[name] for name in EndedRow._fields[:-2]),
+    *(_IS[name] for name in EndedRow._fields[:-3]),
     FOLLOW_UPS.c.started_at,
     _DEAD.where(HAND_OFFS.c.workflow_id == _IS.workflow_id).correlate(RECORDS).exists().label("dead"),
+    _MISSING.where(SIGNED_DOCUMENTS.c.workflow_id == _IS.workflow_id).correlate(RECORDS).exists().label("missing"),
 )
 
 
@@ -242,7 +245,7 @@ def _among(connection: Connection, wanted: EndedFilter) -> Select[Any]:
     facets = [facet.written for facet in _facets(connection) if wanted.has(ListOf.ALL, facet)]
     some = select(_IS.ended_at, _IS.workflow_id).where(_IS.facet.in_(facets))
     some = some if wanted.ids is None else some.where(_IS.workflow_id.in_(wanted.ids))
-    some = some.where(_IS.workflow_id.in_(_DEAD)) if wanted.dead else some
+    some = some.where(_IS.workflow_id.in_(_DEAD.union_all(_MISSING))) if wanted.attention else some
     return some.where(*wanted.narrowing(_IS))
 
 

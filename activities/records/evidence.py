@@ -33,6 +33,11 @@ class KeptFileName(StrEnum):
     SIGNING_LOG = "signing_log"
 
 
+def file_part(fingerprint: str) -> str:
+    """The name of the part with the file of this start, canonical JSON whose SHA-256 is the fingerprint: erasable."""
+    return f"file-{fingerprint[:16]}"
+
+
 class StoredFile(NamedTuple):
     """A file of the shelf `SIGNED` (activities/documents/files.py)."""
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient, CoreSignatureConfig, Dialect, NameStyle
+from activities.core_signature.downloads import MEGABYTE, Downloads
 from activities.evidence.download_links import DownloadLinks
 from activities.hand_off.http_call import CONNECTIONS_AT_ONCE, HttpTargets, HttpTargetsConfig
 from activities.http.client import make_client
@@ -63,6 +65,7 @@ class Clients:
     push: PushDialect | None
     messaging: CloudMessaging | None
     downstream: HttpTargets
+    downloads: Downloads
 
 
 @asynccontextmanager
@@ -81,6 +84,8 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
         if messaging is not None:
             closing.push_async_callback(messaging.aclose)
         calls = await closing.enter_async_context(make_client(max_connections=CONNECTIONS_AT_ONCE))
+        most = settings.signature.max_download_mb * MEGABYTE
+        fetching = await closing.enter_async_context(make_client(most=most + MEGABYTE))
         yield Clients(
             store=open_store,
             directory=directory(settings, open_store),
@@ -92,7 +97,14 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             push=push,
             messaging=messaging,
             downstream=downstream(settings, calls),
+            downloads=Downloads(fetching, download_guard(settings.signature), open_store.files, most),
         )
+
+
+def download_guard(ours: SignatureSettings) -> Guard:
+    """Where files of Core Signature may be fetched."""
+    hosts = ours.download_hosts or (urlsplit(ours.url).netloc,)
+    return Guard(hosts, setting="COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS")
 
 
 def store(settings: Settings) -> Store:

@@ -101,6 +101,10 @@ class SignatureSettings(SettingsGroup):
     forward_paths: Words = Field((), description="Paths to forward a signer, in this order")
     max_rps: float = Field(5, gt=0, le=1000, description="Calls per second in all, unless the queue has another rate")
     max_upload_mb: int = Field(20, ge=1, le=100, description="Largest document in MB")
+    max_download_mb: int = Field(20, ge=1, le=100, description="Largest signed document or log in MB that is kept")
+    download_hosts: Hosts = Field(
+        (), description="Hosts of the links of signed documents: `host` or `host:port`; empty: that of `SIGNATURE_URL`"
+    )
     page_size: int = Field(100, ge=1, le=100, description="Page size of lists")
 
     @property

@@ -115,7 +115,7 @@ class Wanted:
 
     @property
     def ended(self) -> EndedFilter | None:
-        """The records of the same set, with `attention` those with dead hand-offs; None if it has none."""
+        """The records of the same set, with `attention` those to be looked at; None if it has none."""
         statuses = tuple(status for status in self.statuses if status.ended)
         if self.overdue or (self.statuses and not statuses):
             return None
@@ -128,7 +128,7 @@ class Wanted:
             people=self.people,
             of_campaigns=self.of_campaigns,
             ids=self.ids,
-            dead=self.attention,
+            attention=self.attention,
         )
 
     @property

@@ -30,6 +30,7 @@ from workflows import names
 from workflows.kinds import Kind, named
 from workflows.model.base import Model
 from workflows.model.campaign import last_day_before
+from workflows.model.subject import Code
 from workflows.model.views import AttentionCode
 
 MORE: Final = "+more"
@@ -105,7 +106,7 @@ def line_of_ended(row: EndedRow) -> RequestLine:
         id=what.id if what else row.workflow_id,
         kind=row.kind,
         status=row.status,
-        problem=row.problem,
+        problem=row.problem or (Code.EVIDENCE if row.missing else None),
         attention=AttentionCode.HANDOFF_DEAD if row.dead else None,
         due_at=row.due_at,
         document=row.title,

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.records.evidence import SignedDocument
 from activities.records.store import Store
 from activities.records.user_texts import amendments_of, pages_of, together
 from activities.temporal import executions
@@ -25,6 +26,7 @@ from workflows.follow_up.record import amended, completed
 from workflows.follow_up.view import stamp
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import Problem
+from workflows.model.evidence import KeptFile, KeptFiles
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Code, Status
 from workflows.model.timeline import EventType, TimelineEntry
@@ -161,7 +163,18 @@ async def recorded(store: Store, what: WorkflowName) -> Shown | None:
     if content is None:
         return None
     shown = await together(store, workflow_id, SettledRecord.model_validate_json(content).show)
-    return amended(await complete(store, shown), await amendments_of(store, workflow_id))
+    whole: Shown = amended(await complete(store, shown), await amendments_of(store, workflow_id))
+    signed = await store.evidence.signed(workflow_id)
+    return whole.with_files(*kept_of(signed)) if signed else whole
+
+
+def kept_of(signed: SignedDocument) -> tuple[KeptFiles, Problem | None]:
+    """The files that are kept by now, and what is missing."""
+    document, log = (
+        KeptFile(sha256=one.sha256, bytes=one.bytes) if one else None for one in (signed.document, signed.log)
+    )
+    missing = signed.at and signed.why and Problem(code=Code.EVIDENCE, since=signed.at, says=signed.why)
+    return KeptFiles(document=document, signing_log=log), missing or None
 
 
 async def complete(store: Store, shown: AnyShow) -> AnyShow:

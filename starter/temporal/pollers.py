@@ -18,6 +18,7 @@ from activities.errors import did_you_mean
 from workflows.names import (
     BATCH_QUEUE,
     CAMPAIGN_QUEUE,
+    EVIDENCE_QUEUE,
     SIGNATURE_QUEUE,
     SWEEP_QUEUE,
     URGENT_SIGNATURE_QUEUE,
@@ -32,7 +33,7 @@ class Pool(Enum):
     REQUESTS = ("requests", WORKFLOW_QUEUE)
     """Workflows but those of campaigns; Nexus operations."""
     CAMPAIGNS = ("campaigns", CAMPAIGN_QUEUE, BATCH_QUEUE)
-    CORE_SIGNATURE = ("core-signature", URGENT_SIGNATURE_QUEUE, SIGNATURE_QUEUE)
+    CORE_SIGNATURE = ("core-signature", URGENT_SIGNATURE_QUEUE, SIGNATURE_QUEUE, EVIDENCE_QUEUE)
     RECONCILIATION = ("reconciliation", SWEEP_QUEUE)
 
     def __init__(self, word: str, *queues: str) -> None:

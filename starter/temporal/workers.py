@@ -31,6 +31,7 @@ from workflows.kinds import Kind, kinds
 from workflows.names import (
     BATCH_QUEUE,
     CAMPAIGN_QUEUE,
+    EVIDENCE_QUEUE,
     SHOW,
     SIGNATURE_QUEUE,
     SWEEP_QUEUE,
@@ -53,6 +54,8 @@ BATCHES_AT_ONCE: Final = 4
 """Batches over audiences, each with dozens of starts in flight."""
 SWEEPS_AT_ONCE: Final = 1
 """Parts of a reconciliation: each has one call at a time, and a second would read the same events."""
+DOWNLOADS_AT_ONCE: Final = 10
+"""Ended requests whose files are fetched."""
 OPERATIONS_AT_ONCE: Final = 20
 """Nexus operations being started, shown or cancelled; waiting for a signature takes no slot."""
 BATCH_HEARD_EVERY: Final = timedelta(seconds=2)
@@ -60,12 +63,15 @@ BATCH_HEARD_EVERY: Final = timedelta(seconds=2)
 
 
 def paced_slots(calls: RateLimiter) -> dict[str, PacedSlots]:
-    """Places of the activities that make these calls, by queue: urgent ones, ordinary ones, reconciliation."""
+    """Places of the activities that make these calls, by queue: urgent ones, ordinary ones, reconciliation,
+    downloads.
+    """
     first = PacedSlots(calls)
     return {
         URGENT_SIGNATURE_QUEUE: first,
         SIGNATURE_QUEUE: PacedSlots(calls, first),
         SWEEP_QUEUE: PacedSlots(calls, places=SWEEPS_AT_ONCE),
+        EVIDENCE_QUEUE: PacedSlots(calls, places=DOWNLOADS_AT_ONCE),
     }
 
 

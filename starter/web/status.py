@@ -153,6 +153,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     Code.CONVERT_ERROR: phrase("Core Signature could not convert the document."),
     Code.SENDING_ERROR: phrase("Core Signature could not send the document."),
     Code.NOT_OPENED: phrase("It did not open in time: nobody was asked."),
+    Code.EVIDENCE: phrase("The signed document or its log is not kept yet."),
     AttentionCode.MAIL_BOUNCED: phrase("A signer's email came back."),
     AttentionCode.QUESTION_OPEN: phrase("Somebody waits for an answer."),
     AttentionCode.PAUSED: phrase("It is paused."),

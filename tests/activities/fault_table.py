@@ -13,7 +13,7 @@ from typing import Any, Final
 from activities.http.client import Cause, ServiceFailure
 from activities.temporal.failures import to_application_error
 from deploy.sandbox.server import RunningSandbox
-from deploy.sandbox.state.faults import CALLBACK_FAULTS, ArmedFault, FaultKind
+from deploy.sandbox.state.faults import CALLBACK_FAULTS, DOWNLOAD_FAULTS, ArmedFault, FaultKind
 from workflows.model.subject import Code
 
 SHORT: Final = 0.25
@@ -34,7 +34,7 @@ _VARIANTS: Final[dict[str, dict[str, Any]]] = {
     "503-as-a-page": {"fault": FaultKind.UNAVAILABLE, "shape": "html"},
 }
 FAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
-    kind.value: {"fault": kind} for kind in FaultKind if kind not in CALLBACK_FAULTS
+    kind.value: {"fault": kind} for kind in FaultKind if kind not in CALLBACK_FAULTS | DOWNLOAD_FAULTS
 } | _VARIANTS
 LATE: Final = frozenset({"slow", "drip"})
 """Faults whose answers come after the deadline."""

@@ -4,12 +4,14 @@ import pytest
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.hand_off.http_call import HttpTargets
-from deploy.sandbox.state.faults import CALLBACK_FAULTS, ArmedFault, FaultKind
+from deploy.sandbox.state.faults import CALLBACK_FAULTS, DOWNLOAD_FAULTS, ArmedFault, FaultKind
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, OF_A_SERVICE, OF_A_TOKEN_END_POINT, calls_of
 
 
 def test_every_http_fault_of_the_sandbox_is_armed_under_its_own_name_and_no_other() -> None:
-    assert {ArmedFault.model_validate(fault).fault for fault in FAULTS.values()} == set(FaultKind) - CALLBACK_FAULTS
+    assert {ArmedFault.model_validate(fault).fault for fault in FAULTS.values()} == (
+        set(FaultKind) - CALLBACK_FAULTS - DOWNLOAD_FAULTS
+    )
     assert [name for name, fault in FAULTS.items() if not name.startswith(fault["fault"].value)] == []
     assert FAULTS.keys() >= LATE | ASKED_TO_WAIT
 

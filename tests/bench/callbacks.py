@@ -29,6 +29,7 @@ from tests.bench import callback_floor as floor
 from tests.bench.contender import a_request
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
 from tests.servers import real_server
+from tests.workflows.fakes import FakeEvidence
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.hand_off import HandoffReport
@@ -187,6 +188,7 @@ async def _to_first_handoff(client: Client, urls: list[str]) -> tuple[float, flo
     async with (
         Worker(client, task_queue=names.WORKFLOW_QUEUE, workflows=workflows, activities=prompt),
         Worker(client, task_queue=names.SIGNATURE_QUEUE, activities=calling),
+        Worker(client, task_queue=names.EVIDENCE_QUEUE, activities=FakeEvidence().activities()),
     ):
         parked = [await _parked(client, kind) for kind in (_start_ours, _start_floor)]
         await asyncio.sleep(2)  # all of them have nothing to do but wait

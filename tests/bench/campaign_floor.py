@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.temporal.interceptors import priority
     from starter.temporal.codec import data_converter
     from tests.bench.contender import Contender, start
-    from tests.bench.floor import CALLING, PROMPT, FloorWorkflow
+    from tests.bench.floor import CALLING, KEEPING, PROMPT, FloorWorkflow
     from tests.faults.town import eventually
     from workflows import names
     from workflows.signature.state import SignatureInput
@@ -124,6 +124,7 @@ async def _work(address: str) -> None:
             activity_task_poller_behavior=pollers,
         ),
         Worker(client, task_queue=names.SIGNATURE_QUEUE, activities=CALLING, activity_task_poller_behavior=pollers),
+        Worker(client, task_queue=names.EVIDENCE_QUEUE, activities=KEEPING, activity_task_poller_behavior=pollers),
     ):
         await asyncio.Event().wait()
 

@@ -15,9 +15,10 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker
 
 from starter.temporal.codec import data_converter
 from tests.bench import clock
-from tests.bench.floor import CALLING, FLOOR, PROMPT, Asked, FloorWorkflow
+from tests.bench.floor import CALLING, FLOOR, KEEPING, PROMPT, Asked, FloorWorkflow
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService
 from tests.servers import real_server
+from tests.workflows.fakes import FakeEvidence
 from workflows import names
 from workflows.kinds import Kind
 from workflows.model.policy import Policy, Target
@@ -63,6 +64,7 @@ async def workers_on(client: Client) -> AsyncIterator[None]:
         *PROMPT,
     ]
     calling: list[Callable[..., Any]] = [*PromptSignatureService().activities(), *push.activities(), *CALLING]
+    keeping: list[Callable[..., Any]] = [*FakeEvidence().activities(), *KEEPING]
     workflows = [SignatureRequestWorkflow, FloorWorkflow]
     pollers = PollerBehaviorAutoscaling()
     async with (
@@ -76,6 +78,7 @@ async def workers_on(client: Client) -> AsyncIterator[None]:
             activity_task_poller_behavior=pollers,
         ),
         Worker(client, task_queue=names.SIGNATURE_QUEUE, activities=calling, activity_task_poller_behavior=pollers),
+        Worker(client, task_queue=names.EVIDENCE_QUEUE, activities=keeping, activity_task_poller_behavior=pollers),
     ):
         yield
 

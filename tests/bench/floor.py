@@ -90,6 +90,20 @@ class Line(Model):
     told: tuple[Told, ...]
 
 
+class File(Model):
+    """A file that is kept, by its hash."""
+
+    sha256: str
+    bytes: int
+
+
+class Kept(Model):
+    """The signed document and the log of it."""
+
+    document: File
+    log: File
+
+
 class Ending(Model):
     """Keep this on record and tell these targets."""
 
@@ -98,6 +112,7 @@ class Ending(Model):
     sha256: str
     at: AwareDatetime
     signed: tuple[Signed, ...]
+    kept: Kept | None = None
     record: tuple[Line, ...]
     targets: tuple[str, ...]
 
@@ -135,7 +150,8 @@ class FloorWorkflow:
         timeout = dates.escalation - workflow.now()
         await workflow.wait_condition(lambda: self._unread, timeout=timeout, timeout_summary="escalation")
         signed = await workflow.execute_activity(observe, document, summary="read the document", **options.OBSERVE)
-        await self._hand_off(signed)
+        kept = await workflow.execute_activity(keep, document, summary="keep the document", **options.EVIDENCE)
+        await self._hand_off(signed, kept)
         return signed
 
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
@@ -152,7 +168,7 @@ class FloorWorkflow:
         report = await workflow.execute_activity(tell, telling, summary=f"{stage} → {len(asked.signers)}", **how)
         self._record += (Line(stage=stage, at=workflow.now(), told=report.told),)
 
-    async def _hand_off(self, signed: tuple[Signed, ...]) -> None:
+    async def _hand_off(self, signed: tuple[Signed, ...], kept: Kept) -> None:
         asked = self._asked
         ending = Ending(
             id=asked.id,
@@ -160,6 +176,7 @@ class FloorWorkflow:
             sha256=asked.sha256,
             at=workflow.now(),
             signed=signed,
+            kept=kept,
             record=self._record,
             targets=(*asked.targets, asked.requester, *asked.signers),
         )
@@ -192,6 +209,12 @@ async def observe(document: str) -> tuple[Signed, ...]:
     return tuple(Signed(person=person, at=at) for person in ("customer-signer", "chief-executive"))
 
 
+@activity.defn(name="floor_keep")
+async def keep(document: str) -> Kept:
+    """Fetched and kept."""
+    return Kept(document=File(sha256="5a" * 32, bytes=20_000), log=File(sha256="10" * 32, bytes=900))
+
+
 @activity.defn(name="floor_hand_off")
 async def hand_off(ending: Ending) -> Done:
     """Everyone told."""
@@ -204,5 +227,7 @@ def _told(people: tuple[str, ...]) -> tuple[Told, ...]:
 
 PROMPT: Final = (plan, tell, hand_off)
 """What the workers of the workflows' queue offer."""
+KEEPING: Final = (keep,)
+"""What those that fetch files offer."""
 CALLING: Final = (create, tell, observe)
 """What those that call Core Signature offer."""

@@ -65,6 +65,9 @@ def schema(event: str) -> dict[str, Any]:
     if "outcome" in fields:
         fields["outcome"] = {"enum": [status for status in parts.pop("Status")["enum"] if Status(status).ended]}
     fields |= _schema_of(PersonalTitle)["properties"]
+    if event == Kind.REQUEST.spec.event:
+        fields["signed_sha256"] = fields["document_sha256"]
+        made["required"].append("signed_sha256")
     if event == Kind.TASK.spec.event:
         fields["answer"] = _schema_of(PersonalAnswer)
     if asked := people_in(fields):

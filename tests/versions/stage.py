@@ -19,13 +19,21 @@ from starter.temporal import workers as task_queues
 from tests.glances import glances
 from tests.servers import time_skipping
 from tests.versions.changed import WorkflowCode
-from tests.workflows.fakes import FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
+from tests.workflows.fakes import FakeEvidence, FakeHandoff, FakePlanner, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import a_request
 from workflows.kinds import Kind
 from workflows.model.hand_off import Settled
 from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Code, Status
-from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, PROVIDER_EVENT, SIGNATURE_QUEUE, SWEEP_QUEUE, WORKFLOW_QUEUE
+from workflows.names import (
+    BATCH_QUEUE,
+    CAMPAIGN_QUEUE,
+    EVIDENCE_QUEUE,
+    PROVIDER_EVENT,
+    SIGNATURE_QUEUE,
+    SWEEP_QUEUE,
+    WORKFLOW_QUEUE,
+)
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 Found = TypeVar("Found")
@@ -43,6 +51,7 @@ class Surroundings:
     signatures: FakeSignatureService = field(default_factory=FakeSignatureService)
     planner: FakePlanner = field(default_factory=FakePlanner)
     handoff: FakeHandoff = field(default_factory=FakeHandoff)
+    evidence: FakeEvidence = field(default_factory=FakeEvidence)
 
     def __post_init__(self) -> None:
         self.push = FakePushService(self.signatures)
@@ -54,6 +63,7 @@ class Surroundings:
             CAMPAIGN_QUEUE: self.planner.activities(),
             BATCH_QUEUE: self.planner.activities(),
             SWEEP_QUEUE: self.planner.activities(),
+            EVIDENCE_QUEUE: self.evidence.activities(),
             SIGNATURE_QUEUE: [*self.signatures.activities(), *self.push.activities()],
         }
 

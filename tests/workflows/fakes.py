@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.schedule.planner import nearest
+from workflows.model.evidence import EvidenceOrder, KeptFile, KeptFiles
 from workflows.model.hand_off import HandoffReport, HandoffResult
 from workflows.model.notifications import (
     Channel,
@@ -45,7 +46,7 @@ from workflows.model.signature import (
 )
 from workflows.model.subject import Code, Roster, Status
 from workflows.names import alert_key
-from workflows.ports import Handoff, Planner, PushService, SignatureService, StandInFinder
+from workflows.ports import EvidenceService, Handoff, Planner, PushService, SignatureService, StandInFinder
 
 DOCUMENT = "d0c0ffee"
 
@@ -329,6 +330,29 @@ class FakeHandoff(Handoff):
         return HandoffResult(target=target, ok=True)
 
 
+SIGNED_PDF = KeptFile(sha256="5a" * 32, bytes=20_000)
+SIGNING_LOG = KeptFile(sha256="10" * 32, bytes=900)
+
+
+@dataclass
+class FakeEvidence(EvidenceService):
+    """Files that are there, unless it fails; with what is there all the same. A `gate` holds it up."""
+
+    failures: list[Exception] = field(default_factory=list)
+    orders: list[EvidenceOrder] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+
+    async def keep(self, order: EvidenceOrder) -> KeptFiles:
+        self.orders.append(order)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.failures:
+            raise self.failures.pop(0)
+        if order.document is None:
+            return KeptFiles()
+        return KeptFiles(document=None if order.log_only else SIGNED_PDF, signing_log=SIGNING_LOG)
+
+
 @dataclass
 class World:
     """Everything a request asks, in one place."""
@@ -336,6 +360,7 @@ class World:
     signatures: FakeSignatureService = field(default_factory=FakeSignatureService)
     planner: FakePlanner = field(default_factory=FakePlanner)
     handoff: FakeHandoff = field(default_factory=FakeHandoff)
+    evidence: FakeEvidence = field(default_factory=FakeEvidence)
 
     def __post_init__(self) -> None:
         self.push = FakePushService(self.signatures)

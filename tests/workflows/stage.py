@@ -31,7 +31,7 @@ from workflows.model.receipts import OperationState, Receipt
 from workflows.model.signature import Document, DocumentSeen, ProviderEvent, SignatureBrief
 from workflows.model.subject import Participant, Role, Status
 from workflows.model.views import RequestShow
-from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key
+from workflows.names import EVIDENCE_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE, notice_key
 from workflows.signature.state import SignatureInput, SignatureState
 from workflows.signature.workflow import SignatureRequestWorkflow
 from workflows.task.workflow import TaskWorkflow
@@ -149,6 +149,9 @@ async def workers(client: Client, world: World, **options: object) -> AsyncItera
                 task_queue=SIGNATURE_QUEUE,
                 activities=[*world.signatures.activities(), *world.push.activities()],
             )
+        )
+        await stack.enter_async_context(
+            Worker(client, task_queue=EVIDENCE_QUEUE, activities=world.evidence.activities())
         )
         yield
 

@@ -18,6 +18,7 @@ def test_names_are_pinned() -> None:
     assert names.handoff_key("msa-0042", "finance") == "msa-0042/handoff/finance"
     assert (names.WORKFLOW_QUEUE, names.SIGNATURE_QUEUE) == ("countersign", "countersign-core-signature")
     assert (names.URGENT_SIGNATURE_QUEUE, names.URGENT) == ("countersign-core-signature-urgent", 1)
+    assert names.EVIDENCE_QUEUE == "countersign-evidence"
     assert (names.CAMPAIGN_QUEUE, names.SWEEP_QUEUE) == ("countersign-campaigns", "countersign-reconciliation")
     assert names.BATCH_QUEUE == "countersign-batches"
     assert (names.SIGNATURE_REQUEST, names.PROVIDER_EVENT) == ("SignatureRequest", "provider_event")
@@ -70,5 +71,5 @@ def test_activity_names_are_pinned() -> None:
         "deliver_notices", "plan_agenda", "look_at_stand_in", "hand_off", "recall_hand_off", "send_sign_in",
             "withdraw_sign_in", "start_parts", "look_at_parts", "end_parts",
             "freeze_audience", "walk_audience", "change_audience", "look_at_audience", "settle_audience",
-            "open_year", "sweep_events",
+            "open_year", "sweep_events", "keep_evidence",
     }  # fmt: skip

@@ -49,8 +49,7 @@ class CampaignOpeningWorkflow:
                 order,
                 summary="open the year, or look for what is missing",
                 priority=workflow.info().priority,
-                schedule_to_close_timeout=_LOOK_WITHIN,
-                **options.LOOK,
+                **options.within(_LOOK_WITHIN, options.LOOK),
             )
         except ActivityError as error:
             if is_cancelled_exception(error) or last is None:

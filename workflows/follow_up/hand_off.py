@@ -30,9 +30,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ports import Handoff
 
 
-async def hand_off(of: LifecycleWorkflow[State]) -> None:
+async def hand_off(of: LifecycleWorkflow[State], over: Condition = lambda: True) -> None:
     """Call every target until each is done or dead; the timers are the workflow's own, so the outbox knows every
-    attempt.
+    attempt. Replays are taken until `over` as well.
 
     The first batch stores the settled record before any target is called. What the store did not take of a batch comes
     with the next, or with a last one that calls nobody.
@@ -42,9 +42,11 @@ async def hand_off(of: LifecycleWorkflow[State]) -> None:
     await _store_record(of)
     # Includes workflows that subscribed meanwhile.
     of.state = open_hand_off(of.request, of.state)
-    while (due_at := of.state.outbox.open_at(workflow.now())) is not None:
-        await of.calls.until(due_at, "hand-off again", unless=lambda: due_sooner(of))
+    while (due_at := of.state.outbox.open_at(workflow.now())) is not None or not over():
+        await of.calls.until(due_at, "hand-off again", unless=lambda: _either(due_sooner(of), over))
         now = workflow.now()
+        if not of.state.outbox.is_due(now):
+            continue
         batch = hand_off_batch(of.subject, of.settled(), of.state, now)
         batch = batch.replace(record=_record(of), life=first_run_id())
         report = await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
@@ -60,6 +62,12 @@ def due_sooner(of: LifecycleWorkflow[State]) -> Condition:
     """A condition: a hand-off is due sooner than before."""
     before = of.state.outbox.next_at
     return lambda: of.state.outbox.next_at != before
+
+
+def _either(one: Condition, other: Condition) -> Condition:
+    """One is true, or the other has become so."""
+    before = other()
+    return lambda: one() or other() != before
 
 
 async def _store_pages(of: LifecycleWorkflow[State]) -> None:

@@ -10,6 +10,7 @@ from temporalio.workflow import ActivityCancellationType
 
 from workflows.names import (
     BATCH_QUEUE,
+    EVIDENCE_QUEUE,
     SIGNATURE_QUEUE,
     SWEEP_QUEUE,
     URGENT,
@@ -27,6 +28,7 @@ class ActivityOptions(TypedDict):
     """Keyword options of `workflow.start_activity_method`; without a queue it is the workflow's own."""
 
     task_queue: str | None
+    schedule_to_close_timeout: timedelta | None
     start_to_close_timeout: timedelta
     heartbeat_timeout: timedelta | None
     retry_policy: RetryPolicy
@@ -45,6 +47,7 @@ def _options(
 ) -> ActivityOptions:
     return ActivityOptions(
         task_queue=queue,
+        schedule_to_close_timeout=None,
         start_to_close_timeout=attempt,
         heartbeat_timeout=heartbeat,
         retry_policy=RetryPolicy(
@@ -90,6 +93,35 @@ LOOK: Final = ActivityOptions(
 
 # A part of a reconciliation ends itself well before that (activities/reconciliation/service.py).
 SWEEP: Final = _options(SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
+
+
+EVIDENCE_LASTS: Final = timedelta(days=3)
+"""How long the provider is asked for what is to be kept."""
+EVIDENCE: Final = ActivityOptions(
+    **{
+        **_options(EVIDENCE_QUEUE, SOON, attempt=timedelta(seconds=60)),
+        "schedule_to_close_timeout": timedelta(seconds=60),
+        "retry_policy": RetryPolicy(initial_interval=2 * SOON, backoff_coefficient=2),
+    }
+)
+"""The hand-off waits for it."""
+
+
+def evidence_later(left: timedelta) -> ActivityOptions:
+    """For the further call beside the hand-off, as long as time is `left`."""
+    return {
+        **EVIDENCE,
+        "schedule_to_close_timeout": max(left, SOON),
+        "start_to_close_timeout": timedelta(minutes=5),
+        "retry_policy": RetryPolicy(
+            initial_interval=timedelta(minutes=1), backoff_coefficient=2, maximum_interval=timedelta(hours=6)
+        ),
+    }
+
+
+def within(time: timedelta, how: ActivityOptions) -> ActivityOptions:
+    """With so much time for all attempts together."""
+    return {**how, "schedule_to_close_timeout": time}
 
 
 def at_once(how: ActivityOptions) -> ActivityOptions:

@@ -241,6 +241,11 @@ class Outbox(Model):
         """The same after the end, when an unrecorded batch counts as well."""
         return self.next_at or (now if self.unrecorded else None)
 
+    def is_due(self, now: datetime) -> bool:
+        """The same, by now."""
+        due_at = self.open_at(now)
+        return due_at is not None and due_at <= now
+
     def hurried(self, target: str | None, now: datetime) -> Self:
         """With the attempts of a target, or of all, due now."""
         if not any(_waits(one, target, now) for one in self.entries):

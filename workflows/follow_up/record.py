@@ -53,7 +53,7 @@ def settled_record(
     """
     if state.lifecycle.recorded or state.lifecycle.settled_at is None:
         return None
-    settled = state.paged(state.page).replace(outbox=Outbox())
+    settled = state.paged(state.page).at_settlement()
     return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(settled, state.lifecycle.settled_at))
 
 

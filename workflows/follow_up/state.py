@@ -250,6 +250,10 @@ class LifecycleState(CallerState):
             return self
         return self.end(Status.FAILED, now, by=self.words.decides, problem=Problem(code=code, since=now, says=says))
 
+    def at_settlement(self) -> Self:
+        """As the settled record shows it: what comes after the end is told by what is written then."""
+        return self.replace(outbox=Outbox())
+
     def open_outbox(
         self,
         targets: tuple[Target, ...],

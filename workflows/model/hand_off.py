@@ -1,5 +1,6 @@
 """Models of the hand-off: facts of an ending or escalation, calls to targets and their results."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, Self, cast
 
@@ -9,6 +10,7 @@ from workflows.kinds import Kind, kinds
 from workflows.model.base import Model, Packed
 from workflows.model.campaign import Counts
 from workflows.model.commands import Problem
+from workflows.model.evidence import KeptFile
 from workflows.model.notifications import Delivered, NotificationOrder
 from workflows.model.onboarding import PartKind
 from workflows.model.policy import NexusOperation, Target
@@ -95,6 +97,11 @@ class EndedFacts(Facts):
         """Who brought this ending about, where they hear of it in words of their own."""
         return ()
 
+    @property
+    def derived(self) -> Mapping[str, Any]:
+        """What is told besides, and follows from these facts: histories have it once."""
+        return {}
+
 
 class Settled(EndedFacts):
     """The facts of a settled request, as `signature_settled` tells them."""
@@ -103,7 +110,17 @@ class Settled(EndedFacts):
     request: str
     external_id: str
     document_sha256: str | None = None
+    """Of the document as it was sent."""
+    document: KeptFile | None = None
+    """The signed document, None while it is not kept."""
+    signing_log: KeptFile | None = None
     signers: tuple[SettledSigner, ...] = ()
+
+    @property
+    def derived(self) -> Mapping[str, Any]:
+        """The hash of the signed document; `document_sha256` is that of the document as it was sent."""
+        signed = self.outcome is Status.SIGNED and self.document is not None
+        return {"signed_sha256": self.document.sha256 if signed and self.document else None}
 
     @property
     def acted(self) -> tuple[str, ...]:

@@ -138,6 +138,14 @@ class Target(Model):
         return self.replace(target=f"{self.name}/{ESCALATED}-{number}")
 
 
+class EvidenceLevel(StrEnum):
+    """What is kept of a request at its end, beside its record: signed document and log, the log alone, or nothing."""
+
+    FULL = "full"
+    LOG = "log"
+    NONE = "none"
+
+
 class TellRequester(Model):
     """The requester always hears of endings that need somebody."""
 
@@ -171,3 +179,5 @@ class Policy(Model):
     tell_requester: TellRequester = TellRequester()
     fallback_after: Duration | None = None
     """Unopened for so long, a mail or SMS is sent as well."""
+    evidence: EvidenceLevel | None = None
+    """None is `full`, and `log` for the requests of a campaign."""

@@ -69,6 +69,8 @@ class Code(StrEnum):
     CONVERT_ERROR = "convert_error"
     SENDING_ERROR = "sending_error"
     NOT_OPENED = "not_opened"
+    EVIDENCE = "evidence"
+    """What is to be kept of an ended request is not there yet."""
 
     @property
     def terminal(self) -> bool:

@@ -11,6 +11,7 @@ from workflows.kinds import Kind
 from workflows.model.base import Model, Packed
 from workflows.model.campaign import Campaign, Counts, FrozenAudience, last_day_before
 from workflows.model.commands import Problem
+from workflows.model.evidence import KeptFile, KeptFiles
 from workflows.model.hand_off import HandoffLine
 from workflows.model.notifications import Notification
 from workflows.model.signature import SignerState
@@ -240,6 +241,10 @@ class FollowUpShow(Model):
         """Why people declined, by person, each the reference of their words."""
         return {}
 
+    def with_files(self, files: KeptFiles, missing: Problem | None) -> Self:
+        """With the provider's files that are kept by now, and why something is missing, if it has such files."""
+        return self
+
     @property
     def asked_people(self) -> tuple[str, ...]:
         """Who has to act or has acted."""
@@ -330,6 +335,15 @@ class RequestShow(FollowUpShow):
     of: ClassVar[Kind] = Kind.REQUEST
     document: str = ""
     signers: tuple[SignerLine, ...] = ()
+    signed_document: KeptFile | None = None
+    """The signed or declined document, once it is kept, and the provider's log of it."""
+    signing_log: KeptFile | None = None
+
+    def with_files(self, files: KeptFiles, missing: Problem | None) -> Self:
+        shown = self.replace(signed_document=files.document, signing_log=files.signing_log)
+        if missing is None:
+            return shown
+        return shown.replace(problem=self.problem or missing, says=f"{self.says}; not kept yet: {missing.says}")
 
     @property
     def title(self) -> str:

@@ -16,6 +16,7 @@ from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle, P
 from workflows.follow_up.view import follow_up_facts
 from workflows.model.base import Model, Packed
 from workflows.model.commands import Problem, StopKind
+from workflows.model.evidence import KeptFiles
 from workflows.model.hand_off import Settled, SettledSigner
 from workflows.model.notifications import NoticeAction
 from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
@@ -246,6 +247,28 @@ class DocumentState(Model):
         )
 
 
+class EvidenceState(Model):
+    """`files` are kept; `in_time` were so before the hand-off began, which tells each target the same at each attempt.
+
+    `problem` says what is missing; `over` once nothing more is tried.
+    """
+
+    files: KeptFiles = KeptFiles()
+    in_time: KeptFiles | None = None
+    problem: Problem | None = None
+    over: bool = False
+
+    def kept(self, files: KeptFiles) -> Self:
+        """All that was wanted is there."""
+        return self.replace(files=files, in_time=self.in_time or files, problem=None, over=True)
+
+    def missing(self, files: KeptFiles, says: str, now: datetime, *, over: bool) -> Self:
+        """Only these files are there."""
+        since = self.problem.since if self.problem else now
+        problem = Problem(code=Code.EVIDENCE, since=since, says=says)
+        return self.replace(files=files, in_time=self.in_time or files, problem=problem, over=over)
+
+
 class SignatureState(FollowUpState):
     """The state of one request."""
 
@@ -268,6 +291,7 @@ class SignatureState(FollowUpState):
 
     slots: SignerSlots
     document: DocumentState = DocumentState()
+    evidence: EvidenceState = EvidenceState()
 
     @classmethod
     def begin(cls, brief: SignatureBrief, now: datetime) -> Self:
@@ -436,6 +460,10 @@ class SignatureState(FollowUpState):
             raise ValueError("nobody asked for an ending")
         return self._end(ending.outcome, now, None)
 
+    def at_settlement(self) -> Self:
+        """A file that comes later is told by what is kept, and so is one that is missing."""
+        return super().at_settlement().within("evidence", problem=None)
+
     def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
         updated = self
         for one in seen.substituted:
@@ -522,7 +550,15 @@ def show(request: SignatureInput, state: SignatureState, now: datetime) -> Reque
     """The view at `now`; `request` has the present signers."""
     known = dict(follow_up_facts(request.subject, request.policy, state, now))
     lines = tuple(_line(state, signer) for signer in state.slots.signers)
-    return RequestShow(**known, document=request.brief.title, signers=lines)
+    shown = RequestShow(**known, document=request.brief.title, signers=lines)
+    return shown.with_files(state.evidence.files, state.evidence.problem)
+
+
+def kept_in_words(files: KeptFiles) -> str:
+    """What is kept, for the Web UI."""
+    kept = {"document": files.document, "signing log": files.signing_log}
+    lines = [f"- {name} · {file.bytes:,} bytes · SHA-256 {file.sha256}" for name, file in kept.items() if file]
+    return "\n".join(["\n", "**Kept**", "", *lines]) if lines else ""
 
 
 def _line(state: SignatureState, signer: SignerSlot) -> SignerLine:
@@ -541,6 +577,7 @@ def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
     """The facts to hand off."""
     if state.lifecycle.settled_at is None:
         raise ValueError("the request has not ended")
+    files = state.evidence.in_time or KeptFiles()
     return Settled(
         request=brief.id,
         kind=brief.kind,
@@ -548,6 +585,8 @@ def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
         at=state.lifecycle.settled_at,
         external_id=brief.id,
         document_sha256=brief.document.sha256,
+        document=files.document,
+        signing_log=files.signing_log,
         signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in state.slots.signers),
         late=any(map(state.acted_late, state.slots.signers)),
     )

@@ -25,10 +25,18 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.model.subject import Subject
     from workflows.model.timeline import Reassignment
-    from workflows.model.views import RequestShow
+    from workflows.model.views import FollowUpShow, RequestShow
     from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
-    from workflows.signature.state import SignatureInput, SignatureState, UnconfirmedSignature, settled, show
+    from workflows.signature.evidence import Evidence
+    from workflows.signature.state import (
+        SignatureInput,
+        SignatureState,
+        UnconfirmedSignature,
+        kept_in_words,
+        settled,
+        show,
+    )
 
 
 class ProviderDocument:
@@ -160,6 +168,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
         super().__init__(request, request.carried or SignatureState.begin(request.brief, workflow.now()))
         self.notifier = Notifier(self, merge=self.merge_observation)
         self.document = ProviderDocument(self, request)
+        self.evidence = Evidence(self)
 
     @workflow.run
     @despite_cancellation
@@ -167,7 +176,8 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
         """Run to the end; a cancellation of the run is handled like the update `cancel`."""
         await self.document.send()
         await self.follow_up()
-        await hand_off(self)
+        await self.evidence.keep()
+        await hand_off(self, over=self.evidence.is_over)
         return self.settled()
 
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
@@ -211,6 +221,9 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     @property
     def subject(self) -> Subject:
         return self.document.brief.subject
+
+    def details(self, shown: FollowUpShow) -> str:
+        return super().details(shown) + kept_in_words(self.state.evidence.files)
 
     def settled(self) -> Settled:
         return settled(self.document.brief, self.state)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from deploy.sandbox.http.errors import dialect_of, error_body
-from deploy.sandbox.state.faults import AFTER_EFFECT, ArmedFault, FaultKind
+from deploy.sandbox.state.faults import AFTER_EFFECT, CHANGING, ArmedFault, FaultKind
 from deploy.sandbox.state.ledger import EntryType
 from deploy.sandbox.state.state import SandboxState
 
@@ -50,7 +50,9 @@ class SandboxAnswer:
         return replace(self, headers=(*self.headers, *more))
 
 
-def answer_of_fault(fault: ArmedFault, path: str, now: float) -> SandboxAnswer | None:
+def answer_of_fault(  # noqa: PLR0911  a table
+    fault: ArmedFault, path: str, now: float
+) -> SandboxAnswer | None:
     """None for faults without an own answer."""
     match fault.fault:
         case FaultKind.HTML:
@@ -59,6 +61,8 @@ def answer_of_fault(fault: ArmedFault, path: str, now: float) -> SandboxAnswer |
             return _html(502, "502 Bad Gateway")
         case FaultKind.HUGE:
             return _json(200, {"count": 0, "next": None, "previous": None, "results": [], "padding": "x" * HUGE_BYTES})
+        case FaultKind.GIANT:
+            return SandboxAnswer(200, ((b"content-type", b"application/pdf"),), b"")
         case FaultKind.REDIRECT:
             target = fault.location or "/_sandbox/targets/redirected"
             return SandboxAnswer(302, ((b"location", target.encode()),), b"")
@@ -98,6 +102,7 @@ def _html(status: int, title: str) -> SandboxAnswer:
 NO_LINGER = struct.pack("ii", 1, 0)
 DEFAULT_SLOW = 3.0
 DEFAULT_DRIP = 1.0
+GIANT_MEGABYTES = 300
 
 
 class ClientConnection:
@@ -112,6 +117,8 @@ class ClientConnection:
                 await self.reset()
             case FaultKind.TRUNCATE:
                 await self._truncate(answer)
+            case FaultKind.GIANT:
+                await self._giant(answer)
             case FaultKind.DRIP:
                 await self._drip(answer, _delay(fault, DEFAULT_DRIP))
             case FaultKind.SLOW:
@@ -142,6 +149,14 @@ class ClientConnection:
         # Closing flushes the written data: the client gets half a body and then the end of the stream.
         self._transport.close()
         await self._disconnected()
+
+    async def _giant(self, answer: SandboxAnswer) -> None:
+        await self._send({"type": "http.response.start", "status": 200, "headers": [*answer.headers]})
+        for _ in range(GIANT_MEGABYTES):
+            await self._send({"type": "http.response.body", "body": b"x" * 1_000_000, "more_body": True})
+            if await self._disconnects_within(0.001):
+                return
+        await self._send({"type": "http.response.body", "body": b""})
 
     async def _drip(self, answer: SandboxAnswer, pause: float) -> None:
         await self._start(answer)
@@ -249,7 +264,28 @@ class Front:
         real = None
         if fault is None or fault.fault in AFTER_EFFECT or fault.commit:
             real = await self._real(request, scope)
+        if real is not None and fault is not None and fault.fault in CHANGING:
+            return self._changed(real, fault.fault, request.path)
         return (answer_of_fault(fault, request.path, request.at) if fault else None) or real
+
+    def _changed(self, real: SandboxAnswer, kind: FaultKind, path: str) -> SandboxAnswer:
+        """The answer with other bytes, or other facts of a document."""
+        match kind:
+            case FaultKind.EMPTY:
+                return replace(real, body=b"")
+            case FaultKind.SHORT:
+                return replace(real, body=real.body[: len(real.body) // 2])
+            case FaultKind.OTHER:
+                return replace(real, body=real.body[:-1] + bytes([real.body[-1] ^ 1]))
+            case FaultKind.REPLACE:
+                body, before = real.body + b"% replaced\n", path.split("/")[2].partition(".")[0]
+                for document in [one for one in self._state.database.documents if one.final == before]:
+                    document.final = self._state.database.files.save(body)
+                    self._state.database.documents.save(document)
+                return replace(real, body=body)
+        told = json.loads(real.body)
+        told |= {"signing_log": None} if kind is FaultKind.NO_LOG else {"processing": True}
+        return replace(real, body=json.dumps(told).encode())
 
     async def _real(self, request: RecordedRequest, scope: Scope) -> SandboxAnswer:
         if len(request.body) > BIGGEST_BODY:

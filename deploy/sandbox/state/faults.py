@@ -40,6 +40,20 @@ class FaultKind(StrEnum):
     HTML = "html"
     HUGE = "huge"
     """12 MB of JSON."""
+    GIANT = "giant"
+    """A body of 300 MB, without a length, until the client hangs up."""
+    EMPTY = "empty"
+    """The call takes effect; its answer has no bytes, like the next three."""
+    SHORT = "short"
+    """Half of them, with the length that fits."""
+    OTHER = "other"
+    """As many, of which the last is another."""
+    REPLACE = "replace"
+    """Others, which the document has from then on: by the download link of a signed document."""
+    NO_LOG = "no_log"
+    """A document is answered without its signing log."""
+    PROCESSING = "processing"
+    """It is answered as still being processed."""
     DROP = "drop"
     """The callback never comes."""
     DUPLICATE = "duplicate"
@@ -58,7 +72,19 @@ CALLBACK_FAULTS = frozenset(
     {FaultKind.DROP, FaultKind.DUPLICATE, FaultKind.REORDER, FaultKind.DELAY, FaultKind.FORGE, FaultKind.SWAP}
 )
 # These change the answer of a call that took effect; all other faults come before any effect.
-AFTER_EFFECT = frozenset({FaultKind.CUT, FaultKind.SLOW, FaultKind.DRIP, FaultKind.TRUNCATE})
+CHANGING = frozenset(
+    {
+        FaultKind.EMPTY,
+        FaultKind.SHORT,
+        FaultKind.OTHER,
+        FaultKind.REPLACE,
+        FaultKind.NO_LOG,
+        FaultKind.PROCESSING,
+    }
+)
+DOWNLOAD_FAULTS = CHANGING | {FaultKind.GIANT}
+"""Those of what is fetched when a document has ended."""
+AFTER_EFFECT = CHANGING | {FaultKind.CUT, FaultKind.SLOW, FaultKind.DRIP, FaultKind.TRUNCATE}
 
 
 def _word(value: object) -> object:

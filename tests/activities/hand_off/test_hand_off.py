@@ -219,6 +219,9 @@ async def test_a_system_gets_the_contracts_body_signed(house: House, sandbox: Ru
             "at": "2026-12-04T09:30:00Z",
             "external_id": "msa-0042",
             "document_sha256": "ab" * 32,
+            "document": None,
+            "signing_log": None,
+            "signed_sha256": None,
             "signers": [{"person": "chief-executive", "state": "signed", "at": "2026-12-04T09:30:00Z"}],
             "link": "https://sign.example/api/v1/documents/D/",
             "late": False,
@@ -419,7 +422,7 @@ async def test_a_dead_target_is_listed_with_those_that_were_dead_before_once_it_
     for _ in range(2):
         await house.tell(house.hook("hr"), nobody, number=2, record=record(), at=AT)
     assert await house.dead() == ["board", "board/escalated-2"]
-    dead = EndedFilter(("signature-request",), ("signed",), "customer-contract", dead=True)
+    dead = EndedFilter(("signature-request",), ("signed",), "customer-contract", attention=True)
     assert [row.workflow_id for row in await house.store.ended.page(dead, 2)] == ["signature-request:msa-0042"]
 
 

@@ -105,6 +105,10 @@ async def test_more_than_are_counted_are_one_more(store: Store, monkeypatch: pyt
     assert await store.ended.count(EndedFilter(TYPES)) == 11
 
 
+NOTHING = (False, False)
+"""Neither is a target dead, nor a signed document missing."""
+
+
 async def test_a_row_says_what_a_list_shows(store: Store) -> None:
     altered(store, "DELETE FROM record_lists")
     altered(store, "DELETE FROM records")
@@ -112,5 +116,7 @@ async def test_a_row_says_what_a_list_shows(store: Store) -> None:
     content = {"show": show | {"problem": {"code": "document_deleted"}}, "settled": {"at": NOW.isoformat()}}
     await store.records.write("signature-request:r", json.dumps(content).encode())
     assert await store.ended.page(EndedFilter(TYPES), 2) == [
-        EndedRow("signature-request:r", "nda", "failed", "document_deleted", "Terms", "hr", NOW, NOW, None, False)
+        EndedRow(
+            "signature-request:r", "nda", "failed", "document_deleted", "Terms", "hr", NOW, NOW, None, False, False
+        )
     ]

@@ -195,7 +195,7 @@ async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id:
 
 
 async def _dead(store: Store, kind: Kind) -> list[str]:
-    return [row.workflow_id for row in await store.ended.page(EndedFilter((kind.spec.prefix,), dead=True), 10)]
+    return [row.workflow_id for row in await store.ended.page(EndedFilter((kind.spec.prefix,), attention=True), 10)]
 
 
 async def test_names_and_addresses_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ async def test_with_nothing_to_see_to_it_says_so_and_that_nobody_works(tmp_path:
     assert (attention.returncode, attention.stdout) == (0, "Nothing needs attention\n")
     assert attention.stderr.startswith(
         "worker: no worker polls countersign, countersign-campaigns, countersign-batches, countersign-core-signature, "
-        "countersign-core-signature-urgent, countersign-reconciliation: start `countersign worker`; "
+        "countersign-core-signature-urgent, countersign-reconciliation, countersign-evidence: start "
+        "`countersign worker`; "
     )
     assert attention.stderr.count("\n") == 1
     assert (as_json.stdout, as_json.stderr) == ("[]\n", attention.stderr)

@@ -18,7 +18,7 @@ from tests.workflows.stage import a_request
 from workflows.kinds import Kind
 from workflows.model.hand_off import Settled
 from workflows.model.subject import Status
-from workflows.names import SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE
+from workflows.names import EVIDENCE_QUEUE, SIGNATURE_QUEUE, SIGNATURE_REQUEST, WORKFLOW_QUEUE
 
 KEY = PayloadKey("2026-a", SecretBytes(b"k" * 32))
 
@@ -68,6 +68,7 @@ async def test_another_application_runs_reads_and_replays_a_request_with_the_plu
     async with (
         Worker(client, task_queue=WORKFLOW_QUEUE, activities=ours),
         Worker(client, task_queue=SIGNATURE_QUEUE, activities=theirs),
+        Worker(client, task_queue=EVIDENCE_QUEUE, activities=world.evidence.activities()),
     ):
         handle = await client.start_workflow(
             SIGNATURE_REQUEST,

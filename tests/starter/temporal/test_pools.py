@@ -31,7 +31,11 @@ def test_every_queue_is_of_one_pool() -> None:
 
 def test_pools_are_named_in_any_order_and_once() -> None:
     assert pools_of("campaigns, requests,campaigns,") == (Pool.REQUESTS, Pool.CAMPAIGNS)
-    assert queues_of(pools_of("core-signature")) == ["countersign-core-signature-urgent", "countersign-core-signature"]
+    assert queues_of(pools_of("core-signature")) == [
+        "countersign-core-signature-urgent",
+        "countersign-core-signature",
+        "countersign-evidence",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ from activities.temporal.interceptors import HeartbeatInterceptor
 from tests.glances import glances
 from tests.servers import time_skipping
 from tests.workflows import corpus
-from tests.workflows.fakes import FakePushService
+from tests.workflows.fakes import FakeEvidence, FakePushService
 from tests.workflows.onboarding.stage import PDF, ManyDocuments
 from tests.workflows.stage import TriesOnce, is_at_work
 from tests.workflows.wishing import TakesWishes
@@ -55,7 +55,15 @@ from workflows.model.hand_off import SettledCampaign
 from workflows.model.signature import ProviderEvent, SignerSeen, SignerState
 from workflows.model.subject import Code, Status
 from workflows.model.views import CampaignShow, RequestShow
-from workflows.names import BATCH_QUEUE, CAMPAIGN_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import (
+    BATCH_QUEUE,
+    CAMPAIGN_QUEUE,
+    EVIDENCE_QUEUE,
+    PROVIDER_EVENT,
+    SHOW,
+    SIGNATURE_QUEUE,
+    WORKFLOW_QUEUE,
+)
 from workflows.signature.workflow import SignatureRequestWorkflow
 
 SECRET = SecretStr("a secret of the campaigns, long enough for links")
@@ -409,8 +417,9 @@ async def at_work(
             max_heartbeat_throttle_interval=timedelta(seconds=2),
         )
         signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
+        keeping = Worker(client, task_queue=EVIDENCE_QUEUE, activities=FakeEvidence().activities())
         async with AsyncExitStack() as working:
-            for one in (*walks, batches, signing):
+            for one in (*walks, batches, signing, keeping):
                 await working.enter_async_context(one)
             yield Work(env, company, provider, push, visibility)
 

@@ -32,7 +32,7 @@ from tests.activities.launch.papers import SECRET
 from tests.glances import glances
 from tests.servers import time_skipping
 from tests.workflows import corpus
-from tests.workflows.fakes import FakePushService, FakeSignatureService, refusal
+from tests.workflows.fakes import FakeEvidence, FakePushService, FakeSignatureService, refusal
 from tests.workflows.stage import TriesOnce, is_at_work
 from tests.workflows.wishing import TakesWishes
 from workflows.kinds import named
@@ -43,7 +43,7 @@ from workflows.model.records import SettledRecord
 from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, ProviderEvent, SignerSeen, SignerState
 from workflows.model.subject import Code, Roster, Status
 from workflows.model.views import OnboardingShow, PartLine, Shown, TaskShow
-from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
+from workflows.names import EVIDENCE_QUEUE, PROVIDER_EVENT, SHOW, SIGNATURE_QUEUE, WORKFLOW_QUEUE
 from workflows.onboarding.state import OnboardingInput
 from workflows.onboarding.workflow import CustomerOnboardingWorkflow
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -383,7 +383,8 @@ async def onboarding(
             workflow_runner=TriesOnce(),
         )
         signing = Worker(client, task_queue=SIGNATURE_QUEUE, activities=[*provider.activities(), *push.activities()])
-        async with worker, signing:
+        keeping = Worker(client, task_queue=EVIDENCE_QUEUE, activities=FakeEvidence().activities())
+        async with worker, signing, keeping:
             prepared = await house.prepared(file, await env.get_current_time())
             given = prepared.given
             prepared = replace(prepared, given=given.replace(onboarding=given.onboarding.replace(depth=depth)))

@@ -1,0 +1,245 @@
+"""Histories of a workflow as events without payloads, each payload by a salted hash, and the payloads apart."""
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC
+from typing import Any, Final
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from temporalio.api.common.v1 import Payload, Payloads
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client
+from temporalio.converter import DataConverter
+from temporalio.service import RPCError
+
+from activities.evidence.content import HISTORY, PAYLOADS, EventLine, KeptRun, PayloadLine, line, lines, salt, salted
+from activities.temporal import executions
+from activities.temporal.executions import about_the_workflow
+
+RUNS_AT_MOST: Final = 100
+"""Runs of one workflow whose histories are kept, the newest; the server bounds each to 50 MB."""
+FORGOTTEN: Final = "Temporal has forgotten it"
+TOO_MANY: Final = f"only the newest {RUNS_AT_MOST} are kept"
+_NAMES: Final = ("signal_name", "marker_name", "attempt")
+_NAMED: Final = ("activity_type", "workflow_type", "task_queue")
+_TEXTS: Final = ("message", "stack_trace", "reason")
+"""Texts of failures and of people, which are treated as payloads."""
+
+
+@dataclass(frozen=True)
+class RunHistory:
+    """One run; `events` is empty and `run.not_kept` says why where Temporal has none."""
+
+    run: KeptRun
+    parts: Mapping[str, bytes] = field(default_factory=dict)
+    events: tuple[HistoryEvent, ...] = ()
+
+
+@dataclass(frozen=True)
+class Until:
+    """The event that scheduled this activity, in this run: nothing later is kept."""
+
+    run_id: str
+    activity_id: str
+
+    def is_reached(self, run_id: str, event: HistoryEvent) -> bool:
+        scheduled = event.activity_task_scheduled_event_attributes
+        return run_id == self.run_id and scheduled.activity_id == self.activity_id
+
+
+async def histories(client: Client, workflow_id: str, until: Until) -> list[RunHistory]:
+    """Of all runs that Temporal knows or that one of these follows, oldest first."""
+    known = [run.run_id async for run in _listed(client, workflow_id)]
+    wanted, found = list(dict.fromkeys([until.run_id, *known])), dict[str, tuple[HistoryEvent, ...]]()
+    for run_id in wanted:  # Grows by those that one of them names.
+        if len(found) == RUNS_AT_MOST:
+            break
+        found[run_id] = await _events(client, workflow_id, run_id, until)
+        wanted += [one for one in _before(found[run_id]) if one not in wanted]
+    oldest_first = sorted(found, key=lambda one: found[one][0].event_time.ToNanoseconds() if found[one] else 0)
+    rest = [RunHistory(KeptRun(run_id=one, not_kept=TOO_MANY)) for one in wanted if one not in found]
+    kept = [await _kept(client.data_converter, n, one, found[one]) for n, one in enumerate(oldest_first, 1)]
+    return [*rest, *kept]
+
+
+async def _listed(client: Client, workflow_id: str) -> AsyncIterator[executions.Run]:
+    number = 0
+    async for run in executions.listed(client, f'WorkflowId = "{workflow_id}"', page=RUNS_AT_MOST):
+        yield run
+        if (number := number + 1) == RUNS_AT_MOST:
+            return
+
+
+async def _events(client: Client, workflow_id: str, run_id: str, until: Until) -> tuple[HistoryEvent, ...]:
+    """Empty if Temporal has forgotten the run."""
+    events = []
+    try:
+        async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
+            events.append(event)
+            if until.is_reached(run_id, event):
+                break
+    except RPCError as error:
+        if not about_the_workflow(error):
+            raise
+    return tuple(events)
+
+
+def _before(events: tuple[HistoryEvent, ...]) -> Iterator[str]:
+    """The runs that this one names as its own past."""
+    if events:
+        began = events[0].workflow_execution_started_event_attributes
+        own = began.original_execution_run_id
+        yield from (one for one in (began.continued_execution_run_id, began.first_execution_run_id, own) if one)
+
+
+async def _kept(converter: DataConverter, number: int, run_id: str, events: tuple[HistoryEvent, ...]) -> RunHistory:
+    if not events:
+        return RunHistory(KeptRun(run_id=run_id, not_kept=FORGOTTEN))
+    told, payloads, decoded = [], [], True
+    for event in events:
+        apart = [await _apart(converter, event.event_id, place, found) for place, found in _payloads(event)]
+        payloads += [line(one) for one, _ in apart]
+        decoded = decoded and all(one.decoded for one, _ in apart)
+        told.append(line(_event_line(event, {one.place: sha256 for one, sha256 in apart})))
+    history, erasable = f"{HISTORY}-{number}", f"{PAYLOADS}-{number}"
+    parts = {history: lines(told), erasable: lines(payloads)}
+    run = KeptRun(
+        run_id=run_id,
+        events=len(events),
+        history=history,
+        sha256=hashlib.sha256(parts[history]).hexdigest(),
+        payloads=erasable,
+        decoded=decoded,
+    )
+    return RunHistory(run, parts, events)
+
+
+def _event_line(event: HistoryEvent, payloads: Mapping[str, str]) -> EventLine:
+    name = EventType.Name(event.event_type) if event.event_type in EventType.values() else str(event.event_type)
+    return EventLine(
+        id=event.event_id,
+        type=name.removeprefix("EVENT_TYPE_"),
+        at=event.event_time.ToDatetime(UTC),
+        ids={place: value for place, value in _scalars(event) if _is_id(place)},
+        payloads=dict(payloads),
+    )
+
+
+async def _apart(converter: DataConverter, event: int, place: str, found: Payload | str) -> tuple[PayloadLine, str]:
+    """The line of a payload, and its hash."""
+    random, decoded = salt(), True
+    if isinstance(found, str):
+        encoding, data = "text", found.encode()
+    else:
+        try:
+            [found] = await converter.payload_codec.decode([found]) if converter.payload_codec else [found]
+        except Exception:  # Codecs raise what they like; a key that is gone must not cost the rest.
+            decoded = False
+        encoding, data = found.metadata.get("encoding", b"").decode(errors="replace"), found.data
+    as_text = _text(data)
+    return (
+        PayloadLine(
+            event=event,
+            place=place,
+            random=random.hex(),
+            encoding=encoding,
+            decoded=decoded,
+            text=as_text,
+            base64=base64.b64encode(data).decode() if as_text is None else None,
+        ),
+        salted(random, data),
+    )
+
+
+def _text(data: bytes) -> str | None:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _payloads(event: HistoryEvent) -> Iterator[tuple[str, Payload | str]]:
+    """All payloads of an event, and its texts, each with its place."""
+    for place, value in _leaves(event):
+        if isinstance(value, Payload) or (isinstance(value, str) and value and place.rpartition(".")[2] in _TEXTS):
+            yield place, value
+
+
+def _scalars(event: HistoryEvent) -> Iterator[tuple[str, str | int]]:
+    return ((place, value) for place, value in _leaves(event) if isinstance(value, str | int))
+
+
+def _is_id(place: str) -> bool:
+    """Whether it is an id, or a name that the code gives: nothing that a person has written."""
+    *_, parent, name = ("", *place.split("."))
+    return name.endswith("_id") or name in _NAMES or (name == "name" and parent in _NAMED)
+
+
+def _leaves(event: HistoryEvent) -> Iterator[tuple[str, Payload | str | int]]:
+    which = event.WhichOneof("attributes")
+    if which is not None:
+        yield from _below("", getattr(event, which))
+    yield from _below("user_metadata", event.user_metadata)
+
+
+def _below(place: str, message: Message) -> Iterator[tuple[str, Payload | str | int]]:
+    for described, value in message.ListFields():
+        yield from _of_field(f"{place}.{described.name}".lstrip("."), described, value)
+
+
+def _of_field(place: str, described: FieldDescriptor, value: Any) -> Iterator[tuple[str, Payload | str | int]]:
+    if isinstance(value, Payload):
+        yield place, value
+    elif isinstance(value, Message):
+        yield from _below(place, value)
+    elif isinstance(value, Mapping):
+        for key in sorted(value):
+            yield from _of_field(f"{place}.{key}", described, value[key])
+    elif isinstance(value, str | int):
+        if described.enum_type is None and not isinstance(value, bool):
+            yield place, value
+    elif not isinstance(value, bytes | float):
+        for position, one in enumerate(value):
+            yield from _of_field(f"{place}.{position}", described, one)
+
+
+_LOCAL: Final = "core_local_activity"
+
+
+async def last_result(converter: DataConverter, runs: list[RunHistory], activity: str) -> bytes | None:
+    """The last result of an activity of this name, local or not, as JSON; None without a readable one."""
+    for history in reversed(runs):
+        scheduled: set[int] = set()
+        found: list[Payloads] = []
+        for event in history.events:
+            if event.activity_task_scheduled_event_attributes.activity_type.name == activity:
+                scheduled.add(event.event_id)
+            completed = event.activity_task_completed_event_attributes
+            if completed.scheduled_event_id in scheduled:
+                found.append(completed.result)
+            marker = event.marker_recorded_event_attributes
+            if marker.marker_name == _LOCAL and await _is_of(converter, marker.details["data"], activity):
+                found.append(marker.details["result"])
+        for result in reversed(found):
+            if (data := await _decoded(converter, result)) is not None:
+                return data
+    return None
+
+
+async def _is_of(converter: DataConverter, told: Payloads, activity: str) -> bool:
+    data = await _decoded(converter, told)
+    return data is not None and json.loads(data).get("activity_type") == activity
+
+
+async def _decoded(converter: DataConverter, payloads: Payloads) -> bytes | None:
+    try:
+        [payload] = payloads.payloads
+        [found] = await converter.payload_codec.decode([payload]) if converter.payload_codec else [payload]
+    except Exception:  # As above.
+        return None
+    return bytes(found.data)

@@ -1,0 +1,120 @@
+"""A request that has ended at a sandbox, the keeper of its evidence, and a workflow that asks for it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.common import RetryPolicy
+from temporalio.worker import Worker
+
+from activities.core_signature.client import CoreSignatureClient
+from activities.core_signature.downloads import MEGABYTE, Downloads
+from activities.core_signature.service import CoreSignatureService
+from activities.core_signature.wire import WireDocument
+from activities.evidence.content import EvidenceContent
+from activities.evidence.service import EvidenceKeeper
+from activities.http.client import make_client
+from activities.http.transport import Guard
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
+from deploy.sandbox.server import RunningSandbox, running
+from deploy.sandbox.state.settings import SandboxSettings
+from tests.activities.core_signature.conftest import PEOPLE, config_for
+from tests.activities.core_signature.requests import PDF, brief, deed
+from workflows.follow_up import options
+from workflows.kinds import Kind
+from workflows.model.evidence import EvidenceOrder, KeptFiles
+from workflows.model.policy import Policy
+from workflows.model.signature import CreateOrder
+from workflows.names import EVIDENCE_QUEUE, SIGNATURE_REQUEST
+from workflows.ports import EvidenceService
+from workflows.signature.state import SignatureInput
+
+MSA = "msa-0042"
+WORKFLOW = Kind.REQUEST.workflow_id(MSA)
+MEGABYTES = 1
+_ORDERS: dict[str, EvidenceOrder] = {}
+"""What each asks for; not its input, which is kept."""
+
+
+@workflow.defn(name=SIGNATURE_REQUEST, sandboxed=False)
+class Ended:
+    """Asks for what is to be kept, and answers with it; a first run may continue as new."""
+
+    @workflow.run
+    async def run(self, given: SignatureInput) -> KeptFiles:
+        """Once, as the hand-off waits for it."""
+        order = _ORDERS[given.brief.id]
+        if order.people == ("again",) and not workflow.info().continued_run_id:
+            workflow.continue_as_new(given)
+        how = options.within(timedelta(seconds=10), options.EVIDENCE)
+        how["retry_policy"] = RetryPolicy(initial_interval=timedelta(milliseconds=100))
+        return await workflow.execute_activity_method(EvidenceService.keep, order.replace(people=()), **how)
+
+
+@dataclass
+class Ending:
+    """A request, signed or declined."""
+
+    sandbox: RunningSandbox
+    client: CoreSignatureClient
+    store: Store
+    directory: FileDirectory
+    keeper: EvidenceKeeper
+    temporal: Client
+    document: str = ""
+    given: SignatureInput = field(default_factory=lambda: SignatureInput(brief=brief(), policy=Policy()))
+
+    async def read(self) -> WireDocument:
+        """The document as Core Signature has it now."""
+        return await self.client.document(self.document)
+
+    async def kept(self, *, log_only: bool = False, document: str | None = "", again: bool = False) -> KeptFiles:
+        """Have it kept by a workflow of the request, to its end."""
+        asked = self.document if document == "" else document
+        _ORDERS[MSA] = EvidenceOrder(id=MSA, document=asked, log_only=log_only, people=("again",) if again else ())
+        queue = self.temporal.namespace
+        async with (
+            Worker(self.temporal, task_queue=queue, workflows=[Ended]),
+            Worker(self.temporal, task_queue=EVIDENCE_QUEUE, activities=self.keeper.activities()),
+        ):
+            return await self.temporal.execute_workflow(Ended.run, self.given, id=WORKFLOW, task_queue=queue)
+
+    async def content(self) -> EvidenceContent:
+        """What was kept of ours."""
+        return EvidenceContent.model_validate_json(await self.store.evidence.read(WORKFLOW) or b"")
+
+    async def lines(self, part: str) -> list[bytes]:
+        """The lines of a part."""
+        return (await self.store.evidence.part(WORKFLOW, part) or b"").splitlines()
+
+
+@asynccontextmanager
+async def ended(folder: Path, temporal: Client, how: str = "sign", pdf: bytes = PDF) -> AsyncIterator[Ending]:
+    """Both signers have signed, or the first has declined."""
+    store = Store((folder / "store").as_uri())
+    people = folder / "people.yaml"
+    people.write_text(PEOPLE)
+    directory = FileDirectory(people, store)
+    async with running(SandboxSettings(conversion_delay=0)) as sandbox:
+        client = CoreSignatureClient(config_for(sandbox))
+        service = CoreSignatureService(client, directory, store)
+        async with make_client(most=(MEGABYTES + 1) * MEGABYTE) as calls:
+            guard = Guard((sandbox.url.removeprefix("http://"),), setting="COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS")
+            downloads = Downloads(calls, guard, store.files, MEGABYTES * MEGABYTE)
+            keeper = EvidenceKeeper(service.reader, downloads, store, directory, temporal)
+            ending = Ending(sandbox, client, store, directory, keeper, temporal)
+            asked = brief(await store.files.put(pdf))
+            ending.given = SignatureInput(brief=asked, policy=Policy(), fingerprint="f" * 64)
+            ending.document = (await service.create(CreateOrder(brief=asked, fingerprint="f" * 64))).document
+            if how == "sign":
+                await deed(sandbox, "customer@acme.test", "sign")
+                await deed(sandbox, "ceo@example.test", "sign")
+            else:
+                await deed(sandbox, "customer@acme.test", how, reason="no")
+            yield ending
+        await client.aclose()

@@ -1,0 +1,156 @@
+"""At the end of a request its files and its history are kept, unaltered and whole, whatever goes wrong on the way."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowFailureError
+from temporalio.exceptions import ActivityError, ApplicationError
+
+from activities.documents.files import SIGNED
+from activities.records.evidence import file_part
+from tests.activities.core_signature.conftest import arm, entries
+from tests.activities.core_signature.requests import PDF
+from tests.activities.evidence.stage import WORKFLOW, Ending, ended
+from tests.servers import own_namespace
+
+pytestmark = pytest.mark.real_server
+
+
+async def test_the_signed_document_and_its_log_are_kept_as_core_signature_has_them(
+    dev_server: str, tmp_path: Path
+) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        files, read = await msa.kept(), await msa.read()
+        assert files.document and files.signing_log and read.signing_log
+        assert (files.document.sha256, files.signing_log.sha256) == (read.security_hash, read.signing_log.security_hash)
+        content = await msa.store.files.read(files.document.sha256, SIGNED)
+        assert content.startswith(PDF) and len(content) == files.document.bytes
+        signed = await msa.store.evidence.signed(WORKFLOW)
+        assert signed and signed.why is None and signed.provider
+        assert signed.provider["document"] == msa.document
+        assert [one["person"] for one in signed.provider["signers"]] == ["customer-signer", "chief-executive"]
+        assert len(entries(msa.sandbox, "download")) == 2
+        assert entries(msa.sandbox, "violation") == [], "no bearer goes with a pre-signed link"
+
+
+async def test_a_declined_document_has_both_files_too_and_a_campaign_keeps_the_log_alone(
+    dev_server: str, tmp_path: Path
+) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server), "decline") as msa:
+        assert (await msa.kept(log_only=True)).document is None
+        [signed] = (await msa.store.evidence.signed_of([WORKFLOW])).values()
+        assert (signed.document, signed.log is None, signed.why) == (None, False, None)
+
+
+@pytest.mark.parametrize(
+    ("fault", "where", "says"),
+    [
+        ("empty", "/dl/*/document.pdf", "the signed document is empty"),
+        ("short", "/dl/*/document.pdf", "not the SHA-256 that Core Signature says"),
+        ("truncate", "/dl/*/document.pdf", "the signed document broke off"),
+        ("other", "/dl/*/document.pdf", "not the SHA-256 that Core Signature says"),
+        ("replace", "/dl/*/document.pdf", "not the SHA-256 that Core Signature says"),
+        ("403", "/dl/*/document.pdf", "the signed document was refused to us: HTTP 403"),
+        ("no_log", "/api/v1/documents/*", "the signing log is not ready at Core Signature"),
+        ("processing", "/api/v1/documents/*", "is still being made at Core Signature"),
+    ],
+)
+async def test_what_is_wrong_is_refused_and_fetched_by_the_next_attempt_with_a_fresh_link(
+    fault: str, where: str, says: str, dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        arm(msa.sandbox, method="GET", path=where, fault=fault)
+        refused: list[str | None] = []
+        keep = msa.store.evidence.keep_signed
+
+        async def noted(workflow_id: str, signed: object, at: object) -> None:
+            refused.append(getattr(signed, "why", None))
+            await keep(workflow_id, signed, at)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(msa.store.evidence, "keep_signed", noted)
+        files = await msa.kept()
+        assert refused[0] and says in refused[0] and refused[-1] is None
+        assert files.document and files.document.sha256 == (await msa.read()).security_hash
+        assert "http" not in refused[0], "a link is a secret"
+
+
+async def test_of_300_mb_no_more_than_the_bound_is_read_and_nothing_is_left(dev_server: str, tmp_path: Path) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        arm(msa.sandbox, method="GET", path="/dl/*/document.pdf", fault="giant", times=None)
+        failure = await _fails(msa)
+        assert "more than 1 MB: COUNTERSIGN_SIGNATURE_MAX_DOWNLOAD_MB" in failure.message
+        [there] = failure.details
+        assert set(there) == {"signing_log"}, "what came is kept and told"
+        signed = await msa.store.evidence.signed(WORKFLOW)
+        assert signed and signed.log and signed.why == failure.message
+        assert list((tmp_path / "store" / "unfinished").iterdir()) == []
+
+
+async def test_a_link_to_another_host_is_never_called(dev_server: str, tmp_path: Path) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        msa.sandbox.core_signature.views.base_url = "http://127.0.0.2"
+        failure = await _fails(msa)
+        assert "COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS" in failure.message
+        assert entries(msa.sandbox, "download") == []
+
+
+async def test_what_we_know_is_kept_without_payloads_and_each_payload_apart(dev_server: str, tmp_path: Path) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        await msa.store.evidence.keep_part(WORKFLOW, file_part("f" * 64), b'{"kind":"customer-contract"}')
+        await msa.kept(again=True)
+        content = await msa.content()
+        assert (content.workflow_id, content.file, content.adopted) == (WORKFLOW, "file-" + "f" * 16, False)
+        assert content.request["brief"]["title"] == "Master services agreement"
+        first, second = content.runs
+        assert (first.not_kept, second.not_kept, second.decoded) == (None, None, True)
+        events = [json.loads(one) for one in await msa.lines(second.history or "")]
+        assert events[0]["type"] == "WORKFLOW_EXECUTION_STARTED"
+        assert (events[-1]["type"], events[-1]["ids"]["activity_type.name"]) == (
+            "ACTIVITY_TASK_SCHEDULED",
+            "keep_evidence",
+        )
+        told = b"".join([*await msa.lines(first.history or ""), *await msa.lines(second.history or "")])
+        assert b"Master services agreement" not in told and b"customer-signer" not in told
+        payloads = [json.loads(one) for one in await msa.lines(second.payloads or "")]
+        assert any("Master services agreement" in one["text"] for one in payloads)
+        by_event = {one["id"]: one for one in events}
+        for one in payloads:
+            sha256 = hashlib.sha256(bytes.fromhex(one["random"]) + one["text"].encode()).hexdigest()
+            assert by_event[one["event"]]["payloads"][one["place"]] == sha256
+        assert [len(one["payloads"]) for one in events].count(0) < len(events)
+        people = {one.person: one.sha256 for one in content.people}
+        assert list(people) == ["legal-desk", "customer-signer", "chief-executive"]
+        for line in await msa.lines("people"):
+            assert people[json.loads(line)["person"]] == hashlib.sha256(line).hexdigest()
+        assert "Acme" not in content.model_dump_json() and "@" not in content.model_dump_json()
+
+
+async def test_evidence_is_kept_once_and_stays_when_the_provider_replaces_its_document(
+    dev_server: str, tmp_path: Path
+) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        files, before = await msa.kept(), await msa.store.evidence.read(WORKFLOW)
+        [document] = list(msa.sandbox.state.database.documents)
+        document.final = msa.sandbox.state.database.files.save(b"%PDF-1.4 another")
+        assert await msa.kept() == files
+        assert await msa.store.evidence.read(WORKFLOW) == before
+        assert len(entries(msa.sandbox, "download")) == 2
+
+
+async def test_without_a_document_only_what_we_know_is_kept(dev_server: str, tmp_path: Path) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        assert (await msa.kept(document=None)).document is None
+        assert await msa.store.evidence.signed(WORKFLOW) is None
+        assert (await msa.content()).fingerprint == "f" * 64
+
+
+async def _fails(msa: Ending) -> ApplicationError:
+    with pytest.raises(WorkflowFailureError) as failed:
+        await msa.kept()
+    assert isinstance(failed.value.cause, ActivityError)
+    cause = failed.value.cause.cause
+    last = cause if isinstance(cause, ApplicationError) else cause and cause.__cause__
+    assert isinstance(last, ApplicationError)
+    return last

@@ -1,0 +1,28 @@
+"""What is kept of an ended request: the provider's files, by hash, and the order to keep them."""
+
+from workflows.model.base import Model
+
+
+class KeptFile(Model):
+    """A file of the store, unaltered."""
+
+    sha256: str
+    bytes: int
+
+
+class KeptFiles(Model):
+    document: KeptFile | None = None
+    """The signed or declined document."""
+    signing_log: KeptFile | None = None
+
+
+class EvidenceOrder(Model):
+    """Keep what is known of a request at its end; `document` is the provider's uuid, None when it has no files.
+
+    `people` were asked or alerted besides those whom the request names.
+    """
+
+    id: str
+    document: str | None = None
+    log_only: bool = False
+    people: tuple[str, ...] = ()
