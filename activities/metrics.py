@@ -221,6 +221,9 @@ _OPERATION: Final = Label("operation", most=WORDS_AT_MOST)
 STARTED: Final = Counter("countersign_started", "Follow-ups that were started", (KIND,))
 SETTLED: Final = Counter("countersign_settled", "Follow-ups that ended, by their outcome", (KIND, _ENDINGS))
 OPEN: Final = Gauge("countersign_open", "Follow-ups that are open, by their status", (KIND, _STATES))
+SIGNED: Final = Counter(
+    "countersign_signed", "Requests that were signed by all, by the strongest notice that came before", (KIND, _AFTER)
+)
 TIME_TO_SIGN: Final = Histogram(
     "countersign_time_to_sign",
     "From the start of a request until it was signed by all, by the strongest notice that came before",

@@ -8,7 +8,7 @@ from datetime import datetime
 from temporalio import activity
 
 from activities.errors import RecordConflict, StoreFailure
-from activities.metrics import SETTLED, TIME_TO_SIGN, Effect
+from activities.metrics import SETTLED, SIGNED, TIME_TO_SIGN, Effect
 from activities.records.store import Store
 from activities.records.user_texts import apart, keep_page
 from workflows.follow_up.notification_types import NotificationType, kind_of
@@ -35,11 +35,13 @@ async def count_settled(store: Store, shown: Shown, subject: Subject) -> None:
     SETTLED.add(kind=subject.kind, outcome=shown.status)
     if shown.status is not Status.SIGNED:
         return
+    after = _strongest(shown)
+    SIGNED.add(kind=subject.kind, after=after)
     with suppress(StoreFailure):
         began = await store.starts.started_at(subject.workflow_id)
         ended = max((line.at for line in shown.lines if line.at), default=None)
         if began and ended:
-            TIME_TO_SIGN.record((ended - began).total_seconds(), kind=subject.kind, after=_strongest(shown))
+            TIME_TO_SIGN.record((ended - began).total_seconds(), kind=subject.kind, after=after)
 
 
 def _strongest(shown: Shown) -> Effect:

@@ -129,10 +129,11 @@ OPERATIONS: Final = Dashboard(
             ),
             Panel(
                 "Other calls by answer",
-                "Onboardings from other systems, phones registered by apps",
+                "Onboardings of other systems, phones of apps, payloads decoded for operators",
                 {
                     "onboarding {{answer}}": _rate("countersign_hooks_total", "answer") + " > 0",
                     "phone {{answer}}": _rate("countersign_devices_total", "answer") + " > 0",
+                    "codec {{answer}}": _rate("countersign_codec_calls_total", "answer") + " > 0",
                 },
                 "reqps",
             ),
@@ -340,7 +341,7 @@ BUSINESS: Final = Dashboard(
             Panel(
                 "Signed after",
                 "The strongest notice that came before the last signature",
-                {"{{after}}": "sum by (after) (increase(countersign_time_to_sign_seconds_count[30d])) > 0"},
+                {"{{after}}": "sum by (after) (increase(countersign_signed_total[30d])) > 0"},
                 now=True,
             ),
             Panel(

@@ -1,4 +1,4 @@
-"""An OTLP receiver: keeps the spans that processes send it."""
+"""An OTLP receiver: keeps the spans that processes send it, and the metrics."""
 
 import threading
 from collections.abc import Iterator
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 
@@ -21,6 +22,13 @@ class Span(NamedTuple):
 class Collector:
     endpoint: str = ""
     spans: list[Span] = field(default_factory=list)
+
+    metrics: dict[str, str] = field(default_factory=dict)
+    """Units by names."""
+
+    def take_metrics(self, body: bytes) -> None:
+        for resource in ExportMetricsServiceRequest.FromString(body).resource_metrics:
+            self.metrics |= {one.name: one.unit for scope in resource.scope_metrics for one in scope.metrics}
 
     def take(self, body: bytes) -> None:
         for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
@@ -37,7 +45,8 @@ def collector() -> Iterator[Collector]:
 
     class Receiver(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            kept.take(self.rfile.read(int(self.headers["content-length"])))
+            body = self.rfile.read(int(self.headers["content-length"]))
+            (kept.take_metrics if self.path.endswith("/metrics") else kept.take)(body)
             self.send_response(200)
             self.end_headers()
 

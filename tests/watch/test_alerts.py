@@ -1,6 +1,9 @@
 """Alerts are one list: what on-call hears by push, what Prometheus fires and what the runbook explains."""
 
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,6 +25,7 @@ RULES: Final[dict[str, dict[str, Any]]] = {
     rule["alert"]: rule for group in YAML(typ="safe").load(FOLDER / "rules.yaml")["groups"] for rule in group["rules"]
 }
 RUNBOOK: Final = (ROOT / "docs" / "runbook.md").read_text()
+PROMTOOL: Final = shutil.which("promtool")
 _OVER: Final = (NotificationType.CALLED, NotificationType.HANDOFF_RECOVERED, NotificationType.PUSH_RECOVERED)
 """That it is over is no alert: Prometheus resolves its own."""
 
@@ -83,6 +87,22 @@ def test_the_dashboards_are_what_their_module_makes(dashboard: Any) -> None:
 )
 def test_metrics_are_found_in_queries(query: str, names: set[str]) -> None:
     assert metrics_in(query.replace("offset 1h", "")) == names
+
+
+@pytest.mark.skipif(
+    PROMTOOL is None and not os.environ.get("REQUIRE_DEPLOY_TOOLS"),
+    reason="promtool is missing: apt install prometheus",
+)
+def test_prometheus_can_read_every_query_of_the_dashboards(tmp_path: Path) -> None:
+    queries = [query for board in DASHBOARDS for panel in board.panels for query in panel.queries.values()]
+    rules = [
+        {"record": f"query_{number}", "expr": query.replace("$__rate_interval", "1m")}
+        for number, query in enumerate(queries)
+    ]
+    YAML().dump({"groups": [{"name": "dashboards", "rules": rules}]}, tmp_path / "queries.yaml")
+    words = (PROMTOOL or "promtool", "check", "rules", str(tmp_path / "queries.yaml"))
+    checked = subprocess.run(words, capture_output=True, text=True, check=False)  # noqa: S603  Prometheus' own tool
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_every_alert_has_a_unit_test_in_which_it_fires() -> None:

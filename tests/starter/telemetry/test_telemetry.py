@@ -14,9 +14,12 @@ import pytest
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from temporalio.contrib.opentelemetry import TracingInterceptor
 
+from activities import metrics
 from starter.telemetry.otel import TelemetryError
 from starter.telemetry.spans import OneTrace, SpansUnavailable
 from starter.telemetry.telemetry import started
+from tests.glances import glances
+from tests.watch.collector import collector
 
 ROOT = Path(__file__).parents[3]
 
@@ -133,6 +136,26 @@ async def test_metrics_are_offered_by_the_processes_that_stay() -> None:
             telemetry.runtime.metric_meter.create_counter("countersign_signed").add(3)
             answer = await client.get(f"http://127.0.0.1:{port}/metrics")
     assert 'countersign_signed_total{service_name="test"} 3' in answer.text
+
+
+async def test_a_collector_gets_the_names_without_what_its_own_exporter_adds() -> None:
+    with collector() as kept:
+        otel = {
+            "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": kept.endpoint.replace("traces", "metrics"),
+            "OTEL_METRIC_EXPORT_INTERVAL": "50",
+        }
+        with started(otel, service="test", metrics=True) as telemetry:
+            metrics.begin(telemetry.runtime.metric_meter, metrics.Process.WORKER)
+            metrics.TIME_TO_SIGN.record(3, kind="nda", after="nothing")
+            try:
+                for pause in glances():
+                    if metrics.TIME_TO_SIGN.name in kept.metrics:
+                        break
+                    await asyncio.sleep(pause)
+            finally:
+                metrics.end()
+    assert kept.metrics["countersign_time_to_sign"] == "seconds"
+    assert kept.metrics["countersign_notifications"] == ""
 
 
 LINES_OF_CORE = """
