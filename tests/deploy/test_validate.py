@@ -46,12 +46,6 @@ def spoil(file: Path, *, old: str, new: str) -> None:
         (validate.compose, ".env.example", "COUNTERSIGN_SIGNATURE_URL=", "OTHER=", "COUNTERSIGN_SIGNATURE_URL"),
         (validate.compose, "compose.yaml", "- webhook_segment", "- webhook_segments", "webhook_segments"),
         (validate.cluster, "kustomize/base/web.yaml", "minReplicas: 2", 'minReplicas: "2"', "minReplicas"),
-        (
-            validate.cluster,
-            "terminationGracePeriodSeconds",
-            "gracePeriod",
-            "gracePeriod",
-        ),
         (validate.cluster, "kustomize/base/kustomization.yaml", "web.yaml", "wep.yaml", "wep.yaml"),
         (validate.prometheus, "prometheus/prometheus.yaml", "scrape_configs", "scrape_config", "scrape_config"),
         (validate.scripts, "temporal/schema.sh", '"$PASSWORD_FILE"', "$PASSWORD_FILE", "SC2086"),
