@@ -24,7 +24,7 @@ _ROW: Final = PROCESSES.c
 class Role(StrEnum):
     WORKER = "worker"
     """Works on the calls to Core Signature."""
-    POOL = "pool"
+    POOL = "pool worker"
     """A worker on other queues alone, which calls now and then: for reconciliation, or a mail."""
     WEB = "web"
 

@@ -19,6 +19,7 @@ from joserfc.jwk import JWKRegistry, Key, KeySet
 from activities.http.client import Service, ServiceFailure, make_client
 from starter.config.settings import OidcSettings
 from starter.config.values import is_loopback
+from starter.errors import Refusal
 
 ALGORITHMS: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 """Signatures by a pair of keys: with a shared one, whoever knows the public keys could sign."""
@@ -104,22 +105,31 @@ class Issuer:
         return claims
 
     async def _current(self, *, anew: bool = False) -> KeySet:
-        async with self._asking:
-            now, keys = self._seconds(), self._keys
-            old = keys is None or anew or now - keys.read_at >= KEYS_FOR
-            if old and now - self._asked_at >= ASKED_EVERY:
-                self._asked_at = now
+        if self._keys is None or anew or self._seconds() - self._keys.read_at >= KEYS_FOR:
+            # Whoever has keys that still count waits for nobody who asks.
+            if self._counts and not anew and self._asking.locked():
+                return self._counts
+            async with self._asking:
                 await self._ask()
-            keys = self._keys
-        if keys is None or now - keys.read_at >= KEYS_WITHOUT_ISSUER_FOR:
-            raise IssuerAway
-        return keys.known
+        if keys := self._counts:
+            return keys
+        raise IssuerAway
+
+    @property
+    def _counts(self) -> KeySet | None:
+        """The keys, if they are not too old."""
+        keys = self._keys
+        return keys.known if keys and self._seconds() - keys.read_at < KEYS_WITHOUT_ISSUER_FOR else None
 
     async def _ask(self) -> None:
+        """Once in `ASKED_EVERY`."""
+        if self._seconds() - self._asked_at < ASKED_EVERY:
+            return
+        self._asked_at = self._seconds()
         try:
             async with asyncio.timeout(_ASKED_WITHIN):
-                self._keys = _Keys(await _keys_of(self._issuer), self._seconds())
-        except (ServiceFailure, TimeoutError, _Unusable) as failure:
+                self._keys = _Keys(await keys_of(self._issuer), self._seconds())
+        except (ServiceFailure, TimeoutError, IssuerUnusable) as failure:
             _LOGGER.warning("the issuer's keys cannot be read", why=str(failure) or "no answer in time")
 
 
@@ -127,7 +137,7 @@ class _UnknownKey(NotBelieved):
     """It is signed with a key that is not known here."""
 
 
-class _Unusable(Exception):
+class IssuerUnusable(Refusal):
     """What the issuer says of itself cannot be used."""
 
 
@@ -140,24 +150,25 @@ def _opened(token: str, keys: KeySet) -> dict[str, Any]:
         raise _UnknownKey(f"its signature does not count: {type(error).__name__}") from None
 
 
-async def _keys_of(issuer: str) -> KeySet:
+async def keys_of(issuer: str) -> KeySet:
+    """Its public keys for signatures, as they are now. Raises `ServiceFailure`, `IssuerUnusable`."""
     said = await _said(issuer, _DISCOVERY)
     where = said.get("jwks_uri")
     if said.get("issuer") not in (issuer, f"{issuer}/") or not isinstance(where, str):
-        raise _Unusable(f"{_DISCOVERY} is not of this issuer, or names no keys")
+        raise IssuerUnusable(f"{_DISCOVERY} is not of this issuer, or names no keys")
     try:
         parts = urlsplit(where)
     except ValueError:
-        raise _Unusable("its keys are at no address") from None
+        raise IssuerUnusable("its keys are at no address") from None
     if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
-        raise _Unusable("its keys are not at https")
+        raise IssuerUnusable("its keys are not at https")
     path = where[len(f"{parts.scheme}://{parts.netloc}") :]
     listed = (await _said(f"{parts.scheme}://{parts.netloc}", path)).get("keys")
     if not isinstance(listed, list):
-        raise _Unusable("it lists no keys")
+        raise IssuerUnusable("it lists no keys")
     keys = [key for one in listed[:KEYS_AT_MOST] if (key := _key_of(one))]
     if not keys:
-        raise _Unusable("it lists no key of a kind that is known")
+        raise IssuerUnusable("it lists no key of a kind that is known")
     return KeySet(keys)
 
 
@@ -165,7 +176,7 @@ async def _said(url: str, path: str) -> Mapping[str, Any]:
     async with make_client() as client:
         answer = (await Service("OpenID issuer", url, client).call("GET", path)).json()
     if not isinstance(answer, dict):
-        raise _Unusable("it answers something else")
+        raise IssuerUnusable("it answers something else")
     return answer
 
 

@@ -123,6 +123,7 @@ async def _own(settings: Settings) -> list[SetUpPart]:
         own.callbacks(settings),
         own.desk(settings),
         await looked("encryption", partial(own.encryption, settings)),
+        await looked("codec", partial(own.codec, settings)),
         await looked("hand-off", partial(own.hand_off, settings)),
         *await _stored(settings),
         await looked("people", partial(_people, settings)),

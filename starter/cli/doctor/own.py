@@ -25,6 +25,7 @@ from starter.boot import subscriptions as boot_subscriptions
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.config.settings import Settings
 from starter.temporal.connection import temporal_host
+from starter.web.oidc import keys_of
 from workflows.follow_up.options import CLOCKS_APART
 
 COUNTED_WITHIN: Final = 5.0
@@ -217,6 +218,21 @@ def _called(policies: Path) -> set[str]:
 
 def _names(targets: AbstractSet[str]) -> str:
     return ", ".join(sorted(targets))
+
+
+async def codec(settings: Settings) -> SetUpPart:
+    """Whether the Web UI can show what is encrypted, and to whom."""
+    if settings.codec == "off":
+        shown = "ciphertext" if settings.payload_keys else "payloads, which are not encrypted"
+        return fine("codec", f"off: Temporal's Web UI shows {shown}")
+    if settings.oidc.issuer:
+        count = len((await keys_of(settings.oidc.issuer)).keys)
+        keys = "1 key" if count == 1 else f"{count} keys"
+        who = f"members of {settings.operators}, by tokens of {settings.oidc.issuer}, which has {keys}"
+    else:
+        who = "this machine" if settings.codec_open else "nobody: COUNTERSIGN_OIDC_ISSUER is empty"
+    by_token = ", and whoever has COUNTERSIGN_CODEC_TOKEN" if settings.codec_token else ""
+    return fine("codec", f"pages of {settings.codec_origin or 'no Web UI'} decrypt for {who}{by_token}")
 
 
 def desk(settings: Settings) -> SetUpPart:

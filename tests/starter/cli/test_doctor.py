@@ -29,6 +29,7 @@ from starter.config.values import PayloadKey
 from starter.temporal.codec import data_converter
 from tests.servers import own_namespace
 from tests.starter.terminal import complete
+from tests.starter.web.issuing import open_issuer
 from tests.versions.stage import eventually
 from tests.workflows.fakes import World
 from tests.workflows.stage import workers
@@ -329,6 +330,23 @@ async def test_a_worker_that_asks_no_more_is_not_at_work(dev_server: str) -> Non
     assert later.says.startswith(
         "no worker polls countersign, countersign-campaigns, countersign-batches, countersign-core-"
     )
+
+
+async def test_who_reads_what_is_encrypted_in_the_web_ui_is_told(tmp_path: Path) -> None:
+    key = {"COUNTERSIGN_PAYLOAD_KEYS": f"k={base64.b64encode(bytes(32)).decode()}"}
+    assert (await part_of(complete(tmp_path), "codec")).says.endswith("shows payloads, which are not encrypted")
+    assert (await part_of(complete(tmp_path) | key, "codec")).says.endswith("shows ciphertext")
+    on = {**key, "COUNTERSIGN_CODEC": "on", "COUNTERSIGN_CODEC_ORIGIN": "https://ui.test"}
+    on |= {"COUNTERSIGN_OPERATORS": "ops", "COUNTERSIGN_OIDC_AUDIENCE": "us", "COUNTERSIGN_CODEC_TOKEN": "t" * 16}
+    async with open_issuer() as issuer:
+        there = {**complete(tmp_path), **on, "COUNTERSIGN_OIDC_ISSUER": issuer.url}
+        assert (await part_of(there, "codec")).says == (
+            f"pages of https://ui.test decrypt for members of ops, by tokens of {issuer.url}, which has 1 key, "
+            "and whoever has COUNTERSIGN_CODEC_TOKEN"
+        )
+        issuer.away = True
+        away = await part_of(there, "codec")
+    assert (away.state, away.says.startswith("OpenID issuer answered 503")) == (PartHealth.WRONG, True)
 
 
 @pytest.mark.real_server

@@ -1,5 +1,6 @@
 """Tokens of the company's issuer: what counts, whatever is wrong with one, and an issuer that is away."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -49,6 +50,15 @@ async def test_a_genuine_token_says_who_it_is_and_the_keys_are_asked_for_once(is
         assert await ours.who(issuer.token(email=WHO)) == WHO
     assert await ours.who(issuer.token(email=WHO, aud=["others", AUDIENCE], iss=f"{issuer.url}/")) == WHO
     assert issuer.asked == 1
+
+
+async def test_many_callers_at_once_ask_the_issuer_once(issuer: OpenIssuer) -> None:
+    waiting = Waiting()
+    ours, token = believing(issuer, waiting), issuer.token(email=WHO)
+    for asked in (1, 2):
+        assert await asyncio.gather(*(ours.who(token) for _ in range(50))) == [WHO] * 50
+        assert issuer.asked == asked
+        waiting.seconds += KEYS_FOR
 
 
 async def test_another_claim_may_say_it(issuer: OpenIssuer) -> None:
