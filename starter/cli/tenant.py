@@ -130,10 +130,10 @@ async def _tried(trial: Trial, folder: Path, *, json: bool) -> Exit:
 
 
 def _view(findings: Sequence[Finding]) -> Rows:
-    """What was not told while it ran."""
+    """What was not told while it ran, and at the end, where it is looked for, what differs."""
     table = Rows("", "fact", "", "", whole=("fact",))
-    for one in findings:
-        if one.verdict is not Verdict.HOLDS:
+    for verdict in (Verdict.NOT_SEEN, Verdict.DIFFERS):
+        for one in (one for one in findings if one.verdict is verdict):
             table.add(Text(*_MARKS[one.verdict]), one.id, one.fact, f"{one.verdict}: {mends(one)}")
     return table
 

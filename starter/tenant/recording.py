@@ -276,6 +276,8 @@ class Recorder:
     step: str = ""
     exchanges: list[Exchange] = field(default_factory=list)
     made: set[str] = field(default_factory=set)
+    tokens: set[str] = field(default_factory=set)
+    """Token endpoints: of calls to them neither path nor body is kept."""
 
     def note(self, service: str, request: httpx.Request, response: httpx.Response | None, seconds: float) -> None:
         if len(self.exchanges) >= EXCHANGES_AT_MOST:
@@ -366,7 +368,8 @@ class Recorded(httpx.AsyncBaseTransport):
             content=await request.aread(),
             extensions=request.extensions,
         )
-        service = "token" if request.url.path.endswith("/token") else self._service
+        asks = request.url.path.endswith("/token") or str(request.url) in self._recorder.tokens
+        service = "token" if asks else self._service
         try:
             response = await self._network.handle_async_request(sent)
             content = await _whole(response)

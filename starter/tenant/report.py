@@ -13,7 +13,8 @@ _HEADS: Final = {Verdict.DIFFERS: "Differs", Verdict.HOLDS: "Holds", Verdict.NOT
 def counts(findings: Iterable[Finding]) -> str:
     """All in one line."""
     found = [finding.verdict for finding in findings]
-    return ", ".join(f"{found.count(one)} {one}" for one in (Verdict.HOLDS, Verdict.DIFFERS, Verdict.NOT_SEEN))
+    words = {"hold": Verdict.HOLDS, "differ": Verdict.DIFFERS, "were not seen": Verdict.NOT_SEEN}
+    return ", ".join(f"{found.count(one)} {word}" for word, one in words.items())
 
 
 def mends(finding: Finding) -> str:

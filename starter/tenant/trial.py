@@ -107,6 +107,7 @@ class Trial:
         self._settings, self._plan, self._telling = settings, plan, telling
         self._config = clients.signature_config(settings)
         self._recorder = Recorder(Scrubber(urlsplit(self._config.url).hostname or ""))
+        self._recorder.tokens |= {self._config.credentials.token_url, settings.push.token_url}
         self._pace = RateLimiter(settings.signature.max_rps)
         self._client = CoreSignatureClient(self._config, pace=self._pace, transport=self._transport("core"))
         self._raw = self._service(Bearer(NAME, self._config.credentials, transport=self._transport("core")))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.server import RunningSandbox, running
+from starter.boot import processes as modules
 from starter.tenant.recording import ANSWERS, REPORT, Recording
 from tests.starter.tenant.stage import TO, environment, vendor
 from tests.starter.terminal import type_
@@ -64,6 +66,29 @@ async def test_what_is_refused_sends_nothing(words: tuple[str, ...], says: str, 
         came = await typed(sandbox, tmp_path, *words)
         assert (came.returncode, says in came.stderr) == (1, True), came.stderr
         assert list(sandbox.state.database.documents) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_ended_by_a_signal_it_cancels_what_it_made_and_leaves_a_report(number: int, tmp_path: Path) -> None:
+    async with running(vendor()) as sandbox:
+        words = ("tenant", "try", "--to", TO, "--wait", "40m", "--yes", "-o", str(tmp_path / "trial"))
+        process = await asyncio.create_subprocess_exec(
+            *modules.command("starter", *words),
+            env={**modules.environment(), **environment(sandbox, tmp_path)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        async with asyncio.timeout(60):
+            while not (await process.stdout.readline()).startswith(b"NOW YOU"):
+                pass
+            process.send_signal(number)
+            _, said = await process.communicate()
+        assert process.returncode != 0
+        assert b"broken off; left behind: the document countersign-try-" in said
+        assert {one.status.value for one in sandbox.state.database.documents} == {"ca"}
+    assert sorted(one.name for one in (tmp_path / "trial").iterdir()) == [ANSWERS, REPORT]
 
 
 @pytest.mark.parametrize("words", [("--to", "nobody"), ("--to", TO, "--wait", "3d"), ("--to", TO, "--wait", "50m")])

@@ -11,6 +11,7 @@ from starter.tenant.recording import (
     HOST,
     ITEMS_AT_MOST,
     Exchange,
+    Recorded,
     Recorder,
     Scrubber,
 )
@@ -89,3 +90,14 @@ def test_of_a_list_ten_times_too_long_its_begin_is_kept_and_of_a_huge_answer_its
     kept = recorder()
     assert len(noted(kept, {"results": [{"uuid": "x"}] * 10 * ITEMS_AT_MOST}).results) == ITEMS_AT_MOST
     assert noted(kept, "x" * 10 * ANSWER_AT_MOST).body == f"{10 * ANSWER_AT_MOST + 2} bytes"
+
+
+async def test_of_a_token_s_call_neither_path_nor_body_is_kept_wherever_its_endpoint_is() -> None:
+    kept, url = recorder(), "https://login.canary.example/canary-tenant/grant"
+    kept.tokens.add(url)
+    answering = httpx.MockTransport(lambda _: httpx.Response(200, json={"access_token": "canary", "expires_in": 900}))
+    async with httpx.AsyncClient(transport=Recorded(answering, kept, "core")) as client:
+        await client.post(url, json={"client_id": "canary", "client_secret": "canary"})
+    [one] = kept.exchanges
+    assert (one.service, one.path, one.sent) == ("token", "/token", None)
+    assert "canary" not in one.model_dump_json()
