@@ -165,6 +165,7 @@ def _hand_off(
         document_url=open_clients.signature.document_url,
         policies=policies,
         links=open_clients.download_links,
+        archives=open_clients.archives,
         oncall=oncall,
     )
 

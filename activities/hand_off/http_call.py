@@ -1,19 +1,22 @@
 """Signed HTTP calls (webhooks) to hand-off targets, by Standard Webhooks 1.0.0, and their bodies (CloudEvents)."""
 
 import asyncio
+import base64
+import hashlib
+import hmac
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Self
 from urllib.parse import urlsplit
 from weakref import WeakValueDictionary
 
 import httpx
 from pydantic import SecretStr
-from standardwebhooks import Webhook
 
-from activities.evidence.download_links import DownloadLinks
+from activities.documents.files import StoredFile
+from activities.evidence.downloads import DownloadLinks
 from activities.http.client import failure_of_error, seconds_to_wait
 from activities.http.transport import AddressRefused, Guard
 from activities.people.directory import Directory, UnknownPerson
@@ -152,6 +155,10 @@ class Events:
 
 DEADLINE: Final = 10.0
 """Seconds for a whole call, name resolution included."""
+ATTACHED_DEADLINE: Final = 45.0
+"""The same for a call with a document."""
+_PIECE: Final = 1 << 16
+_SECRETS_BEGIN: Final = "whsec_"
 CALLS_AT_ONCE: Final = 10
 """Concurrent calls of one target at one host: a hanging target holds up only its own calls."""
 CONNECTIONS_AT_ONCE: Final = 200
@@ -172,6 +179,47 @@ _CONTROLS: Final = {
     "abort-message": "and it wants no further attempt (webhook-delivery: abort-message)",
     _DISABLE: "it wants no more calls (webhook-delivery: disable)",
 }
+
+
+@dataclass(frozen=True)
+class Body:
+    """The event, alone or as the first part of a form with a file as the second; equal at each attempt."""
+
+    before: bytes
+    content_type: str
+    file: StoredFile | None = None
+    after: bytes = b""
+
+    @classmethod
+    def of(cls, event: bytes, media_type: str, id: str, file: StoredFile | None) -> Self:
+        if file is None:
+            return cls(event, media_type)
+        boundary = f"countersign-{hashlib.sha256(id.encode()).hexdigest()[:32]}"
+        first = f'--{boundary}\r\ncontent-disposition: form-data; name="event"\r\ncontent-type: {media_type}\r\n\r\n'
+        second = f'\r\n--{boundary}\r\ncontent-disposition: form-data; name="document"; filename="document.pdf"'
+        before = first.encode() + event + f"{second}\r\ncontent-type: application/pdf\r\n\r\n".encode()
+        return cls(before, f"multipart/form-data; boundary={boundary}", file, f"\r\n--{boundary}--\r\n".encode())
+
+    @property
+    def size(self) -> int:
+        return len(self.before) + (self.file.size if self.file else 0) + len(self.after)
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        yield self.before
+        if self.file:
+            async for piece in self.file.pieces(_PIECE):
+                yield piece
+        yield self.after
+
+    async def signatures(self, head: bytes, secrets: Sequence[SecretStr]) -> list[str]:
+        """By Standard Webhooks, one for each secret, over the head and the whole body."""
+        keys = [base64.b64decode(secret.get_secret_value().removeprefix(_SECRETS_BEGIN)) for secret in secrets]
+        told = [hmac.new(key, head, "sha256") for key in keys]
+        if told:
+            async for piece in self.pieces():
+                for one in told:
+                    one.update(piece)
+        return [f"v1,{base64.b64encode(one.digest()).decode()}" for one in told]
 
 
 @dataclass(frozen=True)
@@ -227,9 +275,11 @@ class HttpTargets:
         self._now = now
         self._places = WeakValueDictionary[tuple[str, str], _Places]()
 
-    async def call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
-        """POST `payload` under this `webhook-id`. 2xx is done, 410 gone, else retry unless the response forbids it;
-        refused addresses are retried too. Held without a free place.
+    async def call(
+        self, target: Target, id: str, payload: Mapping[str, object], attached: StoredFile | None = None
+    ) -> HandoffResult:
+        """POST `payload` under this `webhook-id`, with a file as a second part. 2xx is done, 410 gone, else retry
+        unless the response forbids it; refused addresses are retried too. Held without a free place.
         """
         host = urlsplit(target.url or "").netloc
         places = self._places.setdefault((target.name, host), _Places())
@@ -237,15 +287,18 @@ class HttpTargets:
             return _held(target, id, "as many calls as it gets at once wait for its answer")
         began = _now()
         try:
-            return await self._call(target, id, payload)
+            return await self._call(target, id, payload, attached)
         finally:
             places.release(_now() - began)
 
-    async def _call(self, target: Target, id: str, payload: Mapping[str, object]) -> HandoffResult:
-        body = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
+    async def _call(
+        self, target: Target, id: str, payload: Mapping[str, object], attached: StoredFile | None
+    ) -> HandoffResult:
+        event = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
+        body = Body.of(event, CONTENT_TYPES[target.format], id, attached)
         try:
-            async with asyncio.timeout(DEADLINE):
-                return await self._post(target, self._headers(target, id, body), body.encode())
+            async with asyncio.timeout(DEADLINE if attached is None else ATTACHED_DEADLINE):
+                return await self._post(target, await self._headers(target, id, body), body)
         except AddressRefused as refusal:
             return HandoffResult(target=target.target, ok=False, why=f"address refused: {refusal}")
         except httpx.PoolTimeout:
@@ -255,30 +308,24 @@ class HttpTargets:
         except OSError:  # also a time-out
             return HandoffResult(target=target.target, ok=False, why="no answer")
 
-    async def _post(self, target: Target, headers: Mapping[str, str], body: bytes) -> HandoffResult:
+    async def _post(self, target: Target, headers: Mapping[str, str], body: Body) -> HandoffResult:
         to = await self._guard.check(target.url or "")
         async with self._client.stream(
             "POST",
             to.url,
             headers={**headers, "host": to.host_header, "connection": "close"},
-            content=body,
+            content=body.pieces(),
             follow_redirects=False,
             extensions={"sni_hostname": to.host},
         ) as answer:
             return self._result(target.target, answer)
 
-    def _headers(self, target: Target, id: str, body: str) -> dict[str, str]:
-        sent_at = self._now()
-        headers = {
-            "content-type": CONTENT_TYPES[target.format],
-            "webhook-id": id,
-            "webhook-timestamp": str(int(sent_at.timestamp())),
-        }
-        signatures = [
-            Webhook(secret.get_secret_value()).sign(msg_id=id, timestamp=sent_at, data=body)
-            for secret in self._secrets.get(target.name, ())
-        ]
-        return headers | ({"webhook-signature": " ".join(signatures)} if signatures else {})
+    async def _headers(self, target: Target, id: str, body: Body) -> dict[str, str]:
+        at = str(int(self._now().timestamp()))
+        headers = {"content-type": body.content_type, "content-length": str(body.size)}
+        signed = await body.signatures(f"{id}.{at}.".encode(), self._secrets.get(target.name, ()))
+        headers |= {"webhook-id": id, "webhook-timestamp": at}
+        return headers | ({"webhook-signature": " ".join(signed)} if signed else {})
 
     def _result(self, target: str, answer: httpx.Response) -> HandoffResult:
         control = answer.headers.get(_CONTROL, "").strip().lower()

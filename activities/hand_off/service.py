@@ -12,8 +12,10 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.errors import StoreFailure
-from activities.evidence.download_links import DownloadLinks
+from activities.documents.files import StoredFile
+from activities.errors import DocumentMissing, StoreFailure
+from activities.evidence.downloads import DownloadLinks, kept_file
+from activities.hand_off.archive import Archives
 from activities.hand_off.http_call import Events, HttpTargets, data_of
 from activities.hand_off.next_acknowledgement import remind_of_next
 from activities.hand_off.people import HandOffPeople, not_done, notice_of, refused
@@ -110,7 +112,7 @@ def _is_news(call: HandoffCall) -> bool:
 
 class HandOffService(Handoff):
     """`document_url` builds the provider's URL from a uuid; `policies` is the catalogue's path, with onboarding files
-    beside it; `links` go into calls; `oncall` is alerted of dead targets.
+    beside it; `links` go into calls, `archives` write where the settings allow it; `oncall` is alerted of dead targets.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class HandOffService(Handoff):
         document_url: Callable[[str], str],
         policies: Path,
         links: DownloadLinks | None = None,
+        archives: Archives | None = None,
         oncall: str = "",
         pace: TurnLimits = PACE,
     ) -> None:
@@ -137,6 +140,7 @@ class HandOffService(Handoff):
         self._operations = NexusOperations(temporal)
         self._health = TargetHealth(store, push, oncall)
         self._starts = StartTargets(temporal, store, directory, policies)
+        self._archives = archives or Archives(store, ())
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         workflow_id = batch.subject.workflow_id
@@ -216,12 +220,13 @@ class HandOffService(Handoff):
 
     async def _tell(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
         target, subject = call.target, batch.subject
-        if target.start or target.nexus or target.workflow:
+        if target.start or target.nexus or target.workflow or target.archive:
             return await self._reach(call, subject, told)
         if target.url:
             id = key_of(target, subject.reference)
             body = await self._events.body(target, id, subject, told, batch.at or told.at)
-            return await self._downstream.call(target, id, body)
+            attached = await self._document(subject) if target.attach and isinstance(told, EndedFacts) else None
+            return await self._downstream.call(target, id, body, attached)
         if target.group:
             return await self._people.to_group(call, target.group, batch, told)
         notice = call.notice or notice_of(subject, target.person or "", told)
@@ -229,9 +234,18 @@ class HandOffService(Handoff):
             return await self._people.alert(call, batch, told, notice)
         return await self._people.to(call, batch, told, (notice,))
 
+    async def _document(self, subject: Subject) -> StoredFile | None:
+        """The signed document, None while it is not kept and after its erasure."""
+        try:
+            return await kept_file(self._store, subject.workflow_id)
+        except DocumentMissing:
+            return None
+
     async def _reach(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
-        """Call a target that is a workflow, an onboarding or a Nexus operation."""
+        """Call a target that is a workflow, an onboarding, a Nexus operation or an archive."""
         target = call.target
+        if target.archive:
+            return await self._archives.write(target, target.archive, subject, told)
         if target.start:
             return await self._starts.start(target, target.start, subject, told)
         if target.nexus:

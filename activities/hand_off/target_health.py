@@ -69,7 +69,7 @@ async def enable(incidents: Incidents, name: str, now: datetime) -> None:
 
 def address_of(target: Target) -> str:
     """A hash that distinguishes a target from an earlier one of the same name."""
-    way = target.model_dump_json(include={"url", "workflow", "start", "nexus"})
+    way = target.model_dump_json(include={"url", "workflow", "start", "nexus", "archive"})
     return hashlib.sha256(way.encode()).hexdigest()[:16]
 
 
@@ -91,7 +91,9 @@ def _became(known: TargetState, call: HandoffCall, result: HandoffResult) -> Tar
 
 def is_watched(target: Target) -> bool:
     """Whether the target is a system of the catalogue, not a person or subscriber."""
-    return bool(target.url or target.start or target.nexus or (target.workflow and not is_subscriber(target)))
+    return bool(
+        target.url or target.start or target.nexus or target.archive or (target.workflow and not is_subscriber(target))
+    )
 
 
 class TargetHealth:

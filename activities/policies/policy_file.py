@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from typing import Annotated, Final, Literal, Self, TypeAlias
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
@@ -22,7 +23,9 @@ FIELDS_AT_MOST: Final = 50
 _BESIDE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\.(yaml|yml|json)")
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")
 _ENDPOINT: Final = r"[A-Za-z]([A-Za-z0-9-]{0,198}[A-Za-z0-9])?"
-_WAYS: Final = ("person", "group", "url", "workflow", "start", "nexus")
+ARCHIVES: Final = ("s3", "sftp", "file")
+ARCHIVED_BY: Final = ("kind", "id", "outcome", "year", "month", "day")
+_WAYS: Final = ("person", "group", "url", "workflow", "start", "nexus", "archive")
 
 
 def _trigger(text: str) -> str:
@@ -143,6 +146,36 @@ class OperationEntry(FileModel):
     operation: WorkflowId
 
 
+def _of_an_archive(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ARCHIVES or parts.query or parts.fragment or ".." in parts.path.split("/"):
+        raise ValueError(f"must be an address that begins with one of {', '.join(f'{one}://' for one in ARCHIVES)}")
+    if parts.password:
+        raise ValueError("has a password, which belongs into no file: SFTP takes the keys of the worker's user")
+    return url
+
+
+def _below_it(path: str) -> str:
+    try:
+        filled = path.format(**dict.fromkeys(ARCHIVED_BY, "x"))
+    except (LookupError, ValueError):
+        filled = ""
+    if not re.fullmatch(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*\.pdf", filled):
+        raise ValueError(
+            f"must be a path such as {{kind}}/{{year}}/{{id}}.pdf, with {', '.join(ARCHIVED_BY)} in braces"
+        )
+    if "{id}" not in path:
+        raise ValueError("needs {id}: each document has a name of its own")
+    return path
+
+
+class ArchiveEntry(FileModel):
+    """Where the signed document is written."""
+
+    url: Annotated[str, Field(max_length=1000), AfterValidator(_of_an_archive)]
+    path: Annotated[str, Field(max_length=200), AfterValidator(_below_it)] = "{kind}/{year}/{id}.pdf"
+
+
 class TargetEntry(FileModel):
     """Who is told of an ending, and how."""
 
@@ -153,9 +186,18 @@ class TargetEntry(FileModel):
     workflow: WorkflowId | None = None
     start: StartEntry | None = None
     nexus: OperationEntry | None = None
+    archive: ArchiveEntry | None = None
     on: tuple[Occasion, ...] = Field(default=(), min_length=1)
     personal: bool = False
     format: Format = Format.STANDARD
+    attach: bool = False
+
+    @field_validator("attach")
+    @classmethod
+    def _with_a_call_only(cls, attach: bool, info: ValidationInfo) -> bool:
+        if attach and info.data.get("url", ...) is None:
+            raise ValueError("goes with url only; archive takes the document as a file")
+        return attach
 
     @field_validator("personal")
     @classmethod

@@ -14,7 +14,8 @@ import httpx
 
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient, CoreSignatureConfig, Dialect, NameStyle
 from activities.core_signature.downloads import MEGABYTE, Downloads
-from activities.evidence.download_links import DownloadLinks
+from activities.evidence.downloads import DownloadLinks
+from activities.hand_off.archive import Archives
 from activities.hand_off.http_call import CONNECTIONS_AT_ONCE, HttpTargets, HttpTargetsConfig
 from activities.http.client import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
@@ -66,6 +67,7 @@ class Clients:
     messaging: CloudMessaging | None
     downstream: HttpTargets
     downloads: Downloads
+    archives: Archives
 
 
 @asynccontextmanager
@@ -98,6 +100,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             messaging=messaging,
             downstream=downstream(settings, calls),
             downloads=Downloads(fetching, download_guard(settings.signature), open_store.files, most),
+            archives=Archives(open_store, settings.handoff.archives),
         )
 
 

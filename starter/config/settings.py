@@ -182,6 +182,7 @@ class HandoffSettings(SettingsGroup):
         {}, description="`target=whsec_…` pairs that sign the calls; a target twice rotates"
     )
     hosts: Hosts = Field((), description="Hosts that may be called; empty: any public address")
+    archives: Words = Field((), description="Addresses below which signed documents may be written; empty: none")
 
 
 class NoticesSettings(SettingsGroup):

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from activities.documents.files import SIGNED, StoredFile
+from activities.documents.files import StoredFile
 from activities.errors import DocumentMissing, StoreFailure
-from activities.evidence.download_links import PATH, linked_file
+from activities.evidence.downloads import PATH, kept_file, linked_file
 from activities.records.allowances import Rate
 from activities.records.downloads import Download, Way
 from activities.records.evidence import KeptFileName
@@ -74,11 +74,9 @@ class KeptFileAnswers:
             return _said(_LATER, 503)
 
     async def _answer(self, request: Request, wanted: FileWanted) -> Response:
-        signed = await self._store.evidence.signed(wanted.workflow_id)
-        kept = signed.file(wanted.file) if signed else None
-        if kept is None:
+        file = await kept_file(self._store, wanted.workflow_id, wanted.file)
+        if file is None:
             return _said(_NOT_KEPT, 404)
-        file = await self._store.files.open(kept.sha256, SIGNED)
         span = _span(request.headers.get("range"), file.size)
         if span is None:
             return _said("", 416, {"content-range": f"bytes */{file.size}"})

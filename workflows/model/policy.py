@@ -107,9 +107,18 @@ class NexusOperation(Model):
     operation: str
 
 
+class ArchiveTarget(Model):
+    """Where the signed document is written: `path` below `url`, with `{kind}`, `{id}`, `{outcome}`, `{year}`,
+    `{month}`, `{day}` filled in.
+    """
+
+    url: str
+    path: str
+
+
 class Target(Model):
-    """Exactly one of `person` to `nexus` says how it is called. In the outbox a target of an escalation has its number
-    behind its name.
+    """Exactly one of `person` to `archive` says how it is called. In the outbox a target of an escalation has its
+    number behind its name.
     """
 
     target: str
@@ -119,10 +128,13 @@ class Target(Model):
     workflow: str | None = None
     start: StartTarget | None = None
     nexus: NexusOperation | None = None
+    archive: ArchiveTarget | None = None
     on: tuple[Status | Literal["escalated"], ...] = ()
     """Events it is told of; empty is the kind's default (`hears_of`)."""
     personal: bool = False
     format: Format = Format.STANDARD
+    attach: bool = False
+    """Whether the call has the signed document with it."""
 
     def hears_of(self, kind: Kind, status: Status) -> bool:
         """Whether it is called for this ending: by default for signed and done, unless the kind tells every ending."""

@@ -1,6 +1,8 @@
 """Signed calls downstream: what the receiver can verify, and what its answers mean."""
 
 import asyncio
+import base64
+import hmac
 import json
 import re
 import ssl
@@ -8,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +23,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import SecretStr
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from activities.documents.files import SIGNED
 from activities.hand_off import http_call as downstream
 from activities.hand_off.http_call import CALLS_AT_ONCE, HttpTargets, HttpTargetsConfig, _Places
 from activities.http.client import make_client
 from activities.http.transport import Guard
+from activities.records.store import Store
 from deploy.sandbox.server import running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.fault_table import ASKED_TO_WAIT, FAULTS, LATE, SHORT, arm_always, calls_of
@@ -76,6 +81,31 @@ async def test_every_secret_of_a_rotation_verifies_the_call(secret: str) -> None
     request = await requested([OLD, NEW])
     assert Webhook(secret).verify(request.content, dict(request.headers)) == PAYLOAD
     assert request.headers["webhook-id"] == ID
+
+
+async def test_an_attached_document_is_a_part_of_the_form_and_of_what_is_signed(tmp_path: Path) -> None:
+    store, pdf = Store(str(tmp_path)), b"%PDF-1.7 " + bytes(range(256)) * 1_000
+    file = await store.files.open(await store.files.put(pdf, SIGNED), SIGNED)
+    seen: list[httpx.Request] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        await request.aread()
+        seen.append(request)
+        return httpx.Response(204)
+
+    for _ in range(2):
+        assert (await calling(httpx.MockTransport(answer), [OLD]).call(FINANCE, ID, PAYLOAD, file)).ok
+    first, again = seen
+    assert first.content == again.content
+    assert first.headers["content-length"] == str(len(first.content))
+    head = b"content-type: " + first.headers["content-type"].encode() + b"\r\n\r\n"
+    event, document = message_from_bytes(head + first.content, policy=policy.HTTP).iter_parts()
+    assert json.loads(event.get_content()) == PAYLOAD
+    assert (document.get_content_type(), document.get_content()) == ("application/pdf", pdf)
+    before = f"{ID}.{first.headers['webhook-timestamp']}.".encode()
+    key = base64.b64decode(OLD.removeprefix("whsec_"))
+    signed = base64.b64encode(hmac.digest(key, before + first.content, "sha256")).decode()
+    assert first.headers["webhook-signature"] == f"v1,{signed}"
 
 
 def test_the_id_of_a_call_has_no_dot_and_is_that_of_one_hand_off() -> None:

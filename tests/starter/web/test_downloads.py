@@ -12,7 +12,7 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from activities.documents.files import SIGNED
-from activities.evidence.download_links import DownloadLinks
+from activities.evidence.downloads import DownloadLinks
 from activities.records.downloads import LinkName, Way
 from activities.records.evidence import KeptFileName, SignedDocument, StoredFile
 from activities.records.store import Store

@@ -1,5 +1,5 @@
-"""Links by which a hand-off target fetches a kept file, `LINK_BASE/download/<token>`: byte-equal at each attempt, ended
-by their expiry or by hand.
+"""Kept files, and links by which hand-off targets fetch them, `LINK_BASE/download/<token>`: byte-equal at each attempt,
+ended by their expiry or by hand.
 """
 
 import base64
@@ -13,12 +13,21 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
+from activities.documents.files import SIGNED, StoredFile
 from activities.records.downloads import DownloadLinkRow, LinkName
+from activities.records.evidence import KeptFileName
 from activities.records.store import Store
 
 PATH: Final = "download"
 _CONTEXT: Final = b"countersign/download/v1"
 _TOKEN_CHARACTERS: Final = 43
+
+
+async def kept_file(store: Store, workflow_id: str, name: KeptFileName = KeptFileName.DOCUMENT) -> StoredFile | None:
+    """A file of an ended request, None if it is not kept, or not yet; raises `DocumentMissing` after its erasure."""
+    signed = await store.evidence.signed(workflow_id)
+    kept = signed.file(name) if signed else None
+    return await store.files.open(kept.sha256, SIGNED) if kept else None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,173 @@
+"""Hand-off targets that take the signed document as a file, in a folder, a bucket or over SFTP: written once, verified
+by reading it back, never replaced.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import PurePosixPath
+from typing import IO, Any, Final
+
+import fsspec  # type: ignore[import-untyped]
+from fsspec import AbstractFileSystem
+
+from activities.documents.files import StoredFile
+from activities.errors import DocumentMissing
+from activities.evidence.downloads import kept_file
+from activities.records.store import Store
+from workflows.model.hand_off import EndedFacts, HandoffResult, Told
+from workflows.model.policy import ArchiveTarget, Target
+from workflows.model.subject import Subject
+
+SECONDS: Final = 60.0
+"""For one file; writing goes on in its thread for as long as the other side takes."""
+FILES_AT_ONCE: Final = 4
+"""Of one worker; the others wait for their turn within `SECONDS`."""
+_PIECE: Final = 1 << 18
+_MOVES: Final = ("file", "local", "sftp", "ssh")
+"""Where half of a file could be seen: it is written beside its name, then moved."""
+_EXTRAS: Final = {"s3": "pip install 'countersign[s3]'", "sftp": "pip install 'countersign[sftp]'"}
+
+
+class _NotYet(Exception):
+    """The next attempt may do it."""
+
+
+class _Never(Exception):
+    """No attempt can."""
+
+
+class Archives:
+    """Writes to what lies below the URLs `allowed`: a request file may name a target, and must not choose any place."""
+
+    def __init__(self, store: Store, allowed: Sequence[str]) -> None:
+        self._store = store
+        self._allowed = tuple(allowed)
+        self._threads = ThreadPoolExecutor(FILES_AT_ONCE, "archives")
+
+    def refusal(self, archive: ArchiveTarget) -> str | None:
+        """Why nothing is written there, or None."""
+        if any(f"{archive.url}/".startswith(f"{one.rstrip('/')}/") for one in self._allowed):
+            return None
+        return "COUNTERSIGN_HANDOFF_ARCHIVES does not name this address"
+
+    async def write(self, target: Target, archive: ArchiveTarget, subject: Subject, told: Told) -> HandoffResult:
+        """Write the signed document; done as well if it is there already. A document that is not kept yet is retried,
+        one that was erased and a place that another file has are not.
+        """
+        if why := self.refusal(archive):
+            return HandoffResult(target=target.target, ok=False, why=why)
+        try:
+            if not subject.type.spec.document or not isinstance(told, EndedFacts):
+                raise _Never("there is no document of this")
+            async with asyncio.timeout(SECONDS):
+                await self._write(archive.url, path_of(archive, subject, told), subject)
+        except DocumentMissing:
+            return HandoffResult(target=target.target, ok=False, gone=True, why="the signed document was erased")
+        except Exception as failure:  # Libraries of file systems raise anything, with anything in the text.
+            gone = isinstance(failure, _Never)
+            return HandoffResult(target=target.target, ok=False, gone=gone, why=said_of(failure, archive.url))
+        return HandoffResult(target=target.target, ok=True)
+
+    async def _write(self, url: str, path: str, subject: Subject) -> None:
+        file = await kept_file(self._store, subject.workflow_id)
+        if file is None:
+            raise _NotYet("the signed document is not kept yet")
+        files, root = await self._in_thread(open_archive, url)
+        place = str(PurePosixPath(root) / path)
+        try:
+            there = await self._in_thread(_digest, files, place)
+            if there is None:
+                await self._put(files, place, file, aside=_protocol(url) in _MOVES)
+            elif there != file.sha256:
+                raise _Never("another file has this name; it is not replaced")
+        finally:
+            if connection := getattr(files, "client", None):
+                await self._in_thread(connection.close)
+
+    async def _put(self, files: AbstractFileSystem, place: str, file: StoredFile, *, aside: bool) -> None:
+        written = f"{place}.part" if aside else place
+        await self._in_thread(_make_folder, files, place)
+        out = await self._in_thread(files.open, written, "wb")
+        try:
+            async for piece in file.pieces(_PIECE):
+                await self._in_thread(out.write, piece)
+        finally:
+            await self._in_thread(out.close)
+        if aside:
+            await self._in_thread(files.mv, written, place)
+        if await self._in_thread(_digest, files, place) != file.sha256:
+            raise _NotYet("what was read back is not what was written")
+
+    async def _in_thread(self, call: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *arguments))
+
+
+def said_of(failure: Exception, url: str) -> str:
+    """What failed, without the texts of libraries."""
+    if isinstance(failure, _NotYet | _Never):
+        return str(failure)
+    if isinstance(failure, TimeoutError):
+        return f"not written within {SECONDS:.0f} s"
+    missing = isinstance(failure, ImportError) and _EXTRAS.get(_protocol(url))
+    return f"needs {missing}" if missing else type(failure).__name__
+
+
+def path_of(archive: ArchiveTarget, subject: Subject, told: EndedFacts) -> str:
+    """The file's path below the address; ids and kinds are names of files as they are."""
+    at = told.at
+    return archive.path.format(
+        kind=told.kind, id=subject.id, outcome=told.outcome.value, year=f"{at:%Y}", month=f"{at:%m}", day=f"{at:%d}"
+    )
+
+
+def open_archive(url: str) -> tuple[AbstractFileSystem, str]:
+    """The file system of an archive and the path in it; raises what its library raises, `ImportError` without it."""
+    if _protocol(url) in ("sftp", "ssh"):
+        return _sftp(url)
+    files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    return files, str(root)
+
+
+def _sftp(url: str) -> tuple[AbstractFileSystem, str]:
+    import paramiko  # type: ignore[import-untyped]  # noqa: PLC0415  an extra
+    from fsspec.implementations.sftp import SFTPFileSystem  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    class KnownHosts(SFTPFileSystem):  # type: ignore[misc]
+        """Only hosts of `known_hosts`: the library would send a document to whoever answers."""
+
+        def _connect(self) -> None:
+            self.client = paramiko.SSHClient()
+            self.client.load_system_host_keys()
+            self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+            self.client.connect(self.host, **self.ssh_kwargs)
+            self.ftp = self.client.open_sftp()
+
+    options = KnownHosts._get_kwargs_from_urls(url)
+    return KnownHosts(**options, skip_instance_cache=True), KnownHosts._strip_protocol(url)
+
+
+def _protocol(url: str) -> str:
+    return url.partition("://")[0]
+
+
+def _digest(files: AbstractFileSystem, place: str) -> str | None:
+    """The SHA-256 of a file, None if there is none."""
+    told = hashlib.sha256()
+    try:
+        with files.open(place, "rb") as file:
+            for piece in iter(partial(_read, file), b""):
+                told.update(piece)
+    except FileNotFoundError:
+        return None
+    return told.hexdigest()
+
+
+def _read(file: IO[bytes]) -> bytes:
+    return file.read(_PIECE)
+
+
+def _make_folder(files: AbstractFileSystem, place: str) -> None:
+    files.makedirs(str(PurePosixPath(place).parent), exist_ok=True)

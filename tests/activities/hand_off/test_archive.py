@@ -1,0 +1,150 @@
+"""A target that takes the signed document as a file: written once where the settings allow it, never replaced."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from activities.documents.files import SIGNED
+from activities.hand_off import archive
+from activities.hand_off.archive import Archives
+from activities.policies.policy_file import ArchiveEntry
+from activities.records.evidence import SignedDocument, StoredFile
+from activities.records.store import Store
+from tests.activities.notifications.stage import brief
+from workflows.model.hand_off import EscalatedRequest, HandoffResult, Settled
+from workflows.model.policy import ArchiveTarget, Target
+from workflows.model.schedule import EscalationReason
+from workflows.model.subject import Status
+
+AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
+PDF = b"%PDF-1.7 " + bytes(range(256)) * 4_000
+MSA = brief().subject
+SETTLED = Settled(request=MSA.id, external_id=MSA.id, kind="customer-contract", outcome=Status.SIGNED, at=AT)
+PATH = "{kind}/{year}/{month}/{id}.{outcome}.pdf"
+WRITTEN = f"customer-contract/2026/12/{MSA.id}.signed.pdf"
+DONE = HandoffResult(target="archive", ok=True)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(str(tmp_path / "store"))
+    yield store
+    store.close()
+
+
+async def kept(store: Store, content: bytes = PDF) -> str:
+    """The signed document's hash."""
+    sha256 = await store.files.put(content, SIGNED)
+    await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(document=StoredFile(sha256, len(content))), AT)
+    return sha256
+
+
+async def archived(store: Store, url: str, allowed: str | None = None) -> HandoffResult:
+    where = ArchiveTarget(url=url, path=PATH)
+    archives = Archives(store, [url if allowed is None else allowed])
+    return await archives.write(Target(target="archive", archive=where), where, MSA, SETTLED)
+
+
+async def test_the_document_is_written_whole_and_a_repeated_call_finds_it(store: Store, tmp_path: Path) -> None:
+    await kept(store)
+    url = (tmp_path / "archive").as_uri()
+    assert await archived(store, url) == DONE
+    file = tmp_path / "archive" / WRITTEN
+    assert file.read_bytes() == PDF
+    assert [one.name for one in file.parent.iterdir()] == [file.name]
+    before = file.stat().st_mtime_ns
+    assert await archived(store, url) == DONE
+    assert file.stat().st_mtime_ns == before
+
+
+async def test_half_a_file_of_a_dead_worker_is_written_anew_and_another_file_stays(
+    store: Store, tmp_path: Path
+) -> None:
+    await kept(store)
+    file = tmp_path / "archive" / WRITTEN
+    file.parent.mkdir(parents=True)
+    (half := file.with_name(f"{file.name}.part")).write_bytes(PDF[:100])
+    assert await archived(store, (tmp_path / "archive").as_uri()) == DONE
+    assert not half.exists()
+    file.write_bytes(b"another")
+    result = await archived(store, (tmp_path / "archive").as_uri())
+    assert (result.gone, result.why) == (True, "another file has this name; it is not replaced")
+    assert file.read_bytes() == b"another"
+
+
+@pytest.mark.parametrize("allowed", ["", "s3://elsewhere", "{url}x", "{url}/below"])
+async def test_nothing_is_written_where_the_settings_do_not_allow_it(
+    store: Store, tmp_path: Path, allowed: str
+) -> None:
+    await kept(store)
+    url = (tmp_path / "archive").as_uri()
+    result = await archived(store, url, allowed.format(url=url))
+    assert (result.ok, result.gone) == (False, False)
+    assert "COUNTERSIGN_HANDOFF_ARCHIVES" in (result.why or "")
+    assert not (tmp_path / "archive").exists()
+
+
+async def test_below_an_allowed_address_it_may(store: Store, tmp_path: Path) -> None:
+    await kept(store)
+    assert await archived(store, (tmp_path / "archive" / "hr").as_uri(), (tmp_path / "archive").as_uri()) == DONE
+
+
+async def test_a_document_that_is_not_kept_yet_is_retried_and_one_that_was_erased_is_not(
+    store: Store, tmp_path: Path
+) -> None:
+    waits = await archived(store, tmp_path.as_uri())
+    assert (waits.gone, waits.why) == (False, "the signed document is not kept yet")
+    await store.files.remove(await kept(store), SIGNED)
+    erased = await archived(store, tmp_path.as_uri())
+    assert (erased.gone, erased.why) == (True, "the signed document was erased")
+
+
+async def test_a_folder_that_is_away_and_a_library_that_is_missing_are_said(store: Store, tmp_path: Path) -> None:
+    await kept(store)
+    (tmp_path / "file").write_text("no folder")
+    assert (await archived(store, (tmp_path / "file" / "x").as_uri())).why == "NotADirectoryError"
+    assert not (await archived(store, "sftp://127.0.0.1:1/x")).ok
+
+
+async def test_an_escalation_has_no_document(store: Store, tmp_path: Path) -> None:
+    escalated = EscalatedRequest.about(
+        MSA.id, kind="k", at=AT, number=1, person="a", to="b", reason=EscalationReason.ESCALATION
+    )
+    where = ArchiveTarget(url=tmp_path.as_uri(), path=PATH)
+    archives = Archives(store, [tmp_path.as_uri()])
+    result = await archives.write(Target(target="archive", archive=where), where, MSA, escalated)
+    assert result.gone
+
+
+async def test_a_store_that_gives_no_answer_is_left_after_a_while(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await kept(store)
+    monkeypatch.setattr(archive, "SECONDS", 0.0)
+    assert (await archived(store, tmp_path.as_uri())).why == "not written within 0 s"
+
+
+async def test_ten_times_as_many_as_are_written_at_once_are_all_written(store: Store, tmp_path: Path) -> None:
+    await kept(store)
+    archives, told = Archives(store, [tmp_path.as_uri()]), []
+    for number in range(10 * archive.FILES_AT_ONCE):
+        where = ArchiveTarget(url=(tmp_path / str(number)).as_uri(), path=PATH)
+        told.append(archives.write(Target(target="archive", archive=where), where, MSA, SETTLED))
+    assert set(await asyncio.gather(*told)) == {DONE}
+
+
+@pytest.mark.parametrize(
+    "path", ["../{id}.pdf", "/{id}.pdf", "{id}", "{kind}.pdf", "{name}/{id}.pdf", "{id[0]}.pdf", "{"]
+)
+def test_a_path_stays_below_its_address(path: str) -> None:
+    with pytest.raises(ValueError, match=r"must be a path|needs {id}"):
+        ArchiveEntry(url="s3://bucket", path=path)
+
+
+@pytest.mark.parametrize("url", ["https://x.example", "file:///a/../etc", "sftp://u:p@h/x", "s3://b?x=1", "archive"])
+def test_an_address_is_of_a_kind_that_is_written_to(url: str) -> None:
+    with pytest.raises(ValueError, match=r"must be an address|has a password"):
+        ArchiveEntry(url=url)
