@@ -122,7 +122,9 @@ def activities_of(
         open_clients.store,
         adoption=_adoption(open_clients, client, policies, *adopts) if adopts else None,
         alarm=CallbackAlarm(OnCallAlerts(push, oncall) if oncall else None, silent_after) if silent_after else None,
-        figures=FigureCounter(client, open_clients.store, partial(_kinds, policies)),
+        figures=FigureCounter(
+            client, open_clients.store, partial(_kinds, policies), OnCallAlerts(push, oncall) if oncall else None
+        ),
     )
     return {
         WORKFLOW_QUEUE: [one for port in (*follow_up, sign_in, parts) for one in port.activities()],

@@ -43,7 +43,9 @@ NOT_SENT: Final = Alert(
     "DocumentNotSent", "A document could not be sent yet", Severity.TICKET, NotificationType.NOT_SENT
 )
 HAND_OFF_DEAD: Final = Alert("HandOffDead", "Not everyone could be told", Severity.TICKET, NotificationType.UNDELIVERED)
-PROBLEM_LASTS: Final = Alert("ProblemLasts", "Requests have had a problem for an hour")
+PROBLEM_LASTS: Final = Alert(
+    "ProblemLasts", "Requests have had a problem for an hour", push=NotificationType.PROBLEM_LASTS
+)
 MENDS_RISE: Final = Alert("MendsRise", "Reconciliation replaces many callbacks", Severity.TICKET)
 NOTIFICATIONS_LATE: Final = Alert("NotificationsLate", "Notifications are sent more than a minute late")
 DATABASE_AWAY: Final = Alert("DatabaseAway", "The database is away")

@@ -22,19 +22,23 @@ from activities.alerts import (
     TARGET_FAILING,
 )
 from activities.errors import StoreFailure
+from activities.notifications.alerts import KeptAlerts, OnCallAlerts, Watched
 from activities.reconciliation.callback_health import CLOCK_KNOWN_FOR, CallbackHealth
-from activities.records.incidents import PUSH, TARGETS
+from activities.records.incidents import PROBLEMS, PUSH, TARGETS, About, Incident
 from activities.records.store import Store
 from activities.temporal.executions import OPEN
 from workflows import names
+from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
 from workflows.model.hand_off import HandoffState
-from workflows.model.subject import Status
+from workflows.model.subject import Code, Status
 
 COUNTED_WITHIN: Final = 20.0
 """Seconds; what takes longer is counted by the next reconciliation."""
 EXPORTED_EVERY: Final = 15.0
 """Seconds between two looks of a worker at what was counted."""
+LASTS_FROM: Final = timedelta(hours=1)
+"""How long a problem is found at each look before on-call is told."""
 DEAD_FOR: Final = timedelta(days=1)
 """How long a dead hand-off of what has ended counts."""
 _AT_ONCE: Final = 5
@@ -43,6 +47,9 @@ _SETTLE: Final = timedelta(minutes=1)
 """A start may be written that long after its instant."""
 _TARGET_DEAD_FROM: Final = 2
 """Grade of an incident (activities/hand_off/target_health.py)."""
+_LASTING: Final = frozenset(code for code in Code if not code.terminal)
+"""Problems; other codes only need a person."""
+_STAGES: Final = (NotificationType.PROBLEM_OVER, NotificationType.PROBLEM_LASTS)
 _LOGGER: Final = structlog.get_logger("countersign.figures")
 
 
@@ -55,6 +62,8 @@ class Figures(Model):
     started_until: AwareDatetime
     open: tuple[tuple[str, str, int], ...] = ()
     problems: Mapping[str, int] = Field(default_factory=dict)
+    problems_since: Mapping[str, AwareDatetime] = Field(default_factory=dict)
+    """Since when each look found one with this code."""
     hand_offs: Mapping[str, int] = Field(default_factory=dict)
     incidents: Mapping[str, int] = Field(default_factory=dict)
 
@@ -73,60 +82,88 @@ def _by_one(counts: Mapping[str, int]) -> dict[tuple[str, ...], int]:
 
 @dataclass(frozen=True)
 class FigureCounter:
-    """Counts by Temporal's visibility and the database; `kinds` are those of the catalogue."""
+    """Counts by Temporal's visibility and the database; `kinds` are those of the catalogue. `on_call` is alerted of
+    problems that last.
+    """
 
     client: Client
     store: Store
     kinds: Callable[[], Iterable[str]] = tuple
+    on_call: OnCallAlerts | None = None
 
     async def count(self, silence: CallbackHealth, now: datetime) -> None:
-        """Keep the figures of now, and count what was started since the last ones, if this process exports metrics. A
-        failure leaves them as they were.
+        """Keep the figures of now: problems for on-call, all of them if this process exports metrics. A failure leaves
+        them as they were.
         """
-        if not metrics.exported_here():
+        if not (self.on_call or metrics.exported_here()):
             return
         try:
             async with asyncio.timeout(COUNTED_WITHIN):
-                before = await kept(self.store)
-                await self.store.notes.note_figures((await self._now(before, silence, now)).model_dump_json().encode())
+                known = await self._with_problems(await kept(self.store), now)
+                if metrics.exported_here():
+                    known = await self._with_all(known, silence, now)
+                await self.store.notes.note_figures(known.model_dump_json().encode())
+            await self._tell(known, now)
         # A client that has never connected raises the second.
         except (RPCError, RuntimeError, StoreFailure, TimeoutError) as failure:
-            _LOGGER.warning("nothing was counted for the metrics", why=type(failure).__name__)
+            _LOGGER.warning("nothing was counted", why=type(failure).__name__)
 
-    async def _now(self, before: Figures | None, silence: CallbackHealth, now: datetime) -> Figures:
-        until = now - _SETTLE
-        since = before.started_until if before else until
-        for kind, count in (await self.store.starts.counts(since, until)).items():
+    async def _with_problems(self, before: Figures | None, now: datetime) -> Figures:
+        known = before or Figures(at=now, started_until=now - _SETTLE)
+        counts = await self._each({code: _is(names.PROBLEM.name, code) for code in metrics.CODES})
+        since = {code: known.problems_since.get(code, now) for code, count in counts.items() if count}
+        return known.replace(problems=counts, problems_since=since)
+
+    async def _with_all(self, before: Figures, silence: CallbackHealth, now: datetime) -> Figures:
+        until = max(before.started_until, now - _SETTLE)
+        for kind, count in (await self.store.starts.counts(before.started_until, until)).items():
             metrics.STARTED.add(count, kind=kind)
-        some = asyncio.Semaphore(_AT_ONCE)
-        return Figures(
+        return before.replace(
             at=now,
-            started_until=max(since, until),
-            open=await self._open(some),
-            problems=await self._each(some, {code: f"{names.PROBLEM.name} = '{code}'" for code in metrics.CODES}),
-            hand_offs=await self._hand_offs(some, now),
+            started_until=until,
+            open=await self._open(),
+            hand_offs=await self._hand_offs(now),
             incidents=await self._incidents(silence, now),
         )
 
-    async def _open(self, some: asyncio.Semaphore) -> tuple[tuple[str, str, int], ...]:
+    async def _tell(self, known: Figures, now: datetime) -> None:
+        """Alert on-call once when a problem has lasted, and once when none does any more."""
+        if self.on_call is None:
+            return
+        lasting = {code: at for code, at in known.problems_since.items() if code in _LASTING and now - at >= LASTS_FROM}
+        about, alerts = About(PROBLEMS, "requests"), KeptAlerts(self.store.incidents, self.on_call)
+        before = await alerts.incidents.read(about)
+
+        def becomes(one: Incident) -> Incident:
+            if not lasting:
+                return one.becomes(0, now)
+            return one.becomes(1, min(lasting.values())).replace(why=", ".join(sorted(lasting)))
+
+        after = becomes(before)
+        if after == before and not before.has_news(now):
+            return
+        title = after.why or "requests"
+        await alerts.learn(about, Watched("problems", "problem", title, _STAGES), becomes, now)
+
+    async def _open(self) -> tuple[tuple[str, str, int], ...]:
         """Kinds that the catalogue does not have are one, without a name of theirs."""
         found: list[tuple[str, str, int]] = []
         living = [status for status in Status if not status.ended]
-        altogether = await self._each(some, {status: _is(names.STATUS.name, status) for status in living})
+        altogether = await self._each({status: _is(names.STATUS.name, status) for status in living})
         for status, total in altogether.items():
             known = list(self.kinds())[: metrics.KINDS_AT_MOST] if total else []
             by_kind = await self._each(
-                some, {kind: f"{_is(names.STATUS.name, status)} AND {_is(names.KIND.name, kind)}" for kind in known}
+                {kind: f"{_is(names.STATUS.name, status)} AND {_is(names.KIND.name, kind)}" for kind in known}
             )
             found += [(kind, status, count) for kind, count in by_kind.items() if count]
             if rest := total - sum(by_kind.values()):
                 found.append((metrics.OTHER, status, max(0, rest)))
         return tuple(found)
 
-    async def _hand_offs(self, some: asyncio.Semaphore, now: datetime) -> Mapping[str, int]:
+    async def _hand_offs(self, now: datetime) -> Mapping[str, int]:
         waits = f"({_is(names.STAGE.name, 'settled')} OR {_is(names.HANDOFF.name, HandoffState.PENDING)})"
         open_ones = await self._each(
-            some, {HandoffState.PENDING: waits, HandoffState.DEAD: _is(names.HANDOFF.name, HandoffState.DEAD)}
+            {HandoffState.PENDING: waits, HandoffState.DEAD: _is(names.HANDOFF.name, HandoffState.DEAD)}
         )
         dead = await self.store.hand_offs.dead_since(now - DEAD_FOR)
         return dict(Counter(open_ones) + Counter({HandoffState.DEAD: dead}))
@@ -143,7 +180,9 @@ class FigureCounter:
             PUSH_REFUSED.name: len(await self.store.incidents.open(PUSH)),
         }
 
-    async def _each(self, some: asyncio.Semaphore, queries: Mapping[str, str]) -> dict[str, int]:
+    async def _each(self, queries: Mapping[str, str]) -> dict[str, int]:
+        some = asyncio.Semaphore(_AT_ONCE)
+
         async def one(query: str) -> int:
             async with some:
                 return (await self.client.count_workflows(f"{OPEN} AND {query}")).count

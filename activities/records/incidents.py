@@ -15,6 +15,8 @@ TARGETS: Final = "target"
 """Kind of the incidents of hand-off targets."""
 PUSH: Final = "push"
 """Kind of the incidents of push credentials."""
+PROBLEMS: Final = "problem"
+"""Kind of the incident that requests have a problem that lasts."""
 OVER_AGAIN_AFTER: Final = timedelta(hours=1)
 """Shortest time between two "it is over" alerts of an incident that comes and goes."""
 ADDRESSES_AT_MOST: Final = 20

@@ -26,7 +26,12 @@ RULES: Final[dict[str, dict[str, Any]]] = {
 }
 RUNBOOK: Final = (ROOT / "docs" / "runbook.md").read_text()
 PROMTOOL: Final = shutil.which("promtool")
-_OVER: Final = (NotificationType.CALLED, NotificationType.HANDOFF_RECOVERED, NotificationType.PUSH_RECOVERED)
+_OVER: Final = (
+    NotificationType.CALLED,
+    NotificationType.HANDOFF_RECOVERED,
+    NotificationType.PUSH_RECOVERED,
+    NotificationType.PROBLEM_OVER,
+)
 """That it is over is no alert: Prometheus resolves its own."""
 
 

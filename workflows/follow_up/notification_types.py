@@ -47,6 +47,8 @@ class NotificationType(StrEnum):
     HANDOFF_RECOVERED = "handoff.recovered"
     PUSH_REFUSED = "push.refused"
     PUSH_RECOVERED = "push.recovered"
+    PROBLEM_LASTS = "problem.lasts"
+    PROBLEM_OVER = "problem.over"
     NEWS = "news"
 
 
@@ -59,6 +61,8 @@ _FOR_ON_CALL: Final = (
     NotificationType.HANDOFF_RECOVERED,
     NotificationType.PUSH_REFUSED,
     NotificationType.PUSH_RECOVERED,
+    NotificationType.PROBLEM_LASTS,
+    NotificationType.PROBLEM_OVER,
 )
 
 MAILED_ALONG: Final = "mail-along"

@@ -10,14 +10,17 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.alerts import OF_INCIDENTS
+from activities.notifications.alerts import OnCallAlerts
 from activities.reconciliation.callback_health import CallbackHealth
 from activities.reconciliation.figures import FigureCounter, Figures, exported, kept
 from activities.records.incidents import PUSH, TARGETS, About, Incident
 from activities.records.starts import Start
 from activities.records.store import Store
+from activities.temporal.executions import OPEN
 from tests.glances import glances
 from tests.metering import metered
 from tests.servers import own_namespace
+from tests.workflows.fakes import World
 from workflows import names
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
@@ -36,6 +39,14 @@ async def open_one(client: Client, id: str, **known: str) -> None:
     await client.start_workflow("Any", id=id, task_queue="nobody", search_attributes=TypedSearchAttributes(pairs))
 
 
+async def until_open(client: Client, count: int) -> None:
+    """Visibility lags by a moment."""
+    for pause in glances():
+        if (await client.count_workflows(OPEN)).count == count:
+            break
+        await asyncio.sleep(pause)
+
+
 @pytest.mark.real_server
 async def test_reconciliation_counts_what_is_open_and_every_worker_exports_it(temporal: Client, tmp_path: Path) -> None:
     store = Store(str(tmp_path))
@@ -51,10 +62,7 @@ async def test_reconciliation_counts_what_is_open_and_every_worker_exports_it(te
     await store.starts.begin("signature-request:a", _START)
     await store.starts.begin("signature-request:b", replace(_START, started_at=NOW + timedelta(seconds=1)))
 
-    for pause in glances():
-        if (await temporal.count_workflows("")).count == 3:
-            break
-        await asyncio.sleep(pause)
+    await until_open(temporal, 3)
     with metered() as counted:
         await counter.count(silent, NOW)
         assert counted.counts() == {("countersign_started", "nda"): 1}, "the other one is too young"
@@ -94,3 +102,26 @@ async def test_who_exports_no_metrics_counts_nothing(temporal: Client, tmp_path:
     store = Store(str(tmp_path))
     await FigureCounter(temporal, store).count(CallbackHealth(), NOW)
     assert await kept(store) is None
+
+
+@pytest.mark.real_server
+async def test_on_call_hears_once_of_a_problem_that_lasts_an_hour_and_once_that_it_is_over(
+    temporal: Client, tmp_path: Path
+) -> None:
+    store, push = Store(str(tmp_path)), World().push
+    counter = FigureCounter(temporal, store, on_call=OnCallAlerts(push, "on-call"))
+    await open_one(temporal, "a", status="sent", kind="nda", problem="unreachable")
+    await open_one(temporal, "b", status="sent", kind="nda", problem="question_open")
+    await until_open(temporal, 2)
+    for minutes in (0, 30, 59):
+        await counter.count(CallbackHealth(), NOW + timedelta(minutes=minutes))
+    assert push.stages() == []
+    for minutes in (60, 65, 120):
+        await counter.count(CallbackHealth(), NOW + timedelta(minutes=minutes))
+    assert push.stages() == [("problem.lasts", "on-call")]
+    assert push.deliveries[0].subject.title == "unreachable"
+    await temporal.get_workflow_handle("a").terminate()
+    await until_open(temporal, 1)
+    for minutes in (125, 130):
+        await counter.count(CallbackHealth(), NOW + timedelta(minutes=minutes))
+    assert push.stages() == [("problem.lasts", "on-call"), ("problem.over", "on-call")]

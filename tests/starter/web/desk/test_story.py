@@ -43,6 +43,8 @@ UNTOLD = {
         NotificationType.HANDOFF_RECOVERED,
         NotificationType.PUSH_REFUSED,
         NotificationType.PUSH_RECOVERED,
+        NotificationType.PROBLEM_LASTS,
+        NotificationType.PROBLEM_OVER,
     ),
     NotificationType.CLOCK_BEHIND,
 }
