@@ -68,6 +68,7 @@ async def test_what_is_refused_sends_nothing(words: tuple[str, ...], says: str, 
         assert list(sandbox.state.database.documents) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_ended_by_a_signal_it_cancels_what_it_made_and_leaves_a_report(number: int, tmp_path: Path) -> None:
     async with running(vendor()) as sandbox:

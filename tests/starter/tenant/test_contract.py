@@ -2,6 +2,7 @@
 client and compared with the sandbox. Without a folder, the answers of the sandbox.
 """
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,9 @@ async def of_sandbox(folder: Path, **variant: Any) -> Recording:
     return Recording.read(folder)
 
 
-@pytest.fixture
-async def sandbox(tmp_path: Path) -> Recording:
-    return await of_sandbox(tmp_path)
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Recording:
+    return asyncio.run(of_sandbox(tmp_path_factory.mktemp("sandbox")))
 
 
 @pytest.fixture
