@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nexusrpc import HandlerError
+from temporalio import activity
 from temporalio.api.operatorservice.v1 import ListNexusEndpointsRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
@@ -198,7 +199,8 @@ class NexusOperations:
             names.NEXUS_CALL,
             order,
             id=names.nexus_call_workflow_id(order.key),
-            task_queue=names.WORKFLOW_QUEUE,
+            # That of a campaign for its members: theirs take nothing of requests.
+            task_queue=activity.info().task_queue if activity.in_activity() else names.WORKFLOW_QUEUE,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             execution_timeout=2 * OPERATION_TAKEN_WITHIN,
