@@ -1,5 +1,6 @@
 """At the end of a request its files and its history are kept, unaltered and whole, whatever goes wrong on the way."""
 
+import errno
 import hashlib
 import json
 from pathlib import Path
@@ -8,12 +9,14 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from activities.documents import files
 from activities.documents.files import SIGNED
 from activities.records.evidence import file_part
 from tests.activities.core_signature.conftest import arm, entries
 from tests.activities.core_signature.requests import PDF
 from tests.activities.evidence.stage import WORKFLOW, Ending, ended
 from tests.servers import own_namespace
+from tests.storage import away
 
 pytestmark = pytest.mark.real_server
 
@@ -154,3 +157,31 @@ async def _fails(msa: Ending) -> ApplicationError:
     last = cause if isinstance(cause, ApplicationError) else cause and cause.__cause__
     assert isinstance(last, ApplicationError)
     return last
+
+
+async def test_a_store_that_is_full_costs_an_attempt_and_nothing_else(
+    dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        full = [OSError(errno.ENOSPC, "No space left on device")] * 2
+        append = files._append
+
+        def fails_at_first(file: Path, content: bytes) -> None:
+            if full:
+                raise full.pop()
+            append(file, content)
+
+        monkeypatch.setattr(files, "_append", fails_at_first)
+        kept = await msa.kept()
+        assert kept.document and kept.document.sha256 == (await msa.read()).security_hash
+        assert full == []
+
+
+async def test_without_the_database_it_is_tried_again_and_says_so(dev_server: str, tmp_path: Path) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        with away(msa.store, "evidence"):
+            failure = await _fails(msa)
+        assert "the database cannot be used" in failure.message
+        [there] = failure.details
+        assert set(there) == {"document", "signing_log"}, "the files are kept all the same"
+        assert (await msa.kept()).document is not None
