@@ -19,6 +19,7 @@ from workflows.campaign.view import bar
 from workflows.follow_up.notification_types import stage_words
 from workflows.follow_up.view import deadlines, handed_off_entry, is_needless, outcome_words, stamp, told_entry
 from workflows.kinds import Kind, named
+from workflows.model.evidence import KeptFile
 from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.notifications import Notification
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
@@ -410,13 +411,22 @@ def _in_words(forecast: Forecast) -> str:
     return f"at this pace about {forecast.missing:,} will not have acknowledged at the close"
 
 
+def _kept(file: KeptFile | None) -> str:
+    return f"{file.bytes:,} bytes, SHA-256 {file.sha256}" if file else ""
+
+
 def _day(at: datetime) -> str:
     return f"{at:%a %d %b %Y}"
 
 
 TABLES: Final[dict[Kind, KindTables[Any]]] = {
     Kind.REQUEST: KindTables[RequestShow](
-        about=lambda shown: (_head(shown), ("document", shown.document)),
+        about=lambda shown: (
+            _head(shown),
+            ("document", shown.document),
+            ("signed document", _kept(shown.signed_document)),
+            ("signing log", _kept(shown.signing_log)),
+        ),
         people=_signers,
         rows=rows_of(Kind.REQUEST, "document", "requester"),
     ),

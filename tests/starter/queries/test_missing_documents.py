@@ -1,0 +1,44 @@
+"""What could not be kept of an ended request is found in lists and views until it is kept."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from activities.records.ended import EndedFilter
+from activities.records.evidence import SignedDocument, StoredFile
+from activities.records.store import Store
+from starter.queries.lists import line_of_ended
+from starter.queries.lookup import recorded
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.evidence import KeptFile
+from workflows.model.hand_off import Settled
+from workflows.model.records import SettledRecord
+from workflows.model.subject import Status
+from workflows.model.views import RequestShow
+
+AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
+MSA = WorkflowName(Kind.REQUEST, "msa-0042")
+ATTENTION = EndedFilter((Kind.REQUEST.spec.prefix,), attention=True)
+PDF, LOG = StoredFile("a" * 64, 20_000), StoredFile("b" * 64, 900)
+SHOW = RequestShow(id=MSA.id, kind="nda", document="Terms", requester="hr", status=Status.SIGNED, says="Signed")
+SETTLED = Settled(request=MSA.id, kind="nda", outcome=Status.SIGNED, at=AT, external_id=MSA.id)
+
+
+async def test_what_is_not_kept_stays_in_attention_until_it_is(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    record = SettledRecord(fingerprint="f", run_id="r", show=SHOW, settled=SETTLED)
+    await store.records.write(MSA.workflow_id, record.model_dump_json(by_alias=True).encode())
+    await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(PDF, why="the signing log is not ready"), AT)
+    [row] = await store.ended.page(ATTENTION, 10)
+    assert (line_of_ended(row).problem, await store.ended.count(ATTENTION)) == ("evidence", 1)
+    shown = await recorded(store, MSA)
+    assert isinstance(shown, RequestShow) and shown.problem
+    assert (shown.problem.says, shown.says) == (
+        "the signing log is not ready",
+        "Signed; not kept yet: the signing log is not ready",
+    )
+    assert (shown.signed_document, shown.signing_log) == (KeptFile(sha256="a" * 64, bytes=20_000), None)
+    await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(PDF, LOG), AT)
+    assert await store.ended.page(ATTENTION, 10) == []
+    whole = await recorded(store, MSA)
+    assert isinstance(whole, RequestShow)
+    assert (whole.problem, whole.says, whole.signing_log) == (None, "Signed", KeptFile(sha256="b" * 64, bytes=900))
