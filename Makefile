@@ -41,8 +41,8 @@ stories: $(STAMP) ## the tests that take long, most of them on a whole stack: so
 chaos: $(STAMP) ### the long runs of tests/chaos (an hour); SEED=7 repeats a run
 	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)
 
-rehearse: $(STAMP) ### an installation on several machines, with PostgreSQL and S3, of which each part dies; SEED=7, JSON=1
-	@$(BIN)/python -m tests.rehearsal $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
+rehearse: $(STAMP) ### an installation on several machines, with PostgreSQL and S3, of which each part dies; SEED=7, JSON=1, IMAGE=1
+	@$(BIN)/python -m tests.rehearsal $(if $(IMAGE),--image) $(if $(SEED),--seed $(SEED)) $(if $(JSON),--json)
 
 bench: $(STAMP) ### a request beside the smallest honest workflow; BENCH=request.bytes, BENCH_JSON=file
 	@$(BIN)/python -m tests.bench --only "$(BENCH)" --json "$(BENCH_JSON)" $(if $(WAITING),--waiting $(WAITING)) $(if $(N),--people $(N))
@@ -88,4 +88,13 @@ lock: $(STAMP) ### requirements.lock and the image's locks anew from pyproject.t
 	@$(LOCK) $(SAME) $(addprefix --extra ,otel postgres preview s3) pyproject.toml -o requirements.runtime.lock
 	@echo hatchling | $(LOCK) $(SAME) - -o deploy/image/requirements.build.lock
 
-.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures dashboard-pictures histories golden dashboards migration lock
+image: $(STAMP) ### the image, by buildah; BASE=local makes its base too, where no registry is reached
+	@$(BIN)/python -m deploy.image.build --base "$(BASE)"
+
+image-test: $(STAMP) ### that image, run by runc: what is in it, and a request that is lived in it
+	@$(BIN)/python -m pytest -q -s tests/image $(PYTEST)
+
+supply-chain: $(STAMP) ### what the image is made of (dist/sbom.json), its licences; secrets in the sources
+	@$(BIN)/python -m deploy.image.supply_chain
+
+.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures dashboard-pictures histories golden dashboards migration lock image image-test supply-chain

@@ -50,7 +50,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("cli",),
         ("__main__", "examples"),
     ),
-    "deploy": (("grafana", "local", "rollout", "sandbox", "validate"), ("demo",)),
+    "deploy": (("grafana", "image", "local", "rollout", "sandbox", "validate"), ("demo",)),
     "deploy/sandbox": (
         ("state",),
         ("http",),

@@ -101,9 +101,12 @@ class Town:
     async def start(self, *names: str, ready: bool = True) -> None:
         """Start processes side by side, again after their death too; with `ready` wait until they do their work."""
         for name in names:
-            self.running[name] = await RunningProgram.start(self.program(name), self.folder.logs)
+            self.running[name] = await self._begin(self.program(name))
         if ready:
             await asyncio.gather(*(self.running[name].until_ready(READY_WITHIN) for name in names))
+
+    async def _begin(self, program: Program) -> RunningProgram:
+        return await RunningProgram.start(program, self.folder.logs)
 
     async def ready(self, *names: str, within: float = READY_WITHIN) -> float:
         """Wait until processes do their work; the seconds that took."""

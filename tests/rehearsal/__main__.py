@@ -6,18 +6,21 @@ import os
 import random
 import sys
 import tempfile
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
 from starter.boot import processes
+from tests.image.containers import at_hand
 from tests.postgresql import HOW_TO_HAVE_IT, program
-from tests.rehearsal.machines import installation
+from tests.rehearsal.machines import WEB, WORKERS, installation
 from tests.rehearsal.rehearsal import Outcome, rehearse
 
 
 def main() -> int:
     words = argparse.ArgumentParser(prog="make rehearse", description=__doc__)
     words.add_argument("--json", action="store_true", help="print the figures as JSON")
+    words.add_argument("--image", action="store_true", help="run workers and web processes from the image")
     words.add_argument("--seed", type=int, default=random.randrange(1_000_000), help="repeats a run's choices")  # noqa: S311
     given = words.parse_args()
     if program("postgres") is None:
@@ -27,14 +30,15 @@ def main() -> int:
     say(f"seed {given.seed}")
     processes.load_kinds()
     with tempfile.TemporaryDirectory(prefix="countersign-rehearsal-", ignore_cleanup_errors=True) as folder:
-        outcome = asyncio.run(_run(Path(folder) / "data", given.seed, say))
+        outcome = asyncio.run(_run(Path(folder) / "data", given.seed, say, image=given.image))
     print(outcome.as_json() if given.json else outcome.as_table())
     return 0 if outcome.ok else 1
 
 
-async def _run(folder: Path, seed: int, say: "partial[None]") -> Outcome:
-    async with installation(folder) as it:
-        return await rehearse(it, seed, say)
+async def _run(folder: Path, seed: int, say: "partial[None]", *, image: bool) -> Outcome:
+    async with AsyncExitStack() as closing:
+        images = dict.fromkeys((*WORKERS, *WEB), closing.enter_context(at_hand())) if image else {}
+        return await rehearse(await closing.enter_async_context(installation(folder, images)), seed, say)
 
 
 if __name__ == "__main__":

@@ -1,21 +1,24 @@
 """Two workers and two web processes behind a proxy, as on four machines: each with a folder and a people file of its
-own, and nothing shared but Temporal, PostgreSQL and an S3 server.
+own, and nothing shared but Temporal, PostgreSQL and an S3 server. They run from here, or from an image.
 """
 
 import asyncio
 import os
 import shutil
+import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from activities.records.database import Database
 from deploy.local.environment import authority, url
-from deploy.local.processes import Program, answers, written
+from deploy.local.processes import Program, RunningProgram, answers
 from tests.faults.town import HOST, RECEIVER, SANDBOX, TEMPORAL, WORKER, Conditions, Town, connect, laid_out
+from tests.image.containers import DATA, Bind, Contained, Image, RunningContainer, give
 from tests.object_stores import BUCKET, ObjectStore, seaweedfs
 from tests.postgresql import PostgreSQL, postgresql
 from tests.servers import free_ports
@@ -23,6 +26,7 @@ from tests.servers import free_ports
 WORKERS: Final = (f"{WORKER}-1", f"{WORKER}-2")
 WEB: Final = (f"{RECEIVER}-1", f"{RECEIVER}-2")
 _CONNECTIONS: Final = "max_connections=200"
+_LOGO: Final = "northwind.svg"
 _QUICK: Final = {"SANDBOX_RETRY_UNIT": "1"}
 
 
@@ -34,6 +38,12 @@ class Installation(Town):
     bucket: ObjectStore = field(kw_only=True)
     ports: Mapping[str, int] = field(kw_only=True)
     """Of the web processes."""
+    probes: Mapping[str, int] = field(kw_only=True)
+    """Where each process says whether it does its work."""
+    images: Mapping[str, Image] = field(kw_only=True)
+    """What a worker or web process runs from, if it is an image."""
+    builds: Mapping[str, str] = field(kw_only=True)
+    """The build id of a worker, if it has one."""
 
     def machine(self, name: str) -> Path:
         """The folder of one machine."""
@@ -43,49 +53,93 @@ class Installation(Town):
         """Give each machine what is deployed to it."""
         for name in (*WORKERS, *WEB):
             self.machine(name).mkdir(parents=True)
-            shutil.copy(self.people, self.machine(name) / "people.yaml")
+            for file in (self.people, self.people.with_name(_LOGO)):
+                shutil.copy(file, self.machine(name))
+            if name in self.images:
+                give(self.machine(name))
 
     def log(self, name: str) -> str:
         """What a process has written so far, or both of its kind."""
         of_it = [one for one in (*WORKERS, *WEB, SANDBOX, TEMPORAL) if one.startswith(name)]
         return "".join(super(Installation, self).log(one) for one in of_it)
 
+    async def typed_in(self, image: Image, *words: str, entry: bool = True) -> "subprocess.CompletedProcess[str]":
+        """Run `countersign …` of an image, or another of its programs, on a machine that has been furnished."""
+        machine = Bind(self.machine(WEB[0]), DATA, own=True)
+        environment = {**self.environment, **deployed(DATA)}
+        return await asyncio.to_thread(image.run, words, environment, [machine], entry=entry)
+
+    async def _begin(self, program: Program) -> RunningProgram:
+        kind = RunningContainer if isinstance(program, Contained) else RunningProgram
+        return await kind.start(program, self.folder.logs)
+
     def program(self, name: str) -> Program:
         kind = name.rpartition("-")[0]
         if not kind:
             return super().program(name)
-        program, machine = super().program(kind), self.machine(name)
-        own = {"COUNTERSIGN_DATA_DIR": str(machine), "COUNTERSIGN_PEOPLE": str(machine / "people.yaml")}
-        program = replace(program, name=name, environment={**program.environment, **own})
-        if kind == WORKER:
-            ready = machine / "worker.ready"
-            command = (*program.command[:-1], str(ready))
-            return replace(program, command=command, ready=written(ready), ready_file=ready)
-        bind = {"COUNTERSIGN_WEBHOOK_BIND": authority(HOST, self.ports[name])}
-        probe = answers(f"{url(HOST, self.ports[name])}/readyz")
-        return replace(program, environment={**program.environment, **bind}, ready=probe)
+        program = super().program(kind)
+        if program.ready_file:
+            program = replace(
+                program, command=program.command[: program.command.index("--ready-file")], ready_file=None
+            )
+        program = replace(program, name=name, ready=answers(f"{url(HOST, self.probes[name])}/readyz"))
+        image = self.images.get(name)
+        if image is None:
+            return replace(program, environment=self._environment(program, self.machine(name)))
+        words = ("worker" if kind == WORKER else "webhook",)
+        program = replace(program, environment=self._environment(program, DATA))
+        return image.contained(program, words, [Bind(self.machine(name), DATA, own=True)])
+
+    def _environment(self, program: Program, machine: Path) -> dict[str, str]:
+        name = program.name
+        probe = {"COUNTERSIGN_HEALTH_BIND": authority(HOST, self.probes[name])}
+        bind = {"COUNTERSIGN_WEBHOOK_BIND": authority(HOST, self.ports[name])} if name in WEB else {}
+        build = {"TEMPORAL_WORKER_BUILD_ID": self.builds[name]} if name in self.builds else {}
+        return {**program.environment, **deployed(machine), **probe, **bind, **build}
+
+
+def deployed(machine: Path) -> dict[str, str]:
+    """What leads a process to the files of its machine, wherever it sees them."""
+    return {
+        "COUNTERSIGN_DATA_DIR": str(machine),
+        "COUNTERSIGN_PEOPLE": str(machine / "people.yaml"),
+        "COUNTERSIGN_COMPANY_LOGO": str(machine / _LOGO),
+    }
 
 
 @asynccontextmanager
-async def installation(folder: Path) -> AsyncIterator[Installation]:
-    """One that is set up as docs/operating.md says; its machines are furnished and started by the caller."""
-    async with AsyncExitStack() as closing:
-        database = closing.enter_context(postgresql(_CONNECTIONS))
-        bucket = closing.enter_context(seaweedfs())
+async def installation(
+    folder: Path,
+    images: Mapping[str, Image] = MappingProxyType({}),
+    builds: Mapping[str, str] = MappingProxyType({}),
+    *,
+    temporal: tuple[str, ...] = (),
+    set_up: bool = True,
+) -> AsyncIterator[Installation]:
+    """One that is set up as docs/operating.md says; its machines are furnished and started by the caller, and without
+    `set_up` its schema is made, and it is connected. `temporal` are more words for the server.
+    """
+    async with AsyncExitStack() as ending:
+        database = ending.enter_context(postgresql(_CONNECTIONS))
+        bucket = ending.enter_context(seaweedfs())
         os.environ.update(bucket.environment)  # the machine of whoever types commands is this process
         address = database.url(database.create())
         shared = {"COUNTERSIGN_DATABASE": address, "COUNTERSIGN_STORE": f"s3://{BUCKET}/countersign"}
-        await Database(address).upgrade()
-        town = await laid_out(folder, Conditions(sandbox=_QUICK, ours={**shared, **bucket.environment}), closing)
-        ports = dict(zip(WEB, free_ports(len(WEB)), strict=True))
+        conditions = Conditions(temporal=temporal, sandbox=_QUICK, ours={**shared, **bucket.environment})
+        town = await laid_out(folder, conditions, ending)
+        found = iter(free_ports(2 * len(WEB) + len(WORKERS)))
+        ports, probes = dict(zip(WEB, found, strict=False)), dict(zip((*WORKERS, *WEB), found, strict=True))
         it = Installation(
             town.folder, town.kept, town.conditions, town.settings, town.vendor,
-            database=database, bucket=bucket, ports=ports,
+            database=database, bucket=bucket, ports=ports, probes=probes, images=images, builds=builds,
         )  # fmt: skip
-        closing.push_async_callback(_end, it)
+        ending.push_async_callback(_end, it)
         await it.start(SANDBOX, TEMPORAL)
-        await connect(it, closing)
-        await closing.enter_async_context(proxy(it.kept.ports.receiver, [*ports.values()]))
+        if set_up:
+            with closing(Database(address)) as made:
+                await made.upgrade()
+            await connect(it, ending)
+        await ending.enter_async_context(proxy(it.kept.ports.receiver, [*ports.values()]))
         yield it
 
 

@@ -98,6 +98,17 @@ class Living:
 
         await eventually(there)
 
+    async def visits(self, build: str) -> None:
+        """It is called back until that version has done a task of it, which is all that a canary has there."""
+
+        async def there() -> bool:
+            await self.callback()
+            events = (await self.handle.fetch_history()).events
+            done = [one.workflow_task_completed_event_attributes for one in events]
+            return any(one.deployment_version.build_id == build for one in done)
+
+        await eventually(there)
+
     async def signed_by_all(self) -> Settled:
         """Everybody signs; how it ends."""
         for signer in a_request().brief.people:

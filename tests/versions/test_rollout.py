@@ -61,7 +61,7 @@ async def run(client: Client, name: str) -> str:
     address, namespace = client.service_client.config.target_host, client.namespace
 
     async def done() -> str | None:
-        code, said = await typed(name, address, OLD=OLD, NEW=NEW, TEMPORAL_NAMESPACE=namespace)
+        code, said = await typed(name, address, OLD=OLD, NEW=NEW, REQUEST="msa-0042", TEMPORAL_NAMESPACE=namespace)
         return said if code == 0 else None
 
     return await eventually(done)
@@ -99,6 +99,9 @@ async def test_a_new_version_comes_ramps_is_current_and_the_old_one_drains_and_c
         await run(client, "back")
         await is_told(around)
         async with deployed(client, around, NEW, Unchanged):
+            await run(client, "canary")
+            await request.visits(NEW)
+            await request.reaches(OLD)
             await run(client, "ramp")
             assert await versions(await some(client, around)) == {OLD, NEW}
             await run(client, "no-ramp")
@@ -258,5 +261,5 @@ def test_to_look_at_nothing_is_wrong_usage(
 
 
 def test_every_command_of_the_page_is_run_here() -> None:
-    used = {"rehearse", "ramp", "stuck", "current", "drained", "no-ramp", "back", "unversioned"}
+    used = {"rehearse", "canary", "ramp", "stuck", "current", "drained", "no-ramp", "back", "unversioned"}
     assert set(documented()) == used
