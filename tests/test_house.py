@@ -26,7 +26,17 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("model",),
         ("ports",),
         ("follow_up",),
-        ("bulk_notice", "campaign", "hand_off", "onboarding", "reconciliation", "sign_in", "signature", "task"),
+        (
+            "bulk_notice",
+            "campaign",
+            "evidence",
+            "hand_off",
+            "onboarding",
+            "reconciliation",
+            "sign_in",
+            "signature",
+            "task",
+        ),
     ),
     "activities": (
         ("alerts", "errors"),

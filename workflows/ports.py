@@ -22,6 +22,7 @@ from workflows.model.campaign import (
     YearSeen,
     YearToOpen,
 )
+from workflows.model.daily_evidence import DailyEvidence, DailyEvidenceResult
 from workflows.model.evidence import EvidenceOrder, KeptFiles
 from workflows.model.hand_off import HandoffReport
 from workflows.model.notifications import Delivery, DeliveryReport, SignInOrder, SignInReport
@@ -240,3 +241,12 @@ class EventReconciliation(Port):
         """Read the next pages, signal open requests what they may have missed, and store the position. May repeat
         events; requests recognise them.
         """
+
+
+class EvidenceDays(Port):
+    """What is done about evidence each day."""
+
+    @asks("keep_evidence_day")
+    @abstractmethod
+    async def keep_day(self, day: DailyEvidence) -> DailyEvidenceResult:
+        """Erase and remove what is due, then make the root over all records written since the last one, once."""

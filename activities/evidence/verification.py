@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -94,6 +95,7 @@ class Verified:
     stamped_at: str | None = None
     record: str = ""
     """SHA-256 of the record."""
+    settled_at: datetime | None = None
     lacks: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
@@ -218,6 +220,8 @@ class _Check:
         if RECORD in listed:
             record = self._json(RECORD)
             self.found.record = listed[RECORD]["sha256"]
+            if at := (record.get("settled") or {}).get("at"):
+                self.found.settled_at = datetime.fromisoformat(at)
             self._id(record.get("show", {}))
             if AUDIENCE in listed:
                 self._campaign(record["show"], listed)

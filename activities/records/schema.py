@@ -120,6 +120,8 @@ RECORDS: Final = Table(
     Column("facet", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
+    Column("root", Integer),
+    Index(None, "root", "workflow_id"),
     comment="settled records, written once; facet: type, kind, status and whether of a campaign, in one word",
 )
 
@@ -144,6 +146,20 @@ AMENDMENTS: Final = Table(
     Column("content", LargeBinary, nullable=False),
     PrimaryKeyConstraint("workflow_id", "number"),
     comment="what happened after a record: hand-offs and their results",
+)
+
+ROOTS: Final = Table(
+    "roots",
+    METADATA,
+    Column("number", Integer, primary_key=True),
+    Column("until", Instant, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("root", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("envelope", LargeBinary),
+    Column("time_stamp", LargeBinary),
+    comment="daily roots over the records written since the one before, each content naming its SHA-256",
 )
 
 SEALS: Final = Table(

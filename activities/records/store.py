@@ -26,6 +26,7 @@ from activities.records.outcomes import Outcomes
 from activities.records.people import OF_A_START, StoredPeople
 from activities.records.processes import Processes
 from activities.records.receipts import Receipts
+from activities.records.roots import Roots
 from activities.records.seals import Seals
 from activities.records.settled import Records
 from activities.records.starts import Starts
@@ -46,6 +47,8 @@ class Store:
         self.database: Final = Database(database or _beside(self.files))
         self.records: Final = Records(self.database)
         """Settled records and their amendments."""
+        self.roots: Final = Roots(self.database)
+        """Daily roots over records."""
         self.seals: Final = Seals(self.database)
         """Signatures of evidence packs."""
         self.ended: Final = Ended(self.database)

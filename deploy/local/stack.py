@@ -304,16 +304,20 @@ class RunningStack:
         only with a new database, so an older one lacks newer ones.
         """
         # Imported here, in parallel to the start of the processes: only this needs a Temporal client.
+        from starter.boot.evidence import ensure_key  # noqa: PLC0415
         from starter.nexus.endpoint import ensure_endpoint  # noqa: PLC0415
         from starter.temporal.connection import connected  # noqa: PLC0415
+        from starter.temporal.daily_evidence import ensure_daily_evidence  # noqa: PLC0415
         from starter.temporal.reconciliation import ensure_schedule  # noqa: PLC0415
         from starter.temporal.search_attributes import ensure_search_attributes  # noqa: PLC0415
 
         if told := self.plan.addresses.get("env"):
             ours = settings.load(environment=told)
+            await ensure_key(ours)
             async with connected(ours) as client:
                 await ensure_search_attributes(client)
                 await ensure_schedule(client)
+                await ensure_daily_evidence(client)
                 await ensure_endpoint(client, ours.nexus_endpoint)
 
     async def _start(self, program: Program, say: Say) -> None:

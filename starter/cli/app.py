@@ -108,7 +108,7 @@ GROUPS: Final[dict[str, Group]] = {
     ),
     "audit": Group(
         "Evidence for an auditor: packs that prove what happened, made and verified.",
-        {"export": "audit:export", "verify": "audit:verify_packs", "prove": "audit:prove"},
+        {"export": "audit:export", "verify": "audit:verify_packs", "prove": "audit:prove", "roots": "audit:roots"},
     ),
     "people": Group(
         "The people of the directory.",

@@ -16,6 +16,7 @@ from rich.text import Text
 from activities.evidence.pack import Exported, NotEnded, Packer
 from activities.evidence.proof import NoMember
 from activities.evidence.proof import prove as make_proof
+from activities.evidence.roots import RootsRead, read_roots, written_roots
 from activities.evidence.signing import PublicKeys, UnusableKey
 from activities.evidence.verification import Verified, newer_of, verify
 from activities.records.ended import EndedFilter, Place
@@ -216,6 +217,7 @@ async def verify_packs(
     /,
     *,
     key: Path | None = None,
+    roots: Path | None = None,
     json: AsJson = False,
 ) -> Exit:
     """Check evidence packs: offline, from the files alone; nothing is written, and nobody is asked.
@@ -229,6 +231,8 @@ async def verify_packs(
     key
         Public keys that may have signed them, in PEM; without it those of this installation, and where there are none
         a pack is only shown to be unchanged since somebody signed it.
+    roots
+        Daily roots of `audit roots`: is the record of each pack under the root of its day?
     json
         Print `[{ok, file, id, type, status, amendment, erasures, finished, parts, bytes, key, trusted, stamped_at,
         faults[{part, expected, found}], notes[]}]`.
@@ -236,7 +240,10 @@ async def verify_packs(
     settings = ready()
     keys = await asyncio.to_thread(_keys, settings, key)
     try:
-        found = [await asyncio.to_thread(verify, pack, keys, evidence.stamp_reader(settings)) for pack in packs]
+        reader = evidence.stamp_reader(settings)
+        found = [await asyncio.to_thread(verify, pack, keys, reader) for pack in packs]
+        if roots:
+            _under(await asyncio.to_thread(read_roots, roots, keys, reader), found)
     except OSError as error:
         raise Refusal(f"{error.filename}: {error.strerror}") from error
     except UnusableKey as fault:
@@ -247,6 +254,13 @@ async def verify_packs(
     answers = [Verification.of(one) for one in found]
     print_answer(answers, Group(*(_verified(one) for one in answers)), as_json=json)
     return Exit.DONE if all(one.ok for one in answers) else Exit.REFUSED
+
+
+def _under(roots: RootsRead, found: Sequence[Verified]) -> None:
+    for one in found:
+        for fault in roots.faults:
+            one.fault(fault.part, fault.expected, fault.found)
+        roots.check(one)
 
 
 def _keys(settings: Settings, key: Path | None) -> PublicKeys | None:
@@ -307,3 +321,36 @@ async def prove(
         sys.stdout.write(proof.decode() + "\n")
     else:
         print_answer({}, Text(f"{output}: the proof of {person}, {len(proof):,} bytes"), as_json=False)
+
+
+async def roots(*, output: Annotated[Path, Parameter(name=("--output", "-o"))], json: AsJson = False) -> None:
+    """Write the daily roots: with them `audit verify --roots` shows that a record was not rebuilt after its day.
+
+    Parameters
+    ----------
+    output
+        The file: a line a day, JSON.
+    json
+        Print `{file, roots, bytes}`.
+    """
+    store, lines = clients.store(ready()), list[int]()
+    aside = output.with_name(f".{output.name}.part")
+    try:
+        with await asyncio.to_thread(aside.open, "xb") as file:
+            async for line in written_roots(store):
+                lines.append(await asyncio.to_thread(file.write, line))
+        await asyncio.to_thread(aside.replace, output)
+    except OSError as error:
+        raise Refusal(f"{output}: {error.strerror}") from error
+    finally:
+        await asyncio.to_thread(aside.unlink, missing_ok=True)
+    written = WrittenRoots(str(output), len(lines), sum(lines))
+    says = f"{output}: {written.roots:,} daily roots, {written.bytes:,} bytes"
+    print_answer(written, Text(says if lines else f"{output}: there is no daily root yet"), as_json=json)
+
+
+@dataclass(frozen=True)
+class WrittenRoots:
+    file: str
+    roots: int
+    bytes: int

@@ -23,6 +23,7 @@ from starter.nexus.endpoint import ensure_endpoint
 from starter.queries.fast_forward import Forwarded, forward, forward_to_next, span
 from starter.queries.lost_records import Recovery, recover
 from starter.temporal.connection import connected, opened
+from starter.temporal.daily_evidence import ensure_daily_evidence
 from starter.temporal.reconciliation import ensure_schedule, sweep_now
 from starter.temporal.search_attributes import ensure_search_attributes
 from workflows.follow_up.view import stamp
@@ -30,9 +31,9 @@ from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 
 
 async def init(*, json: AsJson = False) -> Exit:
-    """Make the search attributes, the schedule of `countersign reconcile` and the Nexus endpoint, the tables of the
-    database, the key that signs evidence, and the subscriptions at Core Signature where it is to call by these, or mend
-    them.
+    """Make the search attributes, the schedules of reconciliation and of evidence, the Nexus endpoint, the tables of
+    the database, the key that signs evidence, and the subscriptions at Core Signature where it is to call by these, or
+    mend them.
 
     May be repeated: what exists is left alone, what was changed is mended; what this user may not make is said, with
     what to do.
@@ -45,6 +46,7 @@ async def init(*, json: AsJson = False) -> Exit:
     settings = ready()
     async with connected(settings) as client:
         needed = [*await ensure_search_attributes(client), await ensure_schedule(client)]
+        needed += [await ensure_daily_evidence(client)]
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
     needed += [await ensure_schema(settings), *await ensure_subscriptions(settings)]
     results = [*needed, await ensure_key(settings), endpoint]

@@ -33,6 +33,7 @@ def workflows() -> tuple[type[Any], ...]:
     from workflows.bulk_notice.workflow import BulkNoticeWorkflow  # noqa: PLC0415
     from workflows.campaign.opening import CampaignOpeningWorkflow  # noqa: PLC0415
     from workflows.campaign.workflow import AcknowledgementCampaignWorkflow  # noqa: PLC0415
+    from workflows.evidence.workflow import DailyEvidenceWorkflow  # noqa: PLC0415
     from workflows.hand_off.workflow import HandOffWorkflow, NexusCallWorkflow  # noqa: PLC0415
     from workflows.onboarding.workflow import CustomerOnboardingWorkflow  # noqa: PLC0415
     from workflows.reconciliation.workflow import ReconciliationWorkflow  # noqa: PLC0415
@@ -50,6 +51,7 @@ def workflows() -> tuple[type[Any], ...]:
         BulkNoticeWorkflow,
         NexusCallWorkflow,
         ReconciliationWorkflow,
+        DailyEvidenceWorkflow,
         HandOffWorkflow,
         *FURTHER,
     )

@@ -11,13 +11,10 @@ from temporalio.client import (
     Schedule,
     ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
-    ScheduleAlreadyRunningError,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
     SchedulePolicy,
     ScheduleSpec,
-    ScheduleUpdate,
-    ScheduleUpdateInput,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
@@ -28,7 +25,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.temporal import executions as runs
 from starter.errors import Refusal
-from starter.temporal.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
+from starter.temporal import schedules
+from starter.temporal.search_attributes import SetUp
 from workflows import names
 from workflows.model.reconciliation import Reconciliation, ReconciliationResult
 
@@ -53,43 +51,7 @@ class ScheduleStatus:
 
 async def ensure_schedule(client: Client) -> SetUp:
     """Create or correct the schedule; a paused one stays paused."""
-    ours, name = _schedule(), f"schedule {names.RECONCILIATION_SCHEDULE}"
-    try:
-        return SetUp(name, await _made_or_mended(client, ours))
-    except RPCError as error:
-        if error.status not in NOT_OURS_TO_MAKE:
-            return SetUp(name, Made.FAILED, error.message)
-        return SetUp(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace, with `countersign init`")
-
-
-async def _made_or_mended(client: Client, ours: Schedule) -> Made:
-    try:
-        await client.create_schedule(names.RECONCILIATION_SCHEDULE, ours)
-    except ScheduleAlreadyRunningError:
-        return await _update_schedule(client, ours)
-    return Made.CREATED
-
-
-async def _update_schedule(client: Client, ours: Schedule) -> Made:
-    made = Made.EXISTS
-
-    async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
-        nonlocal made
-        there = found.description.schedule
-        if _comparable(there) == _comparable(ours):
-            return None
-        made, ours.state = Made.MENDED, there.state
-        return ScheduleUpdate(ours)
-
-    await client.get_schedule_handle(names.RECONCILIATION_SCHEDULE).update(updated)
-    return made
-
-
-def _comparable(schedule: Schedule) -> object:
-    begun = schedule.action
-    action = (begun.workflow, begun.id, begun.task_queue) if isinstance(begun, ScheduleActionStartWorkflow) else None
-    spec, policy = schedule.spec, schedule.policy
-    return action, list(spec.intervals), list(spec.calendars), policy.overlap, policy.catchup_window
+    return await schedules.ensure(client, names.RECONCILIATION_SCHEDULE, _schedule())
 
 
 async def standing(client: Client) -> ScheduleStatus | None:

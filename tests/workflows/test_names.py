@@ -25,6 +25,7 @@ def test_names_are_pinned() -> None:
     assert names.ACKNOWLEDGEMENT_CAMPAIGN == "acknowledgement-campaign"
     assert (names.CAMPAIGN_OPENING, names.OPENING_PREFIX) == ("CampaignOpening", "campaign-opening")
     assert (names.RECONCILIATION, names.RECONCILIATION_SCHEDULE) == ("Reconciliation", "reconciliation")
+    assert (names.DAILY_EVIDENCE, names.DAILY_EVIDENCE_SCHEDULE) == ("DailyEvidence", "daily-evidence")
     assert (names.RECONCILIATION_NOW, names.BULK) == ("reconciliation-now", 5)
     assert (names.SIGNATURE_SETTLED, names.SHOW, names.PLANNING) == ("signature_settled", "show", "planning")
     assert (names.CANCEL, names.REMIND, names.DELEGATE, names.EXTEND) == ("cancel", "remind", "delegate", "extend")
@@ -71,5 +72,5 @@ def test_activity_names_are_pinned() -> None:
         "deliver_notices", "plan_agenda", "look_at_stand_in", "hand_off", "recall_hand_off", "send_sign_in",
             "withdraw_sign_in", "start_parts", "look_at_parts", "end_parts",
             "freeze_audience", "walk_audience", "change_audience", "look_at_audience", "settle_audience",
-            "open_year", "sweep_events", "keep_evidence",
+            "open_year", "sweep_events", "keep_evidence", "keep_evidence_day",
     }  # fmt: skip

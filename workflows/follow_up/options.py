@@ -91,6 +91,15 @@ LOOK: Final = ActivityOptions(
 )
 """For the daily check of a yearly campaign, which bounds its attempts by time."""
 
+DAY: Final = ActivityOptions(
+    **{
+        **_options(None, SOON, attempt=timedelta(minutes=30), heartbeat=None),
+        "schedule_to_close_timeout": timedelta(hours=20),
+        "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=15)),
+    }
+)
+"""For the day of evidence, until the next day is near, which catches up."""
+
 # A part of a reconciliation ends itself well before that (activities/reconciliation/service.py).
 SWEEP: Final = _options(SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
 

@@ -56,6 +56,7 @@ def test_the_words_are_those_of_the_contract() -> None:
     assert [" ".join(command) for command in COMMANDS] == [
         "audit export",
         "audit prove",
+        "audit roots",
         "audit verify",
         *(f"campaign {word}" for word in OF_CAMPAIGN),
         "completion",

@@ -1,0 +1,49 @@
+"""Schedules of our own: created, or corrected where somebody changed them."""
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.service import RPCError
+
+from starter.temporal.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
+
+
+async def ensure(client: Client, id: str, ours: Schedule) -> SetUp:
+    """Create or correct it; a paused one stays paused."""
+    name = f"schedule {id}"
+    try:
+        await client.create_schedule(id, ours)
+    except ScheduleAlreadyRunningError:
+        return SetUp(name, await _update(client, id, ours))
+    except RPCError as error:
+        if error.status not in NOT_OURS_TO_MAKE:
+            return SetUp(name, Made.FAILED, error.message)
+        return SetUp(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace, with `countersign init`")
+    return SetUp(name, Made.CREATED)
+
+
+async def _update(client: Client, id: str, ours: Schedule) -> Made:
+    made = Made.EXISTS
+
+    async def updated(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
+        nonlocal made
+        there = found.description.schedule
+        if _comparable(there) == _comparable(ours):
+            return None
+        made, ours.state = Made.MENDED, there.state
+        return ScheduleUpdate(ours)
+
+    await client.get_schedule_handle(id).update(updated)
+    return made
+
+
+def _comparable(schedule: Schedule) -> object:
+    begun = schedule.action
+    action = (begun.workflow, begun.id, begun.task_queue) if isinstance(begun, ScheduleActionStartWorkflow) else None
+    spec, policy = schedule.spec, schedule.policy
+    return action, list(spec.intervals), list(spec.calendars), policy.overlap, policy.catchup_window

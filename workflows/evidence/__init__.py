@@ -1,0 +1,1 @@
+"""What is done about evidence each day."""
