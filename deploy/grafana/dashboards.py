@@ -73,8 +73,9 @@ def _quantile(share: float, metric: str, by: str = "", window: str = "$__rate_in
 
 
 def _polls(metric: str) -> str:
-    """Of the server, whose label has no underscore."""
-    return f'sum(rate({metric}{{taskqueue="countersign"}}[5m]))'
+    """Of the server, whose label has no underscore; it adds `_total` or does not, as it is configured."""
+    some = (f'rate({name}{{taskqueue="countersign"}}[5m])' for name in (metric, f"{metric}_total"))
+    return f"sum({' or '.join(some)})"
 
 
 _POLLS_WITH_A_TASK: Final = f"{_polls('poll_success')} / ({_polls('poll_success')} + {_polls('poll_timeouts')})"

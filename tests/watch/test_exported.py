@@ -23,6 +23,10 @@ RARE: Final = {
     "temporal_workflow_task_execution_failed_total": "the same: only after a workflow task that failed",
     "temporal_activity_execution_failed_total": "the same: only after an activity that failed",
     "poll_timeouts": "temporal, common/metrics/metric_defs.go: only after a minute without a task",
+    **{
+        f"{name}_total": "temporal, common/metrics/opentelemetry_provider.go: unless configured `withoutCounterSuffix`"
+        for name in ("poll_success", "poll_success_sync", "poll_timeouts")
+    },
 }
 """What these processes export only after something has happened, and where that is written."""
 _NAMED: Final = {
