@@ -93,7 +93,7 @@ async def try_(
     json
         Print `{ok, facts[{id, fact, verdict, says, settings}], left[], folder}`; it needs --yes.
     """
-    settings = ready(Need.SIGNATURE, Need.PUSH, *((Need.PEOPLE,) if person else ()))
+    settings = ready(Need.SIGNATURE, *((Need.PEOPLE, Need.PUSH) if person else ()))
     other = forward_to or to.replace("@", "+countersign@", 1)
     if folded(other) == folded(to):
         raise Refusal("--forward-to: must be another address than --to")
