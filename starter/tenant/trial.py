@@ -268,7 +268,7 @@ class Trial:
         self._documents.append(one)
         self._recorder.made.add(one.id)
         self._recorder.scrubber.ours |= {one.id}
-        brief = _brief(one.id, role)
+        brief, began = _brief(one.id, role), time.monotonic()
         async with self._step(create, f"the document {one.id} is created"):
             made = await self._client.create_document(orders.document_body(brief, self._config), _Content())
             one.uuid = made.uuid
@@ -276,7 +276,7 @@ class Trial:
         if not one.uuid:
             return one
         if create == "create":
-            await self._listed(one)
+            await self._listed(one, began)
         async with self._step(ask, f"its signer is asked: {self._plan.to}"):
             url = self._client.document_url(one.uuid)
             people = {_PERSON: _person(self._plan.to)}
@@ -285,8 +285,8 @@ class Trial:
             one.request = (await self._client.create_request(body, (self._plan.to, SIGNER))).uuid
         return one
 
-    async def _listed(self, one: TrialDocument) -> None:
-        began = time.monotonic()
+    async def _listed(self, one: TrialDocument, began: float) -> None:
+        """`began` is when its creation began."""
         async with self._step("list", "it is looked for in lists"):
             while time.monotonic() - began < LISTED_WITHIN:
                 query: Query = {"external_id": one.id, "page": 1, "limit": 2}

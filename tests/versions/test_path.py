@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.long, pytest.mark.real_server]
 ME: Final = "me@tester.example"
 LOADED: Final = ". ./settings.sh\n"
 ENDS_WITHIN: Final = 45.0
+OF_THE_PATH: Final = frozenset({"secrets", "settings", "init", "start", "doctor", "try", "first"})
+"""The commands of the page that are typed here."""
 
 
 async def done(name: str, folder: Path, *, before: str = LOADED, variables: Mapping[str, str] | None = None) -> str:

@@ -24,6 +24,7 @@ from tests.versions.changed import (
 )
 from tests.versions.commands import documented, typed
 from tests.versions.stage import Living, Surroundings, deployed, eventually, living
+from tests.versions.test_path import OF_THE_PATH
 from workflows.kinds import Kind
 from workflows.model.subject import Status
 from workflows.names import CUSTOMER_ONBOARDING, WORKFLOW_QUEUE
@@ -262,4 +263,4 @@ def test_to_look_at_nothing_is_wrong_usage(
 
 def test_every_command_of_the_page_is_run_here() -> None:
     used = {"rehearse", "canary", "ramp", "stuck", "current", "drained", "no-ramp", "back", "unversioned"}
-    assert set(documented()) == used
+    assert set(documented()) == used | OF_THE_PATH
