@@ -23,7 +23,7 @@ _ROOMS = ("workflows", "activities", "starter", "deploy", "tests", "docs")
 _RUN = ("workflows/signature/workflow.py", "starter/examples/nexus_caller.py")
 _SHOWN = re.findall(r"```python\n(.*?)```", README + (ROOT / "docs" / "nexus.md").read_text(), re.S)
 _CITING = (".py", ".md", ".yaml", ".toml", ".po", ".cfg")
-_GROUPS = "request|task|onboard|campaign|handoff|people|person"
+_GROUPS = "request|task|onboard|campaign|handoff|people|person|token"
 _COMMAND = re.compile(rf"`(?:countersign )?((?:{_GROUPS}) [a-z-]+\b|(?<=countersign )[a-z-]+)")
 _NAMED = _COMMAND.findall(README + (ROOT / "docs" / "commands.md").read_text() + RUNBOOK)
 COMMANDS = sorted({tuple(command.split()) for command in _NAMED})

@@ -576,6 +576,19 @@ RECEIPTS: Final = Table(
     comment="answers of commands by hand, for 30 days",
 )
 
+TOKENS: Final = Table(
+    "tokens",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("token_sha256", Text, unique=True),
+    Column("may", JSON, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("used_at", Instant),
+    Column("revoked_at", Instant),
+    comment="tokens of programs that call the API, with their rights; without a hash it was revoked",
+)
+
 NOTES: Final = Table(
     "notes",
     METADATA,

@@ -31,6 +31,7 @@ from activities.records.seals import Seals
 from activities.records.settled import Records
 from activities.records.starts import Starts
 from activities.records.texts import Texts
+from activities.records.tokens import Tokens
 
 DATABASE_FILE: Final = "countersign.sqlite3"
 """Where no URL is given: beside the files, which then must be a folder."""
@@ -86,6 +87,8 @@ class Store:
         """Those that run now."""
         self.receipts: Final = Receipts(self.database)
         """Answers of commands by hand."""
+        self.tokens: Final = Tokens(self.database)
+        """Those of programs that call the API."""
         self.notes: Final = ProcessNotes(self.database)
         """Notes between processes."""
 

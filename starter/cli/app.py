@@ -114,6 +114,10 @@ GROUPS: Final[dict[str, Group]] = {
         "The people of the directory.",
         {"devices": "people:devices", "sign-out": "people:sign_out"},
     ),
+    "token": Group(
+        "Tokens by which programs call the API.",
+        {"new": "token:new", "list": "token:list_", "revoke": "token:revoke"},
+    ),
     "tenant": Group(
         "The tenant at Core Signature.",
         {"try": "tenant:try_"},

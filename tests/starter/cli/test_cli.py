@@ -91,6 +91,9 @@ def test_the_words_are_those_of_the_contract() -> None:
         "stats",
         *(f"task {word}" for word in OF_TASK),
         "tenant try",
+        "token list",
+        "token new",
+        "token revoke",
         "webhook",
         "worker",
     ]

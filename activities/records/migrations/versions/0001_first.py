@@ -439,6 +439,19 @@ def upgrade() -> None:
         comment="what people wrote; erasable, records refer to it",
     )
     op.create_table(
+        "tokens",
+        sa.Column("name", schema.Text(), nullable=False),
+        sa.Column("token_sha256", schema.Text(), nullable=True),
+        sa.Column("may", sa.JSON(), nullable=False),
+        sa.Column("made_at", schema.Instant(), nullable=False),
+        sa.Column("made_by", schema.Text(), nullable=False),
+        sa.Column("used_at", schema.Instant(), nullable=True),
+        sa.Column("revoked_at", schema.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("name"),
+        sa.UniqueConstraint("token_sha256"),
+        comment="tokens of programs that call the API, with their rights; without a hash it was revoked",
+    )
+    op.create_table(
         "years",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("year", sa.Integer(), nullable=False),

@@ -1,0 +1,85 @@
+"""What a caller may do who is no person at the desk: rights, each an action that may be limited to a kind of the
+catalogue, or a target, and to a requester.
+
+A right is written `read`, `start:offer-letter`, `change:offer-letter@hr-desk`, `read@hr-desk`, `target:finance`.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
+
+from activities.errors import did_you_mean
+
+RIGHTS_AT_MOST: Final = 50
+"""Of one caller."""
+_ID: Final = r"[A-Za-z0-9._-]{1,100}"
+_WRITTEN: Final = re.compile(rf"(?P<may>[a-z]+)(?::(?P<of>{_ID}))?(?:@(?P<requester>{_ID}))?")
+
+
+class May(StrEnum):
+    """What somebody may do with what their right is limited to."""
+
+    READ = "read"
+    START = "start"
+    CHANGE = "change"
+    """Each command about what is open, and the replay of a hand-off."""
+    TARGET = "target"
+    """See what a target of the hand-off was told; always of a named one."""
+
+
+@dataclass(frozen=True)
+class Right:
+    """`of` is a kind of the catalogue, or a target; empty: any. `requester` as well."""
+
+    may: May
+    of: str = ""
+    requester: str = ""
+
+    @classmethod
+    def read(cls, written: str) -> Self:
+        """Raises `ValueError`."""
+        found = _WRITTEN.fullmatch(written)
+        if found is None:
+            raise ValueError(f"{written!r} is no right: expected such as read, start:offer-letter, change@hr-desk")
+        if found["may"] not in list(May):
+            raise ValueError(f"{found['may']} is no right{did_you_mean(found['may'], May)}: there are {', '.join(May)}")
+        right = cls(May(found["may"]), found["of"] or "", found["requester"] or "")
+        if right.may is May.TARGET and (not right.of or right.requester):
+            raise ValueError(f"{written} names no target: expected such as target:finance")
+        return right
+
+    @property
+    def written(self) -> str:
+        return f"{self.may}{f':{self.of}' if self.of else ''}{f'@{self.requester}' if self.requester else ''}"
+
+    def covers(self, other: Self) -> bool:
+        """Whether it is the same action, with no narrower limits."""
+        limits = (self.of, other.of), (self.requester, other.requester)
+        return self.may is other.may and all(ours in ("", theirs) for ours, theirs in limits)
+
+
+@dataclass(frozen=True)
+class Rights:
+    all: tuple[Right, ...] = ()
+
+    @classmethod
+    def read(cls, written: Iterable[str]) -> Self:
+        """Raises `ValueError`, also for none and too many."""
+        rights = tuple(dict.fromkeys(Right.read(one) for one in written))
+        if not rights or len(rights) > RIGHTS_AT_MOST:
+            raise ValueError(f"{len(rights) or 'no'} rights were given: from 1 to {RIGHTS_AT_MOST} are expected")
+        return cls(rights)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        return tuple(one.written for one in self.all)
+
+    def permit(self, may: May, of: str = "", requester: str = "") -> bool:
+        """Whether one of them covers it; an empty limit asks for all kinds, or all requesters."""
+        wanted = Right(may, of, requester)
+        return any(right.covers(wanted) for right in self.all)
+
+    def to(self, may: May) -> tuple[Right, ...]:
+        return tuple(one for one in self.all if one.may is may)

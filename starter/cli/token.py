@@ -1,0 +1,135 @@
+"""`countersign token …`: tokens by which programs call the API."""
+
+import asyncio
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from pydantic import AwareDatetime
+from rich.text import Text
+
+from activities.people.rights import May, Rights
+from activities.policies.catalogue import Catalogue, UnknownKind
+from activities.records.tokens import NameTaken, TokenRow, TooManyTokens
+from starter.boot import clients
+from starter.boot.startup import ready
+from starter.cli.arguments import AsJson
+from starter.cli.printing import print_answer
+from starter.cli.terminal import Instant, Rows
+from starter.config.settings import Settings
+from starter.errors import Refusal
+from workflows.model.base import Model
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+def _is_name(_: object, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name} is no name of a token: expected 1-40 characters of a-z, 0-9 and -, such as crm")
+
+
+def _are_rights(_: object, written: str) -> None:
+    Rights.read(_listed(written))
+
+
+def _listed(written: str) -> list[str]:
+    return [one.strip() for one in written.split(",")]
+
+
+Name = Annotated[str, Parameter(help="Its name, such as crm: the timeline has it as token:crm.", validator=_is_name)]
+
+
+class TokenLine(Model):
+    """A line of `token list`."""
+
+    name: str
+    may: tuple[str, ...]
+    made_at: AwareDatetime
+    made_by: str
+    used_at: AwareDatetime | None
+    revoked_at: AwareDatetime | None
+
+    @classmethod
+    def of(cls, row: TokenRow) -> "TokenLine":
+        return cls(**row._asdict())
+
+
+class NewToken(Model):
+    """The answer of `token new`."""
+
+    name: str
+    may: tuple[str, ...]
+    token: str
+
+
+class RevokedToken(Model):
+    """The answer of `token revoke`."""
+
+    name: str
+    revoked: bool
+
+
+async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rights)], json: AsJson = False) -> None:
+    """Make a token by which a program calls the API. It is printed this once: we keep its hash alone.
+
+    Parameters
+    ----------
+    may
+        Its rights, with commas: read, start, change, each also of one kind of the catalogue and of one requester, such
+        as start:offer-letter, read@hr-desk or change:offer-letter@hr-desk; target:NAME for a target of the hand-off.
+    json
+        Print `{name, may, token}`.
+    """
+    settings, rights = ready(), Rights.read(_listed(may))
+    await asyncio.to_thread(_refuse_unknown_kinds, settings, rights)
+    try:
+        token = await clients.store(settings).tokens.make(name, rights.written, settings.acting, datetime.now(UTC))
+    except (NameTaken, TooManyTokens) as refused:
+        raise Refusal(str(refused)) from None
+    made = NewToken(name=name, may=rights.written, token=token)
+    says = Text(f"The token {name} may {', '.join(made.may)}. Keep it: it is not shown again.\n{token}")
+    print_answer(made, says, as_json=json)
+
+
+def _refuse_unknown_kinds(settings: Settings, rights: Rights) -> None:
+    kinds = [one.of for one in rights.all if one.of and one.may is not May.TARGET]
+    if kinds:
+        catalogue = Catalogue.read(settings.policies)
+        for kind in kinds:
+            try:
+                catalogue.known(kind)
+            except UnknownKind as unknown:
+                raise Refusal(f"--may: {unknown}") from None
+
+
+async def list_(*, json: AsJson = False) -> None:
+    """List the tokens by name, with their rights and when each was used last.
+
+    Parameters
+    ----------
+    json
+        Print `[{name, may, made_at, made_by, used_at, revoked_at}]`.
+    """
+    found = [TokenLine.of(one) for one in await clients.store(ready()).tokens.all()]
+    table = Rows("name", "may", "made", "by", "used", "revoked", whole=("name",))
+    for one in found:
+        at = (Instant(one.made_at), one.made_by, Instant(one.used_at), Instant(one.revoked_at))
+        table.add(one.name, ", ".join(one.may), *at)
+    print_answer(found, table if found else Text("No tokens"), as_json=json)
+
+
+async def revoke(name: Name, /, *, json: AsJson = False) -> None:
+    """End a token: from now on each call with it is refused.
+
+    Parameters
+    ----------
+    json
+        Print `{name, revoked}`; `revoked` is false if it was revoked before.
+    """
+    store = clients.store(ready())
+    revoked = await store.tokens.revoke(name, datetime.now(UTC))
+    if not revoked and name not in [one.name for one in await store.tokens.all()]:
+        raise Refusal(f"there is no token {name}: countersign token list has them")
+    says = f"The token {name} counts no more" if revoked else f"The token {name} was revoked already"
+    print_answer(RevokedToken(name=name, revoked=revoked), Text(says), as_json=json)

@@ -1,0 +1,45 @@
+"""Rights are read as they are written, and permit what they say and nothing beside it."""
+
+import pytest
+
+from activities.people.rights import RIGHTS_AT_MOST, May, Rights
+
+
+def test_rights_permit_what_they_say() -> None:
+    rights = Rights.read(["start:offer-letter", "read", "change:nda@hr-desk", "target:finance"])
+    assert rights.permit(May.START, "offer-letter", "chair")
+    assert not rights.permit(May.START, "nda", "chair")
+    assert not rights.permit(May.START), "not of every kind"
+    assert rights.permit(May.READ) and rights.permit(May.READ, "nda", "chair")
+    assert rights.permit(May.CHANGE, "nda", "hr-desk")
+    assert not rights.permit(May.CHANGE, "nda", "chair") and not rights.permit(May.CHANGE, "nda")
+    assert rights.permit(May.TARGET, "finance") and not rights.permit(May.TARGET, "archive")
+    assert not Rights().permit(May.READ)
+
+
+def test_a_right_is_written_as_it_was_read() -> None:
+    written = ("read@hr-desk", "start:offer-letter", "change:nda@hr-desk", "target:finance")
+    assert Rights.read([*written, "read@hr-desk"]).written == written
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("", "is no right"),
+        ("raed", "did you mean read"),
+        ("start:", "is no right"),
+        ("start:a b", "is no right"),
+        ("read@", "is no right"),
+        ("target", "names no target"),
+        ("target:finance@hr-desk", "names no target"),
+    ],
+)
+def test_what_is_no_right_is_refused(written: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Rights.read([written])
+
+
+def test_of_none_and_of_ten_times_too_many_nothing_is_read() -> None:
+    for many in (0, 10 * RIGHTS_AT_MOST):
+        with pytest.raises(ValueError, match=f"from 1 to {RIGHTS_AT_MOST}"):
+            Rights.read(f"start:kind-{number}" for number in range(many))
