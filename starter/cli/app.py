@@ -59,6 +59,8 @@ GROUPS: Final[dict[str, Group]] = {
             "list": "listing:requests",
             **{word: f"operations:{word}" for word in _OPERATIONS},
             "plan": "plan:plan",
+            "download": "download:download",
+            "links": "download:links",
         },
     ),
     "task": Group(
@@ -146,6 +148,7 @@ _CHECKED: Final = {
     "handoff:retry": only_now,
     "handoff:replay": only_dead,
     "audit:export": one_or_many,
+    "download:download": one_or_many,
 }
 """What is looked at whole before the word does anything."""
 

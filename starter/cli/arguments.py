@@ -95,9 +95,9 @@ def only_dead(**typed: object) -> None:
 
 
 def one_or_many(**typed: object) -> None:
-    """Refuse an export of one and of many."""
+    """Refuse what is done to one and to many."""
     filters = [name for name in ("kind", "person", "requester", "status", "search", "since") if typed.get(name)]
     if bool(typed.get("id")) is bool(filters):
-        raise ValueError("export what: one ID, or by --kind, --person, --requester, --status, --search, --since")
+        raise ValueError("of what: one ID, or by --kind, --person, --requester, --status, --search, --since")
     if filters and typed.get("so_far"):
         raise ValueError("--so-far goes with an ID: what filters find has ended")

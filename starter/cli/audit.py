@@ -112,12 +112,13 @@ async def export(
     else:
         wanted = Wanted(kind=kind, person=person, requester=requester, statuses=tuple(status or ()), search=search)
         written = await _export_many(
-            packer, await _chosen(store, wanted, since), output, documents=documents, quiet=json
+            packer, await chosen(store, wanted, since), output, documents=documents, quiet=json
         )
     print_answer(written, _exported(written), as_json=json)
 
 
-async def _chosen(store: Store, wanted: Wanted, since: datetime | None) -> Chosen:
+async def chosen(store: Store, wanted: Wanted, since: datetime | None) -> Chosen:
+    """What has ended of what is wanted, since that day; `Refusal` where that cannot be said."""
     ended = wanted.ended
     if ended is None:
         raise Refusal("only what has ended is exported by filters: --status of an ending")

@@ -1,0 +1,184 @@
+"""`countersign request download` and `request links`: files that are kept of ended requests, and who may fetch them."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Group
+from rich.text import Text
+
+from activities.documents.files import StoredFile
+from activities.errors import DocumentDamaged, DocumentMissing
+from activities.evidence.downloads import kept_file
+from activities.records.downloads import Download, DownloadLinkRow, Way
+from activities.records.evidence import KeptFileName
+from activities.records.store import Store
+from starter.boot import clients
+from starter.boot.startup import ready
+from starter.cli.arguments import AsJson
+from starter.cli.audit import chosen
+from starter.cli.printing import note, print_answer, progress
+from starter.cli.terminal import Rows
+from starter.errors import Refusal
+from starter.queries.filters import Wanted, id_of
+from workflows.kinds import Kind, WorkflowName
+
+_PIECE = 1 << 18
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """`file` is where it was written; without one `why` says why there is none."""
+
+    id: str
+    file: Path | None = None
+    sha256: str | None = None
+    bytes: int = 0
+    why: str | None = None
+
+
+async def download(
+    id: Annotated[str | None, Parameter(help="Its id.")] = None,
+    /,
+    *,
+    output: Annotated[Path, Parameter(name=("--output", "-o"))] = Path(),
+    log: bool = False,
+    kind: str | None = None,
+    person: str | None = None,
+    requester: str | None = None,
+    search: str = "",
+    since: datetime | None = None,
+    as_: Annotated[str | None, Parameter("--as")] = None,
+    json: AsJson = False,
+) -> None:
+    """Write the signed document of a request that has ended into a folder, verified by its hash; with filters those of
+    all that they find. Each download is noted.
+
+    Parameters
+    ----------
+    output
+        The folder, which is made.
+    log
+        The signing log of Core Signature instead.
+    kind
+        All of this kind of the catalogue.
+    person
+        All that asked this person.
+    requester
+        All that this person asked for.
+    search
+        All whose title, people or id have words that begin with each of these words.
+    since
+        All that ended since this day.
+    as_
+        Who wants it; default: COUNTERSIGN_ACTOR, else user@host.
+    json
+        Print `[{id, file, sha256, bytes, why}]`.
+    """
+    settings = ready()
+    store = clients.store(settings)
+    file, who = KeptFileName.SIGNING_LOG if log else KeptFileName.DOCUMENT, as_ or settings.acting
+    if id is not None:
+        found = [WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))]
+    else:
+        wanted = Wanted(kind=kind, person=person, requester=requester, search=search)
+        found = await (await chosen(store, wanted, since)).ids(store)
+    written = await _downloads(store, found, file, output, who, quiet=json)
+    if id is not None and written[0].why:
+        raise Refusal(f"{written[0].id}: {written[0].why}")
+    print_answer(written, _table(written), as_json=json)
+    if missing := [one for one in written if one.why]:
+        note(f"{len(missing):,} of {len(written):,} have no such file")
+
+
+async def _downloads(
+    store: Store, found: Iterable[WorkflowName], file: KeptFileName, folder: Path, who: str, *, quiet: bool
+) -> list[Downloaded]:
+    names, written = list(found), list[Downloaded]()
+    try:
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        with progress("downloading", quiet=quiet, total=len(names)) as bar:
+            for what in names:
+                written.append(await _one(store, what, file, folder, who))
+                bar(advance=1)
+    except OSError as error:
+        raise Refusal(f"{folder}: {error.strerror} ({len(written):,} of {len(names):,} were written)") from error
+    return written
+
+
+async def _one(store: Store, what: WorkflowName, file: KeptFileName, folder: Path, who: str) -> Downloaded:
+    try:
+        kept = await kept_file(store, what.workflow_id, file)
+        if kept is None:
+            return Downloaded(what.id, why="no such file is kept, or not yet")
+        await store.downloads.note(what.workflow_id, Download(datetime.now(UTC), who, file, Way.COMMAND))
+        place = folder / f"{what.id}-{file.value.replace('_', '-')}.pdf"
+        await _write(kept, place)
+    except DocumentMissing:
+        return Downloaded(what.id, why="the file was erased")
+    except DocumentDamaged:
+        return Downloaded(what.id, why="the file is damaged in the store")
+    return Downloaded(what.id, place, kept.sha256, kept.size)
+
+
+async def _write(kept: StoredFile, place: Path) -> None:
+    """Whole or not at all."""
+    opened, half = await asyncio.to_thread(tempfile.mkstemp, dir=place.parent, prefix=".", suffix=".part")
+    try:
+        with os.fdopen(opened, "wb") as out:
+            async for piece in kept.pieces(_PIECE):
+                out.write(piece)
+        await asyncio.to_thread(os.replace, half, place)
+    except BaseException:
+        await asyncio.to_thread(os.unlink, half)
+        raise
+
+
+def _table(written: Iterable[Downloaded]) -> Group | Text:
+    table = Rows("id", "file", "bytes", "SHA-256", whole=("id", "file"))
+    lines = list(written)
+    for one in lines:
+        table.add(one.id, str(one.file or one.why), f"{one.bytes:,}", one.sha256 or "")
+    return Group(table) if lines else Text("No such requests have ended")
+
+
+async def links(id: str, /, *, revoke: bool = False, json: AsJson = False) -> None:
+    """List the links by which hand-off targets may download the documents of a request, or revoke them.
+
+    Parameters
+    ----------
+    id
+        Its id.
+    revoke
+        None of them opens anything any more; a replay of the hand-off has new ones.
+    json
+        Print `{id, links: [{target, file, number, expires_at, downloads, revoked}], revoked}`.
+    """
+    store = clients.store(ready())
+    what = WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))
+    revoked = await store.downloads.revoke(what.workflow_id) if revoke else 0
+    rows = await store.downloads.links(what.workflow_id)
+    answer = {"id": what.id, "links": [_as_json(row) for row in rows], "revoked": revoked}
+    print_answer(answer, _of_links(rows, datetime.now(UTC)), as_json=json)
+    if revoke:
+        note(f"{revoked:,} revoked")
+
+
+def _as_json(row: DownloadLinkRow) -> dict[str, object]:
+    names = ("target", "file", "number", "expires_at", "downloads")
+    return {name: getattr(row, name) for name in names} | {"revoked": row.token_sha256 is None}
+
+
+def _of_links(rows: Iterable[DownloadLinkRow], now: datetime) -> Group | Text:
+    table, lines = Rows("target", "file", "number", "until", "downloads", whole=("target",)), list(rows)
+    for row in lines:
+        ends = f"{row.expires_at:%Y-%m-%d %H:%M} UTC{'' if row.expires_at > now else ', expired'}"
+        until = "revoked" if row.token_sha256 is None else ends
+        table.add(row.target, row.file.value.replace("_", " "), str(row.number), until, f"{row.downloads:,}")
+    return Group(table) if lines else Text("No target has got a link")

@@ -1,0 +1,120 @@
+"""`countersign request download` and `links` as they are typed: verified files, noted downloads, revoked links."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Coroutine
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from pydantic import SecretStr
+
+from activities.documents.files import SIGNED
+from activities.evidence.downloads import DownloadLinks
+from activities.records.downloads import Download, LinkName, Way
+from activities.records.evidence import KeptFileName, SignedDocument, StoredFile
+from activities.records.store import Store
+from tests.activities.evidence.kept import signed
+from tests.starter.terminal import type_
+from workflows.kinds import Kind
+
+R = TypeVar("R")
+NOW = datetime(2027, 1, 4, 9, tzinfo=UTC)
+MSA = Kind.REQUEST.workflow_id("msa-0042")
+
+
+class Desk:
+    """A folder with records of two signed requests, and a terminal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.does(_fill)
+
+    def does(self, work: Any) -> Any:
+        with closing(Store((self.folder / "store").as_uri())) as store:
+            return asyncio.run(_awaited(work(store)))
+
+    def types(self, *words: str) -> tuple[int, str, str]:
+        done = type_("request", *words, COUNTERSIGN_DATA_DIR=str(self.folder), TEMPORAL_ADDRESS="127.0.0.1:1")
+        return done.returncode, done.stdout, done.stderr
+
+
+async def _awaited(work: Coroutine[Any, Any, R]) -> R:
+    return await work
+
+
+def contents(id: str) -> tuple[bytes, bytes]:
+    return f"%PDF-1.7 {id}".encode(), f"%PDF-1.7 log of {id}".encode()
+
+
+async def _fill(store: Store) -> None:
+    for id in ("msa-0042", "msa-0043"):
+        what = await signed(store, id)
+        pdf, log = [StoredFile(await store.files.put(content, SIGNED), len(content)) for content in contents(id)]
+        await store.evidence.keep_signed(what.workflow_id, SignedDocument(pdf, log), NOW)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_the_signed_document_and_its_log_are_written_and_noted(desk: Desk) -> None:
+    code, says, _ = desk.types("download", "msa-0042", "-o", str(desk.folder / "out"), "--as", "ada", "--json")
+    assert code == 0
+    [written] = json.loads(says)
+    content = (desk.folder / "out" / "msa-0042-document.pdf").read_bytes()
+    assert content == contents("msa-0042")[0]
+    assert (written["sha256"], written["bytes"]) == (hashlib.sha256(content).hexdigest(), len(content))
+    assert desk.types("download", "msa-0042", "-o", str(desk.folder / "out"), "--log")[0] == 0
+    names = {"msa-0042-document.pdf", "msa-0042-signing-log.pdf"}
+    assert {one.name for one in (desk.folder / "out").iterdir()} == names
+    first, second = desk.does(lambda store: store.downloads.of(MSA))
+    assert isinstance(first, Download)
+    assert (first.who, first.way, first.file) == ("ada", Way.COMMAND, KeptFileName.DOCUMENT)
+    assert ("@" in second.who, second.file) == (True, KeptFileName.SIGNING_LOG)
+
+
+def test_filters_download_all_that_they_find_and_say_what_is_missing(desk: Desk) -> None:
+    file = desk.does(lambda store: store.evidence.signed(MSA)).document
+    desk.does(lambda store: store.files.remove(file.sha256, SIGNED))
+    code, says, aside = desk.types("download", "--since", "2020-01-01", "-o", str(desk.folder / "out"), "--json")
+    found = {one["id"]: one["why"] for one in json.loads(says)}
+    assert (code, set(found)) == (0, {"msa-0042", "msa-0043"})
+    assert "the file was erased" in found.values()
+    assert "of 2 have no such file" in aside
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("download",), "of what: one ID, or by --kind"),
+        (("download", "msa-0042", "--kind", "offer-letter"), "of what: one ID, or by --kind"),
+        (("download", "unknown"), "unknown: no such file is kept, or not yet"),
+        (("download", "a b"), "id"),
+    ],
+)
+def test_what_cannot_be_downloaded_is_one_line(desk: Desk, words: tuple[str, ...], says: str) -> None:
+    code, _, told = desk.types(*words)
+    assert code in (1, 2)
+    assert says in told
+    assert "Traceback" not in told
+
+
+def test_links_are_listed_and_revoked(desk: Desk) -> None:
+    async def issue(store: Store) -> str:
+        links = DownloadLinks(store, "https://x.example", SecretStr("s" * 32), timedelta(days=36_500))
+        return (await links.link(LinkName(MSA, "finance", KeptFileName.DOCUMENT), NOW)).url
+
+    assert "No target has got a link" in desk.types("links", "msa-0042")[1]
+    url = desk.does(issue)
+    code, says, _ = desk.types("links", "msa-0042", "--json")
+    [link] = json.loads(says)["links"]
+    assert (code, link["target"], link["revoked"]) == (0, "finance", False)
+    assert url.rpartition("/")[2] not in says
+    assert json.loads(desk.types("links", "msa-0042", "--revoke", "--json")[1])["revoked"] == 1
+    assert "revoked" in desk.types("links", "msa-0042")[1]
+    assert desk.does(issue) != url
