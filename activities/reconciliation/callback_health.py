@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, ValidationError
+from temporalio import activity
 
 from activities.notifications.alerts import OnCallAlerts, Watched
 from activities.records.incidents import Incident
+from activities.records.store import Store
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
 
@@ -25,6 +27,20 @@ class ClockSeen(Model):
 
     behind: int
     at: AwareDatetime
+
+    @classmethod
+    async def latest(cls, store: Store) -> Self | None:
+        """What the web process noted last; raises `StoreFailure`."""
+        content = await store.notes.clock()
+        try:
+            return cls.model_validate_json(content) if content else None
+        except ValidationError:
+            activity.logger.warning("what the receiver says of its clock cannot be read")
+            return None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether the clock is assumed to be behind still."""
+        return now - self.at <= CLOCK_KNOWN_FOR
 
 
 class CallbackHealth(Model):
@@ -79,7 +95,7 @@ class CallbackAlarm:
 
     async def told_of_clock(self, silence: CallbackHealth, seen: ClockSeen | None, now: datetime) -> CallbackHealth:
         """Alert that the receiver's clock is behind, once a day."""
-        if seen is None or now - seen.at > CLOCK_KNOWN_FOR:
+        if seen is None or not seen.holds(now):
             return silence
         known = silence.clock
         if known.told and known.since and now - known.since >= CLOCK_TOLD_EVERY:

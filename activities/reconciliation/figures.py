@@ -23,7 +23,7 @@ from activities.alerts import (
 )
 from activities.errors import StoreFailure
 from activities.notifications.alerts import KeptAlerts, OnCallAlerts, Watched
-from activities.reconciliation.callback_health import CLOCK_KNOWN_FOR, CallbackHealth
+from activities.reconciliation.callback_health import CallbackHealth, ClockSeen
 from activities.records.incidents import PROBLEMS, PUSH, TARGETS, About, Incident
 from activities.records.store import Store
 from activities.temporal.executions import OPEN
@@ -171,10 +171,10 @@ class FigureCounter:
     async def _incidents(self, silence: CallbackHealth, now: datetime) -> Mapping[str, int]:
         targets = [known.grade for _, known in await self.store.incidents.open(TARGETS)]
         dead = sum(grade >= _TARGET_DEAD_FROM for grade in targets)
-        behind = silence.clock.since is not None and now - silence.clock.since < CLOCK_KNOWN_FOR
+        clock = await ClockSeen.latest(self.store)
         return {
             CALLBACKS_MISSING.name: int(silence.incident.grade > 0),
-            CLOCK_BEHIND.name: int(silence.clock.grade > 0 and behind),
+            CLOCK_BEHIND.name: int(clock is not None and clock.holds(now)),
             TARGET_FAILING.name: len(targets) - dead,
             TARGET_DEAD.name: dead,
             PUSH_REFUSED.name: len(await self.store.incidents.open(PUSH)),

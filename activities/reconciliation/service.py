@@ -425,7 +425,7 @@ class ReconciliationService(EventReconciliation):
                 await self._heed(events, part, now - self._limits.young)
             if self._alarm and part.is_over and not part.is_to_end:
                 part.silence = await self._alarm.told(part.silence, now)
-                part.silence = await self._alarm.told_of_clock(part.silence, await self._clock(), now)
+                part.silence = await self._alarm.told_of_clock(part.silence, await ClockSeen.latest(self._store), now)
             left = await self._remember(part)
             if part.ahead:
                 activity.logger.warning("events have a time that is to come", extra={"events": part.ahead})
@@ -450,14 +450,6 @@ class ReconciliationService(EventReconciliation):
             await self._store.processes.drop(now)
             await self._store.receipts.drop(now)
             await self._store.downloads.drop(now)
-
-    async def _clock(self) -> ClockSeen | None:
-        content = await self._store.notes.clock()
-        try:
-            return ClockSeen.model_validate_json(content) if content else None
-        except ValidationError:
-            activity.logger.warning("what the receiver says of its clock cannot be read")
-            return None
 
     async def _remember(self, part: Pass) -> PassMark:
         """Also called before slow steps, so that a retry does not read the events anew."""

@@ -11,7 +11,7 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.alerts import OF_INCIDENTS
 from activities.notifications.alerts import OnCallAlerts
-from activities.reconciliation.callback_health import CallbackHealth
+from activities.reconciliation.callback_health import CallbackHealth, ClockSeen
 from activities.reconciliation.figures import FigureCounter, Figures, exported, kept
 from activities.records.incidents import PUSH, TARGETS, About, Incident
 from activities.records.starts import Start
@@ -55,6 +55,8 @@ async def test_reconciliation_counts_what_is_open_and_every_worker_exports_it(te
     await open_one(temporal, "c", status="open", kind="of-nobody", handoff="dead")
     for about in (About(TARGETS, "crm"), About(PUSH, "ours")):
         await store.incidents.change(about, lambda one: one.becomes(1, NOW))
+    behind = ClockSeen(behind=60, at=NOW - timedelta(minutes=59))
+    await store.notes.note_clock(behind.model_dump_json().encode())
     silent = CallbackHealth(incident=Incident().becomes(1, NOW))
     counter = FigureCounter(temporal, store, lambda: ("nda", "offer-letter"))
     with metered():
@@ -78,6 +80,7 @@ async def test_reconciliation_counts_what_is_open_and_every_worker_exports_it(te
             ("countersign_problems", "unreachable"): 2,
             ("countersign_hand_offs", "dead"): 1,
             ("countersign_incidents", "CallbacksMissing"): 1,
+            ("countersign_incidents", "ReceiverClockBehind"): 1,
             ("countersign_incidents", "TargetFailing"): 1,
             ("countersign_incidents", "PushCredentialsRefused"): 1,
             ("countersign_counted_timestamp_seconds",): NOW.timestamp(),
