@@ -200,7 +200,7 @@ async def _places(town: Town) -> dict[str, str]:
 
 
 def _canaries(town: Town) -> frozenset[str]:
-    found = {TITLE, *asdict(town.kept.secrets).values()}
+    found = {TITLE, *filter(None, asdict(town.kept.secrets).values())}
     for one in json.loads(town.people.read_text())["people"]:
         found |= {one["email"], *(phone["token"] for phone in one["devices"])}
         found |= {name for name in [one["name"]] if " " in name}

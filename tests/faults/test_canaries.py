@@ -33,7 +33,7 @@ async def test_nobody_and_no_secret_is_in_logs_histories_and_lists(shared: Town)
         "description": described.SerializeToString().decode("latin-1"),
     }
     assert "customer-contract" in places["history"], "payloads are not readable, so nothing would be found"
-    canaries = [*await _personal(shared), *asdict(shared.kept.secrets).values()]
+    canaries = [*await _personal(shared), *filter(None, asdict(shared.kept.secrets).values())]
     assert [(place, canary) for place, text in places.items() for canary in canaries if canary in text] == []
 
 
