@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from pydantic_core import to_jsonable_python
+
 from activities.documents.files import SIGNED
 from activities.evidence import certificate
 from activities.evidence.archive import PackPart, write_archive
@@ -128,7 +130,10 @@ class Packer:
         if content is None and so_far is None:
             raise NotEnded(what)
         show = json.loads(content)["show"] if content else json.loads(so_far.model_dump_json()) if so_far else {}
-        gathered.facts |= {"status": show["status"], "finished": content is not None, "erasures": 0}
+        erasures = [one._asdict() for one in await self.store.erasures.of(what.workflow_id)]
+        gathered.facts |= {"status": show["status"], "finished": content is not None, "erasures": len(erasures)}
+        if erasures:
+            gathered.parts.append(PackPart.of("erasures.json", canonical(to_jsonable_python(erasures))))
         if content is None:
             gathered.parts.append(PackPart.of(SO_FAR, canonical(show)))
         async for part in self._amendments(what.workflow_id, gathered):

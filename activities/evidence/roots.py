@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from activities.evidence.erasure import erase_due
 from activities.evidence.merkle import RootBuilder, leaf_hash, root_of
 from activities.evidence.pack import Stamper
 from activities.evidence.signing import (
@@ -51,13 +52,16 @@ class EvidenceDaysService(EvidenceDays):
         self._store, self._key, self._stamp = store, key, stamp
 
     async def keep_day(self, day: DailyEvidence) -> DailyEvidenceResult:
-        root = await self.make_root(day.now or datetime.now(UTC))
+        now = day.now or datetime.now(UTC)
+        erased = await erase_due(self._store, now)
+        root = await self.make_root(now)
         return DailyEvidenceResult(
             number=root.number,
             records=root.size,
             root=root.root,
             signed=root.envelope is not None,
             stamped=root.time_stamp is not None,
+            erased=erased,
         )
 
     async def make_root(self, now: datetime) -> Root:

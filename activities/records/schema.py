@@ -162,6 +162,20 @@ ROOTS: Final = Table(
     comment="daily roots over the records written since the one before, each content naming its SHA-256",
 )
 
+ERASURES: Final = Table(
+    "erasures",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("person", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("done_at", Instant),
+    PrimaryKeyConstraint("workflow_id", "person"),
+    Index(None, "done_at", "workflow_id", "person"),
+    comment="of whom something was erased, or is to be once it has ended",
+)
+
 SEALS: Final = Table(
     "seals",
     METADATA,

@@ -15,6 +15,7 @@ from activities.records.database import Database
 from activities.records.devices import StoredDevices
 from activities.records.downloads import Downloads
 from activities.records.ended import Ended
+from activities.records.erasures import Erasures
 from activities.records.evidence import Evidence
 from activities.records.hand_offs import HandOffs
 from activities.records.incidents import Incidents
@@ -50,6 +51,8 @@ class Store:
         """Settled records and their amendments."""
         self.roots: Final = Roots(self.database)
         """Daily roots over records."""
+        self.erasures: Final = Erasures(self.database)
+        """People who were erased, or are to be."""
         self.seals: Final = Seals(self.database)
         """Signatures of evidence packs."""
         self.ended: Final = Ended(self.database)

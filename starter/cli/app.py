@@ -110,7 +110,13 @@ GROUPS: Final[dict[str, Group]] = {
     ),
     "audit": Group(
         "Evidence for an auditor: packs that prove what happened, made and verified.",
-        {"export": "audit:export", "verify": "audit:verify_packs", "prove": "audit:prove", "roots": "audit:roots"},
+        {
+            "export": "audit:export",
+            "verify": "audit:verify_packs",
+            "prove": "audit:prove",
+            "roots": "audit:roots",
+            "erase": "audit:erase",
+        },
     ),
     "people": Group(
         "The people of the directory.",

@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,6 +13,8 @@ from cyclopts import Parameter
 from rich.console import Group
 from rich.text import Text
 
+from activities.evidence.erasure import STAYS, Erased
+from activities.evidence.erasure import erase as erase_person
 from activities.evidence.pack import Exported, NotEnded, Packer
 from activities.evidence.proof import NoMember
 from activities.evidence.proof import prove as make_proof
@@ -355,3 +357,45 @@ class WrittenRoots:
     file: str
     roots: int
     bytes: int
+
+
+async def erase(*, person: str, reason: str, dry_run: bool = False, json: AsJson = False) -> None:
+    """Erase a person: names, addresses, devices, what they wrote, payloads of histories, cached pages.
+
+    Ids and hashes stay, so that records and packs verify. What still runs is erased once it has ended, by the daily
+    schedule. What cannot be erased here is listed with why.
+
+    Parameters
+    ----------
+    person
+        An id, as records name them.
+    reason
+        Why; it is recorded beside each record.
+    dry_run
+        Only say what would be erased.
+    json
+        Print `{person, erased[], waiting[], devices, dry_run, stays{what: why}}`, the lists by workflow id.
+    """
+    settings = ready()
+    store, now = clients.store(settings), datetime.now(UTC)
+    erased = await erase_person(store, person, settings.acting, reason, now, dry_run=dry_run)
+    print_answer({**vars(erased), "stays": STAYS}, _erased(erased), as_json=json)
+
+
+def _erased(erased: Erased) -> Group:
+    done = "would be erased" if erased.dry_run else "was erased"
+    parts = [Text(f"{erased.person} {done} from {len(erased.erased):,} that have ended", "bold")]
+    if erased.waiting:
+        parts.append(
+            Text(
+                f"{len(erased.waiting):,} still run, and are erased once they have ended: "
+                f"{', '.join(erased.waiting[:20])}",
+                "yellow",
+            )
+        )
+    if not erased.dry_run:
+        parts.append(Text(f"{erased.devices:,} devices were erased"))
+    table = Rows("not erased here", "why")
+    for what, why in STAYS.items():
+        table.add(what, why)
+    return Group(*parts, table)

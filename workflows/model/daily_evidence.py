@@ -12,7 +12,7 @@ class DailyEvidence(Model):
 
 
 class DailyEvidenceResult(Model):
-    """The root by its number, how many records are under it, and what was erased or removed before."""
+    """The root by its number, how many records are under it, and how many people were erased before."""
 
     number: int
     records: int
@@ -20,7 +20,6 @@ class DailyEvidenceResult(Model):
     signed: bool
     stamped: bool
     erased: int = 0
-    removed: int = 0
 
     @property
     def details(self) -> str:
@@ -29,5 +28,4 @@ class DailyEvidenceResult(Model):
         how += " and stamped" if self.stamped else ""
         lines = [f"### Root {self.number} over {self.records:,} records", "", f"`{self.root}`", "", f"- {how}"]
         lines += [f"- erased as asked: {self.erased:,} people"] if self.erased else []
-        lines += [f"- signed files removed, their time is over: {self.removed:,}"] if self.removed else []
         return "\n".join(lines)

@@ -54,6 +54,7 @@ def help_of(*typed: str) -> str:
 
 def test_the_words_are_those_of_the_contract() -> None:
     assert [" ".join(command) for command in COMMANDS] == [
+        "audit erase",
         "audit export",
         "audit prove",
         "audit roots",

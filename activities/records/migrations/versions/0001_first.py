@@ -111,6 +111,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_downloads_at"), ["at"], unique=False)
 
     op.create_table(
+        "erasures",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("person", schema.Text(), nullable=False),
+        sa.Column("by", schema.Text(), nullable=False),
+        sa.Column("reason", schema.Text(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("done_at", schema.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("workflow_id", "person"),
+        comment="of whom something was erased, or is to be once it has ended",
+    )
+    with op.batch_alter_table("erasures", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_erasures_done_at_workflow_id_person"), ["done_at", "workflow_id", "person"], unique=False
+        )
+
+    op.create_table(
         "evidence",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),

@@ -1,0 +1,89 @@
+"""Erasing a person: names, addresses, devices, texts, payloads, cached pages. Ids and hashes stay, so that packs that
+are exported afterwards verify.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from activities.documents.files import PICTURES
+from activities.people.ids import stands_in_full
+from activities.records.database import chunks
+from activities.records.erasures import Erasure
+from activities.records.store import Store
+
+PICTURES_AT_ONCE: Final = 500
+_REFERENCE: Final = re.compile(r"([a-z0-9-]+)#[0-9a-f]{64}")
+_NAMED: Final = ("person", "who", "by", "from", "to")
+STAYS: Final = {
+    "ids": "ids of the directory stay by design: records and packs name people by them",
+    "signed documents": "the signed files stay: they are contracts; no retention time is set here",
+    "the provider": "Core Signature keeps its documents and signers: erase them there",
+    "Temporal": "histories have names only where a file described somebody in full; they go with the retention",
+    "hand-offs": "what was handed off, and files that were downloaded, are at others",
+    "packs": "packs that were exported before are whole; those made from now on lack what was erased",
+    "the people file": "it is yours: take the person out of it",
+    "yearly campaigns": "what a year opens with is yours: give it again without the person",
+}
+"""What cannot be erased here, and why."""
+
+
+@dataclass(frozen=True)
+class Erased:
+    """Workflow ids: what was erased now, or would be, and what waits for its end."""
+
+    person: str
+    erased: tuple[str, ...]
+    waiting: tuple[str, ...]
+    devices: int
+    dry_run: bool
+
+
+async def erase(store: Store, person: str, by: str, reason: str, at: datetime, *, dry_run: bool = False) -> Erased:
+    """Erase all that is known of a person; idempotent. What still runs is noted, and erased once it has ended."""
+    ended, running = await store.erasures.ended(person), await store.erasures.running(person)
+    devices = 0
+    if not dry_run:
+        for workflow_id in ended:
+            await _carry_out(store, Erasure(workflow_id, person, by, reason, at, at))
+        for workflow_id in running:
+            await store.erasures.wait(Erasure(workflow_id, person, by, reason, at))
+        devices = await store.erasures.devices(person)
+        for some in chunks(ended, PICTURES_AT_ONCE):
+            for sha256 in await store.erasures.pictures(some):
+                await store.files.remove(sha256, PICTURES)
+    return Erased(person, tuple(ended), tuple(running), devices, dry_run)
+
+
+async def erase_due(store: Store, now: datetime) -> int:
+    """Erase what has waited for an end that has come; how many."""
+    done, after = 0, ("", "")
+    while some := await store.erasures.due(after):
+        for erasure in some:
+            await _carry_out(store, erasure._replace(done_at=now))
+        done, after = done + len(some), (some[-1].workflow_id, some[-1].person)
+    return done
+
+
+async def _carry_out(store: Store, erasure: Erasure) -> None:
+    contents = [await store.records.read(erasure.workflow_id), *await store.log_pages.read(erasure.workflow_id)]
+    said = [json.loads(content) for content in contents if content]
+    texts = {name for one in said for name in _texts_of(one, erasure.person)}
+    await store.erasures.carry_out(erasure, texts, in_full=stands_in_full(erasure.person))
+
+
+def _texts_of(value: Any, person: str, *, theirs: bool = False) -> Iterator[str]:
+    """Names of the texts in objects that name a person."""
+    match value:
+        case dict():
+            own = theirs or any(value.get(name) == person for name in _NAMED)
+            for one in value.values():
+                yield from _texts_of(one, person, theirs=own and not isinstance(one, dict | list))
+        case list():
+            for one in value:
+                yield from _texts_of(one, person)
+        case str() if theirs and (found := _REFERENCE.fullmatch(value)):
+            yield found[1]

@@ -1,0 +1,168 @@
+"""Erasures of people: where somebody is on record, what was erased of them, and what waits for an end."""
+
+import hashlib
+import json
+import zlib
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Connection, exists, or_, select
+
+from activities.records.database import Database, insert_new
+from activities.records.schema import (
+    DEVICE_OWNERS,
+    DEVICES,
+    ERASURES,
+    EVIDENCE_PARTS,
+    FOLLOW_UPS,
+    PEOPLE_ASKED,
+    PEOPLE_IN_FULL,
+    RECORD_LISTS,
+    RECORDS,
+    START_WORDS,
+    TEXTS,
+)
+from activities.records.settled import ListOf
+from activities.records.starts import words_of
+
+CONCERNED_AT_MOST: Final = 20_000
+"""Follow-ups of one person."""
+PENDING_AT_ONCE: Final = 500
+_IS: Final = ERASURES.c
+_PART: Final = EVIDENCE_PARTS.c
+
+
+class Erasure(NamedTuple):
+    """`done_at` is None while it waits for the end."""
+
+    workflow_id: str
+    person: str
+    by: str
+    reason: str
+    at: datetime
+    done_at: datetime | None = None
+
+
+_ROW: Final = tuple(_IS[name] for name in Erasure._fields)
+
+
+def without(value: Any, person: str) -> Any:
+    """JSON without objects of a person, and without what has their id as its key."""
+    if isinstance(value, list):
+        return [without(one, person) for one in value if not _is_of(one, person)]
+    if isinstance(value, dict):
+        return {key: without(one, person) for key, one in value.items() if key != person and not _is_of(one, person)}
+    return value
+
+
+def _is_of(value: Any, person: str) -> bool:
+    return isinstance(value, dict) and person in (value.get("person"), value.get("id"))
+
+
+class Erasures:
+    """Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def ended(self, person: str) -> list[str]:
+        """What has ended and asked them, or was asked for by them."""
+        lists = RECORD_LISTS.c
+        asked = select(lists.workflow_id).where(lists.of.in_((ListOf.ASKED, ListOf.REQUESTED)), lists.person == person)
+        found = await self._database.rows(asked.distinct().order_by(lists.workflow_id).limit(CONCERNED_AT_MOST))
+        return [row.workflow_id for row in found]
+
+    async def running(self, person: str) -> list[str]:
+        """What has begun, has no record yet, and names them."""
+        follow_up, word = FOLLOW_UPS.c, START_WORDS.c
+        named = exists().where(word.workflow_id == follow_up.workflow_id, word.word.in_(words_of(person)))
+        record = exists().where(RECORDS.c.workflow_id == follow_up.workflow_id)
+        asked = select(follow_up.workflow_id, follow_up.people, follow_up.requester).where(named, ~record)
+        found = await self._database.rows(asked.order_by(follow_up.workflow_id).limit(CONCERNED_AT_MOST))
+        return [row.workflow_id for row in found if person in (*(row.people or ()), row.requester)]
+
+    async def of(self, workflow_id: str) -> list[Erasure]:
+        """Those that were carried out, in order."""
+        asked = select(*_ROW).where(_IS.workflow_id == workflow_id, _IS.done_at.is_not(None))
+        found = await self._database.rows(asked.order_by(_IS.at, _IS.person).limit(CONCERNED_AT_MOST))
+        return [Erasure(*row) for row in found]
+
+    async def due(self, after: tuple[str, str]) -> list[Erasure]:
+        """Some of those that wait and whose follow-up has ended, behind a place."""
+        record = exists().where(RECORDS.c.workflow_id == _IS.workflow_id)
+        behind = or_(_IS.workflow_id > after[0], (_IS.workflow_id == after[0]) & (_IS.person > after[1]))
+        asked = select(*_ROW).where(_IS.done_at.is_(None), record, behind)
+        found = await self._database.rows(asked.order_by(_IS.workflow_id, _IS.person).limit(PENDING_AT_ONCE))
+        return [Erasure(*row) for row in found]
+
+    async def wait(self, erasure: Erasure) -> bool:
+        """Note what is to be erased at the end; whether it is news."""
+        return await self._database.insert(ERASURES, **erasure._asdict())
+
+    async def carry_out(self, erasure: Erasure, texts: Collection[str], *, in_full: bool) -> None:
+        """Erase names and addresses of a person, payloads and file, and these texts; note it."""
+
+        def change(connection: Connection) -> None:
+            _erase_people(connection, erasure, in_full=in_full)
+            for some in sorted(texts):
+                here = TEXTS.c.workflow_id == erasure.workflow_id, TEXTS.c.name == some
+                connection.execute(TEXTS.delete().where(*here))
+            _erase_parts(connection, erasure)
+            insert_new(connection, ERASURES, **erasure._replace(done_at=None)._asdict())
+            key = _IS.workflow_id == erasure.workflow_id, _IS.person == erasure.person
+            connection.execute(ERASURES.update().where(*key, _IS.done_at.is_(None)).values(done_at=erasure.done_at))
+
+        await self._database.write(change)
+
+    async def devices(self, person: str) -> int:
+        """Erase a person's devices; how many."""
+
+        def change(connection: Connection) -> int:
+            connection.execute(DEVICE_OWNERS.delete().where(DEVICE_OWNERS.c.person == person))
+            return connection.execute(DEVICES.delete().where(DEVICES.c.person == person)).rowcount
+
+        return await self._database.write(change)
+
+    async def pictures(self, workflow_ids: Sequence[str]) -> list[str]:
+        """The hashes of the first pages of these; the caller bounds their number."""
+        asked = select(FOLLOW_UPS.c.first_page).where(
+            FOLLOW_UPS.c.workflow_id.in_(workflow_ids), FOLLOW_UPS.c.first_page.is_not(None)
+        )
+        return [row.first_page for row in await self._database.rows(asked.distinct())]
+
+
+def _erase_people(connection: Connection, erasure: Erasure, *, in_full: bool) -> None:
+    asked, full = PEOPLE_ASKED.c, PEOPLE_IN_FULL.c
+    for row in connection.execute(select(PEOPLE_ASKED).where(asked.workflow_id == erasure.workflow_id)).all():
+        said = json.loads(row.content)
+        if (left := without(said, erasure.person)) != said:
+            this = asked.workflow_id == erasure.workflow_id, asked.sha256 == row.sha256
+            connection.execute(PEOPLE_ASKED.delete().where(*this))
+            content = json.dumps(left, ensure_ascii=False).encode()
+            named = {"workflow_id": erasure.workflow_id, "sha256": hashlib.sha256(content).hexdigest()}
+            if left:
+                insert_new(connection, PEOPLE_ASKED, **named, content=content)
+    for row in connection.execute(select(PEOPLE_IN_FULL).where(full.workflow_id == erasure.workflow_id)).all():
+        said = json.loads(row.content)
+        left = without(said, erasure.person)
+        this = full.workflow_id == erasure.workflow_id, full.fingerprint == row.fingerprint
+        if left != said:
+            content = json.dumps(left, ensure_ascii=False).encode()
+            connection.execute(PEOPLE_IN_FULL.update().where(*this).values(content=content))
+        elif in_full:
+            # Described without an id, which is made of their address: all who were described go.
+            connection.execute(PEOPLE_IN_FULL.delete().where(*this))
+
+
+def _erase_parts(connection: Connection, erasure: Erasure) -> None:
+    own = _PART.workflow_id == erasure.workflow_id
+    connection.execute(
+        EVIDENCE_PARTS.delete().where(own, or_(_PART.name.like("payloads-%"), _PART.name.like("file-%")))
+    )
+    people = own, _PART.name == "people"
+    content = connection.execute(select(_PART.content).where(*people)).scalar()
+    if content is not None:
+        lines = zlib.decompress(content).splitlines(keepends=True)
+        left = [line for line in lines if json.loads(line).get("person") != erasure.person]
+        connection.execute(EVIDENCE_PARTS.update().where(*people).values(content=zlib.compress(b"".join(left), 9)))
