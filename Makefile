@@ -94,7 +94,10 @@ image: $(STAMP) ### the image, by buildah; BASE=local makes its base too, where 
 image-test: $(STAMP) ### that image, run by runc: what is in it, and a request that is lived in it
 	@$(BIN)/python -m pytest -q -s tests/image $(PYTEST)
 
+upgrade: $(STAMP) ### from the image of the commit before to that of `make image` and back, under way; BEFORE=commit
+	@$(BIN)/python -m tests.rehearsal.upgrade --base "$(BASE)" $(if $(BEFORE),--before $(BEFORE))
+
 supply-chain: $(STAMP) ### what the image is made of (dist/sbom.json), its licences; secrets in the sources
 	@$(BIN)/python -m deploy.image.supply_chain
 
-.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures dashboard-pictures histories golden dashboards migration lock image image-test supply-chain
+.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures dashboard-pictures histories golden dashboards migration lock image image-test upgrade supply-chain
