@@ -5,7 +5,6 @@ are fetched and kept, each once.
 import asyncio
 import hashlib
 from collections.abc import Awaitable
-from datetime import datetime
 from typing import Final, TypeVar
 
 from temporalio import activity
@@ -61,9 +60,7 @@ class EvidenceKeeper(EvidenceService):
         info = activity.info()
         began_at, allowed = asyncio.get_running_loop().time(), info.start_to_close_timeout
         until = began_at + (allowed.total_seconds() if allowed else 60.0) - FOR_THE_REST
-        signed, why = await asyncio.gather(
-            self._theirs(order, info.scheduled_time, until), _why_not(self._ours(order, info))
-        )
+        signed, why = await asyncio.gather(self._theirs(order, info, until), _why_not(self._ours(order, info)))
         files = KeptFiles(document=_kept(signed.document), signing_log=_kept(signed.log))
         missing = signed.why or why
         if missing is None:
@@ -72,18 +69,17 @@ class EvidenceKeeper(EvidenceService):
 
     # --- what the provider has
 
-    async def _theirs(self, order: EvidenceOrder, at: datetime, until: float) -> SignedDocument:
+    async def _theirs(self, order: EvidenceOrder, info: activity.Info, until: float) -> SignedDocument:
         """What is kept by now, and why something is missing, which the store says as well."""
         if order.document is None:
             return SignedDocument()
-        workflow_id = Kind.REQUEST.workflow_id(order.id)
-        before = SignedDocument()
+        workflow_id, at, before = info.workflow_id or "", info.scheduled_time, SignedDocument()
 
         async def fetched() -> None:
             nonlocal before
             before = await self._store.evidence.signed(workflow_id) or before
             if before.at is None or before.why is not None:
-                before = await self._fetched(order, order.document or "", before, until)
+                before = await self._fetched(order, _id_of(info), before, until)
             await self._store.evidence.keep_signed(workflow_id, before, at)
 
         if (why := await _why_not(fetched())) is None:
@@ -93,10 +89,10 @@ class EvidenceKeeper(EvidenceService):
         return signed
 
     async def _fetched(
-        self, order: EvidenceOrder, document: str, before: SignedDocument, until: float
+        self, order: EvidenceOrder, request: str, before: SignedDocument, until: float
     ) -> SignedDocument:
         """Links last some minutes, and each reading renews them."""
-        read = await self._reader.existing(Roster(id=order.id, people=()), document)
+        read = await self._reader.existing(Roster(id=request, people=()), order.document or "")
         faults: list[str] = []
 
         async def fetch(what: str, file: WireFile, there: StoredFile | None) -> StoredFile | None:
@@ -114,7 +110,7 @@ class EvidenceKeeper(EvidenceService):
         log = fetch("signing log", read.signing_log or WireFile(), before.log)
         wanted = [log] if order.log_only else [log, fetch("signed document", read, before.document)]
         kept, *signed = await asyncio.gather(*wanted)
-        provider = before.provider or await self._ids(order.id, read)
+        provider = before.provider or await self._ids(request, read)
         return SignedDocument(signed[0] if signed else None, kept, provider, before.at, "; ".join(faults) or None)
 
     async def _ids(self, request: str, read: WireDocument) -> dict[str, object]:
@@ -134,7 +130,7 @@ class EvidenceKeeper(EvidenceService):
     # --- what we know
 
     async def _ours(self, order: EvidenceOrder, info: activity.Info) -> None:
-        workflow_id = Kind.REQUEST.workflow_id(order.id)
+        workflow_id = info.workflow_id or ""
         if await self._store.evidence.read(workflow_id) is not None:
             return
         until = Until(info.workflow_run_id or "", info.activity_id)
@@ -148,7 +144,7 @@ class EvidenceKeeper(EvidenceService):
             at=info.scheduled_time,
             fingerprint=given.fingerprint,
             file=file if await self._store.evidence.part(workflow_id, file) is not None else None,
-            adopted=adopted_document(order.id) is not None,
+            adopted=adopted_document(_id_of(info)) is not None,
             request=given.replace(carried=None).model_dump(mode="json", by_alias=True, exclude={"carried"}),
             schedule=await self._schedule(runs, given),
             people=tuple(KeptIdentity(person=one.person, sha256=_hash(line(one))) for one in identities),
@@ -186,6 +182,10 @@ class EvidenceKeeper(EvidenceService):
         if found is not None:
             return Schedule.model_validate_json(found)
         return given.carried.plan.schedule if given.carried else None
+
+
+def _id_of(info: activity.Info) -> str:
+    return (info.workflow_id or "").removeprefix(Kind.REQUEST.workflow_id(""))
 
 
 async def _why_not(work: Awaitable[object]) -> str | None:

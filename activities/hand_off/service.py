@@ -143,7 +143,7 @@ class HandOffService(Handoff):
         self._archives = archives or Archives(store, ())
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        workflow_id = batch.subject.workflow_id
+        batch, workflow_id = batch.whole(), batch.subject.workflow_id
         with failing_as_application_errors():
             first = await write_before(self._store, batch)
             signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED

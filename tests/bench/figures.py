@@ -61,7 +61,7 @@ class Aim:
 
 
 AIMS: Final = {
-    Figure.ACTIONS: Aim(absolutely=16),
+    Figure.ACTIONS: Aim(absolutely=17),
     Figure.EVENTS: Aim(1.2),
     Figure.BYTES: Aim(2, absolutely=20_000),
     Figure.CPU: Aim(1.2),

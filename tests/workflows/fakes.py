@@ -305,6 +305,7 @@ class FakeHandoff(Handoff):
         return self.record
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
+        batch = batch.whole()
         if batch.unrecorded is not None:
             if not self._takes():
                 raise refusal(Code.UNREACHABLE)

@@ -48,7 +48,7 @@ async def hand_off(of: LifecycleWorkflow[State], over: Condition = lambda: True)
         if not of.state.outbox.is_due(now):
             continue
         batch = hand_off_batch(of.subject, of.settled(), of.state, now)
-        batch = batch.replace(record=_record(of), life=first_run_id())
+        batch = batch.recording(_record(of)).replace(life=first_run_id())
         report = await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
         if report is not None:
             # The amendment has the same instant.
@@ -80,7 +80,7 @@ async def _store_pages(of: LifecycleWorkflow[State]) -> None:
 
 async def _store_record(of: LifecycleWorkflow[State]) -> None:
     if not (of.state.lifecycle.recorded or of.state.outbox.opened):
-        batch = page_batch(of.subject, of.settled(), of.state).replace(record=_record(of))
+        batch = page_batch(of.subject, of.settled(), of.state).recording(_record(of))
         if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
             of.state = of.state.within("lifecycle", recorded=True).paged(batch.page)
 

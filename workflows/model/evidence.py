@@ -17,12 +17,12 @@ class KeptFiles(Model):
 
 
 class EvidenceOrder(Model):
-    """Keep what is known of a request at its end; `document` is the provider's uuid, None when it has no files.
+    """Keep what is known of the request that asks at its end; `document` is the provider's uuid, None when it has no
+    files.
 
     `people` were asked or alerted besides those whom the request names.
     """
 
-    id: str
     document: str | None = None
     log_only: bool = False
     people: tuple[str, ...] = ()

@@ -1,5 +1,7 @@
 """Records in the store: settled record, its amendments; and the hand-off batches that write them."""
 
+from typing import Self
+
 from pydantic import AwareDatetime
 
 from workflows.kinds import Kind, WorkflowName
@@ -66,7 +68,7 @@ class Amendment(Model):
 
 
 class HandoffBatch(Model):
-    """The targets due now; `document` is the provider's uuid, `settled` None before the end."""
+    """The targets due now; `document` is the provider's uuid, `settled` None before the end, and beside a record."""
 
     subject: Subject
     settled: AnyEnded | None = None
@@ -83,3 +85,11 @@ class HandoffBatch(Model):
     """Unstored results of an earlier batch: stored before anybody else is told."""
     life: str = ""
     """See `Delivery`."""
+
+    def recording(self, record: SettledRecord | None) -> Self:
+        """To store this record, which has the facts as well: a history has them once."""
+        return self.replace(record=record, settled=None if record and record.settled else self.settled)
+
+    def whole(self) -> Self:
+        """With the facts."""
+        return self.replace(settled=self.record.settled) if self.settled is None and self.record else self

@@ -62,7 +62,6 @@ class Evidence:
         known = (subject.requester, *(one.person for one in first.people))
         later = (*(one.person for one in subject.people), *(one.to for one in state.escalated))
         return EvidenceOrder(
-            id=subject.id,
             document=state.document.id if state.status in _WITH_FILES else None,
             log_only=self._owner.request.policy.evidence is EvidenceLevel.LOG,
             people=tuple(dict.fromkeys(one for one in later if one not in known)),

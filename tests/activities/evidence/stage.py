@@ -76,7 +76,7 @@ class Ending:
     async def kept(self, *, log_only: bool = False, document: str | None = "", again: bool = False) -> KeptFiles:
         """Have it kept by a workflow of the request, to its end."""
         asked = self.document if document == "" else document
-        _ORDERS[MSA] = EvidenceOrder(id=MSA, document=asked, log_only=log_only, people=("again",) if again else ())
+        _ORDERS[MSA] = EvidenceOrder(document=asked, log_only=log_only, people=("again",) if again else ())
         queue = self.temporal.namespace
         async with (
             Worker(self.temporal, task_queue=queue, workflows=[Ended]),

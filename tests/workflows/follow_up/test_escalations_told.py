@@ -46,7 +46,7 @@ class HangsBeforeTheEnd(FakeHandoff):
     """Its targets answer once there is an ending, and not before."""
 
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
-        if batch.settled is None:
+        if batch.whole().settled is None:
             self.batches.append(batch)
             await asyncio.Event().wait()
         return await super().hand_off(batch)

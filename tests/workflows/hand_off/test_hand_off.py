@@ -102,6 +102,7 @@ class OneGroup(FakeHandoff):
         [call] = batch.calls
         if len(self.batches) > 20:
             return HandoffReport(results=(HandoffResult(target=call.target.target, ok=True),))
+        batch = batch.whole()
         assert self.directory is not None and batch.settled is not None
         people = HandOffPeople(self.push, self.directory)
         return HandoffReport(results=(await people.to_group(call, "everybody", batch, batch.settled),))

@@ -55,7 +55,7 @@ async def test_targets_hear_of_the_document_and_the_view_has_it() -> None:
     assert (result.document, result.signing_log) == (SIGNED_PDF, SIGNING_LOG)
     assert (told(world).document, told(world).derived) == (SIGNED_PDF, {"signed_sha256": SIGNED_PDF.sha256})
     assert (shown.signed_document, shown.signing_log, shown.problem) == (SIGNED_PDF, SIGNING_LOG, None)
-    assert world.evidence.orders == [EvidenceOrder(id="msa-0042", document=DOCUMENT)]
+    assert world.evidence.orders == [EvidenceOrder(document=DOCUMENT)]
     assert SIGNED_PDF.sha256 in str(details)
 
 
