@@ -2,7 +2,8 @@
 
 `BENCH=planner`, `BENCH=push`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
 `BENCH=desk [WAITING=2000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`, `BENCH=callbacks`,
-`BENCH=records [N=1000000]` and `BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
+`BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]` and `BENCH=sweep [WAITING=2000]` measure something else, and are
+not part of the whole.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from tests.bench import (
     callbacks,
     campaign,
     desk,
+    evidence,
     onboarding,
     planner,
     push,
@@ -47,6 +49,7 @@ Found: TypeAlias = (
     | callbacks.Beside
     | sweep.Swept3
     | records.Measured
+    | evidence.Measured
 )
 
 
@@ -65,6 +68,7 @@ def main() -> None:
         callbacks.NAME: callbacks.measure,
         records.NAME: partial(records.measure, asked.people or records.ROWS),
         sweep.NAME: partial(sweep.measure, asked.waiting or sweep.OPEN),
+        evidence.NAME: partial(evidence.measure, asked.people or evidence.PEOPLE),
         audience.NAME: partial(audience.measure, asked.people or audience.PEOPLE),
     }
     if measure_it := elsewhere.get(asked.only):
