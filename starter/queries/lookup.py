@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.records.evidence import SignedDocument
+from activities.records.evidence import KeptFileName, SignedDocument
 from activities.records.store import Store
 from activities.records.user_texts import amendments_of, pages_of, together
 from activities.temporal import executions
@@ -52,6 +52,10 @@ _NO_WORKER: Final = (
     RPCStatusCode.FAILED_PRECONDITION,
     RPCStatusCode.UNAVAILABLE,
 )
+_DOWNLOADED: Final = {
+    KeptFileName.DOCUMENT: EventType.DOWNLOADED,
+    KeptFileName.SIGNING_LOG: EventType.LOG_DOWNLOADED,
+}
 _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in the Web UI"
 
 
@@ -100,7 +104,19 @@ async def look_at(
     client: Client, store: Store, what: WorkflowName, *, within: timedelta = _WORKER_ANSWERS_WITHIN
 ) -> Shown:
     """The best answer for any kind; raises `Unknown`, and `StoreFailure` if stored texts cannot be read."""
-    return await together(store, what.workflow_id, await _found(client, store, what, within))
+    shown = await together(store, what.workflow_id, await _found(client, store, what, within))
+    return await _with_downloads(store, shown)
+
+
+async def _with_downloads(store: Store, shown: Shown) -> Shown:
+    """With the newest downloads of what is kept of it, which are in neither its record nor its amendments."""
+    if not shown.kept_files.any:
+        return shown
+    noted = [
+        TimelineEntry(at=one.at, happened=_DOWNLOADED[one.file], who=one.who)
+        for one in await store.downloads.of(shown.type.workflow_id(shown.id))
+    ]
+    return shown.replace(timeline=tuple(sorted([*shown.timeline, *noted], key=lambda entry: entry.at)))
 
 
 async def _found(client: Client, store: Store, what: WorkflowName, within: timedelta) -> Shown:

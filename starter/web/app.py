@@ -42,7 +42,7 @@ from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, Cloc
 from starter.web.codec import CodecServer
 from starter.web.desk.desk import make_desk
 from starter.web.devices import DeviceReceiver
-from starter.web.downloads import KeptFileAnswers, TargetDownloads
+from starter.web.downloads import KeptFileAnswers, PersonalFiles, TargetDownloads
 from starter.web.forms import FormGuard
 from starter.web.hooks import Hooks, HookSource, OnboardingStarter
 from starter.web.oidc import Issuer
@@ -51,6 +51,7 @@ from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
 from starter.web.rendering import Brand
+from starter.web.rights import ReaderRoles
 from starter.web.serving import listening, raise_descriptors
 from starter.web.view_reader import ViewReader
 from workflows.kinds import referred
@@ -128,7 +129,8 @@ def routes_of(
     send, look, asked = partial(carry_out, client), ViewReader(client, store), SignerSnapshots(store)
     who = PagePeople(people, store, settings.company)
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
-    links = clients.links(settings)
+    links, roles, answers = clients.links(settings), ReaderRoles(people, settings.operators), KeptFileAnswers(store)
+    files = PersonalFiles(store, roles, answers)
     pages = Pages(
         links,
         people,
@@ -139,18 +141,19 @@ def routes_of(
         look=look,
         send=send,
         who=who,
+        files=files,
         brand=brand,
         first_pages=FirstPages(store) if settings.preview == "on" else None,
     )
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     behind = ClockBehind(partial(note_clock, store))
     receiver = CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
-    desk = make_desk(settings, Context(client, store), people, guard, send, brand=brand)
+    desk = make_desk(settings, Context(client, store), people, guard, send, roles=roles, files=files, brand=brand)
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
     devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people)
     issuer = Issuer(settings.oidc) if settings.oidc.issuer else None
     codec = CodecServer(settings, people, issuer)
-    downloads = TargetDownloads(store, KeptFileAnswers(store))
+    downloads = TargetDownloads(store, answers)
     ours = (pages, journeys, brand, desk, hooks, devices, codec, downloads)
     return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
 

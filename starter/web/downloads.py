@@ -4,7 +4,7 @@ knows.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -14,17 +14,24 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
-from activities.documents.files import StoredFile
+from activities.documents.files import SIGNED, StoredFile
 from activities.errors import DocumentMissing, StoreFailure
 from activities.evidence.downloads import PATH, kept_file, linked_file
+from activities.people.directory import DirectoryFailure
+from activities.people.language import Language, phrase
 from activities.records.allowances import Rate
 from activities.records.downloads import Download, Way
 from activities.records.evidence import KeptFileName
 from activities.records.store import Store
+from starter.queries.lookup import complete
 from starter.web.allowances import Buckets
 from starter.web.rendering import PRIVATE
+from starter.web.rights import ReaderRole, ReaderRoles, Rights, rights_of
+from starter.web.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, FileLink, FilesOffered, ScreenDraft
 from starter.web.serving import holder_of
 from workflows.kinds import named
+from workflows.model.evidence import KeptFile
+from workflows.model.views import Shown
 
 AT_ONCE: Final = 50
 """Downloads of one process; each has about 1 MB in memory."""
@@ -94,6 +101,65 @@ class KeptFileAnswers:
         async with self._places:
             async for piece in file.pieces(_PIECE) if whole else file.part(span.start, span.stop, _PIECE):
                 yield piece
+
+
+FILE_PATHS: Final = {name: name.value.replace("_", "-") for name in KeptFileName}
+"""The last part of their addresses."""
+_NAMES: Final = {path: name for name, path in FILE_PATHS.items()}
+_SCREENS: Final = {404: NO_FILE, 410: ERASED, 503: NOT_KNOWN_NOW}
+
+
+class PersonalFiles:
+    """Kept files for the people who may have them, of a follow-up as a page has seen it."""
+
+    def __init__(self, store: Store, roles: ReaderRoles, answers: KeptFileAnswers) -> None:
+        self._store = store
+        self._roles = roles
+        self._answers = answers
+
+    async def rights(self, role: ReaderRole, shown: Shown) -> Rights:
+        """As `rights_of`, also while a long log of what has ended is in the store. Raises `StoreFailure`."""
+        return rights_of(role, await complete(self._store, shown) if shown.status.ended else shown)
+
+    async def permitted(self, person: str, shown: Shown) -> bool:
+        """Without the directory it is known of nobody whose manager or operator they are. Raises `StoreFailure`."""
+        try:
+            role = await self._roles.of(person)
+        except DirectoryFailure:
+            role = ReaderRole(person)
+        return (await self.rights(role, shown)).download
+
+    async def offered(self, shown: Shown, page: str, language: Language) -> FilesOffered:
+        """Links below the path `page`, of those that were not erased."""
+        links, erased = [], False
+        for name, file in _kept(shown):
+            try:
+                await self._store.files.open(file.sha256, SIGNED)
+            except DocumentMissing:
+                erased = True
+                continue
+            except StoreFailure as failure:
+                _LOGGER.warning("not known whether it is there", why=str(failure))
+            links.append(FileLink(f"{page}/{FILE_PATHS[name]}", language.say(_label(name, shown))))
+        return FilesOffered(tuple(links), language.say(ERASED_HERE) if erased else "")
+
+    async def answer(self, request: Request, shown: Shown, person: str, way: Way) -> Response | ScreenDraft:
+        """The file with which the address ends, for somebody who may have it; else the screen that says why not."""
+        name = _NAMES[request.url.path.rpartition("/")[2]]
+        wanted = FileWanted(shown.type.workflow_id(shown.id), name, person, way)
+        answer = await self._answers.answer(request, wanted)
+        return _SCREENS.get(answer.status_code, answer)
+
+
+def _kept(shown: Shown) -> Iterator[tuple[KeptFileName, KeptFile]]:
+    files = {KeptFileName.DOCUMENT: shown.kept_files.document, KeptFileName.SIGNING_LOG: shown.kept_files.signing_log}
+    yield from ((name, file) for name, file in files.items() if file)
+
+
+def _label(name: KeptFileName, shown: Shown) -> str:
+    if name is KeptFileName.SIGNING_LOG:
+        return phrase("Signing log")
+    return phrase("Download the signed document") if shown.status.fulfilled else phrase("Download the document")
 
 
 class TargetDownloads:

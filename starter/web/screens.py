@@ -53,6 +53,8 @@ class ScreenName(StrEnum):
     HANDED_OVER = "handed-over"
     DECIDED = "decided"
     ENDED = "ended"
+    NO_FILE = "no-file"
+    ERASED = "erased"
     STANDING = "standing"
     RENEWED = "renewed"
     LINK_SENT = "link-sent"
@@ -159,6 +161,25 @@ class PersonRow:
     at: str = ""
 
 
+@dataclass(frozen=True)
+class FileLink:
+    """`path` is relative to the page, or below the desk."""
+
+    path: str
+    label: str
+
+
+@dataclass(frozen=True)
+class FilesOffered:
+    """The kept files that somebody may download; `erased` says so of those that are gone."""
+
+    links: tuple[FileLink, ...] = ()
+    erased: str = ""
+
+
+NO_FILES: Final = FilesOffered()
+
+
 class Nearness(StrEnum):
     """Of the due date, for its colour."""
 
@@ -206,6 +227,7 @@ class Screen:
     signers_are: str = ""
     retry_after: int | None = None
     look_again: bool = False
+    files: FilesOffered = NO_FILES
     back: str | None = None
     """The onboarding's page that issued the link."""
     more: str | None = None
@@ -292,6 +314,17 @@ TOO_OFTEN: Final = ScreenDraft(
     phrase("Please try again in a minute"),
     (phrase("Too many requests in a short time. Nothing is lost, and your link still works."),),
     retry_after=60,
+)
+ERASED_HERE: Final = phrase("What was kept of this document was erased here.")
+ERASED: Final = ScreenDraft(ScreenName.ERASED, 410, phrase("It was erased"), (ERASED_HERE,), tone=ScreenTone.CALM)
+NO_FILE: Final = ScreenDraft(
+    ScreenName.NO_FILE,
+    404,
+    phrase("There is nothing to download here"),
+    (
+        phrase("If it has ended just now, try again in a minute."),
+        phrase("If it stays like this, please ask whoever sent it to you."),
+    ),
 )
 NOT_WHOLE: Final = phrase("What you sent did not arrive whole. Nothing was changed.")
 NOT_DONE: Final = ScreenDraft(

@@ -29,9 +29,11 @@ from starter.queries import lookup
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.web.app import make_app
+from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.forms import FormGuard
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
+from starter.web.rights import ReaderRoles
 from starter.web.status import problems_of
 from starter.web.view_reader import ViewReader
 from tests.faults.population import REQUESTER
@@ -135,6 +137,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             look=ViewReader(client, store),
             send=partial(wishes.carry_out, client),
             who=PagePeople(town.directory, store, ours.company),
+            files=PersonalFiles(store, ReaderRoles(town.directory, ours.operators), KeptFileAnswers(store)),
         )
         transport = httpx.ASGITransport(make_app(pages.routes()))
         async with httpx.AsyncClient(transport=transport) as browser:

@@ -15,6 +15,10 @@ class KeptFiles(Model):
     """The signed or declined document."""
     signing_log: KeptFile | None = None
 
+    @property
+    def any(self) -> bool:
+        return bool(self.document or self.signing_log)
+
 
 class EvidenceOrder(Model):
     """Keep what is known of the request that asks at its end; `document` is the provider's uuid, None when it has no

@@ -81,6 +81,10 @@ class EventType(InWords):
     REPLAY_FAILED = "replay_failed", "replay {about} failed"
     REPLAY_DEAD = "replay_dead", "replay {about} dead"
 
+    DOWNLOADED = "downloaded", "document downloaded"
+    """Of a view alone, and so is the next: no workflow knows of downloads."""
+    LOG_DOWNLOADED = "log_downloaded", "signing log downloaded"
+
     STAGE_BEGUN = "stage_begun", "stage begun: {about}"
     STAGE_DONE = "stage_done", "stage done: {about}"
     PART_BEGUN = "part_begun", "begun: {about}"

@@ -246,6 +246,11 @@ class FollowUpShow(Model):
         return self
 
     @property
+    def kept_files(self) -> KeptFiles:
+        """Those files, as far as they are kept."""
+        return KeptFiles()
+
+    @property
     def asked_people(self) -> tuple[str, ...]:
         """Who has to act or has acted."""
         return tuple(line.person for line in self.lines)
@@ -344,6 +349,10 @@ class RequestShow(FollowUpShow):
         if missing is None:
             return shown
         return shown.replace(problem=self.problem or missing, says=f"{self.says}; not kept yet: {missing.says}")
+
+    @property
+    def kept_files(self) -> KeptFiles:
+        return KeptFiles(document=self.signed_document, signing_log=self.signing_log)
 
     @property
     def title(self) -> str:

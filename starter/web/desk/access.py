@@ -1,17 +1,14 @@
-"""Who may see and do what at the desk."""
+"""The views of the desk, and what its visitors may do with a follow-up."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from enum import Enum, StrEnum, auto
-from functools import cached_property
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Self
 
-from activities.people.directory import UnknownGroup
-from activities.people.file_directory import FileDirectory
 from activities.people.language import phrase
 from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, ActorRole, possible_actions, replaceable_people
-from starter.web.desk.sessions import Visitor
 from starter.web.kinds import KIND_PAGES, spec_of
+from starter.web.rights import ReaderRole, Rights, Sight
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.views import Shown
 
@@ -40,63 +37,11 @@ LABELS: Final = {
 }
 
 
-@dataclass(frozen=True)
-class ReaderRole:
-    """A visitor's reports and rights."""
-
-    reports: tuple[str, ...] = ()
-    operator: bool = False
-    more_reports: bool = False
-    """Whether one query cannot name them all."""
-    views: tuple[View, ...] = field(default=(View.WAITING, View.ASKED, View.ONBOARDINGS, View.CAMPAIGNS))
-
-    @cached_property
-    def below(self) -> frozenset[str]:
-        return frozenset(self.reports)
-
-
-class ReaderRoles:
-    """`operators` is the group with all rights."""
-
-    def __init__(self, directory: FileDirectory, operators: str) -> None:
-        self._directory = directory
-        self._operators = operators
-
-    async def of(self, visitor: Visitor) -> ReaderRole:
-        """Raises `DirectoryFailure`."""
-        reports = await self._directory.reports(visitor.id)
-        operator = await self._is_operator(visitor.id)
-        views = [View.WAITING, View.ASKED]
-        views += [View.PEOPLE] if reports else []
-        views += [View.ATTENTION] if operator else []
-        views += [View.ONBOARDINGS, View.CAMPAIGNS]
-        return ReaderRole(reports, operator, len(reports) > PEOPLE_AT_MOST, tuple(views))
-
-    async def _is_operator(self, person: str) -> bool:
-        if not self._operators:
-            return False
-        try:
-            return person in await self._directory.group(self._operators)
-        except UnknownGroup:
-            return False
-
-
-class Right(Enum):
-    NOTHING = auto()
-    LOOK = auto()
-    """Status without reasons: for managers of people asked."""
-    OWN = auto()
-    """The same, and a link to their own page."""
-    EVERYTHING = auto()
-
-
-def right_of(visitor: Visitor, role: ReaderRole, shown: Shown) -> Right:
-    if role.operator or shown.requester == visitor.id or shown.requester in role.reports:
-        return Right.EVERYTHING
-    asked = shown.asked_people
-    if visitor.id in asked:
-        return Right.OWN
-    return Right.LOOK if any(person in role.reports for person in asked) else Right.NOTHING
+def views_of(role: ReaderRole) -> tuple[View, ...]:
+    views = [View.WAITING, View.ASKED]
+    views += [View.PEOPLE] if role.reports else []
+    views += [View.ATTENTION] if role.operator else []
+    return (*views, View.ONBOARDINGS, View.CAMPAIGNS)
 
 
 @dataclass(frozen=True)
@@ -140,13 +85,13 @@ class FollowUpAccess:
 
     what: WorkflowName
     shown: Shown
-    right: Right
+    rights: Rights
     people: frozenset[str] = frozenset()
     """Their reports, direct or not."""
 
     @property
     def steps(self) -> tuple[ActionForm, ...]:
-        if self.right is Right.EVERYTHING:
+        if self.rights.sight is Sight.EVERYTHING:
             return tuple(action_forms(self.shown, ActorRole.OWNER))
         theirs = self.people.intersection(replaceable_people(self.shown))
         return tuple(action_forms(self.shown, ActorRole.MANAGER)) if theirs else ()
@@ -154,12 +99,12 @@ class FollowUpAccess:
     @property
     def takers(self) -> tuple[str, ...]:
         """Whose place they may hand over."""
-        everybody = self.right is Right.EVERYTHING
+        everybody = self.rights.sight is Sight.EVERYTHING
         return tuple(one for one in replaceable_people(self.shown) if everybody or one in self.people)
 
     def permits(self, step: ActionForm, form: dict[str, str] | None = None) -> bool:
         """Whether their rights allow it; the workflow decides whether it is possible."""
-        if self.right is Right.EVERYTHING:
+        if self.rights.sight is Sight.EVERYTHING:
             return True
         asked = {line.person for line in self.shown.lines} & self.people
         theirs = ActorRole.MANAGER in step.spec.who and bool(asked)

@@ -27,13 +27,14 @@ from starter.queries.campaign_page import campaign_chart
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
 from starter.web.actions import ActorRole
-from starter.web.desk.access import Right, action_forms, right_of
+from starter.web.desk.access import action_forms
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_up_text import FollowUpText, build_text
 from starter.web.desk.follow_ups import done_message
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.forms import FailureReason, FormFailure, Send, send_form
+from starter.web.rights import Sight, rights_of
 from starter.web.status import Chip, StateOwner, chip_of, ending_sentences
 from starter.web.view_reader import ViewCache
 from workflows.kinds import Kind, WorkflowName
@@ -169,8 +170,8 @@ class Campaigns:
         if shown is None:
             return None
         shown = of_type(CampaignShow, shown)
-        role = await self._shared.roles.of(visitor)
-        if right_of(visitor, role, shown) is Right.EVERYTHING:
+        role = await self._shared.roles.of(visitor.id)
+        if rights_of(role, shown).sight is Sight.EVERYTHING:
             whole = await self._pictures(what.reference, what.reference)
             return await _everything(whole) if whole else None
         people = await managed(self._shared.context.store, shown, visitor.id, role.reports)

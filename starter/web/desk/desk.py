@@ -17,7 +17,6 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.queries.filters import is_request_id
 from starter.temporal.connection import Context
-from starter.web.desk.access import ReaderRoles
 from starter.web.desk.campaigns import Campaigns
 from starter.web.desk.fixed_screens import ASKED, BEHIND_LINK, FRONT, NOT_ASKED, NOT_THERE, SPENT, WRONG_CODE
 from starter.web.desk.follow_ups import FollowUps
@@ -36,8 +35,10 @@ from starter.web.desk.sessions import (
     reachability_check,
     sign_in_sender,
 )
+from starter.web.downloads import PersonalFiles
 from starter.web.forms import FormGuard, Send
 from starter.web.rendering import OURS, Brand, Renderer, Tab
+from starter.web.rights import ReaderRoles
 from starter.web.view_reader import ReadView, desk_view_reader
 
 _SIGN_IN = "sign-in"
@@ -155,7 +156,8 @@ class Desk:
         links: SigningLinks,
         look: ReadView,
         send: Send,
-        operators: str = "",
+        roles: ReaderRoles,
+        files: PersonalFiles,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
@@ -164,11 +166,10 @@ class Desk:
         self._responses = DeskResponses(
             Renderer(brand, desk=cookies.root), guard, door, self._tabs, store=context.store, clock=clock
         )
-        roles = ReaderRoles(directory, operators)
         shared = RequestContext(self._responses, context, directory, roles, kinds, look, clock)
         self._lists = Lists(shared)
         self._campaigns = Campaigns(shared, send, seconds)
-        self._follow_ups = FollowUps(shared, links, send)
+        self._follow_ups = FollowUps(shared, links, send, files)
         self._entrance = SignInPages(self._responses, sign_in, cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
@@ -192,7 +193,15 @@ class Desk:
 
 
 def make_desk(
-    settings: Settings, context: Context, directory: FileDirectory, guard: FormGuard, send: Send, *, brand: Brand
+    settings: Settings,
+    context: Context,
+    directory: FileDirectory,
+    guard: FormGuard,
+    send: Send,
+    *,
+    roles: ReaderRoles,
+    files: PersonalFiles,
+    brand: Brand,
 ) -> Desk:
     client, store = context.client, context.store
     cookies = Cookies(settings.link_secret, settings.link_base)
@@ -210,6 +219,7 @@ def make_desk(
         links=clients.links(settings),
         look=desk_view_reader(context),
         send=send,
-        operators=settings.operators,
+        roles=roles,
+        files=files,
         brand=brand,
     )

@@ -102,6 +102,8 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.REPLAY_DONE: phrase("{who} was told of the ending"),
     EventType.REPLAY_FAILED: phrase("{who} could not be told of the ending yet"),
     EventType.REPLAY_DEAD: phrase("{who} could not be told of the ending"),
+    EventType.DOWNLOADED: phrase("{who} downloaded the document"),
+    EventType.LOG_DOWNLOADED: phrase("{who} downloaded the signing log"),
     EventType.STAGE_BEGUN: phrase("The stage {part} has begun"),
     EventType.STAGE_DONE: phrase("The stage {part} is done"),
     EventType.PART_BEGUN: phrase("{part} has begun"),

@@ -11,17 +11,21 @@ from starlette.routing import BaseRoute, Route
 
 from activities.notifications.links import SigningLinks, at_desk, named_at_desk, use_of
 from activities.people.language import phrase
+from activities.records.downloads import Way
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
 from starter.queries.onboarding import preview_link
 from starter.web.actions import Action, PostedForm, onboarding_to_decide, replaceable_people
-from starter.web.desk.access import ActionForm, FollowUpAccess, Right, right_of
+from starter.web.desk.access import ActionForm, FollowUpAccess
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_up_text import FollowUpText, build_text
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
+from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.forms import FailureReason, FormFailure, Send, send_form
 from starter.web.kinds import KIND_PAGES
+from starter.web.rights import Sight
+from starter.web.screens import NO_FILE, NO_FILES, FilesOffered
 from workflows.kinds import Kind, WorkflowName, kinds
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.views import OnboardingShow, Shown
@@ -37,17 +41,20 @@ _NEWS: Final = {
 
 
 class FollowUps:
-    def __init__(self, shared: RequestContext, links: SigningLinks, send: Send) -> None:
+    def __init__(self, shared: RequestContext, links: SigningLinks, send: Send, files: PersonalFiles) -> None:
         self._shared = shared
         self._responses = shared.responses
         self._links = links
         self._send = send
+        self._files = files
 
     def routes(self) -> list[BaseRoute]:
         visitors, acting = self._responses.visitors, self._responses.acting
         pages = {kind: f"/desk/{at_desk(WorkflowName(kind, '{id}'))}" for kind in kinds()}
         deciding = f"{pages[Kind.ONBOARDING]}/{{part}}/{{choice}}"
+        kept = [f"{pages[kind]}/{path}" for kind in kinds() if kind.spec.document for path in FILE_PATHS.values()]
         return [
+            *(Route(path, visitors(self.download), methods=["GET"]) for path in kept),
             Route(deciding, visitors(self.ask), methods=["GET"]),
             Route(deciding, acting(self.act), methods=["POST"]),
             *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in kinds() if KIND_PAGES[kind].at_desk),
@@ -69,9 +76,19 @@ class FollowUps:
             ],
             own=self._own_page(seen, visitor),
             preview=self._preview(seen),
+            files=await self._offered(seen, visitor),
             own_says=self._say(visitor, KIND_PAGES[(onboarding_to_decide(seen.shown) or seen.what).kind].own_page),
             done=done_message(request.query_params.get("done", ""), seen.what.kind, visitor),
         )
+
+    async def download(self, request: Request, visitor: Visitor) -> Response:
+        seen = await self._seen(request, visitor)
+        if seen is None:
+            return await self._responses.inside(NOT_THERE, visitor)
+        if not (seen.rights.download and seen.shown.kept_files.any):
+            return await self._responses.inside(NO_FILE, visitor)
+        answer = await self._files.answer(request, seen.shown, visitor.id, Way.DESK)
+        return answer if isinstance(answer, Response) else await self._responses.inside(answer, visitor)
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
         seen, step = await self._seen(request, visitor), _step(request)
@@ -114,14 +131,14 @@ class FollowUps:
         shown = await self._shared.look(what.reference) if what and is_request_id(what.id) else None
         if what is None or shown is None:
             return None
-        role = await self._shared.roles.of(visitor)
-        right = right_of(visitor, role, shown)
-        return FollowUpAccess(what, shown, right, role.below) if right is not Right.NOTHING else None
+        role = await self._shared.roles.of(visitor.id)
+        rights = await self._files.rights(role, shown)
+        return FollowUpAccess(what, shown, rights, role.below) if rights.sight is not Sight.NOTHING else None
 
     async def _told(self, seen: FollowUpAccess, visitor: Visitor) -> FollowUpText:
         names = self._names(seen)
-        titled = seen.right is not Right.LOOK or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
-        everything = seen.right is Right.EVERYTHING
+        titled = seen.rights.sight is not Sight.STATUS or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
+        everything = seen.rights.sight is Sight.EVERYTHING
         return await build_text(
             seen.shown,
             visitor,
@@ -168,6 +185,11 @@ class FollowUps:
             refusal=why.says(language) if why else "",
         )
 
+    async def _offered(self, seen: FollowUpAccess, visitor: Visitor) -> FilesOffered:
+        if not seen.rights.download:
+            return NO_FILES
+        return await self._files.offered(seen.shown, at_desk(seen.what), visitor.reader.language)
+
     def _names(self, seen: FollowUpAccess) -> PeopleNames:
         return PeopleNames(self._shared.directory, seen.what.workflow_id)
 
@@ -181,7 +203,7 @@ class FollowUps:
 
     def _preview(self, seen: FollowUpAccess) -> str:
         """The customer's view, for those with all rights."""
-        if seen.right is not Right.EVERYTHING or not seen.shown.previewed:
+        if seen.rights.sight is not Sight.EVERYTHING or not seen.shown.previewed:
             return ""
         return preview_link(self._links, of_type(OnboardingShow, seen.shown), now=self._shared.clock()).link
 

@@ -22,12 +22,13 @@ from starter.queries.campaign import SoFar, so_far
 from starter.queries.filters import LIVING, SETTLED, Wanted
 from starter.queries.lists import MORE, RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type
-from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, ReaderRole, View
+from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, View, views_of
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.kinds import KIND_PAGES
 from starter.web.rendering import Tab
+from starter.web.rights import ReaderRole
 from starter.web.status import STATES, Chip, StateOwner, problems_of, status_chip
 from workflows.kinds import Kind, kinds, named
 from workflows.model.subject import Status
@@ -256,8 +257,8 @@ class Lists:
         ]
 
     async def list(self, request: Request, visitor: Visitor) -> Response:
-        view, role = _view(request), await self._shared.roles.of(visitor)
-        if view not in role.views:
+        view, role = _view(request), await self._shared.roles.of(visitor.id)
+        if view not in views_of(role):
             return await self._responses.inside(NOT_THERE, visitor)
         filters, say = Filters.of(request.query_params, view), visitor.reader.language.say
         found, refusal = ListPage((), 0, "", sorted=True), ""
@@ -277,14 +278,14 @@ class Lists:
             refusal=refusal,
             statuses=_statuses(visitor),
             kinds=await self._shared.kinds.labels(visitor.reader.language),
-            role=role,
+            more_reports=len(role.reports) > PEOPLE_AT_MOST,
             people_at_most=PEOPLE_AT_MOST,
             sorted_at_most=lists.SORTED_AT_MOST,
         )
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
-        view, role = _view(request), await self._shared.roles.of(visitor)
-        if view not in role.views:
+        view, role = _view(request), await self._shared.roles.of(visitor.id)
+        if view not in views_of(role):
             return await self._responses.inside(NOT_THERE, visitor)
         try:
             asked = build_query(view, visitor, role, Filters.of(request.query_params, view))
@@ -298,10 +299,8 @@ class Lists:
         return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
-        say = visitor.reader.language.say
-        return tuple(
-            Tab(view, say(LABELS[view]), view == here) for view in (await self._shared.roles.of(visitor)).views
-        )
+        say, views = visitor.reader.language.say, views_of(await self._shared.roles.of(visitor.id))
+        return tuple(Tab(view, say(LABELS[view]), view == here) for view in views)
 
     async def _found(
         self, view: View, visitor: Visitor, role: ReaderRole, filters: Filters, cursor: str | None

@@ -29,11 +29,11 @@ from activities.records.store import Store
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import Context, TemporalRefused
 from starter.web.allowances import Allowances, Buckets, SharedBuckets
-from starter.web.desk.access import ReaderRoles
 from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
 from starter.web.forms import FormFault, FormGuard
 from starter.web.rendering import Frame, Renderer, Tab
+from starter.web.rights import ReaderRoles
 from starter.web.screens import ScreenDraft
 from starter.web.view_reader import ReadView
 from workflows.kinds import Kind

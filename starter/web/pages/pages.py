@@ -26,10 +26,12 @@ from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
 from activities.notifications.links import LinkContent, LinkUse, SigningLinks, beside
 from activities.people.directory import Directory
+from activities.records.downloads import Way
 from activities.records.store import Store
 from starter.queries.lookup import of_type
 from starter.web.actions import DECISIONS, Action, onboarding_to_decide, parse_action
 from starter.web.allowances import MailPause
+from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
 from starter.web.kinds import KIND_PAGES
 from starter.web.pages import options
@@ -50,6 +52,7 @@ from starter.web.screens import (
     CUT_OFF,
     FOREIGN_FORM,
     NO_ANSWER,
+    NO_FILE,
     NOBODY,
     NOT_DONE,
     NOT_KNOWN_NOW,
@@ -107,6 +110,7 @@ class ScreenBuilder:
     look: ViewCache[Shown | None]
     acts: ActsOfReaders
     who: PagePeople
+    files: PersonalFiles
     clock: Callable[[], datetime]
     pictures: bool
 
@@ -122,7 +126,7 @@ class ScreenBuilder:
 
     async def signing(self, visit: PageVisit, found: SigningPage | None = None) -> Screen:
         """The signer's screen by Core Signature's answer `found`, else by our own data."""
-        seen = await (self.look.anew(visit.ref, visit.claim.request) if found else self._seen(visit))
+        seen = await (self.look.anew(visit.ref, visit.claim.request) if found else self.seen(visit))
         shown = of_type(RequestShow, seen) if seen else None
         known = signing_page_of_view(shown, visit.claim.person)
         if known.state is SigningState.ENDED or found is None:
@@ -135,10 +139,23 @@ class ScreenBuilder:
         screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self.clock())
         screen = replace(screen, sentences=(*await self._unfollowed(visit, shown), *screen.sentences))
         if page.state in _OVER:
-            return await self._receipt(screen, page, visit, shown)
+            return await self._with_files(await self._receipt(screen, page, visit, shown), visit, shown)
         return await self._with_more(screen, page.state, visit, shown) if shown else screen
 
-    async def _seen(self, visit: PageVisit) -> Shown | None:
+    async def _with_files(self, screen: Screen, visit: PageVisit, shown: Shown | None) -> Screen:
+        """With what is kept of it, for those who may have it."""
+        with suppress(StoreFailure):
+            if shown and await self.may_download(visit, shown):
+                return replace(screen, files=await self.files.offered(shown, visit.ref, visit.reader.language))
+        return screen
+
+    async def may_download(self, visit: PageVisit, shown: Shown) -> bool:
+        """Raises `StoreFailure`."""
+        if visit.claim.use is LinkUse.PREVIEW or not shown.kept_files.any:
+            return False
+        return await self.files.permitted(visit.claim.person, shown)
+
+    async def seen(self, visit: PageVisit) -> Shown | None:
         """Not from before their own last act, whichever web process it went through."""
         return await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
 
@@ -156,7 +173,7 @@ class ScreenBuilder:
         return SignerReceipt(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
 
     async def _doing(self, visit: PageVisit) -> Screen:
-        shown = await self._seen(visit)
+        shown = await self.seen(visit)
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         called = await self.who.names_of(shown)
@@ -199,7 +216,7 @@ class ScreenBuilder:
         return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if signing else None)
 
     async def _status(self, visit: PageVisit) -> Screen:
-        shown = await self._seen(visit)
+        shown = await self.seen(visit)
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         called = await self.who.names_of(shown)
@@ -211,6 +228,7 @@ class ScreenBuilder:
             screen = replace(read, signers=screen.signers, signers_are=screen.signers_are)
         if not screen.comes:
             screen = await self._with_asker(screen, visit, shown)
+        screen = await self._with_files(screen, visit, shown)
         asked = options.with_questions(screen, shown, visit.claim.person, called)
         asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
         return options.with_offers(asked, await self.offers_to(visit, shown), visit.reader)
@@ -241,6 +259,7 @@ class Pages:
         look: ReadView,
         send: Send,
         who: PagePeople,
+        files: PersonalFiles,
         brand: Brand = OURS,
         first_pages: FirstPages | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -252,8 +271,9 @@ class Pages:
         self._look = ViewCache(look, seconds)
         self._send = send
         self._first_pages = first_pages
+        self._files = files
         self._acts = ActsOfReaders(store, clock)
-        self._screens = ScreenBuilder(self._look, self._acts, who, clock, pictures=first_pages is not None)
+        self._screens = ScreenBuilder(self._look, self._acts, who, files, clock, pictures=first_pages is not None)
         self._guard = guard
         self._clock = clock
         self._mail_pause = MailPause(store, clock)
@@ -265,7 +285,24 @@ class Pages:
         return [
             *(Route(f"/{page}/{{ref}}", do, methods=[word]) for page in pages for word, do in ways),
             Route(f"/open/{{ref}}/{PICTURE}", self.picture, methods=["GET"]),
+            *(Route(f"/open/{{ref}}/{path}", self.download, methods=["GET"]) for path in FILE_PATHS.values()),
         ]
+
+    async def download(self, request: Request) -> Response:
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
+        shown = await self._screens.seen(visit)
+        if shown is None or (shown.partial and not shown.kept_files.any):
+            return self._told(NOT_KNOWN_NOW, visit)
+        try:
+            if not await self._screens.may_download(visit, shown):
+                return self._told(NO_FILE, visit)
+        except StoreFailure as failure:
+            _LOGGER.warning("not known who may have it", request=visit.claim.request, why=str(failure))
+            return self._told(NOT_KNOWN_NOW, visit)
+        answer = await self._files.answer(request, shown, visit.claim.person, Way.PAGE)
+        return answer if isinstance(answer, Response) else self._told(answer, visit)
 
     async def picture(self, request: Request) -> Response:
         visit = await self._visit(request)

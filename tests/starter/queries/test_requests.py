@@ -9,6 +9,8 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
+from activities.records.downloads import Download, Way
+from activities.records.evidence import KeptFileName
 from starter.cli import start_files as requests
 from starter.errors import Refusal
 from starter.queries import commands as wishes
@@ -24,10 +26,12 @@ from tests.workflows.stage import workers
 from workflows import names
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import Cancellation, Question
+from workflows.model.evidence import KeptFile
 from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.records import SettledRecord
 from workflows.model.signature import ProviderEvent
 from workflows.model.subject import Code, Status
+from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import RequestShow
 
 pytestmark = pytest.mark.real_server
@@ -336,3 +340,21 @@ async def _counted(context: Context, query: str, at_least: int) -> bool:
 def test_the_instants_of_the_answer_are_in_utc() -> None:
     line = RequestLine(id="a", kind="k", status="sent", due_at=datetime(2026, 12, 11, 17, tzinfo=UTC))
     assert '"due_at":"2026-12-11T17:00:00Z"' in line.model_dump_json()
+
+
+async def test_what_is_downloaded_is_in_the_timeline_and_in_no_record(context: Context) -> None:
+    home, kept = Kind.REQUEST.workflow_id("msa-0042"), KeptFile(sha256="ab" * 32, bytes=7)
+    entry = TimelineEntry(at=NOW, happened=EventType.SIGNED, who="chair")
+    told = {"kind": "nda", "document": "Agreement", "status": Status.SIGNED, "says": "", "timeline": (entry,)}
+    await record(context, RequestShow(id="msa-0042", signed_document=kept, **told))
+    for minutes, file, way in ((2, KeptFileName.SIGNING_LOG, Way.DESK), (1, KeptFileName.DOCUMENT, Way.PAGE)):
+        download = Download(NOW + timedelta(minutes=minutes), "chair", file, way)
+        await context.store.downloads.note(home, download)
+    shown = await requests.show(context, "msa-0042", whole=True)
+    assert [(one.what, one.who) for one in shown.timeline] == [
+        ("signed", "chair"),
+        ("document downloaded", "chair"),
+        ("signing log downloaded", "chair"),
+    ]
+    recorded = await lookup.recorded(context.store, WorkflowName(Kind.REQUEST, "msa-0042"))
+    assert recorded and recorded.timeline == (entry,)

@@ -24,12 +24,14 @@ from deploy.sandbox.state.settings import SandboxSettings
 from starter.config.values import Bind
 from starter.web.actions import Action
 from starter.web.app import make_app
+from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.forms import FormGuard
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
 from starter.web.rendering import Brand
+from starter.web.rights import ReaderRoles
 from starter.web.serving import listening
 from starter.web.view_reader import FRESH_SECONDS, ReadView
 from tests.plain_http import plain_client
@@ -254,6 +256,7 @@ async def phone(
             look=asking or look,
             send=wishes.send,
             who=PagePeople(directory, store, "Acme"),
+            files=PersonalFiles(store, ReaderRoles(directory, "operations"), KeptFileAnswers(store, watch.clock)),
             brand=Brand("Acme", contact="help@supplier.test"),
             first_pages=FirstPages(store) if drawing else None,
             clock=watch.clock,

@@ -16,8 +16,10 @@ from activities.evidence.downloads import DownloadLinks
 from activities.records.downloads import LinkName, Way
 from activities.records.evidence import KeptFileName, SignedDocument, StoredFile
 from activities.records.store import Store
+from starter.config.values import Bind
 from starter.web.app import make_app
 from starter.web.downloads import CALLS_OF_AN_ADDRESS, KeptFileAnswers, TargetDownloads
+from starter.web.serving import listening
 from tests.plain_http import plain_client
 from tests.storage import away, count
 from workflows.kinds import Kind
@@ -151,3 +153,21 @@ async def test_while_the_database_is_away_they_are_asked_to_come_again(receiver:
     with away(receiver.store, "downloads"):
         assert (await receiver.get(link)).status_code == 503
     assert (await receiver.get(link)).content == PDF
+
+
+@pytest.mark.real_server
+async def test_a_file_that_is_erased_while_it_is_downloaded_breaks_off_and_never_ends_otherwise(tmp_path: Path) -> None:
+    store, large = Store(str(tmp_path)), bytes(range(256)) * 4 * 32_768
+    stored = StoredFile(await store.files.put(large, SIGNED), len(large))
+    await store.evidence.keep_signed(MSA, SignedDocument(document=stored), NOW)
+    link = await DownloadLinks(store, BASE, SecretStr("s" * 32), timedelta(days=7)).link(FINANCE, datetime.now(UTC))
+    app, got = make_app(TargetDownloads(store, KeptFileAnswers(store)).routes()), b""
+    async with listening(app, Bind("127.0.0.1", 0)) as url, plain_client(url) as http:
+        with pytest.raises(httpx.RemoteProtocolError):
+            async with http.stream("GET", link.url.removeprefix(BASE)) as answer:
+                async for piece in answer.aiter_bytes():
+                    await store.files.remove(stored.sha256, SIGNED)
+                    got += piece
+        assert (await http.get(link.url.removeprefix(BASE))).status_code == 410
+    assert len(got) < len(large) and large.startswith(got)
+    store.close()

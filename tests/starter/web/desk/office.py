@@ -23,8 +23,10 @@ from starter.web.app import make_app
 from starter.web.desk.desk import Desk
 from starter.web.desk.responses import KindCatalogue
 from starter.web.desk.sessions import Cookies, SignIn, SignOn
+from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.forms import FormGuard
 from starter.web.rendering import OURS, Brand
+from starter.web.rights import ReaderRoles
 from starter.web.serving import with_peer
 from workflows.model.commands import AnyCommand
 from workflows.model.notifications import SignInOrder
@@ -182,6 +184,7 @@ async def office(
         clock=made.clock,
         rest=_at_once,
     )
+    roles = ReaderRoles(directory, "operations")
     desk = Desk(
         directory=directory,
         guard=FormGuard(SECRET, PUBLIC),
@@ -193,7 +196,8 @@ async def office(
         links=SigningLinks(PUBLIC, SECRET),
         look=made.look,
         send=made.send,
-        operators="operations",
+        roles=roles,
+        files=PersonalFiles(store, roles, KeptFileAnswers(store, made.clock)),
         brand=brand,
         clock=made.clock,
         seconds=made.seconds,

@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.documents.files import SIGNED
 from activities.people.language import LANGUAGES, Language
+from activities.records.downloads import Way
+from activities.records.evidence import SignedDocument, StoredFile
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
 from starter.web.actions import ACTIONS, Action
 from starter.web.kinds import spec_of
@@ -28,7 +31,7 @@ from tests.starter.web.desk.office import (
     office,
     text_of,
 )
-from workflows.kinds import kinds
+from workflows.kinds import Kind, kinds
 from workflows.model.commands import (
     Answer,
     Cancellation,
@@ -39,7 +42,9 @@ from workflows.model.commands import (
     ReminderNow,
     Resumption,
 )
+from workflows.model.evidence import KeptFile
 from workflows.model.hand_off import HandoffLine, HandoffState
+from workflows.model.notifications import Notification
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
@@ -48,6 +53,7 @@ from workflows.model.views import Attention, AttentionCode, Next, NextStep, Requ
 
 ID = "msa-0042"
 PAGE = f"/desk/requests/{ID}"
+PDF = b"%PDF-1.7 signed"
 REASON = "We do not agree to =clause 4 <b>at all</b>."
 TIMELINE = (
     TimelineEntry(at=NOW - timedelta(days=4), happened=EventType.STARTED, who=REQUESTER),
@@ -170,6 +176,43 @@ async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_
     assert (await manager.get(f"{PAGE}/cancel")).status_code == 404
     desk.known[ID] = shown(signers=(shown().signers[0].replace(state=SignerState.SIGNED), *shown().signers[1:]))
     assert "/remind" not in (await manager.get(PAGE)).text
+
+
+async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(desk: Office) -> None:
+    stored = StoredFile(await desk.store.files.put(PDF, SIGNED), len(PDF))
+    await desk.store.evidence.keep_signed(Kind.REQUEST.workflow_id(ID), SignedDocument(document=stored), NOW)
+    told = Notification(key="k", stage="settled", person=DUTCH, at=NOW)
+    desk.known[ID] = shown(
+        status=Status.SIGNED,
+        waiting_for=(),
+        next=None,
+        notifications=(told,),
+        signed_document=KeptFile(**stored._asdict()),
+    )
+    may = {person: await desk.come_in(person) for person in (REQUESTER, SIGNER, OPERATOR, DUTCH)}
+    for person, browser in may.items():
+        page = await browser.get(PAGE)
+        assert f'href="/people{PAGE}/document"' in page.text, person
+        assert f"{PAGE}/signing-log" not in page.text
+        answer = await browser.get(f"{PAGE}/document")
+        assert (answer.status_code, answer.content) == (200, PDF)
+        assert (await browser.get(f"{PAGE}/signing-log")).status_code == 404
+    noted = await desk.store.downloads.of(Kind.REQUEST.workflow_id(ID))
+    assert {(one.who, one.way) for one in noted} == {(person, Way.DESK) for person in may}
+
+    told_page = text_of(await may[DUTCH].get(PAGE))
+    assert "Master services agreement" in told_page
+    assert "Wat er is gebeurd" not in told_page
+    for person in (MANAGER, "owner"):
+        browser = await desk.come_in(person)
+        assert f"{PAGE}/document" not in (await browser.get(PAGE)).text
+        assert (await browser.get(f"{PAGE}/document")).status_code == 404
+
+    await desk.store.files.remove(stored.sha256, SIGNED)
+    page = await may[REQUESTER].get(PAGE)
+    assert ("was erased here" in text_of(page), f"{PAGE}/document" in page.text) == (True, False)
+    assert (await may[REQUESTER].get(f"{PAGE}/document")).status_code == 410
+    assert (await desk.browser().get(f"{PAGE}/document")).status_code == 200, "whoever is not in is asked who they are"
 
 
 async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: Office) -> None:
