@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+import httpx
 from temporalio.client import WorkflowHandle
 from temporalio.testing import TimeSkipper
 
@@ -64,6 +65,14 @@ class Browser:
         reader = _FormReader()
         reader.feed((await self.open(url)).text)
         return [urljoin(url, link) for link in reader.links if containing in link]
+
+    async def download(self, url: str) -> bytes:
+        """The PDF at this address; `Refusal` for anything else."""
+        answer = await self._client.get(url)
+        kind = answer.headers.get("content-type", "")
+        if (answer.status_code, kind) != (httpx.codes.OK, "application/pdf"):
+            raise Refusal(f"{answer.status_code} {kind} instead of a PDF")
+        return answer.content
 
     async def press(self, page: HtmlPage, text: str = "") -> HtmlPage:
         """Post the page's first form with `text`, and follow."""
@@ -235,6 +244,21 @@ class Scene:
 
     async def opens(self, link: str) -> HtmlPage:
         return await self._browser.open(link)
+
+    async def downloads(self, page: str) -> bytes:
+        """The signed document, by the button of a page that soon has it."""
+        found = await self.until("a page with the document", lambda: self._browser.links(page, containing="/document"))
+        return await self._browser.download(found[0])
+
+    async def fetches(self, url: str) -> bytes:
+        """What a system gets by the link of an event."""
+        return await self._browser.download(url)
+
+    async def hash_at_core_signature(self) -> str | None:
+        """What Core Signature says of the first agreement's document."""
+        answer = await self._sandbox.call("GET", "/_sandbox/documents", query={"external_id": self.request})
+        documents = answer.json()
+        return documents[0]["security_hash"] if isinstance(documents, list) and documents else None
 
     async def until(self, expected: str, probe: Callable[[], Awaitable[T | None]]) -> T:
         """Poll until the probe finds something; `NotSeen` with the last state on a time-out."""

@@ -9,6 +9,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from stat import S_ISDIR
 from time import monotonic
@@ -193,6 +194,24 @@ async def _finance(scene: Scene) -> str:
     return "finance is called over HTTP; the signature of the call is verified"
 
 
+async def _document(scene: Scene) -> str:
+    """From the customer's page and by the link in finance's event it is what Core Signature has, byte by byte."""
+    notice = (await scene.pushes(CUSTOMER, "ready"))[-1]
+    [call, *_] = await scene.ledger("downstream", target="finance")
+    told = json.loads(call["raw"])["data"]["document"]
+    if told is None:
+        raise NotSeen("the signed document in the event", "an event without it")
+    hashes = {
+        "Core Signature": await scene.hash_at_core_signature(),
+        "the customer's page": sha256(await scene.downloads(notice["data"]["link"])).hexdigest(),
+        "the event": told["sha256"],
+        "the event's link": sha256(await scene.fetches(told["url"])).hexdigest(),
+    }
+    if None in hashes.values() or len(set(hashes.values())) != 1:
+        raise NotSeen("one document everywhere", ", ".join(f"{where}: {hash}" for where, hash in hashes.items()))
+    return f"the customer downloads the signed PDF, finance has the same from its link: SHA-256 {told['sha256'][:12]}…"
+
+
 async def _screens_clean(scene: Scene) -> str:
     async def clean() -> bool:
         screens = [await scene.visible(person) for person in (CUSTOMER, EXECUTIVE, ALTERNATE)]
@@ -313,6 +332,7 @@ STORY: Final = (
     ),
     StoryStep("crm told", _completed),
     StoryStep("recorded", _record),
+    StoryStep("document downloaded", _document),
 )
 
 

@@ -82,6 +82,10 @@ class Contract:
         signer = next(one for one in document["signers"] if one["email"] == mail)
         return f"{self.laptop.addresses['sandbox']}/sign/{signer['uuid']}"
 
+    async def hash_at_core_signature(self) -> Any:
+        """The SHA-256 of its document there."""
+        return (await asyncio.to_thread(self._asked, f"/_sandbox/documents?external_id={self.id}"))[0]["security_hash"]
+
     async def ledger(self) -> list[Any]:
         """What the sandbox has written down about this contract."""
         entries = await asyncio.to_thread(self._asked, "/_sandbox/ledger")

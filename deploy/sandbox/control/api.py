@@ -121,6 +121,7 @@ class ControlApi:
             "name": document.name,
             "status": document.status.value,
             "request": document.request,
+            "security_hash": document.final,
             "signers": [
                 {**self._core.views.signer(signer, request), "turn": request.is_turn(signer)}
                 for signer in (request.signers if request else [])
