@@ -125,3 +125,16 @@ def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such
     [found] = desk.json("verify", pack, code=1)
     assert found["faults"][0]["part"] == "manifest.dsse.json"
     assert len(PublicKeys.read(desk.key).keys) == 1
+
+
+def test_a_person_is_erased_one_is_proved_and_roots_are_written(desk: Desk) -> None:
+    roots, proof = str(desk.folder / "roots.jsonl"), str(desk.folder / "proof.json")
+    assert desk.json("roots", "-o", roots) == {"file": roots, "roots": 0, "bytes": 0}
+    dry = desk.json("erase", "--person", "customer-signer", "--reason", "asked for it", "--dry-run")
+    assert (len(dry["erased"]), dry["dry_run"], "packs" in dry["stays"]) == (2, True, True)
+    assert desk.json("erase", "--person", "customer-signer", "--reason", "asked for it")["erased"] == dry["erased"]
+    assert desk.types("prove", CONDUCT.id, "--person", "person-3", "-o", proof)[0] == 0
+    [found] = desk.json("verify", proof)
+    assert (found["ok"], found["trusted"], found["type"], found["status"]) == (True, True, "proof", "acknowledged")
+    code, _, says = desk.types("prove", CONDUCT.id, "--person", "nobody")
+    assert (code, "nobody is not in the audience" in says) == (1, True)
