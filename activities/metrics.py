@@ -196,7 +196,7 @@ class CallResult(StrEnum):
 
 
 class Way(StrEnum):
-    """How a target is told."""
+    """How a target is notified."""
 
     HTTP = "http"
     WORKFLOW = "workflow"
@@ -239,12 +239,12 @@ ESCALATIONS: Final = Counter(
 )
 NOTIFICATIONS: Final = Counter(
     "countersign_notifications",
-    "Notifications, by what became of them",
+    "Notifications, by their outcome",
     (Label("channel", Channel), Label("outcome", NotificationOutcome)),
 )
 LATE: Final = Histogram(
     LATENESS,
-    "From the instant that a notification was planned for until it was sent",
+    "From the planned instant of a notification until it was sent",
     buckets=(1, 5, 10, 30, 60, 120, 300, 900, HOUR, 6 * HOUR, DAY),
 )
 """Recorded by the workflow, with its replay-safe meter."""
@@ -282,16 +282,16 @@ HAND_OFFS: Final = Gauge(
 )
 HAND_OFF_ATTEMPTS: Final = Counter(
     "countersign_hand_off_attempts",
-    "Attempts to tell a target",
+    "Attempts to notify a target",
     (Label("way", Way), Label("outcome", ("done", "failed", "gone", "held"))),
 )
-MENDS: Final = Counter("countersign_reconciliation_mends", "Requests that were told of what no callback had told them")
+MENDS: Final = Counter("countersign_reconciliation_mends", "Requests that reconciliation told of an event whose callback was lost")
 PROBLEMS: Final = Gauge(
     "countersign_problems", "Open follow-ups with a problem, or that need a person", (Label("code", CODES),)
 )
 INCIDENTS: Final = Gauge(
     "countersign_incidents",
-    "Incidents that on-call hears of, by alert (docs/runbook.md)",
+    "Open incidents of which on-call was told, by alert (docs/runbook.md)",
     (Label("alert", (alert.name for alert in OF_INCIDENTS)),),
 )
 COUNTED_AT: Final = Gauge("countersign_counted_timestamp_seconds", "When the gauges were counted, in Unix time")
@@ -318,15 +318,15 @@ PROVIDER_WAIT: Final = Histogram(
     buckets=(0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60),
 )
 STATEMENTS: Final = Counter(
-    "countersign_database_statements", "Statements", (Label("outcome", ("done", "failed")),), Process.BOTH
+    "countersign_database_statements", "Statements to the database", (Label("outcome", ("done", "failed")),), Process.BOTH
 )
 STATEMENT: Final = Histogram(
     "countersign_database_statement_duration",
-    "How long a statement took",
+    "How long a statement to the database took",
     process=Process.BOTH,
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5),
 )
-DATABASE_AWAY: Final = Counter("countersign_database_away", "Calls that found no database", process=Process.BOTH)
+DATABASE_AWAY: Final = Counter("countersign_database_away", "Calls that failed because the database was away", process=Process.BOTH)
 
 
 def begin(meter: MetricMeter, process: Process, kinds: Iterable[str] = ()) -> None:

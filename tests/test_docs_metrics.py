@@ -12,7 +12,7 @@ _WHERE = {Process.WORKER: "worker", Process.WEB: "web process", Process.BOTH: "b
 
 
 def table() -> str:
-    rows = ["| Metric | Type | Labels | Of | |", "| --- | --- | --- | --- | --- |"]
+    rows = ["| Metric | Type | Labels | Process | |", "| --- | --- | --- | --- | --- |"]
     for metric in metrics.declared():
         kind = "counter" if isinstance(metric, Counter) else "gauge" if isinstance(metric, Gauge) else "histogram"
         labels = ", ".join(f"`{label.name}`" for label in metric.labels)
