@@ -518,8 +518,8 @@ def _(seen: Recording) -> Seen | None:
         return None
     if any(one.status in (401, 403) for one in seen.downloads):
         return differs("a link without a token is refused")
-    if any(one.host != HOST and not one.host.endswith(f".{HOST}") for one in seen.downloads):
-        return differs("they lead to another host")
+    if not {one.host for one in seen.downloads} <= set(seen.settings.get("download_hosts") or [HOST]):
+        return differs("they lead to a host that is not listed", "SIGNATURE_DOWNLOAD_HOSTS")
     return (
         holds()
         if all(one.scheme == "https" for one in seen.downloads) or seen.settings.get("plain")

@@ -164,7 +164,7 @@ class Trial:
         return [*found, *(["mails of Core Signature about these documents"] if mailed else [])]
 
     def _known_settings(self) -> dict[str, Any]:
-        ours = self._config
+        ours, listed = self._config, self._settings.signature.download_hosts
         return {
             "dialect": ours.dialect,
             "name_style": ours.name_style,
@@ -175,6 +175,7 @@ class Trial:
             **{f"{action}_paths": list(self._paths(action)) for action in RequestAction},
             "push": self._settings.push.dialect,
             "plain": ours.url.startswith("http://"),
+            "download_hosts": [self._recorder.scrubber.host_of(f"//{host}") for host in listed],
         }
 
     def _paths(self, action: RequestAction) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, tuple[str, .
     "unsigned callbacks, no log, another order, another host": (
         {"callback_hash": False, "signing_log": False, "event_order": "oldest", "download_host": "localhost"},
         {},
-        {"K5": ("COUNTERSIGN_WEBHOOK_MODE",), "D9": (), "D10": (), "V5": ()},
+        {"K5": ("COUNTERSIGN_WEBHOOK_MODE",), "D9": (), "D10": ("COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS",), "V5": ()},
     ),
 }
 
@@ -81,8 +81,10 @@ async def test_with_the_settings_that_it_names_nothing_differs_any_more(tmp_path
         "SIGNATURE_RESEND_PATHS": "resend",
         "SIGNATURE_FORWARD_PATHS": "forward",
         "SIGNATURE_SIGNER_NAME_STYLE": "first_last",
+        "SIGNATURE_DOWNLOAD_HOSTS": "localhost",
     }
-    async with tried(tmp_path, ours=mended, action_names="short", signer_names="first_last") as it:
+    variant = {"action_names": "short", "signer_names": "first_last", "download_host": "localhost"}
+    async with tried(tmp_path, ours=mended, **variant) as it:
         assert it.of(Verdict.DIFFERS) == {}
 
 
