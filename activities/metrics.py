@@ -285,7 +285,9 @@ HAND_OFF_ATTEMPTS: Final = Counter(
     "Attempts to notify a target",
     (Label("way", Way), Label("outcome", ("done", "failed", "gone", "held"))),
 )
-MENDS: Final = Counter("countersign_reconciliation_mends", "Requests that reconciliation told of an event whose callback was lost")
+MENDS: Final = Counter(
+    "countersign_reconciliation_mends", "Requests that reconciliation told of an event whose callback was lost"
+)
 PROBLEMS: Final = Gauge(
     "countersign_problems", "Open follow-ups with a problem, or that need a person", (Label("code", CODES),)
 )
@@ -318,7 +320,10 @@ PROVIDER_WAIT: Final = Histogram(
     buckets=(0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60),
 )
 STATEMENTS: Final = Counter(
-    "countersign_database_statements", "Statements to the database", (Label("outcome", ("done", "failed")),), Process.BOTH
+    "countersign_database_statements",
+    "Statements to the database",
+    (Label("outcome", ("done", "failed")),),
+    Process.BOTH,
 )
 STATEMENT: Final = Histogram(
     "countersign_database_statement_duration",
@@ -326,7 +331,9 @@ STATEMENT: Final = Histogram(
     process=Process.BOTH,
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5),
 )
-DATABASE_AWAY: Final = Counter("countersign_database_away", "Calls that failed because the database was away", process=Process.BOTH)
+DATABASE_AWAY: Final = Counter(
+    "countersign_database_away", "Calls that failed because the database was away", process=Process.BOTH
+)
 
 
 def begin(meter: MetricMeter, process: Process, kinds: Iterable[str] = ()) -> None:
