@@ -55,7 +55,8 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("config", "telemetry"),
         ("temporal",),
         ("boot", "queries"),
-        ("nexus", "plan", "web"),
+        ("plan",),
+        ("nexus", "web"),
         ("tenant",),
         ("cli",),
         ("__main__", "examples"),
@@ -225,6 +226,8 @@ DESCRIPTIONS: Mapping[str, str] = {
     "activities/notifications/words.py": "TEXTS",
     "starter/cli/tables.py": "TABLES",
     "starter/web/kinds.py": "KIND_PAGES",
+    "starter/web/api/kinds.py": "API_COMMANDS",
+    "starter/web/api/starting.py": "PREPARE",
     "starter/web/view_reader.py": "LOOKS",
     "starter/web/pages/link_screens.py": "DOING",
 }

@@ -30,6 +30,8 @@ class Way(StrEnum):
     PAGE = "page"
     DESK = "desk"
     COMMAND = "command"
+    API = "api"
+    """`who` is the caller: `token:crm`, `oidc:ada`."""
 
 
 class LinkName(NamedTuple):

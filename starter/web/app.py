@@ -38,6 +38,7 @@ from starter.telemetry import telemetry
 from starter.temporal import connection as temporal
 from starter.temporal import rates as pace
 from starter.temporal.connection import Context
+from starter.web.api.api import Api
 from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
 from starter.web.codec import CodecServer
 from starter.web.desk.desk import make_desk
@@ -154,7 +155,8 @@ def routes_of(
     issuer = Issuer(settings.oidc) if settings.oidc.issuer else None
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
-    ours = (pages, journeys, brand, desk, hooks, devices, codec, downloads)
+    api = Api(settings, Context(client, store), people, issuer, answers)
+    ours = (pages, journeys, brand, desk, hooks, devices, codec, downloads, api)
     return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
 
 

@@ -171,7 +171,7 @@ class NumberText:
 
 def parse(body: bytes) -> Any:
     """UTF-8 JSON; raises `NotReadable`, also for deep or crowded values."""
-    _refuse_bombs(body)
+    refuse_bombs(body)
     try:
         return json.loads(body.decode(), parse_int=NumberText, parse_float=NumberText, parse_constant=_refuse)
     except (ValueError, RecursionError):
@@ -186,7 +186,8 @@ def parse_object(body: bytes) -> Mapping[str, Any]:
     return value
 
 
-def _refuse_bombs(body: bytes) -> None:
+def refuse_bombs(body: bytes) -> None:
+    """Raises `NotReadable` for JSON that is deep or crowded, before anything of it is built."""
     if body.count(b'"') > MOST_QUOTES:
         raise NotReadable("too many texts")
     structure = _STRINGS.sub(b"", body)

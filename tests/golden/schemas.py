@@ -1,80 +1,14 @@
-"""The JSON Schemas of docs/schemas/: what the data of each event is, made of the models, for whoever receives it."""
+"""The JSON Schemas of docs/schemas/: what the data of each event is, for whoever receives it."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
-from pydantic_core import core_schema
+from activities.hand_off.schemas import EVENTS, schema
 
-from activities.hand_off.http_call import Personal, PersonalAnswer, PersonalTitle, people_in
-from workflows.kinds import Kind
-from workflows.model.hand_off import (
-    EscalatedRequest,
-    EscalatedTask,
-    Settled,
-    SettledCampaign,
-    SettledOnboarding,
-    SettledTask,
-)
-from workflows.model.subject import Status
+__all__ = ["EVENTS", "FOLDER", "path_of", "schema"]
 
 FOLDER = Path(__file__).parents[2] / "docs" / "schemas"
-EVENTS: Mapping[str, type[BaseModel]] = {
-    Kind.REQUEST.spec.event: Settled,
-    Kind.TASK.spec.event: SettledTask,
-    Kind.ONBOARDING.spec.event: SettledOnboarding,
-    Kind.CAMPAIGN.spec.event: SettledCampaign,
-    Kind.REQUEST.spec.escalated_event: EscalatedRequest,
-    Kind.TASK.spec.escalated_event: EscalatedTask,
-}
-"""The model of each event's data."""
-
-
-class _Sent(GenerateJsonSchema):
-    """Every field is always sent, also where it has its default."""
-
-    def field_is_required(
-        self,
-        field: core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField,
-        total: bool,
-    ) -> bool:
-        return True
-
-    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        return self.generate_inner(schema["schema"])
-
-    def field_title_should_be_set(self, schema: Any) -> bool:
-        return False
-
-    def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
-        return {key: told for key, told in super().enum_schema(schema).items() if key in ("enum", "type")}
 
 
 def path_of(event: str) -> Path:
     """Where the schema of an event's data is."""
     return FOLDER / f"{event}.json"
-
-
-def schema(event: str) -> dict[str, Any]:
-    """The schema of an event's data, with what `personal` adds, which may be missing."""
-    made = _schema_of(EVENTS[event])
-    fields, parts = made["properties"], made["$defs"]
-    fields["version"] = {"const": EVENTS[event].model_fields["version"].default}
-    if "outcome" in fields:
-        fields["outcome"] = {"enum": [status for status in parts.pop("Status")["enum"] if Status(status).ended]}
-    fields |= _schema_of(PersonalTitle)["properties"]
-    if event == Kind.REQUEST.spec.event:
-        fields["signed_sha256"] = fields["document_sha256"]
-        made["required"].append("signed_sha256")
-    if event == Kind.TASK.spec.event:
-        fields["answer"] = _schema_of(PersonalAnswer)
-    if asked := people_in(fields):
-        person = parts[fields[asked]["items"]["$ref"].rpartition("/")[2]]
-        person["properties"] |= {name: {"type": "string"} for name in Personal.model_fields}
-    return {"$schema": GenerateJsonSchema.schema_dialect, **made, "title": f"The data of {event}"}
-
-
-def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
-    return model.model_json_schema(mode="serialization", schema_generator=_Sent)

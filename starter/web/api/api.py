@@ -1,0 +1,434 @@
+"""The addresses of the API, and their description (OpenAPI 3.1)."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final
+
+from fastapi import Body, FastAPI, Header, Path, Query
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+
+from activities.evidence.downloads import kept_file
+from activities.hand_off.schemas import EVENTS, schema
+from activities.launch import launch
+from activities.people.directory import UnknownPerson
+from activities.people.file_directory import FileDirectory
+from activities.records.allowances import Rate
+from activities.records.downloads import Way
+from activities.records.evidence import KeptFileName
+from starter.boot.processes import release
+from starter.config.settings import Settings
+from starter.queries import commands, lists, lookup
+from starter.queries.campaign_report import member_of
+from starter.queries.filters import Wanted
+from starter.queries.lists import LinesPage
+from starter.temporal.connection import Context
+from starter.web.allowances import Buckets
+from starter.web.api.callers import Caller, Callers, refuse_unchanged, refuse_unseen
+from starter.web.api.door import CALLS_OF_A_CALLER, Door
+from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
+from starter.web.api.problems import EXPECTED, ApiProblem, Problem, Reason, answered
+from starter.web.api.starting import PLANS, WHOLE, Started, Starts, Uploaded
+from starter.web.callbacks import HEADERS
+from starter.web.downloads import FileWanted, KeptFileAnswers
+from starter.web.oidc import Issuer
+from starter.web.rights import ReaderRoles
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.commands import AnyCommand, Delegation
+from workflows.model.receipts import OperationState, Receipt
+from workflows.model.subject import Status
+from workflows.model.views import Shown, view_of
+
+ROOT: Final = "/api/v1"
+STARTS_OF_A_CALLER: Final = Rate(burst=100, per_second=20)
+LINES_AT_MOST: Final = 200
+_SEARCH_AT_MOST: Final = 200
+_COMMAND_WITHIN: Final = timedelta(seconds=12)
+"""A little longer than the SDK retries what Temporal does not admit."""
+_WATCHED: Final = timedelta(seconds=6)
+"""How long the outcome of a command is awaited; after that the receipt says that it is still to be done."""
+_READABLE: Final = r"^[^\x00-\x1f\x7f]*$"
+_ID: Final = "^[A-Za-z0-9._-]{1,100}$"
+Id = Annotated[str, Path(pattern=_ID, description="Its id, as in the answer of its start")]
+Key = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[A-Za-z0-9._-]{1,40}$",
+        description="Names this one change: repeated with the same key it is made once, for 30 days",
+    ),
+]
+
+
+class ListQuery(BaseModel):
+    """Filters of a list, each of which narrows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    status: list[Status] = Field(default=[], max_length=20)
+    kind: str | None = Field(default=None, pattern=_ID, description="A kind of the catalogue")
+    person: str | None = Field(default=None, pattern=_ID, description="For whom it waits, or who was asked")
+    requester: str | None = Field(default=None, pattern=_ID)
+    overdue: bool = False
+    attention: bool = Field(default=False, description="Only what needs a person of ours")
+    search: str = Field(
+        default="", max_length=_SEARCH_AT_MOST, pattern=_READABLE, description="Words of title, people, id"
+    )
+    limit: int = Field(default=50, ge=1, le=LINES_AT_MOST)
+    cursor: str | None = Field(default=None, max_length=4_096, description="Of the page before")
+
+
+class PersonAnswer(BaseModel):
+    """Somebody of the directory."""
+
+    id: str
+    name: str
+    email: str
+    zone: str
+    locale: str
+    manager: str | None
+    delegate: str | None
+
+
+def _problems(*reasons: Reason) -> dict[int | str, dict[str, Any]]:
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    every = (Reason.UNKNOWN_CALLER, Reason.NOT_ALLOWED, Reason.INVALID, Reason.TOO_MANY, Reason.AWAY)
+    return {one.status: {"description": one.title, "content": content} for one in (*every, *reasons)}
+
+
+_BODY: Final = (Reason.MALFORMED, Reason.TOO_LARGE, Reason.OTHER_MEDIA)
+
+
+class Api:
+    """The routes below `/api/v1`; `rate` and `starts` bound the calls of one caller in this process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        context: Context,
+        directory: FileDirectory,
+        issuer: Issuer | None,
+        files: KeptFileAnswers,
+        *,
+        rate: Rate = CALLS_OF_A_CALLER,
+        starts: Rate = STARTS_OF_A_CALLER,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._context = context
+        self._directory = directory
+        self._files = files
+        self._clock = clock
+        self._starting = Starts(settings, context.store, directory, clock)
+        self._starts = Buckets(starts, clock)
+        callers = Callers(context.store, directory, ReaderRoles(directory, settings.operators), issuer, clock)
+        self._app = self._made()
+        self._door = Door(self._app, callers, clock, upload_megabytes=settings.signature.max_upload_mb, rate=rate)
+        self._description: dict[str, Any] | None = None
+
+    def routes(self) -> list[BaseRoute]:
+        return [Route(f"{ROOT}/openapi.json", self._described, methods=["GET"]), Mount(ROOT, app=self._door)]
+
+    async def _described(self, _: Request) -> Response:
+        return JSONResponse(self.description, headers=HEADERS)
+
+    @property
+    def description(self) -> dict[str, Any]:
+        if self._description is None:
+            self._description = _description_of(self._app)
+        return self._description
+
+    def _made(self) -> FastAPI:
+        app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+        for error in EXPECTED:
+            app.add_exception_handler(error, answered)
+        for kind in API_COMMANDS:
+            self._add_kind(app, kind)
+        add = app.add_api_route
+        kept: dict[int | str, dict[str, Any]] = {200: {"description": "The PDF", "content": {"application/pdf": {}}}}
+        add(
+            f"/{Kind.REQUEST.spec.desk}/{{id}}/document",
+            self.document,
+            methods=["GET"],
+            tags=["request"],
+            responses={**kept, **_problems(Reason.NOT_FOUND)},
+            response_class=Response,
+            operation_id="request_document",
+            summary="The signed document, once it is kept",
+        )
+        add(
+            "/people/{id}",
+            self.person,
+            methods=["GET"],
+            tags=["people"],
+            responses=_problems(Reason.NOT_FOUND),
+            response_model=PersonAnswer,
+            operation_id="person_show",
+            summary="Somebody of the directory",
+        )
+        add(
+            "/documents",
+            self.upload,
+            methods=["POST"],
+            tags=["documents"],
+            status_code=201,
+            responses=_problems(*_BODY),
+            response_model=Uploaded,
+            operation_id="document_upload",
+            summary="Upload a PDF that a start names by its hash",
+            openapi_extra={
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+                }
+            },
+        )
+        return app
+
+    def _add_kind(self, app: FastAPI, kind: Kind) -> None:
+        path, name = f"/{kind.spec.desk}", str(kind)
+        common: dict[str, Any] = {"tags": [name]}
+        app.add_api_route(
+            path,
+            self._list(kind),
+            methods=["GET"],
+            responses=_problems(),
+            response_model=LinesPage,
+            operation_id=f"{name}_list",
+            summary=f"The {name}s, overdue first; then what has ended, newest first",
+            **common,
+        )
+        app.add_api_route(
+            path,
+            self._start(kind),
+            methods=["POST"],
+            status_code=201,
+            responses={200: {"model": Started}, **_problems(Reason.REFUSED, *_BODY)},
+            response_model=Started,
+            operation_id=f"{name}_start",
+            summary=f"Start {kind.with_article}, or find the one started from the same content",
+            openapi_extra=_start_body(kind),
+            **common,
+        )
+        if kind in PLANS:
+            app.add_api_route(
+                f"{path}/plan",
+                self._plan(kind),
+                methods=["POST"],
+                responses=_problems(*_BODY),
+                operation_id=f"{name}_plan",
+                summary="What would happen if it were started now; starts nothing",
+                openapi_extra=_start_body(kind),
+                **common,
+            )
+        app.add_api_route(
+            f"{path}/{{id}}",
+            self._show(kind),
+            methods=["GET"],
+            responses=_problems(Reason.NOT_FOUND),
+            response_model=VIEWS.get(kind, view_of(kind)),
+            operation_id=f"{name}_show",
+            summary="Everything known of it",
+            **common,
+        )
+        for word, command in API_COMMANDS[kind].items():
+            app.add_api_route(
+                f"{path}/{{id}}/{word}",
+                self._command(kind, command),
+                methods=["POST"],
+                responses={
+                    202: {"model": Receipt, "description": "Recorded; still to be done"},
+                    **_problems(Reason.NOT_FOUND, Reason.REFUSED, *_BODY),
+                },
+                response_model=Receipt,
+                operation_id=f"{name}_{word}",
+                summary=f"`countersign {kind.spec.command} {word}`",
+                **common,
+            )
+
+    def _list(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
+        async def listed(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
+            of, requester = _caller(request).narrowed(query.kind, query.requester)
+            wanted = Wanted(
+                attention=query.attention,
+                statuses=tuple(query.status),
+                kind=of,
+                person=query.person,
+                requester=requester,
+                overdue=query.overdue,
+                types=(kind.spec.workflow,),
+                search=query.search,
+            )
+            wanted = replace(wanted, of_campaigns=bool(of or query.person or query.search))
+            found = await lists.page(self._context, wanted, size=query.limit, cursor=query.cursor, now=self._clock())
+            return _json(found)
+
+        return listed
+
+    def _show(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
+        async def shown(request: Request, id: Id) -> Response:
+            found = await self._found(WorkflowName(kind, id))
+            refuse_unseen(_caller(request).sees(found))
+            return _json(await self._composed(found))
+
+        return shown
+
+    def _start(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
+        async def start(request: Request) -> Response:
+            prepared = await self._prepared(request, kind)
+            started = await launch.start(self._context.client, self._context.store, prepared)
+            answer = Started(id=started.id, workflow_id=started.workflow_id, created=started.created)
+            place = {"location": f"{ROOT}/{kind.spec.desk}/{started.id}"}
+            return _json(answer, 201 if started.created else 200, place)
+
+        return start
+
+    def _plan(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
+        async def plan(request: Request) -> Response:
+            return _json(await self._starting.plan(await self._prepared(request, kind)))
+
+        return plan
+
+    async def _prepared(self, request: Request, kind: Kind) -> launch.PreparedStart:
+        """A start that is right and that the caller may make. Raises `ApiProblem`."""
+        caller = _caller(request)
+        if not caller.may_start_something:
+            raise ApiProblem(Reason.NOT_ALLOWED, "the caller may start nothing")
+        if wait := self._starts.wait(caller.actor):
+            raise ApiProblem(Reason.TOO_MANY, wait=wait)
+        prepared = await self._starting.read(kind, request)
+        subject = prepared.given.subject
+        if not caller.starts(subject.kind, subject.requester):
+            raise ApiProblem(Reason.NOT_ALLOWED, f"the caller may not start {subject.kind} for {subject.requester}")
+        return prepared
+
+    def _command(self, kind: Kind, command: type[AnyCommand]) -> Callable[..., Awaitable[Response]]:
+        model: Any = body_of(command)
+        needed = any(one.is_required() for one in model.model_fields.values())
+        given: Any = Body() if needed else Body(default_factory=model)
+
+        async def carry_out(request: Request, id: Id, body: model = given, key: Key = None) -> Response:
+            caller, what = _caller(request), WorkflowName(kind, id)
+            shown = await self._found(what)
+            refuse_unchanged(caller, shown)
+            wanted = await self._with_people(command_of(command, body, caller.actor), shown)
+            receipt = await commands.make(
+                self._context,
+                id,
+                wanted,
+                op=key or secrets.token_hex(6),
+                kind=kind,
+                within=_COMMAND_WITHIN,
+                wait=_WATCHED,
+            )
+            return _json(receipt, 202 if receipt.state is OperationState.OPEN else 200)
+
+        return carry_out
+
+    async def _with_people(self, command: AnyCommand, shown: Shown) -> AnyCommand:
+        """With ids of those whom it names; who is asked instead must be known."""
+        if isinstance(command, Delegation):
+            await self._refuse_stranger(command.to)
+        person, campaign = getattr(command, "person", ""), with_members(shown)
+        if person and campaign:
+            person = await member_of(self._context.store, campaign, person, self._directory)
+            return command.replace(person=person)
+        return command
+
+    async def _refuse_stranger(self, person: str) -> None:
+        try:
+            await self._directory.person(person)
+        except UnknownPerson as unknown:
+            raise ApiProblem.of_field("to", str(unknown)) from None
+
+    async def _found(self, what: WorkflowName) -> Shown:
+        shown = await lookup.look_at(self._context.client, self._context.store, what)
+        return await lookup.complete(self._context.store, shown)
+
+    async def _composed(self, shown: Shown) -> BaseModel:
+        """With its parts or members, of what has some."""
+        compose = COMPOSED.get(shown.type)
+        return await compose(self._context, shown.id) if compose else shown
+
+    async def document(self, request: Request, id: Id) -> Response:
+        caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
+        refuse_unseen(caller.downloads(await self._found(what)))
+        if await kept_file(self._context.store, what.workflow_id, KeptFileName.DOCUMENT) is None:
+            raise ApiProblem(Reason.NOT_FOUND, "the signed document is not kept, or not yet")
+        wanted = FileWanted(what.workflow_id, KeptFileName.DOCUMENT, caller.actor, Way.API)
+        return await self._files.answer(request, wanted)
+
+    async def person(self, request: Request, id: Id) -> Response:
+        if not _caller(request).may_see_person(id):
+            raise ApiProblem(Reason.NOT_FOUND)
+        try:
+            known = await self._directory.person(id)
+        except UnknownPerson:
+            raise ApiProblem(Reason.NOT_FOUND) from None
+        told = {name: getattr(known, name) for name in PersonAnswer.model_fields}
+        return _json(PersonAnswer.model_validate(told))
+
+    async def upload(self, request: Request) -> Response:
+        if not _caller(request).may_start_something:
+            raise ApiProblem(Reason.NOT_ALLOWED, "the caller may start nothing")
+        content = await request.body()
+        self._starting.check(content)
+        sha256 = await self._context.store.files.put(content)
+        return _json(Uploaded(sha256=sha256, size=len(content)), 201)
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
+
+
+def _json(answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    content = answer.model_dump_json(by_alias=True)
+    return Response(content, status, {**HEADERS, **(headers or {})}, "application/json")
+
+
+def _start_body(kind: Kind) -> dict[str, Any]:
+    shape = {"type": "object", "description": f"A {kind} in the shape of its file (docs/files.md)"}
+    parts = {"type": "object", "properties": {WHOLE: shape}, "required": [WHOLE]}
+    content = {"application/json": {"schema": shape}, "multipart/form-data": {"schema": parts}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def _description_of(app: FastAPI) -> dict[str, Any]:
+    told = get_openapi(
+        title="Countersign",
+        version=release(),
+        openapi_version="3.1.0",
+        summary="Signature requests, tasks, onboardings and campaigns as durable workflows",
+        routes=app.routes,
+    )
+    told["servers"] = [{"url": ROOT}]
+    parts = told.setdefault("components", {})
+    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    parts["schemas"]["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    parts["schemas"].update(parts["schemas"]["Problem"].pop("$defs"))
+    told["security"] = [{"token": []}]
+    told["webhooks"] = {event: _webhook(event) for event in EVENTS}
+    return told
+
+
+def _webhook(event: str) -> dict[str, Any]:
+    """The call that a target of the hand-off gets."""
+    data = schema(event)
+    data.pop("$schema")
+    body = {
+        "type": "object",
+        "properties": {"type": {"const": event}, "timestamp": {"type": "string", "format": "date-time"}, "data": data},
+        "required": ["type", "timestamp", "data"],
+    }
+    return {
+        "post": {
+            "summary": f"{event}, signed by Standard Webhooks (docs/hand-off.md)",
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": {"2XX": {"description": "Heard"}},
+        }
+    }

@@ -1,0 +1,195 @@
+"""Who calls the API, and what they may do: a program by its token, or a person by a bearer token of the issuer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from activities.people.file_directory import FileDirectory
+from activities.people.rights import May, Rights
+from activities.records.store import Store
+from activities.records.tokens import PREFIX
+from starter.web.api.problems import ApiProblem, Reason
+from starter.web.oidc import Issuer, IssuerAway, NotBelieved
+from starter.web.rights import ReaderRole, ReaderRoles, Sight, rights_of
+from workflows.model.views import Shown
+
+USE_NOTED_EVERY: Final = timedelta(minutes=1)
+_BEARER: Final = "bearer"
+_LOGGER: Final = structlog.get_logger("countersign.api")
+
+
+class Caller(Protocol):
+    @property
+    def actor(self) -> str:
+        """What the timeline has: `token:crm`, `oidc:ada`."""
+        ...
+
+    def sees(self, shown: Shown) -> bool:
+        """All of it. `shown` has all its notices, once it has ended."""
+        ...
+
+    def changes(self, shown: Shown) -> bool: ...
+
+    def downloads(self, shown: Shown) -> bool: ...
+
+    def starts(self, kind: str, requester: str) -> bool: ...
+
+    @property
+    def may_start_something(self) -> bool: ...
+
+    def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
+        """The filters of a list, with those that their rights add. Raises `ApiProblem`."""
+        ...
+
+    def may_see_person(self, person: str) -> bool: ...
+
+
+@dataclass(frozen=True)
+class TokenCaller:
+    name: str
+    rights: Rights
+
+    @property
+    def actor(self) -> str:
+        return f"token:{self.name}"
+
+    def sees(self, shown: Shown) -> bool:
+        return self.rights.permit(May.READ, shown.kind, shown.requester)
+
+    def changes(self, shown: Shown) -> bool:
+        return self.rights.permit(May.CHANGE, shown.kind, shown.requester)
+
+    def downloads(self, shown: Shown) -> bool:
+        return self.sees(shown)
+
+    def starts(self, kind: str, requester: str) -> bool:
+        return self.rights.permit(May.START, kind, requester)
+
+    @property
+    def may_start_something(self) -> bool:
+        return bool(self.rights.to(May.START))
+
+    def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
+        if self.rights.permit(May.READ, kind or "", requester or ""):
+            return kind, requester
+        readable = self.rights.to(May.READ)
+        wanted = [
+            one
+            for one in readable
+            if kind in (None, one.of or kind) and requester in (None, one.requester or requester)
+        ]
+        if len(wanted) == 1:
+            return wanted[0].of or kind, wanted[0].requester or requester
+        limits = ", ".join(one.written for one in readable) or "nothing"
+        raise ApiProblem(Reason.NOT_ALLOWED, f"the token may read {limits}: filter by a kind and requester of these")
+
+    def may_see_person(self, person: str) -> bool:
+        return self.rights.permit(May.READ)
+
+
+@dataclass(frozen=True)
+class PersonCaller:
+    """Sees and changes what the desk lets them see whole; may start nothing."""
+
+    role: ReaderRole
+
+    @property
+    def actor(self) -> str:
+        return f"oidc:{self.role.person}"
+
+    def sees(self, shown: Shown) -> bool:
+        return rights_of(self.role, shown).sight is Sight.EVERYTHING
+
+    def changes(self, shown: Shown) -> bool:
+        return self.sees(shown)
+
+    def downloads(self, shown: Shown) -> bool:
+        return rights_of(self.role, shown).download
+
+    def starts(self, kind: str, requester: str) -> bool:
+        return False
+
+    @property
+    def may_start_something(self) -> bool:
+        return False
+
+    def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
+        if self.role.operator:
+            return kind, requester
+        requester = requester or self.role.person
+        if not self._is_theirs(requester):
+            raise ApiProblem(Reason.NOT_ALLOWED, "only operators see what others ask for")
+        return kind, requester
+
+    def may_see_person(self, person: str) -> bool:
+        return self.role.operator or self._is_theirs(person)
+
+    def _is_theirs(self, requester: str) -> bool:
+        return requester == self.role.person or requester in self.role.below
+
+
+class Callers:
+    def __init__(
+        self,
+        store: Store,
+        directory: FileDirectory,
+        roles: ReaderRoles,
+        issuer: Issuer | None,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._roles = roles
+        self._issuer = issuer
+        self._clock = clock
+        self._noted: dict[str, datetime] = {}
+        """When the use of a token was noted; as many as there are tokens."""
+
+    async def of(self, authorization: str) -> Caller:
+        """Raises `ApiProblem`, `StoreFailure`, `DirectoryFailure`."""
+        scheme, _, token = authorization.partition(" ")
+        if scheme.lower() != _BEARER or not (token := token.strip()):
+            raise ApiProblem(Reason.UNKNOWN_CALLER)
+        if token.startswith(PREFIX):
+            return await self._by_token(token)
+        return await self._by_issuer(token)
+
+    async def _by_token(self, token: str) -> Caller:
+        found = await self._store.tokens.find(token)
+        if found is None:
+            raise ApiProblem(Reason.UNKNOWN_CALLER)
+        now = self._clock()
+        if now - self._noted.get(found.name, now - USE_NOTED_EVERY) >= USE_NOTED_EVERY:
+            self._noted[found.name] = now
+            await self._store.tokens.used(found.name, now)
+        return TokenCaller(found.name, Rights.read(found.may))
+
+    async def _by_issuer(self, token: str) -> Caller:
+        if self._issuer is None:
+            raise ApiProblem(Reason.UNKNOWN_CALLER)
+        try:
+            person = await self._directory.named(await self._issuer.who(token))
+        except NotBelieved as why:
+            _LOGGER.info("a token does not count", why=str(why))
+            raise ApiProblem(Reason.UNKNOWN_CALLER) from None
+        except IssuerAway:
+            raise ApiProblem(Reason.AWAY, "the issuer's keys cannot be read now", wait=60) from None
+        if person is None:
+            raise ApiProblem(Reason.NOT_ALLOWED, "the token is of nobody in the directory, or of several")
+        return PersonCaller(await self._roles.of(person.id))
+
+
+def refuse_unseen(seen: bool) -> None:
+    """As if it were unknown, for whom may not see it. Raises `ApiProblem`."""
+    if not seen:
+        raise ApiProblem(Reason.NOT_FOUND)
+
+
+def refuse_unchanged(caller: Caller, shown: Shown) -> None:
+    """Raises `ApiProblem` for whoever may not change it."""
+    if not caller.changes(shown):
+        refuse_unseen(caller.sees(shown))
+        raise ApiProblem(Reason.NOT_ALLOWED)

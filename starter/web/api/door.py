@@ -1,0 +1,132 @@
+"""What every call of the API passes: who calls, how often, and a body within its bounds, before anything is done."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from activities.files.pdf import MEGABYTE
+from activities.records.allowances import Rate
+from starter.web.allowances import Buckets
+from starter.web.api.callers import Caller, Callers
+from starter.web.api.problems import EXPECTED, ApiProblem, Reason, problem_of
+from starter.web.bodies import BodyFault, IncomingBodies, NotReadable, refuse_bombs
+from starter.web.serving import holder_of
+
+JSON_AT_MOST: Final = 2 * MEGABYTE
+"""Bytes of a JSON body; a document of 1 MB in base64 has a third more."""
+BODIES_AT_MOST: Final = 128 * MEGABYTE
+"""Bytes of all bodies being read."""
+SECONDS: Final = 30.0
+"""For a body with documents; a small one has as long."""
+CALLS_OF_A_CALLER: Final = Rate(burst=300, per_second=100)
+STRANGERS_OF_AN_ADDRESS: Final = Rate(burst=60, per_second=1)
+"""Calls with a token that does not count, or none."""
+CALLS_AT_ONCE: Final = 100
+UPLOADS_AT_ONCE: Final = 8
+"""Calls with a body that may have documents; each is in memory until it is answered."""
+_JSON: Final = "application/json"
+_MEDIA: Final = (_JSON, "application/pdf", "multipart/form-data")
+_HANGS_UP: Final = {"connection": "close"}
+"""An unread body must not be taken for the next call."""
+_FAULTS: Final = {
+    BodyFault.TOO_LARGE: Reason.TOO_LARGE,
+    BodyFault.STALLED: Reason.MALFORMED,
+    BodyFault.CROWDED: Reason.TOO_MANY,
+}
+
+
+class Door:
+    """Puts the `Caller` into the state of the call."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        callers: Callers,
+        clock: Callable[[], datetime],
+        *,
+        upload_megabytes: int,
+        rate: Rate = CALLS_OF_A_CALLER,
+    ) -> None:
+        self._app = app
+        self._callers = callers
+        self._calls = Buckets(rate, clock)
+        self._strangers = Buckets(STRANGERS_OF_AN_ADDRESS, clock)
+        self._bodies = IncomingBodies("bodies of the API", BODIES_AT_MOST)
+        self._upload = (upload_megabytes + 2) * MEGABYTE
+        self._at_once = self._uploads = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        uploads = _media(Request(scope)) != _JSON
+        if self._at_once >= CALLS_AT_ONCE or (uploads and self._uploads >= UPLOADS_AT_ONCE):
+            problem = ApiProblem(Reason.TOO_MANY, wait=1, headers=_HANGS_UP)
+            await problem.response(scope, receive, send)
+            return
+        self._at_once += 1
+        self._uploads += uploads
+        try:
+            await self._passed(scope, receive, send)
+        finally:
+            self._at_once -= 1
+            self._uploads -= uploads
+
+    async def _passed(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        try:
+            caller = await self._caller(request)
+            body = await self._body(request)
+        except EXPECTED as error:
+            problem = problem_of(error)
+            problem.headers = {**problem.headers, **_HANGS_UP}
+            await problem.response(scope, receive, send)
+            return
+        scope.setdefault("state", {})["caller"] = caller
+        await self._app(scope, _again(body, receive), send)
+
+    async def _caller(self, request: Request) -> Caller:
+        address = holder_of(request.client.host) if request.client else ""
+        if wait := self._strangers.look(address):
+            raise ApiProblem(Reason.TOO_MANY, wait=wait)
+        try:
+            caller = await self._callers.of(request.headers.get("authorization", ""))
+        except ApiProblem:
+            self._strangers.wait(address)
+            raise
+        if wait := self._calls.wait(caller.actor):
+            raise ApiProblem(Reason.TOO_MANY, wait=wait)
+        return caller
+
+    async def _body(self, request: Request) -> bytes:
+        media = _media(request)
+        limit = JSON_AT_MOST if media == _JSON else self._upload
+        body = await self._bodies.read(request, limit=limit, seconds=SECONDS)
+        if isinstance(body, BodyFault):
+            raise ApiProblem(_FAULTS[body], wait=1 if body is BodyFault.CROWDED else 0)
+        if body and media not in _MEDIA:
+            raise ApiProblem(Reason.OTHER_MEDIA, f"expected one of {', '.join(_MEDIA)}")
+        if body and media == _JSON:
+            try:
+                refuse_bombs(body)
+            except NotReadable as fault:
+                raise ApiProblem(Reason.MALFORMED, str(fault)) from None
+        return body
+
+
+def _media(request: Request) -> str:
+    return request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """The body that was read, then what else comes."""
+    read = False
+
+    async def replayed() -> Message:
+        nonlocal read
+        if read:
+            return await receive()
+        read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replayed

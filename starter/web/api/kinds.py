@@ -1,0 +1,86 @@
+"""What differs between kinds in the API: their commands, with the bodies that they take, and what is shown of them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from starter.queries import campaign, onboarding
+from starter.temporal.connection import Context
+from workflows.kinds import Kind
+from workflows.model.commands import (
+    Answer,
+    AnyCommand,
+    Block,
+    Cancellation,
+    Command,
+    Decision,
+    Delegation,
+    Done,
+    Exemption,
+    Extension,
+    PauseCommand,
+    Question,
+    ReminderNow,
+    Replay,
+    Resumption,
+    Retry,
+    Unblock,
+    Waiver,
+)
+from workflows.model.views import CampaignShow, Shown
+
+Commands = Mapping[str, type[AnyCommand]]
+_OPEN: Final[Commands] = {
+    "remind": ReminderNow,
+    "delegate": Delegation,
+    "extend": Extension,
+    "pause": PauseCommand,
+    "resume": Resumption,
+    "ask": Question,
+    "answer": Answer,
+    "cancel": Cancellation,
+    "replay": Replay,
+}
+API_COMMANDS: Final[Mapping[Kind, Commands]] = {
+    Kind.REQUEST: _OPEN,
+    Kind.TASK: {**_OPEN, "done": Done, "waive": Waiver, "block": Block, "unblock": Unblock},
+    Kind.ONBOARDING: {"decide": Decision, "cancel": Cancellation, "replay": Replay},
+    Kind.CAMPAIGN: {
+        "exempt": Exemption,
+        "extend": Extension,
+        "retry": Retry,
+        "cancel": Cancellation,
+        "replay": Replay,
+    },
+}
+"""The last part of a command's address, and the command. A part of an onboarding is a request or task of its own."""
+COMPOSED: Final[Mapping[Kind, Callable[[Context, str], Awaitable[BaseModel]]]] = {
+    Kind.ONBOARDING: onboarding.show,
+    Kind.CAMPAIGN: campaign.show,
+}
+"""How one is shown that is joined with its parts or members."""
+VIEWS: Final[Mapping[Kind, type[BaseModel]]] = {Kind.CAMPAIGN: campaign.CampaignOverview}
+"""What is shown, of a kind that is not shown by its view alone."""
+
+
+def with_members(shown: Shown) -> CampaignShow | None:
+    """What has an audience, whose members commands name."""
+    return shown if isinstance(shown, CampaignShow) else None
+
+
+_OURS: Final = ("actor", "op", "told", "decided", "content")
+"""Fields that a caller does not give."""
+
+
+def body_of(command: type[AnyCommand]) -> type[BaseModel]:
+    """The fields of a command that a caller gives; unknown ones are refused."""
+    fields: dict[str, Any] = {
+        name: (one.annotation, one) for name, one in command.model_fields.items() if name not in _OURS
+    }
+    return create_model(f"{command.__name__}Body", __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
+
+
+def command_of(command: type[AnyCommand], body: BaseModel, actor: str) -> AnyCommand:
+    who = {"actor": actor} if issubclass(command, Command) else {}
+    return command.model_validate({**dict(body), **who})

@@ -1,0 +1,296 @@
+"""Starts of the API: JSON in the shape of the files that people write, with its documents, checked in full first.
+
+A document is named by `file` (a part of a multipart body), `base64`, `sha256` (uploaded before) or `template`.
+"""
+
+import asyncio
+import base64
+import binascii
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from activities.campaign.intake import prepare_campaign
+from activities.errors import DocumentMissing
+from activities.files.pdf import MEGABYTE, LocalDocuments, check_pdf
+from activities.files.reading import FileFaults, PlainFile, written_path
+from activities.files.yaml_lines import FieldPath, Parsed
+from activities.launch.launch import PreparedStart
+from activities.launch.request_file import prepare_request
+from activities.launch.task_file import prepare_task
+from activities.onboarding.intake import prepare_onboarding
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
+from starter.boot import clients
+from starter.config.settings import Settings
+from starter.plan import calendar, campaign, onboarding
+from starter.web.api.problems import ApiProblem, FieldFault, Reason
+from starter.web.bodies import NotReadable, refuse_bombs
+from workflows.kinds import Kind
+from workflows.model.base import Model
+
+BASE64_AT_MOST: Final = MEGABYTE
+"""Bytes of a document within JSON."""
+PARTS_AT_MOST: Final = 50
+"""Files of one multipart body."""
+WHOLE: Final = "start"
+"""The part of a multipart body that has the JSON."""
+_ASSUMED: Final = onboarding.Assumed(signed_after="2d", done_after="2d")
+"""Of the plan of an onboarding."""
+_SAFE_AT_MOST: Final = 2**53
+"""Whole numbers beyond it are others in other programs."""
+
+
+class Started(Model):
+    """The answer of a start; `created` is false if it was started before from the same content."""
+
+    id: str
+    workflow_id: str
+    created: bool
+
+
+class Uploaded(Model):
+    """A document that a start may name by its `sha256`."""
+
+    sha256: str
+    size: int
+
+
+class GivenDocuments(LocalDocuments):
+    """The documents of one call by the name of their file; a text is why there is none."""
+
+    def __init__(self, max_megabytes: int) -> None:
+        super().__init__(max_megabytes)
+        self.content: dict[str, bytes | str] = {}
+        self._most = max_megabytes
+
+    def read(self, folder: Path, file: str) -> bytes:
+        content = self.content.get(file, "is no file of the body: send it as a part with this filename")
+        if isinstance(content, str):
+            raise ValueError(content)
+        check_pdf(content, self._most)
+        return content
+
+
+@dataclass
+class Body:
+    """The JSON of a start, and the files that came with it."""
+
+    plain: dict[str, Any]
+    documents: GivenDocuments
+    written: dict[str, str] = field(default_factory=dict)
+    """By the path of a `file` the path that the caller has written instead."""
+
+    @classmethod
+    async def read(cls, request: Request, store: Store, max_megabytes: int) -> "Body":
+        """Raises `ApiProblem`, `StoreAway`."""
+        documents = GivenDocuments(max_megabytes)
+        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media == "multipart/form-data":
+            text = await _parts(request, documents)
+        elif media in ("", "application/json"):
+            text = await request.body()
+        else:
+            raise ApiProblem(Reason.OTHER_MEDIA, "expected application/json or multipart/form-data")
+        body = cls(_json_object(text), documents)
+        for path, entry in _entries(body.plain, ()):
+            await body._take(path, entry, store)
+        return body
+
+    async def _take(self, path: FieldPath, entry: dict[str, Any], store: Store) -> None:
+        """Put a document that the JSON has, or names by its hash, among those of the call."""
+        ways = [way for way in ("file", "template", "base64", "sha256") if way in entry]
+        way = next((one for one in ways if one in ("base64", "sha256")), None)
+        if way is None:
+            return
+        if len(ways) > 1:
+            raise ApiProblem.of_field(written_path((*path, way)), f"only one of {' and '.join(ways)} can be given")
+        given, name = entry.pop(way), f"{written_path(path)}.pdf"
+        self.documents.content[name] = await (_decoded(given) if way == "base64" else _uploaded(store, given))
+        self.written[written_path((*path, "file"))] = written_path((*path, way))
+        entry["file"] = name
+        if not entry.get("name"):
+            raise ApiProblem.of_field(written_path((*path, "name")), "is missing: only a file has a name of its own")
+
+    def problem(self, faults: FileFaults) -> ApiProblem:
+        """The faults by the fields as the caller has written them."""
+        errors = [FieldFault(field=self.written.get(one.path, one.path), says=one.says) for one in faults.faults]
+        return ApiProblem(Reason.INVALID, errors=errors)
+
+
+def _entries(plain: Any, path: FieldPath) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
+    """Each map under a key `document`."""
+    if isinstance(plain, dict):
+        for key, value in plain.items():
+            if key == "document" and isinstance(value, dict):
+                yield (*path, key), value
+            else:
+                yield from _entries(value, (*path, key))
+    elif isinstance(plain, list):
+        for number, value in enumerate(plain):
+            yield from _entries(value, (*path, number))
+
+
+async def _decoded(given: object) -> bytes | str:
+    if not isinstance(given, str):
+        return "must be a text in base64"
+    try:
+        content = base64.b64decode(given, validate=True)
+    except (binascii.Error, ValueError):
+        return "is not base64"
+    if len(content) > BASE64_AT_MOST:
+        return "is larger than 1 MB: send it as a part of a multipart body, or upload it before"
+    return content
+
+
+async def _uploaded(store: Store, given: object) -> bytes | str:
+    if not isinstance(given, str) or len(given) != 64 or not set(given) <= set("0123456789abcdef"):
+        return "is no SHA-256 in lower-case hex"
+    try:
+        return await store.files.read(given)
+    except DocumentMissing:
+        return "no document with this hash was uploaded"
+
+
+async def _parts(request: Request, documents: GivenDocuments) -> bytes:
+    try:
+        form = await request.form(max_files=PARTS_AT_MOST, max_fields=PARTS_AT_MOST)
+    except HTTPException as error:
+        raise ApiProblem(Reason.MALFORMED, error.detail) from None
+    text: bytes | None = None
+    for name, part in form.multi_items():
+        if name == WHOLE:
+            text = await part.read() if isinstance(part, UploadFile) else part.encode()
+        elif isinstance(part, UploadFile) and part.filename:
+            documents.content[part.filename] = await part.read()
+    await form.close()
+    if text is None:
+        raise ApiProblem.of_field(WHOLE, "is missing: the part with the JSON")
+    return text
+
+
+def _json_object(text: bytes) -> dict[str, Any]:
+    try:
+        refuse_bombs(text)
+        value = json.loads(text, parse_constant=_no_number, parse_int=_whole)
+        json.dumps(value, ensure_ascii=False).encode()
+    except NotReadable as fault:
+        raise ApiProblem(Reason.MALFORMED, str(fault)) from None
+    except (ValueError, RecursionError):
+        raise ApiProblem(Reason.MALFORMED, "the body is not JSON in UTF-8") from None
+    if not isinstance(value, dict):
+        raise ApiProblem(Reason.INVALID, "an object is expected, in the shape of a file")
+    return value
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(word)
+
+
+def _whole(digits: str) -> int:
+    number = int(digits)
+    if abs(number) > _SAFE_AT_MOST:
+        raise ValueError("too large")
+    return number
+
+
+@dataclass(frozen=True)
+class Starts:
+    """Checks the body of a start against our catalogue and people, as the command does with a file."""
+
+    settings: Settings
+    store: Store
+    directory: FileDirectory
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    async def read(self, kind: Kind, request: Request) -> PreparedStart:
+        """Raises `ApiProblem`, `DirectoryFailure`, `StoreFailure`."""
+        body = await Body.read(request, self.store, self.settings.signature.max_upload_mb)
+        plain = PlainFile(str(kind), Path(), Parsed(body.plain, {}, ()))
+        against: dict[str, Any] = {
+            "catalogue": await asyncio.to_thread(clients.catalogue, self.settings),
+            "directory": self.directory,
+            "now": self.clock(),
+        }
+        try:
+            return await PREPARE[kind](self, plain, body, against)
+        except FileFaults as faults:
+            raise body.problem(faults) from None
+
+    def check(self, content: bytes) -> None:
+        """Raises `ApiProblem` for what is no PDF, or too large."""
+        try:
+            check_pdf(content, self.settings.signature.max_upload_mb)
+        except ValueError as fault:
+            raise ApiProblem(Reason.INVALID, str(fault)) from None
+
+    async def plan(self, prepared: PreparedStart) -> Model:
+        """What would happen, if nobody acted. Raises `ApiProblem`."""
+        find = PLANS.get(prepared.given.subject.type)
+        if find is None:
+            raise ApiProblem(Reason.NOT_FOUND)
+        return await find(self, prepared, self.clock())
+
+
+Against = Mapping[str, Any]
+
+
+async def _request(it: Starts, plain: PlainFile, body: Body, against: Against) -> PreparedStart:
+    return await prepare_request(plain, documents=body.documents, **against)
+
+
+async def _task(it: Starts, plain: PlainFile, body: Body, against: Against) -> PreparedStart:
+    return await prepare_task(plain, **against)
+
+
+async def _onboarding(it: Starts, plain: PlainFile, body: Body, against: Against) -> PreparedStart:
+    folder = it.settings.policies.parent
+    return await prepare_onboarding(plain, documents=body.documents, templates=folder, **against)
+
+
+async def _campaign(it: Starts, plain: PlainFile, body: Body, against: Against) -> PreparedStart:
+    audience = body.plain.get("audience")
+    name = audience.get("file") if isinstance(audience, dict) else None
+    table = body.documents.content.get(name) if isinstance(name, str) else None
+    if isinstance(name, str) and not isinstance(table, bytes):
+        raise ApiProblem.of_field("audience.file", "is no file of the body: send it as a part with this filename")
+    secret = it.settings.link_secret or None
+    return await prepare_campaign(
+        plain, documents=body.documents, secret=secret, table=table if isinstance(table, bytes) else None, **against
+    )
+
+
+PREPARE: Final[Mapping[Kind, Callable[[Starts, PlainFile, Body, Against], Awaitable[PreparedStart]]]] = {
+    Kind.REQUEST: _request,
+    Kind.TASK: _task,
+    Kind.ONBOARDING: _onboarding,
+    Kind.CAMPAIGN: _campaign,
+}
+"""How the body of a start is checked, by kind."""
+
+
+async def _plan_of_request(it: Starts, prepared: Any, at: datetime) -> Model:
+    return await calendar.plan(prepared, it.directory, at, {}, None)
+
+
+async def _plan_of_onboarding(it: Starts, prepared: Any, at: datetime) -> Model:
+    return await onboarding.plan(prepared, it.directory, at, _ASSUMED, None)
+
+
+async def _plan_of_campaign(it: Starts, prepared: Any, at: datetime) -> Model:
+    return await campaign.plan(prepared, it.directory, at, it.settings.signature.max_rps, None)
+
+
+PLANS: Final[Mapping[Kind, Callable[[Starts, Any, datetime], Awaitable[Model]]]] = {
+    Kind.REQUEST: _plan_of_request,
+    Kind.ONBOARDING: _plan_of_onboarding,
+    Kind.CAMPAIGN: _plan_of_campaign,
+}
+"""Those of which there is a plan; a task has its reminders alone."""

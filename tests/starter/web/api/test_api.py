@@ -1,0 +1,314 @@
+"""The API: the starts, commands and refusals of the command line, for whoever has a right to them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from temporalio.client import Client
+
+from activities.records.allowances import Rate
+from starter.web.api import door
+from starter.web.api.api import LINES_AT_MOST, ROOT
+from starter.web.api.starting import BASE64_AT_MOST
+from tests.faults.town import eventually
+from tests.servers import own_namespace
+from tests.starter.web.api.program import PDF, UNBOUND, Program, a_task, an_offer, program
+from tests.starter.web.issuing import open_issuer
+from tests.starter.web.test_callback_fuzz import ODD
+from tests.storage import away
+from tests.workflows.fakes import World
+from tests.workflows.stage import workers
+
+pytestmark = pytest.mark.real_server
+MEGABYTE = 1024 * 1024
+
+
+@pytest.fixture
+async def client(dev_server: str) -> Client:
+    return await own_namespace(dev_server)
+
+
+@pytest.fixture
+async def crm(client: Client, tmp_path: Path) -> AsyncIterator[Program]:
+    async with program(tmp_path, client) as it:
+        yield it
+
+
+async def test_a_start_is_made_once_and_read(crm: Program) -> None:
+    answers = [await crm.calls("POST", "/requests", an_offer(id="offer-1")) for _ in range(2)]
+    told = {"id": "offer-1", "workflow_id": "signature-request:offer-1"}
+    assert answers == [(201, {**told, "created": True}), (200, {**told, "created": False})]
+    status, problem = await crm.calls("POST", "/requests", an_offer(id="offer-1", message="Hello"))
+    assert (status, problem["type"], problem["field"]) == (409, "urn:countersign:refused", "id")
+    status, shown = await crm.calls("GET", "/requests/offer-1")
+    assert (status, shown["id"], shown["requester"], shown["partial"]) == (200, "offer-1", "ada", True)
+    status, unnamed = await crm.calls("POST", "/requests", an_offer(message="Hello"))
+    assert (status, unnamed["id"][:13]) == (201, "offer-letter-")
+
+
+async def test_two_who_press_send_at_once_start_one(crm: Program) -> None:
+    answers = await asyncio.gather(*(crm.calls("POST", "/requests", an_offer(id="offer-1")) for _ in range(20)))
+    assert sorted(status for status, _ in answers) == [200] * 19 + [201]
+
+
+async def test_commands_are_made_once_and_told_with_who_it_was(crm: Program) -> None:
+    async with workers(crm.context.client, World()):
+        await crm.calls("POST", "/tasks", a_task(id="account"))
+        first = await crm.calls("POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1")
+        again = await crm.calls("POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1")
+        assert first[0] == 200 and first == again
+        other = await crm.calls("POST", "/tasks/account/pause", {"reason": "Another"}, key="pause-1")
+        assert (other[0], other[1]["type"]) == (409, "urn:countersign:refused")
+        assert "Idempotency-Key" in other[1]["detail"]
+        status, problem = await crm.calls("POST", "/tasks/account/remind", {})
+        assert (status, "resume it first" in problem["detail"]) == (409, True)
+        assert (await crm.calls("POST", "/tasks/account/resume"))[0] == 200
+        status, receipt = await crm.calls("POST", "/tasks/account/waive", {"reason": "Not needed"})
+        assert (status, receipt["state"]) == (200, "done")
+        _, shown = await crm.calls("GET", "/tasks/account")
+        assert ("paused", "token:crm") in [(one["happened"], one["who"]) for one in shown["timeline"]]
+        late, _ = await crm.calls("POST", "/tasks/account/pause", {"reason": "Late"})
+        assert late == 409
+
+
+async def test_a_command_that_is_recorded_only_says_so(crm: Program) -> None:
+    async with workers(crm.context.client, World()):
+        await crm.calls("POST", "/requests", an_offer(id="offer-1"))
+        status, receipt = await crm.calls("POST", "/requests/offer-1/cancel", {"reason": "Filled"})
+        assert (status, receipt["state"]) in ((200, "done"), (202, "open"))
+
+
+async def test_lists_are_read_page_by_page_with_the_filters_of_the_desk(crm: Program) -> None:
+    for number in range(5):
+        await crm.calls("POST", "/tasks", a_task(id=f"account-{number}"))
+
+    async def listed() -> list[str] | None:
+        ids, cursor = list[str](), None
+        while True:
+            query = {"limit": 2, "kind": "team-task", "requester": "ada"} | ({"cursor": cursor} if cursor else {})
+            status, page = await crm.calls("GET", "/tasks", params=query)
+            assert status == 200 and len(page["lines"]) <= 2
+            ids += [line["id"] for line in page["lines"]]
+            if (cursor := page["cursor"]) is None:
+                return ids if len(ids) == 5 else None
+
+    assert sorted(await eventually(listed)) == [f"account-{number}" for number in range(5)]
+    for query in ({"limit": 10 * LINES_AT_MOST}, {"status": "asleep"}, {"unheard": "of"}, {"cursor": "x"}):
+        status, problem = await crm.calls("GET", "/tasks", params=query)
+        assert (status, problem["status"]) == (422, 422)
+
+
+async def test_onboardings_and_campaigns_are_started_as_well(crm: Program) -> None:
+    agreement = {"id": "nda", "kind": "nda", "document": an_offer()["document"], "signers": [{"person": "customer"}]}
+    onboarding = {
+        "id": "acme",
+        "customer": {"name": "Acme", "person": "zoe"},
+        "owner": "ada",
+        "stages": [{"name": "agreements", "agreements": [agreement]}],
+    }
+    campaign = {
+        "id": "conduct",
+        "kind": "nda",
+        "document": {**an_offer()["document"], "version": "1"},
+        "audience": {"file": "staff.csv"},
+        "owner": "ada",
+    }
+    parts = {"start": (None, json.dumps(campaign)), "audience": ("staff.csv", b"person\nbob\nzoe\n")}
+    assert (await crm.calls("POST", "/onboardings/plan", onboarding))[0] == 200
+    assert (await crm.calls("POST", "/campaigns/plan", files=parts))[1]["who"]["asked"] == 2
+    for path, how in (("/onboardings", {"said": onboarding}), ("/campaigns", {"files": parts})):
+        answers = [await crm.calls("POST", path, **how) for _ in range(2)]
+        assert [status for status, _ in answers] == [201, 200], answers
+    for path in ("/onboardings/acme", "/campaigns/conduct"):
+        status, shown = await crm.calls("GET", path)
+        assert (status, shown["requester"]) == (200, "ada")
+    agreement["document"] = {"base64": "%", "name": "NDA"}
+    status, problem = await crm.calls("POST", "/onboardings", onboarding)
+    assert (status, problem["field"]) == (422, "stages[0].agreements[0].document.base64")
+    status, problem = await crm.calls("POST", "/campaigns", campaign)
+    assert (status, problem["field"]) == (422, "audience.file")
+
+
+async def test_beyond_what_is_answered_at_once_a_caller_is_to_call_again(
+    crm: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pdf = {"content-type": "application/pdf"}
+    monkeypatch.setattr(door, "UPLOADS_AT_ONCE", 2)
+    many = asyncio.gather(*(crm.calls("POST", "/documents", PDF, headers=pdf) for _ in range(20)))
+    assert {status for status, _ in await many} <= {201, 429}
+    monkeypatch.setattr(door, "UPLOADS_AT_ONCE", 0)
+    answer = await crm.asks("POST", "/documents", PDF, headers=pdf)
+    assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
+    monkeypatch.setattr(door, "CALLS_AT_ONCE", 0)
+    assert (await crm.calls("GET", "/requests"))[0] == 429
+
+
+async def test_a_plan_starts_nothing(crm: Program) -> None:
+    status, plan = await crm.calls("POST", "/requests/plan", an_offer(id="offer-1"))
+    assert (status, plan["id"]) == (200, "offer-1") and plan["branches"]
+    assert (await crm.calls("GET", "/requests/offer-1"))[0] == 404
+
+
+async def test_all_that_is_wrong_is_told_by_its_field_without_lines(crm: Program) -> None:
+    wrong = an_offer(kind="ofer-letter", signers=[{"person": "nobody"}], unheard="of")
+    status, problem = await crm.calls("POST", "/requests", wrong)
+    assert status == 422
+    assert {one["field"] for one in problem["errors"]} >= {"kind", "signers[0].person", "unheard"}
+    assert "did you mean offer-letter" in problem["errors"][0]["says"] + json.dumps(problem)
+    for document, field in (
+        ({"base64": "%", "name": "Offer"}, "document.base64"),
+        ({"base64": ""}, "document.name"),
+        ({"base64": "", "name": "Offer"}, "document.base64"),
+        ({"sha256": "0" * 64, "name": "Offer"}, "document.sha256"),
+        ({"file": "offer.pdf"}, "document.file"),
+        ({"file": "offer.pdf", "base64": ""}, "document.base64"),
+        ({"base64": "A" * (2 * BASE64_AT_MOST - 400_000), "name": "Offer"}, "document.base64"),
+    ):
+        status, problem = await crm.calls("POST", "/requests", an_offer(document=document))
+        assert (status, problem["field"]) == (422, field)
+
+
+async def test_a_document_comes_as_a_part_or_was_uploaded_before(crm: Program) -> None:
+    offer = an_offer(id="by-part", document={"file": "offer.pdf"})
+    parts = {"start": (None, json.dumps(offer)), "document": ("offer.pdf", PDF)}
+    assert (await crm.calls("POST", "/requests", files=parts))[0] == 201
+    only_the_json = {"start": (None, json.dumps(offer)), "document": ("other.pdf", PDF)}
+    status, problem = await crm.calls("POST", "/requests", files=only_the_json)
+    assert (status, problem["field"]) == (422, "document.file")
+    status, problem = await crm.calls("POST", "/requests", files={"document": ("offer.pdf", PDF)})
+    assert (status, problem["field"]) == (422, "start")
+    pdf = {"content-type": "application/pdf"}
+    status, uploaded = await crm.calls("POST", "/documents", PDF, headers=pdf)
+    assert (status, uploaded["size"]) == (201, len(PDF))
+    by_hash = an_offer(id="by-hash", document={"sha256": uploaded["sha256"], "name": "Offer"})
+    assert (await crm.calls("POST", "/requests", by_hash))[0] == 201
+    for size, expected in ((20, 201), (21, 422), (23, 413)):
+        content = PDF + b" " * (size * MEGABYTE - len(PDF))
+        assert (await crm.calls("POST", "/documents", content, headers=pdf))[0] == expected
+    assert (await crm.calls("POST", "/documents", b"no PDF", headers=pdf))[0] == 422
+
+
+async def test_whoever_has_no_token_that_counts_is_told_so(crm: Program) -> None:
+    for token in ("", "cst_unheard-of", "a.b.c"):
+        answer = await crm.asks("GET", "/requests", headers={"authorization": f"Bearer-{token}"}, token="")
+        assert answer.status_code == 401
+        answer = await crm.asks("GET", "/requests", token=token)
+        assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert (await crm.calls("GET", "/requests"))[0] == 200
+    await crm.context.store.tokens.revoke("crm", datetime.now(UTC))
+    assert (await crm.calls("GET", "/requests"))[0] == 401, "revoked in the middle"
+
+
+async def test_the_use_of_a_token_is_noted(crm: Program) -> None:
+    await crm.calls("GET", "/requests")
+    [row] = await crm.context.store.tokens.all()
+    assert row.used_at is not None
+
+
+async def test_a_token_may_do_what_its_rights_say(crm: Program) -> None:
+    await crm.calls("POST", "/requests", an_offer(id="offer-1"))
+    starts = await crm.made("starts", "start:offer-letter@ada")
+    assert (await crm.calls("POST", "/requests", an_offer(id="offer-2"), token=starts))[0] == 201
+    for refused in (an_offer(kind="nda"), an_offer(requester="mia")):
+        assert (await crm.calls("POST", "/requests", refused, token=starts))[0] == 403
+    assert (await crm.calls("GET", "/requests/offer-1", token=starts))[0] == 404
+    assert (await crm.calls("GET", "/requests", token=starts))[0] == 403
+    reads = await crm.made("reads", "read:offer-letter")
+    assert (await crm.calls("GET", "/requests/offer-1", token=reads))[0] == 200
+    assert (await crm.calls("GET", "/requests", token=reads))[0] == 200, "its limit is put in"
+    assert (await crm.calls("GET", "/requests", params={"kind": "nda"}, token=reads))[0] == 403
+    assert (await crm.calls("POST", "/requests/offer-1/remind", {}, token=reads))[0] == 403
+    assert (await crm.calls("GET", "/people/ada", token=reads))[0] == 404
+    others = await crm.made("others", "read:nda", "change:nda")
+    assert (await crm.calls("GET", "/requests/offer-1", token=others))[0] == 404
+    assert (await crm.calls("POST", "/requests/offer-1/remind", {}, token=others))[0] == 404
+    assert (await crm.calls("GET", "/people/ada"))[1]["manager"] == "mia"
+    assert (await crm.calls("GET", "/people/nobody"))[0] == 404
+
+
+async def test_a_person_of_the_issuer_has_the_rights_that_the_desk_gives(client: Client, tmp_path: Path) -> None:
+    async with open_issuer() as issuer, program(tmp_path, client, issuer) as it:
+        await it.calls("POST", "/requests", an_offer(id="offer-1"))
+        seen = {}
+        for person in ("ada", "mia", "olga", "bob", "zoe"):
+            token = issuer.token(email=f"{person}@example.com")
+            seen[person] = (await it.calls("GET", "/requests/offer-1", token=token))[0]
+        assert seen == {"ada": 200, "mia": 200, "olga": 200, "bob": 404, "zoe": 404}
+        ada = issuer.token(email="ada@example.com")
+        assert (await it.calls("GET", "/requests", token=ada))[0] == 200
+        assert (await it.calls("GET", "/requests", params={"requester": "zoe"}, token=ada))[0] == 403
+        assert (await it.calls("POST", "/requests", an_offer(), token=ada))[0] == 403
+        nobody = issuer.token(email="nobody@example.com")
+        assert (await it.calls("GET", "/requests", token=nobody))[0] == 403
+        assert (await it.calls("GET", "/requests", token=issuer.token(aud="another", email="a@b.c")))[0] == 401
+
+
+async def test_while_the_issuer_is_away_nobody_of_it_is_believed(client: Client, tmp_path: Path) -> None:
+    async with open_issuer() as issuer, program(tmp_path, client, issuer) as it:
+        issuer.away = True
+        answer = await it.asks("GET", "/requests", token=issuer.token(email="ada@example.com"))
+        assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
+        assert (await it.calls("GET", "/requests"))[0] == 200, "tokens of ours go on"
+
+
+async def test_beyond_the_rate_a_caller_is_told_when_to_call_again(client: Client, tmp_path: Path) -> None:
+    few = Rate(burst=3, per_second=0.01)
+    async with program(tmp_path, client, rate=UNBOUND, starts=few) as it:
+        answers = [await it.asks("POST", "/tasks", a_task(id=f"t-{number}")) for number in range(30)]
+        assert [one.status_code for one in answers] == [201] * 3 + [429] * 27
+        assert all(int(one.headers["retry-after"]) > 1 for one in answers[3:])
+        assert (await it.calls("GET", "/tasks"))[0] == 200
+
+
+async def test_strangers_are_counted_by_their_address(crm: Program) -> None:
+    most = door.STRANGERS_OF_AN_ADDRESS.burst
+    answers = [(await crm.calls("GET", "/requests", token="cst_x"))[0] for _ in range(most + 5)]
+    assert answers[:most] == [401] * most and answers[-1] == 429
+
+
+async def test_nonsense_is_never_our_fault(crm: Program) -> None:
+    for path in (
+        "/requests",
+        "/tasks",
+        "/onboardings",
+        "/campaigns",
+        "/requests/plan",
+        "/requests/x/extend",
+        "/documents",
+    ):
+        for odd in ODD:
+            content = odd if isinstance(odd, bytes) else str(odd).encode()
+            status, problem = await crm.calls("POST", path, content)
+            assert 400 <= status < 500, (path, odd, problem)
+    for method, path, status in (
+        ("GET", "/nothing", 404),
+        ("PUT", "/requests", 405),
+        ("GET", "/requests/no%20id", 422),
+        ("GET", "/requests/unknown", 404),
+        ("POST", "/requests/unknown/remind", 404),
+    ):
+        assert (await crm.calls(method, path))[0] == status
+    status, _ = await crm.calls("POST", "/requests", b"kind: nda", headers={"content-type": "application/yaml"})
+    assert status == 415
+
+
+async def test_while_the_database_is_away_the_caller_is_to_call_again(crm: Program) -> None:
+    with away(crm.context.store, "tokens"):
+        answer = await crm.asks("GET", "/requests")
+    assert answer.status_code == 503 and int(answer.headers["retry-after"]) > 0
+
+
+async def test_the_api_describes_itself(crm: Program) -> None:
+    answer = await crm.http.get(f"{ROOT}/openapi.json")
+    told = answer.json()
+    assert told["openapi"].startswith("3.1") and told["servers"] == [{"url": ROOT}]
+    assert {"/requests", "/requests/{id}", "/tasks/{id}/done", "/campaigns/{id}/exempt"} <= set(told["paths"])
+    assert "signature.settled" in told["webhooks"]
+    for event in told["webhooks"].values():
+        body = event["post"]["requestBody"]["content"]["application/json"]["schema"]
+        Draft202012Validator.check_schema(body)
