@@ -10,7 +10,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from temporalio import workflow
-from temporalio.common import Priority, SearchAttributeUpdate
+from temporalio.common import MetricMeter, Priority, SearchAttributeUpdate
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError, RetryState
 
 from tests.workflows.lives.virtual_time import VirtualTime
@@ -86,6 +86,7 @@ class Runtime:
             "start_activity_method": self._start_activity,
             "execute_local_activity_method": self._local_activity,
             "upsert_search_attributes": self._upsert,
+            "metric_meter": lambda: MetricMeter.noop,
             "set_current_details": lambda details: None,
             "current_update_info": _update,
             "continue_as_new": self._continue_as_new,
