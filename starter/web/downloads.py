@@ -13,6 +13,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
 
 from activities.documents.files import SIGNED, StoredFile
 from activities.errors import DocumentMissing, StoreFailure
@@ -28,15 +29,17 @@ from starter.web.allowances import Buckets
 from starter.web.rendering import PRIVATE
 from starter.web.rights import ReaderRole, ReaderRoles, Rights, rights_of
 from starter.web.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, FileLink, FilesOffered, ScreenDraft
-from starter.web.serving import holder_of
+from starter.web.serving import Capacity, Occupancy, holder_of
 from workflows.kinds import named
 from workflows.model.evidence import KeptFile
 from workflows.model.views import Shown
 
 AT_ONCE: Final = 50
-"""Downloads of one process; each has about 1 MB in memory."""
+"""Downloads of one process; each has about 1 MB in memory. One address may have half of them."""
 CALLS_OF_AN_ADDRESS: Final = Rate(burst=60, per_second=2)
 """Tokens that are tried, and ranges of one file."""
+_NOTED_EVERY: Final = Rate(burst=1, per_second=1 / 3600)
+"""Of the ranges that somebody asks for of one file, beside each that begins with its first byte."""
 _PIECE: Final = 1 << 16
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})", re.ASCII)
 _HEADERS: Final = {**PRIVATE, "content-security-policy": "default-src 'none'; sandbox"}
@@ -58,29 +61,73 @@ class FileWanted:
     token_sha256: str | None = None
 
 
+class _Guest:
+    """One download; `let_go` ends it, so that a reader who reads no more keeps nobody from a place."""
+
+    def __init__(self) -> None:
+        self.limit: Final = asyncio.timeout(None)
+
+    def let_go(self) -> None:
+        self.limit.reschedule(0)
+
+
+class _Streamed(StreamingResponse):
+    """Pieces for a guest, who leaves with the last one, or when the reader does."""
+
+    def __init__(
+        self, pieces: AsyncIterator[bytes], status: int, headers: dict[str, str], places: Occupancy, guest: _Guest
+    ) -> None:
+        super().__init__(self._each(pieces), status, headers)
+        self.places = places
+        self._guest = guest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            async with self._guest.limit:
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            pass  # The rest is missing, and the connection is closed.
+        finally:
+            self.places.ended(self._guest)
+
+    async def _each(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for piece in pieces:
+            self.places.awaits(self._guest)
+            yield piece
+            self.places.answers(self._guest)
+
+
 class KeptFileAnswers:
-    """Answers with kept files, whole or in one range; whoever begins a download is noted."""
+    """Answers with kept files, whole or in one range; whoever downloads is noted."""
 
     def __init__(self, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = store
         self._clock = clock
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self.places = Occupancy("downloads", Capacity(AT_ONCE, AT_ONCE // 2))
+        self._noted = Buckets(_NOTED_EVERY, clock)
 
     async def answer(self, request: Request, wanted: FileWanted) -> Response:
         """The file; 404 if it is not kept, 410 if it was erased, 416 for a range outside it, 503 while the store is
-        away or too many download at once.
+        away or too many download at once. Where all places are taken, who has not read for longest loses theirs.
         """
-        if self._places.locked():
+        guest = _Guest()
+        if not self.places.admit(guest, request.client.host if request.client else ""):
             return _said(_LATER, 503)
+        self.places.answers(guest)
+        answer: Response | None = None
         try:
-            return await self._answer(request, wanted)
+            answer = await self._answer(request, wanted, guest)
         except DocumentMissing:
             return _said(_ERASED, 410)
         except StoreFailure as failure:
             _LOGGER.warning("no file", why=str(failure))
             return _said(_LATER, 503)
+        finally:
+            if not isinstance(answer, _Streamed):
+                self.places.ended(guest)
+        return answer
 
-    async def _answer(self, request: Request, wanted: FileWanted) -> Response:
+    async def _answer(self, request: Request, wanted: FileWanted, guest: _Guest) -> Response:
         file = await kept_file(self._store, wanted.workflow_id, wanted.file)
         if file is None:
             return _said(_NOT_KEPT, 404)
@@ -91,16 +138,17 @@ class KeptFileAnswers:
         status = 206 if "content-range" in headers else 200
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers)
-        if span.start == 0:
+        if self._is_news(wanted, span):
             download = Download(self._clock(), wanted.who, wanted.file, wanted.way)
             await self._store.downloads.note(wanted.workflow_id, download, wanted.token_sha256)
-        return StreamingResponse(self._pieces(file, span), status, headers)
-
-    async def _pieces(self, file: StoredFile, span: range) -> AsyncIterator[bytes]:
         whole = len(span) == file.size
-        async with self._places:
-            async for piece in file.pieces(_PIECE) if whole else file.part(span.start, span.stop, _PIECE):
-                yield piece
+        pieces = file.pieces(_PIECE) if whole else file.part(span.start, span.stop, _PIECE)
+        return _Streamed(pieces, status, headers, self.places, guest)
+
+    def _is_news(self, wanted: FileWanted, span: range) -> bool:
+        """Whether it is noted: not each range of one download, and yet somebody who never asks for the first byte."""
+        first = not self._noted.wait(f"{wanted.workflow_id} {wanted.file} {wanted.way} {wanted.who}")
+        return first or span.start == 0
 
 
 FILE_PATHS: Final = {name: name.value.replace("_", "-") for name in KeptFileName}

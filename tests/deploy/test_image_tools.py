@@ -55,3 +55,12 @@ def test_what_the_dockerfile_copies_is_in_the_context() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S607
     top = {line.partition("/")[0] for line in tracked.stdout.splitlines()}
     assert {line.removeprefix("!") for line in kept if line.startswith("!")} <= top
+
+
+def test_secrets_beside_the_compose_file_are_never_in_the_context() -> None:
+    """What is not to be committed there does not come into a layer either: the last line that fits counts."""
+    lines = (ROOT / "deploy" / "image" / "Dockerfile.dockerignore").read_text().splitlines()
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    secret = {line.strip("/") for line in ignored if line.startswith("/deploy/")}
+    assert {"deploy/.env", "deploy/secrets"} <= secret
+    assert secret <= set(lines[lines.index("!deploy") :])

@@ -1,25 +1,30 @@
 """A kept file by the link of a hand-off target: whole or a range, for as long as the link opens anything."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import count as count_from
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from activities.documents.files import SIGNED
+from activities.errors import DocumentDamaged
 from activities.evidence.downloads import DownloadLinks
 from activities.records.downloads import LinkName, Way
 from activities.records.evidence import KeptFileName, SignedDocument, StoredFile
 from activities.records.store import Store
 from starter.config.values import Bind
 from starter.web.app import make_app
-from starter.web.downloads import CALLS_OF_AN_ADDRESS, KeptFileAnswers, TargetDownloads
-from starter.web.serving import listening
+from starter.web.downloads import AT_ONCE, CALLS_OF_AN_ADDRESS, KeptFileAnswers, TargetDownloads
+from starter.web.serving import Capacity, listening
 from tests.plain_http import plain_client
 from tests.storage import away, count
 from workflows.kinds import Kind
@@ -37,6 +42,8 @@ class Receiver:
 
     http: httpx.AsyncClient
     store: Store
+    app: ASGIApp
+    files: KeptFileAnswers
     now: list[datetime] = field(default_factory=lambda: [NOW])
 
     async def link(self, name: LinkName = FINANCE, days: int = 7) -> str:
@@ -52,10 +59,10 @@ async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
     store, now = Store(str(tmp_path)), [NOW]
     sha256 = await store.files.put(PDF, SIGNED)
     await store.evidence.keep_signed(MSA, SignedDocument(document=StoredFile(sha256, len(PDF))), NOW)
-    targets = TargetDownloads(store, KeptFileAnswers(store, lambda: now[0]), lambda: now[0])
-    transport = httpx.ASGITransport(make_app(targets.routes()))
-    async with plain_client(transport=transport, base_url=BASE) as http:
-        yield Receiver(http, store, now)
+    files = KeptFileAnswers(store, lambda: now[0])
+    app = make_app(TargetDownloads(store, files, lambda: now[0]).routes())
+    async with plain_client(transport=httpx.ASGITransport(app), base_url=BASE) as http:
+        yield Receiver(http, store, app, files, now)
     store.close()
 
 
@@ -171,3 +178,93 @@ async def test_a_file_that_is_erased_while_it_is_downloaded_breaks_off_and_never
         assert (await http.get(link.url.removeprefix(BASE))).status_code == 410
     assert len(got) < len(large) and large.startswith(got)
     store.close()
+
+
+@pytest.mark.real_server
+async def test_readers_who_read_no_more_keep_nobody_from_downloading(tmp_path: Path) -> None:
+    """More than there are places ask for a file that no buffer holds, and read its first line only."""
+    large = b"%PDF-1.7 " + bytes(16_000_000)
+    with closing(Store(str(tmp_path))) as store:
+        sha256 = await store.files.put(large, SIGNED)
+        await store.evidence.keep_signed(MSA, SignedDocument(document=StoredFile(sha256, len(large))), NOW)
+        link = await DownloadLinks(store, BASE, SecretStr("s" * 32), timedelta(days=7)).link(FINANCE, NOW)
+        path, addresses = link.url.removeprefix(BASE), count_from(1)
+        files = KeptFileAnswers(store, lambda: NOW)
+        routes = TargetDownloads(store, files, lambda: NOW).routes()
+
+        async def named(scope: Scope, receive: Receive, send: Send) -> None:
+            """Each comes from an address of its own: rates and shares of one are not meant here."""
+            await make_app(routes)({**scope, "client": (f"192.0.2.{next(addresses)}", 1)}, receive, send)
+
+        async with listening(named, Bind("127.0.0.1", 0), room=Capacity(500, 500)) as url:
+            host, port = url.removeprefix("http://").split(":")
+            held = []
+            for _ in range(AT_ONCE + 5):
+                reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
+                writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+                held.append(writer)
+                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+            async with plain_client(base_url=url) as http:
+                answer = await http.get(path)
+            assert (answer.status_code, answer.content == large) == (200, True)
+            for writer in held:
+                writer.transport.abort()
+
+
+async def test_one_address_has_half_of_the_places_and_its_own_readers_make_room(receiver: Receiver) -> None:
+    """Their requests end, and nothing is left of them."""
+    link, read, stuck = await receiver.link(), asyncio.Event(), asyncio.Queue[None]()
+
+    async def stalled(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            stuck.put_nowait(None)
+            await read.wait()
+
+    async def silent() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def stuck_reader(address: str) -> asyncio.Task[None]:
+        asked = {"type": "http", "method": "GET", "path": link, "query_string": b"", "headers": []}
+        scope = {**asked, "client": (address, 1), "asgi": {"spec_version": "2.3"}}
+
+        async def ask() -> None:
+            await receiver.app(scope, silent, stalled)
+
+        task = asyncio.create_task(ask())
+        await stuck.get()
+        return task
+
+    other = await stuck_reader("192.0.2.2")
+    readers = [await stuck_reader("192.0.2.1") for _ in range(AT_ONCE)]
+    await asyncio.wait(readers[: AT_ONCE // 2])
+    assert [one.done() for one in [other, *readers[AT_ONCE // 2 :]]] == [False] * (1 + AT_ONCE // 2)
+    read.set()
+    await asyncio.gather(other, *readers)
+    assert len(receiver.files.places) == 0
+
+
+async def test_ranges_behind_the_first_byte_are_noted_once_as_well(receiver: Receiver) -> None:
+    link = await receiver.link()
+    for start in (1, 2, 3):
+        assert (await receiver.get(link, range=f"bytes={start}-")).status_code == 206
+    assert count(receiver.store, "downloads") == 1
+    receiver.now[0] += timedelta(minutes=1)
+    assert (await receiver.get(link, range="bytes=0-9")).status_code == 206
+    assert count(receiver.store, "downloads") == 2
+
+
+async def test_a_file_that_is_damaged_or_cut_off_in_the_store_never_comes_whole(receiver: Receiver) -> None:
+    link = await receiver.link()
+    [stored] = (Path(receiver.store.files.root) / SIGNED).iterdir()
+    for wrong in (b"%PDF-1.4 another" + PDF[16:], PDF[:1000], b""):
+        stored.write_bytes(wrong)
+        with pytest.raises((DocumentDamaged, httpx.HTTPError)):
+            await receiver.get(link)
+    assert len(receiver.files.places) == 0
+
+
+@pytest.mark.parametrize("asked", ["bytes=0-999999999999999", "bytes=-999999999999999", "bytes=0-"])
+async def test_a_range_far_beyond_its_end_is_the_whole_file(receiver: Receiver, asked: str) -> None:
+    answer = await receiver.get(await receiver.link(), range=asked)
+    assert (answer.status_code, answer.content) == (200, PDF)
