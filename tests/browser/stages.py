@@ -7,6 +7,7 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from activities.notifications.links import LinkUse, Through, serial_of
+from activities.records.evidence import SignedDocument, StoredFile
 from starter.queries.commands import CommandRefused, NotConfirmed
 from starter.web.allowances import LOOKS_OF_A_LINK
 from starter.web.screens import ScreenName
@@ -17,6 +18,8 @@ from tests.starter.web.pages.test_journey_pages import ACME, know
 from tests.starter.web.pages.test_journey_pages import shown as onboarding
 from tests.starter.web.pages.test_page_commands import works_with
 from tests.starter.web.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
+from workflows.kinds import Kind
+from workflows.model.evidence import KeptFile
 from workflows.model.receipts import OperationState
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status, ToDecide
@@ -260,6 +263,19 @@ async def _ended(stage: Stage) -> None:
     await stage.press(stage.pages.link())
 
 
+async def _no_file(stage: Stage) -> None:
+    stage.know()
+    await stage.open(f"{stage.pages.link()}/document")
+
+
+async def _erased(stage: Stage) -> None:
+    kept = KeptFile(sha256="ab" * 32, bytes=7)
+    signed = SignedDocument(document=StoredFile(kept.sha256, kept.bytes))
+    await stage.pages.store.evidence.keep_signed(Kind.REQUEST.workflow_id(REQUEST), signed, NOW)
+    stage.know(status=Status.SIGNED, signed_document=kept)
+    await stage.open(f"{stage.pages.link()}/document")
+
+
 async def _standing(stage: Stage) -> None:
     stage.know(answered=(_ANSWERED,), question=_OPEN)
     await stage.open(stage.pages.link(REQUESTER, LinkUse.VIEW))
@@ -302,6 +318,8 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.HANDED_OVER: _handed_over,
     ScreenName.DECIDED: _decided,
     ScreenName.ENDED: _ended,
+    ScreenName.NO_FILE: _no_file,
+    ScreenName.ERASED: _erased,
     ScreenName.STANDING: _standing,
     ScreenName.RENEWED: _renewed,
     ScreenName.LINK_SENT: _link_sent,
