@@ -242,7 +242,7 @@ async def replay(
         Print `{told, tried, refused, left, failing[]}`.
     """
     settings = ready()
-    actor, after = as_ or settings.acting, datetime.now(UTC) - since if since else None
+    actor, after = settings.claimed(as_), datetime.now(UTC) - since if since else None
     async with opened(settings) as context:
         with _bar("replaying", quiet=json) as seen:
 

@@ -211,7 +211,7 @@ class _OnboardWords(OperationWords):
         settings = ready()
         async with opened(settings) as context:
             what = await running(context, id, part)
-            command = await answer_to(context, what, manner.as_ or settings.acting, text)
+            command = await answer_to(context, what, settings.claimed(manner.as_), text)
         await OperationWords(what.kind).carry_out(what.id, lambda _: command, manner)
 
 

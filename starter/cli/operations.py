@@ -232,7 +232,7 @@ class OperationWords:
         a look at it.
         """
         settings = ready()
-        command = command_of(manner.as_ or settings.acting)
+        command = command_of(settings.claimed(manner.as_))
         async with opened(settings) as context, patience("recorded; carrying it out", quiet=manner.json):
             if first is not None:
                 await first(context)

@@ -341,6 +341,10 @@ class Settings(BaseSettings):
         (), description="Bearer token for Temporal's command line; comma-separated for rotation"
     )
     actor: str = Field("", description="Actor on the command line; default: user@host")
+    actors: Literal["claimed", "verified"] = Field(
+        "claimed",
+        description="`verified`: commands by hand that change something are refused, as nobody proves who types",
+    )
     web_ui: Address = Field("", description="Address of Temporal's Web UI for printed links; default: guessed")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Log level")
     company: Name = Field("", description="Company name in notifications and on our pages")
@@ -405,6 +409,14 @@ class Settings(BaseSettings):
     def acting(self) -> str:
         """Who acts without `--as`."""
         return self.actor or f"{getpass.getuser()}@{socket.gethostname()}"
+
+    def claimed(self, name: str | None) -> str:
+        """Who acts by their own word alone; raises `Refusal` where that does not count."""
+        if self.actors == "verified":
+            raise Refusal(
+                "COUNTERSIGN_ACTORS=verified: a command cannot prove who acts: use the desk, a page or the API"
+            )
+        return name or self.acting
 
     @property
     def build_id(self) -> str | None:

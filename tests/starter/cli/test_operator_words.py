@@ -42,6 +42,14 @@ async def typed(context: Context, folder: Path, *words: str) -> Any:
     return json.loads(answered.stdout)
 
 
+async def test_where_claimed_actors_do_not_count_nothing_is_changed_by_hand(context: Context, tmp_path: Path) -> None:
+    await begin(context)
+    refused = await ended(context, tmp_path, "pause", MSA, *LEGAL, COUNTERSIGN_ACTORS="verified")
+    assert (refused.returncode, "cannot prove who acts" in refused.stderr) == (1, True)
+    shown = await ended(context, tmp_path, "show", MSA, "--json", COUNTERSIGN_ACTORS="verified")
+    assert shown.returncode == 0
+
+
 async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> None:
     async with workers(context.client, World()):
         await begin(context)

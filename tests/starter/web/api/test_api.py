@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import re
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from tests.workflows.stage import workers
 
 pytestmark = pytest.mark.real_server
 MEGABYTE = 1024 * 1024
+ROOT_OF_ALL = Path(__file__).parents[4]
 
 
 @pytest.fixture
@@ -202,6 +205,22 @@ async def test_whoever_has_no_token_that_counts_is_told_so(crm: Program) -> None
     assert (await crm.calls("GET", "/requests"))[0] == 200
     await crm.context.store.tokens.revoke("crm", datetime.now(UTC))
     assert (await crm.calls("GET", "/requests"))[0] == 401, "revoked in the middle"
+
+
+async def test_the_example_of_the_docs_is_run(crm: Program, tmp_path: Path) -> None:
+    [example] = re.findall(r"```python\n(.*?)```", (ROOT_OF_ALL / "docs" / "api.md").read_text(), re.S)
+    assert len(example.strip().splitlines()) <= 15
+    (tmp_path / "offer.pdf").write_bytes(PDF)
+    there = {"CRM_API": f"{crm.http.base_url}".rstrip("/") + ROOT, "CRM_TOKEN": crm.token}
+    async with workers(crm.context.client, World()):
+        run = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", example),
+            cwd=tmp_path,
+            env={"NO_PROXY": "*", **there},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        said = (await run.communicate())[0].decode()
+    assert (run.returncode, said.splitlines()) == (0, ["offer-4711 done ['token:crm']"])
 
 
 async def test_the_use_of_a_token_is_noted(crm: Program) -> None:
