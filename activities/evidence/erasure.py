@@ -4,20 +4,19 @@ are exported afterwards verify.
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from activities.documents.files import PICTURES
-from activities.people.ids import stands_in_full
 from activities.records.database import chunks
 from activities.records.erasures import Erasure
+from activities.records.settled import NAMES
 from activities.records.store import Store
 
 PICTURES_AT_ONCE: Final = 500
 _REFERENCE: Final = re.compile(r"([a-z0-9-]+)#[0-9a-f]{64}")
-_NAMED: Final = ("person", "who", "by", "from", "to")
 STAYS: Final = {
     "ids": "ids of the directory stay by design: records and packs name people by them",
     "signed documents": "the signed files stay: they are contracts; no retention time is set here",
@@ -33,7 +32,7 @@ STAYS: Final = {
 
 @dataclass(frozen=True)
 class Erased:
-    """Workflow ids: what was erased now, or would be, and what waits for its end."""
+    """Workflow ids, by id: what was erased now, or would be, and what waits for its end."""
 
     person: str
     erased: tuple[str, ...]
@@ -44,26 +43,35 @@ class Erased:
 
 async def erase(store: Store, person: str, by: str, reason: str, at: datetime, *, dry_run: bool = False) -> Erased:
     """Erase all that is known of a person; idempotent. What still runs is noted, and erased once it has ended."""
-    ended, running = await store.erasures.ended(person), await store.erasures.running(person)
-    devices = 0
+    ended, waiting, devices = dict[str, None](), list[str](), 0
+    async for some in store.erasures.ended(person):
+        new = [one for one in some if one not in ended]
+        ended |= dict.fromkeys(new)
+        if not dry_run:
+            await _carry_out_all(store, [Erasure(one, person, by, reason, at, at) for one in new])
+    async for some in store.erasures.running(person):
+        waiting += some
+        if not dry_run:
+            for workflow_id in some:
+                await store.erasures.wait(Erasure(workflow_id, person, by, reason, at))
     if not dry_run:
-        for workflow_id in ended:
-            await _carry_out(store, Erasure(workflow_id, person, by, reason, at, at))
-        for workflow_id in running:
-            await store.erasures.wait(Erasure(workflow_id, person, by, reason, at))
         devices = await store.erasures.devices(person)
-        for some in chunks(ended, PICTURES_AT_ONCE):
-            for sha256 in await store.erasures.pictures(some):
-                await store.files.remove(sha256, PICTURES)
-    return Erased(person, tuple(ended), tuple(running), devices, dry_run)
+    return Erased(person, tuple(sorted(ended)), tuple(waiting), devices, dry_run)
+
+
+async def _carry_out_all(store: Store, erasures: Sequence[Erasure]) -> None:
+    for erasure in erasures:
+        await _carry_out(store, erasure)
+    for some in chunks([one.workflow_id for one in erasures], PICTURES_AT_ONCE):
+        for sha256 in await store.erasures.pictures(some):
+            await store.files.remove(sha256, PICTURES)
 
 
 async def erase_due(store: Store, now: datetime) -> int:
     """Erase what has waited for an end that has come; how many."""
     done, after = 0, ("", "")
     while some := await store.erasures.due(after):
-        for erasure in some:
-            await _carry_out(store, erasure._replace(done_at=now))
+        await _carry_out_all(store, [one._replace(done_at=now) for one in some])
         done, after = done + len(some), (some[-1].workflow_id, some[-1].person)
     return done
 
@@ -72,14 +80,14 @@ async def _carry_out(store: Store, erasure: Erasure) -> None:
     contents = [await store.records.read(erasure.workflow_id), *await store.log_pages.read(erasure.workflow_id)]
     said = [json.loads(content) for content in contents if content]
     texts = {name for one in said for name in _texts_of(one, erasure.person)}
-    await store.erasures.carry_out(erasure, texts, in_full=stands_in_full(erasure.person))
+    await store.erasures.carry_out(erasure, texts)
 
 
 def _texts_of(value: Any, person: str, *, theirs: bool = False) -> Iterator[str]:
     """Names of the texts in objects that name a person."""
     match value:
         case dict():
-            own = theirs or any(value.get(name) == person for name in _NAMED)
+            own = theirs or any(value.get(name) == person for name in NAMES)
             for one in value.values():
                 yield from _texts_of(one, person, theirs=own and not isinstance(one, dict | list))
         case list():

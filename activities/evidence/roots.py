@@ -131,6 +131,8 @@ class RootsRead:
             pack.notes.append(f"its record is under the daily root {number}")
         elif self.until and pack.settled_at and pack.settled_at > self.until:
             pack.notes.append(f"its record is younger than the last of the daily roots, of {self.until.isoformat()}")
+        elif not self.count:
+            pack.notes.append("there is no daily root yet: the first one will say whether its record was there")
         else:
             pack.fault("record.json", f"to be under one of {self.count:,} daily roots", "under none")
 

@@ -3,11 +3,11 @@
 import hashlib
 import json
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, exists, or_, select
+from sqlalchemy import Connection, exists, literal, or_, select, tuple_
 
 from activities.records.database import Database, insert_new
 from activities.records.schema import (
@@ -22,12 +22,15 @@ from activities.records.schema import (
     RECORDS,
     START_WORDS,
     TEXTS,
+    Instant,
 )
-from activities.records.settled import ListOf
+from activities.records.settled import CONCERNED
 from activities.records.starts import words_of
 
-CONCERNED_AT_MOST: Final = 20_000
-"""Follow-ups of one person."""
+CONCERNED_AT_ONCE: Final = 2_000
+"""Follow-ups of one person in a statement; the next one goes on behind the last."""
+ERASURES_AT_MOST: Final = 20_000
+"""Erasures of one follow-up that are read: one a person."""
 PENDING_AT_ONCE: Final = 500
 _IS: Final = ERASURES.c
 _PART: Final = EVIDENCE_PARTS.c
@@ -66,26 +69,36 @@ class Erasures:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ended(self, person: str) -> list[str]:
-        """What has ended and asked them, or was asked for by them."""
+    async def ended(self, person: str) -> AsyncIterator[list[str]]:
+        """What has ended and names them: asked, requester, told, or in an escalation; some at a time."""
         lists = RECORD_LISTS.c
-        asked = select(lists.workflow_id).where(lists.of.in_((ListOf.ASKED, ListOf.REQUESTED)), lists.person == person)
-        found = await self._database.rows(asked.distinct().order_by(lists.workflow_id).limit(CONCERNED_AT_MOST))
-        return [row.workflow_id for row in found]
+        for of in CONCERNED:
+            place = tuple_(lists.facet, lists.ended_at, lists.workflow_id)
+            asked = select(lists.facet, lists.ended_at, lists.workflow_id).where(lists.of == of, lists.person == person)
+            asked = asked.order_by(lists.facet, lists.ended_at, lists.workflow_id).limit(CONCERNED_AT_ONCE)
+            found = await self._database.rows(asked)
+            while found:
+                yield [row.workflow_id for row in found]
+                last = found[-1]
+                behind = tuple_(literal(last.facet), literal(last.ended_at, Instant), literal(last.workflow_id))
+                found = await self._database.rows(asked.where(place > behind))
 
-    async def running(self, person: str) -> list[str]:
-        """What has begun, has no record yet, and names them."""
+    async def running(self, person: str) -> AsyncIterator[list[str]]:
+        """What has begun, has no record yet, and names them; some at a time."""
         follow_up, word = FOLLOW_UPS.c, START_WORDS.c
         named = exists().where(word.workflow_id == follow_up.workflow_id, word.word.in_(words_of(person)))
         record = exists().where(RECORDS.c.workflow_id == follow_up.workflow_id)
         asked = select(follow_up.workflow_id, follow_up.people, follow_up.requester).where(named, ~record)
-        found = await self._database.rows(asked.order_by(follow_up.workflow_id).limit(CONCERNED_AT_MOST))
-        return [row.workflow_id for row in found if person in (*(row.people or ()), row.requester)]
+        asked = asked.order_by(follow_up.workflow_id).limit(CONCERNED_AT_ONCE)
+        found = await self._database.rows(asked)
+        while found:
+            yield [row.workflow_id for row in found if person in (*(row.people or ()), row.requester)]
+            found = await self._database.rows(asked.where(follow_up.workflow_id > found[-1].workflow_id))
 
     async def of(self, workflow_id: str) -> list[Erasure]:
         """Those that were carried out, in order."""
         asked = select(*_ROW).where(_IS.workflow_id == workflow_id, _IS.done_at.is_not(None))
-        found = await self._database.rows(asked.order_by(_IS.at, _IS.person).limit(CONCERNED_AT_MOST))
+        found = await self._database.rows(asked.order_by(_IS.at, _IS.person).limit(ERASURES_AT_MOST))
         return [Erasure(*row) for row in found]
 
     async def due(self, after: tuple[str, str]) -> list[Erasure]:
@@ -100,11 +113,11 @@ class Erasures:
         """Note what is to be erased at the end; whether it is news."""
         return await self._database.insert(ERASURES, **erasure._asdict())
 
-    async def carry_out(self, erasure: Erasure, texts: Collection[str], *, in_full: bool) -> None:
+    async def carry_out(self, erasure: Erasure, texts: Collection[str]) -> None:
         """Erase names and addresses of a person, payloads and file, and these texts; note it."""
 
         def change(connection: Connection) -> None:
-            _erase_people(connection, erasure, in_full=in_full)
+            _erase_people(connection, erasure)
             for some in sorted(texts):
                 here = TEXTS.c.workflow_id == erasure.workflow_id, TEXTS.c.name == some
                 connection.execute(TEXTS.delete().where(*here))
@@ -132,7 +145,7 @@ class Erasures:
         return [row.first_page for row in await self._database.rows(asked.distinct())]
 
 
-def _erase_people(connection: Connection, erasure: Erasure, *, in_full: bool) -> None:
+def _erase_people(connection: Connection, erasure: Erasure) -> None:
     asked, full = PEOPLE_ASKED.c, PEOPLE_IN_FULL.c
     for row in connection.execute(select(PEOPLE_ASKED).where(asked.workflow_id == erasure.workflow_id)).all():
         said = json.loads(row.content)
@@ -150,9 +163,6 @@ def _erase_people(connection: Connection, erasure: Erasure, *, in_full: bool) ->
         if left != said:
             content = json.dumps(left, ensure_ascii=False).encode()
             connection.execute(PEOPLE_IN_FULL.update().where(*this).values(content=content))
-        elif in_full:
-            # Described without an id, which is made of their address: all who were described go.
-            connection.execute(PEOPLE_IN_FULL.delete().where(*this))
 
 
 def _erase_parts(connection: Connection, erasure: Erasure) -> None:

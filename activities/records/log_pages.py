@@ -1,13 +1,15 @@
 """Pages of the notification log that a workflow has moved here, and who opened what and acted when."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, select
 
-from activities.records.database import Database, insert_into
+from activities.records.database import Database, insert_into, replace
 from activities.records.schema import LOG_PAGES, OPENED
+from activities.records.settled import list_named, people_in
 
 PAGES_AT_MOST: Final = 10_000
 """Pages of one follow-up that are read; a page has some 50 notices."""
@@ -24,7 +26,13 @@ class LogPages:
     async def write(self, workflow_id: str, name: str, content: bytes) -> None:
         """Write a page; a repeated one replaces its former self."""
         key = {LOG_PAGES.c.workflow_id: workflow_id, LOG_PAGES.c.name: name}
-        await self._database.replace(LOG_PAGES, key, content=content)
+        people = people_in(json.loads(content))
+
+        def change(connection: Connection) -> None:
+            replace(connection, LOG_PAGES, key, content=content)
+            list_named(connection, workflow_id, people)
+
+        await self._database.write(change)
 
     async def read(self, workflow_id: str) -> tuple[bytes, ...]:
         """A request's pages in order, perhaps with duplicates."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from activities.errors import RecordConflict, RecordDamaged
 from activities.records.database import Database, chunks, insert_new, replace
 from activities.records.hand_offs import keep_lines
 from activities.records.outcomes import write_outcome
-from activities.records.schema import AMENDMENTS, FOLLOW_UPS, RECORD_LISTS, RECORDS
+from activities.records.schema import AMENDMENTS, FOLLOW_UPS, LOG_PAGES, RECORD_LISTS, RECORDS
 from workflows.kinds import Kind, named
 from workflows.model.hand_off import HandoffLine
 
@@ -71,6 +71,14 @@ class ListOf(StrEnum):
     ALL = "all"
     ASKED = "asked"
     REQUESTED = "requested"
+    NAMED = "named"
+    """Of each other person whom the record, its log or an amendment names: told, escalated from or to."""
+
+
+CONCERNED: Final = (ListOf.ASKED, ListOf.REQUESTED, ListOf.NAMED)
+"""The lists of a person."""
+NAMES: Final = ("person", "who", "by", "from", "to", "requester")
+"""Fields with the id of a person."""
 
 
 class Facet(NamedTuple):
@@ -139,9 +147,11 @@ class Records:
     async def amend(self, workflow_id: str, number: int, content: bytes, hand_offs: Sequence[HandoffLine] = ()) -> None:
         """Write an amendment and its hand-offs; a repeated batch replaces only its own."""
         key = {AMENDMENTS.c.workflow_id: workflow_id, AMENDMENTS.c.number: number}
+        people = people_in(json.loads(content))
 
         def change(connection: Connection) -> None:
             replace(connection, AMENDMENTS, key, content=content)
+            list_named(connection, workflow_id, people)
             keep_lines(connection, workflow_id, hand_offs)
 
         await self._database.write(change)
@@ -185,9 +195,38 @@ def write_record(connection: Connection, workflow_id: str, content: bytes) -> st
     if facts.requester:
         lists.append((ListOf.REQUESTED, facts.requester))
     connection.execute(RECORD_LISTS.insert(), [common | {"of": of, "person": person} for of, person in lists])
+    pages = connection.execute(select(LOG_PAGES.c.content).where(LOG_PAGES.c.workflow_id == workflow_id))
+    list_named(connection, workflow_id, people_in([record, *(json.loads(page.content) for page in pages)]))
     if owner:  # Not `of_campaign`: a start that was killed has left no row to tell it by.
         write_outcome(connection, workflow_id, record)
     return None
+
+
+def people_in(value: Any) -> set[str]:
+    """Ids of the people whom JSON of ours names."""
+    match value:
+        case dict():
+            here = {one for name in NAMES if isinstance(one := value.get(name), str)}
+            return here.union(*map(people_in, value.values()))
+        case list():
+            return set().union(*map(people_in, value))
+        case _:
+            return set()
+
+
+def list_named(connection: Connection, workflow_id: str, people: Collection[str]) -> None:
+    """List what has a record with people whom it is not listed with yet; nothing without a record."""
+    asked = select(_IS.facet, _IS.ended_at).where(_IS.workflow_id == workflow_id)
+    if not people or (record := connection.execute(asked).first()) is None:
+        return
+    common = {"workflow_id": workflow_id, "facet": record.facet, "ended_at": record.ended_at}
+    row = RECORD_LISTS.c
+    here = row.facet == record.facet, row.ended_at == record.ended_at, row.workflow_id == workflow_id
+    for some in chunks(sorted(people), RECORDS_AT_ONCE):
+        listed = select(row.person).where(row.of.in_(CONCERNED), row.person.in_(some), *here)
+        there = set(connection.execute(listed).scalars())
+        if new := [common | {"of": ListOf.NAMED, "person": one} for one in some if one not in there]:
+            connection.execute(RECORD_LISTS.insert(), new)
 
 
 def _is_of_campaign(connection: Connection, workflow_id: str) -> bool:

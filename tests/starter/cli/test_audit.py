@@ -130,6 +130,10 @@ def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such
 def test_a_person_is_erased_one_is_proved_and_roots_are_written(desk: Desk) -> None:
     roots, proof = str(desk.folder / "roots.jsonl"), str(desk.folder / "proof.json")
     assert desk.json("roots", "-o", roots) == {"file": roots, "roots": 0, "bytes": 0}
+    pack = str(desk.folder / "msa.zip")
+    desk.json("export", "msa-0042", "-o", pack)
+    code, says, _ = desk.types("verify", pack, "--roots", roots)
+    assert (code, "there is no daily root yet" in says) == (0, True)
     dry = desk.json("erase", "--person", "customer-signer", "--reason", "asked for it", "--dry-run")
     assert (len(dry["erased"]), dry["dry_run"], "packs" in dry["stays"]) == (2, True, True)
     assert desk.json("erase", "--person", "customer-signer", "--reason", "asked for it")["erased"] == dry["erased"]
