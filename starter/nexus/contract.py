@@ -24,6 +24,14 @@ class Signer:
 
 
 @dataclass
+class KeptFile:
+    """A file that is kept of it, `bytes` long."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass
 class Settlement:
     """How a request ended. `outcome` is signed, declined, cancelled, expired or failed."""
 
@@ -40,6 +48,11 @@ class Settlement:
     """Counts what a reader must know of."""
     late: bool = False
     """Somebody acted after the due date."""
+    document: KeptFile | None = None
+    """The signed or declined document, None while it is not kept."""
+    signing_log: KeptFile | None = None
+    signed_sha256: str | None = None
+    """Of the signed document; `document_sha256` is that of the document as it was sent."""
 
 
 @dataclass
