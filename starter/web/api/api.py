@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 
 from activities.evidence.downloads import kept_file
 from activities.hand_off.schemas import EVENTS, schema
@@ -31,7 +31,7 @@ from starter.temporal.connection import Context
 from starter.web.allowances import Buckets
 from starter.web.api.callers import Caller, Callers, refuse_unchanged, refuse_unseen
 from starter.web.api.door import CALLS_OF_A_CALLER, Door
-from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
+from starter.web.api.kinds import API_COMMANDS, COMPOSED, EXAMPLES, VIEWS, body_of, command_of, with_members
 from starter.web.api.problems import EXPECTED, ApiProblem, Problem, Reason, answered
 from starter.web.api.starting import PLANS, WHOLE, Started, Starts, Uploaded
 from starter.web.callbacks import HEADERS
@@ -146,6 +146,7 @@ class Api:
         app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
         for error in EXPECTED:
             app.add_exception_handler(error, answered)
+        app.add_exception_handler(405, _other_method)
         for kind in API_COMMANDS:
             self._add_kind(app, kind)
         add = app.add_api_route
@@ -183,7 +184,7 @@ class Api:
             openapi_extra={
                 "requestBody": {
                     "required": True,
-                    "content": {"application/pdf": {"schema": {"type": "string", "format": "binary"}}},
+                    "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
                 }
             },
         )
@@ -381,6 +382,13 @@ class Api:
         return _json(Uploaded(sha256=sha256, size=len(content)), 201)
 
 
+async def _other_method(request: Request, _: Exception) -> Response:
+    """Names all methods of an address, which is several routes."""
+    there = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    allow = ", ".join(sorted({method for one in there for method in one.methods}))
+    return ApiProblem(Reason.NO_SUCH_METHOD, headers={"allow": allow}).response
+
+
 def _caller(request: Request) -> Caller:
     caller: Caller = request.state.caller
     return caller
@@ -394,7 +402,10 @@ def _json(answer: BaseModel, status: int = 200, headers: dict[str, str] | None =
 def _start_body(kind: Kind) -> dict[str, Any]:
     shape = {"type": "object", "description": f"A {kind} in the shape of its file (docs/files.md)"}
     parts = {"type": "object", "properties": {WHOLE: shape}, "required": [WHOLE]}
-    content = {"application/json": {"schema": shape}, "multipart/form-data": {"schema": parts}}
+    content = {
+        "application/json": {"schema": shape, "example": EXAMPLES[kind]},
+        "multipart/form-data": {"schema": parts},
+    }
     return {"requestBody": {"required": True, "content": content}}
 
 
@@ -412,6 +423,10 @@ def _description_of(app: FastAPI) -> dict[str, Any]:
     parts["schemas"]["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     parts["schemas"].update(parts["schemas"]["Problem"].pop("$defs"))
     told["security"] = [{"token": []}]
+    for kind in API_COMMANDS:
+        words = ("show", *API_COMMANDS[kind])
+        links = {word: {"operationId": f"{kind}_{word}", "parameters": {"id": "$response.body#/id"}} for word in words}
+        told["paths"][f"/{kind.spec.desk}"]["post"]["responses"]["201"]["links"] = links
     told["webhooks"] = {event: _webhook(event) for event in EVENTS}
     return told
 

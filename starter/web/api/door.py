@@ -28,7 +28,7 @@ CALLS_AT_ONCE: Final = 100
 UPLOADS_AT_ONCE: Final = 8
 """Calls with a body that may have documents; each is in memory until it is answered."""
 _JSON: Final = "application/json"
-_MEDIA: Final = (_JSON, "application/pdf", "multipart/form-data")
+_MEDIA: Final = (_JSON, "application/pdf", "application/octet-stream", "multipart/form-data")
 _HANGS_UP: Final = {"connection": "close"}
 """An unread body must not be taken for the next call."""
 _FAULTS: Final = {

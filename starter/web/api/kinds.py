@@ -63,6 +63,45 @@ COMPOSED: Final[Mapping[Kind, Callable[[Context, str], Awaitable[BaseModel]]]] =
 VIEWS: Final[Mapping[Kind, type[BaseModel]]] = {Kind.CAMPAIGN: campaign.CampaignOverview}
 """What is shown, of a kind that is not shown by its view alone."""
 
+_DOCUMENT: Final = {"base64": "JVBERi0xLjcKJSVFT0YK", "name": "Offer"}
+EXAMPLES: Final[Mapping[Kind, Mapping[str, Any]]] = {
+    Kind.REQUEST: {
+        "id": "offer-4711",
+        "kind": "offer-letter",
+        "document": _DOCUMENT,
+        "requester": "ada",
+        "signers": [{"person": "bob"}, {"name": "Eve Ng", "email": "eve@example.com", "zone": "UTC", "locale": "en"}],
+    },
+    Kind.TASK: {
+        "id": "account-4711",
+        "kind": "team-task",
+        "title": "Create the account",
+        "who": {"person": "bob"},
+        "owner": "ada",
+    },
+    Kind.ONBOARDING: {
+        "id": "acme",
+        "customer": {"name": "Acme", "person": "zoe"},
+        "owner": "ada",
+        "stages": [
+            {
+                "name": "agreements",
+                "agreements": [
+                    {"id": "nda", "kind": "nda", "document": _DOCUMENT, "signers": [{"person": "customer"}]}
+                ],
+            }
+        ],
+    },
+    Kind.CAMPAIGN: {
+        "id": "conduct-2027",
+        "kind": "nda",
+        "document": {**_DOCUMENT, "version": "2027.1"},
+        "audience": {"people": ["bob", "zoe"]},
+        "owner": "ada",
+    },
+}
+"""The body of a start."""
+
 
 def with_members(shown: Shown) -> CampaignShow | None:
     """What has an audience, whose members commands name."""

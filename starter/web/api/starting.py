@@ -7,6 +7,7 @@ import asyncio
 import base64
 import binascii
 import json
+import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -179,7 +180,7 @@ async def _parts(request: Request, documents: GivenDocuments) -> bytes:
 def _json_object(text: bytes) -> dict[str, Any]:
     try:
         refuse_bombs(text)
-        value = json.loads(text, parse_constant=_no_number, parse_int=_whole)
+        value = json.loads(text, parse_constant=_no_number, parse_int=_whole, parse_float=_fraction)
         json.dumps(value, ensure_ascii=False).encode()
     except NotReadable as fault:
         raise ApiProblem(Reason.MALFORMED, str(fault)) from None
@@ -195,9 +196,14 @@ def _no_number(word: str) -> Any:
 
 
 def _whole(digits: str) -> int:
-    number = int(digits)
-    if abs(number) > _SAFE_AT_MOST:
-        raise ValueError("too large")
+    if len(digits) > len(str(_SAFE_AT_MOST)) + 1 or abs(int(digits)) > _SAFE_AT_MOST:
+        raise ApiProblem(Reason.INVALID, "a whole number is too large")
+    return int(digits)
+
+
+def _fraction(digits: str) -> float:
+    if not math.isfinite(number := float(digits)):
+        raise ApiProblem(Reason.INVALID, "a number is too large")
     return number
 
 
