@@ -14,6 +14,7 @@ from typing import Any, Final
 from pydantic_core import to_jsonable_python
 
 from activities.documents.files import SIGNED
+from activities.errors import DocumentMissing
 from activities.evidence import certificate
 from activities.evidence.archive import PackPart, write_archive
 from activities.evidence.campaign_parts import CampaignRecord
@@ -21,7 +22,7 @@ from activities.evidence.signing import EvidenceKey, canonical, sha256_of, state
 from activities.records.store import Store
 from activities.records.user_texts import amendments_of
 from workflows.follow_up.record import amended, completed
-from workflows.kinds import WorkflowName, named
+from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.notifications import LogPage
 from workflows.model.records import SettledRecord
 from workflows.model.views import FollowUpShow
@@ -44,6 +45,8 @@ PAYLOADS: Final = "payloads/"
 SIGNED_DOCUMENT: Final = "signed.pdf"
 SIGNING_LOG: Final = "signing-log.pdf"
 PARTS: Final = "parts/"
+DOCUMENTS: Final = "documents/"
+_REMOVED: Final = "it was removed"
 _ERASABLE: Final = (PEOPLE, TEXTS, IDENTITIES, REQUEST, SO_FAR, SIGNED_DOCUMENT, SIGNING_LOG)
 _LINES: Final = "application/jsonl"
 _SIGNED: Final = ("type", "id", "status", "finished", "amendment", "erasures", "documents")
@@ -145,6 +148,8 @@ class Packer:
         gathered.parts += [part async for part in self._of_provider(what.workflow_id, gathered)]
         if campaign := await CampaignRecord.of(self.store, what.workflow_id, show):
             gathered.parts += [part async for part in campaign.parts(self.store, work)]
+            if documents:
+                await self._of_members(campaign, gathered)
         for stage in show.get("stages", ()):
             await self._parts_of(stage, work, gathered, documents=documents, partly=so_far is not None)
         return gathered
@@ -213,8 +218,37 @@ class Packer:
                 if signed.why is not None:
                     gathered.lacks[name] = signed.why
                 continue
-            yield PackPart.stored(name, await self.store.files.open(file.sha256, SIGNED), "application/pdf")
-            gathered.facts["documents"] += 1
+            try:
+                yield PackPart.stored(name, await self.store.files.open(file.sha256, SIGNED), "application/pdf")
+            except DocumentMissing:
+                gathered.lacks[name] = _REMOVED
+            else:
+                gathered.facts["documents"] += 1
+
+    async def _of_members(self, campaign: CampaignRecord, gathered: _Gathered) -> None:
+        """The signed documents of a campaign's members; of those that have none their number."""
+        if campaign.outcomes is None:
+            gathered.lacks[DOCUMENTS] = "the campaign has not ended"
+            return
+        without = 0
+        async for some in campaign.outcomes.lines.batches():
+            requests = [one.request for one in some if one.request]
+            known = await self.store.evidence.signed_of([Kind.REQUEST.workflow_id(one) for one in requests])
+            for request in requests:
+                signed = known.get(Kind.REQUEST.workflow_id(request))
+                if signed is None or signed.document is None:
+                    without += 1
+                    continue
+                name = f"{DOCUMENTS}{request}.pdf"
+                try:
+                    file = await self.store.files.open(signed.document.sha256, SIGNED)
+                except DocumentMissing:
+                    gathered.lacks[name] = _REMOVED
+                    continue
+                gathered.parts.append(PackPart.stored(name, file, "application/pdf"))
+                gathered.facts["documents"] += 1
+        if without:
+            gathered.lacks[DOCUMENTS] = f"of {without} requests none is kept: evidence: full of the kind keeps them"
 
     async def _parts_of(
         self, stage: Mapping[str, Any], work: Path, gathered: _Gathered, *, documents: bool, partly: bool
@@ -269,7 +303,7 @@ def _manifest(what: WorkflowName, gathered: _Gathered) -> bytes:
 
 
 def _is_erasable(name: str) -> bool:
-    return name in _ERASABLE or name.startswith(PAYLOADS)
+    return name in _ERASABLE or name.startswith((PAYLOADS, DOCUMENTS))
 
 
 def name_of(kept: str) -> tuple[str, str]:

@@ -125,8 +125,10 @@ async def _own(settings: Settings) -> list[SetUpPart]:
         await looked("encryption", partial(own.encryption, settings)),
         await looked("codec", partial(own.codec, settings)),
         await looked("hand-off", partial(own.hand_off, settings)),
+        await asyncio.to_thread(own.evidence_key, settings),
         *await _stored(settings),
         await looked("people", partial(_people, settings)),
+        await looked("ids", partial(own.ids, settings.people)),
         await looked("policies", partial(own.policies, settings.policies)),
         await looked("adoption", partial(own.adoption, settings)),
     ]

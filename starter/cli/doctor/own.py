@@ -12,13 +12,15 @@ from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.documents.files import Files
+from activities.evidence.signing import EvidenceKey, UnusableKey
 from activities.http.client import Service, ServiceFailure, make_client
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.push_services import PushDialect
-from activities.people.person import PeopleFile
+from activities.people.person import PeopleFile, Person
 from activities.policies.catalogue import Catalogue
 from activities.records.database import Database
 from activities.records.processes import Process
+from activities.records.starts import words_of
 from activities.records.store import Store
 from activities.temporal.clock import WorkerClockSeen
 from starter.boot import subscriptions as boot_subscriptions
@@ -31,6 +33,7 @@ from workflows.follow_up.options import CLOCKS_APART
 COUNTED_WITHIN: Final = 5.0
 """Seconds to list people with registered devices."""
 _SEEN_LATELY: Final = timedelta(minutes=10)
+_WORD_OF_A_NAME: Final = 3
 TRIED_WITHIN: Final = 10.0
 """Seconds for all store checks: an unavailable server may never answer."""
 
@@ -58,6 +61,35 @@ async def people(path: Path | None, oncall: str = "", *, store: Store, seconds: 
     if not without:
         return fine("people", f"{says}, each with a device")
     return doubtful("people", f"{says}, {len(without)} without a device (they get mail only)")
+
+
+async def ids(path: Path | None) -> SetUpPart:
+    """Whether ids, which stay in records after an erasure, tell names."""
+    if path is None:
+        return fine("ids", "no people file")
+    people = (await asyncio.to_thread(PeopleFile.read, path)).people
+    telling = [person.id for person in people if _tells_the_name(person)]
+    if not telling:
+        return fine("ids", "none has a word of the person's name")
+    return doubtful(
+        "ids",
+        f"{len(telling)} have a word of the person's name, such as {', '.join(telling[:3])}: ids stay in records, also "
+        "after an erasure",
+    )
+
+
+def _tells_the_name(person: Person) -> bool:
+    """Whether the id has a word of the name, of three letters at least."""
+    words = {word for word in words_of(person.name) if len(word) >= _WORD_OF_A_NAME}
+    return not words.isdisjoint(words_of(person.id.replace("_", "-")))
+
+
+def evidence_key(settings: Settings) -> SetUpPart:
+    """Whether packs and daily roots can be signed, by the user of this command."""
+    try:
+        return fine("evidence", f"{settings.evidence_key}: key {EvidenceKey.read(settings.evidence_key).id}")
+    except UnusableKey as fault:
+        return doubtful("evidence", f"{fault}; until then packs are refused and daily roots are not signed")
 
 
 async def worker_clock(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:

@@ -13,14 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from activities.documents.files import SIGNED
 from activities.evidence import archive, verification
 from activities.evidence.archive import PackPart, write_archive
 from activities.evidence.pack import PREDICATE, NotEnded
 from activities.evidence.signing import EvidenceKey, PublicKeys, UnusableKey, canonical, statement
 from activities.evidence.verification import Verified, newer_of, verify
+from activities.records.evidence import SignedDocument, StoredFile
 from activities.records.store import Store
 from tests.activities.evidence.kept import (
     ACME,
+    AT,
     CONDUCT,
     MSA,
     acknowledged,
@@ -28,10 +31,16 @@ from tests.activities.evidence.kept import (
     key_in,
     onboarded,
     packer,
+    request,
+    settle,
     signed,
     told_later,
 )
 from tests.storage import altered
+from workflows.kinds import Kind
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role
+from workflows.model.views import SignerLine
 
 
 async def pack_of(folder: Path) -> Path:
@@ -417,3 +426,38 @@ def test_a_file_of_keys_says_what_is_wrong_with_it(tmp_path: Path) -> None:
         EvidenceKey.read(tmp_path / "key.pem")
     with pytest.raises(UnusableKey, match="countersign init"):
         EvidenceKey.read(tmp_path / "none.pem")
+
+
+async def test_a_request_of_a_hundred_signers_has_a_pack(tmp_path: Path) -> None:
+    lines = tuple(
+        SignerLine(person=f"signer-of-{order}", order=order, role=Role.SIGN, state=SignerState.SIGNED, at=AT)
+        for order in range(1, 101)
+    )
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await settle(store, request().replace(signers=lines))
+        await kept_at_the_end(store)
+        await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
+    assert verify(tmp_path / "msa.zip").ok
+    page = parts_of(tmp_path / "msa.zip")["certificate.html"].decode()
+    assert [line.person for line in lines if line.person not in page] == []
+
+
+async def test_with_documents_a_campaign_has_those_of_its_members_and_says_how_many_have_none(tmp_path: Path) -> None:
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await acknowledged(store, 5)
+        for number in (1, 2, 3):
+            pdf = b"%PDF-1.7 of " + str(number).encode()
+            file = StoredFile(await store.files.put(pdf, SIGNED), len(pdf))
+            member = Kind.REQUEST.workflow_id(f"{CONDUCT.id}.person-{number}")
+            await store.evidence.keep_signed(member, SignedDocument(file, None, None, AT), AT)
+        await store.files.remove(file.sha256, SIGNED)
+        for name, documents in (("without.zip", False), ("with.zip", True), ("again.zip", True)):
+            await packer(store, tmp_path).export(CONDUCT, tmp_path / name, documents=documents)
+    assert (tmp_path / "with.zip").read_bytes() == (tmp_path / "again.zip").read_bytes()
+    assert (verify(tmp_path / "with.zip").faults, verify(tmp_path / "with.zip").documents) == ([], 2)
+    parts = parts_of(tmp_path / "with.zip")
+    assert parts["documents/conduct.person-1.pdf"] == b"%PDF-1.7 of 1"
+    manifest = json.loads(parts["manifest.json"])
+    assert manifest["lacks"]["documents/conduct.person-3.pdf"] == "it was removed"
+    assert manifest["lacks"]["documents/"].startswith("of 2 requests none is kept")
+    assert not any(name.startswith("documents/") for name in parts_of(tmp_path / "without.zip"))

@@ -13,6 +13,7 @@ from pydantic import SecretBytes
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.evidence.signing import EvidenceKey
 from activities.people.devices import Devices
 from activities.people.person import Platform, PushDevice
 from activities.records.store import Store
@@ -22,7 +23,7 @@ from deploy.sandbox.state.settings import SandboxSettings
 from starter.boot.subscriptions import EVENTS
 from starter.cli.doctor.examination import examine
 from starter.cli.doctor.health import PartHealth, SetUpPart, fine, looked
-from starter.cli.doctor.own import database, desk, files, people
+from starter.cli.doctor.own import database, desk, evidence_key, files, ids, people
 from starter.cli.doctor.temporal import worker
 from starter.config.settings import load
 from starter.config.values import PayloadKey
@@ -377,3 +378,18 @@ async def test_a_queue_on_which_nobody_works_is_named(dev_server: str) -> None:
 
 async def says(client: Client, words: str) -> bool:
     return (await worker(client)).says.startswith(words)
+
+
+async def test_ids_that_tell_the_name_and_a_missing_key_of_evidence_are_said(tmp_path: Path) -> None:
+    file, line = tmp_path / "people.yaml", "{{id: {}, name: Ada Lovelace, email: a@example.com, zone: Europe/Berlin}}"
+    for id, said in (("lovelace_a", True), ("e-4711", False)):
+        file.write_text(f"people: [{line.format(id)}]")
+        part = await ids(file)
+        assert ("1 have a word of the person's name" in part.says, "Ada" in part.says) == (said, False)
+    settings = load(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path)})
+    assert (evidence_key(settings).state, "countersign init" in evidence_key(settings).says) == (
+        PartHealth.WARNING,
+        True,
+    )
+    EvidenceKey.ensure(settings.evidence_key)
+    assert evidence_key(settings).state is PartHealth.OK
