@@ -61,7 +61,7 @@ async def erase(store: Store, person: str, by: str, reason: str, at: datetime, *
 
 async def _carry_out_all(store: Store, erasures: Sequence[Erasure]) -> None:
     for erasure in erasures:
-        await _carry_out(store, erasure)
+        await carry_out(store, erasure)
     for some in chunks([one.workflow_id for one in erasures], PICTURES_AT_ONCE):
         for sha256 in await store.erasures.pictures(some):
             await store.files.remove(sha256, PICTURES)
@@ -76,7 +76,8 @@ async def erase_due(store: Store, now: datetime) -> int:
     return done
 
 
-async def _carry_out(store: Store, erasure: Erasure) -> None:
+async def carry_out(store: Store, erasure: Erasure) -> None:
+    """Erase what there is by now of a person in what has ended; idempotent."""
     contents = [await store.records.read(erasure.workflow_id), *await store.log_pages.read(erasure.workflow_id)]
     said = [json.loads(content) for content in contents if content]
     texts = {name for one in said for name in _texts_of(one, erasure.person)}

@@ -26,6 +26,7 @@ from activities.evidence.content import (
     lines,
     salt,
 )
+from activities.evidence.erasure import carry_out
 from activities.evidence.history import RunHistory, Until
 from activities.people.directory import Directory, UnknownPerson
 from activities.records.evidence import SignedDocument, StoredFile, file_part
@@ -131,8 +132,13 @@ class EvidenceKeeper(EvidenceService):
 
     async def _ours(self, order: EvidenceOrder, info: activity.Info) -> None:
         workflow_id = info.workflow_id or ""
-        if await self._store.evidence.read(workflow_id) is not None:
-            return
+        if await self._store.evidence.read(workflow_id) is None:
+            await self._gathered(workflow_id, order, info)
+        # An attempt days after the end: somebody may have been erased meanwhile.
+        for erasure in await self._store.erasures.of(workflow_id):
+            await carry_out(self._store, erasure)
+
+    async def _gathered(self, workflow_id: str, order: EvidenceOrder, info: activity.Info) -> None:
         until = Until(info.workflow_run_id or "", info.activity_id)
         runs = await history.histories(self._temporal, workflow_id, until)
         given = await self._given(runs, until)

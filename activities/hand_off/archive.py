@@ -4,8 +4,10 @@ by reading it back, never replaced.
 
 import asyncio
 import hashlib
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import PurePosixPath
 from typing import IO, Any, Final
@@ -25,6 +27,8 @@ SECONDS: Final = 60.0
 """For one file; writing goes on in its thread for as long as the other side takes."""
 FILES_AT_ONCE: Final = 4
 """Of one worker; the others wait for their turn within `SECONDS`."""
+_QUIET: Final = 20.0
+"""Seconds without a word from a host of SFTP; else four that hang would hold up all archives."""
 _PIECE: Final = 1 << 18
 _MOVES: Final = ("file", "local", "sftp", "ssh")
 """Where half of a file could be seen: it is written beside its name, then moved."""
@@ -88,16 +92,19 @@ class Archives:
                 await self._in_thread(connection.close)
 
     async def _put(self, files: AbstractFileSystem, place: str, file: StoredFile, *, aside: bool) -> None:
-        written = f"{place}.part" if aside else place
+        # Of its own: two workers may write the same file at once.
+        written = f"{place}.{secrets.token_hex(4)}.part" if aside else place
         await self._in_thread(_make_folder, files, place)
         out = await self._in_thread(files.open, written, "wb")
         try:
             async for piece in file.pieces(_PIECE):
                 await self._in_thread(out.write, piece)
-        finally:
             await self._in_thread(out.close)
-        if aside:
-            await self._in_thread(files.mv, written, place)
+            if aside:
+                await self._in_thread(files.mv, written, place)
+        except BaseException:
+            await self._in_thread(_give_up, files, out, written if aside else None)
+            raise
         if await self._in_thread(_digest, files, place) != file.sha256:
             raise _NotYet("what was read back is not what was written")
 
@@ -142,8 +149,11 @@ def _sftp(url: str) -> tuple[AbstractFileSystem, str]:
             self.client = paramiko.SSHClient()
             self.client.load_system_host_keys()
             self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-            self.client.connect(self.host, **self.ssh_kwargs)
+            self.client.connect(
+                self.host, timeout=_QUIET, banner_timeout=_QUIET, auth_timeout=_QUIET, **self.ssh_kwargs
+            )
             self.ftp = self.client.open_sftp()
+            self.ftp.get_channel().settimeout(_QUIET)
 
     options = KnownHosts._get_kwargs_from_urls(url)
     return KnownHosts(**options, skip_instance_cache=True), KnownHosts._strip_protocol(url)
@@ -167,6 +177,17 @@ def _digest(files: AbstractFileSystem, place: str) -> str | None:
 
 def _read(file: IO[bytes]) -> bytes:
     return file.read(_PIECE)
+
+
+def _give_up(files: AbstractFileSystem, out: Any, aside: str | None) -> None:
+    """Leave nothing of what was begun: closed, half of a file would stand in a bucket under its name for ever."""
+    with suppress(Exception):  # what failed before is told
+        if aside is None:
+            out.discard()
+            out.closed = True  # else its end would be written once it is forgotten
+        else:
+            out.close()
+            files.rm_file(aside)
 
 
 def _make_folder(files: AbstractFileSystem, place: str) -> None:

@@ -128,7 +128,10 @@ class CodecAccess:
 
 def _is_on_this_machine(request: Request) -> bool:
     """Neither another machine nor a proxy for one, and no name that leads here from elsewhere."""
-    host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    try:
+        host = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        return False
     proxied = any(name in request.headers for name in _LOOKS_PROXIED)
     return is_loopback(peer_of(request)) and is_loopback(host) and not proxied
 

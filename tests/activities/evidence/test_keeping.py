@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.documents import files
 from activities.documents.files import SIGNED
+from activities.records.erasures import Erasure
 from activities.records.evidence import file_part
 from tests.activities.core_signature.conftest import arm, entries
 from tests.activities.core_signature.requests import PDF
@@ -185,3 +187,14 @@ async def test_without_the_database_it_is_tried_again_and_says_so(dev_server: st
         [there] = failure.details
         assert set(there) == {"document", "signing_log"}, "the files are kept all the same"
         assert (await msa.kept()).document is not None
+
+
+async def test_of_somebody_who_was_erased_before_nothing_personal_is_kept_late(dev_server: str, tmp_path: Path) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        at = datetime(2027, 1, 4, 9, tzinfo=UTC)
+        erased = Erasure(WORKFLOW, "customer-signer", "desk", "asked for it", at, at)
+        await msa.store.erasures.carry_out(erased, ())
+        await msa.kept()
+        people = [json.loads(line)["person"] for line in await msa.lines("people")]
+        assert people == ["legal-desk", "chief-executive"]
+        assert not [name for name in await msa.store.evidence.parts(WORKFLOW) if name.startswith("payloads")]

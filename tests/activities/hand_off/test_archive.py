@@ -60,7 +60,7 @@ async def test_the_document_is_written_whole_and_a_repeated_call_finds_it(store:
     assert file.stat().st_mtime_ns == before
 
 
-async def test_half_a_file_of_a_dead_worker_is_written_anew_and_another_file_stays(
+async def test_half_a_file_of_another_worker_is_not_touched_and_another_file_stays(
     store: Store, tmp_path: Path
 ) -> None:
     await kept(store)
@@ -68,11 +68,31 @@ async def test_half_a_file_of_a_dead_worker_is_written_anew_and_another_file_sta
     file.parent.mkdir(parents=True)
     (half := file.with_name(f"{file.name}.part")).write_bytes(PDF[:100])
     assert await archived(store, (tmp_path / "archive").as_uri()) == DONE
-    assert not half.exists()
+    assert file.read_bytes() == PDF and half.read_bytes() == PDF[:100]
     file.write_bytes(b"another")
     result = await archived(store, (tmp_path / "archive").as_uri())
     assert (result.gone, result.why) == (True, "another file has this name; it is not replaced")
     assert file.read_bytes() == b"another"
+
+
+async def test_of_a_file_that_breaks_off_half_way_nothing_is_left_and_the_next_attempt_writes_it(
+    store: Store, tmp_path: Path
+) -> None:
+    sha256 = await kept(store)
+    stored = Path(store.files.root) / SIGNED / sha256
+    stored.write_bytes(PDF[:-1] + b"x")
+    url = (tmp_path / "archive").as_uri()
+    assert not (await archived(store, url)).ok
+    assert list((tmp_path / "archive" / WRITTEN).parent.iterdir()) == []
+    stored.write_bytes(PDF)
+    assert await archived(store, url) == DONE
+
+
+async def test_two_workers_write_the_same_file_at_once_and_both_find_it_whole(store: Store, tmp_path: Path) -> None:
+    await kept(store)
+    url = (tmp_path / "archive").as_uri()
+    assert await asyncio.gather(*(archived(store, url) for _ in range(8))) == [DONE] * 8
+    assert [one.name for one in (tmp_path / "archive" / WRITTEN).parent.iterdir()] == [Path(WRITTEN).name]
 
 
 @pytest.mark.parametrize("allowed", ["", "s3://elsewhere", "{url}x", "{url}/below"])

@@ -199,6 +199,7 @@ ON_A_LAPTOP: Final = {"CODEC_ORIGIN": LAPTOP, "CODEC_TOKEN": "", "LINK_BASE": "h
         ("127.0.0.1", "http://rebound.evil.test", {"origin": LAPTOP}, 401),
         ("127.0.0.1", "http://127.0.0.1:8080", {"origin": LAPTOP, "x-forwarded-for": "10.0.0.9"}, 401),
         ("10.0.0.9", "http://127.0.0.1:8080", {"origin": LAPTOP}, 401),
+        ("127.0.0.1", "http://127.0.0.1:8080", {"origin": LAPTOP, "host": "["}, 401),
     ],
 )
 async def test_on_a_laptop_the_web_ui_reads_without_a_token_and_nobody_else(
