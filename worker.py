@@ -27,12 +27,12 @@ from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signers import SignerSnapshots
 from activities.errors import StoreFailure
 from activities.evidence.pack import Stamper
-from activities.evidence.roots import EvidenceDaysService
+from activities.evidence.roots import DailyRootsService
 from activities.evidence.service import EvidenceKeeper
 from activities.evidence.signing import EvidenceKey
 from activities.files.reading import FileFaults
 from activities.hand_off.service import HandOffService
-from activities.metrics import Process
+from activities.metrics import ExportingProcess
 from activities.notifications.alerts import OnCallAlerts
 from activities.notifications.budget import NotificationBudgets
 from activities.notifications.phones import DeviceLimiter
@@ -53,7 +53,7 @@ from activities.temporal.interceptors import PacedSlots
 from starter.boot import clients, evidence, exits, processes
 from starter.boot.clients import Clients
 from starter.boot.databases import until_usable
-from starter.boot.probes import Finding, Vitals, answered, looking
+from starter.boot.probes import ProbeResult, ProcessHealth, answer_probes, watch
 from starter.boot.startup import on_duty
 from starter.config import settings as needs
 from starter.config.settings import Settings
@@ -134,7 +134,7 @@ def activities_of(
             client, open_clients.store, partial(_kinds, policies), OnCallAlerts(push, oncall) if oncall else None
         ),
     )
-    days = EvidenceDaysService(open_clients.store, evidence_key, stamp)
+    days = DailyRootsService(open_clients.store, evidence_key, stamp)
     return {
         WORKFLOW_QUEUE: [one for port in (*follow_up, sign_in, parts, days) for one in port.activities()],
         CAMPAIGN_QUEUE: [one for port in follow_up for one in port.activities()],
@@ -222,28 +222,28 @@ async def run(chosen: Settings, ready_file: Path | None, pools: Sequence[Pool]) 
     stop = asyncio.Event()
     for one in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(one, stop.set)
-    vitals = Vitals()
-    async with answered(chosen.health_bind, vitals) as probes, working(chosen, stop, pools, vitals) as ready:
+    health = ProcessHealth()
+    async with answer_probes(chosen.health_bind, health) as probes, working(chosen, stop, pools, health) as ready:
         if ready:
             _LOGGER.info("ready", queues=pollers.queues_of(pools), build_id=chosen.build_id, probes=probes or None)
             if ready_file:
                 await asyncio.to_thread(ready_file.write_text, "ready\n")
             await stop.wait()
-            vitals.drain()
+            health.drain()
             _LOGGER.info("draining", grace_seconds=GRACE.total_seconds())
 
 
 @asynccontextmanager
 async def working(
-    chosen: Settings, stop: asyncio.Event, pools: Sequence[Pool] = tuple(Pool), vitals: Vitals | None = None
+    chosen: Settings, stop: asyncio.Event, pools: Sequence[Pool] = tuple(Pool), health: ProcessHealth | None = None
 ) -> AsyncIterator[bool]:
-    """The workers of these pools running, and looked at for `vitals`; False if `stop` was set before."""
+    """The workers of these pools running, and looked at for `health`; False if `stop` was set before."""
     role = Role.WORKER if Pool.CORE_SIGNATURE in pools else Role.POOL
     async with AsyncExitStack() as open_things:
         told = open_things.enter_context(
             telemetry.started(chosen.around.otel, service="countersign-worker", metrics=True)
         )
-        metrics.begin(told.runtime.metric_meter, Process.WORKER, _kinds(chosen.policies))
+        metrics.begin(told.runtime.metric_meter, ExportingProcess.WORKER, _kinds(chosen.policies))
         client = await _unless(stop, connect_patiently(chosen, identity=pace.new_identity(role), telemetry=told))
         if client is None:
             yield False
@@ -268,9 +268,9 @@ async def working(
         open_things.enter_context(checking_open_workflows(client, pools))
         if chosen.build_id is None:  # A version is listed once it is current, which only a ready worker's is.
             await pollers.until_listed(client, client.identity, pools)
-        if vitals and chosen.health_bind:
-            look = partial(_look, them, slots, pollers.Sightings(client))
-            await open_things.enter_async_context(looking(vitals, look))
+        if health and chosen.health_bind:
+            look = partial(_look, them, slots, pollers.LastPolls(client))
+            await open_things.enter_async_context(watch(health, look))
         yield True
 
 
@@ -279,8 +279,8 @@ def _paced(client: Client, ours: Clients, chosen: Settings, role: Role) -> Abstr
     return pace.kept(client, ours.store.processes, ours.pace, chosen.signature.max_rps, me)
 
 
-async def _look(them: Sequence[Worker], slots: Mapping[str, PacedSlots], sightings: pollers.Sightings) -> Finding:
-    return Finding(stopped=await stopped(them, slots, sightings))
+async def _look(them: Sequence[Worker], slots: Mapping[str, PacedSlots], sightings: pollers.LastPolls) -> ProbeResult:
+    return ProbeResult(stopped=await stopped(them, slots, sightings))
 
 
 async def _unless(stop: asyncio.Event, connecting: Coroutine[Any, Any, R]) -> R | None:

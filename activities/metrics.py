@@ -32,7 +32,7 @@ WORDS_AT_MOST: Final = 24
 SECONDS: Final = "seconds"
 
 
-class Process(StrEnum):
+class ExportingProcess(StrEnum):
     """Which process exports a metric."""
 
     WORKER = "worker"
@@ -73,7 +73,7 @@ class Metric:
     name: str
     says: str
     labels: tuple[Label, ...] = ()
-    process: Process = Process.WORKER
+    process: ExportingProcess = ExportingProcess.WORKER
     unit: str | None = None
     first: tuple[tuple[str, ...], ...] = ()
     """The values with which it is exported at 0, where these are not all combinations."""
@@ -195,7 +195,7 @@ class CallResult(StrEnum):
     NOT_CALLED = "not_called"
 
 
-class Way(StrEnum):
+class TargetKind(StrEnum):
     """How a target is notified."""
 
     HTTP = "http"
@@ -255,25 +255,25 @@ CALLBACKS: Final = Counter(
     "countersign_callbacks",
     "Callbacks of Core Signature, by our answer",
     (Label("answer", most=WORDS_AT_MOST),),
-    Process.WEB,
+    ExportingProcess.WEB,
 )
 HOOKS: Final = Counter(
     "countersign_hooks",
     "Calls that begin onboardings, by our answer",
     (Label("answer", most=WORDS_AT_MOST),),
-    Process.WEB,
+    ExportingProcess.WEB,
 )
 DEVICES: Final = Counter(
     "countersign_devices",
     "Calls that register phones, by our answer",
     (Label("answer", most=WORDS_AT_MOST),),
-    Process.WEB,
+    ExportingProcess.WEB,
 )
 CODEC_CALLS: Final = Counter(
     "countersign_codec_calls",
     "Calls of the Web UI and the command line that have payloads decoded, by our answer",
     (Label("answer", most=WORDS_AT_MOST),),
-    process=Process.WEB,
+    process=ExportingProcess.WEB,
 )
 HAND_OFFS: Final = Gauge(
     "countersign_hand_offs",
@@ -283,7 +283,7 @@ HAND_OFFS: Final = Gauge(
 HAND_OFF_ATTEMPTS: Final = Counter(
     "countersign_hand_off_attempts",
     "Attempts to notify a target",
-    (Label("way", Way), Label("outcome", ("done", "failed", "gone", "held"))),
+    (Label("way", TargetKind), Label("outcome", ("done", "failed", "gone", "held"))),
 )
 MENDS: Final = Counter(
     "countersign_reconciliation_mends", "Requests that reconciliation told of an event whose callback was lost"
@@ -302,48 +302,48 @@ PROVIDER_CALLS: Final = Counter(
     "countersign_provider_calls",
     "Calls to Core Signature and to push services",
     (_SERVICE, _OPERATION, Label("outcome", CallResult)),
-    Process.BOTH,
+    ExportingProcess.BOTH,
     first=tuple(("Core Signature", "read_document", result) for result in CallResult),
 )
 PROVIDER_CALL: Final = Histogram(
     "countersign_provider_call_duration",
     "How long a call took",
     (_SERVICE, _OPERATION),
-    Process.BOTH,
+    ExportingProcess.BOTH,
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40),
 )
 PROVIDER_WAIT: Final = Histogram(
     "countersign_provider_rate_wait",
     "How long a call waited for its turn",
     (_SERVICE,),
-    Process.BOTH,
+    ExportingProcess.BOTH,
     buckets=(0.01, 0.1, 0.5, 1, 2, 5, 10, 30, 60),
 )
 STATEMENTS: Final = Counter(
     "countersign_database_statements",
     "Statements to the database",
     (Label("outcome", ("done", "failed")),),
-    Process.BOTH,
+    ExportingProcess.BOTH,
 )
 STATEMENT: Final = Histogram(
     "countersign_database_statement_duration",
     "How long a statement to the database took",
-    process=Process.BOTH,
+    process=ExportingProcess.BOTH,
     buckets=(0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5),
 )
 DATABASE_AWAY: Final = Counter(
-    "countersign_database_away", "Calls that failed because the database was away", process=Process.BOTH
+    "countersign_database_away", "Calls that failed because the database was away", process=ExportingProcess.BOTH
 )
 
 
-def begin(meter: MetricMeter, process: Process, kinds: Iterable[str] = ()) -> None:
+def begin(meter: MetricMeter, process: ExportingProcess, kinds: Iterable[str] = ()) -> None:
     """Export this process's metrics from now on, if the meter exports any; `kinds` are those of the catalogue."""
     if meter is MetricMeter.noop:
         return
     for kind in kinds:
         KIND.value(kind)
     for metric in declared():
-        if metric.process in (process, Process.BOTH):
+        if metric.process in (process, ExportingProcess.BOTH):
             metric.begin(meter)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from temporalio.runtime import MetricBuffer, Runtime, TelemetryConfig
 
 from activities import metrics
-from activities.metrics import Process
+from activities.metrics import ExportingProcess
 
 Series = tuple[str, ...]
 """The name of a metric in code, then the values of its labels in their order."""
@@ -35,13 +35,15 @@ class Metered:
                 self._gauges[series] = float(update.value)
             else:
                 self._sums[series] += update.value  # type: ignore[assignment]
-        left_out = {metric.name for metric in metrics.declared() if metric.process is Process.BOTH and not calls}
+        left_out = {
+            metric.name for metric in metrics.declared() if metric.process is ExportingProcess.BOTH and not calls
+        }
         known = {**self._sums, **self._gauges}
         return {series: value for series, value in known.items() if value and series[0] not in left_out}
 
 
 @contextmanager
-def metered(process: Process = Process.WORKER, kinds: Iterable[str] = ()) -> Iterator[Metered]:
+def metered(process: ExportingProcess = ExportingProcess.WORKER, kinds: Iterable[str] = ()) -> Iterator[Metered]:
     """This process counts as that one does inside the block."""
     buffer = MetricBuffer(100_000)
     metrics.begin(Runtime(telemetry=TelemetryConfig(metrics=buffer)).metric_meter, process, kinds)

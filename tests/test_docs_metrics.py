@@ -4,11 +4,11 @@ import re
 from pathlib import Path
 
 from activities import metrics
-from activities.metrics import Counter, Gauge, Process
+from activities.metrics import Counter, ExportingProcess, Gauge
 
 PAGE = Path(__file__).parents[1] / "docs" / "metrics.md"
 _TABLE = re.compile(r"(<!-- metrics -->\n).*?(<!-- /metrics -->)", re.DOTALL)
-_WHERE = {Process.WORKER: "worker", Process.WEB: "web process", Process.BOTH: "both"}
+_WHERE = {ExportingProcess.WORKER: "worker", ExportingProcess.WEB: "web process", ExportingProcess.BOTH: "both"}
 
 
 def table() -> str:

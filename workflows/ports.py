@@ -243,7 +243,7 @@ class EventReconciliation(Port):
         """
 
 
-class EvidenceDays(Port):
+class DailyRoots(Port):
     """What is done about evidence each day."""
 
     @asks("keep_evidence_day")

@@ -10,7 +10,7 @@ from activities.core_signature.wire import WireFile
 from activities.documents.files import SIGNED, Files
 from activities.http.client import failure_of_error
 from activities.http.transport import AddressRefused, Guard
-from activities.records.evidence import StoredFile
+from activities.records.evidence import SignedFile
 
 MEGABYTE: Final = 1_000_000
 _PIECE: Final = 1 << 16
@@ -22,7 +22,7 @@ class FileRefused(Exception):
     """A file cannot be kept as it came; the text has no link, which is a secret. It may be another time."""
 
 
-class Downloads:
+class DocumentDownloads:
     """`guard` has the hosts of links, `most` is the largest file in bytes."""
 
     def __init__(self, client: httpx.AsyncClient, guard: Guard, files: Files, most: int) -> None:
@@ -31,7 +31,7 @@ class Downloads:
         self._files = files
         self._most = most
 
-    async def fetch(self, file: WireFile, seconds: float) -> StoredFile:
+    async def fetch(self, file: WireFile, seconds: float) -> SignedFile:
         """The file in the store, unaltered, whose length and hash are as announced; raises `FileRefused`."""
         if file.pdf is None or file.security_hash is None:
             raise FileRefused("is not ready at Core Signature")
@@ -47,7 +47,7 @@ class Downloads:
         except OSError:
             raise FileRefused("has a link whose host has no address") from None
 
-    async def _stored(self, link: str, sha256: str) -> StoredFile:
+    async def _stored(self, link: str, sha256: str) -> SignedFile:
         to = await self._guard.check(link)
         async with (
             self._client.stream(
@@ -68,7 +68,7 @@ class Downloads:
             if not hmac.compare_digest(incoming.sha256, sha256):
                 raise FileRefused(f"has {incoming.size:,} bytes, but not the SHA-256 that Core Signature says")
             await incoming.keep(SIGNED)
-            return StoredFile(incoming.sha256, incoming.size)
+            return SignedFile(incoming.sha256, incoming.size)
 
     def _check_head(self, answer: httpx.Response) -> None:
         if not answer.is_success:

@@ -31,7 +31,7 @@ STAYS: Final = {
 
 
 @dataclass(frozen=True)
-class Erased:
+class ErasureResult:
     """Workflow ids, by id: what was erased now, or would be, and what waits for its end."""
 
     person: str
@@ -41,7 +41,9 @@ class Erased:
     dry_run: bool
 
 
-async def erase(store: Store, person: str, by: str, reason: str, at: datetime, *, dry_run: bool = False) -> Erased:
+async def erase(
+    store: Store, person: str, by: str, reason: str, at: datetime, *, dry_run: bool = False
+) -> ErasureResult:
     """Erase all that is known of a person; idempotent. What still runs is noted, and erased once it has ended."""
     ended, waiting, devices = dict[str, None](), list[str](), 0
     async for some in store.erasures.ended(person):
@@ -56,7 +58,7 @@ async def erase(store: Store, person: str, by: str, reason: str, at: datetime, *
                 await store.erasures.wait(Erasure(workflow_id, person, by, reason, at))
     if not dry_run:
         devices = await store.erasures.devices(person)
-    return Erased(person, tuple(sorted(ended)), tuple(waiting), devices, dry_run)
+    return ErasureResult(person, tuple(sorted(ended)), tuple(waiting), devices, dry_run)
 
 
 async def _carry_out_all(store: Store, erasures: Sequence[Erasure]) -> None:

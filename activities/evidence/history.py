@@ -41,7 +41,7 @@ class RunHistory:
 
 
 @dataclass(frozen=True)
-class Until:
+class HistoryEnd:
     """The event that scheduled this activity, in this run: nothing later is kept."""
 
     run_id: str
@@ -52,7 +52,7 @@ class Until:
         return run_id == self.run_id and scheduled.activity_id == self.activity_id
 
 
-async def histories(client: Client, workflow_id: str, until: Until) -> list[RunHistory]:
+async def histories(client: Client, workflow_id: str, until: HistoryEnd) -> list[RunHistory]:
     """Of all runs that Temporal knows or that one of these follows, oldest first."""
     known = [run.run_id async for run in _listed(client, workflow_id)]
     wanted, found = list(dict.fromkeys([until.run_id, *known])), dict[str, tuple[HistoryEvent, ...]]()
@@ -75,7 +75,7 @@ async def _listed(client: Client, workflow_id: str) -> AsyncIterator[executions.
             return
 
 
-async def _events(client: Client, workflow_id: str, run_id: str, until: Until) -> tuple[HistoryEvent, ...]:
+async def _events(client: Client, workflow_id: str, run_id: str, until: HistoryEnd) -> tuple[HistoryEvent, ...]:
     """Empty if Temporal has forgotten the run."""
     events = []
     try:

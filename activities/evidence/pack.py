@@ -64,7 +64,7 @@ class NotEnded(Exception):
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportedPack:
     """A pack that was written."""
 
     id: str
@@ -81,7 +81,7 @@ class Exported:
 
 
 @dataclass
-class _Gathered:
+class _PackContent:
     """The parts of a pack, and what its manifest says beside them."""
 
     parts: list[PackPart] = field(default_factory=list)
@@ -99,7 +99,7 @@ class Packer:
 
     async def export(
         self, what: WorkflowName, target: Path, *, documents: bool = False, so_far: FollowUpShow | None = None
-    ) -> Exported:
+    ) -> ExportedPack:
         """Write the pack of what has ended, or with `so_far` of what is known of it by now. Raises `NotEnded`,
         `StoreFailure`, and `OSError` for the target.
         """
@@ -112,7 +112,7 @@ class Packer:
         finally:
             shutil.rmtree(work, ignore_errors=True)
         names = {part.name for part in sealed}
-        return Exported(
+        return ExportedPack(
             id=what.id,
             type=str(what.kind),
             file=str(target),
@@ -127,8 +127,8 @@ class Packer:
 
     async def _gathered(
         self, what: WorkflowName, work: Path, *, documents: bool, so_far: FollowUpShow | None
-    ) -> _Gathered:
-        gathered = _Gathered()
+    ) -> _PackContent:
+        gathered = _PackContent()
         content = await self.store.records.read(what.workflow_id)
         if content is None and so_far is None:
             raise NotEnded(what)
@@ -154,7 +154,7 @@ class Packer:
             await self._parts_of(stage, work, gathered, documents=documents, partly=so_far is not None)
         return gathered
 
-    async def _amendments(self, workflow_id: str, gathered: _Gathered) -> AsyncIterator[PackPart]:
+    async def _amendments(self, workflow_id: str, gathered: _PackContent) -> AsyncIterator[PackPart]:
         number = 0
         async for some in self.store.records.amendments(workflow_id):
             for content in some:
@@ -205,7 +205,7 @@ class Packer:
                 parts.append(PackPart.of(name_of(name)[0], part, name_of(name)[1]))
         return parts
 
-    async def _of_provider(self, workflow_id: str, gathered: _Gathered) -> AsyncIterator[PackPart]:
+    async def _of_provider(self, workflow_id: str, gathered: _PackContent) -> AsyncIterator[PackPart]:
         """The signed document, its log, and the provider's ids."""
         gathered.facts["documents"] = 0
         signed = await self.store.evidence.signed(workflow_id)
@@ -251,7 +251,7 @@ class Packer:
             gathered.lacks[DOCUMENTS] = f"of {without} requests none is kept: evidence: full of the kind keeps them"
 
     async def _parts_of(
-        self, stage: Mapping[str, Any], work: Path, gathered: _Gathered, *, documents: bool, partly: bool
+        self, stage: Mapping[str, Any], work: Path, gathered: _PackContent, *, documents: bool, partly: bool
     ) -> None:
         """Whole packs of an onboarding's parts."""
         lines = [one for name in ("agreements", "tasks", "steps") for one in stage.get(name, ())]
@@ -284,7 +284,7 @@ class Packer:
         return [*parts, PackPart.of(TIME_STAMP, token, "application/timestamp-reply")] if token else parts
 
 
-def _manifest(what: WorkflowName, gathered: _Gathered) -> bytes:
+def _manifest(what: WorkflowName, gathered: _PackContent) -> bytes:
     return canonical(
         {
             "version": FORM,

@@ -25,7 +25,7 @@ class NoMember(LookupError):
 
 
 @dataclass(frozen=True)
-class Proved:
+class VerifiedProof:
     """What a proof that holds says."""
 
     campaign: str
@@ -70,7 +70,7 @@ async def prove(store: Store, key: EvidenceKey, workflow_id: str, person: str) -
     return canonical(proof)
 
 
-def verify_proof(content: bytes, trusted: PublicKeys | None) -> Proved:
+def verify_proof(content: bytes, trusted: PublicKeys | None) -> VerifiedProof:
     """What a proof says; raises `NotSigned`."""
     try:
         proof = json.loads(content)
@@ -94,7 +94,7 @@ def verify_proof(content: bytes, trusted: PublicKeys | None) -> Proved:
         known.verify(signed, signed_bytes(TREE_TYPE, content))
     except InvalidSignature:
         raise NotSigned("a line under a root that was signed", "another") from None
-    return Proved(campaign, said, root_said, size, key_id, trusted is not None)
+    return VerifiedProof(campaign, said, root_said, size, key_id, trusted is not None)
 
 
 def _base64(content: bytes) -> str:

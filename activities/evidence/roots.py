@@ -25,11 +25,11 @@ from activities.evidence.signing import (
     sha256_of,
     statement,
 )
-from activities.evidence.verification import Fault, StampReader, Verified
+from activities.evidence.verification import PackFault, StampReader, VerifiedPack
 from activities.records.roots import Root
 from activities.records.store import Store
 from workflows.model.daily_evidence import DailyEvidence, DailyEvidenceResult
-from workflows.ports import EvidenceDays
+from workflows.ports import DailyRoots
 
 PREDICATE: Final = "urn:countersign:daily-root:1"
 ROOT_BYTES_AT_MOST: Final = 128 << 20
@@ -45,7 +45,7 @@ def _name(number: int) -> str:
     return f"roots/{number:06d}.json"
 
 
-class EvidenceDaysService(EvidenceDays):
+class DailyRootsService(DailyRoots):
     """`key` reads our key anew each day; `stamp` is None without an authority."""
 
     def __init__(self, store: Store, key: Callable[[], EvidenceKey] | None, stamp: Stamper | None = None) -> None:
@@ -114,15 +114,15 @@ async def written_roots(store: Store) -> AsyncIterator[bytes]:
 
 
 @dataclass
-class RootsRead:
+class RootsFile:
     """The roots of a file: by the hash of a leaf the number of its root, and until when they go."""
 
     days: dict[bytes, int] = field(default_factory=dict)
     until: datetime | None = None
     count: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[PackFault] = field(default_factory=list)
 
-    def check(self, pack: Verified) -> None:
+    def check(self, pack: VerifiedPack) -> None:
         """Whether a pack's record is under the root of its day."""
         if not pack.record:
             return
@@ -137,11 +137,11 @@ class RootsRead:
             pack.fault("record.json", f"to be under one of {self.count:,} daily roots", "under none")
 
 
-def read_roots(file: Path, keys: PublicKeys | None, read_stamp: StampReader | None = None) -> RootsRead:
+def read_roots(file: Path, keys: PublicKeys | None, read_stamp: StampReader | None = None) -> RootsFile:
     """Read and verify a file of roots: each over its leaves, chained to the one before, and signed, itself or by a
     later one. Raises `OSError`.
     """
-    found, before, unsigned = RootsRead(), None, list[str]()
+    found, before, unsigned = RootsFile(), None, list[str]()
     with file.open("rb") as lines:
         while line := lines.readline(ROOT_BYTES_AT_MOST + 1):
             name = f"{file.name}, line {found.count + 1}"
@@ -150,22 +150,22 @@ def read_roots(file: Path, keys: PublicKeys | None, read_stamp: StampReader | No
                 before = _read(line, before, found, keys, read_stamp)
                 unsigned = [] if before.signed else [*unsigned, name]
             except NotSigned as fault:
-                found.faults.append(Fault(name, fault.expected, fault.found))
+                found.faults.append(PackFault(name, fault.expected, fault.found))
                 break
-    found.faults += [Fault(name, "a signature", "none") for name in unsigned]
+    found.faults += [PackFault(name, "a signature", "none") for name in unsigned]
     return found
 
 
 @dataclass(frozen=True)
-class _Line:
+class _RootLine:
     number: int
     sha256: str
     signed: bool
 
 
 def _read(
-    line: bytes, before: _Line | None, found: RootsRead, keys: PublicKeys | None, read_stamp: StampReader | None
-) -> _Line:
+    line: bytes, before: _RootLine | None, found: RootsFile, keys: PublicKeys | None, read_stamp: StampReader | None
+) -> _RootLine:
     try:
         if len(line) > ROOT_BYTES_AT_MOST:
             raise NotSigned(f"at most {ROOT_BYTES_AT_MOST:,} bytes", "more")
@@ -192,4 +192,4 @@ def _read(
         read_stamp(token, content)
     found.days |= dict.fromkeys(hashes, number)
     found.until = until
-    return _Line(number, hashlib.sha256(content).hexdigest(), bool(envelope))
+    return _RootLine(number, hashlib.sha256(content).hexdigest(), bool(envelope))

@@ -12,7 +12,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
 from activities.core_signature.documents import DocumentReader, signers_of
-from activities.core_signature.downloads import Downloads, FileRefused
+from activities.core_signature.downloads import DocumentDownloads, FileRefused
 from activities.core_signature.signers import SignerSnapshots, folded
 from activities.core_signature.wire import WireDocument, WireFile
 from activities.evidence import history
@@ -27,9 +27,9 @@ from activities.evidence.content import (
     salt,
 )
 from activities.evidence.erasure import carry_out
-from activities.evidence.history import RunHistory, Until
+from activities.evidence.history import HistoryEnd, RunHistory
 from activities.people.directory import Directory, UnknownPerson
-from activities.records.evidence import SignedDocument, StoredFile, file_part
+from activities.records.evidence import SignedDocument, SignedFile, file_part
 from activities.records.store import Store
 from activities.temporal.failures import failing_as_application_errors
 from workflows.kinds import Kind
@@ -48,7 +48,7 @@ R = TypeVar("R")
 
 class EvidenceKeeper(EvidenceService):
     def __init__(
-        self, reader: DocumentReader, downloads: Downloads, store: Store, directory: Directory, temporal: Client
+        self, reader: DocumentReader, downloads: DocumentDownloads, store: Store, directory: Directory, temporal: Client
     ) -> None:
         self._reader = reader
         self._downloads = downloads
@@ -96,7 +96,7 @@ class EvidenceKeeper(EvidenceService):
         read = await self._reader.existing(Roster(id=request, people=()), order.document or "")
         faults: list[str] = []
 
-        async def fetch(what: str, file: WireFile, there: StoredFile | None) -> StoredFile | None:
+        async def fetch(what: str, file: WireFile, there: SignedFile | None) -> SignedFile | None:
             if there is not None:
                 return there
             try:
@@ -139,7 +139,7 @@ class EvidenceKeeper(EvidenceService):
             await carry_out(self._store, erasure)
 
     async def _gathered(self, workflow_id: str, order: EvidenceOrder, info: activity.Info) -> None:
-        until = Until(info.workflow_run_id or "", info.activity_id)
+        until = HistoryEnd(info.workflow_run_id or "", info.activity_id)
         runs = await history.histories(self._temporal, workflow_id, until)
         given = await self._given(runs, until)
         people = (given.brief.requester, *(one.person for one in given.brief.people), *order.people)
@@ -176,7 +176,7 @@ class EvidenceKeeper(EvidenceService):
             manager=known.manager,
         )
 
-    async def _given(self, runs: list[RunHistory], until: Until) -> SignatureInput:
+    async def _given(self, runs: list[RunHistory], until: HistoryEnd) -> SignatureInput:
         """The input of the present run."""
         [events] = [one.events for one in runs if one.run.run_id == until.run_id]
         began = events[0].workflow_execution_started_event_attributes
@@ -208,5 +208,5 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _kept(file: StoredFile | None) -> KeptFile | None:
+def _kept(file: SignedFile | None) -> KeptFile | None:
     return KeptFile(sha256=file.sha256, bytes=file.bytes) if file else None

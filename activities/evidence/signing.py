@@ -174,7 +174,7 @@ def signed_bytes(payload_type: str, payload: bytes) -> bytes:
 
 
 @dataclass(frozen=True)
-class Opened:
+class OpenedEnvelope:
     """An envelope: its statement, and by which key it is signed."""
 
     statement: dict[str, Any]
@@ -195,7 +195,7 @@ class NotSigned(ValueError):
         self.expected, self.found = expected, found
 
 
-def opened(content: bytes, predicate_type: str, trusted: PublicKeys | None) -> Opened:
+def opened(content: bytes, predicate_type: str, trusted: PublicKeys | None) -> OpenedEnvelope:
     """What an envelope says, its signature verified; by a key of `trusted`, else by the one that it names. Raises
     `NotSigned`.
     """
@@ -218,7 +218,7 @@ def opened(content: bytes, predicate_type: str, trusted: PublicKeys | None) -> O
         known.verify(signed, signed_bytes(PAYLOAD_TYPE, payload))
     except InvalidSignature:
         raise NotSigned(f"a signature by the key {key_id}", "one that does not fit") from None
-    return Opened(said, key_id, trusted is not None)
+    return OpenedEnvelope(said, key_id, trusted is not None)
 
 
 def _some(keys: PublicKeys | None) -> str:

@@ -65,7 +65,7 @@ _MARKS: Final = {
 
 
 @dataclass(frozen=True)
-class Fault:
+class PackFault:
     """What does not hold: in which part, what was expected, what was found."""
 
     part: str
@@ -74,7 +74,7 @@ class Fault:
 
 
 @dataclass
-class Verified:
+class VerifiedPack:
     """What a pack says of itself, and its faults; without any it holds."""
 
     file: str
@@ -98,7 +98,7 @@ class Verified:
     settled_at: datetime | None = None
     lacks: Mapping[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[PackFault] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -111,16 +111,16 @@ class Verified:
 
     def fault(self, part: str, expected: str, found: str) -> None:
         if len(self.faults) < FAULTS_AT_MOST:
-            self.faults.append(Fault(part, expected, found))
+            self.faults.append(PackFault(part, expected, found))
 
 
 StampReader = Callable[[bytes, bytes], str]
 """From a time stamp and what it is over to its instant in words; `NotSigned` if it does not hold."""
 
 
-def verify(file: Path, keys: PublicKeys | None = None, read_stamp: StampReader | None = None) -> Verified:
+def verify(file: Path, keys: PublicKeys | None = None, read_stamp: StampReader | None = None) -> VerifiedPack:
     """Check a pack, or the proof of one member; raises `OSError` for a file that cannot be read."""
-    found = Verified(str(file))
+    found = VerifiedPack(str(file))
     with file.open("rb") as pack:
         if pack.read(1) == b"{":
             pack.seek(0)
@@ -130,7 +130,7 @@ def verify(file: Path, keys: PublicKeys | None = None, read_stamp: StampReader |
     return found
 
 
-def _check_proof(file: IO[bytes], found: Verified, keys: PublicKeys | None) -> None:
+def _check_proof(file: IO[bytes], found: VerifiedPack, keys: PublicKeys | None) -> None:
     content = file.read(PROOF_BYTES_AT_MOST + 1)
     if len(content) > PROOF_BYTES_AT_MOST:
         found.fault("the proof", f"at most {PROOF_BYTES_AT_MOST:,} bytes", "more")
@@ -146,7 +146,7 @@ def _check_proof(file: IO[bytes], found: Verified, keys: PublicKeys | None) -> N
     found.notes.append(f"{said}; one of {proved.size:,} outcomes under the root {proved.root}")
 
 
-def _check(pack: IO[bytes], found: Verified, keys: PublicKeys | None, read_stamp: StampReader | None) -> None:
+def _check(pack: IO[bytes], found: VerifiedPack, keys: PublicKeys | None, read_stamp: StampReader | None) -> None:
     try:
         with reading(pack) as reader:
             _Check(reader, found, keys, read_stamp).run()
@@ -161,7 +161,7 @@ def _check(pack: IO[bytes], found: Verified, keys: PublicKeys | None, read_stamp
 
 class _Check:
     def __init__(
-        self, reader: PackReader, found: Verified, keys: PublicKeys | None, read_stamp: StampReader | None
+        self, reader: PackReader, found: VerifiedPack, keys: PublicKeys | None, read_stamp: StampReader | None
     ) -> None:
         self.reader, self.found, self.keys, self.read_stamp = reader, found, keys, read_stamp
         self.bad = set[str]()
@@ -324,7 +324,7 @@ class _Check:
             raise NoPack(name, "a line end at its end", "none")
 
     def _nested(self, name: str) -> None:
-        inner = Verified(name)
+        inner = VerifiedPack(name)
         with self.reader.open(name) as pack:
             _check(pack, inner, self.keys, self.read_stamp)
         for one in inner.faults:
@@ -362,7 +362,7 @@ def _manifest(content: bytes) -> dict[str, Any]:
     return dict(manifest)
 
 
-def newer_of(one: Verified, other: Verified) -> str:
+def newer_of(one: VerifiedPack, other: VerifiedPack) -> str:
     """Of two packs of one id, which is newer, in words."""
     if one.version == other.version:
         return f"both are of {_said(one)}"
@@ -370,7 +370,7 @@ def newer_of(one: Verified, other: Verified) -> str:
     return f"{newer.file} is newer: {_said(newer)}; {older.file}: {_said(older)}"
 
 
-def _said(pack: Verified) -> str:
+def _said(pack: VerifiedPack) -> str:
     if not pack.finished:
         return "what was known before the end"
     files = f", {pack.documents} files of the provider" if pack.documents else ""

@@ -35,11 +35,11 @@ _MOVES: Final = ("file", "local", "sftp", "ssh")
 _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'", "sftp": "pip install 'countersign[sftp]'"}
 
 
-class _NotYet(Exception):
+class _TryAgain(Exception):
     """The next attempt may do it."""
 
 
-class _Never(Exception):
+class _Refused(Exception):
     """No attempt can."""
 
 
@@ -65,20 +65,20 @@ class Archives:
             return HandoffResult(target=target.target, ok=False, why=why)
         try:
             if not subject.type.spec.document or not isinstance(told, EndedFacts):
-                raise _Never("there is no document of this")
+                raise _Refused("there is no document of this")
             async with asyncio.timeout(SECONDS):
                 await self._write(archive.url, path_of(archive, subject, told), subject)
         except DocumentMissing:
             return HandoffResult(target=target.target, ok=False, gone=True, why="the signed document was erased")
         except Exception as failure:  # Libraries of file systems raise anything, with anything in the text.
-            gone = isinstance(failure, _Never)
+            gone = isinstance(failure, _Refused)
             return HandoffResult(target=target.target, ok=False, gone=gone, why=said_of(failure, archive.url))
         return HandoffResult(target=target.target, ok=True)
 
     async def _write(self, url: str, path: str, subject: Subject) -> None:
         file = await kept_file(self._store, subject.workflow_id)
         if file is None:
-            raise _NotYet("the signed document is not kept yet")
+            raise _TryAgain("the signed document is not kept yet")
         files, root = await self._in_thread(open_archive, url)
         place = str(PurePosixPath(root) / path)
         try:
@@ -86,7 +86,7 @@ class Archives:
             if there is None:
                 await self._put(files, place, file, aside=_protocol(url) in _MOVES)
             elif there != file.sha256:
-                raise _Never("another file has this name; it is not replaced")
+                raise _Refused("another file has this name; it is not replaced")
         finally:
             if connection := getattr(files, "client", None):
                 await self._in_thread(connection.close)
@@ -106,7 +106,7 @@ class Archives:
             await self._in_thread(_give_up, files, out, written if aside else None)
             raise
         if await self._in_thread(_digest, files, place) != file.sha256:
-            raise _NotYet("what was read back is not what was written")
+            raise _TryAgain("what was read back is not what was written")
 
     async def _in_thread(self, call: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, partial(call, *arguments))
@@ -114,7 +114,7 @@ class Archives:
 
 def said_of(failure: Exception, url: str) -> str:
     """What failed, without the texts of libraries."""
-    if isinstance(failure, _NotYet | _Never):
+    if isinstance(failure, _TryAgain | _Refused):
         return str(failure)
     if isinstance(failure, TimeoutError):
         return f"not written within {SECONDS:.0f} s"

@@ -22,7 +22,7 @@ from activities.hand_off.people import HandOffPeople, not_done, notice_of, refus
 from activities.hand_off.recording import count_settled, write_before, write_results
 from activities.hand_off.target_health import TargetHealth
 from activities.hand_off.workflows import NexusOperations, StartTargets
-from activities.metrics import HAND_OFF_ATTEMPTS, Way
+from activities.metrics import HAND_OFF_ATTEMPTS, TargetKind
 from activities.people.directory import Directory, DirectoryFailure, UnknownGroup
 from activities.records.settled import owner_in
 from activities.records.store import Store
@@ -267,10 +267,15 @@ class HandOffService(Handoff):
         return HandoffResult(target=call.target.target, ok=True)
 
 
-def _way(call: HandoffCall) -> Way:
+def _way(call: HandoffCall) -> TargetKind:
     target = call.target
-    ways = {Way.HTTP: target.url, Way.WORKFLOW: target.workflow, Way.START: target.start, Way.NEXUS: target.nexus}
-    return next((way for way, said in ways.items() if said), Way.GROUP if target.group else Way.PERSON)
+    ways = {
+        TargetKind.HTTP: target.url,
+        TargetKind.WORKFLOW: target.workflow,
+        TargetKind.START: target.start,
+        TargetKind.NEXUS: target.nexus,
+    }
+    return next((way for way, said in ways.items() if said), TargetKind.GROUP if target.group else TargetKind.PERSON)
 
 
 def _outcome(result: HandoffResult) -> str:

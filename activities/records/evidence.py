@@ -38,7 +38,7 @@ def file_part(fingerprint: str) -> str:
     return f"file-{fingerprint[:16]}"
 
 
-class StoredFile(NamedTuple):
+class SignedFile(NamedTuple):
     """A file of the shelf `SIGNED` (activities/documents/files.py)."""
 
     sha256: str
@@ -52,14 +52,14 @@ class SignedDocument:
     `why` says what is still missing; it is None once all that the kind wants is there.
     """
 
-    document: StoredFile | None = None
-    log: StoredFile | None = None
+    document: SignedFile | None = None
+    log: SignedFile | None = None
     provider: Mapping[str, Any] | None = None
     """`{document, request, signers: [{person, uuid}]}`."""
     at: datetime | None = None
     why: str | None = None
 
-    def file(self, name: KeptFileName) -> StoredFile | None:
+    def file(self, name: KeptFileName) -> SignedFile | None:
         return self.document if name is KeptFileName.DOCUMENT else self.log
 
 
@@ -143,6 +143,6 @@ class Evidence:
 
 
 def _signed(row: Any) -> SignedDocument:
-    document = StoredFile(row.document_sha256, row.document_bytes) if row.document_sha256 else None
-    log = StoredFile(row.log_sha256, row.log_bytes) if row.log_sha256 else None
+    document = SignedFile(row.document_sha256, row.document_bytes) if row.document_sha256 else None
+    log = SignedFile(row.log_sha256, row.log_bytes) if row.log_sha256 else None
     return SignedDocument(document, log, row.provider, row.at, row.why)

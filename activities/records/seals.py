@@ -10,7 +10,7 @@ from activities.records.schema import SEALS
 _SEAL: Final = SEALS.c
 
 
-class Seal(NamedTuple):
+class PackSeal(NamedTuple):
     """A DSSE envelope, and an RFC 3161 time stamp if there is one."""
 
     envelope: bytes
@@ -23,19 +23,19 @@ class Seals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def read(self, sha256: str) -> Seal | None:
+    async def read(self, sha256: str) -> PackSeal | None:
         """None if it was never sealed."""
         asked = select(_SEAL.envelope, _SEAL.time_stamp).where(_SEAL.manifest_sha256 == sha256)
         found = await self._database.first(asked)
-        return Seal(*found) if found else None
+        return PackSeal(*found) if found else None
 
-    async def keep(self, sha256: str, workflow_id: str, envelope: bytes) -> Seal:
+    async def keep(self, sha256: str, workflow_id: str, envelope: bytes) -> PackSeal:
         """Store an envelope, unless there is one; the one that is there."""
 
-        def change(connection: Connection) -> Seal:
+        def change(connection: Connection) -> PackSeal:
             insert_new(connection, SEALS, manifest_sha256=sha256, workflow_id=workflow_id, envelope=envelope)
             asked = select(_SEAL.envelope, _SEAL.time_stamp).where(_SEAL.manifest_sha256 == sha256)
-            return Seal(*connection.execute(asked).one())
+            return PackSeal(*connection.execute(asked).one())
 
         return await self._database.write(change)
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient, CoreSignatureConfig, Dialect, NameStyle
-from activities.core_signature.downloads import MEGABYTE, Downloads
+from activities.core_signature.downloads import MEGABYTE, DocumentDownloads
 from activities.evidence.downloads import DownloadLinks
 from activities.hand_off.archive import Archives
 from activities.hand_off.http_call import CONNECTIONS_AT_ONCE, HttpTargets, HttpTargetsConfig
@@ -66,7 +66,7 @@ class Clients:
     push: PushDialect | None
     messaging: CloudMessaging | None
     downstream: HttpTargets
-    downloads: Downloads
+    downloads: DocumentDownloads
     archives: Archives
 
 
@@ -99,7 +99,7 @@ async def opened(settings: Settings) -> AsyncIterator[Clients]:
             push=push,
             messaging=messaging,
             downstream=downstream(settings, calls),
-            downloads=Downloads(fetching, download_guard(settings.signature), open_store.files, most),
+            downloads=DocumentDownloads(fetching, download_guard(settings.signature), open_store.files, most),
             archives=Archives(open_store, settings.handoff.archives),
         )
 

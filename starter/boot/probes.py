@@ -1,5 +1,5 @@
-"""Probes of a process: `/healthz` fails when it has to be started again, `/readyz` when it cannot do its work now. A
-thread with a loop of its own answers them, since a loop that hangs cannot say so. And the sockets of our processes.
+"""Probes of a process: `/healthz` fails when it has to be restarted, `/readyz` when it cannot work now. A thread with a
+loop of its own answers them, since a loop that hangs cannot answer. And the listening sockets of our processes.
 """
 
 import asyncio
@@ -32,35 +32,35 @@ _BACKLOG: Final = 1024
 _HEAD: Final = re.compile(rb"(GET|HEAD) (/[^ ]*) HTTP/1\.[01]\r\n")
 
 
-class Finding(NamedTuple):
-    """What a look found: `away` is why the work cannot be done now, `stopped` why it has to be begun anew."""
+class ProbeResult(NamedTuple):
+    """`away` says why the process cannot work now, `stopped` why it has to be restarted; both empty: it works."""
 
     away: str = ""
     stopped: str = ""
 
 
-class Vitals:
-    """How a process is: told by its loop, read by the thread of its probes. `clock` counts seconds."""
+class ProcessHealth:
+    """Health of a process: written by its event loop, read by the thread of its probes. `clock` counts seconds."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._turned_at = clock()
-        self._found = Finding(away="it has not begun yet")
+        self._found = ProbeResult(away="it has not begun yet")
         self._drains = False
 
-    def turned(self) -> None:
+    def loop_turned(self) -> None:
         self._turned_at = self._clock()
 
-    def found(self, finding: Finding) -> None:
-        self._found = finding
+    def record(self, result: ProbeResult) -> None:
+        self._found = result
 
     def drain(self) -> None:
-        """It ends what it has begun: it takes no more, and nobody minds that it polls no longer."""
+        """From now on the process only finishes what it has begun: not ready, and healthy although it polls no more."""
         self._drains = True
 
     @property
     def unhealthy(self) -> str:
-        """Why it has to be started again, or empty."""
+        """Why it has to be restarted, or empty."""
         still = self._clock() - self._turned_at
         if still > HANGS_AFTER:
             return f"the event loop has not turned for {still:.0f} s"
@@ -73,58 +73,58 @@ class Vitals:
 
 
 @asynccontextmanager
-async def answered(bind: Bind | None, vitals: Vitals) -> AsyncIterator[str]:
-    """Answer the probes there while the block runs; yields the address, empty without one. Raises `CannotListen`."""
+async def answer_probes(bind: Bind | None, health: ProcessHealth) -> AsyncIterator[str]:
+    """Answer probes at `bind` while the block runs; yields the address, empty without one. Raises `CannotListen`."""
     if bind is None:
         yield ""
         return
-    turning = asyncio.create_task(_turning(vitals))
+    turning = asyncio.create_task(_turning(health))
     try:
-        with bound_to(bind) as bound, _answering(bound, vitals):
+        with bound_to(bind) as bound, _answering(bound, health):
             yield address_of(bound)
     finally:
         turning.cancel()
 
 
-async def _turning(vitals: Vitals) -> None:
+async def _turning(health: ProcessHealth) -> None:
     while True:
-        vitals.turned()
+        health.loop_turned()
         await asyncio.sleep(TURNS_EVERY)
 
 
 @asynccontextmanager
-async def looking(vitals: Vitals, look: Callable[[], Awaitable[Finding]]) -> AsyncIterator[None]:
-    """Look once before the block, and again and again while it runs."""
-    vitals.found(await _looked(look))
-    task = asyncio.create_task(_looking(vitals, look))
+async def watch(health: ProcessHealth, look: Callable[[], Awaitable[ProbeResult]]) -> AsyncIterator[None]:
+    """Record a result of `look` before the block, and every `LOOKS_EVERY` seconds while it runs."""
+    health.record(await _looked(look))
+    task = asyncio.create_task(_looking(health, look))
     try:
         yield
     finally:
         task.cancel()
 
 
-async def _looking(vitals: Vitals, look: Callable[[], Awaitable[Finding]]) -> None:
+async def _looking(health: ProcessHealth, look: Callable[[], Awaitable[ProbeResult]]) -> None:
     while True:
         await asyncio.sleep(LOOKS_EVERY)
-        vitals.found(await _looked(look))
+        health.record(await _looked(look))
 
 
-async def _looked(look: Callable[[], Awaitable[Finding]]) -> Finding:
+async def _looked(look: Callable[[], Awaitable[ProbeResult]]) -> ProbeResult:
     try:
         async with asyncio.timeout(LOOKED_WITHIN):
             return await look()
     except (RPCError, TimeoutError):
-        return Finding(away="temporal is not reachable")
+        return ProbeResult(away="temporal is not reachable")
 
 
 @contextmanager
-def _answering(bound: socket.socket, vitals: Vitals) -> Iterator[None]:
+def _answering(bound: socket.socket, health: ProcessHealth) -> Iterator[None]:
     ended, runner = asyncio.Event(), asyncio.Runner()
     loop = runner.get_loop()
 
     def run() -> None:
         with runner:
-            runner.run(_serve(bound, vitals, ended))
+            runner.run(_serve(bound, health, ended))
 
     thread = threading.Thread(target=run, name="probes", daemon=True)
     thread.start()
@@ -135,15 +135,15 @@ def _answering(bound: socket.socket, vitals: Vitals) -> Iterator[None]:
         thread.join()
 
 
-async def _serve(bound: socket.socket, vitals: Vitals, ended: asyncio.Event) -> None:
+async def _serve(bound: socket.socket, health: ProcessHealth, ended: asyncio.Event) -> None:
     places = asyncio.Semaphore(CONNECTIONS_AT_MOST)
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # Nonsense is hung up on, and so is who comes when all places are taken.
+        # A malformed call is hung up on, and so is one beyond the bound.
         with suppress(asyncio.IncompleteReadError, asyncio.LimitOverrunError, OSError):
             if not places.locked():
                 async with places, asyncio.timeout(ANSWERED_WITHIN):
-                    writer.write(_answer_to(await reader.readuntil(b"\r\n\r\n"), vitals))
+                    writer.write(_answer_to(await reader.readuntil(b"\r\n\r\n"), health))
                     await writer.drain()
         writer.close()
 
@@ -151,11 +151,11 @@ async def _serve(bound: socket.socket, vitals: Vitals, ended: asyncio.Event) -> 
         await ended.wait()
 
 
-def _answer_to(head: bytes, vitals: Vitals) -> bytes:
+def _answer_to(head: bytes, health: ProcessHealth) -> bytes:
     match = _HEAD.match(head)
-    status, says = http.HTTPStatus.BAD_REQUEST, "what was that?"
+    status, says = http.HTTPStatus.BAD_REQUEST, "expected GET or HEAD of a path"
     if match:
-        wrong = {b"/healthz": vitals.unhealthy, b"/readyz": vitals.unready}.get(match[2])
+        wrong = {b"/healthz": health.unhealthy, b"/readyz": health.unready}.get(match[2])
         status, says = http.HTTPStatus.NOT_FOUND, "there are /healthz and /readyz"
         if wrong is not None:
             status, says = (http.HTTPStatus.SERVICE_UNAVAILABLE, wrong) if wrong else (http.HTTPStatus.OK, "ok")

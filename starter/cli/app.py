@@ -109,7 +109,7 @@ GROUPS: Final[dict[str, Group]] = {
         },
     ),
     "audit": Group(
-        "Evidence for an auditor: packs that prove what happened, made and verified.",
+        "Evidence for an auditor: make packs that prove what happened, verify them, erase a person.",
         {
             "export": "audit:export",
             "verify": "audit:verify_packs",
@@ -127,7 +127,7 @@ GROUPS: Final[dict[str, Group]] = {
         {"new": "token:new", "list": "token:list_", "revoke": "token:revoke"},
     ),
     "tenant": Group(
-        "The tenant at Core Signature.",
+        "Your tenant at Core Signature: try what we assume about it.",
         {"try": "tenant:try_"},
     ),
     "database": Group(

@@ -13,14 +13,14 @@ from cyclopts import Parameter
 from rich.console import Group
 from rich.text import Text
 
-from activities.evidence.erasure import STAYS, Erased
+from activities.evidence.erasure import STAYS, ErasureResult
 from activities.evidence.erasure import erase as erase_person
-from activities.evidence.pack import Exported, NotEnded, Packer
+from activities.evidence.pack import ExportedPack, NotEnded, Packer
 from activities.evidence.proof import NoMember
 from activities.evidence.proof import prove as make_proof
-from activities.evidence.roots import RootsRead, read_roots, written_roots
+from activities.evidence.roots import RootsFile, read_roots, written_roots
 from activities.evidence.signing import PublicKeys, UnusableKey
-from activities.evidence.verification import Verified, newer_of, verify
+from activities.evidence.verification import VerifiedPack, newer_of, verify
 from activities.records.ended import EndedFilter, Place
 from activities.records.store import Store
 from starter.boot import clients, evidence
@@ -41,7 +41,7 @@ LISTED_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True)
-class Chosen:
+class Selection:
     """What is exported: one by its id, or all that filters find."""
 
     wanted: EndedFilter
@@ -90,9 +90,9 @@ async def export(
     kind
         All of this kind of the catalogue.
     person
-        All that asked this person.
+        All in which this person was asked.
     requester
-        All that this person asked for.
+        All that this person requested.
     status
         All that ended so; may be repeated.
     search
@@ -119,7 +119,7 @@ async def export(
     print_answer(written, _exported(written), as_json=json)
 
 
-async def chosen(store: Store, wanted: Wanted, since: datetime | None) -> Chosen:
+async def chosen(store: Store, wanted: Wanted, since: datetime | None) -> Selection:
     """What has ended of what is wanted, since that day; `Refusal` where that cannot be said."""
     ended = wanted.ended
     if ended is None:
@@ -129,12 +129,12 @@ async def chosen(store: Store, wanted: Wanted, since: datetime | None) -> Chosen
         if found.more:
             raise Refusal("more were found than are looked at: further words of --search narrow it")
         ended = EndedFilter(**{**vars(ended), "ids": found.ids})
-    return Chosen(ended, since and since.astimezone())
+    return Selection(ended, since and since.astimezone())
 
 
 async def _export_one(
     settings: Settings, packer: Packer, typed: str, output: Path, *, documents: bool, so_far: bool
-) -> Exported:
+) -> ExportedPack:
     what = await _ended(packer.store, typed)
     if what is None and not so_far:
         raise Refusal(f"{typed} has no record: it still runs, or is not known (--so-far writes what there is by now)")
@@ -163,9 +163,11 @@ async def _ended(store: Store, typed: str) -> WorkflowName | None:
     return found[0] if found else None
 
 
-async def _export_many(packer: Packer, chosen: Chosen, folder: Path, *, documents: bool, quiet: bool) -> list[Exported]:
+async def _export_many(
+    packer: Packer, chosen: Selection, folder: Path, *, documents: bool, quiet: bool
+) -> list[ExportedPack]:
     found = await chosen.ids(packer.store)
-    written = list[Exported]()
+    written = list[ExportedPack]()
     try:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         with progress("writing packs", quiet=quiet, total=len(found)) as bar:
@@ -177,7 +179,7 @@ async def _export_many(packer: Packer, chosen: Chosen, folder: Path, *, document
     return written
 
 
-def _exported(written: Sequence[Exported]) -> Group | Text:
+def _exported(written: Sequence[ExportedPack]) -> Group | Text:
     if not written:
         return Text("No such requests have ended")
     table = Rows("id", "file", "parts", "bytes", "amendment", "note", whole=("id", "file"))
@@ -209,7 +211,7 @@ class Verification:
     notes: list[str]
 
     @classmethod
-    def of(cls, found: Verified) -> "Verification":
+    def of(cls, found: VerifiedPack) -> "Verification":
         faults = [{"part": one.part, "expected": one.expected, "found": one.found} for one in found.faults]
         known = {name: getattr(found, name) for name in cls.__annotations__ if name != "faults"}
         return cls(**known, faults=faults)
@@ -259,7 +261,7 @@ async def verify_packs(
     return Exit.DONE if all(one.ok for one in answers) else Exit.REFUSED
 
 
-def _under(roots: RootsRead, found: Sequence[Verified]) -> None:
+def _under(roots: RootsFile, found: Sequence[VerifiedPack]) -> None:
     for one in found:
         for fault in roots.faults:
             one.fault(fault.part, fault.expected, fault.found)
@@ -382,7 +384,7 @@ async def erase(*, person: str, reason: str, dry_run: bool = False, json: AsJson
     print_answer({**vars(erased), "stays": STAYS}, _erased(erased), as_json=json)
 
 
-def _erased(erased: Erased) -> Group:
+def _erased(erased: ErasureResult) -> Group:
     done = "would be erased" if erased.dry_run else "was erased"
     parts = [Text(f"{erased.person} {done} from {len(erased.erased):,} that have ended", "bold")]
     if erased.waiting:

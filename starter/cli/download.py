@@ -33,7 +33,7 @@ _PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
-class Downloaded:
+class DownloadResult:
     """`file` is where it was written; without one `why` says why there is none."""
 
     id: str
@@ -58,26 +58,26 @@ async def download(
     json: AsJson = False,
 ) -> None:
     """Write the signed document of a request that has ended into a folder, verified by its hash; with filters those of
-    all that they find. Each download is noted.
+    all requests that match. Each download is recorded.
 
     Parameters
     ----------
     output
-        The folder, which is made.
+        The folder; it is made if it does not exist.
     log
         The signing log of Core Signature instead.
     kind
         All of this kind of the catalogue.
     person
-        All that asked this person.
+        All in which this person was asked.
     requester
-        All that this person asked for.
+        All that this person requested.
     search
         All whose title, people or id have words that begin with each of these words.
     since
         All that ended since this day.
     as_
-        Who wants it; default: COUNTERSIGN_ACTOR, else user@host.
+        Who downloads; default: COUNTERSIGN_ACTOR, else user@host.
     json
         Print `[{id, file, sha256, bytes, why}]`.
     """
@@ -99,8 +99,8 @@ async def download(
 
 async def _downloads(
     store: Store, found: Iterable[WorkflowName], file: KeptFileName, folder: Path, who: str, *, quiet: bool
-) -> list[Downloaded]:
-    names, written = list(found), list[Downloaded]()
+) -> list[DownloadResult]:
+    names, written = list(found), list[DownloadResult]()
     try:
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         with progress("downloading", quiet=quiet, total=len(names)) as bar:
@@ -112,19 +112,19 @@ async def _downloads(
     return written
 
 
-async def _one(store: Store, what: WorkflowName, file: KeptFileName, folder: Path, who: str) -> Downloaded:
+async def _one(store: Store, what: WorkflowName, file: KeptFileName, folder: Path, who: str) -> DownloadResult:
     try:
         kept = await kept_file(store, what.workflow_id, file)
         if kept is None:
-            return Downloaded(what.id, why="no such file is kept, or not yet")
+            return DownloadResult(what.id, why="no such file is kept, or not yet")
         await store.downloads.note(what.workflow_id, Download(datetime.now(UTC), who, file, Way.COMMAND))
         place = folder / f"{what.id}-{file.value.replace('_', '-')}.pdf"
         await _write(kept, place)
     except DocumentMissing:
-        return Downloaded(what.id, why="the file was erased")
+        return DownloadResult(what.id, why="the file was erased")
     except DocumentDamaged:
-        return Downloaded(what.id, why="the file is damaged in the store")
-    return Downloaded(what.id, place, kept.sha256, kept.size)
+        return DownloadResult(what.id, why="the file is damaged in the store")
+    return DownloadResult(what.id, place, kept.sha256, kept.size)
 
 
 async def _write(kept: StoredFile, place: Path) -> None:
@@ -140,7 +140,7 @@ async def _write(kept: StoredFile, place: Path) -> None:
         raise
 
 
-def _table(written: Iterable[Downloaded]) -> Group | Text:
+def _table(written: Iterable[DownloadResult]) -> Group | Text:
     table = Rows("id", "file", "bytes", "SHA-256", whole=("id", "file"))
     lines = list(written)
     for one in lines:
@@ -156,7 +156,7 @@ async def links(id: str, /, *, revoke: bool = False, json: AsJson = False) -> No
     id
         Its id.
     revoke
-        None of them opens anything any more; a replay of the hand-off has new ones.
+        Revoke all of them; a replay of the hand-off makes new ones.
     json
         Print `{id, links: [{target, file, number, expires_at, downloads, revoked}], revoked}`.
     """

@@ -31,12 +31,11 @@ from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 
 
 async def init(*, json: AsJson = False) -> Exit:
-    """Make the search attributes, the schedules of reconciliation and of evidence, the Nexus endpoint, the tables of
-    the database, the key that signs evidence, and the subscriptions at Core Signature where it is to call by these, or
-    mend them.
+    """Make or repair what the processes need: search attributes, schedules, Nexus endpoint, tables of the database, the
+    key that signs evidence, and subscriptions at Core Signature, if they are used.
 
-    May be repeated: what exists is left alone, what was changed is mended; what this user may not make is said, with
-    what to do.
+    May be repeated: what exists is left alone, what was changed is repaired. What this user may not make is listed with
+    who makes it.
 
     Parameters
     ----------

@@ -15,7 +15,7 @@ DataDir = Annotated[
 
 Queues = Annotated[
     str | None,
-    Parameter(help="Those it works on: requests, campaigns, core-signature, reconciliation; default: all."),
+    Parameter(help="Pools to work on, with commas: requests, campaigns, core-signature, reconciliation; default: all."),
 ]
 
 

@@ -20,10 +20,10 @@ from starter.cli.printing import note, patience, print_answer
 from starter.cli.terminal import Rows, Terminal
 from starter.config.settings import Need, Settings
 from starter.errors import Exit, Refusal
-from starter.tenant.facts import Finding, Verdict
+from starter.tenant.facts import FactFinding, Verdict
 from starter.tenant.recording import ANSWERS, REPORT
 from starter.tenant.report import counts, mends, write_report
-from starter.tenant.trial import Plan, Trial
+from starter.tenant.trial import Trial, TrialPlan
 from workflows.model.base import Model
 
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
@@ -38,7 +38,7 @@ class TrialAnswer(Model):
     """The answer of `tenant try`; `ok` if nothing differs and all was tried."""
 
     ok: bool
-    facts: tuple[Finding, ...]
+    facts: tuple[FactFinding, ...]
     left: tuple[str, ...]
     folder: str
 
@@ -69,8 +69,8 @@ async def try_(
     yes: bool = False,
     json: AsJson = False,
 ) -> Exit:
-    """Send two test documents to yourself, and say of each fact that we assume of Core Signature and the push service
-    whether it holds, differs (and which setting mends it) or was not seen.
+    """Send two test documents to yourself, and say of each fact that we assume about Core Signature and the push
+    service whether it holds, differs (and which setting to change) or was not seen.
 
     One is yours to sign or decline, the other is forwarded, cancelled and deleted. No other document is touched, and
     what is open at the end is cancelled, also after Ctrl-C. Exit code 1 if something differs.
@@ -84,12 +84,12 @@ async def try_(
     forward_to
         A second address of yours, to which the second document is forwarded; default: yours with +countersign.
     wait
-        How long you have to sign, such as 90s or 10m; 0s: nobody signs.
+        How long to wait for your signature, such as 90s or 10m, at most 45m; 0s: do not wait.
     output
-        A new folder for the report and the answers, which have no names, addresses, hosts and secrets; default:
-        tenant-trial-<date>-<time>.
+        A new folder for the report and the answers, without names, addresses, hosts and secrets; default:
+        tenant-trial-DATE-TIME.
     yes
-        Send without a question.
+        Send without asking first.
     json
         Print `{ok, facts[{id, fact, verdict, says, settings}], left[], folder}`; it needs --yes.
     """
@@ -105,8 +105,8 @@ async def try_(
         folder.mkdir(parents=True)
     except OSError as error:
         raise Refusal(f"{folder}: {error.strerror}; name a new folder with --output") from error
-    plan = Plan(to=to, forward_to=other, wait=wait, device=device)
-    return await _tried(Trial(settings, plan, _Live(quiet=json)), folder, json=json)
+    plan = TrialPlan(to=to, forward_to=other, wait=wait, device=device)
+    return await _tried(Trial(settings, plan, _TerminalProgress(quiet=json)), folder, json=json)
 
 
 async def _tried(trial: Trial, folder: Path, *, json: bool) -> Exit:
@@ -129,7 +129,7 @@ async def _tried(trial: Trial, folder: Path, *, json: bool) -> Exit:
     return Exit.DONE if ok else Exit.REFUSED
 
 
-def _view(findings: Sequence[Finding]) -> Rows:
+def _view(findings: Sequence[FactFinding]) -> Rows:
     """What was not told while it ran, and at the end, where it is looked for, what differs."""
     table = Rows("", "fact", "", "", whole=("fact",))
     for verdict in (Verdict.NOT_SEEN, Verdict.DIFFERS):
@@ -138,7 +138,7 @@ def _view(findings: Sequence[Finding]) -> Rows:
     return table
 
 
-class _Live:
+class _TerminalProgress:
     """Tells of a trial on the terminal while it runs."""
 
     def __init__(self, *, quiet: bool) -> None:
@@ -148,7 +148,7 @@ class _Live:
     def step(self, says: str) -> None:
         self._print(Text(says, "bold"))
 
-    def found(self, finding: Finding) -> None:
+    def found(self, finding: FactFinding) -> None:
         mark, style = _MARKS[finding.verdict]
         says = mends(finding)
         self._print(

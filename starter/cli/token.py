@@ -71,13 +71,14 @@ class RevokedToken(Model):
 
 
 async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rights)], json: AsJson = False) -> None:
-    """Make a token by which a program calls the API. It is printed this once: we keep its hash alone.
+    """Make a token by which a program calls the API. It is printed only once: we store its hash alone.
 
     Parameters
     ----------
     may
-        Its rights, with commas: read, start, change, each also of one kind of the catalogue and of one requester, such
-        as start:offer-letter, read@hr-desk or change:offer-letter@hr-desk; target:NAME for a target of the hand-off.
+        Its rights, separated by commas: read, start, change, each limited to a kind of the catalogue or a requester if
+        wanted, such as start:offer-letter, read@hr-desk or change:offer-letter@hr-desk; target:NAME for a target of
+        the hand-off.
     json
         Print `{name, may, token}`.
     """
@@ -120,7 +121,7 @@ async def list_(*, json: AsJson = False) -> None:
 
 
 async def revoke(name: Name, /, *, json: AsJson = False) -> None:
-    """End a token: from now on each call with it is refused.
+    """Revoke a token: from now on each call with it is refused.
 
     Parameters
     ----------

@@ -37,16 +37,16 @@ class SpansUnavailable(Refusal):
     """The instrumentation of httpx is not installed."""
 
 
-class OneTrace(Interceptor):
+class RequestTraces(Interceptor):
     """Client interceptor: a follow-up's start, signals and commands are one trace, whoever sends them from where. Its
     id is made of the workflow id, since a callback brings none.
     """
 
     def intercept_client(self, next: OutboundInterceptor) -> OutboundInterceptor:
-        return _InItsTrace(super().intercept_client(next))
+        return _OutboundTraces(super().intercept_client(next))
 
 
-class _InItsTrace(OutboundInterceptor):
+class _OutboundTraces(OutboundInterceptor):
     async def start_workflow(self, input: StartWorkflowInput) -> WorkflowHandle[Any, Any]:
         with _trace_of(input.id):
             return await super().start_workflow(input)
@@ -123,7 +123,7 @@ def exported(otel: Mapping[str, str], exporter: str, service: str) -> Iterator[t
     provider.add_span_processor(spans)
     try:
         with traced_http(provider):
-            yield OneTrace(), TracingInterceptor(provider.get_tracer("countersign"))
+            yield RequestTraces(), TracingInterceptor(provider.get_tracer("countersign"))
     finally:
         provider.shutdown()
 

@@ -90,7 +90,7 @@ ENDED_AFTER: Final = timedelta(minutes=3)
 """Three polls, after which a process that the server still lists with the same last poll is taken to have stopped."""
 
 
-class Sightings:
+class LastPolls:
     """When the server last saw this process poll, by our own `clock` in seconds: others' clocks differ, so that only
     changes of the server's times count. What the server has never listed is not known.
     """
@@ -101,8 +101,8 @@ class Sightings:
         self._changed: dict[str, tuple[datetime, float]] = {}
 
     async def ended(self, queues: Collection[str]) -> Sequence[str]:
-        """Of these, which have to be polled now, those that are not. Raises `RPCError`, after which all begins anew: a
-        poll has to find the server again as well.
+        """Those of these queues that this process polls no more. Raises `RPCError`; then all polls are forgotten, since
+        a poller also has to reach the server again first.
         """
         before, self._changed = self._changed, {}
         found: dict[str, tuple[datetime, float]] = {}

@@ -26,7 +26,7 @@ from activities.temporal import executions as runs
 from activities.temporal.executions import Run
 from activities.temporal.interceptors import PacedSlots
 from starter.config.settings import Settings
-from starter.temporal.pollers import Pool, Sightings, queues_of
+from starter.temporal.pollers import LastPolls, Pool, queues_of
 from workflows.kinds import Kind, kinds
 from workflows.names import (
     BATCH_QUEUE,
@@ -154,7 +154,7 @@ async def _shut_down(them: Sequence[Worker]) -> None:
     await asyncio.gather(*(worker.shutdown() for worker in them))
 
 
-async def stopped(them: Iterable[Worker], slots: Mapping[str, PacedSlots], sightings: Sightings) -> str:
+async def stopped(them: Iterable[Worker], slots: Mapping[str, PacedSlots], sightings: LastPolls) -> str:
     """Why these workers have to be begun anew, or empty. Raises `RPCError`. A queue all of whose places are taken is
     rightly not polled; of batches, which take places for minutes, it is not known.
     """

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from activities.core_signature.documents import STATUSES
 from activities.core_signature.wire import uuid_in
-from starter.tenant.recording import FOREIGN, HOST, CallbackSeen, Download, Exchange, Recording
+from starter.tenant.recording import FOREIGN, HOST, Exchange, RecordedCallback, Recording, TrialDownload
 from workflows.model.base import Model
 from workflows.model.signature import WITHOUT_EFFECT
 from workflows.model.subject import Status
@@ -23,7 +23,7 @@ class Verdict(StrEnum):
     NOT_SEEN = "not seen"
 
 
-class Finding(Model):
+class FactFinding(Model):
     """What became of one fact. `settings` mend it, by their whole names; a difference without any is a matter of code,
     or needs nothing, as `says` tells.
     """
@@ -36,7 +36,7 @@ class Finding(Model):
 
 
 @dataclass(frozen=True)
-class Seen:
+class Judgement:
     """A judge's answer."""
 
     verdict: Verdict
@@ -44,16 +44,16 @@ class Seen:
     settings: tuple[str, ...] = ()
 
 
-def holds(says: str = "") -> Seen:
-    return Seen(Verdict.HOLDS, says)
+def holds(says: str = "") -> Judgement:
+    return Judgement(Verdict.HOLDS, says)
 
 
-def differs(says: str, *settings: str) -> Seen:
+def differs(says: str, *settings: str) -> Judgement:
     """`settings` without prefix."""
-    return Seen(Verdict.DIFFERS, says, settings)
+    return Judgement(Verdict.DIFFERS, says, settings)
 
 
-Judge = Callable[[Recording], Seen | None]
+Judge = Callable[[Recording], Judgement | None]
 """None: nothing was seen that could tell."""
 
 
@@ -70,22 +70,22 @@ class Fact:
     unseen: str = ""
     judge: Judge | None = None
 
-    def finding(self, seen: Recording) -> Finding:
+    def finding(self, seen: Recording) -> FactFinding:
         try:
             found = self.judge(seen) if self.judge else None
         except _UNFORESEEN:
             found = differs("the answer has a form that nobody has foreseen: look into answers.json")
         if found is None:
-            return Finding(id=self.id, fact=self.says, verdict=Verdict.NOT_SEEN, says=self.unseen)
+            return FactFinding(id=self.id, fact=self.says, verdict=Verdict.NOT_SEEN, says=self.unseen)
         settings = tuple(f"COUNTERSIGN_{name}" for name in found.settings)
-        return Finding(id=self.id, fact=self.says, verdict=found.verdict, says=found.says, settings=settings)
+        return FactFinding(id=self.id, fact=self.says, verdict=found.verdict, says=found.says, settings=settings)
 
 
 FACTS: Final[dict[str, Fact]] = {}
 """Every fact by its id, in the order of the page."""
 
 
-def judged(seen: Recording) -> list[Finding]:
+def judged(seen: Recording) -> list[FactFinding]:
     """Every fact as this recording shows it."""
     return [fact.finding(seen) for fact in FACTS.values()]
 
@@ -162,7 +162,7 @@ def _of_second(seen: Recording) -> tuple[dict[str, Any], dict[str, Any]] | None:
     )
 
 
-def _with_keys(about: Mapping[str, Any], *names: str) -> Seen:
+def _with_keys(about: Mapping[str, Any], *names: str) -> Judgement:
     missing = [name for name in names if name not in about]
     return differs(f"without {', '.join(missing)}: read as unknown") if missing else holds()
 
@@ -182,7 +182,7 @@ def _token_error(seen: Recording) -> str:
 
 
 @fact("T1", "each call has a bearer token of the login service")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     calls = [one for one in seen.core() if one.step != "errors" and one.status is not None]
     if any(one.ok for one in calls):
         return holds()
@@ -197,7 +197,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("T2", "the token endpoint is where the setting says", _NO_TOKEN)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     asked = _tokens(seen)
     if any(one.ok for one in asked):
         return holds()
@@ -207,7 +207,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("T3", "id and secret are sent as the tenant wants them", _NO_TOKEN)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     if any(one.ok for one in _tokens(seen)):
         return holds(str(seen.settings.get("token_auth", "")))
     if _token_error(seen) in ("invalid_client", "invalid_request") or any(one.status == 401 for one in _tokens(seen)):
@@ -216,7 +216,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("T4", "the grant is offered, with scope and subscription as set", _NO_TOKEN)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     if any(one.ok for one in _tokens(seen)):
         return holds(str(seen.settings.get("grant", "")))
     match _token_error(seen):
@@ -231,7 +231,7 @@ _LIFE: Final = 900
 
 
 @fact("T5", f"a token's answer has access_token, token_type, expires_in; it is valid for {_LIFE} s", _NO_TOKEN)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     granted = _first(one for one in _tokens(seen) if one.ok)
     if granted is None:
         return None
@@ -243,7 +243,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("T6", "the token says who the sender is, else the setting")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     asked = _asked(seen)
     if asked is None:
         return None
@@ -255,7 +255,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("T7", "a refused token is told by error and error_description, or by fault", "no token was refused")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     refused = _first(one for one in _tokens(seen) if not one.ok and one.status)
     if refused is None:
         return None
@@ -267,7 +267,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("L1", "paths begin with /api/v1")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     calls = [one for one in seen.core() if one.step in ("create", "list") and one.status]
     if any(one.ok for one in calls):
         return holds()
@@ -277,7 +277,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("L2", "a list is count, next, previous, results; page counts from 1, limit is at most 100")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     lists = [one for one in seen.core() if one.method == "GET" and "limit" in one.query]
     if not lists:
         return None
@@ -300,7 +300,7 @@ def _searches(seen: Recording) -> list[Exchange]:
 
 
 @fact("L3", "a document is found by external_id")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = _searches(seen)
     if not found:
         return None
@@ -310,7 +310,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("L4", "a new document is in lists within the lag that is set")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     lag = float(seen.settings.get("list_lag", 10))
     if seen.listed_after is None:
         return differs("it was not listed in time", "SIGNATURE_LIST_LAG") if _searches(seen) else None
@@ -323,7 +323,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("L5", "the tenant takes as many calls a second as are set")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     if any(one.status == 429 for one in seen.core()):
         return differs("429 at this pace", "SIGNATURE_MAX_RPS")
     return holds(f"{len(seen.core())} calls, none refused") if seen.core() else None
@@ -337,7 +337,7 @@ def _error(seen: Recording, *statuses: int) -> Exchange | None:
 
 
 @fact("E1", "a 400 names its fields")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = _error(seen, 400)
     if found is None:
         made = _first(seen.of("errors", "POST"))
@@ -348,13 +348,13 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("E2", "401 and 403 have a detail")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = _error(seen, 401, 403)
     return None if found is None else holds() if "detail" in found.told else differs("in another form, which is quoted")
 
 
 @fact("E3", "404 has a detail")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = _first(one for one in seen.of("errors", "GET") if one.status == 404)
     if found is None:
         other = _first(
@@ -365,7 +365,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("E4", "429 says Retry-After", "nothing was throttled")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = _error(seen, 429)
     return (
         None if found is None else holds() if "retry-after" in found.headers else differs("without it; 5 s are assumed")
@@ -373,18 +373,18 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("E5", "5xx, or HTML instead of JSON, passes", "no such answer came")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     bad = [one for one in seen.core() if (one.status or 0) >= 500 or (one.ok and str(one.body).startswith("HTML"))]
     return holds(_refusal(bad[0])) if bad else None
 
 
 @fact("E6", "a gateway refuses with fault", "no gateway has refused anything")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     return holds() if any("fault" in one.told for one in seen.exchanges) else None
 
 
 @fact("E7", "no answer is a redirect")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     if not seen.core():
         return None
     found = _first(one for one in seen.core() if one.status and 300 <= one.status < 400)
@@ -395,13 +395,13 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("D1", "content is base64 in file_from_content, with a name")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     made = _made(seen)
     return None if made is None or made.status is None else holds() if made.ok else differs(_refusal(made))
 
 
 @fact("D2", "external_id comes back")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     made = _made(seen)
     if made is None or not made.ok:
         return None
@@ -423,7 +423,7 @@ def _delivered(seen: Recording) -> list[dict[str, Any]]:
     "events_callback_url receives the document's events",
     "no callback address was given, or nobody listened there",
 )
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     if seen.callbacks:
         return holds(f"{len(seen.callbacks)} came")
     if any(item.get("callback_status_code") for item in _delivered(seen)):
@@ -438,7 +438,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("D4", "a document has uuid and url, then status, then its request as signrequest")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     made = _made(seen)
     if made is None or not made.ok:
         return None
@@ -456,7 +456,7 @@ untried("D5", "a document can be made from a template", "the trial uploads its o
 
 
 @fact("D6", "name comes back, perhaps trimmed")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     made, read = _made(seen), _read(seen, "read")
     if made is None or not read:
         return None
@@ -469,7 +469,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("D7", "a document does not expire by itself")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     read = [one for one in _read(seen, "read") if {"auto_expire_days", "auto_expire_after"} & one.keys()]
     if not read:
         return None
@@ -485,11 +485,11 @@ def _ended(seen: Recording) -> Mapping[str, Any] | None:
     return read[-1] if read and seen.human in ("signed", "declined") else None
 
 
-def _fetched(seen: Recording, what: str) -> Download | None:
+def _fetched(seen: Recording, what: str) -> TrialDownload | None:
     return next((one for one in seen.downloads if one.what == what), None)
 
 
-def _file(seen: Recording, what: str, about: object) -> Seen | None:
+def _file(seen: Recording, what: str, about: object) -> Judgement | None:
     if _ended(seen) is None:
         return None
     if not isinstance(about, Mapping) or not about.get("pdf"):
@@ -503,17 +503,17 @@ def _file(seen: Recording, what: str, about: object) -> Seen | None:
 
 
 @fact("D8", "a signed or declined document has pdf, and its SHA-256", _NOT_SIGNED)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     return _file(seen, "pdf", _ended(seen))
 
 
 @fact("D9", "it has signing_log, and its SHA-256", _NOT_SIGNED)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     return _file(seen, "signing_log", (_ended(seen) or {}).get("signing_log"))
 
 
 @fact("D10", "links to files are of Core Signature's own host, by https, without a token", _NOT_SIGNED)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     if not seen.downloads:
         return None
     if any(one.status in (401, 403) for one in seen.downloads):
@@ -528,7 +528,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("D11", "the request may be called signature_request")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     names = {name for one in _read(seen, "read") for name in ("signrequest", "signature_request") if one.get(name)}
     return holds(f"it is {' and '.join(sorted(names))}") if names else None
 
@@ -540,7 +540,7 @@ untried("D12", "20 MB can be uploaded", "the trial uploads less than 1 KB")
 
 
 @fact("R1", "a request is made with the document's URL, and has uuid and signers")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     asked = _asked(seen)
     if asked is None or asked.status is None:
         return None
@@ -560,7 +560,7 @@ def _others(seen: Recording) -> list[dict[str, Any]] | None:
 
 
 @fact("R2", "with who: o the sender does not sign")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     others = _others(seen)
     if others is None:
         return None
@@ -571,11 +571,11 @@ untried("R3", "the mail to signers has subject and message", "look at the mail t
 
 
 @fact("R4", "send_reminders: false is kept", "a request that is read does not say it")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     return _echo(seen, "send_reminders")
 
 
-def _echo(seen: Recording, name: str) -> Seen | None:
+def _echo(seen: Recording, name: str) -> Judgement | None:
     asked, read = _asked(seen), _read(seen, "read")
     request = _request_in(read[-1]) if read else None
     if asked is None or request is None or name not in (asked.sent or {}) or name not in request:
@@ -584,7 +584,7 @@ def _echo(seen: Recording, name: str) -> Seen | None:
 
 
 @fact("R5", "signers are found by the address that was sent; the sender may stand before them")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     read = _read(seen, "read")
     if not read or _asked(seen) is None:
         return None
@@ -596,12 +596,12 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("R6", "disable_emails is kept", "COUNTERSIGN_SIGNATURE_STATUS_MAILS is on, or a request does not say it")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     return _echo(seen, "disable_emails")
 
 
 @fact("R7", "from_email names the sender", "COUNTERSIGN_SIGNATURE_FROM_EMAIL is not set, or a request does not say it")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = _echo(seen, "from_email")
     return (
         differs("another sender comes back", "SIGNATURE_FROM_EMAIL")
@@ -611,7 +611,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("R8", "a request that is read has from_email, its signers a language")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     pair, read = _of_first(seen), _read(seen, "read")
     request = _request_in(read[-1]) if read else None
     if pair is None or request is None:
@@ -626,7 +626,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("S1", "a signer has email, order, needs_to_sign as sent")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     pair = _of_first(seen)
     if pair is None:
         return None
@@ -635,7 +635,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("S2", "approve_only is kept")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     pair = _of_second(seen)
     return (
         None
@@ -647,7 +647,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("S3", "embed_url_user_id makes embed_url")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     pair = _of_second(seen)
     if pair is None:
         return None
@@ -660,7 +660,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("S4", "a signer is read with emailed, viewed, signed, signed_on, declined, message")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     pair = _of_first(seen)
     return _with_keys(pair[1], "emailed", "viewed", "signed", "signed_on", "declined", "message") if pair else None
 
@@ -669,7 +669,7 @@ _STYLES: Final = {"full_name": ("full_name",), "first_last": ("first_name", "las
 
 
 @fact("S5", "the name is in full_name, or in first_name and last_name, as set")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     pair, style = _of_first(seen), str(seen.settings.get("name_style", "full_name"))
     if pair is None:
         return None
@@ -688,7 +688,7 @@ untried("S6", "signers of equal order are asked at the same time", "the trial ha
 
 
 @fact("S7", "language is taken as it was sent", "no language comes back")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     pair = _of_first(seen)
     if pair is None or not pair[1].get("language"):
         return None
@@ -696,7 +696,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("S8", "a signer with embed_url gets no first mail")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     pair = _of_second(seen)
     if pair is None or "emailed" not in pair[1]:
         return None
@@ -704,7 +704,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("S9", "a signer is read with declined_on, forwarded, forwarded_on, forwarded_to_email")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     pair = _of_first(seen)
     return _with_keys(pair[1], "declined_on", "forwarded", "forwarded_on", "forwarded_to_email") if pair else None
 
@@ -712,7 +712,7 @@ def _(seen: Recording) -> Seen | None:
 # --- 7. actions
 
 
-def _action(seen: Recording, step: str, setting: str) -> Seen | None:
+def _action(seen: Recording, step: str, setting: str) -> Judgement | None:
     """By which path an action was done; those that are set are tried first."""
     known = seen.settings.get(f"{step}_paths", [])
     tried = [one for one in seen.of(step, "POST") if one.path.count("/") > 4]
@@ -728,17 +728,17 @@ def _action(seen: Recording, step: str, setting: str) -> Seen | None:
 
 
 @fact("A1", "cancel is one of the paths that are set, and ends the document")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     return _action(seen, "cancel", "SIGNATURE_CANCEL_PATHS")
 
 
 @fact("A2", "the mail is sent again by one of the paths that are set")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     return _action(seen, "resend", "SIGNATURE_RESEND_PATHS")
 
 
 @fact("A3", "a signer is replaced by one of the paths that are set")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = _action(seen, "forward", "SIGNATURE_FORWARD_PATHS")
     read = _read(seen, "forward")
     if found is None or found.verdict is Verdict.DIFFERS or not read:
@@ -781,7 +781,7 @@ _MEANT: Final = {"se": Status.SENT, "si": Status.SIGNED, "de": Status.DECLINED, 
 
 
 def _code(code: str) -> Judge:
-    def judge(seen: Recording) -> Seen | None:
+    def judge(seen: Recording) -> Judgement | None:
         if code in {str(one["status"]) for one in [*_read(seen, *_STEPS), *_created(seen)] if "status" in one}:
             return holds()
         other = _unknown(seen, _MEANT[code]) if code in _MEANT else None
@@ -815,7 +815,7 @@ def _about_ours(seen: Recording) -> list[dict[str, Any]]:
 
 
 @fact("V1", "events are listed, by document__uuid and event_type")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     asked = _events(seen)
     if not asked:
         return None
@@ -831,7 +831,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("V2", "an event has uuid, event_type, timestamp, document, signer", "no event was listed")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = _about_ours(seen)
     return _with_keys(found[0], "uuid", "event_type", "timestamp", "document", "signer") if found else None
 
@@ -845,7 +845,7 @@ _COUNTING: Final = frozenset(
 
 
 @fact("V3", "the events that count have the names that are known", "no event was listed")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     told = {str(item.get("event_type")) for item in _about_ours(seen)}
     found = sorted(told & _COUNTING)
     if found:
@@ -854,7 +854,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("V4", "no other event comes than those that are known", "no event was listed")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     told = {str(item.get("event_type")) for item in _about_ours(seen)}
     if not told:
         return None
@@ -863,7 +863,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("V5", "the list of all events is newest first", "fewer than two events were listed")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     lists = [_instants(one.results) for one in _events(seen) if one.ok and len(one.results) > 1]
     told = [instants for instants in lists if len(set(instants)) > 1]
     if not told:
@@ -877,7 +877,7 @@ def _instants(items: Iterable[Mapping[str, Any]]) -> list[datetime]:
 
 
 @fact("V6", "events are lost with their document")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     deleted = any(one.ok for one in seen.of("delete", "DELETE"))
     listed = _first(one for one in seen.of("delete", "GET") if one.ok and "document__uuid" in one.query)
     if not deleted or listed is None:
@@ -886,7 +886,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("V7", "an event has our id of its document, or its address", "no event was listed")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = [item.get("document") for item in _about_ours(seen)]
     if not found:
         return None
@@ -901,7 +901,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("V8", "an event says whether its callback arrived", "no event was listed")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     found = _about_ours(seen)
     return _with_keys(found[0], "delivered") if found else None
 
@@ -911,12 +911,12 @@ def _(seen: Recording) -> Seen | None:
 _NO_CALLBACK: Final = "no callback came to the trial"
 
 
-def _bodies(seen: Recording) -> list[tuple[CallbackSeen, Mapping[str, Any]]]:
+def _bodies(seen: Recording) -> list[tuple[RecordedCallback, Mapping[str, Any]]]:
     return [(one, one.body) for one in seen.callbacks if isinstance(one.body, dict)]
 
 
 @fact("K1", "a subscription has uuid, event_type, callback_url, name", "no address to subscribe with")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     made = _first(seen.of("subscription", "POST"))
     if made is None or made.status is None:
         return None
@@ -928,7 +928,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("K2", "a callback has uuid, event_type, event_time, document with external_id, signer", _NO_CALLBACK)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     for _one, body in _bodies(seen):
         found = _with_keys(body, "uuid", "event_type", "event_time", "document", "signer")
         if found.verdict is Verdict.DIFFERS:
@@ -940,7 +940,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("K3", "event_time is the second of the event, in digits, the same in a repetition", _NO_CALLBACK)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     times: dict[object, object] = {}
     for _one, body in _bodies(seen):
         told = body.get("event_time")
@@ -962,7 +962,7 @@ untried(
 
 
 @fact("K5", "event_hash is HMAC-SHA256 of time and type, by a secret that is set", _NO_CALLBACK)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     codes = {item.get("callback_status_code") for item in _delivered(seen)}
     if not seen.callbacks and codes & {200, 401}:
         return (
@@ -977,7 +977,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("K6", "a 500 is followed by another attempt", "no callback was answered 500, or nobody waited for its repetition")
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     refused = [one for one in seen.callbacks if one.answered == 500]
     for one in refused:
         again = [other for other in seen.callbacks if other.seconds > one.seconds and _event(other) == _event(one)]
@@ -986,7 +986,7 @@ def _(seen: Recording) -> Seen | None:
     return None
 
 
-def _event(callback: CallbackSeen) -> object:
+def _event(callback: RecordedCallback) -> object:
     return callback.body.get("uuid") if isinstance(callback.body, dict) else None
 
 
@@ -1008,7 +1008,7 @@ def _by_fcm(seen: Recording, *, checked: bool) -> list[Exchange]:
 
 
 @fact("F1", "a message is sent by POST to the path that is set; 200 has name", _NO_PUSH)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     sent = _first(_by_fcm(seen, checked=False))
     if sent is None or sent.status is None:
         return None
@@ -1020,7 +1020,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("F2", "validate_only sends nothing", _NO_PUSH)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     checked = _first(_by_fcm(seen, checked=True))
     return (
         None
@@ -1037,7 +1037,7 @@ untried("F5", "a message has at most 4096 bytes, kept for 28 days", "the trial s
 
 
 @fact("F6", "a device is named by token, or by fid", _NO_PUSH)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     sent = _first(one for one in _by_fcm(seen, checked=False) if one.ok)
     message = (sent.sent or {}).get("message", {}) if sent else {}
     return holds("fid" if "fid" in message else "token") if sent else None
@@ -1053,7 +1053,7 @@ _FCM_STATUS: Final = (404, 400, 403, 401, 429, 503, 500)
 
 
 def _fcm_code(code: str, status: int) -> Judge:
-    def judge(seen: Recording) -> Seen | None:
+    def judge(seen: Recording) -> Judgement | None:
         found = [one.status for one in _pushes(seen) if code in _codes(one)]
         if not found:
             return None
@@ -1082,7 +1082,7 @@ def _by_appworks(seen: Recording) -> list[Exchange]:
 
 
 @fact("W1", "a message is sent by POST to fcm-push with otagAppKey", _NO_PUSH)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     sent = _by_appworks(seen)
     if not sent or sent[-1].status is None:
         return None
@@ -1094,7 +1094,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("W2", "users are OTDS user ids", _NO_PUSH)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     return holds("look whether it has arrived") if any(one.ok for one in _by_appworks(seen)) else None
 
 
@@ -1103,7 +1103,7 @@ untried("W4", "the blocks for platforms are passed to FCM", "look at the phone")
 
 
 @fact("W5", "a request without content is refused with 400", _NO_PUSH)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     empty = _first(_by_appworks(seen))
     return (
         None if empty is None or empty.status is None else holds() if empty.status == 400 else differs(_refusal(empty))
@@ -1111,7 +1111,7 @@ def _(seen: Recording) -> Seen | None:
 
 
 @fact("W6", "errors have key, errorMessage, status", _NO_PUSH)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     refused = _first(one for one in _by_appworks(seen) if not one.ok and one.status)
     return _with_keys(refused.told, "key", "errorMessage", "status") if refused else None
 
@@ -1126,7 +1126,7 @@ def _jobs(seen: Recording) -> list[Exchange]:
 
 
 @fact("M1", "cloud messaging takes user and password", _NO_MESSAGING)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     asked = _jobs(seen)
     if not asked:
         return None
@@ -1141,6 +1141,6 @@ untried("M5", "what is refused was not sent", "the trial sends none")
 
 
 @fact("M6", "a job that does not exist is 404", _NO_MESSAGING)
-def _(seen: Recording) -> Seen | None:
+def _(seen: Recording) -> Judgement | None:
     asked = [one for one in _jobs(seen) if one.status not in (401, 403)]
     return None if not asked else holds() if asked[-1].status == 404 else differs(_refusal(asked[-1]))

@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from starter.config.settings import WebhookSettings
-from starter.tenant.recording import CallbackSeen, Recorder
+from starter.tenant.recording import RecordedCallback, Recorder
 from starter.web.callbacks import MOST_BYTES, Callback, CallbackRules, CallbackVerdict, event_hash
 from starter.web.serving import listening
 
@@ -34,7 +34,7 @@ class Listener:
     recorder: Recorder
     settings: WebhookSettings
     began: float = field(default_factory=time.monotonic)
-    callbacks: list[CallbackSeen] = field(default_factory=list)
+    callbacks: list[RecordedCallback] = field(default_factory=list)
 
     @asynccontextmanager
     async def listening(self) -> AsyncIterator[str]:
@@ -67,14 +67,14 @@ class Listener:
         }
         return bool(names & self.recorder.made)
 
-    def _seen(self, headers: dict[str, str], content: bytes, body: dict[str, Any], status: int) -> CallbackSeen:
+    def _seen(self, headers: dict[str, str], content: bytes, body: dict[str, Any], status: int) -> RecordedCallback:
         unsigned = self.settings.mode == "none"
         rules = CallbackRules(self.settings.secrets, self.settings.max_age, unsigned=unsigned)
         hash = hash_of(body, self.settings.secrets)
         kept = self.recorder.scrubber.value(body)
         if hash != "none":
             kept["event_hash"] = _sealed(body) if hash == "ours" else "0" * 64
-        return CallbackSeen(
+        return RecordedCallback(
             seconds=round(time.monotonic() - self.began, 3),
             hash=hash,
             judged=judged(rules, headers, content, datetime.now(UTC)),
@@ -114,5 +114,5 @@ def _parsed(content: bytes) -> dict[str, Any] | None:
     return body if isinstance(body, dict) else None
 
 
-def _event(callback: CallbackSeen) -> object:
+def _event(callback: RecordedCallback) -> object:
     return callback.body.get("uuid")

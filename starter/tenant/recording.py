@@ -61,7 +61,7 @@ class Exchange(Model):
         return [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
 
 
-class CallbackSeen(Model):
+class RecordedCallback(Model):
     """A callback that has come. `hash` is `ours` (by one of our secrets), `unknown` or `none`; `judged` is what our web
     process would have answered.
     """
@@ -74,7 +74,7 @@ class CallbackSeen(Model):
     body: Any
 
 
-class Download(Model):
+class TrialDownload(Model):
     """A signed file that was fetched; `intact` if its SHA-256 is the one that the document says."""
 
     what: str
@@ -91,8 +91,8 @@ class Recording(Model):
 
     settings: Mapping[str, Any] = Field(default_factory=dict)
     exchanges: tuple[Exchange, ...] = ()
-    callbacks: tuple[CallbackSeen, ...] = ()
-    downloads: tuple[Download, ...] = ()
+    callbacks: tuple[RecordedCallback, ...] = ()
+    downloads: tuple[TrialDownload, ...] = ()
     listed_after: float | None = None
     """Seconds until lists had a new document."""
     listens: str = ""
@@ -353,7 +353,7 @@ def _headers(response: httpx.Response | None) -> dict[str, str]:
     return {**kept, **({"content-type": kind} if kind else {}), **({"location": "…"} if response.is_redirect else {})}
 
 
-class Recorded(httpx.AsyncBaseTransport):
+class RecordingTransport(httpx.AsyncBaseTransport):
     """A transport whose exchanges are noted."""
 
     def __init__(self, network: httpx.AsyncBaseTransport, recorder: Recorder, service: str) -> None:

@@ -4,30 +4,30 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from starter.tenant.facts import Finding, Verdict
+from starter.tenant.facts import FactFinding, Verdict
 from starter.tenant.recording import ANSWERS, REPORT
 
 _HEADS: Final = {Verdict.DIFFERS: "Differs", Verdict.HOLDS: "Holds", Verdict.NOT_SEEN: "Not seen"}
 
 
-def counts(findings: Iterable[Finding]) -> str:
+def counts(findings: Iterable[FactFinding]) -> str:
     """All in one line."""
     found = [finding.verdict for finding in findings]
     words = {"hold": Verdict.HOLDS, "differ": Verdict.DIFFERS, "were not seen": Verdict.NOT_SEEN}
     return ", ".join(f"{found.count(one)} {word}" for word, one in words.items())
 
 
-def mends(finding: Finding) -> str:
+def mends(finding: FactFinding) -> str:
     """What a difference was, and what mends it."""
     return " → ".join(filter(None, (finding.says, ", ".join(finding.settings))))
 
 
-def write_report(folder: Path, findings: Sequence[Finding], left: Sequence[str]) -> None:
+def write_report(folder: Path, findings: Sequence[FactFinding], left: Sequence[str]) -> None:
     """The report, without names, addresses and secrets, as the findings are."""
     (folder / REPORT).write_text("\n".join(_lines(findings, left)) + "\n")
 
 
-def _lines(findings: Sequence[Finding], left: Sequence[str]) -> Iterator[str]:
+def _lines(findings: Sequence[FactFinding], left: Sequence[str]) -> Iterator[str]:
     yield "# Trial of a tenant"
     yield ""
     yield f"{counts(findings)}. The ids are those of docs/core-signature.md; the answers are in `{ANSWERS}`, and"

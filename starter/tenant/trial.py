@@ -35,9 +35,9 @@ from starter.boot.probes import CannotListen
 from starter.boot.subscriptions import NAME as SUBSCRIPTION
 from starter.config.settings import MESSAGING as MESSAGING_SETTINGS
 from starter.config.settings import Settings
-from starter.tenant.facts import Finding, Verdict, judged
+from starter.tenant.facts import FactFinding, Verdict, judged
 from starter.tenant.listener import Listener
-from starter.tenant.recording import Download, Recorded, Recorder, Recording, Scrubber
+from starter.tenant.recording import Recorder, Recording, RecordingTransport, Scrubber, TrialDownload
 from workflows.model.notifications import NoticeAction
 from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Role, Status
@@ -66,12 +66,12 @@ _OTHER_NAMES: Final = {
 _ENDED: Final = frozenset(one for one in STATUSES.values() if one.ended)
 
 
-class Telling(Protocol):
+class TrialProgress(Protocol):
     """Hears of a trial while it runs."""
 
     def step(self, says: str) -> None: ...
 
-    def found(self, finding: Finding) -> None: ...
+    def found(self, finding: FactFinding) -> None: ...
 
     def note(self, says: str) -> None: ...
 
@@ -79,7 +79,7 @@ class Telling(Protocol):
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrialPlan:
     """Whom a trial asks. `wait` is how long for the signer, `pause` the seconds between two readings."""
 
     to: str
@@ -103,7 +103,7 @@ class TrialDocument:
 class Trial:
     """One trial; `run` once. `recording`, `findings` and `left` may be read at any time, also after an exception."""
 
-    def __init__(self, settings: Settings, plan: Plan, telling: Telling) -> None:
+    def __init__(self, settings: Settings, plan: TrialPlan, telling: TrialProgress) -> None:
         self._settings, self._plan, self._telling = settings, plan, telling
         self._config = clients.signature_config(settings)
         self._recorder = Recorder(Scrubber(urlsplit(self._config.url).hostname or ""))
@@ -114,7 +114,7 @@ class Trial:
         self._listener = Listener(self._recorder, settings.webhook)
         self._documents: list[TrialDocument] = []
         self._subscription = ""
-        self._downloads: list[Download] = []
+        self._downloads: list[TrialDownload] = []
         self._listed_after: float | None = None
         self._listens, self._human = "", ""
         self._told: dict[str, Verdict] = {}
@@ -146,7 +146,7 @@ class Trial:
         )
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[FactFinding]:
         return judged(self.recording)
 
     @property
@@ -188,7 +188,7 @@ class Trial:
         return tuple(path.strip("/").rpartition("/")[2] for path in paths[action])
 
     def _transport(self, service: str) -> httpx.AsyncBaseTransport:
-        return Recorded(capped_transport(), self._recorder, service)
+        return RecordingTransport(capped_transport(), self._recorder, service)
 
     def _service(self, auth: httpx.Auth | None = None) -> Service:
         client = make_client(auth=auth, transport=self._transport("core"))
@@ -464,10 +464,10 @@ class Trial:
                 if isinstance(url := part.get("pdf"), str):
                     self._downloads.append(await self._fetched(what, url, str(part.get("security_hash"))))
 
-    async def _fetched(self, what: str, url: str, sha256: str) -> Download:
+    async def _fetched(self, what: str, url: str, sha256: str) -> TrialDownload:
         """Without a token, by https, or by http from a sandbox on this machine."""
         parts, host = urlsplit(url), self._recorder.scrubber.host_of(url)
-        missed = Download(what=what, scheme=parts.scheme, host=host, status=None)
+        missed = TrialDownload(what=what, scheme=parts.scheme, host=host, status=None)
         if parts.scheme != "https" and not self._config.url.startswith("http://"):
             return missed
         if host == "example.test" or (host.endswith(".example.test") and "sign.example.test" not in host):

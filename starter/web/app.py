@@ -23,14 +23,14 @@ from activities import metrics
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient
 from activities.core_signature.signers import SignerSnapshots
 from activities.http.rate_limit import RateLimiter
-from activities.metrics import Process
+from activities.metrics import ExportingProcess
 from activities.people.devices import Devices
 from activities.reconciliation.callback_health import ClockSeen
 from activities.records.processes import Role
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.databases import until_usable
-from starter.boot.probes import Finding, Vitals, answered, looking
+from starter.boot.probes import ProbeResult, ProcessHealth, answer_probes, watch
 from starter.config import settings as needs
 from starter.config.settings import Settings
 from starter.queries import commands
@@ -73,17 +73,17 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
     """Serve until SIGTERM or Ctrl-C; `settings` are complete for `NEEDS`. Once listening, `ready_file` has `{"url":
     …}`. Raises `Refusal`.
     """
-    stop, vitals = _stop_signal(), Vitals()
+    stop, health = _stop_signal(), ProcessHealth()
     raise_descriptors()
-    async with answered(settings.health_bind, vitals) as probes:
+    async with answer_probes(settings.health_bind, health) as probes:
         if probes:
             _LOGGER.info("probed", address=probes)
-        await _serve(settings, stop, vitals, ready_file)
+        await _serve(settings, stop, health, ready_file)
 
 
-async def _serve(settings: Settings, stop: asyncio.Event, vitals: Vitals, ready_file: Path | None) -> None:
+async def _serve(settings: Settings, stop: asyncio.Event, health: ProcessHealth, ready_file: Path | None) -> None:
     with telemetry.started(settings.around.otel, service=_IDENTITY, metrics=True) as told:
-        metrics.begin(told.runtime.metric_meter, Process.WEB)
+        metrics.begin(told.runtime.metric_meter, ExportingProcess.WEB)
         client = await temporal.connect(settings, identity=_IDENTITY, telemetry=told, lazy=True)
         calls = RateLimiter(settings.signature.max_rps)
         signatures = CoreSignatureClient(clients.signature_config(settings), pace=calls)
@@ -96,11 +96,11 @@ async def _serve(settings: Settings, stop: asyncio.Event, vitals: Vitals, ready_
             look = partial(_look, TemporalSignals(client), database.done)
             async with (
                 listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url,
-                looking(vitals, look) if settings.health_bind else nullcontext(),
+                watch(health, look) if settings.health_bind else nullcontext(),
             ):
                 _announce(url, ready_file)
                 await _until(stop, database)
-                vitals.drain()
+                health.drain()
                 _LOGGER.info("closing")
 
 
@@ -197,10 +197,10 @@ def receiver_routes(
     ]
 
 
-async def _look(signals: SignalPort, usable: Callable[[], bool]) -> Finding:
+async def _look(signals: SignalPort, usable: Callable[[], bool]) -> ProbeResult:
     if not usable():
-        return Finding(away="the database has not been reached yet")
-    return Finding(away="" if await signals.reachable() else "temporal is not reachable")
+        return ProbeResult(away="the database has not been reached yet")
+    return ProbeResult(away="" if await signals.reachable() else "temporal is not reachable")
 
 
 def make_app(routes: list[BaseRoute]) -> Starlette:

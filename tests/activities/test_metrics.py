@@ -7,7 +7,7 @@ import pytest
 
 from activities import metrics
 from activities.http.client import Cause, ServiceFailure, counted
-from activities.metrics import OTHER, Counter, Gauge, Histogram, Process
+from activities.metrics import OTHER, Counter, ExportingProcess, Gauge, Histogram
 from tests.metering import metered
 
 _UNITS = ("seconds", "bytes", "total", "ms", "count")
@@ -30,7 +30,7 @@ def test_all_but_durations_are_exported_at_0_from_the_start() -> None:
     with metered(kinds=("nda", "offer-letter")) as counted_here:
         assert counted_here.counts() == {}
         named = {series[0] for series in counted_here.seen}
-        ours = [metric for metric in metrics.declared() if metric.process is not Process.WEB]
+        ours = [metric for metric in metrics.declared() if metric.process is not ExportingProcess.WEB]
         assert {one.name for one in ours if not isinstance(one, Histogram)} == named
         assert ("countersign_settled", "offer-letter", "signed") in counted_here.seen
 

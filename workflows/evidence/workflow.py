@@ -11,7 +11,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
     from workflows.model.daily_evidence import DailyEvidence, DailyEvidenceResult
     from workflows.names import BULK, DAILY_EVIDENCE
-    from workflows.ports import EvidenceDays
+    from workflows.ports import DailyRoots
 
 _PRIORITY: Final = Priority(priority_key=BULK)
 
@@ -24,7 +24,7 @@ class DailyEvidenceWorkflow:
     async def run(self, asked: DailyEvidence) -> DailyEvidenceResult:
         """Fails when the database is away for so long; nothing is lost by that."""
         result = await workflow.execute_activity_method(
-            EvidenceDays.keep_day,
+            DailyRoots.keep_day,
             asked.replace(now=workflow.now()),
             summary="erase what is due, and make the root of the day",
             priority=_PRIORITY,

@@ -21,7 +21,7 @@ _WITH_FILES = (Status.SIGNED, Status.DECLINED)
 """Endings of which the provider has a document and a log."""
 
 
-class Evidence:
+class RequestEvidence:
     """The provider's files, and what is known of the request at its end."""
 
     def __init__(self, owner: FollowUpWorkflow[SignatureState]) -> None:

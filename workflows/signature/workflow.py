@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.views import FollowUpShow, RequestShow
     from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
-    from workflows.signature.evidence import Evidence
+    from workflows.signature.evidence import RequestEvidence
     from workflows.signature.state import (
         SignatureInput,
         SignatureState,
@@ -168,7 +168,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
         super().__init__(request, request.carried or SignatureState.begin(request.brief, workflow.now()))
         self.notifier = Notifier(self, merge=self.merge_observation)
         self.document = ProviderDocument(self, request)
-        self.evidence = Evidence(self)
+        self.evidence = RequestEvidence(self)
 
     @workflow.run
     @despite_cancellation

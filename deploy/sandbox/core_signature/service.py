@@ -6,7 +6,7 @@ from typing import Any
 
 from deploy.sandbox.core_signature.callbacks import Callbacks
 from deploy.sandbox.core_signature.pdf import append_notes, is_pdf, render_pdf
-from deploy.sandbox.core_signature.views import DownloadLinks, Views
+from deploy.sandbox.core_signature.views import FileLinks, Views
 from deploy.sandbox.http.errors import HttpRefusal
 from deploy.sandbox.http.oauth import Tokens
 from deploy.sandbox.state.ledger import EntryType
@@ -55,7 +55,7 @@ class CoreSignature:
         settings = state.settings
         self.state = state
         self.tokens = Tokens("signature", settings.client_id, settings.client_secret, state)
-        self.links = DownloadLinks(settings.client_secret, settings.link_lifetime, state.clock)
+        self.links = FileLinks(settings.client_secret, settings.link_lifetime, state.clock)
         self.views = Views(settings, state.database, self.links)
         self.callbacks = Callbacks(state, self.views)
         self.deleted: set[str] = set()

@@ -29,7 +29,7 @@ def event_hash(secret: str, event_time: str, event_type: str) -> str:
     return hmac.digest(secret.encode(), (event_time + event_type).encode(), "sha256").hex()
 
 
-class DownloadLinks:
+class FileLinks:
     """Temporary `/dl/…` paths, which work without a bearer."""
 
     def __init__(self, secret: str, lifetime: float, clock: Clock) -> None:
@@ -57,7 +57,7 @@ class DownloadLinks:
 class Views:
     """Every read renews its temporary download links."""
 
-    def __init__(self, settings: SandboxSettings, database: Database, links: DownloadLinks) -> None:
+    def __init__(self, settings: SandboxSettings, database: Database, links: FileLinks) -> None:
         self.base_url = "http://127.0.0.1"
         self._settings = settings
         self._database = database

@@ -7,7 +7,7 @@ from activities.documents.files import SIGNED
 from activities.evidence.pack import Packer
 from activities.evidence.signing import EvidenceKey, canonical, sha256_of
 from activities.records.audiences import AudienceAmendment, MemberRow
-from activities.records.evidence import SignedDocument, StoredFile
+from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.outcomes import MemberOutcome
 from activities.records.store import Store
 from activities.records.user_texts import apart, keep_page
@@ -117,7 +117,7 @@ async def kept_at_the_end(store: Store, what: WorkflowName = MSA) -> None:
     }
     await store.evidence.keep(what.workflow_id, canonical(content), parts, AT)
     pdf = b"%PDF-1.7 signed"
-    file = StoredFile(await store.files.put(pdf, SIGNED), len(pdf))
+    file = SignedFile(await store.files.put(pdf, SIGNED), len(pdf))
     given = SignedDocument(file, None, {"document": "uuid", "request": "uuid", "signers": []}, AT, "it is not ready")
     await store.evidence.keep_signed(what.workflow_id, given, AT)
 

@@ -12,7 +12,7 @@ from temporalio.common import RetryPolicy
 from temporalio.worker import Worker
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.downloads import MEGABYTE, Downloads
+from activities.core_signature.downloads import MEGABYTE, DocumentDownloads
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.wire import WireDocument
 from activities.evidence.content import EvidenceContent
@@ -105,7 +105,7 @@ async def ended(folder: Path, temporal: Client, how: str = "sign", pdf: bytes = 
         service = CoreSignatureService(client, directory, store)
         async with make_client(most=(MEGABYTES + 1) * MEGABYTE) as calls:
             guard = Guard((sandbox.url.removeprefix("http://"),), setting="COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS")
-            downloads = Downloads(calls, guard, store.files, MEGABYTES * MEGABYTE)
+            downloads = DocumentDownloads(calls, guard, store.files, MEGABYTES * MEGABYTE)
             keeper = EvidenceKeeper(service.reader, downloads, store, directory, temporal)
             ending = Ending(sandbox, client, store, directory, keeper, temporal)
             asked = brief(await store.files.put(pdf))

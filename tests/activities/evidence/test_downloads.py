@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from activities.core_signature.downloads import MEGABYTE, Downloads, FileRefused
+from activities.core_signature.downloads import MEGABYTE, DocumentDownloads, FileRefused
 from activities.core_signature.wire import WireFile
 from activities.documents.files import SIGNED, UNFINISHED, Files
 from activities.errors import StoreAway
@@ -27,11 +27,11 @@ async def body() -> AsyncIterator[bytes]:
 
 
 @asynccontextmanager
-async def downloads(folder: Path, most: int = 40) -> AsyncIterator[Downloads]:
+async def downloads(folder: Path, most: int = 40) -> AsyncIterator[DocumentDownloads]:
     """Of a host that gives 20 MB."""
     transport = httpx.MockTransport(lambda _: httpx.Response(200, content=body()))
     async with make_client(most=(most + 1) * MEGABYTE, transport=transport) as client:
-        yield Downloads(client, Guard(("127.0.0.1:9",)), Files(str(folder)), most * MEGABYTE)
+        yield DocumentDownloads(client, Guard(("127.0.0.1:9",)), Files(str(folder)), most * MEGABYTE)
 
 
 async def test_20_mb_pass_through_less_than_2_mb_of_memory(tmp_path: Path) -> None:

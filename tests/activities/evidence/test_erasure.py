@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from activities.evidence.erasure import STAYS, erase, erase_due
-from activities.evidence.roots import EvidenceDaysService
+from activities.evidence.roots import DailyRootsService
 from activities.evidence.signing import EvidenceKey
 from activities.evidence.verification import newer_of, verify
 from activities.records import erasures
@@ -89,7 +89,7 @@ async def test_what_still_runs_is_erased_by_the_day_after_its_end(tmp_path: Path
         assert await erase_due(store, DAY) == 0
         await signed(store)
         key_in(tmp_path)
-        days = EvidenceDaysService(store, partial(EvidenceKey.read, tmp_path / "evidence.pem"))
+        days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "evidence.pem"))
         result = await days.keep_day(DailyEvidence(now=DAY))
         assert (result.erased, result.records) == (1, 1)
         assert await erase_due(store, DAY) == 0

@@ -18,8 +18,8 @@ from activities.evidence import archive, verification
 from activities.evidence.archive import PackPart, write_archive
 from activities.evidence.pack import PREDICATE, NotEnded
 from activities.evidence.signing import EvidenceKey, PublicKeys, UnusableKey, canonical, statement
-from activities.evidence.verification import Verified, newer_of, verify
-from activities.records.evidence import SignedDocument, StoredFile
+from activities.evidence.verification import VerifiedPack, newer_of, verify
+from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
 from tests.activities.evidence.kept import (
     ACME,
@@ -255,7 +255,7 @@ async def test_a_pack_that_somebody_else_signed_is_told_from_ours(tmp_path: Path
 async def test_what_was_signed_of_another_shape_is_no_traceback(tmp_path: Path) -> None:
     key = key_in(tmp_path)
 
-    async def found(manifest: object, **more: bytes) -> Verified:
+    async def found(manifest: object, **more: bytes) -> VerifiedPack:
         content = canonical(manifest)
         envelope = key.envelope(statement(PREDICATE, {"manifest.json": hashlib.sha256(content).hexdigest()}, {}))
         parts = {"manifest.json": content, "manifest.dsse.json": envelope, **more}
@@ -447,7 +447,7 @@ async def test_with_documents_a_campaign_has_those_of_its_members_and_says_how_m
         await acknowledged(store, 5)
         for number in (1, 2, 3):
             pdf = b"%PDF-1.7 of " + str(number).encode()
-            file = StoredFile(await store.files.put(pdf, SIGNED), len(pdf))
+            file = SignedFile(await store.files.put(pdf, SIGNED), len(pdf))
             member = Kind.REQUEST.workflow_id(f"{CONDUCT.id}.person-{number}")
             await store.evidence.keep_signed(member, SignedDocument(file, None, None, AT), AT)
         await store.files.remove(file.sha256, SIGNED)

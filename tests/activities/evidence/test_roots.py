@@ -11,7 +11,7 @@ import pytest
 
 from activities.errors import DatabaseAway
 from activities.evidence.merkle import root_of
-from activities.evidence.roots import EvidenceDaysService, RootsRead, leaf_of, read_roots, written_roots
+from activities.evidence.roots import DailyRootsService, RootsFile, leaf_of, read_roots, written_roots
 from activities.evidence.signing import EvidenceKey, PublicKeys, canonical, sha256_of
 from activities.evidence.verification import verify
 from activities.records import roots as statements
@@ -25,9 +25,9 @@ from workflows.model.daily_evidence import DailyEvidence
 DAY = datetime(2026, 12, 5, 0, 15, tzinfo=UTC)
 
 
-def days_of(store: Store, folder: Path) -> EvidenceDaysService:
+def days_of(store: Store, folder: Path) -> DailyRootsService:
     key_in(folder)
-    return EvidenceDaysService(store, partial(EvidenceKey.read, folder / "evidence.pem"))
+    return DailyRootsService(store, partial(EvidenceKey.read, folder / "evidence.pem"))
 
 
 async def file_of(store: Store, folder: Path) -> Path:
@@ -105,7 +105,7 @@ async def test_history_that_was_changed_in_the_database_or_in_the_file_is_found(
 
     def faults(*of: bytes, keys: PublicKeys | None = None) -> list[str]:
         file.write_bytes(b"".join(of))
-        found: RootsRead = read_roots(file, keys)
+        found: RootsFile = read_roots(file, keys)
         return [one.part for one in found.faults]
 
     assert faults(*lines) == []
@@ -122,6 +122,6 @@ async def test_history_that_was_changed_in_the_database_or_in_the_file_is_found(
 
 async def test_without_a_key_a_root_is_made_all_the_same(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
-        days = EvidenceDaysService(store, partial(EvidenceKey.read, tmp_path / "none.pem"))
+        days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "none.pem"))
         assert (await days.keep_day(DailyEvidence(now=DAY))).signed is False
         assert "not signed" in (await days.keep_day(DailyEvidence(now=DAY))).details

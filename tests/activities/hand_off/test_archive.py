@@ -11,7 +11,7 @@ from activities.documents.files import SIGNED
 from activities.hand_off import archive
 from activities.hand_off.archive import Archives
 from activities.policies.policy_file import ArchiveEntry
-from activities.records.evidence import SignedDocument, StoredFile
+from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
 from tests.activities.notifications.stage import brief
 from workflows.model.hand_off import EscalatedRequest, HandoffResult, Settled
@@ -38,7 +38,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 async def kept(store: Store, content: bytes = PDF) -> str:
     """The signed document's hash."""
     sha256 = await store.files.put(content, SIGNED)
-    await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(document=StoredFile(sha256, len(content))), AT)
+    await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(document=SignedFile(sha256, len(content))), AT)
     return sha256
 
 

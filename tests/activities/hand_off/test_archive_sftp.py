@@ -15,7 +15,7 @@ import pytest
 
 from activities.documents.files import SIGNED
 from activities.hand_off.archive import Archives
-from activities.records.evidence import SignedDocument, StoredFile
+from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
 from tests.activities.notifications.stage import brief
 from tests.glances import glances
@@ -106,7 +106,7 @@ async def archived(store: Store, url: str) -> HandoffResult:
 async def test_the_document_is_written_once_and_only_to_a_host_that_is_known(server: Server, tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     sha256 = await store.files.put(PDF, SIGNED)
-    await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(document=StoredFile(sha256, len(PDF))), AT)
+    await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(document=SignedFile(sha256, len(PDF))), AT)
     unknown = await archived(store, server.url)
     assert (unknown.ok, unknown.gone, unknown.why) == (False, False, "SSHException")
     assert not list(server.folder.iterdir())

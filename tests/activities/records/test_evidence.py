@@ -3,14 +3,14 @@
 from datetime import UTC, datetime
 from pathlib import Path
 
-from activities.records.evidence import PARTS_AT_MOST, READ_AT_ONCE, SignedDocument, StoredFile
+from activities.records.evidence import PARTS_AT_MOST, READ_AT_ONCE, SignedDocument, SignedFile
 from activities.records.store import Store
 from workflows.kinds import Kind
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 LATER = datetime(2027, 1, 4, 10, tzinfo=UTC)
 MSA = Kind.REQUEST.workflow_id("msa-0042")
-PDF, LOG = StoredFile("a" * 64, 20_000), StoredFile("b" * 64, 900)
+PDF, LOG = SignedFile("a" * 64, 20_000), SignedFile("b" * 64, 900)
 IDS = {"document": "d-1", "request": "r-1", "signers": [{"person": "chair", "uuid": "s-1"}]}
 
 

@@ -20,11 +20,11 @@ from starter.boot.probes import (
     HANGS_AFTER,
     HEAD_BYTES_AT_MOST,
     CannotListen,
-    Finding,
-    Vitals,
-    answered,
+    ProbeResult,
+    ProcessHealth,
+    answer_probes,
     bound_to,
-    looking,
+    watch,
 )
 from starter.config.settings import load
 from starter.config.values import Bind
@@ -53,10 +53,10 @@ class Probed:
     """A process of which somebody asks how it is."""
 
     clock: Clock = field(default_factory=Clock)
-    vitals: Vitals = field(init=False)
+    health: ProcessHealth = field(init=False)
 
     def __post_init__(self) -> None:
-        self.vitals = Vitals(self.clock)
+        self.health = ProcessHealth(self.clock)
 
 
 def asked(url: str) -> tuple[int, str]:
@@ -74,8 +74,8 @@ async def both(url: str) -> tuple[tuple[int, str], tuple[int, str]]:
 
 async def test_a_loop_that_does_not_turn_is_told_by_a_thread_that_does() -> None:
     it = Probed()
-    it.vitals.found(Finding())
-    async with answered(ANYWHERE, it.vitals) as url:
+    it.health.record(ProbeResult())
+    async with answer_probes(ANYWHERE, it.health) as url:
         assert asked(f"{url}/healthz") == FINE
         it.clock.seconds += HANGS_AFTER
         assert asked(f"{url}/healthz") == FINE
@@ -96,10 +96,10 @@ class Server:
     away: Callable[[], Exception] | None = None
     stopped: str = ""
 
-    async def look(self) -> Finding:
+    async def look(self) -> ProbeResult:
         if self.away:
             raise self.away()
-        return Finding(stopped=self.stopped)
+        return ProbeResult(stopped=self.stopped)
 
 
 @pytest.mark.parametrize("away", [TimeoutError, lambda: RPCError("no", RPCStatusCode.UNAVAILABLE, b"")])
@@ -108,15 +108,15 @@ async def test_a_server_that_is_away_for_two_minutes_is_no_reason_to_begin_anew(
 ) -> None:
     monkeypatch.setattr(probes, "LOOKS_EVERY", 0.01)
     it, server = Probed(), Server()
-    async with answered(ANYWHERE, it.vitals) as url:
+    async with answer_probes(ANYWHERE, it.health) as url:
         assert await both(url) == (FINE, (503, "it has not begun yet\n"))
-        async with looking(it.vitals, server.look):
+        async with watch(it.health, server.look):
             assert await both(url) == (FINE, FINE)
             server.away = away
             await eventually(lambda: _are(url, (FINE, AWAY)))
             for _ in range(4):
                 it.clock.seconds += 30
-                it.vitals.turned()
+                it.health.loop_turned()
                 assert await both(url) == (FINE, AWAY)
             server.away = None
             await eventually(lambda: _are(url, (FINE, FINE)))
@@ -125,11 +125,11 @@ async def test_a_server_that_is_away_for_two_minutes_is_no_reason_to_begin_anew(
 async def test_a_worker_that_polls_no_more_is_begun_anew_unless_it_drains(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "LOOKS_EVERY", 0.01)
     it, server = Probed(), Server()
-    async with answered(ANYWHERE, it.vitals) as url, looking(it.vitals, server.look):
+    async with answer_probes(ANYWHERE, it.health) as url, watch(it.health, server.look):
         server.stopped = "countersign is polled no more"
         ended = (503, "countersign is polled no more\n")
         await eventually(lambda: _are(url, (ended, ended)))
-        it.vitals.drain()
+        it.health.drain()
         assert await both(url) == (FINE, (503, "it drains\n"))
 
 
@@ -151,7 +151,7 @@ async def _are(url: str, answers: tuple[tuple[int, str], tuple[int, str]]) -> bo
 )
 async def test_nonsense_is_refused_or_hung_up_on(said: bytes, answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(probes, "ANSWERED_WITHIN", 0.2)
-    async with answered(ANYWHERE, Vitals()) as url:
+    async with answer_probes(ANYWHERE, ProcessHealth()) as url:
         assert (await exchanged(url, said))[: len(answer) or None] == answer
 
 
@@ -176,7 +176,7 @@ async def test_of_ten_times_as_many_silent_connections_none_is_held_for_long(mon
             return await asyncio.to_thread(asked, f"{url}/healthz") == FINE
         return False
 
-    async with answered(ANYWHERE, Vitals()) as url:
+    async with answer_probes(ANYWHERE, ProcessHealth()) as url:
         where = (urlsplit(url).hostname, urlsplit(url).port)
         silent = [socket.create_connection(where) for _ in range(10 * CONNECTIONS_AT_MOST)]
         try:
@@ -188,12 +188,12 @@ async def test_of_ten_times_as_many_silent_connections_none_is_held_for_long(mon
 
 async def test_an_address_that_is_taken_is_named() -> None:
     with bound_to(ANYWHERE) as bound, pytest.raises(CannotListen, match="cannot listen on"):
-        async with answered(Bind(*bound.getsockname()), Vitals()):
+        async with answer_probes(Bind(*bound.getsockname()), ProcessHealth()):
             pass
 
 
 async def test_without_an_address_nothing_is_answered() -> None:
-    async with answered(load(environment={}).health_bind, Vitals()) as url:
+    async with answer_probes(load(environment={}).health_bind, ProcessHealth()) as url:
         assert url == ""
 
 
@@ -205,9 +205,9 @@ async def test_a_whole_worker_of_one_pool_is_ready_once_it_polls(dev_server: str
         "TEMPORAL_NAMESPACE": client.namespace,
         "COUNTERSIGN_HEALTH_BIND": "127.0.0.1:0",
     }
-    chosen, vitals = load(environment={**complete(tmp_path), **there}), Vitals()
-    async with answered(chosen.health_bind, vitals) as url:
+    chosen, health = load(environment={**complete(tmp_path), **there}), ProcessHealth()
+    async with answer_probes(chosen.health_bind, health) as url:
         assert (await both(url))[1] == (503, "it has not begun yet\n")
-        async with worker.working(chosen, asyncio.Event(), (Pool.CAMPAIGNS,), vitals) as ready:
+        async with worker.working(chosen, asyncio.Event(), (Pool.CAMPAIGNS,), health) as ready:
             assert ready
             assert await both(url) == (FINE, FINE)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from activities.documents.files import SIGNED
 from activities.evidence.downloads import DownloadLinks
 from activities.records.downloads import Download, LinkName, Way
-from activities.records.evidence import KeptFileName, SignedDocument, StoredFile
+from activities.records.evidence import KeptFileName, SignedDocument, SignedFile
 from activities.records.store import Store
 from tests.activities.evidence.kept import signed
 from tests.starter.terminal import type_
@@ -53,7 +53,7 @@ def contents(id: str) -> tuple[bytes, bytes]:
 async def _fill(store: Store) -> None:
     for id in ("msa-0042", "msa-0043"):
         what = await signed(store, id)
-        pdf, log = [StoredFile(await store.files.put(content, SIGNED), len(content)) for content in contents(id)]
+        pdf, log = [SignedFile(await store.files.put(content, SIGNED), len(content)) for content in contents(id)]
         await store.evidence.keep_signed(what.workflow_id, SignedDocument(pdf, log), NOW)
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from activities.records.ended import EndedFilter
-from activities.records.evidence import SignedDocument, StoredFile
+from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
 from starter.queries.lists import line_of_ended
 from starter.queries.lookup import recorded
@@ -18,7 +18,7 @@ from workflows.model.views import RequestShow
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MSA = WorkflowName(Kind.REQUEST, "msa-0042")
 ATTENTION = EndedFilter((Kind.REQUEST.spec.prefix,), attention=True)
-PDF, LOG = StoredFile("a" * 64, 20_000), StoredFile("b" * 64, 900)
+PDF, LOG = SignedFile("a" * 64, 20_000), SignedFile("b" * 64, 900)
 SHOW = RequestShow(id=MSA.id, kind="nda", document="Terms", requester="hr", status=Status.SIGNED, says="Signed")
 SETTLED = Settled(request=MSA.id, kind="nda", outcome=Status.SIGNED, at=AT, external_id=MSA.id)
 

@@ -16,7 +16,7 @@ from temporalio.contrib.opentelemetry import TracingInterceptor
 
 from activities import metrics
 from starter.telemetry.otel import TelemetryError
-from starter.telemetry.spans import OneTrace, SpansUnavailable
+from starter.telemetry.spans import RequestTraces, SpansUnavailable
 from starter.telemetry.telemetry import started
 from tests.glances import glances
 from tests.watch.collector import collector
@@ -63,7 +63,7 @@ def test_it_is_off_unless_asked_for(otel: dict[str, str]) -> None:
 )
 def test_traces_are_on_when_asked_for_and_off_again_after(otel: dict[str, str]) -> None:
     with started(otel, service="test") as telemetry:
-        assert [type(interceptor) for interceptor in telemetry.interceptors] == [OneTrace, TracingInterceptor]
+        assert [type(interceptor) for interceptor in telemetry.interceptors] == [RequestTraces, TracingInterceptor]
     assert not HTTPXClientInstrumentor().is_instrumented_by_opentelemetry
 
 
@@ -145,7 +145,7 @@ async def test_a_collector_gets_the_names_without_what_its_own_exporter_adds() -
             "OTEL_METRIC_EXPORT_INTERVAL": "50",
         }
         with started(otel, service="test", metrics=True) as telemetry:
-            metrics.begin(telemetry.runtime.metric_meter, metrics.Process.WORKER)
+            metrics.begin(telemetry.runtime.metric_meter, metrics.ExportingProcess.WORKER)
             metrics.TIME_TO_SIGN.record(3, kind="nda", after="nothing")
             try:
                 for pause in glances():

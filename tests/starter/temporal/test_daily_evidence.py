@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.worker import Worker
 
-from activities.evidence.roots import EvidenceDaysService
+from activities.evidence.roots import DailyRootsService
 from activities.evidence.signing import EvidenceKey
 from activities.records.store import Store
 from starter.temporal.daily_evidence import ensure_daily_evidence
@@ -36,7 +36,7 @@ async def test_a_run_makes_the_root(dev_server: str, tmp_path: Path) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
         await signed(store)
         key_in(tmp_path)
-        days = EvidenceDaysService(store, partial(EvidenceKey.read, tmp_path / "evidence.pem"))
+        days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "evidence.pem"))
         async with Worker(client, task_queue="days", workflows=[DailyEvidenceWorkflow], activities=days.activities()):
             result = await client.execute_workflow(
                 DailyEvidenceWorkflow.run, DailyEvidence(), id=DAILY_EVIDENCE_SCHEDULE, task_queue="days"

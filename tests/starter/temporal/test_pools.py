@@ -15,7 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 import worker
 from activities.http.rate_limit import RateLimiter
 from starter.config.settings import load
-from starter.temporal.pollers import ENDED_AFTER, Pool, Sightings, pools_of, queues_of, until_listed
+from starter.temporal.pollers import ENDED_AFTER, LastPolls, Pool, pools_of, queues_of, until_listed
 from starter.temporal.workers import at_work, paced_slots, stopped, workers
 from tests.servers import own_namespace
 from tests.starter.terminal import type_
@@ -91,14 +91,14 @@ class Server:
         self.seconds += seconds
 
     @property
-    def sightings(self) -> Sightings:
+    def sightings(self) -> LastPolls:
         @dataclass
         class Seen:
             workflow_service: Server
             namespace: str = "default"
             identity: str = ME
 
-        return Sightings(cast(Client, Seen(self)), lambda: self.seconds)
+        return LastPolls(cast(Client, Seen(self)), lambda: self.seconds)
 
 
 MINUTES = ENDED_AFTER.total_seconds()
@@ -166,7 +166,7 @@ async def test_a_worker_on_one_pool_polls_nothing_else_and_is_missed_when_it_end
     them = workers(client, {one: [nothing] for one in QUEUES}, slots, settings, pools=pools)
     assert [one.task_queue for one in them] == queues_of(pools)
     seconds = 0.0
-    sightings = Sightings(client, lambda: seconds)
+    sightings = LastPolls(client, lambda: seconds)
     async with at_work(them):
         assert await until_listed(client, client.identity, pools)
         assert await stopped(them, slots, sightings) == ""

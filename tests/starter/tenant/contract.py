@@ -16,7 +16,7 @@ from activities.core_signature.wire import WireDocument, WireEvent, WireRequest,
 from activities.http.client import ServiceFailure
 from activities.http.oauth import Credentials
 from starter.tenant.listener import TEST_SECRET, judged
-from starter.tenant.recording import HOST, CallbackSeen, Exchange, Recording
+from starter.tenant.recording import HOST, Exchange, RecordedCallback, Recording
 from starter.web.callbacks import CallbackRules
 
 Json = dict[str, Any]
@@ -157,7 +157,7 @@ def misjudged(seen: Recording) -> list[str]:
     return [f"{one.judged} then, {now} now" for one in seen.callbacks if (now := _judged(rules, one)) != one.judged]
 
 
-def _judged(rules: CallbackRules, one: CallbackSeen) -> str:
+def _judged(rules: CallbackRules, one: RecordedCallback) -> str:
     told = str(one.body.get("event_time", ""))
     at = datetime.fromtimestamp(int(told) if told.isdecimal() else 0, UTC)
     return judged(rules, {"content-type": "application/json"}, json.dumps(one.body).encode(), at)

@@ -12,8 +12,8 @@ from activities.people.person import Platform, PushDevice
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from starter.config.settings import Settings, load
-from starter.tenant.facts import Finding, Verdict
-from starter.tenant.trial import Plan, Trial
+from starter.tenant.facts import FactFinding, Verdict
+from starter.tenant.trial import Trial, TrialPlan
 from tests.plain_http import plain_client
 from tests.servers import free_ports
 
@@ -87,13 +87,13 @@ class Heard:
     acts: str
     """Empty: nobody acts."""
     steps: list[str] = field(default_factory=list)
-    found_: list[Finding] = field(default_factory=list)
+    found_: list[FactFinding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def step(self, says: str) -> None:
         self.steps.append(says)
 
-    def found(self, finding: Finding) -> None:
+    def found(self, finding: FactFinding) -> None:
         self.found_.append(finding)
 
     def note(self, says: str) -> None:
@@ -126,13 +126,13 @@ class Tried:
     heard: Heard
     sandbox: RunningSandbox
 
-    def of(self, verdict: Verdict) -> dict[str, Finding]:
+    def of(self, verdict: Verdict) -> dict[str, FactFinding]:
         return {one.id: one for one in self.trial.findings if one.verdict is verdict}
 
 
-def plan(settings: Settings, wait: float = 5) -> Plan:
+def plan(settings: Settings, wait: float = 5) -> TrialPlan:
     device = PushDevice(token=SECRETS[3], platform=Platform.ANDROID)
-    return Plan(to=TO, forward_to=OTHER, wait=timedelta(seconds=wait), device=device, pause=0.05)
+    return TrialPlan(to=TO, forward_to=OTHER, wait=timedelta(seconds=wait), device=device, pause=0.05)
 
 
 @asynccontextmanager

@@ -11,8 +11,8 @@ from starter.tenant.recording import (
     HOST,
     ITEMS_AT_MOST,
     Exchange,
-    Recorded,
     Recorder,
+    RecordingTransport,
     Scrubber,
 )
 
@@ -96,7 +96,7 @@ async def test_of_a_token_s_call_neither_path_nor_body_is_kept_wherever_its_endp
     kept, url = recorder(), "https://login.canary.example/canary-tenant/grant"
     kept.tokens.add(url)
     answering = httpx.MockTransport(lambda _: httpx.Response(200, json={"access_token": "canary", "expires_in": 900}))
-    async with httpx.AsyncClient(transport=Recorded(answering, kept, "core")) as client:
+    async with httpx.AsyncClient(transport=RecordingTransport(answering, kept, "core")) as client:
         await client.post(url, json={"client_id": "canary", "client_secret": "canary"})
     [one] = kept.exchanges
     assert (one.service, one.path, one.sent) == ("token", "/token", None)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from activities.metrics import Process
+from activities.metrics import ExportingProcess
 from activities.reconciliation.callback_health import ClockSeen
 from activities.records.store import Store
 from starter.web.app import note_clock
@@ -203,7 +203,7 @@ async def test_outside_the_window_nothing_is_taken_and_a_forger_is_told_from_a_c
     off: timedelta, secret: str, unsigned: bool, reason: CallbackVerdict
 ) -> None:
     signals = RecordingSignals()
-    with metered(Process.WEB) as counted:
+    with metered(ExportingProcess.WEB) as counted:
         asked = receiver(signals, unsigned=unsigned, clock=lambda: NOW + off)
         assert (await asked.receive(JSON, encoded(said(secret=secret)))).status == reason.status
         assert counted.counts() == {("countersign_callbacks", reason.reason): 1}
@@ -270,7 +270,7 @@ def test_answers_say_nothing_of_the_reason() -> None:
 
 async def test_callbacks_are_counted_by_answer() -> None:
     signals = RecordingSignals()
-    with metered(Process.WEB) as counted:
+    with metered(ExportingProcess.WEB) as counted:
         asked = receiver(signals)
         for body in (encoded(said()), encoded(said()), encoded(said(event_hash="")), b"nonsense"):
             await asked.receive(JSON, body)
@@ -297,7 +297,7 @@ async def test_callbacks_are_counted_by_answer() -> None:
 )
 async def test_a_document_of_which_only_the_address_is_said_has_a_sweep_come(document: object) -> None:
     signals = RecordingSignals(SignalResult.TAKEN)
-    with metered(Process.WEB) as counted:
+    with metered(ExportingProcess.WEB) as counted:
         reply = await receiver(signals).receive(JSON, encoded(said(document=document)))
         assert counted.counts() == {("countersign_callbacks", CallbackVerdict.TO_LOOK_UP.reason): 1}
     assert (reply.status, signals.sweeps, signals.taken) == (200, 1, [])
@@ -329,7 +329,7 @@ async def test_a_document_that_was_sent_by_hand_is_known_by_its_uuid_or_has_a_sw
     """Nothing is begun here, and a request is never brought back to life: an ending has no reconcile come."""
     signals = RecordingSignals(SignalResult.UNKNOWN, knows=knows)
     body = encoded(said(event_type=event_type, document={"uuid": _BY_HAND, **document}))
-    with metered(Process.WEB) as counted:
+    with metered(ExportingProcess.WEB) as counted:
         reply = await receiver(signals, adopted=True).receive(JSON, body)
         assert counted.counts() == {("countersign_callbacks", answer.reason): 1}
     assert (reply.status, signals.sweeps) == (200, sweeps)

@@ -19,7 +19,7 @@ from activities.documents.files import SIGNED
 from activities.errors import DocumentDamaged
 from activities.evidence.downloads import DownloadLinks
 from activities.records.downloads import LinkName, Way
-from activities.records.evidence import KeptFileName, SignedDocument, StoredFile
+from activities.records.evidence import KeptFileName, SignedDocument, SignedFile
 from activities.records.store import Store
 from starter.config.values import Bind
 from starter.web.app import make_app
@@ -58,7 +58,7 @@ class Receiver:
 async def receiver(tmp_path: Path) -> AsyncIterator[Receiver]:
     store, now = Store(str(tmp_path)), [NOW]
     sha256 = await store.files.put(PDF, SIGNED)
-    await store.evidence.keep_signed(MSA, SignedDocument(document=StoredFile(sha256, len(PDF))), NOW)
+    await store.evidence.keep_signed(MSA, SignedDocument(document=SignedFile(sha256, len(PDF))), NOW)
     files = KeptFileAnswers(store, lambda: now[0])
     app = make_app(TargetDownloads(store, files, lambda: now[0]).routes())
     async with plain_client(transport=httpx.ASGITransport(app), base_url=BASE) as http:
@@ -165,7 +165,7 @@ async def test_while_the_database_is_away_they_are_asked_to_come_again(receiver:
 @pytest.mark.real_server
 async def test_a_file_that_is_erased_while_it_is_downloaded_breaks_off_and_never_ends_otherwise(tmp_path: Path) -> None:
     store, large = Store(str(tmp_path)), bytes(range(256)) * 4 * 32_768
-    stored = StoredFile(await store.files.put(large, SIGNED), len(large))
+    stored = SignedFile(await store.files.put(large, SIGNED), len(large))
     await store.evidence.keep_signed(MSA, SignedDocument(document=stored), NOW)
     link = await DownloadLinks(store, BASE, SecretStr("s" * 32), timedelta(days=7)).link(FINANCE, datetime.now(UTC))
     app, got = make_app(TargetDownloads(store, KeptFileAnswers(store)).routes()), b""
@@ -186,7 +186,7 @@ async def test_readers_who_read_no_more_keep_nobody_from_downloading(tmp_path: P
     large = b"%PDF-1.7 " + bytes(16_000_000)
     with closing(Store(str(tmp_path))) as store:
         sha256 = await store.files.put(large, SIGNED)
-        await store.evidence.keep_signed(MSA, SignedDocument(document=StoredFile(sha256, len(large))), NOW)
+        await store.evidence.keep_signed(MSA, SignedDocument(document=SignedFile(sha256, len(large))), NOW)
         link = await DownloadLinks(store, BASE, SecretStr("s" * 32), timedelta(days=7)).link(FINANCE, NOW)
         path, addresses = link.url.removeprefix(BASE), count_from(1)
         files = KeptFileAnswers(store, lambda: NOW)

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities.metrics import Process
+from activities.metrics import ExportingProcess
 from activities.records.user_texts import words_of
 from activities.temporal import executions as runs
 from starter.web import hooks as changed
@@ -329,7 +329,7 @@ async def test_while_temporal_is_away_the_source_is_asked_to_call_again(tmp_path
 
 
 async def test_calls_are_counted_by_answer(client: Client, tmp_path: Path) -> None:
-    with metered(Process.WEB) as counted:
+    with metered(ExportingProcess.WEB) as counted:
         async with crm(tmp_path, client) as source:
             calls: list[tuple[Any, dict[str, str]]] = [(DEAL, BEARER), (DEAL, BEARER), (deal(company="x"), BEARER)]
             calls += [(DEAL, {}), (b"{", BEARER)]

@@ -12,7 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.documents.files import SIGNED
 from activities.people.language import LANGUAGES, Language
 from activities.records.downloads import Way
-from activities.records.evidence import SignedDocument, StoredFile
+from activities.records.evidence import SignedDocument, SignedFile
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
 from starter.web.actions import ACTIONS, Action
 from starter.web.kinds import spec_of
@@ -179,7 +179,7 @@ async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_
 
 
 async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(desk: Office) -> None:
-    stored = StoredFile(await desk.store.files.put(PDF, SIGNED), len(PDF))
+    stored = SignedFile(await desk.store.files.put(PDF, SIGNED), len(PDF))
     await desk.store.evidence.keep_signed(Kind.REQUEST.workflow_id(ID), SignedDocument(document=stored), NOW)
     told = Notification(key="k", stage="settled", person=DUTCH, at=NOW)
     desk.known[ID] = shown(

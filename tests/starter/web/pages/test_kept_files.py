@@ -11,7 +11,7 @@ from activities.documents.files import SIGNED
 from activities.notifications.links import LinkUse
 from activities.people.language import LANGUAGES
 from activities.records.downloads import Way
-from activities.records.evidence import SignedDocument, StoredFile
+from activities.records.evidence import SignedDocument, SignedFile
 from starter.web.allowances import LOOKS_OF_A_LINK
 from tests.starter.web.pages.test_pages import REQUESTER, shown
 from tests.starter.web.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
@@ -40,8 +40,8 @@ async def signer(tmp_path: Path) -> AsyncIterator[Phone]:
         yield made
 
 
-def _stored(content: bytes) -> StoredFile:
-    return StoredFile(hashlib.sha256(content).hexdigest(), len(content))
+def _stored(content: bytes) -> SignedFile:
+    return SignedFile(hashlib.sha256(content).hexdigest(), len(content))
 
 
 def ended(status: Status = Status.SIGNED, **changes: Any) -> RequestShow:
