@@ -225,7 +225,7 @@ class Packer:
             else:
                 gathered.facts["documents"] += 1
 
-    async def _of_members(self, campaign: CampaignRecord, gathered: _Gathered) -> None:
+    async def _of_members(self, campaign: CampaignRecord, gathered: _PackContent) -> None:
         """The signed documents of a campaign's members; of those that have none their number."""
         if campaign.outcomes is None:
             gathered.lacks[DOCUMENTS] = "the campaign has not ended"

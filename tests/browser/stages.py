@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urljoin
 
 from activities.notifications.links import LinkUse, Through, serial_of
-from activities.records.evidence import SignedDocument, StoredFile
+from activities.records.evidence import SignedDocument, SignedFile
 from starter.queries.commands import CommandRefused, NotConfirmed
 from starter.web.allowances import LOOKS_OF_A_LINK
 from starter.web.screens import ScreenName
@@ -270,7 +270,7 @@ async def _no_file(stage: Stage) -> None:
 
 async def _erased(stage: Stage) -> None:
     kept = KeptFile(sha256="ab" * 32, bytes=7)
-    signed = SignedDocument(document=StoredFile(kept.sha256, kept.bytes))
+    signed = SignedDocument(document=SignedFile(kept.sha256, kept.bytes))
     await stage.pages.store.evidence.keep_signed(Kind.REQUEST.workflow_id(REQUEST), signed, NOW)
     stage.know(status=Status.SIGNED, signed_document=kept)
     await stage.open(f"{stage.pages.link()}/document")
