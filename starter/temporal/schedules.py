@@ -17,14 +17,19 @@ async def ensure(client: Client, id: str, ours: Schedule) -> SetUp:
     """Create or correct it; a paused one stays paused."""
     name = f"schedule {id}"
     try:
-        await client.create_schedule(id, ours)
-    except ScheduleAlreadyRunningError:
-        return SetUp(name, await _update(client, id, ours))
+        return SetUp(name, await _made(client, id, ours))
     except RPCError as error:
         if error.status not in NOT_OURS_TO_MAKE:
             return SetUp(name, Made.FAILED, error.message)
         return SetUp(name, Made.NOT_PERMITTED, "have it made by whoever runs the namespace, with `countersign init`")
-    return SetUp(name, Made.CREATED)
+
+
+async def _made(client: Client, id: str, ours: Schedule) -> Made:
+    try:
+        await client.create_schedule(id, ours)
+    except ScheduleAlreadyRunningError:
+        return await _update(client, id, ours)
+    return Made.CREATED
 
 
 async def _update(client: Client, id: str, ours: Schedule) -> Made:

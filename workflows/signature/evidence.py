@@ -31,11 +31,11 @@ class RequestEvidence:
     async def keep(self) -> None:
         """Keep it within a minute; else begin to try on, which the next history continues."""
         owner = self._owner
-        if owner.request.policy.evidence is EvidenceLevel.NONE or owner.state.evidence.over:
+        if owner.request.policy.evidence is EvidenceLevel.NONE or owner.state.document.evidence.over:
             return
-        if owner.state.evidence.problem is None:
+        if owner.state.document.evidence.problem is None:
             await self._try(options.EVIDENCE)
-        if problem := owner.state.evidence.problem:
+        if problem := owner.state.document.evidence.problem:
             left = options.EVIDENCE_LASTS - (workflow.now() - problem.since)
             self._later = asyncio.create_task(self._try(options.evidence_later(left), last=True))
 
@@ -44,15 +44,15 @@ class RequestEvidence:
         return self._later is None or self._later.done()
 
     async def _try(self, how: ActivityOptions, *, last: bool = False) -> None:
-        owner, before = self._owner, self._owner.state.evidence.files
+        owner, before = self._owner, self._owner.state.document.evidence.files
         try:
             kept = await owner.calls.attempt(EvidenceService.keep, self._order, how, "keep the evidence", nothing())
         except FailureError as failure:
             files, says = _files_of(failure) or before, call_failure_of(failure).says
-            evidence = owner.state.evidence.missing(files, says, workflow.now(), over=last)
+            evidence = owner.state.document.evidence.missing(files, says, workflow.now(), over=last)
         else:
-            evidence = owner.state.evidence.kept(kept)
-        owner.state = owner.state.replace(evidence=evidence)
+            evidence = owner.state.document.evidence.kept(kept)
+        owner.state = owner.state.within("document", evidence=evidence)
         if last:
             owner.publish()
 

@@ -199,6 +199,28 @@ _NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
 _ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
 
 
+class EvidenceState(Model):
+    """`files` are kept; `in_time` were so before the hand-off began, which tells each target the same at each attempt.
+
+    `problem` says what is missing; `over` once nothing more is tried.
+    """
+
+    files: KeptFiles = KeptFiles()
+    in_time: KeptFiles | None = None
+    problem: Problem | None = None
+    over: bool = False
+
+    def kept(self, files: KeptFiles) -> Self:
+        """All that was wanted is there."""
+        return self.replace(files=files, in_time=self.in_time or files, problem=None, over=True)
+
+    def missing(self, files: KeptFiles, says: str, now: datetime, *, over: bool) -> Self:
+        """Only these files are there."""
+        since = self.problem.since if self.problem else now
+        problem = Problem(code=Code.EVIDENCE, since=since, says=says)
+        return self.replace(files=files, in_time=self.in_time or files, problem=problem, over=over)
+
+
 class DocumentState(Model):
     """The document at Core Signature: its id, when it was made, read and sent, and what callbacks have told of it."""
 
@@ -217,6 +239,7 @@ class DocumentState(Model):
     """A callback has said that the document was sent, since it was read last."""
     early: UnconfirmedSignature = UnconfirmedSignature()
     mails_endings: bool = True
+    evidence: EvidenceState = EvidenceState()
 
     @property
     def unsent_for(self) -> timedelta:
@@ -247,28 +270,6 @@ class DocumentState(Model):
         )
 
 
-class EvidenceState(Model):
-    """`files` are kept; `in_time` were so before the hand-off began, which tells each target the same at each attempt.
-
-    `problem` says what is missing; `over` once nothing more is tried.
-    """
-
-    files: KeptFiles = KeptFiles()
-    in_time: KeptFiles | None = None
-    problem: Problem | None = None
-    over: bool = False
-
-    def kept(self, files: KeptFiles) -> Self:
-        """All that was wanted is there."""
-        return self.replace(files=files, in_time=self.in_time or files, problem=None, over=True)
-
-    def missing(self, files: KeptFiles, says: str, now: datetime, *, over: bool) -> Self:
-        """Only these files are there."""
-        since = self.problem.since if self.problem else now
-        problem = Problem(code=Code.EVIDENCE, since=since, says=says)
-        return self.replace(files=files, in_time=self.in_time or files, problem=problem, over=over)
-
-
 class SignatureState(FollowUpState):
     """The state of one request."""
 
@@ -291,7 +292,6 @@ class SignatureState(FollowUpState):
 
     slots: SignerSlots
     document: DocumentState = DocumentState()
-    evidence: EvidenceState = EvidenceState()
 
     @classmethod
     def begin(cls, brief: SignatureBrief, now: datetime) -> Self:
@@ -462,7 +462,7 @@ class SignatureState(FollowUpState):
 
     def at_settlement(self) -> Self:
         """A file that comes later is told by what is kept, and so is one that is missing."""
-        return super().at_settlement().within("evidence", problem=None)
+        return super().at_settlement().within("document", evidence=self.document.evidence.replace(problem=None))
 
     def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
         updated = self
@@ -551,7 +551,7 @@ def show(request: SignatureInput, state: SignatureState, now: datetime) -> Reque
     known = dict(follow_up_facts(request.subject, request.policy, state, now))
     lines = tuple(_line(state, signer) for signer in state.slots.signers)
     shown = RequestShow(**known, document=request.brief.title, signers=lines)
-    return shown.with_files(state.evidence.files, state.evidence.problem)
+    return shown.with_files(state.document.evidence.files, state.document.evidence.problem)
 
 
 def kept_in_words(files: KeptFiles) -> str:
@@ -577,7 +577,7 @@ def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
     """The facts to hand off."""
     if state.lifecycle.settled_at is None:
         raise ValueError("the request has not ended")
-    files = state.evidence.in_time or KeptFiles()
+    files = state.document.evidence.in_time or KeptFiles()
     return Settled(
         request=brief.id,
         kind=brief.kind,

@@ -223,7 +223,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
         return self.document.brief.subject
 
     def details(self, shown: FollowUpShow) -> str:
-        return super().details(shown) + kept_in_words(self.state.evidence.files)
+        return super().details(shown) + kept_in_words(self.state.document.evidence.files)
 
     def settled(self) -> Settled:
         return settled(self.document.brief, self.state)

@@ -45,6 +45,7 @@ VALUES: Final[dict[str, tuple[Any, ...]]] = {
     "document": ({"file": "msa.pdf", "name": "Another agreement"},),
     "requester": (OWNER, "chair", "nobody-x"),
     "signers": ([{"person": "customer"}], [{"person": "chair", "order": 4}], [{"person": "nobody-x"}]),
+    "prefill": ({"order-number": "4711"},),
     "message": ("Please sign before the kick-off.",),
     "title": ("Another title",),
     "text": ("With the data of the order form.",),

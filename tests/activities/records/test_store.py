@@ -84,7 +84,7 @@ async def test_amendments_come_in_their_order_also_when_one_is_missing(store: St
     assert await _amendments(store, R) == []
     for number in (10, 9, 2):
         await store.records.amend(R, number, b"%d" % number)
-    await store.records.amend(Kind.REQUEST.workflow_id("r.1"), 1, b"another request's")
+    await store.records.amend(Kind.REQUEST.workflow_id("r.1"), 1, b'"of another request"')
     assert await _amendments(store, R) == [(b"2", b"9", b"10")]
 
 

@@ -116,7 +116,8 @@ async def test_a_fresh_history_goes_on_with_what_is_left_of_the_three_days() -> 
     seen = DocumentSeen(document=DOCUMENT, status=Status.SIGNED, raw="si")
     problem = Problem(code=Code.EVIDENCE, since=now, says="the signing log is not ready")
     ended = SignatureState.begin(request.brief, now).observe(seen, now)
-    carried = ended.replace(evidence=EvidenceState(in_time=KeptFiles(), problem=problem)).carried_over()
+    evidence = EvidenceState(in_time=KeptFiles(), problem=problem)
+    carried = ended.within("document", evidence=evidence).carried_over()
     async with story(world, request.replace(carried=carried)) as it:
         await it.handle.result()
         shown = await it.shown()
