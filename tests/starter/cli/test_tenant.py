@@ -70,6 +70,11 @@ async def test_what_is_refused_sends_nothing(words: tuple[str, ...], says: str, 
         assert list(sandbox.state.database.documents) == []
 
 
+def _hears_ctrl_c() -> None:
+    """Also where these tests run in the background of a shell, which has it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_ended_by_a_signal_it_cancels_what_it_made_and_leaves_a_report(number: int, tmp_path: Path) -> None:
@@ -81,6 +86,7 @@ async def test_ended_by_a_signal_it_cancels_what_it_made_and_leaves_a_report(num
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            preexec_fn=_hears_ctrl_c,
         )
         assert process.stdout is not None
         async with asyncio.timeout(60):
