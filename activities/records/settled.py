@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -191,15 +191,22 @@ def write_record(connection: Connection, workflow_id: str, content: bytes) -> st
     common = {"workflow_id": workflow_id, "facet": facet.written, "ended_at": ended_at}
     if not insert_new(connection, RECORDS, **common, **row, content=content, sha256=sha256):
         return str(connection.execute(select(_IS.sha256).where(_IS.workflow_id == workflow_id)).scalar_one())
-    lists = [(ListOf.ALL, ""), *((ListOf.ASKED, person) for person in sorted(facts.people) if person)]
-    if facts.requester:
-        lists.append((ListOf.REQUESTED, facts.requester))
-    connection.execute(RECORD_LISTS.insert(), [common | {"of": of, "person": person} for of, person in lists])
     pages = connection.execute(select(LOG_PAGES.c.content).where(LOG_PAGES.c.workflow_id == workflow_id))
-    list_named(connection, workflow_id, people_in([record, *(json.loads(page.content) for page in pages)]))
+    named_too = people_in([record, *(json.loads(page.content) for page in pages)])
+    lists = [common | {"of": of, "person": person} for of, person in _lists(facts, named_too)]
+    connection.execute(RECORD_LISTS.insert(), lists)
     if owner:  # Not `of_campaign`: a start that was killed has left no row to tell it by.
         write_outcome(connection, workflow_id, record)
     return None
+
+
+def _lists(facts: RecordFacts, named_too: Collection[str]) -> Iterator[tuple[ListOf, str]]:
+    yield ListOf.ALL, ""
+    asked = facts.people - {""}
+    yield from ((ListOf.ASKED, person) for person in sorted(asked))
+    if facts.requester:
+        yield ListOf.REQUESTED, facts.requester
+    yield from ((ListOf.NAMED, person) for person in sorted({*named_too} - asked - {facts.requester, ""}))
 
 
 def people_in(value: Any) -> set[str]:

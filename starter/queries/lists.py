@@ -290,16 +290,27 @@ async def everything(context: Context, wanted: Wanted, *, now: datetime | None =
 async def _start(it: _List, now: datetime) -> _Cursor:
     store, of_records = it.context.store, it.wanted.ended
     at = _Cursor(at=now, part=_Part.SORTED, in_order=True)
-    counted = await store.ended.count(of_records) if of_records else 0
+    counted, known = await asyncio.gather(_recorded(it), _known(it, at))
     at = at.replace(total=min(counted, COUNTED_AT_MOST), more=counted > COUNTED_AT_MOST)
-    # Counted first: to read more than are sorted takes several times as long.
-    known = (await it.context.client.count_workflows(await it.query(at))).count if it.wanted.ids is None else 0
     if known > SORTED_AT_MOST or not await _read_living(it, at):
         return at.replace(part=_Part.OVERDUE, in_order=False, total=at.total + known)
     living = it.living or []
     recorded = tuple(run.id for run in living if run.known.get(names.STAGE) == SETTLED or run.status.broken_off)
     twice = await store.ended.count(replace(of_records, ids=recorded)) if of_records and recorded else 0
     return at.replace(total=at.total + len(living) - twice)
+
+
+async def _recorded(it: _List) -> int:
+    return await it.context.store.ended.count(it.wanted.ended) if it.wanted.ended else 0
+
+
+async def _known(it: _List, at: _Cursor) -> int:
+    """How many run or were broken off, of ids that are named 0: to read more than are sorted takes several times as
+    long as to count them.
+    """
+    if it.wanted.ids is not None:
+        return 0
+    return (await it.context.client.count_workflows(await it.query(at))).count
 
 
 async def _read_living(it: _List, at: _Cursor) -> bool:
