@@ -21,6 +21,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities import metrics
+from activities.absence.service import AbsenceNewsTeller
 from activities.campaign.service import CampaignPeopleService
 from activities.campaign.yearly import CampaignYearsService
 from activities.core_signature.service import CoreSignatureService
@@ -135,8 +136,9 @@ def activities_of(
         ),
     )
     days = DailyRootsService(open_clients.store, evidence_key, stamp)
+    absences = AbsenceNewsTeller(client, open_clients.store)
     return {
-        WORKFLOW_QUEUE: [one for port in (*follow_up, sign_in, parts, days) for one in port.activities()],
+        WORKFLOW_QUEUE: [one for port in (*follow_up, sign_in, parts, days, absences) for one in port.activities()],
         CAMPAIGN_QUEUE: [one for port in follow_up for one in port.activities()],
         BATCH_QUEUE: [*people.activities(), *years.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],

@@ -27,6 +27,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("ports",),
         ("follow_up",),
         (
+            "absence",
             "bulk_notice",
             "campaign",
             "evidence",
@@ -45,7 +46,7 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("files", "records"),
         ("people",),
         ("policies", "temporal"),
-        ("core_signature", "launch", "schedule"),
+        ("absence", "core_signature", "launch", "schedule"),
         ("evidence", "notifications"),
         ("onboarding", "reconciliation"),
         ("campaign", "hand_off"),

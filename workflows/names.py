@@ -72,6 +72,8 @@ RECONCILIATION_CALLED: Final = "reconciliation-called"
 DAILY_EVIDENCE: Final = "DailyEvidence"
 DAILY_EVIDENCE_SCHEDULE: Final = "daily-evidence"
 """Id of the schedule; a workflow that it starts has its id, a dash and the instant it was due."""
+ABSENCE_TOLD: Final = "Absence"
+ABSENCE: Final = "absence"
 PROVIDER_EVENT: Final = "provider_event"
 SIGNATURE_SETTLED: Final = "signature_settled"
 TASK_SETTLED: Final = "task_settled"
@@ -165,6 +167,11 @@ def sign_in_used_workflow_id(person: str, ask: str) -> str:
 def tell_workflow_id(of: str) -> str:
     """Workflow id of a bulk notice."""
     return f"tell:{of}"
+
+
+def absence_workflow_id(id: str, *, back: bool) -> str:
+    """Workflow id for telling of an absence, or of its end."""
+    return f"absence:{id}:{'back' if back else 'away'}"
 
 
 def hand_off_workflow_id(reference: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
+from workflows.model.absence import AbsenceOrder, AbsenceReport
 from workflows.model.campaign import (
     Batch,
     BatchResult,
@@ -169,6 +170,15 @@ class SignInService(Port):
     @abstractmethod
     async def withdraw(self, order: SignInOrder) -> SignInReport:
         """Withdraw a used sign-in's notification. Never raises for a device."""
+
+
+class AbsenceNewsService(Port):
+    """Absences that people entered."""
+
+    @asks("tell_of_absence")
+    @abstractmethod
+    async def tell(self, order: AbsenceOrder) -> AbsenceReport:
+        """Signal each open follow-up that waits for the person. May repeat; they recognise it."""
 
 
 class OnboardingParts(Port):

@@ -110,7 +110,7 @@ class Forwarding:
         if refused := _impossible(order):
             return ForwardReport(refused=refused)
         try:
-            to = await self._directory.person(order.to, order.subject.workflow_id)
+            to = (await self._directory.person(order.to, order.subject.workflow_id)).about(order.subject.kind)
         except UnknownPerson as unknown:
             return ForwardReport(refused=str(unknown))
         before = await self._read_handover(order, to.email)

@@ -187,6 +187,7 @@ FARTHEST: Final = 3
 """Length of a chain of delegates that is searched."""
 
 Test: TypeAlias = Callable[[Person], bool]
+Delegate: TypeAlias = Callable[[Person], str | None]
 
 
 class CoreStandIns:
@@ -201,12 +202,15 @@ class CoreStandIns:
         """Replaces signers who are absent at `now`; nobody is absent if it is None."""
 
         def present(person: Person) -> bool:
-            return now is None or brief.in_person or not person.absent_at(now)
+            return now is None or brief.in_person or not person.about(brief.kind).absent_at(now)
 
-        return SignerAssignment(brief, people, await self._find_stand_ins(brief, people, present))
+        def other(person: Person) -> str | None:
+            return person.about(brief.kind).delegate_at(now) if now else person.delegate
+
+        return SignerAssignment(brief, people, await self._find_stand_ins(brief, people, present, other))
 
     async def _find_stand_ins(
-        self, brief: SignatureBrief, people: Mapping[str, Person], present: Test
+        self, brief: SignatureBrief, people: Mapping[str, Person], present: Test, delegate: Delegate
     ) -> dict[str, Person]:
         # Core Signature tells signers apart by address, so one address can have one place only.
         taken = {folded(person.email) for person in people.values()}
@@ -214,18 +218,18 @@ class CoreStandIns:
         for signer in brief.people:
             if signer.role is Role.COPY or present(people[signer.person]):
                 continue
-            other = await self._first_delegate(people[signer.person], present)
+            other = await self._first_delegate(people[signer.person], present, delegate)
             if other and other.id != brief.requester and folded(other.email) not in taken:
                 found[signer.person] = other
                 taken.add(folded(other.email))
         return found
 
-    async def _first_delegate(self, person: Person, present: Test) -> Person | None:
+    async def _first_delegate(self, person: Person, present: Test, delegate: Delegate) -> Person | None:
         for _ in range(FARTHEST):
-            if person.delegate is None:
+            if (other := delegate(person)) is None:
                 return None
             try:
-                person = await self._directory.person(person.delegate)
+                person = await self._directory.person(other)
             except UnknownPerson:
                 return None
             if present(person):

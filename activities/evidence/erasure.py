@@ -58,6 +58,7 @@ async def erase(
                 await store.erasures.wait(Erasure(workflow_id, person, by, reason, at))
     if not dry_run:
         devices = await store.erasures.devices(person)
+        await store.absences.erase(person)
     return ErasureResult(person, tuple(sorted(ended)), tuple(waiting), devices, dry_run)
 
 

@@ -373,7 +373,7 @@ def _is_away(person: Person, delivery: Delivery, notice: NotificationOrder) -> b
     """Whether an absence that the plan did not know prevents it; a last warning is planned despite absence."""
     if not notice.movable or delivery.devices is not None or delivery.now is None or is_warning(notice.stage):
         return False
-    return person.absent_at(delivery.now)
+    return person.about(delivery.subject.kind).absent_at(delivery.now)
 
 
 def _needless(delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None) -> Reason | None:

@@ -1,10 +1,12 @@
 """The directory of a people file (`COUNTERSIGN_PEOPLE`), read again when it changes. Persons are never copied into a
-history, so a change counts from the next look-up. A faulty file keeps the last good state, with a `warning`.
+history, so a change counts from the next look-up. A faulty file keeps the last good state, with a `warning`. Absences
+that people entered are joined to those of the file.
 """
 
 import asyncio
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -15,6 +17,7 @@ from pydantic import SecretStr, ValidationError
 from activities.errors import StoreFailure, did_you_mean
 from activities.files.reading import FileFaults, bytes_of
 from activities.people import directory as people_index
+from activities.people.absences import KnownAbsences
 from activities.people.devices import Devices, KnownDevice
 from activities.people.directory import (
     COLLEAGUES_AT_MOST,
@@ -49,6 +52,7 @@ class FileDirectory:
         self._place = f"{socket.gethostname()}:{file.absolute()}"
         self._store = store
         self._devices = Devices(store)
+        self.absences: Final = KnownAbsences(store.absences)
         self._index: PeopleIndex | None = None
         self._version: _Version = None
         self._reading: asyncio.Task[None] | None = None
@@ -56,19 +60,20 @@ class FileDirectory:
 
     @property
     def warning(self) -> str | None:
-        return self._faults.in_short if self._faults else None
+        return self._faults.in_short if self._faults else self.absences.warning
 
     async def person(self, id: str, beside: str | None = None) -> Person:
         if stands_in_full(id):
             return await self._inline(id, beside)
         index = await self._current()
-        try:
-            person = index.person(id)
-        except ValueError as error:
-            raise DirectoryFailure(str(error)) from None
+        person = _of_file(index, id)
         if person is None:
             raise UnknownPerson(id, did_you_mean(id, index.entries), self._file.name)
-        return person
+        return person.with_absences(await self.absences.of(id))
+
+    async def file(self) -> Callable[[str], Person | None]:
+        """People as the file has them."""
+        return partial(_of_file, await self._current())
 
     async def some(self, most: int) -> list[str]:
         """Ids of the first people of the file."""
@@ -201,6 +206,13 @@ class FileDirectory:
             await self._store.people.keep_index(self._place, name, dumped)
         except StoreFailure as failure:
             _log.warning("the store keeps no people: their file is read again by others", says=str(failure))
+
+
+def _of_file(index: PeopleIndex, id: str) -> Person | None:
+    try:
+        return index.person(id)
+    except ValueError as error:
+        raise DirectoryFailure(str(error)) from None
 
 
 def _signers(content: bytes) -> SignersFile:

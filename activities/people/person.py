@@ -116,8 +116,34 @@ class Absence(FileModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if begin(self.from_, UTC_ZONE) >= end(self.until, UTC_ZONE):
-            raise ValueError("ends before it begins")
+            raise ValueError(Rejection.ENDS_BEFORE.says())
         return self
+
+    def is_of(self, kind: str) -> bool:
+        """Whether they cannot act on this kind of the catalogue."""
+        return True
+
+    @property
+    def substitute(self) -> str | None:
+        """Who acts instead; None for the person's delegate."""
+        return None
+
+
+class EnteredAbsence(Absence):
+    """One that somebody entered (activities/people/absences.py); it says more than one of the file: who acts, and for
+    which kinds, none for all.
+    """
+
+    id: str
+    acts: Id | None = None
+    kinds: tuple[Id, ...] = ()
+
+    def is_of(self, kind: str) -> bool:
+        return not self.kinds or kind in self.kinds
+
+    @property
+    def substitute(self) -> str | None:
+        return self.acts
 
 
 class Reachable(FileModel):
@@ -196,6 +222,20 @@ class Person(Reachable):
 
     def absent_at(self, at: datetime) -> bool:
         return any(begin <= at < end for begin, end in self.absences)
+
+    def about(self, kind: str) -> Self:
+        """As a follow-up of this kind sees them: without absences that are of other kinds."""
+        present = tuple(absence for absence in self.absent if absence.is_of(kind))
+        return self if len(present) == len(self.absent) else self.model_copy(update={"absent": present})
+
+    def with_absences(self, entered: tuple[EnteredAbsence, ...]) -> Self:
+        return self.model_copy(update={"absent": (*self.absent, *entered)}) if entered else self
+
+    def delegate_at(self, at: datetime) -> str | None:
+        """Who acts for them then: whom the last entered absence names, else the delegate of the file."""
+        spans = ((absence.span(self.tz), absence.substitute) for absence in reversed(self.absent))
+        named = (other for (begins, ends), other in spans if other and begins <= at < ends)
+        return next(named, self.delegate)
 
     def absence_refusal(self, at: datetime) -> str | None:
         """The refusal if absent then, without the end of the absence, which is private."""

@@ -20,6 +20,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.service import RPCError
 
+from activities.absence.service import begin_overdue
 from activities.core_signature.client import CoreSignatureClient, Listed, if_found
 from activities.core_signature.wire import WireEvent
 from activities.errors import ID_PATTERN, StoreFailure
@@ -419,6 +420,8 @@ class ReconciliationService(EventReconciliation):
         # It may have waited in its queue: what has happened meanwhile is not to come.
         now = max(order.now, activity.info().started_time)
         with failing_as_application_errors():
+            with suppress(StoreFailure):
+                await begin_overdue(self._temporal, self._store, now)
             mark = await self._mark(now)
             part = Pass(self._signature, self._limits, mark, now)
             while not part.is_over and (events := await part.next_page()) is not None:
@@ -450,6 +453,7 @@ class ReconciliationService(EventReconciliation):
             await self._store.processes.drop(now)
             await self._store.receipts.drop(now)
             await self._store.downloads.drop(now)
+            await self._store.absences.drop_over(now)
 
     async def _remember(self, part: Pass) -> PassMark:
         """Also called before slow steps, so that a retry does not read the events anew."""

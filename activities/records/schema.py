@@ -603,6 +603,26 @@ TOKENS: Final = Table(
     comment="tokens of programs that call the API, with their rights; without a hash it was revoked",
 )
 
+ABSENCES: Final = Table(
+    "absences",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("person", Text, nullable=False),
+    Column("begins_at", Instant, nullable=False),
+    Column("ends_at", Instant, nullable=False),
+    Column("acts", Text),
+    Column("kinds", JSON, nullable=False),
+    Column("entered_at", Instant, nullable=False),
+    Column("entered_by", Text, nullable=False),
+    Column("ended_at", Instant),
+    Column("ended_by", Text),
+    Column("told_at", Instant),
+    Column("told", Integer, nullable=False),
+    Index(None, "ends_at"),
+    Index(None, "person", "ends_at"),
+    comment="absences that people entered, beside those of the people file; told: open follow-ups that heard",
+)
+
 NOTES: Final = Table(
     "notes",
     METADATA,

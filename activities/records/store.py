@@ -8,6 +8,7 @@ from typing import Final
 
 from activities.documents.files import Files
 from activities.errors import StoreFailure
+from activities.records.absences import StoredAbsences
 from activities.records.allowances import SharedAllowances
 from activities.records.audiences import Audiences
 from activities.records.budgets import Budgets
@@ -43,7 +44,7 @@ class Store:
     `DatabaseAway`; the constructor raises `StoreFailure`.
     """
 
-    def __init__(self, files: str, database: str | None = None) -> None:
+    def __init__(self, files: str, database: str | None = None) -> None:  # noqa: PLR0915  a line a noun
         self.files: Final = Files(files)
         """Documents and tables by hash."""
         self.database: Final = Database(database or _beside(self.files))
@@ -92,6 +93,8 @@ class Store:
         """Answers of commands by hand."""
         self.tokens: Final = Tokens(self.database)
         """Those of programs that call the API."""
+        self.absences: Final = StoredAbsences(self.database)
+        """Absences that people entered."""
         self.notes: Final = ProcessNotes(self.database)
         """Notes between processes."""
 

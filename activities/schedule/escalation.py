@@ -57,9 +57,10 @@ class Chain:
     async def has_stand_in(self) -> bool:
         """Whether the signer is absent and a delegate can act, under a policy that asks delegates."""
         signer = await self.silence.known(self.silence.person)
-        if signer is None or "delegate" not in self._links or not signer.delegate or not signer.absent_at(self.at):
+        if signer is None or "delegate" not in self._links or not signer.absent_at(self.at):
             return False
-        return await self._unsuitable(signer.delegate) is None
+        delegate = signer.delegate_at(self.at)
+        return delegate is not None and await self._unsuitable(delegate) is None
 
     @property
     def _links(self) -> tuple[str, ...]:
@@ -100,8 +101,10 @@ class Chain:
 
     async def _delegate(self, id: str) -> AsyncIterator[Candidate]:
         person = await self.silence.known(id)
-        if person and "delegate" in self._links and person.delegate is not None and person.absent_at(self.at):
-            yield Candidate(person.delegate, f"the delegate of {id}, who is absent")
+        if person is None or "delegate" not in self._links or not person.absent_at(self.at):
+            return
+        if delegate := person.delegate_at(self.at):
+            yield Candidate(delegate, f"the delegate of {id}, who is absent")
 
     async def _managers(self) -> AsyncIterator[Candidate]:
         below = self.silence.person
@@ -203,7 +206,10 @@ async def escalation(
     policy = silence.policy.escalation
     if policy is None:
         return []
-    trigger = await _absence(silence, policy) or _earliest(silence, policy, reminders, kept_back)
+    absence, silent = await _absence(silence, policy), _earliest(silence, policy, reminders, kept_back)
+    already = absence is not None and absence.at <= silence.now
+    found = [one for one in (absence, None if already else silent) if one is not None]
+    trigger = min(found, key=lambda one: one.at, default=None)
     if trigger is None:
         return []
     to = await Chain(silence, policy, max(trigger.at, silence.now)).next()
@@ -232,12 +238,15 @@ def _moment(silence: SilentTurn, action: EscalationAction, trigger: _Trigger, to
 
 
 async def _absence(silence: SilentTurn, policy: Escalation) -> _Trigger | None:
-    absence = next((slot for slot in silence.hours.absences if silence.now in slot), None)
-    if absence is None or absence.opens >= silence.until:
+    """At the begin of the absence that lasts or comes next."""
+    coming = [slot for slot in silence.hours.absences if silence.now < slot.closes and slot.opens < silence.until]
+    absence = min(coming, key=lambda slot: slot.opens, default=None)
+    if absence is None:
         return None
-    if not silence.policy.urgent and not await Chain(silence, policy, silence.now).has_stand_in():
+    begins = max(silence.since, absence.opens)
+    if not silence.policy.urgent and not await Chain(silence, policy, max(begins, silence.now)).has_stand_in():
         return None
-    return _Trigger(max(silence.since, absence.opens), f"{silence.person} is absent", EscalationReason.ABSENCE)
+    return _Trigger(begins, f"{silence.person} is absent", EscalationReason.ABSENCE)
 
 
 def _earliest(

@@ -110,7 +110,7 @@ class _OpenQuestion:
 
     @classmethod
     async def of(cls, planning: PlanningInput, question: OpenQuestion, directory: Directory) -> "_OpenQuestion":
-        requester = await _known(directory, planning.subject.requester)
+        requester = await _known(directory, planning.subject.requester, planning.subject.kind)
         somebody = requester or await directory.person(question.person, planning.subject.workflow_id)
         return cls(planning, question, directory, requester, somebody.tz)
 
@@ -131,7 +131,7 @@ class _OpenQuestion:
         skipped = [f"{reminder.to} is {reminder.suppressed}"] if reminder.suppressed else []
         found, as_ = self.requester, "nobody else can see to it"
         for id, role in self._candidates():
-            person = await _known(self.directory, id)
+            person = await _known(self.directory, id, self.planning.subject.kind)
             if person is not None and (why_not := await self._unsuitable(person, at)) is None:
                 found, as_ = person, role
                 break
@@ -183,9 +183,9 @@ class _OpenQuestion:
         return None if await self.directory.devices(person) else "who has no phone"
 
 
-async def _known(directory: Directory, id: str) -> Person | None:
+async def _known(directory: Directory, id: str, kind: str) -> Person | None:
     try:
-        return await directory.person(id)
+        return (await directory.person(id)).about(kind)
     except UnknownPerson:
         return None
 
@@ -206,7 +206,7 @@ class PolicyPlanner(Planner, StandInFinder):
     async def look_at(self, stand_in: StandIn) -> StandInReport:
         """Fails with `directory` when nobody can be looked up."""
         try:
-            person = await self._directory.person(stand_in.person, stand_in.beside)
+            person = (await self._directory.person(stand_in.person, stand_in.beside)).about(stand_in.kind)
         except UnknownPerson as stranger:
             return StandInReport(refused=str(stranger))
         except DirectoryFailure as failure:
@@ -289,7 +289,8 @@ class PolicyPlanner(Planner, StandInFinder):
         known = {}
         for signer in planning.subject.people:
             with suppress(UnknownPerson):
-                known[signer.person] = await self._directory.person(signer.person, planning.subject.workflow_id)
+                person = await self._directory.person(signer.person, planning.subject.workflow_id)
+                known[signer.person] = person.about(planning.subject.kind)
         return known
 
     async def _mailed_along(self, planning: PlanningInput, person: Person, others: list[Person]) -> Others:

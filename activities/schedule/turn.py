@@ -151,9 +151,10 @@ class SilentTurn:
     async def known(self, id: str) -> Person | None:
         """A person of the directory, or described with the request; None if they have left."""
         try:
-            return await self.directory.person(id, self.planning.subject.workflow_id)
+            person = await self.directory.person(id, self.planning.subject.workflow_id)
         except UnknownPerson:
             return None
+        return person.about(self.planning.subject.kind)
 
     @property
     def until(self) -> datetime:

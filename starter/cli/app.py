@@ -120,7 +120,12 @@ GROUPS: Final[dict[str, Group]] = {
     ),
     "people": Group(
         "The people of the directory.",
-        {"devices": "people:devices", "sign-out": "people:sign_out"},
+        {
+            "devices": "people:devices",
+            "sign-out": "people:sign_out",
+            "away": "people:away",
+            "back": "people:back",
+        },
     ),
     "token": Group(
         "Tokens by which programs call the API.",

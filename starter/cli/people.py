@@ -10,23 +10,26 @@ from pydantic import AwareDatetime
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from activities.people.absences import AbsenceRefused, WantedAbsence
 from activities.people.devices import KnownDevice
-from activities.people.directory import Directory
-from activities.people.person import Person
+from activities.people.file_directory import FileDirectory
 from activities.records.devices import device_hash
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli import tables
 from starter.cli.arguments import AsJson
+from starter.cli.operations import due_of, is_due
 from starter.cli.printing import patience, print_answer
 from starter.cli.terminal import Facts, Instant, Rows, ZoneLine
 from starter.config.settings import Need
+from starter.errors import Refusal
 from starter.queries import lists, lookup
+from starter.queries.absences import AbsenceLine, Absences, AbsencesShow
 from starter.queries.filters import LIVING, Wanted
 from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context, opened
 from starter.web.desk.sessions import sign_out_everywhere
-from workflows.follow_up.view import is_needless, outcome_words, stamp
+from workflows.follow_up.view import is_needless, outcome_words
 from workflows.model.base import Model
 from workflows.model.views import RequestShow
 
@@ -69,13 +72,6 @@ class DeviceLine(Model):
         )
 
 
-class AbsenceLine(Model):
-    """An absence: its first instant, and the first one after it."""
-
-    begins: AwareDatetime
-    ends: AwareDatetime
-
-
 class NotificationLine(Model):
     """A notice to the person."""
 
@@ -108,7 +104,9 @@ class PersonShow(Model):
     """The last ones of the waiting requests, newest first."""
 
 
-async def person_show(context: Context, directory: Directory, id: str, *, now: datetime | None = None) -> PersonShow:
+async def person_show(
+    context: Context, directory: FileDirectory, id: str, *, now: datetime | None = None
+) -> PersonShow:
     """Raises `UnknownPerson`. Notices need a worker, the rest does not."""
     now = now or datetime.now(UTC)
     person = await directory.person(id)
@@ -124,7 +122,7 @@ async def person_show(context: Context, directory: Directory, id: str, *, now: d
         manager=person.manager,
         delegate=person.delegate,
         groups=person.groups,
-        absences=tuple(_absences(person, now)),
+        absences=(await Absences(context, directory).show(id, now)).absences,
         devices=tuple(DeviceLine.of(one, now) for one in await directory.known_devices(person)),
         waiting=found.lines,
         waiting_in_all=found.total,
@@ -134,13 +132,6 @@ async def person_show(context: Context, directory: Directory, id: str, *, now: d
 
 async def _shown(context: Context, request: str) -> RequestShow:
     return await lookup.look(context.client, context.store, request, within=_ANSWERS_WITHIN)
-
-
-def _absences(person: Person, now: datetime) -> Iterable[AbsenceLine]:
-    for absence in person.absent:
-        begins, ends = absence.span(person.tz)
-        if ends > now:
-            yield AbsenceLine(begins=begins, ends=ends)
 
 
 def _notices(person: str, requests: Iterable[RequestShow]) -> tuple[NotificationLine, ...]:
@@ -206,7 +197,7 @@ def _facts(found: PersonShow) -> Facts:
     facts.add("person", found.id)
     facts.add("works", " ".join(filter(None, (found.days, found.hours, found.zone, found.calendar))))
     for absence in found.absences:
-        facts.add("absent", f"{stamp(absence.begins)} to {stamp(absence.ends)}", "yellow")
+        facts.add("absent", absence.words, "yellow")
     for name, value in (("manager", found.manager), ("delegate", found.delegate), ("language", found.locale)):
         if value:
             facts.add(name, value)
@@ -264,3 +255,82 @@ async def sign_out(
     known = await clients.directory(settings, store).person(person)
     await sign_out_everywhere(store, known.id)
     print_answer(SignedOut(person=known.id), Text(f"{known.id} is signed out of the desk everywhere"), as_json=json)
+
+
+_BY: Final = "Who enters it; default: COUNTERSIGN_ACTOR, else user@host."
+
+
+async def away(
+    person: Annotated[str, Parameter(help="An id of the directory.")],
+    /,
+    *,
+    until: Annotated[str, Parameter(validator=is_due)],
+    from_: Annotated[str, Parameter("--from", validator=is_due)] = "today",
+    to: str | None = None,
+    kinds: Annotated[tuple[str, ...], Parameter("--kinds", consume_multiple=True)] = (),
+    as_: Annotated[str | None, Parameter("--as", help=_BY)] = None,
+    json: AsJson = False,
+) -> None:
+    """Enter an absence. It counts beside those of the people file, takes the place of one that was entered for the same
+    days and kinds, and what waits for them is planned anew at once.
+
+    Parameters
+    ----------
+    until
+        The last day, such as 2026-12-31, friday or +14d; an instant with its offset is exact.
+    from_
+        The first day; default: today.
+    to
+        Who acts meanwhile: an id of the directory; default: their delegate of the people file.
+    kinds
+        Kinds of the catalogue for which they are away; default: all.
+    json
+        Print `{person, away, absences[{id, begins, ends, acts, kinds, entered_by, entered_at, told, told_at}]}`.
+    """
+    settings = ready(Need.PEOPLE)
+    actor, now = settings.claimed(as_), datetime.now(UTC)
+    wanted = WantedAbsence(due_of(from_, now), due_of(until, now), to, kinds)
+    known = clients.catalogue(settings).kinds if kinds else ()
+    async with opened(settings) as context:
+        directory = clients.directory(settings, context.store)
+        try:
+            found = await Absences(context, directory).enter(person, wanted, actor, now, kinds=known)
+        except AbsenceRefused as refused:
+            raise Refusal(f"nothing was changed: {refused.field}: {refused}") from None
+    print_answer(found, _absences_view(found), as_json=json)
+
+
+async def back(
+    person: Annotated[str, Parameter(help="An id of the directory.")],
+    /,
+    *,
+    id: str = "",
+    as_: Annotated[str | None, Parameter("--as", help=_BY)] = None,
+    json: AsJson = False,
+) -> None:
+    """End absences that were entered: what waits for them is planned anew at once. What was handed over stays so, and
+    absences of the people file stay.
+
+    Parameters
+    ----------
+    id
+        Only this one, by the id that `away` and `person show` print.
+    json
+        Print what `away` prints.
+    """
+    settings = ready(Need.PEOPLE)
+    actor, now = settings.claimed(as_), datetime.now(UTC)
+    async with opened(settings) as context:
+        directory = clients.directory(settings, context.store)
+        found = await Absences(context, directory).end(person, actor, now, id)
+    print_answer(found, _absences_view(found), as_json=json)
+
+
+def _absences_view(found: AbsencesShow) -> RenderableType:
+    if not found.absences:
+        return Text(f"{found.person} has no absence")
+    rows = Rows("absence", "from", "until", "acts", "kinds", "entered by", whole=("absence",))
+    for one in found.absences:
+        kinds, by = ", ".join(one.kinds) or "all", one.entered_by or "the people file"
+        rows.add(one.id or "", Instant(one.begins), Instant(one.ends), one.acts or "", kinds, by)
+    return Group(rows, ZoneLine())

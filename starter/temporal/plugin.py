@@ -30,6 +30,7 @@ FURTHER: Final[list[type[Any]]] = []
 
 def workflows() -> tuple[type[Any], ...]:
     """Imported here only, since commands need none of them."""
+    from workflows.absence.workflow import AbsenceWorkflow  # noqa: PLC0415
     from workflows.bulk_notice.workflow import BulkNoticeWorkflow  # noqa: PLC0415
     from workflows.campaign.opening import CampaignOpeningWorkflow  # noqa: PLC0415
     from workflows.campaign.workflow import AcknowledgementCampaignWorkflow  # noqa: PLC0415
@@ -49,6 +50,7 @@ def workflows() -> tuple[type[Any], ...]:
         CampaignOpeningWorkflow,
         SignInWorkflow,
         BulkNoticeWorkflow,
+        AbsenceWorkflow,
         NexusCallWorkflow,
         ReconciliationWorkflow,
         DailyEvidenceWorkflow,

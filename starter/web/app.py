@@ -38,15 +38,18 @@ from starter.telemetry import telemetry
 from starter.temporal import connection as temporal
 from starter.temporal import rates as pace
 from starter.temporal.connection import Context
+from starter.web.absences import AwayForms
 from starter.web.api.api import Api
 from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
 from starter.web.codec import CodecServer
 from starter.web.desk.desk import make_desk
+from starter.web.desk.responses import KindCatalogue
 from starter.web.devices import DeviceReceiver
 from starter.web.downloads import KeptFileAnswers, PersonalFiles, TargetDownloads
 from starter.web.forms import FormGuard
 from starter.web.hooks import Hooks, HookSource, OnboardingStarter
 from starter.web.oidc import Issuer
+from starter.web.pages.away import AwayPages
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
@@ -146,6 +149,8 @@ def routes_of(
         brand=brand,
         first_pages=FirstPages(store) if settings.preview == "on" else None,
     )
+    context, kinds = Context(client, store), KindCatalogue(settings.policies)
+    away = AwayPages(links, AwayForms(context, people, kinds), guard, brand)
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     behind = ClockBehind(partial(note_clock, store))
     receiver = CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
@@ -156,7 +161,7 @@ def routes_of(
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, Context(client, store), people, issuer, answers)
-    ours = (pages, journeys, brand, desk, hooks, devices, codec, downloads, api)
+    ours = (pages, away, journeys, brand, desk, hooks, devices, codec, downloads, api)
     return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
 
 

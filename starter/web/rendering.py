@@ -201,7 +201,11 @@ class Renderer:
 
     def to_desk(self, path: str = "") -> Response:
         """Redirect to a page of the desk."""
-        return self.onward(f"{self._root}/{path}" if path else self._root)
+        return self.onward(self.at_desk(path))
+
+    def at_desk(self, path: str = "") -> str:
+        """The address of a page of the desk, as browsers see it."""
+        return f"{self._root}/{path}" if path else self._root
 
 
 @cache

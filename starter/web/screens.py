@@ -232,6 +232,8 @@ class Screen:
     """The onboarding's page that issued the link."""
     more: str | None = None
     """The requester's desk page."""
+    away: str | None = None
+    """The reader's page "I am away"."""
     home: bool = False
     """Whether there is a link to the desk."""
 

@@ -14,6 +14,8 @@ def test_names_are_pinned() -> None:
     assert names.sign_in_used_workflow_id("chair", "a1") == "sign-in-used:chair:a1"
     assert (names.nexus_call_workflow_id("a/handoff/b"), names.NEXUS_CALL) == ("nexus-call:a/handoff/b", "NexusCall")
     assert names.MEMO_ORIGIN == "origin"
+    assert (names.absence_workflow_id("a1", back=False), names.ABSENCE_TOLD) == ("absence:a1:away", "Absence")
+    assert (names.absence_workflow_id("a1", back=True), names.ABSENCE) == ("absence:a1:back", "absence")
     assert names.notice_key("msa-0042", "reminder-3", "chair") == "msa-0042/reminder-3/chair"
     assert names.handoff_key("msa-0042", "finance") == "msa-0042/handoff/finance"
     assert (names.WORKFLOW_QUEUE, names.SIGNATURE_QUEUE) == ("countersign", "countersign-core-signature")
@@ -72,5 +74,5 @@ def test_activity_names_are_pinned() -> None:
         "deliver_notices", "plan_agenda", "look_at_stand_in", "hand_off", "recall_hand_off", "send_sign_in",
             "withdraw_sign_in", "start_parts", "look_at_parts", "end_parts",
             "freeze_audience", "walk_audience", "change_audience", "look_at_audience", "settle_audience",
-            "open_year", "sweep_events", "keep_evidence", "keep_evidence_day",
+            "open_year", "sweep_events", "keep_evidence", "keep_evidence_day", "tell_of_absence",
     }  # fmt: skip

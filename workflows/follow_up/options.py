@@ -91,6 +91,15 @@ LOOK: Final = ActivityOptions(
 )
 """For the daily check of a yearly campaign, which bounds its attempts by time."""
 
+ABSENCE: Final = ActivityOptions(
+    **{
+        **_options(None, SOON, attempt=timedelta(minutes=10)),
+        "schedule_to_close_timeout": timedelta(days=1),
+        "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=1)),
+    }
+)
+"""For telling open follow-ups of an absence; after that the sweep begins it anew."""
+
 DAY: Final = ActivityOptions(
     **{
         **_options(None, SOON, attempt=timedelta(minutes=30), heartbeat=None),

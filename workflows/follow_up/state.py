@@ -28,6 +28,7 @@ from workflows.follow_up.outbox import Outbox
 from workflows.follow_up.pause_clock import CallerState
 from workflows.follow_up.plan import Plan, WakeUp, WakeUpKind
 from workflows.follow_up.slots import Escalations, Questions, Slot, Slots
+from workflows.model.absence import AbsenceNews
 from workflows.model.base import Model
 from workflows.model.commands import Ending, Problem, StopKind
 from workflows.model.hand_off import HandoffResult
@@ -410,6 +411,19 @@ class FollowUpState(LifecycleState):
         """Planned notifications without a log line."""
         known = self.notifications.known
         return tuple(moment for moment in self.plan.ever_planned if key_of(self.id, moment) not in known)
+
+    def heard_of(self, news: AbsenceNews, requester: str, now: datetime) -> Self:
+        """Plan anew if it waits for a person who is away or back; news that come once more are noted once."""
+        waited_for = {slot.person for slot in self.slots.pending}
+        if self.questions.open(self.slots):
+            waited_for.add(requester)
+        if self.status.ended or news.person not in waited_for:
+            return self
+        happened = EventType.BACK if news.back else EventType.AWAY
+        theirs = (one for one in reversed(self.timeline.entries) if one.who == news.person)
+        last = next((one.happened for one in theirs if one.happened in (EventType.AWAY, EventType.BACK)), None)
+        planned = self.replan()
+        return planned if last is happened else planned.note(now, happened, news.person, None, by=news.by)
 
     def replan(self) -> Self:
         """Have everything planned again; planned notifications without a log line are kept."""

@@ -46,6 +46,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.state import Following, Precondition
     from workflows.follow_up.turn_signal import TurnSignal
     from workflows.follow_up.view import publish
+    from workflows.model.absence import AbsenceNews
     from workflows.model.commands import (
         Answer,
         AnyCommand,
@@ -62,7 +63,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.schedule import PlanningInput, Schedule, ScheduledAction
     from workflows.model.subject import Code
     from workflows.model.timeline import EventType, Reassignment
-    from workflows.names import ANSWER, ASK, DELEGATE, EXTEND, PAUSE, PLANNING, REMIND, RESUME, SNOOZE
+    from workflows.names import ABSENCE, ANSWER, ASK, DELEGATE, EXTEND, PAUSE, PLANNING, REMIND, RESUME, SNOOZE
     from workflows.ports import Planner
 
 _WAKE_UP_WORDS: Final = {WakeUpKind.BUDGET: "the budget of notices", WakeUpKind.DEVICES: "the phones left open"}
@@ -131,6 +132,11 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
     )
     def delegate(self, command: Delegation) -> Receipt:
         return self.accept(commands.delegate, command)
+
+    @workflow.signal(name=ABSENCE, description="Somebody is away, or back; what concerns them is planned anew")
+    def absence(self, news: AbsenceNews) -> None:
+        if news.is_of(self.subject.kind):
+            self.state = self.state.heard_of(news, self.subject.requester, workflow.now())
 
     def refusal(self, command: AnyCommand) -> str | None:
         state, now = self.state, workflow.now()

@@ -54,6 +54,9 @@ class Rejection(InWords):
     ASKED_ALREADY = "asked_already", "{person} is already one of the {awaited}s"
     NO_COLLEAGUE = "no_colleague", "{person} is not one of the colleagues to whom it can be handed over"
     AWAY = "away", "{person} is away"
+    DELEGATES_IN_A_CIRCLE = "delegates_in_a_circle", "the delegates go round in a circle: {circle}"
+    ENDS_BEFORE = "ends_before", "ends before it begins"
+    TOO_MANY_ABSENCES = "too_many_absences", "{most} absences of {whom} were entered already"
     HANDED_OVER_TOO_OFTEN = "handed_over_too_often", "the {subject} was handed over too often already"
     REFUSED_THERE = "refused_there", "Core Signature refuses it: {says}"
 

@@ -212,6 +212,8 @@ class StandIn(Model):
     force: bool = False
     beside: str | None = None
     """The workflow whose file describes them, if not of the directory."""
+    kind: str = ""
+    """Of the catalogue: they may be away for others only."""
 
 
 class StandInReport(Model):

@@ -48,6 +48,8 @@ class EventType(InWords):
     HANDED_OVER = "handed_over", "handed over to {about}"
     NOT_HANDED_OVER = "not_handed_over", "not handed over to {about}"
     ESCALATED = "escalated", "escalated to {about}"
+    AWAY = "away", "away"
+    BACK = "back", "back"
     DUE_MOVED = "due_moved", "due date moved to {about}"
     SNOOZED = "snoozed", "not now, but {about}"
     QUESTION_ASKED = "question_asked", "question {about} asked"

@@ -89,7 +89,8 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
     async def reassign(self, wanted: Reassignment) -> None:
         """Reassign a slot to a person who is not away."""
         force, beside = not wanted.by_hand or wanted.force, self.request.task.workflow_id
-        stand_in = StandIn(person=wanted.to, at=workflow.now(), force=force, beside=beside)
+        kind = self.request.task.kind
+        stand_in = StandIn(person=wanted.to, at=workflow.now(), force=force, beside=beside, kind=kind)
         report = await self.calls.call(
             StandInFinder.look_at,
             stand_in,

@@ -29,6 +29,7 @@ from starter.queries.filters import Wanted
 from starter.queries.lists import LinesPage
 from starter.temporal.connection import Context
 from starter.web.allowances import Buckets
+from starter.web.api.absences import AbsenceRoutes
 from starter.web.api.callers import Caller, Callers, refuse_unchanged, refuse_unseen
 from starter.web.api.door import CALLS_OF_A_CALLER, Door
 from starter.web.api.kinds import API_COMMANDS, COMPOSED, EXAMPLES, VIEWS, body_of, command_of, with_members
@@ -125,6 +126,7 @@ class Api:
         self._clock = clock
         self._starting = Starts(settings, context.store, directory, clock)
         self._starts = Buckets(starts, clock)
+        self._absences = AbsenceRoutes(settings, context, directory, clock)
         callers = Callers(context.store, directory, ReaderRoles(directory, settings.operators), issuer, clock)
         self._app = self._made()
         self._door = Door(self._app, callers, clock, upload_megabytes=settings.signature.max_upload_mb, rate=rate)
@@ -171,6 +173,7 @@ class Api:
             operation_id="person_show",
             summary="Somebody of the directory",
         )
+        self._absences.add_to(app, _problems)
         add(
             "/documents",
             self.upload,

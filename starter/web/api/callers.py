@@ -46,6 +46,8 @@ class Caller(Protocol):
 
     def may_see_person(self, person: str) -> bool: ...
 
+    def may_enter_absence(self, person: str) -> bool: ...
+
 
 @dataclass(frozen=True)
 class TokenCaller:
@@ -89,6 +91,9 @@ class TokenCaller:
     def may_see_person(self, person: str) -> bool:
         return self.rights.permit(May.READ)
 
+    def may_enter_absence(self, person: str) -> bool:
+        return self.rights.permit(May.CHANGE)
+
 
 @dataclass(frozen=True)
 class PersonCaller:
@@ -126,6 +131,9 @@ class PersonCaller:
 
     def may_see_person(self, person: str) -> bool:
         return self.role.operator or self._is_theirs(person)
+
+    def may_enter_absence(self, person: str) -> bool:
+        return self.may_see_person(person)
 
     def _is_theirs(self, requester: str) -> bool:
         return requester == self.role.person or requester in self.role.below

@@ -17,6 +17,7 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.queries.filters import is_request_id
 from starter.temporal.connection import Context
+from starter.web.desk.away import Away
 from starter.web.desk.campaigns import Campaigns
 from starter.web.desk.fixed_screens import ASKED, BEHIND_LINK, FRONT, NOT_ASKED, NOT_THERE, SPENT, WRONG_CODE
 from starter.web.desk.follow_ups import FollowUps
@@ -170,6 +171,7 @@ class Desk:
         self._lists = Lists(shared)
         self._campaigns = Campaigns(shared, send, seconds)
         self._follow_ups = FollowUps(shared, links, send, files)
+        self._away = Away(shared)
         self._entrance = SignInPages(self._responses, sign_in, cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
@@ -178,6 +180,7 @@ class Desk:
             *self._lists.routes(),
             *self._campaigns.routes(),
             *self._follow_ups.routes(),
+            *self._away.routes(),
             *self._entrance.routes(),
             Route("/desk/{nothing:path}", self._responses.visitors(self.nowhere), methods=["GET"]),
         ]

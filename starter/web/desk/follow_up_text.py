@@ -74,6 +74,8 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.HANDED_OVER: phrase("The place of {who} was handed over to {to}"),
     EventType.NOT_HANDED_OVER: phrase("The place of {who} was not handed over to {to}"),
     EventType.ESCALATED: phrase("{to} was asked to see to it, because {who} is silent"),
+    EventType.AWAY: phrase("{who} is away"),
+    EventType.BACK: phrase("{who} is back"),
     EventType.DUE_MOVED: phrase("{who} moved the due date to {when}"),
     EventType.SNOOZED: phrase("{who} wants to be reminded on {when}"),
     EventType.QUESTION_ASKED: phrase("{who} asked a question"),

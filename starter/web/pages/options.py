@@ -155,7 +155,7 @@ def _own(shown: Shown) -> tuple[Action, ...]:
 
 def _can_take(shown: Shown, person: Person, now: datetime) -> bool:
     concerned = (shown.requester, *(line.person for line in shown.lines))
-    return person.id not in concerned and not person.absent_at(now)
+    return person.id not in concerned and not person.about(shown.kind).absent_at(now)
 
 
 _HAND_OVER_HINT: Final = phrase("Your own link then stops working. This cannot be taken back.")

@@ -29,12 +29,14 @@ from activities.people.directory import Directory
 from activities.records.downloads import Way
 from activities.records.store import Store
 from starter.queries.lookup import of_type
+from starter.web.absences import AWAY
 from starter.web.actions import DECISIONS, Action, onboarding_to_decide, parse_action
 from starter.web.allowances import MailPause
 from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
 from starter.web.kinds import KIND_PAGES
 from starter.web.pages import options
+from starter.web.pages.away import may_be_away
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.link_screens import (
     DOING,
@@ -430,6 +432,8 @@ class Pages:
     def _shown(self, screen: Screen, visit: PageVisit) -> Response:
         if visit.claim.through:
             screen = replace(screen, back=beside(self._visits.origin(visit.claim)))
+        if visit.person and may_be_away(visit.claim):
+            screen = replace(screen, away=f"../{AWAY}/{visit.ref}")
         return self._renderer.screen(screen, self._guard.token(visit.ref))
 
     def _kept(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:

@@ -9,6 +9,7 @@ import pytest
 from activities.core_signature.service import CoreSignatureService
 from activities.notifications.service import NotificationService
 from activities.people.file_directory import FileDirectory
+from activities.records.absences import AbsenceRow
 from activities.records.store import Store
 from activities.schedule.planner import PolicyPlanner
 from activities.schedule.turn import by_day
@@ -16,9 +17,11 @@ from deploy.sandbox.server import RunningSandbox
 from tests.activities.notifications.stage import entries
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
+from workflows.model.absence import AbsenceNews
 from workflows.model.notifications import Channel, Notification, NotificationOutcome
 from workflows.model.policy import Escalation, EscalationAction, Policy, Reminders
 from workflows.model.subject import Code, Participant
+from workflows.names import ABSENCE
 from workflows.signature.state import SignatureInput
 
 PDF = b"%PDF-1.7\n%%EOF\n"
@@ -186,3 +189,39 @@ async def test_of_whoever_has_left_somebody_who_can_act_is_told_as_the_policy_sa
         await it.until(start + 2.1 * DAY)
         shown = await it.shown()
     assert [(one.from_, one.to, one.reason) for one in shown.escalations] == [("west", "deputy", "escalation")]
+
+
+async def test_an_absence_that_is_entered_hands_over_at_once_and_its_end_is_heard_as_well(
+    world: World, store: Store, directory: FileDirectory, tmp_path: Path
+) -> None:
+    escalation = Escalation(after="20d", or_=None, action=EscalationAction.REASSIGN, to=("delegate",))
+    phones = [f", devices: [{{token: p~{number}, platform: ios}}]" for number in range(3)]
+    people(
+        tmp_path, *(person(id, WEST.key, phone) for id, phone in zip(("west", "east", "deputy"), phones, strict=True))
+    )
+    start = monday(9)
+    policy = EVERY_TWO_DAYS.replace(escalation=escalation)
+    async with story(world, await request(store, policy, "west", "east"), begins=start) as it:
+        await it.days_pass(1)
+        for signer, acts in (("west", "deputy"), ("east", None)):
+            span = (start, start + 20 * DAY)
+            row = AbsenceRow(signer, signer, *span, acts, (), start, "boss")
+            await store.absences.enter(row, lambda others: None)
+        directory.absences.forget()
+        for _ in range(2):
+            for signer in ("west", "east", "stranger"):
+                await it.handle.signal(ABSENCE, AbsenceNews(person=signer, by="boss"))
+        await it.handle.signal(ABSENCE, AbsenceNews(person="west", by="boss", kinds=("another-kind",)))
+        await it.days_pass(0.1)
+        gone = await it.shown()
+        await store.absences.end("east", "east", start)
+        directory.absences.forget()
+        await it.handle.signal(ABSENCE, AbsenceNews(person="east", by="east", back=True))
+        await it.until(start + 3 * DAY)
+        back = await it.shown()
+    told = [(one.what, one.who, one.by) for one in gone.timeline if one.what == "away"]
+    assert sorted(told) == [("away", "east", "boss"), ("away", "west", "boss")], "once each, however often it is heard"
+    assert [(one.from_, one.to, one.reason) for one in gone.escalations] == [("west", "deputy", "absence")]
+    assert [line for line in reminded(gone.notifications) if line.reached] == []
+    assert ("back", "east", "east") in [(one.what, one.who, one.by) for one in back.timeline]
+    assert "east" in {line.person for line in reminded(back.notifications)}

@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from activities.people.person import Absence
+from activities.people.person import Absence, EnteredAbsence
 from activities.schedule.escalation import Chain
 from activities.schedule.turn import SilentTurn, Span
 from tests.activities.book import BOOK, SINCE, Book, plan, planning, somebody
-from workflows.model.policy import Escalation, Policy
-from workflows.model.schedule import ActionType, PlanningInput, Turn
+from workflows.model.policy import Escalation, EscalationAction, Policy
+from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, Turn
 from workflows.names import alert_key
 
 DEFAULT = Escalation()
@@ -165,3 +165,59 @@ async def test_a_requester_who_has_left_is_planned_for_in_the_hours_of_the_signe
     moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
     assert (moment.to, moment.at.hour) == ("requester", 19)
     assert moment.why.endswith("; requester is not in the directory, so the hours are those of signer")
+
+
+def entered(acts: str | None, first: str, last: str, *kinds: str) -> EnteredAbsence:
+    return EnteredAbsence.model_validate({"from": first, "until": last, "id": "a1", "acts": acts, "kinds": kinds})
+
+
+def with_entered(*absences: EnteredAbsence, delegate: str | None = "manager") -> Book:
+    people = (somebody("requester"), somebody("alternate"), somebody("manager"))
+    return Book(*people, somebody("signer", delegate=delegate).with_absences(absences))
+
+
+async def test_an_entered_absence_names_who_acts() -> None:
+    book = with_entered(entered("alternate", "2026-11-01", "2026-11-20"))
+    assert await alerted(book) == ("alternate", "to alternate, the delegate of signer, who is absent")
+    assert (await alerted(with_entered(entered(None, "2026-11-01", "2026-11-20"))))[0] == "manager"
+
+
+async def test_an_absence_of_another_kind_changes_nothing() -> None:
+    elsewhere = entered("alternate", "2026-11-01", "2026-11-20", "another-kind")
+    assert await plan(Policy(), with_entered(elsewhere)) == await plan(Policy(), with_entered())
+
+
+async def test_nobody_approves_what_they_asked_for() -> None:
+    """Whoever acts is the requester: skipped, in the words of the chain."""
+    to, why = await alerted(with_entered(entered("requester", "2026-11-01", "2026-11-20"), delegate=None))
+    assert to == "requester"
+    assert "nobody is left to act" in why
+    assert "not to requester, who is the requester" in why
+
+
+async def test_an_absence_that_comes_hands_over_when_it_begins() -> None:
+    book = with_entered(entered("alternate", "2026-11-04", "2026-11-20"))
+    agenda = await plan(Policy(escalation=Escalation(action=EscalationAction.REASSIGN)), book)
+    moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
+    assert (moment.to, moment.reason) == ("alternate", EscalationReason.ABSENCE)
+    assert moment.at.date().isoformat() == "2026-11-04"
+    assert moment.hands_over
+
+
+async def test_a_silence_that_is_over_before_an_absence_begins_counts_first() -> None:
+    late = with_entered(entered("alternate", "2026-11-25", "2026-11-30"))
+    quick = Policy(escalation=Escalation(after="4d", or_=None))
+    agenda = await plan(quick, late)
+    moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
+    assert moment.reason is EscalationReason.ESCALATION
+
+
+async def test_a_substitute_who_has_left_is_skipped() -> None:
+    book = Book(
+        somebody("requester"),
+        somebody("manager"),
+        somebody("signer", manager="manager").with_absences((entered("gone", "2026-11-01", "2026-11-20"),)),
+    )
+    to, why = await alerted(book)
+    assert to == "manager"
+    assert "not to gone, who is not in the directory" in why

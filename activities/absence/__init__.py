@@ -1,0 +1,1 @@
+"""Open follow-ups hear of an absence."""

@@ -1,0 +1,174 @@
+"""Absences that people entered: present, coming, and those that ended lately."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+
+from activities.records.database import Database, in_turn
+from activities.records.schema import ABSENCES
+from workflows.model.rejections import Rejection
+
+ABSENCES_AT_MOST: Final = 20_000
+"""Present and coming ones of everybody, which each process reads again and again."""
+OF_A_PERSON_AT_MOST: Final = 20
+UNTOLD_AT_MOST: Final = 500
+"""Changes that one look begins to tell."""
+KEPT_FOR: Final = timedelta(days=30)
+"""How long one that is over is shown in no list, but not dropped yet."""
+_IS: Final = ABSENCES.c
+_ONE_AFTER_ANOTHER: Final = "absences"
+
+
+class AbsenceRow(NamedTuple):
+    """From `begins_at` until before `ends_at`; `kinds` sorted, empty for all. `told` open follow-ups have heard of the
+    last change so far, all of them by `told_at`.
+    """
+
+    id: str
+    person: str
+    begins_at: datetime
+    ends_at: datetime
+    acts: str | None
+    kinds: tuple[str, ...]
+    entered_at: datetime
+    entered_by: str
+    ended_at: datetime | None = None
+    ended_by: str | None = None
+    told_at: datetime | None = None
+    told: int = 0
+
+    @property
+    def says(self) -> tuple[Any, ...]:
+        """What two that say the same have in common."""
+        return self.person, self.begins_at, self.ends_at, self.acts, self.kinds
+
+    def overlaps(self, other: "AbsenceRow") -> bool:
+        """Whether both are of one instant and one kind."""
+        same_time = self.begins_at < other.ends_at and other.begins_at < self.ends_at
+        return same_time and (not self.kinds or not other.kinds or not set(self.kinds).isdisjoint(other.kinds))
+
+    def covers_kinds_of(self, other: "AbsenceRow") -> bool:
+        return not self.kinds or (bool(other.kinds) and set(self.kinds).issuperset(other.kinds))
+
+
+class EnteredRow(NamedTuple):
+    """The absence as it is kept now, or why it is not."""
+
+    row: AbsenceRow
+    refused: str | None = None
+
+
+Judge = Callable[[Sequence[AbsenceRow]], str | None]
+"""Why an absence is refused beside the others of the same time, else None."""
+
+
+class StoredAbsences:
+    """Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def coming(self, now: datetime) -> list[AbsenceRow]:
+        """All that are not over, in the order in which they were entered."""
+        asked = select(ABSENCES).where(*_not_over(now)).order_by(_IS.entered_at, _IS.id)
+        return [_row(found) for found in await self._database.rows(asked.limit(ABSENCES_AT_MOST))]
+
+    async def of(self, person: str, now: datetime) -> list[AbsenceRow]:
+        """Those of one person that are not over, by their begin."""
+        asked = select(ABSENCES).where(_IS.person == person, *_not_over(now)).order_by(_IS.begins_at, _IS.id)
+        return [_row(found) for found in await self._database.rows(asked.limit(OF_A_PERSON_AT_MOST))]
+
+    async def read(self, id: str) -> AbsenceRow | None:
+        found = await self._database.first(select(ABSENCES).where(_IS.id == id))
+        return _row(found) if found else None
+
+    async def enter(self, wanted: AbsenceRow, judge: Judge) -> EnteredRow:
+        """Keep it in place of those of the person that it overlaps; one that says the same stays. One after another, so
+        that no two together are what `judge` refuses.
+        """
+        now = wanted.entered_at
+
+        def change(connection: Connection) -> EnteredRow:
+            in_turn(connection, [_ONE_AFTER_ANOTHER])
+            same_time = _IS.begins_at < wanted.ends_at, _IS.ends_at > wanted.begins_at
+            asked = select(ABSENCES).where(*_not_over(now), *same_time).limit(ABSENCES_AT_MOST)
+            there = [_row(found) for found in connection.execute(asked)]
+            if same := next((one for one in there if one.says == wanted.says), None):
+                return EnteredRow(same)
+            replaced = [one for one in there if one.person == wanted.person and one.overlaps(wanted)]
+            if why := judge([one for one in there if one not in replaced]) or _crowded(connection, wanted, replaced):
+                return EnteredRow(wanted, why)
+            _end(connection, replaced, wanted.entered_by, now, told_by=wanted)
+            connection.execute(ABSENCES.insert(), {**wanted._asdict(), "kinds": list(wanted.kinds)})
+            return EnteredRow(wanted)
+
+        return await self._database.write(change)
+
+    async def end(self, person: str, by: str, now: datetime, id: str = "") -> list[AbsenceRow]:
+        """End all of a person, or one; those that were not over."""
+        one = (_IS.id == id,) if id else ()
+
+        def change(connection: Connection) -> list[AbsenceRow]:
+            in_turn(connection, [_ONE_AFTER_ANOTHER])
+            asked = select(ABSENCES).where(_IS.person == person, *_not_over(now), *one).limit(OF_A_PERSON_AT_MOST)
+            found = [_row(each) for each in connection.execute(asked)]
+            _end(connection, found, by, now)
+            return [each._replace(ended_at=now, ended_by=by, told_at=None, told=0) for each in found]
+
+        return await self._database.write(change)
+
+    async def untold(self, before: datetime) -> list[AbsenceRow]:
+        """Changes before an instant of which open follow-ups have not all heard, the oldest first."""
+        changed = func.coalesce(_IS.ended_at, _IS.entered_at)
+        asked = select(ABSENCES).where(_IS.told_at.is_(None), changed < before).order_by(changed, _IS.id)
+        return [_row(found) for found in await self._database.rows(asked.limit(UNTOLD_AT_MOST))]
+
+    async def note_told(self, row: AbsenceRow, told: int, at: datetime | None) -> None:
+        """How many have heard of this change so far; with `at` it was all of them. Nothing if it was changed again."""
+        same = and_(_IS.id == row.id, _IS.ended_at.is_(None) if row.ended_at is None else _IS.ended_at == row.ended_at)
+        await self._database.change(ABSENCES.update().where(same).values(told=told, told_at=at))
+
+    async def erase(self, person: str) -> int:
+        """Drop all of a person, and their id from those of others; how many were dropped."""
+
+        def change(connection: Connection) -> int:
+            for name, value in (("acts", None), ("entered_by", ""), ("ended_by", None)):
+                connection.execute(ABSENCES.update().where(_IS[name] == person).values({name: value}))
+            return connection.execute(ABSENCES.delete().where(_IS.person == person)).rowcount
+
+        return await self._database.write(change)
+
+    async def drop_over(self, now: datetime) -> None:
+        """Drop those that have been over for long."""
+        over = or_(_IS.ends_at < now - KEPT_FOR, _IS.ended_at < now - KEPT_FOR)
+        await self._database.change(ABSENCES.delete().where(over))
+
+
+def _not_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return _IS.ended_at.is_(None), _IS.ends_at > now
+
+
+def _crowded(connection: Connection, wanted: AbsenceRow, replaced: Sequence[AbsenceRow]) -> str | None:
+    limits = ((wanted.person, OF_A_PERSON_AT_MOST, (_IS.person == wanted.person,)), ("everybody", ABSENCES_AT_MOST, ()))
+    for whom, most, narrowing in limits:
+        asked = select(func.count()).select_from(ABSENCES).where(*_not_over(wanted.entered_at), *narrowing)
+        if int(connection.execute(asked).scalar_one()) - len(replaced) >= most:
+            return Rejection.TOO_MANY_ABSENCES.says(most=most, whom=whom)
+    return None
+
+
+def _end(
+    connection: Connection, rows: Sequence[AbsenceRow], by: str, now: datetime, told_by: AbsenceRow | None = None
+) -> None:
+    """End these; who hears of `told_by` need not hear of one that it replaces."""
+    for one in rows:
+        told_at = now if told_by and told_by.covers_kinds_of(one) else None
+        values = {"ended_at": now, "ended_by": by, "told_at": told_at, "told": 0}
+        connection.execute(ABSENCES.update().where(_IS.id == one.id).values(**values))
+
+
+def _row(found: Any) -> AbsenceRow:
+    values = {name: getattr(found, name) for name in AbsenceRow._fields}
+    return AbsenceRow(**{**values, "kinds": tuple(found.kinds)})

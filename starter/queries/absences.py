@@ -1,0 +1,127 @@
+"""Absences that people enter: shown with those of the people file, entered, ended. Open follow-ups hear of a change by
+a workflow; while Temporal is away, the sweep begins it later.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+from pydantic import AwareDatetime
+from temporalio.service import RPCError
+
+from activities.absence.service import begin
+from activities.errors import did_you_mean
+from activities.people.absences import AbsenceRefused, Judgement, WantedAbsence, refuse_unfit
+from activities.people.file_directory import FileDirectory
+from activities.people.person import EnteredAbsence
+from activities.records.absences import AbsenceRow
+from starter.temporal.connection import Context
+from workflows.follow_up.view import stamp
+from workflows.model.base import Model
+
+KINDS_AT_MOST: Final = 50
+"""Of one absence."""
+_LOGGER: Final = structlog.get_logger("countersign.absences")
+
+
+class AbsenceLine(Model):
+    """From `begins` until before `ends`; `id` and who entered it are None for one of the people file. Without `acts` it
+    is the delegate of the file; `kinds` empty for all. `told` open follow-ups have heard of it, all by `told_at`.
+    """
+
+    begins: AwareDatetime
+    ends: AwareDatetime
+    id: str | None = None
+    acts: str | None = None
+    kinds: tuple[str, ...] = ()
+    entered_by: str | None = None
+    entered_at: AwareDatetime | None = None
+    told: int = 0
+    told_at: AwareDatetime | None = None
+
+    @property
+    def words(self) -> str:
+        acts = f", {self.acts} acts" if self.acts else ""
+        kinds = f", for {', '.join(self.kinds)}" if self.kinds else ""
+        return f"{stamp(self.begins)} to {stamp(self.ends)}{acts}{kinds}"
+
+
+class AbsencesShow(Model):
+    """Present and coming absences of a person, by their begin; whether they are away now."""
+
+    person: str
+    away: bool
+    absences: tuple[AbsenceLine, ...]
+
+
+@dataclass(frozen=True)
+class Absences:
+    """Raises `DirectoryFailure`, `StoreFailure`."""
+
+    context: Context
+    directory: FileDirectory
+
+    async def show(self, id: str, now: datetime) -> AbsencesShow:
+        person = await self.directory.person(id)
+        spans = [one.span(person.tz) for one in person.absent if not isinstance(one, EnteredAbsence)]
+        lines = [AbsenceLine(begins=begins, ends=ends) for begins, ends in spans if ends > now]
+        lines += map(_line, await self.context.store.absences.of(id, now))
+        away = any(one.begins <= now < one.ends for one in lines)
+        return AbsencesShow(person=id, away=away, absences=tuple(sorted(lines, key=lambda one: one.begins)))
+
+    async def enter(
+        self, id: str, wanted: WantedAbsence, by: str, now: datetime, *, kinds: Collection[str] | None = None
+    ) -> AbsencesShow:
+        """Enter an absence for kinds among these of the catalogue. Raises `AbsenceRefused`."""
+        person = await self.directory.person(id)
+        _refuse_unknown_kinds(wanted.kinds, kinds)
+        row, known = wanted.row(person, by, now), await self.directory.file()
+        refuse_unfit(row, known)
+        entered = await self.context.store.absences.enter(row, Judgement(row, known))
+        if entered.refused is not None:
+            raise AbsenceRefused(entered.refused, "acts" if row.acts else "until")
+        self.directory.absences.forget()
+        if entered.row.told_at is None:
+            await self._tell([entered.row])
+        return await self.show(id, now)
+
+    async def end(self, id: str, by: str, now: datetime, absence: str = "") -> AbsencesShow:
+        """End all absences that were entered for a person, or one."""
+        await self.directory.person(id)
+        ended = await self.context.store.absences.end(id, by, now, absence)
+        self.directory.absences.forget()
+        await self._tell(ended)
+        return await self.show(id, now)
+
+    async def _tell(self, rows: list[AbsenceRow]) -> None:
+        for row in rows:
+            try:
+                await begin(self.context.client, row)
+            # A lazy client that finds no server raises the second.
+            except (RPCError, RuntimeError) as failure:
+                _LOGGER.warning("an absence takes effect with the next sweep", why=type(failure).__name__)
+                return
+
+
+def _refuse_unknown_kinds(wanted: Collection[str], known: Collection[str] | None) -> None:
+    if len(wanted) > KINDS_AT_MOST:
+        raise AbsenceRefused(f"more than {KINDS_AT_MOST} kinds", "kinds")
+    for kind in wanted:
+        if known is not None and kind not in known:
+            raise AbsenceRefused(f'"{kind}" is no kind of the catalogue{did_you_mean(kind, known)}', "kinds")
+
+
+def _line(row: AbsenceRow) -> AbsenceLine:
+    return AbsenceLine(
+        begins=row.begins_at,
+        ends=row.ends_at,
+        id=row.id,
+        acts=row.acts,
+        kinds=row.kinds,
+        entered_by=row.entered_by,
+        entered_at=row.entered_at,
+        told=row.told,
+        told_at=row.told_at,
+    )

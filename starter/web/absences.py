@@ -1,0 +1,161 @@
+"""The page "I am away", at the desk and behind a link: when somebody is away, a form to enter it, buttons to end it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Final
+
+from activities.notifications.words import isolated
+from activities.people.absences import AbsenceRefused, WantedAbsence
+from activities.people.directory import UnknownPerson
+from activities.people.file_directory import FileDirectory
+from activities.people.language import phrase
+from activities.people.person import Person
+from activities.people.reader import Reader
+from starter.queries.absences import AbsenceLine, Absences
+from starter.temporal.connection import Context
+from starter.web.actions import NO_DATE, NOBODY_OF_THAT_NAME
+from starter.web.desk.responses import KindCatalogue
+from starter.web.forms import refusal_or_phrase
+from starter.web.rights import ReaderRole
+
+AWAY: Final = "away"
+"""The path of the page."""
+ENTERED, ENDED = "entered", "ended"
+_DONE: Final = {
+    ENTERED: phrase("It is entered. What is open is planned anew within a minute."),
+    ENDED: phrase("It is ended. What is open is planned anew within a minute."),
+}
+_UNKNOWN_KIND: Final = phrase("that kind is not in the catalogue")
+
+
+def may_enter(role: ReaderRole, person: str) -> bool:
+    """Everybody for themselves and their people, operators for everybody."""
+    return role.operator or person == role.person or person in role.below
+
+
+@dataclass(frozen=True)
+class AbsenceText:
+    """One absence in words; `id` is empty for one of the people file."""
+
+    when: str
+    acts: str
+    kinds: str
+    entered: str
+    told: str
+    id: str
+
+
+@dataclass(frozen=True)
+class AwayVisit:
+    """Whose absences, who looks at them or enters them, and the path that the forms are sent to."""
+
+    person: Person
+    reader: Reader
+    actor: str
+    address: str
+    token: str
+    back: str
+    form: Mapping[str, str]
+    done: str = ""
+    refusal: str = ""
+
+    @property
+    def own(self) -> bool:
+        return self.person.id == self.actor
+
+
+class AwayForms:
+    def __init__(
+        self,
+        context: Context,
+        directory: FileDirectory,
+        kinds: KindCatalogue,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.context: Final = context
+        self.directory: Final = directory
+        self.clock: Final = clock
+        self._absences = Absences(context, directory)
+        self._kinds = kinds
+
+    async def values(self, visit: AwayVisit) -> dict[str, Any]:
+        """What `away.html` shows. Raises `DirectoryFailure`, `StoreFailure`."""
+        say, person, today = visit.reader.language.say, visit.person, visit.reader.day(self.clock())
+        found = await self._absences.show(person.id, self.clock())
+        colleagues = await self.directory.colleagues(person.id)
+        delegate = await self._name(person.delegate) if person.delegate else ""
+        own, done = visit.own, _DONE.get(visit.done, "")
+        return {
+            "visit": visit,
+            "heading": say("I am away") if own else say("{name} is away", name=isolated(person.name)),
+            "done": say(done) if done else "",
+            "absences": [await self._told(line, visit) for line in found.absences],
+            "colleagues": [(one.id, one.name) for one in colleagues.people],
+            "nobody": say("{name}, as usual", name=isolated(delegate)) if delegate else say("Nobody"),
+            "kinds": await self._kinds.labels(visit.reader.language),
+            "first_day": visit.form.get("from", today.isoformat()),
+            "last_day": visit.form.get("until", ""),
+            "today": today.isoformat(),
+            "most": (today + timedelta(days=2 * 365)).isoformat(),
+        }
+
+    async def enter(self, visit: AwayVisit) -> str:
+        """Why it is refused, in the reader's words; empty when it was entered."""
+        try:
+            wanted, kinds = await self._wanted(visit.form), await self._kinds.labels(visit.reader.language)
+            known = [kind for kind, _ in kinds]
+            now = self.clock()
+            await self._absences.enter(visit.person.id, wanted, visit.actor, now, kinds=known or None)
+        except AbsenceRefused as refused:
+            why = _UNKNOWN_KIND if refused.field == "kinds" else str(refused)
+            said = refusal_or_phrase(visit.reader.language, why)
+            return visit.reader.language.say("This was not done: {why}.", why=said)
+        return ""
+
+    async def end(self, visit: AwayVisit) -> None:
+        id = visit.form.get("absence", "")
+        await self._absences.end(visit.person.id, visit.actor, self.clock(), id)
+
+    async def _wanted(self, form: Mapping[str, str]) -> WantedAbsence:
+        acts, kind = form.get("acts", "").strip(), form.get("kind", "")
+        person = await self.directory.named(acts) if acts else None
+        if acts and person is None:
+            raise AbsenceRefused(NOBODY_OF_THAT_NAME, "acts")
+        days = (_day(form.get("from", ""), "from"), _day(form.get("until", ""), "until"))
+        return WantedAbsence(*days, person.id if person else None, (kind,) if kind else ())
+
+    async def _told(self, line: AbsenceLine, visit: AwayVisit) -> AbsenceText:
+        language, reader = visit.reader.language, visit.reader
+        begins, ends = reader.day(line.begins), reader.day(line.ends - timedelta(seconds=1))
+        kinds = [await self._kinds.label(kind, language) for kind in line.kinds]
+        counted = language.say_count("{count} open entry knows of it", "{count} open entries know of it", line.told)
+        return AbsenceText(
+            when=reader.date(begins) if begins == ends else f"{reader.date(begins)} – {reader.date(ends)}",
+            acts=language.say("{name} acts", name=isolated(await self._name(line.acts))) if line.acts else "",
+            kinds=language.enumerate(kinds),
+            entered=await self._entered(line, visit),
+            told="" if line.id is None else counted if line.told_at else language.say("takes effect in a moment"),
+            id=line.id or "",
+        )
+
+    async def _entered(self, line: AbsenceLine, visit: AwayVisit) -> str:
+        say = visit.reader.language.say
+        if line.entered_by is None:
+            return say("from the company's directory")
+        by = line.entered_by.rpartition(":")[2]
+        return "" if by == visit.person.id else say("entered by {name}", name=isolated(await self._name(by)))
+
+    async def _name(self, id: str) -> str:
+        """Else the id."""
+        try:
+            return (await self.directory.person(id)).name
+        except UnknownPerson:
+            return id
+
+
+def _day(written: str, field: str) -> date:
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        raise AbsenceRefused(NO_DATE, field) from None

@@ -1,0 +1,93 @@
+"""Which open follow-ups hear of an absence, on a real server; and what is left for the sweep."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pytest
+import pytest_asyncio
+from temporalio.api.enums.v1 import EventType as HistoryEvent
+from temporalio.testing import ActivityEnvironment
+
+from activities.absence import service
+from activities.absence.service import AbsenceNewsTeller, begin_overdue
+from activities.records.absences import AbsenceRow
+from activities.temporal import executions
+from starter.temporal.connection import Context
+from tests.faults.town import eventually
+from tests.starter.queries.living import desk_at
+from tests.starter.queries.test_listing import open_request
+from workflows import names
+from workflows.kinds import Kind
+from workflows.model.absence import AbsenceOrder, AbsenceReport
+from workflows.model.subject import Status
+
+pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
+
+NOW: Final = datetime.now(UTC)
+DAY: Final = timedelta(days=1)
+OPEN: Final[dict[str, dict[str, Any]]] = {
+    "waits": {"person": ("ada", "ben")},
+    "crowd": {"person": ("cleo", "+more")},
+    "task": {"person": ("ada",), "what": Kind.TASK, "status": Status.OPEN},
+    "others": {"person": ("ben",), "requester": "ada"},
+    "onboarding": {"person": ("ada",), "what": Kind.ONBOARDING, "status": Status.OPEN},
+}
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def desk(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Context]:
+    context = await desk_at(dev_server, tmp_path_factory.mktemp("absences"))
+    for name, known in OPEN.items():
+        await open_request(context, name, **known)
+
+    async def seen() -> bool:
+        return (await context.client.count_workflows(executions.OPEN)).count == len(OPEN)
+
+    assert await eventually(seen)
+    yield context
+
+
+async def away(desk: Context, id: str, person: str = "ada") -> AbsenceRow:
+    row = AbsenceRow(id, person, NOW - DAY, NOW + 5 * DAY, None, (), NOW - DAY, "mia")
+    return (await desk.store.absences.enter(row, lambda others: None)).row
+
+
+async def tell(desk: Context, order: AbsenceOrder) -> AbsenceReport:
+    return await ActivityEnvironment().run(AbsenceNewsTeller(desk.client, desk.store).tell, order)
+
+
+async def signals(desk: Context, workflow_id: str) -> int:
+    history = await desk.client.get_workflow_handle(workflow_id).fetch_history()
+    signalled = HistoryEvent.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED
+    return sum(event.event_type == signalled for event in history.events)
+
+
+async def test_those_hear_of_it_that_wait_for_the_person(desk: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "PAGE", 1)
+    row = await away(desk, "a1")
+    assert await tell(desk, AbsenceOrder(id="a1")) == AbsenceReport(told=3)
+    counts = {
+        name: await signals(desk, known.get("what", Kind.REQUEST).workflow_id(name)) for name, known in OPEN.items()
+    }
+    assert counts == {"waits": 1, "crowd": 1, "task": 1, "others": 0, "onboarding": 0}
+    told = await desk.store.absences.read(row.id)
+    assert told is not None
+    assert (told.told, told.told_at is not None) == (3, True)
+
+
+async def test_one_that_was_ended_meanwhile_is_told_by_its_end_alone(desk: Context) -> None:
+    await away(desk, "c1", "cleo")
+    await desk.store.absences.end("cleo", "cleo", NOW)
+    assert await tell(desk, AbsenceOrder(id="c1")) == AbsenceReport()
+    assert await tell(desk, AbsenceOrder(id="c1", back=True)) == AbsenceReport(told=1)
+    assert await tell(desk, AbsenceOrder(id="nothing")) == AbsenceReport()
+
+
+async def test_the_sweep_begins_what_nobody_was_told_of_once(desk: Context) -> None:
+    await away(desk, "d1", "dan")
+    for _ in range(2):
+        assert await begin_overdue(desk.client, desk.store, NOW) == 1
+    begun = await executions.described(desk.client, names.absence_workflow_id("d1", back=False))
+    assert (begun.type, begun.status.open) == (names.ABSENCE_TOLD, True)
+    await desk.store.absences.end("dan", "dan", NOW)

@@ -1,0 +1,105 @@
+"""The page "I am away" behind a link: entered on the phone, without a sign-in, by people of the directory alone."""
+
+import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest_asyncio
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.notifications.links import LinkUse, SigningLinks
+from activities.people.file_directory import FileDirectory
+from activities.records.store import Store
+from starter.temporal.connection import Context
+from starter.web.absences import AwayForms
+from starter.web.app import make_app
+from starter.web.desk.responses import KindCatalogue
+from starter.web.forms import FormGuard
+from starter.web.pages.away import AwayPages
+from starter.web.serving import with_peer
+from tests.starter.web.desk.office import CATALOGUE
+from tests.starter.web.paging import CHAIR, DUTCH, FIRST, LINK_SECRET, PEOPLE, PUBLIC, REQUEST
+
+LINKS: Final = SigningLinks(PUBLIC, LINK_SECRET)
+TODAY: Final = datetime.now(UTC).date()
+FIELDS: Final = {"act": "enter", "from": TODAY.isoformat(), "until": (TODAY + timedelta(days=7)).isoformat()}
+
+
+class Phone:
+    def __init__(self, http: httpx.AsyncClient, store: Store) -> None:
+        self.http = http
+        self.store = store
+
+    async def open(self, person: str, use: LinkUse = LinkUse.SIGN) -> httpx.Response:
+        ref = LINKS.link(REQUEST, person, use).rpartition("/")[2]
+        return await self.http.get(f"/away/{ref}")
+
+    async def press(self, page: httpx.Response, **fields: str) -> httpx.Response:
+        """Follows where the answer leads."""
+        token = re.findall(r'name="token" value="([^"]*)"', page.text)[-1]
+        return await self.http.post(page.url.path, data={"token": unescape(token), **fields})
+
+
+@asynccontextmanager
+async def phone(folder: Path) -> AsyncIterator[Phone]:
+    (folder / "people.yaml").write_text(PEOPLE)
+    store = Store((folder / "store").as_uri())
+    nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    directory = FileDirectory(folder / "people.yaml", store)
+    forms = AwayForms(Context(nowhere, store), directory, KindCatalogue(CATALOGUE))
+    app = with_peer(make_app(AwayPages(LINKS, forms, FormGuard(LINK_SECRET, PUBLIC)).routes()))
+    transport = httpx.ASGITransport(app, client=("10.0.0.1", 50000))
+    async with httpx.AsyncClient(transport=transport, base_url=PUBLIC, follow_redirects=True) as http:
+        yield Phone(http, store)
+    store.close()
+
+
+@pytest_asyncio.fixture
+async def at(tmp_path: Path) -> AsyncIterator[Phone]:
+    async with phone(tmp_path) as made:
+        yield made
+
+
+async def test_it_is_entered_on_the_phone_and_ended_there(at: Phone) -> None:
+    page = await at.open(FIRST)
+    assert "Customer Deputy, as usual" in page.text, "the delegate of the people file"
+    assert f'href="../open/{page.url.path.rpartition("/")[2]}"' in page.text, "the way back"
+    done = await at.press(page, **FIELDS)
+    assert "It is entered." in done.text
+    [row] = await at.store.absences.of(FIRST, datetime.now(UTC))
+    assert (row.acts, row.entered_by) == (None, FIRST)
+    assert "It is ended." in (await at.press(done, act="end", absence=row.id)).text
+    assert await at.store.absences.of(FIRST, datetime.now(UTC)) == []
+
+
+async def test_it_speaks_the_language_of_its_reader(at: Phone) -> None:
+    page = await at.open(DUTCH)
+    assert "Ik ben afwezig" in page.text
+    assert "This was not done" not in (await at.press(page, **FIELDS, acts="nobody")).text
+
+
+async def test_only_whoever_the_link_is_for_enters_anything(at: Phone) -> None:
+    assert (await at.open(FIRST, LinkUse.PREVIEW)).status_code == 404
+    assert (await at.open("p-0123456789ab")).status_code == 404
+    assert (await at.http.get("/away/nonsense")).status_code == 404
+    page = await at.open(CHAIR)
+    forged = await at.http.post(page.url.path, data={"token": "forged", **FIELDS})
+    assert forged.status_code == 403
+    assert await at.store.absences.coming(datetime.now(UTC)) == []
+
+
+async def test_while_the_database_is_away_nothing_is_entered_and_it_is_said(at: Phone, tmp_path: Path) -> None:
+    page = await at.open(CHAIR)
+    shutil.move(tmp_path / "store" / "countersign.sqlite3", tmp_path / "elsewhere")
+    refused = await at.press(page, **FIELDS)
+    assert refused.status_code == 503
+    assert "Nothing is lost" in refused.text
+    shutil.move(tmp_path / "elsewhere", tmp_path / "store" / "countersign.sqlite3")
+    assert await at.store.absences.coming(datetime.now(UTC)) == []

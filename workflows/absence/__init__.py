@@ -1,0 +1,1 @@
+"""The workflow that tells open follow-ups of an absence."""
