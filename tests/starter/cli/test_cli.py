@@ -72,6 +72,8 @@ def test_the_words_are_those_of_the_contract() -> None:
         "handoff retry",
         "init",
         *(f"onboard {word}" for word in OF_ONBOARD),
+        "people away",
+        "people back",
         "people devices",
         "people sign-out",
         "person show",
