@@ -12,7 +12,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 
 from activities.records.database import Database
-from tests.browser.chromium import HOW_TO_HAVE_THEM, executable
+from deploy.demo.chromium import HOW_TO_HAVE_THEM, executable
 from tests.lanes import laid_out
 from tests.postgresql import HOW_TO_HAVE_IT, PostgreSQL
 from tests.postgresql import postgresql as started

@@ -34,6 +34,10 @@ def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
 
 
+def _flag(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
 def _objects(value: object) -> list[Any]:
     return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
@@ -46,6 +50,28 @@ Uuid = Annotated[str, Field(pattern=rf"^{_UUID.pattern}$")]
 
 class Wire(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
+
+
+class WireInput(Wire):
+    """What a signer put into a tag of the document: a text, a day, or a box."""
+
+    type: Text = None
+    external_id: Text = None
+    text: Text = None
+    date_value: Text = None
+    checkbox_value: Annotated[bool | None, BeforeValidator(_flag)] = None
+
+    @property
+    def value(self) -> str | bool | None:
+        """None for a signature or initials, and for an empty tag."""
+        match self.type:
+            case "t":
+                return self.text
+            case "d":
+                return self.date_value or self.text
+            case "c":
+                return self.checkbox_value
+        return None
 
 
 class WireSigner(Wire):
@@ -70,6 +96,7 @@ class WireSigner(Wire):
     embed_url_user_id: Text = None
     full_name: Text = None
     language: Text = None
+    inputs: Annotated[tuple[WireInput, ...], BeforeValidator(_objects)] = Field((), repr=False)
 
     @property
     def open(self) -> bool:
@@ -83,9 +110,7 @@ class WireRequest(Wire):
     uuid: Uuid
     from_email: Text = None
     signers: Annotated[tuple[WireSigner, ...], BeforeValidator(_objects)] = ()
-    disable_emails: Annotated[
-        bool | None, BeforeValidator(lambda value: value if isinstance(value, bool) else None)
-    ] = None
+    disable_emails: Annotated[bool | None, BeforeValidator(_flag)] = None
 
 
 def _sha256(value: object) -> str | None:

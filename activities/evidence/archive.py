@@ -208,8 +208,13 @@ def _listed(info: ZipInfo) -> bytes:
     return _ENTRY.pack(b"PK\1\2", 20, 3, 20, 0, 0, ZIP_STORED, 0, date, *sizes, 0, 0, 0, 0, *where) + name
 
 
+def is_name(name: str) -> bool:
+    """Whether a part may have it: nothing outside of the pack, and nothing that a terminal would obey."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _check_entry(info: ZipInfo, name: str) -> None:
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise NoPack(name.encode("ascii", "backslashreplace").decode(), "a name inside of the pack", "another")
     kind = info.external_attr >> 16
     if stat.S_ISLNK(kind):

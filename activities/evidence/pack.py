@@ -40,6 +40,7 @@ TEXTS: Final = "texts.json"
 EVIDENCE: Final = "evidence.json"
 REQUEST: Final = "request.json"
 IDENTITIES: Final = "identities.jsonl"
+FILLED_IN: Final = "fields.json"
 HISTORY: Final = "history/"
 PAYLOADS: Final = "payloads/"
 SIGNED_DOCUMENT: Final = "signed.pdf"
@@ -47,7 +48,7 @@ SIGNING_LOG: Final = "signing-log.pdf"
 PARTS: Final = "parts/"
 DOCUMENTS: Final = "documents/"
 _REMOVED: Final = "it was removed"
-_ERASABLE: Final = (PEOPLE, TEXTS, IDENTITIES, REQUEST, SO_FAR, SIGNED_DOCUMENT, SIGNING_LOG)
+_ERASABLE: Final = (PEOPLE, TEXTS, IDENTITIES, REQUEST, FILLED_IN, SO_FAR, SIGNED_DOCUMENT, SIGNING_LOG)
 _LINES: Final = "application/jsonl"
 _SIGNED: Final = ("type", "id", "status", "finished", "amendment", "erasures", "documents")
 """What the signed statement says itself."""
@@ -312,6 +313,8 @@ def name_of(kept: str) -> tuple[str, str]:
     match what:
         case "file":
             return REQUEST, "application/json"
+        case "fields":
+            return FILLED_IN, "application/json"
         case "people":
             return IDENTITIES, _LINES
         case "history" | "payloads":

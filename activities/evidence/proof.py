@@ -83,9 +83,11 @@ def verify_proof(content: bytes, trusted: PublicKeys | None) -> VerifiedProof:
         key_id, signed, said = str(proof["key"]), base64.b64decode(proof["sig"], validate=True), json.loads(line)
         campaign, size, root_said = str(proof["campaign"]), int(proof["size"]), root.hex() if root else ""
         content = canonical({"campaign": campaign, "root": root_said, "size": size})
+        if not isinstance(said, dict):
+            raise NotSigned("a line with an outcome", "something else")
     except NotSigned:
         raise
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise NotSigned("a proof", "something else") from None
     known = trusted.of_id(key_id) if trusted else named_key(key_id)
     if known is None:

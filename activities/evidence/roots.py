@@ -173,19 +173,20 @@ def _read(
         content = str(row["content"]).encode()
         said: dict[str, Any] = json.loads(content)
         hashes = [bytes.fromhex(leaf) for leaf in row["leaves"]]
-        number, until = int(said["number"]), datetime.fromisoformat(said["until"])
+        number, until = int(said["number"]), datetime.fromisoformat(said["until"]).astimezone(UTC)
+        version, root, size, prior = (said[name] for name in ("version", "root", "size", "before"))
         envelope = row["envelope"] and opened(str(row["envelope"]).encode(), PREDICATE, keys)
         token = row["time_stamp"] and base64.b64decode(row["time_stamp"], validate=True)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError, binascii.Error) as error:
         if isinstance(error, NotSigned):
             raise
         raise NotSigned("a daily root", "something else") from None
-    if said["version"] != 1 or (root_of(hashes).hex(), len(hashes)) != (said["root"], said["size"]):
-        raise NotSigned(f"{said['size']} leaves under {said['root']}", f"{len(hashes)} under {root_of(hashes).hex()}")
-    if before and (number, said["before"]) != (before.number + 1, before.sha256):
-        raise NotSigned(f"number {before.number + 1} behind {before.sha256}", f"{number} behind {said['before']}")
-    if not before and said["before"] is not None:
-        raise NotSigned("the first root", f"number {number}, behind {said['before']}")
+    if version != 1 or (root_of(hashes).hex(), len(hashes)) != (root, size):
+        raise NotSigned(f"{size} leaves under {root}", f"{len(hashes)} under {root_of(hashes).hex()}")
+    if before and (number, prior) != (before.number + 1, before.sha256):
+        raise NotSigned(f"number {before.number + 1} behind {before.sha256}", f"{number} behind {prior}")
+    if not before and prior is not None:
+        raise NotSigned("the first root", f"number {number}, behind {prior}")
     if envelope and envelope.digest(_name(number)) != sha256_of(content):
         raise NotSigned(f"SHA-256 {envelope.digest(_name(number))}", sha256_of(content))
     if token and read_stamp:

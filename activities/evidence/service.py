@@ -5,8 +5,10 @@ are fetched and kept, each once.
 import asyncio
 import hashlib
 from collections.abc import Awaitable
-from typing import Final, TypeVar
+from itertools import islice
+from typing import Final
 
+import rfc8785
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
@@ -29,7 +31,7 @@ from activities.evidence.content import (
 from activities.evidence.erasure import carry_out
 from activities.evidence.history import HistoryEnd, RunHistory
 from activities.people.directory import Directory, UnknownPerson
-from activities.records.evidence import SignedDocument, SignedFile, file_part
+from activities.records.evidence import FIELDS, SignedDocument, SignedFile, file_part
 from activities.records.store import Store
 from activities.temporal.failures import failing_as_application_errors
 from workflows.kinds import Kind
@@ -43,7 +45,10 @@ from workflows.signature.state import SignatureInput
 FOR_THE_REST: Final = 10.0
 """Seconds of an attempt that are left for what is not a download."""
 _PLANS: Final = "plan_agenda"
-R = TypeVar("R")
+FIELDS_AT_MOST: Final = 500
+"""Fields of one document that are kept: the first ones."""
+VALUE_CHARACTERS_AT_MOST: Final = 4_000
+"""Characters of a value that are kept, as many as a request file may fill in."""
 
 
 class EvidenceKeeper(EvidenceService):
@@ -62,8 +67,10 @@ class EvidenceKeeper(EvidenceService):
         began_at, allowed = asyncio.get_running_loop().time(), info.start_to_close_timeout
         until = began_at + (allowed.total_seconds() if allowed else 60.0) - FOR_THE_REST
         signed, why = await asyncio.gather(self._theirs(order, info, until), _why_not(self._ours(order, info)))
+        # An attempt days after the end: somebody may have been erased meanwhile.
+        erased = await _why_not(self._erased_again(info.workflow_id or ""))
         files = KeptFiles(document=_kept(signed.document), signing_log=_kept(signed.log))
-        missing = signed.why or why
+        missing = signed.why or why or erased
         if missing is None:
             return files
         raise ApplicationError(missing, files.model_dump(exclude_none=True), type=Code.EVIDENCE)
@@ -94,6 +101,8 @@ class EvidenceKeeper(EvidenceService):
     ) -> SignedDocument:
         """Links last some minutes, and each reading renews them."""
         read = await self._reader.existing(Roster(id=request, people=()), order.document or "")
+        if not order.log_only and (fields := filled_in(read)):
+            await self._store.evidence.keep_part(Kind.REQUEST.workflow_id(request), FIELDS, rfc8785.dumps(fields))
         faults: list[str] = []
 
         async def fetch(what: str, file: WireFile, there: SignedFile | None) -> SignedFile | None:
@@ -134,7 +143,8 @@ class EvidenceKeeper(EvidenceService):
         workflow_id = info.workflow_id or ""
         if await self._store.evidence.read(workflow_id) is None:
             await self._gathered(workflow_id, order, info)
-        # An attempt days after the end: somebody may have been erased meanwhile.
+
+    async def _erased_again(self, workflow_id: str) -> None:
         for erasure in await self._store.erasures.of(workflow_id):
             await carry_out(self._store, erasure)
 
@@ -188,6 +198,19 @@ class EvidenceKeeper(EvidenceService):
         if found is not None:
             return Schedule.model_validate_json(found)
         return given.carried.plan.schedule if given.carried else None
+
+
+def filled_in(document: WireDocument) -> list[dict[str, str | bool]]:
+    """What its signers put into tags that have an id, `{id, value}` each, in their order, equal ones once."""
+    found = ((one.external_id, one.value) for signer in signers_of(document) for one in signer.inputs)
+    known = ((_readable(id), _readable(value)) for id, value in found if id and value not in (None, ""))
+    return [{"id": str(id), "value": value} for id, value in islice(dict.fromkeys(known), FIELDS_AT_MOST)]
+
+
+def _readable(value: str | bool | None) -> str | bool:
+    """Cut, and without halves of characters, which JSON can carry and UTF-8 cannot."""
+    cut = value[:VALUE_CHARACTERS_AT_MOST].encode(errors="replace").decode() if isinstance(value, str) else value
+    return cut or False
 
 
 def _id_of(info: activity.Info) -> str:

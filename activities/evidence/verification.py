@@ -7,11 +7,11 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
-from activities.evidence.archive import NoPack, PackReader, reading
+from activities.evidence.archive import NoPack, PackReader, is_name, reading
 from activities.evidence.campaign_parts import (
     AUDIENCE,
     CHANGES,
@@ -33,6 +33,8 @@ from activities.evidence.pack import (
     PARTS,
     PREDICATE,
     RECORD,
+    SIGNED_DOCUMENT,
+    SIGNING_LOG,
     TEXTS,
     TIME_STAMP,
     name_of,
@@ -48,6 +50,10 @@ PAYLOAD_BYTES_AT_MOST: Final = 8 << 20
 """Bytes of a line with a payload of a history; Temporal takes none of more than 2 MiB."""
 FAULTS_AT_MOST: Final = 100
 """Faults that are named."""
+TEXT_CHARACTERS_AT_MOST: Final = 1_000
+"""Characters of a text that a pack brings along."""
+DIFFERENCES_AT_MOST: Final = 5
+"""Parts that are named in which two packs differ."""
 _SAID: Final = ("person", "status", "sent_at", "signed_at", "late", "due")
 """What is told of a member's line."""
 _BESIDE: Final = (MANIFEST, ENVELOPE, TIME_STAMP)
@@ -97,6 +103,8 @@ class VerifiedPack:
     """SHA-256 of the record."""
     settled_at: datetime | None = None
     lacks: Mapping[str, str] = field(default_factory=dict)
+    listed: Mapping[str, str] = field(default_factory=dict)
+    """The SHA-256 of each part."""
     notes: list[str] = field(default_factory=list)
     faults: list[PackFault] = field(default_factory=list)
 
@@ -111,7 +119,13 @@ class VerifiedPack:
 
     def fault(self, part: str, expected: str, found: str) -> None:
         if len(self.faults) < FAULTS_AT_MOST:
-            self.faults.append(PackFault(part, expected, found))
+            self.faults.append(PackFault(*map(_readable, (part, expected, found))))
+
+
+def _readable(text: str) -> str:
+    """What a pack says, as nothing that a terminal obeys: it may be anybody's."""
+    cut = text[:TEXT_CHARACTERS_AT_MOST]
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in cut)
 
 
 StampReader = Callable[[bytes, bytes], str]
@@ -140,10 +154,11 @@ def _check_proof(file: IO[bytes], found: VerifiedPack, keys: PublicKeys | None) 
     except NotSigned as fault:
         found.fault("the proof", fault.expected, fault.found)
         return
-    found.id, found.type, found.status = proved.campaign, "proof", str(proved.line.get("status", ""))
+    found.id, found.type = _readable(proved.campaign), "proof"
+    found.status = _readable(str(proved.line.get("status", "")))
     found.key, found.trusted, found.parts, found.bytes = proved.key, proved.trusted, 1, len(content)
     said = ", ".join(f"{name} {value}" for name, value in proved.line.items() if name in _SAID)
-    found.notes.append(f"{said}; one of {proved.size:,} outcomes under the root {proved.root}")
+    found.notes.append(f"{_readable(said)}; one of {proved.size:,} outcomes under the root {proved.root}")
 
 
 def _check(pack: IO[bytes], found: VerifiedPack, keys: PublicKeys | None, read_stamp: StampReader | None) -> None:
@@ -154,7 +169,7 @@ def _check(pack: IO[bytes], found: VerifiedPack, keys: PublicKeys | None, read_s
         found.fault(fault.part, fault.expected, fault.found)
     except NotSigned as fault:
         found.fault(ENVELOPE, fault.expected, fault.found)
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
+    except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         # Signed by whom it may be: what it says of itself need not have the shape that ours has.
         found.fault("its parts", "JSON of the known shape", type(error).__name__)
 
@@ -178,6 +193,7 @@ class _Check:
             self.found.fault(name, "nothing: the manifest does not list it", "a part")
         for name, said in listed.items():
             self._part(name, said)
+        self.found.listed = {name: one["sha256"] for name, one in listed.items()}
         self.found.parts, self.found.bytes = len(listed), sum(one["bytes"] for one in listed.values())
         if TIME_STAMP in self.reader.entries:
             self._time_stamp(content)
@@ -220,11 +236,14 @@ class _Check:
         if RECORD in listed:
             record = self._json(RECORD)
             self.found.record = listed[RECORD]["sha256"]
-            if at := (record.get("settled") or {}).get("at"):
-                self.found.settled_at = datetime.fromisoformat(at)
-            self._id(record.get("show", {}))
+            settled = record.get("settled") or {}
+            if at := settled.get("at"):
+                self.found.settled_at = datetime.fromisoformat(at).astimezone(UTC)
+            self._record(record["show"], settled, listed)
             if AUDIENCE in listed:
                 self._campaign(record["show"], listed)
+        elif self.found.finished:
+            self.found.fault(RECORD, "the record of what has ended", "nothing")
         self._numbers([name for name in listed if name.startswith(AMENDMENTS)])
         if TEXTS in listed:
             self._texts()
@@ -234,9 +253,13 @@ class _Check:
             if name.startswith(PARTS):
                 self._nested(name)
 
-    def _id(self, show: Mapping[str, Any]) -> None:
-        if show.get("id") != self.found.id:
-            self.found.fault(RECORD, f"the record of {self.found.id}", f"that of {str(show.get('id'))[:100]}")
+    def _record(self, show: Mapping[str, Any], settled: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
+        """It is of the id and status that the manifest says, and names the provider's files by hash."""
+        self._expect(RECORD, "the record of", self.found.id, show.get("id"))
+        self._expect(MANIFEST, "the status of the record", show.get("status"), self.found.status)
+        for name, key in ((SIGNED_DOCUMENT, "document"), (SIGNING_LOG, "signing_log")):
+            if name in listed and (file := settled.get(key)):
+                self._expect(name, "SHA-256", file["sha256"], listed[name]["sha256"])
 
     def _numbers(self, names: list[str]) -> None:
         last = max((int(name.removeprefix(AMENDMENTS).removesuffix(".json")) for name in names), default=0)
@@ -352,8 +375,11 @@ def _manifest(content: bytes) -> dict[str, Any]:
         manifest = json.loads(content)
         if manifest["version"] != 1:
             raise NoPack(MANIFEST, "version 1", str(manifest["version"])[:20])
-        good = all(type(manifest[name]) is kind for name, kind in _MARKS.items()) and all(
-            type(one["bytes"]) is int and type(one["sha256"]) is str for one in manifest["parts"].values()
+        good = all(type(manifest[name]) is kind for name, kind in _MARKS.items())
+        good = good and all(manifest[name].isprintable() for name, kind in _MARKS.items() if kind is str)
+        good = good and all(
+            type(one["bytes"]) is int and type(one["sha256"]) is str and is_name(name)
+            for name, one in manifest["parts"].items()
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         good = False
@@ -363,9 +389,13 @@ def _manifest(content: bytes) -> dict[str, Any]:
 
 
 def newer_of(one: VerifiedPack, other: VerifiedPack) -> str:
-    """Of two packs of one id, which is newer, in words."""
+    """Of two packs of one id, which is newer, in words; of one age, in which parts they differ."""
     if one.version == other.version:
-        return f"both are of {_said(one)}"
+        names = sorted(one.listed.keys() | other.listed.keys())
+        differ = [name for name in names if one.listed.get(name) != other.listed.get(name)]
+        more = ", …" if len(differ) > DIFFERENCES_AT_MOST else ""
+        said = f", and differ in {', '.join(differ[:DIFFERENCES_AT_MOST])}{more}" if differ else ""
+        return f"both are of {_said(one)}{said}"
     newer, older = sorted((one, other), key=lambda pack: pack.version, reverse=True)
     return f"{newer.file} is newer: {_said(newer)}; {older.file}: {_said(older)}"
 

@@ -21,7 +21,7 @@ from activities.http.client import failure_of_error, seconds_to_wait
 from activities.http.transport import AddressRefused, Guard
 from activities.people.directory import Directory, UnknownPerson
 from activities.records.downloads import LinkName
-from activities.records.evidence import KeptFileName
+from activities.records.evidence import FIELDS, KeptFileName
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of, words_of_all
 from activities.schedule.turn import jitter
@@ -54,6 +54,13 @@ class PersonalTitle(Model):
     """Fields that `personal` adds to an event's data: names of the document and the task, the customer's company."""
 
     title: str
+
+
+class PersonalField(Model):
+    """What a signer put into a tag of the document, by the tag's id: a text, a day, or a box."""
+
+    id: str
+    value: str | bool
 
 
 class PersonalAnswer(Model):
@@ -120,7 +127,7 @@ class Events:
             return whole
         shown = await self._shown(subject)
         reasons = await self._reasons(subject, shown)
-        whole |= await self._answer(subject, shown)
+        whole |= await self._answer(subject, shown) | await self._fields(data, subject)
         people = [{**one, **await self._of(one["person"], subject, reasons)} for one in data[asked]]
         return {**whole, asked: people}
 
@@ -145,6 +152,11 @@ class Events:
         text = await words_of(self.store, subject.workflow_id, given.text)
         known = text not in (ERASED, DAMAGED)
         return {"answer": PersonalAnswer(label=given.label, text=text).model_dump()} if known else {}
+
+    async def _fields(self, data: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+        """What signers filled in. Kept before the document, so that with it they are in the first event, or in none."""
+        kept = await self.store.evidence.part(subject.workflow_id, FIELDS) if data.get("document") else None
+        return {"fields": json.loads(kept)} if kept else {}
 
     async def _reasons(self, subject: Subject, shown: Shown | None) -> dict[str, str]:
         given = shown.reasons if shown else {}

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from activities.hand_off.http_call import Personal, PersonalAnswer, PersonalTitle, people_in
+from activities.hand_off.http_call import Personal, PersonalAnswer, PersonalField, PersonalTitle, people_in
 from workflows.kinds import Kind
 from workflows.model.hand_off import (
     EscalatedRequest,
@@ -51,7 +51,7 @@ class _Sent(GenerateJsonSchema):
 
 
 def schema(event: str) -> dict[str, Any]:
-    """The schema of an event's data, with what `personal` adds, which may be missing."""
+    """The schema of an event's data, with what `personal` and links of files add, which may be missing."""
     made = _schema_of(EVENTS[event])
     fields, parts = made["properties"], made["$defs"]
     fields["version"] = {"const": EVENTS[event].model_fields["version"].default}
@@ -61,6 +61,11 @@ def schema(event: str) -> dict[str, Any]:
     if event == Kind.REQUEST.spec.event:
         fields["signed_sha256"] = fields["document_sha256"]
         made["required"].append("signed_sha256")
+        fields["fields"] = {"type": "array", "items": _schema_of(PersonalField)}
+        parts["KeptFile"]["properties"] |= {
+            "url": {"type": "string", "format": "uri"},
+            "expires_at": {"type": "string", "format": "date-time"},
+        }
     if event == Kind.TASK.spec.event:
         fields["answer"] = _schema_of(PersonalAnswer)
     if asked := people_in(fields):

@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Connection, exists, literal, or_, select, tuple_
 
 from activities.records.database import Database, insert_new
+from activities.records.evidence import FIELDS
 from activities.records.schema import (
     DEVICE_OWNERS,
     DEVICES,
@@ -114,7 +115,7 @@ class Erasures:
         return await self._database.insert(ERASURES, **erasure._asdict())
 
     async def carry_out(self, erasure: Erasure, texts: Collection[str]) -> None:
-        """Erase names and addresses of a person, payloads and file, and these texts; note it."""
+        """Erase names and addresses of a person, payloads, file and filled-in fields, and these texts; note it."""
 
         def change(connection: Connection) -> None:
             _erase_people(connection, erasure)
@@ -167,9 +168,8 @@ def _erase_people(connection: Connection, erasure: Erasure) -> None:
 
 def _erase_parts(connection: Connection, erasure: Erasure) -> None:
     own = _PART.workflow_id == erasure.workflow_id
-    connection.execute(
-        EVIDENCE_PARTS.delete().where(own, or_(_PART.name.like("payloads-%"), _PART.name.like("file-%")))
-    )
+    whole = or_(_PART.name.like("payloads-%"), _PART.name.like("file-%"), _PART.name == FIELDS)
+    connection.execute(EVIDENCE_PARTS.delete().where(own, whole))
     people = own, _PART.name == "people"
     content = connection.execute(select(_PART.content).where(*people)).scalar()
     if content is not None:

@@ -26,6 +26,10 @@ _OF: Final = EVIDENCE_PARTS.c
 _SIGNED: Final = SIGNED_DOCUMENTS.c
 
 
+FIELDS: Final = "fields"
+"""The name of the part with what signers filled in, JSON `[{id, value}]`: erasable."""
+
+
 class KeptFileName(StrEnum):
     """A file of the provider; also its key in an event's data."""
 

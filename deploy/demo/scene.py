@@ -161,6 +161,11 @@ class Scene:
         return f"{self.onboarding}.1.2"
 
     @property
+    def pack(self) -> Path:
+        """Where the evidence of the first agreement is written."""
+        return self.settings.data_dir / f"{self.request}.zip"
+
+    @property
     def journey_link(self) -> str:
         return links(self.settings).link(self._handle.id, "customer-signer", LinkUse.VIEW)
 

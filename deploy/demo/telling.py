@@ -23,17 +23,19 @@ from rich.text import Text
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from activities.http.client import ServiceFailure
+from deploy.demo.proof import proved
 from deploy.demo.scene import NotSeen, Scene
 from deploy.local.environment import LOOPBACK, looks_of
 from deploy.local.folder import DataFolder
 from deploy.local.stack import planned
+from starter.boot import evidence
 from starter.cli import start_files as requests
 from starter.cli.terminal import Terminal
 from starter.config import settings
 from starter.config.settings import Need
 from starter.errors import Refusal
 from starter.temporal.connection import opened
-from workflows.kinds import Kind
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
 from workflows.model.hand_off import HandoffState
 from workflows.model.notifications import NotificationOutcome
@@ -212,6 +214,13 @@ async def _document(scene: Scene) -> str:
     return f"the customer downloads the signed PDF, finance has the same from its link: SHA-256 {told['sha256'][:12]}…"
 
 
+async def _proof(scene: Scene) -> str:
+    await evidence.packer(scene.settings, scene.context.store).export(
+        WorkflowName(Kind.REQUEST, scene.request), scene.pack
+    )
+    return f"its evidence pack holds, {await proved(scene.pack, evidence.public_keys(scene.settings))}"
+
+
 async def _screens_clean(scene: Scene) -> str:
     async def clean() -> bool:
         screens = [await scene.visible(person) for person in (CUSTOMER, EXECUTIVE, ALTERNATE)]
@@ -333,6 +342,7 @@ STORY: Final = (
     StoryStep("crm told", _completed),
     StoryStep("recorded", _record),
     StoryStep("document downloaded", _document),
+    StoryStep("evidence verified", _proof),
 )
 
 
@@ -479,6 +489,7 @@ def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str],
     web_ui = scene.context.url(Kind.ONBOARDING.workflow_id(scene.onboarding)) or scene.addresses.web_ui
     living = (("Web UI", web_ui), ("the customer's page", scene.journey_link), *phones)
     kept = (
+        ("evidence", str(scene.pack)),
         ("records", str(folder / "store" / "countersign.sqlite3")),
         ("logs", str(folder / "logs")),
         ("all of it again", f"countersign dev --data {folder}"),

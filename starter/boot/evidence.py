@@ -1,6 +1,7 @@
 """The key that signs evidence, and what makes packs with it."""
 
 import asyncio
+from pathlib import Path
 
 from activities.evidence.pack import Packer, Stamper
 from activities.evidence.signing import PUBLIC, EvidenceKey, PublicKeys, UnusableKey
@@ -47,9 +48,14 @@ def stamp_reader(settings: Settings) -> StampReader | None:
     return (lambda reply, content: check(reply, content, root)) if root else None
 
 
+def public_keys(settings: Settings) -> Path:
+    """The file for auditors, of all public keys that our key ever had."""
+    return settings.evidence_key.with_name(settings.evidence_key.name + PUBLIC)
+
+
 def trusted_keys(settings: Settings) -> PublicKeys | None:
-    """All public keys that our key ever had; None where there are none."""
-    listed = settings.evidence_key.with_name(settings.evidence_key.name + PUBLIC)
+    """What is in that file; None where there is none."""
+    listed = public_keys(settings)
     try:
         return PublicKeys.read(listed) if listed.exists() else None
     except (UnusableKey, OSError) as fault:

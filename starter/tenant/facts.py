@@ -527,6 +527,9 @@ def _(seen: Recording) -> Judgement | None:
     )
 
 
+untried("D13", "prefill_tags fills in tags by their external_id", "the trial's document has no tags")
+
+
 @fact("D11", "the request may be called signature_request")
 def _(seen: Recording) -> Judgement | None:
     names = {name for one in _read(seen, "read") for name in ("signrequest", "signature_request") if one.get(name)}
@@ -707,6 +710,12 @@ def _(seen: Recording) -> Judgement | None:
 def _(seen: Recording) -> Judgement | None:
     pair = _of_first(seen)
     return _with_keys(pair[1], "declined_on", "forwarded", "forwarded_on", "forwarded_to_email") if pair else None
+
+
+@fact("S10", "a signer who has signed is read with inputs", _NOT_SIGNED)
+def _(seen: Recording) -> Judgement | None:
+    done = [one for one in _signers(_request_in(_ended(seen) or {})) if one.get("signed")]
+    return _with_keys(done[0], "inputs") if done else None
 
 
 # --- 7. actions

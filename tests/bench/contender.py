@@ -21,7 +21,7 @@ from tests.servers import real_server
 from tests.workflows.fakes import FakeEvidence
 from workflows import names
 from workflows.kinds import Kind
-from workflows.model.policy import Policy, Target
+from workflows.model.policy import EvidenceLevel, Policy, Target
 from workflows.model.signature import Document, ProviderEvent, SignatureBrief
 from workflows.model.subject import Participant, Status
 from workflows.signature.state import SignatureInput
@@ -83,9 +83,11 @@ async def workers_on(client: Client) -> AsyncIterator[None]:
         yield
 
 
-async def start(client: Client, contender: Contender, name: str) -> WorkflowHandle[Any, Any]:
+async def start(
+    client: Client, contender: Contender, name: str, evidence: EvidenceLevel = EvidenceLevel.FULL
+) -> WorkflowHandle[Any, Any]:
     """Start one request as the command does: with memo, summary and search attributes."""
-    request = a_request(name)
+    request = a_request(name, evidence)
     return await client.start_workflow(
         contender.value,
         request if contender is Contender.OURS else _in_small_words(request),
@@ -103,11 +105,13 @@ async def start(client: Client, contender: Contender, name: str) -> WorkflowHand
     )
 
 
-async def park(client: Client, contender: Contender, size: int) -> list[WorkflowHandle[Any, Any]]:
+async def park(
+    client: Client, contender: Contender, size: int, evidence: EvidenceLevel = EvidenceLevel.FULL
+) -> list[WorkflowHandle[Any, Any]]:
     """`size` requests that have had their reminders and wait for a signature with their escalation armed."""
     hurried = clock.hurried(client)
     request_ids = [f"customer-contract-{uuid.uuid4().hex[:12]}" for _ in range(size)]
-    handles = [await start(hurried, contender, name) for name in request_ids]
+    handles = [await start(hurried, contender, name, evidence) for name in request_ids]
     await asyncio.gather(*(clock.reminded(client, handle) for handle in handles))
     return handles
 
@@ -140,7 +144,7 @@ def _in_small_words(request: SignatureInput) -> Asked:
     )
 
 
-def a_request(name: str) -> SignatureInput:
+def a_request(name: str, evidence: EvidenceLevel = EvidenceLevel.FULL) -> SignatureInput:
     """A customer contract for two signers at once, with four stakeholders to be told of its end."""
     return SignatureInput(
         brief=SignatureBrief(
@@ -151,6 +155,6 @@ def a_request(name: str) -> SignatureInput:
             requester="legal-desk",
             people=(Participant(person="customer-signer", order=1), Participant(person="chief-executive", order=1)),
         ),
-        policy=Policy(handoff=_HANDOFF),
+        policy=Policy(handoff=_HANDOFF, evidence=evidence),
         fingerprint="5c" * 32,
     )

@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page
 
-from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
+from deploy.demo.chromium import HOW_TO_HAVE_THEM, chromium, executable
 from tests.browser.contract import Contract
 from tests.browser.phone import Phone, fresh, page_of
 from tests.stack.laptop import Laptop

@@ -18,9 +18,10 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from activities.records.outcomes import MemberOutcome, MemberStatus
+from deploy.demo.chromium import HOW_TO_HAVE_THEM, chromium, executable
+from deploy.demo.proof import DOCS
 from starter.cli.campaign import write
 from starter.queries.campaign_report import CampaignReport
-from tests.browser.chromium import HOW_TO_HAVE_THEM, chromium, executable
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract
 from tests.browser.phone import Phone
 from tests.browser.test_desk import come_in
@@ -30,13 +31,14 @@ from tests.stack.laptop import Laptop, running
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow
 
-FOLDER: Final = Path(__file__).parents[2] / "docs" / "pictures"
+FOLDER: Final = DOCS / "pictures"
 OFFICER: Final = "operating-officer"
 _PHONE: Final = (390, 640)
 _DESK: Final = (1700, 1900)
 _WIDE_DESK: Final = (1900, 1000)
 _SCREEN: Final = (1440, 700)
 _TALL: Final = (1000, 1180)
+_PACK: Final = (800, 620)
 _TERMINAL: Final = (760, 900)
 _COLUMNS: Final = 80
 _SHARP: Final = 2
@@ -147,6 +149,22 @@ async def timeline(contract: Contract, browser: Browser) -> None:
         await expect(page.get_by_text("create at Core Signature")).to_be_visible()
         section = page.get_by_role("heading", name="Timeline").locator("xpath=../../..")
         await section.screenshot(path=FOLDER / "web-ui.png")
+
+
+async def proof(laptop: Laptop, request: str, browser: Browser) -> None:
+    """The evidence of the request, on the page that an auditor opens as a file."""
+    pack = laptop.folder / f"{request}.zip"
+
+    async def exported() -> Any:
+        return (await asyncio.to_thread(laptop.type, "audit", "export", request, "-o", str(pack))).returncode == 0
+
+    assert await eventually(exported)
+    async with screen(browser, _PACK, _LEGIBLE) as page:
+        await page.goto((DOCS / "verify.html").as_uri())
+        await page.get_by_label("The public keys").fill((laptop.folder / "evidence.pem.pub").read_text())
+        await page.get_by_label("The pack").set_input_files(pack)
+        await expect(page.get_by_role("status")).to_contain_text("It holds")
+        await page.screenshot(path=FOLDER / "verify.png")
 
 
 async def onboard(laptop: Laptop, browser: Browser) -> None:
@@ -293,6 +311,7 @@ async def main(path: str) -> None:
             await asyncio.to_thread(laptop.answer, "request", "start", str(laptop.example))
             await contract.shown(lambda it: it["notifications"])
             await take(contract, browser)
+            await proof(laptop, contract.id, browser)
             await onboard(laptop, browser)
             await campaign(laptop, browser)
     for picture in sorted(FOLDER.glob("*.png")):

@@ -8,9 +8,9 @@ import pytest
 from playwright.async_api import Page, expect
 
 from activities.records.store import Store
+from deploy.demo.chromium import chromium, executable
 from tests.activities.evidence.kept import CONDUCT, MSA, acknowledged, key_in, packer, signed
 from tests.activities.evidence.test_pack import parts_of, written
-from tests.browser.chromium import chromium, executable
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 VERIFY = (Path(__file__).parents[2] / "docs" / "verify.html").as_uri()

@@ -15,6 +15,7 @@ SECRETS = Secrets(
     finance="canary-finance-secret-72b0e6f4a1",
     codec="canary-codec-token-c18f5d02a7",
 )
+FILLED_IN = "canary-account-number-70422"
 NEVER = {
     "secret of the links": SECRETS.link,
     "segment of the callbacks": SECRETS.segment,
@@ -42,6 +43,7 @@ NEVER = {
     "e-mail of their colleague": "canary.companion@customer.test",
     "name of their colleague": "Canary Companion Name",
     "device token of their colleague": "canary-companion~70421",
+    "what a signer filled in": FILLED_IN,
     "device token": "canary-first~70417",
     "device token of the desk": "legal-desk~70418",
 }

@@ -49,7 +49,7 @@ async def gathered(home: Household, requests: tuple[str, ...], others: tuple[str
         said={name: (home.folder.logs / f"{name}.log").read_bytes() for name in OURS}
         | {"heard": b"\n".join(home.heard)},
         rows=await _rows(client),
-        histories={name: await _stored(client, id) for name, id in ids.items()},
+        histories={name: await stored(client, id) for name, id in ids.items()},
         database=b"".join(path.read_bytes() for path in sorted(home.folder.path.glob("temporal.db*"))),
     )
 
@@ -63,7 +63,8 @@ async def _rows(client: Client) -> bytes:
     return answer.SerializeToString()
 
 
-async def _stored(client: Client, id: str) -> bytes:
+async def stored(client: Client, id: str) -> bytes:
+    """History, description and memo of a workflow, and what is packed in them."""
     handle = client.get_workflow_handle(id)
     history = await handle.fetch_history()
     described = (await handle.describe()).raw_description

@@ -16,7 +16,7 @@ from deploy.local.folder import DataFolder, FolderState, Ports
 from deploy.local.processes import Program, RunningProgram
 from deploy.local.stack import Stack, plan
 from tests import prompt
-from tests.privacy.canaries import PEOPLE, REASON, SECRETS
+from tests.privacy.canaries import FILLED_IN, PEOPLE, REASON, SECRETS
 from tests.versions.stage import eventually
 
 HOST = "127.0.0.1"
@@ -139,8 +139,9 @@ class Household:
             [document] = [one for one in await self.documents() if one["external_id"] == request]
             return next((one["uuid"] for one in document["signers"][1:] if one["turn"]), None)
 
-        reason = {"reason": REASON} if deed == "decline" else None
-        answer = await self.http.post(f"{self.sandbox}/_sandbox/signers/{await eventually(turn)}/{deed}", json=reason)
+        said = {"sign": {"inputs": [{"external_id": "account", "text": FILLED_IN}]}, "decline": {"reason": REASON}}
+        signer = await eventually(turn)
+        answer = await self.http.post(f"{self.sandbox}/_sandbox/signers/{signer}/{deed}", json=said.get(deed))
         answer.raise_for_status()
 
     async def provider_fails_once(self) -> None:

@@ -6,7 +6,7 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -16,12 +16,15 @@ import pytest
 from rich.console import Console
 
 import deploy
+from activities.records.store import Store
+from deploy.demo import proof
 from deploy.demo import telling as folders
 from deploy.demo.scene import HtmlPage
 from deploy.demo.telling import STORY, DemoTold, StepTold, StoryReport, verdict
 from deploy.local.folder import DataFolder
 from starter.boot import processes as modules
 from starter.errors import Exit, Refusal
+from tests.activities.evidence.kept import key_in, packer, signed
 from tests.stack.laptop import ENDS_WITHIN, READY_WITHIN, Laptop, clean, countersign, eventually
 
 EXAMPLES = Path(deploy.__file__).with_name("examples")
@@ -58,6 +61,28 @@ def test_a_demo_that_is_told_to_end_before_it_is_up_leaves_none_of_its_processes
         assert told.process.returncode == code
         assert children and not [pid for pid in children if Path(f"/proc/{pid}").exists()]
         assert not (told.folder / "dev.json").exists()
+
+
+async def test_evidence_that_was_changed_or_that_another_key_signed_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        what = await signed(store)
+        await packer(store, tmp_path).export(what, tmp_path / "pack.zip")
+    pack, keys = tmp_path / "pack.zip", tmp_path / "evidence.pem.pub"
+    monkeypatch.setattr(proof, "executable", lambda: None)
+    said = await proof.proved(pack, keys)
+    assert (
+        said == "by countersign, the sixty lines of Python, openssl; not by verify.html in Chromium: there is none here"
+    )
+    monkeypatch.setattr(proof, "_TOOLS", ("no-such-tool",))
+    assert "; not by openssl: there is no no-such-tool here; " in await proof.proved(pack, keys)
+    key_in(tmp_path / "other")
+    with pytest.raises(Refusal, match="a pack that holds for countersign"):
+        await proof.proved(pack, tmp_path / "other" / "evidence.pem.pub")
+    pack.write_bytes(pack.read_bytes().replace(b"Annex B", b"Annex C"))
+    with pytest.raises(Refusal, match=r"a pack that holds for countersign, but saw texts.json"):
+        await proof.proved(pack, keys)
 
 
 def test_a_date_says_of_which_clock_it_is(capsys: pytest.CaptureFixture[str]) -> None:

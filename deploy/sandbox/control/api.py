@@ -28,6 +28,17 @@ class DeclineReason(BaseModel):
     reason: str = ""
 
 
+class TagInput(BaseModel):
+    external_id: str
+    text: str | None = None
+    checkbox_value: bool | None = None
+    date_value: str | None = None
+
+
+class Signing(BaseModel):
+    inputs: list[TagInput] = []
+
+
 class ControlApi:
     def __init__(self, core: CoreSignature, phones: PhoneNetwork) -> None:
         self._core = core
@@ -97,13 +108,14 @@ class ControlApi:
         raise HttpRefusal.missing()
 
     async def act_as_signer(self, request: Request) -> Response:
-        """POST `sign`, `view`, or `decline` with an optional `{reason}`."""
+        """POST `view`, `sign` with optional `{inputs}` of tags, or `decline` with an optional `{reason}`."""
         case = self._state.database.signer(request.path_params["uuid"])
         if case is None:
             raise HttpRefusal.missing()
         match request.path_params["action"]:
             case "sign":
-                self._core.sign(case)
+                signing = await read_body(request, Signing) if await request.body() else Signing()
+                self._core.sign(case, [one.model_dump() for one in signing.inputs])
             case "view":
                 self._core.view(case)
             case "decline":

@@ -117,10 +117,14 @@ class CoreSignature:
             self._move(document, CoreStatus.VIEWED)
             self.callbacks.announce("viewed", document)
 
-    def sign(self, case: SigningCase) -> None:
-        """The last signer completes the document."""
+    def sign(self, case: SigningCase, filled: Sequence[dict[str, Any]] = ()) -> None:
+        """With what they put into tags; the first signer has those that were filled in before. The last one completes
+        the document.
+        """
         signer, request, document = case
         _check_may_act(case)
+        first = all(other.signed_on is None for other in request.signers)
+        signer.inputs = _inputs((*(document.prefilled if first else ()), *filled))
         signer.viewed, signer.signed_on = True, self.state.clock()
         self.state.database.save_request(request)
         self._write_signer(EntryType.SIGNER_SIGNED, signer, document)
@@ -279,6 +283,17 @@ class CoreSignature:
 
     def _write(self, kind: EntryType, document: CoreDocument, **facts: str | list[str]) -> None:
         self.state.ledger.write(kind, document=document.uuid, external_id=document.external_id, **facts)
+
+
+def _inputs(tags: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The signature, and each tag by its id with its last value."""
+    last = {tag["external_id"]: tag for tag in tags}
+    types = {"checkbox_value": "c", "date_value": "d"}
+    filled = (
+        {"type": next((types[name] for name in types if tag.get(name) is not None), "t"), **tag}
+        for tag in last.values()
+    )
+    return [{"page_index": 0, "placeholder_uuid": None, **one} for one in ({"type": "s", "external_id": None}, *filled)]
 
 
 def _on_turn(request: CoreRequest, document: CoreDocument) -> list[CoreSigner]:

@@ -169,7 +169,7 @@ class Views:
             "forwarded_on": iso(signer.forwarded_on),
             "downloaded": False,
             "embed_url": f"{self.base_url}/sign/{signer.uuid}" if usable else None,
-            "inputs": _inputs(document) if document and signer.signed_on is not None else [],
+            "inputs": signer.inputs,
             "attachments": [],
             "integrations": [],
             "trust_level": None,
@@ -259,8 +259,3 @@ PLAIN_REQUEST_FIELDS = (
     "redirect_url",
     "redirect_url_declined",
 )
-
-
-def _inputs(document: CoreDocument) -> list[Json]:
-    """What was in the document's tags when it was signed: here, what they were filled with."""
-    return [{"type": "t", "page_index": 0, "placeholder_uuid": None, **tag} for tag in document.prefilled]

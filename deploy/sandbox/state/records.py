@@ -74,6 +74,7 @@ class CoreSigner(SandboxRecord):
     forwarded_on: float | None = None
     forwarded_to_email: str | None = None
     forwarded_reason: str | None = None
+    inputs: list[dict[str, Any]] = []
 
     @property
     def open(self) -> bool:

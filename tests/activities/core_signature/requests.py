@@ -40,10 +40,11 @@ def uploaded(asked: SignatureBrief, config: CoreSignatureConfig, content: bytes 
     return {**fields, "file_from_content": base64.b64encode(content).decode()}
 
 
-async def deed(sandbox: RunningSandbox, email: str, what: str, **body: str) -> None:
-    """Let a signer act."""
+async def deed(sandbox: RunningSandbox, email: str, what: str, request: str | None = None, **body: object) -> None:
+    """Let a signer act, of this request where there are several."""
     async with plain_client(sandbox.url) as browser:
-        [document] = (await browser.get("/_sandbox/documents")).json()
+        of = {"external_id": request} if request else None
+        [document] = (await browser.get("/_sandbox/documents", params=of)).json()
         [signer] = [one for one in document["signers"] if one["email"] == email]
         (await browser.post(f"/_sandbox/signers/{signer['uuid']}/{what}", json=body)).raise_for_status()
 

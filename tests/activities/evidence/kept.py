@@ -14,6 +14,7 @@ from activities.records.user_texts import apart, keep_page
 from tests.lines import counted, some_at_a_time
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.campaign import AudienceChange, AudienceSource, Campaign, CampaignOrder, ChangeKind, FrozenAudience
+from workflows.model.evidence import KeptFile
 from workflows.model.hand_off import HandoffLine, HandoffState, Settled, SettledSigner
 from workflows.model.notifications import LogPage, Notification
 from workflows.model.policy import Policy
@@ -28,6 +29,7 @@ AT = datetime(2026, 12, 4, 9, 30, tzinfo=UTC)
 MSA = WorkflowName(Kind.REQUEST, "msa-0042")
 ACME = WorkflowName(Kind.ONBOARDING, "acme")
 CONDUCT = WorkflowName(Kind.CAMPAIGN, "conduct")
+SIGNED_PDF = b"%PDF-1.7 signed"
 
 
 def key_in(folder: Path) -> EvidenceKey:
@@ -56,6 +58,22 @@ def request(id: str = MSA.id) -> RequestShow:
         escalations=(EscalationEntry(from_="chief-executive", to="chair", reason=EscalationReason.ESCALATION, at=AT),),
         answered=(AskedQuestion(number=1, person="chair", text="Which annex?", at=AT, answer="Annex B"),),
         timeline=(TimelineEntry(at=AT, happened=EventType.SIGNED, who="chief-executive"),),
+    )
+
+
+def of_many_signers(id: str, many: int) -> RequestShow:
+    """A request that all of them have signed, each reminded once."""
+    people = [f"signer-of-{order}" for order in range(1, many + 1)]
+    return request(id).replace(
+        signers=tuple(
+            SignerLine(person=person, order=order, role=Role.SIGN, state=SignerState.SIGNED, at=AT)
+            for order, person in enumerate(people, 1)
+        ),
+        notifications=tuple(
+            Notification(key=f"{id}/{stage}/{person}", stage=stage, person=person, at=AT)
+            for stage in ("ready", "reminder-1")
+            for person in people
+        ),
     )
 
 
@@ -90,6 +108,7 @@ async def signed(store: Store, id: str = MSA.id) -> WorkflowName:
         at=AT,
         external_id=id,
         document_sha256="ab" * 32,
+        document=KeptFile(sha256=sha256_of(SIGNED_PDF), bytes=len(SIGNED_PDF)),
         signers=(signer,),
     )
     await settle(store, request(id), settled)
@@ -116,8 +135,7 @@ async def kept_at_the_end(store: Store, what: WorkflowName = MSA) -> None:
         "file-f": b'{"kind":"customer-contract"}',
     }
     await store.evidence.keep(what.workflow_id, canonical(content), parts, AT)
-    pdf = b"%PDF-1.7 signed"
-    file = SignedFile(await store.files.put(pdf, SIGNED), len(pdf))
+    file = SignedFile(await store.files.put(SIGNED_PDF, SIGNED), len(SIGNED_PDF))
     given = SignedDocument(file, None, {"document": "uuid", "request": "uuid", "signers": []}, AT, "it is not ready")
     await store.evidence.keep_signed(what.workflow_id, given, AT)
 

@@ -1,8 +1,8 @@
 """A request that has ended at a sandbox, the keeper of its evidence, and a workflow that asks for it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from workflows.follow_up import options
 from workflows.kinds import Kind
 from workflows.model.evidence import EvidenceOrder, KeptFiles
 from workflows.model.policy import Policy
-from workflows.model.signature import CreateOrder
+from workflows.model.signature import CreateOrder, SignatureBrief
 from workflows.names import EVIDENCE_QUEUE, SIGNATURE_REQUEST
 from workflows.ports import EvidenceService
 from workflows.signature.state import SignatureInput
@@ -66,8 +66,22 @@ class Ending:
     directory: FileDirectory
     keeper: EvidenceKeeper
     temporal: Client
+    service: CoreSignatureService
     document: str = ""
     given: SignatureInput = field(default_factory=lambda: SignatureInput(brief=brief(), policy=Policy()))
+
+    async def another(
+        self, asked: SignatureBrief, how: str = "sign", filled: Sequence[dict[str, object]] = ()
+    ) -> "Ending":
+        """One more request, made and ended."""
+        made = await self.service.create(CreateOrder(brief=asked, fingerprint="f" * 64))
+        if how == "sign":
+            await deed(self.sandbox, "customer@acme.test", "sign", asked.id, inputs=list(filled))
+            await deed(self.sandbox, "ceo@example.test", "sign", asked.id)
+        else:
+            await deed(self.sandbox, "customer@acme.test", how, asked.id, reason="no")
+        given = SignatureInput(brief=asked, policy=Policy(), fingerprint="f" * 64)
+        return replace(self, document=made.document, given=given)
 
     async def read(self) -> WireDocument:
         """The document as Core Signature has it now."""
@@ -76,13 +90,16 @@ class Ending:
     async def kept(self, *, log_only: bool = False, document: str | None = "", again: bool = False) -> KeptFiles:
         """Have it kept by a workflow of the request, to its end."""
         asked = self.document if document == "" else document
-        _ORDERS[MSA] = EvidenceOrder(document=asked, log_only=log_only, people=("again",) if again else ())
+        _ORDERS[self.given.brief.id] = EvidenceOrder(
+            document=asked, log_only=log_only, people=("again",) if again else ()
+        )
         queue = self.temporal.namespace
         async with (
             Worker(self.temporal, task_queue=queue, workflows=[Ended]),
             Worker(self.temporal, task_queue=EVIDENCE_QUEUE, activities=self.keeper.activities()),
         ):
-            return await self.temporal.execute_workflow(Ended.run, self.given, id=WORKFLOW, task_queue=queue)
+            id = self.given.brief.workflow_id
+            return await self.temporal.execute_workflow(Ended.run, self.given, id=id, task_queue=queue)
 
     async def content(self) -> EvidenceContent:
         """What was kept of ours."""
@@ -94,8 +111,10 @@ class Ending:
 
 
 @asynccontextmanager
-async def ended(folder: Path, temporal: Client, how: str = "sign", pdf: bytes = PDF) -> AsyncIterator[Ending]:
-    """Both signers have signed, or the first has declined."""
+async def ended(
+    folder: Path, temporal: Client, how: str = "sign", pdf: bytes = PDF, filled: Sequence[dict[str, object]] = ()
+) -> AsyncIterator[Ending]:
+    """Both signers have signed, the first with these `inputs`, or the first has declined."""
     store = Store((folder / "store").as_uri())
     people = folder / "people.yaml"
     people.write_text(PEOPLE)
@@ -107,14 +126,6 @@ async def ended(folder: Path, temporal: Client, how: str = "sign", pdf: bytes = 
             guard = Guard((sandbox.url.removeprefix("http://"),), setting="COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS")
             downloads = DocumentDownloads(calls, guard, store.files, MEGABYTES * MEGABYTE)
             keeper = EvidenceKeeper(service.reader, downloads, store, directory, temporal)
-            ending = Ending(sandbox, client, store, directory, keeper, temporal)
-            asked = brief(await store.files.put(pdf))
-            ending.given = SignatureInput(brief=asked, policy=Policy(), fingerprint="f" * 64)
-            ending.document = (await service.create(CreateOrder(brief=asked, fingerprint="f" * 64))).document
-            if how == "sign":
-                await deed(sandbox, "customer@acme.test", "sign")
-                await deed(sandbox, "ceo@example.test", "sign")
-            else:
-                await deed(sandbox, "customer@acme.test", how, reason="no")
-            yield ending
+            stage = Ending(sandbox, client, store, directory, keeper, temporal, service)
+            yield await stage.another(brief(await store.files.put(pdf)), how, filled)
         await client.aclose()

@@ -10,10 +10,12 @@ import pytest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
+from activities.core_signature.wire import WireDocument
 from activities.documents import files
 from activities.documents.files import SIGNED
+from activities.evidence.service import FIELDS_AT_MOST, VALUE_CHARACTERS_AT_MOST, filled_in
 from activities.records.erasures import Erasure
-from activities.records.evidence import file_part
+from activities.records.evidence import FIELDS, file_part
 from tests.activities.core_signature.conftest import arm, entries
 from tests.activities.core_signature.requests import PDF
 from tests.activities.evidence.stage import WORKFLOW, Ending, ended
@@ -144,6 +146,60 @@ async def test_evidence_is_kept_once_and_stays_when_the_provider_replaces_its_do
         assert len(entries(msa.sandbox, "download")) == 2
 
 
+FILLED: list[dict[str, object]] = [
+    {"external_id": "order-number", "text": "4711"},
+    {"external_id": "newsletter", "checkbox_value": False},
+    {"external_id": "from", "date_value": "2027-01-04"},
+    {"external_id": "empty", "text": ""},
+]
+FIELDS_KEPT = [
+    {"id": "order-number", "value": "4711"},
+    {"id": "newsletter", "value": False},
+    {"id": "from", "value": "2027-01-04"},
+]
+
+
+async def test_what_signers_filled_in_is_kept_apart_until_somebody_of_the_request_is_erased(
+    dev_server: str, tmp_path: Path
+) -> None:
+    temporal = await own_namespace(dev_server)
+    async with ended(tmp_path, temporal, filled=FILLED) as msa:
+        await msa.kept()
+        assert json.loads(await msa.store.evidence.part(WORKFLOW, FIELDS) or b"") == FIELDS_KEPT
+        history = await temporal.get_workflow_handle(WORKFLOW).fetch_history()
+        assert "4711" not in str(history.to_json())
+        at = datetime(2027, 1, 4, 9, tzinfo=UTC)
+        await msa.store.erasures.carry_out(Erasure(WORKFLOW, "customer-signer", "desk", "asked for it", at, at), ())
+        assert await msa.store.evidence.part(WORKFLOW, FIELDS) is None
+
+
+async def test_of_a_kind_that_keeps_the_log_alone_no_field_is_kept(dev_server: str, tmp_path: Path) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server), filled=FILLED) as msa:
+        await msa.kept(log_only=True)
+        assert await msa.store.evidence.part(WORKFLOW, FIELDS) is None
+
+
+def test_of_ten_times_as_many_fields_ten_times_as_long_the_first_are_kept_and_cut() -> None:
+    long = "é" * (10 * VALUE_CHARACTERS_AT_MOST)
+    inputs = [{"type": "t", "external_id": f"tag-{n}", "text": long} for n in range(10 * FIELDS_AT_MOST)]
+    strange = [{"type": "t", "external_id": "half", "text": "a\ud800"}, {"type": "s", "external_id": "x", "text": "y"}]
+    odd = [
+        7,
+        {"type": ["t"]},
+        {"external_id": None, "type": "t", "text": "nameless"},
+        {"type": "c", "external_id": "b"},
+    ]
+    signer = {"email": "ada@acme.test", "inputs": [*odd, *strange, *strange, *inputs]}
+    read = WireDocument.model_validate(
+        {"uuid": "d", "status": "si", "signrequest": {"uuid": "r", "signers": [signer, signer]}}
+    )
+    fields = filled_in(read)
+    assert fields[0] == {"id": "half", "value": "a?"}
+    assert (len(fields), fields[1]["id"]) == (FIELDS_AT_MOST, "tag-0")
+    assert {len(str(one["value"])) for one in fields[1:]} == {VALUE_CHARACTERS_AT_MOST}
+    assert filled_in(read.model_copy(update={"request": None})) == []
+
+
 async def test_without_a_document_only_what_we_know_is_kept(dev_server: str, tmp_path: Path) -> None:
     async with ended(tmp_path, await own_namespace(dev_server)) as msa:
         assert (await msa.kept(document=None)).document is None
@@ -190,11 +246,12 @@ async def test_without_the_database_it_is_tried_again_and_says_so(dev_server: st
 
 
 async def test_of_somebody_who_was_erased_before_nothing_personal_is_kept_late(dev_server: str, tmp_path: Path) -> None:
-    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+    async with ended(tmp_path, await own_namespace(dev_server), filled=FILLED) as msa:
         at = datetime(2027, 1, 4, 9, tzinfo=UTC)
         erased = Erasure(WORKFLOW, "customer-signer", "desk", "asked for it", at, at)
         await msa.store.erasures.carry_out(erased, ())
         await msa.kept()
+        assert await msa.store.evidence.part(WORKFLOW, FIELDS) is None
         people = [json.loads(line)["person"] for line in await msa.lines("people")]
         assert people == ["legal-desk", "chief-executive"]
         assert not [name for name in await msa.store.evidence.parts(WORKFLOW) if name.startswith("payloads")]

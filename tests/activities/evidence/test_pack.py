@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import random
 import stat
 import struct
 import zipfile
@@ -29,18 +30,15 @@ from tests.activities.evidence.kept import (
     acknowledged,
     kept_at_the_end,
     key_in,
+    of_many_signers,
     onboarded,
     packer,
-    request,
     settle,
     signed,
     told_later,
 )
 from tests.storage import altered
 from workflows.kinds import Kind
-from workflows.model.signature import SignerState
-from workflows.model.subject import Role
-from workflows.model.views import SignerLine
 
 
 async def pack_of(folder: Path) -> Path:
@@ -118,6 +116,18 @@ async def test_made_twice_on_two_machines_it_is_the_same_and_an_amendment_makes_
         store.close()
 
 
+async def test_two_packs_of_one_age_that_differ_are_told_apart_by_their_parts(tmp_path: Path) -> None:
+    pack = await pack_of(tmp_path)
+    parts = parts_of(pack)
+    rebuilt = await resigned(tmp_path, parts, "timeline.json", parts["timeline.json"].replace(b"ready", b"never"))
+    assert newer_of(verify(pack), verify(rebuilt)) == "both are of amendment 1, and differ in timeline.json"
+    many = parts | {f"x/{n}.json": b"{}" for n in range(10 * verification.DIFFERENCES_AT_MOST)}
+    manifest = json.loads(parts["manifest.json"])
+    manifest["parts"] |= {n: {"sha256": "0" * 64, "bytes": 2, "media_type": "x"} for n in many if n.startswith("x/")}
+    found = newer_of(verify(pack), verify(await sealed(tmp_path, many, manifest)))
+    assert found.count("x/") == verification.DIFFERENCES_AT_MOST and found.endswith(", …")
+
+
 async def test_with_another_key_it_stays_signed_by_the_first(tmp_path: Path) -> None:
     pack = await pack_of(tmp_path)
     first, before = key_in(tmp_path), pack.read_bytes()
@@ -135,14 +145,18 @@ async def test_with_another_key_it_stays_signed_by_the_first(tmp_path: Path) -> 
 
 
 async def test_a_changed_byte_in_any_part_is_named(tmp_path: Path) -> None:
-    pack = await pack_of(tmp_path)
-    parts = parts_of(pack)
-    for name, content in parts.items():
-        changed = parts | {name: content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]}
-        found = verify(await written(tmp_path / "changed.zip", changed)).faults
-        named = {"manifest.json": "manifest.json", "manifest.dsse.json": "manifest.dsse.json"}.get(name, name)
-        assert [one.part for one in found] == [named], name
-        assert found[0].expected and found[0].found
+    """Of a request with all that is kept of one, an onboarding and a campaign."""
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await kept_at_the_end(store, await signed(store))
+        for what in (MSA, await onboarded(store), await acknowledged(store)):
+            await packer(store, tmp_path).export(what, tmp_path / f"{what.id}.zip")
+    for what in (MSA, ACME, CONDUCT):
+        parts = parts_of(tmp_path / f"{what.id}.zip")
+        for name, content in parts.items():
+            changed = parts | {name: content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]}
+            found = verify(await written(tmp_path / "changed.zip", changed)).faults
+            assert [one.part for one in found] == [name]
+            assert found[0].expected and found[0].found
 
 
 async def test_each_byte_of_the_file_counts(tmp_path: Path) -> None:
@@ -240,7 +254,7 @@ async def test_a_pack_that_somebody_else_signed_is_told_from_ours(tmp_path: Path
     ours = PublicKeys.read(tmp_path / "evidence.pem.pub")
     forger = key_in(tmp_path / "forger")
     record = parts["record.json"].replace(b'"signed"', b'"failed"')
-    manifest = json.loads(parts["manifest.json"])
+    manifest = json.loads(parts["manifest.json"]) | {"status": "failed"}
     manifest["parts"]["record.json"] |= {"sha256": hashlib.sha256(record).hexdigest(), "bytes": len(record)}
     forged = parts | {"record.json": record, "manifest.json": canonical(manifest)}
     assert faults(await written(tmp_path / "forged.zip", forged), ours) == ["manifest.json"]
@@ -273,6 +287,64 @@ async def test_what_was_signed_of_another_shape_is_no_traceback(tmp_path: Path) 
     assert not (await found(marks | {"parts": {"record.json": large}}, **{"record.json": odd})).ok
 
 
+async def test_a_pack_whose_manifest_is_not_of_its_record_does_not_hold(tmp_path: Path) -> None:
+    """Also by somebody who has our key: without its record it could not be looked for under a daily root."""
+    parts = parts_of(await pack_of(tmp_path))
+    manifest = json.loads(parts["manifest.json"])
+    for name, value, part in (
+        ("id", "msa-0043", "record.json"),
+        ("status", "declined", "manifest.json"),
+        ("status", "signed\x1b[2J", "manifest.json"),
+    ):
+        [fault] = verify(await sealed(tmp_path, parts, manifest | {name: value})).faults
+        assert (fault.part, fault.found.isprintable()) == (part, True)
+    left = {name: said for name, said in manifest["parts"].items() if name != "record.json"}
+    without = {name: content for name, content in parts.items() if name != "record.json"}
+    assert faults(await sealed(tmp_path, without, manifest | {"parts": left})) == ["record.json"]
+
+
+ODD: tuple[object, ...] = (None, [], {}, -1, 1e308, True, "\x1b[2Jholds\u202e", "2026-12-04T09:30:00", [[]], {"a": {}})
+
+
+def odd_ones(value: object, chance: random.Random) -> object:
+    """JSON with one value replaced, somewhere in it."""
+    if isinstance(value, dict) and value and chance.random() < 0.95:
+        name = chance.choice(list(value))
+        return {**value, name: odd_ones(value[name], chance)}
+    if isinstance(value, list) and value and chance.random() < 0.95:
+        place = chance.randrange(len(value))
+        return [*value[:place], odd_ones(value[place], chance), *value[place + 1 :]]
+    return chance.choice(ODD)
+
+
+@pytest.mark.long
+async def test_whatever_a_signed_pack_says_is_no_traceback_and_nothing_that_a_terminal_obeys(tmp_path: Path) -> None:
+    """Anybody can sign a pack with a key of theirs."""
+    chance = random.Random(29)  # noqa: S311  nothing secret
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await kept_at_the_end(store, await signed(store))
+        for what in (MSA, await onboarded(store), await acknowledged(store)):
+            await packer(store, tmp_path).export(what, tmp_path / f"{what.id}.zip")
+    for what in (MSA, ACME, CONDUCT):
+        parts = parts_of(tmp_path / f"{what.id}.zip")
+        manifest = json.loads(parts["manifest.json"])
+        names = sorted(name for name in parts if name.endswith((".json", ".jsonl")) and name != "manifest.dsse.json")
+        for _ in range(200):
+            name = chance.choice(names)
+            *lines, last = parts[name].splitlines()
+            content = b"".join([*(line + b"\n" for line in lines), canonical(odd_ones(json.loads(last), chance))])
+            if name == "manifest.json":
+                found = verify(await sealed(tmp_path, parts, json.loads(content)))
+            else:
+                content += b"\n" if name.endswith("l") else b""
+                said = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+                listed = {**manifest["parts"], name: said}
+                found = verify(await sealed(tmp_path, parts | {name: content}, manifest | {"parts": listed}))
+            texts = [text for one in found.faults for text in (one.part, one.expected, one.found)]
+            texts += [found.id, found.type, found.status, found.workflow_id, found.key, *found.notes]
+            assert [text for text in texts if not text.isprintable()] == []
+
+
 async def test_what_was_kept_at_the_end_and_what_the_provider_gave_are_in_it(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
         await signed(store)
@@ -293,6 +365,7 @@ async def test_what_was_kept_at_the_end_and_what_the_provider_gave_are_in_it(tmp
         ("history/1.jsonl", b"STARTED", b"STORTED"),
         ("payloads/1.jsonl", b"input", b"inpat"),
         ("identities.jsonl", b"Ada", b"Eve"),
+        ("signed.pdf", b"signed", b"forged"),
     ):
         changed = await resigned(tmp_path, parts, name, parts[name].replace(before, after))
         assert faults(changed) == [name]
@@ -303,11 +376,15 @@ async def resigned(folder: Path, parts: dict[str, bytes], name: str, content: by
     assert content != parts[name]
     manifest = json.loads(parts["manifest.json"])
     manifest["parts"][name] |= {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    return await sealed(folder, parts | {name: content}, manifest)
+
+
+async def sealed(folder: Path, parts: dict[str, bytes], manifest: dict[str, object]) -> Path:
+    """A pack of these parts with this manifest, signed by our key."""
     whole = canonical(manifest)
     digests = {"manifest.json": hashlib.sha256(whole).hexdigest()}
     envelope = key_in(folder).envelope(statement(PREDICATE, digests, {}))
-    rebuilt = parts | {name: content, "manifest.json": whole, "manifest.dsse.json": envelope}
-    return await written(folder / "rebuilt.zip", rebuilt)
+    return await written(folder / "rebuilt.zip", parts | {"manifest.json": whole, "manifest.dsse.json": envelope})
 
 
 async def test_an_onboarding_has_whole_packs_of_its_parts(tmp_path: Path) -> None:
@@ -429,17 +506,14 @@ def test_a_file_of_keys_says_what_is_wrong_with_it(tmp_path: Path) -> None:
 
 
 async def test_a_request_of_a_hundred_signers_has_a_pack(tmp_path: Path) -> None:
-    lines = tuple(
-        SignerLine(person=f"signer-of-{order}", order=order, role=Role.SIGN, state=SignerState.SIGNED, at=AT)
-        for order in range(1, 101)
-    )
+    shown = of_many_signers(MSA.id, 100)
     with closing(Store(str(tmp_path / "kept"))) as store:
-        await settle(store, request().replace(signers=lines))
+        await settle(store, shown)
         await kept_at_the_end(store)
         await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
     assert verify(tmp_path / "msa.zip").ok
     page = parts_of(tmp_path / "msa.zip")["certificate.html"].decode()
-    assert [line.person for line in lines if line.person not in page] == []
+    assert [line.person for line in shown.signers if line.person not in page] == []
 
 
 async def test_with_documents_a_campaign_has_those_of_its_members_and_says_how_many_have_none(tmp_path: Path) -> None:

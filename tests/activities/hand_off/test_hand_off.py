@@ -26,6 +26,8 @@ from activities.http.transport import Guard
 from activities.notifications.service import NotificationService
 from activities.people.file_directory import FileDirectory
 from activities.records.ended import EndedFilter
+from activities.records.erasures import Erasure
+from activities.records.evidence import FIELDS
 from activities.records.settled import AMENDMENTS_AT_ONCE
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
@@ -50,6 +52,7 @@ from workflows.follow_up.outbox import REPLAYS_AT_MOST, subscriber
 from workflows.follow_up.record import amendment
 from workflows.kinds import Kind, referred
 from workflows.model.campaign import Counts
+from workflows.model.evidence import KeptFile
 from workflows.model.hand_off import (
     AnyEnded,
     EscalatedRequest,
@@ -247,6 +250,28 @@ async def test_names_and_addresses_go_only_where_they_are_asked_for(
     assert (data["title"], brief().title in called(sandbox, "finance")["raw"]) == (brief().title, False)
     assert (known["name"], known["email"]) == ("Chief Executive", "ceo@example.test")
     assert unknown.keys() == {"person", "state", "at"}
+
+
+async def test_what_signers_filled_in_is_for_targets_that_want_personal_data_with_the_document_that_has_it(
+    house: House, sandbox: RunningSandbox
+) -> None:
+    fields = [{"id": "order-number", "value": "4711"}, {"id": "newsletter", "value": False}]
+    workflow_id, personal = Kind.REQUEST.workflow_id("msa-0042"), house.hook("archive", personal=True)
+    with_document = SETTLED.replace(document=KeptFile(sha256="cd" * 32, bytes=20))
+    await house.store.evidence.keep_part(workflow_id, FIELDS, json.dumps(fields).encode())
+    await house.tell(house.hook("finance"), personal, settled=with_document)
+    await house.tell(personal, settled=with_document, number=2)
+    first, again = (call for call in entries(sandbox, "downstream") if call["target"] == "archive")
+    assert first["body"]["data"]["fields"] == fields
+    assert first["raw"] == again["raw"], "an attempt says what the one before it said"
+    assert "fields" not in called(sandbox, "finance")["body"]["data"]
+    Draft202012Validator(schemas.schema("signature.settled")).validate(first["body"]["data"])
+    await house.tell(house.hook("crm", personal=True), settled=SETTLED)
+    assert "fields" not in called(sandbox, "crm")["body"]["data"], "its first event went out before they were kept"
+    at = datetime(2027, 1, 4, tzinfo=UTC)
+    await house.store.erasures.carry_out(Erasure(workflow_id, "chief-executive", "desk", "asked", at, at), ())
+    await house.tell(house.hook("audit", personal=True), settled=with_document)
+    assert "fields" not in called(sandbox, "audit")["body"]["data"]
 
 
 async def test_a_system_gets_a_cloud_event_if_it_wants_one_signed_and_named_as_every_call(

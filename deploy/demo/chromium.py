@@ -1,12 +1,15 @@
-"""The Chromium of this machine: where it is, how it is started, and what is said when there is none."""
+"""The Chromium of this machine, for the demo and the browser stories: where it is, how it is started, and what is said
+when there is none.
+"""
 
 import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from playwright.async_api import Browser, async_playwright, expect
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
 
 HOW_TO_HAVE_THEM: Final = (
     "The browser stories did not run: there is no Chromium here. To have them, install it "
@@ -31,8 +34,10 @@ def executable() -> str | None:
 
 
 @asynccontextmanager
-async def chromium(path: str) -> AsyncIterator[Browser]:
+async def chromium(path: str) -> AsyncIterator["Browser"]:
     """Start it without a window; it ends with the block."""
+    from playwright.async_api import async_playwright, expect  # noqa: PLC0415  only where this is developed
+
     # Chromium refuses its own sandbox to root, and in a container there is often nobody else.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     expect.set_options(timeout=_PATIENCE_MS)
