@@ -27,6 +27,8 @@ from workflows.model.subject import Participant, Status
 from workflows.signature.state import SignatureInput
 from workflows.signature.workflow import SignatureRequestWorkflow
 
+QUIET: Final = ("--output", "none", "--log-level", "never")
+"""For a server that says nothing."""
 _HANDOFF: Final = (
     Target(target="hr", person="hr-desk"),
     Target(target="finance", url="https://erp.example/hooks/signed"),
@@ -45,8 +47,7 @@ class Contender(StrEnum):
 @asynccontextmanager
 async def course() -> AsyncIterator[Client]:
     """A fresh in-memory server and its workers, stopped at the end."""
-    quiet = ("--output", "none", "--log-level", "never")
-    async with real_server(*quiet, converter=data_converter(())) as env, workers_on(env.client):
+    async with real_server(*QUIET, converter=data_converter(())) as env, workers_on(env.client):
         yield env.client
 
 

@@ -37,7 +37,7 @@ from tests.activities.evidence.kept import (
     signed,
 )
 from tests.activities.evidence.stage import Ending, ended
-from tests.bench.contender import Contender, course, park, settling_ms
+from tests.bench.contender import QUIET, Contender, course, park, settling_ms
 from tests.bench.history import Written, written
 from tests.plain_http import plain_client
 from tests.servers import own_namespace, real_server
@@ -98,7 +98,7 @@ async def measure(people: int) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         packs = await _packs(Path(name), people)
     with tempfile.TemporaryDirectory() as name:
-        async with real_server() as env:
+        async with real_server(*QUIET) as env:
             client = await own_namespace(env.client.service_client.config.target_host)
             stored = await _stored(Path(name), client)
     added = await _added()

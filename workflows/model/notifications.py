@@ -172,7 +172,7 @@ class DeliveryReport(Model):
     time, or failed for a reason of their own.
     """
 
-    delivered: tuple[Delivered, ...] = ()
+    delivered: Packed[tuple[Delivered, ...]] = ()
     open_devices: tuple[str, ...] = ()
     open_notices: tuple[str, ...] = ()
     waits: tuple[float, ...] = ()
