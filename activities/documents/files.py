@@ -53,7 +53,7 @@ _LEFT_AFTER: Final = 86_400.0
 """Seconds after which an unfinished file is abandoned, and between two searches for such."""
 SWEPT_AT_MOST: Final = 100
 """Files checked in one search; the rest is left to others, or the next day."""
-_OPTIONS: Final[dict[str, dict[str, Any]]] = {
+STORE_OPTIONS: Final[dict[str, dict[str, Any]]] = {
     # What is retried here, workflows retry: a store that is away is said to be soon.
     "s3": {"config_kwargs": {"connect_timeout": _CONNECT_SECONDS, "retries": {"total_max_attempts": 2}}}
 }
@@ -288,7 +288,7 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
         if protocol in _NO_STORES:
             raise ValueError("an archive of a hand-off target only")
         # Without cached listings: another process may have written since.
-        files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **_OPTIONS.get(protocol, {}))
+        files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **STORE_OPTIONS.get(protocol, {}))
     except ImportError as error:
         raise StoreFailure(f"COUNTERSIGN_STORE: {protocol}:// needs {_EXTRAS.get(protocol) or error}") from error
     except ValueError as error:

@@ -15,7 +15,7 @@ from typing import IO, Any, Final
 import fsspec  # type: ignore[import-untyped]
 from fsspec import AbstractFileSystem
 
-from activities.documents.files import StoredFile
+from activities.documents.files import STORE_OPTIONS, StoredFile
 from activities.errors import DocumentMissing
 from activities.evidence.downloads import kept_file
 from activities.records.store import Store
@@ -32,6 +32,8 @@ _QUIET: Final = 20.0
 _PIECE: Final = 1 << 18
 _MOVES: Final = ("file", "local", "sftp", "ssh")
 """Where half of a file could be seen: it is written beside its name, then moved."""
+_SENT_BY: Final[dict[str, dict[str, Any]]] = {"s3": {"default_block_size": 5 << 20}}
+"""In pieces of S3's smallest size, for the sake of memory."""
 _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'", "sftp": "pip install 'countersign[sftp]'"}
 
 
@@ -134,7 +136,8 @@ def open_archive(url: str) -> tuple[AbstractFileSystem, str]:
     """The file system of an archive and the path in it; raises what its library raises, `ImportError` without it."""
     if _protocol(url) in ("sftp", "ssh"):
         return _sftp(url)
-    files, root = fsspec.core.url_to_fs(url, use_listings_cache=False)
+    options = {**STORE_OPTIONS.get(_protocol(url), {}), **_SENT_BY.get(_protocol(url), {})}
+    files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
     return files, str(root)
 
 
