@@ -46,9 +46,10 @@ class SignerSnapshots:
 
     async def keep(self, request: str, places: Sequence[SignerSnapshot]) -> None:
         """Store what is about to be sent; idempotent."""
-        await self._store.people.add_asked(
-            Kind.REQUEST.workflow_id(request), _PLACES.dump_json(tuple(places), exclude_none=True)
-        )
+        workflow_id = Kind.REQUEST.workflow_id(request)
+        await self._store.people.add_asked(workflow_id, _PLACES.dump_json(tuple(places), exclude_none=True))
+        if stand_ins := [place.person for place in places if place.instead_of]:
+            await self._store.starts.came_in(workflow_id, stand_ins)
 
     async def of(self, request: str) -> Places:
         """Everyone ever sent for a request."""

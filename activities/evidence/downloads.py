@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
 from activities.documents.files import SIGNED, StoredFile
+from activities.errors import DocumentMissing
 from activities.records.downloads import DownloadLinkRow, LinkName
 from activities.records.evidence import KeptFileName
 from activities.records.store import Store
@@ -24,9 +25,11 @@ _TOKEN_CHARACTERS: Final = 43
 
 
 async def kept_file(store: Store, workflow_id: str, name: KeptFileName = KeptFileName.DOCUMENT) -> StoredFile | None:
-    """A file of an ended request, None if it is not kept, or not yet; raises `DocumentMissing` after its erasure."""
+    """A file of an ended request, None if it is not kept, or not yet; raises `DocumentMissing` once it was removed."""
     signed = await store.evidence.signed(workflow_id)
     kept = signed.file(name) if signed else None
+    if signed and kept and signed.removed_at:  # Another request may have the same file.
+        raise DocumentMissing(kept.sha256)
     return await store.files.open(kept.sha256, SIGNED) if kept else None
 
 

@@ -1,15 +1,16 @@
-"""Erasing a person: names, addresses, devices, texts, payloads, cached pages. Ids and hashes stay, so that packs that
-are exported afterwards verify.
+"""What is removed: of a person names, addresses, devices, texts, payloads and cached pages; signed files, once the time
+is over for which their kind keeps them. Ids and hashes stay, so that packs that are exported afterwards verify. Nothing
+is removed of what a legal hold keeps.
 """
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from activities.documents.files import PICTURES
+from activities.documents.files import PICTURES, SIGNED
 from activities.records.database import chunks
 from activities.records.erasures import Erasure
 from activities.records.settled import NAMES
@@ -19,7 +20,7 @@ PICTURES_AT_ONCE: Final = 500
 _REFERENCE: Final = re.compile(r"([a-z0-9-]+)#[0-9a-f]{64}")
 STAYS: Final = {
     "ids": "ids of the directory stay by design: records and packs name people by them",
-    "signed documents": "the signed files stay: they are contracts; no retention time is set here",
+    "signed documents": "the signed files stay: they are contracts; they go once the time of their kind (keep) is over",
     "the provider": "Core Signature keeps its documents and signers: erase them there",
     "Temporal": "histories have names only where a file described somebody in full; they go with the retention",
     "hand-offs": "what was handed off, and files that were downloaded, are at others",
@@ -32,11 +33,14 @@ STAYS: Final = {
 
 @dataclass(frozen=True)
 class ErasureResult:
-    """Workflow ids, by id: what was erased now, or would be, and what waits for its end."""
+    """Workflow ids, by id: what was erased now, or would be, what waits for its end, and what waits for the release of
+    a hold, with its reason.
+    """
 
     person: str
     erased: tuple[str, ...]
     waiting: tuple[str, ...]
+    held: Mapping[str, str]
     devices: int
     dry_run: bool
 
@@ -44,47 +48,73 @@ class ErasureResult:
 async def erase(
     store: Store, person: str, by: str, reason: str, at: datetime, *, dry_run: bool = False
 ) -> ErasureResult:
-    """Erase all that is known of a person; idempotent. What still runs is noted, and erased once it has ended."""
-    ended, waiting, devices = dict[str, None](), list[str](), 0
+    """Erase all that is known of a person; idempotent. What still runs, or is held, is noted, and erased by the day
+    after its end or release.
+    """
+    ended, waiting, held, devices = dict[str, None](), dict[str, None](), dict[str, str](), 0
     async for some in store.erasures.ended(person):
         new = [one for one in some if one not in ended]
         ended |= dict.fromkeys(new)
+        held |= await store.holds.held(new)
         if not dry_run:
             await _carry_out_all(store, [Erasure(one, person, by, reason, at, at) for one in new])
     async for some in store.erasures.running(person):
-        waiting += some
+        waiting |= dict.fromkeys(some)
         if not dry_run:
             for workflow_id in some:
                 await store.erasures.wait(Erasure(workflow_id, person, by, reason, at))
     if not dry_run:
         devices = await store.erasures.devices(person)
         await store.absences.erase(person)
-    return ErasureResult(person, tuple(sorted(ended)), tuple(waiting), devices, dry_run)
+    erased = tuple(sorted(ended.keys() - held.keys()))
+    return ErasureResult(person, erased, tuple(waiting), held, devices, dry_run)
 
 
-async def _carry_out_all(store: Store, erasures: Sequence[Erasure]) -> None:
-    for erasure in erasures:
-        await carry_out(store, erasure)
-    for some in chunks([one.workflow_id for one in erasures], PICTURES_AT_ONCE):
-        for sha256 in await store.erasures.pictures(some):
+async def _carry_out_all(store: Store, erasures: Sequence[Erasure]) -> int:
+    """How many were carried out."""
+    done = 0
+    for some in chunks(erasures, PICTURES_AT_ONCE):
+        ids = [one.workflow_id for one in some]
+        held = await store.holds.held(ids)
+        # Pictures first: whoever is killed in between finds them again with what is still to be erased.
+        for sha256 in await store.erasures.pictures([one for one in ids if one not in held]):
             await store.files.remove(sha256, PICTURES)
-
-
-async def erase_due(store: Store, now: datetime) -> int:
-    """Erase what has waited for an end that has come; how many."""
-    done, after = 0, ("", "")
-    while some := await store.erasures.due(after):
-        await _carry_out_all(store, [one._replace(done_at=now) for one in some])
-        done, after = done + len(some), (some[-1].workflow_id, some[-1].person)
+        for erasure in some:
+            done += await carry_out(store, erasure)
     return done
 
 
-async def carry_out(store: Store, erasure: Erasure) -> None:
-    """Erase what there is by now of a person in what has ended; idempotent."""
+async def erase_due(store: Store, now: datetime) -> int:
+    """Erase what has waited for an end or a release that has come; how many."""
+    done, after = 0, ("", "")
+    while some := await store.erasures.due(after):
+        done += await _carry_out_all(store, [one._replace(done_at=now) for one in some])
+        after = some[-1].workflow_id, some[-1].person
+    return done
+
+
+async def remove_due(store: Store, now: datetime) -> int:
+    """Remove signed files whose retention is over, unless a legal hold keeps them; of how many requests. Whoever is
+    killed in between is followed by the next day.
+    """
+    done = 0
+    after: tuple[datetime, str] | None = None
+    while some := await store.evidence.due(now, after):
+        free = await store.evidence.give_up([one.workflow_id for one in some], now)
+        files = {sha256 for one in some if one.workflow_id in free for sha256 in one.files}
+        for sha256 in await store.evidence.nobodys(files):
+            await store.files.remove(sha256, SIGNED)
+        await store.evidence.are_removed(free)
+        done, after = done + len(free), (some[-1].keep_until, some[-1].workflow_id)
+    return done
+
+
+async def carry_out(store: Store, erasure: Erasure) -> bool:
+    """Erase what there is by now of a person in what has ended, unless a legal hold keeps it; idempotent."""
     contents = [await store.records.read(erasure.workflow_id), *await store.log_pages.read(erasure.workflow_id)]
     said = [json.loads(content) for content in contents if content]
     texts = {name for one in said for name in _texts_of(one, erasure.person)}
-    await store.erasures.carry_out(erasure, texts)
+    return await store.erasures.carry_out(erasure, texts)
 
 
 def _texts_of(value: Any, person: str, *, theirs: bool = False) -> Iterator[str]:

@@ -48,9 +48,10 @@ SIGNING_LOG: Final = "signing-log.pdf"
 PARTS: Final = "parts/"
 DOCUMENTS: Final = "documents/"
 _REMOVED: Final = "it was removed"
+_RETENTION: Final = "not_kept: retention"
 _ERASABLE: Final = (PEOPLE, TEXTS, IDENTITIES, REQUEST, FILLED_IN, SO_FAR, SIGNED_DOCUMENT, SIGNING_LOG)
 _LINES: Final = "application/jsonl"
-_SIGNED: Final = ("type", "id", "status", "finished", "amendment", "erasures", "documents")
+_SIGNED: Final = ("type", "id", "status", "finished", "amendment", "erasures", "documents", "removed")
 """What the signed statement says itself."""
 Stamper = Callable[[bytes], Awaitable[bytes | None]]
 """The time stamp over the SHA-256 of a content; None if there is none to be had now."""
@@ -208,7 +209,7 @@ class Packer:
 
     async def _of_provider(self, workflow_id: str, gathered: _PackContent) -> AsyncIterator[PackPart]:
         """The signed document, its log, and the provider's ids."""
-        gathered.facts["documents"] = 0
+        gathered.facts |= {"documents": 0, "removed": 0}
         signed = await self.store.evidence.signed(workflow_id)
         if signed is None:
             return
@@ -218,6 +219,10 @@ class Packer:
             if file is None:
                 if signed.why is not None:
                     gathered.lacks[name] = signed.why
+                continue
+            if signed.removed_at is not None:
+                gathered.lacks[name] = _RETENTION
+                gathered.facts["removed"] += 1
                 continue
             try:
                 yield PackPart.stored(name, await self.store.files.open(file.sha256, SIGNED), "application/pdf")
@@ -241,6 +246,10 @@ class Packer:
                     without += 1
                     continue
                 name = f"{DOCUMENTS}{request}.pdf"
+                if signed.removed_at is not None:
+                    gathered.lacks[name] = _RETENTION
+                    gathered.facts["removed"] += 1
+                    continue
                 try:
                     file = await self.store.files.open(signed.document.sha256, SIGNED)
                 except DocumentMissing:
@@ -271,9 +280,7 @@ class Packer:
     async def _seal(self, what: WorkflowName, manifest: bytes) -> list[PackPart]:
         """The manifest with its signature, and its time stamp: those made first, whoever asks again."""
         sha256, facts = sha256_of(manifest), json.loads(manifest)
-        said = {
-            name: facts[name] for name in ("type", "id", "status", "finished", "amendment", "erasures", "documents")
-        }
+        said = {name: facts[name] for name in _SIGNED}
         sealed = await self.store.seals.read(sha256)
         if sealed is None:
             envelope = self.key.envelope(statement(PREDICATE, {MANIFEST: sha256}, said))

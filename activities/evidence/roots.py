@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from activities.evidence.erasure import erase_due
+from activities.evidence.erasure import erase_due, remove_due
 from activities.evidence.merkle import RootBuilder, leaf_hash, root_of
 from activities.evidence.pack import Stamper
 from activities.evidence.signing import (
@@ -53,7 +53,7 @@ class DailyRootsService(DailyRoots):
 
     async def keep_day(self, day: DailyEvidence) -> DailyEvidenceResult:
         now = day.now or datetime.now(UTC)
-        erased = await erase_due(self._store, now)
+        erased, removed = await erase_due(self._store, now), await remove_due(self._store, now)
         root = await self.make_root(now)
         return DailyEvidenceResult(
             number=root.number,
@@ -62,6 +62,7 @@ class DailyRootsService(DailyRoots):
             signed=root.envelope is not None,
             stamped=root.time_stamp is not None,
             erased=erased,
+            removed=removed,
         )
 
     async def make_root(self, now: datetime) -> Root:

@@ -5,6 +5,7 @@ are fetched and kept, each once.
 import asyncio
 import hashlib
 from collections.abc import Awaitable
+from dataclasses import replace
 from itertools import islice
 from typing import Final
 
@@ -88,11 +89,11 @@ class EvidenceKeeper(EvidenceService):
             before = await self._store.evidence.signed(workflow_id) or before
             if before.at is None or before.why is not None:
                 before = await self._fetched(order, _id_of(info), before, until)
-            await self._store.evidence.keep_signed(workflow_id, before, at)
+            await self._store.evidence.keep_signed(workflow_id, replace(before, keep_until=order.until), at)
 
         if (why := await _why_not(fetched())) is None:
             return before
-        signed = SignedDocument(before.document, before.log, before.provider, before.at, why)
+        signed = replace(before, why=why, keep_until=order.until)
         await _why_not(self._store.evidence.keep_signed(workflow_id, signed, at))
         return signed
 

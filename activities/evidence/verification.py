@@ -67,6 +67,7 @@ _MARKS: Final = {
     "amendment": int,
     "erasures": int,
     "documents": int,
+    "removed": int,
 }
 
 
@@ -92,6 +93,8 @@ class VerifiedPack:
     erasures: int = 0
     documents: int = 0
     """How many of the provider's files it has."""
+    removed: int = 0
+    """How many of them were removed, their retention being over."""
     finished: bool = True
     parts: int = 0
     bytes: int = 0
@@ -115,7 +118,7 @@ class VerifiedPack:
     @property
     def version(self) -> tuple[int, ...]:
         """By which two packs of one id are told apart."""
-        return self.finished, self.amendment, self.erasures, self.documents
+        return self.finished, self.amendment, self.erasures, self.documents + self.removed, self.removed
 
     def fault(self, part: str, expected: str, found: str) -> None:
         if len(self.faults) < FAULTS_AT_MOST:
@@ -404,4 +407,5 @@ def _said(pack: VerifiedPack) -> str:
     if not pack.finished:
         return "what was known before the end"
     files = f", {pack.documents} files of the provider" if pack.documents else ""
+    files += f", {pack.removed} removed after their retention" if pack.removed else ""
     return f"amendment {pack.amendment}" + (f", erasure {pack.erasures}" if pack.erasures else "") + files

@@ -56,6 +56,15 @@ def _duration(text: str) -> str:
     return text
 
 
+def _retention(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,4}[dmy]", text) or int(text[:-1]) > _CENTURY[text[-1]]:
+        raise ValueError("must be a time of days, months or years such as 90d, 18m or 7y, at most 100 years")
+    return text
+
+
+_CENTURY: Final = {"d": 36_500, "m": 1_200, "y": 100}
+
+
 def known_zone(name: str) -> str:
     """The zone's name; `ValueError` suggests valid ones."""
     if name not in zones():
@@ -147,6 +156,8 @@ SpanOrNone: TypeAlias = Annotated[
     str, _matching(r"0d|[1-9][0-9]{0,3}[mhdw]", f"{_DURATIONS}, or 0d"), AfterValidator(_duration)
 ]
 """A duration or `0d`."""
+Retention: TypeAlias = Annotated[str, AfterValidator(_retention)]
+"""Days, months (`m`) or years."""
 Url: TypeAlias = Annotated[str, Field(max_length=2000), AfterValidator(web_url)]
 DayOrInstant: TypeAlias = Annotated[datetime | date, BeforeValidator(_day_or_instant)]
 """A bare date stays a date, since its meaning depends on the field; instants are in UTC."""

@@ -376,6 +376,15 @@ def _is_away(person: Person, delivery: Delivery, notice: NotificationOrder) -> b
     return person.about(delivery.subject.kind).absent_at(delivery.now)
 
 
+def _newcomers(delivery: Delivery) -> list[str]:
+    """Who may not have been asked from the start on: told of a silence, or the new assignee of a task. Those who sign
+    instead of others are noted where they are sent.
+    """
+    stages = [NotificationType.ESCALATION]
+    stages += [] if delivery.subject.type.spec.document else [NotificationType.READY]
+    return [one.person for one in delivery.notices if kind_of(one.stage) in stages]
+
+
 def _needless(delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None) -> Reason | None:
     """Why the document's present state makes it obsolete; endings never are."""
     if seen is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
@@ -444,6 +453,8 @@ class NotificationService(PushService):
     async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
         with failing_as_application_errors():
             await keep_page(self._store, delivery.subject.workflow_id, delivery.page)
+            if newcomers := _newcomers(delivery):
+                await self._store.starts.came_in(delivery.subject.workflow_id, newcomers)
         seen = await self._seen(delivery)
         told, left = await self._each(
             delivery, [one for one in delivery.notices if not is_quiet(one.stage)], seen, turns

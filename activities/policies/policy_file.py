@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from activities.calendar.calendar import clock_hours, in_words, length
-from activities.files.fields import Id, Name, Span, SpanOrNone, Url, WorkflowId
+from activities.files.fields import Id, Name, Retention, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
 from activities.files.yaml_lines import FieldPath
 from activities.policies.cascade import REQUEST, Resolved
@@ -242,6 +242,7 @@ class PolicyLayer(FileModel):
     tell_requester: TellRequesterLayer | None = None
     fallback_after: Span | None = None
     evidence: EvidenceLevel | None = None
+    keep: Retention | None = None
 
     @field_validator("warnings")
     @classmethod

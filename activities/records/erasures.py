@@ -11,6 +11,7 @@ from sqlalchemy import Connection, exists, literal, or_, select, tuple_
 
 from activities.records.database import Database, insert_new
 from activities.records.evidence import FIELDS
+from activities.records.holds import held
 from activities.records.schema import (
     DEVICE_OWNERS,
     DEVICES,
@@ -21,6 +22,7 @@ from activities.records.schema import (
     PEOPLE_IN_FULL,
     RECORD_LISTS,
     RECORDS,
+    STAND_INS,
     START_WORDS,
     TEXTS,
     Instant,
@@ -85,9 +87,11 @@ class Erasures:
                 found = await self._database.rows(asked.where(place > behind))
 
     async def running(self, person: str) -> AsyncIterator[list[str]]:
-        """What has begun, has no record yet, and names them; some at a time."""
+        """What has begun, has no record yet, and names them, or has them by escalation, delegation or absence; some at
+        a time.
+        """
         follow_up, word = FOLLOW_UPS.c, START_WORDS.c
-        named = exists().where(word.workflow_id == follow_up.workflow_id, word.word.in_(words_of(person)))
+        named = follow_up.workflow_id.in_(select(word.workflow_id).where(word.word.in_(words_of(person))))
         record = exists().where(RECORDS.c.workflow_id == follow_up.workflow_id)
         asked = select(follow_up.workflow_id, follow_up.people, follow_up.requester).where(named, ~record)
         asked = asked.order_by(follow_up.workflow_id).limit(CONCERNED_AT_ONCE)
@@ -95,6 +99,13 @@ class Erasures:
         while found:
             yield [row.workflow_id for row in found if person in (*(row.people or ()), row.requester)]
             found = await self._database.rows(asked.where(follow_up.workflow_id > found[-1].workflow_id))
+        came, record = STAND_INS.c, exists().where(RECORDS.c.workflow_id == STAND_INS.c.workflow_id)
+        later = select(came.workflow_id).where(came.person == person, ~record)
+        later = later.order_by(came.workflow_id).limit(CONCERNED_AT_ONCE)
+        found = await self._database.rows(later)
+        while found:
+            yield [row.workflow_id for row in found]
+            found = await self._database.rows(later.where(came.workflow_id > found[-1].workflow_id))
 
     async def of(self, workflow_id: str) -> list[Erasure]:
         """Those that were carried out, in order."""
@@ -114,20 +125,27 @@ class Erasures:
         """Note what is to be erased at the end; whether it is news."""
         return await self._database.insert(ERASURES, **erasure._asdict())
 
-    async def carry_out(self, erasure: Erasure, texts: Collection[str]) -> None:
-        """Erase names and addresses of a person, payloads, file and filled-in fields, and these texts; note it."""
+    async def carry_out(self, erasure: Erasure, texts: Collection[str]) -> bool:
+        """Erase names and addresses of a person, payloads, file and filled-in fields, and these texts; note it. False
+        if a legal hold keeps them: then it waits for the release, unless it was carried out before.
+        """
+        key = _IS.workflow_id == erasure.workflow_id, _IS.person == erasure.person
 
-        def change(connection: Connection) -> None:
+        def change(connection: Connection) -> bool:
+            before = connection.execute(select(_IS.done_at).where(*key)).scalar()
+            if before != erasure.done_at and held(connection, [erasure.workflow_id]):
+                insert_new(connection, ERASURES, **erasure._replace(done_at=None)._asdict())
+                return False
             _erase_people(connection, erasure)
             for some in sorted(texts):
                 here = TEXTS.c.workflow_id == erasure.workflow_id, TEXTS.c.name == some
                 connection.execute(TEXTS.delete().where(*here))
             _erase_parts(connection, erasure)
             insert_new(connection, ERASURES, **erasure._replace(done_at=None)._asdict())
-            key = _IS.workflow_id == erasure.workflow_id, _IS.person == erasure.person
             connection.execute(ERASURES.update().where(*key, _IS.done_at.is_(None)).values(done_at=erasure.done_at))
+            return True
 
-        await self._database.write(change)
+        return await self._database.write(change)
 
     async def devices(self, person: str) -> int:
         """Erase a person's devices; how many."""
@@ -139,10 +157,13 @@ class Erasures:
         return await self._database.write(change)
 
     async def pictures(self, workflow_ids: Sequence[str]) -> list[str]:
-        """The hashes of the first pages of these; the caller bounds their number."""
-        asked = select(FOLLOW_UPS.c.first_page).where(
-            FOLLOW_UPS.c.workflow_id.in_(workflow_ids), FOLLOW_UPS.c.first_page.is_not(None)
-        )
+        """The hashes of the first pages that these alone have, not counting those of which somebody was erased; the
+        caller bounds their number.
+        """
+        page, other = FOLLOW_UPS.c.first_page, FOLLOW_UPS.alias().c
+        erased = exists().where(_IS.workflow_id == other.workflow_id, _IS.done_at.is_not(None))
+        shared = exists().where(other.first_page == page, other.workflow_id.not_in(workflow_ids), ~erased)
+        asked = select(page).where(FOLLOW_UPS.c.workflow_id.in_(workflow_ids), page.is_not(None), page != "", ~shared)
         return [row.first_page for row in await self._database.rows(asked.distinct())]
 
 

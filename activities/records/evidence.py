@@ -6,16 +6,17 @@ The content of the evidence is written once and refers to its parts by hash; the
 import asyncio
 import hashlib
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal, select, tuple_
 
 from activities.records.database import Database, chunks, insert_new
-from activities.records.schema import EVIDENCE, EVIDENCE_PARTS, SIGNED_DOCUMENTS
+from activities.records.holds import held
+from activities.records.schema import EVIDENCE, EVIDENCE_PARTS, SIGNED_DOCUMENTS, Instant
 
 READ_AT_ONCE: Final = 500
 """Follow-ups of one statement."""
@@ -62,9 +63,21 @@ class SignedDocument:
     """`{document, request, signers: [{person, uuid}]}`."""
     at: datetime | None = None
     why: str | None = None
+    keep_until: datetime | None = None
+    """When the files are to be removed; None for good, and once they are."""
+    removed_at: datetime | None = None
+    """When their retention was over."""
 
     def file(self, name: KeptFileName) -> SignedFile | None:
         return self.document if name is KeptFileName.DOCUMENT else self.log
+
+
+class DueFiles(NamedTuple):
+    """Signed files whose retention is over; by their hashes."""
+
+    keep_until: datetime
+    workflow_id: str
+    files: tuple[str, ...]
 
 
 class Evidence:
@@ -81,6 +94,8 @@ class Evidence:
         for what, file in (("document", signed.document), ("log", signed.log)):
             if file is not None:
                 new |= {f"{what}_sha256": file.sha256, f"{what}_bytes": file.bytes}
+        if signed.keep_until is not None:
+            new["keep_until"] = signed.keep_until
         if signed.provider is not None:
             new["provider"] = dict(signed.provider)
         this = SIGNED_DOCUMENTS.update().where(_SIGNED.workflow_id == workflow_id, _SIGNED.why.is_not(None))
@@ -102,6 +117,42 @@ class Evidence:
             asked = select(SIGNED_DOCUMENTS).where(_SIGNED.workflow_id.in_(some))
             found |= {row.workflow_id: _signed(row) for row in await self._database.rows(asked)}
         return found
+
+    # --- what is not to be kept for good
+
+    async def due(self, now: datetime, after: tuple[datetime, str] | None = None) -> list[DueFiles]:
+        """Some of those whose files are to be removed by now, behind a place."""
+        place = tuple_(_SIGNED.keep_until, _SIGNED.workflow_id)
+        asked = select(_SIGNED.keep_until, _SIGNED.workflow_id, _SIGNED.document_sha256, _SIGNED.log_sha256)
+        asked = asked.where(_SIGNED.keep_until < now).order_by(_SIGNED.keep_until, _SIGNED.workflow_id)
+        if after is not None:
+            asked = asked.where(place > tuple_(literal(after[0], Instant), literal(after[1])))
+        found = await self._database.rows(asked.limit(READ_AT_ONCE))
+        return [DueFiles(row[0], row[1], tuple(filter(None, row[2:]))) for row in found]
+
+    async def give_up(self, workflow_ids: Sequence[str], now: datetime) -> set[str]:
+        """Note that their files are removed now; those of which this may be: no legal hold keeps them."""
+
+        def change(connection: Connection) -> set[str]:
+            free = set(workflow_ids) - held(connection, workflow_ids).keys()
+            new = SIGNED_DOCUMENTS.update().where(_SIGNED.workflow_id.in_(free), _SIGNED.removed_at.is_(None))
+            connection.execute(new.values(removed_at=now))
+            return free
+
+        return await self._database.write(change)
+
+    async def nobodys(self, hashes: Collection[str]) -> set[str]:
+        """Those of these files that no request has any more; the caller bounds their number."""
+        used = set[str]()
+        for column in (_SIGNED.document_sha256, _SIGNED.log_sha256):
+            asked = select(column).where(column.in_(hashes), _SIGNED.removed_at.is_(None)).distinct()
+            used |= {row[0] for row in await self._database.rows(asked)}
+        return set(hashes) - used
+
+    async def are_removed(self, workflow_ids: Collection[str]) -> None:
+        """Their files are gone: nothing more is due of them."""
+        these = _SIGNED.workflow_id.in_(workflow_ids)
+        await self._database.change(SIGNED_DOCUMENTS.update().where(these).values(keep_until=None))
 
     # --- our own evidence
 
@@ -149,4 +200,4 @@ class Evidence:
 def _signed(row: Any) -> SignedDocument:
     document = SignedFile(row.document_sha256, row.document_bytes) if row.document_sha256 else None
     log = SignedFile(row.log_sha256, row.log_bytes) if row.log_sha256 else None
-    return SignedDocument(document, log, row.provider, row.at, row.why)
+    return SignedDocument(document, log, row.provider, row.at, row.why, row.keep_until, row.removed_at)

@@ -92,6 +92,7 @@ FOLLOW_UPS: Final = Table(
     Column("first_page", Text),
     Column("claimed_for", Text),
     Index(None, "started_at", "kind"),
+    Index(None, "first_page"),
     comment="what is known of a follow-up from its start on; people by id; never a state",
 )
 
@@ -104,6 +105,15 @@ START_WORDS: Final = Table(
     PrimaryKeyConstraint("workflow_id", "word"),
     Index(None, "word", "started_at", "workflow_id"),
     comment="the words of a follow-up's title, people and id, by which it is found",
+)
+
+STAND_INS: Final = Table(
+    "stand_ins",
+    METADATA,
+    Column("person", Text, nullable=False),
+    Column("workflow_id", Text, nullable=False),
+    PrimaryKeyConstraint("person", "workflow_id"),
+    comment="who came into a follow-up after its start, by escalation, delegation or absence",
 )
 
 RECORDS: Final = Table(
@@ -174,6 +184,20 @@ ERASURES: Final = Table(
     PrimaryKeyConstraint("workflow_id", "person"),
     Index(None, "done_at", "workflow_id", "person"),
     comment="of whom something was erased, or is to be once it has ended",
+)
+
+HOLDS: Final = Table(
+    "holds",
+    METADATA,
+    Column("workflow_id", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("released_by", Text),
+    Column("released_at", Instant),
+    PrimaryKeyConstraint("workflow_id", "number"),
+    comment="legal holds: while one is not released, nothing of the follow-up and its parts is removed",
 )
 
 SEALS: Final = Table(
@@ -397,8 +421,13 @@ SIGNED_DOCUMENTS: Final = Table(
     Column("provider", JSON),
     Column("at", Instant, nullable=False),
     Column("why", Text),
+    Column("keep_until", Instant),
+    Column("removed_at", Instant),
     Index(None, "why"),
-    comment="what the provider gave of an ended request: files by hash, its ids; why: what is still missing",
+    Index(None, "keep_until", "workflow_id"),
+    Index(None, "document_sha256"),
+    Index(None, "log_sha256"),
+    comment="what the provider gave of an ended request: files by hash, until when, its ids; why: what is missing",
 )
 
 EVIDENCE: Final = Table(

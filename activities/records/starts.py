@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from activities.records.database import Database, insert_new
-from activities.records.schema import FOLLOW_UPS, START_WORDS
+from activities.records.schema import FOLLOW_UPS, STAND_INS, START_WORDS
 
 WORDS_AT_MOST: Final = 100
 """Words of one start; a title is short, a request has 100 signers at most."""
@@ -77,6 +77,20 @@ class Starts:
                 connection.execute(START_WORDS.insert(), words)
 
         await self._database.write(change)
+
+    async def came_in(self, workflow_id: str, people: Collection[str]) -> None:
+        """Note who came in after the start, by escalation, delegation or absence; whom it began with is known."""
+        asked = select(FOLLOW_UPS.c.people, FOLLOW_UPS.c.requester).where(FOLLOW_UPS.c.workflow_id == workflow_id)
+        began = await self._database.first(asked)
+        known = (*(began.people or ()), began.requester) if began else ()
+        new = [person for person in people if person not in known]
+
+        def change(connection: Connection) -> None:
+            for person in new:
+                insert_new(connection, STAND_INS, person=person, workflow_id=workflow_id)
+
+        if new:
+            await self._database.write(change)
 
     async def started_at(self, workflow_id: str) -> datetime | None:
         """None if it is not known."""

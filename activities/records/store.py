@@ -19,6 +19,7 @@ from activities.records.ended import Ended
 from activities.records.erasures import Erasures
 from activities.records.evidence import Evidence
 from activities.records.hand_offs import HandOffs
+from activities.records.holds import Holds
 from activities.records.incidents import Incidents
 from activities.records.log_pages import LogPages
 from activities.records.notes import ProcessNotes
@@ -54,6 +55,8 @@ class Store:
         """Daily roots over records."""
         self.erasures: Final = Erasures(self.database)
         """People who were erased, or are to be."""
+        self.holds: Final = Holds(self.database)
+        """Legal holds."""
         self.seals: Final = Seals(self.database)
         """Signatures of evidence packs."""
         self.ended: Final = Ended(self.database)

@@ -15,6 +15,7 @@ from starter.boot import exits, processes
 from starter.cli.arguments import (
     failed_or_person,
     files_or_rows,
+    hold_or_list,
     one_decision,
     one_or_many,
     one_target,
@@ -109,12 +110,13 @@ GROUPS: Final[dict[str, Group]] = {
         },
     ),
     "audit": Group(
-        "Evidence for an auditor: make packs that prove what happened, verify them, erase a person.",
+        "Evidence for an auditor: make packs that prove what happened, verify them, hold them, erase a person.",
         {
             "export": "audit:export",
             "verify": "audit:verify_packs",
             "prove": "audit:prove",
             "roots": "audit:roots",
+            "hold": "audit:hold",
             "erase": "audit:erase",
         },
     ),
@@ -159,6 +161,7 @@ _CHECKED: Final = {
     "handoff:retry": only_now,
     "handoff:replay": only_dead,
     "audit:export": one_or_many,
+    "audit:hold": hold_or_list,
     "download:download": one_or_many,
 }
 """What is looked at whole before the word does anything."""

@@ -94,6 +94,17 @@ def only_dead(**typed: object) -> None:
         raise ValueError("--dead: many are replayed of what is dead only; `request replay ID --target T` does others")
 
 
+def hold_or_list(**typed: object) -> None:
+    """Refuse a hold without its reason, and what is done to none."""
+    if typed.get("list_"):
+        if typed.get("id") or typed.get("reason") or typed.get("release"):
+            raise ValueError("--list goes alone: it lists all that is held")
+    elif not typed.get("id"):
+        raise ValueError("of what: an ID, or --list for all that is held")
+    elif not (typed.get("reason") or typed.get("release")):
+        raise ValueError("--reason: why it is held, such as the matter or its number")
+
+
 def one_or_many(**typed: object) -> None:
     """Refuse what is done to one and to many."""
     filters = [name for name in ("kind", "person", "requester", "status", "search", "since") if typed.get(name)]

@@ -1,4 +1,4 @@
-"""`countersign audit …`: evidence packs, made and verified."""
+"""`countersign audit …`: evidence packs, made and verified; legal holds and erasures."""
 
 import asyncio
 import sys
@@ -22,11 +22,12 @@ from activities.evidence.roots import RootsFile, read_roots, written_roots
 from activities.evidence.signing import PublicKeys, UnusableKey
 from activities.evidence.verification import VerifiedPack, newer_of, verify
 from activities.records.ended import EndedFilter, Place
+from activities.records.holds import Hold
 from activities.records.store import Store
 from starter.boot import clients, evidence
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
-from starter.cli.printing import print_answer, progress
+from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
 from starter.config.settings import Settings
 from starter.errors import Exit, Refusal
@@ -361,11 +362,106 @@ class WrittenRoots:
     bytes: int
 
 
+async def hold(
+    id: Annotated[str | None, Parameter(help="Its id, or its whole workflow id.")] = None,
+    /,
+    *,
+    reason: str | None = None,
+    release: bool = False,
+    list_: Annotated[bool, Parameter(name="--list", negative=())] = False,
+    json: AsJson = False,
+) -> None:
+    """Put a request, task, onboarding or campaign on legal hold, or release it.
+
+    While it is held nothing of it is removed: its signed files stay after their retention, and the erasure of a
+    person waits. The hold of an onboarding or campaign holds all of its requests and tasks. There may be several, each
+    for its reason.
+
+    Parameters
+    ----------
+    reason
+        Why it is held, such as the matter or its number; with --release the one to release.
+    release
+        Release it; what has waited for that is removed by the daily schedule.
+    list_
+        List all that is held.
+    json
+        Print `{id, workflow_id, held, holds: [{workflow_id, reason, by, at, released_by, released_at}]}`; with --list a
+        list of such holds.
+    """
+    settings = ready()
+    store = clients.store(settings)
+    if id is None:
+        listed = [one async for one in _open_holds(store)]
+        print_answer([_hold_as_json(one) for one in listed], _holds(listed), as_json=json)
+        return
+    what, now = await _begun(store, id), datetime.now(UTC)
+    if release:
+        await store.holds.release(what.workflow_id, await _to_release(store, what, reason), settings.acting, now)
+    elif reason and not await store.holds.place(what.workflow_id, reason, settings.acting, now):
+        note("it is held for this reason already")
+    holds = await store.holds.of(what.workflow_id)
+    held = any(one.released_at is None for one in holds)
+    answer = {"id": what.id, "workflow_id": what.workflow_id, "held": held, "holds": list(map(_hold_as_json, holds))}
+    says = f"The {what.kind} {what.id} is {'on legal hold' if held else 'not held any more'}"
+    print_answer(answer, Group(Text(says, "bold"), _holds(holds)), as_json=json)
+
+
+async def _to_release(store: Store, what: WorkflowName, reason: str | None) -> str:
+    """The reason of its hold that is meant; `Refusal` if there is none, or if it is one of several."""
+    there = [one for one in await store.holds.of(what.workflow_id) if not one.released_at]
+    own = [one.reason for one in there if one.workflow_id == what.workflow_id]
+    if not own:
+        helps = f": {there[0].workflow_id} is, and it is a part of that" if there else ""
+        raise Refusal(f"the {what.kind} {what.id} is not on hold by itself{helps}")
+    if reason is None and len(own) > 1:
+        raise Refusal(f"it is held for several reasons, --reason names one of them: {'; '.join(own)}")
+    if reason is not None and reason not in own:
+        raise Refusal(f'it is not held for the reason "{reason}", but for: {"; ".join(own)}')
+    return reason or own[0]
+
+
+async def _open_holds(store: Store) -> AsyncIterator[Hold]:
+    after = "", 0
+    while some := await store.holds.page(after):
+        for one in some:
+            yield one
+        after = some[-1].workflow_id, some[-1].number
+
+
+async def _begun(store: Store, typed: str) -> WorkflowName:
+    """The one of this id that has begun or ended; `Refusal` for none and for an id of two."""
+    if what := await _ended(store, typed):
+        return what
+    candidates = [what] if (what := named(typed)) else [WorkflowName(kind, typed) for kind in kinds()]
+    known = await store.starts.known([one.workflow_id for one in candidates])
+    found = [one for one in candidates if one.workflow_id in known]
+    if len(found) > 1:
+        raise Refusal(f"{typed} is the id of several: {' or '.join(one.workflow_id for one in found)}")
+    if not found:
+        raise Refusal(f"{typed} is not known: nothing of this id has begun")
+    return found[0]
+
+
+def _hold_as_json(one: Hold) -> dict[str, object]:
+    return {name: value for name, value in one._asdict().items() if name != "number"}
+
+
+def _holds(holds: Sequence[Hold]) -> Rows | Text:
+    if not holds:
+        return Text("Nothing is on legal hold")
+    table = Rows("held", "since", "by", "reason", "released", whole=("held",))
+    for one in holds:
+        released = f"{one.released_at:%Y-%m-%d %H:%M} by {one.released_by}" if one.released_at else ""
+        table.add(one.workflow_id, f"{one.at:%Y-%m-%d %H:%M}", one.by, one.reason, released)
+    return table
+
+
 async def erase(*, person: str, reason: str, dry_run: bool = False, json: AsJson = False) -> None:
     """Erase a person: names, addresses, devices, what they wrote, payloads of histories, cached pages.
 
-    Ids and hashes stay, so that records and packs verify. What still runs is erased once it has ended, by the daily
-    schedule. What cannot be erased here is listed with why.
+    Ids and hashes stay, so that records and packs verify. What still runs is erased once it has ended, and what is on
+    legal hold once that is released, by the daily schedule. What cannot be erased here is listed with why.
 
     Parameters
     ----------
@@ -376,7 +472,7 @@ async def erase(*, person: str, reason: str, dry_run: bool = False, json: AsJson
     dry_run
         Only say what would be erased.
     json
-        Print `{person, erased[], waiting[], devices, dry_run, stays{what: why}}`, the lists by workflow id.
+        Print `{person, erased[], waiting[], held{id: why}, devices, dry_run, stays{what: why}}`, all by workflow id.
     """
     settings = ready()
     store, now = clients.store(settings), datetime.now(UTC)
@@ -394,6 +490,11 @@ def _erased(erased: ErasureResult) -> Group:
                 f"{', '.join(erased.waiting[:20])}",
                 "yellow",
             )
+        )
+    if erased.held:
+        listed = ", ".join(f"{one} ({why})" for one, why in [*erased.held.items()][:20])
+        parts.append(
+            Text(f"{len(erased.held):,} are on legal hold, and are erased once that is released: {listed}", "yellow")
         )
     if not erased.dry_run:
         parts.append(Text(f"{erased.devices:,} devices were erased"))

@@ -1,6 +1,7 @@
 """`show` of a request, task, onboarding or campaign."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -49,6 +50,8 @@ class Show:
         async with opened(ready()) as context:
             async with patience(f"asking the {self.kind}", quiet=json):
                 shown = await self.look(context, id, whole=all)
+                with suppress(StoreFailure):
+                    shown = await lookup.with_holds(context.store, shown)
             what = WorkflowName(self.kind, shown.id)
             url = await lookup.web_ui_page(context, what)
             names = await names_in_full(context.store, what) if self.names_people and not json else {}

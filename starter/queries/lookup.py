@@ -3,7 +3,7 @@ Temporal's memo and search attributes.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Final
@@ -116,6 +116,21 @@ async def _with_downloads(store: Store, shown: Shown) -> Shown:
         TimelineEntry(at=one.at, happened=_DOWNLOADED[one.file], who=one.who)
         for one in await store.downloads.of(shown.type.workflow_id(shown.id))
     ]
+    return _with(shown, noted)
+
+
+async def with_holds(store: Store, shown: Shown) -> Shown:
+    """With its legal holds and their reasons, which are for operators alone."""
+    noted = list[TimelineEntry]()
+    for one in await store.holds.of(shown.type.workflow_id(shown.id)):
+        noted.append(TimelineEntry(at=one.at, happened=EventType.ON_HOLD, who=one.by, why=one.reason, said=True))
+        if one.released_at:
+            released = EventType.HOLD_RELEASED
+            noted.append(TimelineEntry(at=one.released_at, happened=released, who=one.released_by))
+    return _with(shown, noted)
+
+
+def _with(shown: Shown, noted: Iterable[TimelineEntry]) -> Shown:
     return shown.replace(timeline=tuple(sorted([*shown.timeline, *noted], key=lambda entry: entry.at)))
 
 
@@ -181,7 +196,11 @@ async def recorded(store: Store, what: WorkflowName) -> Shown | None:
     shown = await together(store, workflow_id, SettledRecord.model_validate_json(content).show)
     whole: Shown = amended(await complete(store, shown), await amendments_of(store, workflow_id))
     signed = await store.evidence.signed(workflow_id)
-    return whole.with_files(*kept_of(signed)) if signed else whole
+    if signed is None:
+        return whole
+    at = signed.removed_at
+    removed = [TimelineEntry(at=at, happened=EventType.FILES_REMOVED)] if at else []
+    return _with(whole.with_files(*kept_of(signed)), removed)
 
 
 def kept_of(signed: SignedDocument) -> tuple[KeptFiles, Problem | None]:

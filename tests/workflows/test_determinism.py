@@ -9,8 +9,8 @@ import pytest
 
 WORKFLOWS = sorted((Path(__file__).parents[2] / "workflows").rglob("*.py"))
 ALLOWED_ROOTS = {
-    "abc", "asyncio", "base64", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib", "itertools",
-    "json", "typing", "unicodedata",
+    "abc", "asyncio", "base64", "calendar", "collections", "dataclasses", "datetime", "enum", "functools", "hashlib",
+    "itertools", "json", "typing", "unicodedata",
     "pydantic", "temporalio", "workflows", "zlib",
 }  # fmt: skip
 FORBIDDEN_CALLS = {

@@ -12,7 +12,9 @@ class DailyEvidence(Model):
 
 
 class DailyEvidenceResult(Model):
-    """The root by its number, how many records are under it, and how many people were erased before."""
+    """The root by its number, how many records are under it, how many people were erased before, and of how many
+    requests the signed files were removed.
+    """
 
     number: int
     records: int
@@ -20,6 +22,7 @@ class DailyEvidenceResult(Model):
     signed: bool
     stamped: bool
     erased: int = 0
+    removed: int = 0
 
     @property
     def details(self) -> str:
@@ -28,4 +31,9 @@ class DailyEvidenceResult(Model):
         how += " and stamped" if self.stamped else ""
         lines = [f"### Root {self.number} over {self.records:,} records", "", f"`{self.root}`", "", f"- {how}"]
         lines += [f"- erased as asked: {self.erased:,} people"] if self.erased else []
+        lines += (
+            [f"- signed files removed, their retention being over: of {self.removed:,} requests"]
+            if self.removed
+            else []
+        )
         return "\n".join(lines)

@@ -1,5 +1,7 @@
 """What is kept of an ended request: the provider's files, by hash, and the order to keep them."""
 
+from pydantic import AwareDatetime
+
 from workflows.model.base import Model
 
 
@@ -24,9 +26,10 @@ class EvidenceOrder(Model):
     """Keep what is known of the request that asks at its end; `document` is the provider's uuid, None when it has no
     files.
 
-    `people` were asked or alerted besides those whom the request names.
+    `people` were asked or alerted besides those whom the request names; the files are kept `until` then, or for good.
     """
 
     document: str | None = None
     log_only: bool = False
     people: tuple[str, ...] = ()
+    until: AwareDatetime | None = None

@@ -1,5 +1,7 @@
 """The resolved policy of one request: reminders, escalation, pauses, hand-off targets (docs/files.md)."""
 
+from calendar import monthrange
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Final, Literal, Self
 
@@ -16,6 +18,8 @@ Ahead = Annotated[str, Field(pattern=r"^(0d|[1-9][0-9]{0,3}[mhdw])$")]
 """Time before the due date; `0d` is on its day."""
 Grace = Annotated[str, Field(pattern=r"^(0d|[1-9][0-9]{0,3}[mhdw])$")]
 """Time after the due date; `0d` is at once."""
+Retention = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}[dmy]$")]
+"""`90d`, `18m`, `7y`: calendar months and years in UTC, at most 100 years."""
 WHEN_DUE: Final = "0d"
 """No grace."""
 OVERDUE_AT_MOST: Final = 100
@@ -193,3 +197,16 @@ class Policy(Model):
     """Unopened for so long, a mail or SMS is sent as well."""
     evidence: EvidenceLevel | None = None
     """None is `full`, and `log` for the requests of a campaign."""
+    keep: Retention | None = None
+    """How long after the end the signed files are kept; None is for good."""
+
+
+def end_of_retention(ended: datetime, keep: str) -> datetime:
+    """When a retention time is over; a month without the day ends with its last."""
+    count, unit = int(keep[:-1]), keep[-1]
+    if unit == "d":
+        return ended + timedelta(days=count)
+    at = ended.astimezone(UTC)
+    years, month = divmod(at.month - 1 + count * (12 if unit == "y" else 1), 12)
+    day = min(at.day, monthrange(at.year + years, month + 1)[1])
+    return at.replace(year=at.year + years, month=month + 1, day=day)

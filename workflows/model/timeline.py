@@ -84,8 +84,11 @@ class EventType(InWords):
     REPLAY_DEAD = "replay_dead", "replay {about} dead"
 
     DOWNLOADED = "downloaded", "document downloaded"
-    """Of a view alone, and so is the next: no workflow knows of downloads."""
+    """Of a view alone, and so are the next: no workflow knows of downloads, holds and removals."""
     LOG_DOWNLOADED = "log_downloaded", "signing log downloaded"
+    ON_HOLD = "on_hold", "put on legal hold"
+    HOLD_RELEASED = "hold_released", "legal hold released"
+    FILES_REMOVED = "files_removed", "signed files removed: their retention is over"
 
     STAGE_BEGUN = "stage_begun", "stage begun: {about}"
     STAGE_DONE = "stage_done", "stage done: {about}"

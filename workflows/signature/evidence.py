@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.options import ActivityOptions
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.evidence import EvidenceOrder, KeptFiles
-    from workflows.model.policy import EvidenceLevel
+    from workflows.model.policy import EvidenceLevel, end_of_retention
     from workflows.model.subject import Status
     from workflows.ports import EvidenceService
     from workflows.signature.state import SignatureState
@@ -61,10 +61,12 @@ class RequestEvidence:
         state, subject, first = self._owner.state, self._owner.subject, self._owner.request.subject
         known = (subject.requester, *(one.person for one in first.people))
         later = (*(one.person for one in subject.people), *(one.to for one in state.escalated))
+        keep, ended = self._owner.request.policy.keep, state.lifecycle.settled_at
         return EvidenceOrder(
             document=state.document.id if state.status in _WITH_FILES else None,
             log_only=self._owner.request.policy.evidence is EvidenceLevel.LOG,
             people=tuple(dict.fromkeys(one for one in later if one not in known)),
+            until=end_of_retention(ended, keep) if ended and keep else None,
         )
 
 

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
 
+from activities.errors import DocumentMissing
 from activities.evidence.downloads import kept_file
 from activities.hand_off.schemas import EVENTS, schema
 from activities.launch import launch
@@ -361,7 +362,11 @@ class Api:
     async def document(self, request: Request, id: Id) -> Response:
         caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
         refuse_unseen(caller.downloads(await self._found(what)))
-        if await kept_file(self._context.store, what.workflow_id, KeptFileName.DOCUMENT) is None:
+        try:
+            kept = await kept_file(self._context.store, what.workflow_id, KeptFileName.DOCUMENT)
+        except DocumentMissing:
+            raise ApiProblem(Reason.NOT_FOUND, "the signed document was removed") from None
+        if kept is None:
             raise ApiProblem(Reason.NOT_FOUND, "the signed document is not kept, or not yet")
         wanted = FileWanted(what.workflow_id, KeptFileName.DOCUMENT, caller.actor, Way.API)
         return await self._files.answer(request, wanted)

@@ -45,13 +45,17 @@ async def sandbox() -> AsyncIterator[RunningSandbox]:
 
 def config_for(sandbox: RunningSandbox, **changes: Any) -> CoreSignatureConfig:
     """How to reach this sandbox."""
-    settings = sandbox.state.settings
+    return config_at(sandbox.url, sandbox.state.settings, **changes)
+
+
+def config_at(url: str, settings: SandboxSettings, **changes: Any) -> CoreSignatureConfig:
+    """How to reach the sandbox of this address, also from another process."""
     credentials = Credentials(
-        token_url=f"{sandbox.url}/tenants/{settings.tenant}/oauth2/token",
+        token_url=f"{url}/tenants/{settings.tenant}/oauth2/token",
         client_id=settings.client_id,
         client_secret=SecretStr(settings.client_secret),
     )
-    return replace(CoreSignatureConfig(url=sandbox.url, credentials=credentials, list_lag=0.0), **changes)
+    return replace(CoreSignatureConfig(url=url, credentials=credentials, list_lag=0.0), **changes)
 
 
 @pytest.fixture

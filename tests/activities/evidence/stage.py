@@ -1,14 +1,18 @@
 """A request that has ended at a sandbox, the keeper of its evidence, and a workflow that asks for it."""
 
+import asyncio
+import multiprocessing
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Final
 
 from temporalio import workflow
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import RetryPolicy
+from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
 from activities.core_signature.client import CoreSignatureClient
@@ -23,7 +27,7 @@ from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
-from tests.activities.core_signature.conftest import PEOPLE, config_for
+from tests.activities.core_signature.conftest import PEOPLE, config_at
 from tests.activities.core_signature.requests import PDF, brief, deed
 from workflows.follow_up import options
 from workflows.kinds import Kind
@@ -39,6 +43,8 @@ WORKFLOW = Kind.REQUEST.workflow_id(MSA)
 MEGABYTES = 1
 _ORDERS: dict[str, EvidenceOrder] = {}
 """What each asks for; not its input, which is kept."""
+ATTEMPT: Final = timedelta(seconds=4)
+"""Of a keeper that is killed; the next one has some more."""
 
 
 @workflow.defn(name=SIGNATURE_REQUEST, sandboxed=False)
@@ -51,7 +57,8 @@ class Ended:
         order = _ORDERS[given.brief.id]
         if order.people == ("again",) and not workflow.info().continued_run_id:
             workflow.continue_as_new(given)
-        how = options.within(timedelta(seconds=10), options.EVIDENCE)
+        how = options.within(timedelta(seconds=30 if order.people == ("killed",) else 10), options.EVIDENCE)
+        how["start_to_close_timeout"] = ATTEMPT if order.people == ("killed",) else timedelta(seconds=60)
         how["retry_policy"] = RetryPolicy(initial_interval=timedelta(milliseconds=100))
         return await workflow.execute_activity_method(EvidenceService.keep, order.replace(people=()), **how)
 
@@ -63,10 +70,10 @@ class Ending:
     sandbox: RunningSandbox
     client: CoreSignatureClient
     store: Store
-    directory: FileDirectory
     keeper: EvidenceKeeper
     temporal: Client
     service: CoreSignatureService
+    folder: Path
     document: str = ""
     given: SignatureInput = field(default_factory=lambda: SignatureInput(brief=brief(), policy=Policy()))
 
@@ -93,13 +100,34 @@ class Ending:
         _ORDERS[self.given.brief.id] = EvidenceOrder(
             document=asked, log_only=log_only, people=("again",) if again else ()
         )
-        queue = self.temporal.namespace
+        queue, id = self.temporal.namespace, self.given.brief.workflow_id
+        async with self.at_work():
+            return await self.temporal.execute_workflow(Ended.run, self.given, id=id, task_queue=queue)
+
+    @asynccontextmanager
+    async def killed(self) -> AsyncIterator[WorkflowHandle[Ended, KeptFiles]]:
+        """A request whose evidence is kept by a process that is killed at the end of the block."""
+        _ORDERS[MSA] = EvidenceOrder(document=self.document, people=("killed",))
+        queue, nursery = self.temporal.namespace, multiprocessing.get_context("spawn")
+        where = (self.temporal.service_client.config.target_host, queue, self.sandbox.url, str(self.folder))
+        process = nursery.Process(target=keep_elsewhere, args=where)
+        async with Worker(self.temporal, task_queue=queue, workflows=[Ended]):
+            handle = await self.temporal.start_workflow(Ended.run, self.given, id=WORKFLOW, task_queue=queue)
+            process.start()
+            try:
+                yield handle
+            finally:
+                process.kill()
+                process.join()
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        """Both workers."""
         async with (
-            Worker(self.temporal, task_queue=queue, workflows=[Ended]),
+            Worker(self.temporal, task_queue=self.temporal.namespace, workflows=[Ended]),
             Worker(self.temporal, task_queue=EVIDENCE_QUEUE, activities=self.keeper.activities()),
         ):
-            id = self.given.brief.workflow_id
-            return await self.temporal.execute_workflow(Ended.run, self.given, id=id, task_queue=queue)
+            yield
 
     async def content(self) -> EvidenceContent:
         """What was kept of ours."""
@@ -115,17 +143,40 @@ async def ended(
     folder: Path, temporal: Client, how: str = "sign", pdf: bytes = PDF, filled: Sequence[dict[str, object]] = ()
 ) -> AsyncIterator[Ending]:
     """Both signers have signed, the first with these `inputs`, or the first has declined."""
+    (folder / "people.yaml").write_text(PEOPLE)
+    async with (
+        running(SandboxSettings(conversion_delay=0)) as sandbox,
+        _keeping(folder, sandbox.url, temporal) as (client, service, store, keeper),
+    ):
+        stage = Ending(sandbox, client, store, keeper, temporal, service, folder)
+        yield await stage.another(brief(await store.files.put(pdf)), how, filled)
+
+
+@asynccontextmanager
+async def _keeping(
+    folder: Path, url: str, temporal: Client
+) -> AsyncIterator[tuple[CoreSignatureClient, CoreSignatureService, Store, EvidenceKeeper]]:
+    """Whoever keeps evidence in this folder, of what has ended at the sandbox of this address."""
     store = Store((folder / "store").as_uri())
-    people = folder / "people.yaml"
-    people.write_text(PEOPLE)
-    directory = FileDirectory(people, store)
-    async with running(SandboxSettings(conversion_delay=0)) as sandbox:
-        client = CoreSignatureClient(config_for(sandbox))
-        service = CoreSignatureService(client, directory, store)
-        async with make_client(most=(MEGABYTES + 1) * MEGABYTE) as calls:
-            guard = Guard((sandbox.url.removeprefix("http://"),), setting="COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS")
-            downloads = DocumentDownloads(calls, guard, store.files, MEGABYTES * MEGABYTE)
-            keeper = EvidenceKeeper(service.reader, downloads, store, directory, temporal)
-            stage = Ending(sandbox, client, store, directory, keeper, temporal, service)
-            yield await stage.another(brief(await store.files.put(pdf)), how, filled)
-        await client.aclose()
+    directory = FileDirectory(folder / "people.yaml", store)
+    client = CoreSignatureClient(config_at(url, SandboxSettings()))
+    service = CoreSignatureService(client, directory, store)
+    async with make_client(most=(MEGABYTES + 1) * MEGABYTE) as calls:
+        guard = Guard((url.removeprefix("http://"),), setting="COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS")
+        downloads = DocumentDownloads(calls, guard, store.files, MEGABYTES * MEGABYTE)
+        yield client, service, store, EvidenceKeeper(service.reader, downloads, store, directory, temporal)
+    await client.aclose()
+
+
+def keep_elsewhere(address: str, namespace: str, url: str, folder: str) -> None:
+    """A process that keeps evidence until it is killed."""
+
+    async def work() -> None:
+        temporal = await Client.connect(address, namespace=namespace, data_converter=pydantic_data_converter)
+        async with (
+            _keeping(Path(folder), url, temporal) as (_, _, _, keeper),
+            Worker(temporal, task_queue=EVIDENCE_QUEUE, activities=keeper.activities()),
+        ):
+            await asyncio.Event().wait()
+
+    asyncio.run(work())

@@ -1,26 +1,33 @@
 """At the end of a request its files and its history are kept, unaltered and whole, whatever goes wrong on the way."""
 
+import asyncio
 import errno
 import hashlib
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ActivityError, ApplicationError
 
 from activities.core_signature.wire import WireDocument
 from activities.documents import files
 from activities.documents.files import SIGNED
+from activities.evidence import service
 from activities.evidence.service import FIELDS_AT_MOST, VALUE_CHARACTERS_AT_MOST, filled_in
 from activities.records.erasures import Erasure
 from activities.records.evidence import FIELDS, file_part
 from tests.activities.core_signature.conftest import arm, entries
 from tests.activities.core_signature.requests import PDF
 from tests.activities.evidence.stage import WORKFLOW, Ending, ended
+from tests.glances import glances
 from tests.servers import own_namespace
 from tests.storage import away
+from workflows.model.evidence import KeptFiles
 
 pytestmark = pytest.mark.real_server
 
@@ -217,11 +224,12 @@ async def _fails(msa: Ending) -> ApplicationError:
     return last
 
 
-async def test_a_store_that_is_full_costs_an_attempt_and_nothing_else(
-    dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EDQUOT, errno.EROFS], ids=["full", "quota", "read_only"])
+async def test_a_store_that_is_full_or_read_only_costs_an_attempt_and_nothing_else(
+    fault: int, dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with ended(tmp_path, await own_namespace(dev_server)) as msa:
-        full = [OSError(errno.ENOSPC, "No space left on device")] * 2
+        full = [OSError(fault, os.strerror(fault))] * 2
         append = files._append
 
         def fails_at_first(file: Path, content: bytes) -> None:
@@ -233,6 +241,42 @@ async def test_a_store_that_is_full_costs_an_attempt_and_nothing_else(
         kept = await msa.kept()
         assert kept.document and kept.document.sha256 == (await msa.read()).security_hash
         assert full == []
+        assert list((tmp_path / "store" / "unfinished").iterdir()) == [], "nothing of the failed attempt keeps room"
+
+
+@pytest.mark.long
+async def test_a_killed_worker_and_a_reset_workflow_keep_each_file_once(
+    dev_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """kill -9 in the middle of the download; later an operator resets the run that has ended."""
+    monkeypatch.setattr(service, "FOR_THE_REST", 0.0)
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        arm(msa.sandbox, method="GET", path="/dl/*/document.pdf", fault="drip", delay=30)
+        async with msa.killed() as handle:
+            half = tmp_path / "store" / "unfinished"
+            for pause in glances():
+                if half.exists() and any(one.stat().st_size for one in half.iterdir()):
+                    break
+                await asyncio.sleep(pause)
+        async with msa.at_work():
+            files = await handle.result()
+            read, content = await msa.read(), await msa.store.evidence.read(WORKFLOW)
+            assert files.document and files.signing_log and files.document.sha256 == read.security_hash
+            kept = {one.name for one in (tmp_path / "store" / SIGNED).iterdir()}
+            assert kept == {files.document.sha256, files.signing_log.sha256}
+            fetched = len(entries(msa.sandbox, "download"))
+            await msa.temporal.workflow_service.reset_workflow_execution(
+                ResetWorkflowExecutionRequest(
+                    namespace=msa.temporal.namespace,
+                    workflow_execution=WorkflowExecution(workflow_id=WORKFLOW),
+                    reason="by hand",
+                    request_id="reset",
+                    workflow_task_finish_event_id=4,
+                )
+            )
+            assert await msa.temporal.get_workflow_handle(WORKFLOW, result_type=KeptFiles).result() == files
+        assert len(entries(msa.sandbox, "download")) == fetched
+        assert await msa.store.evidence.read(WORKFLOW) == content
 
 
 async def test_without_the_database_it_is_tried_again_and_says_so(dev_server: str, tmp_path: Path) -> None:

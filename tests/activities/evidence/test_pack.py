@@ -276,7 +276,7 @@ async def test_what_was_signed_of_another_shape_is_no_traceback(tmp_path: Path) 
         return verify(await written(tmp_path / "odd.zip", parts))
 
     marks = {"version": 1, "id": "x", "type": "request", "workflow_id": "x", "status": "signed", "finished": True}
-    marks |= {"amendment": 0, "erasures": 0, "documents": 0}
+    marks |= {"amendment": 0, "erasures": 0, "documents": 0, "removed": 0}
     shapes: tuple[object, ...] = ([], {}, {"version": 2}, marks, marks | {"parts": []}, marks | {"parts": {"a": 1}})
     for manifest in shapes:
         assert not (await found(manifest)).ok, manifest

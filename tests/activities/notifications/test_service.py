@@ -16,6 +16,7 @@ from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
 from activities.records.devices import InvalidMark, device_hash
+from activities.records.starts import Start
 from activities.records.store import Store
 from activities.records.user_texts import pages_of
 from deploy.sandbox.server import RunningSandbox
@@ -31,9 +32,10 @@ from tests.activities.notifications.stage import (
     pushes,
     sends,
 )
-from tests.storage import away
-from workflows.model.notifications import Channel, LogPage, NoticeAction, Notification, NotificationOutcome
-from workflows.model.subject import Code
+from tests.storage import away, connected
+from workflows.kinds import Kind
+from workflows.model.notifications import Channel, Delivery, LogPage, NoticeAction, Notification, NotificationOutcome
+from workflows.model.subject import Code, Task
 
 
 async def buried_of(store: Store, token: str) -> InvalidMark | None:
@@ -53,6 +55,24 @@ async def test_every_device_of_everybody_is_told_once(sandbox: RunningSandbox, n
     ]
     assert outcomes(report.delivered[0]) == dict.fromkeys(hashes(*EXECUTIVES), NotificationOutcome.ACCEPTED)
     assert (report.open_devices, report.retry_after, report.seen) == ((), 0, None)
+
+
+async def test_who_comes_in_by_an_escalation_or_with_a_task_is_found_by_an_erasure(
+    notices: NotificationService, store: Store
+) -> None:
+    request, task = (
+        Kind.REQUEST.workflow_id("msa-0042"),
+        Task(id="keys", kind="task", title="Keys", requester="legal-desk", people=()),
+    )
+    start = Start("customer-contract", "MSA", ("chief-executive",), "legal-desk", None, DUE)
+    await store.starts.begin(request, start)
+    alert = notice("finance-chief", "escalation", NoticeAction.OPEN, about="chief-executive")
+    told_too = notice("legal-desk", "escalation", NoticeAction.OPEN, about="chief-executive")
+    await notices.deliver(delivery(notice("chief-executive"), alert, told_too))
+    await notices.deliver(Delivery(subject=task.subject, notices=(notice("archive", "ready", NoticeAction.DO),)))
+    with connected(store) as (connection, _):
+        noted = connection.execute("SELECT person, workflow_id FROM stand_ins ORDER BY person").fetchall()
+    assert noted == [("archive", Kind.TASK.workflow_id("keys")), ("finance-chief", request)]
 
 
 async def test_the_due_date_is_on_each_recipients_clock(sandbox: RunningSandbox, notices: NotificationService) -> None:

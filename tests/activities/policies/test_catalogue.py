@@ -117,6 +117,11 @@ def test_a_target_may_be_told_of_each_ending_that_the_schemas_know() -> None:
         ("kind: {windw: 3d}", "kinds.kind.windw: unknown, did you mean window?"),
         ("kind: {window: 3 days}", "window: must be a duration such as 90m, 4h, 3d or 2w"),
         ("kind: {window: 9999w}", "window: is longer than two years"),
+        ("kind: {keep: 7w}", "keep: must be a time of days, months or years such as 90d, 18m or 7y, at most 100 years"),
+        (
+            "kind: {keep: 101y}",
+            "keep: must be a time of days, months or years such as 90d, 18m or 7y, at most 100 years",
+        ),
         ("kind: {window: 30}", "window: must be a text, not a number (put it in quotes)"),
         ("kind: {reminders: {most: 0}}", "reminders.most: must be at least 1"),
         ("kind: {escalation: {after: soon}}", "escalation.after: must be a duration such as 2d, a share"),

@@ -103,6 +103,10 @@ def test_filters_find_many_and_a_campaign_has_its_own(desk: Desk) -> None:
         (("export", "msa-0042", "--kind", "k", "-o", "x"), 2, "of what: one ID"),
         (("export", "--kind", "k", "--so-far", "-o", "x"), 2, "--so-far goes with an ID"),
         (("verify", "/nowhere.zip"), 1, "/nowhere.zip: No such file"),
+        (("hold",), 2, "of what: an ID, or --list"),
+        (("hold", "msa-0042"), 2, "--reason: why it is held"),
+        (("hold", "msa-0042", "--list"), 2, "--list goes alone"),
+        (("hold", "nobody", "--reason", "r"), 1, "nobody is not known"),
         (("verify", "/nowhere.zip", "--key", "/etc/hostname"), 1, "Ed25519"),
     ],
 )
@@ -142,3 +146,32 @@ def test_a_person_is_erased_one_is_proved_and_roots_are_written(desk: Desk) -> N
     assert (found["ok"], found["trusted"], found["type"], found["status"]) == (True, True, "proof", "acknowledged")
     code, _, says = desk.types("prove", CONDUCT.id, "--person", "nobody")
     assert (code, "nobody is not in the audience" in says) == (1, True)
+
+
+def test_what_is_on_hold_is_said_with_who_and_why_and_an_erasure_waits_for_its_release(desk: Desk) -> None:
+    desk.json("hold", "msa-0042", "--reason", "matter 7")
+    held = desk.json("hold", "msa-0042", "--reason", "matter 8")
+    assert (held["held"], [one["reason"] for one in held["holds"]]) == (True, ["matter 7", "matter 8"])
+    assert held["holds"][0]["by"] and held["holds"][0]["at"] and held["holds"][0]["released_at"] is None
+    code, says, remark = desk.types("hold", "msa-0042", "--reason", "matter 7")
+    assert (code, "matter 8" in says, "already" in remark) == (0, True, True)
+    desk.json("hold", CONDUCT.id, "--reason", "matter 9")
+    assert [one["reason"] for one in desk.json("hold", "--list")] == ["matter 9", "matter 7", "matter 8"]
+    erased = desk.json("erase", "--person", "customer-signer", "--reason", "asked for it")
+    request = Kind.REQUEST.workflow_id("msa-0042")
+    assert (erased["erased"], list(erased["held"])) == ([Kind.REQUEST.workflow_id("msa-0043")], [request])
+    code, says, _ = desk.types("erase", "--person", "customer-signer", "--reason", "asked for it")
+    assert (code, "on legal hold" in says, "matter" in says) == (0, True, True)
+    for words, refused in (
+        (("--release",), "held for several reasons"),
+        (("--release", "--reason", "matter 9"), 'not held for the reason "matter 9"'),
+    ):
+        code, _, says = desk.types("hold", "msa-0042", *words)
+        assert (code, refused in says) == (1, True), says
+    for matter, left in (("matter 7", True), ("matter 8", False)):
+        assert desk.json("hold", "msa-0042", "--release", "--reason", matter)["held"] is left
+    code, _, says = desk.types("hold", "msa-0042", "--release")
+    assert (code, "not on hold by itself" in says) == (1, True)
+    assert [one["reason"] for one in desk.json("hold", "--list")] == ["matter 9"]
+    assert desk.types("hold", CONDUCT.id, "--release")[0] == 0
+    assert "Nothing is on legal hold" in desk.types("hold", "--list")[1]

@@ -56,6 +56,7 @@ def test_the_words_are_those_of_the_contract() -> None:
     assert [" ".join(command) for command in COMMANDS] == [
         "audit erase",
         "audit export",
+        "audit hold",
         "audit prove",
         "audit roots",
         "audit verify",

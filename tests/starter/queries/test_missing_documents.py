@@ -1,18 +1,20 @@
 """What could not be kept of an ended request is found in lists and views until it is kept."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from activities.evidence.erasure import remove_due
 from activities.records.ended import EndedFilter
 from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
 from starter.queries.lists import line_of_ended
-from starter.queries.lookup import recorded
+from starter.queries.lookup import recorded, with_holds
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.evidence import KeptFile
 from workflows.model.hand_off import Settled
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Status
+from workflows.model.timeline import EventType
 from workflows.model.views import RequestShow
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
@@ -42,3 +44,22 @@ async def test_what_is_not_kept_stays_in_attention_until_it_is(tmp_path: Path) -
     whole = await recorded(store, MSA)
     assert isinstance(whole, RequestShow)
     assert (whole.problem, whole.says, whole.signing_log) == (None, "Signed", KeptFile(sha256="b" * 64, bytes=900))
+
+
+async def test_holds_and_what_was_removed_are_in_the_timeline(tmp_path: Path) -> None:
+    """The reason of a hold is told by the command alone, pages have what `recorded` says."""
+    store, later = Store(str(tmp_path)), AT + timedelta(days=1)
+    record = SettledRecord(fingerprint="f", run_id="r", show=SHOW, settled=SETTLED)
+    await store.records.write(MSA.workflow_id, record.model_dump_json(by_alias=True).encode())
+    await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(PDF, LOG, keep_until=AT), AT)
+    await store.holds.place(MSA.workflow_id, "matter 7", "legal", AT)
+    await store.holds.release(MSA.workflow_id, "matter 7", "chief", later)
+    assert await remove_due(store, later) == 1
+    shown = await recorded(store, MSA)
+    assert shown and [entry.what for entry in shown.timeline] == ["signed files removed: their retention is over"]
+    timeline = (await with_holds(store, shown)).timeline
+    assert [(entry.happened, entry.who, entry.why) for entry in timeline if entry.who] == [
+        (EventType.ON_HOLD, "legal", "matter 7"),
+        (EventType.HOLD_RELEASED, "chief", None),
+    ]
+    assert timeline[-1].happened in (EventType.FILES_REMOVED, EventType.HOLD_RELEASED)

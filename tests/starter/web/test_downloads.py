@@ -1,7 +1,9 @@
 """A kept file by the link of a hand-off target: whole or a range, for as long as the link opens anything."""
 
 import asyncio
+import gc
 import hashlib
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -146,6 +148,37 @@ async def test_ten_thousand_tokens_that_are_tried_find_nothing_and_soon_are_told
     answers = [(await receiver.get(f"/download/{number:043}")).status_code for number in range(10_000)]
     assert answers.count(404) == CALLS_OF_AN_ADDRESS.burst
     assert answers.count(429) == 10_000 - CALLS_OF_AN_ADDRESS.burst
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+async def test_a_link_that_is_asked_for_ten_thousand_times_answers_its_allowance_and_keeps_no_memory(
+    receiver: Receiver, method: str
+) -> None:
+    """Also of a link that opens something; what is told of a file costs no place among the downloads."""
+    link = await receiver.link()
+
+    async def asked(times: int) -> list[int]:
+        return [(await receiver.http.request(method, link)).status_code for _ in range(times)]
+
+    answers = await asked(CALLS_OF_AN_ADDRESS.burst)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        answers += await asked(9_000)
+        gc.collect()
+        before, _ = tracemalloc.get_traced_memory()
+        answers += await asked(1_000 - CALLS_OF_AN_ADDRESS.burst)
+        gc.collect()
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (answers.count(200), answers.count(429)) == (CALLS_OF_AN_ADDRESS.burst, 10_000 - CALLS_OF_AN_ADDRESS.burst)
+    assert after - before < 100_000 and peak < 5_000_000
+    assert count(receiver.store, "downloads") == (1 if method == "GET" else 0)
+    assert len(receiver.files.places) == 0
+    receiver.now[0] += timedelta(seconds=1)
+    assert await asked(1) == [200], "who comes later is answered"
 
 
 @pytest.mark.parametrize("token", ["x", "%00" * 43, "é" * 43, "../etc", "A" * 4_000])

@@ -12,7 +12,7 @@ from workflows.follow_up.options import EVIDENCE_LASTS
 from workflows.model.commands import Problem, Replay
 from workflows.model.evidence import EvidenceOrder, KeptFiles
 from workflows.model.hand_off import Settled
-from workflows.model.policy import EvidenceLevel
+from workflows.model.policy import EvidenceLevel, end_of_retention
 from workflows.model.signature import DocumentSeen
 from workflows.model.subject import Code, Status
 from workflows.signature.state import EvidenceState, SignatureState
@@ -76,6 +76,15 @@ async def test_without_the_log_the_hand_off_goes_out_after_a_minute_and_the_log_
     assert (told(world).document, told(world).signing_log) == (SIGNED_PDF, None)
     assert result.signing_log is None, "what is told stays as it was"
     assert (shown.problem, shown.signing_log) == (None, SIGNING_LOG)
+
+
+async def test_what_a_kind_keeps_for_some_years_is_asked_for_with_its_last_instant() -> None:
+    world, request = World(), a_request()
+    async with story(world, request.replace(policy=request.policy.replace(keep="7y"))) as it:
+        await signed(it)
+        ended = (await it.handle.result()).at
+    [order] = world.evidence.orders
+    assert order.until == end_of_retention(ended, "7y")
 
 
 async def test_after_three_days_it_is_given_up_and_the_run_ends() -> None:

@@ -184,6 +184,7 @@ def upgrade() -> None:
         comment="what is known of a follow-up from its start on; people by id; never a state",
     )
     with op.batch_alter_table("follow_ups", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_follow_ups_first_page"), ["first_page"], unique=False)
         batch_op.create_index(batch_op.f("ix_follow_ups_started_at_kind"), ["started_at", "kind"], unique=False)
 
     op.create_table(
@@ -205,6 +206,18 @@ def upgrade() -> None:
             batch_op.f("ix_hand_offs_state_workflow_id_target"), ["state", "workflow_id", "target"], unique=False
         )
 
+    op.create_table(
+        "holds",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("reason", schema.Text(), nullable=False),
+        sa.Column("by", schema.Text(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("released_by", schema.Text(), nullable=True),
+        sa.Column("released_at", schema.Instant(), nullable=True),
+        sa.PrimaryKeyConstraint("workflow_id", "number"),
+        comment="legal holds: while one is not released, nothing of the follow-up and its parts is removed",
+    )
     op.create_table(
         "incidents",
         sa.Column("kind", schema.Text(), nullable=False),
@@ -460,12 +473,26 @@ def upgrade() -> None:
         sa.Column("provider", sa.JSON(), nullable=True),
         sa.Column("at", schema.Instant(), nullable=False),
         sa.Column("why", schema.Text(), nullable=True),
+        sa.Column("keep_until", schema.Instant(), nullable=True),
+        sa.Column("removed_at", schema.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id"),
-        comment="what the provider gave of an ended request: files by hash, its ids; why: what is still missing",
+        comment="what the provider gave of an ended request: files by hash, until when, its ids; why: what is missing",
     )
     with op.batch_alter_table("signed_documents", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_signed_documents_document_sha256"), ["document_sha256"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_signed_documents_keep_until_workflow_id"), ["keep_until", "workflow_id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_signed_documents_log_sha256"), ["log_sha256"], unique=False)
         batch_op.create_index(batch_op.f("ix_signed_documents_why"), ["why"], unique=False)
 
+    op.create_table(
+        "stand_ins",
+        sa.Column("person", schema.Text(), nullable=False),
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("person", "workflow_id"),
+        comment="who came into a follow-up after its start, by escalation, delegation or absence",
+    )
     op.create_table(
         "texts",
         sa.Column("workflow_id", schema.Text(), nullable=False),

@@ -5,17 +5,21 @@ import json
 import re
 import sys
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
 from temporalio.client import Client
 
+from activities.documents.files import SIGNED
+from activities.evidence.erasure import remove_due
 from activities.records.allowances import Rate
+from activities.records.evidence import SignedDocument, SignedFile
 from starter.web.api import door
 from starter.web.api.api import LINES_AT_MOST, ROOT
 from starter.web.api.starting import BASE64_AT_MOST
+from tests.activities.evidence.kept import AT, MSA, signed
 from tests.faults.town import eventually
 from tests.servers import own_namespace
 from tests.starter.web.api.program import PDF, UNBOUND, Program, a_task, an_offer, program
@@ -193,6 +197,19 @@ async def test_a_document_comes_as_a_part_or_was_uploaded_before(crm: Program) -
         content = PDF + b" " * (size * MEGABYTE - len(PDF))
         assert (await crm.calls("POST", "/documents", content, headers=pdf))[0] == expected
     assert (await crm.calls("POST", "/documents", b"no PDF", headers=pdf))[0] == 422
+
+
+async def test_a_signed_document_is_there_until_its_retention_is_over(crm: Program) -> None:
+    store, path = crm.context.store, f"/requests/{MSA.id}/document"
+    await signed(store)
+    assert (await crm.asks("GET", path)).status_code == 404
+    file = SignedFile(await store.files.put(PDF, SIGNED), len(PDF))
+    await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(file, keep_until=AT), AT)
+    answer = await crm.asks("GET", path)
+    assert (answer.status_code, answer.content) == (200, PDF)
+    await remove_due(store, AT + timedelta(days=1))
+    status, problem = await crm.calls("GET", path)
+    assert (status, "the signed document was removed" in json.dumps(problem)) == (404, True)
 
 
 async def test_whoever_has_no_token_that_counts_is_told_so(crm: Program) -> None:

@@ -1,0 +1,88 @@
+"""No statement of an erasure, an amendment, a retention or a hold reads a whole table: their number grows for ever."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import Connection, event, text
+
+from activities.evidence.erasure import erase, erase_due, remove_due
+from activities.records.starts import Start
+from activities.records.store import Store
+from tests.activities.evidence.kept import AT, CONDUCT, MSA, kept_at_the_end, signed, told_later
+from workflows.kinds import Kind
+
+GROWS: Final = ("record_lists", "records", "erasures", "signed_documents", "follow_ups", "start_words", "stand_ins")
+DAY: Final = AT + timedelta(days=1)
+
+
+@contextmanager
+def noted(store: Store) -> Iterator[list[tuple[str, Any]]]:
+    """Each statement that is made meanwhile, with its values."""
+    made: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.lstrip().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
+            made.append((statement, values))
+
+    event.listen(store.database._engine, "before_cursor_execute", note)
+    try:
+        yield made
+    finally:
+        event.remove(store.database._engine, "before_cursor_execute", note)
+
+
+def whole_tables(connection: Connection, statement: str, values: Any) -> list[str]:
+    """The tables that a statement reads from end to end, whatever its engine would rather do while they are small."""
+    if isinstance(values, list):
+        values = values[0]
+    if connection.dialect.name == "sqlite":
+        plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+        scanned = [row.detail.split() for row in plan if row.detail.startswith("SCAN ")]
+        return [words[1] for words in scanned if words[1] in GROWS]
+    connection.execute(text("SET LOCAL enable_seqscan = off"))
+    told = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+    [plan] = json.loads(told) if isinstance(told, str) else told
+    return [one["Relation Name"] for one in _nodes(plan["Plan"]) if _reads_all(one)]
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", ()):
+        yield from _nodes(below)
+
+
+def _reads_all(node: dict[str, Any]) -> bool:
+    scans = node["Node Type"] == "Seq Scan" or ("Index" in node["Node Type"] and "Index Cond" not in node)
+    return scans and node.get("Relation Name") in GROWS
+
+
+async def test_each_is_led_to_its_rows_by_an_index(tmp_path: Path, database_url: str) -> None:
+    start = Start("customer-contract", "MSA", ("customer-signer",), "legal-desk", CONDUCT.workflow_id, AT)
+    with closing(Store(str(tmp_path / "kept"), database_url)) as store:
+        await store.starts.begin(Kind.REQUEST.workflow_id("open"), start)
+        await store.starts.came_in(Kind.REQUEST.workflow_id("open"), ["chair"])
+        await signed(store)
+        await kept_at_the_end(store)
+        await store.holds.place(CONDUCT.workflow_id, "matter 7", "legal", AT)
+        with noted(store) as made:
+            await told_later(store, MSA.workflow_id, 2)
+            await erase(store, "chair", "desk", "asked for it", DAY)
+            await erase_due(store, DAY)
+            await remove_due(store, DAY)
+            await store.evidence.nobodys(["0" * 64])
+            await store.evidence.are_removed([MSA.workflow_id])
+            await store.holds.of(MSA.workflow_id)
+        statements = list(made)
+        found = await store.database.read(
+            lambda connection: {
+                statement: whole
+                for statement, values in statements
+                if (whole := whole_tables(connection, statement, values))
+            }
+        )
+    assert len(statements) > 20
+    assert found == {}
