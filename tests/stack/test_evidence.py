@@ -58,7 +58,8 @@ async def test_a_pack_outlives_its_run_and_a_link_is_in_no_history(laptop: Lapto
             assert secret not in told, (workflow_id, secret)
     before, after = tmp_path / "before.zip", tmp_path / "after.zip"
     await asyncio.to_thread(laptop.answer, "audit", "export", "proven", "-o", str(before))
-    await deleted(client, "signature-request:proven")
+    await client.get_workflow_handle("signature-request:proven").result()
+    await deleted(client, "signature-request:proven", within=60)
     await asyncio.to_thread(laptop.answer, "audit", "export", "proven", "-o", str(after))
     assert before.read_bytes() == after.read_bytes()
     [found] = await asyncio.to_thread(laptop.answer, "audit", "verify", str(after))

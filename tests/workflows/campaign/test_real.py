@@ -131,7 +131,7 @@ async def closed(it: Campaigns) -> dict[str, MemberOutcome] | None:
     return {line.person: line for line in (await Ended.read(company.store, tally.outcomes)).lines}
 
 
-async def deleted(client: Client, workflow_id: str) -> None:
+async def deleted(client: Client, workflow_id: str, within: float = 20) -> None:
     """As an operator does it; once it is gone."""
     of = WorkflowExecution(workflow_id=workflow_id)
     gone = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=of)
@@ -140,7 +140,7 @@ async def deleted(client: Client, workflow_id: str) -> None:
     async def probe() -> bool:
         return await runs.found(client, workflow_id) is None
 
-    await eventually(probe)
+    await eventually(probe, within)
 
 
 async def failed(it: Campaigns, count: int) -> tuple[CampaignPicture, list[MemberOutcome]] | None:
