@@ -135,7 +135,7 @@ def activities_of(
             client, open_clients.store, partial(_kinds, policies), OnCallAlerts(push, oncall) if oncall else None
         ),
     )
-    days = DailyRootsService(open_clients.store, evidence_key, stamp)
+    days = DailyRootsService(store, evidence_key, stamp, directory)
     absences = AbsenceNewsTeller(client, open_clients.store)
     return {
         WORKFLOW_QUEUE: [one for port in (*follow_up, sign_in, parts, days, absences) for one in port.activities()],

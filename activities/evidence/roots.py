@@ -26,6 +26,7 @@ from activities.evidence.signing import (
     statement,
 )
 from activities.evidence.verification import PackFault, StampReader, VerifiedPack
+from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.records.roots import Root
 from activities.records.store import Store
 from workflows.model.daily_evidence import DailyEvidence, DailyEvidenceResult
@@ -46,14 +47,21 @@ def _name(number: int) -> str:
 
 
 class DailyRootsService(DailyRoots):
-    """`key` reads our key anew each day; `stamp` is None without an authority."""
+    """`key` reads our key anew each day; `stamp` is None without an authority. `directory` knows who has left."""
 
-    def __init__(self, store: Store, key: Callable[[], EvidenceKey] | None, stamp: Stamper | None = None) -> None:
-        self._store, self._key, self._stamp = store, key, stamp
+    def __init__(
+        self,
+        store: Store,
+        key: Callable[[], EvidenceKey] | None,
+        stamp: Stamper | None = None,
+        directory: Directory | None = None,
+    ) -> None:
+        self._store, self._key, self._stamp, self._directory = store, key, stamp, directory
 
     async def keep_day(self, day: DailyEvidence) -> DailyEvidenceResult:
         now = day.now or datetime.now(UTC)
         erased, removed = await erase_due(self._store, now), await remove_due(self._store, now)
+        await self._store.drafts.drop(now, self._has_left)
         root = await self.make_root(now)
         return DailyEvidenceResult(
             number=root.number,
@@ -64,6 +72,15 @@ class DailyRootsService(DailyRoots):
             erased=erased,
             removed=removed,
         )
+
+    async def _has_left(self, person: str) -> bool:
+        try:
+            await self._directory.person(person) if self._directory else None
+        except UnknownPerson:
+            return True
+        except DirectoryFailure:
+            return False  # Nobody knows: the next day asks again.
+        return False
 
     async def make_root(self, now: datetime) -> Root:
         """The root of this instant; the last one if it is not older."""

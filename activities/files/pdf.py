@@ -1,11 +1,14 @@
 """PDFs that files name, checked before anything is started."""
 
+import re
 from pathlib import Path
 from typing import Final
 from unicodedata import normalize
 
 MEGABYTE: Final = 1024 * 1024
 _MAGIC: Final = b"%PDF-"
+_ENCRYPTED: Final = re.compile(rb"/Encrypt\s*(?:<<|[0-9]+\s+[0-9]+\s+R\b)")
+"""In the trailer, which is never compressed or encrypted itself."""
 
 
 def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = None) -> bytes:
@@ -24,6 +27,8 @@ def check_pdf(content: bytes, max_megabytes: int) -> None:
         raise ValueError("is an empty file")
     if not content.startswith(_MAGIC):
         raise ValueError("is not a PDF file (it does not begin with %PDF-)")
+    if _ENCRYPTED.search(content):
+        raise ValueError("is protected by a password, so that nobody could sign in it: save it without one")
     _check_size(len(content), max_megabytes)
 
 

@@ -100,6 +100,26 @@ def parse(text: str, first_line: int = 1) -> Parsed:
     return Parsed(value, walk.marks, (*flaws, *walk.flaws))
 
 
+def parsed_values(value: Any) -> "Parsed":
+    """What was no YAML, such as JSON of a program or fields of a form, with its texts as those of a file."""
+    flaws: list[YamlFlaw] = []
+
+    def text(written: str, path: FieldPath) -> str:
+        clean, why = cleaned(written)
+        if why:
+            flaws.append(YamlFlaw(1, path, why))
+        return clean
+
+    def walk(value: Any, path: FieldPath) -> Any:
+        if isinstance(value, dict):
+            return {text(str(key), (*path, str(key))): walk(item, (*path, str(key))) for key, item in value.items()}
+        if isinstance(value, list):
+            return [walk(item, (*path, number)) for number, item in enumerate(value)]
+        return text(value, path) if isinstance(value, str) else value
+
+    return Parsed(walk(value, ()), {}, tuple(flaws))
+
+
 def cleaned(text: str) -> tuple[str, str]:
     """The text in NFC, and why it is refused, else empty; for texts of every file."""
     text = unicodedata.normalize("NFC", text)

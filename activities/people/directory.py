@@ -4,6 +4,7 @@ file.
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -80,6 +81,12 @@ class PeopleIndex:
         return found
 
     @cached_property
+    def searched(self) -> tuple[tuple[str, str], ...]:
+        """Each person's id, with their name, id and address as `foldable` text."""
+        texts = ((id, f"{entry['name']} {id} {entry['email']}") for id, entry in self.entries.items())
+        return tuple((id, foldable(text)) for id, text in texts)
+
+    @cached_property
     def addresses(self) -> frozenset[str]:
         devices = (one for entry in self.entries.values() for one in entry.get("devices") or ())
         return frozenset(address for one in devices if (address := one.get("token") or one.get("fid")))
@@ -108,6 +115,12 @@ class PeopleIndex:
             if manager := entry.get("manager"):
                 found.setdefault(manager, []).append(id)
         return {manager: tuple(below) for manager, below in found.items()}
+
+
+def foldable(text: str) -> str:
+    """As people type it in a hurry: without accents, in lower case."""
+    apart = unicodedata.normalize("NFKD", text)
+    return "".join(one for one in apart if not unicodedata.combining(one)).casefold()
 
 
 def loaded(dumped: bytes) -> PeopleIndex:

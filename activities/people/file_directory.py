@@ -31,6 +31,7 @@ from activities.people.directory import (
     UnknownPerson,
     UnusablePeople,
     asking_the_store,
+    foldable,
 )
 from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice, SignersFile
@@ -85,6 +86,10 @@ class FileDirectory:
             raise UnknownGroup(name, did_you_mean(name, groups), self._file.name)
         return groups[name]
 
+    async def groups_of(self, id: str) -> tuple[str, ...]:
+        """Names; none of an unknown person."""
+        return tuple((await self._current()).entries.get(id, {}).get("groups") or ())
+
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
         entries = (await self._current()).entries
         return {id: CompanyPosition.of(entries[id]) for id in ids if id in entries}
@@ -106,6 +111,17 @@ class FileDirectory:
         index, words = await self._current(), words.strip()
         id = words if words in index.entries else index.ids_by_address.get(words.casefold())
         return await self.person(id) if id is not None else None
+
+    async def search(self, words: str, most: int) -> tuple[Person, ...]:
+        """The first people whose name, id or address has all the words in it; nobody without words."""
+        index, wanted = await self._current(), foldable(words).split()
+        texts = await asyncio.to_thread(lambda: index.searched)
+        found = (id for id, text in texts if all(word in text for word in wanted))
+        return await self._people(tuple(islice(found, most))) if wanted else ()
+
+    async def groups(self) -> Mapping[str, int]:
+        """How many people there are in each group, by name."""
+        return {name: len(members) for name, members in (await self._current()).groups.items()}
 
     async def colleagues(self, id: str, words: str = "", also: str = "") -> Colleagues:
         index = await self._current()

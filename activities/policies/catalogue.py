@@ -12,10 +12,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from activities.errors import did_you_mean
-from activities.files.fields import KindId, Name
+from activities.files.fields import Id, KindId, Name
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.people.language import ENGLISH, Language, phrase
 from activities.policies.cascade import REQUEST, Layer, Resolved, resolve, without_trigger
@@ -66,6 +66,29 @@ def label_of(kind: str, written: KindLabel | None, language: Language) -> str:
     return words[:1].upper() + words[1:]
 
 
+class StarterEntry(FileModel):
+    """Who may begin things of a kind: a person, those of a group, or with `everyone` whoever is in the directory."""
+
+    person: Id | None = None
+    group: Id | None = None
+    everyone: bool = False
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.person is not None) + (self.group is not None) + self.everyone != 1:
+            raise ValueError("needs exactly one of person, group")
+        return self
+
+
+def _starters(written: object) -> object:
+    if isinstance(written, str):
+        if written != "everyone":
+            raise ValueError("must be everyone, or a list such as [{group: sales}, {person: legal-desk}]")
+        return ({"everyone": True},)
+    return written
+
+
+_STARTERS_AT_MOST: Final = 100
 _DEEPEST: Final = 20
 _PARSED_AT_MOST: Final = 4
 """Cached parsed catalogues."""
@@ -126,6 +149,11 @@ class CatalogueKind(PolicyLayer):
 
     extends: Annotated[KindId | None, Field(exclude=True)] = None
     label: Annotated[KindLabel | None, Field(exclude=True)] = None
+    may_start: Annotated[
+        Annotated[tuple[StarterEntry, ...], Field(max_length=_STARTERS_AT_MOST)] | None,
+        BeforeValidator(_starters),
+        Field(exclude=True),
+    ] = None
 
     @field_validator("extends")
     @classmethod
@@ -223,12 +251,18 @@ class Catalogue:
     def known(self, kind: str, *, closes: bool = False) -> str:
         """The kind's name, or `UnknownKind`, which suggests kinds that fit `closes`."""
         if kind not in self._kinds:
-            fit = [name for name in self._own if not closes or self._closes(name)]
+            fit = [name for name in self._own if not closes or self.closes(name)]
             raise UnknownKind(kind, fit or self._own, self._file)
         return kind
 
-    def _closes(self, kind: str) -> bool:
+    def closes(self, kind: str) -> bool:
+        """Whether it is of documents: a request closes some day; a task may stay open."""
         return kind not in ALWAYS_THERE and self.resolve(kind).policy.expires
+
+    def starters(self, kind: str) -> tuple[StarterEntry, ...]:
+        """Who may begin it without a command, as the nearest layer says; raises `UnknownKind`."""
+        layers = (self._kinds[name] for name in self._lineage(self.known(kind)))
+        return next((one.may_start or () for one in layers if "may_start" in one.model_fields_set), ())
 
     def faults(self, kind: str, override: PolicyLayer | None = None, within: timedelta | None = None) -> Senseless:
         """Why the resolved policy cannot work; `within` is the time until the request's own due date."""

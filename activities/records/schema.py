@@ -652,6 +652,31 @@ ABSENCES: Final = Table(
     comment="absences that people entered, beside those of the people file; told: open follow-ups that heard",
 )
 
+DRAFTS: Final = Table(
+    "drafts",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("author", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("content", JSON, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("changed_at", Instant, nullable=False, index=True),
+    Column("started", Text),
+    Index(None, "author", "changed_at"),
+    comment="what somebody writes at the desk and has not sent, for 30 days; once sent it only has the workflow id",
+)
+
+DRAFT_FILES: Final = Table(
+    "draft_files",
+    METADATA,
+    Column("draft", ForeignKey(DRAFTS.c.id), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", Text, nullable=False, index=True),
+    Column("size", Integer, nullable=False),
+    PrimaryKeyConstraint("draft", "name"),
+    comment="the files of a draft, which are in the store under their hash",
+)
+
 NOTES: Final = Table(
     "notes",
     METADATA,

@@ -15,6 +15,7 @@ from activities.records.budgets import Budgets
 from activities.records.database import Database
 from activities.records.devices import StoredDevices
 from activities.records.downloads import Downloads
+from activities.records.drafts import Drafts
 from activities.records.ended import Ended
 from activities.records.erasures import Erasures
 from activities.records.evidence import Evidence
@@ -98,6 +99,8 @@ class Store:
         """Those of programs that call the API."""
         self.absences: Final = StoredAbsences(self.database)
         """Absences that people entered."""
+        self.drafts: Final = Drafts(self.database, self.files)
+        """What people write at the desk and have not sent."""
         self.notes: Final = ProcessNotes(self.database)
         """Notes between processes."""
 

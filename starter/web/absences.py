@@ -15,7 +15,7 @@ from activities.people.reader import Reader
 from starter.queries.absences import AbsenceLine, Absences
 from starter.temporal.connection import Context
 from starter.web.actions import NO_DATE, NOBODY_OF_THAT_NAME
-from starter.web.desk.responses import KindCatalogue
+from starter.web.catalogue import KindCatalogue
 from starter.web.forms import refusal_or_phrase
 from starter.web.rights import ReaderRole
 

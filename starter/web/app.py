@@ -40,10 +40,11 @@ from starter.temporal import rates as pace
 from starter.temporal.connection import Context
 from starter.web.absences import AwayForms
 from starter.web.api.api import Api
+from starter.web.api.starting import Starts
 from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
+from starter.web.catalogue import KindCatalogue
 from starter.web.codec import CodecServer
 from starter.web.desk.desk import make_desk
-from starter.web.desk.responses import KindCatalogue
 from starter.web.devices import DeviceReceiver
 from starter.web.downloads import KeptFileAnswers, PersonalFiles, TargetDownloads
 from starter.web.forms import FormGuard
@@ -154,7 +155,10 @@ def routes_of(
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     behind = ClockBehind(partial(note_clock, store))
     receiver = CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
-    desk = make_desk(settings, Context(client, store), people, guard, send, roles=roles, files=files, brand=brand)
+    starts = Starts(settings, store, people)
+    desk = make_desk(
+        settings, Context(client, store), people, guard, send, roles=roles, files=files, starts=starts, brand=brand
+    )
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
     devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people)
     issuer = Issuer(settings.oidc) if settings.oidc.issuer else None

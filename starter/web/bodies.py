@@ -7,11 +7,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import parse_qs
 
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from activities.metrics import Counter
 from starter.web.serving import Capacity, Occupancy
@@ -222,6 +224,57 @@ async def read_form(request: Request) -> dict[str, str] | None:
     except ValueError:
         return {}
     return {name: values[0] for name, values in fields.items()}
+
+
+FIELDS_AT_MOST: Final = 2_000
+"""Of a form with documents: a hundred signers have some each."""
+FILES_AT_MOST: Final = 5
+"""Of one form; a document is one."""
+
+
+class PostedFile(NamedTuple):
+    name: str
+    content: bytes
+
+
+class PostedDocuments(NamedTuple):
+    """A form with its files, by the names of their fields; a field without a file is left out."""
+
+    fields: Mapping[str, str]
+    files: Mapping[str, PostedFile]
+
+
+async def read_documents(
+    request: Request, incoming: IncomingBodies, *, limit: int, seconds: float
+) -> PostedDocuments | BodyFault:
+    """A form as `multipart/form-data`; without fields for other content."""
+    body = await incoming.read(request, limit=limit, seconds=seconds)
+    if isinstance(body, BodyFault):
+        return body
+    again = Request(request.scope, replayed(body, request.receive))
+    try:
+        async with again.form(max_files=FILES_AT_MOST, max_fields=FIELDS_AT_MOST) as form:
+            items = form.multi_items()
+            fields = {name: value for name, value in items if isinstance(value, str)}
+            found = [(name, value) for name, value in items if isinstance(value, UploadFile) and value.filename]
+            files = {name: PostedFile(value.filename or "", await value.read()) for name, value in found}
+    except HTTPException:
+        return PostedDocuments({}, {})
+    return PostedDocuments(fields, files)
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """The body that was read, then what else comes."""
+    read = False
+
+    async def again() -> Message:
+        nonlocal read
+        if read:
+            return await receive()
+        read = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return again
 
 
 class CallOutcome(Enum):

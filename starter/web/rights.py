@@ -1,13 +1,13 @@
 """Who may see what of a follow-up, and who may download what is kept of it: one table for desk and pages."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum, auto
 from functools import cached_property
 from typing import Final
 
-from activities.people.directory import UnknownGroup
 from activities.people.file_directory import FileDirectory
+from activities.policies.catalogue import StarterEntry
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.model.signature import SignerState
 from workflows.model.views import Shown
@@ -15,11 +15,12 @@ from workflows.model.views import Shown
 
 @dataclass(frozen=True)
 class ReaderRole:
-    """A person, those who report to them at any level, and whether they are an operator."""
+    """A person, those who report to them at any level, whether they are an operator, and their groups."""
 
     person: str
     reports: tuple[str, ...] = ()
     operator: bool = False
+    groups: frozenset[str] = frozenset()
 
     @cached_property
     def below(self) -> frozenset[str]:
@@ -35,15 +36,9 @@ class ReaderRoles:
 
     async def of(self, person: str) -> ReaderRole:
         """Raises `DirectoryFailure`."""
-        return ReaderRole(person, await self._directory.reports(person), await self._is_operator(person))
-
-    async def _is_operator(self, person: str) -> bool:
-        if not self._operators:
-            return False
-        try:
-            return person in await self._directory.group(self._operators)
-        except UnknownGroup:
-            return False
+        reports = await self._directory.reports(person)
+        groups = frozenset(await self._directory.groups_of(person))
+        return ReaderRole(person, reports, bool(self._operators) and self._operators in groups, groups)
 
 
 class Standing(StrEnum):
@@ -90,6 +85,11 @@ RIGHTS: Final[Mapping[Standing, Rights]] = {
     Standing.TOLD: Rights(Sight.TITLE, download=True),
 }
 """docs/desk.md has the same in words."""
+
+
+def may_start(role: ReaderRole, starters: Iterable[StarterEntry]) -> bool:
+    """Whether they may begin things of a kind at the desk or by the API; `starters` are its `may_start`."""
+    return any(one.everyone or one.person == role.person or one.group in role.groups for one in starters)
 
 
 def rights_of(role: ReaderRole, shown: Shown) -> Rights:

@@ -37,6 +37,7 @@ from starter.web.api.kinds import API_COMMANDS, COMPOSED, EXAMPLES, VIEWS, body_
 from starter.web.api.problems import EXPECTED, ApiProblem, Problem, Reason, answered
 from starter.web.api.starting import PLANS, WHOLE, Started, Starts, Uploaded
 from starter.web.callbacks import HEADERS
+from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import FileWanted, KeptFileAnswers
 from starter.web.oidc import Issuer
 from starter.web.rights import ReaderRoles
@@ -128,7 +129,8 @@ class Api:
         self._starting = Starts(settings, context.store, directory, clock)
         self._starts = Buckets(starts, clock)
         self._absences = AbsenceRoutes(settings, context, directory, clock)
-        callers = Callers(context.store, directory, ReaderRoles(directory, settings.operators), issuer, clock)
+        roles, kinds = ReaderRoles(directory, settings.operators), KindCatalogue(settings.policies)
+        callers = Callers(context.store, directory, roles, kinds, issuer=issuer, clock=clock)
         self._app = self._made()
         self._door = Door(self._app, callers, clock, upload_megabytes=settings.signature.max_upload_mb, rate=rate)
         self._description: dict[str, Any] | None = None

@@ -12,6 +12,7 @@ from activities.people.rights import May, Rights
 from activities.records.store import Store
 from activities.records.tokens import PREFIX
 from starter.web.api.problems import ApiProblem, Reason
+from starter.web.catalogue import KindCatalogue
 from starter.web.oidc import Issuer, IssuerAway, NotBelieved
 from starter.web.rights import ReaderRole, ReaderRoles, Sight, rights_of
 from workflows.model.views import Shown
@@ -97,9 +98,11 @@ class TokenCaller:
 
 @dataclass(frozen=True)
 class PersonCaller:
-    """Sees and changes what the desk lets them see whole; may start nothing."""
+    """Sees and changes what the desk lets them see whole; may start, for themselves, what they may begin there."""
 
     role: ReaderRole
+    startable: frozenset[str] = frozenset()
+    """Kinds."""
 
     @property
     def actor(self) -> str:
@@ -115,11 +118,11 @@ class PersonCaller:
         return rights_of(self.role, shown).download
 
     def starts(self, kind: str, requester: str) -> bool:
-        return False
+        return kind in self.startable and requester == self.role.person
 
     @property
     def may_start_something(self) -> bool:
-        return False
+        return bool(self.startable)
 
     def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
         if self.role.operator:
@@ -145,12 +148,15 @@ class Callers:
         store: Store,
         directory: FileDirectory,
         roles: ReaderRoles,
+        kinds: KindCatalogue,
+        *,
         issuer: Issuer | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._directory = directory
         self._roles = roles
+        self._kinds = kinds
         self._issuer = issuer
         self._clock = clock
         self._noted: dict[str, datetime] = {}
@@ -187,7 +193,8 @@ class Callers:
             raise ApiProblem(Reason.AWAY, "the issuer's keys cannot be read now", wait=60) from None
         if person is None:
             raise ApiProblem(Reason.NOT_ALLOWED, "the token is of nobody in the directory, or of several")
-        return PersonCaller(await self._roles.of(person.id))
+        role = await self._roles.of(person.id)
+        return PersonCaller(role, frozenset(await self._kinds.startable(role)))
 
 
 def refuse_unseen(seen: bool) -> None:

@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import Final
 
 from starlette.requests import Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from activities.files.pdf import MEGABYTE
 from activities.records.allowances import Rate
 from starter.web.allowances import Buckets
 from starter.web.api.callers import Caller, Callers
 from starter.web.api.problems import EXPECTED, ApiProblem, Reason, problem_of
-from starter.web.bodies import BodyFault, IncomingBodies, NotReadable, refuse_bombs
+from starter.web.bodies import BodyFault, IncomingBodies, NotReadable, refuse_bombs, replayed
 from starter.web.serving import holder_of
 
 JSON_AT_MOST: Final = 2 * MEGABYTE
@@ -83,7 +83,7 @@ class Door:
             await problem.response(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
-        await self._app(scope, _again(body, receive), send)
+        await self._app(scope, replayed(body, receive), send)
 
     async def _caller(self, request: Request) -> Caller:
         address = holder_of(request.client.host) if request.client else ""
@@ -116,17 +116,3 @@ class Door:
 
 def _media(request: Request) -> str:
     return request.headers.get("content-type", _JSON).partition(";")[0].strip().lower()
-
-
-def _again(body: bytes, receive: Receive) -> Receive:
-    """The body that was read, then what else comes."""
-    read = False
-
-    async def replayed() -> Message:
-        nonlocal read
-        if read:
-            return await receive()
-        read = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return replayed

@@ -22,7 +22,7 @@ from activities.campaign.intake import prepare_campaign
 from activities.errors import DocumentMissing
 from activities.files.pdf import MEGABYTE, LocalDocuments, check_pdf
 from activities.files.reading import FileFaults, PlainFile, written_path
-from activities.files.yaml_lines import FieldPath, Parsed
+from activities.files.yaml_lines import FieldPath, parsed_values
 from activities.launch.launch import PreparedStart
 from activities.launch.request_file import prepare_request
 from activities.launch.task_file import prepare_task
@@ -31,7 +31,7 @@ from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from starter.boot import clients
 from starter.config.settings import Settings
-from starter.plan import calendar, campaign, onboarding
+from starter.plan import calendar, campaign, onboarding, task
 from starter.web.api.problems import ApiProblem, FieldFault, Reason
 from starter.web.bodies import NotReadable, refuse_bombs
 from workflows.kinds import Kind
@@ -219,16 +219,20 @@ class Starts:
     async def read(self, kind: Kind, request: Request) -> PreparedStart:
         """Raises `ApiProblem`, `DirectoryFailure`, `StoreFailure`."""
         body = await Body.read(request, self.store, self.settings.signature.max_upload_mb)
-        plain = PlainFile(str(kind), Path(), Parsed(body.plain, {}, ()))
+        try:
+            return await self.prepared(kind, body)
+        except FileFaults as faults:
+            raise body.problem(faults) from None
+
+    async def prepared(self, kind: Kind, body: Body) -> PreparedStart:
+        """Raises `FileFaults`, `ApiProblem`, `DirectoryFailure`, `StoreFailure`."""
+        plain = PlainFile(str(kind), Path(), parsed_values(body.plain))
         against: dict[str, Any] = {
             "catalogue": await asyncio.to_thread(clients.catalogue, self.settings),
             "directory": self.directory,
             "now": self.clock(),
         }
-        try:
-            return await PREPARE[kind](self, plain, body, against)
-        except FileFaults as faults:
-            raise body.problem(faults) from None
+        return await PREPARE[kind](self, plain, body, against)
 
     def check(self, content: bytes) -> None:
         """Raises `ApiProblem` for what is no PDF, or too large."""
@@ -294,9 +298,14 @@ async def _plan_of_campaign(it: Starts, prepared: Any, at: datetime) -> Model:
     return await campaign.plan(prepared, it.directory, at, it.settings.signature.max_rps, None)
 
 
+async def _plan_of_task(it: Starts, prepared: Any, at: datetime) -> Model:
+    return await task.plan(prepared, it.directory, at)
+
+
 PLANS: Final[Mapping[Kind, Callable[[Starts, Any, datetime], Awaitable[Model]]]] = {
     Kind.REQUEST: _plan_of_request,
+    Kind.TASK: _plan_of_task,
     Kind.ONBOARDING: _plan_of_onboarding,
     Kind.CAMPAIGN: _plan_of_campaign,
 }
-"""Those of which there is a plan; a task has its reminders alone."""
+"""How the plan of one is made, by kind."""

@@ -17,12 +17,18 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.queries.filters import is_request_id
 from starter.temporal.connection import Context
+from starter.web.api.starting import Starts
+from starter.web.catalogue import KindCatalogue
 from starter.web.desk.away import Away
 from starter.web.desk.campaigns import Campaigns
+from starter.web.desk.drafts import DraftPages
 from starter.web.desk.fixed_screens import ASKED, BEHIND_LINK, FRONT, NOT_ASKED, NOT_THERE, SPENT, WRONG_CODE
 from starter.web.desk.follow_ups import FollowUps
 from starter.web.desk.lists import Lists
-from starter.web.desk.responses import DeskResponses, KindCatalogue, RequestContext
+from starter.web.desk.overview import Overview
+from starter.web.desk.people_fields import PeopleFields
+from starter.web.desk.request_form import RequestForm
+from starter.web.desk.responses import DeskResponses, RequestContext
 from starter.web.desk.sessions import (
     Authenticator,
     Cookies,
@@ -36,9 +42,10 @@ from starter.web.desk.sessions import (
     reachability_check,
     sign_in_sender,
 )
+from starter.web.desk.task_form import TaskForm
 from starter.web.downloads import PersonalFiles
 from starter.web.forms import FormGuard, Send
-from starter.web.rendering import OURS, Brand, Renderer, Tab
+from starter.web.rendering import OURS, TEMPLATES, Brand, Renderer, Tab
 from starter.web.rights import ReaderRoles
 from starter.web.view_reader import ReadView, desk_view_reader
 
@@ -159,16 +166,30 @@ class Desk:
         send: Send,
         roles: ReaderRoles,
         files: PersonalFiles,
+        starts: Starts,
         brand: Brand = OURS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         door = Authenticator(sign_in, cookies, directory, on, clock)
         self._responses = DeskResponses(
-            Renderer(brand, desk=cookies.root), guard, door, self._tabs, store=context.store, clock=clock
+            Renderer(brand, desk=cookies.root),
+            guard,
+            door,
+            self._tabs,
+            store=context.store,
+            clock=clock,
+            upload_megabytes=starts.settings.signature.max_upload_mb,
         )
         shared = RequestContext(self._responses, context, directory, roles, kinds, look, clock)
-        self._lists = Lists(shared)
+        people = PeopleFields(directory)
+        forms = (
+            RequestForm(context.store.drafts, people, kinds, roles, starts),
+            TaskForm(people, kinds, roles, starts),
+        )
+        with_script = Renderer(brand, desk=cookies.root, script=(TEMPLATES / "draft.js").read_text())
+        self._drafts = DraftPages(shared, with_script, starts, people, forms)
+        self._lists = Lists(shared, Overview(shared, self._drafts).told)
         self._campaigns = Campaigns(shared, send, seconds)
         self._follow_ups = FollowUps(shared, links, send, files)
         self._away = Away(shared)
@@ -177,6 +198,7 @@ class Desk:
     def routes(self) -> list[BaseRoute]:
         return [
             Route("/", self._responses.anybody(self.front), methods=["GET"]),
+            *self._drafts.routes(),
             *self._lists.routes(),
             *self._campaigns.routes(),
             *self._follow_ups.routes(),
@@ -204,6 +226,7 @@ def make_desk(
     *,
     roles: ReaderRoles,
     files: PersonalFiles,
+    starts: Starts,
     brand: Brand,
 ) -> Desk:
     client, store = context.client, context.store
@@ -224,5 +247,6 @@ def make_desk(
         send=send,
         roles=roles,
         files=files,
+        starts=starts,
         brand=brand,
     )

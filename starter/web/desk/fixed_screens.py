@@ -21,6 +21,7 @@ class DeskScreenName(StrEnum):
     UNSURE = "unsure"
     NOT_THERE = "not-there"
     FRONT = "front"
+    TOO_MANY_DRAFTS = "too-many-drafts"
 
 
 SIGN_IN: Final = ScreenDraft(
@@ -113,6 +114,13 @@ NOT_THERE: Final = ScreenDraft(
     404,
     phrase("There is nothing here for you"),
     (phrase("There is no such page, or it is somebody else's."),),
+    home=True,
+)
+TOO_MANY_DRAFTS: Final = ScreenDraft(
+    DeskScreenName.TOO_MANY_DRAFTS,
+    409,
+    phrase("You have too many drafts"),
+    (phrase("Please send some of them, or discard what you do not need: they stand on the first page."),),
     home=True,
 )
 FRONT: Final = ScreenDraft(

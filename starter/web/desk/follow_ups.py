@@ -34,7 +34,9 @@ _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"
+_SENT: Final = "sent"
 _NEWS: Final = {
+    _SENT: phrase("It is on its way. Here you see what becomes of it."),
     _UNDER_WAY: phrase("We have your request. It will be carried out as soon as possible."),
     _LATE: phrase("It was too late: the request has ended."),
 }
@@ -214,7 +216,7 @@ class FollowUps:
 def done_message(done: str, kind: Kind, visitor: Visitor) -> str:
     """The message about an action just done."""
     say = visitor.reader.language.say
-    if done in (_UNDER_WAY, _LATE):
+    if done in _NEWS:
         return say(_NEWS[done])
     step = (KIND_PAGES[kind].decides_parts and ActionForm.about("", done)) or ActionForm.of(done, kind)
     return say(step.spec.done) if step else ""

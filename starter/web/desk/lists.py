@@ -241,10 +241,15 @@ class ListPage:
     """Whether there are more than `total`."""
 
 
+FindOverview = Callable[[Visitor, ReaderRole], Awaitable[object]]
+"""What stands above what waits for a visitor, on the first page after signing in (overview.py)."""
+
+
 class Lists:
-    def __init__(self, shared: RequestContext) -> None:
+    def __init__(self, shared: RequestContext, overview: FindOverview) -> None:
         self._shared = shared
         self._responses = shared.responses
+        self._overview = overview
         self._places = asyncio.Semaphore(CAMPAIGNS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
@@ -262,6 +267,7 @@ class Lists:
             return await self._responses.inside(NOT_THERE, visitor)
         filters, say = Filters.of(request.query_params, view), visitor.reader.language.say
         found, refusal = ListPage((), 0, "", sorted=True), ""
+        first_page = view is View.WAITING and not request.query_params
         try:
             found = await self._found(view, visitor, role, filters, request.query_params.get("from"))
         except Refusal as refused:
@@ -273,6 +279,7 @@ class Lists:
             status=400 if refusal else 200,
             view=view.value,
             heading=say(LABELS[view]),
+            overview=await self._overview(visitor, role) if first_page else None,
             found=found,
             filters=filters,
             refusal=refusal,

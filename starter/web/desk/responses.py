@@ -2,13 +2,10 @@
 never a trace.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from math import ceil
-from pathlib import Path
 from typing import Final
 
 import structlog
@@ -17,18 +14,19 @@ from starlette.responses import Response
 from temporalio.service import RPCError
 
 from activities.errors import StoreFailure
-from activities.files.reading import FileFaults
+from activities.files.pdf import MEGABYTE
 from activities.notifications.links import at_desk, named_at_desk
 from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
 from activities.people.ids import stands_in_full
 from activities.people.language import Language
-from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.records.allowances import Rate
 from activities.records.store import Store
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import Context, TemporalRefused
 from starter.web.allowances import Allowances, Buckets, SharedBuckets
+from starter.web.bodies import LONGEST, BodyFault, IncomingBodies, PostedDocuments, read_documents
+from starter.web.catalogue import KindCatalogue
 from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
 from starter.web.forms import FormFault, FormGuard
@@ -37,14 +35,23 @@ from starter.web.rights import ReaderRoles
 from starter.web.screens import ScreenDraft
 from starter.web.view_reader import ReadView
 from workflows.kinds import Kind
-from workflows.model.subject import LockScreen
 
 LOOKS_OF_A_PERSON: Final = Rate(burst=60, per_second=2)
 PRESSES_OF_A_PERSON: Final = Rate(burst=20, per_second=0.5)
+EDITS_OF_A_PERSON: Final = Rate(burst=120, per_second=2)
+"""Of drafts, which change nothing for others."""
+DOCUMENT_SECONDS: Final = 60.0
+"""For a form with a document, by a phone."""
+DOCUMENTS_AT_MOST: Final = 128 * MEGABYTE
+"""Bytes of all forms with documents that are being read."""
+UPLOADS_AT_ONCE: Final = 8
+"""Forms that may have a document; each is in memory until it is answered."""
+_BESIDE_THE_DOCUMENT: Final = 2 * MEGABYTE
 
 Handle = Callable[[Request], Awaitable[Response]]
 ForVisitor = Callable[[Request, Visitor], Awaitable[Response]]
 WithForm = Callable[[Request, Visitor, dict[str, str]], Awaitable[Response]]
+WithDocuments = Callable[[Request, Visitor, PostedDocuments | None], Awaitable[Response]]
 _LOGGER: Final = structlog.get_logger("countersign.desk")
 
 
@@ -60,6 +67,7 @@ class DeskResponses:
         *,
         store: Store,
         clock: Callable[[], datetime],
+        upload_megabytes: int = 0,
     ) -> None:
         self.renderer: Final = renderer
         self.guard: Final = guard
@@ -68,6 +76,10 @@ class DeskResponses:
         self._allowances = Allowances(store, clock)
         self._looks = Buckets(LOOKS_OF_A_PERSON, clock)
         self._presses = SharedBuckets(store, "press at the desk", PRESSES_OF_A_PERSON, clock)
+        self._edits = Buckets(EDITS_OF_A_PERSON, clock)
+        self._documents = IncomingBodies("forms with documents", DOCUMENTS_AT_MOST)
+        self._document_limit = upload_megabytes * MEGABYTE + _BESIDE_THE_DOCUMENT
+        self._uploads = 0
 
     def anybody(self, handle: Handle) -> Handle:
         """For everybody, within the rate limit of an address."""
@@ -108,6 +120,42 @@ class DeskResponses:
             return form if isinstance(form, Response) else await handle(request, visitor, form)
 
         return self.visitors(answer)
+
+    def drafting(self, handle: WithDocuments) -> Handle:
+        """For forms of drafts, with their documents; None is given for one that is too large, of which nothing is
+        known.
+        """
+
+        async def answer(request: Request) -> Response:
+            visitor = await self._door.visitor(request)
+            if visitor is None:
+                return self.card(NOBODY, request) if self._door.sent(request) else self.ask_who(request)
+            large = int(request.headers.get("content-length", LONGEST)) >= LONGEST
+            if wait := self._edits.wait(visitor.id) or (large and self._uploads >= UPLOADS_AT_ONCE):
+                return self._too_often(request, wait)
+            self._uploads += large
+            try:
+                return await self._drafted(request, visitor, handle)
+            finally:
+                self._uploads -= large
+
+        return self.anybody(answer)
+
+    async def _drafted(self, request: Request, visitor: Visitor, handle: WithDocuments) -> Response:
+        limit = self._document_limit
+        posted = await read_documents(request, self._documents, limit=limit, seconds=DOCUMENT_SECONDS)
+        if posted is BodyFault.TOO_LARGE:
+            return await handle(request, visitor, None)
+        if isinstance(posted, BodyFault):
+            return self.card(CUT_OFF, request)
+        if not self.guard.accepts(visitor.name, posted.fields.get("token", ""), request.headers):
+            return self.card(FOREIGN, request)
+        return await handle(request, visitor, posted)
+
+    async def too_often(self, request: Request, visitor: Visitor) -> Response | None:
+        """The page that says so, for what counts as a press on a button that does something."""
+        wait = await self._presses.wait(visitor.id)
+        return self._too_often(request, wait) if wait else None
 
     async def form_of(self, request: Request, name: str) -> dict[str, str] | Response:
         """The form with a valid token for `name`; else the card that refuses it."""
@@ -151,57 +199,6 @@ class DeskResponses:
     def _trouble(self, card: ScreenDraft, request: Request, error: Exception) -> Response:
         _LOGGER.warning("a page of the desk cannot be shown", why=str(error), kind=type(error).__name__)
         return self.card(card, request)
-
-
-_KINDS_LOGGER = structlog.get_logger("countersign.desk")
-
-
-class KindCatalogue:
-    """Reads the catalogue again when it changes; empty if unreadable."""
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._version: float | None = None
-        self._catalogue = Catalogue({})
-
-    async def labels(self, language: Language) -> tuple[tuple[str, str], ...]:
-        """All kinds with their labels, sorted by label."""
-        catalogue = await self._read()
-        labels = ((kind, catalogue.label(kind, language)) for kind in catalogue.kinds)
-        return tuple(sorted(labels, key=lambda one: one[1].casefold()))
-
-    async def label(self, kind: str, language: Language) -> str:
-        """Also of a removed kind."""
-        return (await self._read()).label(kind, language)
-
-    async def lets_titles_be_read(self, kind: str) -> bool:
-        """Whether its documents may be named to others (`lock_screen: full`)."""
-        try:
-            policy = (await self._read()).resolve(kind).policy
-        except UnknownKind:
-            return False
-        return policy.lock_screen is LockScreen.FULL
-
-    async def _read(self) -> Catalogue:
-        version = await asyncio.to_thread(partial(_version, self._file))
-        if version != self._version:
-            self._catalogue = await asyncio.to_thread(self._read_again)
-            self._version = version
-        return self._catalogue
-
-    def _read_again(self) -> Catalogue:
-        try:
-            return Catalogue.read(self._file)
-        except FileFaults as faults:
-            _KINDS_LOGGER.warning("the desk cannot read the catalogue", says=faults.in_short)
-            return Catalogue({})
-
-
-def _version(file: Path) -> float:
-    try:
-        return file.stat().st_mtime
-    except OSError:
-        return 0
 
 
 @dataclass(frozen=True)

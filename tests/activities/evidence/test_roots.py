@@ -14,7 +14,9 @@ from activities.evidence.merkle import root_of
 from activities.evidence.roots import DailyRootsService, RootsFile, leaf_of, read_roots, written_roots
 from activities.evidence.signing import EvidenceKey, PublicKeys, canonical, sha256_of
 from activities.evidence.verification import verify
+from activities.people.file_directory import FileDirectory
 from activities.records import roots as statements
+from activities.records.drafts import Draft
 from activities.records.roots import Root
 from activities.records.store import Store
 from tests.activities.evidence.kept import MSA, key_in, packer, signed
@@ -125,3 +127,20 @@ async def test_without_a_key_a_root_is_made_all_the_same(tmp_path: Path) -> None
         days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "none.pem"))
         assert (await days.keep_day(DailyEvidence(now=DAY))).signed is False
         assert "not signed" in (await days.keep_day(DailyEvidence(now=DAY))).details
+
+
+async def test_drafts_of_those_who_left_go_with_the_day(tmp_path: Path) -> None:
+    people = tmp_path / "people.yaml"
+    people.write_text("people: [{id: ada, name: Ada, email: ada@example.com, zone: UTC}]")
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        for number, author in enumerate(("ada", "bob")):
+            await store.drafts.begin(Draft(f"{number:012x}", author, "request", {}, 0, DAY))
+        days = DailyRootsService(store, None, directory=FileDirectory(people, store))
+        await days.keep_day(DailyEvidence(now=DAY + timedelta(days=1)))
+        assert await store.drafts.of("bob") == ()
+        assert len(await store.drafts.of("ada")) == 1
+        people.write_text("people: [{id: ada")
+        await days.keep_day(DailyEvidence(now=DAY + timedelta(days=2)))
+        assert len(await store.drafts.of("ada")) == 1, "nobody knows who has left"
+        await days.keep_day(DailyEvidence(now=DAY + timedelta(days=31)))
+        assert await store.drafts.of("ada") == ()

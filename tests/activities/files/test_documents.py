@@ -71,3 +71,19 @@ def test_all_documents_of_one_start_are_bounded_and_each_is_read_once(
         assert found.read(office, "a.pdf") == large
     with pytest.raises(ValueError, match="its documents may be 1 MB together"):
         found.read(office, "b.pdf")
+
+
+@pytest.mark.parametrize(
+    "trailer",
+    [
+        b"trailer\n<< /Root 1 0 R /Encrypt 5 0 R >>",
+        b"<< /Type /XRef /Encrypt\n12 0 R /W [1 2 1] >>",
+        b"<</Encrypt<</V 4",
+    ],
+)
+def test_a_pdf_with_a_password_is_refused(office: Path, trailer: bytes) -> None:
+    (office / "papers" / "locked.pdf").write_bytes(PDF + trailer)
+    with pytest.raises(ValueError, match="is protected by a password"):
+        LocalDocuments(1).read(office / "papers", "locked.pdf")
+    (office / "papers" / "open.pdf").write_bytes(PDF + b"(how to /Encrypt a file)")
+    assert LocalDocuments(1).read(office / "papers", "open.pdf")

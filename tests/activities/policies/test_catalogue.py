@@ -424,6 +424,35 @@ def test_every_kind_that_is_shipped_has_a_label_in_all_languages() -> None:
         assert same == []
 
 
+def test_who_may_start_comes_from_the_nearest_layer_and_is_no_policy_of_a_request(tmp_path: Path) -> None:
+    kinds = (
+        "base: {may_start: [{group: sales}, {person: legal-desk}]}",
+        "offer: {extends: base}",
+        "gift: {extends: offer, may_start: everyone}",
+        "decision: {extends: gift, may_start: null}",
+        "other: {}",
+    )
+    read = catalogue(tmp_path, *kinds)
+    assert [(one.group, one.person) for one in read.starters("offer")] == [("sales", None), (None, "legal-desk")]
+    assert [one.everyone for one in read.starters("gift")] == [True]
+    assert read.starters("decision") == read.starters("other") == ()
+    assert "may_start" not in read.resolve("offer").policy.model_dump()
+
+
+@pytest.mark.parametrize(
+    ("written", "fault"),
+    [
+        ("sales", "may_start: must be everyone, or a list such as [{group: sales}, {person: legal-desk}]"),
+        ("[{team: sales}]", "may_start[0].team: unknown"),
+        ("[{group: sales, person: ada}]", "may_start[0]: needs exactly one of person, group"),
+        ("[{}]", "may_start[0]: needs exactly one of person, group"),
+        (f"[{', '.join(['{group: g}'] * 1_000)}]", "may_start: has more than 100 entries"),
+    ],
+)
+def test_who_may_start_is_refused_by_its_place(tmp_path: Path, written: str, fault: str) -> None:
+    assert fault in faults(tmp_path, "base: {}", f"kind: {{may_start: {written}}}")
+
+
 def test_a_label_that_cannot_be_read_is_refused_by_its_place(tmp_path: Path) -> None:
     assert faults(tmp_path, "one: {label: {}}") == (
         "catalogue.yaml:2: kinds.one.label: needs the label in one language at least, such as {en: Customer contract}"

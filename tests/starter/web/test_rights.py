@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from starter.web.rights import RIGHTS, ReaderRole, Rights, Sight, Standing, rights_of
+from activities.policies.catalogue import StarterEntry
+from starter.web.rights import RIGHTS, ReaderRole, Rights, Sight, Standing, may_start, rights_of
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.notifications import Notification, NotificationOutcome
 from workflows.model.signature import SignerState
@@ -107,3 +108,17 @@ def test_who_is_told_that_a_task_has_ended_sees_no_more_of_it_than_before() -> N
     )
     assert rights_of(ReaderRole(TOLD), task) == Rights()
     assert rights_of(ReaderRole(SIGNER), task).sight is Sight.TITLE
+
+
+@pytest.mark.parametrize(
+    ("role", "may"),
+    [
+        (ReaderRole("ada", groups=frozenset({"sales"})), (True, False, True, False)),
+        (ReaderRole("legal-desk", groups=frozenset({"legal"})), (False, True, True, False)),
+        (ReaderRole("ops", operator=True, groups=frozenset({"operators"})), (False, False, True, False)),
+    ],
+)
+def test_who_may_begin_something(role: ReaderRole, may: tuple[bool, ...]) -> None:
+    """By group, by id, everybody, nobody; an operator only where they are named."""
+    kinds = (StarterEntry(group="sales"),), (StarterEntry(person="legal-desk"),), (StarterEntry(everyone=True),), ()
+    assert tuple(may_start(role, starters) for starters in kinds) == may

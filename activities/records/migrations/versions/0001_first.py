@@ -132,6 +132,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_downloads_at"), ["at"], unique=False)
 
     op.create_table(
+        "drafts",
+        sa.Column("id", schema.Text(), nullable=False),
+        sa.Column("author", schema.Text(), nullable=False),
+        sa.Column("type", schema.Text(), nullable=False),
+        sa.Column("content", sa.JSON(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("changed_at", schema.Instant(), nullable=False),
+        sa.Column("started", schema.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+        comment="what somebody writes at the desk and has not sent, for 30 days; once sent it only has the workflow id",
+    )
+    with op.batch_alter_table("drafts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_drafts_author_changed_at"), ["author", "changed_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_drafts_changed_at"), ["changed_at"], unique=False)
+
+    op.create_table(
         "erasures",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("person", schema.Text(), nullable=False),
@@ -523,6 +539,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("workflow_id", "year"),
         comment="what a yearly campaign opens with; erasable",
     )
+    op.create_table(
+        "draft_files",
+        sa.Column("draft", schema.Text(), nullable=False),
+        sa.Column("name", schema.Text(), nullable=False),
+        sa.Column("sha256", schema.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["draft"], ["drafts.id"], name=op.f("fk_draft_files_draft")),
+        sa.PrimaryKeyConstraint("draft", "name"),
+        comment="the files of a draft, which are in the store under their hash",
+    )
+    with op.batch_alter_table("draft_files", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_draft_files_sha256"), ["sha256"], unique=False)
+
     op.create_table(
         "outcome_lines",
         sa.Column("list", schema.Text(), nullable=False),

@@ -29,7 +29,7 @@ from tests.starter.web.issuing import AUDIENCE, OpenIssuer
 PDF: Final = b"%PDF-1.7\nan offer\n%%EOF\n"
 KINDS: Final = """
 kinds:
-  offer-letter: {window: 14d, hours: any}
+  offer-letter: {window: 14d, hours: any, may_start: [{person: ada}, {group: operators}]}
   nda: {window: 14d, hours: any}
   team-task: {window: 5d, hours: any}
 """

@@ -275,10 +275,13 @@ async def test_a_person_of_the_issuer_has_the_rights_that_the_desk_gives(client:
             token = issuer.token(email=f"{person}@example.com")
             seen[person] = (await it.calls("GET", "/requests/offer-1", token=token))[0]
         assert seen == {"ada": 200, "mia": 200, "olga": 200, "bob": 404, "zoe": 404}
-        ada = issuer.token(email="ada@example.com")
+        ada, mia = (issuer.token(email=f"{person}@example.com") for person in ("ada", "mia"))
         assert (await it.calls("GET", "/requests", token=ada))[0] == 200
         assert (await it.calls("GET", "/requests", params={"requester": "zoe"}, token=ada))[0] == 403
-        assert (await it.calls("POST", "/requests", an_offer(), token=ada))[0] == 403
+        assert (await it.calls("POST", "/requests", an_offer(), token=ada))[0] == 201, "as the kind's may_start says"
+        assert (await it.calls("POST", "/requests", an_offer(requester="bob"), token=ada))[0] == 403, "for themselves"
+        assert (await it.calls("POST", "/requests", an_offer(kind="nda"), token=ada))[0] == 403
+        assert (await it.calls("POST", "/requests", an_offer(requester="mia"), token=mia))[0] == 403
         nobody = issuer.token(email="nobody@example.com")
         assert (await it.calls("GET", "/requests", token=nobody))[0] == 403
         assert (await it.calls("GET", "/requests", token=issuer.token(aud="another", email="a@b.c")))[0] == 401

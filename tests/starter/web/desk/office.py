@@ -18,10 +18,12 @@ from activities.notifications.links import SigningLinks
 from activities.notifications.sign_in import SignInLink, SignInLinks
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
+from starter.config.settings import load
 from starter.temporal.connection import Context
+from starter.web.api.starting import Starts
 from starter.web.app import make_app
+from starter.web.catalogue import KindCatalogue
 from starter.web.desk.desk import Desk
-from starter.web.desk.responses import KindCatalogue
 from starter.web.desk.sessions import Cookies, SignIn, SignOn
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.forms import FormGuard
@@ -47,12 +49,13 @@ OWNER, ENGINEER, LEAD = "owner", "engineer", "lead"
 """Who asks for tasks, who does them, and whose manager that is."""
 PEOPLE: Final = """
 people:
-  - {id: legal-desk, name: Legal Desk, email: Legal@example.test, zone: Europe/Amsterdam, manager: legal-head}
+  - {id: legal-desk, name: Legal Desk, email: Legal@example.test, zone: Europe/Amsterdam, manager: legal-head,
+     groups: [all-staff]}
   - {id: legal-head, name: Head of Legal, email: head@example.test, zone: Europe/Amsterdam}
   - {id: chair, name: Chair, email: chair@example.test, zone: Asia/Tokyo}
   - {id: operator, name: Operator, email: ops@example.test, zone: UTC, groups: [operations]}
   - {id: finance-desk, name: Finance Desk, email: finance@example.test, zone: Europe/Amsterdam, locale: nl}
-  - {id: owner, name: Owner, email: owner@example.test, zone: Europe/Amsterdam}
+  - {id: owner, name: Owner, email: owner@example.test, zone: Europe/Amsterdam, groups: [all-staff]}
   - {id: engineer, name: Engineer, email: engineer@example.test, zone: Europe/Amsterdam, manager: lead}
   - {id: lead, name: Lead, email: lead@example.test, zone: Europe/Amsterdam}
 """
@@ -198,12 +201,23 @@ async def office(
         send=made.send,
         roles=roles,
         files=PersonalFiles(store, roles, KeptFileAnswers(store, made.clock)),
+        starts=Starts(load(environment=environment(folder)), store, directory, made.clock),
         brand=brand,
         clock=made.clock,
         seconds=made.seconds,
     )
     made.app = with_peer(_below(make_app(desk.routes())))
     yield made
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Of a web process with these people and our own catalogue."""
+    return {
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        "COUNTERSIGN_DATA_DIR": str(folder),
+        "COUNTERSIGN_PEOPLE": str(folder / "people.yaml"),
+        "COUNTERSIGN_POLICIES": str(CATALOGUE),
+    }
 
 
 async def _at_once(_: float) -> None:

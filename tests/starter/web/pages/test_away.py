@@ -20,7 +20,7 @@ from activities.records.store import Store
 from starter.temporal.connection import Context
 from starter.web.absences import AwayForms
 from starter.web.app import make_app
-from starter.web.desk.responses import KindCatalogue
+from starter.web.catalogue import KindCatalogue
 from starter.web.forms import FormGuard
 from starter.web.pages.away import AwayPages
 from starter.web.serving import with_peer

@@ -1,0 +1,133 @@
+"""What a form of a draft is made of, whatever its kind: steps, and fields that are named by the paths of the file which
+the draft becomes. So a fault of that file stands at its field.
+"""
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from activities.files.yaml_lines import FieldPath
+from activities.launch.launch import PreparedStart
+from activities.records.drafts import Draft, DraftFile
+from starter.web.bodies import PostedDocuments
+from starter.web.desk.sessions import Visitor
+from workflows.kinds import Kind
+
+Content = dict[str, Any]
+"""A plain file (docs/files.md)."""
+_STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,3})\]")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A page of a draft; `asks` are the paths of its fields, each with all below it."""
+
+    name: str
+    title: str
+    template: str
+    asks: tuple[str, ...] = ()
+
+    def has(self, path: str) -> bool:
+        return any(path == one or path.startswith((f"{one}.", f"{one}[")) for one in self.asks)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What a posted step makes of a draft: `faults` by path, of what was not taken over; `found` is shown once more."""
+
+    content: Content
+    files: Mapping[str, DraftFile]
+    faults: Mapping[str, str] = field(default_factory=dict)
+    found: Mapping[str, Any] = field(default_factory=dict)
+    at: str = ""
+    """The button that gets the focus."""
+
+
+class DraftForm(Protocol):
+    """How things of a kind are begun at the desk."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    @property
+    def heading(self) -> str: ...
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The last one shows what would happen, and sends it."""
+        ...
+
+    async def startable(self, visitor: Visitor) -> tuple[str, ...]:
+        """The kinds of the catalogue that the visitor may begin with it."""
+        ...
+
+    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+        """Take over what was posted, whether or not it is right. Raises `StoreFailure`, `DirectoryFailure`."""
+        ...
+
+    async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
+        """What the template of a step needs beside the content."""
+        ...
+
+    def file(self, draft: Draft, visitor: Visitor) -> Content:
+        """The file that the draft is by now, with the visitor as who asks and an id of its own."""
+        ...
+
+    async def preview(self, prepared: PreparedStart, visitor: Visitor) -> Mapping[str, Any]:
+        """What the template of the last step needs. Raises `FileFaults`, `DirectoryFailure`."""
+        ...
+
+
+def title_of(draft: Draft) -> str:
+    """What its author calls it; empty if it has no name yet."""
+    document = draft.content.get("document") or {}
+    return str(draft.content.get("title") or document.get("name") or document.get("file") or "")
+
+
+def steps_of(path: str) -> FieldPath:
+    """`signers[1].order` → its steps."""
+    return tuple(name or int(number) for name, number in _STEP.findall(path))
+
+
+def value_of(content: Any, path: str) -> str:
+    """What stands at a path, as text; empty if there is nothing."""
+    for step in steps_of(path):
+        try:
+            content = content[step]
+        except (KeyError, IndexError, TypeError):
+            return ""
+    return "" if content is None or isinstance(content, dict | list) else str(content)
+
+
+def with_fields(content: Content, posted: Mapping[str, str], *paths: str) -> Content:
+    """With the posted texts at these paths, in one line each; an empty one is left out."""
+    made = copy.deepcopy(content)
+    for path in paths:
+        text = posted.get(path)
+        if text is not None:
+            put(made, path, " ".join(text.split()))
+    return made
+
+
+def put(content: Content, path: str, value: Any) -> None:
+    """Put a value at a path of maps; None or an empty text removes it, with maps that are then empty."""
+    *above, last = steps_of(path)
+    here: Any = content
+    maps = [here]
+    for step in above:
+        here = here[step] if isinstance(step, int) else here.setdefault(step, {})
+        maps.append(here)
+    if value in (None, ""):
+        here.pop(last, None)
+        for step, outer, inner in zip(reversed(above), reversed(maps[:-1]), reversed(maps[1:]), strict=True):
+            if not inner and isinstance(outer, dict):
+                outer.pop(step, None)
+    else:
+        here[last] = value
+
+
+def lines_of(text: str) -> str:
+    """What was typed in several lines, as a file has it."""
+    return text.replace("\r\n", "\n").replace("\r", "\n").strip()

@@ -1,0 +1,349 @@
+"""What people begin at the desk: a draft in steps, of which the last shows what would happen and sends it.
+
+Every page works without a script. A draft is sent by the one start path, under an id that is made of the draft's: sent
+twice, from two windows, it is started once.
+"""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.errors import DocumentMissing
+from activities.files.reading import FileFaults
+from activities.launch import launch
+from activities.launch.launch import BrokenOff, IdTaken, PreparedStart
+from activities.notifications.links import at_desk
+from activities.people.language import phrase
+from activities.records.drafts import Draft, TooManyDrafts
+from starter.web.api.problems import ApiProblem
+from starter.web.api.starting import Body, GivenDocuments, Starts
+from starter.web.bodies import PostedDocuments
+from starter.web.desk.draft_forms import DraftForm, Filled, Step, title_of, value_of
+from starter.web.desk.fault_texts import fault_text
+from starter.web.desk.fixed_screens import NOT_THERE, TOO_MANY_DRAFTS
+from starter.web.desk.people_fields import PeopleFields
+from starter.web.desk.responses import RequestContext
+from starter.web.desk.sessions import Visitor
+from starter.web.rendering import Renderer
+from workflows.kinds import WorkflowName, named
+
+_ID: Final = re.compile(r"[0-9a-f]{12}")
+_NEWS: Final = {"changed": phrase("It was changed in another window meanwhile: this is how it stands now.")}
+_TOO_LARGE: Final = "is too large, at most {most} MB can be sent"
+_GONE: Final = "is not there any more: choose it once more"
+_NOT_THEIRS: Final = "may not be started by you"
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The file that a draft is by now: ready to be started, or its faults by path."""
+
+    prepared: PreparedStart | None
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NewButton:
+    """What somebody may begin."""
+
+    path: str
+    label: str
+
+
+@dataclass(frozen=True)
+class DraftRow:
+    """A draft on the first page."""
+
+    path: str
+    heading: str
+    title: str
+    changed: str
+
+
+class DraftPages:
+    """`forms` are in the order of their buttons; `renderer` has the script that only these pages run."""
+
+    def __init__(
+        self,
+        shared: RequestContext,
+        renderer: Renderer,
+        starts: Starts,
+        people: PeopleFields,
+        forms: Sequence[DraftForm],
+    ) -> None:
+        self._shared = shared
+        self._responses = shared.responses
+        self._renderer = renderer
+        self._starts = starts
+        self._people = people
+        self._forms = {str(form.kind): form for form in forms}
+        self._drafts = shared.context.store.drafts
+
+    def routes(self) -> list[BaseRoute]:
+        visitors, drafting = self._responses.visitors, self._responses.drafting
+        draft = "/desk/drafts/{what}/{id}"
+        return [
+            Route("/desk/new/{what}", visitors(self.new), methods=["GET"]),
+            Route("/desk/find/people", visitors(self.find), methods=["GET"]),
+            Route(f"{draft}/discard", drafting(self.discard), methods=["POST"]),
+            Route(f"{draft}/{{step}}", visitors(self.show), methods=["GET"]),
+            Route(f"{draft}/{{step}}", drafting(self.post), methods=["POST"]),
+        ]
+
+    async def buttons(self, visitor: Visitor) -> tuple[NewButton, ...]:
+        """For what somebody may begin."""
+        say = visitor.reader.language.say
+        found = [(what, form) for what, form in self._forms.items() if await form.startable(visitor)]
+        return tuple(NewButton(f"new/{what}", say(form.heading)) for what, form in found)
+
+    async def rows(self, visitor: Visitor, now: datetime) -> tuple[DraftRow, ...]:
+        """Their drafts that can still be sent."""
+        say, found = visitor.reader.language.say, await self._drafts.of(visitor.id)
+        return tuple(
+            DraftRow(
+                f"drafts/{draft.type}/{draft.id}/{form.steps[0].name}",
+                say(form.heading),
+                title_of(draft),
+                visitor.reader.shortly(draft.changed_at, now),
+            )
+            for draft in found
+            if (form := self._forms.get(draft.type))
+        )
+
+    async def new(self, request: Request, visitor: Visitor) -> Response:
+        """Nothing is kept before something is posted."""
+        form = self._forms.get(request.path_params["what"])
+        if form is None or not await form.startable(visitor):
+            return await self._responses.inside(NOT_THERE, visitor)
+        return await self._page(form, form.steps[0], self._blank(form, visitor, secrets.token_hex(6)), visitor)
+
+    async def find(self, request: Request, visitor: Visitor) -> Response:
+        """The directory is shown to those who may begin something."""
+        if not await self.buttons(visitor):
+            return await self._responses.inside(NOT_THERE, visitor)
+        answer = await self._people.answer(request, visitor)
+        answer.headers.update(self._responses.renderer.headers)
+        return answer
+
+    async def show(self, request: Request, visitor: Visitor) -> Response:
+        form, draft = await self._asked(request, visitor)
+        step = _step(form, request)
+        if form is None or draft is None or step is None:
+            return await self._responses.inside(NOT_THERE, visitor)
+        if draft.started:
+            return self._to_started(draft.started)
+        if step is form.steps[-1]:
+            return await self._plan(form, draft, visitor, request.query_params.get("news", ""))
+        faults = dict[str, str]()
+        if "check" in request.query_params:
+            faults |= (await self._checked(form, draft, visitor)).faults
+        if "large" in request.query_params:
+            most = self._starts.settings.signature.max_upload_mb
+            faults["document.file"] = _TOO_LARGE.format(most=most)
+        filled = Filled(dict(draft.content), draft.files, faults, {}, request.query_params.get("at", ""))
+        news = _NEWS.get(request.query_params.get("news", ""), "")
+        return await self._page(form, step, draft, visitor, filled, news=news)
+
+    async def post(self, request: Request, visitor: Visitor, posted: PostedDocuments | None) -> Response:
+        form, draft = await self._asked(request, visitor)
+        step = _step(form, request)
+        if form is None or draft is None or step is None:
+            return await self._responses.inside(NOT_THERE, visitor)
+        if draft.started:
+            return self._to_started(draft.started)
+        if posted is None or posted.fields.get("version", "") != str(draft.version):
+            return self._to(draft, step.name, "news=changed" if posted else "large=1")
+        if step is form.steps[-1]:
+            return await self._send(request, form, draft, visitor, posted)
+        try:
+            return await self._fill(form, step, draft, visitor, posted)
+        except TooManyDrafts:
+            return await self._responses.inside(TOO_MANY_DRAFTS, visitor)
+
+    async def discard(self, request: Request, visitor: Visitor, posted: PostedDocuments | None) -> Response:
+        _, draft = await self._asked(request, visitor)
+        if draft is not None and posted is not None and not draft.started:
+            await self._drafts.discard(draft.id, visitor.id)
+        return self._responses.renderer.to_desk()
+
+    async def _fill(
+        self, form: DraftForm, step: Step, draft: Draft, visitor: Visitor, posted: PostedDocuments
+    ) -> Response:
+        """Take over what was posted, then go on, or show the step once more."""
+        filled = await form.fill(step, draft, posted, visitor)
+        kept = await self._kept(draft._replace(content=filled.content, files=filled.files))
+        if kept is None:
+            return self._to(draft, step.name, "news=changed")
+        match _act(posted):
+            case "save":
+                return self._saved()
+            case "back":
+                return self._to(kept, _before(form, step).name)
+            case "next":
+                return await self._go_on(form, step, kept, visitor, filled)
+        if filled.found or filled.faults:
+            return await self._page(form, step, kept, visitor, filled, status=422 if filled.faults else 200)
+        return self._to(kept, step.name, f"at={filled.at}" if filled.at else "")
+
+    async def _go_on(self, form: DraftForm, step: Step, draft: Draft, visitor: Visitor, filled: Filled) -> Response:
+        """To the next step, if this one is right."""
+        found = (await self._checked(form, draft, visitor)).faults
+        faults = {path: says for path, says in found.items() if step.has(path)} | dict(filled.faults)
+        if not faults:
+            return self._to(draft, _behind(form, step).name)
+        return await self._page(form, step, draft, visitor, replace(filled, faults=faults), status=422)
+
+    async def _kept(self, draft: Draft) -> Draft | None:
+        """The draft as it is kept; None if it was changed or sent meanwhile. Raises `TooManyDrafts`."""
+        now = self._shared.clock()
+        if draft.version == 0:
+            await self._drafts.begin(draft._replace(changed_at=now))
+        return draft._replace(version=draft.version + 1) if await self._drafts.save(draft, now) else None
+
+    async def _checked(self, form: DraftForm, draft: Draft, visitor: Visitor) -> Checked:
+        documents = GivenDocuments(self._starts.settings.signature.max_upload_mb)
+        for name, file in draft.files.items():
+            try:
+                documents.content[name] = await self._drafts.content(file)
+            except DocumentMissing:
+                documents.content[name] = _GONE
+        try:
+            prepared = await self._starts.prepared(form.kind, Body(form.file(draft, visitor), documents))
+        except FileFaults as faults:
+            return Checked(None, {one.path: one.says for one in reversed(faults.faults)})
+        except ApiProblem as problem:
+            return Checked(None, {one.field: one.says for one in problem.errors} or {"": problem.detail})
+        subject = prepared.given.subject
+        if subject.requester != visitor.id or subject.kind not in await form.startable(visitor):
+            return Checked(None, {"kind": _NOT_THEIRS})
+        if prepared.overdue is not None:
+            return Checked(prepared, {one.path: one.says for one in prepared.overdue.faults})
+        return Checked(prepared)
+
+    async def _plan(
+        self, form: DraftForm, draft: Draft, visitor: Visitor, news: str = "", *, status: int = 200
+    ) -> Response:
+        """The last step, or the first one with something wrong in it."""
+        checked = await self._checked(form, draft, visitor)
+        for step in form.steps:
+            if any(map(step.has, checked.faults)):
+                return self._to(draft, step.name, "check=1")
+        shown = await form.preview(checked.prepared, visitor) if checked.prepared and not checked.faults else {}
+        filled = Filled(dict(draft.content), draft.files, checked.faults)
+        step, says = form.steps[-1], _NEWS.get(news, "")
+        return await self._page(form, step, draft, visitor, filled, news=says, status=status, plan=shown)
+
+    async def _send(
+        self, request: Request, form: DraftForm, draft: Draft, visitor: Visitor, posted: PostedDocuments
+    ) -> Response:
+        act = posted.fields.get("do", "")
+        if act != "send":
+            return self._to(draft, _before(form, form.steps[-1]).name) if act == "back" else self._saved()
+        if wait := await self._responses.too_often(request, visitor):
+            return wait
+        checked = await self._checked(form, draft, visitor)
+        if checked.prepared is None or checked.faults:
+            return await self._plan(form, draft, visitor)
+        subject = checked.prepared.given.subject
+        what = WorkflowName(form.kind, subject.id)
+        try:
+            await launch.start(self._shared.context.client, self._shared.context.store, checked.prepared)
+        except FileFaults:
+            return await self._plan(form, draft, visitor)
+        except (IdTaken, BrokenOff):
+            pass  # It was sent from another window, as it was there: that is shown.
+        await self._drafts.sent(draft, what.workflow_id, self._shared.clock())
+        return self._to_started(what.workflow_id)
+
+    async def _page(
+        self,
+        form: DraftForm,
+        step: Step,
+        draft: Draft,
+        visitor: Visitor,
+        filled: Filled | None = None,
+        *,
+        news: str = "",
+        status: int = 200,
+        plan: Mapping[str, Any] | None = None,
+    ) -> Response:
+        language, filled = visitor.reader.language, filled or Filled(dict(draft.content), draft.files)
+        draft = draft._replace(content=filled.content, files=filled.files)
+        faults = {path: fault_text(language, says) for path, says in filled.faults.items()}
+        here = form.steps.index(step)
+        return self._renderer.page(
+            step.template,
+            language,
+            frame=await self._responses.frame(visitor),
+            status=status,
+            heading=language.say(form.heading),
+            step=step,
+            last=step is form.steps[-1],
+            track=[(one.name, language.say(one.title), _place(n, here)) for n, one in enumerate(form.steps)],
+            address=f"drafts/{draft.type}/{draft.id}",
+            draft=draft,
+            content=filled.content,
+            title=title_of(draft),
+            value=lambda path: value_of(filled.content, path),
+            faults=faults,
+            elsewhere={path: says for path, says in faults.items() if not step.has(path)},
+            news=language.say(news) if news else "",
+            found=filled.found,
+            at=filled.at,
+            **await form.shown(step, draft, visitor),
+            **(plan or {}),
+        )
+
+    async def _asked(self, request: Request, visitor: Visitor) -> tuple[DraftForm | None, Draft | None]:
+        """A draft of the visitor; a blank one under an id that nothing was posted to yet."""
+        form, id = self._forms.get(request.path_params["what"]), request.path_params["id"]
+        if form is None or not _ID.fullmatch(id) or not await form.startable(visitor):
+            return form, None
+        draft = await self._drafts.read(id, visitor.id)
+        if draft is None:
+            return form, self._blank(form, visitor, id)
+        return form, draft if draft.type == form.kind else None
+
+    def _blank(self, form: DraftForm, visitor: Visitor, id: str) -> Draft:
+        return Draft(id, visitor.id, str(form.kind), {}, 0, self._shared.clock())
+
+    def _to(self, draft: Draft, step: str, query: str = "") -> Response:
+        path = f"drafts/{draft.type}/{draft.id}/{step}"
+        return self._responses.renderer.to_desk(f"{path}?{query}" if query else path)
+
+    def _saved(self) -> Response:
+        return self._responses.renderer.to_desk()
+
+    def _to_started(self, workflow_id: str) -> Response:
+        what = named(workflow_id)
+        return self._responses.renderer.to_desk(f"{at_desk(what)}?done=sent" if what else "")
+
+
+def _step(form: DraftForm | None, request: Request) -> Step | None:
+    name = request.path_params["step"]
+    return next((one for one in form.steps if one.name == name), None) if form else None
+
+
+def _act(posted: PostedDocuments) -> str:
+    """The button; the key Enter in a field is the one beside it, else the way on."""
+    act = posted.fields.get("do", "next")
+    return "next" if act == "enter" and not posted.fields.get("find", "").strip() else act
+
+
+def _before(form: DraftForm, step: Step) -> Step:
+    return form.steps[max(0, form.steps.index(step) - 1)]
+
+
+def _behind(form: DraftForm, step: Step) -> Step:
+    return form.steps[form.steps.index(step) + 1]
+
+
+def _place(number: int, here: int) -> str:
+    return "here" if number == here else "good" if number < here else ""

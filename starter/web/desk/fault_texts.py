@@ -1,0 +1,77 @@
+"""What is wrong with a field of a draft, in the words of whoever fills it in. The checks of files say it in English, to
+people who write such a file.
+"""
+
+import re
+from collections.abc import Mapping
+from string import Formatter
+from typing import Final
+
+from activities.people.language import Language, phrase
+
+_NEEDED: Final = phrase("This is needed.")
+_FAULTS: Final[Mapping[str, str]] = {
+    "is missing": _NEEDED,
+    "is empty": _NEEDED,
+    "needs at least {count}": _NEEDED,
+    "has nothing but characters that cannot be seen": phrase("Nothing in it can be seen."),
+    "has more than {most} entries": phrase("There are more than {most}."),
+    "is {size} characters long, at most {most} are allowed": phrase(
+        "It is {size} characters long: at most {most} are possible."
+    ),
+    "contains {what}, which is not allowed": phrase("It has {what} in it, which is not allowed."),
+    "must be a date such as {examples}": phrase("This is no date."),
+    "lies in the past": phrase("This day has passed."),
+    "is more than two years away": phrase("This is more than two years away."),
+    "is an empty file": phrase("This file is empty."),
+    "is not a PDF file (it does not begin with %PDF-)": phrase("This is no PDF file."),
+    "is protected by a password, so that nobody could sign in it: save it without one": phrase(
+        "This PDF is protected by a password, so that nobody could sign in it: save it without one."
+    ),
+    "is {size} MB large, at most {most} MB can be sent": phrase(
+        "It is {size} MB large: at most {most} MB can be sent."
+    ),
+    "is too large, at most {most} MB can be sent": phrase("It is too large: at most {most} MB can be sent."),
+    "is not there any more: choose it once more": phrase("The file is not there any more: choose it once more."),
+    "needs either file or template": phrase("A PDF or a template is needed."),
+    "needs a name, because it is made from a template": phrase("A name is needed, because it is made from a template."),
+    "must be an https URL": phrase("An address is needed that begins with https://."),
+    "is not a URL": phrase("An address is needed that begins with https://."),
+    "needs at least one who signs or approves": phrase("Somebody must sign or approve it."),
+    "{id} is a signer of this request already": phrase("This person is a signer already."),
+    "has the e-mail address of another signer of this request": phrase("This is the email address of another signer."),
+    "is the e-mail address of another signer of this request": phrase("This is the email address of another signer."),
+    "is not an e-mail address": phrase("This is no email address."),
+    "is not an IANA time zone": phrase("This is no time zone: choose one of the list."),
+    "{zone} is not an IANA time zone{hint}": phrase("This is no time zone: choose one of the list."),
+    "is not a locale such as en, nl or pt-BR": phrase("This is no language."),
+    "must be a number such as +31 20 555 0100": phrase("A number such as +31 20 555 0100 is needed."),
+    "needs {ways}, or somebody in full ({missing} missing)": phrase("Name, email address and time zone are needed."),
+    "the group {quoted} is not in {where}": phrase("There is no such group any more."),
+    "in the group {group} is nobody but the owner": phrase("In this group is nobody but you."),
+    "the group {group} has {count} people: at most {most} can be asked": phrase(
+        "The group has {count} people: at most {most} can be asked."
+    ),
+    "{id} is the owner and cannot be asked": phrase("You ask for it: somebody else has to do it."),
+    '"{kind}" is not a kind of {where}': phrase("Please choose a kind."),
+    "must be 1-87 characters of {which}": phrase("Please choose a kind."),
+    "may not be started by you": phrase("You may not begin anything of this kind any more."),
+    '"{id}" is not in {where}': phrase("This person is not in the directory any more."),
+}
+"""By the sentence of the check, with what varies in braces; of several that match the first counts."""
+
+
+def _pattern(sentence: str) -> re.Pattern[str]:
+    parts = Formatter().parse(sentence)
+    return re.compile("".join(re.escape(text) + (f"(?P<{name}>.*)" if name else "") for text, name, *_ in parts))
+
+
+_PATTERNS: Final = tuple((_pattern(sentence), words) for sentence, words in _FAULTS.items())
+
+
+def fault_text(language: Language, says: str) -> str:
+    """The sentence for a page; what is not known stays in English."""
+    for pattern, words in _PATTERNS:
+        if match := pattern.fullmatch(says):
+            return language.say(words, **match.groupdict())
+    return says

@@ -1,0 +1,83 @@
+"""Choosing people on a form of the desk: by words over the directory, as a group, or described in full."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from babel import Locale
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from activities.files.fields import zones
+from activities.people.directory import DirectoryFailure, foldable
+from activities.people.file_directory import FileDirectory
+from activities.people.language import LANGUAGES
+from starter.web.desk.draft_forms import Content
+from starter.web.desk.responses import PeopleNames
+from starter.web.desk.sessions import Visitor
+
+FOUND_AT_MOST: Final = 8
+"""People, and as many groups, that are shown of those whom words find."""
+WORDS_AT_MOST: Final = 200
+IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
+
+
+class PeopleFields:
+    def __init__(self, directory: FileDirectory) -> None:
+        self._directory = directory
+
+    @property
+    def names(self) -> PeopleNames:
+        return PeopleNames(self._directory)
+
+    async def known(self, id: str) -> bool:
+        try:
+            return (await self._directory.named(id)) is not None
+        except DirectoryFailure:
+            return False
+
+    async def find(self, words: str, *, groups: bool = False) -> dict[str, Any]:
+        """People whom the words find, and groups; `only` is the id of a person who is named exactly, or alone."""
+        words = words[:WORDS_AT_MOST]
+        exactly = await self._directory.named(words)
+        people = (exactly,) if exactly else await self._directory.search(words, FOUND_AT_MOST + 1)
+        teams = await self._groups(words) if groups else []
+        alone = len(people) == 1 and not teams
+        return {
+            "words": words.strip(),
+            "people": [{"id": one.id, "name": one.name, "about": one.department or ""} for one in people][
+                :FOUND_AT_MOST
+            ],
+            "groups": teams,
+            "more": len(people) > FOUND_AT_MOST,
+            "only": people[0].id if alone else "",
+        }
+
+    async def _groups(self, words: str) -> list[dict[str, Any]]:
+        wanted, known = foldable(words).split(), await self._directory.groups()
+        found = [name for name in sorted(known) if all(word in foldable(name) for word in wanted)]
+        return [{"id": name, "count": known[name]} for name in found[:FOUND_AT_MOST]]
+
+    async def answer(self, request: Request, visitor: Visitor) -> Response:
+        """What is shown while somebody types, as JSON."""
+        words, groups = request.query_params.get("words", ""), request.query_params.get("groups") == "1"
+        found = await self.find(words, groups=groups) if words.strip() else {"people": [], "groups": []}
+        for one in found["groups"]:
+            one["about"] = visitor.reader.language.say_count("{count} person", "{count} people", one["count"])
+        return JSONResponse({"people": found["people"], "groups": found["groups"]})
+
+    async def row(self, somebody: Mapping[str, Any], visitor: Visitor) -> dict[str, Any]:
+        """Somebody on a form: of the directory with their name, else in full with zones to choose from."""
+        id = somebody.get("person")
+        if id is None:
+            return {"person": "", **dict.fromkeys(IN_FULL, ""), **somebody, "zones": sorted(zones())}
+        return {"person": id, "name": await self.names.of(id), "role": somebody.get("role", "")}
+
+
+def languages() -> list[tuple[str, str]]:
+    """Those in which somebody can be written to, each by its own name."""
+    return [(code, (Locale(code).get_display_name(code) or code).capitalize()) for code in LANGUAGES]
+
+
+def person_in_full(visitor: Visitor) -> Content:
+    """Somebody whose fields are still to be filled in; zone and language are those of whoever writes."""
+    return {"name": "", "zone": visitor.person.zone, "locale": visitor.reader.language.code, "role": "sign"}

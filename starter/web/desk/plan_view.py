@@ -1,0 +1,187 @@
+"""A plan as a calendar of weeks, with a list of its notices beside it: who hears when, and why. On the reader's clock;
+another clock of whoever is told stands behind it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_skeleton, get_day_names
+
+from activities.people.language import phrase
+from activities.people.person import SignersFile
+from activities.people.reader import Reader
+from starter.plan.calendar import PlanLine, RequestPlan
+from starter.plan.picture import mondays_of, sort_of
+from starter.plan.task import TaskPlan
+from starter.web.desk.follow_up_text import REASON_TEXTS
+from starter.web.desk.plan_words import reason_in
+from starter.web.desk.responses import PeopleNames
+from starter.web.desk.sessions import Visitor
+
+WEEKS_AT_MOST: Final = 30
+"""Weeks in which something happens; what comes later is counted."""
+SHOWN_AT_MOST: Final = 150
+"""Notices of one calendar."""
+_DUE: Final = "due"
+_CLOSES: Final = "closes"
+_EXPIRY: Final = "expiry"
+"""The stage of the planner in which it closes."""
+_SORTS: Final = {
+    "ready": phrase("Asked"),
+    "reminder": phrase("Reminder"),
+    "last warning": phrase("Last warning"),
+    "overdue": phrase("Overdue"),
+    "escalation": phrase("Somebody else hears"),
+    "signed": phrase("Signs"),
+    "told": phrase("News"),
+    _DUE: phrase("Due"),
+    _CLOSES: phrase("Closes"),
+}
+"""The words for a sort of notice (`sort_of`); the due date is one more."""
+_LOOKS: Final = {"last warning": "warning"}
+
+
+@dataclass(frozen=True)
+class Notice:
+    """`number` is unique on the page, `elsewhere` the clock of whoever is told; `suppressed` is why it is not sent."""
+
+    number: int
+    day: date
+    clock: str
+    sort: str
+    says: str
+    to: str
+    why: str
+    elsewhere: str = ""
+    suppressed: str = ""
+
+    @property
+    def look(self) -> str:
+        return _LOOKS.get(self.sort, self.sort)
+
+
+@dataclass(frozen=True)
+class CalendarDay:
+    day: date
+    says: str
+    """Its number; with the month where that is not plain."""
+    works: bool
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True)
+class Week:
+    """Seven days; `quiet` weeks before it have nothing in them."""
+
+    days: tuple[CalendarDay, ...]
+    quiet: int = 0
+
+
+@dataclass(frozen=True)
+class PlanCalendar:
+    """`heading` says what is assumed, `more` counts notices that are left out."""
+
+    heading: str
+    weeks: tuple[Week, ...]
+    days: tuple[tuple[str, tuple[Notice, ...]], ...]
+    """Each day with its notices, for reading one after the other."""
+    more: int
+
+
+class PlanView:
+    def __init__(self, visitor: Visitor, names: PeopleNames) -> None:
+        self._reader = visitor.reader
+        self._names = names
+        self._number = 0
+
+    async def of_request(self, plan: RequestPlan, in_full: bytes | None) -> dict[str, Any]:
+        """`in_full` are people described in full, as they are stored."""
+        say, known = self._reader.language.say, _people(in_full)
+        calendars = []
+        for branch in plan.branches:
+            heading = say("If nobody acts") if branch is plan.branches[0] else say("If the others sign in time")
+            calendars.append(await self._calendar(heading, branch.lines, plan.due_at, known))
+        return {"calendars": calendars, **self._common(plan.due_at)}
+
+    async def of_task(self, plan: TaskPlan, in_full: bytes | None) -> dict[str, Any]:
+        heading = self._reader.language.say("If nobody acts")
+        calendar = await self._calendar(heading, plan.lines, plan.due_at, _people(in_full))
+        return {"calendars": [calendar], **self._common(plan.due_at)}
+
+    def _common(self, due_at: datetime) -> dict[str, Any]:
+        language = self._reader.language
+        names = get_day_names("abbreviated", locale=language.locale)
+        sorts = [(_LOOKS.get(sort, sort), language.say(words)) for sort, words in _SORTS.items()]
+        return {"weekdays": [names[number] for number in range(7)], "sorts": sorts, "city": self._reader.place(due_at)}
+
+    async def _calendar(
+        self, heading: str, lines: Sequence[PlanLine], due_at: datetime, known: dict[str, str]
+    ) -> PlanCalendar:
+        notices = [await self._notice(line, known) for line in lines[:SHOWN_AT_MOST]]
+        notices.append(self._due(due_at))
+        notices.sort(key=lambda one: (one.day, one.clock))
+        by_day: dict[date, list[Notice]] = {}
+        for one in notices:
+            by_day.setdefault(one.day, []).append(one)
+        return PlanCalendar(
+            heading,
+            tuple(_weeks(by_day, self._reader)),
+            tuple((self._reader.date(day), tuple(told)) for day, told in by_day.items()),
+            max(0, len(lines) - SHOWN_AT_MOST),
+        )
+
+    async def _notice(self, line: PlanLine, known: dict[str, str]) -> Notice:
+        reader, language = self._reader, self._reader.language
+        sort = _CLOSES if line.stage == _EXPIRY else sort_of(line.stage)
+        suppressed = REASON_TEXTS.get(line.suppressed) if line.suppressed else None
+        self._number += 1
+        return Notice(
+            self._number,
+            reader.day(line.at),
+            reader.clock(line.at),
+            sort,
+            language.say(_SORTS[sort]),
+            known.get(line.to) or await self._names.of(line.to),
+            await reason_in(language, line.why, known, self._names),
+            _elsewhere(line, reader),
+            language.say(suppressed) if suppressed else "",
+        )
+
+    def _due(self, at: datetime) -> Notice:
+        self._number += 1
+        says = self._reader.language.say(_SORTS[_DUE])
+        return Notice(self._number, self._reader.day(at), self._reader.clock(at), _DUE, says, "", "")
+
+
+def _people(in_full: bytes | None) -> dict[str, str]:
+    """Names of people described in full by their ids, which no directory has yet."""
+    signers = SignersFile.model_validate_json(in_full).signers if in_full else {}
+    return {id: one.name for id, one in signers.items()}
+
+
+def _elsewhere(line: PlanLine, reader: Reader) -> str:
+    theirs = ZoneInfo(line.zone)
+    if line.at.astimezone(theirs).utcoffset() == line.at.astimezone(reader.zone).utcoffset():
+        return ""
+    there = Reader(reader.language, theirs, reader.works)
+    clock = there.shortly(line.at, line.at) if there.day(line.at) != reader.day(line.at) else there.clock(line.at)
+    return f"{clock} ({there.place(line.at)})"
+
+
+def _weeks(by_day: dict[date, list[Notice]], reader: Reader) -> Iterator[Week]:
+    before: date | None = None
+    for monday in mondays_of(by_day)[:WEEKS_AT_MOST]:
+        days = [monday + timedelta(days=number) for number in range(7)]
+        quiet = (monday - before).days // 7 - 1 if before else 0
+        told = tuple(_day(day, by_day.get(day, ()), reader, before is None and day == monday) for day in days)
+        yield Week(told, quiet)
+        before = monday
+
+
+def _day(day: date, notices: Iterable[Notice], reader: Reader, first: bool) -> CalendarDay:
+    monthly = first or day.day == 1
+    says = format_skeleton("MMMd", day, locale=reader.language.locale) if monthly else str(day.day)
+    return CalendarDay(day, says, reader.works(day), tuple(notices))

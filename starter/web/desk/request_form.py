@@ -1,0 +1,183 @@
+"""A new request at the desk: the document, the signers in their order, time and message, and the plan."""
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import Any, Final
+
+from babel.numbers import format_decimal
+
+from activities.files.pdf import MEGABYTE, check_pdf
+from activities.people.language import phrase
+from activities.records.drafts import Draft, Drafts
+from starter.web.api.starting import Starts
+from starter.web.bodies import PostedDocuments, PostedFile
+from starter.web.catalogue import KindCatalogue
+from starter.web.desk.draft_forms import Content, Filled, Step, lines_of, put, with_fields
+from starter.web.desk.people_fields import IN_FULL, PeopleFields, languages, person_in_full
+from starter.web.desk.plan_view import PlanView
+from starter.web.desk.sessions import Visitor
+from starter.web.rights import ReaderRoles
+from workflows.kinds import Kind
+from workflows.model.subject import Role
+
+SIGNERS: Final = "signers"
+_DOCUMENT: Final = Step("document", phrase("Document"), "draft_document.html", ("kind", "document"))
+_SIGNERS: Final = Step("signers", phrase("Signers"), "draft_signers.html", (SIGNERS,))
+_TIME: Final = Step("time", phrase("Time and message"), "draft_time.html", ("due", "message"))
+_PLAN: Final = Step("plan", phrase("Plan"), "draft_plan.html")
+_ROLES: Final[Mapping[Role, str]] = {
+    Role.SIGN: phrase("signs"),
+    Role.APPROVE: phrase("approves"),
+    Role.COPY: phrase("gets a copy"),
+}
+_NAME_AT_MOST: Final = 200
+"""Characters of a file's name that are kept, its end with them."""
+
+
+class RequestForm:
+    kind: Final = Kind.REQUEST
+    heading: Final = phrase("New request")
+    steps: Final = (_DOCUMENT, _SIGNERS, _TIME, _PLAN)
+
+    def __init__(
+        self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts
+    ) -> None:
+        self._drafts = drafts
+        self._people = people
+        self._kinds = kinds
+        self._roles = roles
+        self._starts = starts
+        self._megabytes = starts.settings.signature.max_upload_mb
+
+    async def startable(self, visitor: Visitor) -> tuple[str, ...]:
+        kinds = await self._kinds.startable(await self._roles.of(visitor.id))
+        return tuple([kind for kind in kinds if await self._kinds.closes(kind)])
+
+    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+        match step.name:
+            case _DOCUMENT.name:
+                return await self._with_document(draft, posted)
+            case _SIGNERS.name:
+                return await self._with_signers(draft, posted, visitor)
+            case _:
+                content = with_fields(dict(draft.content), posted.fields, "due")
+                put(content, "message", lines_of(posted.fields.get("message", "")))
+                return Filled(content, draft.files)
+
+    async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
+        say, language = visitor.reader.language.say, visitor.reader.language
+        if step.name == _DOCUMENT.name:
+            own, document = await self.startable(visitor), draft.content.get("document") or {}
+            kinds = [(kind, label) for kind, label in await self._kinds.labels(language) if kind in own]
+            file = draft.files.get(document.get("file", ""))
+            size = f"{format_decimal(file.size / MEGABYTE, '0.0', language.locale)} MB" if file else ""
+            return {"kinds": kinds, "file": file, "size": size, "megabytes": self._megabytes}
+        if step.name == _SIGNERS.name:
+            signers = signers_of(draft.content)
+            rows = [await self._people.row(one, visitor) for one in signers]
+            together = [n > 0 and one.get("order") == signers[n - 1].get("order") for n, one in enumerate(signers)]
+            roles = [(role.value, say(label)) for role, label in _ROLES.items()]
+            return {"rows": rows, "together": together, "roles": roles, "languages": languages()}
+        return {}
+
+    def file(self, draft: Draft, visitor: Visitor) -> Content:
+        kind = draft.content.get("kind", "")
+        return {**draft.content, "id": f"{kind}-{draft.id}", "requester": visitor.id}
+
+    async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
+        plan: Any = await self._starts.plan(prepared)
+        return await PlanView(visitor, self._people.names).of_request(plan, prepared.signers)
+
+    async def _with_document(self, draft: Draft, posted: PostedDocuments) -> Filled:
+        content = with_fields(dict(draft.content), posted.fields, "kind", "document.name", "document.template")
+        files, faults = dict(draft.files), dict[str, str]()
+        document, uploaded = content.get("document", {}), posted.files.get("document.file")
+        if uploaded is not None:
+            try:
+                check_pdf(uploaded.content, self._megabytes)
+                name = _name_of(uploaded)
+                files = {name: await self._drafts.put(uploaded.content)}
+                content["document"] = {key: document[key] for key in ("name",) if key in document} | {"file": name}
+            except ValueError as fault:
+                faults["document.file"] = str(fault)
+        elif document.get("template") and "file" in document:
+            del document["file"]
+            files = {}
+        return Filled(content, files, faults)
+
+    async def _with_signers(self, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+        content, fields = copy.deepcopy(dict(draft.content)), posted.fields
+        signers = [_filled(one, f"{SIGNERS}[{n}]", fields) for n, one in enumerate(signers_of(content))]
+        together = [f"{SIGNERS}[{n}].together" in fields for n in range(len(signers))]
+        act, _, about = fields.get("do", "").partition(":")
+        faults, found, at = dict[str, str](), dict[str, Any](), ""
+        match act:
+            case "find" | "enter" if fields.get("find", "").strip():
+                found = await self._people.find(fields["find"])
+                if one := found.get("only"):
+                    act, about = "add", one
+            case "full":
+                signers.append(person_in_full(visitor))
+                at = f"{SIGNERS}[{len(signers) - 1}].name"
+            case "remove" | "up" | "down" | "move":
+                signers, together, at = _moved(act, about, signers, together)
+        if act == "add":
+            found = {}
+            if about in (one.get("person") for one in signers):
+                faults["find"] = f"{about} is a signer of this request already"
+            elif await self._people.known(about):
+                signers.append({"person": about, "role": Role.SIGN.value})
+        put(content, SIGNERS, _in_order(signers, [*together, False]))
+        return Filled(content, draft.files, faults, found, at)
+
+
+def signers_of(content: Mapping[str, Any]) -> list[Content]:
+    return list(content.get(SIGNERS) or ())
+
+
+def _filled(signer: Content, path: str, fields: Mapping[str, str]) -> Content:
+    """A signer with what was posted of them."""
+    names = ("role",) if "person" in signer else ("role", *IN_FULL)
+    made = dict(signer)
+    for name in names:
+        if (text := fields.get(f"{path}.{name}")) is not None:
+            put(made, name, " ".join(text.split()))
+    # Somebody in full whose fields are all empty is one still.
+    return made if "person" in signer else {"name": "", **made}
+
+
+def _moved(
+    act: str, about: str, signers: Sequence[Content], together: Sequence[bool]
+) -> tuple[list[Content], list[bool], str]:
+    """The signers after a press on a button of one; `move` has two places. Nonsense changes nothing."""
+    numbers = [int(one) for one in about.split(":") if one.isdecimal() and len(one) <= 3]
+    order, pairs = list(signers), list(together)
+    if not numbers or numbers[0] >= len(order):
+        return order, pairs, ""
+    here = numbers[0]
+    to = {"up": here - 1, "down": here + 1, "remove": here}.get(act, numbers[-1])
+    if not 0 <= to < len(order):
+        return order, pairs, f"{act}:{here}"
+    one = order.pop(here)
+    if act == "remove":
+        pairs.pop(here)
+        return order, pairs, ""
+    order.insert(to, one)
+    return order, pairs, f"{act if act != 'move' else 'up'}:{to}"
+
+
+def _in_order(signers: Sequence[Content], together: Sequence[bool]) -> list[Content]:
+    """Each with its number; those who are asked together have the same one."""
+    order, made = 0, []
+    for number, one in enumerate(signers):
+        order += not (number and together[number])
+        made.append({**{key: value for key, value in one.items() if key != "order"}, "order": order})
+    return made
+
+
+def _name_of(uploaded: PostedFile) -> str:
+    """Without a folder, which some browsers send, and not longer than names may be."""
+    path = PurePath(uploaded.name.replace("\\", "/"))
+    stem = path.stem[: _NAME_AT_MOST - len(path.suffix)].strip() or "document"
+    return f"{stem}{path.suffix or '.pdf'}"

@@ -1,0 +1,315 @@
+"""What is begun at the desk, before anything is sent: steps, refusals at their field, drafts of others."""
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import pytest
+
+from activities.files.pdf import MEGABYTE
+from activities.people.file_directory import FileDirectory
+from activities.people.reader import Reader
+from activities.records.drafts import DRAFTS_AT_MOST, Draft
+from starter.plan.calendar import PlanLine
+from starter.plan.task import TaskPlan
+from starter.web.desk.fixed_screens import DeskScreenName
+from starter.web.desk.plan_view import PlanView
+from starter.web.desk.responses import PeopleNames
+from starter.web.desk.sessions import Visitor
+from tests.starter.web.desk.drafting import PDF, File, form_on, gone_on, sent
+from tests.starter.web.desk.office import DUTCH, NOW, OPERATOR, OWNER, REQUESTER, Browser, Office, office, text_of
+
+NEW = "/desk/new/request"
+AN_OFFER: File = ("offer.pdf", PDF, "application/pdf")
+LOCKED = b"%PDF-1.7\ntrailer\n<< /Root 1 0 R /Encrypt 5 0 R >>\n%%EOF\n"
+A_CONTRACT = {"kind": "sales-contract"}
+FIVE_SCRIPTS = "Zoë Παπαδοπούλου Ольга 山田太郎 علي"
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as made:
+        yield made
+
+
+async def signers_page(browser: Browser) -> httpx.Response:
+    fields = {"kind": "sales-contract", "document.name": "An offer"}
+    return await gone_on(browser, await browser.get(NEW), fields=fields, pdf=AN_OFFER)
+
+
+async def test_only_who_may_start_a_kind_begins_it_and_searches_the_directory(desk: Office) -> None:
+    ada, ops = await desk.come_in(REQUESTER), await desk.come_in(OPERATOR)
+    kinds = re.findall(r'<option value="([a-z-]+)"', (await ada.get(NEW)).text)
+    assert "sales-contract" in kinds and "team-task" not in kinds
+    assert {"team-task"} == set(re.findall(r'<option value="([a-z-]+)"', (await ada.get("/desk/new/task")).text))
+    for path in (NEW, "/desk/new/task", "/desk/find/people?words=chair", f"/desk/drafts/request/{'a' * 12}/document"):
+        assert (await ops.get(path)).status_code == 404, path
+    assert (await ada.get("/desk/new/letter")).status_code == 404
+    assert (await desk.browser().get(NEW)).text.count("Sign in")
+
+
+async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_calendar(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await signers_page(ada)
+    page = await gone_on(ada, page, "find", {"find": "chair"})
+    page = await gone_on(ada, page, "full")
+    page = await sent(ada, page, fields={"signers[1].name": FIVE_SCRIPTS, "signers[1].email": "zoe@customer.test"})
+    page = await ada.http.get(page.headers["location"])
+    page = await gone_on(ada, page, fields={"due": "2026-12-18", "message": "Before the kick-off,\r\nplease."})
+    text = text_of(page)
+    for said in (
+        "If nobody acts",
+        "Chair 23:00 (Tokyo) it is their turn",
+        "reminder 1 of 4, 3 days after they were asked",
+        "Last warning Chair",
+        "Due",
+        "moved from Sun 29 Nov 23:00 (Tokyo): not a working day",
+    ):
+        assert said in text, said
+    assert "send" in form_on(page).buttons
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    assert draft.content["message"] == "Before the kick-off,\nplease."
+    assert draft.content["signers"][1]["name"] == FIVE_SCRIPTS
+    assert [one["order"] for one in draft.content["signers"]] == [1, 2]
+
+
+async def test_refusals_stand_at_their_fields_and_what_was_typed_stays(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await sent(ada, await ada.get(NEW), fields={"document.name": "An offer"})
+    assert page.status_code == 422
+    assert "2 things are still missing or wrong." in text_of(page)
+    assert re.search(r'id="f-kind-e">This is needed\.<.*?aria-describedby="f-kind-e"', page.text, re.DOTALL)
+    assert re.search(r'id="f-document-e">A PDF or a template is needed\.', page.text)
+    assert form_on(page).fields["document.name"] == "An offer"
+    page = await gone_on(
+        ada, page, fields={"kind": "sales-contract", "document.template": "https://core.example/templates/1"}
+    )
+    page = await sent(ada, page)
+    assert "This is needed." in text_of(page) and page.status_code == 422
+    page = await gone_on(ada, page, "full")
+    page = await sent(
+        ada, page, fields={"signers[0].name": "Eve", "signers[0].email": "eve", "signers[0].zone": "Mars"}
+    )
+    assert re.search(r'id="f-signers-0-email-e">This is no email address\.', page.text)
+    assert re.search(r'id="f-signers-0-zone-e">This is no time zone', page.text)
+    page = await gone_on(ada, page, "remove:0")
+    page = await gone_on(ada, await gone_on(ada, page, "add:chair"))
+    page = await sent(ada, page, fields={"due": "2026-11-01"})
+    assert re.search(r'id="f-due-e">This day has passed\.', page.text)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (LOCKED, "This PDF is protected by a password, so that nobody could sign in it"),
+        (b"PK\x03\x04", "This is no PDF file."),
+        (b"", "This file is empty."),
+        (PDF + b"x" * (21 * MEGABYTE - len(PDF)), "It is 21.0 MB large: at most 20 MB can be sent."),
+    ],
+)
+async def test_a_document_that_cannot_be_sent_is_refused_at_its_field(desk: Office, content: bytes, says: str) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await sent(ada, await ada.get(NEW), "next", A_CONTRACT, ("x.pdf", content, "application/pdf"))
+    assert page.status_code == 422
+    assert re.search(rf'id="f-document-file-e">{says}', page.text)
+    assert form_on(page).fields["kind"] == "sales-contract"
+
+
+async def test_a_document_of_the_largest_size_is_taken_and_ten_times_that_is_dropped_unread(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    largest = PDF + b"x" * (20 * MEGABYTE - len(PDF))
+    page = await gone_on(ada, await ada.get(NEW), "next", A_CONTRACT, ("a.pdf", largest, "application/pdf"))
+    assert "draft-signers" in page.text
+    huge = ("b.pdf", PDF + b"x" * 200 * MEGABYTE, "application/pdf")
+    page = await gone_on(ada, await ada.get(NEW), "next", A_CONTRACT, huge)
+    assert "It is too large: at most 20 MB can be sent." in text_of(page)
+
+
+async def test_signers_are_ordered_by_buttons_and_asked_together_by_a_box(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await signers_page(ada)
+    for person in ("chair", "lead", "engineer"):
+        page = await gone_on(ada, page, f"add:{person}")
+    page = await gone_on(ada, page, "down:0")
+    assert re.search(r'value="down:1"[^>]* autofocus', page.text), "the button that was pressed has the focus"
+    page = await gone_on(ada, page, "move:2:0", {"signers[1].together": "1"})
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    assert [one["person"] for one in draft.content["signers"]] == ["engineer", "lead", "chair"]
+    assert [one["order"] for one in draft.content["signers"]] == [1, 1, 2]
+    for nonsense in ("up:0", "up:99", "move:0:99", "move:x", "remove:", "add:nobody", "dance"):
+        page = await gone_on(ada, page, nonsense)
+    assert (await sent(ada, page, "add:chair")).status_code == 422
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    assert len(draft.content["signers"]) == 3
+
+
+async def test_people_are_found_by_parts_of_names_without_accents(desk: Office) -> None:
+    desk.people.write_text(
+        desk.people.read_text() + f'  - {{id: zoe, name: "{FIVE_SCRIPTS}", email: z@example.test, zone: UTC}}\n'
+    )
+    ada = await desk.come_in(REQUESTER)
+    for words in ("zoe", "ΠΑΠΑΔΟΠΟΥΛΟΥ", "ольга", "太郎", "علي", "z@example"):
+        found = (await ada.http.get("/people/desk/find/people", params={"words": words})).json()
+        assert found == {"people": [{"id": "zoe", "name": FIVE_SCRIPTS, "about": ""}], "groups": []}, words
+    page = await sent(ada, await signers_page(ada), "find", {"find": "desk"})
+    assert set(re.findall(r'value="add:([a-z-]+)"', page.text)) == {"legal-desk", "finance-desk"}
+    page = await sent(ada, page, "enter", {"find": "nobody at all"})
+    assert "Nobody is found." in text_of(page)
+
+
+async def test_a_draft_is_nobody_elses_and_two_windows_do_not_overwrite_each_other(desk: Office) -> None:
+    ada, bob = await desk.come_in(REQUESTER), await desk.come_in(OWNER)
+    page = await signers_page(ada)
+    assert "Name of the document" in (await bob.get(page.url.path.replace("signers", "document"))).text
+    assert "An offer" not in (await bob.get(page.url.path)).text
+    await gone_on(ada, page, "add:chair")
+    late = await gone_on(ada, page, "add:lead")
+    assert "It was changed in another window meanwhile" in text_of(late)
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    assert [one["person"] for one in draft.content["signers"]] == ["chair"]
+    form = form_on(late)
+    foreign = await ada.http.post(form.action, files=[("token", (None, "x")), ("do", (None, "next"))])
+    assert foreign.status_code == 403
+    assert DeskScreenName.FOREIGN_FORM in foreign.text
+
+
+async def test_of_somebody_who_left_the_draft_goes_with_the_daily_sweep(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await signers_page(ada)
+    desk.people.write_text("people:\n  - {id: chair, name: Chair, email: chair@example.test, zone: Asia/Tokyo}\n")
+    assert "Sign in" in (await ada.get(page.url.path)).text
+    [draft] = await desk.store.drafts.of(REQUESTER)
+
+    async def gone(author: str) -> bool:
+        return author == REQUESTER
+
+    assert await desk.store.drafts.drop(desk.now, gone) == 1
+    assert await desk.store.drafts.read(draft.id, REQUESTER) is None
+
+
+async def test_a_kind_that_may_not_be_started_any_more_and_people_who_left_are_said_at_the_end(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await gone_on(ada, await signers_page(ada), "add:finance-desk")
+    desk.people.write_text("\n".join(line for line in desk.people.read_text().splitlines() if DUTCH not in line))
+    page = await sent(ada, page)
+    assert re.search(r"This person is not in the directory any more\.", page.text)
+    desk.people.write_text(desk.people.read_text().replace("groups: [all-staff]", "groups: [others]"))
+    assert (await ada.get(page.url.path)).status_code == 404
+
+
+async def test_drafts_are_kept_and_discarded_and_there_are_not_endlessly_many(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    answer = await sent(ada, await ada.get(NEW), "save", {**A_CONTRACT, "document.name": "An offer"})
+    assert answer.headers["location"] == "/people/desk"
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    page = await ada.get(f"/desk/drafts/request/{draft.id}/document")
+    assert form_on(page).fields["document.name"] == "An offer"
+    discard = await ada.http.post(
+        f"/people/desk/drafts/request/{draft.id}/discard",
+        files=[("token", (None, form_on(page).fields["token"]))],
+        headers={"origin": "null", "sec-fetch-site": "same-origin"},
+    )
+    assert discard.status_code == 303 and await desk.store.drafts.of(REQUESTER) == ()
+    for number in range(DRAFTS_AT_MOST):
+        await desk.store.drafts.begin(Draft(f"{number:012x}", REQUESTER, "request", {}, 0, desk.now))
+    refused = await sent(ada, await ada.get(NEW), fields=A_CONTRACT)
+    assert (refused.status_code, "You have too many drafts" in refused.text) == (409, True)
+
+
+async def test_a_task_is_written_with_people_or_a_group_and_an_answer(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    page = await sent(owner, await owner.get("/desk/new/task"), fields={"kind": "team-task"})
+    assert re.search(r'id="f-title-e">This is needed\.', page.text)
+    page = await gone_on(
+        owner, page, fields={"title": "Hand out the keys", "answer.label": "How many?", "answer.lines": "2"}
+    )
+    page = await sent(owner, page, "find", {"find": "all-staff"})
+    assert "group:all-staff" in page.text
+    page = await gone_on(owner, page, "group:all-staff")
+    page = await gone_on(owner, page, fields={"due": "2026-12-18"})
+    text = text_of(page)
+    assert "Legal Desk it is their turn" in text and "overdue since" in text
+    [draft] = await desk.store.drafts.of(OWNER)
+    assert draft.content == {
+        "kind": "team-task",
+        "title": "Hand out the keys",
+        "answer": {"label": "How many?", "required": True, "lines": 2},
+        "who": {"group": "all-staff"},
+        "due": "2026-12-18",
+    }
+    page = await gone_on(owner, page, "back")
+    page = await gone_on(owner, page, "remove")
+    page = await gone_on(owner, page, "find", {"find": OWNER})
+    page = await sent(owner, page)
+    assert re.search(r'id="f-who-person-e">You ask for it: somebody else has to do it\.', page.text)
+
+
+async def test_a_reader_in_another_language_reads_all_of_it_in_theirs(desk: Office) -> None:
+    desk.people.write_text(desk.people.read_text().replace("locale: nl}", "locale: nl, groups: [all-staff]}"))
+    dutch = await desk.come_in(DUTCH)
+    page = await gone_on(dutch, await signers_page(dutch), "add:chair")
+    page = await gone_on(dutch, await gone_on(dutch, page))
+    text = text_of(page).partition("use strict")[0]
+    assert "reminder" not in text and "Herinnering" in text
+
+
+async def test_edits_are_bounded(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await signers_page(ada)
+    for _ in range(1_200):
+        answer = await sent(ada, page, "save")
+        if answer.status_code == 429:
+            break
+    assert answer.status_code == 429
+    desk.now += timedelta(minutes=2)
+    assert (await sent(ada, page, "save")).status_code == 303
+
+
+async def test_a_form_of_many_fields_or_files_is_nobodys(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await ada.get(NEW)
+    many = {f"x{number}": "y" for number in range(20_000)}
+    assert (await sent(ada, page, "next", many)).status_code == 403
+    files = [("document.file", AN_OFFER)] * 50
+    headers = {"origin": "null", "sec-fetch-site": "same-origin"}
+    assert (await ada.http.post(form_on(page).action, files=files, headers=headers)).status_code == 403
+    assert await desk.store.drafts.of(REQUESTER) == ()
+
+
+async def test_of_many_people_the_first_are_offered(desk: Office) -> None:
+    more = [f'  - {{id: many-{n}, name: "Many {n}", email: m{n}@example.test, zone: UTC}}\n' for n in range(80)]
+    desk.people.write_text(desk.people.read_text() + "".join(more))
+    ada = await desk.come_in(REQUESTER)
+    page = await sent(ada, await signers_page(ada), "find", {"find": "many " + " " * 2_000})
+    assert len(re.findall(r'value="add:many-', page.text)) == 8
+    assert "There are more: type more of the name." in text_of(page)
+
+
+@pytest.mark.parametrize("name", ["C:\\papers\\" + "x" * 2_000 + ".pdf", "../../" + "x" * 2_000 + ".pdf"])
+async def test_the_name_of_a_file_is_cut_and_has_no_folder(desk: Office, name: str) -> None:
+    ada = await desk.come_in(REQUESTER)
+    await gone_on(ada, await ada.get(NEW), "next", A_CONTRACT, (name, PDF, "application/pdf"))
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    assert draft.content["document"]["file"] == "x" * 196 + ".pdf"
+
+
+async def test_a_name_that_turns_around_is_refused_at_its_field(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await sent(ada, await ada.get(NEW), "next", {**A_CONTRACT, "document.name": "tfar\u202ed"}, AN_OFFER)
+    assert re.search(r'id="f-document-name-e">It has U\+202E RIGHT-TO-LEFT OVERRIDE in it', page.text)
+
+
+async def test_a_plan_of_two_years_is_cut_and_says_so(desk: Office) -> None:
+    directory = FileDirectory(desk.people, desk.store)
+    chair = await directory.person("chair")
+    days = [NOW + timedelta(days=number) for number in range(1_500)]
+    lines = tuple(
+        PlanLine(at=at, local="", zone="UTC", stage="reminder-1", person="chair", to="chair", why="x") for at in days
+    )
+    plan = TaskPlan(id="keys", kind="team-task", title="Keys", at=NOW, due_at=NOW, lines=lines)
+    view = PlanView(Visitor(chair, Reader.of(chair), "chair"), PeopleNames(directory))
+    [calendar] = (await view.of_task(plan, None))["calendars"]
+    assert len(calendar.weeks) <= 30 and calendar.more == 1_350
+    assert sum(len(told) for _, told in calendar.days) == 151
