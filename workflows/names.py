@@ -101,6 +101,8 @@ DECIDE: Final = "decide"
 SEND_LINK: Final = "send_link"
 EXEMPT: Final = "exempt"
 RETRY: Final = "retry"
+REVIEW: Final = "review"
+REVISE: Final = "revise"
 SHOW: Final = "show"
 PLANNING: Final = "planning"
 OPERATION: Final = "operation"
@@ -177,6 +179,11 @@ def absence_workflow_id(id: str, *, back: bool) -> str:
 def hand_off_workflow_id(reference: str) -> str:
     """Workflow id of a replay after the run is closed: one at a time per ending."""
     return f"hand-off:{reference}"
+
+
+def noticed_as(request: str, round: int) -> str:
+    """What notices of a request are identified by: each round of its review has its own."""
+    return f"{request}:{round}" if round else request
 
 
 def notice_key(request: str, stage: str, person: str) -> str:

@@ -23,6 +23,9 @@ from workflows.follow_up.next_step import HORIZON
 from workflows.kinds import Kind, kinds
 from workflows.model.policy import Policy
 
+PEOPLE_AT_MOST: Final = 100
+"""Who is asked to sign, to review or to do something."""
+
 
 @dataclass(frozen=True)
 class KnownPersons:
@@ -46,6 +49,28 @@ async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerso
         return await directory.person(id)
     except UnknownPerson as missing:
         return missing
+
+
+class Team(NamedTuple):
+    """The people of a group except the one who asks, or why none of them can be asked."""
+
+    members: tuple[str, ...] = ()
+    refused: str | None = None
+
+    @classmethod
+    async def look_up(cls, directory: Directory, name: object, asking: object, role: str) -> Self:
+        """`role` is the word for who asks."""
+        if not isinstance(name, str):
+            return cls()
+        try:
+            members = tuple(id for id in await directory.group(name) if id != asking)
+        except UnknownGroup as unknown:
+            return cls(refused=str(unknown))
+        if not members:
+            return cls(refused=f"in the group {name} is nobody but the {role}")
+        if len(members) > PEOPLE_AT_MOST:
+            return cls(refused=f"the group {name} has {len(members):,} people: at most {PEOPLE_AT_MOST} can be asked")
+        return cls(members)
 
 
 class ConcernedPersons(NamedTuple):

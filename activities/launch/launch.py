@@ -100,6 +100,19 @@ class BrokenOff(Exception):
         self.id = what.id
 
 
+class SentAfterReview(BrokenOff):
+    """Begun anew, its reviewers would be asked about what is at Core Signature already."""
+
+    def __init__(self, what: WorkflowName) -> None:
+        super().__init__(what, RunStatus.TERMINATED)
+        self.left = False
+        word = what.kind.spec.command
+        self.args = (
+            f"{what.id}: it was sent after its review, which cannot be begun once more; end it (countersign {word} "
+            f"cancel {what.id}), and start it under another id",
+        )
+
+
 @dataclass(frozen=True)
 class Starter:
     """A plain client, or a Nexus operation whose caller gets the result. `joins` if the caller also waits for a running
@@ -161,6 +174,8 @@ async def start(
             return known
     elif prepared.overdue is not None:
         return _recognise(what, digest, before or await _in_temporal(client, what), prepared.overdue)
+    if before is not None and await _was_sent_after_review(store, prepared.given):
+        raise SentAfterReview(what)
     given = await prepared.store_input(store)
     handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
     if handle is None or by.joins:
@@ -197,8 +212,14 @@ async def restart(
 
 
 def start_of(given: FollowUpInput, parent: str | None, now: datetime) -> Start:
-    subject, people = given.subject, tuple(one.person for one in given.subject.people)
-    return Start(subject.kind, subject.title, people, subject.requester, parent, now)
+    subject = given.subject
+    return Start(subject.kind, subject.title, given.people, subject.requester, parent, now)
+
+
+async def _was_sent_after_review(store: Store, given: FollowUpInput) -> bool:
+    if not isinstance(given, SignatureInput) or not given.brief.reviewers:
+        return False
+    return await store.starts.claimed_for(given.subject.workflow_id) is not None
 
 
 def _name_of(prepared: PreparedStart) -> WorkflowName:
@@ -288,7 +309,7 @@ async def _start_workflow(
 def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime) -> TypedSearchAttributes:
     subject = given.subject
     pairs: list[SearchAttributePair[Any]] = [
-        SearchAttributePair(names.STATUS, subject.type.spec.begins),
+        SearchAttributePair(names.STATUS, given.first_status),
         SearchAttributePair(names.KIND, subject.kind),
         SearchAttributePair(names.STAGE, given.first_stage),
         SearchAttributePair(names.REQUESTER, subject.requester),
@@ -343,5 +364,5 @@ async def end_forgotten(
 
 
 def _to_be_ended(given: SignatureInput, wanted: Cancellation, now: datetime, why: str | None) -> SignatureInput:
-    memory = SignatureState.begin(given.brief, now).note(now, EventType.TERMINATED, None, why)
+    memory = SignatureState.begin(given.brief.replace(reviewers=()), now).note(now, EventType.TERMINATED, None, why)
     return given.replace(carried=commands.cancel(memory, wanted, now))

@@ -2,19 +2,22 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Self, TypeAlias
 
 import rfc8785
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from activities.files.fields import FileName, Message, Name, Url
+from activities.files.fields import FileName, Id, Message, Name, Url
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
 from activities.launch.intake import (
+    PEOPLE_AT_MOST,
     AskingFile,
     CheckedPolicy,
     ConcernedPersons,
@@ -22,6 +25,7 @@ from activities.launch.intake import (
     KnownPersons,
     PersonId,
     SomebodyEntry,
+    Team,
     checked,
     closing_times,
     maps,
@@ -33,11 +37,12 @@ from activities.people.ids import ids_in_full
 from activities.people.person import SignersFile
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
+from activities.records.cover_sheet import CoverSheet
 from activities.records.evidence import file_part
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
-from workflows.model.signature import Document, SignatureBrief
+from workflows.model.signature import Document, Reviewer, SignatureBrief
 from workflows.model.subject import Participant, Role
 from workflows.names import adopted_document
 from workflows.signature.state import SignatureInput
@@ -50,6 +55,9 @@ class RequestChecks(FileChecks):
     folder: Path
     documents: LocalDocuments
     pdf: bytes | None = None
+    requester: object = None
+    teams: Mapping[str, Team] = field(default_factory=dict)
+    """The groups that review, by name."""
 
     @property
     def concerned(self) -> ConcernedPersons:
@@ -63,7 +71,8 @@ class RequestChecks(FileChecks):
 def persons_named(plain: Any) -> frozenset[str]:
     if not isinstance(plain, dict):
         return frozenset()
-    named = [plain.get("requester"), *(signer.get("person") for signer in maps(plain, "signers"))]
+    asked = (*maps(plain, "signers"), *maps(plain, "reviewers"))
+    named = [plain.get("requester"), *(one.get("person") for one in asked)]
     return frozenset(id for id in named if isinstance(id, str))
 
 
@@ -122,6 +131,51 @@ class SignerEntry(SomebodyEntry):
         return email
 
 
+class GroupRule(StrEnum):
+    """Whether the first of a group decides for it, or each of them is asked."""
+
+    FIRST = "first"
+    ALL = "all"
+
+
+class ReviewerEntry(FileModel):
+    """Who approves the document before it is sent: somebody of the directory, or a group."""
+
+    person: PersonId | None = None
+    group: Id | None = None
+    rule: GroupRule = GroupRule.FIRST
+    order: int | None = Field(default=None, ge=1, le=100)
+
+    @field_validator("person")
+    @classmethod
+    def _somebody_else(cls, id: str | None, info: ValidationInfo) -> str | None:
+        if id is not None:
+            checks = _checks(info)
+            if id == checks.requester:
+                raise ValueError(f"{id} asks for it, and nobody reviews their own request")
+            # A signer may review it as well.
+            checks.once(f"reviewer {id}", f"{id} is a reviewer of this request already")
+        return id
+
+    @field_validator("group")
+    @classmethod
+    def _has_people(cls, name: str | None, info: ValidationInfo) -> str | None:
+        if name is not None:
+            checks = _checks(info)
+            if refused := checks.teams[name].refused:
+                raise ValueError(refused)
+            checks.once(f"reviewers {name}", f"the group {name} is among the reviewers already")
+        return name
+
+    @model_validator(mode="after")
+    def _person_or_group(self) -> Self:
+        if (self.person is None) == (self.group is None):
+            raise ValueError("needs either person or group")
+        if self.person is not None and "rule" in self.model_fields_set:
+            raise ValueError("has a rule, which goes with group only")
+        return self
+
+
 def _as_text(value: object) -> object:
     return str(value).lower() if isinstance(value, bool) else value
 
@@ -132,11 +186,17 @@ PREFILLED_AT_MOST: Final = 100
 """Tags of one document that are filled in; texts of up to 4,000 characters."""
 
 
+REVIEWERS_AT_MOST: Final = 20
+"""Entries, people or groups."""
+
+
 class RequestFile(AskingFile):
     document: DocumentEntry
     requester: PersonId
     signers: tuple[SignerEntry, ...] = Field(min_length=1, max_length=100)
     message: Message | None = None
+    reviewers: tuple[ReviewerEntry, ...] = Field(default=(), max_length=REVIEWERS_AT_MOST)
+    """Who approves the document before anything is sent."""
     prefill: dict[Name, TagValue] = Field(default={}, max_length=PREFILLED_AT_MOST)
     """Values for the document's tags by their ids."""
 
@@ -146,6 +206,18 @@ class RequestFile(AskingFile):
         if all(signer.role is Role.COPY for signer in signers):
             raise ValueError("needs at least one who signs or approves")
         return signers
+
+    @field_validator("reviewers")
+    @classmethod
+    def _something_to_review(
+        cls, reviewers: tuple[ReviewerEntry, ...], info: ValidationInfo
+    ) -> tuple[ReviewerEntry, ...]:
+        document: DocumentEntry | None = info.data.get("document")
+        if reviewers and document and document.template is not None:
+            raise ValueError("can review a file only: of a template there is no document before it is sent")
+        if len(reviewers_of(reviewers, _checks(info).teams)) > PEOPLE_AT_MOST:
+            raise ValueError(f"are more than {PEOPLE_AT_MOST} people")
+        return reviewers
 
     @field_validator("id")
     @classmethod
@@ -201,7 +273,9 @@ class PreparedRequest:
         return request.replace(brief=brief.replace(message=kept.get("message"), prefill=kept.get("prefill")))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
-        """Nothing: the cover sheet is stored when the document is created at the provider."""
+        """For the reviewers the cover sheet, which is else stored when the document is created at the provider."""
+        if isinstance(given, SignatureInput) and given.brief.reviewers:
+            await CoverSheet.keep(store, given.brief)
 
 
 async def prepare_request(
@@ -216,8 +290,13 @@ async def prepare_request(
     all faults, and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
     """
     plain = await read_as(Kind.REQUEST, written)
+    requester = plain.plain.get("requester") if isinstance(plain.plain, dict) else None
+    groups = {one["group"] for one in maps(plain.plain, "reviewers") if isinstance(one.get("group"), str)}
+    teams = {name: await Team.look_up(directory, name, requester, "requester") for name in sorted(groups)}
     found = await KnownPersons.look_up(directory, persons_named(plain.plain))
     checks = RequestChecks(
+        requester=requester,
+        teams=teams,
         folder=plain.folder,
         documents=documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),
         catalogue=catalogue,
@@ -225,10 +304,14 @@ async def prepare_request(
         closing=closing_times(maps(plain.plain, "signers"), found),
         now=now,
     )
-    return _prepared(*await checked(plain, RequestFile, checks, directory), checks.pdf, directory.secret)
+    file, policy = await checked(plain, RequestFile, checks, directory)
+    return _prepared(file, policy, checks, directory.secret)
 
 
-def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None, secret: SecretStr | None) -> PreparedRequest:
+def _prepared(
+    file: RequestFile, found: CheckedPolicy, checks: RequestChecks, secret: SecretStr | None
+) -> PreparedRequest:
+    pdf = checks.pdf
     document, policy = _document(file.document, pdf), found.resolved.policy
     as_sent = canonical(file, document.sha256)
     digest = hashlib.sha256(as_sent).hexdigest()
@@ -241,6 +324,7 @@ def _prepared(file: RequestFile, found: CheckedPolicy, pdf: bytes | None, secret
         document=document,
         requester=file.requester,
         people=_signers(file, ids),
+        reviewers=reviewers_of(file.reviewers, checks.teams),
         message=file.message,
         prefill=json.dumps(file.prefill, ensure_ascii=False) if file.prefill else None,
         urgent=policy.urgent,
@@ -268,6 +352,19 @@ def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:
         return Document(template=entry.template)
     digest = hashlib.sha256(pdf).hexdigest()
     return Document(sha256=digest, size=len(pdf), file_name=PurePosixPath(entry.file).name)
+
+
+def reviewers_of(entries: Sequence[ReviewerEntry], teams: Mapping[str, Team]) -> tuple[Reviewer, ...]:
+    """Each person once: whoever is named is left out of groups, and who is in two groups belongs to the first."""
+    named = {entry.person for entry in entries if entry.person}
+    found: dict[str, Reviewer] = {}
+    for position, entry in enumerate(entries, start=1):
+        order, team = entry.order or position, entry.group if entry.rule is GroupRule.FIRST else None
+        people = (entry.person,) if entry.person else teams[entry.group or ""].members
+        for one in people:
+            if one == entry.person or one not in {*named, *found}:
+                found[one] = Reviewer(person=one, order=order, team=team or "")
+    return tuple(found.values())
 
 
 def _signers(file: RequestFile, ids: tuple[str | None, ...]) -> tuple[Participant, ...]:

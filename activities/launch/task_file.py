@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -18,13 +18,14 @@ from activities.launch.intake import (
     KnownPersons,
     PersonId,
     SomebodyEntry,
+    Team,
     checked,
     closing_times,
     maps,
     read_as,
     right,
 )
-from activities.people.directory import Directory, UnknownGroup
+from activities.people.directory import Directory
 from activities.people.ids import ids_in_full
 from activities.people.person import Reachable, SignersFile
 from activities.policies.cascade import Resolved
@@ -37,33 +38,10 @@ from workflows.kinds import Kind
 from workflows.model.subject import AnswerField, Participant, Role, Task
 from workflows.task.state import TaskInput
 
-PEOPLE_AT_MOST: Final = 100
-"""As many as a request may have signers."""
 COLLEAGUES_AT_MOST: Final = 20
 """To choose from on a page."""
 ANSWER_LINES_AT_MOST: Final = 20
 """Lines of the answer's field."""
-
-
-class _Team(NamedTuple):
-    """The people of a group except the owner, or why none of them can be asked."""
-
-    members: tuple[str, ...] = ()
-    refused: str | None = None
-
-    @classmethod
-    async def look_up(cls, directory: Directory, name: object, owner: object) -> Self:
-        if not isinstance(name, str):
-            return cls()
-        try:
-            members = tuple(id for id in await directory.group(name) if id != owner)
-        except UnknownGroup as unknown:
-            return cls(refused=str(unknown))
-        if not members:
-            return cls(refused=f"in the group {name} is nobody but the owner")
-        if len(members) > PEOPLE_AT_MOST:
-            return cls(refused=f"the group {name} has {len(members):,} people: at most {PEOPLE_AT_MOST} can be asked")
-        return cls(members)
 
 
 @dataclass
@@ -72,14 +50,14 @@ class TaskChecks(FileChecks):
     closes: ClassVar[bool] = False
 
     owner: object
-    team: _Team
+    team: Team
 
     @classmethod
     async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
         fields = plain if isinstance(plain, dict) else {}
         owner, who = fields.get("owner"), fields.get("who")
         who = who if isinstance(who, dict) else {}
-        team = await _Team.look_up(directory, who.get("group"), owner)
+        team = await Team.look_up(directory, who.get("group"), owner, "owner")
         asked = [who, *({"person": id} for id in team.members)]
         named = (owner, *(one.get("person") for one in (*asked, *maps(plain, "colleagues"))))
         found = await KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))

@@ -72,6 +72,8 @@ FIRST_SERIAL: Final = "0"
 class LinkUse(StrEnum):
     SIGN = "sign"
     DO = "do"
+    REVIEW = "review"
+    """Of a reviewer, and of the requester who is to give a new version."""
     VIEW = "view"
     PREVIEW = "preview"
     """Shows another person's page for a short time, without actions."""

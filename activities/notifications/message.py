@@ -27,7 +27,13 @@ _TEXT_AT_MOST: Final = 600
 """Bytes of a person's free text."""
 _ELLIPSIS: Final = "…"
 _BETWEEN: Final = " · "
-_USES: Final = {NoticeAction.SIGN: LinkUse.SIGN, NoticeAction.APPROVE: LinkUse.SIGN, NoticeAction.DO: LinkUse.DO}
+_USES: Final = {
+    NoticeAction.SIGN: LinkUse.SIGN,
+    NoticeAction.APPROVE: LinkUse.SIGN,
+    NoticeAction.DO: LinkUse.DO,
+    NoticeAction.REVIEW: LinkUse.REVIEW,
+    NoticeAction.REVISE: LinkUse.REVIEW,
+}
 _WIRE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
@@ -207,4 +213,5 @@ def _words_of(delivery: Delivery, notice: NotificationOrder) -> NotificationText
         of=brief.type,
         to_requester=notice.person == brief.requester,
         overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
+        in_review=bool(brief.round),
     )

@@ -79,13 +79,18 @@ class KindTexts:
 
     stages: Mapping[str, ByAction]
     endings: Mapping[str, NotificationText]
+    in_review: "KindTexts | None" = None
+    """The same before it is sent."""
 
     @classmethod
     def read(cls, told: Mapping[str, Any]) -> "KindTexts":
         """As `words.toml` has them."""
         stages = {stage: _by_action(text) for stage, text in told["asks"].items()}
         stages |= {stage: _by_action(text, closing=True) for stage, text in told["tells"].items()}
-        return cls(stages, {outcome: _text(text, closing=True) for outcome, text in told["ended"].items()})
+        endings = {outcome: _text(text, closing=True) for outcome, text in told["ended"].items()}
+        review = cls.read(told["review"]) if "review" in told else None
+        whole = review and cls({**stages, **review.stages}, {**endings, **review.endings})
+        return cls(stages, endings, whole)
 
     def words(self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool) -> NotificationText:
         known: str | None = kind_of(stage)
@@ -147,11 +152,13 @@ def words_for(
     of: Kind = Kind.REQUEST,
     to_requester: bool = False,
     overdue: bool = False,
+    in_review: bool = False,
 ) -> NotificationText:
     """With an `outcome` that of the ending. A stage may have numbers (`reminder-2`, `warning-2d.2`); unknown stages use
     the first notice's text. An escalation back to the requester says that nobody is left.
     """
-    known = TEXTS[of]
+    known = TEXTS[of].in_review if in_review else None
+    known = known or TEXTS[of]
     if outcome and (ending := known.endings.get(outcome)):
         return ending
     return known.words(stage, action, to_requester=to_requester, overdue=overdue)

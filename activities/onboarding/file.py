@@ -11,6 +11,7 @@ from activities.errors import did_you_mean
 from activities.files.fields import Id, KindId, Message, Name, Span
 from activities.files.reading import FileModel
 from activities.launch.intake import (
+    PEOPLE_AT_MOST,
     AskingFile,
     ConcernedPersons,
     FileChecks,
@@ -20,7 +21,6 @@ from activities.launch.intake import (
     maps,
     right,
 )
-from activities.launch.task_file import PEOPLE_AT_MOST
 from activities.people.directory import Directory, UnknownGroup
 from activities.policies.catalogue import Catalogue
 from workflows.model.notifications import QUIET_AT_MOST

@@ -13,7 +13,7 @@ from activities.files.fields import Id, Name, Retention, Span, SpanOrNone, Url, 
 from activities.files.reading import FileModel
 from activities.files.yaml_lines import FieldPath
 from activities.policies.cascade import REQUEST, Resolved
-from workflows.model.policy import OVERDUE_AT_MOST, Escalation, EscalationAction, EvidenceLevel, Format
+from workflows.model.policy import OVERDUE_AT_MOST, ROUNDS_AT_MOST, Escalation, EscalationAction, EvidenceLevel, Format
 from workflows.model.subject import LockScreen, Status
 from workflows.names import QUEUES
 
@@ -31,6 +31,12 @@ _WAYS: Final = ("person", "group", "url", "workflow", "start", "nexus", "archive
 def _trigger(text: str) -> str:
     if text != "used-up" and not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
         raise ValueError("must be a duration such as 2d, a share of the window such as 60%, or used-up")
+    return text
+
+
+def _share_or_span(text: str) -> str:
+    if not _SPAN.fullmatch(text) and not _SHARE.fullmatch(text):
+        raise ValueError("must be a duration such as 2d, or a share of the time until the due date such as 25%")
     return text
 
 
@@ -92,6 +98,13 @@ class QuestionLayer(FileModel):
     """How long a question pauses the clocks."""
 
     pause: Span | None = None
+
+
+class ReviewLayer(FileModel):
+    """Rounds of review, and when each is due."""
+
+    most: int | None = Field(default=None, ge=1, le=ROUNDS_AT_MOST)
+    within: Annotated[str, AfterValidator(_share_or_span)] | None = None
 
 
 class TellRequesterLayer(FileModel):
@@ -239,6 +252,7 @@ class PolicyLayer(FileModel):
     snooze: Annotated[int, Field(ge=0, le=20)] | None = None
     self_delegate: bool | None = None
     question: QuestionLayer | None = None
+    review: ReviewLayer | None = None
     tell_requester: TellRequesterLayer | None = None
     fallback_after: Span | None = None
     evidence: EvidenceLevel | None = None

@@ -124,7 +124,7 @@ class Chain:
         if candidate in planning.acted:
             return "who has acted already"
         if any(candidate == other.person for other in planning.subject.people):
-            return "who is another signer"
+            return f"who is another {'reviewer' if planning.within else 'signer'}"
         return await self._out_of_reach(candidate)
 
     async def _out_of_reach(self, candidate: str) -> str | None:
@@ -132,7 +132,7 @@ class Chain:
         if person is None:
             return "who is not in the directory"
         if (
-            alert_key(planning.subject.id, NotificationType.ESCALATION, candidate, self.silence.person)
+            alert_key(planning.subject.notice_id, NotificationType.ESCALATION, candidate, self.silence.person)
             in planning.unheard
         ):
             return "whom no notice has reached"

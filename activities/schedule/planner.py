@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from activities.calendar.calendar import after, in_words, is_of_days, latest_end_of_day
+from activities.calendar.calendar import after, in_words, is_of_days, latest_end_of_day, share
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.person import Person
 from activities.schedule.escalation import escalation, told_of
@@ -39,6 +39,7 @@ from workflows.model.schedule import (
 from workflows.model.subject import Code
 from workflows.ports import Planner, StandInFinder
 
+_DAY: Final = timedelta(days=1)
 REMINDERS_AT_ONCE: Final = 200
 """Reminders in one schedule, shared by everyone whose turn it is."""
 AT_LEAST: Final = 2
@@ -280,6 +281,8 @@ class PolicyPlanner(Planner, StandInFinder):
     async def _span(self, planning: PlanningInput, people: Mapping[str, Person]) -> Span:
         signers = list(people.values()) or [await self._directory.person(planning.subject.requester)]
         due_at = _due_at(planning, signers)
+        if planning.within:
+            return Span(_review_due(planning, due_at, signers), due_at)
         if not planning.policy.expires:
             return Span(due_at, due_at + HORIZON)
         return Span(due_at, after(due_at, planning.policy.grace, signers[0].tz))
@@ -295,7 +298,7 @@ class PolicyPlanner(Planner, StandInFinder):
 
     async def _mailed_along(self, planning: PlanningInput, person: Person, others: list[Person]) -> Others:
         """The others whom each mail to this signer also reaches."""
-        if planning.policy.urgent or not others or await self._has_phone(person, planning.now):
+        if planning.policy.urgent or planning.within or not others or await self._has_phone(person, planning.now):
             return NOBODY
         return Others.of(others, planning.policy)
 
@@ -341,6 +344,21 @@ def _due_at(planning: PlanningInput, signers: Sequence[Person]) -> datetime:
     return latest_end_of_day(day, ((signer.tz, signer.working_hours[1]) for signer in signers))
 
 
+def _review_due(planning: PlanningInput, due_at: datetime, reviewers: Sequence[Person]) -> datetime:
+    """When those whose turn it is are to have reviewed it: at the end of a working day if there is a day or more."""
+    since = min((one.since for one in planning.turns), default=planning.window_from)
+    within, zone = planning.within, reviewers[0].tz
+    if within.endswith("%"):
+        begins = min(planning.window_from, due_at)
+        ends_at = since + (share(begins, due_at, int(within.removesuffix("%"))) - begins)
+    else:
+        ends_at = after(since, within, zone)
+    if ends_at - since >= _DAY:
+        day = ends_at.astimezone(zone).date()
+        ends_at = latest_end_of_day(day, ((one.tz, one.working_hours[1]) for one in reviewers))
+    return min(ends_at, due_at).astimezone(UTC)
+
+
 def _not_there(missing: tuple[str, ...]) -> str | None:
     return f"{', '.join(missing)}: not in the directory" if missing else None
 
@@ -348,7 +366,7 @@ def _not_there(missing: tuple[str, ...]) -> str | None:
 def _expiry(planning: PlanningInput, span: Span) -> ScheduledAction:
     requester, grace = planning.subject.requester, planning.policy.grace
     late = span.closes_at > span.due_at
-    why = f"{in_words(grace)} after the due date" if late else "the due date has passed"
+    why = f"{in_words(grace)} after the due date" if late and not planning.within else "the due date has passed"
     return ScheduledAction(
         at=span.closes_at, kind=ActionType.EXPIRE, stage="expiry", person=requester, to=requester, why=why
     )

@@ -16,6 +16,7 @@ from starter.cli.arguments import (
     failed_or_person,
     files_or_rows,
     hold_or_list,
+    one_answer,
     one_decision,
     one_or_many,
     one_target,
@@ -59,6 +60,7 @@ GROUPS: Final[dict[str, Group]] = {
             "show": "show:request",
             "list": "listing:requests",
             **{word: f"operations:{word}" for word in _OPERATIONS},
+            **{word: f"review:{word}" for word in ("review", "revise", "exempt")},
             "plan": "plan:plan",
             "download": "download:download",
             "links": "download:links",
@@ -151,6 +153,7 @@ GROUPS: Final[dict[str, Group]] = {
 _CHECKED: Final = {
     "setup:fast_forward": one_target,
     "onboard:decide": one_decision,
+    "review:review": one_answer,
     "campaign:retry": failed_or_person,
     "stats:stats": some_stats,
     "start:request": files_or_rows,

@@ -64,6 +64,12 @@ def one_decision(**typed: object) -> None:
         raise ValueError(f"--{chosen[0]} needs --reason")
 
 
+def one_answer(**typed: object) -> None:
+    """Refuse what does not go together of `request review`."""
+    if bool(typed.get("approve")) is bool(typed.get("changes")):
+        raise ValueError("either --approve, or --changes TEXT")
+
+
 def one_target(**typed: object) -> None:
     """Refuse what does not go together of `fast-forward`."""
     if (typed.get("duration") is None) is not bool(typed.get("to_next")):

@@ -22,6 +22,8 @@ from workflows.kinds import Kind, named
 from workflows.model.evidence import KeptFile
 from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.notifications import Notification
+from workflows.model.signature import DocumentVersion
+from workflows.model.subject import Role
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
 from workflows.model.views import (
     AnyShow,
@@ -31,6 +33,7 @@ from workflows.model.views import (
     OnboardingShow,
     PartLine,
     RequestShow,
+    ReviewLine,
     Shown,
     SignerLine,
     TaskShow,
@@ -52,10 +55,10 @@ _SIGNERS: Final = 6
 _WAITING: Final = 20
 _WORST: Final = 3
 """Departments and managers shown by default."""
-_IDS: Final = ("signer", "asked", "person", "target", "who")
+_IDS: Final = ("signer", "reviewer", "asked", "person", "target", "who")
 """Columns with ids."""
 _GOOD: Final = ("signed", "approved", "done", "accepted")
-_BAD: Final = ("declined", "cancelled", "expired", "failed", "dead", "bounced")
+_BAD: Final = ("declined", "changes", "cancelled", "expired", "failed", "dead", "bounced")
 Line = TypeVar("Line", bound=SignerLine | AssigneeLine)
 Names: TypeAlias = Mapping[str, str]
 """Names of people by id."""
@@ -87,6 +90,10 @@ def _shown(shown: Shown, whole: bool, names: Names) -> Iterator[RenderableType]:
 
 
 def _signers(shown: RequestShow, whole: bool, names: Names) -> Iterator[RenderableType]:
+    """Its reviewers by version, then its signers."""
+    versions = {one.number: one for one in shown.versions}
+    rows = (_review(one, versions[one.round], names) for one in shown.reviews if one.round in versions)
+    yield from _section(("version", "reviewer", "state", "at", "says"), rows)
     signers = shown.signers if whole else _pressing(shown.signers)
     yield from _section(("signer", "role", "state", "at"), (_signer(one, names) for one in signers))
     yield from _beyond(len(shown.signers) - len(signers), "signers")
@@ -237,6 +244,19 @@ def _signer(line: SignerLine, names: Names) -> tuple[Cell, ...]:
         line.role,
         state_of(line.state, line.state.english),
         Instant(line.at),
+    )
+
+
+def _review(line: ReviewLine, version: DocumentVersion, names: Names) -> tuple[Cell, ...]:
+    team = f" ({line.team})" if line.team else ""
+    words = "is to give a new version" if line.role is Role.REVISE and line.at is None else line.state.english
+    says = line.reason or ""
+    return (
+        f"{version.number} · {(version.sha256 or '')[:12]}",
+        f"{_named(line.person, names)}{team}",
+        state_of(line.state, words),
+        Instant(line.at),
+        says,
     )
 
 

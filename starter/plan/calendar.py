@@ -176,10 +176,12 @@ async def plan(
         raise prepared.overdue
     brief = prepared.request.brief
     signing = {_at_position(person, brief.people): when for person, when in signing.items()}
-    if strangers := [person for person in signing if person not in {signer.person for signer in brief.people}]:
+    acting = {one.person for one in (*brief.people, *brief.reviewers)}
+    if strangers := [person for person in signing if person not in acting]:
         raise Refusal(f"{', '.join(strangers)}: not a signer of this request")
     known = PlannedDirectory(directory, prepared.signers)
-    branches = [await _branch(prepared, known, at, some, zone) for some in _growing_prefixes(signing)]
+    unreviewed = [await _branch(prepared, known, at, {}, zone, reviewed=False)] if brief.reviewers else []
+    branches = unreviewed + [await _branch(prepared, known, at, some, zone) for some in _growing_prefixes(signing)]
     schedule = await Rehearsal(prepared.request, at, known, {}).first_schedule()
     return RequestPlan(
         id=brief.id,
@@ -205,20 +207,32 @@ def _growing_prefixes(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 async def _branch(
-    prepared: PreparedRequest, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
+    prepared: PreparedRequest,
+    directory: Directory,
+    at: datetime,
+    signing: Mapping[str, str],
+    zone: ZoneInfo | None,
+    *,
+    reviewed: bool = True,
 ) -> Branch:
-    outcome, happenings = await Rehearsal(prepared.request, at, directory, signing).play()
+    rehearsal = Rehearsal(prepared.request, at, directory, signing, reviewed=reviewed)
+    outcome, happenings = await rehearsal.play()
     lines = []
     for one in happenings:
         there = zone or (await directory.person(one.to, prepared.request.brief.workflow_id)).tz
         lines.append(line_of(one, there, _layer(one, prepared)))
-    return Branch(says=_branch_title(signing, outcome), outcome=outcome, lines=tuple(lines))
+    reviewers = frozenset(one.person for one in prepared.request.brief.reviewers)
+    says = _branch_title(signing, outcome, reviewers) if reviewed else "nobody reviews it"
+    return Branch(says=says, outcome=outcome, lines=tuple(lines))
 
 
-def _branch_title(signing: Mapping[str, str], outcome: Status) -> str:
+def _branch_title(signing: Mapping[str, str], outcome: Status, reviewers: frozenset[str]) -> str:
     if not signing:
-        return "nobody acts"
-    some = ", ".join(f"{person} signs after {in_words(duration)}" for person, duration in signing.items())
+        return "its reviewers approve it, and nobody else acts" if reviewers else "nobody acts"
+    some = ", ".join(
+        f"{person} {'approves' if person in reviewers else 'signs'} after {in_words(duration)}"
+        for person, duration in signing.items()
+    )
     return some if outcome is Status.SIGNED else f"{some}, then nobody acts"
 
 
@@ -299,6 +313,8 @@ async def compare(context: Context, prepared: PreparedRequest, directory: Direct
     if prepared.overdue is not None:
         raise prepared.overdue
     planning = await _planning(context, request_id(id))
+    if planning.within:
+        raise Refusal(f"{planning.subject.id}: nothing can be compared while it is in review")
     if not planning.turns:
         raise Refusal(f"{planning.subject.id}: nothing can be compared, it is nobody's turn: not sent yet, or ended")
     wanted = planning.replace(policy=prepared.request.policy, due=prepared.request.due)

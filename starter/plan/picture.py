@@ -13,7 +13,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from starter.plan.calendar import Branch, PlanLine, RequestPlan
-from starter.plan.rehearsal import SIGNED
+from starter.plan.rehearsal import ACTS
 from starter.queries.drawing import INK, picture_file
 
 WEEKS_AT_MOST: Final = 20
@@ -183,7 +183,7 @@ def _weeks(cells: Sequence[Mapping[str, object]]) -> Any:
 
 
 def _notice_text(line: PlanLine, zone: tzinfo | None) -> str:
-    return f"{_instant(line.at, zone)} {line.stage} {'by' if line.stage == SIGNED else 'to'} {line.to}: {line.why}"
+    return f"{_instant(line.at, zone)} {line.stage} {'by' if line.stage in ACTS else 'to'} {line.to}: {line.why}"
 
 
 def _instant(at: datetime, zone: tzinfo | None) -> str:
@@ -220,7 +220,7 @@ def calendar_with(plan: Dated, planned: Iterable[PlanLine]) -> bytes:
     """iCalendar with an event for each notice and for the due date, without suppressed ones."""
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//countersign//request plan//EN"]
     for line in planned:
-        if not line.suppressed and line.stage != SIGNED:
+        if not line.suppressed and line.stage not in ACTS:
             lines += _event(plan, line.at, f"{line.stage}: {line.to}", line.why, _uid(plan, line))
     lines += _event(plan, plan.due_at, "due", plan.document, f"{plan.id}-due")
     return b"".join(map(_folded, [*lines, "END:VCALENDAR"]))

@@ -23,14 +23,20 @@ from workflows.follow_up.next_step import (
 )
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.notifications import alerts, announcement, nudges
-from workflows.model.notifications import Channel, Delivered, NotificationOrder, NotificationOutcome
+from workflows.model.commands import ReviewAnswer
+from workflows.model.notifications import Channel, Delivered, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.schedule import ActionType, Reason, Schedule, ScheduledAction
-from workflows.model.signature import DocumentSeen, SignatureBrief, SignerSeen, SignerState, Substitution
-from workflows.model.subject import Role, Status
+from workflows.model.signature import DocumentSeen, SignerSeen, SignerState, Substitution
+from workflows.model.subject import Role, Status, Subject
 from workflows.model.timeline import Reassignment
+from workflows.signature.review import review
 from workflows.signature.state import SignatureInput, SignatureState
 
 SIGNED: Final = "signed"
+APPROVED: Final = "approved"
+"""By a reviewer."""
+ACTS: Final = (SIGNED, APPROVED)
+"""What is no notice, but done by somebody."""
 _DOCUMENT: Final = "not sent"
 _UNPLANNED: Final[Mapping[str, str]] = {
     NotificationType.READY: "it is their turn",
@@ -40,8 +46,8 @@ _UNPLANNED: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Happening:
-    """A simulated event: `stage` as in the notification log, `to` is notified, `about` is the signer. For a
-    signature `to` is who signs.
+    """A simulated event: `stage` as in the notification log, `to` is notified, `about` is the signer or reviewer. For
+    a signature or an approval `to` is who acts.
     """
 
     at: datetime
@@ -60,25 +66,35 @@ class Happening:
 
 
 class Rehearsal:
-    """A request sent at an instant, whose signers sign `signing` after their turn. State and decisions are the
+    """A request started at an instant, whose signers sign `signing` after their turn. Its reviewers approve it so long
+    after theirs, else when their review is due, or do nothing if not `reviewed`. State and decisions are the
     workflow's; every call is answered at once.
     """
 
     def __init__(
-        self, request: SignatureInput, sent_at: datetime, directory: Directory, signing: Mapping[str, str]
+        self,
+        request: SignatureInput,
+        started_at: datetime,
+        directory: Directory,
+        signing: Mapping[str, str],
+        *,
+        reviewed: bool = True,
     ) -> None:
         self._request = request
-        self._now = sent_at
+        self._now = started_at
+        self._reviewed = reviewed
         self._directory = directory
         self._signing = signing
-        self._progress = SignatureState.begin(request.brief, sent_at)
+        self._progress = SignatureState.begin(request.brief, started_at)
         self._happened: list[Happening] = []
         self._handed: dict[str, ScheduledAction] = {}
         self._left_out: dict[tuple[str, str], Happening] = {}
 
     async def play(self) -> tuple[Status, tuple[Happening, ...]]:
         """How it ends, and everything until then in the order of time."""
-        await self._send()
+        await self._review()
+        if not self._progress.status.ended:
+            await self._send()
         while not self._progress.status.ended:
             await self._follow_up()
         happened = {(one.stage, one.about) for one in self._happened}
@@ -87,8 +103,13 @@ class Rehearsal:
 
     async def first_schedule(self) -> Schedule:
         """The schedule right after sending."""
+        await self._review()
         await self._send()
         return await self._agenda()
+
+    async def _review(self) -> None:
+        while self._progress.round and not self._progress.status.ended:
+            await self._follow_up()
 
     async def _send(self) -> None:
         brief = self._request.brief
@@ -102,7 +123,7 @@ class Rehearsal:
 
     async def _follow_up(self) -> None:
         """One step, as the workflow would take it."""
-        match next_action(self._progress, announcement(self._request, self._brief, self._progress), self._now):
+        match next_action(self._progress, announcement(self._request, self._subject, self._progress), self._now):
             case ReassignSlot(wanted):
                 self._hand_over(wanted)
             case PlanSchedule():
@@ -120,7 +141,7 @@ class Rehearsal:
             case Expire(moment):
                 self._happened.append(Happening.planned(moment, self._now))
                 self._keep_suppressed(lambda _: True)
-                self._observe(Status.EXPIRED)
+                self._expire(moment)
             case Wait(moment) if moment is not None:
                 await self._wait_until(moment.at)
 
@@ -130,7 +151,23 @@ class Rehearsal:
         self._now = max(self._now, min(at, first))
         if first <= at:
             self._keep_suppressed(lambda moment: moment.at < self._now)
-            self._sign(tuple(who for who, when in signing.items() if when == first))
+            act = self._approve if self._progress.round else self._sign
+            act(tuple(who for who, when in signing.items() if when == first))
+
+    def _approve(self, people: tuple[str, ...]) -> None:
+        for person in people:
+            if any(person == one.person for one in self._progress.slots.pending):
+                given = self._signing.get(person)
+                why = f"{in_words(given)} after their turn came" if given else "when its review is due"
+                self._happened.append(Happening(self._now, APPROVED, person, person, why))
+                answer = ReviewAnswer(actor=person, approve=True)
+                self._progress = review(self._request, self._progress, answer, self._now)
+
+    def _expire(self, moment: ScheduledAction) -> None:
+        if self._progress.round:
+            self._progress = self._progress.expire(moment, self._now).end_unseen(self._now)
+        else:
+            self._observe(Status.EXPIRED)
 
     def _sign(self, people: tuple[str, ...]) -> None:
         due_at = self._progress.due_at
@@ -170,6 +207,8 @@ class Rehearsal:
         """The reason of a notice outside the schedule; None for one without reader."""
         if notice.stage == NotificationType.REASSIGNED:
             return f"handed over to {self._handed[notice.person].to}"
+        if notice.action is NoticeAction.REVIEW and notice.stage == NotificationType.READY:
+            return "it is theirs to review"
         return _UNPLANNED.get(notice.stage)
 
     def _notify(self, moments: tuple[ScheduledAction, ...], notices: tuple[NotificationOrder, ...]) -> None:
@@ -197,14 +236,17 @@ class Rehearsal:
         )
 
     async def _agenda(self) -> Schedule:
-        planning = planning_of(self._request, self._brief.subject, self._progress, self._now)
+        planning = planning_of(self._request, self._subject, self._progress, self._now)
         return await PolicyPlanner(self._directory).calendar(planning)
 
     async def _signing_next(self) -> dict[str, datetime]:
-        """When those sign whose turn it is."""
-        found = {}
+        """When those sign, or approve, whose turn it is."""
+        found: dict[str, datetime] = {}
         for turn in self._progress.slots.turns:
-            if turn.person in self._signing:
+            if self._progress.round and (not self._reviewed or turn.person not in self._signing):
+                due_at = self._progress.due_at
+                found |= {turn.person: max(due_at, self._now)} if self._reviewed and due_at else {}
+            elif turn.person in self._signing:
                 zone = (await self._directory.person(turn.person, self._request.brief.workflow_id)).tz
                 found[turn.person] = after(turn.since, self._signing[turn.person], zone)
         return found
@@ -214,5 +256,6 @@ class Rehearsal:
         return SignerState.APPROVED if signer is not None and signer.role is Role.APPROVE else SignerState.SIGNED
 
     @property
-    def _brief(self) -> SignatureBrief:
-        return self._request.brief.replace(people=self._progress.slots.places)
+    def _subject(self) -> Subject:
+        slots, round = self._progress.slots, self._progress.round
+        return self._request.brief.subject.replace(people=slots.places, round=round)

@@ -59,6 +59,7 @@ _STAGES: Final[Mapping[str, tuple[str, Look]]] = {
 STATES: Final[Mapping[StateOwner, Mapping[str, tuple[str, Look]]]] = {
     StateOwner.FOLLOW_UP: {
         Status.OPEN: (phrase("to be done"), Look.OPEN),
+        Status.REVIEW: (phrase("in review"), Look.OPEN),
         Status.CONVERTING: (phrase("being prepared"), Look.CALM),
         Status.SENT: (phrase("sent"), Look.OPEN),
         Status.VIEWED: (phrase("opened"), Look.SEEN),
@@ -81,9 +82,11 @@ STATES: Final[Mapping[StateOwner, Mapping[str, tuple[str, Look]]]] = {
         SignerState.REASSIGNED: (phrase("handed over"), Look.CALM),
         SignerState.BOUNCED: (phrase("email came back"), Look.BAD),
         SignerState.COPIED: (phrase("has a copy"), Look.GOOD),
+        SignerState.CHANGES: (phrase("asks for changes"), Look.NEAR),
+        SignerState.SPARED: (phrase("no longer needed"), Look.CALM),
+        SignerState.EXEMPT: (phrase("need not review"), Look.CALM),
         AssigneeState.ASKED: (phrase("asked"), Look.OPEN),
         AssigneeState.DONE: (phrase("has done it"), Look.GOOD),
-        AssigneeState.SPARED: (phrase("no longer needed"), Look.CALM),
     },
     StateOwner.MEMBER: {
         MemberStatus.NOT_TOLD: (phrase("not asked yet"), Look.CALM),
@@ -203,11 +206,14 @@ _NOBODY_FOLLOWS_ANYTHING: Final = phrase(
 )
 
 
-def ending_sentences(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> tuple[str, ...]:
+def ending_sentences(
+    outcome: Status | None, language: Language, of: Kind = Kind.REQUEST, *, in_review: bool = False
+) -> tuple[str, ...]:
     """The sentence about an end, without the document's name; empty before the end."""
     if outcome is None or not outcome.ended:
         return ()
-    return (language.say(words_for(NotificationType.SETTLED, NoticeAction.OPEN, outcome, of=of).body),)
+    words = words_for(NotificationType.SETTLED, NoticeAction.OPEN, outcome, of=of, in_review=in_review)
+    return (language.say(words.body),)
 
 
 def ending_sentences_of(shown: Shown, language: Language, called: NamesById = NO_NAMES) -> tuple[str, ...]:
@@ -217,7 +223,7 @@ def ending_sentences_of(shown: Shown, language: Language, called: NamesById = NO
         return (language.say("{who} declined it.", who=isolated(called.get(who, who))),)
     if shown.status is Status.SIGNED and shown.asked_alone:
         return (language.say("It has been signed."),)
-    return ending_sentences(shown.status, language, shown.type)
+    return ending_sentences(shown.status, language, shown.type, in_review=shown.unapproved)
 
 
 def status_sentences(shown: Shown, person: str, reader: Reader, called: NamesById = NO_NAMES) -> tuple[str, ...]:
@@ -417,7 +423,7 @@ def answer_of(question: AskedQuestion, language: Language) -> str:
 
 
 def count_signed(shown: Shown) -> tuple[int, int]:
-    """How many signers are done, and how many there are."""
-    signers = [one for one in shown.lines if isinstance(one, SignerLine) and one.role is not Role.COPY]
+    """How many signers are done, and how many there are; none while others are asked before them."""
+    signers = [one for one in shown.lines if isinstance(one, SignerLine) and one.role in (Role.SIGN, Role.APPROVE)]
     asked = [one for one in signers if one.state is not SignerState.REASSIGNED]
     return sum(one.state in GOOD for one in asked), len(asked)

@@ -133,14 +133,19 @@ class Tally(Model):
     waits: int = 0
 
 
+_WORDS: Final = FollowUpWords(
+    subject="campaign",
+    awaited="request",
+    wanted="everybody's acknowledgement",
+    not_the_owner="it and cannot be asked",
+    cancelling="end its open requests",
+)
+
+
 class CampaignState(LifecycleState):
-    words = FollowUpWords(
-        subject="campaign",
-        awaited="request",
-        wanted="everybody's acknowledgement",
-        not_the_owner="it and cannot be asked",
-        cancelling="end its open requests",
-    )
+    @property
+    def words(self) -> FollowUpWords:
+        return _WORDS
 
     window: Window
     audience: Audience = Audience()

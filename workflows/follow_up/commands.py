@@ -372,7 +372,7 @@ def _to_do(state: LifecycleState, command: AnyCommand) -> str | None:
             says = f"hand off to {command.target} once more"
         case Delegation():
             says = f"hand over from {_about(command)}"
-        case Exemption() | Retry():
+        case Exemption() | Retry() if not isinstance(state, FollowUpState):
             says = "write it down, and see to whom it is about"
         case Extension() if state.is_extended_later:
             says = f"plan anew for {day_words(command.due)}"

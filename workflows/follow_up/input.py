@@ -33,6 +33,16 @@ class FollowUpInput(Model):
     def subject(self) -> Subject: ...
 
     @property
+    def people(self) -> tuple[str, ...]:
+        """Who is asked, as it is searched by them."""
+        return tuple(one.person for one in self.subject.people)
+
+    @property
+    def first_status(self) -> str:
+        """`CsStatus` at the start."""
+        return self.subject.type.spec.begins
+
+    @property
     def first_stage(self) -> str:
         """`CsStage` at the start."""
         return self.subject.type.spec.stage
@@ -50,7 +60,7 @@ class FollowUpInput(Model):
 
 def planning_of(request: FollowUpInput, subject: Subject, state: FollowUpState, now: datetime) -> PlanningInput:
     """The planner's input at `now`; `subject` has the present participants."""
-    return PlanningInput(
+    planning = PlanningInput(
         subject=subject,
         policy=request.policy,
         due=state.plan.due or request.due,
@@ -61,11 +71,12 @@ def planning_of(request: FollowUpInput, subject: Subject, state: FollowUpState, 
         snoozes=state.plan.snoozes,
         acted=tuple(signer.person for signer in state.slots.everyone if signer.acted),
         reminded=_reminded(state),
-        escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in state.escalated),
+        escalated=sum(entry.reason is EscalationReason.ESCALATION for entry in state.present_escalations),
         not_handed_over=state.escalations.refused,
         unheard=state.notifications.failed_alerts,
         question=_open_question(state),
     )
+    return state.adapted(planning)
 
 
 def _heard_at(state: FollowUpState, person: str) -> datetime | None:

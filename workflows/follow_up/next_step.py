@@ -83,7 +83,7 @@ def next_step(schedule: Schedule, state: FollowUpState, now: datetime) -> Step:
     reminded first. While a question stops the clocks, only its own actions count.
     """
     pending = frozenset(signer.person for signer in state.slots.pending)
-    escalated = frozenset(entry.from_ for entry in state.escalated)
+    escalated = frozenset(entry.from_ for entry in state.present_escalations)
     written = frozenset(
         one.person for one in state.notifications.remembered if one.reached and one.channel is not Channel.PUSH
     )
@@ -93,7 +93,7 @@ def next_step(schedule: Schedule, state: FollowUpState, now: datetime) -> Step:
         for moment in schedule.moments
         if _is_open(moment, pending, escalated, written)
         and _is_time(moment, state)
-        and key_of(state.id, moment) not in known
+        and key_of(state.notice_id, moment) not in known
     ]
     due = [moment for moment in ahead if moment.at <= now]
     leaving = frozenset(one.person for one in due if state.hands_over(one))
@@ -119,7 +119,7 @@ def is_used_up(schedule: Schedule, state: FollowUpState) -> bool:
         for moment in schedule.moments
         if moment.person in waiting
         and notification_types.reminder_number(moment.stage, state.plan.revision)
-        and key_of(state.id, moment) not in known
+        and key_of(state.notice_id, moment) not in known
     }
     return bool(waiting - left)
 

@@ -18,6 +18,7 @@ from workflows.model.notifications import (
     Delivered,
     DeliveryReport,
     HeldBack,
+    NoticeAction,
     Notification,
     NotificationOrder,
     NotificationOutcome,
@@ -191,6 +192,16 @@ class NotificationLog(Model):
 
     def paged_out(self, page: int, count: int) -> Self:
         return self.replace(leaving=self.leaving[count:], paged=self.paged + count, pages=page)
+
+    def put_away(self) -> Self:
+        """Without lines, which leave for the store; what was to be withdrawn still is."""
+        withdrawals = self.devices.without(lambda one: one.notice.action is not NoticeAction.WITHDRAW)
+        return self.replace(lines=(), marks=(), held=(), devices=withdrawals, leaving=self.leaving + self.lines)
+
+    def leaving_with(self, lines: Iterable[Delivered], now: datetime) -> Self:
+        """With results of before that go to the store at once."""
+        late = tuple(Notification(**dict(line), at=now) for line in lines)
+        return self.replace(leaving=self.leaving + late) if late else self
 
     def _bounded(self) -> Self:
         if len(self.lines) <= LINES_AT_MOST:

@@ -70,6 +70,9 @@ MAILED_ALONG: Final = "mail-along"
 REMINDED_ALONG: Final = "reminder-along"
 """The same to a person without a phone: it counts as a reminder."""
 
+WITHDRAWAL_OF_BEFORE: Final = f"{NotificationType.WITHDRAWAL}-review"
+"""Of a notice of the review, once it is over or in its next round."""
+
 _BY_WORD: Final = {stage.value: stage for stage in NotificationType}
 _NUDGES: Final = (
     NotificationType.REMINDER,

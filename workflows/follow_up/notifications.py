@@ -65,7 +65,7 @@ def reminded_words(state: FollowUpState) -> str:
 
 def _planned(state: FollowUpState, moment: ScheduledAction, action: NoticeAction) -> NotificationOrder:
     return NotificationOrder(
-        key=key_of(state.id, moment),
+        key=key_of(state.notice_id, moment),
         stage=moment.stage,
         person=moment.to,
         action=action,
@@ -75,7 +75,8 @@ def _planned(state: FollowUpState, moment: ScheduledAction, action: NoticeAction
 
 
 def notice_to(subject: Subject, stage: str, person: str, action: NoticeAction) -> NotificationOrder:
-    return NotificationOrder(key=notice_key(subject.id, stage, person), stage=stage, person=person, action=action)
+    key = notice_key(subject.notice_id, stage, person)
+    return NotificationOrder(key=key, stage=stage, person=person, action=action)
 
 
 SUBSCRIBERS_AT_MOST: Final = 50
@@ -87,6 +88,7 @@ def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState)
     wanted = [
         *_ready(subject, state),
         *_taken_away(subject, state),
+        *_of_before(subject, state),
         *_questions(subject, state),
         *_questions_gone(subject, state),
         *_reports(request, subject, state),
@@ -172,10 +174,13 @@ def _without(workflows: tuple[str, ...], one: str) -> tuple[str, ...]:
 
 
 def _ready(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
-    return [
-        notice_to(subject, NotificationType.READY, one.person, state.action_of(one.person))
-        for one in state.slots.pending
-    ]
+    notices = []
+    for one in state.slots.pending:
+        notice = notice_to(subject, NotificationType.READY, one.person, state.action_of(one.person))
+        text = state.text_for(one.person)
+        # Its first line is the title.
+        notices.append(notice.replace(text=f"{subject.title}\n{text}") if text else notice)
+    return notices
 
 
 def _taken_away(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
@@ -190,6 +195,12 @@ def _taken_away(subject: Subject, state: FollowUpState) -> list[NotificationOrde
     ]
 
 
+def _of_before(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
+    """Withdrawals of notices about slots of before."""
+    stage = notification_types.WITHDRAWAL_OF_BEFORE
+    return [notice_to(subject, stage, person, NoticeAction.WITHDRAW) for person in state.leavers]
+
+
 def _questions(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """Questions to the requester, answers to the asker who has not acted.
 
@@ -197,7 +208,7 @@ def _questions(subject: Subject, state: FollowUpState) -> list[NotificationOrder
     """
     pending = frozenset(place.person for place in state.slots.pending)
     notices = []
-    for one in state.questions.entries:
+    for one in state.questions.present:
         if one.holder not in pending:
             continue
         if one.answer is None:
@@ -216,7 +227,7 @@ def _questions_gone(subject: Subject, state: FollowUpState) -> list[Notification
     pending = frozenset(place.person for place in state.slots.pending)
     return [
         notice_to(subject, notification_types.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
-        for question in state.questions.entries
+        for question in state.questions.present
         if question.answer is not None or question.holder not in pending
         for line in state.notifications.shown
         if line.stage in notification_types.of_question(question.number)
@@ -230,7 +241,7 @@ def _reports(request: FollowUpInput, subject: Subject, state: FollowUpState) -> 
     notices = []
     for stage, person in state.to_report():
         notice = notice_to(subject, stage, subject.requester, NoticeAction.OPEN)
-        key = alert_key(subject.id, stage, subject.requester, person)
+        key = alert_key(subject.notice_id, stage, subject.requester, person)
         notices.append(notice.replace(key=key, about=person or None))
     return notices
 
@@ -239,7 +250,7 @@ def _offered(request: FollowUpInput, subject: Subject, state: FollowUpState) -> 
     """At the start: tells the requester where to follow it, unless they are asked themselves."""
     first = bool(state.slots.pending) and not state.notifications.remembered
     told = request.policy.tell_requester.started and not request.told_together
-    if not (first and told) or state.slots.of(subject.requester):
+    if not (first and told) or subject.round or state.slots.of(subject.requester):
         return []
     return [notice_to(subject, NotificationType.FOLLOW, subject.requester, NoticeAction.OPEN)]
 

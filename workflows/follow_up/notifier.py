@@ -69,7 +69,7 @@ class Notifier(Generic[State]):
 
         Devices left open are recorded for a retry.
         """
-        moments = {key_of(self._owner.state.id, moment): moment for moment in planned}
+        moments = {key_of(self._owner.state.notice_id, moment): moment for moment in planned}
         rest, others_told = notices, False
         while rest:
             comes_first = self._interrupted_by()

@@ -81,6 +81,16 @@ class Escalations(Model):
     entries: tuple[EscalationEntry, ...] = ()
     wanted: tuple[Reassignment, ...] = ()
     refused: tuple[str, ...] = ()
+    past: int = 0
+    """How many entries are about slots of before."""
+
+    @property
+    def present(self) -> tuple[EscalationEntry, ...]:
+        return self.entries[self.past :]
+
+    def put_away(self) -> Self:
+        """The slots are of before."""
+        return self.replace(wanted=(), refused=(), past=len(self.entries))
 
     def reassigned(self, done: Reassignment, now: datetime) -> Self:
         """Others that want this slot, or escalate to the same person, are obsolete."""
@@ -93,13 +103,18 @@ class Escalations(Model):
 
 
 class Questions(Model):
-    """The questions and obstacles of people, with their answers."""
+    """The questions and obstacles of people, with their answers; the first `past` are of slots of before."""
 
     entries: tuple[AskedQuestion, ...] = ()
+    past: int = 0
+
+    @property
+    def present(self) -> tuple[AskedQuestion, ...]:
+        return self.entries[self.past :]
 
     def open(self, slots: Slots[Slot]) -> AskedQuestion | None:
         """The question that waits for an answer; none of a person who has acted."""
-        for one in self.entries:
+        for one in self.present:
             holder = slots.of(one.holder)
             if one.answer is None and holder is not None and not holder.acted:
                 return one
@@ -119,7 +134,7 @@ class Questions(Model):
 
     def waiting_of(self, person: str) -> tuple[AskedQuestion, ...]:
         """The unanswered questions of the present holder of a slot."""
-        return tuple(one for one in self.entries if one.answer is None and one.holder == person)
+        return tuple(one for one in self.present if one.answer is None and one.holder == person)
 
     def moved(self, person: str, to: str) -> Self:
         """Unanswered questions move with the slot; a reassignment answers an obstacle."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import ClassVar, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from pydantic import AwareDatetime
 
@@ -44,7 +44,8 @@ from workflows.model.notifications import (
     PostponedNotification,
 )
 from workflows.model.policy import Target
-from workflows.model.schedule import ActionType, Reason, Schedule, ScheduledAction
+from workflows.model.rejections import Rejection
+from workflows.model.schedule import ActionType, PlanningInput, Reason, Schedule, ScheduledAction
 from workflows.model.subject import Code, Status
 from workflows.model.timeline import EscalationEntry, EventType, Reassignment
 from workflows.model.views import Attention, AttentionCode
@@ -57,6 +58,7 @@ _PLANNED_ONCE_AT_MOST: Final = 700
 _OF_QUESTIONS: Final = (NotificationType.QUESTION, NotificationType.BLOCKED, NotificationType.UNANSWERED)
 _WITH_WORDS: Final = (Status.DONE, Status.WAIVED)
 """Endings that may have a person's note, answer or reason."""
+_NEXT_TURN: Final = "too late: it is the turn of others"
 _DOUBT_LASTS: Final = timedelta(minutes=15)
 """Age after which a plan on an outdated people file is made anew."""
 
@@ -96,16 +98,23 @@ class Lifecycle(Model):
 
 
 class LifecycleState(CallerState):
-    words: ClassVar[FollowUpWords]
-
     lifecycle: Lifecycle
     notifications: NotificationLog = NotificationLog()
     commands: CommandLog = CommandLog()
     outbox: Outbox = Outbox()
 
     @property
+    @abstractmethod
+    def words(self) -> FollowUpWords: ...
+
+    @property
     def id(self) -> str:
         return self.lifecycle.id
+
+    @property
+    def notice_id(self) -> str:
+        """The first part of the keys of its notices."""
+        return self.id
 
     @property
     def status(self) -> Status:
@@ -139,6 +148,11 @@ class LifecycleState(CallerState):
 
     @property
     def escalated(self) -> tuple[EscalationEntry, ...]:
+        return ()
+
+    @property
+    def present_escalations(self) -> tuple[EscalationEntry, ...]:
+        """Of those whose turn it is or may be."""
         return ()
 
     def attention(self) -> Iterator[Attention]:
@@ -315,6 +329,10 @@ class FollowUpState(LifecycleState):
         return self.escalations.entries
 
     @property
+    def present_escalations(self) -> tuple[EscalationEntry, ...]:
+        return self.escalations.present
+
+    @property
     def is_extended_later(self) -> bool:
         return self.plan.schedule is None and bool(self.plan.window_from or not self.slots.everyone)
 
@@ -324,6 +342,19 @@ class FollowUpState(LifecycleState):
 
     def acted_late(self, slot: Slot) -> bool:
         return False
+
+    def adapted(self, planning: PlanningInput) -> PlanningInput:
+        """What the schedule is made from, for the present slots."""
+        return planning
+
+    def text_for(self, person: str) -> str | None:
+        """What somebody has to say to a person whose turn it is."""
+        return None
+
+    @property
+    def leavers(self) -> tuple[str, ...]:
+        """Whose phones show a notice about slots of before, though it is not their turn."""
+        return ()
 
     def preconditions(self) -> Iterator[Precondition]:
         if self.lifecycle.ending:
@@ -410,7 +441,7 @@ class FollowUpState(LifecycleState):
     def unsent(self) -> tuple[ScheduledAction, ...]:
         """Planned notifications without a log line."""
         known = self.notifications.known
-        return tuple(moment for moment in self.plan.ever_planned if key_of(self.id, moment) not in known)
+        return tuple(moment for moment in self.plan.ever_planned if key_of(self.notice_id, moment) not in known)
 
     def heard_of(self, news: AbsenceNews, requester: str, now: datetime) -> Self:
         """Plan anew if it waits for a person who is away or back; news that come once more are noted once."""
@@ -489,7 +520,7 @@ class FollowUpState(LifecycleState):
         """Plan again what could not be sent in the recipient's hours: an outage that ends at night wakes nobody."""
         updated, logged = self, {line.key for line in self.notifications.remembered}
         for moment in moments:
-            if key_of(self.id, moment) not in logged:
+            if key_of(self.notice_id, moment) not in logged:
                 updated = updated.replan()
                 updated = updated.note(now, EventType.PUT_OFF, moment.to, Reason.QUIET_HOURS, about=moment.stage)
         return updated
@@ -510,7 +541,7 @@ class FollowUpState(LifecycleState):
         return updated.replan() if alerts and updated.notifications.failed_alerts else updated
 
     def suppress(self, moments: tuple[ScheduledAction, ...], why: Reason, now: datetime) -> Self:
-        return self.told(suppressed(self.id, moments, why), now)
+        return self.told(suppressed(self.notice_id, moments, why), now)
 
     def left_out(
         self, missed: tuple[ScheduledAction, ...], too_soon: tuple[ScheduledAction, ...], now: datetime
@@ -524,9 +555,9 @@ class FollowUpState(LifecycleState):
     def alerts_among(self, moments: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
         """Of these actions the escalations that somebody was alerted of, each once."""
         reached = {line.key for line in self.notifications.remembered if line.reached}
-        before = {entry.from_ for entry in self.escalated}
+        before = {entry.from_ for entry in self.present_escalations}
         escalations = (one for one in moments if one.kind is ActionType.ESCALATE and one.person not in before)
-        return tuple(moment for moment in escalations if key_of(self.id, moment) in reached)
+        return tuple(moment for moment in escalations if key_of(self.notice_id, moment) in reached)
 
     def alerted(self, moments: tuple[ScheduledAction, ...], now: datetime) -> Self:
         entries = (EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
@@ -538,6 +569,14 @@ class FollowUpState(LifecycleState):
     def hands_over(self, moment: ScheduledAction) -> bool:
         """Whether an escalation is to reassign a slot and that is still possible."""
         return moment.hands_over and moment.person not in self.escalations.refused
+
+    def obstacle(self, wanted: Reassignment) -> str | None:
+        """Why nobody can take this slot any more: of simultaneous reassignments the first counts."""
+        old = self.slots.of(wanted.from_)
+        if old is None or old.acted:
+            return Rejection.HAS_HANDED_OVER.says(person=wanted.from_)
+        taken = self.slots.of(wanted.to) is not None
+        return Rejection.ASKED_ALREADY.says(person=wanted.to, awaited=self.words.awaited) if taken else None
 
     def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
         """Record the result of a reassignment: done, or why not."""
@@ -564,6 +603,25 @@ class FollowUpState(LifecycleState):
         if refused.by_hand:
             return updated.replace(commands=self.commands.refused(DELEGATE, why, refused.about))
         return updated.within("escalations", refused=(*self.escalations.refused, refused.from_)).replan()
+
+    def turned_to(self, slots: Slots[Slot], now: datetime) -> Self:
+        """The same with other slots. What was planned for those of before is given up, and the lines about them leave
+        for the store; the due date stays.
+        """
+        everyone = tuple(slot.person for slot in self.slots.everyone)
+        closed = self.giving_up(everyone, Reason.SUPERSEDED, now).go_on(StopKind.QUESTION, now)
+        commands = closed.commands.refused(REMIND, _NEXT_TURN)
+        for one in closed.escalations.wanted:
+            commands = commands.refused(DELEGATE, _NEXT_TURN, one.about) if one.by_hand else commands
+        plan = closed.plan
+        return closed.replace(
+            slots=slots,
+            plan=Plan(window_from=plan.window_from, due=plan.due, revision=plan.revision),
+            escalations=closed.escalations.put_away(),
+            questions=closed.questions.replace(past=len(closed.questions.entries)),
+            notifications=closed.notifications.put_away(),
+            commands=commands,
+        )
 
     def reminded(self, says: str) -> Self:
         """The requested reminder was sent; its operation says whom it reached."""
@@ -602,7 +660,7 @@ class FollowUpState(LifecycleState):
     def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[ActionType, ...] = ()) -> Self:
         """Log lines for planned notifications of these people that will not be sent."""
         unsent = self.unsent
-        escalated = {entry.from_ for entry in self.escalated}
+        escalated = {entry.from_ for entry in self.present_escalations}
         done = (ActionType.ESCALATE, *but)
         given_up = tuple(
             one

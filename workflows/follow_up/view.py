@@ -269,7 +269,8 @@ def _timeline(state: LifecycleState) -> tuple[TimelineEntry, ...]:
 
 
 def _with_escalations(timeline: tuple[TimelineEntry, ...], state: FollowUpState) -> tuple[TimelineEntry, ...]:
-    handed_over = tuple(slot.person for slot in state.slots.everyone if slot.replaced)
+    handed_over = {slot.person for slot in state.slots.everyone if slot.replaced}
+    handed_over |= {one.who for one in timeline if one.happened is EventType.HANDED_OVER and one.who}
     escalated = [
         TimelineEntry(at=entry.at, happened=EventType.ESCALATED, about=entry.to, who=entry.from_, why=entry.reason)
         for entry in state.escalated
@@ -365,7 +366,7 @@ def stage_of(state: LifecycleState) -> str:
     """`CsStage`: `escalated` after an escalation, `settled`, else the kind's phase."""
     if state.status.ended:
         return "settled"
-    if any(entry.reason is EscalationReason.ESCALATION for entry in state.escalated):
+    if any(entry.reason is EscalationReason.ESCALATION for entry in state.present_escalations):
         return "escalated"
     return state.phase
 

@@ -10,7 +10,7 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.commands as commands
     import workflows.follow_up.options as options
-    from workflows.follow_up.calls import Wake, call_failure_of
+    from workflows.follow_up.calls import Condition, Wake, call_failure_of
     from workflows.follow_up.hand_off import BackgroundHandOff
     from workflows.follow_up.input import FollowUpInput, planning_of
     from workflows.follow_up.lifecycle import LifecycleWorkflow, command_update
@@ -60,11 +60,11 @@ with workflow.unsafe.imports_passed_through():
         StopKind,
     )
     from workflows.model.receipts import Receipt
-    from workflows.model.schedule import PlanningInput, Schedule, ScheduledAction
+    from workflows.model.schedule import PlanningInput, Schedule, ScheduledAction, StandIn
     from workflows.model.subject import Code
     from workflows.model.timeline import EventType, Reassignment
     from workflows.names import ABSENCE, ANSWER, ASK, DELEGATE, EXTEND, PAUSE, PLANNING, REMIND, RESUME, SNOOZE
-    from workflows.ports import Planner
+    from workflows.ports import Planner, StandInFinder
 
 _WAKE_UP_WORDS: Final = {WakeUpKind.BUDGET: "the budget of notices", WakeUpKind.DEVICES: "the phones left open"}
 
@@ -87,9 +87,9 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
     async def reassign(self, wanted: Reassignment) -> None:
         """Reassign a slot, or record why it cannot be done."""
 
-    async def follow_up(self) -> None:
-        """The main loop: move by move, until the end."""
-        while not self.state.status.ended:
+    async def follow_up(self, over: Condition = lambda: False) -> None:
+        """The main loop: move by move, until the end, or until it is `over` with these slots."""
+        while not (self.state.status.ended or over()):
             self.background.start()
             notices = announcement(self.request, self.subject, self.state)
             match next_action(self.state, notices, workflow.now()):
@@ -110,7 +110,8 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
                 case step:
                     await self.steps.take(step)
             self.calls.continue_as_new_if_suggested()
-        self.background.stop()
+        if self.state.status.ended:
+            self.background.stop()
 
     def publish(self) -> None:
         """Bring search attributes and details up to date; tell the onboarding that it is a part of of a new turn."""
@@ -223,6 +224,28 @@ class Steps(Generic[Following]):
         self._owner.state = self._owner.state.to_reassign(*wanted)
         if staying:
             await self._owner.notifier.notify(alerts(self._owner.state, staying), planned=staying)
+
+    async def reassign(self, wanted: Reassignment) -> None:
+        """Reassign a slot that no outside system knows to a person who is not away."""
+        owner, subject = self._owner, self._owner.subject
+        force = not wanted.by_hand or wanted.force
+        report = await owner.calls.call(
+            StandInFinder.look_at,
+            StandIn(
+                person=wanted.to,
+                at=workflow.now(),
+                force=force,
+                beside=subject.workflow_id,
+                kind=subject.kind,
+            ),
+            options.PLAN,
+            f"hand over to {wanted.to}",
+            unless=lambda: lambda: wanted not in owner.state.escalations.wanted,
+            anew=lambda first: first.replace(at=workflow.now()),
+        )
+        if report is not None and wanted in owner.state.escalations.wanted:
+            refused = report.refused or owner.state.obstacle(wanted)
+            owner.state = owner.state.handed_over(wanted, refused, workflow.now())
 
     async def remind_now(self) -> None:
         """Send the requested reminder to people without it; when none is left it is done."""

@@ -25,6 +25,8 @@ from workflows.names import (
     REPLAY,
     RESUME,
     RETRY,
+    REVIEW,
+    REVISE,
     SEND_LINK,
     SNOOZE,
     SUBSCRIBE,
@@ -192,7 +194,7 @@ class NewLink(Command):
 
 
 class Exemption(Command):
-    """Update `exempt`: a member need not acknowledge."""
+    """Update `exempt`: a member need not acknowledge, or a reviewer need not review."""
 
     person: str
     reason: str
@@ -202,6 +204,21 @@ class Retry(Command):
     """Update `retry`: ask again the members who could not be asked, or one of them."""
 
     person: str = ""
+
+
+class ReviewAnswer(Command):
+    """Update `review`: the actor approves the document, or asks for these `changes`."""
+
+    changes: str = ""
+    approve: bool = False
+
+
+class Revision(Command):
+    """Update `revise`: a new version, whose bytes are in the store."""
+
+    sha256: str
+    size: int
+    file_name: str
 
 
 AnyCommand: TypeAlias = Command | NotNow | Question | Block
@@ -226,6 +243,8 @@ UPDATES: Final[Mapping[type[AnyCommand], str]] = {
     NewLink: SEND_LINK,
     Exemption: EXEMPT,
     Retry: RETRY,
+    ReviewAnswer: REVIEW,
+    Revision: REVISE,
 }
 """The update that takes each."""
 

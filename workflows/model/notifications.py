@@ -43,6 +43,8 @@ class NoticeAction(StrEnum):
     SIGN = "sign"
     APPROVE = "approve"
     DO = "do"
+    REVIEW = "review"
+    REVISE = "revise"
     OPEN = "open"
     WITHDRAW = "withdraw"
 
@@ -72,7 +74,7 @@ class NotificationOrder(Model):
     title: str | None = None
     """Its subject, if not the whole."""
     text: str | None = None
-    """Reference of a person's free text."""
+    """A person's free text, or its reference."""
     about: str | None = None
     """Escalations: the silent signer."""
     count: int | None = None

@@ -69,6 +69,19 @@ class QuestionPause(Model):
     pause: Duration = "3d"
 
 
+ROUNDS_AT_MOST: Final = 20
+"""Of a review."""
+
+
+class Reviews(Model):
+    """Rounds of review before a request ends `declined`. Each is due `within` a duration, or a share of the time from
+    the start to the due date (`25%`).
+    """
+
+    most: int = 5
+    within: str = "25%"
+
+
 class Format(StrEnum):
     """Body of a call: Standard Webhooks, or a CloudEvent 1.0 as structured JSON."""
 
@@ -190,6 +203,8 @@ class Policy(Model):
     self_delegate: bool = False
     """Whether a signer may hand over to their delegate."""
     question: QuestionPause = QuestionPause()
+    review: Reviews = Reviews()
+    """Of requests with reviewers."""
     escalation: Escalation | None = Escalation()
     handoff: tuple[Target, ...] = ()
     tell_requester: TellRequester = TellRequester()

@@ -71,6 +71,15 @@ class Rejection(InWords):
         "nobody can be asked who could not be asked before: the report says what is wrong with each",
     )
 
+    NOT_IN_REVIEW = "not_in_review", "the request is not in review: it is {status}"
+    NO_REVIEWER = "no_reviewer", "{person} is not one whose review is awaited: {awaited} (--as says who reviews)"
+    OWN_REVIEW = "own_review", "{person} asked for it, and nobody reviews their own request"
+    ONE_ANSWER = "one_answer", "either approve it, or say what is to be changed"
+    NO_CHANGES_ASKED = "no_changes_asked", "no changes are asked for: a new version can be given once they are"
+    SAME_VERSION = "same_version", "the new version is identical to the old one"
+    EXEMPTS_OWN = "exempts_own", "{person} asked for it, and cannot exempt its reviewers"
+    LAST_REVIEWER = "last_reviewer", "nobody would have approved it: cancel it, and start it without reviewers"
+
     ANSWER_NEEDED = "answer_needed", "an answer is needed: {label}"
     TO_DECIDE = "to_decide", "it asks for a decision, so decide: {command}"
     NO_PART = "no_part", "no part is called {part}: it has {parts}"

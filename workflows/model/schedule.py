@@ -37,6 +37,7 @@ class Reason(InWords):
     """Why a notification was not sent, or did not arrive."""
 
     SIGNED = "signed", "they have signed"
+    REVIEWED = "reviewed", "they have reviewed it"
     NOT_THEIR_TURN = "not_their_turn", "it was not their turn any more"
     QUIET_HOURS = "quiet_hours", "outside their hours"
     TOO_SOON = "too_soon", "they had heard of it shortly before"
@@ -245,3 +246,7 @@ class PlanningInput(Model):
     question: OpenQuestion | None = None
     unheard: tuple[str, ...] = ()
     """Keys of failed alerts: another person is alerted."""
+    within: str = ""
+    """Of a review: a duration, or a share of the time until the request is due, in which those whose turn it is are to
+    act. The request is open until it is due.
+    """

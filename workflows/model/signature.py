@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from workflows.model.base import InWords, Model
-from workflows.model.subject import Code, Roster, Status, Subject
+from workflows.model.subject import Code, Participant, Role, Roster, Status, Subject
 
 
 class SignerState(InWords):
@@ -21,6 +21,10 @@ class SignerState(InWords):
     REASSIGNED = "reassigned", "handed over"
     BOUNCED = "bounced", "email came back"
     COPIED = "copied", "has a copy"
+    CHANGES = "changes", "asked for changes"
+    """Of reviewers alone, and so are the next ones."""
+    SPARED = "spared", "no longer needed"
+    EXEMPT = "exempt", "need not review"
 
 
 class Document(Model):
@@ -37,10 +41,31 @@ class Document(Model):
     """Who has approved this version."""
 
 
+class DocumentVersion(Document):
+    """A version for the reviewers, of round `number` from 1, and who gave it."""
+
+    number: int
+    at: AwareDatetime
+    by: str
+
+    @property
+    def document(self) -> Document:
+        return Document(**{name: getattr(self, name) for name in Document.model_fields})
+
+
+class Reviewer(Participant):
+    """Approves the document before it is sent. Of a `team` one suffices."""
+
+    role: Role = Role.REVIEW
+    team: str = ""
+
+
 class SignatureBrief(Subject):
     """A request for Core Signature; its title is the document's name."""
 
     document: Document
+    reviewers: tuple[Reviewer, ...] = ()
+    """Who approves the document before anything is sent."""
     message: str | None = None
     """Reference of the requester's message."""
     prefill: str | None = None

@@ -5,16 +5,18 @@ from typing import Final
 
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
+from workflows.names import noticed_as
 
 
 class Status(StrEnum):
     """Status of a follow-up; `rank` never goes back (docs/core-signature.md, Statuses).
 
-    A task is `open`, then `done`, `waived`, cancelled or expired; a campaign is `done_with_errors` when members
-    expired, declined, failed or could not be asked.
+    A request with reviewers begins in `review`. A task is `open`, then `done`, `waived`, cancelled or expired; a
+    campaign is `done_with_errors` when members expired, declined, failed or could not be asked.
     """
 
     OPEN = "open"
+    REVIEW = "review"
     CONVERTING = "converting"
     SENT = "sent"
     VIEWED = "viewed"
@@ -41,16 +43,20 @@ class Status(StrEnum):
         return _LIVING.index(self) if self in _LIVING else len(_LIVING)
 
 
-_LIVING = (Status.OPEN, Status.CONVERTING, Status.SENT, Status.VIEWED)
+_LIVING = (Status.OPEN, Status.REVIEW, Status.CONVERTING, Status.SENT, Status.VIEWED)
 
 
 class Role(StrEnum):
-    """What a participant is asked to do; `copy` only receives the result."""
+    """What a participant is asked to do; `copy` only receives the result. `review` is before it is sent, and `revise`
+    is for a new version after changes were asked for.
+    """
 
     SIGN = "sign"
     APPROVE = "approve"
     DO = "do"
     COPY = "copy"
+    REVIEW = "review"
+    REVISE = "revise"
 
 
 class Code(StrEnum):
@@ -118,6 +124,8 @@ class Subject(Roster):
     lock_screen: LockScreen = LockScreen.FULL
     depth: int = 0
     """Number of onboardings before it in a chain of targets."""
+    round: int = 0
+    """Of the review that a request is in; 0 once its signers are asked."""
 
     @property
     def workflow_id(self) -> str:
@@ -127,6 +135,11 @@ class Subject(Roster):
     @property
     def reference(self) -> str:
         return WorkflowName(self.type, self.id).reference
+
+    @property
+    def notice_id(self) -> str:
+        """The first part of the keys of its notices."""
+        return noticed_as(self.id, self.round)
 
     @property
     def whole(self) -> str | None:

@@ -45,6 +45,11 @@ class EventType(InWords):
     LATER_END_REFUSED = "later_end_refused", "later end refused"
     RETRY_REFUSED = "retry_refused", "retry refused"
 
+    CHANGES_ASKED = "changes_asked", "changes asked for"
+    REVISED = "revised", "version {about} given"
+    REVIEWER_EXEMPT = "reviewer_exempt", "need not review"
+    REVIEWED = "reviewed", "version {about} approved for sending"
+
     HANDED_OVER = "handed_over", "handed over to {about}"
     NOT_HANDED_OVER = "not_handed_over", "not handed over to {about}"
     ESCALATED = "escalated", "escalated to {about}"

@@ -14,7 +14,7 @@ from workflows.model.commands import Problem
 from workflows.model.evidence import KeptFile, KeptFiles
 from workflows.model.hand_off import HandoffLine
 from workflows.model.notifications import Notification
-from workflows.model.signature import SignerState
+from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status, ToDecide
 from workflows.model.timeline import AskedQuestion, EscalationEntry, TimelineEntry
 
@@ -31,6 +31,15 @@ class SignerLine(Model):
     """They signed after the due date."""
     reason: str | None = None
     """Why they declined, in their own words."""
+
+
+class ReviewLine(SignerLine):
+    """A reviewer in one round of a view, or the requester who is to give a new version; `reason` is what is to be
+    changed, in their own words.
+    """
+
+    round: int
+    team: str = ""
 
 
 class Choices(Model):
@@ -261,6 +270,11 @@ class FollowUpShow(Model):
         return False
 
     @property
+    def unapproved(self) -> bool:
+        """Whether its review is not over, or never was."""
+        return False
+
+    @property
     def in_stages(self) -> "tuple[StageLine, ...]":
         """Its stages, if it has any."""
         return ()
@@ -310,8 +324,7 @@ class FollowUpShow(Model):
         """Whom its file names, in its order: who was asked instead of somebody comes right behind them, and counts
         not.
         """
-        replaced = (False, *(line.state == SignerState.REASSIGNED for line in self.lines))
-        return tuple(line.person for line, instead in zip(self.lines, replaced, strict=False) if not instead)
+        return _without_successors(self.lines)
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
@@ -334,6 +347,11 @@ class FollowUpShow(Model):
         return self.answered + ((self.question,) if self.question else ())
 
 
+def _without_successors(lines: "tuple[SignerLine | AssigneeLine, ...]") -> tuple[str, ...]:
+    replaced = (False, *(line.state == SignerState.REASSIGNED for line in lines))
+    return tuple(line.person for line, instead in zip(lines, replaced, strict=False) if not instead)
+
+
 class RequestShow(FollowUpShow):
     """The answer of `request show`."""
 
@@ -343,6 +361,10 @@ class RequestShow(FollowUpShow):
     signed_document: KeptFile | None = None
     """The signed or declined document, once it is kept, and the provider's log of it."""
     signing_log: KeptFile | None = None
+    versions: tuple[DocumentVersion, ...] = ()
+    """Of a request with reviewers, one for each round of review."""
+    reviews: tuple[ReviewLine, ...] = ()
+    """What reviewers did in each round."""
 
     def with_files(self, files: KeptFiles, missing: Problem | None) -> Self:
         shown = self.replace(signed_document=files.document, signing_log=files.signing_log)
@@ -374,7 +396,29 @@ class RequestShow(FollowUpShow):
 
     @property
     def lines(self) -> tuple[SignerLine, ...]:
-        return self.signers
+        """Under review its reviewers."""
+        return self.present_reviews if self.status is Status.REVIEW else self.signers
+
+    @property
+    def unapproved(self) -> bool:
+        over = (SignerState.APPROVED, SignerState.SPARED, SignerState.EXEMPT, SignerState.REASSIGNED)
+        return any(one.state not in over for one in self.present_reviews)
+
+    @property
+    def present_reviews(self) -> tuple[ReviewLine, ...]:
+        """Of the last round."""
+        return tuple(one for one in self.reviews if one.round == len(self.versions))
+
+    @property
+    def asked_people(self) -> tuple[str, ...]:
+        """Reviewers as well."""
+        handed_over = SignerState.REASSIGNED
+        people = (one.person for one in (*self.signers, *self.reviews) if one.state is not handed_over)
+        return tuple(dict.fromkeys(people))
+
+    @property
+    def people_in_file(self) -> tuple[str, ...]:
+        return _without_successors(self.signers)
 
 
 class TaskShow(FollowUpShow):

@@ -278,14 +278,19 @@ class Links(Model):
         return self.replace(wanted=tuple(one for one in self.wanted if one not in people), sent=self.sent + 1)
 
 
+_WORDS: Final = FollowUpWords(
+    subject="onboarding",
+    awaited="part",
+    wanted="its parts",
+    not_the_owner="it and cannot be asked",
+    cancelling="end its open parts",
+)
+
+
 class OnboardingState(LifecycleState):
-    words = FollowUpWords(
-        subject="onboarding",
-        awaited="part",
-        wanted="its parts",
-        not_the_owner="it and cannot be asked",
-        cancelling="end its open parts",
-    )
+    @property
+    def words(self) -> FollowUpWords:
+        return _WORDS
 
     stages: Stages
     parts: tuple[PartProgress, ...]

@@ -60,7 +60,8 @@ class RequestEvidence:
     def _order(self) -> EvidenceOrder:
         state, subject, first = self._owner.state, self._owner.subject, self._owner.request.subject
         known = (subject.requester, *(one.person for one in first.people))
-        later = (*(one.person for one in subject.people), *(one.to for one in state.escalated))
+        reviewed = (*state.review.people, *(one.person for one in state.slots.signers))
+        later = (*(one.person for one in subject.people), *reviewed, *(one.to for one in state.escalated))
         keep, ended = self._owner.request.policy.keep, state.lifecycle.settled_at
         return EvidenceOrder(
             document=state.document.id if state.status in _WITH_FILES else None,

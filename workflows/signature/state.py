@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Self
+from typing import Final, Self
 
 from pydantic import AwareDatetime
 
 import workflows.follow_up.notification_types as notification_types
 from workflows.follow_up.input import FollowUpInput
+from workflows.follow_up.notification_log import PendingDevice
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.options import LOOK_AGAIN, LOOK_AGAIN_IN_DOUBT, LOOK_AGAIN_UNSENT
+from workflows.follow_up.plan import Plan
 from workflows.follow_up.slots import Slot, Slots
 from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle, Precondition
 from workflows.follow_up.view import follow_up_facts
@@ -18,20 +20,25 @@ from workflows.model.base import Model, Packed
 from workflows.model.commands import Problem, StopKind
 from workflows.model.evidence import KeptFiles
 from workflows.model.hand_off import Settled, SettledSigner
-from workflows.model.notifications import NoticeAction
-from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
+from workflows.model.notifications import Delivered, NoticeAction
+from workflows.model.policy import WHEN_DUE, Overdue
+from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, Reason, ScheduledAction
 from workflows.model.signature import (
     SENT,
     SIGNER_SIGNED,
+    Document,
     DocumentSeen,
+    DocumentVersion,
     ProviderEvent,
+    Reviewer,
     SignatureBrief,
     SignerSeen,
     SignerState,
 )
 from workflows.model.subject import Code, Participant, Role, Status, Subject
 from workflows.model.timeline import EventType, Reassignment
-from workflows.model.views import Attention, AttentionCode, RequestShow, SignerLine
+from workflows.model.views import Attention, AttentionCode, RequestShow, ReviewLine, SignerLine
+from workflows.names import noticed_as
 
 _RANK = {
     SignerState.WAITING: 0,
@@ -43,6 +50,9 @@ _RANK = {
     SignerState.DECLINED: 4,
     SignerState.REASSIGNED: 4,
     SignerState.COPIED: 4,
+    SignerState.CHANGES: 4,
+    SignerState.SPARED: 4,
+    SignerState.EXEMPT: 4,
 }
 _ACTED = 4
 _SIGNED = (SignerState.SIGNED, SignerState.APPROVED)
@@ -56,6 +66,8 @@ class SignerSlot(Slot):
     reason: str | None = None
     signed_at: AwareDatetime | None = None
     """When they signed or approved, for what is due: not before they were known not to have."""
+    team: str = ""
+    """Of a reviewer: of a team one suffices."""
 
     @property
     def acted(self) -> bool:
@@ -78,7 +90,7 @@ class SignerSlot(Slot):
 
 
 class SignerSlots(Slots[SignerSlot]):
-    """In the order of the request file."""
+    """In the order of the request file: the signers, or before them the reviewers."""
 
     signers: tuple[SignerSlot, ...]
 
@@ -94,6 +106,40 @@ class SignerSlots(Slots[SignerSlot]):
     def expect(cls, signers: tuple[Participant, ...]) -> Self:
         """Before sending: nobody's turn."""
         return cls(signers=tuple(SignerSlot(person=s.person, order=s.order, role=s.role) for s in signers))
+
+    @classmethod
+    def review(cls, reviewers: tuple[Reviewer, ...], now: datetime) -> Self:
+        """A round of review: the first in order are asked at once."""
+        slots = (SignerSlot(person=one.person, order=one.order, role=one.role, team=one.team) for one in reviewers)
+        return cls(signers=tuple(slots))._advance(now)
+
+    def reviewed(self, person: str, state: SignerState, now: datetime, reason: str | None = None) -> Self:
+        """A reviewer has acted: of their team nobody else needs to, and of a document to be changed nobody does."""
+        mine = self.of(person)
+        team, changes = mine.team if mine else "", state is SignerState.CHANGES
+
+        def after(one: SignerSlot) -> SignerSlot:
+            if one.person == person:
+                return one.replace(state=state, at=now, reason=reason)
+            spared = changes or (state is SignerState.APPROVED and one.team != "" and one.team == team)
+            return one.replace(state=SignerState.SPARED, at=now) if spared and not one.acted else one
+
+        return self.replace(signers=tuple(map(after, self.signers)))._advance(now)
+
+    def revise(self, person: str, now: datetime) -> Self:
+        """It is the turn of the requester, who is to give a new version."""
+        slot = SignerSlot(person=person, order=0, role=Role.REVISE, state=SignerState.TURN, turn_at=now, clock_from=now)
+        return self.replace(signers=(*self.signers, slot))
+
+    @property
+    def reviewers(self) -> tuple[Reviewer, ...]:
+        """Of the next round: who has them now, without those who are exempt."""
+        gone = (SignerState.REASSIGNED, SignerState.EXEMPT)
+        return tuple(
+            Reviewer(person=one.person, order=one.order, team=one.team)
+            for one in self.signers
+            if one.role is Role.REVIEW and one.state not in gone
+        )
 
     def begin(self, now: datetime) -> Self:
         """Give the turn to the first in order; idempotent."""
@@ -122,7 +168,15 @@ class SignerSlots(Slots[SignerSlot]):
             return self
         turn_at = now if old.turn_at else None
         state = SignerState.TURN if old.turn_at else SignerState.WAITING
-        new = SignerSlot(person=to, order=old.order, role=old.role, state=state, turn_at=turn_at, clock_from=turn_at)
+        new = SignerSlot(
+            person=to,
+            order=old.order,
+            role=old.role,
+            state=state,
+            turn_at=turn_at,
+            clock_from=turn_at,
+            team=old.team,
+        )
         gone = old.replace(state=SignerState.REASSIGNED, at=now)
         return self.replace(signers=tuple(one for s in self.signers for one in ((gone, new) if s is old else (s,))))
 
@@ -170,6 +224,7 @@ _MADE_WITHIN = timedelta(minutes=15)
 """Usual time from start to creation."""
 _UNMADE = "it was never made at Core Signature"
 _UNSENT = "it was never sent: Core Signature was still preparing the document"
+_UNREVIEWED = "it was never sent: its review was not over"
 
 
 class UnconfirmedSignature(Model):
@@ -196,7 +251,13 @@ _NEVER_SENT = (Status.CONVERTING, Status.FAILED, Status.CANCELLED)
 """States that a document cannot have passed without being sent."""
 _NO_NEWS = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
 """Signer states without a timeline entry; a reassignment has its own."""
-_ACTIONS = {Role.SIGN: NoticeAction.SIGN, Role.APPROVE: NoticeAction.APPROVE, Role.COPY: NoticeAction.OPEN}
+_ACTIONS = {
+    Role.SIGN: NoticeAction.SIGN,
+    Role.APPROVE: NoticeAction.APPROVE,
+    Role.COPY: NoticeAction.OPEN,
+    Role.REVIEW: NoticeAction.REVIEW,
+    Role.REVISE: NoticeAction.REVISE,
+}
 
 
 class EvidenceState(Model):
@@ -221,8 +282,35 @@ class EvidenceState(Model):
         return self.replace(files=files, in_time=self.in_time or files, problem=problem, over=over)
 
 
+class Review(Model):
+    """The review before it is sent: its versions, one for each round, and the reviews of earlier rounds."""
+
+    versions: tuple[DocumentVersion, ...] = ()
+    earlier: tuple[ReviewLine, ...] = ()
+    approved: bool = False
+    left: tuple[str, ...] = ()
+    """Whose phones show a notice of an earlier round."""
+
+    @property
+    def round(self) -> int:
+        """0 without a review, and after it."""
+        return 0 if self.approved else len(self.versions)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Who reviewed or gave earlier versions."""
+        return (*(one.person for one in self.earlier), *(one.by for one in self.versions))
+
+    def begun(self, document: Document, by: str, now: datetime) -> Self:
+        """With the version of the next round."""
+        version = DocumentVersion(**dict(document), number=len(self.versions) + 1, at=now, by=by)
+        return self.replace(versions=(*self.versions, version))
+
+
 class DocumentState(Model):
-    """The document at Core Signature: its id, when it was made, read and sent, and what callbacks have told of it."""
+    """The document and its review; at Core Signature: its id, when it was made, read and sent, and what callbacks have
+    told of it.
+    """
 
     id: str | None = None
     raw: str | None = None
@@ -240,6 +328,7 @@ class DocumentState(Model):
     early: UnconfirmedSignature = UnconfirmedSignature()
     mails_endings: bool = True
     evidence: EvidenceState = EvidenceState()
+    review: Review = Review()
 
     @property
     def unsent_for(self) -> timedelta:
@@ -270,25 +359,39 @@ class DocumentState(Model):
         )
 
 
+_WORDS: Final = FollowUpWords(
+    subject="request",
+    awaited="signer",
+    wanted="a signature",
+    not_the_owner="the signature and cannot give it",
+    cancelling="cancel it at Core Signature",
+    closing=" at Core Signature",
+    decides="core-signature",
+    preparing="Core Signature is preparing the document",
+    failures={
+        Code.ID_USED_BEFORE: "the id was used before at Core Signature",
+        Code.DOCUMENT_DELETED: "the document was deleted at Core Signature",
+        Code.CONVERT_ERROR: "Core Signature could not convert the document",
+        Code.SENDING_ERROR: "Core Signature could not send the document",
+    },
+)
+
+
+_REVIEW_WORDS: Final = FollowUpWords(
+    subject="request",
+    awaited="reviewer",
+    wanted="a review",
+    not_the_owner="the review and cannot give it",
+    cancelling="end it",
+)
+
+
 class SignatureState(FollowUpState):
     """The state of one request."""
 
-    words = FollowUpWords(
-        subject="request",
-        awaited="signer",
-        wanted="a signature",
-        not_the_owner="the signature and cannot give it",
-        cancelling="cancel it at Core Signature",
-        closing=" at Core Signature",
-        decides="core-signature",
-        preparing="Core Signature is preparing the document",
-        failures={
-            Code.ID_USED_BEFORE: "the id was used before at Core Signature",
-            Code.DOCUMENT_DELETED: "the document was deleted at Core Signature",
-            Code.CONVERT_ERROR: "Core Signature could not convert the document",
-            Code.SENDING_ERROR: "Core Signature could not send the document",
-        },
-    )
+    @property
+    def words(self) -> FollowUpWords:
+        return _REVIEW_WORDS if self.round else _WORDS
 
     slots: SignerSlots
     document: DocumentState = DocumentState()
@@ -296,10 +399,28 @@ class SignatureState(FollowUpState):
     @classmethod
     def begin(cls, brief: SignatureBrief, now: datetime) -> Self:
         """The state of a new request."""
-        return cls(
-            lifecycle=Lifecycle(id=brief.id, started_at=now, status=Status.CONVERTING),
-            slots=SignerSlots.expect(brief.people),
-        ).note(now, EventType.STARTED, brief.requester, None)
+        if brief.reviewers:
+            lifecycle = Lifecycle(id=brief.id, started_at=now, status=Status.REVIEW)
+            slots, plan = SignerSlots.review(brief.reviewers, now), Plan(window_from=now)
+            document = DocumentState(review=Review().begun(brief.document, brief.requester, now))
+            new = cls(lifecycle=lifecycle, slots=slots, plan=plan, document=document)
+        else:
+            lifecycle = Lifecycle(id=brief.id, started_at=now, status=Status.CONVERTING)
+            new = cls(lifecycle=lifecycle, slots=SignerSlots.expect(brief.people))
+        return new.note(now, EventType.STARTED, brief.requester, None)
+
+    @property
+    def review(self) -> Review:
+        return self.document.review
+
+    @property
+    def round(self) -> int:
+        """Of the review in which it is, or has ended; then its slots are the reviewers'."""
+        return self.review.round
+
+    @property
+    def notice_id(self) -> str:
+        return noticed_as(self.id, self.round)
 
     @property
     def document_id(self) -> str | None:
@@ -318,7 +439,7 @@ class SignatureState(FollowUpState):
     @property
     def is_to_be_made(self) -> bool:
         """Whether the document is still to be created."""
-        return not (self.document.id or self.lifecycle.ending or self.status.ended)
+        return not (self.round or self.document.id or self.lifecycle.ending or self.status.ended)
 
     def is_late_to_be_made(self, now: datetime) -> bool:
         """Whether its creation is overdue because of an outage or a pause."""
@@ -330,7 +451,9 @@ class SignatureState(FollowUpState):
 
     @property
     def phase(self) -> str:
-        """`sending` until the signers are asked, then `signing`."""
+        """`reviewing`, then `sending` until the signers are asked, then `signing`."""
+        if self.round:
+            return "reviewing"
         return "signing" if self.document.sent_at else "sending"
 
     @property
@@ -348,6 +471,48 @@ class SignatureState(FollowUpState):
         """The action of a signer's role."""
         signer = self.slots.of(person)
         return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
+
+    def text_for(self, person: str) -> str | None:
+        """The requester is told what is to be changed."""
+        slot = self.slots.of(person)
+        if slot is None or slot.role is not Role.REVISE:
+            return None
+        return next((one.reason for one in self.slots.signers if one.state is SignerState.CHANGES), None)
+
+    @property
+    def leavers(self) -> tuple[str, ...]:
+        pending = {one.person for one in self.slots.pending}
+        return tuple(one for one in self.review.left if one not in pending)
+
+    def adapted(self, planning: PlanningInput) -> PlanningInput:
+        """Reviews are due earlier than the request, and are asked for until that is due."""
+        if not self.round:
+            return planning
+        policy = planning.policy
+        rhythm = policy.reminders
+        overdue = policy.overdue or (Overdue(every=rhythm.every) if rhythm else None)
+        policy = policy.replace(overdue=overdue, grace=WHEN_DUE)
+        return planning.replace(policy=policy, within=policy.review.within)
+
+    def hands_over(self, moment: ScheduledAction) -> bool:
+        """A new version is the requester's to give, whatever the policy says of signers."""
+        slot = self.slots.of(moment.person)
+        return super().hands_over(moment) and (slot is None or slot.role is not Role.REVISE)
+
+    def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
+        """Results of a round that was over meanwhile go to the store."""
+        late = tuple(one for one in lines if not self._is_of_now(one.key))
+        updated = super().told(tuple(one for one in lines if one not in late), now)
+        return updated.replace(notifications=updated.notifications.leaving_with(late, now)) if late else updated
+
+    def tried(
+        self, tried: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], left: tuple[PendingDevice, ...]
+    ) -> Self:
+        """Of a round that was over meanwhile nothing is tried again."""
+        return super().tried(tried, lines, tuple(one for one in left if self._is_of_now(one.key)))
+
+    def _is_of_now(self, key: str) -> bool:
+        return key.partition("/")[0] in (self.id, self.notice_id)
 
     def preconditions(self) -> Iterator[Precondition]:
         """Read after a callback, end, create the document and await its conversion."""
@@ -418,7 +583,8 @@ class SignatureState(FollowUpState):
 
     def expire(self, moment: ScheduledAction, now: datetime) -> Self:
         """The reason says that nobody was asked."""
-        unasked = _UNMADE if self.is_to_be_made else _UNSENT if self.preparing else None
+        unmade = _UNMADE if self.is_to_be_made else None
+        unasked = _UNREVIEWED if self.round else unmade or (_UNSENT if self.preparing else None)
         return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)
 
     def notify_of(self, event: ProviderEvent) -> Self:
@@ -452,6 +618,29 @@ class SignatureState(FollowUpState):
         """Whether merging this document changes a status of request or signer."""
         after = self.observe(seen, self.lifecycle.started_at)
         return (after.status, _states(after)) != (self.status, _states(self))
+
+    def approved(self, people: tuple[Participant, ...], now: datetime) -> Self:
+        """Its reviewers have approved it: it is now to be sent to these signers."""
+        number = self.round
+        turned = self.turned_to(SignerSlots.expect(people), now)
+        review = self._put_away().replace(approved=True)
+        sending = turned.within("lifecycle", status=Status.CONVERTING).within("document", review=review)
+        return sending.within("plan", window_from=now).note(now, EventType.REVIEWED, None, None, about=number)
+
+    def revised(self, document: Document, by: str, now: datetime) -> Self:
+        """A new version was given: the next round begins."""
+        turned = self.turned_to(SignerSlots.review(self.slots.reviewers, now), now)
+        review = self._put_away().begun(document, by, now)
+        return turned.within("document", review=review).note(now, EventType.REVISED, by, None, about=review.round)
+
+    def _put_away(self) -> Review:
+        """The review with what was done in this round, and whose phones still show its notices."""
+        earlier = (*self.review.earlier, *present_reviews(self))
+        stage = notification_types.WITHDRAWAL_OF_BEFORE
+        gone = {line.person for line in self.notifications.remembered if line.stage == stage}
+        shown = (one.person for one in self.notifications.shown if one.stage != NotificationType.REASSIGNED)
+        left = dict.fromkeys((*(one for one in self.review.left if one not in gone), *shown))
+        return self.review.replace(earlier=earlier, left=tuple(left))
 
     def end_unseen(self, now: datetime) -> Self:
         """End as requested, because the provider never had the request."""
@@ -539,9 +728,21 @@ class SignatureInput(FollowUpInput):
         return self.brief.subject
 
     @property
+    def people(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*super().people, *(one.person for one in self.brief.reviewers))))
+
+    @property
+    def first_status(self) -> str:
+        return Status.REVIEW if self.brief.reviewers else super().first_status
+
+    @property
+    def first_stage(self) -> str:
+        return "reviewing" if self.brief.reviewers else super().first_stage
+
+    @property
     def first_turn(self) -> tuple[str, ...]:
-        """The signers of the lowest order."""
-        signers = [one for one in self.brief.people if one.role is not Role.COPY]
+        """The signers of the lowest order, or before them the reviewers."""
+        signers = self.brief.reviewers or [one for one in self.brief.people if one.role is not Role.COPY]
         first = min((one.order for one in signers), default=0)
         return tuple(one.person for one in signers if one.order == first)
 
@@ -549,9 +750,35 @@ class SignatureInput(FollowUpInput):
 def show(request: SignatureInput, state: SignatureState, now: datetime) -> RequestShow:
     """The view at `now`; `request` has the present signers."""
     known = dict(follow_up_facts(request.subject, request.policy, state, now))
-    lines = tuple(_line(state, signer) for signer in state.slots.signers)
-    shown = RequestShow(**known, document=request.brief.title, signers=lines)
+    signers = SignerSlots.expect(request.brief.people) if state.round else state.slots
+    lines = tuple(_line(state, signer) for signer in signers.signers)
+    shown = RequestShow(
+        **known,
+        document=request.brief.title,
+        signers=lines,
+        versions=state.review.versions,
+        reviews=(*state.review.earlier, *present_reviews(state)),
+    )
     return shown.with_files(state.document.evidence.files, state.document.evidence.problem)
+
+
+def present_reviews(state: SignatureState) -> tuple[ReviewLine, ...]:
+    """Of the round that it is in."""
+    if not state.round:
+        return ()
+    return tuple(
+        ReviewLine(
+            round=state.round,
+            person=one.person,
+            order=one.order,
+            role=one.role,
+            state=one.state,
+            at=one.at,
+            reason=one.reason,
+            team=one.team,
+        )
+        for one in state.slots.signers
+    )
 
 
 def kept_in_words(files: KeptFiles) -> str:
@@ -578,6 +805,7 @@ def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
     if state.lifecycle.settled_at is None:
         raise ValueError("the request has not ended")
     files = state.document.evidence.in_time or KeptFiles()
+    signers = SignerSlots.expect(brief.people) if state.round else state.slots
     return Settled(
         request=brief.id,
         kind=brief.kind,
@@ -587,6 +815,6 @@ def settled(brief: SignatureBrief, state: SignatureState) -> Settled:
         document_sha256=brief.document.sha256,
         document=files.document,
         signing_log=files.signing_log,
-        signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in state.slots.signers),
-        late=any(map(state.acted_late, state.slots.signers)),
+        signers=tuple(SettledSigner(person=s.person, state=s.state, at=s.at) for s in signers.signers),
+        late=any(map(state.acted_late, signers.signers)),
     )

@@ -1,18 +1,22 @@
 """The workflow of a signature request, and its document at Core Signature: created, read, forwarded, cancelled."""
 
 from datetime import datetime
+from functools import partial
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
+    import workflows.signature.review as reviews
     from workflows.follow_up.calls import Condition, Wake, despite_cancellation
     from workflows.follow_up.hand_off import hand_off
+    from workflows.follow_up.lifecycle import command_update
     from workflows.follow_up.notifier import Notifier
     from workflows.follow_up.state import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
-    from workflows.model.commands import StopKind
+    from workflows.model.commands import AnyCommand, Exemption, ReviewAnswer, Revision, StopKind
     from workflows.model.hand_off import Settled
+    from workflows.model.receipts import Receipt
     from workflows.model.signature import (
         CancelOrder,
         CreateOrder,
@@ -26,7 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.subject import Subject
     from workflows.model.timeline import Reassignment
     from workflows.model.views import FollowUpShow, RequestShow
-    from workflows.names import PROVIDER_EVENT, SHOW, SIGNATURE_REQUEST
+    from workflows.names import EXEMPT, PROVIDER_EVENT, REVIEW, REVISE, SHOW, SIGNATURE_REQUEST
     from workflows.ports import SignatureService
     from workflows.signature.evidence import RequestEvidence
     from workflows.signature.state import (
@@ -48,8 +52,10 @@ class ProviderDocument:
 
     @property
     def brief(self) -> SignatureBrief:
-        """The request for Core Signature, with the present signers."""
-        return self._request.brief.replace(people=self._owner.state.slots.places)
+        """The request for Core Signature, with the present signers, and the version that the reviewers approved."""
+        state, first = self._owner.state, self._request.brief
+        document = state.review.versions[-1].document if state.review.versions else first.document
+        return first.replace(people=first.people if state.round else state.slots.places, document=document)
 
     async def send(self) -> None:
         """Create document and request, unless an earlier run did, it is paused, or it has expired."""
@@ -174,6 +180,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     @despite_cancellation
     async def run(self, request: SignatureInput) -> Settled:
         """Run to the end; a cancellation of the run is handled like the update `cancel`."""
+        await self.follow_up(over=lambda: not self.state.round)
         await self.document.send()
         await self.follow_up()
         await self.evidence.keep()
@@ -189,6 +196,28 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     def show(self) -> RequestShow:
         return self.shown(self.state, workflow.now())
 
+    @command_update(name=REVIEW, description="A reviewer approves the document, or asks for changes")
+    def review(self, command: ReviewAnswer) -> Receipt:
+        return self.accept(partial(reviews.review, self.request), command)
+
+    @command_update(name=REVISE, description="A new version for the reviewers, who have asked for changes")
+    def revise(self, command: Revision) -> Receipt:
+        return self.accept(reviews.revise, command)
+
+    @command_update(name=EXEMPT, description="A reviewer need not review it")
+    def exempt(self, command: Exemption) -> Receipt:
+        return self.accept(partial(reviews.exempt, self.request), command)
+
+    def refusal(self, command: AnyCommand) -> str | None:
+        match command:
+            case ReviewAnswer():
+                return reviews.refuse_review(self.state, command, self.subject.requester)
+            case Revision():
+                return reviews.refuse_revise(self.state, command)
+            case Exemption():
+                return reviews.refuse_exempt(self.state, command, self.subject.requester)
+        return super().refusal(command)
+
     async def prepare(self, precondition: Precondition) -> None:
         """Read the document, cancel at the provider, or await the conversion."""
         match precondition:
@@ -196,13 +225,18 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
                 await self.document.read()
             case Precondition.BEGIN:
                 self.state = self.state.begun(workflow.now())
+            case Precondition.CLOSE if self.state.round:
+                self.state = self.state.end_unseen(workflow.now())
             case Precondition.CLOSE:
                 await self.document.cancel()
             case Precondition.PREPARE:
                 await self.document.await_conversion()
 
     async def reassign(self, wanted: Reassignment) -> None:
-        """Forward a slot at Core Signature; the document read afterwards decides."""
+        """Forward a slot at Core Signature; the document read afterwards decides. Reviewers are ours alone."""
+        if self.state.round:
+            await self.steps.reassign(wanted)
+            return
         report = await self.document.forward(wanted)
         if report is not None:
             self.state = self.state.handed_over(wanted, report.refused, workflow.now())
@@ -220,7 +254,8 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
 
     @property
     def subject(self) -> Subject:
-        return self.document.brief.subject
+        state = self.state
+        return self.request.brief.subject.replace(people=state.slots.places, round=state.round)
 
     def details(self, shown: FollowUpShow) -> str:
         return super().details(shown) + kept_in_words(self.state.document.evidence.files)

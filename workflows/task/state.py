@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 from pydantic import AwareDatetime
 
@@ -18,7 +18,7 @@ from workflows.model.hand_off import SettledPerson, SettledTask
 from workflows.model.notifications import NoticeAction
 from workflows.model.rejections import Rejection, name_fault, reason_fault, text_fault
 from workflows.model.subject import Participant, Role, Status, Subject, Task
-from workflows.model.timeline import EventType, Reassignment
+from workflows.model.timeline import EventType
 from workflows.model.views import AssigneeLine, GivenAnswer, TaskShow
 
 
@@ -88,14 +88,19 @@ def _asked(person: str, now: datetime) -> AssigneeSlot:
     return AssigneeSlot(person=person, turn_at=now, clock_from=now)
 
 
+_WORDS: Final = FollowUpWords(
+    subject="task",
+    awaited="assignee",
+    wanted="somebody to do it",
+    not_the_owner="it and cannot be asked to do it",
+    cancelling="end it",
+)
+
+
 class TaskState(FollowUpState):
-    words = FollowUpWords(
-        subject="task",
-        awaited="assignee",
-        wanted="somebody to do it",
-        not_the_owner="it and cannot be asked to do it",
-        cancelling="end it",
-    )
+    @property
+    def words(self) -> FollowUpWords:
+        return _WORDS
 
     slots: AssigneeSlots
 
@@ -117,17 +122,6 @@ class TaskState(FollowUpState):
 
     def action_of(self, person: str) -> NoticeAction:
         return NoticeAction.DO
-
-    def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
-        """Of simultaneous reassignments the first counts: nobody gives a slot twice, or takes a second one."""
-        return super().handed_over(wanted, refused or self._obstacle(wanted), now)
-
-    def _obstacle(self, wanted: Reassignment) -> str | None:
-        old = self.slots.of(wanted.from_)
-        if old is None or old.acted:
-            return Rejection.HAS_HANDED_OVER.says(person=wanted.from_)
-        taken = self.slots.of(wanted.to) is not None
-        return Rejection.ASKED_ALREADY.says(person=wanted.to, awaited=self.words.awaited) if taken else None
 
     def acted_late(self, slot: Slot) -> bool:
         """Whether it was done after the due date."""

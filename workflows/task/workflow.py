@@ -6,9 +6,8 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.commands as commands
-    import workflows.follow_up.options as options
     import workflows.task.state as tasks
-    from workflows.follow_up.calls import Condition, despite_cancellation
+    from workflows.follow_up.calls import despite_cancellation
     from workflows.follow_up.hand_off import hand_off
     from workflows.follow_up.lifecycle import command_update
     from workflows.follow_up.state import Precondition
@@ -16,12 +15,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.commands import AnyCommand, Block, Delegation, Done, Unblock, Waiver
     from workflows.model.hand_off import SettledTask
     from workflows.model.receipts import Receipt
-    from workflows.model.schedule import StandIn
     from workflows.model.subject import Subject
     from workflows.model.timeline import Reassignment
     from workflows.model.views import TaskShow
     from workflows.names import BLOCK, DONE, SHOW, TASK, UNBLOCK, WAIVE
-    from workflows.ports import StandInFinder
     from workflows.task.state import TaskInput, TaskState, settled, show
 
 
@@ -88,22 +85,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
 
     async def reassign(self, wanted: Reassignment) -> None:
         """Reassign a slot to a person who is not away."""
-        force, beside = not wanted.by_hand or wanted.force, self.request.task.workflow_id
-        kind = self.request.task.kind
-        stand_in = StandIn(person=wanted.to, at=workflow.now(), force=force, beside=beside, kind=kind)
-        report = await self.calls.call(
-            StandInFinder.look_at,
-            stand_in,
-            options.PLAN,
-            f"hand over to {wanted.to}",
-            unless=self._over,
-            anew=lambda first: first.replace(at=workflow.now()),
-        )
-        if report is not None and not self.state.status.ended:
-            self.state = self.state.handed_over(wanted, report.refused, workflow.now())
-
-    def _over(self) -> Condition:
-        return lambda: self.state.status.ended
+        await self.steps.reassign(wanted)
 
     @property
     def subject(self) -> Subject:

@@ -160,7 +160,7 @@ _NO_ANSWER: Final = (
     RPCStatusCode.FAILED_PRECONDITION,  # nobody has asked for work for some seconds
 )
 _RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
-_BEGUN: Final = f"{STATUS.name} != '{Status.CONVERTING}'"
+_BEGUN: Final = f"{STATUS.name} != '{Status.CONVERTING}' AND {STATUS.name} != '{Status.REVIEW}'"
 _BUSY_FROM: Final = timedelta(seconds=30)
 """Waiting time of the first task from which a queue is busy."""
 

@@ -71,6 +71,10 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.EXEMPTION_REFUSED: phrase("A change of the audience was not possible"),
     EventType.LATER_END_REFUSED: phrase("A change of the audience was not possible"),
     EventType.RETRY_REFUSED: phrase("A change of the audience was not possible"),
+    EventType.CHANGES_ASKED: phrase("{who} asked for changes"),
+    EventType.REVISED: phrase("{who} gave version {count}"),
+    EventType.REVIEWER_EXEMPT: phrase("{who} need not review it"),
+    EventType.REVIEWED: phrase("Version {count} was approved for sending"),
     EventType.HANDED_OVER: phrase("The place of {who} was handed over to {to}"),
     EventType.NOT_HANDED_OVER: phrase("The place of {who} was not handed over to {to}"),
     EventType.ESCALATED: phrase("{to} was asked to see to it, because {who} is silent"),
@@ -177,6 +181,7 @@ NOTIFICATION_TEXTS: Final[Mapping[str, str]] = {
 }
 REASON_TEXTS: Final[Mapping[str, str]] = {
     Reason.SIGNED: phrase("they have signed"),
+    Reason.REVIEWED: phrase("they have reviewed it"),
     Reason.NOT_THEIR_TURN: phrase("it was not their turn any more"),
     Reason.QUIET_HOURS: phrase("outside their hours"),
     Reason.TOO_SOON: phrase("they had heard of it shortly before"),

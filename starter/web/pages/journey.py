@@ -115,7 +115,9 @@ class JourneyReader:
 def _may_be_theirs(part: PartLine) -> bool:
     """Whether it may ask one of the customer's people."""
     kind = kind_of(part)
-    return part.status not in (None, Status.CONVERTING) and (part.told or (kind is not None and kind.spec.document))
+    return part.status not in (None, Status.REVIEW, Status.CONVERTING) and (
+        part.told or (kind is not None and kind.spec.document)
+    )
 
 
 def kind_of(part: PartLine) -> Kind | None:

@@ -452,9 +452,14 @@ def _asking(page: SigningPage) -> ScreenDraft:
 
 def _status_heading(shown: Shown, language: Language) -> str:
     if shown.status.ended:
-        return words_for(NotificationType.SETTLED, NoticeAction.OPEN, shown.status, of=shown.type).told(language).title
+        told = words_for(
+            NotificationType.SETTLED, NoticeAction.OPEN, shown.status, of=shown.type, in_review=shown.unapproved
+        )
+        return told.told(language).title
     if shown.status is Status.CONVERTING:
         return language.say("Being prepared")
+    if shown.status is Status.REVIEW:
+        return language.say("Waiting for its reviewers")
     page = KIND_PAGES[shown.type]
     stuck = page.blocked if shown.question and shown.question.blocks else ""
     return language.say(stuck or page.waiting)

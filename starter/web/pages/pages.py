@@ -118,7 +118,7 @@ class ScreenBuilder:
 
     async def of(self, visit: PageVisit) -> Screen:
         match visit.claim.use:
-            case LinkUse.VIEW:
+            case LinkUse.VIEW | LinkUse.REVIEW:
                 return await self._status(visit)
             case LinkUse.DO:
                 return await self._doing(visit)

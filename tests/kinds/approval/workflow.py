@@ -22,16 +22,21 @@ with workflow.unsafe.imports_passed_through():
 _NOBODY_ELSE = "nobody else can approve it"
 
 
+_WORDS = FollowUpWords(
+    subject="approval",
+    awaited="approver",
+    wanted="somebody to approve it",
+    not_the_owner="it and cannot approve it",
+    cancelling="end it",
+)
+
+
 class ApprovalState(tasks.TaskState):
     """One person's slot, as a task has it."""
 
-    words = FollowUpWords(
-        subject="approval",
-        awaited="approver",
-        wanted="somebody to approve it",
-        not_the_owner="it and cannot approve it",
-        cancelling="end it",
-    )
+    @property
+    def words(self) -> FollowUpWords:
+        return _WORDS
 
 
 class ApprovalInput(tasks.TaskInput):

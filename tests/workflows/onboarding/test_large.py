@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from activities.files.reading import FileFaults
-from activities.launch.task_file import PEOPLE_AT_MOST
+from activities.launch.intake import PEOPLE_AT_MOST
 from tests.faults.floods import CROWDED, MORE_THAN_A_RUN_TAKES
 from tests.servers import real_server
 from tests.workflows.onboarding.stage import (

@@ -306,7 +306,7 @@ def test_of_two_hand_overs_at_once_that_exclude_each_other_the_second_is_refused
     for number, wish in enumerate(wished):
         known = receipts.recorded(operations.delegate(known, wish, NOW), f"op-{number}", wish, NOW)
     for wanted in known.escalations.wanted:
-        known = known.handed_over(wanted, None, NOW)
+        known = known.handed_over(wanted, known.obstacle(wanted), NOW)
     became = [(one.state, one.says) for one in known.commands.entries]
     assert became == [(OperationState.DONE, "handed over to carl"), (OperationState.REFUSED, says)]
     assert {one.person: one.state for one in known.slots.people} == {

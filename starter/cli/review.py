@@ -1,0 +1,70 @@
+"""`countersign request review`, `revise` and `exempt`: the review of a document before it is sent."""
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+from activities.files.pdf import LocalDocuments
+from starter.boot.startup import ready
+from starter.cli.arguments import Id
+from starter.cli.operations import PLAIN, CommonOptions, OperationWords
+from starter.errors import Refusal
+from starter.temporal.connection import Context
+from workflows.kinds import Kind
+from workflows.model.commands import Exemption, ReviewAnswer, Revision
+
+
+class _ReviewWords(OperationWords):
+    async def review(
+        self, id: Id, /, *, approve: bool = False, changes: str = "", manner: CommonOptions = PLAIN
+    ) -> None:
+        """Answer as a reviewer (--as): approve the document, or say what is to be changed before it is sent.
+
+        Parameters
+        ----------
+        approve
+            It may be sent as it is.
+        changes
+            What is to be changed, at most 1,000 characters; the requester gets it.
+        """
+        await self.carry_out(id, lambda actor: ReviewAnswer(actor=actor, approve=approve, changes=changes), manner)
+
+    async def revise(self, id: Id, /, *, file: Path, manner: CommonOptions = PLAIN) -> None:
+        """Give the version that the reviewers see next, after they have asked for changes.
+
+        Parameters
+        ----------
+        file
+            The new version, a PDF.
+        """
+        content = await asyncio.to_thread(_read, file, ready().signature.max_upload_mb)
+        sha256 = hashlib.sha256(content).hexdigest()
+        command = Revision(actor="", sha256=sha256, size=len(content), file_name=file.name)
+
+        async def stored(context: Context) -> None:
+            await context.store.files.put(content)
+
+        await self.carry_out(id, lambda actor: command.replace(actor=actor), manner, first=stored)
+
+    async def exempt(self, id: Id, /, *, person: str, reason: str, manner: CommonOptions = PLAIN) -> None:
+        """Say that a reviewer need not review it; the others decide. Not for the requester.
+
+        Parameters
+        ----------
+        person
+            The reviewer: an id of the directory.
+        reason
+            Why; it stands in the timeline.
+        """
+        await self.carry_out(id, lambda actor: Exemption(actor=actor, person=person, reason=reason), manner)
+
+
+def _read(file: Path, max_megabytes: int) -> bytes:
+    try:
+        return LocalDocuments(max_megabytes).read(file.absolute().parent, file.name)
+    except ValueError as fault:
+        raise Refusal(f"{file}: {fault}") from None
+
+
+_WORDS = _ReviewWords(Kind.REQUEST)
+review, revise, exempt = _WORDS.review, _WORDS.revise, _WORDS.exempt

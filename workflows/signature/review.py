@@ -1,0 +1,114 @@
+"""Commands of a review: a reviewer answers, the requester gives a new version, somebody is exempt. Pure."""
+
+from datetime import datetime
+
+from workflows.follow_up.commands import living_refusal, unfit
+from workflows.model.commands import Exemption, ReviewAnswer, Revision
+from workflows.model.rejections import Rejection, name_fault, text_fault
+from workflows.model.schedule import Reason
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.timeline import EventType
+from workflows.signature.state import SignatureInput, SignatureState, SignerSlot
+
+
+def refuse_review(state: SignatureState, command: ReviewAnswer, requester: str) -> str | None:
+    """Why the actor's answer is not taken; nobody reviews what they have asked for themselves."""
+    if why := _not_in_review(state) or unfit(command.actor):
+        return why
+    if command.actor == requester:
+        return Rejection.OWN_REVIEW.says(person=command.actor)
+    if _awaited(state, command.actor, Role.REVIEW) is None:
+        awaited = ", ".join(one.person for one in state.slots.pending if one.role is Role.REVIEW) or "nobody's is"
+        return Rejection.NO_REVIEWER.says(person=command.actor, awaited=awaited)
+    if command.approve:
+        return Rejection.ONE_ANSWER.says() if command.changes else None
+    return text_fault(command.changes, "the text of the changes")
+
+
+def review(request: SignatureInput, state: SignatureState, command: ReviewAnswer, now: datetime) -> SignatureState:
+    """Approved by all it is sent; with changes asked for it waits for a new version, or ends after the last round."""
+    if command.approve:
+        answered = _acted(state, command.actor, SignerState.APPROVED, now)
+        noted = answered.note(now, EventType.APPROVED, command.actor, None)
+        return _sent_if_approved(request, noted, now)
+    words = command.changes.strip()
+    answered = _acted(state, command.actor, SignerState.CHANGES, now, words)
+    noted = answered.note(now, EventType.CHANGES_ASKED, command.actor, words, said=True)
+    if state.round >= request.policy.review.most:
+        return noted.end(Status.DECLINED, now, by=command.actor)
+    return noted.replace(slots=noted.slots.revise(request.brief.requester, now))
+
+
+def refuse_revise(state: SignatureState, command: Revision) -> str | None:
+    if why := _not_in_review(state) or unfit(command.actor) or name_fault(command.file_name, "the name of the file"):
+        return why
+    if all(one.role is not Role.REVISE for one in state.slots.pending):
+        return Rejection.NO_CHANGES_ASKED.says()
+    same = command.sha256 == state.review.versions[-1].sha256
+    return Rejection.SAME_VERSION.says() if same else None
+
+
+def revise(state: SignatureState, command: Revision, now: datetime) -> SignatureState:
+    """The next round begins with this version."""
+    before = state.review.versions[-1].document
+    document = before.replace(sha256=command.sha256, size=command.size, file_name=command.file_name)
+    return state.revised(document, command.actor, now)
+
+
+def refuse_exempt(state: SignatureState, command: Exemption, requester: str) -> str | None:
+    """The requester cannot exempt those who are to review what they ask for; nor does it go without any approval."""
+    if why := _not_in_review(state) or unfit(command.actor) or text_fault(command.reason, "the reason"):
+        return why
+    if command.actor == requester:
+        return Rejection.EXEMPTS_OWN.says(person=command.actor)
+    slot = state.slots.of(command.person)
+    if slot is None or slot.role is not Role.REVIEW:
+        words = state.words
+        return Rejection.NOT_ASKED.says(person=command.person, awaited=words.awaited, subject=words.subject)
+    if slot.acted:
+        return Rejection.HAS_ACTED.says(person=command.person, state=slot.state.english)
+    others = (one for one in state.slots.signers if one.role is Role.REVIEW and one.person != command.person)
+    left = any(one.state is SignerState.APPROVED or not one.acted for one in others)
+    return None if left else Rejection.LAST_REVIEWER.says()
+
+
+def exempt(request: SignatureInput, state: SignatureState, command: Exemption, now: datetime) -> SignatureState:
+    """The others decide."""
+    gone = _acted(state, command.person, SignerState.EXEMPT, now)
+    words = command.reason.strip()
+    noted = gone.note(now, EventType.REVIEWER_EXEMPT, command.person, words, said=True, by=command.actor)
+    return _sent_if_approved(request, noted, now)
+
+
+def _not_in_review(state: SignatureState) -> str | None:
+    if why := living_refusal(state):
+        return why
+    return None if state.round else Rejection.NOT_IN_REVIEW.says(status=state.current_status)
+
+
+def _awaited(state: SignatureState, person: str, role: Role) -> SignerSlot | None:
+    return next((one for one in state.slots.pending if one.person == person and one.role is role), None)
+
+
+def _acted(
+    state: SignatureState, person: str, became: SignerState, now: datetime, reason: str | None = None
+) -> SignatureState:
+    """Somebody has acted, and who need not act any more; their planned notices are given up, and the next are asked."""
+    slots = state.slots.reviewed(person, became, now, reason)
+    over = tuple(one.person for one in slots.signers if one.acted and not _was_over(state, one))
+    updated = state.giving_up(over, Reason.REVIEWED, now).replace(slots=slots).replan()
+    for one in over:
+        updated = updated.answering_themselves(one, now)
+    return updated
+
+
+def _was_over(state: SignatureState, slot: SignerSlot) -> bool:
+    before = state.slots.of(slot.person)
+    return before is not None and before.acted
+
+
+def _sent_if_approved(request: SignatureInput, state: SignatureState, now: datetime) -> SignatureState:
+    """Once everybody of each team that has to has approved."""
+    done = all(one.acted for one in state.slots.signers if one.role is Role.REVIEW)
+    return state.approved(request.brief.people, now) if done else state
