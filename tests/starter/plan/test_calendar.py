@@ -252,3 +252,23 @@ async def test_the_overdue_phase_is_planned_with_its_layers_and_what_is_signed_i
         f"due {found.due_at:%a %d %b %Y %H:%M} UTC, closing {found.closes_at:%a %d %b %Y %H:%M} UTC"
         in printed.getvalue()
     )
+
+
+async def test_a_review_comes_first_once_without_an_answer_and_once_approved(tmp_path: Path) -> None:
+    found = await plan(tmp_path, reviewers=[{"person": "chair"}], signs="customer-signer@+1d")
+    assert [one.says for one in found.branches] == [
+        "nobody reviews it",
+        "its reviewers approve it, and nobody else acts",
+        "customer-signer signs after 1 day, then nobody acts",
+    ]
+    silent, approved, _ = found.branches
+    assert silent.outcome is Status.EXPIRED
+    assert stages(silent)[:2] == ["ready chair", "reminder-1 chair"]
+    assert {line.to for line in silent.lines} <= {"chair", "legal-desk", "chief-executive"}
+    told = stages(approved)
+    assert told.index("approved chair") < told.index("ready customer-signer")
+    [at] = [line.at for line in approved.lines if line.stage == "approved"]
+    # A quarter of the time until the due date, at the end of that working day.
+    assert at == datetime(2026, 11, 12, 17, tzinfo=UTC)
+    quick = await plan(tmp_path, reviewers=[{"person": "chair"}], signs="chair@+1d")
+    assert quick.branches[-1].says.startswith("chair approves after 1 day")
