@@ -7,7 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from workflows.follow_up import options
-    from workflows.follow_up.calls import Calls, Wake, Watch
+    from workflows.follow_up.calls import Calls, Condition, Wake, Watch
     from workflows.follow_up.next_step import Step, Wait
     from workflows.follow_up.workflow import Steps
     from workflows.model.hand_off import Settled
@@ -66,9 +66,9 @@ class WithOneMoreActivity(Unchanged):
     async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
-    async def follow_up(self) -> None:
+    async def follow_up(self, over: Condition = lambda: False) -> None:
         await self._look_again()
-        await super().follow_up()
+        await super().follow_up(over)
 
     async def _look_again(self) -> None:
         observation = Observation(roster=self.document.brief.roster, document=self.state.document.id or "")
@@ -186,7 +186,7 @@ class WithAFaultAfterSending(Unchanged):
     async def run(self, request: SignatureInput) -> Settled:
         return await super().run(request)
 
-    async def follow_up(self) -> None:
+    async def follow_up(self, over: Condition = lambda: False) -> None:
         raise OverflowError("date value out of range")
 
 

@@ -180,7 +180,8 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     @despite_cancellation
     async def run(self, request: SignatureInput) -> Settled:
         """Run to the end; a cancellation of the run is handled like the update `cancel`."""
-        await self.follow_up(over=lambda: not self.state.round)
+        if self.state.round:
+            await self.follow_up(over=lambda: not self.state.round)
         await self.document.send()
         await self.follow_up()
         await self.evidence.keep()
