@@ -1,6 +1,7 @@
 """The page of one follow-up: status, timeline, and actions."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final
@@ -9,11 +10,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from activities.errors import StoreFailure
 from activities.notifications.links import SigningLinks, at_desk, named_at_desk, use_of
 from activities.people.language import phrase
 from activities.records.downloads import Way
 from starter.queries.filters import is_request_id
-from starter.queries.lookup import of_type
+from starter.queries.lookup import of_type, with_holds
 from starter.queries.onboarding import preview_link
 from starter.web.actions import Action, PostedForm, onboarding_to_decide, replaceable_people
 from starter.web.desk.access import ActionForm, FollowUpAccess
@@ -135,6 +137,9 @@ class FollowUps:
             return None
         role = await self._shared.roles.of(visitor.id)
         rights = await self._files.rights(role, shown)
+        if role.operator:
+            with suppress(StoreFailure):
+                shown = await with_holds(self._shared.context.store, shown)
         return FollowUpAccess(what, shown, rights, role.below) if rights.sight is not Sight.NOTHING else None
 
     async def _told(self, seen: FollowUpAccess, visitor: Visitor) -> FollowUpText:

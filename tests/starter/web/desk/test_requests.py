@@ -215,6 +215,16 @@ async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(des
     assert (await desk.browser().get(f"{PAGE}/document")).status_code == 200, "whoever is not in is asked who they are"
 
 
+async def test_a_legal_hold_is_in_the_timeline_of_operators_alone(desk: Office) -> None:
+    await desk.store.holds.place(Kind.REQUEST.workflow_id(ID), "matter 7", "owner", NOW)
+    desk.known[ID] = shown()
+    pages = {person: text_of(await (await desk.come_in(person)).get(PAGE)) for person in (OPERATOR, REQUESTER)}
+    assert {person: ("legal hold" in page, "matter 7" in page) for person, page in pages.items()} == {
+        OPERATOR: (True, True),
+        REQUESTER: (False, False),
+    }
+
+
 async def test_what_is_somebody_else_s_and_what_does_not_exist_look_alike(desk: Office) -> None:
     stranger = await desk.come_in("finance-desk")
     pages = [await stranger.get(path) for path in (PAGE, "/desk/requests/nothing", "/desk/requests/..%2f..%2fx")]
