@@ -229,7 +229,7 @@ def _leaps(connection: Connection, lists: Sequence[tuple[ListOf, str]]) -> CTE:
 
 def _with_newest(part: Select[Any], size: int, after: Place | None) -> Select[Any]:
     """Those of the parts that can be on a page: as many instants are newer than what they have, each of another record.
-    Not as many parts: one record may be the newest of several.
+    Not as many parts: one record may be the newest of several. The instant of `after` is not of the page.
     """
     here, own = RECORD_LISTS.alias().c, part.selected_columns
     behind = () if after is None else (here.ended_at <= after.ended_at,)
@@ -237,7 +237,7 @@ def _with_newest(part: Select[Any], size: int, after: Place | None) -> Select[An
     each = part.add_columns(newest.label("newest")).subquery()
     rank = func.dense_rank().over(order_by=each.c.newest.desc().nulls_last()).label("nth")
     ranked = select(each, rank).subquery()
-    return select(ranked).where(ranked.c.nth <= size)
+    return select(ranked).where(ranked.c.nth <= size + (after is not None))
 
 
 def _among(connection: Connection, wanted: EndedFilter) -> Select[Any]:

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, Connection, exists, func, select
 
 from activities.records.database import Database, insert_new
-from activities.records.schema import FOLLOW_UPS, STAND_INS, START_WORDS
+from activities.records.schema import FOLLOW_UPS, RECORDS, STAND_INS, START_WORDS
 
 WORDS_AT_MOST: Final = 100
 """Words of one start; a title is short, a request has 100 signers at most."""
@@ -19,6 +19,8 @@ FOUND_AT_MOST: Final = 1_000
 """Follow-ups that a search finds, the newest."""
 LOOKED_AT_MOST: Final = 20_000
 """Entries of the rarest word that a search looks at."""
+RUNNING_AT_MOST: Final = 500
+"""Follow-ups without a record that ask one person, the newest."""
 COUNTED_KINDS_AT_MOST: Final = 1_000
 """Kinds whose starts are counted."""
 _LAST: Final = "\U0010ffff"
@@ -140,6 +142,22 @@ class Starts:
 
         return await self._database.read(ask) if prefixes else Found((), more=False)
 
+    async def running(self, person: str, types: Iterable[str]) -> tuple[str, ...]:
+        """Those of these types that have no record yet and ask this person, newest first."""
+        words = sorted(words_of(person), key=len)[-SEARCHED_WORDS_AT_MOST:]
+        word, follow_up = START_WORDS.c, FOLLOW_UPS.c
+        named = select(word.workflow_id, word.started_at).where(word.word == words[-1])
+        some = named.order_by(word.started_at.desc()).limit(LOOKED_AT_MOST).subquery()
+        record = exists().where(RECORDS.c.workflow_id == some.c.workflow_id)
+        asked = (
+            select(follow_up.workflow_id, follow_up.people)
+            .join(some, some.c.workflow_id == follow_up.workflow_id)
+            .where(follow_up.type.in_(types), ~record, *(_is_of(some.c.workflow_id, one) for one in words[:-1]))
+            .order_by(some.c.started_at.desc(), some.c.workflow_id.desc())
+            .limit(RUNNING_AT_MOST)
+        )
+        return tuple(row.workflow_id for row in await self._database.rows(asked) if person in (row.people or ()))
+
     async def keep_cover(self, workflow_id: str, content: bytes) -> None:
         await self._keep(workflow_id, cover=content)
 
@@ -189,6 +207,11 @@ def _begins(word: ColumnElement[str], prefix: str) -> Iterable[ColumnElement[boo
 def _has(workflow_id: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
     other = START_WORDS.alias().c
     return exists().where(other.workflow_id == workflow_id, *_begins(other.word, prefix))
+
+
+def _is_of(workflow_id: ColumnElement[str], word: str) -> ColumnElement[bool]:
+    other = START_WORDS.alias().c
+    return exists().where(other.workflow_id == workflow_id, other.word == word)
 
 
 def _count(connection: Connection, prefix: str) -> int:

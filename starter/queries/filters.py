@@ -84,6 +84,8 @@ class Wanted:
     people: tuple[str, ...] = ()
     types: tuple[str, ...] = (names.SIGNATURE_REQUEST,)
     of_campaigns: bool = True
+    asked: bool = False
+    """Also what runs and waits for others, if `person` was asked from its start on."""
     by_person: bool = False
     """Whether to group by which of `people` is waited for, as far as the set is sorted."""
     search: str = ""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import partial
 from typing import Final, Self, TypeAlias
 
 from pydantic import AwareDatetime, Field, ValidationError
@@ -264,11 +265,23 @@ class _List:
         """With the ids of what its words find, and whether there may be others."""
         if not wanted.search:
             return cls(context, wanted), False
-        search = context.store.starts.search(
-            wanted.search, wanted.prefixes, kind=wanted.kind, requester=wanted.requester
+        # Of what everybody was asked only the newest are found: with the words of their id, what was asked of them.
+        texts = [wanted.search, *([f"{wanted.search} {wanted.person}"] if wanted.asked else [])]
+        search = partial(
+            context.store.starts.search, types=wanted.prefixes, kind=wanted.kind, requester=wanted.requester
         )
-        found = await search
-        return cls(context, replace(wanted, ids=found.ids)), found.more
+        found = [await search(text) for text in texts]
+        ids = tuple(dict.fromkeys(id for some in found for id in some.ids))
+        return cls(context, replace(wanted, ids=ids)), found[-1].more
+
+    async def acted_in(self, at: _Cursor) -> list[Run]:
+        """Of what runs or was broken off, what asks the person, whether or not it waits for them."""
+        person, ids = self.wanted.person, self.wanted.ids
+        if person is None or not self.wanted.asked:
+            return []
+        theirs = await self.context.store.starts.running(person, self.wanted.prefixes)
+        query = await replace(self.wanted, person=None).query(self.context.client, at.at)
+        return await _among(self.context.client, query, [one for one in theirs if ids is None or one in ids])
 
     async def query(self, at: _Cursor) -> str:
         """Of what runs or was broken off, in this part."""
@@ -323,6 +336,7 @@ async def _read_living(it: _List, at: _Cursor) -> bool:
         found, token = await executions.page_of(it.context.client, await it.query(at), size=SORTED_AT_MOST)
     if token:
         return False
+    found = list({run.run_id: run for run in (*found, *await it.acted_in(at))}.values())
     it.living = by_urgency(await _unrecorded(it, found), at.at)
     if it.wanted.by_person:
         it.living = by_person(it.living, it.wanted.people)
@@ -359,7 +373,7 @@ async def _ended(it: _List, at: _Cursor, size: int) -> _Read:
         return [], None
     after = Place(at.ended_at, at.ended) if at.ended_at else None
     rows = await it.context.store.ended.page(it.wanted.ended, size, after)
-    query = await it.query(at) if it.wanted.attention else executions.OPEN
+    query = await it.query(at) if it.wanted.attention or it.wanted.asked else executions.OPEN
     found = await _among(it.context.client, query, [row.workflow_id for row in rows])
     before = {run.id for run in await _unrecorded(it, found)}
     lines = [line_of_ended(row) for row in rows if row.workflow_id not in before]

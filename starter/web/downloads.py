@@ -59,6 +59,8 @@ class FileWanted:
     who: str
     way: Way
     token_sha256: str | None = None
+    sent: str | None = None
+    """The SHA-256 of the document as it was sent, instead of what was kept at the end."""
 
 
 class _Guest:
@@ -128,7 +130,11 @@ class KeptFileAnswers:
         return answer
 
     async def _answer(self, request: Request, wanted: FileWanted, guest: _Guest) -> Response:
-        file = await kept_file(self._store, wanted.workflow_id, wanted.file)
+        file = (
+            await self._store.files.open(wanted.sent)
+            if wanted.sent
+            else await kept_file(self._store, wanted.workflow_id, wanted.file)
+        )
         if file is None:
             return _said(_NOT_KEPT, 404)
         span = _span(request.headers.get("range"), file.size)
@@ -194,7 +200,9 @@ class PersonalFiles:
     async def answer(self, request: Request, shown: Shown, person: str, way: Way) -> Response | ScreenDraft:
         """The file with which the address ends, for somebody who may have it; else the screen that says why not."""
         name = _NAMES[request.url.path.rpartition("/")[2]]
-        wanted = FileWanted(shown.type.workflow_id(shown.id), name, person, way)
+        return await self.answer_with(request, FileWanted(shown.type.workflow_id(shown.id), name, person, way))
+
+    async def answer_with(self, request: Request, wanted: FileWanted) -> Response | ScreenDraft:
         answer = await self._answers.answer(request, wanted)
         return _SCREENS.get(answer.status_code, answer)
 

@@ -234,6 +234,8 @@ class Screen:
     """The requester's desk page."""
     away: str | None = None
     """The reader's page "I am away"."""
+    mine: str | None = None
+    """The list of their documents at the desk, which asks them to sign in."""
     home: bool = False
     """Whether there is a link to the desk."""
 

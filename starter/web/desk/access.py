@@ -21,6 +21,7 @@ class View(StrEnum):
 
     WAITING = "waiting"
     ASKED = "asked"
+    MINE = "mine"
     PEOPLE = "people"
     ATTENTION = "attention"
     ONBOARDINGS = "onboardings"
@@ -30,6 +31,7 @@ class View(StrEnum):
 LABELS: Final = {
     View.WAITING: phrase("Waiting for me"),
     View.ASKED: phrase("Asked by me"),
+    View.MINE: phrase("My documents"),
     View.PEOPLE: phrase("My people"),
     View.ATTENTION: phrase("Needs attention"),
     View.ONBOARDINGS: phrase("Onboardings"),
@@ -38,7 +40,7 @@ LABELS: Final = {
 
 
 def views_of(role: ReaderRole) -> tuple[View, ...]:
-    views = [View.WAITING, View.ASKED]
+    views = [View.WAITING, View.ASKED, View.MINE]
     views += [View.PEOPLE] if role.reports else []
     views += [View.ATTENTION] if role.operator else []
     return (*views, View.ONBOARDINGS, View.CAMPAIGNS)

@@ -21,6 +21,7 @@ from starter.web.api.starting import Starts
 from starter.web.catalogue import KindCatalogue
 from starter.web.desk.away import Away
 from starter.web.desk.campaigns import Campaigns
+from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.drafts import DraftPages
 from starter.web.desk.fixed_screens import ASKED, BEHIND_LINK, FRONT, NOT_ASKED, NOT_THERE, SPENT, WRONG_CODE
 from starter.web.desk.follow_ups import FollowUps
@@ -28,7 +29,7 @@ from starter.web.desk.lists import Lists
 from starter.web.desk.overview import Overview
 from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.request_form import RequestForm
-from starter.web.desk.responses import DeskResponses, RequestContext
+from starter.web.desk.responses import OWN_PAGES, DeskResponses, RequestContext
 from starter.web.desk.sessions import (
     Authenticator,
     Cookies,
@@ -143,9 +144,9 @@ class SignInPages:
 
 
 def _is_page(path: str) -> bool:
-    """Whether it is a follow-up's page: the address is untrusted."""
+    """Whether it is a page of everybody or of a follow-up: the address is untrusted."""
     what = named_at_desk(path)
-    return what is not None and is_request_id(what.id) and path == at_desk(what)
+    return path in OWN_PAGES or (what is not None and is_request_id(what.id) and path == at_desk(what))
 
 
 class Desk:
@@ -189,7 +190,8 @@ class Desk:
         )
         with_script = Renderer(brand, desk=cookies.root, script=(TEMPLATES / "draft.js").read_text())
         self._drafts = DraftPages(shared, with_script, starts, people, forms)
-        self._lists = Lists(shared, Overview(shared, self._drafts).told)
+        self._documents = OwnDocuments(shared, files)
+        self._lists = Lists(shared, self._documents, Overview(shared, self._drafts).told)
         self._campaigns = Campaigns(shared, send, seconds)
         self._follow_ups = FollowUps(shared, links, send, files)
         self._away = Away(shared)
@@ -200,6 +202,7 @@ class Desk:
             Route("/", self._responses.anybody(self.front), methods=["GET"]),
             *self._drafts.routes(),
             *self._lists.routes(),
+            *self._documents.routes(),
             *self._campaigns.routes(),
             *self._follow_ups.routes(),
             *self._away.routes(),

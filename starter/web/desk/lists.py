@@ -5,6 +5,7 @@ import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Final
 from urllib.parse import urlencode
 
@@ -23,16 +24,18 @@ from starter.queries.filters import LIVING, SETTLED, Wanted
 from starter.queries.lists import MORE, RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type
 from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, View, views_of
+from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.kinds import KIND_PAGES
 from starter.web.rendering import Tab
 from starter.web.rights import ReaderRole
+from starter.web.screens import NO_FILES, FilesOffered, PersonRow
 from starter.web.status import STATES, Chip, StateOwner, problems_of, status_chip
 from workflows.kinds import Kind, kinds, named
 from workflows.model.subject import Status
-from workflows.model.views import CampaignShow
+from workflows.model.views import CampaignShow, Shown
 from workflows.onboarding.state import DECISION
 
 OPEN: Final = "open"
@@ -54,7 +57,7 @@ class Filters:
     def of(cls, query: Mapping[str, str], view: View) -> "Filters":
         """Ignores nonsense."""
         search = query.get("search", "").strip()[:SEARCH_AT_MOST]
-        usual = ANY if view is View.ATTENTION or search else OPEN
+        usual = ANY if view in (View.ATTENTION, View.MINE) or search else OPEN
         status = query.get("status", usual)
         known, what = (OPEN, ANY, *Status), query.get("what", "")
         return cls(
@@ -97,14 +100,14 @@ def build_query(view: View, visitor: Visitor, role: ReaderRole, filters: Filters
         overdue=filters.overdue,
         person=filters.person or None,
         types=tuple(kind.spec.workflow for kind in kinds() if filters.what in (None, kind)),
-        of_campaigns=view is View.WAITING or bool(filters.kind or filters.person or filters.search),
+        of_campaigns=view in (View.WAITING, View.MINE) or bool(filters.kind or filters.person or filters.search),
         search=filters.search,
     )
     match view:
-        case View.WAITING:
+        case View.WAITING | View.MINE:
             if base.person not in (None, visitor.id):
                 raise Refusal(phrase("Here everything waits for you: there is nobody else to look for."))
-            return replace(base, person=visitor.id)
+            return replace(base, person=visitor.id, asked=view is View.MINE)
         case View.ASKED:
             return replace(base, requester=visitor.id)
         case View.PEOPLE:
@@ -138,12 +141,17 @@ class ListRow:
     """Of a campaign."""
     opens: str = ""
     """Of a campaign that has not begun."""
+    own: PersonRow | None = None
+    """What the visitor did with it, in the list of their documents."""
+    files: FilesOffered = NO_FILES
+    """Of these documents."""
     group: str = ""
     """Heading of a group of rows."""
 
 
 FindName = Callable[[str, str | None], Awaitable[str]]
 """Also finds people of a workflow's file."""
+Look = Callable[["ListRow", RequestLine, Shown], Awaitable["ListRow"]]
 Label = Callable[[str, Language], Awaitable[str]]
 """Name of a kind in a language."""
 
@@ -246,9 +254,10 @@ FindOverview = Callable[[Visitor, ReaderRole], Awaitable[object]]
 
 
 class Lists:
-    def __init__(self, shared: RequestContext, overview: FindOverview) -> None:
+    def __init__(self, shared: RequestContext, documents: OwnDocuments, overview: FindOverview) -> None:
         self._shared = shared
         self._responses = shared.responses
+        self._documents = documents
         self._overview = overview
         self._places = asyncio.Semaphore(CAMPAIGNS_AT_ONCE)
 
@@ -320,7 +329,9 @@ class Lists:
         if view is View.PEOPLE:
             rows = await _grouped(rows, page.lines, telling, role)
         if view is View.CAMPAIGNS:
-            rows = await self._so_far(rows, page.lines, telling)
+            rows = await self._looked_at(rows, page.lines, partial(self._so_far, telling))
+        if view is View.MINE:
+            rows = await self._looked_at(rows, page.lines, partial(self._own, telling, role))
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
         return ListPage(rows, page.total, more, page.in_order, page.more)
 
@@ -338,26 +349,32 @@ class Lists:
             return role.operator or mine or await self._shared.kinds.lets_titles_be_read(line.kind)
         return view is not View.PEOPLE or await self._shared.kinds.lets_titles_be_read(line.kind)
 
-    async def _so_far(
-        self, rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader
+    async def _looked_at(
+        self, rows: tuple[ListRow, ...], lines: Sequence[RequestLine], look: Look
     ) -> tuple[ListRow, ...]:
-        """Rows with progress; without if some do not answer in time."""
-        pairs = zip(rows, lines, strict=True)
+        """Rows with what each of these says itself; without if some do not answer in time."""
+
+        async def one(row: ListRow, line: RequestLine) -> ListRow:
+            async with self._places:
+                shown = await self._shared.look(line.workflow_id)
+                return row if shown is None or shown.partial else await look(row, line, shown)
+
         try:
             async with asyncio.timeout(_SO_FAR_SECONDS):
-                return tuple(await asyncio.gather(*(self._one_so_far(row, line, telling) for row, line in pairs)))
+                return tuple(await asyncio.gather(*map(one, rows, lines)))
         except TimeoutError:
             return rows
 
-    async def _one_so_far(self, row: ListRow, line: RequestLine, telling: RowReader) -> ListRow:
-        async with self._places:
-            shown = await self._shared.look(line.workflow_id)
-            if shown is None or shown.partial:
-                return row
-            shown = of_type(CampaignShow, shown)
-            known = await so_far(self._shared.context.client, shown)
-        opens = telling.reader.instant(shown.opens_at) if shown.frozen is None and line.open else ""
-        return replace(row, so_far=known, opens=opens)
+    async def _so_far(self, telling: RowReader, row: ListRow, line: RequestLine, shown: Shown) -> ListRow:
+        campaign = of_type(CampaignShow, shown)
+        opens = telling.reader.instant(campaign.opens_at) if campaign.frozen is None and line.open else ""
+        return replace(row, so_far=await so_far(self._shared.context.client, campaign), opens=opens)
+
+    async def _own(
+        self, telling: RowReader, role: ReaderRole, row: ListRow, line: RequestLine, shown: Shown
+    ) -> ListRow:
+        own = self._documents.part_of(shown, role.person, telling.reader, telling.now)
+        return replace(row, own=own, files=await self._documents.files_of(shown, role, telling.reader.language))
 
     async def _spreadsheet(
         self, view: View, visitor: Visitor, role: ReaderRole, asked: Wanted, page: lists.LinesPage

@@ -48,6 +48,9 @@ UPLOADS_AT_ONCE: Final = 8
 """Forms that may have a document; each is in memory until it is answered."""
 _BESIDE_THE_DOCUMENT: Final = 2 * MEGABYTE
 
+OWN_PAGES: Final = ("away", "mine")
+"""Pages of everybody, to which the pages behind links lead."""
+
 Handle = Callable[[Request], Awaitable[Response]]
 ForVisitor = Callable[[Request, Visitor], Awaitable[Response]]
 WithForm = Callable[[Request, Visitor, dict[str, str]], Awaitable[Response]]
@@ -166,10 +169,11 @@ class DeskResponses:
 
     def ask_who(self, request: Request) -> Response:
         """The sign-in page, which remembers the requested page."""
-        what = named_at_desk(request.url.path.removeprefix("/desk/"))
-        button = SIGN_IN.button
-        if button and what:
-            button = replace(button, to=f"sign-in?to={at_desk(what)}")
+        path, button = request.url.path.removeprefix("/desk/"), SIGN_IN.button
+        what = named_at_desk(path)
+        to = at_desk(what) if what else path if path in OWN_PAGES else ""
+        if button and to:
+            button = replace(button, to=f"sign-in?to={to}")
         return self.card(replace(SIGN_IN, button=button), request, "sign-in")
 
     def card(self, card: ScreenDraft, request: Request, ref: str = "", **values: object) -> Response:

@@ -433,7 +433,7 @@ class Pages:
         if visit.claim.through:
             screen = replace(screen, back=beside(self._visits.origin(visit.claim)))
         if visit.person and may_be_away(visit.claim):
-            screen = replace(screen, away=f"../{AWAY}/{visit.ref}")
+            screen = replace(screen, away=f"../{AWAY}/{visit.ref}", mine="../desk/mine")
         return self._renderer.screen(screen, self._guard.token(visit.ref))
 
     def _kept(self, draft: ScreenDraft, visit: PageVisit, form: dict[str, str]) -> Response:

@@ -78,3 +78,24 @@ async def test_of_too_many_the_newest_are_found_and_it_says_so(store: Store, mon
 
 def test_words_have_neither_case_nor_accents_and_stand_once() -> None:
     assert words_of("Übergabe_2, ÜBERGABE", "a.b-ç") == ("ubergabe", "2", "a", "b", "c")
+
+
+async def test_what_runs_and_asks_somebody_is_found_by_their_whole_id(store: Store) -> None:
+    other = Kind.REQUEST.workflow_id("of-another")
+    await store.starts.begin(other, Start("msa", "For the chief-executive", ("executive-chief",), "legal", None, NOW))
+    assert await store.starts.running("chief-executive", TYPES) == (MSA,)
+    assert await store.starts.running("chief", TYPES) == ()
+    assert await store.starts.running("chair", ["signature-request"]) == ()
+    await store.records.write(MSA, b'{"show": {"kind": "msa", "status": "signed"}}')
+    assert await store.starts.running("chief-executive", TYPES) == ()
+
+
+async def test_of_ten_times_as_many_that_run_the_newest_are_found(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RUNNING_AT_MOST", 2)
+    ids = [Kind.TASK.workflow_id(f"t{number}") for number in range(20)]
+    for number, id in enumerate(ids):
+        start = Start("t", "T", ("gil",), "owner", None, NOW + timedelta(minutes=number))
+        await store.starts.begin(id, start)
+    assert await store.starts.running("gil", TYPES) == (ids[19], ids[18])

@@ -1,0 +1,99 @@
+"""What somebody signed, acknowledged or did: their own part, and the files that they may have of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.notifications.links import at_desk
+from activities.people.language import Language, phrase
+from activities.people.reader import Reader
+from activities.records.cover_sheet import CoverSheet
+from activities.records.downloads import Way
+from activities.records.evidence import KeptFileName
+from starter.web.desk.access import View
+from starter.web.desk.fixed_screens import NOT_THERE
+from starter.web.desk.responses import RequestContext
+from starter.web.desk.sessions import Visitor
+from starter.web.downloads import FileWanted, PersonalFiles
+from starter.web.rights import ReaderRole
+from starter.web.screens import NO_FILE, NO_FILES, FileLink, FilesOffered, PersonRow
+from starter.web.status import STATES, Chip, StateOwner
+from workflows.kinds import Kind, WorkflowName
+from workflows.model.signature import SignerState
+from workflows.model.views import Shown
+from workflows.task.state import AssigneeState
+
+_SENT: Final = "sent"
+"""The end of the address of a document as it was sent."""
+_ACTED: Final = (SignerState.SIGNED, SignerState.APPROVED)
+_WAITS: Final = phrase("waits for you")
+_OWN: Final[Mapping[str, str]] = {
+    SignerState.WAITING: phrase("not your turn yet"),
+    SignerState.TURN: _WAITS,
+    SignerState.VIEWED: _WAITS,
+    SignerState.BOUNCED: _WAITS,
+    SignerState.SIGNED: phrase("signed"),
+    SignerState.APPROVED: phrase("approved"),
+    SignerState.DECLINED: phrase("declined"),
+    SignerState.REASSIGNED: phrase("handed over"),
+    SignerState.COPIED: phrase("a copy for you"),
+    AssigneeState.ASKED: _WAITS,
+    AssigneeState.DONE: phrase("done"),
+    AssigneeState.SPARED: phrase("no longer needed"),
+}
+"""The states of a person, in words for themselves."""
+_OPEN: Final = tuple(state for state, words in _OWN.items() if words in (_WAITS, _OWN[SignerState.WAITING]))
+
+
+class OwnDocuments:
+    def __init__(self, shared: RequestContext, files: PersonalFiles) -> None:
+        self._shared = shared
+        self._files = files
+
+    def routes(self) -> list[BaseRoute]:
+        path, visitors = f"/desk/{View.MINE}/{{id}}/{_SENT}", self._shared.responses.visitors
+        return [Route(path, visitors(self.download), methods=["GET"])]
+
+    def part_of(self, shown: Shown, person: str, reader: Reader, now: datetime) -> PersonRow | None:
+        """Where the person stands, and since when."""
+        theirs = [line for line in shown.lines if line.person == person]
+        line = next((one for one in theirs if one.state != SignerState.REASSIGNED), next(iter(theirs), None))
+        if line is None or line.state not in _OWN or (line.state in _OPEN and shown.status.ended):
+            return None
+        look = STATES[StateOwner.PERSON][line.state][1]
+        at = reader.shortly(line.at, now) if line.at and line.state not in _OPEN else ""
+        return PersonRow("", Chip(reader.language.say(_OWN[line.state]), look), at)
+
+    async def files_of(self, shown: Shown, role: ReaderRole, language: Language) -> FilesOffered:
+        """What is kept of it; of a document that is not, as it was sent to them. Raises `StoreFailure`."""
+        if not (await self._files.rights(role, shown)).download:
+            return NO_FILES
+        if shown.kept_files.document or await self._sent(shown, role.person) is None:
+            return await self._files.offered(shown, at_desk(WorkflowName(shown.type, shown.id)), language)
+        link = FileLink(f"{View.MINE}/{shown.id}/{_SENT}", language.say(phrase("The document as it was sent")))
+        more = await self._files.offered(shown, at_desk(WorkflowName(shown.type, shown.id)), language)
+        return replace(more, links=(link, *more.links))
+
+    async def download(self, request: Request, visitor: Visitor) -> Response:
+        """The document as it was sent, for somebody who has signed or acknowledged it."""
+        responses, id = self._shared.responses, request.path_params["id"]
+        shown = await self._shared.look(Kind.REQUEST.workflow_id(id))
+        sent = await self._sent(shown, visitor.id) if shown and not shown.partial else None
+        if shown is None or sent is None:
+            return await responses.inside(NOT_THERE if shown is None else NO_FILE, visitor)
+        wanted = FileWanted(Kind.REQUEST.workflow_id(id), KeptFileName.DOCUMENT, visitor.id, Way.DESK, sent=sent)
+        answer = await self._files.answer_with(request, wanted)
+        return answer if isinstance(answer, Response) else await responses.inside(answer, visitor)
+
+    async def _sent(self, shown: Shown, person: str) -> str | None:
+        """The SHA-256 of what was sent to a person who has signed it; None for a template of Core Signature."""
+        has_acted = any(line.person == person and line.state in _ACTED for line in shown.lines)
+        if not (shown.type.spec.document and has_acted):
+            return None
+        cover = await CoverSheet.read(self._shared.context.store, shown.id)
+        return cover.sha256 if cover else None
