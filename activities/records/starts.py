@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, exists, func, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select
 
 from activities.records.database import Database, insert_new
 from activities.records.schema import FOLLOW_UPS, RECORDS, STAND_INS, START_WORDS
@@ -143,20 +143,25 @@ class Starts:
         return await self._database.read(ask) if prefixes else Found((), more=False)
 
     async def running(self, person: str, types: Iterable[str]) -> tuple[str, ...]:
-        """Those of these types that have no record yet and ask this person, newest first."""
+        """Those of these types that have no record yet and ask this person, or did so later, newest first."""
         words = sorted(words_of(person), key=len)[-SEARCHED_WORDS_AT_MOST:]
-        word, follow_up = START_WORDS.c, FOLLOW_UPS.c
-        named = select(word.workflow_id, word.started_at).where(word.word == words[-1])
-        some = named.order_by(word.started_at.desc()).limit(LOOKED_AT_MOST).subquery()
-        record = exists().where(RECORDS.c.workflow_id == some.c.workflow_id)
-        asked = (
-            select(follow_up.workflow_id, follow_up.people)
-            .join(some, some.c.workflow_id == follow_up.workflow_id)
-            .where(follow_up.type.in_(types), ~record, *(_is_of(some.c.workflow_id, one) for one in words[:-1]))
-            .order_by(some.c.started_at.desc(), some.c.workflow_id.desc())
-            .limit(RUNNING_AT_MOST)
+        word, here = START_WORDS.c, FOLLOW_UPS.c
+        named = select(word.workflow_id).where(word.word == words[-1]).order_by(word.started_at.desc())
+        later = select(STAND_INS.c.workflow_id).where(STAND_INS.c.person == person).limit(LOOKED_AT_MOST).subquery()
+        some = (
+            select(named.limit(LOOKED_AT_MOST).subquery().c.workflow_id).union(select(later.c.workflow_id)).subquery()
         )
-        return tuple(row.workflow_id for row in await self._database.rows(asked) if person in (row.people or ()))
+        record = exists().where(RECORDS.c.workflow_id == here.workflow_id)
+        came_in = exists().where(STAND_INS.c.person == person, STAND_INS.c.workflow_id == here.workflow_id)
+        whole_id = and_(*(_is_of(here.workflow_id, one) for one in words))
+        asked = (
+            select(here.workflow_id, here.people, came_in.label("came_in"))
+            .join(some, some.c.workflow_id == here.workflow_id)
+            .where(here.type.in_(types), ~record, or_(came_in, whole_id))
+        )
+        newest = asked.order_by(here.started_at.desc(), here.workflow_id.desc()).limit(RUNNING_AT_MOST)
+        rows = await self._database.rows(newest)
+        return tuple(row.workflow_id for row in rows if row.came_in or person in (row.people or ()))
 
     async def keep_cover(self, workflow_id: str, content: bytes) -> None:
         await self._keep(workflow_id, cover=content)

@@ -85,6 +85,8 @@ async def test_what_runs_and_asks_somebody_is_found_by_their_whole_id(store: Sto
     await store.starts.begin(other, Start("msa", "For the chief-executive", ("executive-chief",), "legal", None, NOW))
     assert await store.starts.running("chief-executive", TYPES) == (MSA,)
     assert await store.starts.running("chief", TYPES) == ()
+    await store.starts.came_in(KEYS, ["chief"])
+    assert await store.starts.running("chief", TYPES) == (KEYS,), "who came in later"
     assert await store.starts.running("chair", ["signature-request"]) == ()
     await store.records.write(MSA, b'{"show": {"kind": "msa", "status": "signed"}}')
     assert await store.starts.running("chief-executive", TYPES) == ()
