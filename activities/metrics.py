@@ -182,6 +182,31 @@ class Effect(StrEnum):
     ESCALATION = "escalation"
 
 
+class Holder(StrEnum):
+    """Who has the ball: for whom it waits."""
+
+    SIGNER = "signer"
+    """Whoever is asked: of a task its assignees."""
+    REVIEWER = "reviewer"
+    REQUESTER = "requester"
+    """A question waits for their answer, or somebody cannot go on."""
+    US = "us"
+    """It is paused, or something of ours is wrong."""
+    PROVIDER = "provider"
+    """Core Signature prepares the document, or does not answer."""
+
+
+class Brought(StrEnum):
+    """What came after an escalation."""
+
+    ALTERNATE = "alternate"
+    """Who was asked or alerted has acted."""
+    SIGNER = "signer"
+    """Whoever had been silent has acted after all."""
+    NOBODY = "nobody"
+    """It ended otherwise."""
+
+
 class CallResult(StrEnum):
     """What became of a call to a service."""
 
@@ -224,11 +249,32 @@ OPEN: Final = Gauge("countersign_open", "Follow-ups that are open, by their stat
 SIGNED: Final = Counter(
     "countersign_signed", "Requests that were signed by all, by the strongest notice that came before", (KIND, _AFTER)
 )
+_DAYS: Final = (HOUR, 4 * HOUR, 8 * HOUR, *(days * DAY for days in (1, 2, 3, 5, 7, 10, 14, 21, 30, 60, 90)))
 TIME_TO_SIGN: Final = Histogram(
     "countersign_time_to_sign",
     "From the start of a request until it was signed by all, by the strongest notice that came before",
     (KIND, _AFTER),
-    buckets=(HOUR, 4 * HOUR, 8 * HOUR, *(days * DAY for days in (1, 2, 3, 5, 7, 10, 14, 21, 30, 60, 90))),
+    buckets=_DAYS,
+)
+TIME_TO_END: Final = Histogram(
+    "countersign_time_to_end",
+    "From the start of a follow-up until the last of its people acted, else until it ended, by its outcome",
+    (KIND, _ENDINGS),
+    buckets=(4 * HOUR, *(days * DAY for days in (1, 3, 7, 30, 90))),
+)
+LATE_ENDINGS: Final = Counter(
+    "countersign_settled_late", "Follow-ups that were signed or done after their due date", (KIND,)
+)
+WAITED: Final = Counter(
+    "countersign_waited",
+    "For whom follow-ups that have ended had waited how long, in seconds",
+    (KIND, Label("holder", Holder)),
+    unit=SECONDS,
+)
+ESCALATIONS_BROUGHT: Final = Counter(
+    "countersign_escalations_brought",
+    "Follow-ups that were escalated and have ended, by who acted then: the alternate, the silent signer, or nobody",
+    (KIND, Label("by", Brought)),
 )
 REMINDERS: Final = Counter("countersign_reminders", "Reminders that reached a person", (KIND,))
 WARNINGS: Final = Counter("countersign_warnings", "Last warnings that reached a person", (KIND,))

@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,7 @@ from workflows.model.policy import Format, Target
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Subject
 from workflows.model.views import Shown
+from workflows.names import webhook_id
 
 SOURCE: Final = "/countersign"
 """`source` of a CloudEvent."""
@@ -302,6 +304,11 @@ class HttpTargets:
             return await self._call(target, id, payload, attached)
         finally:
             places.release(_now() - began)
+
+    async def ping(self, target: Target) -> HandoffResult:
+        """Send a test event, signed as every other, under an id of its own."""
+        id = webhook_id(f"ping/{uuid.uuid4().hex}/{target.target}")
+        return await self.call(target, id, ping(target, id, self._now()))
 
     async def _call(
         self, target: Target, id: str, payload: Mapping[str, object], attached: StoredFile | None

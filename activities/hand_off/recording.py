@@ -2,46 +2,63 @@
 `StoreFailure`.
 """
 
-from contextlib import suppress
 from datetime import datetime
 
 from temporalio import activity
 
-from activities.errors import RecordConflict, StoreFailure
-from activities.metrics import SETTLED, SIGNED, TIME_TO_SIGN, Effect
+from activities.errors import RecordConflict
+from activities.metrics import (
+    ESCALATIONS_BROUGHT,
+    LATE_ENDINGS,
+    SETTLED,
+    SIGNED,
+    TIME_TO_END,
+    TIME_TO_SIGN,
+    WAITED,
+    Effect,
+)
+from activities.people.directory import Directory, DirectoryFailure
+from activities.people.ids import stands_in_full
+from activities.records.facts import Facts, last_to_act
 from activities.records.store import Store
 from activities.records.user_texts import apart, keep_page
 from workflows.follow_up.notification_types import NotificationType, kind_of
-from workflows.follow_up.record import amendment
+from workflows.follow_up.record import amendment, completed
 from workflows.model.hand_off import HandoffReport
+from workflows.model.notifications import LogPage
 from workflows.model.records import Amendment, HandoffBatch, SettledRecord
 from workflows.model.schedule import EscalationReason
-from workflows.model.subject import Status, Subject
+from workflows.model.subject import Status
 from workflows.model.views import Shown
 
 
-async def write_before(store: Store, batch: HandoffBatch) -> bool:
-    """Page, record and results that are not written yet; whether the record is new."""
+async def write_before(store: Store, batch: HandoffBatch, directory: Directory | None = None) -> Facts | None:
+    """Page, record and results that are not written yet; the facts of a record that is new. Without a directory they
+    name no department.
+    """
     workflow_id = batch.subject.workflow_id
     await keep_page(store, workflow_id, batch.page)
-    first = batch.record is not None and await _write(store, workflow_id, batch.record)
+    first = await _write(store, workflow_id, batch.record, directory) if batch.record is not None else None
     if batch.unrecorded is not None:
         await _amend(store, workflow_id, batch.unrecorded)
     return first
 
 
-async def count_settled(store: Store, shown: Shown, subject: Subject) -> None:
+def count_settled(shown: Shown, facts: Facts) -> None:
     """Count an ending whose record was written just now, for the first time."""
-    SETTLED.add(kind=subject.kind, outcome=shown.status)
-    if shown.status is not Status.SIGNED:
-        return
-    after = _strongest(shown)
-    SIGNED.add(kind=subject.kind, after=after)
-    with suppress(StoreFailure):
-        began = await store.starts.started_at(subject.workflow_id)
-        ended = max((line.at for line in shown.lines if line.at), default=None)
-        if began and ended:
-            TIME_TO_SIGN.record((ended - began).total_seconds(), kind=subject.kind, after=after)
+    kind, outcome = shown.kind, shown.status
+    SETTLED.add(kind=kind, outcome=outcome)
+    TIME_TO_END.record(facts.seconds, kind=kind, outcome=outcome)
+    if outcome.fulfilled and facts.late:
+        LATE_ENDINGS.add(kind=kind)
+    for holder, seconds in (facts.waited or {}).items():
+        WAITED.add(round(seconds), kind=kind, holder=holder)
+    if facts.brought:
+        ESCALATIONS_BROUGHT.add(kind=kind, by=facts.brought)
+    if outcome is Status.SIGNED:
+        after = _strongest(shown)
+        SIGNED.add(kind=kind, after=after)
+        TIME_TO_SIGN.record(facts.seconds, kind=kind, after=after)
 
 
 def _strongest(shown: Shown) -> Effect:
@@ -58,14 +75,38 @@ async def write_results(store: Store, batch: HandoffBatch, report: HandoffReport
     await _amend(store, batch.subject.workflow_id, amendment(batch, report, at))
 
 
-async def _write(store: Store, workflow_id: str, record: SettledRecord) -> bool:
+async def _write(store: Store, workflow_id: str, record: SettledRecord, directory: Directory | None) -> Facts | None:
+    facts = await _facts(store, workflow_id, record, directory)
     kept = record.replace(show=await apart(store, workflow_id, record.show))
     try:
-        return await store.records.write(workflow_id, kept.model_dump_json(by_alias=True).encode())
+        first = await store.records.write(workflow_id, kept.model_dump_json(by_alias=True).encode(), facts)
     except RecordConflict as conflict:
         # Settled twice, as after a reset: the first record stays the truth, and an operator should look.
         activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
-        return False
+        return None
+    return facts if first else None
+
+
+async def _facts(store: Store, workflow_id: str, record: SettledRecord, directory: Directory | None) -> Facts | None:
+    """Of what has ended, with all its notices."""
+    if record.settled is None:
+        return None
+    shown: Shown = record.show
+    if pages := await store.log_pages.read(workflow_id):
+        shown = completed(shown, map(LogPage.model_validate_json, pages))
+    last = last_to_act(shown)
+    department = await _department(directory, last.person) if directory and last else ""
+    return Facts.of(shown, record.settled.at, department)
+
+
+async def _department(directory: Directory, person: str) -> str:
+    """Of somebody of the directory; empty for others, and while it gives no answer: the record does not wait for it."""
+    if stands_in_full(person):
+        return ""
+    try:
+        return (await directory.person(person)).department or ""
+    except DirectoryFailure:
+        return ""
 
 
 async def _amend(store: Store, workflow_id: str, changed: Amendment) -> None:

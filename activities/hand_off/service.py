@@ -135,6 +135,7 @@ class HandOffService(Handoff):
         self._store = store
         self._document_url = document_url
         self._pace = pace
+        self._directory = directory
         self._people = HandOffPeople(push, directory, oncall)
         self._events = Events(directory, store, links)
         self._operations = NexusOperations(temporal)
@@ -145,10 +146,10 @@ class HandOffService(Handoff):
     async def hand_off(self, batch: HandoffBatch) -> HandoffReport:
         batch, workflow_id = batch.whole(), batch.subject.workflow_id
         with failing_as_application_errors():
-            first = await write_before(self._store, batch)
+            first = await write_before(self._store, batch, self._directory)
             signed = batch.settled is not None and batch.settled.outcome is Status.SIGNED
             if first and batch.record is not None:
-                await count_settled(self._store, batch.record.show, batch.subject)
+                count_settled(batch.record.show, first)
             if first and signed and batch.subject.type.spec.document:
                 await remind_of_next(self._temporal, batch.subject)
             again = not first and any(not call.replay for call in batch.calls)

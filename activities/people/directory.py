@@ -23,6 +23,7 @@ from activities.files.reading import Fault, FileFaults, FileText, PlainFile
 from activities.files.yaml_lines import Parsed, quickly
 from activities.people.devices import KnownDevice
 from activities.people.person import PeopleFile, Person, PushDevice, by_group
+from activities.records.devices import InvalidMark, device_hash
 
 PEOPLE_FILE_AT_MOST: Final = 32 * 1024 * 1024
 """Bytes of a people file, more than 50,000 people; a larger one is refused."""
@@ -121,6 +122,25 @@ def foldable(text: str) -> str:
     """As people type it in a hurry: without accents, in lower case."""
     apart = unicodedata.normalize("NFKD", text)
     return "".join(one for one in apart if not unicodedata.combining(one)).casefold()
+
+
+class Reach(NamedTuple):
+    """How many people there are, and how many of them have a living device."""
+
+    people: int = 0
+    living: int = 0
+
+    def with_one(self, *, living: bool) -> Self:
+        return self._replace(people=self.people + 1, living=self.living + living)
+
+
+def has_living_device(entry: Mapping[str, Any], marks: Mapping[str, InvalidMark]) -> bool:
+    """Whether the people file has a device of this person that is not marked invalid, by short name."""
+    for written in entry.get("devices") or ():
+        mark = marks.get(device_hash(written.get("token") or written.get("fid") or "")) if marks else None
+        if mark is None or not mark.holds(PushDevice.model_validate(written).registered):
+            return True
+    return False
 
 
 def loaded(dumped: bytes) -> PeopleIndex:

@@ -5,7 +5,7 @@ that people entered are joined to those of the file.
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -27,11 +27,13 @@ from activities.people.directory import (
     CompanyPosition,
     DirectoryFailure,
     PeopleIndex,
+    Reach,
     UnknownGroup,
     UnknownPerson,
     UnusablePeople,
     asking_the_store,
     foldable,
+    has_living_device,
 )
 from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice, SignersFile
@@ -97,6 +99,18 @@ class FileDirectory:
     async def registered(self) -> frozenset[str]:
         with asking_the_store():
             return await self._store.devices.people()
+
+    async def reach(self, people: Collection[str] | None = None) -> Mapping[str, Reach]:
+        """How many of these people, or of all, have a living device, by department; empty for those without one."""
+        with asking_the_store():
+            registered, marks = await self._store.devices.living()
+        entries, found = (await self._current()).entries, dict[str, Reach]()
+        for id in entries if people is None else people:
+            if (entry := entries.get(id)) is not None:
+                department = entry.get("department") or ""
+                living = id in registered or has_living_device(entry, marks.get(id, {}))
+                found[department] = found.get(department, Reach()).with_one(living=living)
+        return found
 
     async def up_to_date(self) -> None:
         for _ in range(2):  # A read in progress may be of the former file; the next one is not.

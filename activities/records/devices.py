@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from activities.records.database import Database, insert_new, replace
 from activities.records.schema import DEVICE_OWNERS, DEVICES
@@ -79,6 +79,26 @@ class StoredDevices:
         """Everybody with a device."""
         asked = select(_ROW.person).where(_ROW.address.is_not(None)).distinct().limit(LISTED_AT_MOST)
         return frozenset(row.person for row in await self._database.rows(asked))
+
+    async def living(self) -> tuple[frozenset[str], Mapping[str, Mapping[str, InvalidMark]]]:
+        """Everybody with a registered device that is theirs and valid; the marks of other devices by short name, by
+        person.
+        """
+        registered = _ROW.address.is_not(None)
+        again = _ROW.registered_at > func.coalesce(_ROW.gone_of, _ROW.gone_at)
+        own = and_(_OWNER.address_sha256 == _ROW.address_sha256, _OWNER.person == _ROW.person)
+        theirs = select(_ROW.person).join(DEVICE_OWNERS, own).where(registered, or_(_ROW.gone.is_(None), again))
+        marked = select(DEVICES).where(~registered, _ROW.gone.is_not(None)).limit(LISTED_AT_MOST)
+
+        def ask(connection: Connection) -> tuple[frozenset[str], Mapping[str, Mapping[str, InvalidMark]]]:
+            people = frozenset(connection.execute(theirs.distinct().limit(LISTED_AT_MOST)).scalars())
+            marks: dict[str, dict[str, InvalidMark]] = {}
+            for row in connection.execute(marked):
+                if mark := _mark(row):
+                    marks.setdefault(row.person, {})[row.address_sha256[:_HASH_LENGTH]] = mark
+            return people, marks
+
+        return await self._database.read(ask)
 
     async def of(self, person: str, also: Sequence[str] = ()) -> DevicesOfPerson:
         """What is stored of a person's registered devices, and of these other addresses."""

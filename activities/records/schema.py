@@ -148,6 +148,32 @@ RECORD_LISTS: Final = Table(
     comment="the lists that a record is in: of all, of each person asked, of who asked; people by directory id",
 )
 
+FACTS: Final = Table(
+    "facts",
+    METADATA,
+    Column("workflow_id", Text, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("department", Text, nullable=False),
+    Column("month", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("fulfilled", Boolean, nullable=False),
+    Column("late", Boolean, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("turn_seconds", Double),
+    Column("notice", Text),
+    Column("brought", Text),
+    Column("brought_seconds", Double),
+    Column("signer_seconds", Double),
+    Column("reviewer_seconds", Double),
+    Column("requester_seconds", Double),
+    Column("us_seconds", Double),
+    Column("provider_seconds", Double),
+    Index(None, "ended_at"),
+    comment="what is counted of each that has ended; nobody is named, not even by id",
+)
+
 AMENDMENTS: Final = Table(
     "amendments",
     METADATA,
@@ -491,6 +517,7 @@ HAND_OFFS: Final = Table(
     Column("why", Text),
     PrimaryKeyConstraint("workflow_id", "target"),
     Index(None, "state", "workflow_id", "target"),
+    Index(None, "name", "at"),
     comment="how the last hand-off to each target ended; `name` is the policy's, also for an escalation",
 )
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 
 from activities.errors import RecordConflict, RecordDamaged
 from activities.records.database import Database, chunks, insert_new, replace
+from activities.records.facts import Facts, write_facts
 from activities.records.hand_offs import keep_lines
 from activities.records.outcomes import write_outcome
 from activities.records.schema import AMENDMENTS, FOLLOW_UPS, LOG_PAGES, RECORD_LISTS, RECORDS
@@ -113,9 +114,12 @@ class Records:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def write(self, workflow_id: str, content: bytes) -> bool:
-        """Write the settled record once; whether this call wrote it. `RecordConflict` for other content."""
-        there = await self._database.write(partial(write_record, workflow_id=workflow_id, content=content))
+    async def write(self, workflow_id: str, content: bytes, facts: Facts | None = None) -> bool:
+        """Write the settled record once, with its facts; whether this call wrote it. `RecordConflict` for other
+        content.
+        """
+        change = partial(write_record, workflow_id=workflow_id, content=content, facts=facts)
+        there = await self._database.write(change)
         if there not in (None, hashlib.sha256(content).hexdigest()):
             raise RecordConflict(workflow_id.partition(":")[2])
         return there is None
@@ -174,26 +178,28 @@ class Records:
                 return
 
 
-def write_record(connection: Connection, workflow_id: str, content: bytes) -> str | None:
-    """Insert a record with what is looked up of it; the SHA-256 of the one that is there already."""
+def write_record(connection: Connection, workflow_id: str, content: bytes, facts: Facts | None = None) -> str | None:
+    """Insert a record with what is looked up and counted of it; the SHA-256 of the one that is there already."""
     record, sha256 = json.loads(content), hashlib.sha256(content).hexdigest()
-    facts = RecordFacts.of(record)
+    found = RecordFacts.of(record)
     what = named(workflow_id)
     owner = owner_in(what.id) if what else None
     facet = Facet(
         of_campaign=owner is not None and _is_of_campaign(connection, workflow_id),
         type=workflow_id.partition(":")[0],
-        status=facts.status,
-        kind=facts.kind,
+        status=found.status,
+        kind=found.kind,
     )
-    ended_at = facts.ended_at or datetime.now(UTC)
-    row = {name: getattr(facts, name) for name in ("kind", "status", "problem", "title", "requester", "due_at")}
+    ended_at = found.ended_at or datetime.now(UTC)
+    row = {name: getattr(found, name) for name in ("kind", "status", "problem", "title", "requester", "due_at")}
     common = {"workflow_id": workflow_id, "facet": facet.written, "ended_at": ended_at}
     if not insert_new(connection, RECORDS, **common, **row, content=content, sha256=sha256):
         return str(connection.execute(select(_IS.sha256).where(_IS.workflow_id == workflow_id)).scalar_one())
+    if facts:
+        write_facts(connection, workflow_id, facts)
     pages = connection.execute(select(LOG_PAGES.c.content).where(LOG_PAGES.c.workflow_id == workflow_id))
     named_too = people_in([record, *(json.loads(page.content) for page in pages)])
-    lists = [common | {"of": of, "person": person} for of, person in _lists(facts, named_too)]
+    lists = [common | {"of": of, "person": person} for of, person in _lists(found, named_too)]
     connection.execute(RECORD_LISTS.insert(), lists)
     if owner:  # Not `of_campaign`: a start that was killed has left no row to tell it by.
         write_outcome(connection, workflow_id, record)

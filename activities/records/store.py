@@ -19,6 +19,7 @@ from activities.records.drafts import Drafts
 from activities.records.ended import Ended
 from activities.records.erasures import Erasures
 from activities.records.evidence import Evidence
+from activities.records.figures import EndedFigures
 from activities.records.hand_offs import HandOffs
 from activities.records.holds import Holds
 from activities.records.incidents import Incidents
@@ -62,6 +63,8 @@ class Store:
         """Signatures of evidence packs."""
         self.ended: Final = Ended(self.database)
         """Lists of records."""
+        self.figures: Final = EndedFigures(self.database)
+        """What is counted of them."""
         self.evidence: Final = Evidence(self.database)
         """What is kept at the end beside the record: signed documents, histories, identities."""
         self.downloads: Final = Downloads(self.database)
@@ -76,7 +79,6 @@ class Store:
         """People described in full, and the index of the people file."""
         self.devices: Final = StoredDevices(self.database)
         self.hand_offs: Final = HandOffs(self.database)
-        """How hand-offs ended."""
         self.incidents: Final = Incidents(self.database)
         """Targets and push credentials that are unwell."""
         self.outbound_mail: Final = StoredOutboundMail(self.database)
@@ -92,9 +94,7 @@ class Store:
         self.outcomes: Final = Outcomes(self.database)
         """How members of campaigns stand."""
         self.processes: Final = Processes(self.database)
-        """Those that run now."""
         self.receipts: Final = Receipts(self.database)
-        """Answers of commands by hand."""
         self.tokens: Final = Tokens(self.database)
         """Those of programs that call the API."""
         self.absences: Final = StoredAbsences(self.database)
@@ -102,7 +102,6 @@ class Store:
         self.drafts: Final = Drafts(self.database, self.files)
         """What people write at the desk and have not sent."""
         self.notes: Final = ProcessNotes(self.database)
-        """Notes between processes."""
 
     def close(self) -> None:
         """Close idle connections."""

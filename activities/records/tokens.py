@@ -59,14 +59,18 @@ class Tokens:
                 raise NameTaken(name)
             if not before and (connection.scalar(select(func.count()).select_from(TOKENS)) or 0) >= TOKENS_AT_MOST:
                 raise TooManyTokens
-            replace(connection, TOKENS, {_ROW.name: name}, token_sha256=_sha256(token), **values)
+            replace(connection, TOKENS, {_ROW.name: name}, token_sha256=sha256_of(token), **values)
             return token
 
         return await self._database.write(change)
 
     async def find(self, token: str) -> TokenRow | None:
         """The row of a living token."""
-        found = await self._database.first(select(TOKENS).where(_ROW.token_sha256 == _sha256(token)))
+        return await self.find_hashed(sha256_of(token))
+
+    async def find_hashed(self, sha256: str) -> TokenRow | None:
+        """The row of a living token with this hash (`sha256_of`)."""
+        found = await self._database.first(select(TOKENS).where(_ROW.token_sha256 == sha256))
         return _row(found) if found else None
 
     async def used(self, name: str, now: datetime) -> None:
@@ -88,5 +92,5 @@ def _row(found: Any) -> TokenRow:
     return TokenRow(found.name, tuple(found.may), found.made_at, found.made_by, found.used_at, found.revoked_at)
 
 
-def _sha256(token: str) -> str:
+def sha256_of(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()

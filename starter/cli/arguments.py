@@ -33,9 +33,14 @@ Picture = Annotated[Path | None, Parameter(validator=_is_svg)]
 
 
 def some_stats(**typed: object) -> None:
-    """Refuse `stats` of nothing."""
-    if bool(typed.get("onboarding")) is bool(typed.get("push")):
+    """Refuse what does not go together of `stats`."""
+    if typed.get("onboarding") and typed.get("push"):
         raise ValueError("stats of what: --onboarding or --push")
+    narrowing = [name for name in ("kind", "department", "since", "until", "by", "csv") if typed.get(name)]
+    if narrowing and (typed.get("onboarding") or typed.get("push")):
+        raise ValueError(f"--{narrowing[0]} does not go with --onboarding and --push")
+    if typed.get("csv") and typed.get("json"):
+        raise ValueError("--csv or --json")
 
 
 def files_or_rows(**typed: object) -> None:

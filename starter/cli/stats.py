@@ -1,13 +1,17 @@
-"""`countersign stats`: figures of what has ended, and of what still waits; also as pictures."""
+"""`countersign stats`: figures of what has ended, and of what still waits; also as table files and pictures."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 
+from activities.records.figures import GroupBy
+from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson, Picture
 from starter.cli.printing import note, print_answer, progress
@@ -15,6 +19,16 @@ from starter.cli.terminal import Rows
 from starter.errors import Refusal
 from starter.queries import stats as push_stats
 from starter.queries.drawing import picture_file
+from starter.queries.figures import (
+    FEWEST,
+    Figures,
+    FiguresWanted,
+    Measures,
+    TypeFigures,
+    gather_figures,
+    spreadsheet,
+)
+from starter.queries.figures_picture import figures_picture
 from starter.queries.stats import CUSTOMER, US, OnboardingStats, PushStats, StageStats, gather_onboarding_stats
 from starter.queries.stats import stats as figures
 from starter.temporal.connection import Context, opened
@@ -24,26 +38,52 @@ Found = TypeVar("Found")
 
 async def stats(
     *,
+    by: GroupBy | None = None,
+    kind: str | None = None,
+    department: str | None = None,
+    since: date | None = None,
+    until: date | None = None,
     onboarding: bool = False,
     push: bool = False,
+    csv: bool = False,
     picture: Picture = None,
     json: AsJson = False,
 ) -> None:
-    """Say how long things take, and where the time is lost, from the records of the 2,000 that ended last.
+    """Say how long things take, how many are late, and where the time is lost, beside the period before.
+
+    Requests, tasks, onboardings and campaigns that have ended are counted in the database. With --onboarding and --push
+    the records of the 2,000 that ended last are read.
 
     Parameters
     ----------
+    by
+        In groups by kind (the default), department, or month. By department times count from the turn of the person it
+        ended with, and are left out where fewer than three acted.
+    kind
+        Only this kind of the catalogue.
+    department
+        Only this department.
+    since
+        What ended from this day on, such as 2026-09-01; by default 90 days are counted, by month twelve months.
+    until
+        What ended up to this day, by default today. Days are those of UTC.
     onboarding
         Of onboardings: the median time of each stage, and whom it waited for: the customer, our teams, us.
     push
         Of pushes, by kind: how many were opened, and the median time until then and until it was signed or done; also
         of the newest 200 that still wait.
+    csv
+        Print a table with a line for each measure.
     picture
         Draw it, too: an SVG file, light or dark as its reader likes it.
     json
-        Print `{onboardings, stages[{name, onboardings, median_seconds, lost[{who, seconds, share}]}]}`, of pushes
-        `{ended, waiting, kinds[{kind, pushed, opened, acted, other_way, to_open_seconds, opened_to_acted_seconds,
-        to_acted_seconds}], more_kinds}`.
+        Print `{since, until, before_since, before_until, by, kind, department, types[{type, total{group, now, before},
+        groups[], more_groups, notices[{notice, now, before}], escalations, escalations_before}], reach[{department,
+        people, living}], fewest}`; `now` and `before` are `{ended, in_time, late, declined, expired, waived, cancelled,
+        failed, median_seconds, p90_seconds, lost[{holder, seconds, share}], few}`. Of onboardings `{onboardings,
+        stages[{name, onboardings, median_seconds, lost[{who, seconds, share}]}]}`, of pushes `{ended, waiting,
+        kinds[{kind, pushed, opened, acted, other_way, to_open_seconds, opened_to_acted_seconds, to_acted_seconds}],
+        more_kinds}`.
     """
     if push:
         pushed = await _read(lambda it, told: push_stats.gather_push_stats(it.client, it.store, told), json=json)
@@ -55,6 +95,96 @@ async def stats(
         found = figures(ended)
         print_answer(found, _table(found), as_json=json)
         await _draw(picture, lambda: stages_picture(found))
+        return
+    wanted = FiguresWanted(by or GroupBy.KIND, kind, department, since, until)
+    counted = await _figures(wanted)
+    if csv:
+        sys.stdout.write(spreadsheet(counted))
+    else:
+        print_answer(counted, figures_view(counted), as_json=json)
+    await _draw(picture, lambda: figures_picture(counted))
+
+
+async def _figures(wanted: FiguresWanted) -> Figures:
+    """By the database alone: neither Temporal nor a worker is asked."""
+    settings = ready()
+    store = clients.store(settings)
+    directory = clients.directory(settings, store) if settings.people else None
+    return await gather_figures(store, directory, wanted, datetime.now(UTC))
+
+
+def figures_view(found: Figures) -> Group:
+    """A table for each type, what notices and escalations brought, and the reach."""
+    period = f"{found.since} to {found.until}, beside {found.before_since} to {found.before_until}"
+    if not found.types:
+        return Group(Text(f"Nothing has ended: {period}"), *_reach_view(found))
+    parts = [part for one in found.types for part in _type_view(one, found)]
+    return Group(Text(period, "dim"), *parts, *_reach_view(found))
+
+
+def _type_view(one: TypeFigures, found: Figures) -> Iterator[RenderableType]:
+    yield Text(f"{one.type}s", "bold")
+    table = Rows(found.by.value, "ended", "in time", "late", "declined", "expired", "median", "9 of 10 in", "lost")
+    for line in (one.total, *one.groups):
+        name = line.group or ("all" if line is one.total else f"no {found.by}")
+        shares = (line.now.in_time, line.now.late, line.now.declined, line.now.expired)
+        beside = (line.before.in_time, line.before.late, line.before.declined, line.before.expired)
+        table.add(
+            name,
+            _beside(f"{line.now.ended:,}", f"{line.before.ended:,}"),
+            *(
+                _beside(_percent(line.now, now), _percent(line.before, then))
+                for now, then in zip(shares, beside, strict=True)
+            ),
+            _beside(_time(line.now, line.now.median_seconds), _time(line.before, line.before.median_seconds)),
+            _beside(_time(line.now, line.now.p90_seconds), _time(line.before, line.before.p90_seconds)),
+            ", ".join(f"{lost.holder} {_share(lost.share)}" for lost in line.now.lost if lost.share >= _WORTH_SAYING),
+        )
+    yield table
+    if one.more_groups:
+        yield Text(f"and {one.more_groups:,} more", "dim")
+    if one.notices:
+        heard = ", ".join(f"{line.notice} {line.now:,} ({line.before:,})" for line in one.notices)
+        yield Text(f"heard last before it was done: {heard}")
+    if (came := one.escalations).escalated:
+        took = f", half of these within {long(came.median_seconds)}" if came.median_seconds is not None else ""
+        yield Text(
+            f"escalated {came.escalated:,} ({one.escalations_before.escalated:,}): the alternate acted in "
+            f"{came.alternate:,}, the silent one in {came.signer:,}{took}; in vain {came.nobody:,}"
+        )
+
+
+_WORTH_SAYING: Final = 0.01
+
+
+def _beside(now: str, before: str) -> str:
+    """The figure, and in brackets that of the period before."""
+    return f"{now} ({before})" if before else now
+
+
+def _percent(of: Measures, count: int) -> str:
+    share = of.share(count)
+    return "" if share is None else _share(share)
+
+
+def _share(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+def _time(of: Measures, seconds: float | None) -> str:
+    if of.few:
+        return f"fewer than {FEWEST}"
+    return "" if seconds is None else long(seconds)
+
+
+def _reach_view(found: Figures) -> Iterator[RenderableType]:
+    if found.reach:
+        yield Text("people with a living device", "bold")
+        table = Rows("department", "people", "living device", "share")
+        for line in found.reach:
+            name = line.department or "no department"
+            table.add(name, f"{line.people:,}", f"{line.living:,}", _share(line.living / line.people))
+        yield table
 
 
 async def _read(gather: Callable[[Context, Callable[[int], None]], Coroutine[Any, Any, Found]], *, json: bool) -> Found:

@@ -5,7 +5,6 @@ import base64
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from datetime import UTC, datetime, time
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +16,7 @@ from markupsafe import Markup
 from activities.people.language import Language, phrase
 from starter.queries.campaign import Curve, Point
 from starter.queries.campaign_report import CampaignReport
-from starter.queries.drawing import INK, Locale, svg_of
+from starter.queries.drawing import ACCENT, INK, for_a_page, locale_of, svg_of
 from workflows.model.campaign import Counts
 from workflows.model.views import CampaignShow
 
@@ -25,11 +24,9 @@ if TYPE_CHECKING:
     import altair
 
 _WIDTH, _HEIGHT = 640, 220
-_ACCENT: Final = "var(--accent, #2347c5)"
 _DASHES: Final = [5, 4]
 _ROW: Final = 24
 """As high as a word is on a phone."""
-_LOCALES: Final[dict[str, Locale]] = {"nl": "nl-NL", "de": "de-DE", "fr": "fr-FR", "es": "es-ES"}
 _DUE, _CLOSES = phrase("due"), phrase("closes")
 
 
@@ -42,8 +39,8 @@ def campaign_chart(
     if curve is None or not counts.total:
         return ""
     language = language or Language.english()
-    svg = svg_of(_chart(shown, curve, counts.wanted, language), _LOCALES.get(language.code, "en-GB"))
-    return _for_a_page(svg, _heard(curve, counts.wanted, language))
+    svg = svg_of(_chart(shown, curve, counts.wanted, language), locale_of(language))
+    return for_a_page(svg, _heard(curve, counts.wanted, language))
 
 
 def _chart(shown: CampaignShow, curve: Curve, people: int, language: Language) -> Any:
@@ -59,12 +56,12 @@ def _chart(shown: CampaignShow, curve: Curve, people: int, language: Language) -
         values = [{"at": _instant(point.at), "done": round(point.done, 2)} for point in points]
         return altair.Chart(altair.InlineData(values=values)).encode(x=x, y=y)
 
-    line = altair.OverlayMarkDef(color=_ACCENT, strokeWidth=2)
+    line = altair.OverlayMarkDef(color=ACCENT, strokeWidth=2)
     layers: list[Any] = [
-        of(curve.points()).mark_area(interpolate="step-after", color=_ACCENT, fillOpacity=0.18, line=line)
+        of(curve.points()).mark_area(interpolate="step-after", color=ACCENT, fillOpacity=0.18, line=line)
     ]
     if ahead := list(curve.ahead()):
-        layers.append(of(ahead).mark_line(color=_ACCENT, strokeDash=_DASHES))
+        layers.append(of(ahead).mark_line(color=ACCENT, strokeDash=_DASHES))
     layers += _marks(shown, language, x)
     return altair.layer(*layers).properties(width=_WIDTH, height=_HEIGHT)
 
@@ -89,15 +86,6 @@ def _instant(at: datetime) -> str:
 def _heard(curve: Curve, people: int, language: Language) -> str:
     done, of = (format_decimal(number, locale=language.locale) for number in (curve.done, people))
     return language.say("The line of acknowledgements over time: {done} of {people}", done=done, people=of)
-
-
-def _for_a_page(svg: str, heard: str) -> str:
-    """As wide as its container, and one image for screen readers."""
-    begin, size, rest = svg.partition(" viewBox=")
-    if not size:
-        raise ValueError("Vega has drawn something without a size")
-    root = begin.partition(" width=")[0]
-    return f'{root} role="img" aria-label="{escape(heard)}"{size}{rest}'
 
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")

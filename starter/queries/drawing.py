@@ -4,8 +4,12 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, Final, Literal
 
+from activities.people.language import Language
+
 INK: Final = "currentColor"
+ACCENT: Final = "var(--accent, #2347c5)"
 Locale = Literal["en-GB", "nl-NL", "de-DE", "fr-FR", "es-ES"]
+_LOCALES: Final[dict[str, Locale]] = {"nl": "nl-NL", "de": "de-DE", "fr": "fr-FR", "es": "es-ES"}
 _STYLE: Final = """
 svg { color: #1b1f24; background: #ffffff }
 @media (prefers-color-scheme: dark) { svg { color: #e6e9ee; background: #14171c } }
@@ -32,6 +36,19 @@ def svg_of(chart: Any, locale: Locale = "en-GB") -> str:
         sized.to_dict(), allowed_base_urls=[], format_locale=locale, time_format_locale=locale
     )
     return drawn
+
+
+def locale_of(language: Language) -> Locale:
+    return _LOCALES.get(language.code, "en-GB")
+
+
+def for_a_page(svg: str, heard: str) -> str:
+    """As wide as its container, and one image for screen readers."""
+    begin, size, rest = svg.partition(" viewBox=")
+    if not size:
+        raise ValueError("Vega has drawn something without a size")
+    root = begin.partition(" width=")[0]
+    return f'{root} role="img" aria-label="{escape(heard)}"{size}{rest}'
 
 
 def picture_file(chart: Any, title: str, heard: Iterable[str]) -> bytes:

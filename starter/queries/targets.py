@@ -17,6 +17,7 @@ from temporalio.service import RPCError
 
 from activities.errors import StoreFailure, did_you_mean
 from activities.hand_off.target_health import FAILING_FROM, TargetState, enable, state_of
+from activities.policies.catalogue import Catalogue
 from activities.records.incidents import TARGETS, Incident
 from activities.records.store import Store
 from activities.temporal import executions
@@ -31,6 +32,7 @@ from workflows.kinds import WorkflowName, kinds, named
 from workflows.model.base import Model
 from workflows.model.commands import Replay
 from workflows.model.hand_off import HandoffLine, HandOffNow, HandoffState
+from workflows.model.policy import Target
 from workflows.model.receipts import OperationState
 from workflows.model.subject import Status
 from workflows.names import BULK
@@ -356,3 +358,13 @@ def _update_line(found: dict[str, TargetLine], name: str, change: Callable[[Targ
 
 def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
     return min((at for at in (one, other) if at is not None), default=None)
+
+
+def targets_of(catalogue: Catalogue) -> list[Target]:
+    """All targets, each once."""
+    resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
+    return list({_way(target): target for policy in resolved for target in policy.handoff}.values())
+
+
+def _way(target: Target) -> str:
+    return target.model_dump_json(exclude={"on", "personal"})

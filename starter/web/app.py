@@ -58,6 +58,7 @@ from starter.web.pages.visits import PagePeople
 from starter.web.rendering import Brand
 from starter.web.rights import ReaderRoles
 from starter.web.serving import listening, raise_descriptors
+from starter.web.targets import target_pages
 from starter.web.view_reader import ViewReader
 from workflows.kinds import referred
 from workflows.model.commands import AnyCommand
@@ -165,7 +166,8 @@ def routes_of(
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, Context(client, store), people, issuer, answers)
-    ours = (pages, away, journeys, brand, desk, hooks, devices, codec, downloads, api)
+    targets = target_pages(settings, Context(client, store), guard, brand=brand)
+    ours = (pages, away, journeys, brand, desk, hooks, devices, codec, downloads, api, targets)
     return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
 
 

@@ -36,6 +36,8 @@ class KindPage:
     """Whether its owner decides there what becomes of its parts."""
     open: str = phrase("to be done")
     """Its status while open."""
+    many: str = ""
+    """Heading of several."""
     specs: Mapping[Action, ActionSpec] = field(default_factory=dict)
     """Actions whose words differ."""
 
@@ -49,6 +51,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
     Kind.REQUEST: KindPage(
         untitled=phrase("A document of kind {kind}"),
         called=phrase("Request {id}"),
+        many=phrase("Requests"),
         ended=phrase("This request has ended"),
         lines=phrase("Signers"),
         own_page=phrase("Open the document"),
@@ -58,6 +61,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
     Kind.TASK: KindPage(
         untitled=phrase("A task of kind {kind}"),
         called=phrase("Task {id}"),
+        many=phrase("Tasks"),
         ended=phrase("This task has ended"),
         lines=phrase("Who was asked"),
         own_page=phrase("Open the task"),
@@ -81,6 +85,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
     Kind.ONBOARDING: KindPage(
         untitled=phrase("An onboarding"),
         called=phrase("Onboarding {id}"),
+        many=phrase("Onboardings"),
         ended=phrase("This onboarding has ended"),
         lines=phrase("Parts"),
         own_page=phrase("Open the onboarding"),
@@ -92,6 +97,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
     Kind.CAMPAIGN: KindPage(
         untitled=phrase("A campaign"),
         called=phrase("Campaign {id}"),
+        many=phrase("Campaigns"),
         ended=phrase("This campaign has ended"),
         lines=phrase("Audience"),
         own_page=phrase("Open the campaign"),

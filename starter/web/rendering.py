@@ -144,7 +144,7 @@ class Frame:
 
 
 class Renderer:
-    """Renders pages behind links, or those of the desk at the path `desk`.
+    """Renders pages behind links, or those of the desk, or of targets, at the path `desk`.
 
     `destination` is another site that a form may lead to, `script` what the pages may run.
     """
@@ -152,7 +152,7 @@ class Renderer:
     def __init__(self, brand: Brand = OURS, *, desk: str = "", destination: str = "", script: str = "") -> None:
         style = "".join(map(_file, ("page.css", "desk.css") if desk else ("page.css",)))
         # Relative behind a link, so that a proxy may put our pages below any path.
-        above = desk.removesuffix("/desk") if desk else ".."
+        above = desk.rpartition("/")[0] if desk else ".."
         self._root = desk
         self._values = {
             "root": desk,

@@ -68,7 +68,7 @@ def test_no_metric_has_more_series_than_a_prometheus_takes_lightly() -> None:
     labels = {label.name for metric in metrics.declared() for label in metric.labels}
     assert labels == {
         *("kind", "state", "outcome", "after", "action", "channel", "answer", "way", "code"),
-        *("alert", "service", "operation"),
+        *("alert", "service", "operation", "holder", "by"),
     }
 
 

@@ -2,8 +2,8 @@
 
 `BENCH=planner`, `BENCH=push`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
 `BENCH=desk [WAITING=2000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`, `BENCH=callbacks`,
-`BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]` and `BENCH=sweep [WAITING=2000]` measure something else, and are
-not part of the whole.
+`BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`, `BENCH=value [N=100000]` and `BENCH=sweep [WAITING=2000]`
+measure something else, and are not part of the whole.
 """
 
 import argparse
@@ -32,6 +32,7 @@ from tests.bench import (
     table,
     task,
     urgent,
+    value,
 )
 from tests.bench.figures import as_json, selected
 from tests.bench.history import NotAsAsked
@@ -50,6 +51,7 @@ Found: TypeAlias = (
     | sweep.Swept3
     | records.Measured
     | evidence.Measured
+    | value.Measured
 )
 
 
@@ -69,6 +71,7 @@ def main() -> None:
         records.NAME: partial(records.measure, asked.people or records.ROWS),
         sweep.NAME: partial(sweep.measure, asked.waiting or sweep.OPEN),
         evidence.NAME: partial(evidence.measure, asked.people or evidence.PEOPLE),
+        value.NAME: partial(value.measure, asked.people or value.ROWS),
         audience.NAME: partial(audience.measure, asked.people or audience.PEOPLE),
     }
     if measure_it := elsewhere.get(asked.only):

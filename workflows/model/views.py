@@ -65,8 +65,10 @@ class GivenAnswer(Model):
 
 
 class AssigneeLine(Model):
-    """An assignee in a view."""
+    """An assignee in a view: all are asked at once."""
 
+    order: ClassVar[int] = 1
+    role: ClassVar[Role] = Role.DO
     person: str
     state: str
     at: AwareDatetime | None = None

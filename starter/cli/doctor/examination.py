@@ -3,11 +3,9 @@ systems by a signed ping, others by a look-up. Of a URL, which may be a secret, 
 """
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
@@ -22,7 +20,7 @@ from temporalio.service import RPCError
 from activities.core_signature.client import CoreSignatureClient
 from activities.errors import StoreFailure
 from activities.files.reading import FileFaults
-from activities.hand_off.http_call import HttpTargets, ping
+from activities.hand_off.http_call import HttpTargets
 from activities.hand_off.people import too_many
 from activities.http.client import make_client
 from activities.notifications.config import open_dialect, open_messaging
@@ -37,10 +35,10 @@ from starter.cli.terminal import Rows
 from starter.config.settings import OF_RECEIVER, OF_WORKER, Need, Settings, SettingsError
 from starter.errors import Refusal
 from starter.nexus import endpoint
+from starter.queries.targets import targets_of
 from starter.temporal.connection import connected
 from starter.temporal.search_attributes import SetUp
 from workflows.model.policy import StartTarget, Target
-from workflows.names import webhook_id
 
 
 async def examine(settings: Settings) -> Examination:
@@ -230,16 +228,6 @@ async def try_targets(settings: Settings) -> Examination:
     return Examination(ok=all(part.state is not PartHealth.WRONG for part in parts), parts=tuple(parts))
 
 
-def targets_of(catalogue: Catalogue) -> list[Target]:
-    """All targets, each once."""
-    resolved = (catalogue.resolve(kind).policy for kind in catalogue.kinds)
-    return list({_way(target): target for policy in resolved for target in policy.handoff}.values())
-
-
-def _way(target: Target) -> str:
-    return target.model_dump_json(exclude={"on", "personal"})
-
-
 async def _tried(settings: Settings, targets: list[Target]) -> list[SetUpPart]:
     async with make_client() as calls, _client_if_needed(settings, targets) as temporal:
         directory = clients.directory(settings, clients.store(settings))
@@ -293,8 +281,7 @@ class Trial:
         return await self._reached(target)
 
     async def _called(self, target: Target, url: str) -> SetUpPart:
-        host, id = urlsplit(url).hostname or "", webhook_id(f"ping/{uuid.uuid4().hex}/{target.target}")
-        result = await self.downstream.call(target, id, ping(target, id, datetime.now(UTC)))
+        host, result = urlsplit(url).hostname or "", await self.downstream.ping(target)
         if not result.ok or result.disabled:
             return wrong(target.target, f"{host}: {result.why}")
         if target.name in self.signed:

@@ -1,9 +1,10 @@
 """The addresses of the API, and their description (OpenAPI 3.1)."""
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import Body, FastAPI, Header, Path, Query
@@ -22,10 +23,12 @@ from activities.people.file_directory import FileDirectory
 from activities.records.allowances import Rate
 from activities.records.downloads import Way
 from activities.records.evidence import KeptFileName
+from activities.records.figures import GroupBy
 from starter.boot.processes import release
 from starter.config.settings import Settings
 from starter.queries import commands, lists, lookup
 from starter.queries.campaign_report import member_of
+from starter.queries.figures import Figures, FiguresWanted, gather_figures
 from starter.queries.filters import Wanted
 from starter.queries.lists import LinesPage
 from starter.temporal.connection import Context
@@ -39,6 +42,7 @@ from starter.web.api.starting import PLANS, WHOLE, Started, Starts, Uploaded
 from starter.web.callbacks import HEADERS
 from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import FileWanted, KeptFileAnswers
+from starter.web.figures import WORD_AT_MOST
 from starter.web.oidc import Issuer
 from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind, WorkflowName
@@ -50,6 +54,8 @@ from workflows.model.views import Shown, view_of
 ROOT: Final = "/api/v1"
 STARTS_OF_A_CALLER: Final = Rate(burst=100, per_second=20)
 LINES_AT_MOST: Final = 200
+FIGURES_AT_ONCE: Final = 2
+"""Calls whose figures are counted at a time; others wait for their turn."""
 _SEARCH_AT_MOST: Final = 200
 _COMMAND_WITHIN: Final = timedelta(seconds=12)
 """A little longer than the SDK retries what Temporal does not admit."""
@@ -84,6 +90,18 @@ class ListQuery(BaseModel):
     )
     limit: int = Field(default=50, ge=1, le=LINES_AT_MOST)
     cursor: str | None = Field(default=None, max_length=4_096, description="Of the page before")
+
+
+class FiguresQuery(BaseModel):
+    """What is counted, and in which groups. Days are whole ones in UTC."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: GroupBy = GroupBy.KIND
+    kind: str | None = Field(default=None, pattern=_ID, description="A kind of the catalogue")
+    department: str | None = Field(default=None, max_length=WORD_AT_MOST, pattern=_READABLE)
+    since: date | None = Field(default=None, description="First day; by default 90 days are counted, by month a year")
+    until: date | None = Field(default=None, description="Last day, by default today")
 
 
 class PersonAnswer(BaseModel):
@@ -129,6 +147,7 @@ class Api:
         self._starting = Starts(settings, context.store, directory, clock)
         self._starts = Buckets(starts, clock)
         self._absences = AbsenceRoutes(settings, context, directory, clock)
+        self._counting = asyncio.Semaphore(FIGURES_AT_ONCE)
         roles, kinds = ReaderRoles(directory, settings.operators), KindCatalogue(settings.policies)
         callers = Callers(context.store, directory, roles, kinds, issuer=issuer, clock=clock)
         self._app = self._made()
@@ -177,6 +196,16 @@ class Api:
             summary="Somebody of the directory",
         )
         self._absences.add_to(app, _problems)
+        add(
+            "/figures",
+            self.figures,
+            methods=["GET"],
+            tags=["figures"],
+            responses=_problems(),
+            response_model=Figures,
+            operation_id="figures",
+            summary="How long it took and where the time was lost, beside the period before",
+        )
         add(
             "/documents",
             self.upload,
@@ -382,6 +411,15 @@ class Api:
             raise ApiProblem(Reason.NOT_FOUND) from None
         told = {name: getattr(known, name) for name in PersonAnswer.model_fields}
         return _json(PersonAnswer.model_validate(told))
+
+    async def figures(self, request: Request, query: Annotated[FiguresQuery, Query()]) -> Response:
+        kind, access = _caller(request).figures(query.kind)
+        wanted = FiguresWanted(query.by, kind, query.department, query.since, query.until)
+        async with self._counting:
+            found = await gather_figures(
+                self._context.store, self._directory, wanted, self._clock(), scope=access.scope, reach_of=access.reach
+            )
+        return _json(found)
 
     async def upload(self, request: Request) -> Response:
         if not _caller(request).may_start_something:

@@ -9,10 +9,12 @@ import structlog
 
 from activities.people.file_directory import FileDirectory
 from activities.people.rights import May, Rights
+from activities.records.figures import Scope
 from activities.records.store import Store
 from activities.records.tokens import PREFIX
 from starter.web.api.problems import ApiProblem, Reason
 from starter.web.catalogue import KindCatalogue
+from starter.web.figures import FiguresAccess
 from starter.web.oidc import Issuer, IssuerAway, NotBelieved
 from starter.web.rights import ReaderRole, ReaderRoles, Sight, rights_of
 from workflows.model.views import Shown
@@ -48,6 +50,10 @@ class Caller(Protocol):
     def may_see_person(self, person: str) -> bool: ...
 
     def may_enter_absence(self, person: str) -> bool: ...
+
+    def figures(self, kind: str | None) -> tuple[str | None, FiguresAccess]:
+        """The kind whose figures they may see, and of whom. Raises `ApiProblem`."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -95,6 +101,11 @@ class TokenCaller:
     def may_enter_absence(self, person: str) -> bool:
         return self.rights.permit(May.CHANGE)
 
+    def figures(self, kind: str | None) -> tuple[str | None, FiguresAccess]:
+        of, requester = self.narrowed(kind, None)
+        scope = Scope((requester,)) if requester else None
+        return of, FiguresAccess(scope, None if self.rights.permit(May.READ) else ())
+
 
 @dataclass(frozen=True)
 class PersonCaller:
@@ -137,6 +148,9 @@ class PersonCaller:
 
     def may_enter_absence(self, person: str) -> bool:
         return self.may_see_person(person)
+
+    def figures(self, kind: str | None) -> tuple[str | None, FiguresAccess]:
+        return kind, FiguresAccess.of(self.role)
 
     def _is_theirs(self, requester: str) -> bool:
         return requester == self.role.person or requester in self.role.below

@@ -23,6 +23,7 @@ from starter.web.desk.away import Away
 from starter.web.desk.campaigns import Campaigns
 from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.drafts import DraftPages
+from starter.web.desk.figures import FiguresPages
 from starter.web.desk.fixed_screens import ASKED, BEHIND_LINK, FRONT, NOT_ASKED, NOT_THERE, SPENT, WRONG_CODE
 from starter.web.desk.follow_ups import FollowUps
 from starter.web.desk.lists import Lists
@@ -193,6 +194,7 @@ class Desk:
         self._documents = OwnDocuments(shared, files)
         self._lists = Lists(shared, self._documents, Overview(shared, self._drafts).told)
         self._campaigns = Campaigns(shared, send, seconds)
+        self._figures = FiguresPages(shared)
         self._follow_ups = FollowUps(shared, links, send, files)
         self._away = Away(shared)
         self._entrance = SignInPages(self._responses, sign_in, cookies, clock)
@@ -203,6 +205,7 @@ class Desk:
             *self._drafts.routes(),
             *self._lists.routes(),
             *self._documents.routes(),
+            *self._figures.routes(),
             *self._campaigns.routes(),
             *self._follow_ups.routes(),
             *self._away.routes(),
@@ -217,7 +220,7 @@ class Desk:
         return await self._responses.inside(NOT_THERE, visitor)
 
     async def _tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
-        return await self._lists.tabs(visitor, here)
+        return (*await self._lists.tabs(visitor, here), *await self._figures.tabs(visitor, here))
 
 
 def make_desk(

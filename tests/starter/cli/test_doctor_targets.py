@@ -26,10 +26,11 @@ from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from starter.cli.doctor import examination as doctor
-from starter.cli.doctor.examination import Trial, targets_of, try_targets
+from starter.cli.doctor.examination import Trial, try_targets
 from starter.cli.doctor.health import Examination, PartHealth
 from starter.config.settings import load
 from starter.nexus.endpoint import ensure_endpoint
+from starter.queries.targets import targets_of
 from tests.activities.hand_off.test_started_workflows import Archive
 from tests.activities.notifications.stage import arm, entries
 from tests.servers import own_namespace

@@ -184,6 +184,33 @@ def upgrade() -> None:
         comment="parts of evidence, deflated: histories without payloads; file, payloads and names, which are erasable",
     )
     op.create_table(
+        "facts",
+        sa.Column("workflow_id", schema.Text(), nullable=False),
+        sa.Column("type", schema.Text(), nullable=False),
+        sa.Column("kind", schema.Text(), nullable=False),
+        sa.Column("department", schema.Text(), nullable=False),
+        sa.Column("month", schema.Text(), nullable=False),
+        sa.Column("status", schema.Text(), nullable=False),
+        sa.Column("ended_at", schema.Instant(), nullable=False),
+        sa.Column("fulfilled", sa.Boolean(), nullable=False),
+        sa.Column("late", sa.Boolean(), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("turn_seconds", sa.Double(), nullable=True),
+        sa.Column("notice", schema.Text(), nullable=True),
+        sa.Column("brought", schema.Text(), nullable=True),
+        sa.Column("brought_seconds", sa.Double(), nullable=True),
+        sa.Column("signer_seconds", sa.Double(), nullable=True),
+        sa.Column("reviewer_seconds", sa.Double(), nullable=True),
+        sa.Column("requester_seconds", sa.Double(), nullable=True),
+        sa.Column("us_seconds", sa.Double(), nullable=True),
+        sa.Column("provider_seconds", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("workflow_id"),
+        comment="what is counted of each that has ended; nobody is named, not even by id",
+    )
+    with op.batch_alter_table("facts", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_facts_ended_at"), ["ended_at"], unique=False)
+
+    op.create_table(
         "follow_ups",
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("type", schema.Text(), nullable=True),
@@ -218,6 +245,7 @@ def upgrade() -> None:
         comment="how the last hand-off to each target ended; `name` is the policy's, also for an escalation",
     )
     with op.batch_alter_table("hand_offs", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_hand_offs_name_at"), ["name", "at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_hand_offs_state_workflow_id_target"), ["state", "workflow_id", "target"], unique=False
         )

@@ -1,0 +1,223 @@
+"""The facts of what has ended, from which figures are made: a row for each, written with its record, without people."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Connection
+
+from activities.metrics import Brought, Holder
+from activities.records.database import insert_new
+from activities.records.schema import FACTS
+from workflows.follow_up.notification_types import NotificationType, kind_of
+from workflows.model.schedule import EscalationReason
+from workflows.model.signature import SignerState
+from workflows.model.subject import Code, Role, Status
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import AssigneeLine, Shown, SignerLine
+
+Line: TypeAlias = SignerLine | AssigneeLine
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Of one that has ended. Times are seconds.
+
+    `seconds` are from its start to the last act, else to its end; `turn_seconds` from the turn of whoever it ended
+    with. `notice` is what they heard last before they acted; `brought_seconds` are from the first escalation. `waited`
+    is empty for what works by its parts.
+    """
+
+    type: str
+    kind: str
+    status: Status
+    ended_at: datetime
+    late: bool
+    seconds: float
+    department: str = ""
+    """Of whoever it ended with, as of then."""
+    turn_seconds: float | None = None
+    notice: str | None = None
+    brought: Brought | None = None
+    brought_seconds: float | None = None
+    waited: Mapping[Holder, float] | None = None
+
+    @classmethod
+    def of(cls, shown: Shown, settled_at: datetime, department: str = "") -> "Facts":
+        """From its view at the settlement, with all its lines."""
+        began = min((entry.at for entry in shown.timeline), default=settled_at)
+        last = last_to_act(shown)
+        ended = max(began, last.at if last and last.at else settled_at)
+        escalated = [one for one in shown.escalations if one.reason is EscalationReason.ESCALATION]
+        brought = _brought(shown, {one.to for one in escalated}) if escalated else None
+        helped = brought in (Brought.ALTERNATE, Brought.SIGNER)
+        return cls(
+            type=shown.type.spec.prefix,
+            kind=shown.kind,
+            status=shown.status,
+            ended_at=settled_at,
+            late=shown.late,
+            seconds=_seconds(began, ended),
+            department=department,
+            turn_seconds=_seconds(_turn(shown, last, began, ended), ended) if last else None,
+            notice=_notice(shown, last.person, ended) if last and shown.status.fulfilled else None,
+            brought=brought,
+            brought_seconds=_seconds(min(one.at for one in escalated), ended) if helped else None,
+            waited=None if shown.type.spec.has_parts else _waited(shown, began, ended),
+        )
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The columns of the table but its key."""
+        plain = ("type", "kind", "department", "status", "ended_at", "late", "seconds", "turn_seconds")
+        waited = {f"{one}_seconds": self.waited.get(one, 0.0) if self.waited is not None else None for one in Holder}
+        return {
+            **{name: getattr(self, name) for name in (*plain, "notice", "brought", "brought_seconds")},
+            **waited,
+            "month": f"{self.ended_at.astimezone(UTC):%Y-%m}",
+            "fulfilled": self.status.fulfilled,
+        }
+
+
+def write_facts(connection: Connection, workflow_id: str, facts: Facts) -> None:
+    """The first one counts, as of the record."""
+    insert_new(connection, FACTS, workflow_id=workflow_id, **facts.row)
+
+
+_ACTED: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.DECLINED, "done")
+
+
+def last_to_act(shown: Shown) -> Line | None:
+    """With whom it ended: who acted last, else the first who still had to."""
+    acted = [line for line in shown.lines if line.state in _ACTED and line.at]
+    if shown.status.fulfilled or shown.status is Status.DECLINED:
+        return max(acted, key=_acted_at, default=None)
+    still = (
+        line
+        for line in shown.lines
+        if line not in acted and line.role is not Role.COPY and line.state != SignerState.REASSIGNED
+    )
+    # Without the instant at which its slot was closed: nobody acted then.
+    found = min(still, key=lambda line: line.order, default=None)
+    return found.replace(at=None) if found else None
+
+
+def _acted_at(line: Line) -> datetime:
+    return line.at or datetime.min.replace(tzinfo=UTC)
+
+
+def _seconds(since: datetime, until: datetime) -> float:
+    """Never negative: clocks differ."""
+    return max(0.0, (until - since).total_seconds())
+
+
+def _turn(shown: Shown, last: Line, began: datetime, ended: datetime) -> datetime:
+    """When it became their turn: it was sent, those before them had acted, it was handed over to them."""
+    entries = shown.timeline
+    sent = [one.at for one in entries if one.happened == EventType.SENT][:1]
+    given = [one.at for one in entries if one.happened == EventType.HANDED_OVER and one.about == last.person]
+    before = [line.at for line in shown.lines if line.order < last.order and line.state in _ACTED and line.at]
+    return max(at for at in (began, *sent, *given, *before) if at <= ended)
+
+
+_TO_ACT: Final = (
+    NotificationType.READY,
+    NotificationType.REMINDER,
+    NotificationType.SNOOZE,
+    NotificationType.FALLBACK,
+    NotificationType.WARNING,
+    NotificationType.OVERDUE,
+    NotificationType.ESCALATED,
+    NotificationType.ANSWER,
+    NotificationType.MAIL,
+    NotificationType.LINK,
+)
+_NUMBERED: Final = (NotificationType.REMINDER, NotificationType.WARNING)
+"""Which of them it was is of interest."""
+
+
+def _notice(shown: Shown, person: str, until: datetime) -> str | None:
+    heard = [
+        line
+        for line in shown.notifications
+        if line.person == person and line.reached and line.at <= until and kind_of(line.stage) in _TO_ACT
+    ]
+    return _name_of(max(heard, key=lambda line: line.at).stage) if heard else None
+
+
+def _name_of(stage: str) -> str:
+    """`reminder-2`, `reminder-manual`, `warning-2d`; of others the type alone."""
+    name = stage.partition(".")[0]
+    type_, by_hand = kind_of(stage), f"{NotificationType.REMINDER}-manual"
+    if name.startswith(by_hand):
+        return by_hand
+    return name if type_ in _NUMBERED else str(type_)
+
+
+def _brought(shown: Shown, alternates: set[str]) -> Brought:
+    if not shown.status.fulfilled:
+        return Brought.NOBODY
+    acted = {line.person for line in shown.lines if line.state in _ACTED}
+    return Brought.SIGNER if acted.isdisjoint(alternates) else Brought.ALTERNATE
+
+
+def _waited(shown: Shown, began: datetime, ended: datetime) -> dict[Holder, float]:
+    """For whom it waited how long, together the whole time."""
+    found = dict.fromkeys(Holder, 0.0)
+    for (since, holder), (until, _) in pairwise([*_turns(shown, began), (ended, Holder.US)]):
+        found[holder] += _seconds(since, min(until, ended))
+    return found
+
+
+_OF_PROVIDER: Final = (Code.UNREACHABLE, Code.REFUSED, Code.PROVIDER_UNSURE)
+_STOPS_NOTHING: Final = (Code.DIRECTORY,)
+"""An outdated people file is noted, and people are asked all the same."""
+_ASKS: Final = (EventType.QUESTION_ASKED, EventType.BLOCKED)
+_ANSWERS: Final = (EventType.QUESTION_ANSWERED, EventType.UNBLOCKED, EventType.WENT_ON)
+_ACTS: Final = (EventType.SIGNED, EventType.APPROVED, EventType.DECLINED, EventType.DONE, EventType.HANDED_OVER)
+
+
+@dataclass
+class _Ball:
+    """What stands in the way, as the timeline tells it."""
+
+    preparing: bool
+    problem: str = ""
+    paused: bool = False
+    asker: str | None = None
+
+    @property
+    def holder(self) -> Holder:
+        if self.problem:
+            return Holder.PROVIDER if self.problem in _OF_PROVIDER else Holder.US
+        if self.paused:
+            return Holder.US
+        if self.preparing:
+            return Holder.PROVIDER
+        return Holder.SIGNER if self.asker is None else Holder.REQUESTER
+
+    def hear(self, entry: TimelineEntry) -> None:
+        match entry.happened:
+            case EventType.SENT:
+                self.preparing = False
+            case EventType.PROBLEM if entry.about not in _STOPS_NOTHING:
+                self.problem = entry.about
+            case EventType.MENDED:
+                self.problem = ""
+            case EventType.PAUSED | EventType.RESUMED as word:
+                self.paused = word == EventType.PAUSED
+            case word if word in _ASKS:
+                self.asker = entry.who or ""
+            case word if word in _ANSWERS or (word in _ACTS and entry.who == self.asker):
+                self.asker = None
+
+
+def _turns(shown: Shown, began: datetime) -> Iterator[tuple[datetime, Holder]]:
+    """From when on who has the ball."""
+    ball = _Ball(preparing=shown.type.spec.document)
+    yield began, ball.holder
+    for entry in sorted(shown.timeline, key=lambda entry: entry.at):
+        ball.hear(entry)
+        yield entry.at, ball.holder

@@ -1,0 +1,229 @@
+"""Figures of what has ended, counted in the database from its facts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import Column, ColumnElement, Connection, Integer, Select, case, cast, func, or_, select
+
+from activities.metrics import Brought, Holder
+from activities.records.database import Database
+from activities.records.schema import FACTS, RECORD_LISTS
+from activities.records.settled import ListOf
+from workflows.model.subject import Status
+
+GROUPS_AT_MOST: Final = 100
+"""Kinds, departments or months of a type; of more those with most that ended, the latest months."""
+NOTICES_AT_MOST: Final = 30
+PEOPLE_AT_MOST: Final = 5_000
+"""Whose figures are asked for together."""
+_IS: Final = FACTS.c
+
+
+class GroupBy(StrEnum):
+    KIND = "kind"
+    DEPARTMENT = "department"
+    MONTH = "month"
+
+
+class Key(NamedTuple):
+    """`type` is what stands before the colon of a workflow id; `group` is None for all of the type."""
+
+    type: str
+    group: str | None
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What was asked for by these people, and where these were asked; by id."""
+
+    requesters: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FactFilter:
+    """What ended from `since` on, before `until`. Each further field narrows; without a scope it is everybody's."""
+
+    since: datetime
+    until: datetime
+    kind: str | None = None
+    department: str | None = None
+    scope: Scope | None = None
+
+    @property
+    def conditions(self) -> list[ColumnElement[bool]]:
+        found = [_IS.ended_at >= self.since, _IS.ended_at < self.until]
+        found += [_IS.kind == self.kind] if self.kind is not None else []
+        found += [_IS.department == self.department] if self.department is not None else []
+        return [*found, *([_in_scope(self.scope)] if self.scope else [])]
+
+
+@dataclass(frozen=True)
+class GroupFigures:
+    """Of a type, or one group of it. Times are seconds, None where nothing was fulfilled."""
+
+    ended: int = 0
+    fulfilled: int = 0
+    late: int = 0
+    """Of those that were fulfilled."""
+    endings: Mapping[Status, int] = field(default_factory=dict)
+    median: float | None = None
+    p90: float | None = None
+    waited: Mapping[Holder, float] = field(default_factory=dict)
+    """Sums of seconds."""
+
+
+@dataclass(frozen=True)
+class EscalatedFigures:
+    """What came after escalations, and the median time until it was fulfilled then."""
+
+    counts: Mapping[Brought, int]
+    median: float | None = None
+
+
+@dataclass(frozen=True)
+class PeriodFigures:
+    groups: Mapping[Key, GroupFigures]
+    notices: Mapping[str, Mapping[str, int]]
+    """By type: what was heard last before it was fulfilled, the most frequent first."""
+    escalated: Mapping[str, EscalatedFigures]
+    more: Mapping[str, int]
+    """By type: groups that are left out."""
+
+
+class EndedFigures:
+    """Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, wanted: FactFilter, by: GroupBy) -> PeriodFigures:
+        """All of a period, each type by groups. Of a department the times count from the turn of its people."""
+        return await self._database.read(lambda connection: _figures(connection, wanted, by))
+
+    async def has_asked(self, person: str) -> bool:
+        """Whether something has ended that they had asked for."""
+        listed = RECORD_LISTS.c
+        theirs = select(listed.workflow_id).where(listed.of == ListOf.REQUESTED, listed.person == person)
+        return await self._database.first(theirs.limit(1)) is not None
+
+
+def _figures(connection: Connection, wanted: FactFilter, by: GroupBy) -> PeriodFigures:
+    of_department = by is GroupBy.DEPARTMENT or wanted.department is not None
+    times = _IS.turn_seconds if of_department else _IS.seconds
+    whole, groups = (_counted(connection, wanted, column) for column in (None, _IS[by]))
+    found = {**whole, **_most(groups, by)}
+    for column in (None, _IS[by]):
+        for key, (median, p90) in _quantiles(connection, wanted, column, times).items():
+            if key in found:
+                found[key] = replace(found[key], median=median, p90=p90)
+    more = {key.type: sum(one.type == key.type for one in groups.keys() - found.keys()) for key in whole}
+    return PeriodFigures(found, _notices(connection, wanted), _escalated(connection, wanted), more)
+
+
+def _most(groups: Mapping[Key, GroupFigures], by: GroupBy) -> dict[Key, GroupFigures]:
+    """Of each type as many as are shown, in their order."""
+    newest = by is GroupBy.MONTH
+    order = sorted(groups, key=lambda key: key.group or "", reverse=newest)
+    if not newest:
+        order.sort(key=lambda key: -groups[key].ended)
+    found: dict[str, list[Key]] = {}
+    for key in order:
+        found.setdefault(key.type, []).append(key)
+    return {key: groups[key] for keys in found.values() for key in keys[:GROUPS_AT_MOST]}
+
+
+GROUPS_READ_AT_MOST: Final = 20_000
+"""Groups of all types together."""
+_ENDINGS: Final = tuple(status for status in Status if status.ended)
+
+
+def _counted(connection: Connection, wanted: FactFilter, group: Column[Any] | None) -> dict[Key, GroupFigures]:
+    keys, count = _keys(group), func.count()
+    asked = (
+        select(
+            *keys,
+            count,
+            _number(_IS.fulfilled),
+            _number(_IS.late & _IS.fulfilled),
+            *(_number(_IS.status == status) for status in _ENDINGS),
+            *(func.coalesce(func.sum(_IS[f"{holder}_seconds"]), 0.0) for holder in Holder),
+        )
+        .where(*wanted.conditions)
+        .group_by(*keys)
+        .order_by(count.desc())
+        .limit(GROUPS_READ_AT_MOST)
+    )
+    found = {}
+    for row in connection.execute(asked):
+        key, (ended, fulfilled, late, *rest) = _key(row, keys), row[len(keys) :]
+        endings = dict(zip(_ENDINGS, rest, strict=False))
+        waited = dict(zip(Holder, rest[len(_ENDINGS) :], strict=True))
+        endings = {one: many for one, many in endings.items() if many}
+        found[key] = GroupFigures(ended, fulfilled, late, endings, waited=waited)
+    return found
+
+
+def _quantiles(
+    connection: Connection, wanted: FactFilter, group: Column[Any] | None, times: Column[Any]
+) -> dict[Key, tuple[float, float]]:
+    """Median, and the time within which nine of ten were fulfilled, of each group."""
+    keys = _keys(group)
+    nth = func.row_number().over(partition_by=keys, order_by=times).label("nth")
+    many = func.count().over(partition_by=keys).label("many")
+    each = select(*keys, times.label("value"), nth, many).where(*wanted.conditions, _IS.fulfilled, times.is_not(None))
+    row = each.subquery().c
+    middle = row.nth.in_([(row.many + 1) // 2, (row.many + 2) // 2])
+    of_ten = row.nth == (9 * row.many + 9) // 10
+    of_key = list(row)[: len(keys)]
+    picked = select(*of_key, func.avg(case((middle, row.value))), func.max(case((of_ten, row.value))))
+    asked = picked.where(or_(middle, of_ten)).group_by(*of_key).limit(GROUPS_READ_AT_MOST)
+    return {_key(found, keys): (found[-2], found[-1]) for found in connection.execute(asked)}
+
+
+def _notices(connection: Connection, wanted: FactFilter) -> dict[str, dict[str, int]]:
+    count = func.count()
+    asked = select(_IS.type, _IS.notice, count).where(*wanted.conditions, _IS.notice.is_not(None))
+    asked = asked.group_by(_IS.type, _IS.notice).order_by(count.desc(), _IS.notice).limit(GROUPS_READ_AT_MOST)
+    found: dict[str, dict[str, int]] = {}
+    for type_, notice, many in connection.execute(asked):
+        of_type = found.setdefault(type_, {})
+        if len(of_type) < NOTICES_AT_MOST:
+            of_type[notice] = many
+    return found
+
+
+def _escalated(connection: Connection, wanted: FactFilter) -> dict[str, EscalatedFigures]:
+    asked = select(_IS.type, _IS.brought, func.count()).where(*wanted.conditions, _IS.brought.is_not(None))
+    found: dict[str, dict[Brought, int]] = {}
+    for type_, brought, many in connection.execute(asked.group_by(_IS.type, _IS.brought).limit(GROUPS_READ_AT_MOST)):
+        found.setdefault(type_, {})[Brought(brought)] = many
+    times = _quantiles(connection, wanted, None, _IS.brought_seconds) if found else {}
+    return {
+        type_: EscalatedFigures(counts, times.get(Key(type_, None), (None, None))[0]) for type_, counts in found.items()
+    }
+
+
+def _keys(group: Column[Any] | None) -> list[Column[Any]]:
+    return [_IS.type] if group is None else [_IS.type, group]
+
+
+def _key(row: Any, keys: Sequence[Column[Any]]) -> Key:
+    return Key(row[0], row[1] if len(keys) > 1 else None)
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    """How many it holds for."""
+    return func.coalesce(func.sum(cast(condition, Integer)), 0)
+
+
+def _in_scope(scope: Scope) -> ColumnElement[bool]:
+    listed = RECORD_LISTS.c
+    parts: list[Select[Any]] = [
+        select(listed.workflow_id).where(listed.of == of, listed.person.in_(people[:PEOPLE_AT_MOST]))
+        for of, people in ((ListOf.REQUESTED, scope.requesters), (ListOf.ASKED, scope.asked))
+    ]
+    return or_(*(_IS.workflow_id.in_(part) for part in parts))

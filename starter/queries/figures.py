@@ -1,0 +1,341 @@
+"""Figures of what has ended: how long it took, by kind, department or month, and where the time was lost; beside those
+of the period before.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, Final
+
+from activities.files.table import text
+from activities.metrics import Brought, Holder
+from activities.people.file_directory import FileDirectory
+from activities.records.figures import EscalatedFigures, FactFilter, GroupBy, GroupFigures, Key, PeriodFigures, Scope
+from activities.records.store import Store
+from starter.errors import Refusal
+from workflows.kinds import Kind, kinds
+from workflows.model.base import Model
+from workflows.model.subject import Status
+
+USUAL: Final = timedelta(days=90)
+"""The period where none is given; by month it is a year."""
+DAYS_AT_MOST: Final = 3_660
+FEWEST: Final = 3
+"""Of fewer no times are told by department: they would be somebody's own."""
+DEPARTMENTS_AT_MOST: Final = 100
+"""Of the reach; those with most people."""
+
+
+class LostTime(Model):
+    """Time that was waited for one holder; `share` of all, from 0 to 1."""
+
+    holder: Holder
+    seconds: float
+    share: float
+
+
+class Measures(Model):
+    """Of what has ended in a period. `in_time` and `late` are signed or done, the others ended otherwise.
+
+    Times are from the start until the last person acted, of those that were signed or done; by department from the
+    turn of its person. They are None where there are none, and with `few`.
+    """
+
+    ended: int = 0
+    in_time: int = 0
+    late: int = 0
+    declined: int = 0
+    expired: int = 0
+    waived: int = 0
+    cancelled: int = 0
+    failed: int = 0
+    median_seconds: float | None = None
+    p90_seconds: float | None = None
+    lost: tuple[LostTime, ...] = ()
+    few: bool = False
+    """Whether times are left out because there are fewer than three."""
+
+    @property
+    def fulfilled(self) -> int:
+        return self.in_time + self.late
+
+    def share(self, count: int) -> float | None:
+        return count / self.ended if self.ended else None
+
+
+class FiguresLine(Model):
+    """A kind, department or month (`2026-11`), empty for all; `before` are those of the period before."""
+
+    group: str = ""
+    now: Measures = Measures()
+    before: Measures = Measures()
+
+
+class NoticeLine(Model):
+    """How many were signed or done after hearing this last."""
+
+    notice: str
+    now: int
+    before: int
+
+
+class EscalationFigures(Model):
+    """How many escalations brought what; the median time is from the escalation until it was signed or done."""
+
+    escalated: int = 0
+    alternate: int = 0
+    signer: int = 0
+    nobody: int = 0
+    median_seconds: float | None = None
+
+
+class TypeFigures(Model):
+    """Of all requests, or all tasks, …"""
+
+    type: Kind
+    total: FiguresLine
+    groups: tuple[FiguresLine, ...] = ()
+    more_groups: int = 0
+    notices: tuple[NoticeLine, ...] = ()
+    escalations: EscalationFigures = EscalationFigures()
+    escalations_before: EscalationFigures = EscalationFigures()
+
+
+class ReachLine(Model):
+    """People of a department now, and how many of them have a living device."""
+
+    department: str
+    people: int
+    living: int
+
+
+class Figures(Model):
+    """The answer of `stats`. Days are whole ones in UTC; `until` is the last."""
+
+    since: date
+    until: date
+    before_since: date
+    before_until: date
+    by: GroupBy
+    kind: str | None = None
+    department: str | None = None
+    types: tuple[TypeFigures, ...] = ()
+    reach: tuple[ReachLine, ...] = ()
+    fewest: int = FEWEST
+
+
+@dataclass(frozen=True)
+class FiguresWanted:
+    """Days are whole ones in UTC, `until` the last."""
+
+    by: GroupBy = GroupBy.KIND
+    kind: str | None = None
+    department: str | None = None
+    since: date | None = None
+    until: date | None = None
+
+    def period(self, today: date) -> tuple[date, date]:
+        """First and last day; raises `Refusal`."""
+        until = self.until or today
+        try:
+            since = self.since or _usual(self.by, until)
+            if until < since:
+                raise Refusal(f"the period ends on {until}, before it begins on {since}")
+            if (until - since).days > DAYS_AT_MOST:
+                raise Refusal(f"from {since} to {until} are more than {DAYS_AT_MOST:,} days")
+            self.before(since, until)
+            until + timedelta(days=1)
+        except OverflowError:
+            raise Refusal(f"{until} is too early or too late") from None
+        return since, until
+
+    def before(self, since: date, until: date) -> tuple[date, date]:
+        """The period before: as long, or by month a year earlier, so that each month has its own."""
+        if self.by is GroupBy.MONTH:
+            return _year_earlier(since), _year_earlier(until)
+        return since - (until - since) - timedelta(days=1), since - timedelta(days=1)
+
+    def filter(self, since: date, until: date, scope: Scope | None) -> FactFilter:
+        return FactFilter(_begin(since), _begin(until) + timedelta(days=1), self.kind, self.department, scope)
+
+    def group_before(self, group: str) -> str:
+        """What stands beside this group."""
+        if self.by is not GroupBy.MONTH:
+            return group
+        year, _, month = group.partition("-")
+        return f"{int(year) - 1:04}-{month}"
+
+
+def _usual(by: GroupBy, until: date) -> date:
+    if by is GroupBy.MONTH:
+        year, month = divmod(12 * until.year + until.month - 12, 12)
+        return date(year, month + 1, 1) if year else date.min
+    return until - USUAL + timedelta(days=1)
+
+
+def _year_earlier(day: date) -> date:
+    if day.year == 1:
+        raise OverflowError
+    leap = (day.month, day.day) == (2, 29)
+    return day.replace(year=day.year - 1, day=28 if leap else day.day)
+
+
+def _begin(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+async def gather_figures(
+    store: Store,
+    directory: FileDirectory | None,
+    wanted: FiguresWanted,
+    now: datetime,
+    *,
+    scope: Scope | None = None,
+    reach_of: Collection[str] | None = None,
+) -> Figures:
+    """The figures of a scope, or of everybody; with a directory the reach of `reach_of`, or of everybody. Raises
+    `Refusal`, `DatabaseAway`, `DirectoryFailure`.
+    """
+    since, until = wanted.period(now.astimezone(UTC).date())
+    earlier = wanted.before(since, until)
+    present, before, reached = await asyncio.gather(
+        store.figures.of(wanted.filter(since, until, scope), wanted.by),
+        store.figures.of(wanted.filter(*earlier, scope), wanted.by),
+        _reach(directory, reach_of, wanted.department),
+    )
+    return Figures(
+        since=since,
+        until=until,
+        before_since=earlier[0],
+        before_until=earlier[1],
+        by=wanted.by,
+        kind=wanted.kind,
+        department=wanted.department,
+        types=tuple(_types(present, before, wanted)),
+        reach=reached,
+    )
+
+
+async def _reach(
+    directory: FileDirectory | None, people: Collection[str] | None, department: str | None
+) -> tuple[ReachLine, ...]:
+    if directory is None:
+        return ()
+    found = await directory.reach(people)
+    lines = [
+        ReachLine(department=name, people=one.people, living=one.living)
+        for name, one in found.items()
+        if department in (None, name)
+    ]
+    return tuple(sorted(lines, key=lambda line: (-line.people, line.department))[:DEPARTMENTS_AT_MOST])
+
+
+def _types(now: PeriodFigures, before: PeriodFigures, wanted: FiguresWanted) -> Iterator[TypeFigures]:
+    """In the order of the kinds; those of which something has ended."""
+    for kind in kinds():
+        prefix = kind.spec.prefix
+        if (whole := now.groups.get(Key(prefix, None))) is None:
+            continue
+        hidden = wanted.department is not None
+        total = FiguresLine(
+            now=_measures(whole, hidden=hidden),
+            before=_measures(before.groups.get(Key(prefix, None)), hidden=hidden),
+        )
+        notices = before.notices.get(prefix, {})
+        yield TypeFigures(
+            type=kind,
+            total=total,
+            groups=tuple(_lines(prefix, now, before, wanted)),
+            more_groups=now.more.get(prefix, 0),
+            notices=tuple(
+                NoticeLine(notice=notice, now=many, before=notices.get(notice, 0))
+                for notice, many in now.notices.get(prefix, {}).items()
+            ),
+            escalations=_escalations(now.escalated.get(prefix)),
+            escalations_before=_escalations(before.escalated.get(prefix)),
+        )
+
+
+def _lines(prefix: str, now: PeriodFigures, before: PeriodFigures, wanted: FiguresWanted) -> Iterator[FiguresLine]:
+    hidden = wanted.by is GroupBy.DEPARTMENT or wanted.department is not None
+    for key, found in now.groups.items():
+        if key.type == prefix and key.group is not None:
+            earlier = before.groups.get(Key(prefix, wanted.group_before(key.group)))
+            yield FiguresLine(
+                group=key.group, now=_measures(found, hidden=hidden), before=_measures(earlier, hidden=hidden)
+            )
+
+
+def _measures(found: GroupFigures | None, *, hidden: bool) -> Measures:
+    """With `hidden` the times of few are left out."""
+    if found is None:
+        return Measures()
+    ends = {status.value: found.endings.get(status, 0) for status in _OTHERWISE}
+    few = hidden and found.ended > 0 and found.fulfilled < FEWEST
+    told = Measures(ended=found.ended, in_time=found.fulfilled - found.late, late=found.late, few=few, **ends)
+    if few:
+        return told
+    return told.replace(
+        median_seconds=_rounded(found.median), p90_seconds=_rounded(found.p90), lost=tuple(_lost(found.waited))
+    )
+
+
+_OTHERWISE: Final = (Status.DECLINED, Status.EXPIRED, Status.WAIVED, Status.CANCELLED, Status.FAILED)
+
+
+def _lost(waited: Mapping[Holder, float]) -> Iterator[LostTime]:
+    whole = sum(waited.values())
+    for holder, seconds in waited.items():
+        if seconds:
+            yield LostTime(holder=holder, seconds=round(seconds, 1), share=round(seconds / whole, 4))
+
+
+def _escalations(found: EscalatedFigures | None) -> EscalationFigures:
+    if found is None:
+        return EscalationFigures()
+    counts = {one.value: found.counts.get(one, 0) for one in Brought}
+    return EscalationFigures(escalated=sum(counts.values()), median_seconds=_rounded(found.median), **counts)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 1)
+
+
+COLUMNS: Final = ("of", "by", "group", "measure", "now", "before")
+"""Outside contract: they stay, in this order; more may follow."""
+
+
+def spreadsheet(found: Figures) -> str:
+    """All of it as a table (CSV): a line a measure. `now` is from `since` to `until`."""
+    period = [
+        ("period", "", "", "since", found.since, found.before_since),
+        ("period", "", "", "until", found.until, found.before_until),
+    ]
+    return text(_cells(line) for line in (COLUMNS, *period, *_table(found)))
+
+
+def _table(found: Figures) -> Iterator[Sequence[Any]]:
+    for one in found.types:
+        for line in (one.total, *one.groups):
+            by = found.by.value if line.group or line is not one.total else ""
+            for measure, now in _flat(line.now).items():
+                yield one.type, by, line.group, measure, now, _flat(line.before)[measure]
+        for notice in one.notices:
+            yield one.type, "notice", notice.notice, "last_before_act", notice.now, notice.before
+        before = one.escalations_before.model_dump()
+        for measure, now in one.escalations.model_dump().items():
+            yield one.type, "", "", f"escalations_{measure}", now, before[measure]
+    for reach in found.reach:
+        yield "people", "department", reach.department, "people", reach.people, None
+        yield "people", "department", reach.department, "living_device", reach.living, None
+
+
+def _flat(measures: Measures) -> dict[str, object]:
+    plain = measures.model_dump(exclude={"lost", "few"})
+    seconds = {one.holder: one.seconds for one in measures.lost}
+    return {**plain, **{f"lost_{holder}_seconds": seconds.get(holder) for holder in Holder}}
+
+
+def _cells(line: Sequence[Any]) -> list[str]:
+    return ["" if cell is None else str(cell) for cell in line]

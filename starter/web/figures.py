@@ -1,0 +1,54 @@
+"""Whose figures somebody may see, and which they ask for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Self
+
+from activities.records.figures import GroupBy, Scope
+from starter.errors import Refusal
+from starter.queries.figures import FiguresWanted
+from starter.web.rights import ReaderRole
+
+WORD_AT_MOST = 100
+"""Characters of a kind and a department."""
+
+
+@dataclass(frozen=True)
+class FiguresAccess:
+    """`scope` is None for everybody's figures, `reach` the people whose devices are counted, None for everybody."""
+
+    scope: Scope | None
+    reach: tuple[str, ...] | None
+
+    @classmethod
+    def of(cls, role: ReaderRole) -> Self:
+        """An operator sees everybody's; others of what they and their people asked for, and their people were asked."""
+        if role.operator:
+            return cls(None, None)
+        return cls(Scope((role.person, *role.reports), role.reports), role.reports)
+
+
+def wanted_of(query: Mapping[str, str]) -> FiguresWanted:
+    """From the query of a page; an unknown grouping is by kind. Raises `Refusal` for what is no day."""
+    by = query.get("by", "")
+    return FiguresWanted(
+        by=GroupBy(by) if by in list(GroupBy) else GroupBy.KIND,
+        kind=_word(query.get("kind", "")),
+        department=_word(query.get("department", "")),
+        since=_day(query.get("since", "")),
+        until=_day(query.get("until", "")),
+    )
+
+
+def _word(given: str) -> str | None:
+    return given.strip()[:WORD_AT_MOST] or None
+
+
+def _day(given: str) -> date | None:
+    if not given.strip():
+        return None
+    try:
+        return date.fromisoformat(given.strip())
+    except ValueError:
+        raise Refusal(f"{given[:WORD_AT_MOST]} is no day such as 2026-09-01") from None

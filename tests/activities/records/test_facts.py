@@ -1,0 +1,177 @@
+"""The facts of what has ended, as a person would tell them who has read its timeline."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from activities.metrics import Brought, Holder
+from activities.records.facts import Facts, last_to_act
+from workflows.kinds import Kind
+from workflows.model.notifications import Channel, Notification, NotificationOutcome
+from workflows.model.schedule import EscalationReason
+from workflows.model.signature import SignerState
+from workflows.model.subject import Code, Role, Status
+from workflows.model.timeline import EscalationEntry, EventType, TimelineEntry
+from workflows.model.views import AssigneeLine, OnboardingShow, RequestShow, SignerLine, TaskShow
+from workflows.task.state import AssigneeState
+
+DAY = timedelta(days=1)
+NOW = datetime(2026, 11, 2, 8, tzinfo=UTC)
+
+
+def at(days: float) -> datetime:
+    return NOW + days * DAY
+
+
+def entry(days: float, happened: EventType, who: str | None = None, about: str = "") -> TimelineEntry:
+    return TimelineEntry(at=at(days), happened=happened, who=who, about=about)
+
+
+def signed(person: str, days: float, order: int = 1) -> SignerLine:
+    return SignerLine(person=person, order=order, role=Role.SIGN, state=SignerState.SIGNED, at=at(days))
+
+
+def told(person: str, days: float, stage: str, *, reached: bool = True) -> Notification:
+    outcome = NotificationOutcome.ACCEPTED if reached else NotificationOutcome.FAILED
+    return Notification(
+        key=f"r/{stage}/{person}", stage=stage, person=person, channel=Channel.PUSH, outcome=outcome, at=at(days)
+    )
+
+
+def request(
+    *lines: SignerLine, status: Status = Status.SIGNED, happened: tuple[Any, ...] = (), **more: Any
+) -> RequestShow:
+    timeline = (entry(0, EventType.STARTED, "ada"), entry(0.25, EventType.SENT), *happened)
+    return RequestShow(id="r", kind="nda", status=status, signers=lines, timeline=timeline, **more)
+
+
+def days(facts: Facts) -> dict[str, float]:
+    assert facts.waited is not None
+    return {holder: round(seconds / 86_400, 3) for holder, seconds in facts.waited.items() if seconds}
+
+
+def test_a_request_takes_from_its_start_to_the_last_signature() -> None:
+    facts = Facts.of(request(signed("bob", 2), signed("eve", 5, order=2)), at(5.5), "Legal")
+    assert facts.seconds == 5 * 86_400
+    assert facts.turn_seconds == 3 * 86_400, "of whoever signed last, since the one before had signed"
+    assert days(facts) == {Holder.PROVIDER: 0.25, Holder.SIGNER: 4.75}
+    assert (facts.type, facts.kind, facts.department, facts.row["month"]) == (
+        "signature-request",
+        "nda",
+        "Legal",
+        "2026-11",
+    )
+
+
+def test_a_turn_that_was_handed_over_begins_then() -> None:
+    gone = SignerLine(person="bob", order=1, role=Role.SIGN, state=SignerState.REASSIGNED, at=at(3))
+    facts = Facts.of(request(gone, signed("eve", 4), happened=(entry(3, EventType.HANDED_OVER, "bob", "eve"),)), at(4))
+    assert facts.turn_seconds == 86_400
+
+
+def test_each_hour_is_of_whoever_had_the_ball() -> None:
+    happened = (
+        entry(1, EventType.QUESTION_ASKED, "bob", "1"),
+        entry(2, EventType.QUESTION_ANSWERED, "ada", "1"),
+        entry(3, EventType.PAUSED, "ada"),
+        entry(3.5, EventType.RESUMED, "ada"),
+        entry(4, EventType.PROBLEM, None, Code.UNREACHABLE),
+        entry(4.5, EventType.MENDED, None, Code.UNREACHABLE),
+        entry(5, EventType.PROBLEM, None, Code.PLANNING),
+        entry(5.25, EventType.MENDED, None, Code.PLANNING),
+        entry(6, EventType.PROBLEM, None, Code.DIRECTORY),
+        entry(7, EventType.SIGNED, "bob"),
+    )
+    facts = Facts.of(request(signed("bob", 7), happened=happened), at(7))
+    assert days(facts) == {Holder.PROVIDER: 0.75, Holder.REQUESTER: 1, Holder.US: 0.75, Holder.SIGNER: 4.5}
+    assert facts.waited and sum(facts.waited.values()) == pytest.approx(facts.seconds)
+
+
+@pytest.mark.parametrize("closed", [EventType.WENT_ON, EventType.UNBLOCKED, EventType.SIGNED])
+def test_a_question_ends_with_its_answer_or_when_it_goes_on_without(closed: EventType) -> None:
+    happened = (entry(1, EventType.BLOCKED, "bob"), entry(2, closed, "bob"))
+    facts = Facts.of(request(signed("bob", 3), happened=happened), at(3))
+    assert days(facts)[Holder.REQUESTER] == 1
+
+
+@pytest.mark.parametrize(
+    ("stages", "notice"),
+    [
+        ([(0.5, "ready"), (1, "reminder-1"), (2, "reminder-2")], "reminder-2"),
+        ([(0.5, "ready"), (1, "reminder-1"), (9, "reminder-2")], "reminder-1"),
+        ([(0.5, "ready"), (1, "reminder-manual-3")], "reminder-manual"),
+        ([(0.5, "ready"), (1, "warning-2d.3")], "warning-2d"),
+        ([(0.5, "ready"), (1, "overdue-4.2"), (1.5, "settled")], "overdue"),
+        ([], None),
+    ],
+)
+def test_the_last_notice_before_the_signature_brought_it(stages: list[tuple[float, str]], notice: str | None) -> None:
+    lines = tuple(told("bob", days, stage) for days, stage in stages)
+    others = (told("eve", 2.5, "reminder-9"), told("bob", 2.5, "reminder-8", reached=False))
+    assert Facts.of(request(signed("bob", 3), notifications=(*lines, *others)), at(3)).notice == notice
+
+
+@pytest.mark.parametrize(
+    ("who", "status", "brought", "days"),
+    [
+        ("alternate", Status.SIGNED, Brought.ALTERNATE, 2),
+        ("bob", Status.SIGNED, Brought.SIGNER, 2),
+        ("bob", Status.EXPIRED, Brought.NOBODY, None),
+    ],
+)
+def test_what_an_escalation_brought(who: str, status: Status, brought: Brought, days: float | None) -> None:
+    escalations = tuple(
+        EscalationEntry(from_="bob", to=to, reason=reason, at=at(then))
+        for to, reason, then in (
+            ("deputy", EscalationReason.ABSENCE, 1),
+            ("alternate", EscalationReason.ESCALATION, 3),
+            ("boss", EscalationReason.ESCALATION, 4),
+        )
+    )
+    line = signed(who, 5) if status.fulfilled else signed(who, 5).replace(state=SignerState.VIEWED)
+    facts = Facts.of(request(line, status=status, escalations=escalations), at(5))
+    assert facts.brought is brought
+    assert facts.brought_seconds == (None if days is None else days * 86_400)
+
+
+def test_what_ended_otherwise_ended_with_whoever_still_had_to_act() -> None:
+    waits = SignerLine(person="eve", order=2, role=Role.SIGN, state=SignerState.TURN, at=None)
+    copied = SignerLine(person="zoe", order=1, role=Role.COPY, state=SignerState.WAITING)
+    shown = request(copied, signed("bob", 2), waits, status=Status.EXPIRED)
+    last = last_to_act(shown)
+    assert last is not None and last.person == "eve"
+    facts = Facts.of(shown, at(30))
+    assert (facts.seconds, facts.turn_seconds, facts.notice) == (30 * 86_400, 28 * 86_400, None)
+
+
+def test_a_task_waits_for_its_assignees_from_the_start() -> None:
+    people = (
+        AssigneeLine(person="bob", state=AssigneeState.SPARED, at=at(1)),
+        AssigneeLine(person="eve", state=AssigneeState.DONE, at=at(1)),
+    )
+    timeline = (entry(0, EventType.STARTED), entry(1, EventType.DONE, "eve"))
+    shown = TaskShow(id="t", kind="team-task", title="T", status=Status.DONE, people=people, timeline=timeline)
+    last = last_to_act(shown)
+    assert last is not None and last.person == "eve"
+    assert days(Facts.of(shown, at(1))) == {Holder.SIGNER: 1}
+
+
+def test_an_onboarding_has_its_time_and_leaves_the_waiting_to_its_parts() -> None:
+    shown = OnboardingShow(
+        id="o", kind="customer", title="O", status=Status.DONE, timeline=(entry(0, EventType.STARTED),)
+    )
+    facts = Facts.of(shown, at(20))
+    assert (facts.seconds, facts.turn_seconds, facts.waited) == (20 * 86_400, None, None)
+
+
+def test_a_clock_that_was_moved_makes_no_time_negative() -> None:
+    facts = Facts.of(request(signed("bob", -3)), at(-3))
+    assert facts.seconds == 0 and facts.turn_seconds == 0 and days(facts) == {}
+
+
+def test_the_row_names_nobody() -> None:
+    lines = (told("bob-4711", 1, "ready"),)
+    shown = request(signed("bob-4711", 3), notifications=lines, requester="ada-4711")
+    assert "4711" not in str(Facts.of(shown, at(3)).row)
+    assert Kind.REQUEST.spec.prefix in str(Facts.of(shown, at(3)).row)

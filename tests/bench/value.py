@@ -1,0 +1,150 @@
+"""`make bench BENCH=value [N=100000]`: the figures of so many that have ended, by kind, department and month, of
+everybody and of a manager's people. SQLite in a temporary folder, and the empty PostgreSQL database that
+COUNTERSIGN_BENCH_DATABASE names, if it does.
+"""
+
+import os
+import random
+import tempfile
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from rich.text import Text
+from sqlalchemy import text
+
+from activities.metrics import Holder
+from activities.records.facts import Facts
+from activities.records.figures import GroupBy, Scope
+from activities.records.schema import FACTS, METADATA, RECORD_LISTS, RECORDS
+from activities.records.settled import Facet, ListOf
+from activities.records.store import Store
+from starter.queries.figures import FiguresWanted, gather_figures
+from workflows.kinds import Kind
+from workflows.model.subject import Status
+
+NAME: Final = "value"
+ROWS: Final = 100_000
+AIM_MS: Final = 1_000.0
+_AT_ONCE: Final = 2_000
+_LOOKS: Final = 3
+_PEOPLE: Final = 20_000
+_TEAM: Final = 500
+_KINDS: Final = tuple(f"kind-{number}" for number in range(20))
+_NOW: Final = datetime(2026, 11, 30, 12, tzinfo=UTC)
+_PERIOD: Final = timedelta(days=180)
+
+
+@dataclass(frozen=True)
+class Took:
+    """Of one engine: the slowest of all answers, in milliseconds."""
+
+    engine: str
+    rows: int
+    worst_ms: float
+    of_team_ms: float
+
+    @property
+    def met(self) -> bool:
+        return max(self.worst_ms, self.of_team_ms) < AIM_MS
+
+
+@dataclass(frozen=True)
+class Measured:
+    engines: tuple[Took, ...]
+
+    def as_json(self) -> dict[str, dict[str, float]]:
+        """The shape of BENCH_JSON."""
+        return {
+            f"{NAME}.{one.engine}": {
+                "rows": one.rows,
+                "worst_ms": round(one.worst_ms, 1),
+                "of_team_ms": round(one.of_team_ms, 1),
+            }
+            for one in self.engines
+        }
+
+    def in_words(self) -> Text:
+        """One line an engine, green when its aim was met."""
+        lines = (
+            Text(
+                f"{one.engine}, {one.rows:,} ended: all figures beside those of the period before in "
+                f"{one.worst_ms:.0f} ms, of {_TEAM} people in {one.of_team_ms:.0f} ms (aim < {AIM_MS:.0f})",
+                "green" if one.met else "red",
+            )
+            for one in self.engines
+        )
+        return Text("\n").join(lines)
+
+
+async def measure(rows: int = ROWS) -> Measured:
+    """Half of them in the period, half in the one before."""
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for url in filter(None, (f"sqlite:///{folder}/it.sqlite3", os.environ.get("COUNTERSIGN_BENCH_DATABASE"))):
+            store = Store(Path(folder).as_uri(), url)
+            if not store.database.local:
+                await store.database.upgrade()
+            await _fill(store, rows)
+            team = tuple(f"p{number}" for number in random.Random(1).sample(range(_PEOPLE), _TEAM))  # noqa: S311
+            engine = "SQLite" if store.database.local else "PostgreSQL"
+            found.append(Took(engine, rows, await _worst(store), await _worst(store, Scope((), team))))
+            await store.database.write(METADATA.drop_all)
+            store.close()
+    return Measured(tuple(found))
+
+
+async def _worst(store: Store, scope: Scope | None = None) -> float:
+    """The slowest grouping, each at its best of some: another's load is no matter of ours."""
+    return max([min([await _ms(store, by, scope) for _ in range(_LOOKS)]) for by in GroupBy])
+
+
+async def _ms(store: Store, by: GroupBy, scope: Scope | None) -> float:
+    since = (_NOW - _PERIOD).date() + timedelta(days=1)
+    began = time.perf_counter()
+    found = await gather_figures(store, None, FiguresWanted(by=by, since=since), _NOW, scope=scope)
+    took = 1000 * (time.perf_counter() - began)
+    assert found.types
+    return took
+
+
+async def _fill(store: Store, rows: int) -> None:
+    chance = random.Random(0)  # noqa: S311
+    for first in range(0, rows, _AT_ONCE):
+        some = [_row(number, rows, chance) for number in range(first, min(rows, first + _AT_ONCE))]
+
+        def change(connection: Any, some: list[Any] = some) -> None:
+            for table, at in ((RECORDS, 0), (FACTS, 1)):
+                connection.execute(table.insert(), [one[at] for one in some])
+            connection.execute(RECORD_LISTS.insert(), [entry for one in some for entry in one[2]])
+
+        await store.database.write(change)
+    if not store.database.local:
+        await store.database.write(lambda connection: connection.execute(text("ANALYZE")))
+
+
+def _row(number: int, rows: int, chance: random.Random) -> tuple[dict[str, Any], dict[str, Any], list[dict[str, Any]]]:
+    """Its record, its facts, its entries in lists."""
+    kind, type_ = chance.choice(_KINDS), chance.choice((Kind.REQUEST, Kind.REQUEST, Kind.TASK))
+    done = Status.SIGNED if type_ is not Kind.TASK else Status.DONE
+    status = chance.choices((done, Status.DECLINED, Status.EXPIRED), (90, 4, 6))[0]
+    facts = Facts(
+        type=type_.spec.prefix,
+        kind=kind,
+        status=status,
+        ended_at=_NOW - 2 * _PERIOD * (number / rows),
+        late=chance.random() < 0.1,
+        seconds=chance.expovariate(1 / 400_000),
+        department=f"department-{chance.randrange(40)}",
+        turn_seconds=chance.expovariate(1 / 200_000),
+        notice=chance.choice(("ready", "reminder-1", "reminder-2", "warning-2d")) if status is done else None,
+        waited={holder: chance.expovariate(1 / 100_000) for holder in Holder},
+    )
+    workflow_id = type_.workflow_id(f"bench-{number:07}")
+    facet = Facet(False, facts.type, status, kind).written
+    common = {"workflow_id": workflow_id, "facet": facet, "ended_at": facts.ended_at}
+    plain = {"kind": kind, "status": status, "title": "", "requester": "", "content": b"", "sha256": ""}
+    lists = [{**common, "of": ListOf.ASKED, "person": f"p{chance.randrange(_PEOPLE)}"}]
+    return {**common, **plain}, {"workflow_id": workflow_id, **facts.row}, lists

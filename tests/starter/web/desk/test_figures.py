@@ -1,0 +1,125 @@
+"""How it runs, at the desk: for whom, of whom, in their language, and as a file."""
+
+import csv
+import io
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.metrics import Brought, Holder
+from activities.records.facts import Facts
+from tests.activities.records.test_figures import Ended, write
+from tests.starter.web.desk.office import (
+    DUTCH,
+    ENGINEER,
+    LEAD,
+    MANAGER,
+    NOW,
+    OPERATOR,
+    OWNER,
+    REQUESTER,
+    SIGNER,
+    Office,
+    office,
+    text_of,
+)
+from workflows.kinds import Kind
+from workflows.model.subject import Status
+
+DAY = 86_400.0
+ASKED: dict[str, tuple[str, str]] = {REQUESTER: (REQUESTER, SIGNER), OWNER: (OWNER, ENGINEER)}
+
+
+def signed(days: float, ago: float = 1, kind: str = "nda", **more: Any) -> Facts:
+    plain: dict[str, Any] = {"notice": "reminder-2", "waited": {Holder.SIGNER: days * DAY}, "department": "Legal"}
+    return Facts(
+        type=Kind.REQUEST.spec.prefix,
+        kind=kind,
+        status=Status.SIGNED,
+        ended_at=NOW - timedelta(days=ago),
+        late=False,
+        seconds=days * DAY,
+        turn_seconds=DAY,
+        **{**plain, **more},
+    )
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    """Two that the legal desk asked the chair, one of them escalated, and one of the owner for the engineer."""
+    async with office(tmp_path) as made:
+        escalated: dict[str, Any] = {"brought": Brought.ALTERNATE, "brought_seconds": 3 * DAY}
+        ended = [
+            Ended(signed(4), *ASKED[REQUESTER]),
+            Ended(signed(8, **escalated), *ASKED[REQUESTER]),
+            Ended(signed(2, ago=100), *ASKED[REQUESTER]),
+            Ended(signed(1, kind="offer-letter"), *ASKED[OWNER]),
+        ]
+        for number, one in enumerate(ended):
+            await write(made.store, number, one)
+        yield made
+
+
+async def test_an_owner_sees_how_what_they_asked_for_went(desk: Office) -> None:
+    page = await (await desk.come_in(REQUESTER)).get("/desk/figures")
+    told = text_of(page)
+    assert page.status_code == 200 and "<svg" in page.text
+    for words in (
+        "Requests",
+        "2 ended · before: 1",
+        "100 % before: 100 %",
+        "Half within 6 days before: 2 days",
+        "whoever is asked 100 %",
+        "reminder 2 2 before: 1",
+        "1 was escalated (before: 0). The alternate acted in 1, the silent person after all in 0, nobody in 0.",
+    ):
+        assert words in told, told
+    assert "Offer letter 1 ended" not in told, "of others they see nothing"
+
+
+@pytest.mark.parametrize(
+    ("who", "ended"), [(OPERATOR, 3), (MANAGER, 2), (OWNER, 1), (LEAD, 1), (SIGNER, None), (ENGINEER, None)]
+)
+async def test_operators_see_all_managers_their_people_and_others_nothing(
+    desk: Office, who: str, ended: int | None
+) -> None:
+    browser = await desk.come_in(who)
+    page = await browser.get("/desk/figures")
+    assert ("Nothing of yours ended in these days." in text_of(page)) is (ended is None)
+    assert ended is None or f"All {ended} ended" in text_of(page)
+    assert ('/desk/figures" aria-current="page"' in page.text) is (ended is not None), "the tab"
+
+
+async def test_by_department_few_have_no_time(desk: Office) -> None:
+    operator = await desk.come_in(OPERATOR)
+    told = text_of(await operator.get("/desk/figures?by=department"))
+    assert "Legal 3 ended · before: 1" in told and "Half within 24 hours before: fewer than 3" in told
+    few = text_of(await operator.get("/desk/figures?by=department&kind=nda"))
+    assert "Half within fewer than 3" in few and "it would be somebody's own" in few
+
+
+async def test_a_dutch_page_is_dutch(desk: Office) -> None:
+    browser = await desk.come_in(DUTCH)
+    for number, ended in enumerate((Ended(signed(3), DUTCH, SIGNER),), start=10):
+        await write(desk.store, number, ended)
+    told = text_of(await browser.get("/desk/figures"))
+    assert "Zo loopt het" in told and "How it runs" not in told and "before" not in told
+
+
+@pytest.mark.parametrize("query", ["since=yesterday", "since=2026-02-02&until=2026-02-01", "since=1990-01-01"])
+async def test_days_that_cannot_be_counted_are_refused_with_the_form(desk: Office, query: str) -> None:
+    browser = await desk.come_in(REQUESTER)
+    page = await browser.get(f"/desk/figures?{query}")
+    assert page.status_code == 400 and "These days cannot be counted" in text_of(page)
+    assert (await browser.get(f"/desk/figures/csv?{query}")).status_code == 303
+
+
+async def test_the_file_has_the_same_figures(desk: Office) -> None:
+    browser = await desk.come_in(REQUESTER)
+    answer = await browser.get("/desk/figures/csv?by=kind")
+    assert answer.headers["content-disposition"].endswith('figures-2026-08-29-2026-11-26.csv"')
+    rows = list(csv.reader(io.StringIO(answer.text.lstrip("\ufeff"))))
+    assert ["request", "kind", "nda", "median_seconds", str(6 * DAY), str(2 * DAY)] in rows
