@@ -43,6 +43,11 @@ PUNCTUAL_TIMERS = ("--dynamic-config-value", 'history.timerProcessorMaxTimeShift
 
 Not for what a real laptop's stack does: there the delay is what `fast-forward` notices a retried call in.
 """
+PROMPT_DELETION = (
+    *("--dynamic-config-value", 'history.transferProcessorUpdateAckInterval="200ms"'),
+    *("--dynamic-config-value", 'history.visibilityProcessorUpdateAckInterval="200ms"'),
+)
+"""A closed run is deleted once its closing counts as done, which a server notes each half minute."""
 
 
 @asynccontextmanager
@@ -106,6 +111,7 @@ async def real_server(
             "frontend.WorkflowTimeSkippingEnabled=true",
             "--dynamic-config-value",
             "frontend.WorkflowPauseEnabled=true",
+            *PROMPT_DELETION,
             *arguments,
         ],
         search_attributes=SEARCH_ATTRIBUTES,

@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from temporalio import workflow
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from temporalio.common import RetryPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from activities.core_signature.client import CoreSignatureClient
@@ -25,10 +28,12 @@ from activities.http.client import make_client
 from activities.http.transport import Guard
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
+from activities.temporal.executions import about_the_workflow
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
 from tests.activities.core_signature.conftest import PEOPLE, config_at
 from tests.activities.core_signature.requests import PDF, brief, deed
+from tests.faults.town import eventually
 from workflows.follow_up import options
 from workflows.kinds import Kind
 from workflows.model.evidence import EvidenceOrder, KeptFiles
@@ -49,14 +54,23 @@ ATTEMPT: Final = timedelta(seconds=4)
 
 @workflow.defn(name=SIGNATURE_REQUEST, sandboxed=False)
 class Ended:
-    """Asks for what is to be kept, and answers with it; a first run may continue as new."""
+    """Asks for what is to be kept, and answers with it; a first run may continue as new, and the second wait."""
+
+    def __init__(self) -> None:
+        self._waits = True
+
+    @workflow.signal
+    def go_on(self) -> None:
+        """What the second run may wait for has happened."""
+        self._waits = False
 
     @workflow.run
     async def run(self, given: SignatureInput) -> KeptFiles:
         """Once, as the hand-off waits for it."""
         order = _ORDERS[given.brief.id]
-        if order.people == ("again",) and not workflow.info().continued_run_id:
+        if order.people and not workflow.info().continued_run_id:
             workflow.continue_as_new(given)
+        await workflow.wait_condition(lambda: not self._waits or order.people != ("forgotten",))
         how = options.within(timedelta(seconds=30 if order.people == ("killed",) else 10), options.EVIDENCE)
         how["start_to_close_timeout"] = ATTEMPT if order.people == ("killed",) else timedelta(seconds=60)
         how["retry_policy"] = RetryPolicy(initial_interval=timedelta(milliseconds=100))
@@ -94,15 +108,32 @@ class Ending:
         """The document as Core Signature has it now."""
         return await self.client.document(self.document)
 
-    async def kept(self, *, log_only: bool = False, document: str | None = "", again: bool = False) -> KeptFiles:
-        """Have it kept by a workflow of the request, to its end."""
+    async def kept(
+        self, *, log_only: bool = False, document: str | None = "", again: bool = False, forgotten: bool = False
+    ) -> KeptFiles:
+        """Have it kept by a workflow of the request, to its end: by its second run, before which Temporal may have
+        forgotten the first.
+        """
         asked = self.document if document == "" else document
-        _ORDERS[self.given.brief.id] = EvidenceOrder(
-            document=asked, log_only=log_only, people=("again",) if again else ()
-        )
+        runs = ("forgotten",) if forgotten else ("again",) if again else ()
+        _ORDERS[self.given.brief.id] = EvidenceOrder(document=asked, log_only=log_only, people=runs)
         queue, id = self.temporal.namespace, self.given.brief.workflow_id
         async with self.at_work():
-            return await self.temporal.execute_workflow(Ended.run, self.given, id=id, task_queue=queue)
+            handle = await self.temporal.start_workflow(Ended.run, self.given, id=id, task_queue=queue)
+            if forgotten:
+                await self._forget(handle)
+                handle = self.temporal.get_workflow_handle_for(Ended.run, id)
+                await handle.signal(Ended.go_on)
+            return await handle.result()
+
+    async def _forget(self, handle: WorkflowHandle[Ended, KeptFiles]) -> None:
+        """Delete its first run, once that has continued as new."""
+        first = self.temporal.get_workflow_handle(handle.id, run_id=handle.first_execution_run_id)
+        await eventually(lambda: _has_continued(first))
+        of = WorkflowExecution(workflow_id=first.id, run_id=first.run_id or "")
+        gone = DeleteWorkflowExecutionRequest(namespace=self.temporal.namespace, workflow_execution=of)
+        await self.temporal.workflow_service.delete_workflow_execution(gone)
+        await eventually(lambda: _is_gone(first), within=60)
 
     @asynccontextmanager
     async def killed(self) -> AsyncIterator[WorkflowHandle[Ended, KeptFiles]]:
@@ -136,6 +167,18 @@ class Ending:
     async def lines(self, part: str) -> list[bytes]:
         """The lines of a part."""
         return (await self.store.evidence.part(WORKFLOW, part) or b"").splitlines()
+
+
+async def _has_continued(run: WorkflowHandle[Any, Any]) -> bool:
+    return (await run.describe()).status is WorkflowExecutionStatus.CONTINUED_AS_NEW
+
+
+async def _is_gone(run: WorkflowHandle[Any, Any]) -> bool:
+    try:
+        await run.describe()
+    except RPCError as error:
+        return about_the_workflow(error)
+    return False
 
 
 @asynccontextmanager

@@ -141,6 +141,23 @@ async def test_what_we_know_is_kept_without_payloads_and_each_payload_apart(dev_
         assert "Acme" not in content.model_dump_json() and "@" not in content.model_dump_json()
 
 
+@pytest.mark.long
+async def test_a_run_that_temporal_has_forgotten_is_listed_and_stands_in_the_way_of_no_erasure(
+    dev_server: str, tmp_path: Path
+) -> None:
+    async with ended(tmp_path, await own_namespace(dev_server)) as msa:
+        await msa.kept(forgotten=True)
+        first, second = (await msa.content()).runs
+        assert (first.not_kept, first.history, first.events) == ("Temporal has forgotten it", None, 0)
+        assert (second.not_kept, second.history) == (None, "history-2")
+        events = [json.loads(one) for one in await msa.lines("history-2")]
+        assert events[0]["ids"]["continued_execution_run_id"] == first.run_id
+        at = datetime(2027, 1, 4, 9, tzinfo=UTC)
+        await msa.store.erasures.carry_out(Erasure(WORKFLOW, "customer-signer", "desk", "asked", at, at), ())
+        assert not [name for name in await msa.store.evidence.parts(WORKFLOW) if name.startswith("payloads")]
+        assert await msa.lines("history-2")
+
+
 async def test_evidence_is_kept_once_and_stays_when_the_provider_replaces_its_document(
     dev_server: str, tmp_path: Path
 ) -> None:
