@@ -169,6 +169,7 @@ class Packer:
         record = SettledRecord.model_validate_json(content)
         pages = [LogPage.model_validate_json(one) for one in await self.store.log_pages.read(workflow_id)]
         shown = amended(completed(record.show, pages), await amendments_of(self.store, workflow_id))
+        shown = await self.store.starts.with_actor(shown)
         parts = {"timeline", "notifications", "escalations", "handoffs"}
         told = json.loads(shown.model_dump_json(include=parts, by_alias=True))
         hand_offs = told.pop("handoffs")

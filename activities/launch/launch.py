@@ -149,6 +149,7 @@ async def start(
     store: Store,
     prepared: PreparedStart,
     *,
+    actor: str | None = None,
     parent: str | None = None,
     again: bool = False,
     delay: timedelta = timedelta(),
@@ -157,9 +158,10 @@ async def start(
     """Start it, or recognise the one started from the same content; idempotent, even after it closed or Temporal forgot
     it.
 
-    `parent` is the workflow id of an onboarding or campaign, `delay` the time until the workflow begins, `starter`
-    replaces the client. Raises `IdTaken` for other content, `NotItsOwn` for an id outside its parent's, `BrokenOff` for
-    a broken-off workflow; with `again` a terminated one is started anew.
+    `actor` is who called, and how that is known (`KnownBy`), `parent` the workflow id of an onboarding or campaign,
+    `delay` the time until the workflow begins, `starter` replaces the client. Raises `IdTaken` for other content,
+    `NotItsOwn` for an id outside its parent's, `BrokenOff` for a broken-off workflow; with `again` a terminated one is
+    started anew.
     """
     what, digest = _name_of(prepared), prepared.given.fingerprint
     if parent is not None and owner_in(what.id) != parent.partition(":")[2]:
@@ -183,7 +185,7 @@ async def start(
         known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
     else:
         known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
-    begun = store.starts.begin(what.workflow_id, start_of(given, parent, datetime.now(UTC)))
+    begun = store.starts.begin(what.workflow_id, start_of(given, parent, datetime.now(UTC), actor))
     await asyncio.gather(begun, prepared.store_for_pages(store, given))
     return known
 
@@ -211,9 +213,9 @@ async def restart(
         await _start_workflow(Starter(client.start_workflow), what, given, parent, before, delay=timedelta())
 
 
-def start_of(given: FollowUpInput, parent: str | None, now: datetime) -> Start:
+def start_of(given: FollowUpInput, parent: str | None, now: datetime, actor: str | None = None) -> Start:
     subject = given.subject
-    return Start(subject.kind, subject.title, given.people, subject.requester, parent, now)
+    return Start(subject.kind, subject.title, given.people, subject.requester, parent, now, actor)
 
 
 async def _was_sent_after_review(store: Store, given: FollowUpInput) -> bool:
@@ -365,4 +367,5 @@ async def end_forgotten(
 
 def _to_be_ended(given: SignatureInput, wanted: Cancellation, now: datetime, why: str | None) -> SignatureInput:
     memory = SignatureState.begin(given.brief.replace(reviewers=()), now).note(now, EventType.TERMINATED, None, why)
-    return given.replace(carried=commands.cancel(memory, wanted, now))
+    ending = commands.attributed(commands.cancel(memory, wanted, now), memory, wanted)
+    return given.replace(carried=ending)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
@@ -17,7 +17,15 @@ from activities.files.yaml_lines import FieldPath
 from activities.launch import launch, request_file, task_file
 from activities.launch.intake import checked, maps, read_as
 from activities.launch.request_file import PreparedRequest
-from activities.onboarding.content import OnboardingContent, PartContent, PartWords, identity, keep_part, people_of
+from activities.onboarding.content import (
+    OnboardingContent,
+    PartContent,
+    PartWords,
+    identity,
+    keep_part,
+    people_of,
+    read_what,
+)
 from activities.onboarding.file import (
     CUSTOMER,
     ID_AT_MOST,
@@ -40,6 +48,7 @@ from workflows.model.notifications import NotificationBudget
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, StagePlan
 from workflows.model.policy import Policy
 from workflows.model.subject import Participant, Role
+from workflows.model.views import PartLine
 from workflows.onboarding.state import OnboardingInput
 
 TEAM_TASK: Final = "team-task"
@@ -547,6 +556,10 @@ class NoSuchSigner(ValueError):
     """No signer has this id."""
 
 
+class NothingToDecide(Exception):
+    """A part has not failed, so that nothing is started in its place."""
+
+
 @dataclass(frozen=True)
 class RestartedPart:
     """A part to start anew, and its previous content."""
@@ -555,6 +568,14 @@ class RestartedPart:
     workflow_id: str
     what: PartKind
     before: PartContent
+
+    @classmethod
+    async def read(cls, store: Store, onboarding: str, what: PartKind, line: PartLine) -> Self:
+        """The part of this line of an onboarding; `NothingToDecide` if it was not started yet."""
+        if line.content is None:
+            raise NothingToDecide(f"{line.id} is {line.state}: there is nothing to decide about it")
+        workflow_id = Kind.ONBOARDING.workflow_id(onboarding)
+        return cls(store, workflow_id, what, await read_what(store, workflow_id, line.content, line.id))
 
     async def from_file(self, file: PlainFile, sources: Sources) -> str:
         """Store a checked replacement file; returns the reference. Raises as `Sources.prepare`."""

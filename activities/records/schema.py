@@ -88,6 +88,7 @@ FOLLOW_UPS: Final = Table(
     Column("requester", Text),
     Column("parent", Text),
     Column("started_at", Instant),
+    Column("actor", Text),
     Column("cover", LargeBinary),
     Column("first_page", Text),
     Column("claimed_for", Text),

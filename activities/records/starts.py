@@ -11,6 +11,8 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 
 from activities.records.database import Database, insert_new
 from activities.records.schema import FOLLOW_UPS, RECORDS, STAND_INS, START_WORDS
+from workflows.model.timeline import EventType
+from workflows.model.views import AnyShow
 
 WORDS_AT_MOST: Final = 100
 """Words of one start; a title is short, a request has 100 signers at most."""
@@ -37,6 +39,8 @@ class Start:
     parent: str | None
     """The workflow id of its onboarding or campaign."""
     started_at: datetime
+    actor: str | None = None
+    """Who called, and how that is known; None for what one of our own workflows starts."""
 
     def words(self, workflow_id: str) -> tuple[str, ...]:
         return words_of(workflow_id.partition(":")[2], self.title, self.requester, *self.people)[:WORDS_AT_MOST]
@@ -65,7 +69,7 @@ class Starts:
 
     async def begin(self, workflow_id: str, start: Start) -> None:
         """Store by what it is found; the first one counts."""
-        row = {name: getattr(start, name) for name in ("kind", "title", "requester", "parent", "started_at")}
+        row = {name: getattr(start, name) for name in ("kind", "title", "requester", "parent", "started_at", "actor")}
         row |= {"type": workflow_id.partition(":")[0], "people": list(start.people)}
         words = [
             {"workflow_id": workflow_id, "word": word, "started_at": start.started_at}
@@ -98,6 +102,14 @@ class Starts:
         """None if it is not known."""
         found: datetime | None = await self._known(workflow_id, FOLLOW_UPS.c.started_at)
         return found
+
+    async def with_actor(self, shown: AnyShow) -> AnyShow:
+        """With who started it in the first entry of its timeline."""
+        actor = await self._known(shown.type.workflow_id(shown.id), FOLLOW_UPS.c.actor)
+        if actor is None or not shown.timeline or shown.timeline[0].happened != EventType.STARTED:
+            return shown
+        first, *others = shown.timeline
+        return shown.replace(timeline=(first.replace(actor=actor), *others))
 
     async def counts(self, after: datetime, until: datetime) -> Mapping[str, int]:
         """How many were started after the one instant and not after the other, by kind; the most frequent kinds."""

@@ -30,6 +30,7 @@ from starter.queries import targets as replays
 from starter.queries.targets import Addresses, DeadTarget, ReplayedDead, ReplayResult, TargetLine
 from starter.temporal.connection import opened
 from workflows.model.base import Model
+from workflows.model.commands import KnownBy, Replay
 
 EVERY: Final = 1.0
 """Seconds between two reads of the ledger."""
@@ -242,12 +243,13 @@ async def replay(
         Print `{told, tried, refused, left, failing[]}`.
     """
     settings = ready()
-    actor, after = settings.claimed(as_), datetime.now(UTC) - since if since else None
+    after = datetime.now(UTC) - since if since else None
+    wanted = Replay(actor=settings.claimed(as_), known_by=KnownBy.CLAIMED, ran_as=settings.ran_as, target="")
     async with opened(settings) as context:
         with _bar("replaying", quiet=json) as seen:
 
             async def one(found: DeadTarget) -> ReplayResult:
-                return await replays.replay(context, found, actor)
+                return await replays.replay(context, found, wanted)
 
             found = replays.all_dead(context, after, target)
             came = await replays.replay_each(found, one, lambda so_far: seen(so_far.seen))

@@ -11,11 +11,9 @@ from cyclopts import Parameter, Token
 from rich.text import Text
 from ruamel.yaml import YAML
 
-from activities.errors import did_you_mean
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
-from activities.onboarding.content import read_what
-from activities.onboarding.intake import NoSuchSigner, RestartedPart, Sources
+from activities.onboarding.intake import NoSuchSigner, NothingToDecide, RestartedPart, Sources
 from activities.people.directory import UnusablePeople
 from starter.boot import clients
 from starter.boot.startup import ready
@@ -25,8 +23,9 @@ from starter.cli.printing import note, print_answer
 from starter.config.settings import Need, Settings
 from starter.config.values import SOURCE
 from starter.errors import Exit, Refusal
+from starter.queries.filters import id_of
 from starter.queries.lookup import look_at, show_as
-from starter.queries.onboarding import page_link, preview_link
+from starter.queries.onboarding import page_link, part_of, preview_link
 from starter.temporal.connection import Context, opened
 from starter.web.bodies import NotReadable, parse
 from starter.web.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
@@ -34,13 +33,12 @@ from starter.web.hooks import check_onboarding
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.base import Model
 from workflows.model.commands import Answer, Decision, Done, PartOutcome, Unblock
-from workflows.model.onboarding import PartKind
-from workflows.model.views import OnboardingShow, PartLine
+from workflows.model.views import OnboardingShow
 
 
 async def running(context: Context, typed: str, part: str) -> WorkflowName:
     """What runs a part, or ran it last; `Refusal` when nothing did, or there is no such part."""
-    line, _ = _part(await _view_of_part(context, typed), part)
+    line, _ = await part_of(context, typed, part)
     what = named(line.workflow or "")
     if what is None:
         raise Refusal(f"{part} is {line.state}: nobody was asked for it yet")
@@ -84,37 +82,17 @@ async def with_signers(settings: Settings, context: Context, typed: str, part: s
 
 
 async def _again(settings: Settings, context: Context, typed: str, part: str) -> tuple[RestartedPart, Sources]:
-    shown = await _view_of_part(context, typed)
-    line, what = _part(shown, part)
-    if line.content is None:
-        raise Refusal(f"{part} is {line.state}: there is nothing to decide about it")
-    workflow_id = Kind.ONBOARDING.workflow_id(shown.id)
-    before = await read_what(context.store, workflow_id, line.content, part)
     sources = Sources(
         catalogue=await asyncio.to_thread(clients.catalogue, settings),
         directory=clients.directory(settings, context.store),
         documents=LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd()),
         now=datetime.now(UTC),
     )
-    return RestartedPart(context.store, workflow_id, what, before), sources
-
-
-async def _view_of_part(context: Context, typed: str) -> OnboardingShow:
-    shown = await show_as(OnboardingShow, context, typed)
-    if not shown.stages:
-        raise Refusal(f"{shown.id}: {shown.says}")
-    return shown
-
-
-def _part(shown: OnboardingShow, id: str) -> tuple[PartLine, PartKind]:
-    parts: dict[str, tuple[PartLine, PartKind]] = {}
-    for stage in shown.stages:
-        parts |= {one.id: (one, PartKind.AGREEMENT) for one in stage.agreements}
-        parts |= {one.id: (one, PartKind.TASK) for one in stage.tasks}
-        parts |= {one.id: (one, PartKind.STEP) for one in stage.steps}
-    if id not in parts:
-        raise Refusal(f"{shown.id} has no part {id}{did_you_mean(id, parts)}")
-    return parts[id]
+    line, what = await part_of(context, typed, part)
+    try:
+        return await RestartedPart.read(context.store, id_of(Kind.ONBOARDING, typed), what, line), sources
+    except NothingToDecide as nothing:
+        raise Refusal(str(nothing)) from None
 
 
 Part = Annotated[str, Parameter(help="The part's id, as the file or `onboard show` has it.")]

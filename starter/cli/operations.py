@@ -16,16 +16,18 @@ from starter.cli import printing
 from starter.cli.arguments import Id
 from starter.cli.printing import patience
 from starter.cli.terminal import Sentence
-from starter.queries import commands
+from starter.queries import commands, lookup
 from starter.queries.filters import id_of
 from starter.temporal.connection import Context, opened
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import (
+    PERSONS,
     Answer,
     AnyCommand,
     Cancellation,
     Delegation,
     Extension,
+    KnownBy,
     PauseCommand,
     ReminderNow,
     Replay,
@@ -99,8 +101,6 @@ class CommonOptions:
 
 
 PLAIN: Final = CommonOptions()
-_PERSONS: Final = ("actor", "signer", "person", "to")
-"""Fields of commands that name a person."""
 Person = Annotated[str, Parameter(("--signer", "--person"))]
 
 
@@ -232,7 +232,8 @@ class OperationWords:
         a look at it.
         """
         settings = ready()
-        command = command_of(settings.claimed(manner.as_))
+        actor = settings.claimed(manner.as_)
+        command = command_of(actor).replace(known_by=KnownBy.CLAIMED, ran_as=settings.ran_as)
         async with opened(settings) as context, patience("recorded; carrying it out", quiet=manner.json):
             if first is not None:
                 await first(context)
@@ -242,13 +243,12 @@ class OperationWords:
 
     async def _with_ids(self, context: Context, id: str, command: AnyCommand) -> AnyCommand:
         """The command with ids in place of positions such as `signer-2`."""
-        words = {name: str(word) for name in _PERSONS if str(word := getattr(command, name, "")).startswith("signer-")}
+        words = {name: str(word) for name in PERSONS if str(word := getattr(command, name, "")).startswith("signer-")}
         if not words:
             return command
-        from starter.cli.known_people import at_position  # noqa: PLC0415  hardly any word is one
-
         what = WorkflowName(self.kind, id_of(self.kind, id))
-        return command.replace(**{name: await at_position(context, what, word) for name, word in words.items()})
+        shown = await lookup.look_at(context.client, context.store, what)
+        return command.replace(**{name: lookup.at_position(shown, word) for name, word in words.items()})
 
 
 def _told(receipt: Receipt) -> Group:

@@ -109,7 +109,7 @@ async def start(context: Context, prepared: launch.PreparedStart, *, again: bool
     (`starter/examples/start_from_orders.py`). Idempotent, and safe in parallel for different requests. Nobody is
     notified yet when it returns. Raises `IdTaken`, and `BrokenOff` unless it was terminated and `again` is set.
     """
-    started = await launch.start(context.client, context.store, prepared, again=again)
+    started = await launch.start(context.client, context.store, prepared, actor=context.actor, again=again)
     return StartAnswer(
         id=started.id,
         workflow_id=started.workflow_id,

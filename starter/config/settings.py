@@ -408,7 +408,12 @@ class Settings(BaseSettings):
     @property
     def acting(self) -> str:
         """Who acts without `--as`."""
-        return self.actor or f"{getpass.getuser()}@{socket.gethostname()}"
+        return self.actor or self.ran_as
+
+    @property
+    def ran_as(self) -> str:
+        """User and host of this process."""
+        return f"{getpass.getuser()}@{socket.gethostname()}"
 
     def claimed(self, name: str | None) -> str:
         """Who acts by their own word alone; raises `Refusal` where that does not count."""

@@ -59,7 +59,7 @@ from starter.nexus.contract import Cancel, RequestFields, RequestStanding, Settl
 from starter.queries import lookup
 from starter.queries.filters import is_request_id
 from workflows.kinds import Kind, WorkflowName, named
-from workflows.model.commands import Cancellation
+from workflows.model.commands import Cancellation, KnownBy
 from workflows.model.hand_off import Settled
 from workflows.model.records import SettledRecord
 from workflows.model.rejections import reason_fault
@@ -243,7 +243,7 @@ class SignaturesHandler:
 
     async def end(self, what: WorkflowName, reason: str, op: str) -> str | None:
         """End it, once for each `op`; the reason if it is too late."""
-        wanted = Cancellation(actor=origin(), reason=reason)
+        wanted = Cancellation(actor=origin(), known_by=KnownBy.NEXUS, reason=reason)
         return await send_command(self.client, what.workflow_id, wanted, op, within=ANSWERS_WITHIN)
 
     async def settlement(self, what: WorkflowName) -> Settlement:
@@ -299,7 +299,7 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
             documents=documents,
         )
         by = Starter(partial(attach, result_type=Settlement), joins=True, origin=origin())
-        started = await launch.start(service.client, service.store, prepared, starter=by)
+        started = await launch.start(service.client, service.store, prepared, actor=origin(), starter=by)
         if attached:
             return attached[0]
         return TemporalOperationResult.sync(await service.settlement(WorkflowName(Kind.REQUEST, started.id)))

@@ -4,7 +4,7 @@ Temporal's memo and search attributes.
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Final
 
@@ -12,19 +12,21 @@ from pydantic import ValidationError
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.errors import StoreFailure
+from activities.people.ids import position_of
 from activities.records.evidence import KeptFileName, SignedDocument
 from activities.records.store import Store
 from activities.records.user_texts import amendments_of, pages_of, together
 from activities.temporal import executions
 from activities.temporal.executions import Description, RunStatus
 from starter.errors import Refusal
-from starter.queries.filters import id_of
+from starter.queries.filters import followed_up, id_of
 from starter.temporal import pollers
 from starter.temporal.connection import Context
 from workflows import names
 from workflows.follow_up.record import amended, completed
 from workflows.follow_up.view import stamp
-from workflows.kinds import Kind, WorkflowName
+from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.commands import Problem
 from workflows.model.evidence import KeptFile, KeptFiles
 from workflows.model.records import SettledRecord
@@ -45,6 +47,8 @@ from workflows.model.views import (
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=5)
 _NOBODY_AFTER: Final = 1.0
 """Seconds before checking whether there is a worker: an answer mostly takes a tenth of that."""
+_STARTER_WITHIN: Final = 1.0
+"""Seconds to read who started it."""
 _KNOWS_MORE: Final = "no worker answers that knows more"
 _NO_WORKER: Final = (
     RPCStatusCode.CANCELLED,
@@ -105,7 +109,15 @@ async def look_at(
 ) -> Shown:
     """The best answer for any kind; raises `Unknown`, and `StoreFailure` if stored texts cannot be read."""
     shown = await together(store, what.workflow_id, await _found(client, store, what, within))
-    return await _with_downloads(store, shown)
+    return await _with_downloads(store, await _with_starter(store, shown))
+
+
+async def _with_starter(store: Store, shown: Shown) -> Shown:
+    """With who started it, unless the database is away."""
+    with suppress(StoreFailure, TimeoutError):
+        async with asyncio.timeout(_STARTER_WITHIN):
+            return await store.starts.with_actor(shown)
+    return shown
 
 
 async def _with_downloads(store: Store, shown: Shown) -> Shown:
@@ -143,6 +155,28 @@ async def _found(client: Client, store: Store, what: WorkflowName, within: timed
     ended = None if described.status.open else await recorded(store, what)
     shown = ended or await _asked(client, what, within) or await _outside(store, what, described)
     return _marked(shown, described.status) if described.status.broken_off else shown
+
+
+def at_position(shown: Shown, word: str) -> str:
+    """The id at the position of `signer-2` in the file; other words unchanged."""
+    position, ids = position_of(word), shown.people_in_file
+    return ids[position - 1] if position and position <= len(ids) else word
+
+
+async def whichever(context: Context, typed: str) -> WorkflowName:
+    """The one with this id of any kind, or of this workflow id; `Refusal` for an id of several, or of none."""
+    if named(typed):
+        return followed_up(typed)
+    possible = [WorkflowName(kind, id_of(kind, typed)) for kind in kinds()]
+    known = await context.store.starts.known([what.workflow_id for what in possible])
+    described = await asyncio.gather(*(executions.found(context.client, what.workflow_id) for what in possible))
+    found = [what for what, run in zip(possible, described, strict=True) if run or what.workflow_id in known]
+    if not found:
+        async with suggesting(context.client):
+            raise Unknown(possible[0])
+    if len(found) > 1:
+        raise Refusal(f"{typed} is the id of several: {', '.join(what.workflow_id for what in found)}")
+    return found[0]
 
 
 async def web_ui_page(context: Context, what: WorkflowName) -> str | None:
@@ -298,13 +332,19 @@ _SOON: Final = timedelta(minutes=1)
 
 
 def told_once(timeline: Sequence[TimelineEntry]) -> list[TimelineEntry]:
-    """Without an outcome that repeats a decline, and without commands confirmed at once."""
+    """Without an outcome that repeats a decline, and without commands confirmed at once: what confirms one has its
+    actor.
+    """
     declined = any(entry.happened == EventType.DECLINED and not is_outcome(entry) for entry in timeline)
+    commands, actors = set[int](), dict[int, str | None]()
+    for number, entry in enumerate(timeline):
+        if entry.happened in _CAME_TRUE and (confirmed := _confirmation(timeline, number)) is not None:
+            commands.add(number)
+            actors[confirmed] = entry.actor
     return [
-        entry
-        for number, entry in enumerate(timeline, start=1)
-        if not (declined and entry.happened == EventType.DECLINED and is_outcome(entry))
-        and not (entry.happened in _CAME_TRUE and _came_true(entry, timeline[number:]))
+        entry.replace(actor=actors.get(number, entry.actor))
+        for number, entry in enumerate(timeline)
+        if number not in commands and not (declined and entry.happened == EventType.DECLINED and is_outcome(entry))
     ]
 
 
@@ -313,10 +353,14 @@ def is_outcome(entry: TimelineEntry) -> bool:
     return entry.happened in OUTCOMES and (not entry.who or entry.who in SYSTEMS)
 
 
-def _came_true(command: TimelineEntry, behind: Sequence[TimelineEntry]) -> bool:
-    return any(
-        later.happened == _CAME_TRUE[command.happened]
+def _confirmation(timeline: Sequence[TimelineEntry], number: int) -> int | None:
+    """Which entry confirms a command at once."""
+    command = timeline[number]
+    found = (
+        behind
+        for behind, later in enumerate(timeline[number + 1 :], start=number + 1)
+        if later.happened == _CAME_TRUE[command.happened]
         and (command.who, command.about, command.by) == (later.who, later.about, later.by)
         and later.at - command.at < _SOON
-        for later in behind
     )
+    return next(found, None)

@@ -14,7 +14,7 @@ from pydantic import AwareDatetime
 from temporalio.client import Client
 from temporalio.service import RPCError
 
-from activities.errors import StoreFailure
+from activities.errors import StoreFailure, did_you_mean
 from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks, serial_of
 from activities.people.ids import position_of
 from activities.records.ended import EndedFilter, EndedRow
@@ -101,6 +101,23 @@ async def show(context: Context, typed: str, *, whole: bool = False) -> Onboardi
     async with suggesting(context.client):
         shown = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
     return await complete(context.store, shown) if whole else shown
+
+
+async def part_of(context: Context, typed: str, part: str) -> tuple[PartLine, PartKind]:
+    """A part by its id, as its onboarding knows it; `Refusal` if there is none."""
+    async with suggesting(context.client):
+        what = WorkflowName(Kind.ONBOARDING, id_of(Kind.ONBOARDING, typed))
+        shown = of_type(OnboardingShow, await look_at(context.client, context.store, what))
+    if not shown.stages:
+        raise Refusal(f"{shown.id}: {shown.says}")
+    parts: dict[str, tuple[PartLine, PartKind]] = {}
+    for stage in shown.stages:
+        parts |= {one.id: (one, PartKind.AGREEMENT) for one in stage.agreements}
+        parts |= {one.id: (one, PartKind.TASK) for one in stage.tasks}
+        parts |= {one.id: (one, PartKind.STEP) for one in stage.steps}
+    if part not in parts:
+        raise Refusal(f"{shown.id} has no part {part}{did_you_mean(part, parts)}")
+    return parts[part]
 
 
 async def _without_its_answer(client: Client, store: Store, shown: OnboardingShow) -> OnboardingShow:

@@ -220,9 +220,11 @@ async def replay_each(
     return so_far()
 
 
-async def replay(context: Context, dead: DeadTarget, actor: str) -> ReplayResult:
-    """Replay one by its open run, else from its record, at low priority. One with an unreadable record is refused."""
-    command, kind, id = Replay(actor=actor, target=dead.target, op=dead.op), dead.what.kind, dead.what.id
+async def replay(context: Context, dead: DeadTarget, wanted: Replay) -> ReplayResult:
+    """Replay one, whichever target is `wanted`, by its open run, else from its record, at low priority. One with an
+    unreadable record is refused.
+    """
+    command, kind, id = wanted.replace(target=dead.target, op=dead.op), dead.what.kind, dead.what.id
     try:
         try:
             taken = await commands.carry_out(context.client, id, command, dead.op, kind=kind, wait=TRIED_WITHIN)

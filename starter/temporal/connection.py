@@ -26,6 +26,7 @@ from starter.errors import Refusal
 from starter.telemetry import telemetry
 from starter.telemetry.telemetry import Telemetry
 from starter.temporal.codec import data_converter
+from workflows.model.commands import KnownBy
 
 _LOCAL: Final = "localhost:7233"
 _PATIENCE: Final = timedelta(seconds=5)
@@ -200,11 +201,12 @@ def _sentence(error: RPCError, namespace: str) -> str:
 
 @dataclass(frozen=True)
 class Context:
-    """`web_ui` is the base URL of links, None if unknown."""
+    """`web_ui` is the base URL of links, None if unknown. `actor` is who starts something by a command."""
 
     client: Client
     store: Store
     web_ui: str | None = None
+    actor: str | None = None
 
     def url(self, workflow_id: str, run_id: str | None = None) -> str | None:
         """The workflow's page in the Web UI."""
@@ -222,7 +224,8 @@ async def opened(settings: Settings) -> AsyncIterator[Context]:
     with suppress(DatabaseAway):
         await store.database.check()
     async with connected(settings) as client:
-        yield Context(client, store, web_ui(settings))
+        actor = KnownBy.CLAIMED.actor(settings.acting, settings.ran_as)
+        yield Context(client, store, web_ui(settings), actor)
 
 
 @asynccontextmanager

@@ -61,7 +61,7 @@ from starter.web.serving import listening, raise_descriptors
 from starter.web.targets import target_pages
 from starter.web.view_reader import ViewReader
 from workflows.kinds import referred
-from workflows.model.commands import AnyCommand
+from workflows.model.commands import AnyCommand, KnownBy
 from workflows.model.receipts import Receipt
 
 NEEDS: Final = needs.OF_RECEIVER
@@ -132,7 +132,8 @@ def routes_of(
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
 
-    send, look, asked = partial(carry_out, client), ViewReader(client, store), SignerSnapshots(store)
+    send, look, asked = partial(carry_out, client, KnownBy.LINK), ViewReader(client, store), SignerSnapshots(store)
+    at_desk = partial(carry_out, client, KnownBy.SIGN_IN)
     who = PagePeople(people, store, settings.company)
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
     links, roles, answers = clients.links(settings), ReaderRoles(people, settings.operators), KeptFileAnswers(store)
@@ -158,7 +159,7 @@ def routes_of(
     receiver = CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
     starts = Starts(settings, store, people)
     desk = make_desk(
-        settings, Context(client, store), people, guard, send, roles=roles, files=files, starts=starts, brand=brand
+        settings, Context(client, store), people, guard, at_desk, roles=roles, files=files, starts=starts, brand=brand
     )
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
     devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people)
@@ -177,9 +178,12 @@ def rules_of(settings: Settings) -> CallbackRules:
     return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
 
 
-async def carry_out(client: Client, reference: str, command: AnyCommand, op: str, *, watched: bool = True) -> Receipt:
+async def carry_out(
+    client: Client, known_by: KnownBy, reference: str, command: AnyCommand, op: str, *, watched: bool = True
+) -> Receipt:
     """The outcome of a page's command, within the time that people wait."""
     kind, id = referred(reference)
+    command = command.replace(known_by=known_by)
     wait = _HANDED_OVER_WITHIN if watched else timedelta()
     return await commands.carry_out(client, id, command, op, kind=kind, within=_COMMAND_WITHIN, wait=wait)
 

@@ -45,6 +45,7 @@ from starter.web.bodies import BODY_SECONDS, BodyFault, CallCounter, CallOutcome
 from starter.web.callbacks import ALTOGETHER_AT_MOST, HEADERS, HELD_AT_MOST, MOST_BYTES
 from starter.web.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
 from workflows.kinds import Kind, WorkflowName
+from workflows.model.commands import KnownBy
 from workflows.model.records import SettledRecord
 from workflows.names import REQUESTER
 from workflows.onboarding.state import DECISION
@@ -276,7 +277,8 @@ class OnboardingStarter:
             starting = launch.recognise(self.client, self.store, onboarding, digest, faults)
         else:
             digest, others = prepared.given.fingerprint, (prepared.content.owner, prepared.content.deputy)
-            starting = launch.start(self.client, self.store, prepared)
+            actor = KnownBy.HOOK.actor(source)
+            starting = launch.start(self.client, self.store, prepared, actor=actor)
         try:
             return await starting
         except launch.IdTaken:

@@ -17,7 +17,6 @@ from workflows.model.commands import (
     Answer,
     AnyCommand,
     Cancellation,
-    Command,
     Delegation,
     Ending,
     Exemption,
@@ -334,6 +333,12 @@ class ReceiptView(Protocol):
         """What happens next."""
 
 
+def attributed(state: State, before: State, command: AnyCommand) -> State:
+    """With the sender in each entry of the timeline that the effect of the command has added."""
+    actor = command.attribution
+    return state.replace(timeline=state.timeline.attributed(before.timeline, actor)) if actor else state
+
+
 def recorded(state: State, id: str, command: AnyCommand, now: datetime) -> State:
     """The state after the command's effect, with its operation in the log."""
     to_do = _to_do(state, command)
@@ -342,7 +347,7 @@ def recorded(state: State, id: str, command: AnyCommand, now: datetime) -> State
         what=UPDATES[type(command)],
         digest=digest_of(command),
         at=now,
-        by=command.actor if isinstance(command, Command) else command.person,
+        by=command.sender,
         state=OperationState.OPEN if to_do else OperationState.DONE,
         says=to_do or _done(state, command),
         about=_about(command),

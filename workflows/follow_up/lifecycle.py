@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.record as record
     from workflows.follow_up.calls import CallFailure, Calls
     from workflows.follow_up.command_log import CommandLog
-    from workflows.follow_up.commands import receipt, recorded, refused, update_id
+    from workflows.follow_up.commands import attributed, receipt, recorded, refused, update_id
     from workflows.follow_up.input import FollowUpInput
     from workflows.follow_up.state import State
     from workflows.follow_up.view import details, publish
@@ -132,7 +132,8 @@ class LifecycleWorkflow(ABC, Generic[State]):
         """Record a command's effect on the state, once per update id: the server forgets the ids at continue-as-new."""
         id, now = update_id(), workflow.now()
         if self.state.commands.of(id) is None:
-            self.state = recorded(carry_out(self.state, command, now), id, command, now)
+            changed = attributed(carry_out(self.state, command, now), self.state, command)
+            self.state = recorded(changed, id, command, now)
         accepted = self.operation(id)
         if accepted is None:
             raise RuntimeError("a command log that forgets what it has just recorded")
@@ -155,4 +156,5 @@ class LifecycleWorkflow(ABC, Generic[State]):
 
     def cancelled(self, reason: str) -> None:
         """A cancellation of the run is handled like the update; its text was not checked."""
-        self.state = commands.cancel(self.state, Cancellation.read(reason), workflow.now())
+        command = Cancellation.read(reason)
+        self.state = attributed(commands.cancel(self.state, command, workflow.now()), self.state, command)

@@ -3,6 +3,7 @@ against a signer: when the last reason ends, everything counted from a past inst
 """
 
 from datetime import datetime
+from itertools import takewhile
 from typing import Self
 
 from pydantic import AwareDatetime
@@ -63,6 +64,12 @@ class Timeline(Model):
             return self.replace(entries=entries)
         half = LINES_AT_MOST // 2
         return self.replace(entries=entries[-half:], leaving=self.leaving + entries[:-half])
+
+    def attributed(self, before: Self, actor: str) -> Self:
+        """With the actor in each entry that was added after `before`."""
+        added = len(list(takewhile(lambda one: one not in before.entries, reversed(self.entries))))
+        known, new = self.entries[: len(self.entries) - added], self.entries[len(self.entries) - added :]
+        return self.replace(entries=(*known, *(one.replace(actor=actor) for one in new)))
 
     def stored(self, count: int) -> Self:
         """The first entries that have left are in the store."""

@@ -199,7 +199,7 @@ def replayed(outbox: Outbox, command: Replay, now: datetime) -> Outbox:
         target=last.target,
         escalation=last.escalation,
         replay=last.replay + 1,
-        by=command.actor,
+        by=command.attribution or command.actor,
         at=now,
         due_at=now,
     )

@@ -291,7 +291,7 @@ def told_entry(line: Notification) -> TimelineEntry:
 def handed_off_entry(line: HandoffLine) -> TimelineEntry:
     happened = EventType(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
     about = str(line.replay) if line.replay else ""
-    return TimelineEntry(at=line.at, happened=happened, about=about, who=line.target, why=line.why)
+    return TimelineEntry(at=line.at, happened=happened, about=about, who=line.target, why=line.why, actor=line.by)
 
 
 _BECAME = {

@@ -1,9 +1,10 @@
 """Commands: inputs of the updates that people send, and models of pauses, endings and problems."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Final, Self, TypeAlias
+from typing import Annotated, Final, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -39,11 +40,67 @@ INSIST: Final = ": insist with --force"
 """Behind a refusal, what the command has for it; a page has a box, or nothing."""
 
 
-class Command(Model):
-    """Base of all commands: `actor` and `op`, the id of the update, which makes a repetition harmless."""
+class KnownBy(StrEnum):
+    """How it is known who sends a command or starts something."""
+
+    SIGN_IN = "sign-in"
+    """At the desk."""
+    LINK = "link"
+    """A link of their own."""
+    OIDC = "oidc"
+    """A bearer token of the company's issuer."""
+    CLAIMED = "claimed"
+    """Their own word, at a terminal."""
+    TOKEN = "token"  # noqa: S105  the word, no secret
+    """A program's token, as the next two in place of a person."""
+    NEXUS = "nexus"
+    HOOK = "hook"
+
+    def actor(self, name: str, ran_as: str | None = None) -> str:
+        """`sign-in:ada`, `claimed:ada (root@host)`; a program's name has the word already."""
+        known = name if name.startswith(f"{self}:") else f"{self}:{name}"
+        return f"{known} ({ran_as})" if ran_as and ran_as != name else known
+
+
+class AnyCommand(Model):
+    """Base of all updates that people send. `ran_as` are user and host of a command line, where anybody can type any
+    name.
+    """
+
+    known_by: KnownBy | None = None
+    """None if one of our own workflows sends it."""
+    ran_as: str | None = None
+
+    @property
+    @abstractmethod
+    def sender(self) -> str: ...
+
+    @property
+    def attribution(self) -> str | None:
+        """Sender, and how they are known: `sign-in:ada`."""
+        return self.known_by.actor(self.sender, self.ran_as) if self.known_by else None
+
+
+class Command(AnyCommand):
+    """A command by `actor`; `op` is the id of the update, which makes a repetition harmless."""
 
     actor: str
     op: str | None = None
+
+    @property
+    def sender(self) -> str:
+        return self.actor
+
+
+class ParticipantCommand(AnyCommand):
+    """A command of somebody whose turn it is, or `by` another in their place."""
+
+    person: str
+    by: str | None = None
+
+    @property
+    def sender(self) -> str:
+        return self.by or self.person
 
 
 class Cancellation(Command):
@@ -55,7 +112,7 @@ class Cancellation(Command):
     @property
     def of_the_run(self) -> str:
         """The text for cancelling the run itself, if no handler answers."""
-        return self.replace(op=None).model_dump_json(exclude_none=True)
+        return self.replace(op=None).model_dump_json(exclude_defaults=True)
 
     @classmethod
     def read(cls, of_the_run: str) -> Self:
@@ -102,17 +159,15 @@ class Resumption(Command):
     """Update `resume`."""
 
 
-class NotNow(Model):
+class NotNow(ParticipantCommand):
     """Update `snooze`: remind a signer at `until` and not before."""
 
-    person: str
     until: AwareDatetime
 
 
-class Question(Model):
+class Question(ParticipantCommand):
     """Update `ask`: a signer's question; the clocks stop until the answer."""
 
-    person: str
     text: str
 
 
@@ -152,10 +207,9 @@ class Waiver(Command):
     reason: str
 
 
-class Block(Model):
+class Block(ParticipantCommand):
     """Update `block`: an assignee cannot continue; the clocks stop until it is unblocked."""
 
-    person: str
     because: str
 
 
@@ -221,7 +275,6 @@ class Revision(Command):
     file_name: str
 
 
-AnyCommand: TypeAlias = Command | NotNow | Question | Block
 UPDATES: Final[Mapping[type[AnyCommand], str]] = {
     Cancellation: CANCEL,
     ReminderNow: REMIND,
@@ -247,6 +300,8 @@ UPDATES: Final[Mapping[type[AnyCommand], str]] = {
     Revision: REVISE,
 }
 """The update that takes each."""
+PERSONS: Final = ("actor", "signer", "person", "to")
+"""Fields of commands that name a person."""
 
 
 class StopKind(StrEnum):

@@ -45,7 +45,7 @@ class HandoffLine(Model):
     key: str = ""
     replay: int = 0
     by: str | None = None
-    """Who wanted the replay."""
+    """Who wanted the replay, and how that is known."""
 
 
 class SettledSigner(Model):

@@ -16,8 +16,8 @@ ID_AT_MOST: Final = 64
 RECEIPT_BYTES_AT_MOST: Final = 1_024
 """Bytes of a receipt in a history."""
 OTHER_CONTENT: Final = Rejection.OTHER_CONTENT.says()
-_WHO: Final = {"actor": True, "op": True}
-"""Fields with actor and `op`."""
+_WHO: Final = {"actor": True, "by": True, "known_by": True, "ran_as": True, "op": True}
+"""Fields with the sender, and `op`."""
 
 
 class OperationState(StrEnum):

@@ -153,6 +153,8 @@ class TimelineEntry(Model):
     """`why` are somebody's own words: what is written once has a reference in their place."""
     by: str | None = None
     """Who wanted it, where `who` is whom or what it is about."""
+    actor: str | None = None
+    """Of a call by a person or program: who, and how that is known, such as `sign-in:ada` (`KnownBy`)."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -165,7 +167,8 @@ class TimelineEntry(Model):
         """Reason and actor in English."""
         why = self.why or ""
         words = why if self.said else why_words(why)
-        return ", ".join(filter(None, (words, self.by and f"by {self.by}")))
+        by = self.actor or self.by
+        return ", ".join(filter(None, (words, by and f"by {by}")))
 
     @model_validator(mode="before")
     @classmethod

@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import Body, FastAPI, Header, Path, Query
-from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,17 +15,16 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 
 from activities.errors import DocumentMissing
 from activities.evidence.downloads import kept_file
-from activities.hand_off.schemas import EVENTS, schema
 from activities.launch import launch
+from activities.onboarding.intake import RestartedPart
 from activities.people.directory import UnknownPerson
 from activities.people.file_directory import FileDirectory
 from activities.records.allowances import Rate
 from activities.records.downloads import Way
 from activities.records.evidence import KeptFileName
 from activities.records.figures import GroupBy
-from starter.boot.processes import release
 from starter.config.settings import Settings
-from starter.queries import commands, lists, lookup
+from starter.queries import commands, lists, lookup, onboarding
 from starter.queries.campaign_report import member_of
 from starter.queries.figures import Figures, FiguresWanted, gather_figures
 from starter.queries.filters import Wanted
@@ -35,10 +33,11 @@ from starter.temporal.connection import Context
 from starter.web.allowances import Buckets
 from starter.web.api.absences import AbsenceRoutes
 from starter.web.api.callers import Caller, Callers, refuse_unchanged, refuse_unseen
+from starter.web.api.description import description_of, start_body
 from starter.web.api.door import CALLS_OF_A_CALLER, Door
-from starter.web.api.kinds import API_COMMANDS, COMPOSED, EXAMPLES, VIEWS, body_of, command_of, with_members
-from starter.web.api.problems import EXPECTED, ApiProblem, Problem, Reason, answered
-from starter.web.api.starting import PLANS, WHOLE, Started, Starts, Uploaded
+from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
+from starter.web.api.problems import EXPECTED, ApiProblem, Reason, answered
+from starter.web.api.starting import PLANS, PartDecision, Started, Starts, Uploaded
 from starter.web.callbacks import HEADERS
 from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import FileWanted, KeptFileAnswers
@@ -46,7 +45,7 @@ from starter.web.figures import WORD_AT_MOST
 from starter.web.oidc import Issuer
 from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.commands import AnyCommand, Delegation
+from workflows.model.commands import PERSONS, AnyCommand, Delegation
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.subject import Status
 from workflows.model.views import Shown, view_of
@@ -163,7 +162,7 @@ class Api:
     @property
     def description(self) -> dict[str, Any]:
         if self._description is None:
-            self._description = _description_of(self._app)
+            self._description = description_of(self._app, ROOT)
         return self._description
 
     def _made(self) -> FastAPI:
@@ -247,7 +246,7 @@ class Api:
             response_model=Started,
             operation_id=f"{name}_start",
             summary=f"Start {kind.with_article}, or find the one started from the same content",
-            openapi_extra=_start_body(kind),
+            openapi_extra=start_body(kind),
             **common,
         )
         if kind in PLANS:
@@ -258,7 +257,7 @@ class Api:
                 responses=_problems(*_BODY),
                 operation_id=f"{name}_plan",
                 summary="What would happen if it were started now; starts nothing",
-                openapi_extra=_start_body(kind),
+                openapi_extra=start_body(kind),
                 **common,
             )
         app.add_api_route(
@@ -316,7 +315,8 @@ class Api:
     def _start(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
         async def start(request: Request) -> Response:
             prepared = await self._prepared(request, kind)
-            started = await launch.start(self._context.client, self._context.store, prepared)
+            actor = _caller(request).actor
+            started = await launch.start(self._context.client, self._context.store, prepared, actor=actor)
             answer = Started(id=started.id, workflow_id=started.workflow_id, created=started.created)
             place = {"location": f"{ROOT}/{kind.spec.desk}/{started.id}"}
             return _json(answer, 201 if started.created else 200, place)
@@ -351,7 +351,11 @@ class Api:
             caller, what = _caller(request), WorkflowName(kind, id)
             shown = await self._found(what)
             refuse_unchanged(caller, shown)
-            wanted = await self._with_people(command_of(command, body, caller.actor), shown)
+            wanted = await self._with_people(command_of(command, body, caller.name, caller.known_by), shown)
+            if isinstance(body, PartDecision) and body.from_anew:
+                line, what_part = await onboarding.part_of(self._context, id, body.part)
+                part = await RestartedPart.read(self._context.store, id, what_part, line)
+                wanted = wanted.replace(content=await self._starting.decided(part, body))
             receipt = await commands.make(
                 self._context,
                 id,
@@ -366,7 +370,9 @@ class Api:
         return carry_out
 
     async def _with_people(self, command: AnyCommand, shown: Shown) -> AnyCommand:
-        """With ids of those whom it names; who is asked instead must be known."""
+        """With ids of those whom it names, also by their position; who is asked instead must be known."""
+        named = {name: getattr(command, name) for name in PERSONS if getattr(command, name, "")}
+        command = command.replace(**{name: lookup.at_position(shown, word) for name, word in named.items()})
         if isinstance(command, Delegation):
             await self._refuse_stranger(command.to)
         person, campaign = getattr(command, "person", ""), with_members(shown)
@@ -445,53 +451,3 @@ def _caller(request: Request) -> Caller:
 def _json(answer: BaseModel, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     content = answer.model_dump_json(by_alias=True)
     return Response(content, status, {**HEADERS, **(headers or {})}, "application/json")
-
-
-def _start_body(kind: Kind) -> dict[str, Any]:
-    shape = {"type": "object", "description": f"A {kind} in the shape of its file (docs/files.md)"}
-    parts = {"type": "object", "properties": {WHOLE: shape}, "required": [WHOLE]}
-    content = {
-        "application/json": {"schema": shape, "example": EXAMPLES[kind]},
-        "multipart/form-data": {"schema": parts},
-    }
-    return {"requestBody": {"required": True, "content": content}}
-
-
-def _description_of(app: FastAPI) -> dict[str, Any]:
-    told = get_openapi(
-        title="Countersign",
-        version=release(),
-        openapi_version="3.1.0",
-        summary="Signature requests, tasks, onboardings and campaigns as durable workflows",
-        routes=app.routes,
-    )
-    told["servers"] = [{"url": ROOT}]
-    parts = told.setdefault("components", {})
-    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    parts["schemas"]["Problem"] = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    parts["schemas"].update(parts["schemas"]["Problem"].pop("$defs"))
-    told["security"] = [{"token": []}]
-    for kind in API_COMMANDS:
-        words = ("show", *API_COMMANDS[kind])
-        links = {word: {"operationId": f"{kind}_{word}", "parameters": {"id": "$response.body#/id"}} for word in words}
-        told["paths"][f"/{kind.spec.desk}"]["post"]["responses"]["201"]["links"] = links
-    told["webhooks"] = {event: _webhook(event) for event in EVENTS}
-    return told
-
-
-def _webhook(event: str) -> dict[str, Any]:
-    """The call that a target of the hand-off gets."""
-    data = schema(event)
-    data.pop("$schema")
-    body = {
-        "type": "object",
-        "properties": {"type": {"const": event}, "timestamp": {"type": "string", "format": "date-time"}, "data": data},
-        "required": ["type", "timestamp", "data"],
-    }
-    return {
-        "post": {
-            "summary": f"{event}, signed by Standard Webhooks (docs/hand-off.md)",
-            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-            "responses": {"2XX": {"description": "Heard"}},
-        }
-    }

@@ -17,6 +17,7 @@ from starter.web.catalogue import KindCatalogue
 from starter.web.figures import FiguresAccess
 from starter.web.oidc import Issuer, IssuerAway, NotBelieved
 from starter.web.rights import ReaderRole, ReaderRoles, Sight, rights_of
+from workflows.model.commands import KnownBy
 from workflows.model.views import Shown
 
 USE_NOTED_EVERY: Final = timedelta(minutes=1)
@@ -25,6 +26,14 @@ _LOGGER: Final = structlog.get_logger("countersign.api")
 
 
 class Caller(Protocol):
+    @property
+    def name(self) -> str:
+        """As whom they act: a person, or `token:crm`."""
+        ...
+
+    @property
+    def known_by(self) -> KnownBy: ...
+
     @property
     def actor(self) -> str:
         """What the timeline has: `token:crm`, `oidc:ada`."""
@@ -58,12 +67,17 @@ class Caller(Protocol):
 
 @dataclass(frozen=True)
 class TokenCaller:
-    name: str
+    token: str
     rights: Rights
+    known_by: KnownBy = KnownBy.TOKEN
+
+    @property
+    def name(self) -> str:
+        return self.actor
 
     @property
     def actor(self) -> str:
-        return f"token:{self.name}"
+        return self.known_by.actor(self.token)
 
     def sees(self, shown: Shown) -> bool:
         return self.rights.permit(May.READ, shown.kind, shown.requester)
@@ -114,10 +128,15 @@ class PersonCaller:
     role: ReaderRole
     startable: frozenset[str] = frozenset()
     """Kinds."""
+    known_by: KnownBy = KnownBy.OIDC
+
+    @property
+    def name(self) -> str:
+        return self.role.person
 
     @property
     def actor(self) -> str:
-        return f"oidc:{self.role.person}"
+        return self.known_by.actor(self.name)
 
     def sees(self, shown: Shown) -> bool:
         return rights_of(self.role, shown).sight is Sight.EVERYTHING

@@ -5,8 +5,14 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, create_model
 
+from activities.campaign.intake import CampaignFile
+from activities.files.reading import FileModel
+from activities.launch.request_file import RequestFile
+from activities.launch.task_file import TaskFile
+from activities.onboarding.file import OnboardingFile
 from starter.queries import campaign, onboarding
 from starter.temporal.connection import Context
+from starter.web.api.starting import PartDecision
 from workflows.kinds import Kind
 from workflows.model.commands import (
     Answer,
@@ -19,6 +25,7 @@ from workflows.model.commands import (
     Done,
     Exemption,
     Extension,
+    KnownBy,
     PauseCommand,
     Question,
     ReminderNow,
@@ -63,6 +70,14 @@ COMPOSED: Final[Mapping[Kind, Callable[[Context, str], Awaitable[BaseModel]]]] =
 VIEWS: Final[Mapping[Kind, type[BaseModel]]] = {Kind.CAMPAIGN: campaign.CampaignOverview}
 """What is shown, of a kind that is not shown by its view alone."""
 
+
+FILES: Final[Mapping[Kind, type[FileModel]]] = {
+    Kind.REQUEST: RequestFile,
+    Kind.TASK: TaskFile,
+    Kind.ONBOARDING: OnboardingFile,
+    Kind.CAMPAIGN: CampaignFile,
+}
+"""The models by which a start is checked, as the command checks a file."""
 _DOCUMENT: Final = {"base64": "JVBERi0xLjcKJSVFT0YK", "name": "Offer"}
 EXAMPLES: Final[Mapping[Kind, Mapping[str, Any]]] = {
     Kind.REQUEST: {
@@ -108,18 +123,21 @@ def with_members(shown: Shown) -> CampaignShow | None:
     return shown if isinstance(shown, CampaignShow) else None
 
 
-_OURS: Final = ("actor", "op", "told", "decided", "content")
+_OURS: Final = ("actor", "by", "known_by", "ran_as", "op", "told", "decided", "content")
 """Fields that a caller does not give."""
 
 
 def body_of(command: type[AnyCommand]) -> type[BaseModel]:
     """The fields of a command that a caller gives; unknown ones are refused."""
+    if command is Decision:
+        return PartDecision
     fields: dict[str, Any] = {
         name: (one.annotation, one) for name, one in command.model_fields.items() if name not in _OURS
     }
     return create_model(f"{command.__name__}Body", __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
 
 
-def command_of(command: type[AnyCommand], body: BaseModel, actor: str) -> AnyCommand:
-    who = {"actor": actor} if issubclass(command, Command) else {}
-    return command.model_validate({**dict(body), **who})
+def command_of(command: type[AnyCommand], body: BaseModel, actor: str, known_by: KnownBy) -> AnyCommand:
+    who = "actor" if issubclass(command, Command) else "by"
+    given = {name: value for name, value in body if name in command.model_fields}
+    return command.model_validate({**given, who: actor, "known_by": known_by})

@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 from activities.errors import StoreFailure
 from activities.files.reading import Fault, FileFaults
 from activities.launch.launch import BrokenOff, IdTaken
+from activities.onboarding.intake import NothingToDecide
 from activities.people.directory import DirectoryFailure
 from starter.errors import Refusal
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
@@ -169,6 +170,7 @@ _PROBLEMS: Final[Mapping[type[Exception], Callable[[Any], ApiProblem]]] = {
     FileFaults: of_faults,
     Unknown: lambda _: ApiProblem(Reason.NOT_FOUND),
     CommandRefused: lambda error: ApiProblem(Reason.REFUSED, _in_api_words(str(error))),
+    NothingToDecide: lambda error: ApiProblem(Reason.REFUSED, str(error)),
     NotRunning: lambda error: ApiProblem(Reason.REFUSED, _in_api_words(str(error))),
     NotConfirmed: lambda error: ApiProblem(
         Reason.AWAY, f"not confirmed, may still apply: repeat it with Idempotency-Key {error.op}"

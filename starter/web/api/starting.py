@@ -12,8 +12,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,7 +27,7 @@ from activities.files.yaml_lines import FieldPath, parsed_values
 from activities.launch.launch import PreparedStart
 from activities.launch.request_file import prepare_request
 from activities.launch.task_file import prepare_task
-from activities.onboarding.intake import prepare_onboarding
+from activities.onboarding.intake import NoSuchSigner, RestartedPart, Sources, prepare_onboarding
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from starter.boot import clients
@@ -36,6 +37,7 @@ from starter.web.api.problems import ApiProblem, FieldFault, Reason
 from starter.web.bodies import NotReadable, refuse_bombs
 from workflows.kinds import Kind
 from workflows.model.base import Model
+from workflows.model.commands import PartOutcome
 
 BASE64_AT_MOST: Final = MEGABYTE
 """Bytes of a document within JSON."""
@@ -62,6 +64,39 @@ class Uploaded(Model):
 
     sha256: str
     size: int
+
+
+class PartDecision(BaseModel):
+    """A decision about a failed part of an onboarding."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    part: str
+    choice: PartOutcome
+    reason: str = ""
+    replacement: dict[str, Any] | None = Field(
+        default=None,
+        description="With `replace`: a request, of a task or step a task, in the shape of its file. The requester need "
+        "not be named again",
+    )
+    signers: dict[str, str] = Field(
+        default={},
+        max_length=100,
+        description="With `resend`: who signs in the place of whom, by id; `signer-2` is the second of the file",
+    )
+
+    @property
+    def from_anew(self) -> bool:
+        """Whether the part is started from other content than before."""
+        return self.replacement is not None or bool(self.signers)
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if (self.choice is PartOutcome.REPLACE) is (self.replacement is None):
+            raise ValueError("replacement goes with replace")
+        if self.signers and self.choice is not PartOutcome.RESEND:
+            raise ValueError("signers go with resend")
+        return self
 
 
 class GivenDocuments(LocalDocuments):
@@ -100,7 +135,12 @@ class Body:
             text = await request.body()
         else:
             raise ApiProblem(Reason.OTHER_MEDIA, "expected application/json or multipart/form-data")
-        body = cls(_json_object(text), documents)
+        return await cls.of(_json_object(text), documents, store)
+
+    @classmethod
+    async def of(cls, plain: dict[str, Any], documents: GivenDocuments, store: Store) -> "Body":
+        """Raises `ApiProblem`, `StoreAway`."""
+        body = cls(plain, documents)
         for path, entry in _entries(body.plain, ()):
             await body._take(path, entry, store)
         return body
@@ -233,6 +273,21 @@ class Starts:
             "now": self.clock(),
         }
         return await PREPARE[kind](self, plain, body, against)
+
+    async def decided(self, part: RestartedPart, decision: PartDecision) -> str:
+        """What a decision starts a part from anew, stored; its reference. Raises as `read`."""
+        documents = GivenDocuments(self.settings.signature.max_upload_mb)
+        body = await Body.of(decision.replacement or {}, documents, self.store)
+        catalogue = await asyncio.to_thread(clients.catalogue, self.settings)
+        sources = Sources(catalogue, self.directory, documents, self.clock())
+        try:
+            if decision.replacement is None:
+                return await part.with_signers(decision.signers, sources)
+            return await part.from_file(PlainFile(str(part.what), Path(), Parsed(body.plain, {}, ())), sources)
+        except NoSuchSigner as nobody:
+            raise ApiProblem.of_field("signers", str(nobody)) from None
+        except FileFaults as faults:
+            raise body.problem(faults) from None
 
     def check(self, content: bytes) -> None:
         """Raises `ApiProblem` for what is no PDF, or too large."""

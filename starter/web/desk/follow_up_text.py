@@ -38,6 +38,7 @@ from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.follow_up.outbox import last_of
 from workflows.kinds import WorkflowName, named
 from workflows.model.campaign import CLOSED
+from workflows.model.commands import KnownBy
 from workflows.model.schedule import EscalationReason, Reason, is_joined
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
 from workflows.model.views import AssigneeLine, OnboardingShow, PartLine, Shown, SignerLine, WaitingPart
@@ -221,12 +222,15 @@ EVENTS_AT_MOST: Final = 500
 
 @dataclass(frozen=True)
 class TimelineLine:
-    """`said` are somebody's own words, `notice` a notification, `machine` an automatic step."""
+    """`said` are somebody's own words, `notice` a notification, `machine` an automatic step; `known` is how its actor
+    is known.
+    """
 
     day: date
     at: str
     what: str
     why: str = ""
+    known: str = ""
     said: bool = False
     notice: bool = False
     machine: bool = False
@@ -278,6 +282,15 @@ _OF_THE_MACHINE: Final = (
     EventType.REPLAY_DONE,
     EventType.REPLAY_FAILED,
 )
+KNOWN_TEXTS: Final[Mapping[str, str]] = {
+    KnownBy.SIGN_IN: phrase("signed in at the desk"),
+    KnownBy.LINK: phrase("by a personal link"),
+    KnownBy.OIDC: phrase("signed in with the company's account"),
+    KnownBy.CLAIMED: phrase("by command, run as {account}: nobody has checked who"),
+    KnownBy.TOKEN: phrase("by a program"),
+    KnownBy.NEXUS: phrase("by a program"),
+    KnownBy.HOOK: phrase("by a program"),
+}
 _TOLD_BY_THE_MACHINE: Final = (NotificationType.FOLLOW, NotificationType.SETTLED, NotificationType.NOTICE)
 """Automatic notices that change nothing."""
 _NEAR_DAYS: Final = {0: phrase("Today"), 1: phrase("Yesterday")}
@@ -321,10 +334,18 @@ async def _event(entry: TimelineEntry, titles: Mapping[str, str], reader: Reader
         at=reader.clock(entry.at),
         what=say(words, **values) if words else " ".join(filter(None, (entry.what, values.get("who")))),
         why=await _why(entry, reader, name),
+        known=_known(entry, reader.language),
         said=entry.said or entry.happened in _ENDED_WITH_WORDS,
         notice=entry.happened in _OF_NOTICES,
         machine=_is_of_the_machine(entry),
     )
+
+
+def _known(entry: TimelineEntry, language: Language) -> str:
+    """How the actor of a call is known."""
+    how, _, actor = (entry.actor or "").partition(":")
+    account = actor.rpartition(" (")[2].removesuffix(")")
+    return language.say(KNOWN_TEXTS[how], account=account) if how in KNOWN_TEXTS else ""
 
 
 def _is_of_the_machine(entry: TimelineEntry) -> bool:

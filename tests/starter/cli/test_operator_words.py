@@ -1,7 +1,9 @@
 """Every word that changes a request, typed into a second terminal, against a living one."""
 
 import asyncio
+import getpass
 import json
+import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -16,7 +18,7 @@ from tests.starter.terminal import type_
 from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows.follow_up.commands import day_words
-from workflows.model.commands import Question
+from workflows.model.commands import KnownBy, Question
 from workflows.model.subject import Code
 
 pytestmark = pytest.mark.real_server
@@ -66,6 +68,10 @@ async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> N
         )
         shown = await typed(context, tmp_path, "show", MSA, "--json")
         cancelled = await typed(context, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL)
+    actor = KnownBy.CLAIMED.actor("legal-desk", f"{getpass.getuser()}@{socket.gethostname()}")
+    by_hand = {one["happened"]: one["actor"] for one in shown["timeline"] if "legal-desk" in (one["who"], one["by"])}
+    words = ("paused", "resumed", "reminder_wished", "due_moved", "question_answered", "hand_over_wished")
+    assert [by_hand[word] for word in words] == [actor] * len(words)
     assert {key: paused[key] for key in ("id", "status", "op", "state", "detail", "outstanding")} == {
         "id": MSA, "status": "sent", "op": "op-1", "state": "done", "detail": "paused", "outstanding": [],
     }  # fmt: skip

@@ -107,7 +107,9 @@ async def test_targets_are_listed_tried_at_once_and_the_dead_replayed(context: C
         assert world.handoff.calls["finance"] == tried + 1
         await unreadable(context, await given_up(context, "gone-2", "archive"))
         came = await replays.replay_each(
-            replays.the_dead(context.store), lambda one: replays.replay(context, one, "ops"), lambda _: None
+            replays.the_dead(context.store),
+            lambda one: replays.replay(context, one, Replay(actor="ops", target="")),
+            lambda _: None,
         )
         assert (came.told, came.refused, came.seen) == (1, 1, 2)
         assert world.handoff.calls["archive"] == 1
@@ -150,7 +152,9 @@ async def test_what_open_requests_could_not_tell_of_an_escalation_is_listed_trie
         world.handoff.gone = set()
         for told_of, seen in ((1, 1), (0, 0)):
             came = await replays.replay_each(
-                replays.all_dead(context, target="erp"), lambda one: replays.replay(context, one, "ops"), lambda _: None
+                replays.all_dead(context, target="erp"),
+                lambda one: replays.replay(context, one, Replay(actor="ops", target="")),
+                lambda _: None,
             )
             assert (came.told, came.seen) == (told_of, seen)
             await listed(context, {})

@@ -220,6 +220,7 @@ def upgrade() -> None:
         sa.Column("requester", schema.Text(), nullable=True),
         sa.Column("parent", schema.Text(), nullable=True),
         sa.Column("started_at", schema.Instant(), nullable=True),
+        sa.Column("actor", schema.Text(), nullable=True),
         sa.Column("cover", sa.LargeBinary(), nullable=True),
         sa.Column("first_page", schema.Text(), nullable=True),
         sa.Column("claimed_for", schema.Text(), nullable=True),

@@ -77,7 +77,8 @@ async def test_commands_are_made_once_and_told_with_who_it_was(crm: Program) -> 
         status, receipt = await crm.calls("POST", "/tasks/account/waive", {"reason": "Not needed"})
         assert (status, receipt["state"]) == (200, "done")
         _, shown = await crm.calls("GET", "/tasks/account")
-        assert ("paused", "token:crm") in [(one["happened"], one["who"]) for one in shown["timeline"]]
+        told = [(one["happened"], one["who"], one["actor"]) for one in shown["timeline"]]
+        assert {("started", "ada", "token:crm"), ("paused", "token:crm", "token:crm")} <= set(told)
         late, _ = await crm.calls("POST", "/tasks/account/pause", {"reason": "Late"})
         assert late == 409
 

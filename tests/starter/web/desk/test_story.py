@@ -20,6 +20,7 @@ from starter.web.desk.follow_up_text import (
     timeline_lines,
 )
 from workflows.follow_up.notification_types import NotificationType
+from workflows.model.commands import KnownBy
 from workflows.model.rejections import Rejection
 from workflows.model.schedule import EscalationReason, Reason
 from workflows.model.subject import Code, Status
@@ -121,6 +122,19 @@ async def test_lines_stand_under_their_day_and_several_of_the_machine_are_folded
         ("Sun, 22 Nov 2026", [(1, False)]),
     ]
     assert [event.at for event in days[0].lines[0].events] == ["10:00", "09:00"]
+
+
+@pytest.mark.parametrize("how", KnownBy)
+async def test_a_line_says_how_its_actor_is_known(how: KnownBy) -> None:
+    actor = how.actor("chair", "root@build-7")
+    entry = TimelineEntry(at=NOW, happened=EventType.PAUSED, who="chair", actor=actor)
+    [english], [german] = await told(entry), await told(entry, language=Language.of("de"))
+    assert english.known and english.known != german.known
+    assert ("root@build-7" in english.known) == (how is KnownBy.CLAIMED)
+    [known] = await told(entry.replace(actor=KnownBy.CLAIMED.actor("root@build-7", "root@build-7")))
+    assert "root@build-7" in known.known
+    [ours] = await told(entry.replace(actor=None))
+    assert ours.known == ""
 
 
 def test_whatever_keeps_a_notice_back_is_said_in_words() -> None:

@@ -1,0 +1,115 @@
+"""The description of the API (OpenAPI 3.1): what FastAPI says of the routes, with the shapes of the files that starts
+take, links from a start to its commands, and the events under `webhooks`.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from activities.files.reading import FileModel
+from activities.hand_off.schemas import EVENTS, schema
+from activities.launch.request_file import RequestFile
+from activities.launch.task_file import TaskFile
+from activities.onboarding.file import StageEntry
+from starter.boot.processes import release
+from starter.web.api.kinds import API_COMMANDS, EXAMPLES, FILES
+from starter.web.api.problems import Problem
+from starter.web.api.starting import WHOLE
+from workflows.kinds import Kind
+
+Schema = dict[str, Any]
+_REF: Final = "#/components/schemas/{model}"
+_BYTES: Final[Schema] = {
+    "base64": {"type": "string", "contentEncoding": "base64", "description": "The PDF itself, at most 1 MB"},
+    "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "Of a PDF that was uploaded before"},
+}
+"""How a document is named beside `file`, which is a part of the body, and `template`."""
+_ID_OF_PART: Final[Schema] = {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,48}$"}
+_OF_STAGES: Final[Mapping[str, tuple[type[FileModel], tuple[str, ...], Schema]]] = {
+    "agreements": (RequestFile, ("kind", "document", "signers"), {}),
+    "tasks": (TaskFile, ("title",), {"team": {"type": "string"}, "tell_customer": {"type": "boolean"}}),
+    "steps": (TaskFile, ("title",), {"delegate": {"type": "boolean"}}),
+}
+"""The parts of a stage: the file of each, what it needs, and what else it takes."""
+
+
+def start_body(kind: Kind) -> Schema:
+    """The body of a start, as JSON or with its files."""
+    shape = {"$ref": _REF.format(model=FILES[kind].__name__)}
+    file = {"type": "string", "format": "binary"}
+    parts = {"type": "object", "properties": {WHOLE: shape}, "required": [WHOLE], "additionalProperties": file}
+    content = {
+        "application/json": {"schema": shape, "example": EXAMPLES[kind]},
+        "multipart/form-data": {"schema": parts, "encoding": {WHOLE: {"contentType": "application/json"}}},
+    }
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def description_of(app: FastAPI, root: str) -> Schema:
+    """The description of these routes below `root`."""
+    told = get_openapi(
+        title="Countersign",
+        version=release(),
+        openapi_version="3.1.0",
+        summary="Signature requests, tasks, onboardings and campaigns as durable workflows",
+        routes=app.routes,
+    )
+    told["servers"] = [{"url": root}]
+    parts = told.setdefault("components", {})
+    parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+    parts["schemas"] = {**_schemas_of((Problem,)), **parts["schemas"], **_start_schemas()}
+    told["security"] = [{"token": []}]
+    for kind in API_COMMANDS:
+        words = ("show", *API_COMMANDS[kind])
+        links = {word: {"operationId": f"{kind}_{word}", "parameters": {"id": "$response.body#/id"}} for word in words}
+        told["paths"][f"/{kind.spec.desk}"]["post"]["responses"]["201"]["links"] = links
+    told["webhooks"] = {event: _webhook(event) for event in EVENTS}
+    return told
+
+
+def _schemas_of(models: Iterable[Any]) -> Schema:
+    """Their schemas, and of what they are made of, by name."""
+    found: Schema = {}
+    for model in models:
+        one = model.model_json_schema(ref_template=_REF)
+        found |= {**one.pop("$defs", {}), model.__name__: one}
+    return found
+
+
+def _start_schemas() -> Schema:
+    found = _schemas_of(FILES.values())
+    for one in found.values():
+        if {"file", "template"} <= one.get("properties", {}).keys():
+            one["properties"] |= _BYTES
+    stage = found[StageEntry.__name__]["properties"]
+    for parts, (model, needed, more) in _OF_STAGES.items():
+        file = found[model.__name__]
+        name = f"{parts.removesuffix('s').capitalize()}OfStage"
+        found[name] = {
+            **file,
+            "title": name,
+            "properties": {**file["properties"], **more, "id": _ID_OF_PART},
+            "required": [*needed],
+        }
+        stage[parts]["items"] = {"$ref": _REF.format(model=name)}
+    return found
+
+
+def _webhook(event: str) -> Schema:
+    """The call that a target of the hand-off gets."""
+    data = schema(event)
+    data.pop("$schema")
+    body = {
+        "type": "object",
+        "properties": {"type": {"const": event}, "timestamp": {"type": "string", "format": "date-time"}, "data": data},
+        "required": ["type", "timestamp", "data"],
+    }
+    return {
+        "post": {
+            "summary": f"{event}, signed by Standard Webhooks (docs/hand-off.md)",
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": {"2XX": {"description": "Heard"}},
+        }
+    }

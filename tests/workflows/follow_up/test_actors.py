@@ -1,0 +1,116 @@
+"""Who made a call, and how that is known, in the timeline of what they called. Pure."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from starter.queries.lookup import told_once
+from tests.workflows.stage import a_request
+from workflows.follow_up import commands
+from workflows.follow_up.notification_log import LINES_AT_MOST
+from workflows.model.commands import (
+    AnyCommand,
+    Cancellation,
+    Command,
+    Delegation,
+    Extension,
+    KnownBy,
+    PauseCommand,
+    Question,
+    ReminderNow,
+)
+from workflows.model.receipts import digest_of
+from workflows.model.schedule import EscalationReason
+from workflows.model.signature import DocumentSeen
+from workflows.model.subject import Participant, Status
+from workflows.model.timeline import EventType, Reassignment
+from workflows.signature.state import SignatureState
+
+START = datetime(2026, 11, 2, 9, tzinfo=UTC)
+BRIEF = a_request(Participant(person="bob", order=1)).brief
+SENT = SignatureState.begin(BRIEF, START).observe(
+    DocumentSeen(document="d", status=Status.SENT, raw="se"), START + timedelta(hours=1)
+)
+NOW = START + timedelta(days=1)
+
+
+def carried_out(command: AnyCommand) -> SignatureState:
+    match command:
+        case PauseCommand():
+            after = commands.pause(SENT, command, NOW)
+        case Question():
+            after = commands.ask(SENT, command, NOW)
+        case Cancellation():
+            after = commands.cancel(SENT, command, NOW)
+        case Delegation():
+            after = commands.delegate(SENT, command, NOW)
+        case _:
+            raise TypeError
+    return commands.attributed(after, SENT, command)
+
+
+@pytest.mark.parametrize(
+    ("command", "actor"),
+    [
+        (PauseCommand(actor="ada", known_by=KnownBy.SIGN_IN), "sign-in:ada"),
+        (PauseCommand(actor="ada", known_by=KnownBy.OIDC), "oidc:ada"),
+        (PauseCommand(actor="token:crm", known_by=KnownBy.TOKEN), "token:crm"),
+        (PauseCommand(actor="ada", known_by=KnownBy.CLAIMED, ran_as="root@build-7"), "claimed:ada (root@build-7)"),
+        (PauseCommand(actor="me@laptop", known_by=KnownBy.CLAIMED, ran_as="me@laptop"), "claimed:me@laptop"),
+        (Question(person="bob", text="Which annex?", known_by=KnownBy.LINK), "link:bob"),
+        (Question(person="bob", text="Which annex?", by="token:crm", known_by=KnownBy.TOKEN), "token:crm"),
+        (Delegation(actor="ada", signer="bob", to="zoe", known_by=KnownBy.SIGN_IN), "sign-in:ada"),
+        (PauseCommand(actor="countersign"), None),
+    ],
+)
+def test_what_a_call_has_changed_says_who_called_and_what_was_there_before_does_not(
+    command: AnyCommand, actor: str | None
+) -> None:
+    *before, new = carried_out(command).timeline.entries
+    assert (new.actor, [one.actor for one in before]) == (actor, [None] * len(before))
+    assert f"by {actor}" in new.because or actor is None
+
+
+def test_in_a_long_timeline_as_well() -> None:
+    full = SENT
+    while len(full.timeline.entries) < LINES_AT_MOST:
+        full = full.note(NOW, EventType.VIEWED, "bob", None)
+    command = PauseCommand(actor="ada", known_by=KnownBy.SIGN_IN)
+    after = commands.attributed(commands.pause(full, command, NOW), full, command)
+    assert len(after.timeline.leaving) > 0
+    assert [one.actor for one in after.timeline.entries if one.actor] == ["sign-in:ada"]
+
+
+def test_a_command_that_came_true_at_once_is_told_once_with_its_actor() -> None:
+    command = Cancellation(actor="ada", reason="Filled", known_by=KnownBy.CLAIMED, ran_as="root@build-7")
+    ended = carried_out(command).end(Status.CANCELLED, NOW, by="core-signature")
+    told = [(one.happened, one.actor) for one in told_once(ended.timeline.entries)]
+    assert told[-1] == (EventType.CANCELLED, "claimed:ada (root@build-7)")
+    assert EventType.CANCELLATION_WISHED not in [happened for happened, _ in told]
+
+
+def test_two_commands_that_one_event_confirms_are_told_once() -> None:
+    wanted = Delegation(actor="ada", signer="bob", to="zoe", known_by=KnownBy.SIGN_IN)
+    asked = carried_out(wanted)
+    insisting = wanted.replace(force=True, known_by=KnownBy.OIDC)
+    twice = commands.attributed(commands.delegate(asked, insisting, NOW), asked, insisting)
+    done = Reassignment(from_="bob", to="zoe", reason=EscalationReason.MANUAL, who="ada")
+    told = told_once(twice.reassigned(done, NOW).timeline.entries)
+    assert [(one.happened, one.actor) for one in told][-1] == (EventType.HANDED_OVER, "oidc:ada")
+    assert EventType.HAND_OVER_WISHED not in [one.happened for one in told]
+
+
+@pytest.mark.parametrize("command", [PauseCommand(actor="ada"), ReminderNow(actor="ada")])
+def test_a_repeated_command_is_the_same_whoever_sends_it_from_where(command: Command) -> None:
+    other = command.replace(actor="bob", known_by=KnownBy.CLAIMED, ran_as="root@build-7", op="op-1")
+    assert digest_of(other) == digest_of(command)
+
+
+def test_a_cancellation_of_the_run_has_its_actor() -> None:
+    command = Cancellation(actor="ada", reason="Filled", known_by=KnownBy.TOKEN, op="op-1")
+    assert Cancellation.read(command.of_the_run) == command.replace(op=None)
+
+
+def test_what_no_person_wants_carries_no_word_of_it() -> None:
+    extension = Extension(actor="countersign", due=NOW)
+    assert not {"known_by", "ran_as"} & extension.model_dump(exclude_defaults=True).keys()
