@@ -123,6 +123,12 @@ class Downloads:
         rows = await self._database.rows(asked.order_by(_DOWNLOAD.at.desc()).limit(LISTED_AT_MOST))
         return tuple(Download(one.at, one.who, KeptFileName(one.file), Way(one.way)) for one in reversed(rows))
 
+    async def since(self, instant: datetime) -> list[tuple[str, Download]]:
+        """Those after it, each with its workflow id, in the order of time; a limited number."""
+        asked = select(DOWNLOADS).where(_DOWNLOAD.at > instant).order_by(_DOWNLOAD.at).limit(LISTED_AT_MOST)
+        rows = await self._database.rows(asked)
+        return [(one.workflow_id, Download(one.at, one.who, KeptFileName(one.file), Way(one.way))) for one in rows]
+
     async def drop(self, now: datetime) -> int:
         """Remove those of more than 400 days ago, a limited number; how many."""
         old = select(*DOWNLOADS.primary_key.columns).where(_DOWNLOAD.at < now - timedelta(days=DAYS_KEPT))

@@ -44,6 +44,8 @@ _OF_COUNTERSIGN: Final = {
     "demo": "stack:demo",
     "fast-forward": "setup:fast_forward",
     "stats": "stats:stats",
+    "open": "tail:open_page",
+    "tail": "tail:tail",
     "reconcile": "setup:reconcile",
     "init": "setup:init",
     "doctor": "setup:doctor",

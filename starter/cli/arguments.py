@@ -19,6 +19,14 @@ Id = Annotated[str, Parameter(help="Its id, or its whole workflow id.")]
 AsJson = Annotated[bool, Parameter(name="--json")]
 """The parameter `--json` that every command takes."""
 
+Watch = Annotated[
+    bool,
+    Parameter(
+        name="--watch",
+        help="Read it again every few seconds and redraw it, until Ctrl-C; with --json a line whenever it has changed.",
+    ),
+]
+
 ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once the process does its work.")]
 JsonLog = Annotated[bool, Parameter(name="--json", help="Log in JSON on a terminal, too.")]
 

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -17,7 +17,7 @@ from temporalio.common import SearchAttributeKey
 from activities.temporal import executions as runs
 from starter.boot.startup import ready
 from starter.cli import tables
-from starter.cli.arguments import AsJson
+from starter.cli.arguments import AsJson, Watch
 from starter.cli.doctor import temporal
 from starter.cli.doctor.health import PartHealth, SetUpPart, looked
 from starter.cli.printing import note, print_answer, progress
@@ -28,15 +28,65 @@ from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context, opened
 from workflows import names
 from workflows.campaign.opening import CONTENT_MISSING
-from workflows.kinds import Kind
+from workflows.kinds import Kind, kinds
 from workflows.model.subject import Status
 
 _MANY = 200
 _ENDED_AT_MOST = 1_000
 """Lines of what has ended, without a limit."""
+WATCHED_AT_MOST: Final = 200
+"""Lines of a list that is watched, without a limit."""
 _LATEST_LOOK = timedelta(hours=25)
 """A yearly campaign is looked at once a day."""
 _SCHEDULED_BY = SearchAttributeKey.for_keyword("TemporalScheduledById")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ListFilters:
+    """Filters, each of which narrows."""
+
+    attention: Annotated[
+        bool,
+        Parameter(
+            help="Only those that need a person: with a problem, a decision to make, a question, an email that came "
+            "back, paused, stuck, or broken off by hand in Temporal."
+        ),
+    ] = False
+    status: Annotated[list[Status] | None, Parameter(help="Only those with this status; may be repeated.")] = None
+    kind: Annotated[str | None, Parameter(help="Only those of this kind of the catalogue.")] = None
+    person: Annotated[
+        str | None,
+        Parameter(
+            help="Only those that wait for this person, or asked this person before they ended: an id of the directory."
+        ),
+    ] = None
+    requester: Annotated[
+        str | None, Parameter(help="Only those that this person asked for: an id of the directory.")
+    ] = None
+    overdue: Annotated[bool, Parameter(help="Only those in which somebody still has to act after the due date.")] = (
+        False
+    )
+    search: Annotated[
+        str, Parameter(help="Only those whose title, people or id have words that begin with each of these words.")
+    ] = ""
+
+    def wanted(self, *of: Kind) -> Wanted:
+        """Those of these kinds, else of all; the requests of campaigns only if a filter narrows them."""
+        return Wanted(
+            attention=self.attention,
+            statuses=tuple(self.status or ()),
+            kind=self.kind,
+            person=self.person,
+            requester=self.requester,
+            overdue=self.overdue,
+            types=tuple(kind.spec.workflow for kind in of or kinds()),
+            of_campaigns=bool(self.kind or self.person or self.search),
+            search=self.search,
+        )
+
+
+EVERYTHING: Final = ListFilters()
 
 
 @dataclass(frozen=True)
@@ -48,14 +98,9 @@ class Listing:
     async def list_(
         self,
         *,
-        attention: bool = False,
-        status: list[Status] | None = None,
-        kind: str | None = None,
-        person: str | None = None,
-        requester: str | None = None,
-        overdue: bool = False,
-        search: str = "",
+        filters: ListFilters = EVERYTHING,
         limit: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
+        watch: Watch = False,
         json: AsJson = False,
     ) -> None:
         """List what runs, overdue or stalled first, then by due date; then what has ended, newest first.
@@ -66,33 +111,30 @@ class Listing:
 
         Parameters
         ----------
-        attention
-            Only those that need a person: with a problem, a decision to make, a question, an email that came back,
-            paused, stuck, or broken off by hand in Temporal.
-        status
-            Only those with this status; may be repeated.
-        kind
-            Only those of this kind of the catalogue.
-        person
-            Only those that wait for this person, or asked this person before they ended: an id of the directory.
-        requester
-            Only those that this person asked for: an id of the directory.
-        overdue
-            Only those in which somebody still has to act after the due date.
-        search
-            Only those whose title, people or id have words that begin with each of these words.
         limit
             At most so many.
         json
             Print `[{id, kind, status, problem, attention, due_at, trouble, document, requester, stage,
             waiting_for, since, overdue, open, started_at, workflow_id}]`.
         """
-        wanted = Wanted(attention, tuple(status or ()), kind, person, requester, overdue)
-        wanted = replace(wanted, search=search, of_campaigns=bool(kind or person or search))
-        await self._print(wanted, limit, json=json)
+        wanted = filters.wanted(self.kind)
+        if watch:
+            await self._watch(wanted, limit or WATCHED_AT_MOST, json=json)
+        else:
+            await self._print(wanted, limit, json=json)
+
+    async def _watch(self, wanted: Wanted, limit: int, *, json: bool) -> None:
+        from starter.cli.watching import watch  # noqa: PLC0415  a list that is printed once waits for no screen
+
+        async with opened(ready()) as context:
+            await watch(
+                lambda: _watched(context, wanted, limit),
+                lambda lines: tables.of_list(lines, self.kind) if lines else Text(self._empty(wanted)),
+                as_json=json,
+            )
 
     async def _print(self, wanted: Wanted, limit: int | None, *, json: bool) -> None:
-        settings, wanted = ready(), replace(wanted, types=(self.kind.spec.workflow,))
+        settings = ready()
         async with opened(settings) as context:
             gathering = _gathered(context, wanted, limit, quiet=json)
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
@@ -183,3 +225,7 @@ async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quie
             lines.extend(found.lines)
             bar(completed=len(lines))
     return found.replace(lines=tuple(lines))
+
+
+async def _watched(context: Context, wanted: Wanted, limit: int) -> tuple[RequestLine, ...]:
+    return (await pages.page(context, wanted, size=limit)).lines

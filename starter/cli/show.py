@@ -9,7 +9,7 @@ from activities.errors import StoreFailure
 from activities.records.store import Store
 from starter.boot.startup import ready
 from starter.cli import tables as showing
-from starter.cli.arguments import AsJson, Id
+from starter.cli.arguments import AsJson, Id, Watch
 from starter.cli.printing import patience, print_answer
 from starter.cli.terminal import Terminal
 from starter.queries import campaign as campaigns
@@ -34,7 +34,7 @@ class Show:
         """Everything known of it."""
         return await lookup.show_of(self.kind, context, id, whole=whole)
 
-    async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
+    async def show(self, id: Id, /, *, all: bool = False, watch: Watch = False, json: AsJson = False) -> None:
         """Say what it waits for, until when, what happens next, and all that was done.
 
         Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten it
@@ -47,6 +47,9 @@ class Show:
         json
             Print everything as JSON.
         """
+        if watch:
+            await self._watch(id, whole=all, json=json)
+            return
         async with opened(ready()) as context:
             async with patience(f"asking the {self.kind}", quiet=json):
                 shown = await self.look(context, id, whole=all)
@@ -57,6 +60,25 @@ class Show:
             names = await names_in_full(context.store, what) if self.names_people and not json else {}
         whole = all or not Terminal().is_terminal
         print_answer(shown, showing.of_shown(shown, whole=whole, names=names), as_json=json, link=url)
+
+    async def _watch(self, id: str, *, whole: bool, json: bool) -> None:
+        from starter.cli.watching import watch  # noqa: PLC0415  what is printed once waits for no screen
+
+        names: dict[str, str] = {}
+        async with opened(ready()) as context:
+
+            async def read() -> Shown:
+                shown = await self.look(context, id, whole=whole)
+                if self.names_people and not (json or names):
+                    names.update(await names_in_full(context.store, WorkflowName(self.kind, shown.id)))
+                return shown
+
+            await watch(
+                read,
+                lambda shown: showing.of_shown(shown, whole=whole or not Terminal().is_terminal, names=names),
+                as_json=json,
+                over=lambda shown: shown.status.ended,
+            )
 
 
 class _OfOnboardings(Show):
@@ -69,7 +91,7 @@ class _OfOnboardings(Show):
 class _OfCampaigns(Show):
     names_people = False
 
-    async def show(self, id: Id, /, *, all: bool = False, json: AsJson = False) -> None:
+    async def show(self, id: Id, /, *, all: bool = False, watch: Watch = False, json: AsJson = False) -> None:
         """Say how many have acknowledged, who has not yet, when it will be done, and what was done.
 
         Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten it
@@ -82,7 +104,7 @@ class _OfCampaigns(Show):
         json
             Print everything as JSON.
         """
-        await super().show(id, all=all, json=json)
+        await super().show(id, all=all, watch=watch, json=json)
 
     async def look(self, context: Context, id: str, *, whole: bool) -> Shown:
         return await campaigns.show(context, id, whole=whole)

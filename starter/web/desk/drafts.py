@@ -254,7 +254,8 @@ class DraftPages:
         subject = checked.prepared.given.subject
         what = WorkflowName(form.kind, subject.id)
         try:
-            await launch.start(self._shared.context.client, self._shared.context.store, checked.prepared)
+            context, actor = self._shared.context, KnownBy.SIGN_IN.actor(visitor.id)
+            await launch.start(context.client, context.store, checked.prepared, actor=actor)
         except FileFaults:
             return await self._plan(form, draft, visitor)
         except (IdTaken, BrokenOff):

@@ -1,0 +1,96 @@
+"""`countersign tail` and `countersign open`, for engineers beside it."""
+
+import asyncio
+import os
+import sys
+import webbrowser
+from datetime import UTC, datetime
+
+from rich.text import Text
+
+from starter.boot import clients
+from starter.boot.startup import ready
+from starter.cli.arguments import AsJson, Id
+from starter.cli.listing import EVERYTHING, ListFilters
+from starter.cli.printing import note, print_answer
+from starter.cli.terminal import Instant, Terminal, plain
+from starter.cli.watching import AWAY, print_line, rounds
+from starter.config.settings import Need
+from starter.errors import Refusal
+from starter.queries import lookup
+from starter.queries.tail import Happening, Tail
+from starter.temporal.connection import opened
+from workflows.model.base import Model
+
+
+async def tail(
+    *,
+    filters: ListFilters = EVERYTHING,
+    json: AsJson = False,
+) -> None:
+    """Say what happens to requests, tasks, onboardings and campaigns, as it happens, until Ctrl-C.
+
+    Only of those that the filters leave; up to 1,000 that run are followed, the most urgent.
+
+    Parameters
+    ----------
+    json
+        Print `{at, type, id, kind, status, happened, what, about, who, why, actor}`, one line each.
+    """
+    async with opened(ready()) as context:
+        following, console = Tail(context, filters.wanted()), Terminal(highlight=False, markup=False, emoji=False)
+        begun = False
+        async for _ in rounds():
+            try:
+                happened = await following.news()
+            except AWAY as away:
+                if not begun:
+                    raise
+                note(f"not to be read at {datetime.now(UTC):%H:%M:%S} UTC, trying again: {type(away).__name__}")
+                continue
+            if not begun:
+                note("following what happens; Ctrl-C ends it")
+            begun = True
+            for one in happened:
+                print_line(one) if json else _tell(console, one)
+            sys.stdout.flush()
+
+
+def _tell(console: Terminal, one: Happening) -> None:
+    words = " ".join(filter(None, (one.what, one.who, one.why and f"({one.why})", one.actor and f"by {one.actor}")))
+    at = console.local(one.at) if console.is_terminal else plain(Instant(one.at))
+    console.print(Text(f"{at}  {one.type} {one.id}  {words}"), soft_wrap=True)
+
+
+class OpenedPage(Model):
+    """The answer of `open`; `opened` is false where there is no browser."""
+
+    id: str
+    url: str
+    opened: bool
+
+
+async def open_page(id: Id, /, *, web_ui: bool = False, json: AsJson = False) -> None:
+    """Open the desk's page of a request, task, onboarding or campaign in the browser; the address is printed as well.
+
+    Parameters
+    ----------
+    web_ui
+        Its workflow in Temporal's Web UI instead.
+    json
+        Print `{id, url, opened}`.
+    """
+    settings = ready(Need.LINKS)
+    async with opened(settings) as context:
+        what = await lookup.whichever(context, id)
+        page = await lookup.web_ui_page(context, what) if web_ui else clients.links(settings).desk(what.reference)
+    if page is None:
+        raise Refusal(f"{what.id}: the address of the Web UI is not known, or Temporal has forgotten its workflow")
+    answer = OpenedPage(id=what.id, url=page, opened=await asyncio.to_thread(_in_browser, page))
+    print_answer(answer, Text("opened in the browser" if answer.opened else "no browser here"), as_json=json, link=page)
+
+
+def _in_browser(page: str) -> bool:
+    """Whether there is one with a screen: a browser of the terminal would take it over."""
+    screen = sys.platform in ("darwin", "win32") or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
+    return screen and webbrowser.open(page)

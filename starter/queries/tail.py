@@ -1,0 +1,136 @@
+"""What happens to those of a list, as it happens: a view is read again when its line of the list changes, when
+something was downloaded, and when its next step was due.
+"""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from pydantic import AwareDatetime
+from temporalio.service import RPCError
+
+from activities.errors import StoreFailure
+from activities.records.database import chunks
+from starter.queries import lists, lookup
+from starter.queries.filters import Wanted
+from starter.queries.lists import SORTED_AT_MOST, RequestLine
+from starter.temporal.connection import Context
+from workflows.kinds import WorkflowName, named
+from workflows.model.base import Model
+from workflows.model.timeline import TimelineEntry
+from workflows.model.views import Shown
+
+FOLLOWED_AT_MOST: Final = SORTED_AT_MOST
+"""Lines of the list that are compared."""
+LOOKS_AT_MOST: Final = 100
+"""Views read in one round; the others wait for the next."""
+_AT_ONCE: Final = 10
+_ANSWERS_WITHIN: Final = timedelta(seconds=2)
+_LATER: Final = timedelta(seconds=3)
+"""After a step was due, until it can be seen."""
+
+
+class Happening(Model):
+    """One line of `countersign tail`: an entry of a timeline, and of what it is."""
+
+    at: AwareDatetime
+    type: str
+    id: str
+    kind: str
+    status: str
+    happened: str
+    what: str
+    about: str = ""
+    who: str | None = None
+    why: str | None = None
+    actor: str | None = None
+
+    @classmethod
+    def of(cls, entry: TimelineEntry, shown: Shown) -> "Happening":
+        return cls(
+            at=entry.at,
+            type=str(shown.type),
+            id=shown.id,
+            kind=shown.kind,
+            status=str(shown.status),
+            happened=str(entry.happened),
+            what=entry.what,
+            about=entry.about,
+            who=entry.who,
+            why=entry.because or None,
+            actor=entry.actor,
+        )
+
+
+class Tail:
+    """`news` has what came since the news before; the first have nothing."""
+
+    def __init__(self, context: Context, wanted: Wanted) -> None:
+        self._context = context
+        self._wanted = wanted
+        self._since = self._downloads_until = datetime.now(UTC)
+        self._lines: dict[str, RequestLine] = {}
+        """By workflow id, as they were when their view was read last."""
+        self._due: dict[str, datetime] = {}
+        """When the next step of one is due."""
+        self._told: dict[str, frozenset[TimelineEntry]] = {}
+        self._began = False
+
+    async def news(self) -> list[Happening]:
+        """What has happened, the oldest first. Raises `RPCError`, `StoreFailure`."""
+        page = await lists.page(self._context, self._wanted, size=FOLLOWED_AT_MOST)
+        lines = {line.workflow_id: line for line in page.lines}
+        if not self._began:
+            self._began = True
+            # What has ended by now is over; what runs is read once, to know when its next step is due.
+            self._lines = {id: line for id, line in lines.items() if not line.open}
+        self._forget(lines)
+        happened: list[Happening] = []
+        for some in chunks(await self._worth_a_look(lines), _AT_ONCE):
+            views = await asyncio.gather(*map(self._view, some))
+            for id, shown in zip(some, views, strict=True):
+                if shown is not None:
+                    self._lines[id] = lines[id]
+                    happened += self._new_of(id, shown)
+        return sorted(happened, key=lambda one: one.at)
+
+    def _forget(self, lines: Iterable[str]) -> None:
+        for known in (self._lines, self._due, self._told):
+            for id in known.keys() - set(lines):
+                del known[id]
+
+    async def _worth_a_look(self, lines: dict[str, RequestLine]) -> list[str]:
+        now = datetime.now(UTC)
+        changed = [id for id, line in lines.items() if self._lines.get(id) != line]
+        due = [id for id, at in self._due.items() if at <= now]
+        loaded = await self._context.store.downloads.since(self._downloads_until)
+        self._downloads_until = max((one.at for _, one in loaded), default=self._downloads_until)
+        ids = dict.fromkeys([*(id for id, _ in loaded if id in lines), *due, *changed])
+        return list(ids)[:LOOKS_AT_MOST]
+
+    async def _view(self, workflow_id: str) -> Shown | None:
+        """None while it does not answer, and for what is unknown by now."""
+        what = named(workflow_id)
+        if what is None:
+            return None
+        try:
+            return await self._read(what)
+        except (lookup.Unknown, RPCError, StoreFailure):
+            return None
+
+    async def _read(self, what: WorkflowName) -> Shown:
+        context = self._context
+        return await lookup.look_at(context.client, context.store, what, within=_ANSWERS_WITHIN)
+
+    def _new_of(self, id: str, shown: Shown) -> list[Happening]:
+        """What its timeline has that was not told yet; of one that is new here, what came since the beginning."""
+        told, timeline = self._told.get(id), frozenset(shown.timeline)
+        self._told[id] = timeline
+        at = shown.next.at if shown.next else None
+        if at is None:
+            self._due.pop(id, None)
+        else:
+            self._due[id] = max(at, datetime.now(UTC)) + _LATER
+        new = (one for one in lookup.told_once(shown.timeline) if told is None or one not in told)
+        return [Happening.of(one, shown) for one in new if told is not None or one.at >= self._since]
