@@ -283,7 +283,7 @@ class Starts:
         try:
             if decision.replacement is None:
                 return await part.with_signers(decision.signers, sources)
-            return await part.from_file(PlainFile(str(part.what), Path(), Parsed(body.plain, {}, ())), sources)
+            return await part.from_file(PlainFile(str(part.what), Path(), parsed_values(body.plain)), sources)
         except NoSuchSigner as nobody:
             raise ApiProblem.of_field("signers", str(nobody)) from None
         except FileFaults as faults:

@@ -33,6 +33,7 @@ from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.rendering import Renderer
 from workflows.kinds import WorkflowName, named
+from workflows.model.commands import KnownBy
 
 _ID: Final = re.compile(r"[0-9a-f]{12}")
 _NEWS: Final = {"changed": phrase("It was changed in another window meanwhile: this is how it stands now.")}
