@@ -44,6 +44,7 @@ from starter.web.rendering import OURS, Brand, Frame, Renderer, Tab
 from starter.web.serving import holder_of
 from starter.web.status import Chip, Look
 from workflows.kinds import named
+from workflows.model.commands import KnownBy, Replay
 from workflows.model.hand_off import HandoffResult, HandoffState
 from workflows.model.policy import Target
 from workflows.names import handoff_key, webhook_id
@@ -313,7 +314,8 @@ class TargetPages:
             came = found
 
         async def again(dead: DeadTarget) -> ReplayResult:
-            return await replays.replay(self._context, dead, visitor.actor)
+            wanted = Replay(actor=visitor.actor, known_by=KnownBy.TOKEN, target=dead.target)
+            return await replays.replay(self._context, dead, wanted)
 
         try:
             async with asyncio.timeout(REPLAYING_SECONDS_AT_MOST):

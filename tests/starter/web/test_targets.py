@@ -23,6 +23,7 @@ from starter.web.serving import with_peer
 from starter.web.targets import LONGEST_SESSION, SHOWN_AT_MOST, TRIES_OF_AN_ADDRESS, TargetPages
 from tests.starter.web.desk.office import SECRET, form_of, text_of
 from workflows.kinds import Kind
+from workflows.model.commands import Replay
 from workflows.model.hand_off import HandoffLine, HandoffResult, HandoffState
 from workflows.model.policy import Target
 
@@ -62,10 +63,10 @@ class Shop:
         self.pinged.append(target.url or "")
         return HandoffResult(target=target.target, ok=self.accepts, why=None if self.accepts else "HTTP 500")
 
-    async def again(self, _: Context, dead: DeadTarget, actor: str) -> ReplayResult:
+    async def again(self, _: Context, dead: DeadTarget, wanted: Replay) -> ReplayResult:
         if self.gate:
             await self.gate.wait()
-        self.replayed.append((dead.what.id, dead.target, actor))
+        self.replayed.append((dead.what.id, dead.target, wanted.attribution or ""))
         return ReplayResult.TOLD if self.accepts else ReplayResult.TRIED
 
     def browser(self, peer: str = "10.0.0.1") -> httpx.AsyncClient:
