@@ -73,6 +73,8 @@ OPEN: Final = (MemberStatus.NOT_TOLD, MemberStatus.TOLD, MemberStatus.OPENED)
 """They may still acknowledge."""
 DONE: Final = (MemberStatus.ACKNOWLEDGED, MemberStatus.LATE)
 """They have acknowledged."""
+NOT_WANTED: Final = (MemberStatus.EXEMPT, MemberStatus.DROPPED, MemberStatus.ERROR)
+"""They are not to acknowledge."""
 UNRECORDED: Final = (MemberStatus.NOT_TOLD, MemberStatus.TOLD)
 """Without a record: what is known of their request counts."""
 ANOTHERS: Final = "another request had its id already"
@@ -254,6 +256,12 @@ class MemberLines:
         ended = [_REQUEST + id for id, state in self.states.items() if state.status not in OPEN][:NAMED_AT_MOST]
         statement = select(self._lines).where(line.status.in_(OPEN), line.workflow_id.not_in(ended))
         return await self._some(statement.order_by(line.due, line.row, line.place).offset(first).limit(many))
+
+    async def never_acknowledged(self, first: int, many: int) -> list[MemberOutcome]:
+        """Some of those who were to acknowledge and did not, in the order of the audience."""
+        line = self._lines.c
+        statement = select(self._lines).where(line.status.not_in((*DONE, *NOT_WANTED)))
+        return await self._some(statement.order_by(line.row, line.place).offset(first).limit(many))
 
     async def below(self, manager: str, people: Collection[str], at_most: int) -> list[int]:
         """The places of some of those who have this manager, or are among these."""

@@ -234,10 +234,18 @@ class MissingPeople:
     """None before anybody is asked."""
     counts: Counts
     more: bool = False
+    ended: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many are missing: of a campaign that has ended, who never acknowledged."""
+        return self.counts.wanted - self.counts.done if self.ended else self.counts.open
 
     async def missing(self, first: int) -> list[MemberOutcome]:
-        """A page of those who have not acknowledged and still may, earliest last day first."""
-        return await self.lines.still_open(first, SHOWN_AT_MOST) if self.lines else []
+        """A page of them; while it runs, earliest last day first."""
+        if self.lines is None:
+            return []
+        return await (self.lines.never_acknowledged if self.ended else self.lines.still_open)(first, SHOWN_AT_MOST)
 
     async def of_person(self, person: str) -> list[MemberOutcome]:
         """More than one where they were listed twice."""
@@ -295,7 +303,7 @@ async def managed(store: Store, shown: CampaignShow, manager: str, below: Collec
     if not places:
         return None
     own = lines.at(places[:MINE_AT_MOST])
-    return MissingPeople(own, (await own.tally()).counts, len(places) > MINE_AT_MOST)
+    return MissingPeople(own, (await own.tally()).counts, len(places) > MINE_AT_MOST, shown.status.ended)
 
 
 async def looked_at(client: Client, lines: Sequence[MemberOutcome]) -> list[MissingMember]:

@@ -180,18 +180,24 @@ class CampaignReport:
 
 
 async def of(context: Context, typed: str, *, names: bool = True, directory: Directory | None = None) -> CampaignReport:
-    """By an id as typed; `Refusal` if it would be incomplete, the document errors if it is not as it was written. With
-    `names`, of the table or the `directory`.
+    """By an id as typed, as `of_picture`."""
+    return await of_picture(context.store, await campaign.of(context, typed), names=names, directory=directory)
+
+
+async def of_picture(
+    store: Store, picture: CampaignPicture, *, names: bool = True, directory: Directory | None = None
+) -> CampaignReport:
+    """`Refusal` if it would be incomplete, the document errors if it is not as it was written. With `names`, of the
+    table or the `directory`.
     """
-    picture = await campaign.of(context, typed)
-    _refuse_parts(picture.shown)
-    if picture.shown.outcomes is not None:
-        await context.store.outcomes.verify(picture.shown.outcomes)
-    found = await made(context.store, picture)
+    shown = picture.shown
+    _refuse_parts(shown)
+    if shown.outcomes is not None:
+        await store.outcomes.verify(shown.outcomes)
+    found = await made(store, picture)
     if not names:
         return found
-    shown = picture.shown
-    known = await names_of(context.store, shown.id, shown.campaign.report_columns if shown.campaign else DEFAULT)
+    known = await names_of(store, shown.id, shown.campaign.report_columns if shown.campaign else DEFAULT)
 
     async def named() -> AsyncIterator[Sequence[MemberOutcome]]:
         async for lines in found.batches():

@@ -138,6 +138,48 @@ def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
     return sorted(runs, key=place)
 
 
+class Order(StrEnum):
+    """How what runs is sorted, up to `SORTED_AT_MOST`; what has ended follows, newest first."""
+
+    URGENCY = "urgency"
+    DUE = "due"
+    SINCE = "since"
+    TITLE = "title"
+    REQUESTER = "requester"
+
+
+@dataclass(frozen=True)
+class Sorting:
+    by: Order = Order.URGENCY
+    descending: bool = False
+
+    async def arranged(self, runs: Iterable[Run], now: datetime) -> list[Run]:
+        """Those without what they are sorted by come last; equal ones by urgency."""
+        urgent = by_urgency(runs, now)
+        if self.by is Order.URGENCY:
+            return urgent
+        keys = {run.run_id: await _sort_key(run, self.by) for run in urgent}
+        known = [run for run in urgent if keys[run.run_id]]
+        known.sort(key=lambda run: keys[run.run_id] or "", reverse=self.descending)
+        return [*known, *(run for run in urgent if not keys[run.run_id])]
+
+
+BY_URGENCY: Final = Sorting()
+
+
+async def _sort_key(run: Run, by: Order) -> str | None:
+    match by:
+        case Order.TITLE:
+            return (await _document(run) or run.id).casefold()
+        case Order.REQUESTER:
+            return run.known.get(names.REQUESTER)
+        case Order.SINCE:
+            at = run.known.get(names.TURN_AT) if run.status.open else None
+        case _:
+            at = run.known.get(names.DUE_AT)
+    return at.astimezone(UTC).isoformat() if at else None
+
+
 def by_person(runs: Iterable[Run], people: Iterable[str]) -> list[Run]:
     """Grouped by the person waited for, most urgent first; those that wait for none come last."""
     known, groups = frozenset(people), defaultdict[str, list[Run]](list)
@@ -228,11 +270,17 @@ _Read: TypeAlias = tuple[list[RequestLine], _Cursor | None]
 
 
 async def page(
-    context: Context, wanted: Wanted, *, size: int = 50, cursor: str | None = None, now: datetime | None = None
+    context: Context,
+    wanted: Wanted,
+    *,
+    size: int = 50,
+    cursor: str | None = None,
+    now: datetime | None = None,
+    sorting: Sorting = BY_URGENCY,
 ) -> LinesPage:
-    """Up to `size` lines from the cursor. `Refusal` for an invalid cursor."""
+    """Up to `size` lines from the cursor, all pages with the same `sorting`. `Refusal` for an invalid cursor."""
     lines: list[RequestLine] = []
-    it, more = await _List.of(context, wanted)
+    it, more = await _List.of(context, wanted, sorting)
     try:
         first = _Cursor.read(cursor) if cursor else await _start(it, now or datetime.now(UTC))
         following: _Cursor | None = first
@@ -258,13 +306,14 @@ class _List:
 
     context: Context
     wanted: Wanted
+    sorting: Sorting
     living: list[Run] | None = None
 
     @classmethod
-    async def of(cls, context: Context, wanted: Wanted) -> tuple[Self, bool]:
+    async def of(cls, context: Context, wanted: Wanted, sorting: Sorting) -> tuple[Self, bool]:
         """With the ids of what its words find, and whether there may be others."""
         if not wanted.search:
-            return cls(context, wanted), False
+            return cls(context, wanted, sorting), False
         # Of what everybody was asked only the newest are found: with the words of their id, what was asked of them.
         texts = [wanted.search, *([f"{wanted.search} {wanted.person}"] if wanted.asked else [])]
         search = partial(
@@ -272,7 +321,7 @@ class _List:
         )
         found = [await search(text) for text in texts]
         ids = tuple(dict.fromkeys(id for some in found for id in some.ids))
-        return cls(context, replace(wanted, ids=ids)), found[-1].more
+        return cls(context, replace(wanted, ids=ids), sorting), found[-1].more
 
     async def acted_in(self, at: _Cursor) -> list[Run]:
         """Of what runs or was broken off, what asks the person, whether or not it waits for them."""
@@ -337,7 +386,7 @@ async def _read_living(it: _List, at: _Cursor) -> bool:
     if token:
         return False
     found = list({run.run_id: run for run in (*found, *await it.acted_in(at))}.values())
-    it.living = by_urgency(await _unrecorded(it, found), at.at)
+    it.living = await it.sorting.arranged(await _unrecorded(it, found), at.at)
     if it.wanted.by_person:
         it.living = by_person(it.living, it.wanted.people)
     return True

@@ -18,6 +18,7 @@ from workflows.model.commands import (
     Decision,
     Delegation,
     Done,
+    Exemption,
     Extension,
     NotNow,
     PartOutcome,
@@ -25,6 +26,7 @@ from workflows.model.commands import (
     Question,
     ReminderNow,
     Resumption,
+    Retry,
     Unblock,
     Waiver,
 )
@@ -57,6 +59,8 @@ class Action(StrEnum):
     AGAIN = "again"
     GO_ON = "go-on"
     STOP = "stop"
+    EXEMPT = "exempt"
+    RETRY = "retry"
 
 
 class ActorRole(StrEnum):
@@ -262,6 +266,21 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         done=phrase("It is being cancelled."),
         grave=True,
     ),
+    Action.EXEMPT: ActionSpec(
+        phrase("Exempt"),
+        (ActorRole.OWNER,),
+        lambda it: Exemption(actor=it.actor, person=it.signer, reason=it.text),
+        hint=phrase("They need not acknowledge it, and are told so. The record says why."),
+        field=_WHY,
+        done=phrase("They need not acknowledge it any more."),
+    ),
+    Action.RETRY: ActionSpec(
+        phrase("Ask again who could not be asked"),
+        (ActorRole.OWNER,),
+        lambda it: Retry(actor=it.actor),
+        hint=phrase("Whoever could not be asked because of an error is asked once more."),
+        done=phrase("They are being asked again."),
+    ),
     Action.AGAIN: ActionSpec(
         phrase("Send again"),
         (ActorRole.ASKED, ActorRole.OWNER),
@@ -316,6 +335,8 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
         Action.PAUSE: not paused,
         Action.WAIVE: not deciding,
         Action.CANCEL: not deciding,
+        Action.EXEMPT: shown.member_counts.open > 0,
+        Action.RETRY: shown.member_counts.faulty > 0,
     }
     return tuple(action for action in among if now[action])
 

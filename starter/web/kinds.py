@@ -32,6 +32,8 @@ class KindPage:
     """Whether its links lead to the usual page (pages/pages.py)."""
     at_desk: bool = True
     """Whether its page at the desk is the usual one (desk/follow_ups.py)."""
+    own_list: str = ""
+    """The list at the desk that has all of it, if one has."""
     decides_parts: bool = False
     """Whether its owner decides there what becomes of its parts."""
     open: str = phrase("to be done")
@@ -89,6 +91,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         ended=phrase("This onboarding has ended"),
         lines=phrase("Parts"),
         own_page=phrase("Open the onboarding"),
+        own_list="onboardings",
         decides_parts=True,
         actions=(Action.CANCEL,),
         open=phrase("under way"),
@@ -101,10 +104,15 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         ended=phrase("This campaign has ended"),
         lines=phrase("Audience"),
         own_page=phrase("Open the campaign"),
+        own_list="campaigns",
         at_desk=False,
-        actions=(Action.CANCEL,),
+        actions=(Action.EXTEND, Action.RETRY, Action.EXEMPT, Action.CANCEL),
         open=phrase("under way"),
         specs={
+            Action.EXTEND: replace(
+                ACTIONS[Action.EXTEND],
+                hint=phrase("Everybody has until the end of that day, and is reminded until then."),
+            ),
             Action.CANCEL: replace(
                 _CANCEL,
                 label=phrase("Stop the campaign"),

@@ -262,6 +262,11 @@ class FollowUpShow(Model):
         return KeptFiles()
 
     @property
+    def member_counts(self) -> Counts:
+        """How the members of an audience stand, as of its last count; all zero without one."""
+        return Counts()
+
+    @property
     def asked_people(self) -> tuple[str, ...]:
         """Who has to act or has acted."""
         return tuple(line.person for line in self.lines)
@@ -556,6 +561,10 @@ class CampaignShow(FollowUpShow):
     came: int = 0
     left: int = 0
     people_now: int | None = None
+
+    @property
+    def member_counts(self) -> Counts:
+        return self.counts
 
     @property
     def last_day(self) -> date:

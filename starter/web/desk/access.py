@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Self
+from urllib.parse import parse_qsl, urlencode
 
+from activities.notifications.links import at_desk
 from activities.people.language import phrase
 from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, ActorRole, possible_actions, replaceable_people
 from starter.web.kinds import KIND_PAGES, spec_of
+from starter.web.rendering import Tab
 from starter.web.rights import ReaderRole, Rights, Sight
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.views import Shown
@@ -44,6 +47,14 @@ def views_of(role: ReaderRole) -> tuple[View, ...]:
     views += [View.PEOPLE] if role.reports else []
     views += [View.ATTENTION] if role.operator else []
     return (*views, View.ONBOARDINGS, View.CAMPAIGNS)
+
+
+def list_address(address: str) -> str:
+    """The list with its filters that an untrusted address names; empty for anything else."""
+    view, _, query = address.partition("?")
+    if view not in list(View):
+        return ""
+    return f"{view}?{urlencode(parse_qsl(query))}" if query else view
 
 
 @dataclass(frozen=True)
@@ -90,6 +101,23 @@ class FollowUpAccess:
     rights: Rights
     people: frozenset[str] = frozenset()
     """Their reports, direct or not."""
+
+    def list_behind(self, address: str, person: str) -> Tab:
+        """The list that they came from, else the one in which it stands for them."""
+        path = list_address(address) or self._usual_list(person)
+        return Tab(path, LABELS[View(path.partition("?")[0])])
+
+    def _usual_list(self, person: str) -> View:
+        if own := KIND_PAGES[self.what.kind].own_list:
+            return View(own)
+        if person == self.shown.requester:
+            return View.ASKED
+        return View.PEOPLE if self.people.intersection(replaceable_people(self.shown)) else View.WAITING
+
+    @property
+    def path(self) -> str:
+        """Of its page below `/desk`."""
+        return at_desk(self.what)
 
     @property
     def steps(self) -> tuple[ActionForm, ...]:

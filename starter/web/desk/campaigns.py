@@ -1,19 +1,21 @@
 """The page of a campaign: all of it for its owner, missing people for their manager."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
 from markupsafe import Markup
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from activities.campaign.population import owners_day
 from activities.notifications.links import at_desk
 from activities.people.language import Language
+from starter.errors import Refusal
+from starter.queries import campaign_report
 from starter.queries.campaign import (
     SHOWN_AT_MOST,
     CampaignPicture,
@@ -23,17 +25,21 @@ from starter.queries.campaign import (
     managed,
     pictured,
 )
-from starter.queries.campaign_page import campaign_chart
+from starter.queries.campaign_page import campaign_chart, pieces
+from starter.queries.campaign_report import CampaignReport
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
-from starter.web.actions import ActorRole
-from starter.web.desk.access import action_forms
+from starter.web.actions import ACTIONS, Action, ActorRole
+from starter.web.desk.access import LABELS, View, action_forms, list_address
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_up_text import FollowUpText, build_text
 from starter.web.desk.follow_ups import done_message
+from starter.web.desk.lists import BYTE_ORDER_MARK
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
-from starter.web.forms import FailureReason, FormFailure, Send, send_form
+from starter.web.desk.together import Carried, carry_out
+from starter.web.forms import Send
+from starter.web.rendering import Tab
 from starter.web.rights import Sight, rights_of
 from starter.web.status import Chip, StateOwner, chip_of, ending_sentences
 from starter.web.view_reader import ViewCache
@@ -49,12 +55,17 @@ CHARTS_AT_MOST: Final = 20
 """Cached, each in a language."""
 DEPARTMENTS_AT_MOST: Final = 50
 """Shown; the rest are counted."""
-REMINDED_AT_ONCE: Final = 10
-"""Requests reminded at a time."""
-REMINDING_SECONDS_AT_MOST: Final = 20.0
-"""For one click: browsers and proxies wait about half a minute."""
-_REFUSED: Final = 409
 _DIGITS: Final = 6
+_MEDIA_TYPES: Final = {"csv": "text/csv; charset=utf-8", "html": "text/html; charset=utf-8"}
+
+
+async def _spreadsheet(found: CampaignReport) -> AsyncIterator[str]:
+    yield BYTE_ORDER_MARK
+    async for piece in found.table():
+        yield piece
+
+
+_FORMS: Final[Mapping[str, Callable[[CampaignReport], AsyncIterator[str]]]] = {"csv": _spreadsheet, "html": pieces}
 
 
 @dataclass(frozen=True)
@@ -83,21 +94,6 @@ class MissingRow:
     can_be_reminded: bool
 
 
-@dataclass
-class RemindedCount:
-    """Reminders asked for and done, and the first refusal."""
-
-    asked: int
-    done: int = 0
-    refusal: str = ""
-    status: int = 200
-
-    def met(self, why: FormFailure, language: Language) -> None:
-        """Note a failure; the worst is shown."""
-        if why.status > self.status:
-            self.refusal, self.status = why.says(language), why.status
-
-
 class Campaigns:
     def __init__(self, shared: RequestContext, send: Send, seconds: Callable[[], float]) -> None:
         self._shared = shared
@@ -111,14 +107,19 @@ class Campaigns:
         return [
             Route(path, self._responses.visitors(self.show), methods=["GET"]),
             Route(f"{path}/remind", self._responses.acting(self.remind), methods=["POST"]),
+            *(
+                Route(f"{path}/report.{form}", self._responses.visitors(self.report), methods=["GET"])
+                for form in _FORMS
+            ),
         ]
 
     async def show(self, request: Request, visitor: Visitor) -> Response:
         seen = await self._seen(request, visitor)
         if seen is None:
             return await self._responses.inside(NOT_THERE, visitor)
+        query, said = request.query_params, _done_message(request, visitor)
         return await self._page(
-            seen, visitor, _parse_offset(request.query_params.get("from", "")), said=_done_message(request, visitor)
+            seen, visitor, _parse_offset(query.get("from", "")), said=said, back=query.get("list", "")
         )
 
     async def remind(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
@@ -139,29 +140,26 @@ class Campaigns:
             f"{seen.path}?from={begin}&reminded={reminded.done}&of={reminded.asked}"
         )
 
-    async def _remind(self, missing: Sequence[MissingMember], visitor: Visitor, op: str) -> RemindedCount:
-        """Some at a time; stops when nobody answers in time."""
-        asked = [one.line.request for one in missing if one.can_be_reminded]
-        found = RemindedCount(len(asked))
+    async def report(self, request: Request, visitor: Visitor) -> Response:
+        """The report with everybody's names, as the command writes it."""
+        seen, form = await self._seen(request, visitor), request.url.path.rpartition(".")[2]
+        whole = await self._whole_picture(seen) if seen and seen.everything else None
+        if seen is None or whole is None:
+            return await self._responses.inside(NOT_THERE, visitor)
         try:
-            async with asyncio.timeout(REMINDING_SECONDS_AT_MOST):
-                for first in range(0, len(asked), REMINDED_AT_ONCE):
-                    some = asked[first : first + REMINDED_AT_ONCE]
-                    await asyncio.gather(*(self._remind_one(request, visitor, op, found) for request in some))
-                    if found.status > _REFUSED:
-                        break
-        except TimeoutError:
-            found.met(FormFailure(FailureReason.UNSURE), visitor.reader.language)
-        return found
+            found = await campaign_report.of_picture(
+                self._shared.context.store, whole, directory=self._shared.directory
+            )
+        except Refusal:  # no worker answers that knows its audience
+            return self._responses.renderer.to_desk(seen.path)
+        name = f"{seen.shown.id}.{form}"
+        headers = {**self._responses.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(_FORMS[form](found), media_type=_MEDIA_TYPES[form], headers=headers)
 
-    async def _remind_one(self, request: str, visitor: Visitor, op: str, found: RemindedCount) -> None:
-        sent = await send_form(self._send(request, ReminderNow(actor=visitor.id, op=op), op, watched=False), request)
-        if not isinstance(sent, FormFailure):
-            found.done += 1
-        elif sent.fault is FailureReason.ENDED:
-            found.asked -= 1
-        else:
-            found.met(sent, visitor.reader.language)
+    async def _remind(self, missing: Sequence[MissingMember], visitor: Visitor, op: str) -> Carried:
+        command = ReminderNow(actor=visitor.id)
+        orders = [(one.line.request, command) for one in missing if one.can_be_reminded]
+        return await carry_out(orders, self._send, op, visitor.reader.language)
 
     async def _seen(self, request: Request, visitor: Visitor) -> CampaignAccess | None:
         """None when it does not concern the visitor."""
@@ -176,6 +174,10 @@ class Campaigns:
             return await _everything(whole) if whole else None
         people = await managed(self._shared.context.store, shown, visitor.id, role.reports)
         return CampaignAccess(shown, people, everything=False) if people else None
+
+    async def _whole_picture(self, seen: CampaignAccess) -> CampaignPicture | None:
+        reference = WorkflowName(Kind.CAMPAIGN, seen.shown.id).reference
+        return await self._pictures(reference, reference)
 
     async def _picture(self, reference: str) -> CampaignPicture | None:
         shown, context = await self._shared.look(reference), self._shared.context
@@ -194,13 +196,15 @@ class Campaigns:
         return Markup(svg)  # noqa: S704
 
     async def _page(
-        self, seen: CampaignAccess, visitor: Visitor, begin: int, reminded: RemindedCount | None = None, **more: str
+        self, seen: CampaignAccess, visitor: Visitor, begin: int, reminded: Carried | None = None, **more: str
     ) -> Response:
         """A form whose reminder is unsure keeps its `token`."""
+        back = list_address(more.get("back", ""))
         people, language, frame = seen.people, visitor.reader.language, await self._responses.frame(visitor)
         names = PeopleNames(self._shared.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
         some = await looked_at(self._shared.context.client, await people.missing(begin))
         deeds = tuple(action_forms(seen.shown, ActorRole.OWNER)) if seen.everything else ()
+        exempts = any(one.action is Action.EXEMPT for one in deeds)
         today = await owners_day(seen.shown.requester, self._shared.clock(), self._shared.directory)
         return self._responses.renderer.page(
             "campaign.html",
@@ -208,15 +212,22 @@ class Campaigns:
             frame=frame,
             status=reminded.status if reminded else 200,
             it=await self._told(seen, visitor, names),
+            list=Tab(back or View.CAMPAIGNS, language.say(LABELS[View((back or View.CAMPAIGNS).partition("?")[0])])),
             everything=seen.everything,
             sentences=_sentences(seen, visitor),
             so_far=(people.counts.done, people.counts.wanted),
             rows=[await self._row(one, visitor, names, today) for one in some],
-            missing=people.counts.open,
+            missing=people.count,
+            ended=people.ended,
+            exempt=language.say(ACTIONS[Action.EXEMPT].label) if exempts else "",
             begin=begin,
             shown_at_most=SHOWN_AT_MOST,
             looked_at=people.counts.total if people.more else 0,
-            deeds=[(one.address, language.say(one.spec.label), one.spec.grave) for one in deeds],
+            deeds=[
+                (one.address, language.say(one.spec.label), one.spec.grave)
+                for one in deeds
+                if one.action is not Action.EXEMPT  # of one member, in their row
+            ],
             refusal=reminded.refusal if reminded else "",
             said=more.get("said", ""),
             token=more.get("token") or frame.token,
@@ -260,7 +271,8 @@ class Campaigns:
 
 async def _everything(whole: CampaignPicture) -> CampaignAccess:
     counts = (await whole.tally()).counts
-    return CampaignAccess(whole.shown, MissingPeople(whole.lines, counts), everything=True)
+    people = MissingPeople(whole.lines, counts, ended=whole.shown.status.ended)
+    return CampaignAccess(whole.shown, people, everything=True)
 
 
 def _parse_offset(text: str) -> int:

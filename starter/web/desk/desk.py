@@ -45,6 +45,7 @@ from starter.web.desk.sessions import (
     sign_in_sender,
 )
 from starter.web.desk.task_form import TaskForm
+from starter.web.desk.together import Together
 from starter.web.downloads import PersonalFiles
 from starter.web.forms import FormGuard, Send
 from starter.web.rendering import OURS, TEMPLATES, Brand, Renderer, Tab
@@ -197,6 +198,7 @@ class Desk:
         self._figures = FiguresPages(shared)
         self._follow_ups = FollowUps(shared, links, send, files)
         self._away = Away(shared)
+        self._together = Together(shared, self._follow_ups, send)
         self._entrance = SignInPages(self._responses, sign_in, cookies, clock)
 
     def routes(self) -> list[BaseRoute]:
@@ -207,6 +209,7 @@ class Desk:
             *self._documents.routes(),
             *self._figures.routes(),
             *self._campaigns.routes(),
+            *self._together.routes(),
             *self._follow_ups.routes(),
             *self._away.routes(),
             *self._entrance.routes(),

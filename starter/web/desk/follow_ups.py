@@ -1,8 +1,9 @@
 """The page of one follow-up: status, timeline, and actions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -26,6 +27,7 @@ from starter.web.desk.sessions import Visitor
 from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.forms import FailureReason, FormFailure, Send, send_form
 from starter.web.kinds import KIND_PAGES
+from starter.web.rendering import Tab
 from starter.web.rights import Sight
 from starter.web.screens import NO_FILE, NO_FILES, FilesOffered
 from workflows.kinds import Kind, WorkflowName, kinds
@@ -34,6 +36,7 @@ from workflows.model.views import OnboardingShow, Shown
 
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
+USUAL_EXTENSION: Final = timedelta(weeks=1)
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"
 _SENT: Final = "sent"
@@ -75,6 +78,7 @@ class FollowUps:
             visitor.reader.language,
             frame=await self._responses.frame(visitor),
             it=await self._told(seen, visitor),
+            list=self._list_behind(seen, visitor, request),
             deeds=[
                 (one.address, self._say(visitor, one.spec.label), one.spec.grave) for one in seen.steps if not one.part
             ],
@@ -100,7 +104,7 @@ class FollowUps:
             return await self._responses.inside(NOT_THERE, visitor)
         if step not in seen.steps:
             return self._responses.renderer.to_desk(at_desk(seen.what))
-        return await self._asking(step, seen, visitor)
+        return await self._asking(step, seen, visitor, {"signer": request.query_params.get("person", "")})
 
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Carry it out, once however often the form is sent."""
@@ -130,10 +134,13 @@ class FollowUps:
         return found.id if found else None
 
     async def _seen(self, request: Request, visitor: Visitor) -> FollowUpAccess | None:
-        """None when it does not concern the visitor."""
         what = _what(request)
-        shown = await self._shared.look(what.reference) if what and is_request_id(what.id) else None
-        if what is None or shown is None:
+        return await self.seen(what, visitor) if what and is_request_id(what.id) else None
+
+    async def seen(self, what: WorkflowName, visitor: Visitor) -> FollowUpAccess | None:
+        """None when it does not concern the visitor."""
+        shown = await self._shared.look(what.reference)
+        if shown is None:
             return None
         role = await self._shared.roles.of(visitor.id)
         rights = await self._files.rights(role, shown)
@@ -144,7 +151,7 @@ class FollowUps:
 
     async def _told(self, seen: FollowUpAccess, visitor: Visitor) -> FollowUpText:
         names = self._names(seen)
-        titled = seen.rights.sight is not Sight.STATUS or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
+        titled = await self._titled(seen)
         everything = seen.rights.sight is Sight.EVERYTHING
         return await build_text(
             seen.shown,
@@ -155,6 +162,17 @@ class FollowUps:
             everything=everything,
             titled=titled,
             steps=seen.steps,
+        )
+
+    async def _titled(self, seen: FollowUpAccess) -> bool:
+        return seen.rights.sight is not Sight.STATUS or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
+
+    async def title(self, seen: FollowUpAccess, visitor: Visitor) -> str:
+        """What the visitor may call it."""
+        language, pages = visitor.reader.language, KIND_PAGES[seen.what.kind]
+        kind = await self._shared.kinds.label(seen.shown.kind, language)
+        return (
+            (seen.shown.title or seen.shown.id) if await self._titled(seen) else language.say(pages.untitled, kind=kind)
         )
 
     async def _asking(
@@ -184,6 +202,8 @@ class FollowUps:
             force=say(spec.force) if spec.force else "",
             grave=spec.grave,
             question=seen.shown.question,
+            due=form.get("due") or usual_due([seen.shown], self._shared.clock()),
+            member=await names.of(form.get("signer", "")) if step.action is Action.EXEMPT else "",
             takers=[(person, await names.of(person)) for person in seen.takers],
             colleagues=[(person, await names.of(person)) for person in seen.shown.delegates],
             form=form,
@@ -196,6 +216,10 @@ class FollowUps:
         if not seen.rights.download:
             return NO_FILES
         return await self._files.offered(seen.shown, at_desk(seen.what), visitor.reader.language)
+
+    def _list_behind(self, seen: FollowUpAccess, visitor: Visitor, request: Request) -> Tab:
+        found = seen.list_behind(request.query_params.get("list", ""), visitor.id)
+        return replace(found, label=self._say(visitor, found.label))
 
     def _names(self, seen: FollowUpAccess) -> PeopleNames:
         return PeopleNames(self._shared.directory, seen.what.workflow_id)
@@ -216,6 +240,12 @@ class FollowUps:
 
     def _say(self, visitor: Visitor, text: str) -> str:
         return visitor.reader.language.say(text)
+
+
+def usual_due(shown: Iterable[Shown], now: datetime) -> str:
+    """The date that is offered for an extension: a week after the latest present one, or after today."""
+    latest = max([now, *(one.due_at for one in shown if one.due_at)])
+    return (latest + USUAL_EXTENSION).date().isoformat()
 
 
 def done_message(done: str, kind: Kind, visitor: Visitor) -> str:

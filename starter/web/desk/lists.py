@@ -23,6 +23,7 @@ from starter.queries.campaign import SoFar, so_far
 from starter.queries.filters import LIVING, SETTLED, Wanted
 from starter.queries.lists import MORE, RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type
+from starter.web.desk import together
 from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, View, views_of
 from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.fixed_screens import NOT_THERE
@@ -52,6 +53,8 @@ class Filters:
     person: str = ""
     overdue: bool = False
     search: str = ""
+    sort: str = ""
+    """A `lists.Order`, `-` before it for the other direction; empty for the usual one."""
 
     @classmethod
     def of(cls, query: Mapping[str, str], view: View) -> "Filters":
@@ -67,6 +70,7 @@ class Filters:
             query.get("person", "").strip(),
             query.get("overdue") == "1",
             search,
+            sort if (sort := query.get("sort", "")).removeprefix("-") in list(lists.Order) else "",
         )
 
     def query(self, **more: str) -> str:
@@ -78,8 +82,18 @@ class Filters:
             "person": self.person,
             "overdue": "1" if self.overdue else "",
             "search": self.search,
+            "sort": self.sort,
         }
         return urlencode({name: value for name, value in {**said, **more}.items() if value})
+
+    @property
+    def sorting(self) -> lists.Sorting:
+        by = self.sort.removeprefix("-")
+        return lists.Sorting(lists.Order(by), self.sort != by) if by else lists.BY_URGENCY
+
+    def sorted_by(self, order: str) -> str:
+        """As a query string, sorted by a head: the other way if it is already."""
+        return self.query(sort=f"-{order}" if self.sort == order else order)
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -135,6 +149,7 @@ class ListRow:
     """Without relative words when it has ended."""
     overdue: bool
     problems: tuple[str, ...]
+    open: bool = False
     stage: str = ""
     """Of an onboarding."""
     so_far: SoFar | None = None
@@ -178,6 +193,7 @@ class RowReader:
             due=self._due(line),
             overdue=line.overdue,
             problems=problems_of(language, line.problem, line.attention, line.trouble),
+            open=line.open and line.stage != SETTLED,
             stage=line.stage if line.open else "",
         )
 
@@ -219,7 +235,7 @@ HEAD: Final = (
     phrase("Due"),
     phrase("In the way"),
 )
-_MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
+BYTE_ORDER_MARK: Final = "\N{ZERO WIDTH NO-BREAK SPACE}"
 """The byte order mark, for spreadsheets."""
 
 
@@ -227,7 +243,7 @@ def csv_line(cells: Sequence[str], *, first: bool = False) -> str:
     """One line; titles are untrusted."""
     line = io.StringIO()
     put(line, cells, ())
-    return (_MARK if first else "") + line.getvalue()
+    return (BYTE_ORDER_MARK if first else "") + line.getvalue()
 
 
 PAGE_SIZE: Final = 50
@@ -292,6 +308,11 @@ class Lists:
             found=found,
             filters=filters,
             refusal=refusal,
+            said=together.news_of(request.query_params, visitor.reader.language),
+            together=_together(view, found, visitor),
+            heads=_heads(view, found, filters, visitor),
+            sortings=[(order.value, say(text)) for order, text in _HEADS.items()],
+            back=f"{view}?{filters.query()}",
             statuses=_statuses(visitor),
             kinds=await self._shared.kinds.labels(visitor.reader.language),
             more_reports=len(role.reports) > PEOPLE_AT_MOST,
@@ -323,7 +344,9 @@ class Lists:
     ) -> ListPage:
         now = self._shared.clock()
         asked = build_query(view, visitor, role, filters)
-        page = await lists.page(self._shared.context, asked, size=PAGE_SIZE, cursor=cursor, now=now)
+        page = await lists.page(
+            self._shared.context, asked, size=PAGE_SIZE, cursor=cursor, now=now, sorting=filters.sorting
+        )
         telling = RowReader(visitor.reader, PeopleNames(self._shared.directory).of, self._shared.kinds.label, now)
         rows = await self._rows(page.lines, telling, view, visitor, role)
         if view is View.PEOPLE:
@@ -411,6 +434,38 @@ async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, role: R
     if line.open and (person := waits_for(line.waiting_for, role.below)):
         return replace(row, group=await telling.name(person, None))
     return replace(row, group=say("Asked by your people"))
+
+
+def _together(view: View, found: ListPage, visitor: Visitor) -> list[tuple[str, str]]:
+    """What can be done with ticked rows, by action; nothing where others ask."""
+    if view in (View.WAITING, View.MINE) or not any(row.open for row in found.rows):
+        return []
+    return [(action, visitor.reader.language.say(label)) for action, label in together.LABELS.items()]
+
+
+_HEADS: Final = {
+    lists.Order.TITLE: phrase("Document or task"),
+    lists.Order.REQUESTER: phrase("Asked by"),
+    lists.Order.SINCE: phrase("Waiting for"),
+    lists.Order.DUE: phrase("Due"),
+}
+
+
+def _heads(view: View, found: ListPage, filters: Filters, visitor: Visitor) -> list[tuple[str, str, str]]:
+    """Each with its words, the list sorted by it where it can be, and how it is sorted now."""
+    say, words = visitor.reader.language.say, dict(_HEADS)
+    if view is View.ONBOARDINGS:
+        words[lists.Order.TITLE] = phrase("Onboarding")
+    if view is View.MINE:
+        words[lists.Order.SINCE] = phrase("Your part")
+    if view is View.CAMPAIGNS:
+        words |= {lists.Order.TITLE: phrase("Document"), lists.Order.SINCE: phrase("Done")}
+    now = {filters.sort.removeprefix("-"): "descending" if filters.sort.startswith("-") else "ascending"}
+    fixed = {lists.Order.SINCE} if view in (View.CAMPAIGNS, View.MINE) else set()
+    return [
+        (say(text), filters.sorted_by(order) if found.sorted and order not in fixed else "", now.get(order, ""))
+        for order, text in words.items()
+    ]
 
 
 def _view(request: Request) -> View:

@@ -18,7 +18,7 @@ from starter.queries import campaign as people
 from starter.queries.campaign import SHOWN_AT_MOST
 from starter.queries.commands import CommandRefused, NotConfirmed
 from starter.temporal.connection import Context
-from starter.web.desk import campaigns
+from starter.web.desk import together
 from starter.web.desk.campaigns import DEPARTMENTS_AT_MOST
 from tests.starter.queries.living import desk_at
 from tests.starter.queries.test_listing import open_request
@@ -40,7 +40,7 @@ from tests.starter.web.desk.office import (
 from tests.starter.web.desk.shelf import Shelf, audience
 from tests.starter.web.desk.test_lists import titles
 from workflows.model.campaign import Counts
-from workflows.model.commands import Cancellation, ReminderNow
+from workflows.model.commands import Cancellation, Exemption, ReminderNow
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.model.timeline import EventType, TimelineEntry
@@ -98,6 +98,23 @@ async def test_the_owner_reads_how_everybody_stands_by_department_and_who_is_mis
         assert said in text, said
     assert '<progress max="5" value="1"' in page.text
     assert 'role="img" aria-label="The line of acknowledgements over time: 1 of 5"' in page.text
+
+
+async def test_the_owner_exempts_extends_asks_again_and_has_the_report(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    page = await owner.get("/desk/campaigns/conduct")
+    assert "Move the due date" in text_of(page)
+    assert f'href="/people/desk/campaigns/conduct/exempt?person={ENGINEER}"' in page.text
+    asked = await owner.get(f"/desk/campaigns/conduct/exempt?person={ENGINEER}")
+    assert "Engineer" in text_of(asked)
+    await owner.press(asked, text="On leave")
+    [(_, wish, _)] = desk.wished
+    assert isinstance(wish, Exemption)
+    assert (wish.person, wish.reason) == (ENGINEER, "On leave")
+    report = await owner.get("/desk/campaigns/conduct/report.csv")
+    assert report.headers["content-disposition"] == 'attachment; filename="conduct.csv"'
+    assert len(report.text.splitlines()) == 1 + 5
+    assert (await (await desk.come_in(LEAD)).get("/desk/campaigns/conduct/report.csv")).status_code == 404
 
 
 async def test_a_manager_reads_of_their_own_people_and_of_nobody_else(desk: Office) -> None:
@@ -215,7 +232,7 @@ async def test_reminding_all_waits_for_no_reminder_to_be_sent_and_comes_to_an_en
     form = form_for(await lead.get("/desk/campaigns/big"))
     await lead.post("/desk/campaigns/big/remind", form)
     assert desk.unwatched == len(desk.wished) == SHOWN_AT_MOST
-    monkeypatch.setattr(campaigns, "REMINDING_SECONDS_AT_MOST", 0.0)
+    monkeypatch.setattr(together, "SECONDS_AT_MOST", 0.0)
     desk.gate = asyncio.Event()
     answer = await lead.post("/desk/campaigns/big/remind", form)
     assert (answer.status_code, form_for(answer)["token"]) == (503, form["token"])
@@ -322,7 +339,7 @@ async def test_campaigns_are_listed_with_how_far_they_are_for_whom_they_concern(
     owner = await desk.come_in(OWNER)
     page = await owner.get("/desk/campaigns")
     assert titles(page.text) == ["Code of conduct", "Code of conduct"]
-    assert 'href="/people/desk/campaigns/conduct"' in page.text
+    assert 'href="/people/desk/campaigns/conduct?' in page.text
     text = text_of(page)
     assert "0 of 5 · 4 open" in text
     assert f"0 of {MANY} · {MANY} open" in text

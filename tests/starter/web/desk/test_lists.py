@@ -129,11 +129,25 @@ async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Offi
     assert titles((await legal.get("/desk/asked?person=signer-2")).text) == ["The document of soon"]
 
 
+async def test_what_runs_is_sorted_by_a_head_either_way_and_what_may_be_acted_on_can_be_ticked(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.get("/desk/asked?status=any&sort=-due")
+    assert titles(page.text) == ["The document of soon", "The document of overdue", "The document of signed"]
+    assert re.findall(r'name="ticked" value="([^"]+)"', page.text) == ["requests/soon", "requests/overdue"]
+    assert 'sort=due" aria-label="Due: the other way round">Due ↓</a>' in page.text
+    assert titles((await legal.get("/desk/asked?sort=title")).text) == [
+        "The document of overdue",
+        "The document of soon",
+    ]
+    assert titles((await legal.get("/desk/asked?sort=nonsense")).text)[0] == "The document of overdue"
+    assert 'name="ticked"' not in (await legal.get("/desk/waiting")).text, "others ask for it"
+
+
 async def test_tasks_stand_beside_requests_in_one_order_and_lead_to_pages_of_their_own(desk: Office) -> None:
     engineer = await desk.come_in(ENGINEER)
     page = await engineer.get("/desk")
     assert titles(page.text) == ["The document of order", "The document of keys", "The document of desk"]
-    assert re.findall(r'class="what">\s*<a href="/people/desk/([^"]+)', page.text) == [
+    assert re.findall(r'class="what">\s*<a href="/people/desk/([^"?]+)', page.text) == [
         "requests/order",
         "tasks/keys",
         "tasks/desk",
@@ -204,7 +218,7 @@ async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(des
     assert titles(page.text) == ["The document of acme"]
     assert "under way Customer contract · your <details>" in text_of(page)
     assert "Waiting for operations-desk since Mon, 23 Nov, 15:00" in text_of(page)
-    assert 'href="/people/desk/onboardings/acme"' in page.text
+    assert 'href="/people/desk/onboardings/acme?' in page.text
     assert "An onboarding" in titles((await (await desk.come_in(MANAGER)).get("/desk/onboardings")).text)
     assert len(titles((await engineer.get("/desk/onboardings?status=any")).text)) == 2
     for who, found in (

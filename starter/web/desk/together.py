@@ -1,0 +1,242 @@
+"""What is ticked in a list: reminded, extended or cancelled together, after one confirmation that names all of it."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import parse_qsl, urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from activities.notifications.links import named_at_desk
+from activities.people.language import Language, phrase
+from starter.queries.commands import CommandRefused
+from starter.queries.filters import is_request_id
+from starter.web.actions import ACTIONS, Action, PostedForm, replaceable_people
+from starter.web.desk.access import ActionForm, FollowUpAccess, View, list_address
+from starter.web.desk.fixed_screens import NOT_THERE
+from starter.web.desk.follow_ups import FollowUps, usual_due
+from starter.web.desk.responses import PeopleNames, RequestContext
+from starter.web.desk.sessions import Visitor
+from starter.web.forms import FailureReason, FormFailure, Send, send_form
+from workflows.kinds import WorkflowName
+from workflows.model.commands import AnyCommand
+
+TICKED_AT_MOST: Final = 50
+"""A page of a list."""
+AT_ONCE: Final = 10
+"""Commands that are sent at a time."""
+SECONDS_AT_MOST: Final = 20.0
+"""For one click: browsers and proxies wait about half a minute."""
+NAMED_AT_MOST: Final = 5
+"""People whom the confirmation names of one follow-up."""
+_REFUSED: Final = 409
+LABELS: Final = {
+    Action.REMIND: ACTIONS[Action.REMIND].label,
+    Action.EXTEND: ACTIONS[Action.EXTEND].label,
+    Action.CANCEL: phrase("Cancel"),
+}
+TOGETHER: Final = tuple(LABELS)
+
+
+@dataclass
+class Carried:
+    """Commands asked for and done, and why others were not; `refusal` and `status` are of the worst."""
+
+    asked: int
+    done: int = 0
+    refusal: str = ""
+    status: int = 200
+    refused: dict[str, str] = field(default_factory=dict)
+    """Sentences by reference."""
+
+    def met(self, reference: str, why: FormFailure, language: Language) -> None:
+        self.refused[reference] = why.says(language)
+        if why.status > self.status:
+            self.refusal, self.status = why.says(language), why.status
+
+
+async def carry_out(orders: Sequence[tuple[str, AnyCommand]], send: Send, op: str, language: Language) -> Carried:
+    """Send commands by reference, some at a time; stops when nobody answers in time. What has ended does not count."""
+    found = Carried(len(orders))
+
+    async def one(reference: str, command: AnyCommand) -> None:
+        sent = await send_form(send(reference, command.replace(op=op), op, watched=False), reference)
+        if not isinstance(sent, FormFailure):
+            found.done += 1
+        elif sent.fault is FailureReason.ENDED:
+            found.asked -= 1
+        else:
+            found.met(reference, sent, language)
+
+    try:
+        async with asyncio.timeout(SECONDS_AT_MOST):
+            for first in range(0, len(orders), AT_ONCE):
+                await asyncio.gather(*(one(*order) for order in orders[first : first + AT_ONCE]))
+                if found.status > _REFUSED:
+                    break
+    except TimeoutError:
+        found.met("", FormFailure(FailureReason.UNSURE), language)
+    return found
+
+
+@dataclass(frozen=True)
+class TickedRow:
+    """One line of the confirmation; `why` it was not done, if so."""
+
+    title: str
+    path: str
+    people: str
+    """Whom it waits for."""
+    why: str = ""
+
+
+class Together:
+    def __init__(self, shared: RequestContext, follow_ups: FollowUps, send: Send) -> None:
+        self._shared = shared
+        self._responses = shared.responses
+        self._follow_ups = follow_ups
+        self._send = send
+
+    def routes(self) -> list[BaseRoute]:
+        path = "/desk/together/{action}"
+        return [
+            Route(path, self._responses.visitors(self.ask), methods=["GET"]),
+            Route(path, self._responses.acting(self.act), methods=["POST"]),
+        ]
+
+    async def ask(self, request: Request, visitor: Visitor) -> Response:
+        action, query = _action(request), request.query_params
+        if action is None:
+            return await self._responses.inside(NOT_THERE, visitor)
+        ticked = await self._ticked(query.getlist("ticked"), action, visitor)
+        return await self._page(action, ticked, visitor, back=query.get("back", ""))
+
+    async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
+        action, back = _action(request), form.get("back", "")
+        if action is None:
+            return await self._responses.inside(NOT_THERE, visitor)
+        ticked = await self._ticked(form.get("ticked", "").split(), action, visitor)
+        posted, op = PostedForm(visitor.id, form), self._responses.guard.op(visitor.name, form)
+        try:
+            orders = [(seen.what.reference, ACTIONS[action].command(posted)) for seen in ticked.possible]
+        except CommandRefused as refused:
+            why = FormFailure(FailureReason.REFUSED, str(refused))
+            return await self._page(action, ticked, visitor, form, back=back, refusal=why.says(visitor.reader.language))
+        carried = await carry_out(orders, self._send, op, visitor.reader.language)
+        if carried.refused:
+            return await self._page(action, ticked, visitor, form, back=back, carried=carried)
+        return self._responses.renderer.to_desk(_with_news(back, action, carried.done))
+
+    async def _ticked(self, paths: Iterable[str], action: Action, visitor: Visitor) -> "Ticked":
+        known = dict.fromkeys(what for path in paths if (what := named_at_desk(path)) and is_request_id(what.id))
+        chosen, found = list(known)[:TICKED_AT_MOST], list[FollowUpAccess]()
+        for first in range(0, len(chosen), AT_ONCE):
+            seen = await asyncio.gather(
+                *(self._follow_ups.seen(what, visitor) for what in chosen[first : first + AT_ONCE])
+            )
+            found += [one for one in seen if one is not None]
+        return Ticked(action, tuple(found))
+
+    async def _page(
+        self,
+        action: Action,
+        ticked: "Ticked",
+        visitor: Visitor,
+        form: Mapping[str, str] = MappingProxyType({}),
+        *,
+        back: str,
+        refusal: str = "",
+        carried: Carried | None = None,
+    ) -> Response:
+        """The confirmation; after a press, with what was not done."""
+        language, spec, frame = visitor.reader.language, ACTIONS[action], await self._responses.frame(visitor)
+        refused = carried.refused if carried else {}
+        unsure = carried is not None and carried.status > _REFUSED
+        all_again = carried is None or unsure
+        left = [seen for seen in ticked.possible if all_again or seen.what.reference in refused]
+        return self._responses.renderer.page(
+            "together.html",
+            language,
+            frame=frame,
+            status=carried.status if carried else _REFUSED if refusal else 200,
+            action=action.value,
+            label=language.say(LABELS[action]),
+            hint=language.say(spec.hint),
+            field=language.say(spec.field) if spec.field else "",
+            needed=spec.needed,
+            force=language.say(spec.force) if spec.force else "",
+            grave=spec.grave,
+            rows=[await self._row(seen, visitor, refused) for seen in left],
+            people=len({person for seen in left for person in replaceable_people(seen.shown)}),
+            impossible=[await self._row(seen, visitor, {}) for seen in ticked.impossible],
+            done=carried.done if carried else 0,
+            ticked=" ".join(seen.path for seen in (left if all_again else [])),
+            due=form.get("due") or usual_due((seen.shown for seen in left), self._shared.clock()),
+            form=form,
+            back=list_address(back),
+            token=form["token"] if unsure else frame.token,
+            refusal=carried.refusal if carried else refusal,
+        )
+
+    async def _row(self, seen: FollowUpAccess, visitor: Visitor, refused: Mapping[str, str]) -> TickedRow:
+        names = PeopleNames(self._shared.directory, seen.what.workflow_id)
+        waiting, say = replaceable_people(seen.shown), visitor.reader.language.say
+        people = [await names.of(person) for person in waiting[:NAMED_AT_MOST]]
+        if len(waiting) > NAMED_AT_MOST:
+            people.append(say("others"))
+        title = await self._follow_ups.title(seen, visitor)
+        return TickedRow(
+            title, seen.path, visitor.reader.language.enumerate(people), refused.get(seen.what.reference, "")
+        )
+
+
+@dataclass(frozen=True)
+class Ticked:
+    """What was ticked and may be seen by the visitor."""
+
+    action: Action
+    seen: tuple[FollowUpAccess, ...]
+
+    @property
+    def possible(self) -> tuple[FollowUpAccess, ...]:
+        return tuple(one for one in self.seen if self._step(one.what) in one.steps)
+
+    @property
+    def impossible(self) -> tuple[FollowUpAccess, ...]:
+        return tuple(one for one in self.seen if self._step(one.what) not in one.steps)
+
+    def _step(self, what: WorkflowName) -> ActionForm | None:
+        return ActionForm.of(self.action, what.kind)
+
+
+def _action(request: Request) -> Action | None:
+    return next((one for one in TOGETHER if one == request.path_params["action"]), None)
+
+
+def _with_news(back: str, action: Action, done: int) -> str:
+    view, _, query = list_address(back).partition("?")
+    return f"{view or View.WAITING}?{urlencode([*parse_qsl(query), ('together', action.value), ('done', str(done))])}"
+
+
+def news_of(query: Mapping[str, str], language: Language) -> str:
+    """What a list says after a press, empty without one."""
+    action = next((one for one in TOGETHER if one == query.get("together")), None)
+    done = query.get("done", "")
+    if action is None or not (done.isascii() and done.isdecimal() and len(done) <= len(str(TICKED_AT_MOST))):
+        return ""
+    many = int(done)
+    match action:
+        case Action.REMIND:
+            return language.say_count(
+                "A reminder of {count} is on its way.", "Reminders of {count} are on their way.", many
+            )
+        case Action.EXTEND:
+            return language.say_count(
+                "The due date of {count} was moved.", "The due dates of {count} were moved.", many
+            )
+        case _:
+            return language.say_count("{count} is being cancelled.", "{count} are being cancelled.", many)
