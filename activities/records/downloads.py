@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from activities.records.database import Database, insert_new
 from activities.records.evidence import KeptFileName
+from activities.records.holds import is_held
 from activities.records.schema import DOWNLOAD_LINKS, DOWNLOADS
 
 LINKS_AT_MOST: Final = 200
@@ -130,8 +131,9 @@ class Downloads:
         return [(one.workflow_id, Download(one.at, one.who, KeptFileName(one.file), Way(one.way))) for one in rows]
 
     async def drop(self, now: datetime) -> int:
-        """Remove those of more than 400 days ago, a limited number; how many."""
+        """Remove those of more than 400 days ago, a limited number, unless a legal hold keeps them; how many."""
         old = select(*DOWNLOADS.primary_key.columns).where(_DOWNLOAD.at < now - timedelta(days=DAYS_KEPT))
+        old = old.where(~is_held(_DOWNLOAD.workflow_id))
         return await self._database.drop(DOWNLOADS, old.limit(DROPPED_AT_MOST))
 
 

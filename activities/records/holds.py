@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import Connection, func, select, tuple_
+from sqlalchemy import ColumnElement, Connection, exists, func, or_, select, tuple_
 
 from activities.records.database import Database, chunks, insert_new
 from activities.records.schema import FOLLOW_UPS, HOLDS
@@ -80,6 +80,13 @@ class Holds:
         behind = place > tuple_(*after, types=[_IS.workflow_id.type, _IS.number.type])
         asked = select(*_ROW).where(_IS.released_at.is_(None), behind).order_by(_IS.workflow_id, _IS.number)
         return [Hold(*row) for row in await self._database.rows(asked.limit(LISTED_AT_ONCE))]
+
+
+def is_held(workflow_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a hold keeps the rows of a follow-up, for statements that drop many."""
+    whole = select(FOLLOW_UPS.c.parent).where(FOLLOW_UPS.c.workflow_id == workflow_id)
+    own = or_(_IS.workflow_id == workflow_id, _IS.workflow_id.in_(whole.correlate_except(FOLLOW_UPS)))
+    return exists().where(_IS.released_at.is_(None), own)
 
 
 def held(connection: Connection, workflow_ids: Sequence[str]) -> dict[str, str]:

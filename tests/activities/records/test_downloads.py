@@ -10,6 +10,7 @@ import pytest
 
 from activities.records.downloads import DAYS_KEPT, LISTED_AT_MOST, Download, IssuedLink, LinkName, Way
 from activities.records.evidence import KeptFileName
+from activities.records.starts import Start
 from activities.records.store import Store
 from workflows.kinds import Kind
 
@@ -64,3 +65,20 @@ async def test_of_ten_times_as_many_the_newest_are_listed_and_old_ones_are_dropp
         await store.downloads.note(MSA, Download(at, "chair", KeptFileName.DOCUMENT, Way.DESK))
     assert [one.at for one in await store.downloads.of(MSA)] == times[-LISTED_AT_MOST:]
     assert await store.downloads.drop(NOW + timedelta(days=DAYS_KEPT, seconds=10)) == 10
+
+
+async def test_what_is_on_legal_hold_keeps_who_downloaded_it(store: Store) -> None:
+    """Also what belongs to a campaign that is."""
+    campaign, member = Kind.CAMPAIGN.workflow_id("conduct"), Kind.REQUEST.workflow_id("conduct.ada")
+    other = Kind.REQUEST.workflow_id("other")
+    await store.starts.begin(member, Start("k", "T", ("ada",), "desk", campaign, NOW))
+    await store.starts.begin(other, Start("k", "T", ("ada",), "desk", None, NOW))
+    for workflow_id in (MSA, member, other):
+        await store.downloads.note(workflow_id, Download(NOW, "chair", KeptFileName.DOCUMENT, Way.DESK))
+    for held in (MSA, campaign):
+        await store.holds.place(held, "matter 7", "legal", NOW)
+    later = NOW + timedelta(days=DAYS_KEPT + 1)
+    assert (await store.downloads.drop(later), await store.downloads.of(other)) == (1, ())
+    for held in (MSA, campaign):
+        await store.holds.release(held, "matter 7", "legal", later)
+    assert await store.downloads.drop(later) == 2
