@@ -377,12 +377,16 @@ def _is_away(person: Person, delivery: Delivery, notice: NotificationOrder) -> b
 
 
 def _newcomers(delivery: Delivery) -> list[str]:
-    """Who may not have been asked from the start on: told of a silence, or the new assignee of a task. Those who sign
+    """Who may not have been asked from the start on: told of a silence, or a new assignee or reviewer. Those who sign
     instead of others are noted where they are sent.
     """
-    stages = [NotificationType.ESCALATION]
-    stages += [] if delivery.subject.type.spec.document else [NotificationType.READY]
-    return [one.person for one in delivery.notices if kind_of(one.stage) in stages]
+
+    def may_be(one: NotificationOrder) -> bool:
+        stage = kind_of(one.stage)
+        asked = stage is NotificationType.READY and one.action in (NoticeAction.DO, NoticeAction.REVIEW)
+        return asked or stage is NotificationType.ESCALATION
+
+    return [one.person for one in delivery.notices if may_be(one)]
 
 
 def _needless(delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None) -> Reason | None:

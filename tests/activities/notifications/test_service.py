@@ -57,7 +57,7 @@ async def test_every_device_of_everybody_is_told_once(sandbox: RunningSandbox, n
     assert (report.open_devices, report.retry_after, report.seen) == ((), 0, None)
 
 
-async def test_who_comes_in_by_an_escalation_or_with_a_task_is_found_by_an_erasure(
+async def test_who_comes_in_by_an_escalation_a_task_or_a_review_is_found_by_an_erasure(
     notices: NotificationService, store: Store
 ) -> None:
     request, task = (
@@ -70,9 +70,14 @@ async def test_who_comes_in_by_an_escalation_or_with_a_task_is_found_by_an_erasu
     told_too = notice("legal-desk", "escalation", NoticeAction.OPEN, about="chief-executive")
     await notices.deliver(delivery(notice("chief-executive"), alert, told_too))
     await notices.deliver(Delivery(subject=task.subject, notices=(notice("archive", "ready", NoticeAction.DO),)))
+    await notices.deliver(delivery(notice("customer-signer", "ready", NoticeAction.REVIEW)))
     with connected(store) as (connection, _):
         noted = connection.execute("SELECT person, workflow_id FROM stand_ins ORDER BY person").fetchall()
-    assert noted == [("archive", Kind.TASK.workflow_id("keys")), ("finance-chief", request)]
+    assert noted == [
+        ("archive", Kind.TASK.workflow_id("keys")),
+        ("customer-signer", request),
+        ("finance-chief", request),
+    ]
 
 
 async def test_the_due_date_is_on_each_recipients_clock(sandbox: RunningSandbox, notices: NotificationService) -> None:
