@@ -27,6 +27,8 @@ from workflows.model.commands import (
     ReminderNow,
     Resumption,
     Retry,
+    ReviewAnswer,
+    Revision,
     Unblock,
     Waiver,
 )
@@ -56,6 +58,9 @@ class Action(StrEnum):
     PAUSE = "pause"
     WAIVE = "waive"
     CANCEL = "cancel"
+    APPROVE = "approve"
+    CHANGES = "changes"
+    REVISE = "revise"
     AGAIN = "again"
     GO_ON = "go-on"
     STOP = "stop"
@@ -90,6 +95,8 @@ class PostedForm:
     """The new person; None for an unknown name."""
     until: datetime | None = None
     """Time of the reminder; None when it is not offered."""
+    version: Revision | None = None
+    """The new version that came with it; None without one that can be sent."""
 
     @property
     def text(self) -> str:
@@ -123,6 +130,7 @@ class ActionSpec:
 
 
 NOBODY_OF_THAT_NAME: Final = phrase("nobody in the directory has this id or address")
+NO_VERSION: Final = phrase("it is no PDF that can be sent: empty, too large, of another kind, or with a password")
 NO_DATE: Final = phrase("a date such as 2026-12-11 is needed")
 CANNOT_WAIT: Final = phrase("it cannot be put off until then any more")
 DECISIONS: Final = {
@@ -150,6 +158,12 @@ def _not_now(posted: PostedForm) -> NotNow:
     if posted.until is None:
         raise CommandRefused(CANNOT_WAIT)
     return NotNow(person=posted.actor, until=posted.until)
+
+
+def _revision(posted: PostedForm) -> Revision:
+    if posted.version is None:
+        raise CommandRefused(NO_VERSION)
+    return posted.version.replace(actor=posted.actor)
 
 
 def _decision(action: Action) -> Callable[[PostedForm], Decision]:
@@ -281,6 +295,28 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         hint=phrase("Whoever could not be asked because of an error is asked once more."),
         done=phrase("They are being asked again."),
     ),
+    Action.APPROVE: ActionSpec(
+        phrase("Approve"),
+        (ActorRole.ASKED,),
+        lambda it: ReviewAnswer(actor=it.actor, approve=True),
+        hint=phrase("It may be sent as it is. This cannot be taken back."),
+    ),
+    Action.CHANGES: ActionSpec(
+        phrase("Ask for changes"),
+        (ActorRole.ASKED,),
+        lambda it: ReviewAnswer(actor=it.actor, changes=it.text),
+        hint=phrase("Whoever asked for this gets your words, and gives a new version. You are then asked again."),
+        field=phrase("What is to be changed?"),
+        button=phrase("Send this"),
+    ),
+    Action.REVISE: ActionSpec(
+        phrase("Give a new version"),
+        (ActorRole.ASKED, ActorRole.OWNER),
+        _revision,
+        hint=phrase("All reviewers are asked again."),
+        button=phrase("Send the new version"),
+        done=phrase("The reviewers are asked again."),
+    ),
     Action.AGAIN: ActionSpec(
         phrase("Send again"),
         (ActorRole.ASKED, ActorRole.OWNER),
@@ -329,6 +365,7 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
         Action.ANSWER: bool(shown.question and not shown.question.blocks),
         Action.UNBLOCK: bool(shown.question and shown.question.blocks),
         Action.RESUME: paused,
+        Action.REVISE: shown.to_be_revised,
         Action.REMIND: not paused and bool(shown.waiting_for),
         Action.EXTEND: shown.due_at is not None,
         Action.DELEGATE: bool(replaceable_people(shown)),

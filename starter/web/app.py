@@ -59,6 +59,7 @@ from starter.web.rendering import Brand
 from starter.web.rights import ReaderRoles
 from starter.web.serving import listening, raise_descriptors
 from starter.web.targets import target_pages
+from starter.web.versions import Versions
 from starter.web.view_reader import ViewReader
 from workflows.kinds import referred
 from workflows.model.commands import AnyCommand, KnownBy
@@ -138,6 +139,7 @@ def routes_of(
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
     links, roles, answers = clients.links(settings), ReaderRoles(people, settings.operators), KeptFileAnswers(store)
     files = PersonalFiles(store, roles, answers)
+    versions = Versions(store, settings.signature.max_upload_mb)
     pages = Pages(
         links,
         people,
@@ -149,6 +151,7 @@ def routes_of(
         send=send,
         who=who,
         files=files,
+        versions=versions,
         brand=brand,
         first_pages=FirstPages(store) if settings.preview == "on" else None,
     )

@@ -32,7 +32,7 @@ from starter.web.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, Fil
 from starter.web.serving import Capacity, Occupancy, holder_of
 from workflows.kinds import named
 from workflows.model.evidence import KeptFile
-from workflows.model.views import Shown
+from workflows.model.views import RequestShow, Shown
 
 AT_ONCE: Final = 50
 """Downloads of one process; each has about 1 MB in memory. One address may have half of them."""
@@ -60,7 +60,16 @@ class FileWanted:
     way: Way
     token_sha256: str | None = None
     sent: str | None = None
-    """The SHA-256 of the document as it was sent, instead of what was kept at the end."""
+    """The SHA-256 of the document as it was sent, or as it is reviewed, instead of what was kept at the end."""
+    version: int = 0
+    """The number of that version, of a document in review."""
+
+    @property
+    def name(self) -> str:
+        """Of the file, without its ending."""
+        what = named(self.workflow_id)
+        of = f"version-{self.version}" if self.version else self.file.value.replace("_", "-")
+        return f"{what.id if what else 'document'}-{of}"
 
 
 class _Guest:
@@ -144,7 +153,7 @@ class KeptFileAnswers:
         status = 206 if "content-range" in headers else 200
         if request.method == "HEAD":
             return Response(status_code=status, headers=headers)
-        if self._is_news(wanted, span):
+        if not wanted.version and self._is_news(wanted, span):
             download = Download(self._clock(), wanted.who, wanted.file, wanted.way)
             await self._store.downloads.note(wanted.workflow_id, download, wanted.token_sha256)
         whole = len(span) == file.size
@@ -206,6 +215,24 @@ class PersonalFiles:
         answer = await self._answers.answer(request, wanted)
         return _SCREENS.get(answer.status_code, answer)
 
+    async def version(
+        self, request: Request, shown: RequestShow, person: str, way: Way, number: int = 0
+    ) -> Response | ScreenDraft:
+        """A version of the document in review, by default the last, for somebody who may have it."""
+        found = next((one for one in reversed(shown.versions) if number in (0, one.number)), None)
+        if found is None:
+            return NO_FILE
+        wanted = FileWanted(
+            shown.type.workflow_id(shown.id),
+            KeptFileName.DOCUMENT,
+            person,
+            way,
+            sent=found.sha256,
+            version=found.number,
+        )
+        answer = await self._answers.answer(request, wanted)
+        return _SCREENS.get(answer.status_code, answer)
+
 
 def _kept(shown: Shown) -> Iterator[tuple[KeptFileName, KeptFile]]:
     files = {KeptFileName.DOCUMENT: shown.kept_files.document, KeptFileName.SIGNING_LOG: shown.kept_files.signing_log}
@@ -247,8 +274,6 @@ class TargetDownloads:
 
 
 def _headers(wanted: FileWanted, file: StoredFile, span: range) -> dict[str, str]:
-    what = named(wanted.workflow_id)
-    name = f"{what.id if what else 'document'}-{wanted.file.value.replace('_', '-')}.pdf"
     ranged = {"content-range": f"bytes {span.start}-{span.stop - 1}/{file.size}"} if len(span) < file.size else {}
     return {
         **_HEADERS,
@@ -256,7 +281,7 @@ def _headers(wanted: FileWanted, file: StoredFile, span: range) -> dict[str, str
         "accept-ranges": "bytes",
         "content-type": "application/pdf",
         "content-length": str(len(span)),
-        "content-disposition": f'attachment; filename="{name}"',
+        "content-disposition": f'attachment; filename="{wanted.name}.pdf"',
         "etag": f'"{file.sha256}"',
     }
 

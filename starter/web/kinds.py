@@ -57,7 +57,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         ended=phrase("This request has ended"),
         lines=phrase("Signers"),
         own_page=phrase("Open the document"),
-        actions=(*_FOLLOWED_UP, Action.CANCEL),
+        actions=(Action.REVISE, *_FOLLOWED_UP, Action.CANCEL),
         on_phones=True,
     ),
     Kind.TASK: KindPage(

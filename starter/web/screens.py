@@ -46,6 +46,8 @@ class ScreenName(StrEnum):
     EARLY = "early"
     SIGN = "sign"
     APPROVE = "approve"
+    REVIEW = "review"
+    REVISE = "revise"
     DO = "do"
     BY_MAIL = "by-mail"
     MAIL_SENT = "mail-sent"
@@ -66,6 +68,8 @@ _STATES: Final[Mapping[str, tuple[str, Look]]] = {
     ScreenName.EARLY: (phrase("not your turn yet"), Look.CALM),
     ScreenName.SIGN: (phrase("waits for you"), Look.OPEN),
     ScreenName.APPROVE: (phrase("waits for you"), Look.OPEN),
+    ScreenName.REVIEW: (phrase("waits for you"), Look.OPEN),
+    ScreenName.REVISE: (phrase("waits for you"), Look.OPEN),
     ScreenName.DO: (phrase("waits for you"), Look.OPEN),
     ScreenName.BY_MAIL: (phrase("waits for you"), Look.OPEN),
     ScreenName.ACTED: (phrase("done"), Look.GOOD),
@@ -105,13 +109,16 @@ class MainButton:
     lines: int = 1
     text: str = ""
     entry: Entry | None = None
+    upload: str = ""
+    """The label of a PDF that goes with it."""
     to: str = ""
 
     def told(self, language: Language) -> "MainButton":
         """Translated."""
         entry = replace(self.entry, label=language.say(self.entry.label)) if self.entry else None
         hint = language.say(self.hint) if self.hint else ""
-        return replace(self, label=language.say(self.label), hint=hint, entry=entry)
+        upload = language.say(self.upload) if self.upload else ""
+        return replace(self, label=language.say(self.label), hint=hint, entry=entry, upload=upload)
 
 
 @dataclass(frozen=True)
@@ -217,6 +224,8 @@ class Screen:
     """The document's version and effective date."""
     picture: str | None = None
     """URL of the document's first page."""
+    reads: FileLink | None = None
+    """The document that is to be reviewed."""
     progress: str | None = None
     banner: str | None = None
     refusal: str | None = None

@@ -422,6 +422,11 @@ def answer_of(question: AskedQuestion, language: Language) -> str:
     return question.answer or language.say("The way is clear.")
 
 
+def lines_heading(shown: Shown, language: Language) -> str:
+    """Of those who are asked."""
+    return language.say("Reviewers") if shown.status is Status.REVIEW else language.say(KIND_PAGES[shown.type].lines)
+
+
 def count_signed(shown: Shown) -> tuple[int, int]:
     """How many signers are done, and how many there are; none while others are asked before them."""
     signers = [one for one in shown.lines if isinstance(one, SignerLine) and one.role in (Role.SIGN, Role.APPROVE)]

@@ -35,6 +35,7 @@ from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
 from starter.web.rights import ReaderRoles
 from starter.web.status import problems_of
+from starter.web.versions import Versions
 from starter.web.view_reader import ViewReader
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
@@ -138,6 +139,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             send=partial(wishes.carry_out, client),
             who=PagePeople(town.directory, store, ours.company),
             files=PersonalFiles(store, ReaderRoles(town.directory, ours.operators), KeptFileAnswers(store)),
+            versions=Versions(store, ours.signature.max_upload_mb),
         )
         transport = httpx.ASGITransport(make_app(pages.routes()))
         async with httpx.AsyncClient(transport=transport) as browser:

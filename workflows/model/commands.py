@@ -261,10 +261,17 @@ class Retry(Command):
 
 
 class ReviewAnswer(Command):
-    """Update `review`: the actor approves the document, or asks for these `changes`."""
+    """Update `review`: a reviewer approves the document, or asks for these `changes`. `person` is the reviewer, by
+    default the actor.
+    """
 
     changes: str = ""
     approve: bool = False
+    person: str = ""
+
+    @property
+    def reviewer(self) -> str:
+        return self.person or self.actor
 
 
 class Revision(Command):

@@ -282,6 +282,21 @@ class FollowUpShow(Model):
         return False
 
     @property
+    def reviewed_versions(self) -> "tuple[DocumentVersion, ...]":
+        """Of a document that is or was reviewed."""
+        return ()
+
+    @property
+    def all_reviews(self) -> "tuple[ReviewLine, ...]":
+        """Of those versions."""
+        return ()
+
+    @property
+    def to_be_revised(self) -> bool:
+        """Whether its reviewers wait for a new version."""
+        return False
+
+    @property
     def in_stages(self) -> "tuple[StageLine, ...]":
         """Its stages, if it has any."""
         return ()
@@ -410,6 +425,19 @@ class RequestShow(FollowUpShow):
     def unapproved(self) -> bool:
         over = (SignerState.APPROVED, SignerState.SPARED, SignerState.EXEMPT, SignerState.REASSIGNED)
         return any(one.state not in over for one in self.present_reviews)
+
+    @property
+    def reviewed_versions(self) -> tuple[DocumentVersion, ...]:
+        return self.versions
+
+    @property
+    def all_reviews(self) -> tuple[ReviewLine, ...]:
+        return self.reviews
+
+    @property
+    def to_be_revised(self) -> bool:
+        turns = (one for one in self.present_reviews if one.state is SignerState.TURN)
+        return not self.status.ended and any(one.role is Role.REVISE for one in turns)
 
     @property
     def present_reviews(self) -> tuple[ReviewLine, ...]:

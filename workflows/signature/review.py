@@ -14,13 +14,13 @@ from workflows.signature.state import SignatureInput, SignatureState, SignerSlot
 
 def refuse_review(state: SignatureState, command: ReviewAnswer, requester: str) -> str | None:
     """Why the actor's answer is not taken; nobody reviews what they have asked for themselves."""
-    if why := _not_in_review(state) or unfit(command.actor):
+    if why := _not_in_review(state) or unfit(command.actor) or name_fault(command.reviewer, "the reviewer"):
         return why
-    if command.actor == requester:
-        return Rejection.OWN_REVIEW.says(person=command.actor)
-    if _awaited(state, command.actor, Role.REVIEW) is None:
+    if requester in (command.reviewer, _person(command.actor)):
+        return Rejection.OWN_REVIEW.says(person=requester)
+    if _awaited(state, command.reviewer, Role.REVIEW) is None:
         awaited = ", ".join(one.person for one in state.slots.pending if one.role is Role.REVIEW) or "nobody's is"
-        return Rejection.NO_REVIEWER.says(person=command.actor, awaited=awaited)
+        return Rejection.NO_REVIEWER.says(person=command.reviewer, awaited=awaited)
     if command.approve:
         return Rejection.ONE_ANSWER.says() if command.changes else None
     return text_fault(command.changes, "the text of the changes")
@@ -28,15 +28,17 @@ def refuse_review(state: SignatureState, command: ReviewAnswer, requester: str) 
 
 def review(request: SignatureInput, state: SignatureState, command: ReviewAnswer, now: datetime) -> SignatureState:
     """Approved by all it is sent; with changes asked for it waits for a new version, or ends after the last round."""
+    reviewer = command.reviewer
+    by = command.actor if command.actor != reviewer else None
     if command.approve:
-        answered = _acted(state, command.actor, SignerState.APPROVED, now)
-        noted = answered.note(now, EventType.APPROVED, command.actor, None)
+        answered = _acted(state, reviewer, SignerState.APPROVED, now)
+        noted = answered.note(now, EventType.APPROVED, reviewer, None, by=by)
         return _sent_if_approved(request, noted, now)
     words = command.changes.strip()
-    answered = _acted(state, command.actor, SignerState.CHANGES, now, words)
-    noted = answered.note(now, EventType.CHANGES_ASKED, command.actor, words, said=True)
+    answered = _acted(state, reviewer, SignerState.CHANGES, now, words)
+    noted = answered.note(now, EventType.CHANGES_ASKED, reviewer, words, said=True, by=by)
     if state.round >= request.policy.review.most:
-        return noted.end(Status.DECLINED, now, by=command.actor)
+        return noted.end(Status.DECLINED, now, by=reviewer)
     return noted.replace(slots=noted.slots.revise(request.brief.requester, now))
 
 
@@ -60,8 +62,8 @@ def refuse_exempt(state: SignatureState, command: Exemption, requester: str) -> 
     """The requester cannot exempt those who are to review what they ask for; nor does it go without any approval."""
     if why := _not_in_review(state) or unfit(command.actor) or text_fault(command.reason, "the reason"):
         return why
-    if command.actor == requester:
-        return Rejection.EXEMPTS_OWN.says(person=command.actor)
+    if _person(command.actor) == requester:
+        return Rejection.EXEMPTS_OWN.says(person=requester)
     slot = state.slots.of(command.person)
     if slot is None or slot.role is not Role.REVIEW:
         words = state.words
@@ -79,6 +81,11 @@ def exempt(request: SignatureInput, state: SignatureState, command: Exemption, n
     words = command.reason.strip()
     noted = gone.note(now, EventType.REVIEWER_EXEMPT, command.person, words, said=True, by=command.actor)
     return _sent_if_approved(request, noted, now)
+
+
+def _person(actor: str) -> str:
+    """The person of an actor such as `oidc:ada`."""
+    return actor.rpartition(":")[2]
 
 
 def _not_in_review(state: SignatureState) -> str | None:

@@ -37,7 +37,7 @@ from starter.web.api.description import description_of, start_body
 from starter.web.api.door import CALLS_OF_A_CALLER, Door
 from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
 from starter.web.api.problems import EXPECTED, ApiProblem, Reason, answered
-from starter.web.api.starting import PLANS, PartDecision, Started, Starts, Uploaded
+from starter.web.api.starting import PLANS, PartDecision, RevisionBody, Started, Starts, Uploaded
 from starter.web.callbacks import HEADERS
 from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import FileWanted, KeptFileAnswers
@@ -45,7 +45,8 @@ from starter.web.figures import WORD_AT_MOST
 from starter.web.oidc import Issuer
 from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.commands import PERSONS, AnyCommand, Delegation
+from workflows.model.commands import PERSONS, AnyCommand, Delegation, ReviewAnswer, Revision
+from workflows.model.policy import ROUNDS_AT_MOST
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.subject import Status
 from workflows.model.views import Shown, view_of
@@ -183,6 +184,29 @@ class Api:
             response_class=Response,
             operation_id="request_document",
             summary="The signed document, once it is kept",
+        )
+        add(
+            f"/{Kind.REQUEST.spec.desk}/{{id}}/versions/{{number}}",
+            self.version,
+            methods=["GET"],
+            tags=["request"],
+            responses={**kept, **_problems(Reason.NOT_FOUND)},
+            response_class=Response,
+            operation_id="request_version",
+            summary="A version of a document that is or was reviewed",
+        )
+        add(
+            f"/{Kind.REQUEST.spec.desk}/{{id}}/revise",
+            self.revise,
+            methods=["POST"],
+            tags=["request"],
+            responses={
+                202: {"model": Receipt, "description": "Recorded; still to be done"},
+                **_problems(Reason.NOT_FOUND, Reason.REFUSED, *_BODY),
+            },
+            response_model=Receipt,
+            operation_id="request_revise",
+            summary="`countersign request revise`",
         )
         add(
             "/people/{id}",
@@ -350,24 +374,31 @@ class Api:
         async def carry_out(request: Request, id: Id, body: model = given, key: Key = None) -> Response:
             caller, what = _caller(request), WorkflowName(kind, id)
             shown = await self._found(what)
-            refuse_unchanged(caller, shown)
-            wanted = await self._with_people(command_of(command, body, caller.name, caller.known_by), shown)
+            wanted = command_of(command, body, caller.name, caller.known_by)
+            if isinstance(wanted, ReviewAnswer):
+                wanted = wanted.replace(person=caller.reviewer(wanted.person))
+            if not (isinstance(wanted, ReviewAnswer) and caller.reviews(shown)):
+                refuse_unchanged(caller, shown)
+            wanted = await self._with_people(wanted, shown)
             if isinstance(body, PartDecision) and body.from_anew:
                 line, what_part = await onboarding.part_of(self._context, id, body.part)
                 part = await RestartedPart.read(self._context.store, id, what_part, line)
                 wanted = wanted.replace(content=await self._starting.decided(part, body))
-            receipt = await commands.make(
-                self._context,
-                id,
-                wanted,
-                op=key or secrets.token_hex(6),
-                kind=kind,
-                within=_COMMAND_WITHIN,
-                wait=_WATCHED,
-            )
-            return _json(receipt, 202 if receipt.state is OperationState.OPEN else 200)
+            return await self._carried_out(id, wanted, key, kind)
 
         return carry_out
+
+    async def _carried_out(self, id: str, wanted: AnyCommand, key: str | None, kind: Kind) -> Response:
+        receipt = await commands.make(
+            self._context,
+            id,
+            wanted,
+            op=key or secrets.token_hex(6),
+            kind=kind,
+            within=_COMMAND_WITHIN,
+            wait=_WATCHED,
+        )
+        return _json(receipt, 202 if receipt.state is OperationState.OPEN else 200)
 
     async def _with_people(self, command: AnyCommand, shown: Shown) -> AnyCommand:
         """With ids of those whom it names, also by their position; who is asked instead must be known."""
@@ -407,6 +438,28 @@ class Api:
             raise ApiProblem(Reason.NOT_FOUND, "the signed document is not kept, or not yet")
         wanted = FileWanted(what.workflow_id, KeptFileName.DOCUMENT, caller.actor, Way.API)
         return await self._files.answer(request, wanted)
+
+    async def version(
+        self, request: Request, id: Id, number: Annotated[int, Path(ge=1, le=ROUNDS_AT_MOST)]
+    ) -> Response:
+        caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
+        shown = await self._found(what)
+        if not caller.reviews(shown):
+            refuse_unseen(caller.sees(shown))
+        found = next((one for one in shown.reviewed_versions if one.number == number), None)
+        if found is None:
+            raise ApiProblem(Reason.NOT_FOUND, "there is no such version")
+        wanted = FileWanted(
+            what.workflow_id, KeptFileName.DOCUMENT, caller.actor, Way.API, sent=found.sha256, version=found.number
+        )
+        return await self._files.answer(request, wanted)
+
+    async def revise(self, request: Request, id: Id, body: RevisionBody, key: Key = None) -> Response:
+        caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
+        refuse_unchanged(caller, await self._found(what))
+        sha256, size = await self._starting.version(body)
+        wanted = Revision(actor=caller.name, known_by=caller.known_by, sha256=sha256, size=size, file_name=body.name)
+        return await self._carried_out(id, wanted, key, Kind.REQUEST)
 
     async def person(self, request: Request, id: Id) -> Response:
         if not _caller(request).may_see_person(id):

@@ -47,6 +47,14 @@ class Caller(Protocol):
 
     def downloads(self, shown: Shown) -> bool: ...
 
+    def reviewer(self, named: str) -> str:
+        """Who reviews, when they name somebody or nobody. Raises `ApiProblem`."""
+        ...
+
+    def reviews(self, shown: Shown) -> bool:
+        """Whether it is theirs to review, whatever else they may do."""
+        ...
+
     def starts(self, kind: str, requester: str) -> bool: ...
 
     @property
@@ -87,6 +95,14 @@ class TokenCaller:
 
     def downloads(self, shown: Shown) -> bool:
         return self.sees(shown)
+
+    def reviewer(self, named: str) -> str:
+        if not named:
+            raise ApiProblem.of_field("person", "is missing: a program says who reviews")
+        return named
+
+    def reviews(self, shown: Shown) -> bool:
+        return False
 
     def starts(self, kind: str, requester: str) -> bool:
         return self.rights.permit(May.START, kind, requester)
@@ -146,6 +162,14 @@ class PersonCaller:
 
     def downloads(self, shown: Shown) -> bool:
         return rights_of(self.role, shown).download
+
+    def reviewer(self, named: str) -> str:
+        if named not in ("", self.role.person):
+            raise ApiProblem.of_field("person", "is somebody else: nobody reviews for others")
+        return self.role.person
+
+    def reviews(self, shown: Shown) -> bool:
+        return any(one.person == self.role.person for one in shown.all_reviews)
 
     def starts(self, kind: str, requester: str) -> bool:
         return kind in self.startable and requester == self.role.person

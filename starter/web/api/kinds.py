@@ -32,6 +32,7 @@ from workflows.model.commands import (
     Replay,
     Resumption,
     Retry,
+    ReviewAnswer,
     Unblock,
     Waiver,
 )
@@ -50,7 +51,7 @@ _OPEN: Final[Commands] = {
     "replay": Replay,
 }
 API_COMMANDS: Final[Mapping[Kind, Commands]] = {
-    Kind.REQUEST: _OPEN,
+    Kind.REQUEST: {**_OPEN, "review": ReviewAnswer, "exempt": Exemption},
     Kind.TASK: {**_OPEN, "done": Done, "waive": Waiver, "block": Block, "unblock": Unblock},
     Kind.ONBOARDING: {"decide": Decision, "cancel": Cancellation, "replay": Replay},
     Kind.CAMPAIGN: {

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.datastructures import UploadFile
@@ -38,6 +38,7 @@ from starter.web.bodies import NotReadable, refuse_bombs
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.commands import PartOutcome
+from workflows.model.rejections import NAME_AT_MOST
 
 BASE64_AT_MOST: Final = MEGABYTE
 """Bytes of a document within JSON."""
@@ -97,6 +98,16 @@ class PartDecision(BaseModel):
         if self.signers and self.choice is not PartOutcome.RESEND:
             raise ValueError("signers go with resend")
         return self
+
+
+class RevisionBody(BaseModel):
+    """A new version: by the hash of an upload, or within JSON; `name` is that of its file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str | None = None
+    base64: str | None = None
+    name: Annotated[str, Field(min_length=1, max_length=NAME_AT_MOST)] = "document.pdf"
 
 
 class GivenDocuments(LocalDocuments):
@@ -288,6 +299,17 @@ class Starts:
             raise ApiProblem.of_field("signers", str(nobody)) from None
         except FileFaults as faults:
             raise body.problem(faults) from None
+
+    async def version(self, body: RevisionBody) -> tuple[str, int]:
+        """Hash and size of a new version, which is kept. Raises `ApiProblem`, `StoreFailure`."""
+        if (body.sha256 is None) == (body.base64 is None):
+            raise ApiProblem(Reason.INVALID, "either sha256 or base64 is needed")
+        way = "base64" if body.sha256 is None else "sha256"
+        given = await _decoded(body.base64) if body.sha256 is None else await _uploaded(self.store, body.sha256)
+        if isinstance(given, str):
+            raise ApiProblem.of_field(way, given)
+        self.check(given)
+        return await self.store.files.put(given), len(given)
 
     def check(self, content: bytes) -> None:
         """Raises `ApiProblem` for what is no PDF, or too large."""

@@ -50,6 +50,7 @@ from starter.web.downloads import PersonalFiles
 from starter.web.forms import FormGuard, Send
 from starter.web.rendering import OURS, TEMPLATES, Brand, Renderer, Tab
 from starter.web.rights import ReaderRoles
+from starter.web.versions import Versions
 from starter.web.view_reader import ReadView, desk_view_reader
 
 _SIGN_IN = "sign-in"
@@ -196,7 +197,8 @@ class Desk:
         self._lists = Lists(shared, self._documents, Overview(shared, self._drafts).told)
         self._campaigns = Campaigns(shared, send, seconds)
         self._figures = FiguresPages(shared)
-        self._follow_ups = FollowUps(shared, links, send, files)
+        versions = Versions(context.store, starts.settings.signature.max_upload_mb)
+        self._follow_ups = FollowUps(shared, links, send, files, versions)
         self._away = Away(shared)
         self._together = Together(shared, self._follow_ups, send)
         self._entrance = SignInPages(self._responses, sign_in, cookies, clock)

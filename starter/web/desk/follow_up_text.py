@@ -26,6 +26,7 @@ from starter.web.status import (
     count_signed,
     ending_sentences_of,
     hand_off_sentences,
+    lines_heading,
     named_people,
     open_sentences,
     problems_of,
@@ -34,12 +35,15 @@ from starter.web.status import (
     unknown_sentences,
     workflow_words,
 )
+from starter.web.versions import VERSION
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.follow_up.outbox import last_of
 from workflows.kinds import WorkflowName, named
 from workflows.model.campaign import CLOSED
 from workflows.model.commands import KnownBy
 from workflows.model.schedule import EscalationReason, Reason, is_joined
+from workflows.model.signature import DocumentVersion
+from workflows.model.subject import Role, Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
 from workflows.model.views import AssigneeLine, OnboardingShow, PartLine, Shown, SignerLine, WaitingPart
 
@@ -405,6 +409,18 @@ PARTS_SHOWN_AT_MOST: Final = 100
 
 
 @dataclass(frozen=True)
+class VersionRows:
+    """A version of a document in review; `words` are what was to be changed."""
+
+    title: str
+    given: str
+    sha256: str
+    path: str
+    people: tuple[PersonRow, ...]
+    words: str
+
+
+@dataclass(frozen=True)
 class PartRow:
     """A part: with whom it is, its dates, why it did not start, and decisions."""
 
@@ -525,6 +541,7 @@ class FollowUpText:
     targets: tuple[PersonRow, ...] = ()
     days: tuple[Day, ...] = ()
     stages: tuple[StageRows, ...] = ()
+    versions: tuple[VersionRows, ...] = ()
 
 
 async def build_text(
@@ -583,7 +600,7 @@ def _or_workflow(name: FindPerson, language: Language) -> FindPerson:
 
 
 def _people_are(shown: Shown, language: Language) -> str:
-    words = language.say(KIND_PAGES[shown.type].lines)
+    words = lines_heading(shown, language)
     done, everyone = count_signed(shown)
     if not everyone:
         return words
@@ -621,11 +638,25 @@ async def _with_everything(
             "declined": reader.language.say(_DECLINED, who=await name(who)) if reason else "",
             "reason": reason,
             "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
+            "people": base.people if shown.status is not Status.REVIEW else (),
+            "versions": tuple([await _version(one, shown, reader, name) for one in reversed(shown.reviewed_versions)]),
             "targets": tuple(
                 PersonRow(called[line.target], at=chip_of(StateOwner.TARGET, line.state, reader.language).text)
                 for line in last_of(shown.handoffs)
             ),
         }
+    )
+
+
+async def _version(version: DocumentVersion, shown: Shown, reader: Reader, name: FindPerson) -> VersionRows:
+    lines = [one for one in shown.all_reviews if one.round == version.number and one.role is Role.REVIEW]
+    return VersionRows(
+        title=reader.language.say("Version {number}", number=version.number),
+        given=reader.moment(version.at),
+        sha256=version.sha256 or "",
+        path=f"{at_desk(WorkflowName(shown.type, shown.id))}/{VERSION}/{version.number}",
+        people=tuple([await _person(one, reader, name) for one in lines]),
+        words=next((one.reason for one in lines if one.reason), ""),
     )
 
 

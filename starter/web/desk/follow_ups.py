@@ -12,13 +12,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.errors import StoreFailure
-from activities.notifications.links import SigningLinks, at_desk, named_at_desk, use_of
+from activities.notifications.links import LinkUse, SigningLinks, at_desk, named_at_desk, use_of
 from activities.people.language import phrase
 from activities.records.downloads import Way
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type, with_holds
 from starter.queries.onboarding import preview_link
 from starter.web.actions import Action, PostedForm, onboarding_to_decide, replaceable_people
+from starter.web.bodies import PostedDocuments
 from starter.web.desk.access import ActionForm, FollowUpAccess
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_up_text import FollowUpText, build_text
@@ -30,10 +31,14 @@ from starter.web.kinds import KIND_PAGES
 from starter.web.rendering import Tab
 from starter.web.rights import Sight
 from starter.web.screens import NO_FILE, NO_FILES, FilesOffered
+from starter.web.versions import FIELD, VERSION, Versions
 from workflows.kinds import Kind, WorkflowName, kinds
 from workflows.model.receipts import OperationState, Receipt
-from workflows.model.views import OnboardingShow, Shown
+from workflows.model.subject import Status
+from workflows.model.views import OnboardingShow, RequestShow, Shown
 
+_DIGITS: Final = 4
+"""Of the number of a version."""
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
 _LOOK_SECONDS: Final = 8.0
 USUAL_EXTENSION: Final = timedelta(weeks=1)
@@ -48,20 +53,26 @@ _NEWS: Final = {
 
 
 class FollowUps:
-    def __init__(self, shared: RequestContext, links: SigningLinks, send: Send, files: PersonalFiles) -> None:
+    def __init__(
+        self, shared: RequestContext, links: SigningLinks, send: Send, files: PersonalFiles, versions: Versions
+    ) -> None:
         self._shared = shared
         self._responses = shared.responses
         self._links = links
         self._send = send
         self._files = files
+        self._versions = versions
 
     def routes(self) -> list[BaseRoute]:
-        visitors, acting = self._responses.visitors, self._responses.acting
+        visitors, acting, drafting = self._responses.visitors, self._responses.acting, self._responses.drafting
         pages = {kind: f"/desk/{at_desk(WorkflowName(kind, '{id}'))}" for kind in kinds()}
         deciding = f"{pages[Kind.ONBOARDING]}/{{part}}/{{choice}}"
-        kept = [f"{pages[kind]}/{path}" for kind in kinds() if kind.spec.document for path in FILE_PATHS.values()]
+        documents = [pages[kind] for kind in kinds() if kind.spec.document]
+        kept = [f"{one}/{path}" for one in documents for path in FILE_PATHS.values()]
         return [
             *(Route(path, visitors(self.download), methods=["GET"]) for path in kept),
+            *(Route(f"{one}/{VERSION}/{{number}}", visitors(self.version), methods=["GET"]) for one in documents),
+            *(Route(f"{one}/{Action.REVISE}", drafting(self.revise), methods=["POST"]) for one in documents),
             Route(deciding, visitors(self.ask), methods=["GET"]),
             Route(deciding, acting(self.act), methods=["POST"]),
             *(Route(pages[kind], visitors(self.show), methods=["GET"]) for kind in kinds() if KIND_PAGES[kind].at_desk),
@@ -97,6 +108,41 @@ class FollowUps:
             return await self._responses.inside(NO_FILE, visitor)
         answer = await self._files.answer(request, seen.shown, visitor.id, Way.DESK)
         return answer if isinstance(answer, Response) else await self._responses.inside(answer, visitor)
+
+    async def version(self, request: Request, visitor: Visitor) -> Response:
+        """A version of a document that is or was reviewed."""
+        seen, number = await self._seen(request, visitor), request.path_params["number"]
+        if seen is None or seen.rights.sight is not Sight.EVERYTHING or not number.isascii() or not number.isdecimal():
+            return await self._responses.inside(NOT_THERE, visitor)
+        shown = of_type(RequestShow, seen.shown)
+        answer = await self._files.version(request, shown, visitor.id, Way.DESK, int(number[:_DIGITS]))
+        return answer if isinstance(answer, Response) else await self._responses.inside(answer, visitor)
+
+    async def revise(self, request: Request, visitor: Visitor, posted: PostedDocuments | None) -> Response:
+        """Give a new version, once however often the form is sent; None is one that is too large."""
+        seen = await self._seen(request, visitor)
+        step = ActionForm.of(Action.REVISE, seen.what.kind) if seen else None
+        if seen is None or step is None or not seen.permits(step):
+            return await self._responses.inside(NOT_THERE, visitor)
+        form = dict(posted.fields) if posted else {}
+        sent = await send_form(self._revised(step, seen, visitor, posted, form), seen.what.reference)
+        if isinstance(sent, FormFailure) and sent.fault is not FailureReason.ENDED:
+            return await self._asking(step, seen, visitor, form, sent)
+        done = _LATE if isinstance(sent, FormFailure) else step.address
+        return self._responses.renderer.to_desk(f"{at_desk(seen.what)}?done={done}")
+
+    async def _revised(
+        self,
+        step: ActionForm,
+        seen: FollowUpAccess,
+        visitor: Visitor,
+        posted: PostedDocuments | None,
+        form: dict[str, str],
+    ) -> Receipt:
+        version = await self._versions.kept(posted)
+        op = self._responses.guard.op(visitor.name, {**form, FIELD: version.sha256})
+        command = step.spec.command(PostedForm(visitor.id, form, version=version))
+        return await self._send(seen.what.reference, command.replace(op=op), op)
 
     async def ask(self, request: Request, visitor: Visitor) -> Response:
         seen, step = await self._seen(request, visitor), _step(request)
@@ -230,7 +276,8 @@ class FollowUps:
             return ""
         if about := onboarding_to_decide(seen.shown):
             return self._links.desk(about.reference)
-        return self._links.link(seen.what.reference, visitor.id, use_of(seen.what.kind))
+        use = LinkUse.REVIEW if seen.shown.status is Status.REVIEW else use_of(seen.what.kind)
+        return self._links.link(seen.what.reference, visitor.id, use)
 
     def _preview(self, seen: FollowUpAccess) -> str:
         """The customer's view, for those with all rights."""

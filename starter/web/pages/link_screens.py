@@ -28,6 +28,7 @@ from starter.web.status import (
     ending_sentences,
     ending_sentences_of,
     line_of,
+    lines_heading,
     status_chip,
     status_sentences,
 )
@@ -55,7 +56,7 @@ _SIGNED: Final = _Words(
     phrase("You have signed {document}."),
     phrase("You have signed {document} on {when}."),
 )
-_APPROVED: Final = _Words(
+APPROVED: Final = _Words(
     phrase("You have approved"),
     phrase("You have approved {document}."),
     phrase("You have approved {document} on {when}."),
@@ -112,9 +113,9 @@ class SignerReceipt:
         declined = act.state is SignerState.DECLINED
         words = _DECLINED if declined else _ACKNOWLEDGED if self.acknowledges else _SIGNED
         if act.state is SignerState.APPROVED:
-            words = _APPROVED
+            words = APPROVED
         refusal = act if declined else self._refusal
-        screen = _receipt_screen(words, self._document, act, self.reader)
+        screen = acted_screen(words, self._document, act, self.reader)
         return replace(
             screen,
             tone=ScreenTone.CALM if declined else ScreenTone.DONE,
@@ -174,12 +175,12 @@ def done_receipt(shown: TaskShow, person: str, reader: Reader) -> Screen | None:
     if shown.done_by != person:
         return None
     line = next((one for one in shown.people if one.person == person and one.state == AssigneeState.DONE), None)
-    screen = _receipt_screen(_DONE, shown.title, line, reader)
+    screen = acted_screen(_DONE, shown.title, line, reader)
     answer = (shown.answer.text or "") if shown.answer else ""
     return replace(screen, ticked=True, quote=answer, comes=(reader.language.say(_NOTHING_LEFT),))
 
 
-def _receipt_screen(
+def acted_screen(
     words: _Words, document: str, line: SignerLine | SignerSeen | AssigneeLine | None, reader: Reader
 ) -> Screen:
     say, told = reader.language.say, ""
@@ -241,7 +242,7 @@ _ACTED: Final = ScreenDraft(
     (phrase("Thank you. Nothing is left for you to do here."),),
     tone=ScreenTone.DONE,
 )
-_HANDED_OVER: Final = ScreenDraft(
+HANDED_OVER: Final = ScreenDraft(
     ScreenName.HANDED_OVER,
     200,
     phrase("It was handed over"),
@@ -280,7 +281,7 @@ _PLAIN: Final = {
     SigningState.EARLY: _EARLY,
     SigningState.BY_MAIL: _BY_MAIL,
     SigningState.ACTED: _ACTED,
-    SigningState.HANDED_OVER: _HANDED_OVER,
+    SigningState.HANDED_OVER: HANDED_OVER,
     SigningState.STRANGER: _STRANGER,
     SigningState.UNKNOWN: _UNKNOWN,
 }
@@ -335,12 +336,15 @@ def signing_screen(page: SigningPage, due_at: datetime | None, reader: Reader, n
         return ended_screen(page.outcome, reader.language)
     screen = _draft(page).told(reader.language)
     named = replace(screen, document=page.document)
-    return _due(named, due_at, reader, now) if due_at and page.state in WAITING else named
+    return due_of(named, due_at, reader, now) if due_at and page.state in WAITING else named
 
 
-def ended_screen(outcome: Status | None, language: Language, of: Kind = Kind.REQUEST) -> Screen:
+def ended_screen(
+    outcome: Status | None, language: Language, of: Kind = Kind.REQUEST, *, in_review: bool = False
+) -> Screen:
     """How it ended, without the document's name."""
-    told = (*ending_sentences(outcome, language, of), language.say("Nothing is left for you to do."))
+    ended = ending_sentences(outcome, language, of, in_review=in_review)
+    told = (*ended, language.say("Nothing is left for you to do."))
     state = status_chip(outcome, language, of) if outcome else None
     return Screen(
         language, ScreenName.ENDED, 410, ScreenTone.CALM, language.say(KIND_PAGES[of].ended), told, state=state
@@ -352,7 +356,7 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
     if shown.status.ended:
         return done_receipt(shown, person, reader) or _ended_task(shown, language)
     if any(line.person == person and line.state == AssigneeState.REASSIGNED for line in shown.people):
-        return _HANDED_OVER.told(language)
+        return HANDED_OVER.told(language)
     if choices_of(shown, person) is None:
         return status_screen(shown, person, reader, now, called)
     about = onboarding_to_decide(shown)
@@ -360,7 +364,7 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
     if shown.answer and doing.button:
         doing = replace(doing, button=_answering(shown.answer, doing.button, language))
     screen = replace(doing, document=shown.title, text=shown.text)
-    return _due(screen, shown.due_at, reader, now) if shown.due_at else screen
+    return due_of(screen, shown.due_at, reader, now) if shown.due_at else screen
 
 
 DOING: Final[dict[Kind, Callable[[Any, str, Reader, datetime, NamesById], Screen]]] = {Kind.TASK: task_screen}
@@ -405,10 +409,10 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
             PersonRow(called.get(line.person, line.person), chip_of(StateOwner.PERSON, line.state, language))
             for line in (() if shown.partial and not shown.status.ended else shown.lines)
         ),
-        signers_are=language.say(KIND_PAGES[shown.type].lines),
+        signers_are=lines_heading(shown, language),
         more=_at_desk(WorkflowName(shown.type, shown.id)) if person == shown.requester else None,
     )
-    return _due(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
+    return due_of(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
 
 
 def _at_desk(what: WorkflowName) -> str:
@@ -424,7 +428,7 @@ def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
     return language.say_count("{count} of {all} has signed.", "{count} of {all} have signed.", done, all=everyone)
 
 
-def _due(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:
+def due_of(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> Screen:
     nearness, state = nearness_of(due_at, reader, now), screen.state
     if nearness in _NEAR_LOOKS and screen.tone is ScreenTone.ASK:
         text, look = _NEAR_LOOKS[nearness]

@@ -87,6 +87,8 @@ class Offers:
     answers: bool = False
     """Whether the task has its own field for an answer."""
     decides: ToDecide | None = None
+    reviews: bool = False
+    """Whether it is theirs to review, not to revise."""
     question: AskedQuestion | None = None
     own: Mapping[Action, ActionSpec] = field(default_factory=dict)
     """What its kind offers beside what all offer."""
@@ -126,6 +128,7 @@ def offers_to_awaited(shown: Shown, person: str, stand_ins: StandIns, reader: Re
         ask=choices.ask,
         answers=shown.given_answer is not None,
         decides=shown.to_be_decided,
+        reviews=shown.unapproved and not shown.to_be_revised,
         own={action: spec_of(action, shown.type) for action in _own(shown)},
     )
 
@@ -140,6 +143,8 @@ def offers_to_onlooker(shown: Shown, person: str) -> Offers:
 
 def _taken(shown: Shown) -> Iterator[Action]:
     yield from (Action.LATER, Action.DELEGATE, Action.ASK)
+    if shown.unapproved:
+        yield from (Action.APPROVE, Action.CHANGES)
     if shown.to_be_decided:
         yield from DECISIONS
     yield from _own(shown)
@@ -260,6 +265,8 @@ def _options(offers: Offers, reader: Reader) -> Iterator[PageOption]:
     )
     if offers.decides:
         yield from (text_option(action, choice, language) for action, choice in DECISIONS.items())
+    if Action.CHANGES in offers.may and offers.reviews:
+        yield text_option(Action.CHANGES, "", language)
     if offers.times and offers.snoozes_left:
         yield _later(offers, reader)
     yield from _handing_over(offers, language)

@@ -28,10 +28,12 @@ from activities.notifications.links import LinkContent, LinkUse, SigningLinks, b
 from activities.people.directory import Directory
 from activities.records.downloads import Way
 from activities.records.store import Store
+from starter.queries.commands import CommandRefused
 from starter.queries.lookup import of_type
 from starter.web.absences import AWAY
-from starter.web.actions import DECISIONS, Action, onboarding_to_decide, parse_action
+from starter.web.actions import ACTIONS, DECISIONS, Action, PostedForm, onboarding_to_decide, parse_action
 from starter.web.allowances import MailPause
+from starter.web.bodies import BodyFault, PostedDocuments
 from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
 from starter.web.kinds import KIND_PAGES
@@ -48,6 +50,8 @@ from starter.web.pages.link_screens import (
     signing_screen,
     status_screen,
 )
+from starter.web.pages.options import choices_of
+from starter.web.pages.review import may_read_version, review_screen
 from starter.web.pages.visits import DONE, RENEWED, PagePeople, PageVisit, Visits, edition_of
 from starter.web.rendering import OURS, Brand, Renderer
 from starter.web.screens import (
@@ -66,11 +70,12 @@ from starter.web.screens import (
     ScreenName,
 )
 from starter.web.status import NO_NAMES, abandoned_sentences, signing_page_of_view
+from starter.web.versions import FIELD, VERSION, Versions, is_multipart
 from starter.web.view_reader import ReadView, ViewCache
 from workflows.kinds import kinds, referred
 from workflows.model.commands import Decision
 from workflows.model.receipts import OperationState, Receipt
-from workflows.model.rejections import plain
+from workflows.model.rejections import Rejection, plain
 from workflows.model.views import RequestShow, Shown
 
 PICTURE: Final = "first-page"
@@ -118,8 +123,10 @@ class ScreenBuilder:
 
     async def of(self, visit: PageVisit) -> Screen:
         match visit.claim.use:
-            case LinkUse.VIEW | LinkUse.REVIEW:
+            case LinkUse.VIEW:
                 return await self._status(visit)
+            case LinkUse.REVIEW:
+                return await self._reviewing(visit)
             case LinkUse.DO:
                 return await self._doing(visit)
             case LinkUse.SIGN | LinkUse.PREVIEW:
@@ -183,6 +190,19 @@ class ScreenBuilder:
         if screen.name is ScreenName.HANDED_OVER:
             return await self._handed_over(screen, visit, shown)
         return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
+
+    async def _reviewing(self, visit: PageVisit) -> Screen:
+        shown = await self.seen(visit)
+        request = of_type(RequestShow, shown) if shown else None
+        if request is None or (request.partial and not request.reviews):
+            return NOT_KNOWN_NOW.told(visit.reader.language)
+        screen = review_screen(request, visit.claim.person, visit.ref, visit.reader, self.clock())
+        if screen.name is ScreenName.HANDED_OVER:
+            return await self._handed_over(screen, visit, request)
+        if screen.name not in (ScreenName.REVIEW, ScreenName.REVISE):
+            return await self._with_files(screen, visit, request) if request.status.ended else screen
+        screen = await self._with_offers(screen, visit, request)
+        return screen if screen.name is ScreenName.REVIEW else replace(screen, asker=NOBODY, options=())
 
     async def _handed_over(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
         """The screen of a former signer."""
@@ -262,6 +282,7 @@ class Pages:
         send: Send,
         who: PagePeople,
         files: PersonalFiles,
+        versions: Versions,
         brand: Brand = OURS,
         first_pages: FirstPages | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -274,6 +295,7 @@ class Pages:
         self._send = send
         self._first_pages = first_pages
         self._files = files
+        self._versions = versions
         self._acts = ActsOfReaders(store, clock)
         self._screens = ScreenBuilder(self._look, self._acts, who, files, clock, pictures=first_pages is not None)
         self._guard = guard
@@ -288,6 +310,7 @@ class Pages:
             *(Route(f"/{page}/{{ref}}", do, methods=[word]) for page in pages for word, do in ways),
             Route(f"/open/{{ref}}/{PICTURE}", self.picture, methods=["GET"]),
             *(Route(f"/open/{{ref}}/{path}", self.download, methods=["GET"]) for path in FILE_PATHS.values()),
+            Route(f"/open/{{ref}}/{VERSION}", self.version, methods=["GET"]),
         ]
 
     async def download(self, request: Request) -> Response:
@@ -304,6 +327,18 @@ class Pages:
             _LOGGER.warning("not known who may have it", request=visit.claim.request, why=str(failure))
             return self._told(NOT_KNOWN_NOW, visit)
         answer = await self._files.answer(request, shown, visit.claim.person, Way.PAGE)
+        return answer if isinstance(answer, Response) else self._told(answer, visit)
+
+    async def version(self, request: Request) -> Response:
+        """The document that is reviewed now."""
+        visit = await self._visit(request)
+        if isinstance(visit, Response):
+            return visit
+        seen = await self._screens.seen(visit)
+        shown = of_type(RequestShow, seen) if seen else None
+        if shown is None or not may_read_version(shown, visit.claim.person) or visit.claim.use is LinkUse.PREVIEW:
+            return self._told(NO_FILE, visit)
+        answer = await self._files.version(request, shown, visit.claim.person, Way.PAGE)
         return answer if isinstance(answer, Response) else self._told(answer, visit)
 
     async def picture(self, request: Request) -> Response:
@@ -327,6 +362,8 @@ class Pages:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
+        if is_multipart(request):
+            return await self._revise(visit, request)
         form = await self._guard.posted(visit.ref, request)
         if isinstance(form, FormFault):
             return self._told(CUT_OFF if form is FormFault.CUT_OFF else FOREIGN_FORM, visit)
@@ -338,6 +375,37 @@ class Pages:
         finally:
             self._look.forget(visit.ref)
             await self._acts.acted(visit.claim)  # Whoever has acted sees on the next page what that did.
+
+    async def _revise(self, visit: PageVisit, request: Request) -> Response:
+        """Give a new version, once however often its form is sent."""
+        posted = await self._versions.read(request)
+        if isinstance(posted, BodyFault):
+            return self._told(CUT_OFF, visit)
+        if not self._guard.accepts(visit.ref, posted.fields.get("token", ""), request.headers):
+            return self._told(FOREIGN_FORM, visit)
+        shown = await self._look.anew(visit.ref, visit.claim.request)
+        if shown is None or shown.partial:
+            return self._told(NOT_DONE, visit)
+        form = {**posted.fields, "act": Action.REVISE}
+        try:
+            sent = await send_form(self._revised(visit, shown, posted, form), visit.claim.request)
+            if isinstance(sent, FormFailure):
+                return await self._not_done(sent, visit, form)
+            return self._onward(visit, form)
+        except StoreFailure as failure:
+            _LOGGER.warning("new version not kept", request=visit.claim.request, why=str(failure))
+            return self._told(NOT_DONE, visit)
+        finally:
+            self._look.forget(visit.ref)
+            await self._acts.acted(visit.claim)
+
+    async def _revised(self, visit: PageVisit, shown: Shown, posted: PostedDocuments, form: dict[str, str]) -> Receipt:
+        if visit.claim.use is not LinkUse.REVIEW or choices_of(shown, visit.claim.person) is None:
+            raise CommandRefused(Rejection.NO_CHANGES_ASKED.says())
+        version = await self._versions.kept(posted)
+        command = ACTIONS[Action.REVISE].command(PostedForm(visit.claim.person, form, version=version))
+        op = self._guard.op(visit.ref, {**form, FIELD: version.sha256})
+        return await self._send(visit.claim.request, command, op)
 
     async def _go_on(self, visit: PageVisit, form: dict[str, str]) -> Response:
         act = form["act"]

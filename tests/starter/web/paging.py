@@ -33,6 +33,7 @@ from starter.web.pages.visits import PagePeople
 from starter.web.rendering import Brand
 from starter.web.rights import ReaderRoles
 from starter.web.serving import listening
+from starter.web.versions import Versions
 from starter.web.view_reader import FRESH_SECONDS, ReadView
 from tests.plain_http import plain_client
 from workflows.model.commands import AnyCommand
@@ -257,6 +258,7 @@ async def phone(
             send=wishes.send,
             who=PagePeople(directory, store, "Acme"),
             files=PersonalFiles(store, ReaderRoles(directory, "operations"), KeptFileAnswers(store, watch.clock)),
+            versions=Versions(store, 1),
             brand=Brand("Acme", contact="help@supplier.test"),
             first_pages=FirstPages(store) if drawing else None,
             clock=watch.clock,

@@ -1,0 +1,135 @@
+"""The page of a reviewer before the document is sent, and of the requester who is to give a new version."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from activities.people.language import phrase
+from activities.people.reader import Reader
+from starter.web.actions import ACTIONS, Action
+from starter.web.pages.link_screens import (
+    APPROVED,
+    HANDED_OVER,
+    acted_screen,
+    due_of,
+    ended_screen,
+)
+from starter.web.screens import FileLink, MainButton, Screen, ScreenDraft, ScreenName, ScreenTone
+from starter.web.versions import VERSION
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.views import RequestShow, ReviewLine
+
+_REVIEW: Final = ScreenDraft(
+    ScreenName.REVIEW,
+    200,
+    phrase("A document is ready to review"),
+    (phrase("It is sent to the signers once its reviewers have approved it."),),
+    button=MainButton(Action.APPROVE, phrase("Approve"), ACTIONS[Action.APPROVE].hint),
+)
+_REVISE: Final = ScreenDraft(
+    ScreenName.REVISE,
+    200,
+    phrase("Changes are asked for"),
+    (phrase("Your new version goes to the reviewers again."),),
+    button=MainButton(
+        Action.REVISE,
+        ACTIONS[Action.REVISE].button,
+        ACTIONS[Action.REVISE].hint,
+        upload=phrase("The new version (PDF)"),
+    ),
+)
+_EARLY: Final = ScreenDraft(
+    ScreenName.EARLY,
+    200,
+    phrase("It is not your turn yet"),
+    (phrase("Somebody else reviews it first. You will be told when it is your turn."),),
+    tone=ScreenTone.CALM,
+)
+_CHANGES: Final = ScreenDraft(
+    ScreenName.ACTED,
+    200,
+    phrase("You have asked for changes"),
+    (phrase("You will be told when there is a new version."),),
+    tone=ScreenTone.DONE,
+)
+_SPARED: Final = ScreenDraft(
+    ScreenName.ACTED,
+    200,
+    phrase("Your review is no longer needed"),
+    (phrase("Nothing is left for you to do."),),
+    tone=ScreenTone.CALM,
+)
+_STRANGER: Final = ScreenDraft(
+    ScreenName.STRANGER,
+    404,
+    phrase("You are not among the reviewers"),
+    (phrase("Please ask whoever sent you the link."),),
+)
+_TO_COME: Final = (SignerState.WAITING, SignerState.TURN)
+
+
+def review_screen(shown: RequestShow, person: str, ref: str, reader: Reader, now: datetime) -> Screen:
+    """What somebody finds behind the link of a review; `ref` is the link's."""
+    language, line = reader.language, _line_of(shown, person)
+    if line is None:
+        return _STRANGER.told(language)
+    if line.state is SignerState.REASSIGNED:
+        return HANDED_OVER.told(language)
+    if shown.status.ended and (line.state in _TO_COME or shown.unapproved):
+        return ended_screen(shown.status, language, in_review=shown.unapproved)
+    if shown.status is Status.REVIEW and any(one.person == person for one in shown.waiting_for):
+        return _asking(shown, line, ref, reader, now)
+    return _told(shown, line, reader)
+
+
+def _told(shown: RequestShow, line: ReviewLine, reader: Reader) -> Screen:
+    """What somebody has done, or that nothing is asked of them now."""
+    language = reader.language
+    match line.state:
+        case SignerState.APPROVED:
+            comes = phrase("It is sent once its reviewers have approved it.")
+            sent = phrase("It was approved for sending. Nothing is left for you to do.")
+            told = acted_screen(APPROVED, shown.document, line, reader)
+            left = language.say(comes if shown.status is Status.REVIEW else sent)
+            return replace(told, ticked=True, comes=(left,))
+        case SignerState.CHANGES:
+            return replace(_CHANGES.told(language), document=shown.document, quote=line.reason or "")
+        case SignerState.WAITING:
+            return replace(_EARLY.told(language), document=shown.document)
+    return replace(_SPARED.told(language), document=shown.document)
+
+
+def version_link(shown: RequestShow, path: str, reader: Reader) -> FileLink | None:
+    """The way to the document that is reviewed now; `path` is the page's."""
+    if not shown.versions:
+        return None
+    number = shown.versions[-1].number
+    words = phrase("Read the document") if number == 1 else phrase("Read the document, version {number}")
+    return FileLink(f"{path}/{VERSION}", reader.language.say(words, number=number))
+
+
+def may_read_version(shown: RequestShow, person: str) -> bool:
+    """Whether it is theirs to review, or they have asked for it."""
+    line = _line_of(shown, person)
+    return person == shown.requester or (line is not None and line.state is not SignerState.REASSIGNED)
+
+
+def _asking(shown: RequestShow, line: ReviewLine, ref: str, reader: Reader, now: datetime) -> Screen:
+    draft = _REVISE if line.role is Role.REVISE else _REVIEW
+    screen = replace(draft.told(reader.language), document=shown.document, reads=version_link(shown, ref, reader))
+    wanted = [one for one in shown.reviews if one.state is SignerState.CHANGES and one.reason]
+    if line.role is Role.REVISE or (wanted and wanted[-1].round < line.round):
+        screen = replace(screen, quote=wanted[-1].reason or "" if wanted else "")
+    if line.role is Role.REVIEW and screen.quote:
+        before = reader.language.say("This was to be changed in the version before:")
+        screen = replace(screen, sentences=(*screen.sentences, before))
+    return due_of(screen, shown.due_at, reader, now) if shown.due_at else screen
+
+
+def _line_of(shown: RequestShow, person: str) -> ReviewLine | None:
+    """Their latest; of one round the one that is still theirs."""
+    mine = [one for one in shown.reviews if one.person == person]
+    last = max((one.round for one in mine), default=0)
+    now = [one for one in mine if one.round == last]
+    return next((one for one in now if one.state is not SignerState.REASSIGNED), now[0] if now else None)
