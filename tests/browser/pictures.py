@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import random
+import re
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -37,6 +38,7 @@ _PHONE: Final = (390, 640)
 _DESK: Final = (1700, 1900)
 _WIDE_DESK: Final = (1900, 1000)
 _SCREEN: Final = (1440, 700)
+_PLAN: Final = (1100, 1180)
 _TALL: Final = (1000, 1180)
 _PACK: Final = (800, 620)
 _TERMINAL: Final = (760, 900)
@@ -165,6 +167,41 @@ async def proof(laptop: Laptop, request: str, browser: Browser) -> None:
         await page.get_by_label("The pack").set_input_files(pack)
         await expect(page.get_by_role("status")).to_contain_text("It holds")
         await page.screenshot(path=FOLDER / "verify.png")
+
+
+async def begin(laptop: Laptop, browser: Browser) -> None:
+    """What somebody sees at the desk who begins a request: its plan before it is sent, and the first page after it."""
+    for number, (who, days) in enumerate((("legal-desk", 3), ("hr-desk", 0), ("hr-desk", 5), ("chair", 30)), 1):
+        owner = "account-executive" if who == LEGAL else LEGAL
+        file, due = laptop.folder / f"task-{number}.yaml", datetime.now(UTC).date() + timedelta(days=days or 1)
+        file.write_text(
+            f"{{id: paper-{number}, kind: team-task, title: Check the papers of {number}, owner: {owner}, "
+            f'who: {{person: {who}}}, due: "{due}"}}'
+        )
+        await asyncio.to_thread(laptop.answer, "task", "start", str(file))
+    async with screen(browser, _SCREEN) as page:
+        await come_in(Phone(page, laptop.addresses["sandbox"]), laptop, LEGAL)
+        await page.get_by_role("link", name="New request").click()
+        await page.get_by_label("Kind").select_option(label="Sales contract")
+        await page.get_by_label("PDF", exact=True).set_input_files(laptop.folder / "example" / "msa.pdf")
+        await page.get_by_label("Name of the document").fill("Order 4711")
+        await page.get_by_role("button", name="Go on", exact=True).click()
+        for person in (CUSTOMER, EXECUTIVE):
+            await page.get_by_role("combobox", name=re.compile("^Add somebody")).fill(person)
+            await page.get_by_role("button", name="Find", exact=True).click()
+        await page.get_by_role("button", name="Go on", exact=True).click()
+        await page.get_by_label("Due date").fill(f"{datetime.now(UTC) + timedelta(days=20):%Y-%m-%d}")
+        await page.get_by_role("button", name="Go on", exact=True).click()
+        await expect(page.get_by_role("heading", name="If nobody acts")).to_be_visible()
+        await page.set_viewport_size({"width": _PLAN[0], "height": _PLAN[1]})
+        await page.screenshot(path=FOLDER / "desk-plan.png")
+        await page.get_by_role("button", name="Send", exact=True).click()
+        await expect(page.get_by_role("status")).to_be_visible()
+        await page.goto(f"{laptop.addresses['receiver']}/desk/asked")
+        await expect(page.get_by_role("link", name="Order 4711")).to_be_visible()
+        await page.goto(f"{laptop.addresses['receiver']}/desk")
+        await page.set_viewport_size({"width": _SCREEN[0], "height": _SCREEN[1]})
+        await page.screenshot(path=FOLDER / "desk-first.png")
 
 
 async def onboard(laptop: Laptop, browser: Browser) -> None:
@@ -312,6 +349,7 @@ async def main(path: str) -> None:
             await contract.shown(lambda it: it["notifications"])
             await take(contract, browser)
             await proof(laptop, contract.id, browser)
+            await begin(laptop, browser)
             await onboard(laptop, browser)
             await campaign(laptop, browser)
     for picture in sorted(FOLDER.glob("*.png")):

@@ -33,7 +33,7 @@ async def at_the_desk(screen: Page, laptop: Laptop, person: str) -> AsyncIterato
         name, value = session_of(laptop, person)
         await screen.context.add_cookies([{"name": name, "value": value, "url": base}])
         await phone.open(f"{base}/desk")
-        await expect(phone.heading("Waiting for me")).to_be_visible()
+        await expect(phone.heading("At a glance")).to_be_visible()
         yield phone
 
 
@@ -53,7 +53,7 @@ async def come_in(phone: Phone, laptop: Laptop, person: str) -> None:
     notice = phone.page.get_by_role("link").filter(has_text="Sign in").first
     await notice.click()
     await phone.button("Sign in").click()
-    await expect(phone.heading("Waiting for me")).to_be_visible()
+    await expect(phone.heading("At a glance")).to_be_visible()
 
 
 async def ask(phone: Phone, laptop: Laptop, person: str) -> None:
@@ -77,7 +77,7 @@ async def test_a_laptop_is_let_in_by_the_number_on_the_phone(second_screen: Page
         assert code
         await another.page.get_by_label("Six-digit number").fill(code[0])
         await another.button("Sign in").tap()
-        await expect(another.heading("Waiting for me")).to_be_visible()
+        await expect(another.heading("At a glance")).to_be_visible()
         await another.is_usable()
         await another.button("Sign out").tap()
         await expect(another.heading("Sign in")).to_be_visible()

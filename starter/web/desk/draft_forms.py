@@ -22,12 +22,15 @@ _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,3})\]")
 
 @dataclass(frozen=True)
 class Step:
-    """A page of a draft; `asks` are the paths of its fields, each with all below it."""
+    """A page of a draft; `asks` are the paths of its fields, each with all below it. A fault of a `whole` stands at one
+    of its fields.
+    """
 
     name: str
     title: str
     template: str
     asks: tuple[str, ...] = ()
+    whole: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, path: str) -> bool:
         return any(path == one or path.startswith((f"{one}.", f"{one}[")) for one in self.asks)

@@ -6,7 +6,7 @@ twice, from two windows, it is started once.
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.errors import DocumentMissing
-from activities.files.reading import FileFaults
+from activities.files.reading import Fault, FileFaults
 from activities.launch import launch
 from activities.launch.launch import BrokenOff, IdTaken, PreparedStart
 from activities.notifications.links import at_desk
@@ -38,6 +38,8 @@ from workflows.model.commands import KnownBy
 _ID: Final = re.compile(r"[0-9a-f]{12}")
 _NEWS: Final = {"changed": phrase("It was changed in another window meanwhile: this is how it stands now.")}
 _TOO_LARGE: Final = "is too large, at most {most} MB can be sent"
+_LACKS: Final = re.compile(r"needs .*, or somebody in full \((.*) missing\)")
+_MISSING: Final = "is missing"
 _GONE: Final = "is not there any more: choose it once more"
 _NOT_THEIRS: Final = "may not be started by you"
 
@@ -218,14 +220,14 @@ class DraftPages:
         try:
             prepared = await self._starts.prepared(form.kind, Body(form.file(draft, visitor), documents))
         except FileFaults as faults:
-            return Checked(None, {one.path: one.says for one in reversed(faults.faults)})
+            return Checked(None, dict(_at_their_fields(faults.faults)))
         except ApiProblem as problem:
             return Checked(None, {one.field: one.says for one in problem.errors} or {"": problem.detail})
         subject = prepared.given.subject
         if subject.requester != visitor.id or subject.kind not in await form.startable(visitor):
             return Checked(None, {"kind": _NOT_THEIRS})
         if prepared.overdue is not None:
-            return Checked(prepared, {one.path: one.says for one in prepared.overdue.faults})
+            return Checked(prepared, dict(_at_their_fields(prepared.overdue.faults)))
         return Checked(prepared)
 
     async def _plan(
@@ -278,7 +280,7 @@ class DraftPages:
     ) -> Response:
         language, filled = visitor.reader.language, filled or Filled(dict(draft.content), draft.files)
         draft = draft._replace(content=filled.content, files=filled.files)
-        faults = {path: fault_text(language, says) for path, says in filled.faults.items()}
+        faults = {step.whole.get(path, path): fault_text(language, says) for path, says in filled.faults.items()}
         here = form.steps.index(step)
         return self._renderer.page(
             step.template,
@@ -326,6 +328,15 @@ class DraftPages:
     def _to_started(self, workflow_id: str) -> Response:
         what = named(workflow_id)
         return self._responses.renderer.to_desk(f"{at_desk(what)}?done=sent" if what else "")
+
+
+def _at_their_fields(faults: Sequence[Fault]) -> Iterator[tuple[str, str]]:
+    """By path, the first one last; somebody in full who lacks something lacks it in each of its fields."""
+    for fault in reversed(faults):
+        if missing := _LACKS.fullmatch(fault.says):
+            yield from ((f"{fault.path}.{field}", _MISSING) for field in missing[1].split(", "))
+        else:
+            yield fault.path, fault.says
 
 
 def _step(form: DraftForm | None, request: Request) -> Step | None:

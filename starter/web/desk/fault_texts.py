@@ -46,7 +46,6 @@ _FAULTS: Final[Mapping[str, str]] = {
     "{zone} is not an IANA time zone{hint}": phrase("This is no time zone: choose one of the list."),
     "is not a locale such as en, nl or pt-BR": phrase("This is no language."),
     "must be a number such as +31 20 555 0100": phrase("A number such as +31 20 555 0100 is needed."),
-    "needs {ways}, or somebody in full ({missing} missing)": phrase("Name, email address and time zone are needed."),
     "the group {quoted} is not in {where}": phrase("There is no such group any more."),
     "in the group {group} is nobody but the owner": phrase("In this group is nobody but you."),
     "the group {group} has {count} people: at most {most} can be asked": phrase(

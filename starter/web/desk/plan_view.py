@@ -49,6 +49,7 @@ class Notice:
     """`number` is unique on the page, `elsewhere` the clock of whoever is told; `suppressed` is why it is not sent."""
 
     number: int
+    at: datetime
     day: date
     clock: str
     sort: str
@@ -100,10 +101,11 @@ class PlanView:
     async def of_request(self, plan: RequestPlan, in_full: bytes | None) -> dict[str, Any]:
         """`in_full` are people described in full, as they are stored."""
         say, known = self._reader.language.say, _people(in_full)
-        calendars = []
-        for branch in plan.branches:
-            heading = say("If nobody acts") if branch is plan.branches[0] else say("If the others sign in time")
-            calendars.append(await self._calendar(heading, branch.lines, plan.due_at, known))
+        nobody, *others = plan.branches
+        calendars = [await self._calendar(say("If nobody acts"), nobody.lines, plan.due_at, known)]
+        if others:
+            heading = say("If the others sign two days after they are asked")
+            calendars.append(await self._calendar(heading, others[-1].lines, plan.due_at, known))
         return {"calendars": calendars, **self._common(plan.due_at)}
 
     async def of_task(self, plan: TaskPlan, in_full: bytes | None) -> dict[str, Any]:
@@ -122,7 +124,7 @@ class PlanView:
     ) -> PlanCalendar:
         notices = [await self._notice(line, known) for line in lines[:SHOWN_AT_MOST]]
         notices.append(self._due(due_at))
-        notices.sort(key=lambda one: (one.day, one.clock))
+        notices.sort(key=lambda one: (one.at, one.sort != _DUE))
         by_day: dict[date, list[Notice]] = {}
         for one in notices:
             by_day.setdefault(one.day, []).append(one)
@@ -140,6 +142,7 @@ class PlanView:
         self._number += 1
         return Notice(
             self._number,
+            line.at,
             reader.day(line.at),
             reader.clock(line.at),
             sort,
@@ -153,7 +156,7 @@ class PlanView:
     def _due(self, at: datetime) -> Notice:
         self._number += 1
         says = self._reader.language.say(_SORTS[_DUE])
-        return Notice(self._number, self._reader.day(at), self._reader.clock(at), _DUE, says, "", "")
+        return Notice(self._number, at, self._reader.day(at), self._reader.clock(at), _DUE, says, "", "")
 
 
 def _people(in_full: bytes | None) -> dict[str, str]:

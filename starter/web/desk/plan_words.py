@@ -52,6 +52,7 @@ _REASONS: Final[Mapping[str, str]] = {
     "no open hours before {end}": phrase("there are no more hours of theirs before that"),
     "after the due date": phrase("after the due date"),
     "a last warning comes within the hour": phrase("a last warning comes within the hour"),
+    "the warning nearer to the due date comes by then or within the hour": phrase("a later warning says the same"),
     "they had a notice less than {span} before": phrase("they had a notice less than {span} before"),
 }
 """By the planner's sentence, with what varies in braces; a longer sentence stands before one that matches it too."""

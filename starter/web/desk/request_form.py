@@ -10,6 +10,7 @@ from babel.numbers import format_decimal
 from activities.files.pdf import MEGABYTE, check_pdf
 from activities.people.language import phrase
 from activities.records.drafts import Draft, Drafts
+from starter.plan import calendar
 from starter.web.api.starting import Starts
 from starter.web.bodies import PostedDocuments, PostedFile
 from starter.web.catalogue import KindCatalogue
@@ -19,10 +20,16 @@ from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
 from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
-from workflows.model.subject import Role
+from workflows.model.subject import Participant, Role
 
 SIGNERS: Final = "signers"
-_DOCUMENT: Final = Step("document", phrase("Document"), "draft_document.html", ("kind", "document"))
+_DOCUMENT: Final = Step(
+    "document",
+    phrase("Document"),
+    "draft_document.html",
+    ("kind", "document"),
+    whole={"document": "document.file"},
+)
 _SIGNERS: Final = Step("signers", phrase("Signers"), "draft_signers.html", (SIGNERS,))
 _TIME: Final = Step("time", phrase("Time and message"), "draft_time.html", ("due", "message"))
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_plan.html")
@@ -31,6 +38,9 @@ _ROLES: Final[Mapping[Role, str]] = {
     Role.APPROVE: phrase("approves"),
     Role.COPY: phrase("gets a copy"),
 }
+_SIGNED_AFTER: Final = "2d"
+EARLIER_AT_MOST: Final = 5
+"""Signers before the last ones for whom a second calendar is made: each is one more plan."""
 _NAME_AT_MOST: Final = 200
 """Characters of a file's name that are kept, its end with them."""
 
@@ -86,7 +96,8 @@ class RequestForm:
         return {**draft.content, "id": f"{kind}-{draft.id}", "requester": visitor.id}
 
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
-        plan: Any = await self._starts.plan(prepared)
+        at, directory = self._starts.clock(), self._starts.directory
+        plan = await calendar.plan(prepared, directory, at, _signing(prepared.request.brief.people), None)
         return await PlanView(visitor, self._people.names).of_request(plan, prepared.signers)
 
     async def _with_document(self, draft: Draft, posted: PostedDocuments) -> Filled:
@@ -130,6 +141,15 @@ class RequestForm:
                 signers.append({"person": about, "role": Role.SIGN.value})
         put(content, SIGNERS, _in_order(signers, [*together, False]))
         return Filled(content, draft.files, faults, found, at)
+
+
+def _signing(people: Sequence[Participant]) -> dict[str, str]:
+    """Those who have to act before the last ones are asked, of whom the plan shows as well what it is if they do; none
+    if they are many.
+    """
+    last = max(one.order for one in people if one.role is not Role.COPY)
+    earlier = [one.person for one in people if one.order < last and one.role is not Role.COPY]
+    return dict.fromkeys(earlier, _SIGNED_AFTER) if len(earlier) <= EARLIER_AT_MOST else {}
 
 
 def signers_of(content: Mapping[str, Any]) -> list[Content]:

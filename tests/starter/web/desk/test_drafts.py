@@ -61,6 +61,8 @@ async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_cale
     text = text_of(page)
     for said in (
         "If nobody acts",
+        "If the others sign two days after they are asked",
+        f"Asked {FIVE_SCRIPTS}",
         "Chair 23:00 (Tokyo) it is their turn",
         "reminder 1 of 4, 3 days after they were asked",
         "Last warning Chair",
@@ -81,7 +83,7 @@ async def test_refusals_stand_at_their_fields_and_what_was_typed_stays(desk: Off
     assert page.status_code == 422
     assert "2 things are still missing or wrong." in text_of(page)
     assert re.search(r'id="f-kind-e">This is needed\.<.*?aria-describedby="f-kind-e"', page.text, re.DOTALL)
-    assert re.search(r'id="f-document-e">A PDF or a template is needed\.', page.text)
+    assert re.search(r'id="f-document-file-e">A PDF or a template is needed\.', page.text)
     assert form_on(page).fields["document.name"] == "An offer"
     page = await gone_on(
         ada, page, fields={"kind": "sales-contract", "document.template": "https://core.example/templates/1"}
@@ -94,6 +96,8 @@ async def test_refusals_stand_at_their_fields_and_what_was_typed_stays(desk: Off
     )
     assert re.search(r'id="f-signers-0-email-e">This is no email address\.', page.text)
     assert re.search(r'id="f-signers-0-zone-e">This is no time zone', page.text)
+    page = await sent(ada, page, fields={"signers[0].email": "", "signers[0].zone": "UTC"})
+    assert re.search(r'id="f-signers-0-email-e">This is needed\.', page.text)
     page = await gone_on(ada, page, "remove:0")
     page = await gone_on(ada, await gone_on(ada, page, "add:chair"))
     page = await sent(ada, page, fields={"due": "2026-11-01"})
