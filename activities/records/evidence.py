@@ -131,12 +131,15 @@ class Evidence:
         return [DueFiles(row[0], row[1], tuple(filter(None, row[2:]))) for row in found]
 
     async def give_up(self, workflow_ids: Sequence[str], now: datetime) -> set[str]:
-        """Note that their files are removed now; those of which this may be: no legal hold keeps them."""
+        """Note that their files are removed now, and remove what signers filled in; those of which this may be: no
+        legal hold keeps them.
+        """
 
         def change(connection: Connection) -> set[str]:
             free = set(workflow_ids) - held(connection, workflow_ids).keys()
             new = SIGNED_DOCUMENTS.update().where(_SIGNED.workflow_id.in_(free), _SIGNED.removed_at.is_(None))
             connection.execute(new.values(removed_at=now))
+            connection.execute(EVIDENCE_PARTS.delete().where(_OF.workflow_id.in_(free), _OF.name == FIELDS))
             return free
 
         return await self._database.write(change)

@@ -16,7 +16,7 @@ from activities.evidence.roots import DailyRootsService
 from activities.evidence.signing import EvidenceKey
 from activities.evidence.verification import newer_of, verify
 from activities.records import evidence, holds
-from activities.records.evidence import SignedDocument, SignedFile
+from activities.records.evidence import FIELDS, SignedDocument, SignedFile
 from activities.records.starts import Start
 from activities.records.store import Store
 from tests.activities.evidence.kept import AT, CONDUCT, MSA, kept_at_the_end, key_in, packer, signed
@@ -58,6 +58,7 @@ async def test_after_its_retention_the_day_removes_the_files_and_packs_say_so(
     with closing(Store(str(tmp_path / "kept"), database_url)) as store:
         await signed(store)
         await kept(store)
+        await store.evidence.keep_part(MSA.workflow_id, FIELDS, b'[{"id":"order-number","value":"4711"}]')
         await packer(store, tmp_path).export(MSA, tmp_path / "before.zip")
         key_in(tmp_path)
         days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "evidence.pem"))
@@ -69,6 +70,7 @@ async def test_after_its_retention_the_day_removes_the_files_and_packs_say_so(
         assert await remove_due(store, DAY) == 0
         with pytest.raises(DocumentMissing):
             await kept_file(store, MSA.workflow_id)
+        assert await store.evidence.part(MSA.workflow_id, FIELDS) is None
         await packer(store, tmp_path).export(MSA, tmp_path / "after.zip")
     old, new = verify(tmp_path / "before.zip"), verify(tmp_path / "after.zip")
     assert (old.faults, new.faults, old.documents, new.documents, new.removed) == ([], [], 2, 0, 2)
