@@ -305,11 +305,6 @@ class HttpTargets:
         finally:
             places.release(_now() - began)
 
-    async def ping(self, target: Target) -> HandoffResult:
-        """Send a test event, signed as every other, under an id of its own."""
-        id = webhook_id(f"ping/{uuid.uuid4().hex}/{target.target}")
-        return await self.call(target, id, ping(target, id, self._now()))
-
     async def _call(
         self, target: Target, id: str, payload: Mapping[str, object], attached: StoredFile | None
     ) -> HandoffResult:
@@ -365,3 +360,9 @@ class HttpTargets:
 def _held(target: Target, id: str, why: str) -> HandoffResult:
     wait = HELD_FOR + jitter(id, target.name, timedelta(seconds=HELD_FOR)).total_seconds()
     return HandoffResult(target=target.target, ok=False, held=True, why=f"not called yet: {why}", retry_after=wait)
+
+
+async def send_ping(targets: HttpTargets, target: Target) -> HandoffResult:
+    """Send a test event, signed as every other, under an id of its own."""
+    id = webhook_id(f"ping/{uuid.uuid4().hex}/{target.target}")
+    return await targets.call(target, id, ping(target, id, wall_clock()))

@@ -90,7 +90,9 @@ _ACTED: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.DECLINED,
 
 
 def last_to_act(shown: Shown) -> Line | None:
-    """With whom it ended: who acted last, else the first who still had to."""
+    """With whom it ended: who acted last, else the first who still had to; nobody before it was sent to anybody."""
+    if shown.unapproved:
+        return None
     acted = [line for line in shown.lines if line.state in _ACTED and line.at]
     if shown.status.fulfilled or shown.status is Status.DECLINED:
         return max(acted, key=_acted_at, default=None)
@@ -184,6 +186,8 @@ class _Ball:
     """What stands in the way, as the timeline tells it."""
 
     preparing: bool
+    reviewing: bool
+    revising: bool = False
     problem: str = ""
     paused: bool = False
     asker: str | None = None
@@ -194,14 +198,20 @@ class _Ball:
             return Holder.PROVIDER if self.problem in _OF_PROVIDER else Holder.US
         if self.paused:
             return Holder.US
-        if self.preparing:
-            return Holder.PROVIDER
-        return Holder.SIGNER if self.asker is None else Holder.REQUESTER
+        if self.revising or self.asker is not None:
+            return Holder.REQUESTER
+        if self.reviewing:
+            return Holder.REVIEWER
+        return Holder.PROVIDER if self.preparing else Holder.SIGNER
 
     def hear(self, entry: TimelineEntry) -> None:
         match entry.happened:
             case EventType.SENT:
                 self.preparing = False
+            case EventType.REVIEWED:
+                self.reviewing = False
+            case EventType.CHANGES_ASKED | EventType.REVISED as word:
+                self.revising = word == EventType.CHANGES_ASKED
             case EventType.PROBLEM if entry.about not in _STOPS_NOTHING:
                 self.problem = entry.about
             case EventType.MENDED:
@@ -216,7 +226,8 @@ class _Ball:
 
 def _turns(shown: Shown, began: datetime) -> Iterator[tuple[datetime, Holder]]:
     """From when on who has the ball."""
-    ball = _Ball(preparing=shown.type.spec.document)
+    reviewed = shown.unapproved or any(entry.happened == EventType.REVIEWED for entry in shown.timeline)
+    ball = _Ball(preparing=shown.type.spec.document, reviewing=reviewed)
     yield began, ball.holder
     for entry in sorted(shown.timeline, key=lambda entry: entry.at):
         ball.hear(entry)

@@ -135,12 +135,15 @@ class Tab:
 
 @dataclass(frozen=True)
 class Frame:
-    """Header of a desk page: `name` of the visitor, `leave` whether they can sign out."""
+    """Header of a desk page: `name` of the visitor, `leave` whether they can sign out, `person` whether they are
+    somebody of the directory.
+    """
 
     name: str = ""
     tabs: tuple[Tab, ...] = ()
     token: str = ""
     leave: bool = False
+    person: bool = True
 
 
 class Renderer:

@@ -22,6 +22,7 @@ from temporalio.service import RPCError
 
 from activities.errors import StoreFailure
 from activities.files.reading import FileFaults
+from activities.hand_off.http_call import send_ping
 from activities.http.client import make_client
 from activities.notifications.links import BadSeal, Seal
 from activities.people.language import Language, phrase
@@ -109,7 +110,7 @@ class Told:
 
 
 STATES: Final = {
-    HandoffState.PENDING: phrase("not accepted yet: it is tried again"),
+    HandoffState.PENDING: phrase("tried again"),
     HandoffState.DONE: phrase("accepted"),
     HandoffState.FAILED: phrase("failed"),
     HandoffState.DEAD: phrase("given up"),
@@ -353,7 +354,7 @@ class TargetPages:
         return self._renderer.page(
             "target.html",
             language,
-            frame=Frame(visitor.token, _tabs(visitor, name), self._guard.token(visitor.name), leave=True),
+            frame=Frame(visitor.token, _tabs(visitor, name), self._guard.token(visitor.name), leave=True, person=False),
             name=name,
             rows=rows,
             dead=any(row.dead for row in rows),
@@ -446,7 +447,7 @@ def _came(came: ReplayedDead, language: Language) -> tuple[tuple[str, ...], tupl
 def target_pages(settings: Settings, context: Context, guard: FormGuard, *, brand: Brand) -> TargetPages:
     async def ping(target: Target) -> HandoffResult:
         async with make_client() as calls:
-            return await clients.downstream(settings, calls).ping(target)
+            return await send_ping(clients.downstream(settings, calls), target)
 
     return TargetPages(
         context,

@@ -20,7 +20,7 @@ from temporalio.service import RPCError
 from activities.core_signature.client import CoreSignatureClient
 from activities.errors import StoreFailure
 from activities.files.reading import FileFaults
-from activities.hand_off.http_call import HttpTargets
+from activities.hand_off.http_call import HttpTargets, send_ping
 from activities.hand_off.people import too_many
 from activities.http.client import make_client
 from activities.notifications.config import open_dialect, open_messaging
@@ -281,7 +281,7 @@ class Trial:
         return await self._reached(target)
 
     async def _called(self, target: Target, url: str) -> SetUpPart:
-        host, result = urlsplit(url).hostname or "", await self.downstream.ping(target)
+        host, result = urlsplit(url).hostname or "", await send_ping(self.downstream, target)
         if not result.ok or result.disabled:
             return wrong(target.target, f"{host}: {result.why}")
         if target.name in self.signed:

@@ -10,10 +10,10 @@ from activities.records.facts import Facts, last_to_act
 from workflows.kinds import Kind
 from workflows.model.notifications import Channel, Notification, NotificationOutcome
 from workflows.model.schedule import EscalationReason
-from workflows.model.signature import SignerState
+from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.model.timeline import EscalationEntry, EventType, TimelineEntry
-from workflows.model.views import AssigneeLine, OnboardingShow, RequestShow, SignerLine, TaskShow
+from workflows.model.views import AssigneeLine, OnboardingShow, RequestShow, ReviewLine, SignerLine, TaskShow
 from workflows.task.state import AssigneeState
 
 DAY = timedelta(days=1)
@@ -86,6 +86,32 @@ def test_each_hour_is_of_whoever_had_the_ball() -> None:
     facts = Facts.of(request(signed("bob", 7), happened=happened), at(7))
     assert days(facts) == {Holder.PROVIDER: 0.75, Holder.REQUESTER: 1, Holder.US: 0.75, Holder.SIGNER: 4.5}
     assert facts.waited and sum(facts.waited.values()) == pytest.approx(facts.seconds)
+
+
+def test_a_review_is_of_the_reviewers_but_while_the_requester_writes_a_new_version() -> None:
+    happened = (
+        entry(1, EventType.CHANGES_ASKED, "rex"),
+        entry(3, EventType.REVISED, "ada", "2"),
+        entry(3.5, EventType.QUESTION_ASKED, "rex", "1"),
+        entry(4, EventType.QUESTION_ANSWERED, "ada", "1"),
+        entry(5, EventType.REVIEWED, None, "2"),
+        entry(5.5, EventType.SENT),
+    )
+    shown = request(signed("bob", 7), happened=happened)
+    shown = shown.replace(timeline=tuple(one for one in shown.timeline if one.at != at(0.25)))
+    facts = Facts.of(shown, at(7))
+    assert days(facts) == {Holder.REVIEWER: 2.5, Holder.REQUESTER: 2.5, Holder.PROVIDER: 0.5, Holder.SIGNER: 1.5}
+    assert facts.turn_seconds == 1.5 * 86_400
+
+
+def test_what_ends_in_its_review_ended_with_no_signer() -> None:
+    waits = ReviewLine(person="rex", order=1, role=Role.REVIEW, state=SignerState.TURN, round=1)
+    version = DocumentVersion(number=1, sha256="0" * 64, by="ada", at=at(0))
+    shown = request(status=Status.EXPIRED).replace(reviews=(waits,), versions=(version,))
+    shown = shown.replace(signers=(SignerLine(person="bob", order=1, role=Role.SIGN, state=SignerState.WAITING),))
+    shown = shown.replace(timeline=shown.timeline[:1])
+    facts = Facts.of(shown, at(30))
+    assert last_to_act(shown) is None and days(facts) == {Holder.REVIEWER: 30}
 
 
 @pytest.mark.parametrize("closed", [EventType.WENT_ON, EventType.UNBLOCKED, EventType.SIGNED])
