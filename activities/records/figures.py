@@ -1,5 +1,6 @@
 """Figures of what has ended, counted in the database from its facts."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -114,7 +115,8 @@ class EndedFigures:
 def _figures(connection: Connection, wanted: FactFilter, by: GroupBy) -> PeriodFigures:
     of_department = by is GroupBy.DEPARTMENT or wanted.department is not None
     times = _IS.turn_seconds if of_department else _IS.seconds
-    whole, groups = (_counted(connection, wanted, column) for column in (None, _IS[by]))
+    groups = _counted(connection, wanted, _IS[by])
+    whole = _whole(groups)
     found = {**whole, **_most(groups, by)}
     for column in (None, _IS[by]):
         for key, (median, p90) in _quantiles(connection, wanted, column, times).items():
@@ -122,6 +124,21 @@ def _figures(connection: Connection, wanted: FactFilter, by: GroupBy) -> PeriodF
                 found[key] = replace(found[key], median=median, p90=p90)
     more = {key.type: sum(one.type == key.type for one in groups.keys() - found.keys()) for key in whole}
     return PeriodFigures(found, _notices(connection, wanted), _escalated(connection, wanted), more)
+
+
+def _whole(groups: Mapping[Key, GroupFigures]) -> dict[Key, GroupFigures]:
+    """What all groups of a type have together."""
+    found: dict[Key, GroupFigures] = {}
+    for (type_, _), one in groups.items():
+        known = found.get(Key(type_, None), GroupFigures())
+        found[Key(type_, None)] = GroupFigures(
+            known.ended + one.ended,
+            known.fulfilled + one.fulfilled,
+            known.late + one.late,
+            dict(Counter(known.endings) + Counter(one.endings)),
+            waited={holder: known.waited.get(holder, 0.0) + one.waited[holder] for holder in Holder},
+        )
+    return found
 
 
 def _most(groups: Mapping[Key, GroupFigures], by: GroupBy) -> dict[Key, GroupFigures]:
@@ -141,7 +158,7 @@ GROUPS_READ_AT_MOST: Final = 20_000
 _ENDINGS: Final = tuple(status for status in Status if status.ended)
 
 
-def _counted(connection: Connection, wanted: FactFilter, group: Column[Any] | None) -> dict[Key, GroupFigures]:
+def _counted(connection: Connection, wanted: FactFilter, group: Column[Any]) -> dict[Key, GroupFigures]:
     keys, count = _keys(group), func.count()
     asked = (
         select(
