@@ -5,7 +5,7 @@ import multiprocessing
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -109,14 +109,20 @@ class Ending:
         return await self.client.document(self.document)
 
     async def kept(
-        self, *, log_only: bool = False, document: str | None = "", again: bool = False, forgotten: bool = False
+        self,
+        *,
+        log_only: bool = False,
+        document: str | None = "",
+        again: bool = False,
+        forgotten: bool = False,
+        until: datetime | None = None,
     ) -> KeptFiles:
         """Have it kept by a workflow of the request, to its end: by its second run, before which Temporal may have
         forgotten the first.
         """
         asked = self.document if document == "" else document
         runs = ("forgotten",) if forgotten else ("again",) if again else ()
-        _ORDERS[self.given.brief.id] = EvidenceOrder(document=asked, log_only=log_only, people=runs)
+        _ORDERS[self.given.brief.id] = EvidenceOrder(document=asked, log_only=log_only, people=runs, until=until)
         queue, id = self.temporal.namespace, self.given.brief.workflow_id
         async with self.at_work():
             handle = await self.temporal.start_workflow(Ended.run, self.given, id=id, task_queue=queue)

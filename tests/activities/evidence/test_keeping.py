@@ -36,13 +36,15 @@ async def test_the_signed_document_and_its_log_are_kept_as_core_signature_has_th
     dev_server: str, tmp_path: Path
 ) -> None:
     async with ended(tmp_path, await own_namespace(dev_server)) as msa:
-        files, read = await msa.kept(), await msa.read()
+        until = datetime(2033, 12, 4, tzinfo=UTC)
+        files, read = await msa.kept(until=until), await msa.read()
         assert files.document and files.signing_log and read.signing_log
         assert (files.document.sha256, files.signing_log.sha256) == (read.security_hash, read.signing_log.security_hash)
         content = await msa.store.files.read(files.document.sha256, SIGNED)
         assert content.startswith(PDF) and len(content) == files.document.bytes
         signed = await msa.store.evidence.signed(WORKFLOW)
         assert signed and signed.why is None and signed.provider
+        assert (signed.keep_until, signed.removed_at) == (until, None)
         assert signed.provider["document"] == msa.document
         assert [one["person"] for one in signed.provider["signers"]] == ["customer-signer", "chief-executive"]
         assert len(entries(msa.sandbox, "download")) == 2
