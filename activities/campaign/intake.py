@@ -17,7 +17,19 @@ from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message,
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
-from activities.launch.intake import AskingFile, ConcernedPersons, KnownPersons, PersonId, checked, read_as, right
+from activities.launch.intake import (
+    AskerId,
+    AskingFile,
+    ConcernedPersons,
+    KnownPersons,
+    PersonId,
+    asker_named,
+    asking,
+    checked,
+    person_of,
+    read_as,
+    right,
+)
 from activities.launch.request_file import MAX_UPLOAD_MEGABYTES, DocumentEntry, RequestChecks
 from activities.onboarding.file import ShortId
 from activities.people.directory import Directory, UnknownGroup
@@ -139,7 +151,7 @@ class CampaignFile(AskingFile):
     id: ShortId | None = None
     document: EditionEntry
     audience: AudienceEntry
-    owner: PersonId
+    owner: AskerId
     opens: DayOrInstant | None = None
     window: Span | None = None
     grace: SpanOrNone | None = None
@@ -263,7 +275,7 @@ async def prepare_campaign(
         read=table,
     )
     file, policy = await checked(plain, CampaignFile, checks, directory)
-    owner = await directory.person(file.owner)
+    owner = await directory.person(person_of(file.owner))
     given = _given(file, policy.resolved.policy, checks, owner, now)
     over = given.campaign.due < now.date() - timedelta(days=1)
     overdue = plain.faults([(("opens",), "its window lies in the past")]) if over else None
@@ -272,8 +284,8 @@ async def prepare_campaign(
 
 def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Person, now: datetime) -> CampaignInput:
     opens_at = _opening(file.opens, owner, now)
-    asking = _asking(policy, file)
-    due = opens_at.astimezone(owner.tz).date() + timedelta(days=days_of(asking.window))
+    each = _asking(policy, file)
+    due = opens_at.astimezone(owner.tz).date() + timedelta(days=days_of(each.window))
     digest = _fingerprint(file, checks)
     joiners = file.joiners.rule if file.joiners else Joiners.IGNORE
     within = file.joiners.within if file.joiners else None
@@ -281,7 +293,7 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
         id=launch.own_id(file, digest),
         kind=file.kind,
         title=file.document.name or PurePosixPath(file.document.file or "").stem,
-        requester=file.owner,
+        **asking(file.owner),
         people=(),
         urgent=False,
         lock_screen=policy.lock_screen,
@@ -292,12 +304,12 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
         ),
         opens_at=opens_at,
         due=due,
-        grace=days_of(asking.grace),
+        grace=days_of(each.grace),
         joiners=joiners,
-        within=days_of(within or asking.window),
+        within=days_of(within or each.window),
         leavers=file.leavers,
         message=file.message,
-        asking=asking,
+        asking=each,
         report_columns=file.report_columns,
     )
     return CampaignInput(campaign=campaign, policy=policy, fingerprint=digest, subscribers=file.subscribers)
@@ -363,7 +375,7 @@ def _of_year(plain: PlainFile, now: datetime) -> PlainFile:
 def _persons(named: Mapping[str, Any]) -> list[str]:
     document = named.get("document")
     approver = document.get("approver") if isinstance(document, dict) else None
-    return [id for id in (named.get("owner"), approver) if isinstance(id, str)]
+    return [id for id in (asker_named(named, "owner"), approver) if isinstance(id, str)]
 
 
 async def _unknown_groups(named: Mapping[str, Any], directory: Directory) -> dict[str, str]:

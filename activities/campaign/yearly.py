@@ -16,10 +16,11 @@ from temporalio.client import Client
 from activities.calendar.calendar import at_clock
 from activities.campaign.intake import A_YEAR, CampaignFile, PreparedCampaign, opening_day, prepare_campaign
 from activities.errors import DocumentMissing
-from activities.files.fields import Id, KindId, Name
+from activities.files.fields import KindId, Name
 from activities.files.reading import FileFaults, FileModel, PlainFile
 from activities.files.yaml_lines import FieldPath
 from activities.launch import launch as path
+from activities.launch.intake import AskerWord, person_of
 from activities.onboarding.content import PartContent
 from activities.onboarding.file import ID_AT_MOST, SHORT_ID
 from activities.people.directory import Directory, DirectoryFailure
@@ -80,7 +81,7 @@ class SeriesEntry(FileModel):
 
     id: Name
     kind: KindId = CampaignFile.model_fields["kind"].default
-    owner: Id
+    owner: AskerWord
     yearly: Name
     opens: Any = None
     document: _Title = _Title()
@@ -110,7 +111,9 @@ class SeriesEntry(FileModel):
 def series_of(plain: PlainFile) -> Series:
     """The series of a file; `FileFaults` unless it can open each year."""
     said = plain.validate(SeriesEntry)
-    return Series(id=said.id, kind=said.kind, title=said.document.name or said.id, owner=said.owner, yearly=said.yearly)
+    return Series(
+        id=said.id, kind=said.kind, title=said.document.name or said.id, owner=person_of(said.owner), yearly=said.yearly
+    )
 
 
 def opening_on(plain: PlainFile, day: date) -> PlainFile:

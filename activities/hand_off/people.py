@@ -15,7 +15,7 @@ from workflows.model.hand_off import EndedFacts, HandoffCall, HandoffResult, Tol
 from workflows.model.notifications import Delivered, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.records import HandoffBatch
 from workflows.model.schedule import Reason
-from workflows.model.subject import Status, Subject
+from workflows.model.subject import Status, Subject, group_of
 from workflows.names import notice_key
 from workflows.ports import PushService
 
@@ -73,6 +73,7 @@ class HandOffPeople:
     ) -> HandoffResult:
         """Notify these people."""
         outcome = None if notices[0].stage == NotificationType.UNDELIVERED else _outcome(told)
+        notices = tuple(one.replace(reached=call.reached) if group_of(one.person) else one for one in notices)
         report = await self.push.deliver(_delivery(call, batch, notices, outcome))
         return _pushed(call, report.delivered, report.retry_after)
 

@@ -1,20 +1,31 @@
 """Checks shared by all files that start something (request, task, onboarding, campaign)."""
 
 import asyncio
+import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Final, NamedTuple, Self, TypeVar
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from activities.calendar.calendar import clock_hours, latest_end_of_day
+from activities.errors import ID_PATTERN
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Phone, WorkflowId, Zone, zones
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath
-from activities.people.directory import Directory, UnknownGroup, UnknownPerson
+from activities.people.directory import TEAM_AT_MOST, Directory, UnknownGroup, UnknownPerson
 from activities.people.person import USUAL_HOURS, Person, PushDevice, Reachable
 from activities.policies.cascade import REQUEST, Resolved
 from activities.policies.catalogue import Catalogue
@@ -22,6 +33,7 @@ from activities.policies.policy_file import PolicyLayer, self_serving
 from workflows.follow_up.next_step import HORIZON
 from workflows.kinds import Kind, kinds
 from workflows.model.policy import Policy
+from workflows.model.subject import group_of, group_word
 
 PEOPLE_AT_MOST: Final = 100
 """Who is asked to sign, to review or to do something."""
@@ -46,9 +58,29 @@ class KnownPersons:
 
 async def _person_or_why(directory: Directory, id: str) -> Person | UnknownPerson:
     try:
+        if group := group_of(id):
+            _refuse_crowd(id, group, len(await directory.group(group)))
         return await directory.person(id)
     except UnknownPerson as missing:
         return missing
+    except UnknownGroup as missing:
+        return _NoTeam(id, str(missing))
+
+
+class _NoTeam(UnknownPerson):
+    """A group that cannot ask for anything, and why."""
+
+    def __init__(self, word: str, says: str) -> None:
+        super().__init__(word)
+        self._says = says
+
+    def __str__(self) -> str:
+        return self._says
+
+
+def _refuse_crowd(word: str, group: str, members: int) -> None:
+    if members > TEAM_AT_MOST:
+        raise _NoTeam(word, f"the group {group} has {members:,} people: at most {TEAM_AT_MOST} can ask for something")
 
 
 class Team(NamedTuple):
@@ -213,6 +245,74 @@ def _in_directory(id: str, info: ValidationInfo) -> str:
 
 
 PersonId = Annotated[Id, AfterValidator(_in_directory)]
+_TO_ALL: Final = ":all"
+"""Behind the word of a group whose rule is `all`."""
+_ASKS: Final = re.compile(rf"{ID_PATTERN}|group:{ID_PATTERN}(?:{_TO_ALL})?")
+_NO_ASKER: Final = "must be the id of a person, or a group as {group: sales}"
+
+
+class GroupRule(StrEnum):
+    """Of a group that reviews or asks: whether the first of it acts for all, or each hears and is asked."""
+
+    FIRST = "first"
+    ALL = "all"
+
+
+def asking_word(written: object) -> object:
+    """`group:sales` or `group:sales:all` for `{group: sales, rule: …}`, as it stands in tables; else as written."""
+    if not isinstance(written, dict):
+        return written
+    if strangers := written.keys() - {"group", "rule"}:
+        raise ValueError(f"{min(map(str, strangers))}: unknown; a group has group and rule")
+    group, rule = written.get("group"), written.get("rule", GroupRule.FIRST)
+    if not isinstance(group, str) or not re.fullmatch(ID_PATTERN, group):
+        raise ValueError("group: must be the name of a group of the people file")
+    if rule not in list(GroupRule):
+        raise ValueError(f"rule: must be {' or '.join(GroupRule)}")
+    return f"{group_word(group)}{_TO_ALL if rule == GroupRule.ALL else ''}"
+
+
+def asker_named(plain: Any, field: str) -> object:
+    """The word for who asks, of an unvalidated file."""
+    written = plain.get(field) if isinstance(plain, dict) else None
+    try:
+        return person_of(word) if isinstance(word := asking_word(written), str) else None
+    except ValueError:
+        return None
+
+
+def person_of(asker: str) -> str:
+    """The person, or the group as `group:<name>`, of an `AskerId`."""
+    return asker.removesuffix(_TO_ALL)
+
+
+def asking(asker: str) -> dict[str, Any]:
+    """The fields of a subject that say who asks."""
+    known: dict[str, Any] = {"requester": person_of(asker)}
+    return known | {"to_all": True} if asker != known["requester"] else known
+
+
+def _asks(word: str, info: ValidationInfo) -> str:
+    checks_of(info).person(person_of(word))
+    return word
+
+
+def _asker_written(word: str) -> str:
+    if not _ASKS.fullmatch(word):
+        raise ValueError(_NO_ASKER)
+    return word
+
+
+AskerWord = Annotated[str, BeforeValidator(asking_word), AfterValidator(_asker_written)]
+"""A person's id, or the word for a group; of nobody who must be known."""
+AskerId = Annotated[AskerWord, AfterValidator(_asks)]
+"""The same of somebody known."""
+
+
+def asked_of(asker: str) -> dict[str, str]:
+    """Whom a task asks that is for whoever asks for the whole."""
+    group = group_of(person_of(asker))
+    return {"group": group} if group else {"person": asker}
 
 
 class SomebodyEntry(FileModel):

@@ -5,7 +5,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Self, TypeAlias
 
@@ -18,14 +17,18 @@ from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
 from activities.launch.intake import (
     PEOPLE_AT_MOST,
+    AskerId,
     AskingFile,
     CheckedPolicy,
     ConcernedPersons,
     FileChecks,
+    GroupRule,
     KnownPersons,
     PersonId,
     SomebodyEntry,
     Team,
+    asker_named,
+    asking,
     checked,
     closing_times,
     maps,
@@ -72,7 +75,7 @@ def persons_named(plain: Any) -> frozenset[str]:
     if not isinstance(plain, dict):
         return frozenset()
     asked = (*maps(plain, "signers"), *maps(plain, "reviewers"))
-    named = [plain.get("requester"), *(one.get("person") for one in asked)]
+    named = [asker_named(plain, "requester"), *(one.get("person") for one in asked)]
     return frozenset(id for id in named if isinstance(id, str))
 
 
@@ -131,13 +134,6 @@ class SignerEntry(SomebodyEntry):
         return email
 
 
-class GroupRule(StrEnum):
-    """Whether the first of a group decides for it, or each of them is asked."""
-
-    FIRST = "first"
-    ALL = "all"
-
-
 class ReviewerEntry(FileModel):
     """Who approves the document before it is sent: somebody of the directory, or a group."""
 
@@ -192,7 +188,7 @@ REVIEWERS_AT_MOST: Final = 20
 
 class RequestFile(AskingFile):
     document: DocumentEntry
-    requester: PersonId
+    requester: AskerId
     signers: tuple[SignerEntry, ...] = Field(min_length=1, max_length=100)
     message: Message | None = None
     reviewers: tuple[ReviewerEntry, ...] = Field(default=(), max_length=REVIEWERS_AT_MOST)
@@ -322,7 +318,7 @@ def _prepared(
         kind=file.kind,
         title=_title(file.document),
         document=document,
-        requester=file.requester,
+        **asking(file.requester),
         people=_signers(file, ids),
         reviewers=reviewers_of(file.reviewers, checks.teams),
         message=file.message,

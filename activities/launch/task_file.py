@@ -11,14 +11,16 @@ from activities.files.fields import Id, Message, Name, Span
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
 from activities.launch.intake import (
+    AskerId,
     AskingFile,
     CheckedPolicy,
     ConcernedPersons,
     FileChecks,
     KnownPersons,
-    PersonId,
     SomebodyEntry,
     Team,
+    asker_named,
+    asking,
     checked,
     closing_times,
     maps,
@@ -55,7 +57,7 @@ class TaskChecks(FileChecks):
     @classmethod
     async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
         fields = plain if isinstance(plain, dict) else {}
-        owner, who = fields.get("owner"), fields.get("who")
+        owner, who = asker_named(plain, "owner"), fields.get("who")
         who = who if isinstance(who, dict) else {}
         team = await Team.look_up(directory, who.get("group"), owner, "owner")
         asked = [who, *({"person": id} for id in team.members)]
@@ -150,7 +152,7 @@ class TaskFile(AskingFile):
     title: Name
     text: Message = ""
     who: WhoEntry
-    owner: PersonId
+    owner: AskerId
     within: Span | None = None
     answer: AnswerEntry | None = None
     colleagues: tuple[AskedEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)
@@ -218,7 +220,7 @@ def _prepared(file: TaskFile, found: CheckedPolicy, asked: tuple[str, ...], secr
         kind=file.kind,
         title=file.title,
         text=file.text,
-        requester=file.owner,
+        **asking(file.owner),
         people=tuple(Participant(person=id, role=Role.DO) for id in asked or filter(None, (first,))),
         colleagues=tuple(one.person or id or "" for one, id in others),
         answer=file.answer.field if file.answer else None,

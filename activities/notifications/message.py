@@ -211,7 +211,7 @@ def _words_of(delivery: Delivery, notice: NotificationOrder) -> NotificationText
         notice.action,
         delivery.outcome,
         of=brief.type,
-        to_requester=notice.person == brief.requester,
+        to_requester=(notice.of_team or notice.person) == brief.requester,
         overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
         in_review=bool(brief.round),
     )

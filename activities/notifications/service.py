@@ -30,6 +30,7 @@ from activities.notifications.outbound_mail import (
 from activities.notifications.phones import DeviceLimiter, DeviceSender, Messages
 from activities.notifications.push_services import MessageFate, MessageResult, PushDialect, fate_of
 from activities.notifications.signer_mail import NotMailed, OthersAsleep, SignerMail
+from activities.notifications.teams import TeamDelivery
 from activities.people.directory import Directory, DirectoryAway, DirectoryFailure, UnknownPerson
 from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice
@@ -428,6 +429,7 @@ class NotificationService(PushService):
         pace: TurnLimits = PACE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._directory = directory
         self._phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
         self._once = SendOnce(store)
         self._outbound = OutboundMailSender(messaging, self._once)
@@ -452,7 +454,11 @@ class NotificationService(PushService):
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
         """A delivery for open devices reports nothing of notices without any."""
         turns = Turns(self._pace, self._clock)
-        return await unbroken(self._deliver(delivery, turns), turns.stop)
+        try:
+            to_each = await TeamDelivery.of(delivery, self._directory)
+        except DirectoryFailure as failure:
+            raise directory_failure(failure) from failure
+        return to_each.gathered(await unbroken(self._deliver(to_each.delivery, turns), turns.stop))
 
     async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
         with failing_as_application_errors():

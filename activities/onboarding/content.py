@@ -11,6 +11,7 @@ from activities.errors import StoreFailure
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import PlainFile
 from activities.files.yaml_lines import Parsed
+from activities.launch.intake import asked_of
 from activities.onboarding.file import CUSTOMER, OWNER
 from activities.records.store import Store
 from activities.records.texts import Reference
@@ -31,9 +32,9 @@ class PartWords(BaseModel):
         word = entry.get("person") if isinstance(entry, dict) else None
         if word == CUSTOMER:
             return {**self.customer, **{key: value for key, value in entry.items() if key != "person"}}
-        if word == OWNER or word in self.teams:
-            return {**entry, "person": self.owner if word == OWNER else self.teams[str(word)]}
-        return entry
+        if word == OWNER:
+            return {**{key: value for key, value in entry.items() if key != "person"}, **asked_of(self.owner)}
+        return {**entry, "person": self.teams[str(word)]} if word in self.teams else entry
 
     def in_file(self, file: Mapping[str, Any]) -> dict[str, Any]:
         """A part's file with ids in place of words."""

@@ -12,18 +12,20 @@ from activities.files.fields import Id, KindId, Message, Name, Span
 from activities.files.reading import FileModel
 from activities.launch.intake import (
     PEOPLE_AT_MOST,
+    AskerId,
     AskingFile,
     ConcernedPersons,
     FileChecks,
     KnownPersons,
-    PersonId,
     SomebodyEntry,
+    asker_named,
     maps,
     right,
 )
 from activities.people.directory import Directory, UnknownGroup
 from activities.policies.catalogue import Catalogue
 from workflows.model.notifications import QUIET_AT_MOST
+from workflows.model.subject import group_of
 
 CUSTOMER: Final = "customer"
 OWNER: Final = "owner"
@@ -48,6 +50,8 @@ class OnboardingChecks(FileChecks):
 
     groups: Mapping[str, tuple[str, ...]]
     """Members of groups that are teams."""
+    owners: frozenset[str]
+    """The owner, or who is of the group that is."""
 
     @classmethod
     async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
@@ -57,13 +61,16 @@ class OnboardingChecks(FileChecks):
         entries = [customer] if isinstance(customer, dict) else []
         entries += [one for entry in entries for one in maps(entry, "colleagues")]
         teams = teams if isinstance(teams, dict) else {}
-        named = (fields.get("owner"), *(one.get("person") for one in entries), *teams.values())
+        owner = asker_named(plain, "owner")
+        named = (owner, *(one.get("person") for one in entries), *teams.values())
         found = await KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
         groups = {}
         for team in teams.values():
             if isinstance(team, str) and team in found.unknown and (members := await _members(directory, team)):
                 groups[team] = members
-        return cls(catalogue=catalogue, found=found, closing=(), now=now, groups=groups)
+        group = group_of(owner) if isinstance(owner, str) else None
+        owners = await _members(directory, group) if group else (str(owner),)
+        return cls(catalogue=catalogue, found=found, closing=(), now=now, groups=groups, owners=frozenset(owners))
 
     @property
     def concerned(self) -> ConcernedPersons:
@@ -150,7 +157,7 @@ class OnboardingFile(AskingFile):
     kind: KindId = "customer-onboarding"
     id: ShortId | None = None
     customer: CustomerEntry
-    owner: PersonId
+    owner: AskerId
     template: Id | None = None
     quiet: QuietEntry = QuietEntry()
     teams: dict[Id, Id] = Field(default={}, max_length=TEAMS_AT_MOST)

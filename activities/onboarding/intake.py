@@ -15,7 +15,7 @@ from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath
 from activities.launch import launch, request_file, task_file
-from activities.launch.intake import checked, maps, read_as
+from activities.launch.intake import asked_of, asking, checked, maps, person_of, read_as
 from activities.launch.request_file import PreparedRequest
 from activities.onboarding.content import (
     OnboardingContent,
@@ -47,7 +47,7 @@ from workflows.kinds import Kind
 from workflows.model.notifications import NotificationBudget
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, StagePlan
 from workflows.model.policy import Policy
-from workflows.model.subject import Participant, Role
+from workflows.model.subject import Participant, Role, group_of, group_word
 from workflows.model.views import PartLine
 from workflows.onboarding.state import OnboardingInput
 
@@ -228,7 +228,7 @@ class PartDrafts:
             raise _PartFault(
                 (), f"needs team: one of {', '.join(self.file.teams) or 'teams, which the file does not have'}"
             )
-        owner = self.deputy if who == {"person": self.file.owner} else self.file.owner
+        owner = self.deputy if who == asked_of(self.file.owner) else self.file.owner
         return {"kind": TEAM_TASK, "owner": owner, **own, "who": who}
 
     def _task_plan(self, plan: PartPlan, entry: dict[str, Any], file: dict[str, Any]) -> PartPlan:
@@ -397,17 +397,18 @@ def _onboarding_input(
 ) -> OnboardingInput:
     file = drafts.file
     id = file.id or f"onboarding-{digest[:12]}"
-    teams = (one for team in file.teams.values() for one in drafts.checks.team(team))
+    teams, groups = (one for team in file.teams.values() for one in drafts.checks.team(team)), drafts.checks.groups
     onboarding = Onboarding(
         id=id,
         kind=file.kind,
         title=file.customer.company or id,
-        requester=file.owner,
+        **asking(file.owner),
         people=tuple(Participant(person=person, role=Role.DO) for person in drafts.contacts),
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
         quiet=NotificationBudget(of=id, most=file.quiet.most, per=file.quiet.per),
-        told=tuple(dict.fromkeys(one for one in teams if one != file.owner)),
+        told=tuple(dict.fromkeys(one for one in teams if one not in drafts.checks.owners)),
+        teams=tuple(dict.fromkeys(group_word(id) if id in groups else id for id in file.teams.values())),
     )
     return OnboardingInput(
         onboarding=onboarding,
@@ -492,9 +493,11 @@ def _in_full(plain: PlainFile, file: OnboardingFile, directory: Directory) -> tu
 
 async def _deputy(plain: PlainFile, file: OnboardingFile, checks: OnboardingChecks, directory: Directory) -> str:
     """Who is notified while a decision of the owner waits: the manager, else a team member."""
-    owner = await directory.person(file.owner)
+    owner = await directory.person(person_of(file.owner))
     teams = (one for id in file.teams.values() for one in checks.team(id))
-    deputy = next((id for id in (owner.manager, owner.delegate, *teams) if id and id != file.owner), None)
+    deputy = next((id for id in (owner.manager, owner.delegate, *teams) if id and id not in checks.owners), None)
+    if deputy is None and group_of(file.owner):
+        return file.owner  # The others of the group hear it.
     if deputy is None:
         says = f"{file.owner} has no manager, and no team is anybody else: nobody would hear that a decision waits"
         raise plain.faults([(("owner",), says)])

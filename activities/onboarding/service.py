@@ -16,6 +16,7 @@ from temporalio.testing import TimeSkipper
 from activities.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
 from activities.files.reading import FileFaults
 from activities.launch import launch as path
+from activities.launch.intake import asked_of, person_of
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.launch.request_file import PreparedRequest
 from activities.notifications.words import words_for
@@ -213,7 +214,7 @@ class OnboardingPartsService(OnboardingParts):
     async def _decision(self, order: PartsToStart, part: PartToStart, content: OnboardingContent) -> PartContent:
         """The task to decide about a part, in the owner's language, with the reason of its ending."""
         title = str(_title_of(content.parts[part.part], part.part))
-        say = (await language_of(self.directory, content.owner, order.workflow_id)).say
+        say = (await language_of(self.directory, person_of(content.owner), order.workflow_id)).say
         why = " ".join(filter(None, (say(_ended_as(part), fault=part.says), await self._reasons(part))))
         text = f"{title}: {why}\n\n{say(_PLEASE_DECIDE)}"
         return PartContent(
@@ -221,7 +222,7 @@ class OnboardingPartsService(OnboardingParts):
                 "kind": DECISION,
                 "title": say(_DECIDE, title=title)[:200],
                 "text": text[:4000],
-                "who": {"person": content.owner},
+                "who": asked_of(content.owner),
                 "owner": content.deputy,
             }
         )

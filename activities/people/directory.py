@@ -278,6 +278,9 @@ class Company(Directory, Protocol):
         ...
 
 
+TEAM_AT_MOST: Final = 100
+"""Of a group that asks for something, the members who are told: a larger group is refused at the start, of one that
+grows the first of the people file are told."""
 COLLEAGUES_AT_MOST: Final = 20
 """Colleagues listed on a page; larger numbers are searched by name."""
 

@@ -38,6 +38,7 @@ from activities.people.directory import (
 from activities.people.ids import stands_in_full
 from activities.people.person import Person, PushDevice, SignersFile
 from activities.records.store import Store
+from workflows.model.subject import group_of
 
 _Version: TypeAlias = tuple[int, int, int] | None
 _PATIENCE: Final = 1.0
@@ -68,6 +69,8 @@ class FileDirectory:
     async def person(self, id: str, beside: str | None = None) -> Person:
         if stands_in_full(id):
             return await self._inline(id, beside)
+        if group := group_of(id):
+            return await self._team(id, group)
         index = await self._current()
         person = _of_file(index, id)
         if person is None:
@@ -77,6 +80,12 @@ class FileDirectory:
     async def file(self) -> Callable[[str], Person | None]:
         """People as the file has them."""
         return partial(_of_file, await self._current())
+
+    async def _team(self, word: str, group: str) -> Person:
+        members = (await self._current()).groups.get(group)
+        if not members:
+            raise UnknownPerson(word, where=self._file.name)
+        return (await self.person(members[0])).for_team(word)
 
     async def some(self, most: int) -> list[str]:
         """Ids of the first people of the file."""
@@ -88,9 +97,9 @@ class FileDirectory:
             raise UnknownGroup(name, did_you_mean(name, groups), self._file.name)
         return groups[name]
 
-    async def groups_of(self, id: str) -> tuple[str, ...]:
+    async def groups_of(self, id: str) -> frozenset[str]:
         """Names; none of an unknown person."""
-        return tuple((await self._current()).entries.get(id, {}).get("groups") or ())
+        return frozenset((await self._current()).entries.get(id, {}).get("groups") or ())
 
     async def places(self, ids: Iterable[str]) -> Mapping[str, CompanyPosition]:
         entries = (await self._current()).entries

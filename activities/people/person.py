@@ -31,6 +31,7 @@ from activities.files.reading import FileModel, FileText, PlainFile
 from activities.people.ids import stands_in_full
 from workflows.model.commands import INSIST
 from workflows.model.rejections import Rejection
+from workflows.model.subject import group_of
 
 
 class Platform(StrEnum):
@@ -205,6 +206,12 @@ class Person(Reachable):
     department: Name | None = None
     joined: date | None = None
     """When they joined the company."""
+
+    def for_team(self, word: str) -> Self:
+        """The group where a person could stand: by its name, in the hours of this member of it, reached by nothing."""
+        nobodys = dict.fromkeys(("manager", "delegate", "phone", "department"))
+        empty = dict.fromkeys(("absent", "devices", "groups"), ())
+        return self.model_copy(update={**nobodys, **empty, "id": word, "name": group_of(word) or word, "email": ""})
 
     @property
     def working_hours(self) -> tuple[time, time]:

@@ -1,7 +1,7 @@
 """What a caller may do who is no person at the desk: rights, each an action that may be limited to a kind of the
 catalogue, or a target, and to a requester.
 
-A right is written `read`, `start:offer-letter`, `change:offer-letter@hr-desk`, `read@hr-desk`, `target:finance`.
+A right is written `read`, `start:offer-letter`, `change:offer-letter@hr-desk`, `read@group:sales`, `target:finance`.
 """
 
 import re
@@ -15,7 +15,7 @@ from activities.errors import did_you_mean
 RIGHTS_AT_MOST: Final = 50
 """Of one caller."""
 _ID: Final = r"[A-Za-z0-9._-]{1,100}"
-_WRITTEN: Final = re.compile(rf"(?P<may>[a-z]+)(?::(?P<of>{_ID}))?(?:@(?P<requester>{_ID}))?")
+_WRITTEN: Final = re.compile(rf"(?P<may>[a-z]+)(?::(?P<of>{_ID}))?(?:@(?P<requester>(?:group:)?{_ID}))?")
 
 
 class May(StrEnum):

@@ -89,6 +89,8 @@ def _starters(written: object) -> object:
 
 
 _STARTERS_AT_MOST: Final = 100
+GROUPS_AT_MOST: Final = 20
+"""Groups that may look at one kind."""
 _DEEPEST: Final = 20
 _PARSED_AT_MOST: Final = 4
 """Cached parsed catalogues."""
@@ -144,6 +146,12 @@ class KindsKnown:
         return written.get("extends") if isinstance(written, dict) else None
 
 
+class GroupEntry(FileModel):
+    """A group of the people file."""
+
+    group: Id
+
+
 class CatalogueKind(PolicyLayer):
     """A kind's own layer, above the kind that it extends."""
 
@@ -154,6 +162,7 @@ class CatalogueKind(PolicyLayer):
         BeforeValidator(_starters),
         Field(exclude=True),
     ] = None
+    visible_to: Annotated[tuple[GroupEntry, ...] | None, Field(exclude=True, max_length=GROUPS_AT_MOST)] = None
 
     @field_validator("extends")
     @classmethod
@@ -247,6 +256,12 @@ class Catalogue:
     def label(self, kind: str, language: Language) -> str:
         found = self._kinds.get(kind)
         return label_of(kind, found.label if found else None, language)
+
+    def visible_to(self, kind: str) -> frozenset[str]:
+        """The groups that may look at all of this kind, of the nearest kind above it that says so."""
+        layers = (self._kinds[name] for name in self._lineage(self.known(kind)))
+        said = next((one.visible_to for one in layers if "visible_to" in one.model_fields_set), None)
+        return frozenset(one.group for one in said or ())
 
     def known(self, kind: str, *, closes: bool = False) -> str:
         """The kind's name, or `UnknownKind`, which suggests kinds that fit `closes`."""

@@ -61,6 +61,8 @@ class EndedFilter:
     """What stands before the colon of a workflow id."""
     statuses: tuple[str, ...] = ()
     kind: str | None = None
+    kinds: tuple[str, ...] = ()
+    """Any of these."""
     person: str | None = None
     requester: str | None = None
     people: tuple[str, ...] = ()
@@ -93,6 +95,7 @@ class EndedFilter:
             facet.type in self.types
             and facet.status in (self.statuses or ENDINGS)
             and self.kind in (None, facet.kind)
+            and (not self.kinds or facet.kind in self.kinds)
             and (self.of_campaigns or asked or not facet.of_campaign)
         )
 

@@ -52,7 +52,7 @@ _OF_COUNTERSIGN: Final = {
     "completion": "completion:completion",
 }
 """Each as `module:function` of this room."""
-_OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel", "replay")
+_OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel", "replay", "take")
 GROUPS: Final[dict[str, Group]] = {
     "request": Group(
         "One signature request: start it, look at it, change it, end it.",
@@ -83,7 +83,7 @@ GROUPS: Final[dict[str, Group]] = {
             "start": "start:onboarding",
             "show": "show:onboarding",
             "list": "listing:onboardings",
-            **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel", "replay")},
+            **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel", "replay", "take")},
             "plan": "plan:onboarding",
             "map": "onboard:map_deal",
             "link": "onboard:link",
@@ -98,7 +98,7 @@ GROUPS: Final[dict[str, Group]] = {
             "list": "listing:campaigns",
             "report": "campaign:report",
             "sample": "campaign:sample",
-            **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel", "replay")},
+            **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel", "replay", "take")},
             "plan": "plan:campaign",
             "template": "new:template",
             "schedule": "campaign:schedule",

@@ -141,7 +141,7 @@ class _CampaignWords(OperationWords):
 
 _WORDS = _CampaignWords(Kind.CAMPAIGN)
 exempt, retry, extend, cancel = _WORDS.exempt, _WORDS.retry, _WORDS.extend, _WORDS.cancel
-replay = _WORDS.replay
+replay, take = _WORDS.replay, _WORDS.take
 
 
 async def _page(report: CampaignReport) -> AsyncIterator[str]:

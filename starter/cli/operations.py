@@ -32,6 +32,7 @@ from workflows.model.commands import (
     ReminderNow,
     Replay,
     Resumption,
+    Take,
 )
 from workflows.model.receipts import OperationState, Receipt
 
@@ -221,6 +222,23 @@ class OperationWords:
         """
         await self.carry_out(id, lambda actor: Replay(actor=actor, target=target, again=again), manner)
 
+    async def take(
+        self,
+        id: Id,
+        /,
+        *,
+        person: Annotated[str, Parameter(help="Of the group that asks: an id of the directory.")],
+        manner: CommonOptions = PLAIN,
+    ) -> None:
+        """Say who of the group that asks sees to it: questions and news come to them alone."""
+
+        async def known(context: Context) -> None:
+            from starter.cli.known_people import refuse_stranger  # noqa: PLC0415  no other word looks anybody up
+
+            await refuse_stranger(ready(), context.store, person)
+
+        await self.carry_out(id, lambda actor: Take(actor=actor, person=person), manner, first=known)
+
     async def carry_out(
         self,
         id: str,
@@ -262,4 +280,4 @@ def _told(receipt: Receipt) -> Group:
 _REQUESTS: Final = OperationWords(Kind.REQUEST)
 remind, delegate, extend = _REQUESTS.remind, _REQUESTS.delegate, _REQUESTS.extend
 pause, resume, answer, cancel = _REQUESTS.pause, _REQUESTS.resume, _REQUESTS.answer, _REQUESTS.cancel
-replay = _REQUESTS.replay
+replay, take = _REQUESTS.replay, _REQUESTS.take

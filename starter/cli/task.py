@@ -68,4 +68,4 @@ _WORDS = _TaskWords(Kind.TASK)
 done, waive, block, unblock, ask = _WORDS.done, _WORDS.waive, _WORDS.block, _WORDS.unblock, _WORDS.ask
 remind, delegate, extend = _WORDS.remind, _WORDS.delegate, _WORDS.extend
 pause, resume, answer, cancel = _WORDS.pause, _WORDS.resume, _WORDS.answer, _WORDS.cancel
-replay = _WORDS.replay
+replay, take = _WORDS.replay, _WORDS.take

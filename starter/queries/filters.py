@@ -17,7 +17,7 @@ from starter.errors import Refusal
 from starter.temporal.search_attributes import STUCK
 from workflows import names
 from workflows.kinds import Kind, WorkflowName, kinds, named
-from workflows.model.subject import Status
+from workflows.model.subject import Status, group_of
 
 
 def is_request_id(text: str) -> bool:
@@ -78,6 +78,8 @@ class Wanted:
     attention: bool = False
     statuses: tuple[Status, ...] = ()
     kind: str | None = None
+    kinds: tuple[str, ...] = ()
+    """Any of these."""
     person: str | None = None
     requester: str | None = None
     overdue: bool = False
@@ -96,7 +98,7 @@ class Wanted:
     def __post_init__(self) -> None:
         named = (("kind", self.kind), ("person", self.person), ("requester", self.requester))
         for option, id in (*named, *(("people", one) for one in self.people)):
-            if id is not None and not is_request_id(id):
+            if id is not None and not is_request_id(group_of(id) or id):
                 raise Refusal(f"{option}: {id!r} cannot be an id, which has 1-100 characters of A-Z a-z 0-9 . _ -")
 
     @property
@@ -125,6 +127,7 @@ class Wanted:
             types=self.prefixes,
             statuses=statuses,
             kind=self.kind,
+            kinds=self.kinds,
             person=self.person,
             requester=self.requester,
             people=self.people,
@@ -147,6 +150,8 @@ class Wanted:
         for key, id in ((names.KIND, self.kind), (names.WAITING_FOR, self.person), (names.REQUESTER, self.requester)):
             if id is not None:
                 yield f"{key.name} = '{id}'"
+        if self.kinds:
+            yield f"{names.KIND.name} IN ({_quoted(*self.kinds)})"
         alone = "" if self.of_campaigns else _NOT_OF_A_CAMPAIGN
         if self.people:
             who = _quoted(*self.people)

@@ -8,6 +8,7 @@ from typing import Final
 
 from activities.people.language import phrase
 from starter.queries.commands import CommandRefused
+from starter.web.rights import Right
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import (
@@ -29,11 +30,13 @@ from workflows.model.commands import (
     Retry,
     ReviewAnswer,
     Revision,
+    Take,
     Unblock,
     Waiver,
 )
 from workflows.model.rejections import plain
 from workflows.model.signature import SignerState
+from workflows.model.subject import group_of
 from workflows.model.views import AttentionCode, Shown
 from workflows.onboarding.state import DECISION, decided_onboarding
 from workflows.task.state import AssigneeState
@@ -66,19 +69,16 @@ class Action(StrEnum):
     STOP = "stop"
     EXEMPT = "exempt"
     RETRY = "retry"
+    TAKE = "take"
 
 
-class ActorRole(StrEnum):
-    """Who may take an action, and where."""
+class PageRole(StrEnum):
+    """Who may take an action behind their own link; who may at the desk says `starter.web.rights`."""
 
     ASKED = "asked"
-    """Whose turn it is, on their own page."""
+    """Whose turn it is."""
     ANSWERING = "answering"
-    """The requester, and people told of an unanswered question, on their notice's page."""
-    MANAGER = "manager"
-    """A manager of somebody whose turn it is, at the desk."""
-    OWNER = "owner"
-    """The requester, their managers, and operators, at the desk."""
+    """The requester, and people told of a question."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class ActionSpec:
     """
 
     label: str
-    who: tuple[ActorRole, ...]
+    on_page: tuple[PageRole, ...]
     command: Callable[[PostedForm], AnyCommand]
     hint: str = ""
     field: str = ""
@@ -139,6 +139,13 @@ DECISIONS: Final = {
     Action.STOP: PartOutcome.STOP,
 }
 """Decisions about a part. A replacement needs a file, so it is a command only."""
+
+
+def right_to(action: Action) -> Right | None:
+    """What it takes at the desk; None for what is only on pages."""
+    if action in DECISIONS:
+        return Right.DECIDE
+    return Right(action.value) if action.value in [right.value for right in Right] else None
 
 
 def _extension(posted: PostedForm) -> Extension:
@@ -174,11 +181,11 @@ def _decision(action: Action) -> Callable[[PostedForm], Decision]:
 _WHY: Final = phrase("Why")
 ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.LATER: ActionSpec(
-        phrase("Not now"), (ActorRole.ASKED,), _not_now, hint=phrase("The due date stays as it is.")
+        phrase("Not now"), (PageRole.ASKED,), _not_now, hint=phrase("The due date stays as it is.")
     ),
     Action.ASK: ActionSpec(
         phrase("Ask a question"),
-        (ActorRole.ASKED,),
+        (PageRole.ASKED,),
         lambda it: Question(person=it.actor, text=it.text),
         hint=phrase("Whoever asked for this gets your question. Reminders wait for the answer, for a limited time."),
         field=phrase("What would you like to know?"),
@@ -186,7 +193,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.BLOCK: ActionSpec(
         phrase("I cannot go on, because …"),
-        (ActorRole.ASKED,),
+        (PageRole.ASKED,),
         lambda it: Block(person=it.actor, because=it.text),
         hint=phrase("Whoever asked for this hears why. Reminders wait until the way is clear, for a limited time."),
         field=phrase("What is stopping you?"),
@@ -194,7 +201,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.DONE: ActionSpec(
         phrase("Mark as done"),
-        (ActorRole.ASKED, ActorRole.OWNER),
+        (PageRole.ASKED,),
         lambda it: Done(actor=it.actor, note=it.text),
         hint=phrase("It is then done for everybody who was asked. This cannot be taken back."),
         field=phrase("Your note"),
@@ -204,7 +211,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.ANSWER: ActionSpec(
         phrase("Answer the question"),
-        (ActorRole.ANSWERING, ActorRole.OWNER),
+        (PageRole.ANSWERING,),
         lambda it: Answer(actor=it.actor, text=it.text),
         hint=phrase("Whoever asked gets your answer, and reminders go on."),
         field=phrase("Your answer"),
@@ -213,7 +220,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.UNBLOCK: ActionSpec(
         phrase("Clear the way"),
-        (ActorRole.ANSWERING, ActorRole.OWNER),
+        (PageRole.ANSWERING,),
         lambda it: Unblock(actor=it.actor, text=it.text),
         hint=phrase("Whoever could not go on gets your words, and reminders go on."),
         field=phrase("How can it go on?"),
@@ -221,9 +228,16 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         button=phrase("It can go on"),
         done=phrase("The way is clear."),
     ),
+    Action.TAKE: ActionSpec(
+        phrase("See to it myself"),
+        (),
+        lambda it: Take(actor=it.actor, person=it.actor),
+        hint=phrase("Questions and news of it then come to you alone; the others of the group still see it here."),
+        done=phrase("You see to it now."),
+    ),
     Action.REMIND: ActionSpec(
         phrase("Remind now"),
-        (ActorRole.MANAGER, ActorRole.OWNER),
+        (),
         lambda it: ReminderNow(actor=it.actor, force=it.force),
         hint=phrase("Everybody whose turn it is gets a reminder at once."),
         done=phrase("A reminder is on its way."),
@@ -231,14 +245,14 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.EXTEND: ActionSpec(
         phrase("Move the due date"),
-        (ActorRole.OWNER,),
+        (),
         _extension,
         hint=phrase("It is due at the end of that working day. Warnings and reminders are planned anew."),
         done=phrase("The due date was moved."),
     ),
     Action.DELEGATE: ActionSpec(
         phrase("Hand over"),
-        (ActorRole.ASKED, ActorRole.MANAGER, ActorRole.OWNER),
+        (PageRole.ASKED,),
         _delegation,
         hint=phrase("Somebody else is asked instead, at Core Signature too: the old link dies."),
         done=phrase("It was handed over."),
@@ -246,7 +260,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.PAUSE: ActionSpec(
         phrase("Pause"),
-        (ActorRole.OWNER,),
+        (),
         lambda it: PauseCommand(actor=it.actor, reason=it.text),
         hint=phrase("Nobody is told anything and reminders are paused until somebody resumes it."),
         field=_WHY,
@@ -255,14 +269,14 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.RESUME: ActionSpec(
         phrase("Resume"),
-        (ActorRole.OWNER,),
+        (),
         lambda it: Resumption(actor=it.actor),
         hint=phrase("Reminders are planned anew."),
         done=phrase("It has been resumed."),
     ),
     Action.WAIVE: ActionSpec(
         phrase("Waive the task"),
-        (ActorRole.OWNER,),
+        (),
         lambda it: Waiver(actor=it.actor, reason=it.text),
         hint=phrase("It ends undone: nobody needs to do it any more, and everybody concerned is told."),
         field=_WHY,
@@ -271,7 +285,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.CANCEL: ActionSpec(
         phrase("Cancel the request"),
-        (ActorRole.OWNER,),
+        (),
         lambda it: Cancellation(actor=it.actor, reason=it.text),
         hint=phrase(
             "It ends for good, at Core Signature too, and everybody concerned is told. What is signed stays signed."
@@ -282,7 +296,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.EXEMPT: ActionSpec(
         phrase("Exempt"),
-        (ActorRole.OWNER,),
+        (),
         lambda it: Exemption(actor=it.actor, person=it.signer, reason=it.text),
         hint=phrase("They need not acknowledge it, and are told so. The record says why."),
         field=_WHY,
@@ -290,20 +304,20 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.RETRY: ActionSpec(
         phrase("Ask again who could not be asked"),
-        (ActorRole.OWNER,),
+        (),
         lambda it: Retry(actor=it.actor),
         hint=phrase("Whoever could not be asked because of an error is asked once more."),
         done=phrase("They are being asked again."),
     ),
     Action.APPROVE: ActionSpec(
         phrase("Approve"),
-        (ActorRole.ASKED,),
+        (PageRole.ASKED,),
         lambda it: ReviewAnswer(actor=it.actor, approve=True),
         hint=phrase("It may be sent as it is. This cannot be taken back."),
     ),
     Action.CHANGES: ActionSpec(
         phrase("Ask for changes"),
-        (ActorRole.ASKED,),
+        (PageRole.ASKED,),
         lambda it: ReviewAnswer(actor=it.actor, changes=it.text),
         hint=phrase("Whoever asked for this gets your words, and gives a new version. You are then asked again."),
         field=phrase("What is to be changed?"),
@@ -311,7 +325,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.REVISE: ActionSpec(
         phrase("Give a new version"),
-        (ActorRole.ASKED, ActorRole.OWNER),
+        (PageRole.ASKED,),
         _revision,
         hint=phrase("All reviewers are asked again."),
         button=phrase("Send the new version"),
@@ -319,7 +333,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.AGAIN: ActionSpec(
         phrase("Send again"),
-        (ActorRole.ASKED, ActorRole.OWNER),
+        (PageRole.ASKED,),
         _decision(Action.AGAIN),
         hint=phrase("It begins once more as it was, and whoever is asked hears of it."),
         field=_WHY,
@@ -328,7 +342,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.GO_ON: ActionSpec(
         phrase("Go on without it"),
-        (ActorRole.ASKED, ActorRole.OWNER),
+        (PageRole.ASKED,),
         _decision(Action.GO_ON),
         hint=phrase("The stage no longer waits for it."),
         field=_WHY,
@@ -337,7 +351,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.STOP: ActionSpec(
         phrase("Stop the onboarding"),
-        (ActorRole.ASKED, ActorRole.OWNER),
+        (PageRole.ASKED,),
         _decision(Action.STOP),
         hint=phrase("Its open parts end for good, no more begin, and everybody concerned is told."),
         field=_WHY,
@@ -366,6 +380,7 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
         Action.UNBLOCK: bool(shown.question and shown.question.blocks),
         Action.RESUME: paused,
         Action.REVISE: shown.to_be_revised,
+        Action.TAKE: group_of(shown.requester) is not None and not shown.to_all,
         Action.REMIND: not paused and bool(shown.waiting_for),
         Action.EXTEND: shown.due_at is not None,
         Action.DELEGATE: bool(replaceable_people(shown)),
@@ -390,6 +405,6 @@ def onboarding_to_decide(shown: Shown) -> WorkflowName | None:
 
 
 def may_answer(shown: Shown, person: str) -> bool:
-    """Whether `ActorRole.ANSWERING` holds for them."""
+    """Whether `PageRole.ANSWERING` holds for them."""
     told = (line.person for line in shown.notifications if kind_of(line.stage) is NotificationType.UNANSWERED)
     return person == shown.requester or person in told

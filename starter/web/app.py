@@ -137,7 +137,8 @@ def routes_of(
     at_desk = partial(carry_out, client, KnownBy.SIGN_IN)
     who = PagePeople(people, store, settings.company)
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
-    links, roles, answers = clients.links(settings), ReaderRoles(people, settings.operators), KeptFileAnswers(store)
+    roles = ReaderRoles(people, settings.operators, KindCatalogue(settings.policies))
+    links, answers = clients.links(settings), KeptFileAnswers(store)
     files = PersonalFiles(store, roles, answers)
     versions = Versions(store, settings.signature.max_upload_mb)
     pages = Pages(
@@ -161,16 +162,14 @@ def routes_of(
     behind = ClockBehind(partial(note_clock, store))
     receiver = CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
     starts = Starts(settings, store, people)
-    desk = make_desk(
-        settings, Context(client, store), people, guard, at_desk, roles=roles, files=files, starts=starts, brand=brand
-    )
+    desk = make_desk(settings, context, people, guard, at_desk, roles=roles, files=files, starts=starts, brand=brand)
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
     devices = DeviceReceiver(settings.devices_keys, Devices(store, in_file=people.has_device), people)
     issuer = Issuer(settings.oidc) if settings.oidc.issuer else None
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
-    api = Api(settings, Context(client, store), people, issuer, answers)
-    targets = target_pages(settings, Context(client, store), guard, brand=brand)
+    api = Api(settings, context, people, issuer, answers)
+    targets = target_pages(settings, context, guard, brand=brand)
     ours = (pages, away, journeys, brand, desk, hooks, devices, codec, downloads, api, targets)
     return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
 

@@ -39,6 +39,11 @@ class KindCatalogue:
         catalogue = await self._read()
         return tuple(kind for kind in catalogue.kinds if may_start(role, catalogue.starters(kind)))
 
+    async def visible_to(self, role: ReaderRole) -> frozenset[str]:
+        """The kinds that one of their groups may look at (`visible_to`)."""
+        catalogue = await self._read()
+        return frozenset(one for one in catalogue.kinds if not catalogue.visible_to(one).isdisjoint(role.groups))
+
     async def closes(self, kind: str) -> bool:
         """Whether it is of documents, as far as it is known."""
         catalogue = await self._read()

@@ -27,7 +27,7 @@ from activities.records.store import Store
 from starter.queries.lookup import complete
 from starter.web.allowances import Buckets
 from starter.web.rendering import PRIVATE
-from starter.web.rights import ReaderRole, ReaderRoles, Rights, rights_of
+from starter.web.rights import ReaderRole, ReaderRoles, Right, Rights, rights_of
 from starter.web.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, FileLink, FilesOffered, ScreenDraft
 from starter.web.serving import Capacity, Occupancy, holder_of
 from workflows.kinds import named
@@ -195,7 +195,7 @@ class PersonalFiles:
             role = await self._roles.of(person)
         except DirectoryFailure:
             role = ReaderRole(person)
-        return (await self.rights(role, shown)).download
+        return Right.DOWNLOAD in await self.rights(role, shown)
 
     async def offered(self, shown: Shown, page: str, language: Language) -> FilesOffered:
         """Links below the path `page`, of those that were not erased."""

@@ -29,6 +29,7 @@ from activities.files.reading import FileFaults, PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.launch import launch
 from activities.launch import task_file as intake
+from activities.launch.intake import asked_of
 from activities.metrics import HOOKS
 from activities.onboarding.intake import PreparedOnboarding, fingerprint_of, prepare_onboarding
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
@@ -159,7 +160,7 @@ class ChangedDeals:
             "kind": DECISION,
             "title": say(_TITLE, id=onboarding.id, source=other.source),
             "text": f"{why}\n\n{say(_PLEASE_LOOK, id=onboarding.id)}",
-            "who": {"person": owner},
+            "who": asked_of(owner),
             "owner": next((one for one in others if one != owner), owner),
         }
         file = PlainFile("deal", Path(), Parsed(task, {}, ()))

@@ -45,7 +45,7 @@ class KindPage:
 
 
 _FOLLOWED_UP: Final = (
-    *(Action.ANSWER, Action.UNBLOCK, Action.RESUME, Action.REMIND),
+    *(Action.ANSWER, Action.UNBLOCK, Action.TAKE, Action.RESUME, Action.REMIND),
     *(Action.EXTEND, Action.DELEGATE, Action.PAUSE),
 )
 _CANCEL: Final = ACTIONS[Action.CANCEL]
@@ -93,9 +93,9 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         own_page=phrase("Open the onboarding"),
         own_list="onboardings",
         decides_parts=True,
-        actions=(Action.CANCEL,),
+        actions=(Action.TAKE, Action.CANCEL),
         open=phrase("under way"),
-        specs={Action.CANCEL: replace(ACTIONS[Action.STOP], who=_CANCEL.who, command=_CANCEL.command)},
+        specs={Action.CANCEL: replace(ACTIONS[Action.STOP], on_page=(), command=_CANCEL.command)},
     ),
     Kind.CAMPAIGN: KindPage(
         untitled=phrase("A campaign"),
@@ -106,7 +106,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         own_page=phrase("Open the campaign"),
         own_list="campaigns",
         at_desk=False,
-        actions=(Action.EXTEND, Action.RETRY, Action.EXEMPT, Action.CANCEL),
+        actions=(Action.TAKE, Action.EXTEND, Action.RETRY, Action.EXEMPT, Action.CANCEL),
         open=phrase("under way"),
         specs={
             Action.EXTEND: replace(

@@ -1,90 +1,188 @@
-"""Who may see what of a follow-up, and who may download what is kept of it: one table for desk and pages."""
+"""Who may see and do what: one function over one table, for desk, API, downloads and pages (docs/rights.md)."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import IntEnum, StrEnum, auto
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol
 
+from activities.people import rights as token_rights
 from activities.people.file_directory import FileDirectory
+from activities.people.rights import May
 from activities.policies.catalogue import StarterEntry
+from workflows import names
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.model.signature import SignerState
+from workflows.model.subject import group_word
 from workflows.model.views import Shown
+
+
+class Right(StrEnum):
+    """An action on a request, task, onboarding or campaign."""
+
+    STATUS = "status"
+    """See its status without reasons; its name only if the kind lets it be read."""
+    TITLE = "title"
+    """See its name as well, and the way to their own page."""
+    WHOLE = "whole"
+    """See everything but what people wrote."""
+    TEXTS = "texts"
+    """See what people wrote: reasons, questions, answers, notes."""
+    DOWNLOAD = "download"
+    """Have the files that are kept of it."""
+    BEGIN = "begin"
+    REMIND = names.REMIND
+    DELEGATE = names.DELEGATE
+    EXTEND = names.EXTEND
+    PAUSE = names.PAUSE
+    RESUME = names.RESUME
+    ASK = names.ASK
+    ANSWER = names.ANSWER
+    CANCEL = names.CANCEL
+    REPLAY = names.REPLAY
+    DONE = names.DONE
+    WAIVE = names.WAIVE
+    BLOCK = names.BLOCK
+    UNBLOCK = names.UNBLOCK
+    DECIDE = names.DECIDE
+    EXEMPT = names.EXEMPT
+    RETRY = names.RETRY
+    REVIEW = names.REVIEW
+    REVISE = names.REVISE
+    TAKE = names.TAKE
+    """See to it, of the group that asks."""
+
+
+class Standing(StrEnum):
+    """What somebody is to a follow-up, or to a kind; they may be several at once."""
+
+    OPERATOR = "operator"
+    REQUESTER = "requester or owner"
+    """Also each member of a group that is."""
+    ABOVE_REQUESTER = "everybody above them"
+    ASKED = "signer or assignee"
+    REPLACED = "former signer or assignee"
+    """They were asked, and handed over."""
+    REVIEWER = "reviewer"
+    ABOVE_ASKED = "everybody above somebody asked"
+    ABOVE_REPLACED = "everybody above a former one"
+    TOLD = "told by the hand-off"
+    TEAM = "team of an onboarding"
+    VISIBLE = "group in visible_to"
+    STARTER = "named in may_start"
+    PROGRAM_READ = "API token with read"
+    PROGRAM_CHANGE = "API token with change"
+    PROGRAM_START = "API token with start"
+
+
+COMMANDS: Final = frozenset(Right) - {Right(one) for one in ("status", "title", "whole", "texts", "download", "begin")}
+_TITLE: Final = frozenset({Right.STATUS, Right.TITLE})
+_WHOLE: Final = _TITLE | {Right.WHOLE}
+_EVERYTHING: Final = _WHOLE | {Right.TEXTS}
+RIGHTS: Final[Mapping[Standing, frozenset[Right]]] = {
+    Standing.OPERATOR: _EVERYTHING | COMMANDS | {Right.DOWNLOAD},
+    Standing.REQUESTER: _EVERYTHING | COMMANDS | {Right.DOWNLOAD},
+    Standing.ABOVE_REQUESTER: _EVERYTHING | COMMANDS,
+    Standing.ASKED: _TITLE | {Right.DOWNLOAD},
+    Standing.REPLACED: _TITLE,
+    Standing.REVIEWER: _TITLE | {Right.DOWNLOAD, Right.REVIEW},
+    Standing.ABOVE_ASKED: frozenset({Right.STATUS, Right.DOWNLOAD, Right.REMIND, Right.DELEGATE}),
+    Standing.ABOVE_REPLACED: frozenset({Right.STATUS}),
+    Standing.TOLD: _WHOLE | {Right.DOWNLOAD},
+    Standing.TEAM: _WHOLE,
+    Standing.VISIBLE: _WHOLE,
+    Standing.STARTER: frozenset({Right.BEGIN}),
+    Standing.PROGRAM_READ: _EVERYTHING | {Right.DOWNLOAD},
+    Standing.PROGRAM_CHANGE: COMMANDS,
+    Standing.PROGRAM_START: frozenset({Right.BEGIN}),
+}
+"""docs/rights.md is the same table; what a kind does not have, such as the files of a task, nobody has of it."""
+FOR_THEIR_PEOPLE: Final = (Standing.ABOVE_ASKED,)
+"""Standings whose commands concern the places of their people alone."""
+_TOKENS: Final = {
+    May.READ: Standing.PROGRAM_READ,
+    May.CHANGE: Standing.PROGRAM_CHANGE,
+    May.START: Standing.PROGRAM_START,
+}
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What somebody may do; `theirs` only about those who report to them."""
+
+    all: frozenset[Right] = frozenset()
+    theirs: frozenset[Right] = frozenset()
+
+    @classmethod
+    def of(cls, standings: Collection[Standing]) -> "Rights":
+        """All that these allow together."""
+        every, theirs = frozenset[Right](), frozenset[Right]()
+        for one in standings:
+            limited = RIGHTS[one] & COMMANDS if one in FOR_THEIR_PEOPLE else frozenset()
+            every, theirs = every | (RIGHTS[one] - limited), theirs | limited
+        return cls(every, theirs)
+
+    def __contains__(self, right: Right) -> bool:
+        return right in self.all
 
 
 @dataclass(frozen=True)
 class ReaderRole:
-    """A person, those who report to them at any level, whether they are an operator, and their groups."""
+    """A person, those who report to them at any level, their groups, and whether they are an operator."""
 
     person: str
     reports: tuple[str, ...] = ()
     operator: bool = False
     groups: frozenset[str] = frozenset()
+    visible: frozenset[str] = frozenset()
+    """Kinds of the catalogue that are `visible_to` one of their groups."""
+    starts: frozenset[str] = frozenset()
+    """Kinds of the catalogue that they may begin."""
 
     @cached_property
     def below(self) -> frozenset[str]:
         return frozenset(self.reports)
 
+    @cached_property
+    def teams(self) -> frozenset[str]:
+        """The words for their groups."""
+        return frozenset(map(group_word, self.groups))
+
+    @cached_property
+    def known_as(self) -> frozenset[str]:
+        """Their id, and the words for their groups."""
+        return self.teams | {self.person}
+
+
+@dataclass(frozen=True)
+class TokenRole:
+    """A program, and what its token says."""
+
+    rights: token_rights.Rights
+
+
+class KindsOfRole(Protocol):
+    """What the catalogue lets somebody do by kind."""
+
+    async def visible_to(self, role: ReaderRole) -> frozenset[str]: ...
+
+    async def startable(self, role: ReaderRole) -> tuple[str, ...]: ...
+
 
 class ReaderRoles:
     """`operators` is the group with all rights."""
 
-    def __init__(self, directory: FileDirectory, operators: str) -> None:
+    def __init__(self, directory: FileDirectory, operators: str, catalogue: KindsOfRole) -> None:
         self._directory = directory
         self._operators = operators
+        self._catalogue = catalogue
 
     async def of(self, person: str) -> ReaderRole:
         """Raises `DirectoryFailure`."""
-        reports = await self._directory.reports(person)
-        groups = frozenset(await self._directory.groups_of(person))
-        return ReaderRole(person, reports, bool(self._operators) and self._operators in groups, groups)
-
-
-class Standing(StrEnum):
-    """What somebody is to a follow-up; they may be several at once."""
-
-    OPERATOR = "operator"
-    REQUESTER = "requester"
-    """Of a task, an onboarding or a campaign: its owner."""
-    ABOVE_REQUESTER = "above the requester"
-    ASKED = "asked"
-    REPLACED = "replaced"
-    """They were asked, and handed over."""
-    ABOVE_ASKED = "above somebody asked"
-    ABOVE_REPLACED = "above somebody replaced"
-    TOLD = "told of the ending"
-
-
-class Sight(IntEnum):
-    """What is shown to somebody, each with all before it."""
-
-    NOTHING = auto()
-    STATUS = auto()
-    """Status without reasons; the name only if the kind lets it be read."""
-    TITLE = auto()
-    """The name as well, and the way to their own page."""
-    EVERYTHING = auto()
-
-
-@dataclass(frozen=True)
-class Rights:
-    sight: Sight = Sight.NOTHING
-    download: bool = False
-    """Whether they may have the files that are kept of it."""
-
-
-RIGHTS: Final[Mapping[Standing, Rights]] = {
-    Standing.OPERATOR: Rights(Sight.EVERYTHING, download=True),
-    Standing.REQUESTER: Rights(Sight.EVERYTHING, download=True),
-    Standing.ABOVE_REQUESTER: Rights(Sight.EVERYTHING),
-    Standing.ASKED: Rights(Sight.TITLE, download=True),
-    Standing.REPLACED: Rights(Sight.TITLE),
-    Standing.ABOVE_ASKED: Rights(Sight.STATUS, download=True),
-    Standing.ABOVE_REPLACED: Rights(Sight.STATUS),
-    Standing.TOLD: Rights(Sight.TITLE, download=True),
-}
-"""docs/desk.md has the same in words."""
+        reports, groups = await self._directory.reports(person), await self._directory.groups_of(person)
+        role = ReaderRole(person, reports, operator=self._operators in groups, groups=groups)
+        visible, starts = await self._catalogue.visible_to(role), await self._catalogue.startable(role)
+        return replace(role, visible=visible, starts=frozenset(starts))
 
 
 def may_start(role: ReaderRole, starters: Iterable[StarterEntry]) -> bool:
@@ -92,11 +190,22 @@ def may_start(role: ReaderRole, starters: Iterable[StarterEntry]) -> bool:
     return any(one.everyone or one.person == role.person or one.group in role.groups for one in starters)
 
 
-def rights_of(role: ReaderRole, shown: Shown) -> Rights:
-    """All that their standings allow. `shown` has all its notices (`starter.queries.lookup.complete`)."""
-    held = [RIGHTS[standing] for standing in _standings(role, shown)]
-    sight = max((one.sight for one in held), default=Sight.NOTHING)
-    return Rights(sight, download=any(one.download for one in held))
+def rights_of(who: ReaderRole | TokenRole, shown: Shown) -> Rights:
+    """What somebody may do with this one. `shown` has all its notices (`starter.queries.lookup.complete`)."""
+    if isinstance(who, TokenRole):
+        return _of_token(who, shown.kind, shown.requester)
+    return Rights.of(tuple(_standings(who, shown)))
+
+
+def rights_to_begin(who: ReaderRole | TokenRole, kind: str, requester: str) -> Rights:
+    """What somebody may do with one of this kind of the catalogue that does not exist yet."""
+    if isinstance(who, TokenRole):
+        return _of_token(who, kind, requester)
+    return Rights.of((Standing.STARTER,) if kind in who.starts and requester in who.known_as else ())
+
+
+def _of_token(who: TokenRole, kind: str, requester: str) -> Rights:
+    return Rights.of([standing for may, standing in _TOKENS.items() if who.rights.permit(may, kind, requester)])
 
 
 def _standings(role: ReaderRole, shown: Shown) -> Iterator[Standing]:
@@ -106,7 +215,7 @@ def _standings(role: ReaderRole, shown: Shown) -> Iterator[Standing]:
     replaced -= asked
     if role.operator:
         yield Standing.OPERATOR
-    if role.person == shown.requester:
+    if shown.requester in role.known_as:
         yield Standing.REQUESTER
     if shown.requester in role.below:
         yield Standing.ABOVE_REQUESTER
@@ -114,17 +223,21 @@ def _standings(role: ReaderRole, shown: Shown) -> Iterator[Standing]:
         yield Standing.ASKED
     if role.person in replaced:
         yield Standing.REPLACED
-    elif role.person in _told(shown):
+    elif role.person not in asked and role.person in _told(shown):
         yield Standing.TOLD
+    if any(one.person == role.person and one.state != SignerState.REASSIGNED for one in shown.all_reviews):
+        yield Standing.REVIEWER
     if not role.below.isdisjoint(asked):
         yield Standing.ABOVE_ASKED
     if not role.below.isdisjoint(replaced):
         yield Standing.ABOVE_REPLACED
+    if not role.known_as.isdisjoint(shown.read_by):
+        yield Standing.TEAM
+    if shown.kind in role.visible:
+        yield Standing.VISIBLE
 
 
 def _told(shown: Shown) -> set[str]:
-    """Whom the hand-off told of the ending of a document."""
-    if not shown.type.spec.document:
-        return set()
+    """Whom the hand-off told of the ending."""
     settled = (line for line in shown.notifications if kind_of(line.stage) is NotificationType.SETTLED)
     return {line.person for line in settled if line.reached}

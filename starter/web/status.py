@@ -267,18 +267,18 @@ def named_people(shown: Shown) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, named)))
 
 
-def open_sentences(shown: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
-    """Why it hangs, else whom it waits for and what follows, with names."""
+def open_sentences(shown: Shown, reader: Reader, called: NamesById, *, texts: bool = True) -> tuple[str, ...]:
+    """Why it hangs, else whom it waits for and what follows, with names; `texts` is the reason of who paused it."""
     if shown.problem and _stands_still_until(shown):
         since = reader.language.say("Since {since} something is in the way:", since=reader.instant(shown.problem.since))
         return (since, *problems_of(reader.language, shown.problem.code, None, None))
     if shown.status is Status.CONVERTING:
         return (_preparing(reader.language),)
-    follows = tuple(_paused_sentences(shown, reader, called)) or next_step_sentences(shown, reader, called)
+    follows = tuple(_paused_sentences(shown, reader, called, texts=texts)) or next_step_sentences(shown, reader, called)
     return (*stage_sentences(shown, reader.language), *_waiting(shown, reader, called), *follows) or _undecided(reader)
 
 
-def _paused_sentences(shown: Shown, reader: Reader, called: NamesById) -> Iterator[str]:
+def _paused_sentences(shown: Shown, reader: Reader, called: NamesById, *, texts: bool) -> Iterator[str]:
     """What its clocks wait for: a resume, or an answer."""
     say, step = reader.language.say, shown.next
     if any(one.code is AttentionCode.PAUSED for one in shown.attention):
@@ -286,7 +286,7 @@ def _paused_sentences(shown: Shown, reader: Reader, called: NamesById) -> Iterat
         who = (pause and pause.who) or shown.requester
         name = isolated(called.get(who, who))
         yield say("Paused by {who}: nobody is reminded until it is resumed at the desk.", who=name)
-        yield from filter(None, [pause and pause.why])
+        yield from filter(None, [texts and pause and pause.why])
     elif shown.question and step and step.what is NextStep.WAIT and step.at:
         until = reader.instant(step.at)
         yield say("Reminders wait until {when} for the answer to a question.", when=until)

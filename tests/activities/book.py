@@ -14,7 +14,7 @@ from activities.schedule.planner import PolicyPlanner
 from workflows.model.policy import Policy
 from workflows.model.schedule import PlanningInput, Schedule, Turn
 from workflows.model.signature import Document, SignatureBrief
-from workflows.model.subject import Participant
+from workflows.model.subject import Participant, group_of
 
 AMSTERDAM: Final = "Europe/Amsterdam"
 NEW_YORK: Final = "America/New_York"
@@ -32,7 +32,14 @@ class Book:
     def __init__(self, *people: Person) -> None:
         self._people = {person.id: person for person in people}
 
+    def now(self, *people: Person) -> None:
+        """Put these in place of those of the same ids."""
+        self._people |= {person.id: person for person in people}
+
     async def person(self, id: str, beside: str | None = None) -> Person:
+        if group := group_of(id):
+            id, word = next(iter(await self.group(group)), id), id
+            return self._people[id].for_team(word) if id in self._people else await self.person(f"nobody of {group}")
         if id not in self._people:
             raise UnknownPerson(id)
         return self._people[id]

@@ -29,6 +29,7 @@ from starter.queries import lookup
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.web.app import make_app
+from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.forms import FormGuard
 from starter.web.pages.pages import Pages
@@ -127,6 +128,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
     """A browser before pages that remember no look of the seconds before."""
     ours, client, store = town.settings, town.context.client, town.context.store
     guard = FormGuard(ours.link_secret, ours.link_base)
+    roles = ReaderRoles(town.directory, ours.operators, KindCatalogue(ours.policies))
     async with aclosing(CoreSignatureClient(clients.signature_config(ours))) as signatures:
         pages = Pages(
             clients.links(ours),
@@ -138,7 +140,7 @@ async def browsing(town: Town) -> AsyncIterator[httpx.AsyncClient]:
             look=ViewReader(client, store),
             send=partial(wishes.carry_out, client),
             who=PagePeople(town.directory, store, ours.company),
-            files=PersonalFiles(store, ReaderRoles(town.directory, ours.operators), KeptFileAnswers(store)),
+            files=PersonalFiles(store, roles, KeptFileAnswers(store)),
             versions=Versions(store, ours.signature.max_upload_mb),
         )
         transport = httpx.ASGITransport(make_app(pages.routes()))

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.notifications.teams import TeamDelivery
+from activities.people.directory import Directory
 from activities.schedule.planner import nearest
 from workflows.model.evidence import EvidenceOrder, KeptFile, KeptFiles
 from workflows.model.hand_off import HandoffReport, HandoffResult
@@ -161,8 +163,16 @@ class FakePushService(PushService):
     """Recipients of one call who are told before its time is over."""
     delivering: asyncio.Event = field(default_factory=asyncio.Event)
     gate: asyncio.Event | None = None
+    directory: Directory | None = None
+    """Whose groups are told member by member."""
 
     async def deliver(self, delivery: Delivery) -> DeliveryReport:
+        if self.directory is None:
+            return await self._deliver(delivery)
+        to_each = await TeamDelivery.of(delivery, self.directory)
+        return to_each.gathered(await self._deliver(to_each.delivery))
+
+    async def _deliver(self, delivery: Delivery) -> DeliveryReport:
         self.deliveries.append(delivery)
         self.delivering.set()
         if self.gate is not None:

@@ -154,7 +154,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     def _order(self) -> CampaignOrder:
         state = self.state
         return CampaignOrder(
-            campaign=self.request.campaign,
+            campaign=self.heard(self.request.campaign),
             frozen=state.audience.frozen,
             changed=state.audience.head,
             changes=state.audience.changes,
@@ -277,7 +277,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
 
     @property
     def subject(self) -> Subject:
-        return self.request.subject
+        return self.heard(self.request.subject)
 
     def settled(self) -> SettledCampaign:
         return views.settled(self.request, self.state)

@@ -30,6 +30,7 @@ from workflows.model.commands import (
     Retry,
     Stop,
     StopKind,
+    Take,
 )
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Policy
@@ -44,11 +45,13 @@ from workflows.model.receipts import (
 )
 from workflows.model.rejections import NAMES_AT_MOST, Rejection, clipped, name_fault, reason_fault, text_fault
 from workflows.model.schedule import ActionType, EscalationReason, Reason, Snooze
-from workflows.model.subject import Status
+from workflows.model.subject import Status, Subject, group_of
 from workflows.model.timeline import AskedQuestion, AskedReminder, EventType, Reassignment, handing_over
 from workflows.model.views import Next
 
 REASSIGNMENTS_AT_MOST = 10
+TAKEN_AT_MOST: Final = 50
+"""Times that one of a group takes one request on; of each the others' notices are withdrawn."""
 _OF_DUE_DATE = (ActionType.WARN, ActionType.OVERDUE)
 """Notices of one due date, which mean nothing once it is another."""
 
@@ -66,6 +69,25 @@ def cancel(state: State, command: Cancellation, now: datetime) -> State:
         return state
     asked = state.note(now, EventType.CANCELLATION_WISHED, command.actor, command.reason, said=True)
     return asked.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason, told=command.told), now)
+
+
+def refuse_take(state: LifecycleState, command: Take, subject: Subject) -> str | None:
+    if why := living_refusal(state) or unfit(command.actor) or name_fault(command.person, "--person"):
+        return why
+    if group_of(subject.requester) is None:
+        return Rejection.NO_GROUP.says()
+    if subject.to_all:
+        return Rejection.ALL_HEAR.says()
+    if state.lifecycle.times_taken >= TAKEN_AT_MOST:
+        return Rejection.TAKEN_TOO_OFTEN.says(subject=state.words.subject)
+    taken = state.lifecycle.taken_by == command.person
+    return Rejection.TAKEN_ALREADY.says(person=command.person) if taken else None
+
+
+def take(state: State, command: Take, now: datetime) -> State:
+    times = state.lifecycle.times_taken + 1
+    updated = state.within("lifecycle", taken_by=command.person, times_taken=times)
+    return updated.note(now, EventType.TAKEN, command.person, None)
 
 
 def refuse_remind(state: FollowUpState, command: ReminderNow, now: datetime) -> str | None:

@@ -20,14 +20,15 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.input import FollowUpInput
     from workflows.follow_up.state import State
     from workflows.follow_up.view import details, publish
-    from workflows.model.commands import AnyCommand, Cancellation, Replay, Subscription, Unsubscription
+    from workflows.model.commands import AnyCommand, Cancellation, Replay, Subscription, Take, Unsubscription
     from workflows.model.hand_off import AnyEnded, HandOffNow
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Subject
     from workflows.model.views import Shown
-    from workflows.names import CANCEL, HAND_OFF_NOW, OPERATION, REPLAY, SUBSCRIBE, UNSUBSCRIBE
+    from workflows.names import CANCEL, HAND_OFF_NOW, OPERATION, REPLAY, SUBSCRIBE, TAKE, UNSUBSCRIBE
 
 OneCommand = TypeVar("OneCommand", bound=AnyCommand)
+AnySubject = TypeVar("AnySubject", bound=Subject)
 
 
 Owner = TypeVar("Owner", bound="LifecycleWorkflow[Any]")
@@ -92,6 +93,10 @@ class LifecycleWorkflow(ABC, Generic[State]):
     def cancel(self, command: Cancellation) -> Receipt:
         return self.accept(commands.cancel, command)
 
+    @command_update(name=TAKE, description="One of the group that asks sees to it, and hears of it instead of all")
+    def take(self, command: Take) -> Receipt:
+        return self.accept(commands.take, command)
+
     @command_update(name=SUBSCRIBE, description="Tell another workflow too how it ended")
     def subscribe(self, command: Subscription) -> Receipt:
         """Signal another workflow at the end, or at once after it."""
@@ -115,11 +120,18 @@ class LifecycleWorkflow(ABC, Generic[State]):
         if outbox is not self.state.outbox:
             self.state = self.state.replace(outbox=outbox)
 
+    def heard(self, subject: AnySubject) -> AnySubject:
+        """The subject with who of the group that asks has taken it on."""
+        taken = self.state.lifecycle.taken_by
+        return subject.replace(taken_by=taken) if taken else subject
+
     def refusal(self, command: AnyCommand) -> str | None:
         """Why a command is refused, else None; kinds add their own commands."""
         match command:
             case Cancellation():
                 return commands.refuse_cancel(self.state, command)
+            case Take():
+                return commands.refuse_take(self.state, command, self.subject)
             case Unsubscription():
                 return notifications.refuse_unsubscribe(self.request, self.state, command)
             case Subscription():

@@ -24,6 +24,7 @@ from workflows.model.notifications import (
     NotificationOutcome,
 )
 from workflows.model.schedule import ActionType, Reason, ScheduledAction
+from workflows.model.subject import group_of
 from workflows.names import alert_key, notice_key
 
 LINES_AT_MOST: Final = 200
@@ -151,6 +152,13 @@ class NotificationLog(Model):
             and (line.outcome is NotificationOutcome.FAILED or line.why == Reason.NO_DEVICE)
         )
         return tuple(key for key in lost if not self.devices.has(key))
+
+    def to_team(self, notice: NotificationOrder) -> NotificationOrder:
+        """The notice; if it is for a group, with those of it who have it already."""
+        if group_of(notice.person) is None:
+            return notice
+        told = (line for line in self.lines if line.stage == notice.stage and line.reached)
+        return notice.replace(reached=tuple(one.person for one in told if notice.for_member(one.person).key == one.key))
 
     def next_held(self, now: datetime) -> datetime | None:
         """When the next budget frees, None if none is used up."""

@@ -164,6 +164,11 @@ def news(escalation: int) -> str:
     return f"news-{escalation}"
 
 
+def taken(times: int) -> str:
+    """Withdraws the notification of what another of the group has taken on."""
+    return f"withdrawal-taken-{times}"
+
+
 def question_gone(number: int) -> str:
     """Withdraws the notification of a closed question."""
     return f"withdrawal-question-{number}"

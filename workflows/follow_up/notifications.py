@@ -15,7 +15,7 @@ from workflows.model.notifications import NoticeAction, NotificationOrder, Notif
 from workflows.model.policy import ESCALATED, Target
 from workflows.model.rejections import name_fault
 from workflows.model.schedule import ActionType, EscalationReason, ScheduledAction
-from workflows.model.subject import Subject
+from workflows.model.subject import Subject, group_of
 from workflows.model.timeline import EventType
 from workflows.names import alert_key, notice_key
 
@@ -91,6 +91,7 @@ def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState)
         *_of_before(subject, state),
         *_questions(subject, state),
         *_questions_gone(subject, state),
+        *_taken_on(subject, state),
         *_reports(request, subject, state),
         *_offered(request, subject, state),
     ]
@@ -230,7 +231,19 @@ def _questions_gone(subject: Subject, state: FollowUpState) -> list[Notification
         for question in state.questions.present
         if question.answer is not None or question.holder not in pending
         for line in state.notifications.shown
-        if line.stage in notification_types.of_question(question.number)
+        if line.stage in notification_types.of_question(question.number) and group_of(line.person) is None
+    ]
+
+
+def _taken_on(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
+    """Withdrawals from the phones of the others, once one of the group that asks has taken it on."""
+    if not state.lifecycle.times_taken:
+        return []
+    to_team = {line.stage for line in state.notifications.remembered if group_of(line.person)}
+    return [
+        notice_to(subject, notification_types.taken(state.lifecycle.times_taken), line.person, NoticeAction.WITHDRAW)
+        for line in state.notifications.shown
+        if line.stage in to_team and group_of(line.person) is None and line.person != state.lifecycle.taken_by
     ]
 
 

@@ -120,7 +120,7 @@ class Notifier(Generic[State]):
         state = self._owner.state
         return Delivery(
             subject=self._owner.subject,
-            notices=notices,
+            notices=tuple(map(state.notifications.to_team, notices)),
             due_at=state.due_at,
             document=state.document_id if planned else None,
             now=workflow.now(),

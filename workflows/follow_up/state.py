@@ -46,7 +46,7 @@ from workflows.model.notifications import (
 from workflows.model.policy import Target
 from workflows.model.rejections import Rejection
 from workflows.model.schedule import ActionType, PlanningInput, Reason, Schedule, ScheduledAction
-from workflows.model.subject import Code, Status
+from workflows.model.subject import Code, Status, group_of
 from workflows.model.timeline import EscalationEntry, EventType, Reassignment
 from workflows.model.views import Attention, AttentionCode
 from workflows.names import DELEGATE, EXTEND, REMIND
@@ -95,6 +95,9 @@ class Lifecycle(Model):
     settled_at: AwareDatetime | None = None
     ended_by: str | None = None
     recorded: bool = False
+    taken_by: str | None = None
+    """Who of the group that asks sees to it."""
+    times_taken: int = 0
 
 
 class LifecycleState(CallerState):
@@ -403,10 +406,11 @@ class FollowUpState(LifecycleState):
         people = [slot.person for slot in self.slots.everyone if has_it(slot)]
         # A new holder counts like any other: perhaps it never was their turn.
         alerted = [entry.to for entry in self.escalated if self.slots.of(entry.to) is None]
+        of_teams = {line.stage for line in self.notifications.shown if group_of(line.person)}
         unanswered = (
             line.person
             for line in self.notifications.shown
-            if notification_types.kind_of(line.stage) is NotificationType.UNANSWERED
+            if notification_types.kind_of(line.stage) is NotificationType.UNANSWERED and line.stage not in of_teams
         )
         return (*people, *alerted, *unanswered)
 

@@ -26,7 +26,7 @@ def onboarding_of(request: FollowUpInput, state: LifecycleState) -> str | None:
 
 def turn_of(shown: FollowUpShow, at: datetime) -> PartTurn:
     """For whom it waits now."""
-    asks = WaitingFor(person=shown.requester, since=shown.question.at) if shown.question else None
+    asks = WaitingFor(person=shown.answers, since=shown.question.at) if shown.question else None
     return PartTurn(id=shown.id, at=at, waiting_for=shown.waiting_for[:PEOPLE_AT_MOST], asks=asks)
 
 

@@ -71,6 +71,8 @@ def facts(subject: Subject, state: LifecycleState, now: datetime) -> FollowUpSho
         id=subject.id,
         kind=subject.kind,
         requester=subject.requester,
+        to_all=subject.to_all,
+        taken_by=state.lifecycle.taken_by,
         status=state.current_status,
         problem=state.problems.current or state.problems.broken_off,
         attention=attention_of(state),
@@ -417,7 +419,7 @@ def _due(value: datetime | None) -> list[SearchAttributeUpdate]:  # type: ignore
 def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
     """Pending people and since when, in one upsert per turn; first the person who is to answer a question."""
     asked = shown.question
-    answers = (WaitingFor(person=shown.requester, since=asked.at),) if asked and shown.waiting_for else ()
+    answers = (WaitingFor(person=shown.answers, since=asked.at),) if asked and shown.waiting_for else ()
     waiting = (*answers, *shown.waiting_for)
     people = listed_people(one.person for one in waiting)
     known = workflow.info().typed_search_attributes

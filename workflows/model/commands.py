@@ -31,6 +31,7 @@ from workflows.names import (
     SEND_LINK,
     SNOOZE,
     SUBSCRIBE,
+    TAKE,
     UNBLOCK,
     UNSUBSCRIBE,
     WAIVE,
@@ -254,6 +255,12 @@ class Exemption(Command):
     reason: str
 
 
+class Take(Command):
+    """Update `take`: `person` of the group that asks sees to it, and hears of it instead of all."""
+
+    person: str
+
+
 class Retry(Command):
     """Update `retry`: ask again the members who could not be asked, or one of them."""
 
@@ -305,6 +312,7 @@ UPDATES: Final[Mapping[type[AnyCommand], str]] = {
     Retry: RETRY,
     ReviewAnswer: REVIEW,
     Revision: REVISE,
+    Take: TAKE,
 }
 """The update that takes each."""
 PERSONS: Final = ("actor", "signer", "person", "to")

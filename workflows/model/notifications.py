@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from pydantic import AwareDatetime, Field
 
@@ -87,6 +87,15 @@ class NotificationOrder(Model):
     """Planned: if it cannot be delivered then, it is planned anew."""
     wakes_others: bool = False
     """As a mail it is sent although other recipients may be asleep."""
+    reached: tuple[str, ...] = ()
+    """Of a group: who has it already."""
+    of_team: str = ""
+    """The group, as `group:<name>`, as one of which they hear it."""
+
+    def for_member(self, person: str) -> Self:
+        """The same to one of the group that it is for."""
+        key = self.key.replace(f"/{self.person}", f"/{person}", 1)
+        return self.replace(key=key, person=person, reached=(), of_team=self.person)
 
 
 class DeviceOutcome(Model):

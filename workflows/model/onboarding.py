@@ -60,6 +60,8 @@ class Onboarding(Subject):
     """
 
     type: Kind = Kind.ONBOARDING
+    teams: tuple[str, ...] = ()
+    """People, and groups as `group:<name>`: they may look at it."""
     told: tuple[str, ...] = ()
     content: str = ""
     quiet: NotificationBudget | None = None

@@ -60,6 +60,11 @@ class Rejection(InWords):
     HANDED_OVER_TOO_OFTEN = "handed_over_too_often", "the {subject} was handed over too often already"
     REFUSED_THERE = "refused_there", "Core Signature refuses it: {says}"
 
+    NO_GROUP = "no_group", "no group asked for it, so there is nobody to take it on from"
+    ALL_HEAR = "all_hear", "all of the group hear of it, whoever sees to it"
+    TAKEN_TOO_OFTEN = "taken_too_often", "the {subject} was taken on too often already"
+    TAKEN_ALREADY = "taken_already", "{person} has taken it on already"
+
     NOT_IN_AUDIENCE = "not_in_audience", "{person} is not in the audience"
     OUT_ALREADY = "out_already", "{person} is {state} already"
     NOT_OPEN = "not_open", "{person} is not asked any more: {state}"

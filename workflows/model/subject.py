@@ -97,6 +97,19 @@ class LockScreen(StrEnum):
     GENERIC = "generic"
 
 
+_GROUP: Final = "group:"
+
+
+def group_word(group: str) -> str:
+    """How a group stands where a person's id could: `group:sales`, which is no id."""
+    return f"{_GROUP}{group}"
+
+
+def group_of(word: str) -> str | None:
+    """The group of `group:sales`; None for a person's id."""
+    return word.removeprefix(_GROUP) if word.startswith(_GROUP) else None
+
+
 class Participant(Model):
     """A directory id, or `p-<12 hex>` of a person described in full beside its workflow."""
 
@@ -120,6 +133,11 @@ class Subject(Roster):
     """Kind of the catalogue."""
     title: str
     requester: str
+    """A person, or a group as `group:<name>`."""
+    to_all: bool = False
+    """Of a group that asks: all of it hears everything, also after somebody has taken it on."""
+    taken_by: str | None = None
+    """Who of the group has taken it on, and hears of it instead of all."""
     urgent: bool = False
     lock_screen: LockScreen = LockScreen.FULL
     depth: int = 0

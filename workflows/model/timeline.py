@@ -39,6 +39,7 @@ class EventType(InWords):
     EXEMPTION_WISHED = "exemption_wished", "exemption asked for: {about}"
     LATER_END_WISHED = "later_end_wished", "later end asked for: {about}"
     RETRY_WISHED = "retry_wished", "retry asked for"
+    TAKEN = "taken", "taken on"
     MEMBER_LATER_END_WISHED = "member_later_end_wished", "to have until {about}"
     MEMBER_RETRY_WISHED = "member_retry_wished", "to be asked again"
     EXEMPTION_REFUSED = "exemption_refused", "exemption refused"

@@ -208,6 +208,10 @@ class FollowUpShow(Model):
     id: str
     kind: str
     requester: str = ""
+    """A person, or a group as `group:<name>`."""
+    to_all: bool = False
+    taken_by: str | None = None
+    """Who of the group sees to it."""
     status: Status
     problem: Problem | None = None
     attention: tuple[Attention, ...] = ()
@@ -241,6 +245,11 @@ class FollowUpShow(Model):
 
         @property
         def title(self) -> str: ...
+
+    @property
+    def answers(self) -> str:
+        """Who is to answer and decide: the requester, or who of the group has taken it on."""
+        return self.taken_by if self.taken_by and not self.to_all else self.requester
 
     @property
     def lines(self) -> "tuple[SignerLine | AssigneeLine, ...]":
@@ -295,6 +304,11 @@ class FollowUpShow(Model):
     def to_be_revised(self) -> bool:
         """Whether its reviewers wait for a new version."""
         return False
+
+    @property
+    def read_by(self) -> tuple[str, ...]:
+        """People and groups who may look at it from its start on."""
+        return ()
 
     @property
     def in_stages(self) -> "tuple[StageLine, ...]":
@@ -533,6 +547,12 @@ class OnboardingShow(FollowUpShow):
     stage: str = ""
     stages: tuple[StageLine, ...] = ()
     waiting_for: tuple[WaitingPart, ...] = ()
+    teams: tuple[str, ...] = ()
+    """Of its file: people, and groups as `group:<name>`."""
+
+    @property
+    def read_by(self) -> tuple[str, ...]:
+        return self.teams
 
     @property
     def asked_people(self) -> tuple[str, ...]:

@@ -42,6 +42,7 @@ def show(given: OnboardingInput, journey: OnboardingState, now: datetime) -> Onb
             "title": given.onboarding.title,
             "customer": given.onboarding.customer,
             "colleagues": tuple(one.person for one in given.onboarding.people[1:]),
+            "teams": given.onboarding.teams,
             "stage": journey.phase,
             "stages": tuple(_stage(given, journey, number) for number in range(len(given.stages))),
         }

@@ -468,7 +468,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
     @property
     def subject(self) -> Subject:
-        return self.request.subject
+        return self.heard(self.request.subject)
 
     def settled(self) -> SettledOnboarding:
         return views.settled(self.request, self.state)

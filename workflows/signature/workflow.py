@@ -256,7 +256,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     @property
     def subject(self) -> Subject:
         state = self.state
-        return self.request.brief.subject.replace(people=state.slots.places, round=state.round)
+        return self.heard(self.request.brief.subject.replace(people=state.slots.places, round=state.round))
 
     def details(self, shown: FollowUpShow) -> str:
         return super().details(shown) + kept_in_words(self.state.document.evidence.files)

@@ -90,7 +90,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
     @property
     def subject(self) -> Subject:
         people = tuple(one.participant for one in self.state.slots.people)
-        return self.request.subject.replace(people=people)
+        return self.heard(self.request.subject.replace(people=people))
 
     def settled(self) -> SettledTask:
         return settled(self.request.task, self.state)

@@ -32,7 +32,7 @@ from starter.queries.lists import LinesPage
 from starter.temporal.connection import Context
 from starter.web.allowances import Buckets
 from starter.web.api.absences import AbsenceRoutes
-from starter.web.api.callers import Caller, Callers, refuse_unchanged, refuse_unseen
+from starter.web.api.callers import Caller, Callers, refuse_start, refuse_unchanged, refuse_unseen, sees
 from starter.web.api.description import description_of, start_body
 from starter.web.api.door import CALLS_OF_A_CALLER, Door
 from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
@@ -43,7 +43,7 @@ from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import FileWanted, KeptFileAnswers
 from starter.web.figures import WORD_AT_MOST
 from starter.web.oidc import Issuer
-from starter.web.rights import ReaderRoles
+from starter.web.rights import ReaderRoles, Right, rights_of
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import PERSONS, AnyCommand, Delegation, ReviewAnswer, Revision
 from workflows.model.policy import ROUNDS_AT_MOST
@@ -63,6 +63,7 @@ _WATCHED: Final = timedelta(seconds=6)
 """How long the outcome of a command is awaited; after that the receipt says that it is still to be done."""
 _READABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 _ID: Final = "^[A-Za-z0-9._-]{1,100}$"
+_ASKER: Final = "^(group:)?[A-Za-z0-9._-]{1,100}$"
 Id = Annotated[str, Path(pattern=_ID, description="Its id, as in the answer of its start")]
 Key = Annotated[
     str | None,
@@ -82,7 +83,7 @@ class ListQuery(BaseModel):
     status: list[Status] = Field(default=[], max_length=20)
     kind: str | None = Field(default=None, pattern=_ID, description="A kind of the catalogue")
     person: str | None = Field(default=None, pattern=_ID, description="For whom it waits, or who was asked")
-    requester: str | None = Field(default=None, pattern=_ID)
+    requester: str | None = Field(default=None, pattern=_ASKER, description="A person, or `group:<name>`")
     overdue: bool = False
     attention: bool = Field(default=False, description="Only what needs a person of ours")
     search: str = Field(
@@ -148,8 +149,8 @@ class Api:
         self._starts = Buckets(starts, clock)
         self._absences = AbsenceRoutes(settings, context, directory, clock)
         self._counting = asyncio.Semaphore(FIGURES_AT_ONCE)
-        roles, kinds = ReaderRoles(directory, settings.operators), KindCatalogue(settings.policies)
-        callers = Callers(context.store, directory, roles, kinds, issuer=issuer, clock=clock)
+        roles = ReaderRoles(directory, settings.operators, KindCatalogue(settings.policies))
+        callers = Callers(context.store, directory, roles, issuer, clock)
         self._app = self._made()
         self._door = Door(self._app, callers, clock, upload_megabytes=settings.signature.max_upload_mb, rate=rate)
         self._description: dict[str, Any] | None = None
@@ -297,7 +298,7 @@ class Api:
         for word, command in API_COMMANDS[kind].items():
             app.add_api_route(
                 f"{path}/{{id}}/{word}",
-                self._command(kind, command),
+                self._command(kind, Right(word), command),
                 methods=["POST"],
                 responses={
                     202: {"model": Receipt, "description": "Recorded; still to be done"},
@@ -331,7 +332,7 @@ class Api:
     def _show(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
         async def shown(request: Request, id: Id) -> Response:
             found = await self._found(WorkflowName(kind, id))
-            refuse_unseen(_caller(request).sees(found))
+            refuse_unseen(sees(_caller(request), found))
             return _json(await self._composed(found))
 
         return shown
@@ -362,11 +363,10 @@ class Api:
             raise ApiProblem(Reason.TOO_MANY, wait=wait)
         prepared = await self._starting.read(kind, request)
         subject = prepared.given.subject
-        if not caller.starts(subject.kind, subject.requester):
-            raise ApiProblem(Reason.NOT_ALLOWED, f"the caller may not start {subject.kind} for {subject.requester}")
+        refuse_start(caller, subject.kind, subject.requester)
         return prepared
 
-    def _command(self, kind: Kind, command: type[AnyCommand]) -> Callable[..., Awaitable[Response]]:
+    def _command(self, kind: Kind, right: Right, command: type[AnyCommand]) -> Callable[..., Awaitable[Response]]:
         model: Any = body_of(command)
         needed = any(one.is_required() for one in model.model_fields.values())
         given: Any = Body() if needed else Body(default_factory=model)
@@ -374,11 +374,10 @@ class Api:
         async def carry_out(request: Request, id: Id, body: model = given, key: Key = None) -> Response:
             caller, what = _caller(request), WorkflowName(kind, id)
             shown = await self._found(what)
+            refuse_unchanged(caller, shown, right)
             wanted = command_of(command, body, caller.name, caller.known_by)
             if isinstance(wanted, ReviewAnswer):
                 wanted = wanted.replace(person=caller.reviewer(wanted.person))
-            if not (isinstance(wanted, ReviewAnswer) and caller.reviews(shown)):
-                refuse_unchanged(caller, shown)
             wanted = await self._with_people(wanted, shown)
             if isinstance(body, PartDecision) and body.from_anew:
                 line, what_part = await onboarding.part_of(self._context, id, body.part)
@@ -429,7 +428,7 @@ class Api:
 
     async def document(self, request: Request, id: Id) -> Response:
         caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
-        refuse_unseen(caller.downloads(await self._found(what)))
+        refuse_unseen(Right.DOWNLOAD in rights_of(caller.role, await self._found(what)))
         try:
             kept = await kept_file(self._context.store, what.workflow_id, KeptFileName.DOCUMENT)
         except DocumentMissing:
@@ -444,8 +443,8 @@ class Api:
     ) -> Response:
         caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
         shown = await self._found(what)
-        if not caller.reviews(shown):
-            refuse_unseen(caller.sees(shown))
+        rights = rights_of(caller.role, shown).all
+        refuse_unseen(Right.TEXTS in rights or rights >= {Right.REVIEW, Right.DOWNLOAD})
         found = next((one for one in shown.reviewed_versions if one.number == number), None)
         if found is None:
             raise ApiProblem(Reason.NOT_FOUND, "there is no such version")
@@ -456,7 +455,7 @@ class Api:
 
     async def revise(self, request: Request, id: Id, body: RevisionBody, key: Key = None) -> Response:
         caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
-        refuse_unchanged(caller, await self._found(what))
+        refuse_unchanged(caller, await self._found(what), Right.REVISE)
         sha256, size = await self._starting.version(body)
         wanted = Revision(actor=caller.name, known_by=caller.known_by, sha256=sha256, size=size, file_name=body.name)
         return await self._carried_out(id, wanted, key, Kind.REQUEST)

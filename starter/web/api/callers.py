@@ -13,10 +13,9 @@ from activities.records.figures import Scope
 from activities.records.store import Store
 from activities.records.tokens import PREFIX
 from starter.web.api.problems import ApiProblem, Reason
-from starter.web.catalogue import KindCatalogue
 from starter.web.figures import FiguresAccess
 from starter.web.oidc import Issuer, IssuerAway, NotBelieved
-from starter.web.rights import ReaderRole, ReaderRoles, Sight, rights_of
+from starter.web.rights import ReaderRole, ReaderRoles, Right, TokenRole, rights_of, rights_to_begin
 from workflows.model.commands import KnownBy
 from workflows.model.views import Shown
 
@@ -26,6 +25,8 @@ _LOGGER: Final = structlog.get_logger("countersign.api")
 
 
 class Caller(Protocol):
+    """Somebody with rights (`starter.web.rights`)."""
+
     @property
     def name(self) -> str:
         """As whom they act: a person, or `token:crm`."""
@@ -39,23 +40,12 @@ class Caller(Protocol):
         """What the timeline has: `token:crm`, `oidc:ada`."""
         ...
 
-    def sees(self, shown: Shown) -> bool:
-        """All of it. `shown` has all its notices, once it has ended."""
-        ...
-
-    def changes(self, shown: Shown) -> bool: ...
-
-    def downloads(self, shown: Shown) -> bool: ...
+    @property
+    def role(self) -> ReaderRole | TokenRole: ...
 
     def reviewer(self, named: str) -> str:
         """Who reviews, when they name somebody or nobody. Raises `ApiProblem`."""
         ...
-
-    def reviews(self, shown: Shown) -> bool:
-        """Whether it is theirs to review, whatever else they may do."""
-        ...
-
-    def starts(self, kind: str, requester: str) -> bool: ...
 
     @property
     def may_start_something(self) -> bool: ...
@@ -87,25 +77,14 @@ class TokenCaller:
     def actor(self) -> str:
         return self.known_by.actor(self.token)
 
-    def sees(self, shown: Shown) -> bool:
-        return self.rights.permit(May.READ, shown.kind, shown.requester)
-
-    def changes(self, shown: Shown) -> bool:
-        return self.rights.permit(May.CHANGE, shown.kind, shown.requester)
-
-    def downloads(self, shown: Shown) -> bool:
-        return self.sees(shown)
+    @property
+    def role(self) -> TokenRole:
+        return TokenRole(self.rights)
 
     def reviewer(self, named: str) -> str:
         if not named:
             raise ApiProblem.of_field("person", "is missing: a program says who reviews")
         return named
-
-    def reviews(self, shown: Shown) -> bool:
-        return False
-
-    def starts(self, kind: str, requester: str) -> bool:
-        return self.rights.permit(May.START, kind, requester)
 
     @property
     def may_start_something(self) -> bool:
@@ -139,11 +118,9 @@ class TokenCaller:
 
 @dataclass(frozen=True)
 class PersonCaller:
-    """Sees and changes what the desk lets them see whole; may start, for themselves, what they may begin there."""
+    """May start, for themselves or a group of theirs, what they may begin at the desk."""
 
     role: ReaderRole
-    startable: frozenset[str] = frozenset()
-    """Kinds."""
     known_by: KnownBy = KnownBy.OIDC
 
     @property
@@ -154,29 +131,14 @@ class PersonCaller:
     def actor(self) -> str:
         return self.known_by.actor(self.name)
 
-    def sees(self, shown: Shown) -> bool:
-        return rights_of(self.role, shown).sight is Sight.EVERYTHING
-
-    def changes(self, shown: Shown) -> bool:
-        return self.sees(shown)
-
-    def downloads(self, shown: Shown) -> bool:
-        return rights_of(self.role, shown).download
-
     def reviewer(self, named: str) -> str:
         if named not in ("", self.role.person):
             raise ApiProblem.of_field("person", "is somebody else: nobody reviews for others")
         return self.role.person
 
-    def reviews(self, shown: Shown) -> bool:
-        return any(one.person == self.role.person for one in shown.all_reviews)
-
-    def starts(self, kind: str, requester: str) -> bool:
-        return kind in self.startable and requester == self.role.person
-
     @property
     def may_start_something(self) -> bool:
-        return bool(self.startable)
+        return bool(self.role.starts)
 
     def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
         if self.role.operator:
@@ -196,7 +158,7 @@ class PersonCaller:
         return kind, FiguresAccess.of(self.role)
 
     def _is_theirs(self, requester: str) -> bool:
-        return requester == self.role.person or requester in self.role.below
+        return requester in self.role.known_as or requester in self.role.below
 
 
 class Callers:
@@ -205,15 +167,12 @@ class Callers:
         store: Store,
         directory: FileDirectory,
         roles: ReaderRoles,
-        kinds: KindCatalogue,
-        *,
         issuer: Issuer | None,
         clock: Callable[[], datetime],
     ) -> None:
         self._store = store
         self._directory = directory
         self._roles = roles
-        self._kinds = kinds
         self._issuer = issuer
         self._clock = clock
         self._noted: dict[str, datetime] = {}
@@ -250,8 +209,7 @@ class Callers:
             raise ApiProblem(Reason.AWAY, "the issuer's keys cannot be read now", wait=60) from None
         if person is None:
             raise ApiProblem(Reason.NOT_ALLOWED, "the token is of nobody in the directory, or of several")
-        role = await self._roles.of(person.id)
-        return PersonCaller(role, frozenset(await self._kinds.startable(role)))
+        return PersonCaller(await self._roles.of(person.id))
 
 
 def refuse_unseen(seen: bool) -> None:
@@ -260,8 +218,19 @@ def refuse_unseen(seen: bool) -> None:
         raise ApiProblem(Reason.NOT_FOUND)
 
 
-def refuse_unchanged(caller: Caller, shown: Shown) -> None:
+def sees(caller: Caller, shown: Shown) -> bool:
+    """All of it. `shown` has all its notices, once it has ended."""
+    return Right.TEXTS in rights_of(caller.role, shown)
+
+
+def refuse_unchanged(caller: Caller, shown: Shown, right: Right) -> None:
     """Raises `ApiProblem` for whoever may not change it."""
-    if not caller.changes(shown):
-        refuse_unseen(caller.sees(shown))
+    if right not in rights_of(caller.role, shown):
+        refuse_unseen(sees(caller, shown))
         raise ApiProblem(Reason.NOT_ALLOWED)
+
+
+def refuse_start(caller: Caller, kind: str, requester: str) -> None:
+    """Raises `ApiProblem` for whoever may not begin one of this kind."""
+    if Right.BEGIN not in rights_to_begin(caller.role, kind, requester):
+        raise ApiProblem(Reason.NOT_ALLOWED, f"the caller may not start {kind} for {requester}")

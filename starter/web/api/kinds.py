@@ -33,6 +33,7 @@ from workflows.model.commands import (
     Resumption,
     Retry,
     ReviewAnswer,
+    Take,
     Unblock,
     Waiver,
 )
@@ -49,17 +50,19 @@ _OPEN: Final[Commands] = {
     "answer": Answer,
     "cancel": Cancellation,
     "replay": Replay,
+    "take": Take,
 }
 API_COMMANDS: Final[Mapping[Kind, Commands]] = {
     Kind.REQUEST: {**_OPEN, "review": ReviewAnswer, "exempt": Exemption},
     Kind.TASK: {**_OPEN, "done": Done, "waive": Waiver, "block": Block, "unblock": Unblock},
-    Kind.ONBOARDING: {"decide": Decision, "cancel": Cancellation, "replay": Replay},
+    Kind.ONBOARDING: {"decide": Decision, "cancel": Cancellation, "replay": Replay, "take": Take},
     Kind.CAMPAIGN: {
         "exempt": Exemption,
         "extend": Extension,
         "retry": Retry,
         "cancel": Cancellation,
         "replay": Replay,
+        "take": Take,
     },
 }
 """The last part of a command's address, and the command. A part of an onboarding is a request or task of its own."""

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from activities.notifications.links import at_desk
 from activities.people.language import phrase
-from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, ActorRole, possible_actions, replaceable_people
+from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, possible_actions, replaceable_people, right_to
 from starter.web.kinds import KIND_PAGES, spec_of
 from starter.web.rendering import Tab
-from starter.web.rights import ReaderRole, Rights, Sight
+from starter.web.rights import ReaderRole, Right, Rights
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.views import Shown
 
@@ -25,7 +25,9 @@ class View(StrEnum):
     WAITING = "waiting"
     ASKED = "asked"
     MINE = "mine"
+    TEAMS = "teams"
     PEOPLE = "people"
+    SHARED = "shared"
     ATTENTION = "attention"
     ONBOARDINGS = "onboardings"
     CAMPAIGNS = "campaigns"
@@ -35,7 +37,9 @@ LABELS: Final = {
     View.WAITING: phrase("Waiting for me"),
     View.ASKED: phrase("Asked by me"),
     View.MINE: phrase("My documents"),
+    View.TEAMS: phrase("My teams"),
     View.PEOPLE: phrase("My people"),
+    View.SHARED: phrase("Shared with me"),
     View.ATTENTION: phrase("Needs attention"),
     View.ONBOARDINGS: phrase("Onboardings"),
     View.CAMPAIGNS: phrase("Campaigns"),
@@ -44,7 +48,9 @@ LABELS: Final = {
 
 def views_of(role: ReaderRole) -> tuple[View, ...]:
     views = [View.WAITING, View.ASKED, View.MINE]
+    views += [View.TEAMS] if role.groups else []
     views += [View.PEOPLE] if role.reports else []
+    views += [View.SHARED] if role.visible else []
     views += [View.ATTENTION] if role.operator else []
     return (*views, View.ONBOARDINGS, View.CAMPAIGNS)
 
@@ -68,8 +74,8 @@ class ActionForm:
     @classmethod
     def of(cls, address: str, kind: Kind) -> Self | None:
         """None for nonsense."""
-        action = next((one for one in ACTIONS if one == address and one not in DECISIONS), None)
-        return cls(action, spec) if action and ActorRole.OWNER in (spec := spec_of(action, kind)).who else None
+        action = next((one for one in KIND_PAGES[kind].actions if one == address), None)
+        return cls(action, spec_of(action, kind)) if action else None
 
     @classmethod
     def about(cls, part: str, choice: str) -> Self | None:
@@ -83,13 +89,21 @@ class ActionForm:
         return f"{self.part}/{DECISIONS[self.action]}" if self.part else self.action.value
 
 
-def action_forms(shown: Shown, who: ActorRole) -> Iterator[ActionForm]:
-    """What is possible now, with decisions about parts."""
+def action_forms(shown: Shown, rights: Rights, *, theirs: bool = False) -> Iterator[ActionForm]:
+    """What is possible now, with decisions about parts; `theirs` if it waits for one of the visitor's people."""
     now = possible_actions(shown, KIND_PAGES[shown.type].actions)
-    yield from (ActionForm(one, spec) for one in now if who in (spec := spec_of(one, shown.type)).who)
-    if now and who is ActorRole.OWNER and KIND_PAGES[shown.type].decides_parts:
+    for action in now:
+        right = right_to(action)
+        if right in rights.all or (theirs and right in rights.theirs):
+            yield ActionForm(action, spec_of(action, shown.type))
+    if now and Right.DECIDE in rights and KIND_PAGES[shown.type].decides_parts:
         undecided = [part.id for part in shown.parts if part.state == "undecided"]
         yield from (ActionForm(action, ACTIONS[action], part) for part in undecided for action in DECISIONS)
+
+
+def may_take(role: ReaderRole, shown: Shown) -> bool:
+    """Whether they are of the group that asks, and another sees to it, or nobody."""
+    return shown.requester in role.known_as and shown.taken_by != role.person
 
 
 @dataclass(frozen=True)
@@ -99,8 +113,11 @@ class FollowUpAccess:
     what: WorkflowName
     shown: Shown
     rights: Rights
-    people: frozenset[str] = frozenset()
-    """Their reports, direct or not."""
+    role: ReaderRole
+
+    @property
+    def people(self) -> frozenset[str]:
+        return self.role.below
 
     def list_behind(self, address: str, person: str) -> Tab:
         """The list that they came from, else the one in which it stands for them."""
@@ -112,6 +129,8 @@ class FollowUpAccess:
             return View(own)
         if person == self.shown.requester:
             return View.ASKED
+        if self.shown.requester in self.role.teams:
+            return View.TEAMS
         return View.PEOPLE if self.people.intersection(replaceable_people(self.shown)) else View.WAITING
 
     @property
@@ -121,22 +140,22 @@ class FollowUpAccess:
 
     @property
     def steps(self) -> tuple[ActionForm, ...]:
-        if self.rights.sight is Sight.EVERYTHING:
-            return tuple(action_forms(self.shown, ActorRole.OWNER))
-        theirs = self.people.intersection(replaceable_people(self.shown))
-        return tuple(action_forms(self.shown, ActorRole.MANAGER)) if theirs else ()
+        theirs = bool(self.people.intersection(replaceable_people(self.shown)))
+        forms = action_forms(self.shown, self.rights, theirs=theirs)
+        return tuple(form for form in forms if form.action is not Action.TAKE or may_take(self.role, self.shown))
 
     @property
     def takers(self) -> tuple[str, ...]:
         """Whose place they may hand over."""
-        everybody = self.rights.sight is Sight.EVERYTHING
+        everybody = Right.DELEGATE in self.rights
         return tuple(one for one in replaceable_people(self.shown) if everybody or one in self.people)
 
     def permits(self, step: ActionForm, form: dict[str, str] | None = None) -> bool:
         """Whether their rights allow it; the workflow decides whether it is possible."""
-        if self.rights.sight is Sight.EVERYTHING:
+        right = right_to(step.action)
+        if right in self.rights.all:
             return True
         asked = {line.person for line in self.shown.lines} & self.people
-        theirs = ActorRole.MANAGER in step.spec.who and bool(asked)
+        theirs = right in self.rights.theirs and bool(asked)
         of = (form or {}).get("signer")
         return theirs and (form is None or step.action is Action.REMIND or of in asked)

@@ -29,8 +29,8 @@ from starter.queries.campaign_page import campaign_chart, pieces
 from starter.queries.campaign_report import CampaignReport
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
-from starter.web.actions import ACTIONS, Action, ActorRole
-from starter.web.desk.access import LABELS, View, action_forms, list_address
+from starter.web.actions import ACTIONS, Action
+from starter.web.desk.access import LABELS, ActionForm, FollowUpAccess, View, list_address
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_up_text import FollowUpText, build_text
 from starter.web.desk.follow_ups import done_message
@@ -38,9 +38,10 @@ from starter.web.desk.lists import BYTE_ORDER_MARK
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.desk.together import Carried, carry_out
+from starter.web.downloads import PersonalFiles
 from starter.web.forms import Send
 from starter.web.rendering import Tab
-from starter.web.rights import Sight, rights_of
+from starter.web.rights import ReaderRole, Right, Rights, Standing
 from starter.web.status import Chip, StateOwner, chip_of, ending_sentences
 from starter.web.view_reader import ViewCache
 from workflows.kinds import Kind, WorkflowName
@@ -74,7 +75,20 @@ class CampaignAccess:
 
     shown: CampaignShow
     people: MissingPeople
-    everything: bool
+    rights: Rights
+    role: ReaderRole
+
+    @property
+    def everything(self) -> bool:
+        return Right.WHOLE in self.rights
+
+    @property
+    def may_remind(self) -> bool:
+        return Right.REMIND in self.rights.all | self.rights.theirs
+
+    @property
+    def steps(self) -> tuple[ActionForm, ...]:
+        return FollowUpAccess(WorkflowName(Kind.CAMPAIGN, self.shown.id), self.shown, self.rights, self.role).steps
 
     @property
     def path(self) -> str:
@@ -95,10 +109,11 @@ class MissingRow:
 
 
 class Campaigns:
-    def __init__(self, shared: RequestContext, send: Send, seconds: Callable[[], float]) -> None:
+    def __init__(self, shared: RequestContext, send: Send, files: PersonalFiles, seconds: Callable[[], float]) -> None:
         self._shared = shared
         self._responses = shared.responses
         self._send = send
+        self._files = files
         self._pictures = ViewCache(self._picture, seconds, PICTURES_AT_MOST, fresh=PICTURE_SECONDS)
         self._charts = ViewCache(self._drawn, seconds, CHARTS_AT_MOST, fresh=PICTURE_SECONDS)
 
@@ -125,7 +140,7 @@ class Campaigns:
     async def remind(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Remind one missing person, or all shown."""
         seen = await self._seen(request, visitor)
-        if seen is None:
+        if seen is None or not seen.may_remind:
             return await self._responses.inside(NOT_THERE, visitor)
         begin, person = _parse_offset(form.get("from", "")), form.get("person")
         lines = await (seen.people.of_person(person) if person else seen.people.missing(begin))
@@ -143,7 +158,7 @@ class Campaigns:
     async def report(self, request: Request, visitor: Visitor) -> Response:
         """The report with everybody's names, as the command writes it."""
         seen, form = await self._seen(request, visitor), request.url.path.rpartition(".")[2]
-        whole = await self._whole_picture(seen) if seen and seen.everything else None
+        whole = await self._whole_picture(seen) if seen and Right.TEXTS in seen.rights else None
         if seen is None or whole is None:
             return await self._responses.inside(NOT_THERE, visitor)
         try:
@@ -169,11 +184,12 @@ class Campaigns:
             return None
         shown = of_type(CampaignShow, shown)
         role = await self._shared.roles.of(visitor.id)
-        if rights_of(role, shown).sight is Sight.EVERYTHING:
+        rights = await self._files.rights(role, shown)
+        if Right.WHOLE in rights:
             whole = await self._pictures(what.reference, what.reference)
-            return await _everything(whole) if whole else None
+            return await _everything(whole, rights, role) if whole else None
         people = await managed(self._shared.context.store, shown, visitor.id, role.reports)
-        return CampaignAccess(shown, people, everything=False) if people else None
+        return CampaignAccess(shown, people, Rights.of((Standing.ABOVE_ASKED,)), role) if people else None
 
     async def _whole_picture(self, seen: CampaignAccess) -> CampaignPicture | None:
         reference = WorkflowName(Kind.CAMPAIGN, seen.shown.id).reference
@@ -203,7 +219,7 @@ class Campaigns:
         people, language, frame = seen.people, visitor.reader.language, await self._responses.frame(visitor)
         names = PeopleNames(self._shared.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
         some = await looked_at(self._shared.context.client, await people.missing(begin))
-        deeds = tuple(action_forms(seen.shown, ActorRole.OWNER)) if seen.everything else ()
+        deeds = seen.steps if seen.everything else ()
         exempts = any(one.action is Action.EXEMPT for one in deeds)
         today = await owners_day(seen.shown.requester, self._shared.clock(), self._shared.directory)
         return self._responses.renderer.page(
@@ -216,7 +232,7 @@ class Campaigns:
             everything=seen.everything,
             sentences=_sentences(seen, visitor),
             so_far=(people.counts.done, people.counts.wanted),
-            rows=[await self._row(one, visitor, names, today) for one in some],
+            rows=[await self._row(one, seen, visitor, names, today) for one in some],
             missing=people.count,
             ended=people.ended,
             exempt=language.say(ACTIONS[Action.EXEMPT].label) if exempts else "",
@@ -256,23 +272,26 @@ class Campaigns:
             names.of,
             self._shared.clock(),
             kind=await self._shared.kinds.label(seen.shown.kind, visitor.reader.language),
-            everything=seen.everything,
+            rights=seen.rights,
             titled=titled,
         )
 
-    async def _row(self, one: MissingMember, visitor: Visitor, names: PeopleNames, today: date) -> MissingRow:
+    async def _row(
+        self, one: MissingMember, seen: CampaignAccess, visitor: Visitor, names: PeopleNames, today: date
+    ) -> MissingRow:
         reader, now, line = visitor.reader, self._shared.clock(), one.line
         due = reader.shortly(one.due_at, now) if one.due_at else line.due
         since = reader.shortly(one.since, now) if one.since else ""
         state = chip_of(StateOwner.MEMBER, one.state, reader.language)
         name = await names.in_full(line.person, line.request)
-        return MissingRow(line.person, name, state, since, due, one.overdue(now, today), one.can_be_reminded)
+        reminded = one.can_be_reminded and seen.may_remind
+        return MissingRow(line.person, name, state, since, due, one.overdue(now, today), reminded)
 
 
-async def _everything(whole: CampaignPicture) -> CampaignAccess:
+async def _everything(whole: CampaignPicture, rights: Rights, role: ReaderRole) -> CampaignAccess:
     counts = (await whole.tally()).counts
     people = MissingPeople(whole.lines, counts, ended=whole.shown.status.ended)
-    return CampaignAccess(whole.shown, people, everything=True)
+    return CampaignAccess(whole.shown, people, rights, role)
 
 
 def _parse_offset(text: str) -> int:

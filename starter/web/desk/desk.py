@@ -195,7 +195,7 @@ class Desk:
         self._drafts = DraftPages(shared, with_script, starts, people, forms)
         self._documents = OwnDocuments(shared, files)
         self._lists = Lists(shared, self._documents, Overview(shared, self._drafts).told)
-        self._campaigns = Campaigns(shared, send, seconds)
+        self._campaigns = Campaigns(shared, send, files, seconds)
         self._figures = FiguresPages(shared)
         versions = Versions(context.store, starts.settings.signature.max_upload_mb)
         self._follow_ups = FollowUps(shared, links, send, files, versions)

@@ -20,7 +20,7 @@ from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.downloads import FileWanted, PersonalFiles
-from starter.web.rights import ReaderRole
+from starter.web.rights import ReaderRole, Right
 from starter.web.screens import NO_FILE, NO_FILES, FileLink, FilesOffered, PersonRow
 from starter.web.status import STATES, Chip, StateOwner
 from workflows.kinds import Kind, WorkflowName
@@ -71,7 +71,7 @@ class OwnDocuments:
 
     async def files_of(self, shown: Shown, role: ReaderRole, language: Language) -> FilesOffered:
         """What is kept of it; of a document that is not, as it was sent to them. Raises `StoreFailure`."""
-        if not (await self._files.rights(role, shown)).download:
+        if Right.DOWNLOAD not in await self._files.rights(role, shown):
             return NO_FILES
         if shown.kept_files.document or await self._sent(shown, role.person) is None:
             return await self._files.offered(shown, at_desk(WorkflowName(shown.type, shown.id)), language)

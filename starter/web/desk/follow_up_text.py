@@ -15,6 +15,7 @@ from starter.web.desk.access import ActionForm
 from starter.web.desk.sessions import Visitor
 from starter.web.forms import refusal_text
 from starter.web.kinds import KIND_PAGES
+from starter.web.rights import Right, Rights
 from starter.web.screens import Exchange, PersonRow
 from starter.web.status import (
     Chip,
@@ -70,6 +71,7 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.REPLAY_WISHED: phrase("{who} is to be told of the ending once more"),
     EventType.EXEMPTION_WISHED: phrase("{who} wants {whom} to be exempt"),
     EventType.LATER_END_WISHED: phrase("{who} wants it to be open until {when}"),
+    EventType.TAKEN: phrase("{who} sees to it"),
     EventType.RETRY_WISHED: phrase("{who} wants those asked again who could not be asked"),
     EventType.MEMBER_LATER_END_WISHED: phrase("{who} is to have until {when}"),
     EventType.MEMBER_RETRY_WISHED: phrase("{who} is to be asked again"),
@@ -302,9 +304,13 @@ _ALWAYS: Final[Mapping[str, str]] = {EventType.HELD_BACK: Reason.QUIET}
 """The only possible reason."""
 
 
-async def by_day(shown: Shown, reader: Reader, name: FindPerson, now: datetime) -> tuple[Day, ...]:
-    """Newest first, in the reader's zone."""
-    days = groupby(await timeline_lines(shown, reader, name), key=lambda event: event.day)
+async def by_day(
+    shown: Shown, reader: Reader, name: FindPerson, now: datetime, *, texts: bool = True
+) -> tuple[Day, ...]:
+    """Newest first, in the reader's zone; without `texts` nothing that people wrote."""
+    lines = await timeline_lines(shown, reader, name)
+    lines = lines if texts else tuple(replace(line, why="") if line.said else line for line in lines)
+    days = groupby(lines, key=lambda event: event.day)
     return tuple(Day(_day_name(day, reader, now), tuple(_lines(events))) for day, events in days)
 
 
@@ -528,6 +534,8 @@ class FollowUpText:
     due: Deadline | None
     overdue: bool
     asked_by: str
+    taken_by: str
+    """Who of the group that asks sees to it."""
     place: str
     people_are: str
     """Heading of `people`, with the number done."""
@@ -551,11 +559,12 @@ async def build_text(
     now: datetime,
     *,
     kind: str,
-    everything: bool,
+    rights: Rights,
     titled: bool,
     steps: tuple[ActionForm, ...] = (),
 ) -> FollowUpText:
-    """`everything` includes reasons; `titled` the title and content. `kind` is its name in their language."""
+    """As much as `rights` let them see; `titled` the title and content. `kind` is its name in their language."""
+    everything, texts = Right.WHOLE in rights, Right.TEXTS in rights
     reader, what, name = visitor.reader, WorkflowName(shown.type, shown.id), _or_workflow(name, visitor.reader.language)
     title = shown.title or shown.id if titled else reader.language.say(KIND_PAGES[what.kind].untitled, kind=kind)
     called = {id: await name(id) for id in (*named_people(shown), *(line.target for line in shown.handoffs))}
@@ -565,10 +574,13 @@ async def build_text(
         title=title,
         kind=kind,
         status=status_chip(shown.status, reader.language, what.kind),
-        sentences=_sentences(shown, reader, called) if everything else public_sentences(shown, reader, called),
+        sentences=_sentences(shown, reader, called, texts=texts)
+        if everything
+        else public_sentences(shown, reader, called),
         due=Deadline.sentence(shown.due_at, reader, now) if shown.due_at and not shown.status.ended else None,
         overdue=shown.overdue,
         asked_by=await _asker(shown, name),
+        taken_by=await name(shown.taken_by) if shown.taken_by else "",
         place=reader.place(now),
         people_are=_people_are(shown, reader.language),
         people=tuple([await _person(line, reader, name) for line in shown.lines]),
@@ -579,8 +591,9 @@ async def build_text(
     )
     if not everything:
         return base
-    whole = await _with_everything(base, shown, reader, name, called)
-    return replace(whole, days=await by_day(shown, reader, name, now))
+    whole = _with_problems(base, shown, reader, called)
+    whole = await _with_texts(whole, shown, reader, name) if texts else whole
+    return replace(whole, days=await by_day(shown, reader, name, now, texts=texts))
 
 
 async def _asker(shown: Shown, name: FindPerson) -> str:
@@ -608,15 +621,12 @@ def _people_are(shown: Shown, language: Language) -> str:
     return f"{words} · {signed}"
 
 
-def _sentences(shown: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]:
+def _sentences(shown: Shown, reader: Reader, called: NamesById, *, texts: bool) -> tuple[str, ...]:
     language = reader.language
     if shown.status.ended:
-        return (
-            ending_sentences_of(shown, language, called)
-            + _answered(shown)
-            + hand_off_sentences(shown, language, called)
-        )
-    return unknown_sentences(shown, language) or open_sentences(shown, reader, called)
+        answered = _answered(shown) if texts else ()
+        return ending_sentences_of(shown, language, called) + answered + hand_off_sentences(shown, language, called)
+    return unknown_sentences(shown, language) or open_sentences(shown, reader, called, texts=texts)
 
 
 def _answered(shown: Shown) -> tuple[str, ...]:
@@ -624,27 +634,30 @@ def _answered(shown: Shown) -> tuple[str, ...]:
     return (f"{given.label}: {given.text}",) if given and given.text else ()
 
 
-async def _with_everything(
-    base: FollowUpText, shown: Shown, reader: Reader, name: FindPerson, called: NamesById
-) -> FollowUpText:
-    who, reason = _declined(shown)
+def _with_problems(base: FollowUpText, shown: Shown, reader: Reader, called: NamesById) -> FollowUpText:
     attention = [one.code for one in shown.attention]
     problem = shown.problem.code if shown.problem else None
     problems = problems_of(reader.language, problem, attention[0] if attention else None, shown.trouble)
-    return FollowUpText(
-        **{
-            **vars(base),
-            "problems": tuple(one for one in problems if one not in base.sentences),
-            "declined": reader.language.say(_DECLINED, who=await name(who)) if reason else "",
-            "reason": reason,
-            "exchanges": tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
-            "people": base.people if shown.status is not Status.REVIEW else (),
-            "versions": tuple([await _version(one, shown, reader, name) for one in reversed(shown.reviewed_versions)]),
-            "targets": tuple(
-                PersonRow(called[line.target], at=chip_of(StateOwner.TARGET, line.state, reader.language).text)
-                for line in last_of(shown.handoffs)
-            ),
-        }
+    return replace(
+        base,
+        problems=tuple(one for one in problems if one not in base.sentences),
+        targets=tuple(
+            PersonRow(called[line.target], at=chip_of(StateOwner.TARGET, line.state, reader.language).text)
+            for line in last_of(shown.handoffs)
+        ),
+    )
+
+
+async def _with_texts(base: FollowUpText, shown: Shown, reader: Reader, name: FindPerson) -> FollowUpText:
+    """With what people wrote."""
+    who, reason = _declined(shown)
+    return replace(
+        base,
+        declined=reader.language.say(_DECLINED, who=await name(who)) if reason else "",
+        reason=reason,
+        exchanges=tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
+        people=base.people if shown.status is not Status.REVIEW else (),
+        versions=tuple([await _version(one, shown, reader, name) for one in reversed(shown.reviewed_versions)]),
     )
 
 

@@ -29,7 +29,7 @@ from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.forms import FailureReason, FormFailure, Send, send_form
 from starter.web.kinds import KIND_PAGES
 from starter.web.rendering import Tab
-from starter.web.rights import Sight
+from starter.web.rights import Right
 from starter.web.screens import NO_FILE, NO_FILES, FilesOffered
 from starter.web.versions import FIELD, VERSION, Versions
 from workflows.kinds import Kind, WorkflowName, kinds
@@ -104,7 +104,7 @@ class FollowUps:
         seen = await self._seen(request, visitor)
         if seen is None:
             return await self._responses.inside(NOT_THERE, visitor)
-        if not (seen.rights.download and seen.shown.kept_files.any):
+        if not (Right.DOWNLOAD in seen.rights and seen.shown.kept_files.any):
             return await self._responses.inside(NO_FILE, visitor)
         answer = await self._files.answer(request, seen.shown, visitor.id, Way.DESK)
         return answer if isinstance(answer, Response) else await self._responses.inside(answer, visitor)
@@ -112,7 +112,7 @@ class FollowUps:
     async def version(self, request: Request, visitor: Visitor) -> Response:
         """A version of a document that is or was reviewed."""
         seen, number = await self._seen(request, visitor), request.path_params["number"]
-        if seen is None or seen.rights.sight is not Sight.EVERYTHING or not number.isascii() or not number.isdecimal():
+        if seen is None or Right.TEXTS not in seen.rights or not number.isascii() or not number.isdecimal():
             return await self._responses.inside(NOT_THERE, visitor)
         shown = of_type(RequestShow, seen.shown)
         answer = await self._files.version(request, shown, visitor.id, Way.DESK, int(number[:_DIGITS]))
@@ -193,25 +193,24 @@ class FollowUps:
         if role.operator:
             with suppress(StoreFailure):
                 shown = await with_holds(self._shared.context.store, shown)
-        return FollowUpAccess(what, shown, rights, role.below) if rights.sight is not Sight.NOTHING else None
+        return FollowUpAccess(what, shown, rights, role) if Right.STATUS in rights else None
 
     async def _told(self, seen: FollowUpAccess, visitor: Visitor) -> FollowUpText:
         names = self._names(seen)
         titled = await self._titled(seen)
-        everything = seen.rights.sight is Sight.EVERYTHING
         return await build_text(
             seen.shown,
             visitor,
             names.of,
             self._shared.clock(),
             kind=await self._shared.kinds.label(seen.shown.kind, visitor.reader.language),
-            everything=everything,
+            rights=seen.rights,
             titled=titled,
             steps=seen.steps,
         )
 
     async def _titled(self, seen: FollowUpAccess) -> bool:
-        return seen.rights.sight is not Sight.STATUS or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
+        return Right.TITLE in seen.rights or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
 
     async def title(self, seen: FollowUpAccess, visitor: Visitor) -> str:
         """What the visitor may call it."""
@@ -259,7 +258,7 @@ class FollowUps:
         )
 
     async def _offered(self, seen: FollowUpAccess, visitor: Visitor) -> FilesOffered:
-        if not seen.rights.download:
+        if Right.DOWNLOAD not in seen.rights:
             return NO_FILES
         return await self._files.offered(seen.shown, at_desk(seen.what), visitor.reader.language)
 
@@ -280,8 +279,8 @@ class FollowUps:
         return self._links.link(seen.what.reference, visitor.id, use)
 
     def _preview(self, seen: FollowUpAccess) -> str:
-        """The customer's view, for those with all rights."""
-        if seen.rights.sight is not Sight.EVERYTHING or not seen.shown.previewed:
+        """The customer's view, which has what people wrote."""
+        if Right.TEXTS not in seen.rights or not seen.shown.previewed:
             return ""
         return preview_link(self._links, of_type(OnboardingShow, seen.shown), now=self._shared.clock()).link
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -117,21 +117,27 @@ def build_query(view: View, visitor: Visitor, role: ReaderRole, filters: Filters
         of_campaigns=view in (View.WAITING, View.MINE) or bool(filters.kind or filters.person or filters.search),
         search=filters.search,
     )
-    match view:
-        case View.WAITING | View.MINE:
-            if base.person not in (None, visitor.id):
-                raise Refusal(phrase("Here everything waits for you: there is nobody else to look for."))
-            return replace(base, person=visitor.id, asked=view is View.MINE)
-        case View.ASKED:
-            return replace(base, requester=visitor.id)
-        case View.PEOPLE:
-            return replace(base, people=role.reports[:PEOPLE_AT_MOST], by_person=True)
-        case View.ATTENTION:
-            return replace(base, attention=True)
-        case View.ONBOARDINGS | View.CAMPAIGNS:
-            mine = () if role.operator else (visitor.id, *role.reports)[:PEOPLE_AT_MOST]
-            kind = Kind.ONBOARDING if view is View.ONBOARDINGS else Kind.CAMPAIGN
-            return replace(base, people=mine, types=(kind.spec.workflow,))
+    if view in (View.WAITING, View.MINE) and base.person not in (None, visitor.id):
+        raise Refusal(phrase("Here everything waits for you: there is nobody else to look for."))
+    return replace(base, **_narrowing(view, visitor, role))
+
+
+def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]:
+    """What makes a view of all there is."""
+    theirs = (visitor.id, *sorted(role.teams), *role.reports)
+    mine = () if role.operator else theirs[:PEOPLE_AT_MOST]
+    narrowing: dict[View, dict[str, Any]] = {
+        View.WAITING: {"person": visitor.id},
+        View.ASKED: {"requester": visitor.id},
+        View.MINE: {"person": visitor.id, "asked": True},
+        View.TEAMS: {"people": tuple(sorted(role.teams))[:PEOPLE_AT_MOST], "by_person": True},
+        View.PEOPLE: {"people": role.reports[:PEOPLE_AT_MOST], "by_person": True},
+        View.SHARED: {"kinds": tuple(sorted(role.visible))},
+        View.ATTENTION: {"attention": True},
+        View.ONBOARDINGS: {"people": mine, "types": (Kind.ONBOARDING.spec.workflow,)},
+        View.CAMPAIGNS: {"people": mine, "types": (Kind.CAMPAIGN.spec.workflow,)},
+    }
+    return narrowing[view]
 
 
 @dataclass(frozen=True)
@@ -349,8 +355,8 @@ class Lists:
         )
         telling = RowReader(visitor.reader, PeopleNames(self._shared.directory).of, self._shared.kinds.label, now)
         rows = await self._rows(page.lines, telling, view, visitor, role)
-        if view is View.PEOPLE:
-            rows = await _grouped(rows, page.lines, telling, role)
+        if view in _WAITED_FOR:
+            rows = await _grouped(rows, page.lines, telling, view, role)
         if view is View.CAMPAIGNS:
             rows = await self._looked_at(rows, page.lines, partial(self._so_far, telling))
         if view is View.MINE:
@@ -368,7 +374,7 @@ class Lists:
     async def _titled(self, view: View, line: RequestLine, visitor: Visitor, role: ReaderRole) -> bool:
         """Whether the title may be shown to the visitor."""
         if view in (View.ONBOARDINGS, View.CAMPAIGNS):
-            mine = line.requester == visitor.id or line.requester in role.below or visitor.id in line.waiting_for
+            mine = line.requester in role.known_as | role.below or visitor.id in line.waiting_for
             return role.operator or mine or await self._shared.kinds.lets_titles_be_read(line.kind)
         return view is not View.PEOPLE or await self._shared.kinds.lets_titles_be_read(line.kind)
 
@@ -418,22 +424,29 @@ class Lists:
             page = await lists.page(self._shared.context, asked, size=lists.SORTED_AT_MOST, cursor=page.cursor)
 
 
+_WAITED_FOR: Final = {
+    View.PEOPLE: phrase("Asked by your people"),
+    View.TEAMS: phrase("Asked by your teams"),
+}
+"""Views grouped by whom of theirs it waits for, and the heading of the rest."""
+
+
 async def _grouped(
-    rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader, role: ReaderRole
+    rows: tuple[ListRow, ...], lines: Sequence[RequestLine], telling: RowReader, view: View, role: ReaderRole
 ) -> tuple[ListRow, ...]:
-    """Rows grouped by the visitor's people."""
+    """Rows grouped by the visitor's people or teams."""
     groups: dict[str, list[ListRow]] = {}
     for row, line in zip(rows, lines, strict=True):
-        found = await _in_group(row, line, telling, role)
+        found = await _in_group(row, line, telling, view, role)
         groups.setdefault(found.group, []).append(found)
     return tuple(row for group in groups.values() for row in group)
 
 
-async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, role: ReaderRole) -> ListRow:
-    say = telling.reader.language.say
-    if line.open and (person := waits_for(line.waiting_for, role.below)):
-        return replace(row, group=await telling.name(person, None))
-    return replace(row, group=say("Asked by your people"))
+async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, view: View, role: ReaderRole) -> ListRow:
+    theirs = role.below if view is View.PEOPLE else role.teams
+    if line.open and (one := waits_for(line.waiting_for, theirs)):
+        return replace(row, group=await telling.name(one, None))
+    return replace(row, group=telling.reader.language.say(_WAITED_FOR[view]))
 
 
 def _together(view: View, found: ListPage, visitor: Visitor) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ from starter.web.actions import (
     DECISIONS,
     Action,
     ActionSpec,
-    ActorRole,
+    PageRole,
     PostedForm,
     may_answer,
     onboarding_to_decide,
@@ -245,7 +245,7 @@ def text_option(
 ) -> PageOption:
     """The form of an action with a text area; `own` are the words of a kind."""
     spec, say = own or ACTIONS[action], language.say
-    leads = ActorRole.ANSWERING in spec.who
+    leads = PageRole.ANSWERING in spec.on_page
     button = OptionButton(value, say(spec.button or spec.label))
     title, unfolded = say(spec.title or spec.label), leads
     return PageOption(

@@ -135,7 +135,7 @@ class ScreenBuilder:
 
     async def signing(self, visit: PageVisit, found: SigningPage | None = None) -> Screen:
         """The signer's screen by Core Signature's answer `found`, else by our own data."""
-        seen = await (self.look.anew(visit.ref, visit.claim.request) if found else self.seen(visit))
+        seen = await (self._anew(visit) if found else self.seen(visit))
         shown = of_type(RequestShow, seen) if seen else None
         known = signing_page_of_view(shown, visit.claim.person)
         if known.state is SigningState.ENDED or found is None:
@@ -166,7 +166,12 @@ class ScreenBuilder:
 
     async def seen(self, visit: PageVisit) -> Shown | None:
         """Not from before their own last act, whichever web process it went through."""
-        return await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
+        shown = await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
+        return await self.who.as_asker(shown, visit.claim.person) if shown else None
+
+    async def _anew(self, visit: PageVisit) -> Shown | None:
+        shown = await self.look.anew(visit.ref, visit.claim.request)
+        return await self.who.as_asker(shown, visit.claim.person) if shown else None
 
     async def _unfollowed(self, visit: PageVisit, shown: RequestShow | None) -> tuple[str, ...]:
         """That nobody follows it up, although it can still be signed."""

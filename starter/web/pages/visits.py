@@ -33,6 +33,7 @@ from starter.web.screens import (
 )
 from starter.web.status import named_people
 from workflows.kinds import Kind
+from workflows.model.subject import group_of
 from workflows.model.views import Shown
 
 RENEWED: Final = ScreenDraft(
@@ -145,6 +146,15 @@ class PagePeople:
             return asker
         approver = await self._name(cover.approver) if cover.approver else ""
         return replace(asker, version=cover.version, effective=cover.effective, approver=approver)
+
+    async def as_asker(self, shown: Shown, person: str) -> Shown:
+        """As one of the group that asks sees it: as the requester; the same for others."""
+        group = group_of(shown.requester)
+        try:
+            ours = group is not None and person in await self._directory.group(group)
+        except DirectoryFailure:
+            ours = False
+        return shown.replace(requester=person) if ours else shown
 
     async def stand_ins(self, shown: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
         """Possible new persons: those a task names, else the deputy, else colleagues.

@@ -59,6 +59,7 @@ async def test_a_file_becomes_stages_of_parts_that_are_named_and_numbered(tmp_pa
     onboarding = prepared.given.onboarding
     assert (onboarding.title, onboarding.requester) == ("Acme", OWNER)
     assert onboarding.told == ("operations-desk", "success-desk")
+    assert onboarding.teams == ("operations-desk", "success-desk")
 
 
 async def test_each_part_is_what_it_would_be_if_it_were_started_alone(tmp_path: Path) -> None:

@@ -461,3 +461,31 @@ def test_a_label_that_cannot_be_read_is_refused_by_its_place(tmp_path: Path) -> 
         tmp_path, "one: {label: {du: Vertrag}}"
     )
     assert "kinds.one.label.en: is empty" in faults(tmp_path, 'one: {label: {en: " "}}')
+
+
+def test_a_kind_is_visible_to_the_groups_of_the_nearest_kind_that_says_so(tmp_path: Path) -> None:
+    kinds = catalogue(
+        tmp_path,
+        "base: {visible_to: [{group: support}, {group: legal}]}",
+        "nda: {extends: base}",
+        "offer: {extends: base, visible_to: [{group: sales}]}",
+        "secret: {extends: base, visible_to: null}",
+        "plain: {}",
+    )
+    assert kinds.visible_to("nda") == {"support", "legal"}
+    assert kinds.visible_to("offer") == {"sales"}
+    assert kinds.visible_to("secret") == kinds.visible_to("plain") == frozenset()
+    assert kinds.resolve("nda").policy == kinds.resolve("plain").policy, "it is no part of a policy"
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("visible_to: support", "visible_to"),
+        ("visible_to: [{person: ada}]", "visible_to[0].person: unknown"),
+        ("visible_to: [{group: a b}]", "visible_to[0].group: must be 1-100 characters"),
+        (f"visible_to: [{', '.join(['{group: g}'] * 21)}]", "visible_to"),
+    ],
+)
+def test_who_may_look_is_a_list_of_groups(tmp_path: Path, written: str, says: str) -> None:
+    assert says in faults(tmp_path, f"base: {{{written}}}")

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from activities.people.reader import Reader
-from starter.web.actions import ACTIONS, Action, ActorRole
+from starter.web.actions import ACTIONS, Action, PageRole
 from starter.web.kinds import KIND_PAGES, KindPage
 from starter.web.pages.link_screens import DOING, ended_screen, status_screen
 from starter.web.pages.options import choices_of
@@ -16,7 +16,7 @@ from tests.kinds.approval.kind import APPROVAL, ApprovalShow
 _NO = replace(
     ACTIONS[Action.WAIVE],
     label="Say no",
-    who=(ActorRole.ASKED, ActorRole.OWNER),
+    on_page=(PageRole.ASKED,),
     hint="It ends, and whoever asked is told why.",
     done="It was not approved.",
 )

@@ -24,6 +24,7 @@ from deploy.sandbox.state.settings import SandboxSettings
 from starter.config.values import Bind
 from starter.web.actions import Action
 from starter.web.app import make_app
+from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.forms import FormGuard
 from starter.web.pages.first_page import FirstPages
@@ -247,6 +248,7 @@ async def phone(
         directory, asked = FileDirectory(people, store), SignerSnapshots(store)
         wishes = Wishes(known)
         guard = FormGuard(LINK_SECRET, PUBLIC)
+        roles = ReaderRoles(directory, "operations", KindCatalogue(people))
         pages = Pages(
             links,
             directory,
@@ -257,7 +259,7 @@ async def phone(
             look=asking or look,
             send=wishes.send,
             who=PagePeople(directory, store, "Acme"),
-            files=PersonalFiles(store, ReaderRoles(directory, "operations"), KeptFileAnswers(store, watch.clock)),
+            files=PersonalFiles(store, roles, KeptFileAnswers(store, watch.clock)),
             versions=Versions(store, 1),
             brand=Brand("Acme", contact="help@supplier.test"),
             first_pages=FirstPages(store) if drawing else None,

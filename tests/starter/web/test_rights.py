@@ -1,19 +1,82 @@
-"""The table of rights, cell by cell: what somebody is to a request, what they see of it, whether they may download."""
+"""The table of rights, cell by cell: each role, of each kind of thing, with each action, as docs/rights.md has it."""
 
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Final
 
 import pytest
 
+from activities.people.rights import Rights as TokenRights
 from activities.policies.catalogue import StarterEntry
-from starter.web.rights import RIGHTS, ReaderRole, Rights, Sight, Standing, may_start, rights_of
+from starter.web.api.kinds import API_COMMANDS
+from starter.web.kinds import KIND_PAGES
+from starter.web.rights import (
+    COMMANDS,
+    RIGHTS,
+    ReaderRole,
+    Right,
+    Rights,
+    Standing,
+    TokenRole,
+    may_start,
+    rights_of,
+    rights_to_begin,
+)
+from tests.markdown import ROOT
 from workflows.follow_up.notification_types import NotificationType
+from workflows.kinds import Kind
 from workflows.model.notifications import Notification, NotificationOutcome
-from workflows.model.signature import SignerState
+from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import AssigneeLine, RequestShow, SignerLine, TaskShow
+from workflows.model.views import (
+    AssigneeLine,
+    CampaignShow,
+    OnboardingShow,
+    RequestShow,
+    ReviewLine,
+    Shown,
+    SignerLine,
+    TaskShow,
+)
 
-NOW = datetime(2026, 11, 26, 14, tzinfo=UTC)
+NOW: Final = datetime(2026, 11, 26, 14, tzinfo=UTC)
 REQUESTER, SIGNER, COPY, FORMER, TOLD, MISSED = "legal", "chair", "archive", "executive", "finance", "sales"
+SEES: Final[Mapping[str, set[Right]]] = {
+    "–": set(),
+    "status": {Right.STATUS},
+    "title": {Right.STATUS, Right.TITLE},
+    "all but texts": {Right.STATUS, Right.TITLE, Right.WHOLE},
+    "everything": {Right.STATUS, Right.TITLE, Right.WHOLE, Right.TEXTS},
+}
+THEIRS: Final = "of their people: "
+
+
+def rows(head: str) -> Iterator[list[str]]:
+    """The cells of the table of the page that begins with this one."""
+    lines = (ROOT / "docs" / "rights.md").read_text().splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {head} |"))
+    for line in lines[begin + 2 :]:
+        if not line.startswith("|"):
+            return
+        yield [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def written(who: list[str]) -> tuple[set[Right], set[Right]]:
+    """What a row says that somebody may, and may of their people alone."""
+    _, sees, downloads, commands, begins = who
+    every = set(SEES[sees])
+    every |= {Right.DOWNLOAD} if downloads == "yes" else set()
+    every |= {Right.BEGIN} if begins == "yes" else set()
+    if commands.startswith(THEIRS):
+        return every, {Right(one) for one in commands.removeprefix(THEIRS).split(", ")}
+    return every | (set(COMMANDS) if commands == "all" else set()), set()
+
+
+TABLE: Final = {Standing(row[0]): written(row) for row in rows("Who")}
+OF_KIND: Final = {
+    Kind(row[0]): {Right(one) for one in row[2].split(", ")} | ({Right.DOWNLOAD} if row[1] == "yes" else set())
+    for row in rows("Kind of thing")
+}
 
 
 def told(
@@ -22,6 +85,12 @@ def told(
     return Notification(key=f"{stage}-{person}", stage=stage, person=person, outcome=outcome, at=NOW)
 
 
+OF_PARTS: Final = (
+    told(TOLD),
+    told(MISSED, NotificationOutcome.FAILED),
+    told("onlooker", stage=NotificationType.ESCALATION),
+)
+NOTICES: Final = (*OF_PARTS, told(FORMER), told(SIGNER))
 SHOWN = RequestShow(
     id="msa-0042",
     kind="nda",
@@ -33,15 +102,42 @@ SHOWN = RequestShow(
         SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.SIGNED),
         SignerLine(person=COPY, order=2, role=Role.COPY, state=SignerState.COPIED),
     ),
-    notifications=(
-        told(TOLD),
-        told(FORMER),
-        told(MISSED, NotificationOutcome.FAILED),
-        told("onlooker", stage=NotificationType.ESCALATION),
-    ),
-    says="",
+    versions=(DocumentVersion(sha256="ab" * 32, number=1, at=NOW, by=REQUESTER),),
+    reviews=(ReviewLine(person="reviewer", order=1, role=Role.REVIEW, state=SignerState.APPROVED, round=1),),
+    notifications=NOTICES,
 )
-ROLES = {
+THINGS: Final[Mapping[Kind, Shown]] = {
+    Kind.REQUEST: SHOWN,
+    Kind.TASK: TaskShow(
+        id="acme.account",
+        kind="nda",
+        title="Create the account",
+        requester=REQUESTER,
+        status=Status.DONE,
+        people=(AssigneeLine(person=FORMER, state="reassigned"), AssigneeLine(person=SIGNER, state="done")),
+        notifications=NOTICES,
+    ),
+    Kind.ONBOARDING: OnboardingShow(
+        id="acme",
+        kind="nda",
+        title="Acme",
+        requester=REQUESTER,
+        status=Status.DONE,
+        teams=("success-desk", "group:operations"),
+        notifications=OF_PARTS,
+    ),
+    Kind.CAMPAIGN: CampaignShow(
+        id="conduct",
+        kind="nda",
+        title="Conduct",
+        requester=REQUESTER,
+        status=Status.DONE,
+        opens_at=NOW,
+        due=NOW.date(),
+        notifications=OF_PARTS,
+    ),
+}
+PEOPLE: Final[Mapping[Standing, ReaderRole | TokenRole]] = {
     Standing.OPERATOR: ReaderRole("ops", operator=True),
     Standing.REQUESTER: ReaderRole(REQUESTER),
     Standing.ABOVE_REQUESTER: ReaderRole("head", reports=("x", REQUESTER)),
@@ -50,64 +146,93 @@ ROLES = {
     Standing.ABOVE_ASKED: ReaderRole("lead", reports=(SIGNER,)),
     Standing.ABOVE_REPLACED: ReaderRole("boss", reports=(FORMER,)),
     Standing.TOLD: ReaderRole(TOLD),
+    Standing.TEAM: ReaderRole("engineer", groups=frozenset({"operations"})),
+    Standing.VISIBLE: ReaderRole("support", visible=frozenset({"nda"})),
+    Standing.REVIEWER: ReaderRole("reviewer"),
+    Standing.STARTER: ReaderRole("seller", starts=frozenset({"nda"})),
+    Standing.PROGRAM_READ: TokenRole(TokenRights.read(["read:nda"])),
+    Standing.PROGRAM_CHANGE: TokenRole(TokenRights.read(["change@legal"])),
+    Standing.PROGRAM_START: TokenRole(TokenRights.read(["start:nda"])),
 }
+ASK_PEOPLE: Final = (Standing.ASKED, Standing.REPLACED, Standing.ABOVE_ASKED, Standing.ABOVE_REPLACED)
+"""Only of what asks people itself."""
 
 
-@pytest.mark.parametrize(
-    ("standing", "sight", "download"),
-    [
-        (Standing.OPERATOR, Sight.EVERYTHING, True),
-        (Standing.REQUESTER, Sight.EVERYTHING, True),
-        (Standing.ABOVE_REQUESTER, Sight.EVERYTHING, False),
-        (Standing.ASKED, Sight.TITLE, True),
-        (Standing.REPLACED, Sight.TITLE, False),
-        (Standing.ABOVE_ASKED, Sight.STATUS, True),
-        (Standing.ABOVE_REPLACED, Sight.STATUS, False),
-        (Standing.TOLD, Sight.TITLE, True),
-    ],
-)
-def test_each_sees_and_downloads_what_the_table_says(standing: Standing, sight: Sight, download: bool) -> None:
-    assert rights_of(ROLES[standing], SHOWN) == RIGHTS[standing] == Rights(sight, download=download)
+def has(standing: Standing, shown: Shown) -> bool:
+    """Whether somebody may be this to a thing of its kind."""
+    needed = {Standing.TEAM: shown.read_by, Standing.REVIEWER: shown.all_reviews}
+    return bool(needed.get(standing, True)) and not (standing in ASK_PEOPLE and not shown.lines)
 
 
-def test_the_table_has_every_standing() -> None:
-    assert set(ROLES) == set(RIGHTS) == set(Standing)
+@pytest.mark.parametrize("standing", PEOPLE)
+@pytest.mark.parametrize("kind", THINGS)
+def test_each_may_what_the_page_says(standing: Standing, kind: Kind) -> None:
+    who, shown = PEOPLE[standing], THINGS[kind]
+    every, theirs = TABLE[standing] if has(standing, shown) else (set[Right](), set[Right]())
+    asks = who.person if isinstance(who, ReaderRole) else shown.requester
+    for right in Right:
+        found = rights_to_begin(who, shown.kind, asks) if right is Right.BEGIN else rights_of(who, shown)
+        assert (right in found) is (right in every), right
+        assert (right in found.theirs) is (right in theirs), right
 
 
+@pytest.mark.parametrize("kind", THINGS)
+def test_each_kind_has_the_files_and_commands_that_the_page_says(kind: Kind) -> None:
+    assert {right for right in (*COMMANDS, Right.DOWNLOAD) if exists(right, kind)} == OF_KIND[kind]
+
+
+def exists(right: Right, kind: Kind) -> bool:
+    """Whether things of this kind have it, by the API, or only at the desk."""
+    reminds_at_desk = right is Right.REMIND and not KIND_PAGES[kind].at_desk
+    of_documents = right in (Right.DOWNLOAD, Right.REVISE) and kind.spec.document
+    return reminds_at_desk or of_documents or right in API_COMMANDS[kind]
+
+
+def test_the_page_has_every_role_and_kind() -> None:
+    assert set(TABLE) == set(RIGHTS) == set(Standing) == {*PEOPLE}
+    assert set(OF_KIND) == set(THINGS)
+    assert {standing: Rights.of((standing,)) for standing in Standing} == {
+        standing: Rights(frozenset(every), frozenset(theirs)) for standing, (every, theirs) in TABLE.items()
+    }
+
+
+@pytest.mark.parametrize("kind", THINGS)
 @pytest.mark.parametrize("person", ["stranger", MISSED, "onlooker", ""])
-def test_nobody_else_sees_anything(person: str) -> None:
-    assert rights_of(ReaderRole(person, reports=("x",)), SHOWN) == Rights()
+def test_nobody_else_sees_anything(person: str, kind: Kind) -> None:
+    stranger = ReaderRole(person, reports=("x",), groups=frozenset({"sales"}), visible=frozenset({"other"}))
+    assert rights_of(stranger, THINGS[kind]) == Rights()
+    assert rights_to_begin(stranger, "nda", REQUESTER) == Rights()
 
 
 def test_who_gets_a_copy_may_have_it_from_here_as_well() -> None:
-    assert rights_of(ReaderRole(COPY), SHOWN).download
+    assert Right.DOWNLOAD in rights_of(ReaderRole(COPY), SHOWN)
 
 
 def test_somebody_who_is_several_things_may_what_each_of_them_may() -> None:
-    above_both = ReaderRole(FORMER, reports=(REQUESTER, SIGNER))
-    assert rights_of(above_both, SHOWN) == Rights(Sight.EVERYTHING, download=True)
+    above_both = rights_of(ReaderRole(FORMER, reports=(REQUESTER, SIGNER)), SHOWN)
+    assert {Right.TEXTS, Right.DOWNLOAD, Right.CANCEL} <= above_both.all
 
 
 def test_who_has_the_place_again_counts_as_asked() -> None:
     again = SHOWN.replace(
         signers=(*SHOWN.signers, SignerLine(person=FORMER, order=1, role=Role.SIGN, state=SignerState.SIGNED))
     )
-    assert rights_of(ReaderRole(FORMER), again) == RIGHTS[Standing.ASKED]
+    assert rights_of(ReaderRole(FORMER), again) == Rights.of((Standing.ASKED,))
 
 
-def test_who_is_told_that_a_task_has_ended_sees_no_more_of_it_than_before() -> None:
-    task = TaskShow(
-        id="acme.account",
-        kind="team-task",
-        title="Create the account",
-        requester=REQUESTER,
-        status=Status.DONE,
-        people=(AssigneeLine(person=SIGNER, state="done"),),
-        notifications=(told(TOLD),),
-        says="",
-    )
-    assert rights_of(ReaderRole(TOLD), task) == Rights()
-    assert rights_of(ReaderRole(SIGNER), task).sight is Sight.TITLE
+def test_a_signer_who_is_told_of_the_ending_sees_no_more_than_before() -> None:
+    assert Right.WHOLE not in rights_of(ReaderRole(SIGNER), SHOWN)
+
+
+def test_of_a_group_that_asked_each_member_is_the_requester_and_nobody_is_above_it() -> None:
+    ours = SHOWN.replace(requester="group:sales")
+    assert rights_of(ReaderRole("eve", groups=frozenset({"sales"})), ours) == Rights.of((Standing.REQUESTER,))
+    assert rights_of(ReaderRole("boss", reports=("eve",)), ours) == Rights()
+
+
+def test_a_token_is_limited_to_its_kinds_and_requesters() -> None:
+    assert rights_of(TokenRole(TokenRights.read(["read:offer", "change@hr"])), SHOWN) == Rights()
+    assert rights_to_begin(TokenRole(TokenRights.read(["start:nda@hr"])), "nda", REQUESTER) == Rights()
 
 
 @pytest.mark.parametrize(
@@ -122,3 +247,9 @@ def test_who_may_begin_something(role: ReaderRole, may: tuple[bool, ...]) -> Non
     """By group, by id, everybody, nobody; an operator only where they are named."""
     kinds = (StarterEntry(group="sales"),), (StarterEntry(person="legal-desk"),), (StarterEntry(everyone=True),), ()
     assert tuple(may_start(role, starters) for starters in kinds) == may
+
+
+def test_a_person_begins_for_themselves_or_a_group_of_theirs() -> None:
+    seller = ReaderRole("eve", groups=frozenset({"sales"}), starts=frozenset({"nda"}))
+    asks = ("eve", "group:sales", "bob", "group:legal")
+    assert [Right.BEGIN in rights_to_begin(seller, "nda", one) for one in asks] == [True, True, False, False]

@@ -187,7 +187,7 @@ async def office(
         clock=made.clock,
         rest=_at_once,
     )
-    roles = ReaderRoles(directory, "operations")
+    roles = ReaderRoles(directory, "operations", KindCatalogue(CATALOGUE))
     desk = Desk(
         directory=directory,
         guard=FormGuard(SECRET, PUBLIC),

@@ -1,0 +1,138 @@
+"""Notices to a group that asks: each member has a line of their own, and the group has one."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from activities.notifications.message import Message
+from activities.notifications.push_services import MessageFate, MessageResult
+from activities.notifications.service import NotificationService
+from activities.people.directory import TEAM_AT_MOST
+from activities.people.file_directory import FileDirectory
+from activities.people.person import AddressKind
+from activities.records.store import Store
+from tests.activities.notifications.stage import brief, notice
+from workflows.model.notifications import Delivery, NoticeAction, NotificationOutcome
+
+SALES = "group:sales"
+
+
+class Phones:
+    """A push service that takes all but those of `lost`."""
+
+    def __init__(self) -> None:
+        self.sent: dict[str, Message] = {}
+        self.lost: set[str] = set()
+
+    async def send(self, token: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> MessageResult:
+        person = token.partition("~")[0]
+        if person in self.lost:
+            return MessageResult(MessageFate.REFUSED)
+        self.sent[person] = message
+        return MessageResult(MessageFate.ACCEPTED)
+
+    async def check(self) -> None: ...
+
+    async def aclose(self) -> None: ...
+
+
+@pytest.fixture
+def phones() -> Phones:
+    return Phones()
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    return tmp_path / "sales.yaml"
+
+
+@pytest.fixture
+def sales(
+    people: Path, phones: Phones, store: Store, a_worker: Callable[..., NotificationService]
+) -> NotificationService:
+    write(people, 3)
+    return a_worker(dialect=phones, directory=FileDirectory(people, store))
+
+
+def write(file: Path, members: int) -> None:
+    phone = "devices: [{token: seller-#~1, platform: web}]"
+    entry = f"  - {{id: seller-#, name: N, email: s#@x.test, zone: UTC, groups: [sales], {phone}}}\n"
+    others = "  - {id: legal-desk, name: N, email: legal@x.test, zone: UTC}\n"
+    file.write_text(f"people:\n{others}" + "".join(entry.replace("#", str(n)) for n in range(members)))
+
+
+def question(**more: object) -> Delivery:
+    subject = brief().replace(requester=SALES, **more)
+    return Delivery(subject=subject, notices=(notice(SALES, "question-1", NoticeAction.OPEN),))
+
+
+async def test_each_member_is_told_as_the_requester_and_the_group_has_a_line(
+    sales: NotificationService, phones: Phones
+) -> None:
+    report = await sales.deliver(question())
+    assert [(line.person, line.outcome) for line in report.delivered] == [
+        *((f"seller-{n}", NotificationOutcome.ACCEPTED) for n in range(3)),
+        (SALES, NotificationOutcome.ACCEPTED),
+    ]
+    assert {line.key for line in report.delivered} >= {f"msa-0042/question-1/{SALES}", "msa-0042/question-1/seller-0"}
+    assert len({message.body for message in phones.sent.values()}) == 1
+
+
+async def test_whoever_has_it_already_is_not_told_twice(sales: NotificationService, phones: Phones) -> None:
+    told = question()
+    told = told.replace(notices=tuple(one.replace(reached=("seller-0", "seller-1")) for one in told.notices))
+    report = await sales.deliver(told)
+    assert set(phones.sent) == {"seller-2"}
+    assert [line.person for line in report.delivered] == ["seller-2", SALES]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"taken_by": "seller-1"}, {"seller-1"}),
+        ({"taken_by": "seller-1", "to_all": True}, {"seller-0", "seller-1", "seller-2"}),
+        ({"taken_by": "somebody-who-left"}, {"seller-0", "seller-1", "seller-2"}),
+    ],
+)
+async def test_who_has_taken_it_on_hears_alone(
+    sales: NotificationService, phones: Phones, more: dict[str, object], told: set[str]
+) -> None:
+    await sales.deliver(question(**more))
+    assert set(phones.sent) == told
+
+
+async def test_one_who_cannot_be_reached_does_not_keep_it_from_the_group(
+    sales: NotificationService, phones: Phones
+) -> None:
+    phones.lost = {"seller-0"}
+    report = await sales.deliver(question())
+    outcomes = {line.person: line.outcome for line in report.delivered}
+    assert outcomes["seller-0"] is NotificationOutcome.FAILED
+    assert outcomes[SALES] is NotificationOutcome.ACCEPTED
+    phones.lost |= {"seller-1", "seller-2"}
+    outcomes = {line.person: line.outcome for line in (await sales.deliver(question())).delivered}
+    assert outcomes[SALES] is NotificationOutcome.FAILED
+
+
+async def test_a_group_that_became_empty_is_somebody_who_is_not_in_the_directory(
+    sales: NotificationService, people: Path, phones: Phones
+) -> None:
+    write(people, 0)
+    [line] = (await sales.deliver(question())).delivered
+    assert (line.person, line.outcome, line.why) == (SALES, NotificationOutcome.FAILED, "unknown_person")
+    assert phones.sent == {}
+
+
+async def test_of_a_group_that_grew_to_five_thousand_the_first_hundred_are_told(
+    sales: NotificationService, people: Path, phones: Phones
+) -> None:
+    write(people, 5_000)
+    told, rest = list[str](), question()
+    while rest.notices:
+        report = await sales.deliver(rest)
+        told += [line.person for line in report.final_lines if line.person != SALES]
+        left = [one for one in rest.notices if one.key in report.open_notices]
+        rest = rest.replace(notices=tuple(one.replace(reached=tuple(told)) for one in left))
+    assert told == [f"seller-{n}" for n in range(TEAM_AT_MOST)]
+    assert set(phones.sent) == set(told)
