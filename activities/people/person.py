@@ -129,6 +129,11 @@ class Absence(FileModel):
         """Who acts instead; None for the person's delegate."""
         return None
 
+    @property
+    def was_entered(self) -> bool:
+        """By somebody, beside the file."""
+        return False
+
 
 class EnteredAbsence(Absence):
     """One that somebody entered (activities/people/absences.py); it says more than one of the file: who acts, and for
@@ -145,6 +150,10 @@ class EnteredAbsence(Absence):
     @property
     def substitute(self) -> str | None:
         return self.acts
+
+    @property
+    def was_entered(self) -> bool:
+        return True
 
 
 class Reachable(FileModel):

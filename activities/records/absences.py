@@ -71,7 +71,9 @@ class StoredAbsences:
         self._database = database
 
     async def coming(self, now: datetime) -> list[AbsenceRow]:
-        """All that are not over, in the order in which they were entered."""
+        """All that are not over, in the order in which they were entered; makes no file, for a plan keeps nothing."""
+        if self._database.is_unmade:
+            return []
         asked = select(ABSENCES).where(*_not_over(now)).order_by(_IS.entered_at, _IS.id)
         return [_row(found) for found in await self._database.rows(asked.limit(ABSENCES_AT_MOST))]
 

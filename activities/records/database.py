@@ -126,6 +126,11 @@ class Database:
         """Device and inode of the local file with our schema."""
 
     @property
+    def is_unmade(self) -> bool:
+        """Whether it is a local file that nobody has made yet: reading it would make it."""
+        return self.local and self._file is None and _identity(self._path) is None
+
+    @property
     def address(self) -> str:
         """The URL without user and password."""
         return self._url._replace(username=None, password=None).render_as_string()

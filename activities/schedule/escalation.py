@@ -238,10 +238,13 @@ def _moment(silence: SilentTurn, action: EscalationAction, trigger: _Trigger, to
 
 
 async def _absence(silence: SilentTurn, policy: Escalation) -> _Trigger | None:
-    """At the begin of the absence that lasts or comes next."""
-    coming = [slot for slot in silence.hours.absences if silence.now < slot.closes and slot.opens < silence.until]
-    absence = min(coming, key=lambda slot: slot.opens, default=None)
-    if absence is None:
+    """At the begin of the absence that lasts, or of one that was entered and comes."""
+    person = await silence.known(silence.person)
+    entered = [OpenSlot(*one.span(person.tz)) for one in person.absent if one.was_entered] if person else []
+    found = [slot for slot in silence.hours.absences if silence.now in slot]
+    found += [slot for slot in entered if silence.now < slot.opens]
+    absence = min(found, key=lambda slot: slot.opens, default=None)
+    if absence is None or absence.opens >= silence.until:
         return None
     begins = max(silence.since, absence.opens)
     if not silence.policy.urgent and not await Chain(silence, policy, max(begins, silence.now)).has_stand_in():

@@ -15,7 +15,6 @@ from activities.absence.service import begin
 from activities.errors import did_you_mean
 from activities.people.absences import AbsenceRefused, Judgement, WantedAbsence, refuse_unfit
 from activities.people.file_directory import FileDirectory
-from activities.people.person import EnteredAbsence
 from activities.records.absences import AbsenceRow
 from starter.temporal.connection import Context
 from workflows.follow_up.view import stamp
@@ -65,11 +64,11 @@ class Absences:
 
     async def show(self, id: str, now: datetime) -> AbsencesShow:
         person = await self.directory.person(id)
-        spans = [one.span(person.tz) for one in person.absent if not isinstance(one, EnteredAbsence)]
+        spans = [one.span(person.tz) for one in person.absent if not one.was_entered]
         lines = [AbsenceLine(begins=begins, ends=ends) for begins, ends in spans if ends > now]
         lines += map(_line, await self.context.store.absences.of(id, now))
         away = any(one.begins <= now < one.ends for one in lines)
-        return AbsencesShow(person=id, away=away, absences=tuple(sorted(lines, key=lambda one: one.begins)))
+        return AbsencesShow(person=id, away=away, absences=tuple(sorted(lines, key=lambda one: (one.begins, one.ends))))
 
     async def enter(
         self, id: str, wanted: WantedAbsence, by: str, now: datetime, *, kinds: Collection[str] | None = None

@@ -135,7 +135,11 @@ class AwayForms:
             acts=language.say("{name} acts", name=isolated(await self._name(line.acts))) if line.acts else "",
             kinds=language.enumerate(kinds),
             entered=await self._entered(line, visit),
-            told="" if line.id is None else counted if line.told_at else language.say("takes effect in a moment"),
+            told=""
+            if line.id is None
+            else counted
+            if line.told_at
+            else language.say("what is open hears of it in a moment"),
             id=line.id or "",
         )
 

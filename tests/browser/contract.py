@@ -40,12 +40,21 @@ class Contract:
 
     @classmethod
     async def start(
-        cls, laptop: Laptop, id: str, document: str | None = None, first: str | None = None, policy: str = ""
+        cls,
+        laptop: Laptop,
+        id: str,
+        document: str | None = None,
+        first: str | None = None,
+        *,
+        policy: str = "",
+        swap: tuple[str, str] = ("", ""),
     ) -> Self:
-        """Start it and wait until it is sent; `first` signs in the customer's place, `policy` is one more line."""
+        """Start it and wait until it is sent; `first` signs in the customer's place, `policy` is one more line, `swap`
+        replaces a text of the file.
+        """
         contract = cls(laptop, id, document or f"Agreement {id}")
         file = laptop.request(id)
-        text = file.read_text().replace(_NAME, f'"{contract.document}"')
+        text = file.read_text().replace(_NAME, f'"{contract.document}"').replace(*swap)
         text = text.replace("policy:\n", f"policy:\n  {policy}\n")
         file.write_text(text.replace(f"person: {CUSTOMER}", first) if first else text)
         prepared = await requests.read(contract._settings, str(file))

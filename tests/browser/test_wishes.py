@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,39 @@ async def test_a_signer_hands_over_with_nothing_but_a_keyboard_and_the_delegate_
     assert [(one["from"], one["to"], one["reason"]) for one in shown["escalations"]] == [(HEAD, DEPUTY, "manual")]
     assert state_of(shown, HEAD) == "reassigned"
     assert [entry["who"] for entry in shown["timeline"] if entry["what"].startswith("to be handed over")] == [HEAD]
+
+
+@pytest.mark.long
+async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_acts(
+    phone: Phone, laptop: Laptop, people: Path
+) -> None:
+    asks_delegates = ("to: [alternates]", "to: [delegate, alternates]")
+    first = f"person: {HEAD}"
+    contract = await Contract.start(laptop, "holidays", first=first, policy="urgent: true", swap=asks_delegates)
+    await contract.shown(lambda it: it["choices"])
+    await phone.open(contract.link(HEAD))
+    await phone.is_usable()
+    await phone.page.get_by_role("link", name="I am away").tap()
+    await expect(phone.page.get_by_text("Empty: Deputy head of sales, as usual.")).to_be_visible()
+    await phone.is_usable()
+    await phone.page.get_by_label("Last day").fill(f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}")
+    await phone.button("Enter the absence").tap()
+    await expect(phone.page.get_by_role("status")).to_contain_text("It is entered.")
+    await phone.is_usable()
+
+    shown = await contract.shown(lambda it: it["escalations"])
+    assert state_of(shown, DEPUTY) == "turn"
+    assert [(one["from"], one["to"], one["reason"]) for one in shown["escalations"]] == [(HEAD, DEPUTY, "absence")]
+    assert [entry["by"] for entry in shown["timeline"] if (entry["what"], entry["who"]) == ("away", HEAD)] == [HEAD]
+    await phone.inbox(DEPUTY)
+    await expect(phone.notice(contract.document).filter(has_text="Sign: ")).to_be_visible()
+
+    await phone.open(contract.link(HEAD))
+    await phone.page.get_by_role("link", name="I am away").tap()
+    await expect(phone.page.get_by_text("1 open entry knows of it")).to_be_visible()
+    await phone.page.get_by_role("button", name="End it").tap()
+    await expect(phone.page.get_by_role("status")).to_contain_text("It is ended.")
+    assert await phone.page.get_by_role("button", name="End it").count() == 0
 
 
 @pytest.mark.long

@@ -1,11 +1,12 @@
 """Who an escalation reaches, and why the others are skipped."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from activities.people.person import Absence, EnteredAbsence
 from activities.schedule.escalation import Chain
 from activities.schedule.turn import SilentTurn, Span
-from tests.activities.book import BOOK, SINCE, Book, plan, planning, somebody
+from tests.activities.book import AMSTERDAM, BOOK, SINCE, Book, plan, planning, somebody
 from workflows.model.policy import Escalation, EscalationAction, Policy
 from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, Turn
 from workflows.names import alert_key
@@ -200,7 +201,7 @@ async def test_an_absence_that_comes_hands_over_when_it_begins() -> None:
     agenda = await plan(Policy(escalation=Escalation(action=EscalationAction.REASSIGN)), book)
     moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
     assert (moment.to, moment.reason) == ("alternate", EscalationReason.ABSENCE)
-    assert moment.at.date().isoformat() == "2026-11-04"
+    assert moment.at.astimezone(ZoneInfo(AMSTERDAM)).date().isoformat() == "2026-11-04"
     assert moment.hands_over
 
 

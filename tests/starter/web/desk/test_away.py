@@ -44,7 +44,7 @@ async def test_it_is_entered_and_ended_in_one_page(desk: Office) -> None:
     text = await enter(engineer, acts="owner@example.test", kind="offer-letter")
     assert "It is entered. What is open is planned anew within a minute." in text
     assert "Fri, 27 Nov 2026 – Mon, 30 Nov 2026 Owner acts" in text
-    assert "takes effect in a moment" in text
+    assert "what is open hears of it in a moment" in text
     [row] = await entered(desk, ENGINEER)
     assert (row.acts, row.kinds, row.entered_by, row.told_at) == (OWNER, ("offer-letter",), ENGINEER, None)
     assert row.begins_at.isoformat() == "2026-11-26T23:00:00+00:00", "days in the zone of the person"
