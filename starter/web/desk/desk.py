@@ -20,6 +20,7 @@ from starter.temporal.connection import Context
 from starter.web.api.starting import Starts
 from starter.web.catalogue import KindCatalogue
 from starter.web.desk.away import Away
+from starter.web.desk.campaign_form import CampaignForm
 from starter.web.desk.campaigns import Campaigns
 from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.drafts import DraftPages
@@ -190,6 +191,7 @@ class Desk:
         forms = (
             RequestForm(context.store.drafts, people, kinds, roles, starts),
             TaskForm(people, kinds, roles, starts),
+            CampaignForm(context.store.drafts, people, kinds, roles, starts),
         )
         with_script = Renderer(brand, desk=cookies.root, script=(TEMPLATES / "draft.js").read_text())
         self._drafts = DraftPages(shared, with_script, starts, people, forms)

@@ -82,6 +82,10 @@ class DraftForm(Protocol):
         """What the template of the last step needs. Raises `FileFaults`, `DirectoryFailure`."""
         ...
 
+    async def unconfirmed(self, prepared: PreparedStart, fields: Mapping[str, str]) -> Mapping[str, str]:
+        """What is to be ticked on the last step before it is sent, by path; mostly nothing."""
+        ...
+
 
 def title_of(draft: Draft) -> str:
     """What its author calls it; empty if it has no name yet."""

@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -231,7 +232,14 @@ class DraftPages:
         return Checked(prepared)
 
     async def _plan(
-        self, form: DraftForm, draft: Draft, visitor: Visitor, news: str = "", *, status: int = 200
+        self,
+        form: DraftForm,
+        draft: Draft,
+        visitor: Visitor,
+        news: str = "",
+        *,
+        status: int = 200,
+        missing: Mapping[str, str] = MappingProxyType({}),
     ) -> Response:
         """The last step, or the first one with something wrong in it."""
         checked = await self._checked(form, draft, visitor)
@@ -239,7 +247,7 @@ class DraftPages:
             if any(map(step.has, checked.faults)):
                 return self._to(draft, step.name, "check=1")
         shown = await form.preview(checked.prepared, visitor) if checked.prepared and not checked.faults else {}
-        filled = Filled(dict(draft.content), draft.files, checked.faults)
+        filled = Filled(dict(draft.content), draft.files, {**checked.faults, **missing})
         step, says = form.steps[-1], _NEWS.get(news, "")
         return await self._page(form, step, draft, visitor, filled, news=says, status=status, plan=shown)
 
@@ -254,6 +262,8 @@ class DraftPages:
         checked = await self._checked(form, draft, visitor)
         if checked.prepared is None or checked.faults:
             return await self._plan(form, draft, visitor)
+        if missing := await form.unconfirmed(checked.prepared, posted.fields):
+            return await self._plan(form, draft, visitor, status=422, missing=missing)
         subject = checked.prepared.given.subject
         what = WorkflowName(form.kind, subject.id)
         try:

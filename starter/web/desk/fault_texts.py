@@ -33,6 +33,12 @@ _FAULTS: Final[Mapping[str, str]] = {
     ),
     "is too large, at most {most} MB can be sent": phrase("It is too large: at most {most} MB can be sent."),
     "is not there any more: choose it once more": phrase("The file is not there any more: choose it once more."),
+    "has wrong rows: correct them, or tick that it starts without them": phrase(
+        "Some rows are wrong: correct the table, or tick that it starts without them."
+    ),
+    "needs exactly one of group, file, people": phrase("A group or a table is needed."),
+    "its window lies in the past": phrase("It would be over already: choose a later day."),
+    "must be in whole days or weeks, such as 14d or 2w": phrase("A number of days is needed."),
     "needs either file or template": phrase("A PDF or a template is needed."),
     "needs a name, because it is made from a template": phrase("A name is needed, because it is made from a template."),
     "must be an https URL": phrase("An address is needed that begins with https://."),

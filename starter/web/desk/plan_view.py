@@ -14,6 +14,7 @@ from activities.people.language import phrase
 from activities.people.person import SignersFile
 from activities.people.reader import Reader
 from starter.plan.calendar import PlanLine, RequestPlan
+from starter.plan.campaign import DUE, EVERYBODY, MANAGERS, CampaignPlan
 from starter.plan.picture import mondays_of, sort_of
 from starter.plan.task import TaskPlan
 from starter.web.desk.follow_up_text import REASON_TEXTS
@@ -111,6 +112,20 @@ class PlanView:
     async def of_task(self, plan: TaskPlan, in_full: bytes | None) -> dict[str, Any]:
         heading = self._reader.language.say("If nobody acts")
         calendar = await self._calendar(heading, plan.lines, plan.due_at, _people(in_full))
+        return {"calendars": [calendar], **self._common(plan.due_at)}
+
+    async def of_campaign(self, plan: CampaignPlan) -> dict[str, Any]:
+        """Who hears when, as most of its people do."""
+        say_count = self._reader.language.say_count
+        heading = say_count(
+            "What {count} person hears who never acknowledges, and what is told of the campaign",
+            "What each of {count} people hears who never acknowledges, and what is told of the campaign",
+            plan.alike,
+        )
+        say = self._reader.language.say
+        known = {EVERYBODY: say("everybody"), MANAGERS: say("managers")}
+        lines = [line for line in plan.lines if line.stage != DUE]
+        calendar = await self._calendar(heading, lines, plan.due_at, known)
         return {"calendars": [calendar], **self._common(plan.due_at)}
 
     def _common(self, due_at: datetime) -> dict[str, Any]:

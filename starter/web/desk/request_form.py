@@ -2,18 +2,15 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import Any, Final
 
-from babel.numbers import format_decimal
-
-from activities.files.pdf import MEGABYTE, check_pdf
 from activities.people.language import phrase
 from activities.records.drafts import Draft, Drafts
 from starter.plan import calendar
 from starter.web.api.starting import Starts
-from starter.web.bodies import PostedDocuments, PostedFile
+from starter.web.bodies import PostedDocuments
 from starter.web.catalogue import KindCatalogue
+from starter.web.desk.document_field import DocumentField
 from starter.web.desk.draft_forms import Content, Filled, Step, lines_of, put, with_fields
 from starter.web.desk.people_fields import IN_FULL, PeopleFields, languages, person_in_full
 from starter.web.desk.plan_view import PlanView
@@ -41,8 +38,6 @@ _ROLES: Final[Mapping[Role, str]] = {
 _SIGNED_AFTER: Final = "2d"
 EARLIER_AT_MOST: Final = 5
 """Signers before the last ones for whom a second calendar is made: each is one more plan."""
-_NAME_AT_MOST: Final = 200
-"""Characters of a file's name that are kept, its end with them."""
 
 
 class RequestForm:
@@ -53,12 +48,11 @@ class RequestForm:
     def __init__(
         self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts
     ) -> None:
-        self._drafts = drafts
         self._people = people
         self._kinds = kinds
         self._roles = roles
         self._starts = starts
-        self._megabytes = starts.settings.signature.max_upload_mb
+        self._document = DocumentField(drafts, starts.settings.signature.max_upload_mb)
 
     async def startable(self, visitor: Visitor) -> tuple[str, ...]:
         kinds = await self._kinds.startable(await self._roles.of(visitor.id))
@@ -78,11 +72,9 @@ class RequestForm:
     async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
         say, language = visitor.reader.language.say, visitor.reader.language
         if step.name == _DOCUMENT.name:
-            own, document = await self.startable(visitor), draft.content.get("document") or {}
+            own = await self.startable(visitor)
             kinds = [(kind, label) for kind, label in await self._kinds.labels(language) if kind in own]
-            file = draft.files.get(document.get("file", ""))
-            size = f"{format_decimal(file.size / MEGABYTE, '0.0', language.locale)} MB" if file else ""
-            return {"kinds": kinds, "file": file, "size": size, "megabytes": self._megabytes}
+            return {"kinds": kinds, **self._document.shown(draft, language)}
         if step.name == _SIGNERS.name:
             signers = signers_of(draft.content)
             rows = [await self._people.row(one, visitor) for one in signers]
@@ -100,22 +92,12 @@ class RequestForm:
         plan = await calendar.plan(prepared, directory, at, _signing(prepared.request.brief.people), None)
         return await PlanView(visitor, self._people.names).of_request(plan, prepared.signers)
 
+    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
+        return {}
+
     async def _with_document(self, draft: Draft, posted: PostedDocuments) -> Filled:
         content = with_fields(dict(draft.content), posted.fields, "kind", "document.name", "document.template")
-        files, faults = dict(draft.files), dict[str, str]()
-        document, uploaded = content.get("document", {}), posted.files.get("document.file")
-        if uploaded is not None:
-            try:
-                check_pdf(uploaded.content, self._megabytes)
-                name = _name_of(uploaded)
-                files = {name: await self._drafts.put(uploaded.content)}
-                content["document"] = {key: document[key] for key in ("name",) if key in document} | {"file": name}
-            except ValueError as fault:
-                faults["document.file"] = str(fault)
-        elif document.get("template") and "file" in document:
-            del document["file"]
-            files = {}
-        return Filled(content, files, faults)
+        return await self._document.taken(draft, content, posted)
 
     async def _with_signers(self, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
         content, fields = copy.deepcopy(dict(draft.content)), posted.fields
@@ -194,10 +176,3 @@ def _in_order(signers: Sequence[Content], together: Sequence[bool]) -> list[Cont
         order += not (number and together[number])
         made.append({**{key: value for key, value in one.items() if key != "order"}, "order": order})
     return made
-
-
-def _name_of(uploaded: PostedFile) -> str:
-    """Without a folder, which some browsers send, and not longer than names may be."""
-    path = PurePath(uploaded.name.replace("\\", "/"))
-    stem = path.stem[: _NAME_AT_MOST - len(path.suffix)].strip() or "document"
-    return f"{stem}{path.suffix or '.pdf'}"

@@ -62,6 +62,9 @@ class TaskForm:
         plan: Any = await self._starts.plan(prepared)
         return await PlanView(visitor, self._people.names).of_task(plan, prepared.people)
 
+    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
+        return {}
+
     async def _with_people(self, draft: Draft, fields: Mapping[str, str], visitor: Visitor) -> Filled:
         content = with_fields(dict(draft.content), fields, "due")
         who = content.get("who") or {}

@@ -65,7 +65,12 @@ def form_on(page: httpx.Response) -> Form:
 
 
 async def sent(
-    browser: Browser, page: httpx.Response, do: str = "next", fields: Fields = NONE, pdf: File | None = None
+    browser: Browser,
+    page: httpx.Response,
+    do: str = "next",
+    fields: Fields = NONE,
+    pdf: File | None = None,
+    table: File | None = None,
 ) -> httpx.Response:
     """The answer to the form of a page, with these fields changed."""
     form = form_on(page)
@@ -73,14 +78,21 @@ async def sent(
     parts: list[tuple[str, Any]] = [(name, (None, text)) for name, text in posted.items()]
     if pdf is not None:
         parts.append(("document.file", pdf))
+    if table is not None:
+        parts.append(("audience.file", table))
     headers = {"origin": "null", "sec-fetch-site": "same-origin"}
     return await browser.http.post(public(form.action), files=parts, headers=headers)
 
 
 async def gone_on(
-    browser: Browser, page: httpx.Response, do: str = "next", fields: Fields = NONE, pdf: File | None = None
+    browser: Browser,
+    page: httpx.Response,
+    do: str = "next",
+    fields: Fields = NONE,
+    pdf: File | None = None,
+    table: File | None = None,
 ) -> httpx.Response:
     """The page to which the form of a page leads."""
-    answer = await sent(browser, page, do, fields, pdf)
+    answer = await sent(browser, page, do, fields, pdf, table)
     assert answer.status_code == 303, answer.text
     return await browser.http.get(answer.headers["location"])

@@ -1,0 +1,136 @@
+"""A new campaign at the desk: the document, the audience, the window, and who is asked when."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, Final
+
+from activities.campaign import population
+from activities.campaign.intake import PreparedCampaign
+from activities.people.language import phrase
+from activities.records.audiences import MemberRow
+from activities.records.drafts import Draft, Drafts
+from starter.web.api.starting import Starts
+from starter.web.bodies import PostedDocuments
+from starter.web.catalogue import KindCatalogue
+from starter.web.desk.document_field import DocumentField, file_name, size_of
+from starter.web.desk.draft_forms import Content, Filled, Step, lines_of, put, with_fields
+from starter.web.desk.people_fields import PeopleFields
+from starter.web.desk.plan_view import PlanView
+from starter.web.desk.sessions import Visitor
+from starter.web.rights import ReaderRoles
+from workflows.kinds import Kind
+
+ROWS_SHOWN: Final = 100
+"""Wrong rows, and people who cannot be reached, that the last step names."""
+_TABLE: Final = "audience.file"
+_WRONG: Final = "has wrong rows: correct them, or tick that it starts without them"
+_DOCUMENT: Final = Step(
+    "document",
+    phrase("Document"),
+    "draft_campaign_document.html",
+    ("kind", "document"),
+)
+_AUDIENCE: Final = Step(
+    "audience",
+    phrase("Audience"),
+    "draft_audience.html",
+    ("audience", "joiners", "leavers"),
+)
+_TIME: Final = Step("time", phrase("Time and message"), "draft_window.html", ("opens", "window", "grace", "message"))
+_PLAN: Final = Step("plan", phrase("Plan"), "draft_campaign_plan.html", ("without",))
+
+
+class CampaignForm:
+    kind: Final = Kind.CAMPAIGN
+    heading: Final = phrase("New campaign")
+    steps: Final = (_DOCUMENT, _AUDIENCE, _TIME, _PLAN)
+
+    def __init__(
+        self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts
+    ) -> None:
+        self._drafts = drafts
+        self._people = people
+        self._kinds = kinds
+        self._roles = roles
+        self._starts = starts
+        self._document = DocumentField(drafts, starts.settings.signature.max_upload_mb)
+
+    async def startable(self, visitor: Visitor) -> tuple[str, ...]:
+        kinds = await self._kinds.startable(await self._roles.of(visitor.id))
+        return tuple([kind for kind in kinds if await self._kinds.closes(kind)])
+
+    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+        fields = posted.fields
+        match step.name:
+            case _DOCUMENT.name:
+                paths = ("name", "template", "version", "effective", "approver")
+                content = with_fields(dict(draft.content), fields, "kind", *(f"document.{path}" for path in paths))
+                return await self._document.taken(draft, content, posted)
+            case _AUDIENCE.name:
+                return await self._with_audience(draft, posted)
+            case _:
+                content = with_fields(dict(draft.content), fields, "opens")
+                for path in ("window", "grace"):
+                    put(content, path, f"{days}d" if (days := fields.get(path, "").strip()) else "")
+                put(content, "message", lines_of(fields.get("message", "")))
+                return Filled(content, draft.files)
+
+    async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
+        language = visitor.reader.language
+        match step.name:
+            case _DOCUMENT.name:
+                own = await self.startable(visitor)
+                kinds = [(kind, label) for kind, label in await self._kinds.labels(language) if kind in own]
+                return {"kinds": kinds, **self._document.shown(draft, language)}
+            case _AUDIENCE.name:
+                audience = draft.content.get("audience") or {}
+                size = size_of(draft.files.get(audience.get("file", "")), language)
+                return {"group": audience.get("group", ""), "table": audience.get("file", ""), "size": size}
+            case _TIME.name:
+                return {path: str(draft.content.get(path, "")).removesuffix("d") for path in ("window", "grace")}
+        return {}
+
+    def file(self, draft: Draft, visitor: Visitor) -> Content:
+        return {**draft.content, "id": f"campaign-{draft.id}", "owner": visitor.id}
+
+    async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
+        plan: Any = await self._starts.plan(prepared)
+        view = await PlanView(visitor, self._people.names).of_campaign(plan)
+        return {
+            **view,
+            "who": plan.who,
+            "wrong": list(islice(plan.who.errors, ROWS_SHOWN)),
+            "away": list(islice(plan.who.not_reached, ROWS_SHOWN)),
+        }
+
+    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
+        """Nothing is started while one row is wrong, unless just as many were seen and ticked."""
+        wrong = len(await self._wrong_rows(prepared))
+        return {"without": _WRONG} if wrong and fields.get("without") != str(wrong) else {}
+
+    async def _wrong_rows(self, prepared: PreparedCampaign) -> list[MemberRow]:
+        source = prepared.given.campaign.source
+        rows = await population.audience(source, prepared.rows, self._starts.directory)
+        return [row for row in rows if row.says]
+
+    async def _with_audience(self, draft: Draft, posted: PostedDocuments) -> Filled:
+        content, files, fields = dict(draft.content), dict(draft.files), posted.fields
+        audience, uploaded = dict(content.get("audience") or {}), posted.files.get(_TABLE)
+        act, _, about = fields.get("do", "").partition(":")
+        found = dict[str, Any]()
+        if uploaded is not None:
+            files.pop(audience.get("file", ""), None)
+            name = file_name(uploaded, "audience.csv")
+            audience, files[name] = {"file": name}, await self._drafts.put(uploaded.content)
+        elif act == "group":
+            files.pop(audience.get("file", ""), None)
+            audience = {"group": about}
+        elif act == "remove":
+            files.pop(audience.get("file", ""), None)
+            audience = {}
+        elif act in ("find", "enter") and fields.get("find", "").strip():
+            found = {**await self._people.find(fields["find"], groups=True), "people": [], "more": False}
+        put(content, "audience", audience or None)
+        put(content, "joiners", {"rule": "add"} if "joiners" in fields and "group" in audience else None)
+        put(content, "leavers", "drop" if "leavers" in fields and "group" in audience else None)
+        return Filled(content, files, {}, found)

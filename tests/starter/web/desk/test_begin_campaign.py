@@ -1,0 +1,75 @@
+"""A campaign begun at the desk: its audience from a group or a table, and nothing starts while a row is wrong."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.starter.web.desk.drafting import PDF, File, form_on, gone_on, sent
+from tests.starter.web.desk.office import REQUESTER, Browser, Office, office, text_of
+
+NEW = "/desk/new/campaign"
+CONDUCT: File = ("conduct.pdf", PDF, "application/pdf")
+EDITION = {
+    "kind": "sales-contract",
+    "document.name": "Code of conduct",
+    "document.version": "2027.1",
+    "document.effective": "2027-01-01",
+}
+HEAD = "person,department\r\n"
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as made:
+        yield made
+
+
+def table(*people: str) -> File:
+    return ("staff.csv", (HEAD + "".join(f"{one},it\r\n" for one in people)).encode(), "text/csv")
+
+
+async def audience_page(browser: Browser) -> httpx.Response:
+    return await gone_on(browser, await browser.get(NEW), fields=EDITION, pdf=CONDUCT)
+
+
+async def test_a_campaign_of_a_group_shows_who_is_asked_when(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await audience_page(legal)
+    refused = await sent(legal, page)
+    assert refused.status_code == 422
+    page = await gone_on(legal, page, "group:operations")
+    page = await gone_on(legal, page, fields={"joiners": "1"})
+    page = await gone_on(legal, page, fields={"opens": "2026-12-01", "window": "14", "message": "Please read it."})
+    text = text_of(page)
+    for said in ("Will be asked 1", "of them by email 1", "who never acknowledges", "everybody", "Due"):
+        assert said in text, said
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    assert draft.content["audience"] == {"group": "operations"}
+    assert draft.content["joiners"] == {"rule": "add"}
+    assert draft.content["window"] == "14d"
+
+
+async def test_wrong_rows_are_named_by_their_lines_and_hold_the_start_until_they_are_ticked(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await gone_on(legal, await audience_page(legal), table=table("chair", "nobody-here", "engineer", "=1+1"))
+    page = await gone_on(legal, page, fields={"window": "14"})
+    text = text_of(page)
+    assert "Will be asked 2" in text
+    assert "line 3 · nobody-here" in text and "line 5" in text
+    assert "Start without the 2 wrong rows" in text
+    for fields in ({}, {"without": "1"}, {"without": "many"}):
+        answer = await sent(legal, page, "send", fields)
+        assert answer.status_code == 422
+        assert "Some rows are wrong" in text_of(answer)
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    assert draft.started is None
+    assert form_on(page).buttons.count("send") == 1
+
+
+async def test_a_table_that_cannot_be_read_is_refused_at_its_field(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    for content in (b"name\r\nChair\r\n", b"\xff\xfe\x00", b""):
+        page = await sent(legal, await audience_page(legal), table=("staff.csv", content, "text/csv"))
+        assert page.status_code == 422, text_of(page)
