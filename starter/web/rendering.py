@@ -161,7 +161,7 @@ class Renderer:
             "root": desk,
             "brand": brand,
             "logo": f"{above}{LOGO_PATH}",
-            "icon": f"{above}{ICON_PATH}",
+            "favicon": f"{above}{ICON_PATH}",
             "longest_text": TEXT_AT_MOST,
             # Ours, and hashed in the policy as it is, so it must not be escaped.
             "style": Markup(style),  # noqa: S704

@@ -20,7 +20,7 @@ from starter.web.desk.sessions import Visitor
 from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
 
-ROWS_SHOWN: Final = 100
+ROWS_AT_MOST: Final = 100
 """Wrong rows, and people who cannot be reached, that the last step names."""
 _TABLE: Final = "audience.file"
 _WRONG: Final = "has wrong rows: correct them, or tick that it starts without them"
@@ -29,12 +29,14 @@ _DOCUMENT: Final = Step(
     phrase("Document"),
     "draft_campaign_document.html",
     ("kind", "document"),
+    whole={"document": "document.file"},
 )
 _AUDIENCE: Final = Step(
     "audience",
     phrase("Audience"),
     "draft_audience.html",
     ("audience", "joiners", "leavers"),
+    whole={"audience": _TABLE},
 )
 _TIME: Final = Step("time", phrase("Time and message"), "draft_window.html", ("opens", "window", "grace", "message"))
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_campaign_plan.html", ("without",))
@@ -99,8 +101,8 @@ class CampaignForm:
         return {
             **view,
             "who": plan.who,
-            "wrong": list(islice(plan.who.errors, ROWS_SHOWN)),
-            "away": list(islice(plan.who.not_reached, ROWS_SHOWN)),
+            "wrong": list(islice(plan.who.errors, ROWS_AT_MOST)),
+            "away": list(islice(plan.who.not_reached, ROWS_AT_MOST)),
         }
 
     async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
