@@ -127,7 +127,7 @@ async def _own(settings: Settings) -> list[SetUpPart]:
         *await _stored(settings),
         await looked("people", partial(_people, settings)),
         await looked("ids", partial(own.ids, settings.people)),
-        await looked("policies", partial(own.policies, settings.policies)),
+        await looked("policies", partial(own.policies, settings.policies, settings.people)),
         await looked("adoption", partial(own.adoption, settings)),
     ]
 

@@ -13,6 +13,7 @@ from typing import Final
 from activities.core_signature.client import CoreSignatureClient
 from activities.documents.files import Files
 from activities.evidence.signing import EvidenceKey, UnusableKey
+from activities.files.reading import FileFaults
 from activities.http.client import Service, ServiceFailure, make_client
 from activities.notifications.cloud_messaging import CloudMessaging
 from activities.notifications.push_services import PushDialect
@@ -160,9 +161,26 @@ async def within(seconds: float) -> AsyncIterator[None]:
         raise
 
 
-async def policies(path: Path) -> SetUpPart:
+async def policies(path: Path, people: Path | None) -> SetUpPart:
+    """Whether the catalogue is valid, and whom its `may_start` names in vain."""
     catalogue = await asyncio.to_thread(Catalogue.read, path)
-    return fine("policies", f"{path}: {len(catalogue.kinds)} kinds")
+    says = f"{path}: {len(catalogue.kinds)} kinds"
+    if strangers := await asyncio.to_thread(_unknown_starters, catalogue, people):
+        says += f"; may_start names {', '.join(strangers)}, whom the people file does not have"
+    return fine("policies", says)
+
+
+def _unknown_starters(catalogue: Catalogue, people: Path | None) -> list[str]:
+    starters = {one for kind in catalogue.kinds for one in catalogue.starters(kind) if not one.everyone}
+    if not starters or people is None:
+        return []
+    try:
+        known = PeopleFile.read(people).people
+    except FileFaults:
+        return []  # What is wrong with it is said of the people.
+    ids, groups = {one.id for one in known}, {group for one in known for group in one.groups}
+    named = {one.person for one in starters if one.person} - ids, {one.group for one in starters if one.group} - groups
+    return sorted(named[0] | {f"the group {one}" for one in named[1]})
 
 
 async def adoption(settings: Settings) -> SetUpPart:

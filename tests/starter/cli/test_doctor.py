@@ -23,7 +23,7 @@ from deploy.sandbox.state.settings import SandboxSettings
 from starter.boot.subscriptions import EVENTS
 from starter.cli.doctor.examination import examine
 from starter.cli.doctor.health import PartHealth, SetUpPart, fine, looked
-from starter.cli.doctor.own import database, desk, evidence_key, files, ids, people
+from starter.cli.doctor.own import database, desk, evidence_key, files, ids, people, policies
 from starter.cli.doctor.temporal import worker
 from starter.config.settings import load
 from starter.config.values import PayloadKey
@@ -393,3 +393,12 @@ async def test_ids_that_tell_the_name_and_a_missing_key_of_evidence_are_said(tmp
     )
     EvidenceKey.ensure(settings.evidence_key)
     assert evidence_key(settings).state is PartHealth.OK
+
+
+async def test_who_is_named_by_may_start_in_vain_is_said(tmp_path: Path) -> None:
+    kinds, known = tmp_path / "policies.yaml", tmp_path / "people.yaml"
+    kinds.write_text("kinds: {lease: {may_start: [{group: sales}, {group: staff}, {person: eve}, {person: ada}]}}")
+    known.write_text("people: [{id: ada, name: Ada, email: ada@example.com, zone: UTC, groups: [staff]}]")
+    says = f"{kinds}: 1 kinds; may_start names eve, the group sales, whom the people file does not have"
+    assert await policies(kinds, known) == fine("policies", says)
+    assert await policies(kinds, None) == fine("policies", f"{kinds}: 1 kinds")
