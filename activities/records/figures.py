@@ -1,7 +1,7 @@
 """Figures of what has ended, counted in the database from its facts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
@@ -105,10 +105,10 @@ class EndedFigures:
         """All of a period, each type by groups. Of a department the times count from the turn of its people."""
         return await self._database.read(lambda connection: _figures(connection, wanted, by))
 
-    async def has_asked(self, person: str) -> bool:
-        """Whether something has ended that they had asked for."""
+    async def has_asked(self, people: Collection[str]) -> bool:
+        """Whether something has ended that one of them had asked for."""
         listed = RECORD_LISTS.c
-        theirs = select(listed.workflow_id).where(listed.of == ListOf.REQUESTED, listed.person == person)
+        theirs = select(listed.workflow_id).where(listed.of == ListOf.REQUESTED, listed.person.in_(people))
         return await self._database.first(theirs.limit(1)) is not None
 
 

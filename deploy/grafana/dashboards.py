@@ -283,7 +283,7 @@ OPERATIONS: Final = Dashboard(
 BUSINESS: Final = Dashboard(
     uid="countersign-business",
     title="Countersign: business",
-    says="Where requests wait, how long signing takes by kind, what reminders and escalations do",
+    says="Where requests wait, how long signing takes by kind, what reminders and escalations do, where the time goes",
     since="now-30d",
     rows={
         "Now and today": (
@@ -361,6 +361,30 @@ BUSINESS: Final = Dashboard(
                     "escalations": "sum(increase(countersign_escalations_total[1d]))",
                 },
                 bars=True,
+            ),
+        ),
+        "Where the time goes": (
+            Panel(
+                "Waited for",
+                "Of what ended in 30 days: share of the time by who had the ball",
+                {
+                    "{{holder}}": "sum by (holder) (increase(countersign_waited_seconds_total[30d]))"
+                    " / on () group_left sum(increase(countersign_waited_seconds_total[30d])) > 0"
+                },
+                "percentunit",
+                now=True,
+            ),
+            Panel(
+                "Signed or done late, by kind",
+                "In 30 days",
+                {"{{kind}}": "sum by (kind) (increase(countersign_settled_late_total[30d])) > 0"},
+                now=True,
+            ),
+            Panel(
+                "After an escalation",
+                "Who acted, in 30 days",
+                {"{{by}}": "sum by (by) (increase(countersign_escalations_brought_total[30d])) > 0"},
+                now=True,
             ),
         ),
         "How it ends": (

@@ -198,5 +198,5 @@ async def test_a_record_that_is_written_again_counts_once(store: Store) -> None:
 
 
 async def test_who_asked_for_something_that_has_ended_is_known(store: Store) -> None:
-    assert await store.figures.has_asked("ada")
-    assert not await store.figures.has_asked("nobody")
+    assert await store.figures.has_asked(("nobody", "ada"))
+    assert not await store.figures.has_asked(("nobody",))
