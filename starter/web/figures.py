@@ -23,10 +23,12 @@ class FiguresAccess:
 
     @classmethod
     def of(cls, role: ReaderRole) -> Self:
-        """An operator sees everybody's; others of what they and their people asked for, and their people were asked."""
+        """An operator sees everybody's; others of what they, their teams and their people asked for, and their people
+        were asked.
+        """
         if role.operator:
             return cls(None, None)
-        return cls(Scope((role.person, *role.reports), role.reports), role.reports)
+        return cls(Scope((*sorted(role.known_as), *role.reports), role.reports), role.reports)
 
 
 def wanted_of(query: Mapping[str, str]) -> FiguresWanted:

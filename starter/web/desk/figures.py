@@ -130,7 +130,7 @@ class FiguresPages:
         """For managers, operators, and whoever asked for something that has ended."""
         role = await self._shared.roles.of(visitor.id)
         store = self._shared.context.store
-        if not (role.operator or role.reports or await store.figures.has_asked((visitor.id,))):
+        if not (role.operator or role.reports or await store.figures.has_asked(role.known_as)):
             return ()
         return (Tab(_PATH, visitor.reader.language.say(_LABEL), here == _PATH),)
 

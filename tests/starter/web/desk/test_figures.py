@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import pytest
 
 from activities.metrics import Brought, Holder
 from activities.records.facts import Facts
+from activities.records.figures import Scope
+from starter.web.figures import FiguresAccess
+from starter.web.rights import ReaderRole
 from tests.activities.records.test_figures import Ended, write
 from tests.starter.web.desk.office import (
     DUTCH,
@@ -123,3 +127,9 @@ async def test_the_file_has_the_same_figures(desk: Office) -> None:
     assert answer.headers["content-disposition"].endswith('figures-2026-08-29-2026-11-26.csv"')
     rows = list(csv.reader(io.StringIO(answer.text.lstrip("\ufeff"))))
     assert ["request", "kind", "nda", "median_seconds", str(6 * DAY), str(2 * DAY)] in rows
+
+
+def test_what_their_team_asked_for_counts_as_their_own() -> None:
+    role = ReaderRole("ada", ("bo",), groups=frozenset({"sales"}))
+    assert FiguresAccess.of(role) == FiguresAccess(Scope(("ada", "group:sales", "bo"), ("bo",)), ("bo",))
+    assert FiguresAccess.of(replace(role, operator=True)) == FiguresAccess(None, None)
