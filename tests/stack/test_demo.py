@@ -34,6 +34,7 @@ EXAMPLES = Path(deploy.__file__).with_name("examples")
 @pytest.mark.real_server
 def test_every_step_of_the_story_is_seen(tmp_path: Path) -> None:
     typed = countersign("demo", "--json", TMPDIR=str(tmp_path))
+    assert typed.stdout, typed.stderr
     told = json.loads(typed.stdout)
     assert [step for step in told["steps"] if not (step["seen"] and step["at"])][:1] == []
     assert (typed.returncode, told["ok"]) == (0, True)
