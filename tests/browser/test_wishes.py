@@ -171,6 +171,14 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
     await expect(phone.page.get_by_role("status")).to_contain_text("It is ended.")
     assert await phone.page.get_by_role("button", name="End it").count() == 0
 
+    typed = ("people", "away", HEAD, "--until", "+3d", "--to", DEPUTY, "--kinds", "customer-contract", "--as", LEGAL)
+    [entered] = laptop.answer(*typed)["absences"]
+    assert (entered["acts"], entered["kinds"], entered["entered_by"]) == (DEPUTY, ["customer-contract"], LEGAL)
+    assert [one["id"] for one in laptop.answer("person", "show", HEAD)["absences"]] == [entered["id"]]
+    assert laptop.answer("people", "back", HEAD)["absences"] == []
+    refused = laptop.type("people", "away", HEAD, "--until", "+3d", "--to", HEAD)
+    assert (refused.returncode, "acts: the delegates go round in a circle: " in refused.stderr) == (1, True)
+
 
 @pytest.mark.long
 async def test_what_the_request_refuses_is_said_in_words_and_what_was_written_stays(
