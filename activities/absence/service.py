@@ -19,6 +19,7 @@ from activities.temporal.failures import failing_as_application_errors
 from workflows import names
 from workflows.kinds import kinds
 from workflows.model.absence import AbsenceNews, AbsenceOrder, AbsenceReport
+from workflows.model.commands import KnownBy
 from workflows.model.views import AttentionCode
 from workflows.ports import AbsenceNewsService
 
@@ -53,8 +54,14 @@ class AbsenceNewsTeller(AbsenceNewsService):
                 activity.heartbeat()
 
     async def _told(self, workflow_ids: list[str], row: AbsenceRow) -> int:
-        by = (row.ended_by if row.ended_at else row.entered_by) or ""
-        news = AbsenceNews(person=row.person, by=by, kinds=row.kinds, back=row.ended_at is not None)
+        actor = (row.ended_by if row.ended_at else row.entered_by) or ""
+        news = AbsenceNews(
+            person=row.person,
+            by=KnownBy.name_in(actor),
+            actor=actor,
+            kinds=row.kinds,
+            back=row.ended_at is not None,
+        )
         some = asyncio.Semaphore(AT_ONCE)
 
         async def one(workflow_id: str) -> bool:

@@ -137,7 +137,7 @@ class StoredAbsences:
 
         def change(connection: Connection) -> int:
             for name, value in (("acts", None), ("entered_by", ""), ("ended_by", None)):
-                connection.execute(ABSENCES.update().where(_IS[name] == person).values({name: value}))
+                connection.execute(ABSENCES.update().where(_names(_IS[name], person)).values({name: value}))
             return connection.execute(ABSENCES.delete().where(_IS.person == person)).rowcount
 
         return await self._database.write(change)
@@ -146,6 +146,12 @@ class StoredAbsences:
         """Drop those that have been over for long."""
         over = or_(_IS.ends_at < now - KEPT_FOR, _IS.ended_at < now - KEPT_FOR)
         await self._database.change(ABSENCES.delete().where(over))
+
+
+def _names(actor: ColumnElement[str], person: str) -> ColumnElement[bool]:
+    """Whether it is this person, however they are known (`KnownBy.actor`)."""
+    known = actor.endswith(f":{person}", autoescape=True), actor.contains(f":{person} (", autoescape=True)
+    return or_(actor == person, *known)
 
 
 def _not_over(now: datetime) -> tuple[ColumnElement[bool], ...]:

@@ -31,6 +31,7 @@ from starter.temporal.connection import Context, opened
 from starter.web.desk.sessions import sign_out_everywhere
 from workflows.follow_up.view import is_needless, outcome_words
 from workflows.model.base import Model
+from workflows.model.commands import KnownBy
 from workflows.model.views import RequestShow
 
 WAITING_AT_MOST: Final = 10
@@ -288,7 +289,7 @@ async def away(
         Print `{person, away, absences[{id, begins, ends, acts, kinds, entered_by, entered_at, told, told_at}]}`.
     """
     settings = ready(Need.PEOPLE)
-    actor, now = settings.claimed(as_), datetime.now(UTC)
+    actor, now = KnownBy.CLAIMED.actor(settings.claimed(as_), settings.ran_as), datetime.now(UTC)
     wanted = WantedAbsence(due_of(from_, now), due_of(until, now), to, kinds)
     known = clients.catalogue(settings).kinds if kinds else ()
     async with opened(settings) as context:
@@ -319,7 +320,7 @@ async def back(
         Print what `away` prints.
     """
     settings = ready(Need.PEOPLE)
-    actor, now = settings.claimed(as_), datetime.now(UTC)
+    actor, now = KnownBy.CLAIMED.actor(settings.claimed(as_), settings.ran_as), datetime.now(UTC)
     async with opened(settings) as context:
         directory = clients.directory(settings, context.store)
         found = await Absences(context, directory).end(person, actor, now, id)

@@ -18,6 +18,7 @@ from starter.web.actions import NO_DATE, NOBODY_OF_THAT_NAME
 from starter.web.catalogue import KindCatalogue
 from starter.web.forms import refusal_or_phrase
 from starter.web.rights import ReaderRole
+from workflows.model.commands import KnownBy
 
 AWAY: Final = "away"
 """The path of the page."""
@@ -52,7 +53,8 @@ class AwayVisit:
 
     person: Person
     reader: Reader
-    actor: str
+    visitor: str
+    known_by: KnownBy
     address: str
     token: str
     back: str
@@ -62,7 +64,11 @@ class AwayVisit:
 
     @property
     def own(self) -> bool:
-        return self.person.id == self.actor
+        return self.person.id == self.visitor
+
+    @property
+    def actor(self) -> str:
+        return self.known_by.actor(self.visitor)
 
 
 class AwayForms:
@@ -147,7 +153,7 @@ class AwayForms:
         say = visit.reader.language.say
         if line.entered_by is None:
             return say("from the company's directory")
-        by = line.entered_by.rpartition(":")[2]
+        by = KnownBy.name_in(line.entered_by)
         return "" if by == visit.person.id else say("entered by {name}", name=isolated(await self._name(by)))
 
     async def _name(self, id: str) -> str:

@@ -157,8 +157,11 @@ class CallerState(Model):
         about: object = "",
         said: bool = False,
         by: str | None = None,
+        actor: str | None = None,
     ) -> Self:
-        """Add a timeline entry, with our reason or a person's text (`said`); `by` is the actor."""
+        """Add a timeline entry, with our reason or a person's text (`said`); `by` is the actor, `actor` also says how
+        that is known.
+        """
         said = said and why is not None
         entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=why, said=said, by=by)
-        return self.replace(timeline=self.timeline.with_entry(entry))
+        return self.replace(timeline=self.timeline.with_entry(entry.replace(actor=actor) if actor else entry))

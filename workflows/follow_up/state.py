@@ -458,7 +458,11 @@ class FollowUpState(LifecycleState):
         theirs = (one for one in reversed(self.timeline.entries) if one.who == news.person)
         last = next((one.happened for one in theirs if one.happened in (EventType.AWAY, EventType.BACK)), None)
         planned = self.replan()
-        return planned if last is happened else planned.note(now, happened, news.person, None, by=news.by)
+        return (
+            planned
+            if last is happened
+            else planned.note(now, happened, news.person, None, by=news.by, actor=news.actor)
+        )
 
     def replan(self) -> Self:
         """Have everything planned again; planned notifications without a log line are kept."""

@@ -23,10 +23,13 @@ class AbsenceReport(Model):
 
 
 class AbsenceNews(Model):
-    """Signal `absence`: somebody is away, for follow-ups of these `kinds`, empty for all; or `back`, by whom."""
+    """Signal `absence`: somebody is away, for follow-ups of these `kinds`, empty for all; or `back`. By whom, and how
+    that is known, such as `sign-in:ada`.
+    """
 
     person: str
     by: str
+    actor: str | None = None
     kinds: tuple[str, ...] = ()
     back: bool = False
 

@@ -62,6 +62,12 @@ class KnownBy(StrEnum):
         known = name if name.startswith(f"{self}:") else f"{self}:{name}"
         return f"{known} ({ran_as})" if ran_as and ran_as != name else known
 
+    @classmethod
+    def name_in(cls, actor: str) -> str:
+        """The name in what `actor` gives; of a program with its word."""
+        known, colon, name = actor.partition(":")
+        return name.partition(" (")[0] if colon and known in (cls.SIGN_IN, cls.LINK, cls.OIDC, cls.CLAIMED) else actor
+
 
 class AnyCommand(Model):
     """Base of all updates that people send. `ran_as` are user and host of a command line, where anybody can type any

@@ -13,6 +13,7 @@ from starter.web.desk.access import PEOPLE_AT_MOST
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
+from workflows.model.commands import KnownBy
 
 
 class Away:
@@ -61,7 +62,7 @@ class Away:
         address = renderer.at_desk(AWAY if id == visitor.id else f"{AWAY}/{id}")
         back = "" if id == visitor.id else renderer.at_desk(AWAY)
         token = self._responses.guard.token(visitor.name)
-        return AwayVisit(person, visitor.reader, visitor.id, address, token, back, form)
+        return AwayVisit(person, visitor.reader, visitor.id, KnownBy.SIGN_IN, address, token, back, form)
 
     async def _page(self, visit: AwayVisit, visitor: Visitor) -> Response:
         return self._responses.renderer.page(

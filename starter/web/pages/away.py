@@ -19,6 +19,7 @@ from starter.web.pages.visits import RENEWED, PageVisit, Visits
 from starter.web.rendering import OURS, Brand, Renderer
 from starter.web.screens import CUT_OFF, FOREIGN_FORM, NOT_KNOWN_NOW, NOT_OURS, Screen, ScreenDraft
 from workflows.kinds import referred
+from workflows.model.commands import KnownBy
 
 _LOGGER: Final = structlog.get_logger("countersign.pages")
 
@@ -79,7 +80,9 @@ class AwayPages:
             return None
         back = f"../{referred(visit.claim.request).kind.spec.page}/{visit.ref}"
         token = self._guard.token(visit.ref)
-        return AwayVisit(visit.person, visit.reader, visit.claim.person, visit.ref, token, back, form, visit.done)
+        return AwayVisit(
+            visit.person, visit.reader, visit.claim.person, KnownBy.LINK, visit.ref, token, back, form, visit.done
+        )
 
     def _told(self, draft: ScreenDraft, visit: PageVisit) -> Response:
         return self._renderer.screen(draft.told(visit.reader.language))

@@ -210,7 +210,7 @@ async def test_an_absence_that_is_entered_hands_over_at_once_and_its_end_is_hear
         directory.absences.forget()
         for _ in range(2):
             for signer in ("west", "east", "stranger"):
-                await it.handle.signal(ABSENCE, AbsenceNews(person=signer, by="boss"))
+                await it.handle.signal(ABSENCE, AbsenceNews(person=signer, by="boss", actor="sign-in:boss"))
         await it.handle.signal(ABSENCE, AbsenceNews(person="west", by="boss", kinds=("another-kind",)))
         await it.days_pass(0.1)
         gone = await it.shown()
@@ -223,5 +223,6 @@ async def test_an_absence_that_is_entered_hands_over_at_once_and_its_end_is_hear
     assert sorted(told) == [("away", "east", "boss"), ("away", "west", "boss")], "once each, however often it is heard"
     assert [(one.from_, one.to, one.reason) for one in gone.escalations] == [("west", "deputy", "absence")]
     assert [line for line in reminded(gone.notifications) if line.reached] == []
+    assert {one.actor for one in gone.timeline if one.what == "away"} == {"sign-in:boss"}
     assert ("back", "east", "east") in [(one.what, one.who, one.by) for one in back.timeline]
     assert "east" in {line.person for line in reminded(back.notifications)}

@@ -46,7 +46,7 @@ async def test_it_is_entered_and_ended_in_one_page(desk: Office) -> None:
     assert "Fri, 27 Nov 2026 – Mon, 30 Nov 2026 Owner acts" in text
     assert "what is open hears of it in a moment" in text
     [row] = await entered(desk, ENGINEER)
-    assert (row.acts, row.kinds, row.entered_by, row.told_at) == (OWNER, ("offer-letter",), ENGINEER, None)
+    assert (row.acts, row.kinds, row.entered_by, row.told_at) == (OWNER, ("offer-letter",), f"sign-in:{ENGINEER}", None)
     assert row.begins_at.isoformat() == "2026-11-26T23:00:00+00:00", "days in the zone of the person"
     page = await engineer.get("/desk/away")
     form = {"act": "end", "absence": row.id, "token": token_of(page.text)}
@@ -61,7 +61,7 @@ async def test_a_manager_enters_it_for_their_people_and_nobody_else_does(desk: O
     text = await enter(lead, f"/desk/away/{ENGINEER}")
     assert "Engineer is away Fri, 27 Nov 2026 – Mon, 30 Nov 2026" in text
     assert "entered by Lead" in text
-    assert [row.entered_by for row in await entered(desk, ENGINEER)] == [LEAD]
+    assert [row.entered_by for row in await entered(desk, ENGINEER)] == [f"sign-in:{LEAD}"]
     owner = await desk.come_in(OWNER)
     for path in (f"/desk/away/{ENGINEER}", "/desk/away/nobody"):
         assert (await owner.get(path)).status_code == 404
