@@ -25,6 +25,7 @@ from tests.workflows.onboarding.stage import (
     DETAILS,
     LIVE,
     OWNER,
+    PEOPLE,
     SET_UP,
     WHOLE,
     House,
@@ -234,3 +235,20 @@ async def test_a_file_without_stages_takes_all_of_its_template(tmp_path: Path) -
     del file["stages"]
     prepared = await house.prepared(file)
     assert [stage.name for stage in prepared.given.stages] == ["agreements", "live"]
+
+
+async def test_a_group_may_own_it_and_all_its_parts(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    sellers = [{**one, "groups": ["sales"]} if one["id"] in (OWNER, "success-desk") else one for one in PEOPLE]
+    (tmp_path / "people.yaml").write_text(json.dumps({"people": sellers}))
+    task = {"id": "call", "title": "Call them", "who": {"group": "sales"}}
+    stages = (*WHOLE, {"name": "last", "tasks": [task]})
+    prepared = await house.prepared(a_file(*stages, owner={"group": "sales", "rule": "all"}))
+    onboarding, parts = prepared.given.onboarding, prepared.parts
+    assert (onboarding.requester, onboarding.to_all) == ("group:sales", True)
+    assert onboarding.told == ("operations-desk",), "who is of the group hears as the owner"
+    assert prepared.content.deputy == "operations-desk"
+    asked = {id: (part.given.subject.requester, part.given.subject.to_all) for id, part in parts.items()}
+    assert asked.pop("call") == ("operations-desk", False), "of what the owner does, another hears"
+    assert set(asked.values()) == {("group:sales", True)}
+    assert set(parts["call"].given.first_turn) == {OWNER, "success-desk"}

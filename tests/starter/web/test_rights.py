@@ -69,7 +69,8 @@ def written(who: list[str]) -> tuple[set[Right], set[Right]]:
     every |= {Right.BEGIN} if begins == "yes" else set()
     if commands.startswith(THEIRS):
         return every, {Right(one) for one in commands.removeprefix(THEIRS).split(", ")}
-    return every | (set(COMMANDS) if commands == "all" else set()), set()
+    named = set(COMMANDS) if commands == "all" else {Right(one) for one in commands.split(", ") if one != "–"}
+    return every | named, set()
 
 
 TABLE: Final = {Standing(row[0]): written(row) for row in rows("Who")}
