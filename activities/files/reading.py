@@ -8,11 +8,11 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import UnionType
-from typing import Any, Final, Self, TypeVar, Union, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, Final, Self, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails, PydanticKnownError
 
 from activities.errors import did_you_mean, word
 from activities.files.yaml_lines import FieldPath, Parsed, parse
@@ -149,6 +149,26 @@ class FileModel(BaseModel):
     """Part of a file that people write: frozen, and an unknown key is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_number_or_flag(cls, value: object, info: ValidationInfo) -> object:
+        """Pydantic alone takes 0 and 1 for false and true, and the other way round."""
+        if isinstance(value, bool | int | float):
+            expected = _of_one_type(cls.model_fields[str(info.field_name)].annotation)
+            if isinstance(value, bool) is not (expected is bool) and expected in (bool, int):
+                raise PydanticKnownError("bool_type" if expected is bool else "int_type")
+        return value
+
+
+def _of_one_type(annotation: Any) -> Any:
+    """The one type of a field besides None, without what bounds it; None of several."""
+    types = [one for one in get_args(annotation) if one is not NoneType] if _is_union(annotation) else [annotation]
+    return None if len(types) != 1 else get_args(types[0])[0] if get_origin(types[0]) is Annotated else types[0]
+
+
+def _is_union(annotation: Any) -> bool:
+    return get_origin(annotation) in (Union, UnionType)
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

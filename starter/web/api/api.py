@@ -1,6 +1,7 @@
 """The addresses of the API, and their description (OpenAPI 3.1)."""
 
 import asyncio
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -8,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import Body, FastAPI, Header, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
@@ -75,6 +76,16 @@ Key = Annotated[
 ]
 
 
+def _is_day(written: object) -> object:
+    """Pydantic alone takes a number for seconds since 1970."""
+    if isinstance(written, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", written):
+        raise ValueError("must be a day such as 2026-12-11")
+    return written
+
+
+Day = Annotated[date, BeforeValidator(_is_day)]
+
+
 class ListQuery(BaseModel):
     """Filters of a list, each of which narrows."""
 
@@ -101,8 +112,8 @@ class FiguresQuery(BaseModel):
     by: GroupBy = GroupBy.KIND
     kind: str | None = Field(default=None, pattern=_ID, description="A kind of the catalogue")
     department: str | None = Field(default=None, max_length=WORD_AT_MOST, pattern=_READABLE)
-    since: date | None = Field(default=None, description="First day; by default 90 days are counted, by month a year")
-    until: date | None = Field(default=None, description="Last day, by default today")
+    since: Day | None = Field(default=None, description="First day; by default 90 days are counted, by month a year")
+    until: Day | None = Field(default=None, description="Last day, by default today")
 
 
 class PersonAnswer(BaseModel):
@@ -118,7 +129,7 @@ class PersonAnswer(BaseModel):
 
 
 def _problems(*reasons: Reason) -> dict[int | str, dict[str, Any]]:
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemDetails"}}}
     every = (Reason.UNKNOWN_CALLER, Reason.NOT_ALLOWED, Reason.INVALID, Reason.TOO_MANY, Reason.AWAY)
     return {one.status: {"description": one.title, "content": content} for one in (*every, *reasons)}
 
@@ -156,7 +167,10 @@ class Api:
         self._description: dict[str, Any] | None = None
 
     def routes(self) -> list[BaseRoute]:
-        return [Route(f"{ROOT}/openapi.json", self._described, methods=["GET"]), Mount(ROOT, app=self._door)]
+        below = Mount(ROOT, app=self._door)
+        # Every address below, also one with a line feed, is answered by the API.
+        below.path_regex = re.compile(below.path_regex.pattern, re.DOTALL)
+        return [Route(f"{ROOT}/openapi.json", self._described, methods=["GET"]), below]
 
     async def _described(self, _: Request) -> Response:
         return JSONResponse(self.description, headers=HEADERS)
@@ -489,8 +503,9 @@ class Api:
 
 
 async def _other_method(request: Request, _: Exception) -> Response:
-    """Names all methods of an address, which is several routes."""
+    """Names all methods of an address, which is several routes; `/requests/plan` is not one of an id."""
     there = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    there = [one for one in there if not one.param_convertors] or there
     allow = ", ".join(sorted({method for one in there for method in one.methods}))
     return ApiProblem(Reason.NO_SUCH_METHOD, headers={"allow": allow}).response
 

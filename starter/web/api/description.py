@@ -15,7 +15,7 @@ from activities.launch.task_file import TaskFile
 from activities.onboarding.file import StageEntry
 from starter.boot.processes import release
 from starter.web.api.kinds import API_COMMANDS, EXAMPLES, FILES
-from starter.web.api.problems import Problem
+from starter.web.api.problems import ProblemDetails
 from starter.web.api.starting import WHOLE
 from workflows.kinds import Kind
 
@@ -59,7 +59,7 @@ def description_of(app: FastAPI, root: str) -> Schema:
     told["servers"] = [{"url": root}]
     parts = told.setdefault("components", {})
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    parts["schemas"] = {**_schemas_of((Problem,)), **parts["schemas"], **_start_schemas()}
+    parts["schemas"] = {**_schemas_of((ProblemDetails,)), **parts["schemas"], **_start_schemas()}
     told["security"] = [{"token": []}]
     for kind in API_COMMANDS:
         words = ("show", *API_COMMANDS[kind])

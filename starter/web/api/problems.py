@@ -60,7 +60,7 @@ class FieldFault(BaseModel):
     says: str
 
 
-class Problem(BaseModel):
+class ProblemDetails(BaseModel):
     model_config = ConfigDict(
         frozen=True,
         json_schema_extra={
@@ -109,7 +109,7 @@ class ApiProblem(Exception):
     @property
     def response(self) -> Response:
         first = self.errors[0] if self.errors else None
-        problem = Problem(
+        problem = ProblemDetails(
             type=f"urn:countersign:{self.reason.name.lower().replace('_', '-')}",
             title=self.reason.title,
             status=self.reason.status,

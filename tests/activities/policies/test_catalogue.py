@@ -131,6 +131,8 @@ def test_a_target_may_be_told_of_each_ending_that_the_schemas_know() -> None:
         ("kind: {hours: always}", "hours: must be working, any or hours such as"),
         ("kind: {snooze: 21}", "snooze: must be at most 20"),
         ("kind: {self_delegate: perhaps}", "self_delegate: must be true or false, not a text"),
+        ("kind: {snooze: true}", "snooze: must be a whole number, not true or false"),
+        ("kind: {self_delegate: 1}", "self_delegate: must be true or false, not a number"),
         ("kind: {warnings: [2d, 1d, 2d]}", "warnings: has 2d twice"),
         (
             "kind: {tell_requester: {signed: digest}}",
