@@ -28,6 +28,7 @@ from starter.web.desk.figures import FiguresPages
 from starter.web.desk.fixed_screens import ASKED, BEHIND_LINK, FRONT, NOT_ASKED, NOT_THERE, SPENT, WRONG_CODE
 from starter.web.desk.follow_ups import FollowUps
 from starter.web.desk.lists import Lists
+from starter.web.desk.onboarding_form import OnboardingForm
 from starter.web.desk.overview import Overview
 from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.request_form import RequestForm
@@ -192,6 +193,7 @@ class Desk:
             RequestForm(context.store.drafts, people, kinds, roles, starts),
             TaskForm(people, kinds, roles, starts),
             CampaignForm(context.store.drafts, people, kinds, roles, starts),
+            OnboardingForm(context.store.drafts, people, kinds, roles, starts),
         )
         with_script = Renderer(brand, desk=cookies.root, script=(TEMPLATES / "draft.js").read_text())
         self._drafts = DraftPages(shared, with_script, starts, people, forms)

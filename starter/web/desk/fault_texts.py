@@ -37,6 +37,7 @@ _FAULTS: Final[Mapping[str, str]] = {
         "Some rows are wrong: correct the table, or tick that it starts without them."
     ),
     "needs exactly one of group, file, people": phrase("A group or a table is needed."),
+    "is no file of the body: send it as a part with this filename": phrase("A PDF is needed."),
     "its window lies in the past": phrase("It would be over already: choose a later day."),
     "must be in whole days or weeks, such as 14d or 2w": phrase("A number of days is needed."),
     "needs either file or template": phrase("A PDF or a template is needed."),

@@ -71,6 +71,7 @@ async def sent(
     fields: Fields = NONE,
     pdf: File | None = None,
     table: File | None = None,
+    first: File | None = None,
 ) -> httpx.Response:
     """The answer to the form of a page, with these fields changed."""
     form = form_on(page)
@@ -78,8 +79,8 @@ async def sent(
     parts: list[tuple[str, Any]] = [(name, (None, text)) for name, text in posted.items()]
     if pdf is not None:
         parts.append(("document.file", pdf))
-    if table is not None:
-        parts.append(("audience.file", table))
+    parts += [("audience.file", table)] if table else []
+    parts += [("documents[0]", first)] if first else []
     headers = {"origin": "null", "sec-fetch-site": "same-origin"}
     return await browser.http.post(public(form.action), files=parts, headers=headers)
 
@@ -91,8 +92,9 @@ async def gone_on(
     fields: Fields = NONE,
     pdf: File | None = None,
     table: File | None = None,
+    first: File | None = None,
 ) -> httpx.Response:
     """The page to which the form of a page leads."""
-    answer = await sent(browser, page, do, fields, pdf, table)
+    answer = await sent(browser, page, do, fields, pdf, table, first)
     assert answer.status_code == 303, answer.text
     return await browser.http.get(answer.headers["location"])

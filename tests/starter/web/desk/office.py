@@ -171,7 +171,11 @@ class Office:
 
 @asynccontextmanager
 async def office(
-    folder: Path, on: SignOn | None = None, context: Context | None = None, brand: Brand = OURS
+    folder: Path,
+    on: SignOn | None = None,
+    context: Context | None = None,
+    brand: Brand = OURS,
+    catalogue: Path = CATALOGUE,
 ) -> AsyncIterator[Office]:
     """A desk for one test."""
     people, store = folder / "people.yaml", Store((folder / "store").as_uri())
@@ -187,7 +191,7 @@ async def office(
         clock=made.clock,
         rest=_at_once,
     )
-    roles = ReaderRoles(directory, "operations", KindCatalogue(CATALOGUE))
+    roles = ReaderRoles(directory, "operations", KindCatalogue(catalogue))
     desk = Desk(
         directory=directory,
         guard=FormGuard(SECRET, PUBLIC),
@@ -195,13 +199,13 @@ async def office(
         sign_in=made.sign_in,
         on=on or SignOn(),
         context=context or Context(_NOWHERE, store),
-        kinds=KindCatalogue(CATALOGUE),
+        kinds=KindCatalogue(catalogue),
         links=SigningLinks(PUBLIC, SECRET),
         look=made.look,
         send=made.send,
         roles=roles,
         files=PersonalFiles(store, roles, KeptFileAnswers(store, made.clock)),
-        starts=Starts(load(environment=environment(folder)), store, directory, made.clock),
+        starts=Starts(load(environment=environment(folder, catalogue)), store, directory, made.clock),
         brand=brand,
         clock=made.clock,
         seconds=made.seconds,
@@ -210,13 +214,13 @@ async def office(
     yield made
 
 
-def environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path, catalogue: Path = CATALOGUE) -> dict[str, str]:
     """Of a web process with these people and our own catalogue."""
     return {
         "TEMPORAL_ADDRESS": "127.0.0.1:1",
         "COUNTERSIGN_DATA_DIR": str(folder),
         "COUNTERSIGN_PEOPLE": str(folder / "people.yaml"),
-        "COUNTERSIGN_POLICIES": str(CATALOGUE),
+        "COUNTERSIGN_POLICIES": str(catalogue),
     }
 
 

@@ -1,0 +1,154 @@
+"""A new onboarding at the desk: a template, the customer, the teams and documents that it names, and its calendar."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from activities.files.pdf import check_pdf
+from activities.files.reading import FileFaults, FileText
+from activities.onboarding.file import CUSTOMER, OWNER
+from activities.people.language import phrase
+from activities.policies.onboarding_template import PARTS
+from activities.records.drafts import Draft, Drafts
+from starter.plan.onboarding import OnboardingPlan
+from starter.web.api.starting import Starts
+from starter.web.bodies import PostedDocuments
+from starter.web.catalogue import KindCatalogue
+from starter.web.desk.document_field import size_of
+from starter.web.desk.draft_forms import Content, Filled, Step, with_fields
+from starter.web.desk.people_fields import IN_FULL, PeopleFields, languages, person_in_full
+from starter.web.desk.sessions import Visitor
+from starter.web.rights import ReaderRoles
+from workflows.kinds import Kind
+
+TEMPLATES_AT_MOST: Final = 50
+"""Files of the catalogue's folder that are offered, and read for it."""
+_CUSTOMER: Final = Step(
+    "customer", phrase("Customer"), "draft_customer.html", ("template", "customer"), whole={"customer": "customer.name"}
+)
+_PARTS: Final = Step("parts", phrase("Teams and documents"), "draft_parts.html", ("teams", "stages", "documents"))
+_PLAN: Final = Step("plan", phrase("Plan"), "draft_onboarding_plan.html")
+_OWN_KIND: Final = Kind.ONBOARDING.spec.prefix
+
+
+class OnboardingForm:
+    kind: Final = Kind.ONBOARDING
+    heading: Final = phrase("New onboarding")
+    steps: Final = (_CUSTOMER, _PARTS, _PLAN)
+
+    def __init__(
+        self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts
+    ) -> None:
+        self._drafts = drafts
+        self._people = people
+        self._kinds = kinds
+        self._roles = roles
+        self._starts = starts
+        self._megabytes = starts.settings.signature.max_upload_mb
+
+    async def startable(self, visitor: Visitor) -> tuple[str, ...]:
+        """Its one kind, where there is a template to begin it from."""
+        kinds = await self._kinds.startable(await self._roles.of(visitor.id))
+        return (_OWN_KIND,) if _OWN_KIND in kinds and await self._templates() else ()
+
+    async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
+        if step.name == _CUSTOMER.name:
+            paths = (f"customer.{name}" for name in ("company", *IN_FULL))
+            content = with_fields(dict(draft.content), posted.fields, "template", *paths)
+            return Filled(content, draft.files)
+        return await self._with_parts(draft, posted)
+
+    async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
+        templates = await self._templates()
+        if step.name == _CUSTOMER.name:
+            somebody = {**person_in_full(visitor), **(draft.content.get("customer") or {})}
+            row = await self._people.row({key: text for key, text in somebody.items() if key != "role"}, visitor)
+            return {"templates": [(name, name) for name in templates], "row": row, "languages": languages()}
+        if step.name == _PARTS.name:
+            stages = templates.get(draft.content.get("template", ""), [])
+            language = visitor.reader.language
+            files = [(name, size_of(draft.files.get(name), language)) for name in _files_of(stages)]
+            return {"teams": await self._teams(stages), "files": files, "megabytes": self._megabytes}
+        return {}
+
+    def file(self, draft: Draft, visitor: Visitor) -> Content:
+        return {**draft.content, "id": f"onboarding-{draft.id}", "owner": visitor.id}
+
+    async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
+        plan: Any = await self._starts.plan(prepared)
+        return {"stages": _shown(plan, visitor), "ends": visitor.reader.moment(plan.ends_at)}
+
+    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
+        return {}
+
+    async def _with_parts(self, draft: Draft, posted: PostedDocuments) -> Filled:
+        stages = (await self._templates()).get(draft.content.get("template", ""), [])
+        content = with_fields(
+            dict(draft.content), posted.fields, *(f"teams.{name}" for name in await self._teams(stages))
+        )
+        wanted, faults = list(_files_of(stages)), dict[str, str]()
+        files = {name: file for name, file in draft.files.items() if name in wanted}
+        for number, name in enumerate(wanted):
+            if uploaded := posted.files.get(f"documents[{number}]"):
+                try:
+                    check_pdf(uploaded.content, self._megabytes)
+                    files[name] = await self._drafts.put(uploaded.content)
+                except ValueError as fault:
+                    faults[f"documents[{number}]"] = str(fault)
+        return Filled(content, files, faults)
+
+    async def _teams(self, stages: list[Any]) -> list[str]:
+        """The words of which the file has to say who they are, in their order."""
+        words = (word for word in _words_of(stages) if word not in (CUSTOMER, OWNER))
+        return [word for word in dict.fromkeys(words) if not await self._people.known(word)]
+
+    async def _templates(self) -> dict[str, list[Any]]:
+        """The stages of each template beside the catalogue, by its name."""
+        return await asyncio.to_thread(_read, self._starts.settings.policies)
+
+
+def _read(catalogue: Path) -> dict[str, list[Any]]:
+    found = dict[str, list[Any]]()
+    for file in sorted(catalogue.parent.glob("*.yaml"))[:TEMPLATES_AT_MOST]:
+        if file == catalogue:
+            continue
+        try:
+            plain = FileText.read(file).parse().plain
+        except FileFaults:
+            continue
+        if isinstance(plain, dict) and isinstance(plain.get("stages"), list) and "customer" not in plain:
+            found[file.stem] = plain["stages"]
+    return found
+
+
+def _parts_of(stages: list[Any]) -> Iterator[dict[str, Any]]:
+    for stage in stages:
+        if isinstance(stage, dict):
+            for key in PARTS:
+                yield from (one for one in stage.get(key) or () if isinstance(one, dict))
+
+
+def _words_of(stages: list[Any]) -> Iterator[str]:
+    """Teams and people, as its parts call them."""
+    for part in _parts_of(stages):
+        named = (part.get("team"), part.get("to"), *(one.get("person") for one in part.get("signers") or ()))
+        yield from (str(word) for word in named if word)
+
+
+def _files_of(stages: list[Any]) -> Iterator[str]:
+    """The files of its agreements, which lie beside no template of the desk."""
+    documents = (part.get("document") for part in _parts_of(stages))
+    yield from dict.fromkeys(str(one["file"]) for one in documents if isinstance(one, dict) and one.get("file"))
+
+
+def _shown(plan: OnboardingPlan, visitor: Visitor) -> list[dict[str, Any]]:
+    reader = visitor.reader
+    return [
+        {
+            "name": stage.name,
+            "ends": reader.moment(stage.ends_at),
+            "parts": [(part.title, reader.moment(part.due_at) if part.due_at else "") for part in stage.parts],
+        }
+        for stage in plan.stages
+    ]

@@ -1,0 +1,75 @@
+"""An onboarding begun at the desk from a template: its customer, the teams and documents it names, its calendar."""
+
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.starter.web.desk.drafting import PDF, gone_on, sent
+from tests.starter.web.desk.office import CATALOGUE, OPERATOR, REQUESTER, Office, office, text_of
+
+NEW = "/desk/new/onboarding"
+TEMPLATE = """
+stages:
+  - name: agreements
+    agreements:
+      - {kind: customer-contract, document: {file: msa.pdf, name: Master agreement}, signers: [{person: customer}]}
+  - name: set-up
+    tasks: [{id: account, title: Create the account, team: operations, within: 5d}]
+    notices: [{to: customer, text: We begin.}]
+"""
+ACME = {
+    "template": "standard",
+    "customer.company": "Acme",
+    "customer.name": "Zoë",
+    "customer.email": "zoe@acme.test",
+    "customer.zone": "Asia/Tokyo",
+}
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    catalogue = tmp_path / "catalogue" / "policies.yaml"
+    catalogue.parent.mkdir()
+    shutil.copy(CATALOGUE, catalogue)
+    (catalogue.parent / "standard.yaml").write_text(TEMPLATE)
+    (catalogue.parent / "broken.yaml").write_text("stages: [")
+    async with office(tmp_path, catalogue=catalogue) as made:
+        yield made
+
+
+async def test_an_onboarding_asks_for_what_its_template_names_and_shows_its_calendar(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await sent(legal, await legal.get(NEW), fields={"template": "standard"})
+    assert page.status_code == 422
+    page = await gone_on(legal, page, fields=ACME)
+    text = text_of(page)
+    assert "operations" in text and "msa.pdf" in text
+    page = await sent(legal, page, fields={"teams.operations": "nobody-here"})
+    assert page.status_code == 422
+    page = await gone_on(
+        legal, page, fields={"teams.operations": "operations"}, first=("any.pdf", PDF, "application/pdf")
+    )
+    text = text_of(page)
+    for said in ("agreements", "Master agreement", "set-up", "Create the account", "it is done on"):
+        assert said in text, said
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    assert draft.content["teams"] == {"operations": "operations"}
+    kept = await desk.store.drafts.read(draft.id, REQUESTER)
+    assert kept is not None
+    assert list(kept.files) == ["msa.pdf"]
+
+
+async def test_what_is_no_pdf_is_refused_at_its_field(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await gone_on(legal, await legal.get(NEW), fields=ACME)
+    page = await sent(legal, page, first=("msa.pdf", b"text", "application/pdf"))
+    assert page.status_code == 422
+    assert 'id="f-documents-0-e"' in page.text
+
+
+async def test_without_a_template_or_the_right_nobody_begins_one(desk: Office, tmp_path: Path) -> None:
+    assert (await (await desk.come_in(OPERATOR)).get(NEW)).status_code == 404
+    (tmp_path / "catalogue" / "standard.yaml").unlink()
+    assert (await (await desk.come_in(REQUESTER)).get(NEW)).status_code == 404
