@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from typing import Any, Final
 
@@ -228,7 +228,8 @@ async def fresh(page: Page, sandbox: str) -> AsyncIterator[Phone]:
         yield Phone(page, sandbox)
     finally:
         # Led there by the page, it stays in its process; led there by us, each page would have to have a new one.
-        await page.evaluate("location.replace('about:blank')")
+        with suppress(Error):  # It may have left before it answers.
+            await page.evaluate("location.replace('about:blank')")
         await page.wait_for_url("about:blank")
         page.remove_listener("pageerror", hear_error)
         page.remove_listener("console", hear_console)

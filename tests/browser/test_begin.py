@@ -117,4 +117,6 @@ async def test_a_task_is_begun_on_a_narrow_screen_without_a_script(without_scrip
         await expect(desk.page.get_by_role("heading", name="If nobody acts")).to_be_visible()
         await desk.fits()
         await desk.button("Send").tap()
+        await expect(desk.page.get_by_role("status")).to_have_text("It is on its way. Here you see what becomes of it.")
         await desk.again_until(desk.page.get_by_text("Waiting for HR desk."))
+        await desk.page.wait_for_load_state()
