@@ -34,12 +34,26 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 COMMANDS = sorted(words(app))
 OF_CAMPAIGN = (
     *("cancel", "exempt", "extend", "list", "plan", "replay", "report"),
-    *("retry", "sample", "schedule", "show", "start", "template"),
+    *("retry", "sample", "schedule", "show", "start", "take", "template"),
 )
-OF_ONBOARD = ("answer", "cancel", "decide", "done", "link", "list", "map", "plan", "preview", "replay", "show", "start")
+OF_ONBOARD = (
+    "answer",
+    "cancel",
+    "decide",
+    "done",
+    "link",
+    "list",
+    "map",
+    "plan",
+    "preview",
+    "replay",
+    "show",
+    "start",
+    "take",
+)
 OF_TASK = (
     *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "list"),
-    *("pause", "remind", "replay", "resume", "show", "start", "unblock", "waive"),
+    *("pause", "remind", "replay", "resume", "show", "start", "take", "unblock", "waive"),
 )
 STARTED = ("request", "onboard", "campaign")
 """Kinds of which several are started at once."""
@@ -98,6 +112,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "request revise",
         "request show",
         "request start",
+        "request take",
         "stats",
         "tail",
         *(f"task {word}" for word in OF_TASK),
