@@ -1,9 +1,9 @@
 """`make bench [BENCH=request.bytes] [BENCH_JSON=file]`: one request beside the floor, as a table and as JSON.
 
 `BENCH=planner`, `BENCH=push`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
-`BENCH=desk [WAITING=2000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`, `BENCH=callbacks`,
-`BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`, `BENCH=value [N=100000]` and `BENCH=sweep [WAITING=2000]`
-measure something else, and are not part of the whole.
+`BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`,
+`BENCH=callbacks`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`, `BENCH=value [N=100000]` and
+`BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter.boot import exits
 from tests.bench import (
+    api,
     audience,
     callbacks,
     campaign,
@@ -43,6 +44,7 @@ Found: TypeAlias = (
     | push.Beside
     | urgent.Course
     | desk.Page
+    | api.Measured
     | task.Beside
     | onboarding.Beside
     | campaign.Measured
@@ -66,6 +68,7 @@ def main() -> None:
         onboarding.NAME: onboarding.with_page,
         urgent.NAME: partial(urgent.measure, asked.waiting or urgent.WAITING),
         desk.NAME: partial(desk.measure, asked.waiting or desk.OPEN),
+        api.NAME: partial(api.measure, asked.waiting or desk.OPEN),
         campaign.NAME: partial(campaign.measure, asked.people or campaign.PEOPLE),
         callbacks.NAME: callbacks.measure,
         records.NAME: partial(records.measure, asked.people or records.ROWS),

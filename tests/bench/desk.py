@@ -78,7 +78,7 @@ async def measure(open_: int = OPEN) -> Page:
             real_server("--log-level", "error") as env,
             office(Path(folder), context=_context(env.client, folder)) as desk,
         ):
-            await _fill(env.client, open_)
+            await fill(env.client, open_)
             browser = await desk.come_in(REQUESTER)
             context = _context(env.client, folder)
 
@@ -108,7 +108,7 @@ async def _ms(look: Callable[[], Awaitable[None]]) -> float:
     return 1000 * (time.perf_counter() - began)
 
 
-async def _fill(client: Client, open_: int) -> None:
+async def fill(client: Client, open_: int) -> None:
     places, due = asyncio.Semaphore(_STARTS_AT_ONCE), datetime(2026, 11, 20, tzinfo=UTC)
 
     async def start(number: int) -> None:

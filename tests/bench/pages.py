@@ -19,7 +19,7 @@ from statistics import median
 from typing import Final, TypeAlias
 
 from starter.boot import exits
-from tests.bench import audience, callbacks, campaign, desk, figures, push, records
+from tests.bench import api, audience, callbacks, campaign, desk, figures, push, records
 from tests.bench.figures import Figure
 from tests.bench.history import NotAsAsked
 from tests.bench.table import surroundings
@@ -157,6 +157,28 @@ PAGES: Final = (
                 f"< {desk.AIM_MS:g} ms, ≤ {desk.AIM_RATIO:g} ×",
                 lambda one: one["ours"] < desk.AIM_MS and one["ratio"] <= desk.AIM_RATIO,
             )
+        ],
+    ),
+    Page(
+        "api",
+        COSTS,
+        [["--only", api.NAME]],
+        "the API",
+        {"ours": "ours", "floor": "by command", "ratio": "ratio", "offered": "offered", "living": "of them run"},
+        [
+            Row("api.start_to_push_ms", "start → push, ms", *at_most(api.AIM_RATIO)),
+            Row(
+                "api.list_p95_ms",
+                "a list of 50 of 20,000, p95, ms",
+                f"< {api.AIM_LIST_MS:g} ms",
+                lambda one: one["ours"] < api.AIM_LIST_MS,
+            ),
+            Row(
+                "api.offered",
+                f"{api.OFFERED_A_SECOND} starts a second for ten seconds: accepted; the others are refused by 429",
+                "each accepted one runs",
+                lambda one: one["living"] == one["ours"],
+            ),
         ],
     ),
     Page(
