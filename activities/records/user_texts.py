@@ -14,7 +14,7 @@ from workflows.model.base import Model
 from workflows.model.notifications import LogPage
 from workflows.model.records import Amendment
 from workflows.model.timeline import AskedQuestion, TimelineEntry
-from workflows.model.views import GivenAnswer, SignerLine
+from workflows.model.views import GivenAnswer, ReviewLine, SignerLine
 
 ERASED: Final = "(erased)"
 DAMAGED: Final = "(damaged)"
@@ -107,6 +107,9 @@ def _within(value: Any, change: _Change) -> Any:
     match value:
         case AskedQuestion():
             return _asked(value, change)
+        case ReviewLine():
+            name = f"review-{value.round}-{value.order}"
+            return value.replace(reason=value.reason and change(name, value.reason))
         case SignerLine():
             return _declined(value, change)
         case GivenAnswer():

@@ -17,6 +17,7 @@ from tests.starter.web import paging
 from tests.starter.web.pages.test_journey_pages import ACME, know
 from tests.starter.web.pages.test_journey_pages import shown as onboarding
 from tests.starter.web.pages.test_page_commands import works_with
+from tests.starter.web.pages.test_review_pages import in_review, line
 from tests.starter.web.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
 from workflows.kinds import Kind
 from workflows.model.evidence import KeptFile
@@ -159,6 +160,19 @@ async def _sign(stage: Stage) -> None:
 async def _approve(stage: Stage) -> None:
     stage.know(signers=(SignerLine(person=FIRST, order=1, role=Role.APPROVE, state=SignerState.TURN),))
     await stage.open(stage.pages.link())
+
+
+async def _review(stage: Stage) -> None:
+    sha256 = await stage.pages.store.files.put(b"%PDF-1.7")
+    before = line(CHAIR, SignerState.CHANGES, reason=TYPED)
+    stage.pages.known[REQUEST] = in_review(before, line(CHAIR, SignerState.TURN, round=2), sha256=sha256)
+    await stage.open(stage.pages.link(CHAIR, LinkUse.REVIEW))
+
+
+async def _revise(stage: Stage) -> None:
+    changes = line(CHAIR, SignerState.CHANGES, reason=TYPED)
+    stage.pages.known[REQUEST] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
+    await stage.open(stage.pages.link(REQUESTER, LinkUse.REVIEW))
 
 
 async def _do(stage: Stage) -> None:
@@ -311,6 +325,8 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.EARLY: _early,
     ScreenName.SIGN: _sign,
     ScreenName.APPROVE: _approve,
+    ScreenName.REVIEW: _review,
+    ScreenName.REVISE: _revise,
     ScreenName.DO: _do,
     ScreenName.BY_MAIL: _by_mail,
     ScreenName.MAIL_SENT: _mail_sent,

@@ -38,6 +38,8 @@ LONG = ("Donaudampfschifffahrtsgesellschaftskapitänsmützenvertrag" * 3)[:150] 
 ACTS: Mapping[ScreenName, set[Action]] = {
     ScreenName.SIGN: {Action.SIGN, Action.LATER, Action.DELEGATE, Action.ASK},
     ScreenName.APPROVE: {Action.SIGN},
+    ScreenName.REVIEW: {Action.APPROVE, Action.CHANGES, Action.ASK},
+    ScreenName.REVISE: {Action.REVISE},
     ScreenName.DO: {Action.DONE, Action.LATER, Action.DELEGATE, Action.BLOCK, Action.ASK},
     ScreenName.BY_MAIL: {Action.RESEND, Action.LATER, Action.ASK},
     ScreenName.STANDING: {Action.ANSWER},

@@ -11,7 +11,7 @@ from workflows.model.notifications import LogPage
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.views import RequestShow, ReviewLine, SignerLine
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MSA = Kind.REQUEST.workflow_id("msa-0042")
@@ -68,3 +68,17 @@ async def test_pages_of_a_long_life_hold_no_words_either(tmp_path: Path) -> None
 
 async def test_what_was_written_with_its_words_is_shown_with_them(tmp_path: Path) -> None:
     assert await together(Store(str(tmp_path)), MSA, SHOWN) == SHOWN
+
+
+async def test_the_words_of_reviewers_leave_as_well(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    lines = tuple(
+        ReviewLine(person="chair", order=1, role=Role.REVIEW, state=SignerState.CHANGES, reason=words, round=round)
+        for round, words in enumerate(("No annexation", "Clause 3"), start=1)
+    )
+    shown = SHOWN.replace(reviews=lines)
+    written = await apart(store, MSA, shown)
+    assert "Clause 3" not in written.model_dump_json()
+    assert await together(store, MSA, written) == shown
+    altered(store, "DELETE FROM texts WHERE name = 'review-2-1'")
+    assert [one.reason for one in (await together(store, MSA, written)).reviews] == ["No annexation", ERASED]

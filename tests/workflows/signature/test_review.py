@@ -268,6 +268,23 @@ def test_a_review_is_planned_with_its_own_due_date_and_goes_on_being_asked_for()
     assert planning_of(a_request(), a_request().subject, sent, NOW).within == ""
 
 
+def test_a_fresh_run_goes_on_with_the_round_that_it_is_in() -> None:
+    request = in_review()
+    state = revise(review(request, begun(request), NO(actor=LEGAL), NOW), SECOND, NOW)
+    carried = request.replace(carried=state.carried_over())
+    read = SignatureInput.model_validate_json(carried.model_dump_json(by_alias=True))
+    assert read.carried == carried.carried
+    assert (read.carried.round, asked(read.carried)) == (2, [LEGAL]) if read.carried else False
+
+
+def test_a_request_without_reviewers_says_nothing_of_a_review() -> None:
+    request = a_request()
+    state = SignatureState.begin(request.brief, NOW)
+    written = request.replace(carried=state).model_dump_json(by_alias=True, exclude_defaults=True)
+    assert "review" not in written and '"round"' not in written and "team" not in written
+    assert not show(request, state, NOW).versions
+
+
 async def wished(it: Story, command: AnyCommand) -> Receipt:
     """At rest before and after: the server strands a run whose task cancels what has just ended."""
     await it.at_rest()

@@ -355,3 +355,31 @@ async def test_the_api_describes_itself(crm: Program) -> None:
     for event in told["webhooks"].values():
         body = event["post"]["requestBody"]["content"]["application/json"]["schema"]
         Draft202012Validator.check_schema(body)
+
+
+async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> None:
+    async with workers(crm.context.client, World()):
+        path = "/requests/offer-1"
+        await crm.calls("POST", "/requests", an_offer(id="offer-1", reviewers=[{"person": "mia"}]))
+        assert (await crm.calls("POST", f"{path}/review", {"approve": True}))[1]["field"] == "person"
+        status, own = await crm.calls("POST", f"{path}/review", {"person": "ada", "approve": True})
+        assert (status, "nobody reviews their own request" in own["detail"]) == (409, True)
+        asked = {"person": "mia", "changes": "Clause 3 is wrong."}
+        status, receipt = await crm.calls("POST", f"{path}/review", asked, key="review-1")
+        assert (status, receipt["status"], receipt["detail"]) == (200, "review", "changes asked for")
+        first = an_offer()["document"]["base64"]
+        status, same = await crm.calls("POST", f"{path}/revise", {"base64": first})
+        assert (status, "identical to the old one" in same["detail"]) == (409, True)
+        assert (await crm.calls("POST", f"{path}/revise", {"base64": "bm8gUERG"}))[0] == 422
+        pdf = {"content-type": "application/pdf"}
+        uploaded = (await crm.calls("POST", "/documents", PDF + b"% second\n", headers=pdf))[1]
+        status, receipt = await crm.calls("POST", f"{path}/revise", {"sha256": uploaded["sha256"], "name": "2.pdf"})
+        assert (status, receipt["status"]) == (200, "review")
+        status, receipt = await crm.calls("POST", f"{path}/review", {"person": "mia", "approve": True})
+        assert (status, receipt["status"]) == (200, "converting")
+        _, shown = await crm.calls("GET", path)
+        assert [one["sha256"] for one in shown["versions"]][1] == uploaded["sha256"]
+        assert [one["state"] for one in shown["reviews"] if one["person"] == "mia"] == ["changes", "approved"]
+        assert (await crm.asks("GET", f"{path}/versions/1")).content == PDF
+        assert (await crm.asks("GET", f"{path}/versions/3")).status_code == 404
+        assert (await crm.calls("POST", f"{path}/exempt", {"person": "mia", "reason": "r"}))[0] == 409

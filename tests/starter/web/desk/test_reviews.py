@@ -1,0 +1,74 @@
+"""A request in review at the desk: its versions with who approved which, and the new version that is given there."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.starter.web.desk.office import NOW, OPERATOR, REQUESTER, SIGNER, Office, form_of, office, public, text_of
+from tests.starter.web.desk.test_requests import ID, PAGE, shown
+from workflows.model.commands import Revision
+from workflows.model.signature import DocumentVersion, SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.views import RequestShow, ReviewLine, WaitingFor
+
+PDF = b"%PDF-1.7\n% the second version\n"
+
+
+def line(person: str, state: SignerState, round: int = 1, role: Role = Role.REVIEW) -> ReviewLine:
+    reason = "Clause 3 is wrong." if state is SignerState.CHANGES else None
+    return ReviewLine(person=person, order=1, role=role, state=state, at=NOW, reason=reason, round=round)
+
+
+def in_review(*reviews: ReviewLine) -> RequestShow:
+    waiting = tuple(WaitingFor(person=one.person, since=NOW) for one in reviews if one.state is SignerState.TURN)
+    version = DocumentVersion(number=1, sha256="ab" * 32, size=9, at=NOW, by=REQUESTER)
+    return shown(status=Status.REVIEW, versions=(version,), reviews=reviews, waiting_for=waiting)
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Office]:
+    async with office(tmp_path) as made:
+        changes = line(SIGNER, SignerState.CHANGES)
+        made.known[ID] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
+        yield made
+
+
+async def test_who_asked_sees_each_version_and_what_is_to_be_changed(desk: Office) -> None:
+    browser = await desk.come_in(REQUESTER)
+    page = await browser.get(PAGE)
+    text = text_of(page)
+    for said in ("in review", "Version 1", "SHA-256 abababababababab", "Clause 3 is wrong.", "asks for changes"):
+        assert said in text
+    assert "Give a new version" in text
+    sha256 = await desk.store.files.put(PDF)
+    known = desk.known[ID]
+    desk.known[ID] = known.replace(versions=(known.versions[0].replace(sha256=sha256),))
+    assert (await browser.get(f"{PAGE}/version/1")).content == PDF
+    assert (await browser.get(f"{PAGE}/version/2")).status_code == 404
+
+
+async def test_a_new_version_is_given_by_its_form_and_a_wrong_one_is_refused(desk: Office) -> None:
+    browser = await desk.come_in(REQUESTER)
+    asking = await browser.get(f"{PAGE}/revise")
+    assert 'enctype="multipart/form-data"' in asking.text
+    form = form_of(asking.text)[1]
+    for content, status in ((b"no PDF", 409), (PDF, 303)):
+        answer = await browser.http.post(
+            public(f"{PAGE}/revise"),
+            data=form,
+            files={"version": ("msa-2.pdf", content, "application/pdf")},
+            headers={"origin": "null", "sec-fetch-site": "same-origin"},
+        )
+        assert answer.status_code == status
+    [(_, command, _)] = desk.wished
+    assert isinstance(command, Revision)
+    assert (command.actor, command.size, command.file_name) == (REQUESTER, len(PDF), "msa-2.pdf")
+
+
+async def test_a_reviewer_has_the_way_to_their_page_and_no_form_of_the_owner(desk: Office) -> None:
+    desk.known[ID] = in_review(line(SIGNER, SignerState.TURN))
+    page = await (await desk.come_in(SIGNER)).get(PAGE)
+    assert "/people/open/" in page.text
+    assert "Give a new version" not in page.text
+    assert "Give a new version" not in text_of(await (await desk.come_in(OPERATOR)).get(PAGE))
