@@ -90,12 +90,12 @@ class Team(NamedTuple):
     refused: str | None = None
 
     @classmethod
-    async def look_up(cls, directory: Directory, name: object, asking: object, role: str) -> Self:
-        """`role` is the word for who asks."""
+    async def look_up(cls, directory: Directory, name: object, asking: frozenset[object], role: str) -> Self:
+        """Without those who ask; `role` is the word for them."""
         if not isinstance(name, str):
             return cls()
         try:
-            members = tuple(id for id in await directory.group(name) if id != asking)
+            members = tuple(id for id in await directory.group(name) if id not in asking)
         except UnknownGroup as unknown:
             return cls(refused=str(unknown))
         if not members:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -35,7 +36,7 @@ from activities.launch.intake import (
     read_as,
     right,
 )
-from activities.people.directory import Directory
+from activities.people.directory import Directory, UnknownGroup
 from activities.people.ids import ids_in_full
 from activities.people.person import SignersFile
 from activities.policies.cascade import Resolved
@@ -46,7 +47,7 @@ from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.signature import Document, Reviewer, SignatureBrief
-from workflows.model.subject import Participant, Role
+from workflows.model.subject import Participant, Role, group_of
 from workflows.names import adopted_document
 from workflows.signature.state import SignatureInput
 
@@ -58,7 +59,8 @@ class RequestChecks(FileChecks):
     folder: Path
     documents: LocalDocuments
     pdf: bytes | None = None
-    requester: object = None
+    asking: frozenset[object] = frozenset()
+    """Who asks for it: the requester, or all of their group."""
     teams: Mapping[str, Team] = field(default_factory=dict)
     """The groups that review, by name."""
 
@@ -69,6 +71,13 @@ class RequestChecks(FileChecks):
 
     def document(self, file: str) -> None:
         self.pdf = self.documents.read(self.folder, file)
+
+
+async def _asking(directory: Directory, asker: object) -> frozenset[object]:
+    group = group_of(asker) if isinstance(asker, str) else None
+    with suppress(UnknownGroup):
+        return frozenset(await directory.group(group)) if group else frozenset({asker})
+    return frozenset()
 
 
 def persons_named(plain: Any) -> frozenset[str]:
@@ -147,7 +156,7 @@ class ReviewerEntry(FileModel):
     def _somebody_else(cls, id: str | None, info: ValidationInfo) -> str | None:
         if id is not None:
             checks = _checks(info)
-            if id == checks.requester:
+            if id in checks.asking:
                 raise ValueError(f"{id} asks for it, and nobody reviews their own request")
             # A signer may review it as well.
             checks.once(f"reviewer {id}", f"{id} is a reviewer of this request already")
@@ -286,12 +295,12 @@ async def prepare_request(
     all faults, and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
     """
     plain = await read_as(Kind.REQUEST, written)
-    requester = plain.plain.get("requester") if isinstance(plain.plain, dict) else None
+    asking = await _asking(directory, asker_named(plain.plain, "requester"))
     groups = {one["group"] for one in maps(plain.plain, "reviewers") if isinstance(one.get("group"), str)}
-    teams = {name: await Team.look_up(directory, name, requester, "requester") for name in sorted(groups)}
+    teams = {name: await Team.look_up(directory, name, asking, "requester") for name in sorted(groups)}
     found = await KnownPersons.look_up(directory, persons_named(plain.plain))
     checks = RequestChecks(
-        requester=requester,
+        asking=asking,
         teams=teams,
         folder=plain.folder,
         documents=documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),

@@ -59,7 +59,7 @@ class TaskChecks(FileChecks):
         fields = plain if isinstance(plain, dict) else {}
         owner, who = asker_named(plain, "owner"), fields.get("who")
         who = who if isinstance(who, dict) else {}
-        team = await Team.look_up(directory, who.get("group"), owner, "owner")
+        team = await Team.look_up(directory, who.get("group"), frozenset({owner}), "owner")
         asked = [who, *({"person": id} for id in team.members)]
         named = (owner, *(one.get("person") for one in (*asked, *maps(plain, "colleagues"))))
         found = await KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))

@@ -51,7 +51,7 @@ from starter.web.pages.link_screens import (
     status_screen,
 )
 from starter.web.pages.options import choices_of
-from starter.web.pages.review import may_read_version, review_screen
+from starter.web.pages.review import as_asker, may_read_version, review_screen
 from starter.web.pages.visits import DONE, RENEWED, PagePeople, PageVisit, Visits, edition_of
 from starter.web.rendering import OURS, Brand, Renderer
 from starter.web.screens import (
@@ -198,7 +198,7 @@ class ScreenBuilder:
 
     async def _reviewing(self, visit: PageVisit) -> Screen:
         shown = await self.seen(visit)
-        request = of_type(RequestShow, shown) if shown else None
+        request = as_asker(of_type(RequestShow, shown), visit.claim.person) if shown else None
         if request is None or (request.partial and not request.reviews):
             return NOT_KNOWN_NOW.told(visit.reader.language)
         screen = review_screen(request, visit.claim.person, visit.ref, visit.reader, self.clock())
@@ -405,7 +405,9 @@ class Pages:
             await self._acts.acted(visit.claim)
 
     async def _revised(self, visit: PageVisit, shown: Shown, posted: PostedDocuments, form: dict[str, str]) -> Receipt:
-        if visit.claim.use is not LinkUse.REVIEW or choices_of(shown, visit.claim.person) is None:
+        ours = await self._screens.who.as_asker(shown, visit.claim.person)
+        theirs = as_asker(of_type(RequestShow, ours), visit.claim.person)
+        if visit.claim.use is not LinkUse.REVIEW or choices_of(theirs, visit.claim.person) is None:
             raise CommandRefused(Rejection.NO_CHANGES_ASKED.says())
         version = await self._versions.kept(posted)
         command = ACTIONS[Action.REVISE].command(PostedForm(visit.claim.person, form, version=version))

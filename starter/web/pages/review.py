@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from activities.people.language import phrase
 from activities.people.reader import Reader
@@ -17,7 +17,7 @@ from starter.web.pages.link_screens import (
 from starter.web.screens import FileLink, MainButton, Screen, ScreenDraft, ScreenName, ScreenTone
 from starter.web.versions import VERSION
 from workflows.model.signature import SignerState
-from workflows.model.subject import Role, Status
+from workflows.model.subject import Role, Status, group_of
 from workflows.model.views import RequestShow, ReviewLine
 
 _REVIEW: Final = ScreenDraft(
@@ -98,6 +98,20 @@ def _told(shown: RequestShow, line: ReviewLine, reader: Reader) -> Screen:
         case SignerState.WAITING:
             return replace(_EARLY.told(language), document=shown.document)
     return replace(_SPARED.told(language), document=shown.document)
+
+
+def as_asker(shown: RequestShow, person: str) -> RequestShow:
+    """What waits for the group that asks waits for each of it; `shown` is as the person sees it."""
+    group = next((one.person for one in shown.reviews if group_of(one.person)), None)
+    if group is None or shown.requester != person:
+        return shown
+
+    def theirs(lines: Any) -> Any:
+        return tuple(one.replace(person=person) if one.person == group else one for one in lines)
+
+    return shown.replace(
+        reviews=theirs(shown.reviews), waiting_for=theirs(shown.waiting_for), choices=theirs(shown.choices)
+    )
 
 
 def version_link(shown: RequestShow, path: str, reader: Reader) -> FileLink | None:

@@ -75,3 +75,11 @@ async def test_the_kind_says_how_often_and_how_long(office: Desk) -> None:
     assert (prepared.request.policy.review.most, prepared.request.policy.review.within) == (2, "2d")
     [fault] = await faults(office, policy={"review": {"within": "soon"}})
     assert "must be a duration such as 2d, or a share" in fault
+
+
+async def test_nobody_of_a_group_that_asks_reviews_it(office: Desk) -> None:
+    asking = {"group": "security"}
+    [fault] = await faults(office, requester=asking, reviewers=[{"person": "eve"}])
+    assert "eve asks for it, and nobody reviews their own request" in fault
+    [nobody] = await faults(office, requester=asking, reviewers=[{"group": "board"}])
+    assert "in the group board is nobody but the requester" in nobody

@@ -163,6 +163,18 @@ async def test_the_requester_gives_a_new_version_once_however_often_it_is_sent(r
     assert op
 
 
+async def test_anybody_of_a_group_that_asks_gives_the_new_version(reviewer: Phone) -> None:
+    text = reviewer.people.read_text()
+    reviewer.people.write_text(text.replace("id: legal-desk,", "id: legal-desk, groups: [sales],"))
+    changes = line(CHAIR, SignerState.CHANGES, reason="Clause 3 is wrong.")
+    shown = in_review(changes, line("group:sales", SignerState.TURN, role=Role.REVISE))
+    reviewer.known[REQUEST] = shown.replace(requester="group:sales")
+    assert (await send(reviewer, reviewer.link(REQUESTER, LinkUse.REVIEW), PDF)).status_code == 303
+    [(command, _)] = reviewer.wishes.taken
+    assert command.sender == REQUESTER
+    assert 'type="file"' not in (await reviewer.open(reviewer.link(FIRST, LinkUse.REVIEW))).text
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"no PDF", b"%PDF-1.7\ntrailer << /Encrypt 5 0 R >>", b"%PDF-" + bytes(1024 * 1024)]
 )
