@@ -42,8 +42,8 @@ async def test_who_asked_sees_each_version_and_what_is_to_be_changed(desk: Offic
         assert said in text
     assert "Give a new version" in text
     sha256 = await desk.store.files.put(PDF)
-    known = desk.known[ID]
-    desk.known[ID] = known.replace(versions=(known.versions[0].replace(sha256=sha256),))
+    [version] = desk.known[ID].reviewed_versions
+    desk.known[ID] = desk.known[ID].replace(versions=(version.replace(sha256=sha256),))
     assert (await browser.get(f"{PAGE}/version/1")).content == PDF
     assert (await browser.get(f"{PAGE}/version/2")).status_code == 404
 
