@@ -19,7 +19,8 @@ from workflows.task.state import TaskState
 from workflows.task.workflow import TaskWorkflow
 
 CLASSES_AT_MOST: Final = 4
-MEMBERS_AT_MOST: Final = 45
+MEMBERS_AT_MOST: Final = 48
+"""A command is one: a request has three more than a task, of its review."""
 PARTS_AT_MOST: Final = 12
 _T = TypeVar("_T")
 
