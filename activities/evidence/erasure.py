@@ -66,6 +66,8 @@ async def erase(
     if not dry_run:
         devices = await store.erasures.devices(person)
         await store.absences.erase(person)
+        await store.saved_views.erase(person)
+        await store.drafts.erase(person)
     erased = tuple(sorted(ended.keys() - held.keys()))
     return ErasureResult(person, erased, tuple(waiting), held, devices, dry_run)
 

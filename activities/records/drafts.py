@@ -121,6 +121,11 @@ class Drafts:
         """Remove it if it is theirs."""
         await self._drop(select(_DRAFT.id).where(_DRAFT.id == id, _DRAFT.author == author))
 
+    async def erase(self, author: str) -> None:
+        """All of an author."""
+        while await self._drop(select(_DRAFT.id).where(_DRAFT.author == author).limit(DROPPED_AT_MOST)):
+            pass
+
     async def drop(self, now: datetime, gone: Callable[[str], Awaitable[bool]]) -> int:
         """Remove what was not changed for 30 days, and all of authors who are `gone`, a limited number; how many."""
         old = select(_DRAFT.id).where(_DRAFT.changed_at < now - KEPT_FOR).limit(DROPPED_AT_MOST)

@@ -32,6 +32,7 @@ from activities.records.people import OF_A_START, StoredPeople
 from activities.records.processes import Processes
 from activities.records.receipts import Receipts
 from activities.records.roots import Roots
+from activities.records.saved_views import SavedViews
 from activities.records.seals import Seals
 from activities.records.settled import Records
 from activities.records.starts import Starts
@@ -98,6 +99,7 @@ class Store:
         self.tokens: Final = Tokens(self.database)
         """Those of programs that call the API."""
         self.absences: Final = StoredAbsences(self.database)
+        self.saved_views: Final = SavedViews(self.database)
         """Absences that people entered."""
         self.drafts: Final = Drafts(self.database, self.files)
         """What people write at the desk and have not sent."""

@@ -35,6 +35,8 @@ from tests.starter.web.desk.office import (
     REQUESTER,
     SIGNER,
     Office,
+    form_of,
+    inside,
     office,
     text_of,
 )
@@ -141,6 +143,20 @@ async def test_what_runs_is_sorted_by_a_head_either_way_and_what_may_be_acted_on
     ]
     assert titles((await legal.get("/desk/asked?sort=nonsense")).text)[0] == "The document of overdue"
     assert 'name="ticked"' not in (await legal.get("/desk/waiting")).text, "others ask for it"
+
+
+async def test_a_list_with_its_filters_is_saved_under_a_name(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.get("/desk/asked?status=any&kind=offer-letter")
+    answer = await legal.press(page, name=" My  letters ")
+    assert inside(answer) == "/people/desk/asked?status=any&kind=offer-letter"
+    page = await legal.get("/desk/waiting")
+    assert '<a href="/people/desk/asked?status=any&amp;kind=offer-letter"><bdi>My letters</bdi></a>' in page.text
+    assert "My letters" not in (await (await desk.come_in(SIGNER)).get("/desk")).text
+    answer = await legal.press(page)
+    assert "My letters" not in (await legal.get("/desk/waiting")).text, "the last form removes it"
+    await legal.post("/desk/views", form_of(page.text)[1] | {"address": "https://evil.example/", "name": "x"})
+    assert await desk.store.saved_views.of(REQUESTER) == ()
 
 
 async def test_tasks_stand_beside_requests_in_one_order_and_lead_to_pages_of_their_own(desk: Office) -> None:
