@@ -129,7 +129,8 @@ class ActionSpec:
     grave: bool = False
 
 
-NOBODY_OF_THAT_NAME: Final = phrase("nobody in the directory has this id or address")
+NOBODY_OF_THAT_NAME: Final = phrase("nobody in the directory has this name, id or address")
+SEVERAL_OF_THAT_NAME: Final = phrase("several people have this name: choose one of them")
 NO_VERSION: Final = phrase("it is no PDF that can be sent: empty, too large, of another kind, or with a password")
 NO_DATE: Final = phrase("a date such as 2026-12-11 is needed")
 CANNOT_WAIT: Final = phrase("it cannot be put off until then any more")

@@ -93,10 +93,10 @@ async def test_who_asked_finds_moves_pauses_and_cancels_a_request(second_screen:
         await desk.again_until(row)
         await desk.is_usable()
         await desk.page.get_by_text("Filter", exact=True).tap()
-        await desk.page.get_by_label("Waiting for (id)").fill(EXECUTIVE)
+        await desk.page.get_by_label("Waiting for (name or id)").fill(EXECUTIVE)
         await desk.button("Show").tap()
         await expect(row).to_have_count(0)
-        await desk.page.get_by_label("Waiting for (id)").fill(CUSTOMER)
+        await desk.page.get_by_label("Waiting for (name or id)").fill(CUSTOMER)
         await desk.button("Show").tap()
         await expect(desk.page).to_have_url(re.compile(f"={CUSTOMER}"))
         # A row is there before the index knows whom it waits for.

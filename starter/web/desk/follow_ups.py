@@ -15,14 +15,16 @@ from activities.errors import StoreFailure
 from activities.notifications.links import LinkUse, SigningLinks, at_desk, named_at_desk, use_of
 from activities.people.language import phrase
 from activities.records.downloads import Way
+from starter.queries.commands import CommandRefused
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type, with_holds
 from starter.queries.onboarding import preview_link
-from starter.web.actions import Action, PostedForm, onboarding_to_decide, replaceable_people
+from starter.web.actions import SEVERAL_OF_THAT_NAME, Action, PostedForm, onboarding_to_decide, replaceable_people
 from starter.web.bodies import PostedDocuments
 from starter.web.desk.access import ActionForm, FollowUpAccess
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_up_text import FollowUpText, build_text
+from starter.web.desk.people_fields import FOUND_AT_MOST
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.downloads import FILE_PATHS, PersonalFiles
@@ -177,7 +179,18 @@ class FollowUps:
         if words in seen.shown.delegates:
             return words
         found = await self._shared.directory.named(words)
-        return found.id if found else None
+        if found is not None:
+            return found.id
+        some = await self._shared.directory.search(words, FOUND_AT_MOST + 1)
+        if len(some) > 1:
+            raise CommandRefused(SEVERAL_OF_THAT_NAME)
+        return some[0].id if some else None
+
+    async def _colleagues(self, seen: FollowUpAccess, names: PeopleNames, words: str) -> list[tuple[str, str]]:
+        """Whom to choose from: those that the task names, else whom the words find."""
+        if seen.shown.delegates or not words:
+            return [(person, await names.of(person)) for person in seen.shown.delegates]
+        return [(one.id, one.name) for one in await self._shared.directory.search(words, FOUND_AT_MOST)]
 
     async def _seen(self, request: Request, visitor: Visitor) -> FollowUpAccess | None:
         what = _what(request)
@@ -250,7 +263,7 @@ class FollowUps:
             due=form.get("due") or usual_due([seen.shown], self._shared.clock()),
             member=await names.of(form.get("signer", "")) if step.action is Action.EXEMPT else "",
             takers=[(person, await names.of(person)) for person in seen.takers],
-            colleagues=[(person, await names.of(person)) for person in seen.shown.delegates],
+            colleagues=await self._colleagues(seen, names, form.get("to", "")),
             form=form,
             # What was not confirmed is sent again as the same change.
             token=form["token"] if why and why.fault is not FailureReason.REFUSED else frame.token,

@@ -305,7 +305,8 @@ class Lists:
         view, role = _view(request), await self._shared.roles.of(visitor.id)
         if view not in views_of(role):
             return await self._responses.inside(NOT_THERE, visitor)
-        filters, say = Filters.of(request.query_params, view), visitor.reader.language.say
+        filters = await self._named(Filters.of(request.query_params, view))
+        say = visitor.reader.language.say
         found, refusal = ListPage((), 0, "", sorted=True), ""
         first_page = view is View.WAITING and not request.query_params
         try:
@@ -355,7 +356,8 @@ class Lists:
         if view not in views_of(role):
             return await self._responses.inside(NOT_THERE, visitor)
         try:
-            asked = build_query(view, visitor, role, Filters.of(request.query_params, view))
+            filters = await self._named(Filters.of(request.query_params, view))
+            asked = build_query(view, visitor, role, filters)
         except Refusal:
             return self._responses.renderer.to_desk(f"{view}?{request.url.query}")
         # The first page is read before anything is sent: what does not answer is told as a page.
@@ -368,6 +370,14 @@ class Lists:
     async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
         say, views = visitor.reader.language.say, views_of(await self._shared.roles.of(visitor.id))
         return tuple(Tab(view, say(LABELS[view]), view == here) for view in views)
+
+    async def _named(self, filters: Filters) -> Filters:
+        """With the id of a person whose name or address was typed, if it is the only one."""
+        if not filters.person:
+            return filters
+        known = await self._shared.directory.named(filters.person)
+        found = (known,) if known else await self._shared.directory.search(filters.person, 2)
+        return replace(filters, person=found[0].id) if len(found) == 1 else filters
 
     async def _found(
         self, view: View, visitor: Visitor, role: ReaderRole, filters: Filters, cursor: str | None

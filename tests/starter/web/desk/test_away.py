@@ -76,7 +76,7 @@ async def test_a_manager_enters_it_for_their_people_and_nobody_else_does(desk: O
         ({"from": "2026-11-01", "until": "2026-11-02"}, "that day has passed"),
         ({"until": "2030-01-01"}, "that is more than two years away"),
         ({"until": "soon"}, "a date such as 2026-12-11 is needed"),
-        ({"acts": "nobody"}, "nobody in the directory has this id or address"),
+        ({"acts": "nobody"}, "nobody in the directory has this name, id or address"),
         ({"acts": ENGINEER}, "those who act for each other go round in a circle"),
         ({"kind": "eclipse"}, "that kind is not in the catalogue"),
     ],

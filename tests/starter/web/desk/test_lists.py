@@ -129,6 +129,8 @@ async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Offi
     assert titles((await legal.get("/desk/asked?kind=offer-letter")).text) == ["The document of soon"]
     assert titles((await legal.get("/desk/asked?overdue=1")).text) == ["The document of overdue"]
     assert titles((await legal.get("/desk/asked?person=signer-2")).text) == ["The document of soon"]
+    assert titles((await legal.get("/desk/asked?person=chair@example.test&kind=offer-letter")).text) != []
+    assert 'value="chair"' in (await legal.get("/desk/asked?person=Chai")).text
 
 
 async def test_what_runs_is_sorted_by_a_head_either_way_and_what_may_be_acted_on_can_be_ticked(desk: Office) -> None:

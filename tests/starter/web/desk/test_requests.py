@@ -283,7 +283,8 @@ async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk:
     ("deed", "fields", "says"),
     [
         (Action.EXTEND, {"due": "soon"}, "a date such as 2026-12-11 is needed"),
-        (Action.DELEGATE, {"signer": SIGNER, "to": "stranger"}, "nobody in the directory has this id or address"),
+        (Action.DELEGATE, {"signer": SIGNER, "to": "legal"}, "several people have this name: choose one of them"),
+        (Action.DELEGATE, {"signer": SIGNER, "to": "stranger"}, "nobody in the directory has this name, id or address"),
     ],
 )
 async def test_nonsense_in_a_form_reaches_nobody(desk: Office, deed: Action, fields: dict[str, str], says: str) -> None:
