@@ -93,7 +93,7 @@ def mounted(name: str) -> Iterator[Path]:
 
 
 def version_of(revision: str) -> str:
-    """`0.1.0+g1234567`."""
+    """`1.0.0+g1234567`."""
     known = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     return f"{known}+g{revision[:7]}" if revision else str(known)
 

@@ -1,10 +1,12 @@
 """What each release has written down, frozen with it: whatever began under it must be read and gone on with for ever.
 
 `python -m tests.golden.releases 1.0.0` freezes a release, once: the models of the boundary with their defaults and
-words, a sample of each, and the replay corpus. From then on `faults` says what today's code would not read.
+words, a sample of each, the replay corpus, and the migrations of the database by their SHA-256. From then on `faults`
+says what today's code would not read, and which migration is not the one that databases out there have run.
 """
 
 import gzip
+import hashlib
 import json
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,23 +17,28 @@ from pydantic import BaseModel, ValidationError
 from temporalio.client import WorkflowHistory
 
 from tests.golden import samples
+from tests.markdown import ROOT
 from tests.workflows import corpus
 
 FOLDER: Final = Path(__file__).parent / "releases"
+MIGRATIONS: Final = ROOT / "activities" / "records" / "migrations" / "versions"
 
 
 class Code(NamedTuple):
-    """The models that cross a boundary, all their parts, and the words they carry."""
+    """The models that cross a boundary, all their parts, the words they carry; migrations' SHA-256 by their files."""
 
     models: Mapping[str, type[BaseModel]]
     parts: Mapping[str, type[BaseModel]]
     words: Mapping[str, list[str]]
+    migrations: Mapping[str, str]
 
     @classmethod
     def today(cls) -> Self:
         """Of the code as it is."""
         models, parts = samples.models(), samples.all_parts()
-        return cls({one.__name__: one for one in models}, {one.__name__: one for one in parts}, samples.vocabulary())
+        models_by_name, parts_by_name = ({one.__name__: one for one in some} for some in (models, parts))
+        migrations = {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(MIGRATIONS.glob("*.py"))}
+        return cls(models_by_name, parts_by_name, samples.vocabulary(), migrations)
 
 
 class Release(NamedTuple):
@@ -41,13 +48,14 @@ class Release(NamedTuple):
     wire: Mapping[str, Any]
     fields: Mapping[str, Mapping[str, Any]]
     words: Mapping[str, list[str]]
+    migrations: Mapping[str, str]
     histories: Mapping[str, str]
 
     @classmethod
     def of(cls, version: str, code: Code, wire: Mapping[str, Any], histories: Mapping[str, str]) -> Self:
         """A release of this code."""
         fields = {name: samples.defaults(part) for name, part in code.parts.items()}
-        return cls(version, wire, fields, code.words, histories)
+        return cls(version, wire, fields, code.words, code.migrations, histories)
 
     @property
     def runs(self) -> list[WorkflowHistory]:
@@ -56,8 +64,11 @@ class Release(NamedTuple):
 
 
 def faults(release: Release, code: Code) -> Iterator[str]:
-    """What this code would not read of what the release has written, each by its model and field."""
+    """What this code would not read of what the release has written, by model and field; migrations that differ."""
     yield from _of_fields(release, code)
+    for file, digest in release.migrations.items():
+        if code.migrations.get(file) != digest:
+            yield f"the migration {file} is changed or gone, and databases of {release.version} ran it: write one more"
     for kind, words in release.words.items():
         if gone := sorted(set(words) - set(code.words.get(kind, ()))):
             yield f"{kind} has lost {', '.join(gone)}"

@@ -1,9 +1,12 @@
-"""Histories that began under a release decode and replay for ever: a newly required field is red.
+"""Histories that began under a release decode and replay for ever, and its database goes on: a newly required field, a
+changed order of commands and a changed migration are red.
 
 Green while nothing was released; `python -m tests.golden.releases 1.0.0` begins the corpus.
 """
 
+import shutil
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -58,8 +61,11 @@ class BriefCalledOtherwise(Model):
     title: str = "untitled"
 
 
-def code(model: type[Model], *words: str) -> Code:
-    return Code({"Brief": model}, {"Brief": model}, {"Status": list(words)})
+FIRST = {"0001_first.py": "8f43"}
+
+
+def code(model: type[Model], *words: str, migrations: Mapping[str, str] = FIRST) -> Code:
+    return Code({"Brief": model}, {"Brief": model}, {"Status": list(words)}, migrations)
 
 
 RELEASED = Release.of("1.0.0", code(Brief, "sent", "signed"), {"Brief": {"id": "msa", "title": "MSA"}}, {})
@@ -81,7 +87,16 @@ RELEASED = Release.of("1.0.0", code(Brief, "sent", "signed"), {"Brief": {"id": "
         (code(BriefWithoutTitle, "sent", "signed"), ["Brief.title is gone"]),
         (code(BriefCalledOtherwise, "sent", "signed"), ["Brief.title means 'untitled' where nothing is written"]),
         (code(Brief, "sent"), ["Status has lost signed"]),
-        (Code({}, {}, {"Status": ["sent", "signed"]}), ["Brief is gone"]),
+        (Code({}, {}, {"Status": ["sent", "signed"]}, FIRST), ["Brief is gone"]),
+        (code(Brief, "sent", "signed", migrations={**FIRST, "0002_more.py": "51c0"}), []),
+        (
+            code(Brief, "sent", "signed", migrations={"0001_first.py": "51c0"}),
+            ["the migration 0001_first.py is changed"],
+        ),
+        (
+            code(Brief, "sent", "signed", migrations={"0002_more.py": "51c0"}),
+            ["the migration 0001_first.py is changed"],
+        ),
     ],
 )
 def test_what_a_release_has_written_and_this_code_would_not_read_is_named(today: Code, says: list[str]) -> None:
@@ -114,3 +129,13 @@ def test_a_release_is_frozen_once_and_today_s_code_reads_what_it_has_just_writte
     assert len(release.runs) > 20
     with pytest.raises(FileExistsError, match=r"1\.0\.0 is frozen"):
         releases.freeze("1.0.0", tmp_path)
+
+
+def test_a_migration_of_a_release_that_is_edited_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = shutil.copytree(releases.MIGRATIONS, tmp_path / "versions") / "0001_first.py"
+    monkeypatch.setattr(releases, "MIGRATIONS", first.parent)
+    release = Release.of("1.0.0", Code.today(), {}, {})
+    assert list(faults(release, Code.today())) == []
+    first.write_text(first.read_text().replace("nullable=True", "nullable=False", 1))
+    [fault] = faults(release, Code.today())
+    assert fault.startswith("the migration 0001_first.py is changed")
