@@ -1,5 +1,6 @@
 """Campaign files: checks, the workflow's input, stored rows and people."""
 
+import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
@@ -56,8 +57,8 @@ class CampaignChecks(RequestChecks):
     unknown: Mapping[str, str] = field(default_factory=dict)
     """Why the named group is unknown."""
     secret: SecretStr | None = None
-    read: bytes | None = None
-    """Its table, if already read."""
+    read: AudienceFile | FileFaults | None = None
+    """Its table, if already read, or why it cannot be."""
     given: AudienceFile = NOBODY
 
     @property
@@ -71,10 +72,17 @@ class CampaignChecks(RequestChecks):
 
     def table(self, name: str) -> None:
         """Read the named table beside the file."""
-        try:
-            self.given = population.read(self.folder / Path(name), secret=self.secret, content=self.read)
-        except FileFaults as faults:
-            raise ValueError(faults.in_short) from None
+        found = self.read or _rows(self.folder / Path(name), self.secret)
+        if isinstance(found, FileFaults):
+            raise ValueError(found.in_short)
+        self.given = found
+
+
+def _rows(table: Path, secret: SecretStr | None, content: bytes | None = None) -> AudienceFile | FileFaults:
+    try:
+        return population.read(table, secret=secret, content=content)
+    except FileFaults as faults:
+        return faults
 
 
 def _checks(info: ValidationInfo) -> CampaignChecks:
@@ -272,7 +280,7 @@ async def prepare_campaign(
         now=now,
         unknown=await _unknown_groups(named, directory),
         secret=secret,
-        read=table,
+        read=await _read_aside(plain, secret, table) if table is not None else None,
     )
     file, policy = await checked(plain, CampaignFile, checks, directory)
     owner = await directory.person(person_of(file.owner))
@@ -280,6 +288,15 @@ async def prepare_campaign(
     over = given.campaign.due < now.date() - timedelta(days=1)
     overdue = plain.faults([(("opens",), "its window lies in the past")]) if over else None
     return PreparedCampaign(given, checks.given, checks.pdf, overdue)
+
+
+async def _read_aside(plain: PlainFile, secret: SecretStr | None, content: bytes) -> AudienceFile | FileFaults | None:
+    """A table of 100,000 people takes seconds, in which the process has others to answer."""
+    audience = plain.plain.get("audience") if isinstance(plain.plain, dict) else None
+    name = audience.get("file") if isinstance(audience, dict) else None
+    if not isinstance(name, str):
+        return None
+    return await asyncio.to_thread(_rows, plain.folder / Path(name), secret, content)
 
 
 def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Person, now: datetime) -> CampaignInput:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path, PurePosixPath
@@ -36,7 +35,7 @@ from activities.launch.intake import (
     read_as,
     right,
 )
-from activities.people.directory import Directory, UnknownGroup
+from activities.people.directory import Directory, askers
 from activities.people.ids import ids_in_full
 from activities.people.person import SignersFile
 from activities.policies.cascade import Resolved
@@ -47,7 +46,7 @@ from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
 from workflows.model.signature import Document, Reviewer, SignatureBrief
-from workflows.model.subject import Participant, Role, group_of
+from workflows.model.subject import Participant, Role
 from workflows.names import adopted_document
 from workflows.signature.state import SignatureInput
 
@@ -71,13 +70,6 @@ class RequestChecks(FileChecks):
 
     def document(self, file: str) -> None:
         self.pdf = self.documents.read(self.folder, file)
-
-
-async def _asking(directory: Directory, asker: object) -> frozenset[object]:
-    group = group_of(asker) if isinstance(asker, str) else None
-    with suppress(UnknownGroup):
-        return frozenset(await directory.group(group)) if group else frozenset({asker})
-    return frozenset()
 
 
 def persons_named(plain: Any) -> frozenset[str]:
@@ -295,7 +287,8 @@ async def prepare_request(
     all faults, and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
     """
     plain = await read_as(Kind.REQUEST, written)
-    asking = await _asking(directory, asker_named(plain.plain, "requester"))
+    asker = asker_named(plain.plain, "requester")
+    asking = frozenset[object](await askers(directory, asker) if isinstance(asker, str) else ())
     groups = {one["group"] for one in maps(plain.plain, "reviewers") if isinstance(one.get("group"), str)}
     teams = {name: await Team.look_up(directory, name, asking, "requester") for name in sorted(groups)}
     found = await KnownPersons.look_up(directory, persons_named(plain.plain))

@@ -24,6 +24,7 @@ from activities.files.yaml_lines import Parsed, quickly
 from activities.people.devices import KnownDevice
 from activities.people.person import PeopleFile, Person, PushDevice, by_group
 from activities.records.devices import InvalidMark, device_hash
+from workflows.model.subject import group_of
 
 PEOPLE_FILE_AT_MOST: Final = 32 * 1024 * 1024
 """Bytes of a people file, more than 50,000 people; a larger one is refused."""
@@ -262,6 +263,16 @@ class Directory(Protocol):
     async def mark_gone(self, person: Person, device: PushDevice, reason: str) -> None:
         """Mark the device invalid until it is registered again."""
         ...
+
+
+async def askers(directory: Directory, asker: str) -> frozenset[str]:
+    """Who asks: a person, or everybody of a group by now."""
+    group = group_of(asker)
+    if group is None:
+        return frozenset({asker})
+    with suppress(UnknownGroup):
+        return frozenset(await directory.group(group))
+    return frozenset()
 
 
 class Company(Directory, Protocol):

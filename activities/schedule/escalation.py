@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final, Self
 
 from activities.calendar.calendar import after, in_words, share
+from activities.people.directory import askers
 from activities.people.person import Person
 from activities.schedule.open_hours import ANY, WORKING, OpenHours, OpenSlot
 from activities.schedule.reminders import mailed
@@ -121,6 +122,8 @@ class Chain:
             return "who is the silent signer"
         if candidate == self.silence.requester:
             return "who is the requester"
+        if planning.within and candidate in await askers(self.silence.directory, self.silence.requester):
+            return "who is of the group that asks"
         if candidate in planning.acted:
             return "who has acted already"
         if any(candidate == other.person for other in planning.subject.people):

@@ -14,7 +14,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from activities.calendar.calendar import after, in_words, is_of_days, latest_end_of_day, share
-from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
+from activities.people.directory import Directory, DirectoryFailure, UnknownPerson, askers
 from activities.people.person import Person
 from activities.schedule.escalation import escalation, told_of
 from activities.schedule.open_hours import OpenHours
@@ -24,6 +24,7 @@ from activities.temporal.failures import directory_failure, passing_failure
 from workflows.follow_up import notification_types
 from workflows.follow_up.next_step import HORIZON
 from workflows.follow_up.notification_types import reminder_number
+from workflows.model.rejections import Rejection
 from workflows.model.schedule import (
     ActionType,
     OpenQuestion,
@@ -208,10 +209,13 @@ class PolicyPlanner(Planner, StandInFinder):
         """Fails with `directory` when nobody can be looked up."""
         try:
             person = (await self._directory.person(stand_in.person, stand_in.beside)).about(stand_in.kind)
+            own = person.id in await askers(self._directory, stand_in.reviewed_for)
         except UnknownPerson as stranger:
             return StandInReport(refused=str(stranger))
         except DirectoryFailure as failure:
             raise directory_failure(failure) from failure
+        if own:
+            return StandInReport(refused=Rejection.OWN_REVIEW.says(person=person.id))
         return StandInReport(refused=None if stand_in.force else person.absence_refusal(stand_in.at))
 
     async def calendar(self, planning: PlanningInput) -> Schedule:

@@ -5,10 +5,13 @@ import hashlib
 from pathlib import Path
 
 from activities.files.pdf import LocalDocuments
+from activities.people.directory import askers
+from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import Id
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords
 from starter.errors import Refusal
+from starter.queries import commands, lookup
 from starter.temporal.connection import Context
 from workflows.kinds import Kind
 from workflows.model.commands import Exemption, ReviewAnswer, Revision
@@ -56,7 +59,16 @@ class _ReviewWords(OperationWords):
         reason
             Why; it stands in the timeline.
         """
-        await self.carry_out(id, lambda actor: Exemption(actor=actor, person=person, reason=reason), manner)
+
+        async def somebody_else(context: Context) -> None:
+            settings = ready()
+            if settings.people is not None:
+                shown = await lookup.show_of(self.kind, context, id)
+                directory = clients.directory(settings, context.store)
+                commands.refuse_own(settings.claimed(manner.as_), await askers(directory, shown.requester))
+
+        command = Exemption(actor="", person=person, reason=reason)
+        await self.carry_out(id, lambda actor: command.replace(actor=actor), manner, first=somebody_else)
 
 
 def _read(file: Path, max_megabytes: int) -> bytes:

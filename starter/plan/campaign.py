@@ -2,6 +2,7 @@
 members follow the calendar of one typical member, with the most common working days.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +35,8 @@ CLOSES: Final = "closes"
 EVERYBODY: Final = "everybody"
 MANAGERS: Final = "managers"
 _HOUR: Final = 3600
+_STRIDE: Final = 500
+"""Members looked up before others have their turn."""
 
 
 class NotedRow(Model):
@@ -166,7 +169,11 @@ class _Audience:
         campaign = prepared.given.campaign
         frozen = await rows.audience(campaign.source, prepared.rows, directory)
         registered = await directory.registered()
-        asked = [await _AskedMember.of(row, prepared, directory, registered) for row in frozen if not row.says]
+        asked, sound = list[_AskedMember](), [row for row in frozen if not row.says]
+        for number, row in enumerate(sound):
+            asked.append(await _AskedMember.of(row, prepared, directory, registered))
+            if number % _STRIDE == 0:
+                await asyncio.sleep(0)
         return cls(frozen, asked, opens_at, CampaignState.begin(campaign, opens_at).closes_at or opens_at)
 
     @property

@@ -306,6 +306,12 @@ async def _became(client: Client, what: WorkflowName, command: AnyCommand, forme
     return known
 
 
+def refuse_own(person: str, asking: frozenset[str]) -> None:
+    """Refuse an exemption by one of those who ask, whom the workflow does not know of a group."""
+    if person in asking:
+        raise CommandRefused(Rejection.EXEMPTS_OWN.says(person=person))
+
+
 async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, until: datetime | date) -> None:
     """Refuse a relative due date (`words`) that would shorten an extension."""
     shown = await lookup.show_of(kind, context, typed)

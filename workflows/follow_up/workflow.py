@@ -237,6 +237,7 @@ class Steps(Generic[Following]):
                 force=force,
                 beside=subject.workflow_id,
                 kind=subject.kind,
+                reviewed_for=subject.requester if subject.round else "",
             ),
             options.PLAN,
             f"hand over to {wanted.to}",

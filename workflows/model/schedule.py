@@ -215,6 +215,8 @@ class StandIn(Model):
     """The workflow whose file describes them, if not of the directory."""
     kind: str = ""
     """Of the catalogue: they may be away for others only."""
+    reviewed_for: str = ""
+    """Who asks for what they would review; empty if they would not."""
 
 
 class StandInReport(Model):

@@ -18,7 +18,7 @@ from activities.errors import DocumentMissing
 from activities.evidence.downloads import kept_file
 from activities.launch import launch
 from activities.onboarding.intake import RestartedPart
-from activities.people.directory import UnknownPerson
+from activities.people.directory import UnknownPerson, askers
 from activities.people.file_directory import FileDirectory
 from activities.records.allowances import Rate
 from activities.records.downloads import Way
@@ -46,7 +46,7 @@ from starter.web.figures import WORD_AT_MOST
 from starter.web.oidc import Issuer
 from starter.web.rights import ReaderRoles, Right, rights_of
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.commands import PERSONS, AnyCommand, Delegation, ReviewAnswer, Revision
+from workflows.model.commands import PERSONS, AnyCommand, Delegation, Exemption, ReviewAnswer, Revision
 from workflows.model.policy import ROUNDS_AT_MOST
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.subject import Status
@@ -392,6 +392,8 @@ class Api:
             wanted = command_of(command, body, caller.name, caller.known_by)
             if isinstance(wanted, ReviewAnswer):
                 wanted = wanted.replace(person=caller.reviewer(wanted.person))
+            if shown.all_reviews and isinstance(wanted, Exemption):
+                commands.refuse_own(caller.name, await askers(self._starting.directory, shown.requester))
             wanted = await self._with_people(wanted, shown)
             if isinstance(body, PartDecision) and body.from_anew:
                 line, what_part = await onboarding.part_of(self._context, id, body.part)

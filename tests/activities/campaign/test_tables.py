@@ -1,5 +1,6 @@
 """The table of an audience, as spreadsheets and hands write it: read as meant, or refused in words, row by row."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from hypothesis import strategies as st
 from activities.campaign import population as rows
 from activities.campaign.population import AudienceFile
 from activities.files.reading import FileFaults
-from tests.workflows.campaign.stage import SECRET
+from tests.workflows.campaign.stage import SECRET, Company, a_file, staff
 
+TURNS_AT_LEAST = 100
+"""Of others while 5,000 people in full are read; a loop that is held has a few."""
 LINES = ("person,department", "ada,sales", "bo,plant")
 PLAIN = "\r\n".join(LINES)
 SEMICOLONS = PLAIN.replace(",", ";")
@@ -118,3 +121,16 @@ def test_whatever_stands_in_a_table_is_read_or_refused_in_words(
         assert str(faults)
     else:
         assert all(row.says or row.person for row in found.rows)
+
+
+async def test_others_are_answered_while_a_large_table_is_read(tmp_path: Path) -> None:
+    people = "".join(f"P {number},p{number}@example.com,Europe/Berlin\n" for number in range(5_000))
+    table = f"name,email,zone\n{people}".encode()
+    company = Company(tmp_path, staff("p0"))
+    reading = asyncio.ensure_future(company.prepared(a_file(audience={"file": "staff.csv"}), table=table))
+    turns = 0
+    while not reading.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert len((await reading).rows.rows) == 5_000
+    assert turns >= TURNS_AT_LEAST

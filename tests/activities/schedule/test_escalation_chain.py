@@ -5,10 +5,11 @@ from zoneinfo import ZoneInfo
 
 from activities.people.person import Absence, EnteredAbsence
 from activities.schedule.escalation import Chain
+from activities.schedule.planner import PolicyPlanner
 from activities.schedule.turn import SilentTurn, Span
 from tests.activities.book import AMSTERDAM, BOOK, SINCE, Book, plan, planning, somebody
 from workflows.model.policy import Escalation, EscalationAction, Policy
-from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, Turn
+from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, StandIn, Turn
 from workflows.names import alert_key
 
 DEFAULT = Escalation()
@@ -36,6 +37,23 @@ async def test_other_signers_and_the_requester_are_skipped_upward() -> None:
     assert to == "director"
     assert why == "to director, the manager of manager; not to manager, who is another signer"
     assert (await alerted(requester="manager"))[0] == "director"
+
+
+async def test_a_review_goes_to_nobody_of_the_group_that_asks() -> None:
+    manager = somebody("manager", manager="director", groups=("sales",))
+    book = Book(somebody("signer", manager="manager"), manager, somebody("director"))
+    for within, to in ((None, "manager"), ("2d", "director")):
+        asked = planning(Policy(escalation=DEFAULT), requester="group:sales").replace(within=within)
+        agenda = await PolicyPlanner(book).plan(asked)
+        assert next(one for one in agenda.moments if one.kind is ActionType.ESCALATE).to == to
+
+
+async def test_nobody_of_the_group_that_asks_takes_a_review_over() -> None:
+    planner = PolicyPlanner(Book(somebody("manager", groups=("sales",))))
+    order = StandIn(person="manager", at=SINCE, force=True)
+    assert (await planner.look_at(order)).refused is None
+    refused = (await planner.look_at(order.replace(reviewed_for="group:sales"))).refused
+    assert refused == "manager asked for it, and nobody reviews their own request"
 
 
 async def test_the_chain_ends_at_its_depth_then_comes_the_fallback() -> None:

@@ -181,7 +181,11 @@ class Company:
         self.hires()
 
     async def prepared(
-        self, file: dict[str, Any], now: datetime | None = None, secret: SecretStr | None = SECRET
+        self,
+        file: dict[str, Any],
+        now: datetime | None = None,
+        secret: SecretStr | None = SECRET,
+        table: bytes | None = None,
     ) -> PreparedCampaign:
         """A campaign of a file that was checked."""
         (self.folder / "campaign.yaml").write_text(json.dumps(file))
@@ -191,6 +195,7 @@ class Company:
             directory=self.directory,
             now=now or datetime.now(UTC),
             secret=secret,
+            table=table,
         )
 
 
