@@ -286,5 +286,5 @@ def test_a_reason_is_one_short_printable_line(text: str) -> None:
 
 
 def test_every_status_has_a_meaning_once() -> None:
-    of_others = {Status.OPEN, Status.DONE, Status.DONE_WITH_ERRORS, Status.WAIVED}
+    of_others = {Status.OPEN, Status.REVIEW, Status.DONE, Status.DONE_WITH_ERRORS, Status.WAIVED}
     assert set(STATUSES.values()) == set(Status) - of_others

@@ -44,6 +44,7 @@ VALUES: Final[dict[str, tuple[Any, ...]]] = {
     "subscribers": (["customer-onboarding:acme"], ["task:another"]),
     "document": ({"file": "msa.pdf", "name": "Another agreement"},),
     "requester": (OWNER, "chair", "nobody-x"),
+    "reviewers": ([{"person": "chair"}], [{"person": "nobody-x"}]),
     "signers": ([{"person": "customer"}], [{"person": "chair", "order": 4}], [{"person": "nobody-x"}]),
     "prefill": ({"order-number": "4711"},),
     "message": ("Please sign before the kick-off.",),

@@ -68,7 +68,16 @@ def matches(row: EndedRow, wanted: EndedFilter) -> bool:
 
 IDS = tuple(Kind.REQUEST.workflow_id(f"r-{number:02}") for number in range(0, 40, 2))
 FILTERS = [
-    EndedFilter(types, statuses, kind, person, requester, people, of_campaigns, ids)
+    EndedFilter(
+        types,
+        statuses,
+        kind,
+        person=person,
+        requester=requester,
+        people=people,
+        of_campaigns=of_campaigns,
+        ids=ids,
+    )
     for (types, statuses), kind, person, requester, people, of_campaigns, ids in itertools.product(
         ((TYPES, ()), (TYPES[:1], ("declined", "expired"))),
         (None, "nda"),

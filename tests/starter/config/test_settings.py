@@ -459,7 +459,7 @@ def test_only_the_settings_read_the_environment() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Attribute) and node.attr in ("environ", "environb", "getenv")
     }
-    assert readers == {"settings.py", "processes.py"}
+    assert readers == {"settings.py", "processes.py", "tail.py"}, "tail.py asks whether there is a screen"
 
 
 def test_settings_read_no_hidden_source(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 def test_every_word_that_a_line_is_made_of_has_its_line() -> None:
     """The memory makes them from these words, where one without a line would break a workflow."""
-    silent = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED)
+    of_reviews = (SignerState.CHANGES, SignerState.SPARED)
+    silent = (SignerState.WAITING, SignerState.TURN, SignerState.REASSIGNED, *of_reviews)
     words = chain(
         (status for status in Status if status.ended),
         (state for state in SignerState if state not in silent),

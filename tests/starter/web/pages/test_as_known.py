@@ -19,6 +19,7 @@ STATES = {
     SignerState.COPIED: SigningState.ACTED,
     SignerState.REASSIGNED: SigningState.HANDED_OVER,
 }
+"""The others are of reviewers, who have a page of their own."""
 
 
 def shown(*states: SignerState, status: Status = Status.SENT, partial: bool = False) -> RequestShow:
@@ -26,7 +27,7 @@ def shown(*states: SignerState, status: Status = Status.SENT, partial: bool = Fa
     return RequestShow(id="msa", kind="nda", document="MSA", status=status, signers=tuple(lines), partial=partial)
 
 
-@pytest.mark.parametrize("state", SignerState)
+@pytest.mark.parametrize("state", sorted(STATES))
 def test_each_state_of_a_signer_has_its_page(state: SignerState) -> None:
     assert signing_page_of_view(shown(state), "chair") == SigningPage(STATES[state], "MSA")
 
