@@ -93,7 +93,7 @@ class CampaignForm:
         return {}
 
     def file(self, draft: Draft, visitor: Visitor) -> Content:
-        return {**draft.content, "id": f"campaign-{draft.id}", "owner": visitor.id}
+        return {"kind": "", **draft.content, "id": f"campaign-{draft.id}", "owner": visitor.id}
 
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
         plan: Any = await self._starts.plan(prepared)
@@ -132,7 +132,7 @@ class CampaignForm:
             audience = {}
         elif act in ("find", "enter") and fields.get("find", "").strip():
             found = {**await self._people.find(fields["find"], groups=True), "people": [], "more": False}
-        put(content, "audience", audience or None)
+        content["audience"] = audience
         put(content, "joiners", {"rule": "add"} if "joiners" in fields and "group" in audience else None)
         put(content, "leavers", "drop" if "leavers" in fields and "group" in audience else None)
         return Filled(content, files, {}, found)

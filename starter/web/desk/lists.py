@@ -485,7 +485,7 @@ async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, view: V
 
 def _together(view: View, found: ListPage, visitor: Visitor) -> list[tuple[str, str]]:
     """What can be done with ticked rows, by action; nothing where others ask."""
-    if view in (View.WAITING, View.MINE) or not any(row.open for row in found.rows):
+    if view in (View.WAITING, View.MINE, View.SHARED) or not any(row.open for row in found.rows):
         return []
     return [(action, visitor.reader.language.say(label)) for action, label in together.LABELS.items()]
 

@@ -27,8 +27,9 @@ TEMPLATES_AT_MOST: Final = 50
 _CUSTOMER: Final = Step(
     "customer", phrase("Customer"), "draft_customer.html", ("template", "customer"), whole={"customer": "customer.name"}
 )
-_PARTS: Final = Step("parts", phrase("Teams and documents"), "draft_parts.html", ("teams", "stages", "documents"))
+_PARTS: Final = Step("parts", phrase("Teams and documents"), "draft_parts.html", ("teams", "documents"))
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_onboarding_plan.html")
+_MISSING: Final = "is missing"
 _OWN_KIND: Final = Kind.ONBOARDING.spec.prefix
 
 
@@ -56,7 +57,7 @@ class OnboardingForm:
         if step.name == _CUSTOMER.name:
             paths = (f"customer.{name}" for name in ("company", *IN_FULL))
             content = with_fields(dict(draft.content), posted.fields, "template", *paths)
-            return Filled(content, draft.files)
+            return Filled(content, draft.files, {} if content.get("template") else {"template": _MISSING})
         return await self._with_parts(draft, posted)
 
     async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
@@ -84,10 +85,10 @@ class OnboardingForm:
 
     async def _with_parts(self, draft: Draft, posted: PostedDocuments) -> Filled:
         stages = (await self._templates()).get(draft.content.get("template", ""), [])
-        content = with_fields(
-            dict(draft.content), posted.fields, *(f"teams.{name}" for name in await self._teams(stages))
-        )
-        wanted, faults = list(_files_of(stages)), dict[str, str]()
+        teams = [f"teams.{name}" for name in await self._teams(stages)]
+        content = with_fields(dict(draft.content), posted.fields, *teams)
+        wanted = list(_files_of(stages))
+        faults = {team: _MISSING for team in teams if not posted.fields.get(team, "").strip()}
         files = {name: file for name, file in draft.files.items() if name in wanted}
         for number, name in enumerate(wanted):
             if uploaded := posted.files.get(f"documents[{number}]"):
@@ -96,6 +97,8 @@ class OnboardingForm:
                     files[name] = await self._drafts.put(uploaded.content)
                 except ValueError as fault:
                     faults[f"documents[{number}]"] = str(fault)
+            elif name not in files:
+                faults[f"documents[{number}]"] = _MISSING
         return Filled(content, files, faults)
 
     async def _teams(self, stages: list[Any]) -> list[str]:

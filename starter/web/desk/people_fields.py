@@ -59,11 +59,11 @@ class PeopleFields:
 
     async def answer(self, request: Request, visitor: Visitor) -> Response:
         """What is shown while somebody types, as JSON."""
-        words, groups = request.query_params.get("words", ""), request.query_params.get("groups") == "1"
-        found = await self.find(words, groups=groups) if words.strip() else {"people": [], "groups": []}
+        words, groups = request.query_params.get("words", ""), request.query_params.get("groups")
+        found = await self.find(words, groups=bool(groups)) if words.strip() else {"people": [], "groups": []}
         for one in found["groups"]:
             one["about"] = visitor.reader.language.say_count("{count} person", "{count} people", one["count"])
-        return JSONResponse({"people": found["people"], "groups": found["groups"]})
+        return JSONResponse({"people": [] if groups == "only" else found["people"], "groups": found["groups"]})
 
     async def row(self, somebody: Mapping[str, Any], visitor: Visitor) -> dict[str, Any]:
         """Somebody on a form: of the directory with their name, else in full with zones to choose from."""

@@ -37,7 +37,7 @@ _REFUSED: Final = 409
 LABELS: Final = {
     Action.REMIND: ACTIONS[Action.REMIND].label,
     Action.EXTEND: ACTIONS[Action.EXTEND].label,
-    Action.CANCEL: phrase("Cancel"),
+    Action.CANCEL: phrase("Cancel for good"),
 }
 TOGETHER: Final = tuple(LABELS)
 
