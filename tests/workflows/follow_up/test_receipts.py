@@ -193,7 +193,7 @@ def test_no_text_of_any_wish_is_kept_that_is_too_long(wish: type[AnyCommand]) ->
             told = wish.model_construct(None, **names)
             assert refused(CommandLog(), "an-id", told, None) == f"{name} is longer than {NAME_AT_MOST} characters"
         else:
-            assert field.annotation in (bool, PartOutcome, KnownBy | None) or name in ("due", "until"), (
+            assert field.annotation in (bool, int, PartOutcome, KnownBy | None) or name in ("due", "until"), (
                 f"what bounds {name}?"
             )
 
