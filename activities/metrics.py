@@ -266,10 +266,9 @@ LATE_ENDINGS: Final = Counter(
     "countersign_settled_late", "Follow-ups that were signed or done after their due date", (KIND,)
 )
 WAITED: Final = Counter(
-    "countersign_waited",
+    "countersign_waited_seconds",  # Core adds no unit to the name of a counter
     "For whom follow-ups that have ended had waited how long, in seconds",
     (KIND, Label("holder", Holder)),
-    unit=SECONDS,
 )
 ESCALATIONS_BROUGHT: Final = Counter(
     "countersign_escalations_brought",

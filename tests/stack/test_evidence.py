@@ -21,7 +21,7 @@ _HAND_OFF = """  handoff:
     - {{target: erp, url: "{sandbox}/_sandbox/targets/erp", personal: true}}
     - {{target: crm, workflow: crm-of-proven}}
     - {{target: archive, start: {{workflow: Archive, queue: nobody}}}}
-prefill: {{order-number: "4711"}}
+prefill: {{order-number: "order-4711-of-proven"}}
 """
 
 
@@ -46,7 +46,7 @@ async def test_a_pack_outlives_its_run_and_a_link_is_in_no_history(laptop: Lapto
     data = json.loads(call["raw"])["data"]
     assert data["document"]["url"].startswith(laptop.addresses["receiver"])
     assert data["fields"] == [
-        {"id": "order-number", "value": "4711"},
+        {"id": "order-number", "value": "order-4711-of-proven"},
         {"id": "vat-1", "value": "NL0001"},
         {"id": "vat-2", "value": "NL0001"},
     ]
@@ -54,7 +54,7 @@ async def test_a_pack_outlives_its_run_and_a_link_is_in_no_history(laptop: Lapto
         told = await stored(client, workflow_id)
         assert data["document"]["sha256"].encode() in told, workflow_id
         token = data["document"]["url"].rpartition("/")[2].encode()
-        for secret in (b"/download/", token, b"NL0001", b"4711"):
+        for secret in (b"/download/", token, b"NL0001", b"order-4711-of-proven"):
             assert secret not in told, (workflow_id, secret)
     before, after = tmp_path / "before.zip", tmp_path / "after.zip"
     await asyncio.to_thread(laptop.answer, "audit", "export", "proven", "-o", str(before))

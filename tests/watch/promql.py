@@ -6,7 +6,7 @@ from typing import Final
 _QUOTED: Final = re.compile(r'"[^"]*"')
 _LABELS: Final = re.compile(r"\{[^}]*\}|\b(?:by|on|without|ignoring)\s*\([^)]*\)")
 _WORD: Final = re.compile(r"(?<![\w$.])[a-zA-Z_]\w*\b(?!\s*\()")
-_KEYWORDS: Final = frozenset(("and", "or", "unless", "bool", "offset", "by", "on"))
+_KEYWORDS: Final = frozenset(("and", "or", "unless", "bool", "offset", "by", "on", "group_left"))
 _UNITS: Final = re.compile(r"\[[^\]]*\]")
 
 

@@ -80,7 +80,7 @@ async def test_an_ending_is_counted_by_kind_and_outcome_and_by_who_had_the_ball(
         counts = counted_here.counts()
     assert counts["countersign_settled", "nda", "signed"] == 1
     assert counts["countersign_settled_late", "nda"] == 1
-    assert counts["countersign_waited", "nda", "provider"] == 0.25 * 86_400
-    assert counts["countersign_waited", "nda", "signer"] == 4.75 * 86_400
+    assert counts["countersign_waited_seconds", "nda", "provider"] == 0.25 * 86_400
+    assert counts["countersign_waited_seconds", "nda", "signer"] == 4.75 * 86_400
     assert counts["countersign_escalations_brought", "nda", Brought.SIGNER] == 1
     assert counts["countersign_signed", "nda", "escalation"] == 1
