@@ -42,7 +42,7 @@ async def test_other_signers_and_the_requester_are_skipped_upward() -> None:
 async def test_a_review_goes_to_nobody_of_the_group_that_asks() -> None:
     manager = somebody("manager", manager="director", groups=("sales",))
     book = Book(somebody("signer", manager="manager"), manager, somebody("director"))
-    for within, to in ((None, "manager"), ("2d", "director")):
+    for within, to in ((None, "manager"), ("20d", "director")):
         asked = planning(Policy(escalation=DEFAULT), requester="group:sales").replace(within=within)
         agenda = await PolicyPlanner(book).plan(asked)
         assert next(one for one in agenda.moments if one.kind is ActionType.ESCALATE).to == to
