@@ -90,7 +90,8 @@ def _value(samples: list[Sample], name: str, **labels: str) -> float:
 
 def _signed_after_a_reminder(samples: list[Sample]) -> None:
     kind = {"kind": "customer-contract"}
-    assert _value(samples, "countersign_settled_total", outcome="signed", **kind) == 1
+    # The other story of this stack may have ended a request before.
+    assert _value(samples, "countersign_settled_total", outcome="signed", **kind) >= 1
     assert _value(samples, "countersign_signed_total", after="reminder", **kind) == 1
     assert _value(samples, "countersign_time_to_sign_seconds_count", after="reminder", **kind) == 1
     assert _value(samples, "countersign_reminders_total", **kind) >= 1
