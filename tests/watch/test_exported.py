@@ -98,7 +98,7 @@ def _signed_after_a_reminder(samples: list[Sample]) -> None:
     assert _value(samples, "countersign_callbacks_total", answer="signalled") >= 1
     assert _value(samples, "countersign_hand_off_attempts_total", outcome="done") >= 4
     assert _value(samples, "countersign_notification_lateness_seconds_bucket", le="60") >= 1
-    assert _value(samples, "countersign_provider_calls_total", operation="create_document", outcome="done") == 1
+    assert _value(samples, "countersign_provider_calls_total", operation="create_document", outcome="done") >= 1
 
 
 def _labels_are_words(samples: list[Sample]) -> None:
