@@ -188,41 +188,8 @@ class Api:
         app.add_exception_handler(405, _other_method)
         for kind in API_COMMANDS:
             self._add_kind(app, kind)
+        self._add_versions(app)
         add = app.add_api_route
-        kept: dict[int | str, dict[str, Any]] = {200: {"description": "The PDF", "content": {"application/pdf": {}}}}
-        add(
-            f"/{Kind.REQUEST.spec.desk}/{{id}}/document",
-            self.document,
-            methods=["GET"],
-            tags=["request"],
-            responses={**kept, **_problems(Reason.NOT_FOUND)},
-            response_class=Response,
-            operation_id="request_document",
-            summary="The signed document, once it is kept",
-        )
-        add(
-            f"/{Kind.REQUEST.spec.desk}/{{id}}/versions/{{number}}",
-            self.version,
-            methods=["GET"],
-            tags=["request"],
-            responses={**kept, **_problems(Reason.NOT_FOUND)},
-            response_class=Response,
-            operation_id="request_version",
-            summary="A version of a document that is or was reviewed",
-        )
-        add(
-            f"/{Kind.REQUEST.spec.desk}/{{id}}/revise",
-            self.revise,
-            methods=["POST"],
-            tags=["request"],
-            responses={
-                202: {"model": Receipt, "description": "Recorded; still to be done"},
-                **_problems(Reason.NOT_FOUND, Reason.REFUSED, *_BODY),
-            },
-            response_model=Receipt,
-            operation_id="request_revise",
-            summary="`countersign request revise`",
-        )
         add(
             "/people/{id}",
             self.person,
@@ -262,6 +229,44 @@ class Api:
             },
         )
         return app
+
+    def _add_versions(self, app: FastAPI) -> None:
+        """What requests alone have: their documents."""
+        add = app.add_api_route
+        kept: dict[int | str, dict[str, Any]] = {200: {"description": "The PDF", "content": {"application/pdf": {}}}}
+        add(
+            f"/{Kind.REQUEST.spec.desk}/{{id}}/document",
+            self.document,
+            methods=["GET"],
+            tags=["request"],
+            responses={**kept, **_problems(Reason.NOT_FOUND)},
+            response_class=Response,
+            operation_id="request_document",
+            summary="The signed document, once it is kept",
+        )
+        add(
+            f"/{Kind.REQUEST.spec.desk}/{{id}}/versions/{{number}}",
+            self.version,
+            methods=["GET"],
+            tags=["request"],
+            responses={**kept, **_problems(Reason.NOT_FOUND)},
+            response_class=Response,
+            operation_id="request_version",
+            summary="A version of a document that is or was reviewed",
+        )
+        add(
+            f"/{Kind.REQUEST.spec.desk}/{{id}}/revise",
+            self.revise,
+            methods=["POST"],
+            tags=["request"],
+            responses={
+                202: {"model": Receipt, "description": "Recorded; still to be done"},
+                **_problems(Reason.NOT_FOUND, Reason.REFUSED, *_BODY),
+            },
+            response_model=Receipt,
+            operation_id="request_revise",
+            summary="`countersign request revise`",
+        )
 
     def _add_kind(self, app: FastAPI, kind: Kind) -> None:
         path, name = f"/{kind.spec.desk}", str(kind)
