@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-_HEADING: Final = re.compile(r"^#+ (?:\d+\. )?(.+?)(?: <a id=\"([a-z-]+)\"></a>)?$", re.M)
+_HEADING: Final = re.compile(r"^#+ (?:\d+\. )?(.+?)(?: <a id=\"([a-z0-9-]+)\"></a>)?$", re.M)
 _BLOCK: Final = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
 _CITED: Final = re.compile(r"(?<![\w/.\"'-])((?:[\w.-]+/)*[\w-]+\.md)\b(?:, (?=[A-Z])([^).,;:\"`\n]+))?")
 
