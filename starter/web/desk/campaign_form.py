@@ -8,16 +8,12 @@ from activities.campaign import population
 from activities.campaign.intake import PreparedCampaign
 from activities.people.language import phrase
 from activities.records.audiences import MemberRow
-from activities.records.drafts import Draft, Drafts
-from starter.web.api.starting import Starts
+from activities.records.drafts import Draft
 from starter.web.bodies import PostedDocuments
-from starter.web.catalogue import KindCatalogue
 from starter.web.desk.document_field import DocumentField, file_name, size_of
-from starter.web.desk.draft_forms import Content, Filled, Step, lines_of, put, with_fields
-from starter.web.desk.people_fields import PeopleFields
+from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, lines_of, put, with_fields
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
-from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
 
 ROWS_AT_MOST: Final = 100
@@ -42,24 +38,14 @@ _TIME: Final = Step("time", phrase("Time and message"), "draft_window.html", ("o
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_campaign_plan.html", ("without",))
 
 
-class CampaignForm:
-    kind: Final = Kind.CAMPAIGN
-    heading: Final = phrase("New campaign")
-    steps: Final = (_DOCUMENT, _AUDIENCE, _TIME, _PLAN)
+class CampaignForm(DraftForm):
+    kind = Kind.CAMPAIGN
+    heading = phrase("New campaign")
+    steps = (_DOCUMENT, _AUDIENCE, _TIME, _PLAN)
 
-    def __init__(
-        self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts
-    ) -> None:
-        self._drafts = drafts
-        self._people = people
-        self._kinds = kinds
-        self._roles = roles
-        self._starts = starts
-        self._document = DocumentField(drafts, starts.settings.signature.max_upload_mb)
-
-    async def startable(self, visitor: Visitor) -> tuple[str, ...]:
-        kinds = await self._kinds.startable(await self._roles.of(visitor.id))
-        return tuple([kind for kind in kinds if await self._kinds.closes(kind)])
+    @property
+    def _document(self) -> DocumentField:
+        return DocumentField(self.drafts, self.megabytes)
 
     async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
         fields = posted.fields
@@ -81,9 +67,7 @@ class CampaignForm:
         language = visitor.reader.language
         match step.name:
             case _DOCUMENT.name:
-                own = await self.startable(visitor)
-                kinds = [(kind, label) for kind, label in await self._kinds.labels(language) if kind in own]
-                return {"kinds": kinds, **self._document.shown(draft, language)}
+                return {**await self.choices(visitor), **self._document.shown(draft, language)}
             case _AUDIENCE.name:
                 audience = draft.content.get("audience") or {}
                 size = size_of(draft.files.get(audience.get("file", "")), language)
@@ -93,11 +77,11 @@ class CampaignForm:
         return {}
 
     def file(self, draft: Draft, visitor: Visitor) -> Content:
-        return {"kind": "", **draft.content, "id": f"campaign-{draft.id}", "owner": visitor.id}
+        return {"kind": "", **super().file(draft, visitor), "id": f"campaign-{draft.id}"}
 
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
-        plan: Any = await self._starts.plan(prepared)
-        view = await PlanView(visitor, self._people.names).of_campaign(plan)
+        plan: Any = await self.starts.plan(prepared)
+        view = await PlanView(visitor, self.people.names).of_campaign(plan)
         return {
             **view,
             "who": plan.who,
@@ -112,7 +96,7 @@ class CampaignForm:
 
     async def _wrong_rows(self, prepared: PreparedCampaign) -> list[MemberRow]:
         source = prepared.given.campaign.source
-        rows = await population.audience(source, prepared.rows, self._starts.directory)
+        rows = await population.audience(source, prepared.rows, self.starts.directory)
         return [row for row in rows if row.says]
 
     async def _with_audience(self, draft: Draft, posted: PostedDocuments) -> Filled:
@@ -123,7 +107,7 @@ class CampaignForm:
         if uploaded is not None:
             files.pop(audience.get("file", ""), None)
             name = file_name(uploaded, "audience.csv")
-            audience, files[name] = {"file": name}, await self._drafts.put(uploaded.content)
+            audience, files[name] = {"file": name}, await self.drafts.put(uploaded.content)
         elif act == "group":
             files.pop(audience.get("file", ""), None)
             audience = {"group": about}
@@ -131,7 +115,7 @@ class CampaignForm:
             files.pop(audience.get("file", ""), None)
             audience = {}
         elif act in ("find", "enter") and fields.get("find", "").strip():
-            found = {**await self._people.find(fields["find"], groups=True), "people": [], "more": False}
+            found = {**await self.people.find(fields["find"], groups=True), "people": [], "more": False}
         content["audience"] = audience
         put(content, "joiners", {"rule": "add"} if "joiners" in fields and "group" in audience else None)
         put(content, "leavers", "drop" if "leavers" in fields and "group" in audience else None)

@@ -189,12 +189,8 @@ class Desk:
         )
         shared = RequestContext(self._responses, context, directory, roles, kinds, look, clock)
         people = PeopleFields(directory)
-        forms = (
-            RequestForm(context.store.drafts, people, kinds, roles, starts),
-            TaskForm(people, kinds, roles, starts),
-            CampaignForm(context.store.drafts, people, kinds, roles, starts),
-            OnboardingForm(context.store.drafts, people, kinds, roles, starts),
-        )
+        types = (RequestForm, TaskForm, CampaignForm, OnboardingForm)
+        forms = [form(context.store.drafts, people, kinds, roles, starts) for form in types]
         with_script = Renderer(brand, desk=cookies.root, script=(TEMPLATES / "draft.js").read_text())
         self._drafts = DraftPages(shared, with_script, starts, people, forms)
         self._documents = OwnDocuments(shared, files)

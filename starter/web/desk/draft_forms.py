@@ -4,15 +4,19 @@ the draft becomes. So a fault of that file stands at its field.
 
 import copy
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final
 
 from activities.files.yaml_lines import FieldPath
-from activities.launch.launch import PreparedStart
-from activities.records.drafts import Draft, DraftFile
+from activities.records.drafts import Draft, DraftFile, Drafts
+from starter.web.api.starting import Starts
 from starter.web.bodies import PostedDocuments
+from starter.web.catalogue import KindCatalogue
+from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.sessions import Visitor
+from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
 
 Content = dict[str, Any]
@@ -48,43 +52,60 @@ class Filled:
     """The button that gets the focus."""
 
 
-class DraftForm(Protocol):
+class DraftForm(ABC):
     """How things of a kind are begun at the desk."""
 
-    @property
-    def kind(self) -> Kind: ...
+    kind: ClassVar[Kind]
+    heading: ClassVar[str]
+    steps: ClassVar[tuple[Step, ...]]
+    """The last one shows what would happen, and sends it."""
+    asker: ClassVar[str] = "owner"
+    """The field of its file that says who asks."""
 
-    @property
-    def heading(self) -> str: ...
-
-    @property
-    def steps(self) -> tuple[Step, ...]:
-        """The last one shows what would happen, and sends it."""
-        ...
+    def __init__(
+        self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts
+    ) -> None:
+        self.drafts = drafts
+        self.people = people
+        self.kinds = kinds
+        self.roles = roles
+        self.starts = starts
+        self.megabytes: Final = starts.settings.signature.max_upload_mb
 
     async def startable(self, visitor: Visitor) -> tuple[str, ...]:
         """The kinds of the catalogue that the visitor may begin with it."""
-        ...
+        kinds = await self.kinds.startable(await self.roles.of(visitor.id))
+        return tuple([kind for kind in kinds if await self.suits(kind)])
 
+    async def suits(self, kind: str) -> bool:
+        """Whether a kind of the catalogue is one for this form: mostly those of documents."""
+        return await self.kinds.closes(kind)
+
+    async def choices(self, visitor: Visitor) -> Mapping[str, Any]:
+        """What a first step has to choose from: the kinds."""
+        own, labels = await self.startable(visitor), await self.kinds.labels(visitor.reader.language)
+        return {"kinds": [(kind, label) for kind, label in labels if kind in own]}
+
+    @abstractmethod
     async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
         """Take over what was posted, whether or not it is right. Raises `StoreFailure`, `DirectoryFailure`."""
-        ...
 
+    @abstractmethod
     async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
         """What the template of a step needs beside the content."""
-        ...
 
     def file(self, draft: Draft, visitor: Visitor) -> Content:
         """The file that the draft is by now, with the visitor as who asks and an id of its own."""
-        ...
+        kind = draft.content.get("kind", "")
+        return {**draft.content, "id": f"{kind}-{draft.id}", self.asker: visitor.id}
 
-    async def preview(self, prepared: PreparedStart, visitor: Visitor) -> Mapping[str, Any]:
-        """What the template of the last step needs. Raises `FileFaults`, `DirectoryFailure`."""
-        ...
+    @abstractmethod
+    async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
+        """What the template of the last step needs of a `PreparedStart`. Raises `FileFaults`, `DirectoryFailure`."""
 
-    async def unconfirmed(self, prepared: PreparedStart, fields: Mapping[str, str]) -> Mapping[str, str]:
+    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
         """What is to be ticked on the last step before it is sent, by path; mostly nothing."""
-        ...
+        return {}
 
 
 def title_of(draft: Draft) -> str:

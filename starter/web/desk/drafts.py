@@ -42,6 +42,8 @@ _TOO_LARGE: Final = "is too large, at most {most} MB can be sent"
 _LACKS: Final = re.compile(r"needs .*, or somebody in full \((.*) missing\)")
 _MISSING: Final = "is missing"
 _GONE: Final = "is not there any more: choose it once more"
+_NO_PLAN: Final[Mapping[str, Any]] = {"calendars": (), "stages": ()}
+"""Of a draft with something wrong in it that has no field."""
 _NOT_THEIRS: Final = "may not be started by you"
 
 
@@ -246,7 +248,8 @@ class DraftPages:
         for step in form.steps:
             if any(map(step.has, checked.faults)):
                 return self._to(draft, step.name, "check=1")
-        shown = await form.preview(checked.prepared, visitor) if checked.prepared and not checked.faults else {}
+        ready = checked.prepared is not None and not checked.faults
+        shown = await form.preview(checked.prepared, visitor) if ready else _NO_PLAN
         filled = Filled(dict(draft.content), draft.files, {**checked.faults, **missing})
         step, says = form.steps[-1], _NEWS.get(news, "")
         return await self._page(form, step, draft, visitor, filled, news=says, status=status, plan=shown)

@@ -10,16 +10,13 @@ from activities.files.reading import FileFaults, FileText
 from activities.onboarding.file import CUSTOMER, OWNER
 from activities.people.language import phrase
 from activities.policies.onboarding_template import PARTS
-from activities.records.drafts import Draft, Drafts
+from activities.records.drafts import Draft
 from starter.plan.onboarding import OnboardingPlan
-from starter.web.api.starting import Starts
 from starter.web.bodies import PostedDocuments
-from starter.web.catalogue import KindCatalogue
 from starter.web.desk.document_field import size_of
-from starter.web.desk.draft_forms import Content, Filled, Step, with_fields
-from starter.web.desk.people_fields import IN_FULL, PeopleFields, languages, person_in_full
+from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, with_fields
+from starter.web.desk.people_fields import IN_FULL, languages, person_in_full
 from starter.web.desk.sessions import Visitor
-from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
 
 TEMPLATES_AT_MOST: Final = 50
@@ -33,24 +30,14 @@ _MISSING: Final = "is missing"
 _OWN_KIND: Final = Kind.ONBOARDING.spec.prefix
 
 
-class OnboardingForm:
-    kind: Final = Kind.ONBOARDING
-    heading: Final = phrase("New onboarding")
-    steps: Final = (_CUSTOMER, _PARTS, _PLAN)
-
-    def __init__(
-        self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts
-    ) -> None:
-        self._drafts = drafts
-        self._people = people
-        self._kinds = kinds
-        self._roles = roles
-        self._starts = starts
-        self._megabytes = starts.settings.signature.max_upload_mb
+class OnboardingForm(DraftForm):
+    kind = Kind.ONBOARDING
+    heading = phrase("New onboarding")
+    steps = (_CUSTOMER, _PARTS, _PLAN)
 
     async def startable(self, visitor: Visitor) -> tuple[str, ...]:
         """Its one kind, where there is a template to begin it from."""
-        kinds = await self._kinds.startable(await self._roles.of(visitor.id))
+        kinds = await self.kinds.startable(await self.roles.of(visitor.id))
         return (_OWN_KIND,) if _OWN_KIND in kinds and await self._templates() else ()
 
     async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
@@ -64,24 +51,21 @@ class OnboardingForm:
         templates = await self._templates()
         if step.name == _CUSTOMER.name:
             somebody = {**person_in_full(visitor), **(draft.content.get("customer") or {})}
-            row = await self._people.row({key: text for key, text in somebody.items() if key != "role"}, visitor)
+            row = await self.people.row({key: text for key, text in somebody.items() if key != "role"}, visitor)
             return {"templates": [(name, name) for name in templates], "row": row, "languages": languages()}
         if step.name == _PARTS.name:
             stages = templates.get(draft.content.get("template", ""), [])
             language = visitor.reader.language
             files = [(name, size_of(draft.files.get(name), language)) for name in _files_of(stages)]
-            return {"teams": await self._teams(stages), "files": files, "megabytes": self._megabytes}
+            return {"teams": await self._teams(stages), "files": files, "megabytes": self.megabytes}
         return {}
 
     def file(self, draft: Draft, visitor: Visitor) -> Content:
-        return {**draft.content, "id": f"onboarding-{draft.id}", "owner": visitor.id}
+        return {**super().file(draft, visitor), "id": f"onboarding-{draft.id}"}
 
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
-        plan: Any = await self._starts.plan(prepared)
+        plan: Any = await self.starts.plan(prepared)
         return {"stages": _shown(plan, visitor), "ends": visitor.reader.moment(plan.ends_at)}
-
-    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
-        return {}
 
     async def _with_parts(self, draft: Draft, posted: PostedDocuments) -> Filled:
         stages = (await self._templates()).get(draft.content.get("template", ""), [])
@@ -93,8 +77,8 @@ class OnboardingForm:
         for number, name in enumerate(wanted):
             if uploaded := posted.files.get(f"documents[{number}]"):
                 try:
-                    check_pdf(uploaded.content, self._megabytes)
-                    files[name] = await self._drafts.put(uploaded.content)
+                    check_pdf(uploaded.content, self.megabytes)
+                    files[name] = await self.drafts.put(uploaded.content)
                 except ValueError as fault:
                     faults[f"documents[{number}]"] = str(fault)
             elif name not in files:
@@ -104,11 +88,11 @@ class OnboardingForm:
     async def _teams(self, stages: list[Any]) -> list[str]:
         """The words of which the file has to say who they are, in their order."""
         words = (word for word in _words_of(stages) if word not in (CUSTOMER, OWNER))
-        return [word for word in dict.fromkeys(words) if not await self._people.known(word)]
+        return [word for word in dict.fromkeys(words) if not await self.people.known(word)]
 
     async def _templates(self) -> dict[str, list[Any]]:
         """The stages of each template beside the catalogue, by its name."""
-        return await asyncio.to_thread(_read, self._starts.settings.policies)
+        return await asyncio.to_thread(_read, self.starts.settings.policies)
 
 
 def _read(catalogue: Path) -> dict[str, list[Any]]:

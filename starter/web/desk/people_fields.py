@@ -11,7 +11,6 @@ from activities.files.fields import zones
 from activities.people.directory import DirectoryFailure, foldable
 from activities.people.file_directory import FileDirectory
 from activities.people.language import LANGUAGES
-from starter.web.desk.draft_forms import Content
 from starter.web.desk.responses import PeopleNames
 from starter.web.desk.sessions import Visitor
 
@@ -78,6 +77,6 @@ def languages() -> list[tuple[str, str]]:
     return [(code, (Locale(code).get_display_name(code) or code).capitalize()) for code in LANGUAGES]
 
 
-def person_in_full(visitor: Visitor) -> Content:
+def person_in_full(visitor: Visitor) -> dict[str, Any]:
     """Somebody whose fields are still to be filled in; zone and language are those of whoever writes."""
     return {"name": "", "zone": visitor.person.zone, "locale": visitor.reader.language.code, "role": "sign"}

@@ -5,17 +5,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from activities.people.language import phrase
-from activities.records.drafts import Draft, Drafts
+from activities.records.drafts import Draft
 from starter.plan import calendar
-from starter.web.api.starting import Starts
 from starter.web.bodies import PostedDocuments
-from starter.web.catalogue import KindCatalogue
 from starter.web.desk.document_field import DocumentField
-from starter.web.desk.draft_forms import Content, Filled, Step, lines_of, put, with_fields
-from starter.web.desk.people_fields import IN_FULL, PeopleFields, languages, person_in_full
+from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, lines_of, put, with_fields
+from starter.web.desk.people_fields import IN_FULL, languages, person_in_full
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
-from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
 from workflows.model.subject import Participant, Role
 
@@ -40,23 +37,15 @@ EARLIER_AT_MOST: Final = 5
 """Signers before the last ones for whom a second calendar is made: each is one more plan."""
 
 
-class RequestForm:
-    kind: Final = Kind.REQUEST
-    heading: Final = phrase("New request")
-    steps: Final = (_DOCUMENT, _SIGNERS, _TIME, _PLAN)
+class RequestForm(DraftForm):
+    kind = Kind.REQUEST
+    heading = phrase("New request")
+    steps = (_DOCUMENT, _SIGNERS, _TIME, _PLAN)
+    asker = "requester"
 
-    def __init__(
-        self, drafts: Drafts, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts
-    ) -> None:
-        self._people = people
-        self._kinds = kinds
-        self._roles = roles
-        self._starts = starts
-        self._document = DocumentField(drafts, starts.settings.signature.max_upload_mb)
-
-    async def startable(self, visitor: Visitor) -> tuple[str, ...]:
-        kinds = await self._kinds.startable(await self._roles.of(visitor.id))
-        return tuple([kind for kind in kinds if await self._kinds.closes(kind)])
+    @property
+    def _document(self) -> DocumentField:
+        return DocumentField(self.drafts, self.megabytes)
 
     async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
         match step.name:
@@ -72,28 +61,19 @@ class RequestForm:
     async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
         say, language = visitor.reader.language.say, visitor.reader.language
         if step.name == _DOCUMENT.name:
-            own = await self.startable(visitor)
-            kinds = [(kind, label) for kind, label in await self._kinds.labels(language) if kind in own]
-            return {"kinds": kinds, **self._document.shown(draft, language)}
+            return {**await self.choices(visitor), **self._document.shown(draft, language)}
         if step.name == _SIGNERS.name:
             signers = signers_of(draft.content)
-            rows = [await self._people.row(one, visitor) for one in signers]
+            rows = [await self.people.row(one, visitor) for one in signers]
             together = [n > 0 and one.get("order") == signers[n - 1].get("order") for n, one in enumerate(signers)]
             roles = [(role.value, say(label)) for role, label in _ROLES.items()]
             return {"rows": rows, "together": together, "roles": roles, "languages": languages()}
         return {}
 
-    def file(self, draft: Draft, visitor: Visitor) -> Content:
-        kind = draft.content.get("kind", "")
-        return {**draft.content, "id": f"{kind}-{draft.id}", "requester": visitor.id}
-
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
-        at, directory = self._starts.clock(), self._starts.directory
+        at, directory = self.starts.clock(), self.starts.directory
         plan = await calendar.plan(prepared, directory, at, _signing(prepared.request.brief.people), None)
-        return await PlanView(visitor, self._people.names).of_request(plan, prepared.signers)
-
-    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
-        return {}
+        return await PlanView(visitor, self.people.names).of_request(plan, prepared.signers)
 
     async def _with_document(self, draft: Draft, posted: PostedDocuments) -> Filled:
         content = with_fields(dict(draft.content), posted.fields, "kind", "document.name", "document.template")
@@ -107,7 +87,7 @@ class RequestForm:
         faults, found, at = dict[str, str](), dict[str, Any](), ""
         match act:
             case "find" | "enter" if fields.get("find", "").strip():
-                found = await self._people.find(fields["find"])
+                found = await self.people.find(fields["find"])
                 if one := found.get("only"):
                     act, about = "add", one
             case "full":
@@ -119,7 +99,7 @@ class RequestForm:
             found = {}
             if about in (one.get("person") for one in signers):
                 faults["find"] = f"{about} is a signer of this request already"
-            elif await self._people.known(about):
+            elif await self.people.known(about):
                 signers.append({"person": about, "role": Role.SIGN.value})
         put(content, SIGNERS, _in_order(signers, [*together, False]))
         return Filled(content, draft.files, faults, found, at)

@@ -7,14 +7,11 @@ from typing import Any, Final
 from activities.launch.task_file import ANSWER_LINES_AT_MOST
 from activities.people.language import phrase
 from activities.records.drafts import Draft
-from starter.web.api.starting import Starts
 from starter.web.bodies import PostedDocuments
-from starter.web.catalogue import KindCatalogue
-from starter.web.desk.draft_forms import Content, Filled, Step, lines_of, put, with_fields
-from starter.web.desk.people_fields import IN_FULL, PeopleFields, languages, person_in_full
+from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, lines_of, put, with_fields
+from starter.web.desk.people_fields import IN_FULL, languages, person_in_full
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
-from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
 
 _TASK: Final = Step("task", phrase("Task"), "draft_task.html", ("kind", "title", "text", "answer"))
@@ -22,20 +19,13 @@ _WHO: Final = Step("who", phrase("Who and until when"), "draft_who.html", ("who"
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_plan.html")
 
 
-class TaskForm:
-    kind: Final = Kind.TASK
-    heading: Final = phrase("New task")
-    steps: Final = (_TASK, _WHO, _PLAN)
+class TaskForm(DraftForm):
+    kind = Kind.TASK
+    heading = phrase("New task")
+    steps = (_TASK, _WHO, _PLAN)
 
-    def __init__(self, people: PeopleFields, kinds: KindCatalogue, roles: ReaderRoles, starts: Starts) -> None:
-        self._people = people
-        self._kinds = kinds
-        self._roles = roles
-        self._starts = starts
-
-    async def startable(self, visitor: Visitor) -> tuple[str, ...]:
-        kinds = await self._kinds.startable(await self._roles.of(visitor.id))
-        return tuple([kind for kind in kinds if await self._kinds.stays_open(kind)])
+    async def suits(self, kind: str) -> bool:
+        return await self.kinds.stays_open(kind)
 
     async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
         if step is _TASK:
@@ -43,27 +33,18 @@ class TaskForm:
         return await self._with_people(draft, posted.fields, visitor)
 
     async def shown(self, step: Step, draft: Draft, visitor: Visitor) -> Mapping[str, Any]:
-        language = visitor.reader.language
         if step is _TASK:
-            own, answer = await self.startable(visitor), draft.content.get("answer") or {}
-            kinds = [(kind, label) for kind, label in await self._kinds.labels(language) if kind in own]
-            return {"kinds": kinds, "required": answer.get("required", True), "lines_at_most": ANSWER_LINES_AT_MOST}
+            required = (draft.content.get("answer") or {}).get("required", True)
+            return {**await self.choices(visitor), "required": required, "lines_at_most": ANSWER_LINES_AT_MOST}
         if step is _WHO:
             who = draft.content.get("who") or {}
-            row = await self._people.row(who, visitor) if who and "group" not in who else None
+            row = await self.people.row(who, visitor) if who and "group" not in who else None
             return {"row": row, "group": who.get("group", ""), "languages": languages()}
         return {}
 
-    def file(self, draft: Draft, visitor: Visitor) -> Content:
-        kind = draft.content.get("kind", "")
-        return {**draft.content, "id": f"{kind}-{draft.id}", "owner": visitor.id}
-
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
-        plan: Any = await self._starts.plan(prepared)
-        return await PlanView(visitor, self._people.names).of_task(plan, prepared.people)
-
-    async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
-        return {}
+        plan: Any = await self.starts.plan(prepared)
+        return await PlanView(visitor, self.people.names).of_task(plan, prepared.people)
 
     async def _with_people(self, draft: Draft, fields: Mapping[str, str], visitor: Visitor) -> Filled:
         content = with_fields(dict(draft.content), fields, "due")
@@ -76,10 +57,10 @@ class TaskForm:
         found, at = dict[str, Any](), ""
         match act:
             case "find" | "enter" if fields.get("find", "").strip():
-                found = await self._people.find(fields["find"], groups=True)
+                found = await self.people.find(fields["find"], groups=True)
                 if one := found.get("only"):
                     found, content["who"] = {}, {"person": one}
-            case "add" if await self._people.known(about):
+            case "add" if await self.people.known(about):
                 content["who"] = {"person": about}
             case "group":
                 content["who"] = {"group": about}

@@ -203,6 +203,15 @@ async def test_a_kind_that_may_not_be_started_any_more_and_people_who_left_are_s
     assert (await ada.get(page.url.path)).status_code == 404
 
 
+async def test_what_is_wrong_and_has_no_field_is_said_on_the_last_page(desk: Office) -> None:
+    ada = await desk.come_in(REQUESTER)
+    page = await gone_on(ada, await signers_page(ada), "add:chair")
+    [draft] = await desk.store.drafts.of(REQUESTER)
+    await desk.store.drafts.save(draft._replace(content={**draft.content, "odd": "x"}), desk.now)
+    page = await ada.get(page.url.path.replace("signers", "plan"))
+    assert (page.status_code, "odd: " in text_of(page)) == (200, True)
+
+
 async def test_drafts_are_kept_and_discarded_and_there_are_not_endlessly_many(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     answer = await sent(ada, await ada.get(NEW), "save", {**A_CONTRACT, "document.name": "An offer"})
