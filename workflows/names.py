@@ -125,7 +125,21 @@ WAITING_FOR: Final = SearchAttributeKey.for_keyword_list("CsWaitingFor")
 TURN_AT: Final = SearchAttributeKey.for_datetime("CsTurnAt")
 HANDOFF: Final = SearchAttributeKey.for_keyword("CsHandoff")
 """Of what is open: that a target which is to hear of an escalation was tried in vain."""
-SEARCH_ATTRIBUTES: Final = (STATUS, KIND, PARENT, STAGE, PROBLEM, DUE_AT, REQUESTER, WAITING_FOR, TURN_AT, HANDOFF)
+TEAMS: Final = SearchAttributeKey.for_keyword_list("CsTeams")
+"""Of an onboarding: the people and groups that may look at it because they are its teams."""
+SEARCH_ATTRIBUTES: Final = (
+    STATUS,
+    KIND,
+    PARENT,
+    STAGE,
+    PROBLEM,
+    DUE_AT,
+    REQUESTER,
+    WAITING_FOR,
+    TURN_AT,
+    HANDOFF,
+    TEAMS,
+)
 
 LATENESS: Final = "countersign_notification_lateness"
 """The histogram of how late planned notifications are sent."""

@@ -320,6 +320,8 @@ def search_attributes(given: FollowUpInput, parent: str | None, begins: datetime
         pairs.append(SearchAttributePair(names.PARENT, parent))
     if asked := listed_people(given.first_asked):
         pairs += [SearchAttributePair(names.WAITING_FOR, asked), SearchAttributePair(names.TURN_AT, begins)]
+    if given.teams:
+        pairs.append(SearchAttributePair(names.TEAMS, listed_people(given.teams)))
     return TypedSearchAttributes(pairs)
 
 

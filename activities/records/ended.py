@@ -53,8 +53,8 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class EndedFilter:
-    """Each field narrows. `person` was asked, one of `people` was asked or asked for it. Without `of_campaigns` their
-    requests are left out, unless one of `people` was asked.
+    """Each field narrows. `person` was asked, one of `people` was asked or asked for it, or one of `teams`, if any, may
+    look at it. Without `of_campaigns` their requests are left out, unless one of `people` was asked.
     """
 
     types: tuple[str, ...]
@@ -66,6 +66,7 @@ class EndedFilter:
     person: str | None = None
     requester: str | None = None
     people: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
     of_campaigns: bool = True
     ids: tuple[str, ...] | None = None
     """Workflow ids, of which the caller bounds the number."""
@@ -85,7 +86,8 @@ class EndedFilter:
         if self.person is not None:
             return ((ListOf.ASKED, self.person),)
         if self.people:
-            return tuple(product((ListOf.ASKED, ListOf.REQUESTED), self.people))
+            of_teams = product((ListOf.TEAM,), self.teams)
+            return (*product((ListOf.ASKED, ListOf.REQUESTED), self.people), *of_teams)
         return ((ListOf.ALL, ""),) if self.requester is None else ((ListOf.REQUESTED, self.requester),)
 
     def has(self, of: ListOf, facet: Facet) -> bool:
@@ -109,7 +111,8 @@ class EndedFilter:
         if self.people and not (by_list and self.person is None):
             asked_for = _is_in(here, ListOf.REQUESTED, *self.people)
             alone = true() if self.of_campaigns else ~here.facet.startswith(f"{OF_CAMPAIGN} ")
-            yield or_(_is_in(here, ListOf.ASKED, *self.people), and_(asked_for, alone))
+            of_teams = [_is_in(here, ListOf.TEAM, *self.teams)] if self.teams else []
+            yield or_(_is_in(here, ListOf.ASKED, *self.people), and_(asked_for, alone), *of_teams)
 
 
 class EndedRow(NamedTuple):

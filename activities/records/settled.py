@@ -41,6 +41,8 @@ class RecordFacts:
     due_at: datetime | None = None
     ended_at: datetime | None = None
     people: frozenset[str] = field(default=frozenset())
+    teams: tuple[str, ...] = ()
+    """People and groups that may look at it."""
 
     @classmethod
     def of(cls, record: Any) -> Self:
@@ -59,6 +61,7 @@ class RecordFacts:
             due_at=_instant(show.get("due_at")),
             ended_at=_instant(settled.get("at")),
             people=frozenset(one["person"] for one in lines if isinstance(one, dict) and "person" in one),
+            teams=tuple(show.get("teams") or ()),
         )
 
 
@@ -72,6 +75,8 @@ class ListOf(StrEnum):
     ALL = "all"
     ASKED = "asked"
     REQUESTED = "requested"
+    TEAM = "team"
+    """Of each person or group that may look at it as a team of an onboarding."""
     NAMED = "named"
     """Of each other person whom the record, its log or an amendment names: told, escalated from or to."""
 
@@ -212,6 +217,7 @@ def _lists(facts: RecordFacts, named_too: Collection[str]) -> Iterator[tuple[Lis
     yield from ((ListOf.ASKED, person) for person in sorted(asked))
     if facts.requester:
         yield ListOf.REQUESTED, facts.requester
+    yield from ((ListOf.TEAM, team) for team in dict.fromkeys(facts.teams))
     yield from ((ListOf.NAMED, person) for person in sorted({*named_too} - asked - {facts.requester, ""}))
 
 

@@ -71,8 +71,8 @@ class Lateness(Enum):
 @dataclass(frozen=True)
 class Wanted:
     """Filters, each of which narrows. `person` has to act, or was asked if it has ended; `requester` asked; one of
-    `people` either; `attention` needs an operator. Without `of_campaigns` their requests are left out, unless one of
-    `people` has to act: there may be 10,000.
+    `people` either, or one of `teams`, if any, may look at it; `attention` needs an operator. Without `of_campaigns`
+    their requests are left out, unless one of `people` has to act: there may be 10,000.
     """
 
     attention: bool = False
@@ -84,6 +84,7 @@ class Wanted:
     requester: str | None = None
     overdue: bool = False
     people: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
     types: tuple[str, ...] = (names.SIGNATURE_REQUEST,)
     of_campaigns: bool = True
     asked: bool = False
@@ -97,7 +98,7 @@ class Wanted:
 
     def __post_init__(self) -> None:
         named = (("kind", self.kind), ("person", self.person), ("requester", self.requester))
-        for option, id in (*named, *(("people", one) for one in self.people)):
+        for option, id in (*named, *(("people", one) for one in (*self.people, *self.teams))):
             if id is not None and not is_request_id(group_of(id) or id):
                 raise Refusal(f"{option}: {id!r} cannot be an id, which has 1-100 characters of A-Z a-z 0-9 . _ -")
 
@@ -131,6 +132,7 @@ class Wanted:
             person=self.person,
             requester=self.requester,
             people=self.people,
+            teams=self.teams,
             of_campaigns=self.of_campaigns,
             ids=self.ids,
             attention=self.attention,
@@ -156,7 +158,8 @@ class Wanted:
         if self.people:
             who = _quoted(*self.people)
             asked = " AND ".join(filter(None, (f"{names.REQUESTER.name} IN ({who})", alone)))
-            yield f"({names.WAITING_FOR.name} IN ({who}) OR ({asked}))"
+            of_teams = f" OR {names.TEAMS.name} IN ({_quoted(*self.teams)})" if self.teams else ""
+            yield f"({names.WAITING_FOR.name} IN ({who}) OR ({asked}){of_teams})"
         elif alone:
             yield alone
 

@@ -66,6 +66,13 @@ class RequestLine(Model):
     started_at: AwareDatetime | None = None
     """None if not known any more."""
     workflow_id: str = ""
+    teams: tuple[str, ...] = Field(default=(), exclude=True)
+    """Of a running onboarding; within the bounds of `waiting_for`."""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether it has ended, and is known by its record."""
+        return not self.open and self.stage == SETTLED
 
     @property
     def last_day(self) -> date | None:
@@ -98,6 +105,7 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
         open=run.status.open,
         started_at=run.started_at,
         workflow_id=run.id,
+        teams=tuple(known.get(names.TEAMS) or ()),
     )
 
 

@@ -37,7 +37,7 @@ def test_names_are_pinned() -> None:
     assert (names.SUBSCRIBE, names.UNSUBSCRIBE, names.REPLAY) == ("subscribe", "unsubscribe", "replay")
     assert [key.name for key in names.SEARCH_ATTRIBUTES] == [
         "CsStatus", "CsKind", "CsParent", "CsStage", "CsProblem", "CsDueAt",
-        "CsRequester", "CsWaitingFor", "CsTurnAt", "CsHandoff",
+        "CsRequester", "CsWaitingFor", "CsTurnAt", "CsHandoff", "CsTeams",
     ]  # fmt: skip
 
 

@@ -53,6 +53,11 @@ class FollowUpInput(Model):
         return ()
 
     @property
+    def teams(self) -> tuple[str, ...]:
+        """`CsTeams`: who may look at it from its start on, people and groups."""
+        return ()
+
+    @property
     def first_turn(self) -> tuple[str, ...]:
         """Who is asked first, unless absent by then."""
         return ()

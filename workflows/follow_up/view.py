@@ -33,7 +33,7 @@ _MORE: Final = "+more"
 
 
 def listed_people(people: Iterable[str]) -> list[str]:
-    """Distinct directory ids for `CsWaitingFor`, within its bounds, with `+more` for the rest."""
+    """Distinct directory ids for `CsWaitingFor` or `CsTeams`, within its bounds, with `+more` for the rest."""
     listed: list[str] = []
     for person in dict.fromkeys(people):
         if len(listed) == PEOPLE_AT_MOST or _as_json((*listed, person, _MORE)) > PEOPLE_BYTES_AT_MOST:

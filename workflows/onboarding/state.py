@@ -493,3 +493,7 @@ class OnboardingInput(FollowUpInput):
     def first_asked(self) -> tuple[str, ...]:
         asked = (part.asked for part in self.stages[0].parts if part.what is not PartKind.NOTICE)
         return tuple(dict.fromkeys(person for people in asked for person in people))
+
+    @property
+    def teams(self) -> tuple[str, ...]:
+        return self.onboarding.teams

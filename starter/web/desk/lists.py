@@ -126,8 +126,9 @@ def build_query(view: View, visitor: Visitor, role: ReaderRole, filters: Filters
 
 def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]:
     """What makes a view of all there is."""
-    theirs = (visitor.id, *sorted(role.teams), *role.reports)
-    mine = () if role.operator else theirs[:PEOPLE_AT_MOST]
+    known_as = (visitor.id, *sorted(role.teams))
+    mine = () if role.operator else (*known_as, *role.reports)[:PEOPLE_AT_MOST]
+    looked_at = () if role.operator else known_as[:PEOPLE_AT_MOST]
     narrowing: dict[View, dict[str, Any]] = {
         View.WAITING: {"person": visitor.id},
         View.ASKED: {"requester": visitor.id},
@@ -136,7 +137,7 @@ def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]
         View.PEOPLE: {"people": role.reports[:PEOPLE_AT_MOST], "by_person": True},
         View.SHARED: {"kinds": tuple(sorted(role.visible))},
         View.ATTENTION: {"attention": True},
-        View.ONBOARDINGS: {"people": mine, "types": (Kind.ONBOARDING.spec.workflow,)},
+        View.ONBOARDINGS: {"people": mine, "teams": looked_at, "types": (Kind.ONBOARDING.spec.workflow,)},
         View.CAMPAIGNS: {"people": mine, "types": (Kind.CAMPAIGN.spec.workflow,)},
     }
     return narrowing[view]
@@ -409,7 +410,9 @@ class Lists:
         """Whether the title may be shown to the visitor."""
         if view in (View.ONBOARDINGS, View.CAMPAIGNS):
             mine = line.requester in role.known_as | role.below or visitor.id in line.waiting_for
-            return role.operator or mine or await self._shared.kinds.lets_titles_be_read(line.kind)
+            # What has ended stands here for its owner or its teams: nobody is asked by it any more.
+            looked_at = view is View.ONBOARDINGS and (line.recorded or not role.known_as.isdisjoint(line.teams))
+            return role.operator or mine or looked_at or await self._shared.kinds.lets_titles_be_read(line.kind)
         return view is not View.PEOPLE or await self._shared.kinds.lets_titles_be_read(line.kind)
 
     async def _looked_at(

@@ -19,6 +19,7 @@ from workflows.kinds import Kind
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 TYPES = ("signature-request", "task")
 PEOPLE = ("ada", "bo", "cy")
+TEAMS = ("group:sales", "dora")
 MANY = 60
 
 
@@ -35,6 +36,7 @@ async def write(store: Store, number: int) -> None:
         "requester": "hr" if campaign else PEOPLE[number % 3],
         "status": ("signed", "signed", "declined", "expired")[number % 4],
         "signers": [{"person": PEOPLE[number % 2], "state": "signed"}],
+        "teams": TEAMS if number % 4 == 1 and not campaign else (),
     }
     at = (NOW - timedelta(hours=number // 2)).isoformat()
     await store.records.write(workflow_id, json.dumps({"show": show, "settled": {"at": at}}).encode())
@@ -53,7 +55,10 @@ def matches(row: EndedRow, wanted: EndedFilter) -> bool:
     """By the row alone, as anybody would say it."""
     number = int(row.workflow_id[-2:])
     asked, campaign = PEOPLE[number % 2], "conduct." in row.workflow_id
-    concerns = asked in wanted.people or (row.requester in wanted.people and (wanted.of_campaigns or not campaign))
+    looks_at = number % 4 == 1 and not campaign and not {*TEAMS}.isdisjoint(wanted.teams)
+    concerns = (
+        looks_at or asked in wanted.people or (row.requester in wanted.people and (wanted.of_campaigns or not campaign))
+    )
     return (
         row.workflow_id.partition(":")[0] in wanted.types
         and (not wanted.statuses or row.status in wanted.statuses)
@@ -75,15 +80,16 @@ FILTERS = [
         person=person,
         requester=requester,
         people=people,
+        teams=teams,
         of_campaigns=of_campaigns,
         ids=ids,
     )
-    for (types, statuses), kind, person, requester, people, of_campaigns, ids in itertools.product(
+    for (types, statuses), kind, person, requester, (people, teams), of_campaigns, ids in itertools.product(
         ((TYPES, ()), (TYPES[:1], ("declined", "expired"))),
         (None, "nda"),
         (None, "ada"),
         (None, "hr", "bo"),
-        ((), ("bo", "hr")),
+        (((), ()), (("bo", "hr"), ()), (("cy",), TEAMS[:1])),
         (True, False),
         (None, IDS),
     )

@@ -51,6 +51,7 @@ async def open_request(
     status: Status = Status.SENT,
     stage: str = "signing",
     what: Kind = Kind.REQUEST,
+    teams: tuple[str, ...] = (),
 ) -> None:
     """A workflow with the attributes that a request, or what else it is, would have by now."""
     known: list[SearchAttributePair[Any]] = [
@@ -64,6 +65,8 @@ async def open_request(
     if person:
         since = SearchAttributePair(names.TURN_AT, NOW - timedelta(days=3))
         known += [SearchAttributePair(names.WAITING_FOR, list(person)), since]
+    if teams:
+        known.append(SearchAttributePair(names.TEAMS, list(teams)))
     await context.client.start_workflow(
         what.spec.workflow,
         id=what.workflow_id(name),

@@ -21,6 +21,7 @@ from activities.records.starts import Start
 from starter.queries import lists as pages
 from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
+from starter.web.desk.lists import PAGE_SIZE
 from tests.faults.town import eventually
 from tests.starter.queries.living import desk_at
 from tests.starter.queries.test_listing import open_request
@@ -68,6 +69,13 @@ ONBOARDINGS: Final[dict[str, dict[str, Any]]] = {
     "umbrella": {"person": ("legal-desk",), "requester": "sales", "status": Status.OPEN, "kind": "offer-letter"},
     "globex": {"person": (MANAGER,), "requester": "sales", "status": Status.OPEN, "stage": "live"},
     "initech": {"requester": ENGINEER, "status": Status.DONE, "stage": "settled"},
+    "stark": {
+        "person": ("operations-desk",),
+        "requester": "sales",
+        "status": Status.OPEN,
+        "kind": "offer-letter",
+        "teams": (DUTCH, "group:all-staff"),
+    },
 }
 
 
@@ -241,12 +249,44 @@ async def test_onboardings_are_listed_with_their_stage_for_whom_they_concern(des
     assert len(titles((await engineer.get("/desk/onboardings?status=any")).text)) == 2
     for who, found in (
         (LEAD, ["acme"]),
-        (REQUESTER, ["umbrella"]),
-        (OPERATOR, ["acme", "globex", "umbrella"]),
+        (REQUESTER, ["stark", "umbrella"]),
+        (OWNER, ["stark"]),
+        (DUTCH, ["stark"]),
+        (OPERATOR, ["acme", "globex", "stark", "umbrella"]),
         (SIGNER, []),
     ):
         seen = titles((await (await desk.come_in(who)).get("/desk/onboardings")).text)
         assert sorted(seen) == [f"The document of {one}" for one in found], who
+
+
+async def test_a_team_finds_its_onboardings_page_by_page_and_what_has_ended_as_well(
+    desk: Office, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(PAGE_SIZE + 2):
+        teams = ["group:all-staff"] if number else [DUTCH, DUTCH]
+        show = {"kind": "offer-letter", "title": f"Customer {number}", "requester": "sales", "status": "done"}
+        at = (NOW - timedelta(days=number)).isoformat()
+        record = json.dumps({"show": {**show, "teams": teams}, "settled": {"at": at}}).encode()
+        await context.store.records.write(Kind.ONBOARDING.workflow_id(f"c-{number}"), record)
+    try:
+        owner = await desk.come_in(OWNER)
+        for sorted_at_most in (1_000, 0):
+            monkeypatch.setattr(pages, "SORTED_AT_MOST", sorted_at_most or 2)
+            first = await owner.get("/desk/onboardings?status=any")
+            [more] = re.findall(r'class="again more" href="([^"]+)"', first.text) or [""]
+            found = titles(first.text) + (titles((await owner.get(more.replace("&amp;", "&"))).text) if more else [])
+            assert found == ["The document of stark", *(f"Customer {number}" for number in range(1, PAGE_SIZE + 2))]
+        assert titles((await owner.get("/desk/onboardings?status=done")).text)[0] == "Customer 1"
+        assert titles((await owner.get("/desk/onboardings?status=any&person=operations-desk")).text) == [
+            "The document of stark"
+        ]
+        rows = list(csv.reader(io.StringIO((await owner.get("/desk/onboardings/csv?status=done")).text)))
+        assert len(rows) == PAGE_SIZE + 2
+        dutch = await desk.come_in(DUTCH)
+        assert titles((await dutch.get("/desk/onboardings?status=done")).text) == ["Customer 0"]
+    finally:
+        altered(context.store, "DELETE FROM record_lists")
+        altered(context.store, "DELETE FROM records")
 
 
 async def test_an_address_that_is_none_is_our_page_with_a_way_back(desk: Office) -> None:
