@@ -113,7 +113,7 @@ def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret:
     if person:
         return _by_id(line, person, cells)
     if missing := [name for name in _NEEDED if name not in cells]:
-        return MemberRow(line, "", says=f"needs person, or somebody in full ({', '.join(missing)} missing)")
+        return MemberRow(line, "", says=f"needs person, or {', '.join(_NEEDED)} ({', '.join(missing)} missing)")
     try:
         entry = FullEntry.model_validate(cells)
     except ValidationError as error:

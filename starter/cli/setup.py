@@ -203,14 +203,15 @@ async def fast_forward(
     to_next: bool = False,
     json: AsJson = False,
 ) -> None:
-    """Move the clock of a request, a task, or an onboarding with its parts: weeks are rehearsed in seconds.
+    """Move the clock of a request or task, or of an onboarding or campaign with its parts: weeks pass in seconds.
 
     On a dev server only, such as that of `countersign dev`.
 
     Parameters
     ----------
     id
-        A request's id, or a whole workflow id, such as task:ID or customer-onboarding:ID.
+        A request's id, or a whole workflow id, such as task:ID, customer-onboarding:ID or
+        acknowledgement-campaign:ID.
     duration
         How far, such as 4h, 3d or 2w.
     to_next

@@ -42,7 +42,11 @@ def id_of(kind: Kind, typed: str) -> str:
 
 def followed_up(typed: str) -> WorkflowName:
     """The workflow of this workflow id or request id; `Refusal` otherwise."""
-    kind = known.kind if (known := named(typed)) else Kind.REQUEST
+    known = named(typed)
+    if known is None and ":" in typed:
+        whole = ", ".join(kind.workflow_id("ID") for kind in kinds())
+        raise Refusal(f'"{typed}" is no workflow id: expected the id of a request, or one of {whole}')
+    kind = known.kind if known else Kind.REQUEST
     return WorkflowName(kind, id_of(kind, typed))
 
 

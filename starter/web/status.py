@@ -100,7 +100,7 @@ STATES: Final[Mapping[StateOwner, Mapping[str, tuple[str, Look]]]] = {
         MemberStatus.FAILED: (phrase("could not be asked"), Look.BAD),
         MemberStatus.EXEMPT: (phrase("need not acknowledge"), Look.CALM),
         MemberStatus.DROPPED: (phrase("has left"), Look.CALM),
-        MemberStatus.ERROR: (phrase("stands in a faulty row"), Look.BAD),
+        MemberStatus.ERROR: (phrase("in a wrong row"), Look.BAD),
         MemberStatus.NOT_STARTED: (phrase("is not asked any more"), Look.CALM),
     },
     StateOwner.STAGE: _STAGES,

@@ -77,7 +77,7 @@ async def test_rows_that_are_wrong_and_one_that_the_provider_refuses_hold_up_nob
     reasons = {line.row: line.reason for line in lines if line.status == MemberStatus.ERROR}
     assert list(reasons) == [3, 4, 5, 6, 7, 8]
     assert "address" in reasons[3]
-    assert reasons[4] == "needs person, or somebody in full (name missing)"
+    assert reasons[4] == "needs person, or name, email, zone (name missing)"
     assert reasons[5] == "is in row 2 already"
     assert reasons[6] == "name: is longer than 10,000 characters"
     assert reasons[7] == '"nobody-at-all" is not in the directory'

@@ -21,6 +21,7 @@ from starter.web.desk.follow_up_text import REASON_TEXTS
 from starter.web.desk.plan_words import reason_in
 from starter.web.desk.responses import PeopleNames
 from starter.web.desk.sessions import Visitor
+from workflows.follow_up.notification_types import NotificationType
 
 WEEKS_AT_MOST: Final = 30
 """Weeks in which something happens; what comes later is counted."""
@@ -123,7 +124,8 @@ class PlanView:
             plan.alike,
         )
         say = self._reader.language.say
-        known = {EVERYBODY: say("everybody"), MANAGERS: say("managers")}
+        asked = next((line.to for line in plan.lines if line.stage == NotificationType.READY), EVERYBODY)
+        known = {asked: say("each of them"), EVERYBODY: say("everybody"), MANAGERS: say("managers")}
         lines = [line for line in plan.lines if line.stage != DUE]
         calendar = await self._calendar(heading, lines, plan.due_at, known)
         return {"calendars": [calendar], **self._common(plan.due_at)}

@@ -85,7 +85,9 @@ async def test_whoever_stands_in_full_is_planned_as_well(tmp_path: Path) -> None
     company = Company(tmp_path, staff())
     (tmp_path / "staff.csv").write_text("name,email,zone\nAda,ada@us.example,Asia/Tokyo\nBo,bo@us.example,\n")
     plan = await planned(company, a_file(audience={"file": "staff.csv"}))
-    assert [(one.row, one.says) for one in plan.who.errors] == [(3, "needs person, or somebody in full (zone missing)")]
+    assert [(one.row, one.says) for one in plan.who.errors] == [
+        (3, "needs person, or name, email, zone (zone missing)")
+    ]
     assert plan.like is not None
     assert {line.person for line in plan.lines if line.stage == "ready"} == {plan.like}
     assert plan.like.startswith("p-")

@@ -44,7 +44,14 @@ async def test_a_campaign_of_a_group_shows_who_is_asked_when(desk: Office) -> No
     page = await gone_on(legal, page, fields={"joiners": "1"})
     page = await gone_on(legal, page, fields={"opens": "2026-12-01", "window": "14", "message": "Please read it."})
     text = text_of(page)
-    for said in ("Will be asked 1", "of them by email 1", "who never acknowledges", "everybody", "Due"):
+    for said in (
+        "Will be asked 1",
+        "of them by email 1",
+        "who never acknowledges",
+        "everybody",
+        "Asked each of them",
+        "Due",
+    ):
         assert said in text, said
     [draft] = await desk.store.drafts.of(REQUESTER)
     assert draft.content["audience"] == {"group": "operations"}
