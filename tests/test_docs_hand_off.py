@@ -16,7 +16,6 @@ from typing import Any, Final
 
 import httpx
 import pytest
-from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
@@ -31,7 +30,7 @@ from activities.hand_off.http_call import (
 )
 from activities.http.client import make_client
 from activities.http.transport import Guard
-from tests.golden.schemas import EVENTS, schema
+from tests.golden.schemas import EVENTS, schema, validator
 from tests.markdown import ROOT, blocks
 from workflows.model.hand_off import EndedFacts, Escalated
 from workflows.model.policy import Target
@@ -68,7 +67,7 @@ def test_there_is_a_whole_body_of_every_event(event: str) -> None:
 
 def test_each_body_keeps_to_the_schema_of_its_event() -> None:
     for body in BODIES:
-        Draft202012Validator(schema(body["type"])).validate(body["data"])
+        validator(schema(body["type"])).validate(body["data"])
 
 
 def test_what_personal_adds_is_all_in_the_body_with_it() -> None:

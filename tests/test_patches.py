@@ -6,9 +6,6 @@ from functools import cache
 
 from tests.test_house import ROOT, TOP, files, module_of, parsed
 
-TREES = {module_of(file): parsed(file) for folder in TOP for file in files(folder)}
-"""Each module of the product."""
-
 
 @cache
 def known(tree: ast.Module) -> Mapping[str, set[str]]:
@@ -90,8 +87,9 @@ def dead(tree: ast.Module, trees: Mapping[str, ast.Module]) -> list[str]:
 
 
 def test_every_patch_is_of_a_name_that_the_product_reads() -> None:
+    product = {module_of(file): parsed(file) for folder in TOP for file in files(folder)}
     texts = {str(file.relative_to(ROOT)): file.read_text() for file in (ROOT / "tests").rglob("*.py")}
-    found = {file: dead(ast.parse(text), TREES) for file, text in texts.items() if ".setattr(" in text}
+    found = {file: dead(ast.parse(text), product) for file, text in texts.items() if ".setattr(" in text}
     assert {file: lines for file, lines in found.items() if lines} == {}, "patch the module in which the name is read"
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import fsspec  # type: ignore[import-untyped]
 import httpx
 import pytest
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 
 from activities.documents.files import SIGNED
@@ -32,13 +31,20 @@ PLACE = f"archive/customer-contract/{MSA.id}.pdf"
 pytestmark = pytest.mark.long
 
 
+def _moto() -> Any:
+    """Imported by whoever runs these tests, not by all who collect them."""
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+    return DomainDispatcherApplication(create_backend_app)
+
+
 @dataclass
 class Bucket:
     """moto behind a door: of what is sent to it, those that `refused` says are read by half and refused."""
 
     refused: Callable[[int], bool] = lambda _: False
     sent: list[str] = field(default_factory=list)
-    app: Any = field(default_factory=lambda: DomainDispatcherApplication(create_backend_app))
+    app: Any = field(default_factory=_moto)
 
     def __call__(self, environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
         if environ["REQUEST_METHOD"] == "PUT" and "archive/" in environ["PATH_INFO"]:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 from temporalio import workflow
@@ -45,7 +44,7 @@ from tests.activities.notifications.conftest import (
 )
 from tests.activities.notifications.stage import arm, brief, entries, mark, pushes, sends
 from tests.golden import schemas
-from tests.golden.schemas import FOLDER
+from tests.golden.schemas import FOLDER, validator
 from tests.servers import time_skipping
 from tests.storage import altered, away, writes
 from workflows.follow_up.outbox import REPLAYS_AT_MOST, subscriber
@@ -265,7 +264,7 @@ async def test_what_signers_filled_in_is_for_targets_that_want_personal_data_wit
     assert first["body"]["data"]["fields"] == fields
     assert first["raw"] == again["raw"], "an attempt says what the one before it said"
     assert "fields" not in called(sandbox, "finance")["body"]["data"]
-    Draft202012Validator(schemas.schema("signature.settled")).validate(first["body"]["data"])
+    validator(schemas.schema("signature.settled")).validate(first["body"]["data"])
     await house.tell(house.hook("crm", personal=True), settled=SETTLED)
     assert "fields" not in called(sandbox, "crm")["body"]["data"], "its first event went out before they were kept"
     at = datetime(2027, 1, 4, tzinfo=UTC)
@@ -308,7 +307,7 @@ async def test_the_data_is_what_the_schema_of_its_event_says(
             house.hook(f"of-{kind}", personal=personal), settled=settled, subject=brief().replace(type=kind)
         )
         body = called(sandbox, f"of-{kind}")["body"]
-        told = Draft202012Validator(json.loads((FOLDER / f"{body['type']}.json").read_text()))
+        told = validator(json.loads((FOLDER / f"{body['type']}.json").read_text()))
         told.validate(body["data"])
         assert not told.is_valid({**body["data"], "version": 2})
         assert not told.is_valid({name: value for name, value in body["data"].items() if name != "at"})
@@ -327,7 +326,7 @@ async def test_what_a_task_was_answered_is_for_targets_that_want_personal_data_a
     assert "Rue" not in called(sandbox, "finance")["raw"]
     data = called(sandbox, "archive")["body"]["data"]
     assert data["answer"] == {"label": "Address for invoices", "text": "1 Rue du Port"}
-    Draft202012Validator(json.loads((FOLDER / "task.settled.json").read_text())).validate(data)
+    validator(json.loads((FOLDER / "task.settled.json").read_text())).validate(data)
     altered(house.store, "DELETE FROM texts")
     await house.tell(house.hook("audit", personal=True), **told)
     assert "answer" not in called(sandbox, "audit")["body"]["data"]
@@ -375,8 +374,8 @@ async def test_a_system_hears_of_an_escalation_signed_by_its_own_secret_and_unde
         "external_id": "msa-0042",
         "title": brief().title,
     }
-    Draft202012Validator(schemas.schema("signature.escalated")).validate(body["data"])
-    Draft202012Validator(schemas.schema("task.escalated")).validate({**body["data"], "task": "t"})
+    validator(schemas.schema("signature.escalated")).validate(body["data"])
+    validator(schemas.schema("task.escalated")).validate({**body["data"], "task": "t"})
     [changed] = await house.amendments()
     assert changed.handoffs[0].target == "finance/escalated-2"
     assert await house.dead() == []
