@@ -26,7 +26,7 @@ from activities.records.holds import Hold
 from activities.records.store import Store
 from starter.boot import clients, evidence
 from starter.boot.startup import ready
-from starter.cli.arguments import AsJson
+from starter.cli.arguments import As, AsJson, claimed_actor
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
 from starter.config.settings import Settings
@@ -369,6 +369,7 @@ async def hold(
     reason: str | None = None,
     release: bool = False,
     list_: Annotated[bool, Parameter(name="--list", negative=())] = False,
+    as_: As = None,
     json: AsJson = False,
 ) -> None:
     """Put a request, task, onboarding or campaign on legal hold, or release it.
@@ -395,10 +396,11 @@ async def hold(
         listed = [one async for one in _open_holds(store)]
         print_answer([_hold_as_json(one) for one in listed], _holds(listed), as_json=json)
         return
-    what, now = await _begun(store, id), datetime.now(UTC)
+    actor, now = claimed_actor(settings, as_), datetime.now(UTC)
+    what = await _begun(store, id)
     if release:
-        await store.holds.release(what.workflow_id, await _to_release(store, what, reason), settings.acting, now)
-    elif reason and not await store.holds.place(what.workflow_id, reason, settings.acting, now):
+        await store.holds.release(what.workflow_id, await _to_release(store, what, reason), actor, now)
+    elif reason and not await store.holds.place(what.workflow_id, reason, actor, now):
         note("it is held for this reason already")
     holds = await store.holds.of(what.workflow_id)
     held = any(one.released_at is None for one in holds)
@@ -457,7 +459,7 @@ def _holds(holds: Sequence[Hold]) -> Rows | Text:
     return table
 
 
-async def erase(*, person: str, reason: str, dry_run: bool = False, json: AsJson = False) -> None:
+async def erase(*, person: str, reason: str, dry_run: bool = False, as_: As = None, json: AsJson = False) -> None:
     """Erase a person: names, addresses, devices, what they wrote, payloads of histories, cached pages.
 
     Ids and hashes stay, so that records and packs verify. What still runs is erased once it has ended, and what is on
@@ -475,8 +477,9 @@ async def erase(*, person: str, reason: str, dry_run: bool = False, json: AsJson
         Print `{person, erased[], waiting[], held{id: why}, devices, dry_run, stays{what: why}}`, all by workflow id.
     """
     settings = ready()
+    actor = "" if dry_run else claimed_actor(settings, as_)
     store, now = clients.store(settings), datetime.now(UTC)
-    erased = await erase_person(store, person, settings.acting, reason, now, dry_run=dry_run)
+    erased = await erase_person(store, person, actor, reason, now, dry_run=dry_run)
     print_answer({**vars(erased), "stays": STAYS}, _erased(erased), as_json=json)
 
 

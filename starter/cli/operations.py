@@ -13,7 +13,7 @@ from rich.console import Group
 from activities.files.fields import DayOrInstant
 from starter.boot.startup import ready
 from starter.cli import printing
-from starter.cli.arguments import Id
+from starter.cli.arguments import As, Id
 from starter.cli.printing import patience
 from starter.cli.terminal import Sentence
 from starter.queries import commands, lookup
@@ -86,9 +86,7 @@ def _wait(_: type, tokens: Sequence[Token]) -> timedelta:
 class CommonOptions:
     """Options of all commands that change something."""
 
-    as_: Annotated[str | None, Parameter("--as", help="Who wants it; default: COUNTERSIGN_ACTOR, else user@host.")] = (
-        None
-    )
+    as_: As = None
     op: Annotated[
         str | None, Parameter("--op", help="Names this one change: repeated with the same name it is made once.")
     ] = None

@@ -17,7 +17,7 @@ from activities.records.devices import device_hash
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli import tables
-from starter.cli.arguments import AsJson
+from starter.cli.arguments import As, AsJson, claimed_actor
 from starter.cli.operations import due_of, is_due
 from starter.cli.printing import patience, print_answer
 from starter.cli.terminal import Facts, Instant, Rows, ZoneLine
@@ -31,7 +31,6 @@ from starter.temporal.connection import Context, opened
 from starter.web.desk.sessions import sign_out_everywhere
 from workflows.follow_up.view import is_needless, outcome_words
 from workflows.model.base import Model
-from workflows.model.commands import KnownBy
 from workflows.model.views import RequestShow
 
 WAITING_AT_MOST: Final = 10
@@ -258,9 +257,6 @@ async def sign_out(
     print_answer(SignedOut(person=known.id), Text(f"{known.id} is signed out of the desk everywhere"), as_json=json)
 
 
-_BY: Final = "Who enters it; default: COUNTERSIGN_ACTOR, else user@host."
-
-
 async def away(
     person: Annotated[str, Parameter(help="An id of the directory.")],
     /,
@@ -269,7 +265,7 @@ async def away(
     from_: Annotated[str, Parameter("--from", validator=is_due)] = "today",
     to: str | None = None,
     kinds: Annotated[tuple[str, ...], Parameter("--kinds", consume_multiple=True)] = (),
-    as_: Annotated[str | None, Parameter("--as", help=_BY)] = None,
+    as_: As = None,
     json: AsJson = False,
 ) -> None:
     """Enter an absence. It counts beside those of the people file, takes the place of one that was entered for the same
@@ -289,7 +285,7 @@ async def away(
         Print `{person, away, absences[{id, begins, ends, acts, kinds, entered_by, entered_at, told, told_at}]}`.
     """
     settings = ready(Need.PEOPLE)
-    actor, now = KnownBy.CLAIMED.actor(settings.claimed(as_), settings.ran_as), datetime.now(UTC)
+    actor, now = claimed_actor(settings, as_), datetime.now(UTC)
     wanted = WantedAbsence(due_of(from_, now), due_of(until, now), to, kinds)
     known = clients.catalogue(settings).kinds if kinds else ()
     async with opened(settings) as context:
@@ -306,7 +302,7 @@ async def back(
     /,
     *,
     id: str = "",
-    as_: Annotated[str | None, Parameter("--as", help=_BY)] = None,
+    as_: As = None,
     json: AsJson = False,
 ) -> None:
     """End absences that were entered: what waits for them is planned anew at once. What was handed over stays so, and
@@ -320,7 +316,7 @@ async def back(
         Print what `away` prints.
     """
     settings = ready(Need.PEOPLE)
-    actor, now = KnownBy.CLAIMED.actor(settings.claimed(as_), settings.ran_as), datetime.now(UTC)
+    actor, now = claimed_actor(settings, as_), datetime.now(UTC)
     async with opened(settings) as context:
         directory = clients.directory(settings, context.store)
         found = await Absences(context, directory).end(person, actor, now, id)

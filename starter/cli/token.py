@@ -20,6 +20,7 @@ from starter.cli.terminal import Instant, Rows
 from starter.config.settings import Settings
 from starter.errors import Refusal
 from workflows.model.base import Model
+from workflows.model.commands import KnownBy
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
@@ -84,8 +85,9 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
     """
     settings, rights = ready(), Rights.read(_listed(may))
     await asyncio.to_thread(_refuse_unknown_kinds, settings, rights)
+    actor = KnownBy.CLAIMED.actor(settings.acting, settings.ran_as)
     try:
-        token = await clients.store(settings).tokens.make(name, rights.written, settings.acting, datetime.now(UTC))
+        token = await clients.store(settings).tokens.make(name, rights.written, actor, datetime.now(UTC))
     except (NameTaken, TooManyTokens) as refused:
         raise Refusal(str(refused)) from None
     made = NewToken(name=name, may=rights.written, token=token)

@@ -5,7 +5,7 @@ Temporal's memo and search attributes.
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import ValidationError
@@ -27,7 +27,7 @@ from workflows import names
 from workflows.follow_up.record import amended, completed
 from workflows.follow_up.view import stamp
 from workflows.kinds import Kind, WorkflowName, kinds, named
-from workflows.model.commands import Problem
+from workflows.model.commands import KnownBy, Problem
 from workflows.model.evidence import KeptFile, KeptFiles
 from workflows.model.records import SettledRecord
 from workflows.model.subject import Code, Status
@@ -135,11 +135,14 @@ async def with_holds(store: Store, shown: Shown) -> Shown:
     """With its legal holds and their reasons, which are for operators alone."""
     noted = list[TimelineEntry]()
     for one in await store.holds.of(shown.type.workflow_id(shown.id)):
-        noted.append(TimelineEntry(at=one.at, happened=EventType.ON_HOLD, who=one.by, why=one.reason, said=True))
+        noted.append(_by_hand(one.at, EventType.ON_HOLD, one.by).replace(why=one.reason, said=True))
         if one.released_at:
-            released = EventType.HOLD_RELEASED
-            noted.append(TimelineEntry(at=one.released_at, happened=released, who=one.released_by))
+            noted.append(_by_hand(one.released_at, EventType.HOLD_RELEASED, one.released_by or ""))
     return _with(shown, noted)
+
+
+def _by_hand(at: datetime, happened: EventType, actor: str) -> TimelineEntry:
+    return TimelineEntry(at=at, happened=happened, who=KnownBy.name_in(actor), actor=actor)
 
 
 def _with(shown: Shown, noted: Iterable[TimelineEntry]) -> Shown:

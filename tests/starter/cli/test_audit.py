@@ -1,7 +1,9 @@
 """`countersign audit …` as it is typed: it needs the database and the files, and no server."""
 
 import asyncio
+import getpass
 import json
+import socket
 import zipfile
 from contextlib import closing
 from pathlib import Path
@@ -29,8 +31,9 @@ class Desk:
     def store(self) -> closing[Store]:
         return closing(Store((self.folder / "store").as_uri()))
 
-    def types(self, *words: str) -> tuple[int, str, str]:
-        done = type_("audit", *words, COUNTERSIGN_DATA_DIR=str(self.folder), TEMPORAL_ADDRESS="127.0.0.1:1")
+    def types(self, *words: str, **more: str) -> tuple[int, str, str]:
+        there = {"COUNTERSIGN_DATA_DIR": str(self.folder), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
+        done = type_("audit", *words, **there, **more)
         return done.returncode, done.stdout, done.stderr
 
     def json(self, *words: str, code: int = 0) -> Any:
@@ -175,3 +178,27 @@ def test_what_is_on_hold_is_said_with_who_and_why_and_an_erasure_waits_for_its_r
     assert [one["reason"] for one in desk.json("hold", "--list")] == ["matter 9"]
     assert desk.types("hold", CONDUCT.id, "--release")[0] == 0
     assert "Nothing is on legal hold" in desk.types("hold", "--list")[1]
+
+
+def test_where_claimed_actors_do_not_count_nothing_is_held_released_or_erased(desk: Desk) -> None:
+    erase = "erase", "--person", "customer-signer", "--reason", "asked for it"
+    for words in (
+        ("hold", "msa-0042", "--reason", "matter 7"),
+        ("hold", "msa-0042", "--release"),
+        erase,
+    ):
+        code, _, says = desk.types(*words, COUNTERSIGN_ACTORS="verified")
+        assert (code, "cannot prove who acts" in says) == (1, True), says
+    assert desk.types(*erase, "--dry-run", COUNTERSIGN_ACTORS="verified")[0] == 0
+    assert desk.json("hold", "--list") == []
+
+
+def test_who_holds_releases_and_erases_is_recorded_with_the_user_and_host(desk: Desk) -> None:
+    desk.json("hold", "msa-0042", "--reason", "matter 7", "--as", "legal-desk")
+    [held] = desk.json("hold", "msa-0042", "--release", "--as", "chief")["holds"]
+    at = f"({getpass.getuser()}@{socket.gethostname()})"
+    assert (held["by"], held["released_by"]) == (f"claimed:legal-desk {at}", f"claimed:chief {at}")
+    desk.json("erase", "--person", "customer-signer", "--reason", "asked for it", "--as", "privacy-desk")
+    with desk.store() as store:
+        [erased] = asyncio.run(store.erasures.of(Kind.REQUEST.workflow_id("msa-0042")))
+    assert erased.by == f"claimed:privacy-desk {at}"

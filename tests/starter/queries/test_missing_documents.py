@@ -52,14 +52,14 @@ async def test_holds_and_what_was_removed_are_in_the_timeline(tmp_path: Path) ->
     record = SettledRecord(fingerprint="f", run_id="r", show=SHOW, settled=SETTLED)
     await store.records.write(MSA.workflow_id, record.model_dump_json(by_alias=True).encode())
     await store.evidence.keep_signed(MSA.workflow_id, SignedDocument(PDF, LOG, keep_until=AT), AT)
-    await store.holds.place(MSA.workflow_id, "matter 7", "legal", AT)
-    await store.holds.release(MSA.workflow_id, "matter 7", "chief", later)
+    await store.holds.place(MSA.workflow_id, "matter 7", "claimed:legal (root@host)", AT)
+    await store.holds.release(MSA.workflow_id, "matter 7", "claimed:chief", later)
     assert await remove_due(store, later) == 1
     shown = await recorded(store, MSA)
     assert shown and [entry.what for entry in shown.timeline] == ["signed files removed: their retention is over"]
     timeline = (await with_holds(store, shown)).timeline
-    assert [(entry.happened, entry.who, entry.why) for entry in timeline if entry.who] == [
-        (EventType.ON_HOLD, "legal", "matter 7"),
-        (EventType.HOLD_RELEASED, "chief", None),
+    assert [(entry.happened, entry.who, entry.why, entry.actor) for entry in timeline if entry.who] == [
+        (EventType.ON_HOLD, "legal", "matter 7", "claimed:legal (root@host)"),
+        (EventType.HOLD_RELEASED, "chief", None, "claimed:chief"),
     ]
     assert timeline[-1].happened in (EventType.FILES_REMOVED, EventType.HOLD_RELEASED)
