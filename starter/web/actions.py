@@ -8,7 +8,7 @@ from typing import Final
 
 from activities.people.language import phrase
 from starter.queries.commands import CommandRefused
-from starter.web.rights import Right
+from starter.web.rights import Right, in_turn
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import (
@@ -35,11 +35,9 @@ from workflows.model.commands import (
     Waiver,
 )
 from workflows.model.rejections import plain
-from workflows.model.signature import SignerState
 from workflows.model.subject import group_of
 from workflows.model.views import AttentionCode, Shown
 from workflows.onboarding.state import DECISION, decided_onboarding
-from workflows.task.state import AssigneeState
 
 
 class Action(StrEnum):
@@ -361,7 +359,6 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
 }
 """Signing, sending again and finding a colleague are no commands: they have no row."""
-_THEIR_TURN: Final = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED, AssigneeState.ASKED)
 
 
 def parse_action(act: str) -> Action | None:
@@ -384,7 +381,7 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
         Action.TAKE: group_of(shown.requester) is not None and not shown.to_all,
         Action.REMIND: not paused and bool(shown.waiting_for),
         Action.EXTEND: shown.due_at is not None,
-        Action.DELEGATE: bool(replaceable_people(shown)),
+        Action.DELEGATE: bool(in_turn(shown)),
         Action.PAUSE: not paused,
         Action.WAIVE: not deciding,
         Action.CANCEL: not deciding,
@@ -392,11 +389,6 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
         Action.RETRY: shown.member_counts.faulty > 0,
     }
     return tuple(action for action in among if now[action])
-
-
-def replaceable_people(shown: Shown) -> tuple[str, ...]:
-    """Whose place can be handed over: whose turn it is."""
-    return tuple(line.person for line in shown.lines if line.state in _THEIR_TURN)
 
 
 def onboarding_to_decide(shown: Shown) -> WorkflowName | None:

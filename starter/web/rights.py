@@ -15,6 +15,7 @@ from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.model.signature import SignerState
 from workflows.model.subject import group_word
 from workflows.model.views import Shown
+from workflows.task.state import AssigneeState
 
 
 class Right(StrEnum):
@@ -99,6 +100,7 @@ RIGHTS: Final[Mapping[Standing, frozenset[Right]]] = {
 """docs/rights.md is the same table; what a kind does not have, such as the files of a task, nobody has of it."""
 FOR_THEIR_PEOPLE: Final = (Standing.ABOVE_ASKED,)
 """Standings whose commands concern the places of their people alone."""
+_THEIR_TURN: Final = (SignerState.TURN, SignerState.VIEWED, SignerState.BOUNCED, AssigneeState.ASKED)
 _TOKENS: Final = {
     May.READ: Standing.PROGRAM_READ,
     May.CHANGE: Standing.PROGRAM_CHANGE,
@@ -108,7 +110,7 @@ _TOKENS: Final = {
 
 @dataclass(frozen=True)
 class Rights:
-    """What somebody may do; `theirs` only about those who report to them."""
+    """What somebody may do; `theirs` only about those who report to them, while it is their turn."""
 
     all: frozenset[Right] = frozenset()
     theirs: frozenset[Right] = frozenset()
@@ -194,7 +196,13 @@ def rights_of(who: ReaderRole | TokenRole, shown: Shown) -> Rights:
     """What somebody may do with this one. `shown` has all its notices (`starter.queries.lookup.complete`)."""
     if isinstance(who, TokenRole):
         return _of_token(who, shown.kind, shown.requester)
-    return Rights.of(tuple(_standings(who, shown)))
+    rights = Rights.of(tuple(_standings(who, shown)))
+    return replace(rights, theirs=frozenset()) if who.below.isdisjoint(in_turn(shown)) else rights
+
+
+def in_turn(shown: Shown) -> tuple[str, ...]:
+    """Whose turn it is: their places can be handed over."""
+    return tuple(line.person for line in shown.lines if line.state in _THEIR_TURN)
 
 
 def rights_to_begin(who: ReaderRole | TokenRole, kind: str, requester: str) -> Rights:

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, urlencode
 
 from activities.notifications.links import at_desk
 from activities.people.language import phrase
-from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, possible_actions, replaceable_people, right_to
+from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, possible_actions, right_to
 from starter.web.kinds import KIND_PAGES, spec_of
 from starter.web.rendering import Tab
-from starter.web.rights import ReaderRole, Right, Rights
+from starter.web.rights import ReaderRole, Right, Rights, Standing, in_turn
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.views import Shown
 
@@ -89,12 +89,11 @@ class ActionForm:
         return f"{self.part}/{DECISIONS[self.action]}" if self.part else self.action.value
 
 
-def action_forms(shown: Shown, rights: Rights, *, theirs: bool = False) -> Iterator[ActionForm]:
-    """What is possible now, with decisions about parts; `theirs` if it waits for one of the visitor's people."""
+def action_forms(shown: Shown, rights: Rights) -> Iterator[ActionForm]:
+    """What is possible now, with decisions about parts."""
     now = possible_actions(shown, KIND_PAGES[shown.type].actions)
     for action in now:
-        right = right_to(action)
-        if right in rights.all or (theirs and right in rights.theirs):
+        if right_to(action) in rights.all | rights.theirs:
             yield ActionForm(action, spec_of(action, shown.type))
     if now and Right.DECIDE in rights and KIND_PAGES[shown.type].decides_parts:
         undecided = [part.id for part in shown.parts if part.state == "undecided"]
@@ -131,7 +130,7 @@ class FollowUpAccess:
             return View.ASKED
         if self.shown.requester in self.role.teams:
             return View.TEAMS
-        return View.PEOPLE if self.people.intersection(replaceable_people(self.shown)) else View.WAITING
+        return View.PEOPLE if self.people.intersection(in_turn(self.shown)) else View.WAITING
 
     @property
     def path(self) -> str:
@@ -140,22 +139,25 @@ class FollowUpAccess:
 
     @property
     def steps(self) -> tuple[ActionForm, ...]:
-        theirs = bool(self.people.intersection(replaceable_people(self.shown)))
-        forms = action_forms(self.shown, self.rights, theirs=theirs)
+        forms = action_forms(self.shown, self.rights)
         return tuple(form for form in forms if form.action is not Action.TAKE or may_take(self.role, self.shown))
 
     @property
     def takers(self) -> tuple[str, ...]:
         """Whose place they may hand over."""
         everybody = Right.DELEGATE in self.rights
-        return tuple(one for one in replaceable_people(self.shown) if everybody or one in self.people)
+        return tuple(one for one in in_turn(self.shown) if everybody or one in self.people)
 
     def permits(self, step: ActionForm, form: dict[str, str] | None = None) -> bool:
         """Whether their rights allow it; the workflow decides whether it is possible."""
         right = right_to(step.action)
         if right in self.rights.all:
             return True
-        asked = {line.person for line in self.shown.lines} & self.people
-        theirs = right in self.rights.theirs and bool(asked)
-        of = (form or {}).get("signer")
-        return theirs and (form is None or step.action is Action.REMIND or of in asked)
+        of_whom = (form or {}).get("signer")
+        every = form is None or step.action is Action.REMIND
+        return right in self.rights.theirs and (every or of_whom in self.people.intersection(self.shown.asked_people))
+
+    def too_late(self, step: ActionForm) -> bool:
+        """Whether their rights allowed it while it was the turn of one of their people."""
+        asked = not self.rights.theirs and not self.people.isdisjoint(self.shown.asked_people)
+        return asked and right_to(step.action) in Rights.of((Standing.ABOVE_ASKED,)).theirs

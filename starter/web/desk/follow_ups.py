@@ -19,7 +19,7 @@ from starter.queries.commands import CommandRefused
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type, with_holds
 from starter.queries.onboarding import preview_link
-from starter.web.actions import SEVERAL_OF_THAT_NAME, Action, PostedForm, onboarding_to_decide, replaceable_people
+from starter.web.actions import SEVERAL_OF_THAT_NAME, Action, PostedForm, onboarding_to_decide
 from starter.web.bodies import PostedDocuments
 from starter.web.desk.access import ActionForm, FollowUpAccess
 from starter.web.desk.fixed_screens import NOT_THERE
@@ -31,7 +31,7 @@ from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.forms import FailureReason, FormFailure, Send, send_form
 from starter.web.kinds import KIND_PAGES
 from starter.web.rendering import Tab
-from starter.web.rights import Right
+from starter.web.rights import Right, in_turn
 from starter.web.screens import NO_FILE, NO_FILES, FilesOffered
 from starter.web.versions import FIELD, VERSION, Versions
 from workflows.kinds import Kind, WorkflowName, kinds
@@ -157,9 +157,12 @@ class FollowUps:
     async def act(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
         """Carry it out, once however often the form is sent."""
         seen, step = await self._seen(request, visitor), _step(request)
-        if seen is None or step is None or not seen.permits(step, form):
+        if seen is None or step is None:
             return await self._responses.inside(NOT_THERE, visitor)
         page = at_desk(seen.what)
+        if not seen.permits(step, form):
+            late = seen.too_late(step)
+            return self._responses.renderer.to_desk(page) if late else await self._responses.inside(NOT_THERE, visitor)
         sent = await send_form(self._sent(step, seen, visitor, form), seen.what.reference)
         if isinstance(sent, FormFailure):
             if sent.fault is FailureReason.ENDED:
@@ -284,7 +287,7 @@ class FollowUps:
 
     def _own_page(self, seen: FollowUpAccess, visitor: Visitor) -> str:
         """The link for somebody whose turn it is; of a decision, the onboarding's desk page."""
-        if visitor.id not in replaceable_people(seen.shown) or seen.shown.status.ended:
+        if visitor.id not in in_turn(seen.shown) or seen.shown.status.ended:
             return ""
         if about := onboarding_to_decide(seen.shown):
             return self._links.desk(about.reference)

@@ -15,13 +15,14 @@ from activities.notifications.links import named_at_desk
 from activities.people.language import Language, phrase
 from starter.queries.commands import CommandRefused
 from starter.queries.filters import is_request_id
-from starter.web.actions import ACTIONS, Action, PostedForm, replaceable_people
+from starter.web.actions import ACTIONS, Action, PostedForm
 from starter.web.desk.access import ActionForm, FollowUpAccess, View, list_address
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_ups import FollowUps, usual_due
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.forms import FailureReason, FormFailure, Send, send_form
+from starter.web.rights import in_turn
 from workflows.kinds import WorkflowName
 from workflows.model.commands import AnyCommand
 
@@ -171,7 +172,7 @@ class Together:
             force=language.say(spec.force) if spec.force else "",
             grave=spec.grave,
             rows=[await self._row(seen, visitor, refused) for seen in left],
-            people=len({person for seen in left for person in replaceable_people(seen.shown)}),
+            people=len({person for seen in left for person in in_turn(seen.shown)}),
             impossible=[await self._row(seen, visitor, {}) for seen in ticked.impossible],
             done=carried.done if carried else 0,
             ticked=" ".join(seen.path for seen in (left if all_again else [])),
@@ -184,7 +185,7 @@ class Together:
 
     async def _row(self, seen: FollowUpAccess, visitor: Visitor, refused: Mapping[str, str]) -> TickedRow:
         names = PeopleNames(self._shared.directory, seen.what.workflow_id)
-        waiting, say = replaceable_people(seen.shown), visitor.reader.language.say
+        waiting, say = in_turn(seen.shown), visitor.reader.language.say
         people = [await names.of(person) for person in waiting[:NAMED_AT_MOST]]
         if len(waiting) > NAMED_AT_MOST:
             people.append(say("others"))

@@ -100,7 +100,7 @@ SHOWN = RequestShow(
     status=Status.SIGNED,
     signers=(
         SignerLine(person=FORMER, order=1, role=Role.SIGN, state=SignerState.REASSIGNED),
-        SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.SIGNED),
+        SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.TURN),
         SignerLine(person=COPY, order=2, role=Role.COPY, state=SignerState.COPIED),
     ),
     versions=(DocumentVersion(sha256="ab" * 32, number=1, at=NOW, by=REQUESTER),),
@@ -115,7 +115,7 @@ THINGS: Final[Mapping[Kind, Shown]] = {
         title="Create the account",
         requester=REQUESTER,
         status=Status.DONE,
-        people=(AssigneeLine(person=FORMER, state="reassigned"), AssigneeLine(person=SIGNER, state="done")),
+        people=(AssigneeLine(person=FORMER, state="reassigned"), AssigneeLine(person=SIGNER, state="asked")),
         notifications=NOTICES,
     ),
     Kind.ONBOARDING: OnboardingShow(
@@ -203,6 +203,13 @@ def test_nobody_else_sees_anything(person: str, kind: Kind) -> None:
     stranger = ReaderRole(person, reports=("x",), groups=frozenset({"sales"}), visible=frozenset({"other"}))
     assert rights_of(stranger, THINGS[kind]) == Rights()
     assert rights_to_begin(stranger, "nda", REQUESTER) == Rights()
+
+
+@pytest.mark.parametrize("state", [SignerState.SIGNED, SignerState.DECLINED, SignerState.WAITING])
+def test_nothing_is_done_about_people_whose_turn_it_is_not(state: SignerState) -> None:
+    """Somebody else may be asked at that moment, whom their manager has nothing to do with."""
+    known = SHOWN.replace(signers=(SHOWN.signers[1].replace(state=state), SHOWN.signers[1].replace(person="other")))
+    assert rights_of(PEOPLE[Standing.ABOVE_ASKED], known).theirs == frozenset()
 
 
 def test_who_gets_a_copy_may_have_it_from_here_as_well() -> None:

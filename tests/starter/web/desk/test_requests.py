@@ -174,8 +174,22 @@ async def test_a_manager_reminds_and_hands_over_what_waits_for_their_people_and_
     refused = await manager.press(asking, signer="operator", to="owner")
     assert (refused.status_code, len(desk.wished)) == (404, 2)
     assert (await manager.get(f"{PAGE}/cancel")).status_code == 404
-    desk.known[ID] = shown(signers=(shown().signers[0].replace(state=SignerState.SIGNED), *shown().signers[1:]))
+
+
+async def test_a_manager_whose_people_have_signed_reminds_nobody_else(desk: Office) -> None:
+    """Not by a form that was open meanwhile either: it leads back to where it stands."""
+    desk.people.write_text(desk.people.read_text().replace("Asia/Tokyo}", "Asia/Tokyo, manager: finance-desk}"))
+    other = SignerLine(person="operator", order=1, role=Role.SIGN, state=SignerState.TURN)
+    desk.known[ID] = shown(signers=(*shown().signers, other))
+    manager = await desk.come_in(DUTCH)
+    forms = [await manager.get(f"{PAGE}/{word}") for word in ("remind", "delegate")]
+    desk.known[ID] = shown(signers=(shown().signers[0].replace(state=SignerState.SIGNED), other))
     assert "/remind" not in (await manager.get(PAGE)).text
+    for form in forms:
+        answer = await manager.press(form, signer=SIGNER, to="owner")
+        assert (answer.status_code, answer.headers["location"].endswith(PAGE)) == (303, True)
+    assert desk.wished == []
+    assert (await manager.get(f"{PAGE}/remind")).status_code == 404
 
 
 async def test_the_signed_document_is_at_the_desk_for_those_whom_it_concerns(desk: Office) -> None:
