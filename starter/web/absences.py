@@ -17,7 +17,6 @@ from starter.temporal.connection import Context
 from starter.web.actions import NO_DATE, NOBODY_OF_THAT_NAME
 from starter.web.catalogue import KindCatalogue
 from starter.web.forms import refusal_or_phrase
-from starter.web.rights import ReaderRole
 from workflows.model.commands import KnownBy
 
 AWAY: Final = "away"
@@ -28,11 +27,6 @@ _DONE: Final = {
     ENDED: phrase("It is ended. What is open is planned anew within a minute."),
 }
 _UNKNOWN_KIND: Final = phrase("that kind is not in the catalogue")
-
-
-def may_enter(role: ReaderRole, person: str) -> bool:
-    """Everybody for themselves and their people, operators for everybody."""
-    return role.operator or person == role.person or person in role.below
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from workflows.task.state import AssigneeState
 
 
 class Right(StrEnum):
-    """An action on a request, task, onboarding or campaign."""
+    """An action on a request, task, onboarding or campaign, or concerning a person."""
 
     STATUS = "status"
     """See its status without reasons; its name only if the kind lets it be read."""
@@ -32,6 +32,10 @@ class Right(StrEnum):
     DOWNLOAD = "download"
     """Have the files that are kept of it."""
     BEGIN = "begin"
+    PERSON = "person"
+    """See how somebody is reached, and when they are away."""
+    AWAY = "away"
+    """Enter and end absences of somebody."""
     REMIND = names.REMIND
     DELEGATE = names.DELEGATE
     EXTEND = names.EXTEND
@@ -71,17 +75,21 @@ class Standing(StrEnum):
     TEAM = "team of an onboarding"
     VISIBLE = "group in visible_to"
     STARTER = "named in may_start"
+    THEMSELVES = "the person themselves"
+    ABOVE = "everybody above the person"
     PROGRAM_READ = "API token with read"
     PROGRAM_CHANGE = "API token with change"
     PROGRAM_START = "API token with start"
 
 
-COMMANDS: Final = frozenset(Right) - {Right(one) for one in ("status", "title", "whole", "texts", "download", "begin")}
+ABOUT_PEOPLE: Final = frozenset({Right.PERSON, Right.AWAY})
+_NO_COMMANDS: Final = {Right.STATUS, Right.TITLE, Right.WHOLE, Right.TEXTS, Right.DOWNLOAD, Right.BEGIN}
+COMMANDS: Final = frozenset(Right) - _NO_COMMANDS - ABOUT_PEOPLE
 _TITLE: Final = frozenset({Right.STATUS, Right.TITLE})
 _WHOLE: Final = _TITLE | {Right.WHOLE}
 _EVERYTHING: Final = _WHOLE | {Right.TEXTS}
 RIGHTS: Final[Mapping[Standing, frozenset[Right]]] = {
-    Standing.OPERATOR: _EVERYTHING | COMMANDS | {Right.DOWNLOAD},
+    Standing.OPERATOR: _EVERYTHING | COMMANDS | ABOUT_PEOPLE | {Right.DOWNLOAD},
     Standing.REQUESTER: _EVERYTHING | COMMANDS | {Right.DOWNLOAD},
     Standing.ABOVE_REQUESTER: _EVERYTHING | COMMANDS,
     Standing.ASKED: _TITLE | {Right.DOWNLOAD},
@@ -93,8 +101,10 @@ RIGHTS: Final[Mapping[Standing, frozenset[Right]]] = {
     Standing.TEAM: _WHOLE,
     Standing.VISIBLE: _WHOLE,
     Standing.STARTER: frozenset({Right.BEGIN}),
-    Standing.PROGRAM_READ: _EVERYTHING | {Right.DOWNLOAD},
-    Standing.PROGRAM_CHANGE: COMMANDS,
+    Standing.THEMSELVES: ABOUT_PEOPLE,
+    Standing.ABOVE: ABOUT_PEOPLE,
+    Standing.PROGRAM_READ: _EVERYTHING | {Right.DOWNLOAD, Right.PERSON},
+    Standing.PROGRAM_CHANGE: COMMANDS | {Right.AWAY},
     Standing.PROGRAM_START: frozenset({Right.BEGIN}),
 }
 """docs/rights.md is the same table; what a kind does not have, such as the files of a task, nobody has of it."""
@@ -210,6 +220,18 @@ def rights_to_begin(who: ReaderRole | TokenRole, kind: str, requester: str) -> R
     if isinstance(who, TokenRole):
         return _of_token(who, kind, requester)
     return Rights.of((Standing.STARTER,) if kind in who.starts and requester in who.known_as else ())
+
+
+def rights_concerning(who: ReaderRole | TokenRole, person: str) -> Rights:
+    """What somebody may do that concerns a person of the directory; a token with limits nothing."""
+    if isinstance(who, TokenRole):
+        return _of_token(who, "", "")
+    standings = {
+        Standing.OPERATOR: who.operator,
+        Standing.THEMSELVES: person == who.person,
+        Standing.ABOVE: person in who.below,
+    }
+    return Rights.of([standing for standing, holds in standings.items() if holds])
 
 
 def _of_token(who: TokenRole, kind: str, requester: str) -> Rights:

@@ -19,6 +19,7 @@ from starter.queries.absences import KINDS_AT_MOST, Absences, AbsencesShow
 from starter.temporal.connection import Context
 from starter.web.api.callers import Caller, refuse_unseen
 from starter.web.api.problems import ApiProblem, Reason
+from starter.web.rights import Right, rights_concerning
 
 _ID: Final = "^[A-Za-z0-9._-]{1,100}$"
 Person = Annotated[str, Path(pattern=_ID, description="An id of the directory")]
@@ -72,7 +73,7 @@ class AbsenceRoutes:
             )
 
     async def show(self, request: Request, id: Person) -> AbsencesShow:
-        refuse_unseen(_caller(request).may_see_person(id))
+        refuse_unseen(Right.PERSON in rights_concerning(_caller(request).role, id))
         try:
             return await self._absences.show(id, self._clock())
         except UnknownPerson:
@@ -97,8 +98,9 @@ class AbsenceRoutes:
 
     def _entering(self, request: Request, id: str) -> str:
         caller = _caller(request)
-        if not caller.may_enter_absence(id):
-            refuse_unseen(caller.may_see_person(id))
+        rights = rights_concerning(caller.role, id)
+        if Right.AWAY not in rights:
+            refuse_unseen(Right.PERSON in rights)
             raise ApiProblem(Reason.NOT_ALLOWED)
         return caller.actor
 

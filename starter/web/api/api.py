@@ -44,7 +44,7 @@ from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import FileWanted, KeptFileAnswers
 from starter.web.figures import WORD_AT_MOST
 from starter.web.oidc import Issuer
-from starter.web.rights import ReaderRoles, Right, rights_of
+from starter.web.rights import ReaderRoles, Right, rights_concerning, rights_of
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import PERSONS, AnyCommand, Delegation, Exemption, ReviewAnswer, Revision
 from workflows.model.policy import ROUNDS_AT_MOST
@@ -482,7 +482,7 @@ class Api:
         return await self._carried_out(id, wanted, key, Kind.REQUEST)
 
     async def person(self, request: Request, id: Id) -> Response:
-        if not _caller(request).may_see_person(id):
+        if Right.PERSON not in rights_concerning(_caller(request).role, id):
             raise ApiProblem(Reason.NOT_FOUND)
         try:
             known = await self._directory.person(id)

@@ -54,10 +54,6 @@ class Caller(Protocol):
         """The filters of a list, with those that their rights add. Raises `ApiProblem`."""
         ...
 
-    def may_see_person(self, person: str) -> bool: ...
-
-    def may_enter_absence(self, person: str) -> bool: ...
-
     def figures(self, kind: str | None) -> tuple[str | None, FiguresAccess]:
         """The kind whose figures they may see, and of whom. Raises `ApiProblem`."""
         ...
@@ -104,12 +100,6 @@ class TokenCaller:
         limits = ", ".join(one.written for one in readable) or "nothing"
         raise ApiProblem(Reason.NOT_ALLOWED, f"the token may read {limits}: filter by a kind and requester of these")
 
-    def may_see_person(self, person: str) -> bool:
-        return self.rights.permit(May.READ)
-
-    def may_enter_absence(self, person: str) -> bool:
-        return self.rights.permit(May.CHANGE)
-
     def figures(self, kind: str | None) -> tuple[str | None, FiguresAccess]:
         of, requester = self.narrowed(kind, None)
         scope = Scope((requester,)) if requester else None
@@ -144,21 +134,12 @@ class PersonCaller:
         if self.role.operator:
             return kind, requester
         requester = requester or self.role.person
-        if not self._is_theirs(requester):
+        if requester not in self.role.known_as | self.role.below:
             raise ApiProblem(Reason.NOT_ALLOWED, "only operators see what others ask for")
         return kind, requester
 
-    def may_see_person(self, person: str) -> bool:
-        return self.role.operator or self._is_theirs(person)
-
-    def may_enter_absence(self, person: str) -> bool:
-        return self.may_see_person(person)
-
     def figures(self, kind: str | None) -> tuple[str | None, FiguresAccess]:
         return kind, FiguresAccess.of(self.role)
-
-    def _is_theirs(self, requester: str) -> bool:
-        return requester in self.role.known_as or requester in self.role.below
 
 
 class Callers:

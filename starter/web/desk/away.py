@@ -8,11 +8,12 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.people.directory import UnknownPerson
-from starter.web.absences import AWAY, ENDED, ENTERED, AwayForms, AwayVisit, may_enter
+from starter.web.absences import AWAY, ENDED, ENTERED, AwayForms, AwayVisit
 from starter.web.desk.access import PEOPLE_AT_MOST
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
+from starter.web.rights import Right, rights_concerning
 from workflows.model.commands import KnownBy
 
 
@@ -57,7 +58,7 @@ class Away:
             person = await self._shared.directory.person(id)
         except UnknownPerson:
             return None
-        if not may_enter(await self._shared.roles.of(visitor.id), id):
+        if Right.AWAY not in rights_concerning(await self._shared.roles.of(visitor.id), id):
             return None
         address = renderer.at_desk(AWAY if id == visitor.id else f"{AWAY}/{id}")
         back = "" if id == visitor.id else renderer.at_desk(AWAY)

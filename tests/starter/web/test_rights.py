@@ -11,6 +11,7 @@ from activities.policies.catalogue import StarterEntry
 from starter.web.api.kinds import API_COMMANDS
 from starter.web.kinds import KIND_PAGES
 from starter.web.rights import (
+    ABOUT_PEOPLE,
     COMMANDS,
     RIGHTS,
     ReaderRole,
@@ -19,6 +20,7 @@ from starter.web.rights import (
     Standing,
     TokenRole,
     may_start,
+    rights_concerning,
     rights_of,
     rights_to_begin,
 )
@@ -41,6 +43,7 @@ from workflows.model.views import (
 
 NOW: Final = datetime(2026, 11, 26, 14, tzinfo=UTC)
 REQUESTER, SIGNER, COPY, FORMER, TOLD, MISSED = "legal", "chair", "archive", "executive", "finance", "sales"
+COLLEAGUE: Final = "colleague"
 SEES: Final[Mapping[str, set[Right]]] = {
     "–": set(),
     "status": {Right.STATUS},
@@ -48,6 +51,7 @@ SEES: Final[Mapping[str, set[Right]]] = {
     "all but texts": {Right.STATUS, Right.TITLE, Right.WHOLE},
     "everything": {Right.STATUS, Right.TITLE, Right.WHOLE, Right.TEXTS},
 }
+CONCERNS: Final = {"see": Right.PERSON, "absences": Right.AWAY}
 THEIRS: Final = "of their people: "
 
 
@@ -63,10 +67,11 @@ def rows(head: str) -> Iterator[list[str]]:
 
 def written(who: list[str]) -> tuple[set[Right], set[Right]]:
     """What a row says that somebody may, and may of their people alone."""
-    _, sees, downloads, commands, begins = who
+    _, sees, downloads, commands, begins, people = who
     every = set(SEES[sees])
     every |= {Right.DOWNLOAD} if downloads == "yes" else set()
     every |= {Right.BEGIN} if begins == "yes" else set()
+    every |= {CONCERNS[one] for one in people.split(", ") if one != "–"}
     if commands.startswith(THEIRS):
         return every, {Right(one) for one in commands.removeprefix(THEIRS).split(", ")}
     named = set(COMMANDS) if commands == "all" else {Right(one) for one in commands.split(", ") if one != "–"}
@@ -151,8 +156,10 @@ PEOPLE: Final[Mapping[Standing, ReaderRole | TokenRole]] = {
     Standing.VISIBLE: ReaderRole("support", visible=frozenset({"nda"})),
     Standing.REVIEWER: ReaderRole("reviewer"),
     Standing.STARTER: ReaderRole("seller", starts=frozenset({"nda"})),
-    Standing.PROGRAM_READ: TokenRole(TokenRights.read(["read:nda"])),
-    Standing.PROGRAM_CHANGE: TokenRole(TokenRights.read(["change@legal"])),
+    Standing.THEMSELVES: ReaderRole(COLLEAGUE),
+    Standing.ABOVE: ReaderRole("manager", reports=("x", COLLEAGUE)),
+    Standing.PROGRAM_READ: TokenRole(TokenRights.read(["read"])),
+    Standing.PROGRAM_CHANGE: TokenRole(TokenRights.read(["change"])),
     Standing.PROGRAM_START: TokenRole(TokenRights.read(["start:nda"])),
 }
 ASK_PEOPLE: Final = (Standing.ASKED, Standing.REPLACED, Standing.ABOVE_ASKED, Standing.ABOVE_REPLACED)
@@ -172,7 +179,10 @@ def test_each_may_what_the_page_says(standing: Standing, kind: Kind) -> None:
     every, theirs = TABLE[standing] if has(standing, shown) else (set[Right](), set[Right]())
     asks = who.person if isinstance(who, ReaderRole) else shown.requester
     for right in Right:
-        found = rights_to_begin(who, shown.kind, asks) if right is Right.BEGIN else rights_of(who, shown)
+        if right in ABOUT_PEOPLE:
+            found = rights_concerning(who, COLLEAGUE)
+        else:
+            found = rights_to_begin(who, shown.kind, asks) if right is Right.BEGIN else rights_of(who, shown)
         assert (right in found) is (right in every), right
         assert (right in found.theirs) is (right in theirs), right
 
@@ -203,6 +213,7 @@ def test_nobody_else_sees_anything(person: str, kind: Kind) -> None:
     stranger = ReaderRole(person, reports=("x",), groups=frozenset({"sales"}), visible=frozenset({"other"}))
     assert rights_of(stranger, THINGS[kind]) == Rights()
     assert rights_to_begin(stranger, "nda", REQUESTER) == Rights()
+    assert rights_concerning(stranger, COLLEAGUE) == Rights()
 
 
 @pytest.mark.parametrize("state", [SignerState.SIGNED, SignerState.DECLINED, SignerState.WAITING])
@@ -239,6 +250,9 @@ def test_of_a_group_that_asked_each_member_is_the_requester_and_nobody_is_above_
 
 
 def test_a_token_is_limited_to_its_kinds_and_requesters() -> None:
+    limited = TokenRole(TokenRights.read(["read:nda", "change@legal"]))
+    assert {Right.WHOLE, Right.REMIND} <= rights_of(limited, SHOWN).all
+    assert rights_concerning(limited, COLLEAGUE) == Rights()
     assert rights_of(TokenRole(TokenRights.read(["read:offer", "change@hr"])), SHOWN) == Rights()
     assert rights_to_begin(TokenRole(TokenRights.read(["start:nda@hr"])), "nda", REQUESTER) == Rights()
 
