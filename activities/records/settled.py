@@ -51,7 +51,7 @@ class RecordFacts:
         if not show:
             return cls()
         settled = record.get("settled") or {}
-        lines = [*(show.get("signers") or ()), *(show.get("people") or ())]
+        lines = [line for name in ("signers", "reviews", "people") for line in show.get(name) or ()]
         return cls(
             status=show.get("status") or "",
             problem=(show.get("problem") or {}).get("code"),

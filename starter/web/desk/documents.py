@@ -25,6 +25,7 @@ from starter.web.screens import NO_FILE, NO_FILES, FileLink, FilesOffered, Perso
 from starter.web.status import STATES, Chip, StateOwner
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.signature import SignerState
+from workflows.model.subject import Role
 from workflows.model.views import Shown
 from workflows.task.state import AssigneeState
 
@@ -42,6 +43,8 @@ _OWN: Final[Mapping[str, str]] = {
     SignerState.DECLINED: phrase("declined"),
     SignerState.REASSIGNED: phrase("handed over"),
     SignerState.COPIED: phrase("a copy for you"),
+    SignerState.CHANGES: phrase("asks for changes"),
+    SignerState.EXEMPT: phrase("need not review"),
     AssigneeState.ASKED: _WAITS,
     AssigneeState.DONE: phrase("done"),
     AssigneeState.SPARED: phrase("no longer needed"),
@@ -61,7 +64,7 @@ class OwnDocuments:
 
     def part_of(self, shown: Shown, person: str, reader: Reader, now: datetime) -> PersonRow | None:
         """Where the person stands, and since when."""
-        theirs = [line for line in shown.lines if line.person == person]
+        theirs = [line for line in (*shown.lines, *reversed(shown.all_reviews)) if line.person == person]
         line = next((one for one in theirs if one.state != SignerState.REASSIGNED), next(iter(theirs), None))
         if line is None or line.state not in _OWN or (line.state in _OPEN and shown.status.ended):
             return None
@@ -92,7 +95,8 @@ class OwnDocuments:
 
     async def _sent(self, shown: Shown, person: str) -> str | None:
         """The SHA-256 of what was sent to a person who has signed it; None for a template of Core Signature."""
-        has_acted = any(line.person == person and line.state in _ACTED for line in shown.lines)
+        signed = (line for line in shown.lines if line.role is not Role.REVIEW and line.state in _ACTED)
+        has_acted = any(line.person == person for line in signed)
         if not (shown.type.spec.document and has_acted):
             return None
         cover = await CoverSheet.read(self._shared.context.store, shown.id)

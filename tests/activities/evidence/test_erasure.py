@@ -13,17 +13,23 @@ from activities.evidence.roots import DailyRootsService
 from activities.evidence.signing import EvidenceKey
 from activities.evidence.verification import newer_of, verify
 from activities.records import erasures
+from activities.records.ended import EndedFilter
 from activities.records.erasures import Erasure
 from activities.records.starts import Start
 from activities.records.store import Store
 from activities.records.user_texts import keep_page
-from tests.activities.evidence.kept import AT, MSA, kept_at_the_end, key_in, packer, signed
+from tests.activities.evidence.kept import AT, MSA, kept_at_the_end, key_in, packer, request, settle, signed
 from tests.activities.evidence.test_pack import parts_of
 from tests.storage import connected, count
 from workflows.kinds import Kind
 from workflows.model.daily_evidence import DailyEvidence
+from workflows.model.hand_off import Settled
 from workflows.model.notifications import LogPage, Notification
 from workflows.model.records import Amendment
+from workflows.model.signature import DocumentVersion, SignerState
+from workflows.model.subject import Role, Status
+from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import ReviewLine
 
 DAY = AT + timedelta(days=1)
 
@@ -76,6 +82,40 @@ async def test_words_of_a_person_go_with_them_and_those_of_others_stay(tmp_path:
         assert texts == {"Which annex?", "Annex B"}, "the chair asked"
         await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
     assert verify(tmp_path / "msa.zip").ok
+
+
+async def test_a_reviewer_is_found_as_asked_and_erased_with_their_words(tmp_path: Path, database_url: str) -> None:
+    """Also of a review that is over; the versions that they read stay by their hashes."""
+    show = request().replace(
+        versions=tuple(
+            DocumentVersion(sha256=f"{number}" * 64, number=number, at=AT, by="legal-desk") for number in (1, 2)
+        ),
+        reviews=tuple(
+            ReviewLine(person="rex", order=1, role=Role.REVIEW, state=state, reason=words, at=AT, round=round)
+            for round, (state, words) in enumerate(
+                ((SignerState.CHANGES, "Clause 3, says Rex"), (SignerState.APPROVED, None)), start=1
+            )
+        ),
+        timeline=(
+            TimelineEntry(at=AT, happened=EventType.CHANGES_ASKED, who="rex", why="Clause 3, says Rex", said=True),
+        ),
+    )
+    with closing(Store(str(tmp_path / "kept"), database_url)) as store:
+        ended = Settled(request=MSA.id, external_id=MSA.id, kind=show.kind, outcome=Status.SIGNED, at=AT)
+        await settle(store, show, ended)
+        await kept_at_the_end(store)
+        asked = EndedFilter((Kind.REQUEST.spec.prefix,), person="rex")
+        assert [row.workflow_id for row in await store.ended.page(asked, 10)] == [MSA.workflow_id]
+        await packer(store, tmp_path).export(MSA, tmp_path / "before.zip")
+        assert b"says Rex" in b"".join(parts_of(tmp_path / "before.zip").values())
+        assert (await erase(store, "rex", "desk", "r", DAY)).erased == (MSA.workflow_id,)
+        assert {one.text for one in await store.texts.all(MSA.workflow_id)} == {"Which annex?", "Annex B"}
+        await packer(store, tmp_path).export(MSA, tmp_path / "after.zip")
+    for pack in ("before.zip", "after.zip"):
+        assert verify(tmp_path / pack).ok
+    parts = parts_of(tmp_path / "after.zip")
+    assert b"says Rex" not in b"".join(parts.values())
+    assert b"2" * 64 in parts["record.json"]
 
 
 async def test_what_still_runs_is_erased_by_the_day_after_its_end(tmp_path: Path, database_url: str) -> None:

@@ -24,9 +24,9 @@ from tests.starter.web.desk.office import ENGINEER, NOW, OWNER, REQUESTER, SIGNE
 from tests.starter.web.desk.test_requests import shown
 from workflows.kinds import Kind
 from workflows.model.evidence import KeptFile
-from workflows.model.signature import SignerState
+from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Participant, Role, Status
-from workflows.model.views import RequestShow, SignerLine
+from workflows.model.views import RequestShow, ReviewLine, SignerLine
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 
@@ -149,6 +149,27 @@ async def test_an_employee_has_the_document_that_they_acknowledged_where_no_sign
         signers=(SignerLine(person=SIGNER, order=1, role=Role.SIGN, state=SignerState.TURN),)
     )
     assert (await chair.get(path)).status_code == 404, "who has not signed has nothing of it yet"
+
+
+async def test_what_somebody_reviewed_is_theirs_too_and_nothing_of_it_was_sent_to_them(
+    desk: Office, context: Context
+) -> None:
+    """The cover sheet, from the start on, has the first version, whatever they have approved since."""
+    sha256 = await desk.store.files.put(PDF)
+    cover = CoverSheet(kind="nda", document="Lease", requester=REQUESTER, signers=(), sha256=sha256)
+    await context.store.starts.keep_cover(name("old"), cover.model_dump_json(by_alias=True).encode())
+    reviews = (
+        ReviewLine(person=SIGNER, order=1, role=Role.REVIEW, state=SignerState.CHANGES, round=1),
+        ReviewLine(person=SIGNER, order=1, role=Role.REVIEW, state=SignerState.APPROVED, at=NOW, round=2),
+    )
+    versions = tuple(DocumentVersion(sha256="ab" * 32, number=number, at=NOW, by=REQUESTER) for number in (1, 2))
+    others = (SignerLine(person="customer", order=1, role=Role.SIGN, state=SignerState.SIGNED),)
+    desk.known[name("old")] = shown(id="old", signers=others, reviews=reviews, versions=versions, status=Status.SIGNED)
+    chair = await desk.come_in(SIGNER)
+    assert "Your part approved Thu, 26 Nov, 23:00" in text_of(await chair.get("/desk/mine"))
+    for status in (Status.REVIEW, Status.SIGNED):
+        desk.known[name("old")] = desk.known[name("old")].replace(status=status)
+        assert (await chair.get("/desk/mine/old/sent")).status_code == 404
 
 
 async def test_who_comes_from_a_phone_signs_in_and_lands_there(desk: Office) -> None:
