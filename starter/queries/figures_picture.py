@@ -43,7 +43,7 @@ class _Row:
 
 
 def _decimal(days: float, language: Language) -> str:
-    return format_decimal(round(days, 1), locale=language.locale)
+    return format_decimal(round(days, 1 if days >= 1 else 2), locale=language.locale)
 
 
 def figures_chart(found: Figures, name: Name, language: Language) -> str:
@@ -107,8 +107,11 @@ def _times(rows: list[_Row], language: Language, title: str) -> Any:
     y: Any = altair.Y("nth:O", axis=None, scale=altair.Scale(paddingInner=0, paddingOuter=0))
     axis = altair.Axis(orient="bottom", tickCount=6, format="~g", aria=False)
 
+    longest = max([1.0, *(part for row in rows for part in (row.days, row.of_ten, row.before or 0.0))])
+    scale = altair.Scale(domain=[0, longest], nice=True)
+
     def x(field: str) -> Any:
-        return altair.X(f"{field}:Q", title=title or None, axis=axis, scale=altair.Scale(zero=True, nice=True))
+        return altair.X(f"{field}:Q", title=title or None, axis=axis, scale=scale)
 
     base = altair.Chart(altair.InlineData(values=values)).encode(y=y)
     layers: list[Any] = [
