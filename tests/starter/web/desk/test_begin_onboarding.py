@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import starter
 from tests.starter.web.desk.drafting import PDF, gone_on, sent
 from tests.starter.web.desk.office import CATALOGUE, OPERATOR, REQUESTER, Office, office, text_of
 
@@ -59,6 +60,17 @@ async def test_an_onboarding_asks_for_what_its_template_names_and_shows_its_cale
     kept = await desk.store.drafts.read(draft.id, REQUESTER)
     assert kept is not None
     assert list(kept.files) == ["msa.pdf"]
+
+
+async def test_the_template_that_is_shipped_is_begun_as_it_is(desk: Office, tmp_path: Path) -> None:
+    shutil.copy(Path(starter.__file__).with_name("onboarding-standard.yaml"), tmp_path / "catalogue")
+    legal = await desk.come_in(REQUESTER)
+    page = await gone_on(legal, await legal.get(NEW), fields={**ACME, "template": "onboarding-standard"})
+    teams = {"teams.operations": "operations", "teams.customer-success": "operations"}
+    page = await gone_on(legal, page, fields=teams, first=("any.pdf", PDF, "application/pdf"))
+    text = text_of(page)
+    for said in ("Services agreement", "Create the account", "Tell us where the invoices go", "live"):
+        assert said in text, said
 
 
 async def test_what_is_no_pdf_is_refused_at_its_field(desk: Office) -> None:
