@@ -110,8 +110,9 @@ class DraftForm(ABC):
 
 def title_of(draft: Draft) -> str:
     """What its author calls it; empty if it has no name yet."""
-    document = draft.content.get("document") or {}
-    return str(draft.content.get("title") or document.get("name") or document.get("file") or "")
+    document, customer = draft.content.get("document") or {}, draft.content.get("customer") or {}
+    named = (draft.content.get("title"), document.get("name"), document.get("file"))
+    return str(next(filter(None, (*named, customer.get("company"), customer.get("name"))), ""))
 
 
 def steps_of(path: str) -> FieldPath:

@@ -46,7 +46,7 @@ async def test_an_onboarding_asks_for_what_its_template_names_and_shows_its_cale
     assert page.status_code == 422
     page = await gone_on(legal, page, fields=ACME)
     text = text_of(page)
-    assert "operations" in text and "msa.pdf" in text
+    assert "New onboarding: Acme" in text and "operations" in text and "msa.pdf" in text
     page = await sent(legal, page, fields={"teams.operations": "nobody-here"})
     assert page.status_code == 422
     page = await gone_on(
