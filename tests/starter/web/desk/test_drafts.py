@@ -206,7 +206,9 @@ async def test_a_kind_that_may_not_be_started_any_more_and_people_who_left_are_s
 async def test_what_is_wrong_and_has_no_field_is_said_on_the_last_page(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await gone_on(ada, await signers_page(ada), "add:chair")
-    [draft] = await desk.store.drafts.of(REQUESTER)
+    [listed] = await desk.store.drafts.of(REQUESTER)
+    draft = await desk.store.drafts.read(listed.id, REQUESTER)
+    assert draft is not None
     await desk.store.drafts.save(draft._replace(content={**draft.content, "odd": "x"}), desk.now)
     page = await ada.get(page.url.path.replace("signers", "plan"))
     assert (page.status_code, "odd: " in text_of(page)) == (200, True)
