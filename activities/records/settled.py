@@ -19,6 +19,7 @@ from activities.records.outcomes import write_outcome
 from activities.records.schema import AMENDMENTS, FOLLOW_UPS, LOG_PAGES, RECORD_LISTS, RECORDS
 from workflows.kinds import Kind, named
 from workflows.model.hand_off import HandoffLine
+from workflows.model.subject import Role
 
 AMENDMENTS_AT_ONCE: Final = 100
 """Amendments in memory: years of replays make thousands."""
@@ -51,7 +52,8 @@ class RecordFacts:
         if not show:
             return cls()
         settled = record.get("settled") or {}
-        lines = [line for name in ("signers", "reviews", "people") for line in show.get(name) or ()]
+        reviews = [line for line in show.get("reviews") or () if line.get("role") == Role.REVIEW]
+        lines = [*(show.get("signers") or ()), *reviews, *(show.get("people") or ())]
         return cls(
             status=show.get("status") or "",
             problem=(show.get("problem") or {}).get("code"),

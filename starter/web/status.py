@@ -85,6 +85,7 @@ STATES: Final[Mapping[StateOwner, Mapping[str, tuple[str, Look]]]] = {
         SignerState.CHANGES: (phrase("asks for changes"), Look.NEAR),
         SignerState.SPARED: (phrase("no longer needed"), Look.CALM),
         SignerState.EXEMPT: (phrase("need not review"), Look.CALM),
+        SignerState.REVISED: (phrase("has given a new version"), Look.GOOD),
         AssigneeState.ASKED: (phrase("asked"), Look.OPEN),
         AssigneeState.DONE: (phrase("has done it"), Look.GOOD),
     },

@@ -25,6 +25,7 @@ class SignerState(InWords):
     """Of reviewers alone, and so are the next ones."""
     SPARED = "spared", "no longer needed"
     EXEMPT = "exempt", "need not review"
+    REVISED = "revised", "has given a new version"
 
 
 class Document(Model):

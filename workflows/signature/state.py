@@ -53,6 +53,7 @@ _RANK = {
     SignerState.CHANGES: 4,
     SignerState.SPARED: 4,
     SignerState.EXEMPT: 4,
+    SignerState.REVISED: 4,
 }
 _ACTED = 4
 _SIGNED = (SignerState.SIGNED, SignerState.APPROVED)
@@ -130,6 +131,15 @@ class SignerSlots(Slots[SignerSlot]):
         """It is the turn of the requester, who is to give a new version."""
         slot = SignerSlot(person=person, order=0, role=Role.REVISE, state=SignerState.TURN, turn_at=now, clock_from=now)
         return self.replace(signers=(*self.signers, slot))
+
+    def revised(self, now: datetime) -> Self:
+        """They have given it."""
+
+        def after(one: SignerSlot) -> SignerSlot:
+            given = one.role is Role.REVISE and one.pending
+            return one.replace(state=SignerState.REVISED, at=now) if given else one
+
+        return self.replace(signers=tuple(map(after, self.signers)))
 
     @property
     def reviewers(self) -> tuple[Reviewer, ...]:
@@ -630,7 +640,8 @@ class SignatureState(FollowUpState):
     def revised(self, document: Document, by: str, now: datetime) -> Self:
         """A new version was given: the next round begins."""
         turned = self.turned_to(SignerSlots.review(self.slots.reviewers, now), now)
-        review = self._put_away().begun(document, by, now)
+        given = self.replace(slots=self.slots.revised(now))
+        review = given._put_away().begun(document, by, now)
         return turned.within("document", review=review).note(now, EventType.REVISED, by, None, about=review.round)
 
     def _put_away(self) -> Review:

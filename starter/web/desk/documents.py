@@ -64,7 +64,8 @@ class OwnDocuments:
 
     def part_of(self, shown: Shown, person: str, reader: Reader, now: datetime) -> PersonRow | None:
         """Where the person stands, and since when."""
-        theirs = [line for line in (*shown.lines, *reversed(shown.all_reviews)) if line.person == person]
+        reviews = (line for line in reversed(shown.all_reviews) if line.role is Role.REVIEW)
+        theirs = [line for line in (*shown.lines, *reviews) if line.person == person]
         line = next((one for one in theirs if one.state != SignerState.REASSIGNED), next(iter(theirs), None))
         if line is None or line.state not in _OWN or (line.state in _OPEN and shown.status.ended):
             return None

@@ -53,6 +53,13 @@ _CHANGES: Final = ScreenDraft(
     (phrase("You will be told when there is a new version."),),
     tone=ScreenTone.DONE,
 )
+_REVISED: Final = ScreenDraft(
+    ScreenName.ACTED,
+    200,
+    phrase("You have given a new version"),
+    (phrase("The reviewers are asked again."),),
+    tone=ScreenTone.DONE,
+)
 _SPARED: Final = ScreenDraft(
     ScreenName.ACTED,
     200,
@@ -95,6 +102,8 @@ def _told(shown: RequestShow, line: ReviewLine, reader: Reader) -> Screen:
             return replace(told, ticked=True, comes=(left,))
         case SignerState.CHANGES:
             return replace(_CHANGES.told(language), document=shown.document, quote=line.reason or "")
+        case SignerState.REVISED:
+            return replace(_REVISED.told(language), document=shown.document)
         case SignerState.WAITING:
             return replace(_EARLY.told(language), document=shown.document)
     return replace(_SPARED.told(language), document=shown.document)

@@ -3,6 +3,8 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from activities.people.person import Absence, EnteredAbsence
 from activities.schedule.escalation import Chain
 from activities.schedule.planner import PolicyPlanner
@@ -13,6 +15,7 @@ from workflows.model.schedule import ActionType, EscalationReason, PlanningInput
 from workflows.names import alert_key
 
 DEFAULT = Escalation()
+AWAY = (Absence.model_validate({"from": "2026-11-01", "until": "2026-12-31"}),)
 
 
 async def alerted(book: Book = BOOK, escalation: Escalation = DEFAULT, **more: Any) -> tuple[str, str]:
@@ -48,6 +51,16 @@ async def test_a_review_goes_to_nobody_of_the_group_that_asks() -> None:
         assert next(one for one in agenda.moments if one.kind is ActionType.ESCALATE).to == to
 
 
+@pytest.mark.parametrize(("delegate", "to"), [("alternate", "alternate"), ("requester", "manager")])
+async def test_a_reviewer_who_is_away_has_their_deputy_unless_that_one_asks_for_it(delegate: str, to: str) -> None:
+    signer = somebody("signer", delegate=delegate, manager="manager", absent=AWAY)
+    book = Book(signer, somebody("requester"), somebody("alternate"), somebody("manager"))
+    reassign = Policy(escalation=Escalation(action=EscalationAction.REASSIGN))
+    agenda = await PolicyPlanner(book).plan(planning(reassign).replace(within="20d"))
+    first = next(one for one in agenda.moments if one.kind is ActionType.ESCALATE)
+    assert first.to == to
+
+
 async def test_nobody_of_the_group_that_asks_takes_a_review_over() -> None:
     planner = PolicyPlanner(Book(somebody("manager", groups=("sales",))))
     order = StandIn(person="manager", at=SINCE, force=True)
@@ -75,9 +88,6 @@ async def test_the_delegate_stands_in_for_the_absent_only() -> None:
 
     assert (await alerted(book("2026-11-17")))[0] == "alternate"
     assert (await alerted(book("2026-11-16")))[0] == "manager"
-
-
-AWAY = (Absence.model_validate({"from": "2026-11-01", "until": "2026-12-31"}),)
 
 
 def chain_of(planned: PlanningInput, book: Book, escalation: Escalation, signer: str = "signer") -> Chain:

@@ -31,12 +31,15 @@ from workflows.model.commands import (
     Done,
     PartOutcome,
     Question,
+    ReviewAnswer,
+    Revision,
     Subscription,
     Unblock,
     Waiver,
 )
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.receipts import OperationState
+from workflows.model.signature import SignerState
 from workflows.model.subject import Status
 from workflows.model.timeline import EventType
 from workflows.model.views import AttentionCode, OnboardingShow, TaskShow
@@ -352,3 +355,28 @@ async def test_it_goes_on_in_fresh_runs_with_parts_open_and_nobody_is_told_twice
     news = [one for one in it.notices_of("customer-onboarding:acme") if one[1] == CUSTOMER]
     assert sorted(news) == sorted({*news})
     assert len(news) == 13
+
+
+async def test_an_agreement_is_reviewed_first_and_its_customer_hears_nothing_of_that(tmp_path: Path) -> None:
+    agreements = {"name": "agreements", "agreements": [an_agreement(reviewers=[{"person": "chair"}])]}
+    async with onboarding(tmp_path, a_file(agreements, LIVE)) as it:
+        agreement = await it.open("agreement-1")
+        await it.hears(agreement, "ready", "chair")
+        shown = await it.until(lambda shown: [one.person for one in shown.waiting_for] == ["chair"])
+        assert it.told(CUSTOMER) == []
+        await it.tell(agreement, ReviewAnswer(actor="chair", changes="Clause 3 is wrong."))
+        await it.until(lambda shown: [one.person for one in shown.waiting_for] == [OWNER])
+        second = await it.store.files.put(b"%PDF-1.7 second")
+        await it.tell(agreement, Revision(actor=OWNER, sha256=second, size=15, file_name="second.pdf"))
+        await it.tell(agreement, ReviewAnswer(actor="chair", approve=True))
+        await it.hears(agreement, "ready", CUSTOMER)
+        await it.signed("agreement-1")
+        ended = await it.ended()
+        record = await it.record_of(agreement)
+    assert ended.outcome is Status.DONE
+    assert [(one.round, one.person, one.state) for one in record.all_reviews] == [
+        (1, "chair", SignerState.CHANGES),
+        (1, OWNER, SignerState.REVISED),
+        (2, "chair", SignerState.APPROVED),
+    ]
+    assert shown.attention == ()

@@ -122,7 +122,7 @@ def test_with_changes_asked_for_the_requester_gives_a_new_version_and_all_review
         (LEGAL, SignerState.APPROVED, None),
         (EVE, SignerState.CHANGES, "Clause 3 is wrong."),
         (SAM, SignerState.SPARED, None),
-        (DESK, SignerState.TURN, None),
+        (DESK, SignerState.REVISED, None),
     ]
     assert [line.person for line in shown.lines] == [LEGAL, EVE, SAM]
 

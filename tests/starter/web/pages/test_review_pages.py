@@ -106,6 +106,7 @@ async def test_in_the_next_round_they_see_what_was_to_be_changed(reviewer: Phone
         ((line(CHAIR, SignerState.CHANGES, reason="No."),), Status.REVIEW, "You have asked for changes"),
         ((line(CHAIR, SignerState.SPARED),), Status.REVIEW, "Your review is no longer needed"),
         ((line(CHAIR, SignerState.EXEMPT),), Status.REVIEW, "Your review is no longer needed"),
+        ((line(CHAIR, SignerState.REVISED, role=Role.REVISE),), Status.REVIEW, "You have given a new version"),
         ((line(CHAIR, SignerState.WAITING),), Status.REVIEW, "Somebody else reviews it first."),
         ((line(CHAIR, SignerState.REASSIGNED),), Status.REVIEW, "It was handed over"),
         ((line(SECOND, SignerState.TURN),), Status.REVIEW, "You are not among the reviewers"),
