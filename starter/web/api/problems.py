@@ -145,6 +145,8 @@ def _of_validation(error: RequestValidationError) -> ApiProblem:
 def _said(detail: Mapping[str, Any]) -> FieldFault:
     # The first step says where in the call it is: query, path, header, body.
     steps = [str(step) for step in detail["loc"][1:]]
+    if not steps and detail["type"] == "missing":
+        return FieldFault(field="", says="the body is missing: expected a JSON object with the fields of this call")
     says = {"missing": "is missing", "extra_forbidden": "is not known"}.get(detail["type"]) or detail["msg"]
     return FieldFault(field=".".join(steps), says=says.removeprefix("Value error, ").replace("Input should", "must"))
 

@@ -334,6 +334,8 @@ async def test_nonsense_is_never_our_fault(crm: Program) -> None:
     ):
         assert (await crm.calls(method, path))[0] == status
     assert (await crm.asks("PUT", "/requests")).headers["allow"] == "GET, POST"
+    status, problem = await crm.calls("POST", "/requests/x/extend")
+    assert (status, problem["detail"].partition(":")[0]) == (422, "the body is missing")
     for number in (b"1" * 5_000, b"1e999"):
         assert (await crm.calls("POST", "/requests", b'{"order": ' + number + b"}"))[0] == 422
     status, _ = await crm.calls("POST", "/requests", b"kind: nda", headers={"content-type": "application/yaml"})
