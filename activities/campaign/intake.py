@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -155,6 +155,8 @@ class JoinersEntry(FileModel):
 
 
 class CampaignFile(AskingFile):
+    INSTEAD: ClassVar[Mapping[str, str]] = {"reviewers": "a campaign has none: its document names the approver"}
+
     kind: KindId = "policy-acknowledgement"
     id: ShortId | None = None
     document: EditionEntry

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sized
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Final, Self, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, Self, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 from pydantic_core import ErrorDetails, PydanticKnownError
@@ -74,6 +74,8 @@ def _too_short_for_faulty_items(detail: ErrorDetails, details: list[ErrorDetails
 def _sentence(detail: ErrorDetails, path: FieldPath, model: type[BaseModel]) -> str:
     kind, given = detail["type"], detail["input"]
     if kind == "extra_forbidden":
+        if len(path) == 1 and issubclass(model, FileModel) and (instead := model.INSTEAD.get(str(path[0]))):
+            return instead
         cut_off = " (if it is the rest of a text with a comma in it, put that in quotes)" if given is None else ""
         return f"unknown{_close_key(path, model)}{cut_off}"
     if kind in _EXPECTED:
@@ -149,6 +151,8 @@ class FileModel(BaseModel):
     """Part of a file that people write: frozen, and an unknown key is a fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    INSTEAD: ClassVar[Mapping[str, str]] = {}
+    """Keys of other files that this one has not, and what it has in their place."""
 
     @field_validator("*", mode="before")
     @classmethod

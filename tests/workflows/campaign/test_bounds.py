@@ -200,6 +200,12 @@ async def test_an_opening_more_than_two_years_away_is_no_day_that_is_meant(tmp_p
     assert (await company.prepared(a_file(opens="2028-11-30"), NOW)).given.campaign.opens_at.year == 2028
 
 
+async def test_a_campaign_with_reviewers_is_refused_with_what_it_has_instead(tmp_path: Path) -> None:
+    company = Company(tmp_path, staff("ada"))
+    with pytest.raises(FileFaults, match=r"reviewers: a campaign has none: its document names the approver"):
+        await company.prepared(a_file(reviewers=[{"person": "chair"}]))
+
+
 def test_a_table_of_more_people_than_an_audience_has_is_refused_in_one_line(tmp_path: Path) -> None:
     table = tmp_path / "staff.csv"
     table.write_text("person\n" + "ada\n" * (AUDIENCE_AT_MOST + 1))
