@@ -35,8 +35,9 @@ from workflows.model.commands import (
     Waiver,
 )
 from workflows.model.rejections import plain
-from workflows.model.subject import group_of
-from workflows.model.views import AttentionCode, Shown
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status, group_of
+from workflows.model.views import AttentionCode, Shown, SignerLine
 from workflows.onboarding.state import DECISION, decided_onboarding
 
 
@@ -385,10 +386,19 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
         Action.PAUSE: not paused,
         Action.WAIVE: not deciding,
         Action.CANCEL: not deciding,
-        Action.EXEMPT: shown.member_counts.open > 0,
+        Action.EXEMPT: shown.member_counts.open > 0 or bool(exemptable_reviewers(shown)),
         Action.RETRY: shown.member_counts.faulty > 0,
     }
     return tuple(action for action in among if now[action])
+
+
+def exemptable_reviewers(shown: Shown) -> tuple[str, ...]:
+    """Who need not review it if somebody says so; nobody where nobody else would approve it then."""
+    lines = shown.lines if shown.status is Status.REVIEW else ()
+    reviewers = [one for one in lines if isinstance(one, SignerLine) and one.role is Role.REVIEW]
+    awaited = [one.person for one in reviewers if one.state in (SignerState.WAITING, SignerState.TURN)]
+    approved = any(one.state is SignerState.APPROVED for one in reviewers)
+    return tuple(awaited) if approved or len(awaited) > 1 else ()
 
 
 def onboarding_to_decide(shown: Shown) -> WorkflowName | None:

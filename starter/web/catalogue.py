@@ -54,6 +54,13 @@ class KindCatalogue:
         catalogue = await self._read()
         return kind in catalogue.kinds and not catalogue.resolve(kind).policy.expires
 
+    async def rounds_of_review(self, kind: str) -> int:
+        """After how many rounds a request ends; 0 of an unknown kind."""
+        try:
+            return (await self._read()).resolve(kind).policy.review.most
+        except UnknownKind:
+            return 0
+
     async def lets_titles_be_read(self, kind: str) -> bool:
         """Whether its documents may be named to others (`lock_screen: full`)."""
         try:

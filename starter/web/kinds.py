@@ -57,8 +57,16 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         ended=phrase("This request has ended"),
         lines=phrase("Signers"),
         own_page=phrase("Open the document"),
-        actions=(Action.REVISE, *_FOLLOWED_UP, Action.CANCEL),
+        actions=(Action.REVISE, *_FOLLOWED_UP, Action.EXEMPT, Action.CANCEL),
         on_phones=True,
+        specs={
+            Action.EXEMPT: replace(
+                ACTIONS[Action.EXEMPT],
+                label=phrase("Exempt a reviewer"),
+                hint=phrase("They need not review it: the others decide. The record says why."),
+                done=phrase("They need not review it any more."),
+            )
+        },
     ),
     Kind.TASK: KindPage(
         untitled=phrase("A task of kind {kind}"),

@@ -23,7 +23,7 @@ from workflows.model.notifications import NoticeAction
 from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Role, Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
-from workflows.model.views import AttentionCode, NextStep, RequestShow, Shown, SignerLine
+from workflows.model.views import AssigneeLine, AttentionCode, NextStep, RequestShow, Shown, SignerLine
 from workflows.task.state import AssigneeState
 
 
@@ -426,6 +426,11 @@ def answer_of(question: AskedQuestion, language: Language) -> str:
 def lines_heading(shown: Shown, language: Language) -> str:
     """Of those who are asked."""
     return language.say("Reviewers") if shown.status is Status.REVIEW else language.say(KIND_PAGES[shown.type].lines)
+
+
+def listed_lines(shown: Shown) -> tuple[SignerLine | AssigneeLine, ...]:
+    """Those who are asked; who is to give a new version is no reviewer."""
+    return tuple(one for one in shown.lines if not (isinstance(one, SignerLine) and one.role is Role.REVISE))
 
 
 def count_signed(shown: Shown) -> tuple[int, int]:

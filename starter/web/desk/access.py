@@ -8,7 +8,15 @@ from urllib.parse import parse_qsl, urlencode
 
 from activities.notifications.links import at_desk
 from activities.people.language import phrase
-from starter.web.actions import ACTIONS, DECISIONS, Action, ActionSpec, possible_actions, right_to
+from starter.web.actions import (
+    ACTIONS,
+    DECISIONS,
+    Action,
+    ActionSpec,
+    exemptable_reviewers,
+    possible_actions,
+    right_to,
+)
 from starter.web.kinds import KIND_PAGES, spec_of
 from starter.web.rendering import Tab
 from starter.web.rights import ReaderRole, Right, Rights, Standing, in_turn
@@ -140,10 +148,25 @@ class FollowUpAccess:
     @property
     def steps(self) -> tuple[ActionForm, ...]:
         forms = action_forms(self.shown, self.rights)
-        return tuple(form for form in forms if form.action is not Action.TAKE or may_take(self.role, self.shown))
+        return tuple(form for form in forms if self._fits(form.action))
+
+    def _fits(self, action: Action) -> bool:
+        """Whether it is for them, of those who may do it by their rights."""
+        if action is Action.TAKE:
+            return may_take(self.role, self.shown)
+        # Nobody exempts the reviewers of what they ask for themselves.
+        return action is not Action.EXEMPT or not (
+            self.shown.all_reviews and self.shown.requester in self.role.known_as
+        )
+
+    def places(self, action: Action) -> tuple[str, ...]:
+        """The people of whom one is chosen for it."""
+        if action is Action.EXEMPT:
+            return exemptable_reviewers(self.shown)
+        return self._takers if action is Action.DELEGATE else ()
 
     @property
-    def takers(self) -> tuple[str, ...]:
+    def _takers(self) -> tuple[str, ...]:
         """Whose place they may hand over."""
         everybody = Right.DELEGATE in self.rights
         return tuple(one for one in in_turn(self.shown) if everybody or one in self.people)

@@ -24,7 +24,7 @@ _DOCUMENT: Final = Step(
     "document",
     phrase("Document"),
     "draft_campaign_document.html",
-    ("kind", "document"),
+    ("kind", "document", "owner"),
     whole={"document": "document.file"},
 )
 _AUDIENCE: Final = Step(
@@ -52,7 +52,9 @@ class CampaignForm(DraftForm):
         match step.name:
             case _DOCUMENT.name:
                 paths = ("name", "template", "version", "effective", "approver")
-                content = with_fields(dict(draft.content), fields, "kind", *(f"document.{path}" for path in paths))
+                content = with_fields(
+                    dict(draft.content), fields, "kind", self.asker, *(f"document.{path}" for path in paths)
+                )
                 return await self._document.taken(draft, content, posted)
             case _AUDIENCE.name:
                 return await self._with_audience(draft, posted)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from activities.files.yaml_lines import FieldPath
+from activities.launch.intake import GroupRule
+from activities.people.language import phrase
 from activities.records.drafts import Draft, DraftFile, Drafts
 from starter.web.api.starting import Starts
 from starter.web.bodies import PostedDocuments
@@ -18,9 +20,12 @@ from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.sessions import Visitor
 from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
+from workflows.model.subject import group_word
 
 Content = dict[str, Any]
 """A plain file (docs/files.md)."""
+_ONE_SEES_TO_IT: Final = phrase("{group}, of whom one sees to it")
+_ALL_HEAR: Final = phrase("{group}, of whom all hear everything")
 _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,3})\]")
 
 
@@ -82,9 +87,14 @@ class DraftForm(ABC):
         return await self.kinds.closes(kind)
 
     async def choices(self, visitor: Visitor) -> Mapping[str, Any]:
-        """What a first step has to choose from: the kinds."""
-        own, labels = await self.startable(visitor), await self.kinds.labels(visitor.reader.language)
-        return {"kinds": [(kind, label) for kind, label in labels if kind in own]}
+        """What a first step has to choose from: the kinds, and the groups in whose name it is asked for."""
+        language, askers = visitor.reader.language, list[tuple[str, str]]()
+        for group in await self.people.asking_groups(visitor.id):
+            askers.append((group_word(group), language.say(_ONE_SEES_TO_IT, group=group)))
+            askers.append((f"{group_word(group)}:{GroupRule.ALL}", language.say(_ALL_HEAR, group=group)))
+        own, labels = await self.startable(visitor), await self.kinds.labels(language)
+        kinds = [(kind, label) for kind, label in labels if kind in own]
+        return {"kinds": kinds, "asker": self.asker, "askers": askers}
 
     @abstractmethod
     async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
@@ -95,9 +105,9 @@ class DraftForm(ABC):
         """What the template of a step needs beside the content."""
 
     def file(self, draft: Draft, visitor: Visitor) -> Content:
-        """The file that the draft is by now, with the visitor as who asks and an id of its own."""
+        """The file that the draft is by now, with an id of its own; the visitor asks, if no group is chosen."""
         kind = draft.content.get("kind", "")
-        return {**draft.content, "id": f"{kind}-{draft.id}", self.asker: visitor.id}
+        return {self.asker: visitor.id, **draft.content, "id": f"{kind}-{draft.id}"}
 
     @abstractmethod
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:

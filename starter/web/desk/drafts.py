@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute, Route
 from activities.errors import DocumentMissing
 from activities.files.reading import Fault, FileFaults
 from activities.launch import launch
+from activities.launch.intake import asker_named
 from activities.launch.launch import BrokenOff, IdTaken, PreparedStart
 from activities.notifications.links import at_desk
 from activities.people.language import phrase
@@ -26,7 +27,7 @@ from activities.records.drafts import Draft, TooManyDrafts
 from starter.web.api.problems import ApiProblem
 from starter.web.api.starting import Body, GivenDocuments, Starts
 from starter.web.bodies import PostedDocuments
-from starter.web.desk.draft_forms import DraftForm, Filled, Step, title_of, value_of
+from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, title_of, value_of
 from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.fixed_screens import NOT_THERE, TOO_MANY_DRAFTS
 from starter.web.desk.people_fields import PeopleFields
@@ -44,6 +45,7 @@ _MISSING: Final = "is missing"
 _GONE: Final = "is not there any more: choose it once more"
 _NO_PLAN: Final[Mapping[str, Any]] = {"calendars": (), "stages": ()}
 """Of a draft with something wrong in it that has no field."""
+_NO_MEMBER: Final = "is a group that you are not in"
 _NOT_THEIRS: Final = "may not be started by you"
 
 
@@ -214,20 +216,26 @@ class DraftPages:
         return draft._replace(version=draft.version + 1) if await self._drafts.save(draft, now) else None
 
     async def _checked(self, form: DraftForm, draft: Draft, visitor: Visitor) -> Checked:
+        file, role = form.file(draft, visitor), await self._shared.roles.of(visitor.id)
+        checked = await self._prepared(form, file, draft, visitor)
+        if asker_named(file, form.asker) in role.known_as:
+            return checked
+        return Checked(None, {**checked.faults, form.asker: _NO_MEMBER})
+
+    async def _prepared(self, form: DraftForm, file: Content, draft: Draft, visitor: Visitor) -> Checked:
         documents = GivenDocuments(self._starts.settings.signature.max_upload_mb)
-        for name, file in draft.files.items():
+        for name, kept in draft.files.items():
             try:
-                documents.content[name] = await self._drafts.content(file)
+                documents.content[name] = await self._drafts.content(kept)
             except DocumentMissing:
                 documents.content[name] = _GONE
         try:
-            prepared = await self._starts.prepared(form.kind, Body(form.file(draft, visitor), documents))
+            prepared = await self._starts.prepared(form.kind, Body(file, documents))
         except FileFaults as faults:
             return Checked(None, dict(_at_their_fields(faults.faults)))
         except ApiProblem as problem:
             return Checked(None, {one.field: one.says for one in problem.errors} or {"": problem.detail})
-        subject = prepared.given.subject
-        if subject.requester != visitor.id or subject.kind not in await form.startable(visitor):
+        if prepared.given.subject.kind not in await form.startable(visitor):
             return Checked(None, {"kind": _NOT_THEIRS})
         if prepared.overdue is not None:
             return Checked(prepared, dict(_at_their_fields(prepared.overdue.faults)))

@@ -46,6 +46,15 @@ _FAULTS: Final[Mapping[str, str]] = {
     "is not a URL": phrase("An address is needed that begins with https://."),
     "needs at least one who signs or approves": phrase("Somebody must sign or approve it."),
     "{id} is a signer of this request already": phrase("This person is a signer already."),
+    "{id} is a reviewer of this request already": phrase("They are a reviewer already."),
+    "the group {name} is among the reviewers already": phrase("They are a reviewer already."),
+    "{id} asks for it, and nobody reviews their own request": phrase("Nobody reviews what they ask for themselves."),
+    "in the group {group} is nobody but the requester": phrase("In this group is nobody but those who ask for it."),
+    "are more than {most} people": phrase("There are more than {most}."),
+    "can review a file only: of a template there is no document before it is sent": phrase(
+        "Only a PDF can be reviewed: of a template there is no document before it is sent."
+    ),
+    "is a group that you are not in": phrase("You are not in this group any more."),
     "has the e-mail address of another signer of this request": phrase("This is the email address of another signer."),
     "is the e-mail address of another signer of this request": phrase("This is the email address of another signer."),
     "is not an e-mail address": phrase("This is no email address."),

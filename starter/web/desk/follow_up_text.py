@@ -28,6 +28,7 @@ from starter.web.status import (
     ending_sentences_of,
     hand_off_sentences,
     lines_heading,
+    listed_lines,
     named_people,
     open_sentences,
     problems_of,
@@ -583,7 +584,7 @@ async def build_text(
         taken_by=await name(shown.taken_by) if shown.taken_by else "",
         place=reader.place(now),
         people_are=_people_are(shown, reader.language),
-        people=tuple([await _person(line, reader, name) for line in shown.lines]),
+        people=tuple([await _person(line, reader, name) for line in listed_lines(shown)]),
         text=shown.instructions if titled else "",
         stages=await stages_of(of_type(OnboardingShow, shown), reader, name, now, everything=everything, steps=steps)
         if shown.in_stages and titled

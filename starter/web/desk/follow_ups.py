@@ -13,9 +13,10 @@ from starlette.routing import BaseRoute, Route
 
 from activities.errors import StoreFailure
 from activities.notifications.links import LinkUse, SigningLinks, at_desk, named_at_desk, use_of
+from activities.people.directory import askers
 from activities.people.language import phrase
 from activities.records.downloads import Way
-from starter.queries.commands import CommandRefused
+from starter.queries.commands import CommandRefused, refuse_own
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type, with_holds
 from starter.queries.onboarding import preview_link
@@ -172,6 +173,8 @@ class FollowUps:
         return self._responses.renderer.to_desk(f"{page}?done={done}")
 
     async def _sent(self, step: ActionForm, seen: FollowUpAccess, visitor: Visitor, form: dict[str, str]) -> Receipt:
+        if step.action is Action.EXEMPT and seen.shown.all_reviews:
+            refuse_own(visitor.id, await askers(self._shared.directory, seen.shown.requester))
         to = await self._taker(seen, form.get("to", "")) if step.action is Action.DELEGATE else None
         posted = PostedForm(visitor.id, form, part=step.part, signer=form.get("signer", ""), to=to)
         op = self._responses.guard.op(visitor.name, form)
@@ -248,6 +251,7 @@ class FollowUps:
         spec, language, names = step.spec, visitor.reader.language, self._names(seen)
         say, frame = language.say, await self._responses.frame(visitor)
         answer = seen.shown.given_answer if step.action is Action.DONE else None
+        places = seen.places(step.action)
         return self._responses.renderer.page(
             "act.html",
             language,
@@ -264,8 +268,8 @@ class FollowUps:
             grave=spec.grave,
             question=seen.shown.question,
             due=form.get("due") or usual_due([seen.shown], self._shared.clock()),
-            member=await names.of(form.get("signer", "")) if step.action is Action.EXEMPT else "",
-            takers=[(person, await names.of(person)) for person in seen.takers],
+            member=await names.of(form.get("signer", "")) if step.action is Action.EXEMPT and not places else "",
+            places=[(person, await names.of(person)) for person in places],
             colleagues=await self._colleagues(seen, names, form.get("to", "")),
             form=form,
             # What was not confirmed is sent again as the same change.

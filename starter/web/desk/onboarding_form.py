@@ -22,7 +22,11 @@ from workflows.kinds import Kind
 TEMPLATES_AT_MOST: Final = 50
 """Files of the catalogue's folder that are offered, and read for it."""
 _CUSTOMER: Final = Step(
-    "customer", phrase("Customer"), "draft_customer.html", ("template", "customer"), whole={"customer": "customer.name"}
+    "customer",
+    phrase("Customer"),
+    "draft_customer.html",
+    ("template", "customer", "owner"),
+    whole={"customer": "customer.name"},
 )
 _PARTS: Final = Step("parts", phrase("Teams and documents"), "draft_parts.html", ("teams", "documents"))
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_onboarding_plan.html")
@@ -43,7 +47,7 @@ class OnboardingForm(DraftForm):
     async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
         if step.name == _CUSTOMER.name:
             paths = (f"customer.{name}" for name in ("company", *IN_FULL))
-            content = with_fields(dict(draft.content), posted.fields, "template", *paths)
+            content = with_fields(dict(draft.content), posted.fields, "template", self.asker, *paths)
             return Filled(content, draft.files, {} if content.get("template") else {"template": _MISSING})
         return await self._with_parts(draft, posted)
 
@@ -52,7 +56,8 @@ class OnboardingForm(DraftForm):
         if step.name == _CUSTOMER.name:
             somebody = {**person_in_full(visitor), **(draft.content.get("customer") or {})}
             row = await self.people.row({key: text for key, text in somebody.items() if key != "role"}, visitor)
-            return {"templates": [(name, name) for name in templates], "row": row, "languages": languages()}
+            named = [(name, name) for name in templates]
+            return {**await self.choices(visitor), "templates": named, "row": row, "languages": languages()}
         if step.name == _PARTS.name:
             stages = templates.get(draft.content.get("template", ""), [])
             language = visitor.reader.language

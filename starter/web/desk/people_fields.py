@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from activities.files.fields import zones
+from activities.launch.intake import PEOPLE_AT_MOST
 from activities.people.directory import DirectoryFailure, foldable
 from activities.people.file_directory import FileDirectory
 from activities.people.language import LANGUAGES
@@ -33,6 +34,11 @@ class PeopleFields:
             return (await self._directory.named(id)) is not None
         except DirectoryFailure:
             return False
+
+    async def asking_groups(self, id: str) -> list[str]:
+        """The groups of a person that are small enough to ask for something."""
+        sizes = await self._directory.groups()
+        return [one for one in sorted(await self._directory.groups_of(id)) if sizes.get(one, 0) <= PEOPLE_AT_MOST]
 
     async def find(self, words: str, *, groups: bool = False) -> dict[str, Any]:
         """People whom the words find, and groups; `only` is the id of a person who is named exactly, or alone."""
@@ -65,11 +71,13 @@ class PeopleFields:
         return JSONResponse({"people": [] if groups == "only" else found["people"], "groups": found["groups"]})
 
     async def row(self, somebody: Mapping[str, Any], visitor: Visitor) -> dict[str, Any]:
-        """Somebody on a form: of the directory with their name, else in full with zones to choose from."""
-        id = somebody.get("person")
+        """Somebody on a form: of the directory with their name, a group, else in full with zones to choose from."""
+        id, group = somebody.get("person"), somebody.get("group")
+        if group is not None:
+            return {"person": "", "group": group, "name": group, "rule": somebody.get("rule", "")}
         if id is None:
-            return {"person": "", **dict.fromkeys(IN_FULL, ""), **somebody, "zones": sorted(zones())}
-        return {"person": id, "name": await self.names.of(id), "role": somebody.get("role", "")}
+            return {"person": "", "group": "", **dict.fromkeys(IN_FULL, ""), **somebody, "zones": sorted(zones())}
+        return {"person": id, "group": "", "name": await self.names.of(id), "role": somebody.get("role", "")}
 
 
 def languages() -> list[tuple[str, str]]:

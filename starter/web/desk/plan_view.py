@@ -16,6 +16,7 @@ from activities.people.reader import Reader
 from starter.plan.calendar import PlanLine, RequestPlan
 from starter.plan.campaign import DUE, EVERYBODY, MANAGERS, CampaignPlan
 from starter.plan.picture import mondays_of, sort_of
+from starter.plan.rehearsal import APPROVED, SIGNED
 from starter.plan.task import TaskPlan
 from starter.web.desk.follow_up_text import REASON_TEXTS
 from starter.web.desk.plan_words import reason_in
@@ -37,13 +38,14 @@ _SORTS: Final = {
     "last warning": phrase("Last warning"),
     "overdue": phrase("Overdue"),
     "escalation": phrase("Somebody else hears"),
-    "signed": phrase("Signs"),
+    SIGNED: phrase("Signs"),
+    APPROVED: phrase("Approves"),
     "told": phrase("News"),
     _DUE: phrase("Due"),
     _CLOSES: phrase("Closes"),
 }
 """The words for a sort of notice (`sort_of`); the due date is one more."""
-_LOOKS: Final = {"last warning": "warning"}
+_LOOKS: Final = {"last warning": "warning", APPROVED: SIGNED}
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,18 @@ class PlanView:
         self._names = names
         self._number = 0
 
-    async def of_request(self, plan: RequestPlan, in_full: bytes | None) -> dict[str, Any]:
-        """`in_full` are people described in full, as they are stored."""
+    async def of_request(self, plan: RequestPlan, in_full: bytes | None, *, reviewed: bool) -> dict[str, Any]:
+        """`in_full` are people described in full, as they are stored; `reviewed` is whether it has reviewers."""
         say, known = self._reader.language.say, _people(in_full)
-        nobody, *others = plan.branches
-        calendars = [await self._calendar(say("If nobody acts"), nobody.lines, plan.due_at, known)]
-        if others:
-            heading = say("If the others sign two days after they are asked")
-            calendars.append(await self._calendar(heading, others[-1].lines, plan.due_at, known))
+        first, *others = plan.branches
+        # As long as nobody reviews it there is no day by which it is to be signed.
+        due_at = None if reviewed else plan.due_at
+        heading = say("If nobody reviews it") if reviewed else say("If nobody acts")
+        calendars = [await self._calendar(heading, first.lines, due_at, known)]
+        named = [(say("If the others sign two days after they are asked"), branch) for branch in others[reviewed:][-1:]]
+        if reviewed:
+            named.insert(0, (say("If it is approved when its review is due, and nobody signs"), others[0]))
+        calendars += [await self._calendar(heading, branch.lines, plan.due_at, known) for heading, branch in named]
         return {"calendars": calendars, **self._common(plan.due_at)}
 
     async def of_task(self, plan: TaskPlan, in_full: bytes | None) -> dict[str, Any]:
@@ -137,10 +143,10 @@ class PlanView:
         return {"weekdays": [names[number] for number in range(7)], "sorts": sorts, "city": self._reader.place(due_at)}
 
     async def _calendar(
-        self, heading: str, lines: Sequence[PlanLine], due_at: datetime, known: dict[str, str]
+        self, heading: str, lines: Sequence[PlanLine], due_at: datetime | None, known: dict[str, str]
     ) -> PlanCalendar:
         notices = [await self._notice(line, known) for line in lines[:SHOWN_AT_MOST]]
-        notices.append(self._due(due_at))
+        notices += [self._due(due_at)] if due_at else []
         notices.sort(key=lambda one: (one.at, one.sort != _DUE))
         by_day: dict[date, list[Notice]] = {}
         for one in notices:
@@ -154,7 +160,7 @@ class PlanView:
 
     async def _notice(self, line: PlanLine, known: dict[str, str]) -> Notice:
         reader, language = self._reader, self._reader.language
-        sort = _CLOSES if line.stage == _EXPIRY else sort_of(line.stage)
+        sort = _CLOSES if line.stage == _EXPIRY else APPROVED if line.stage == APPROVED else sort_of(line.stage)
         suppressed = REASON_TEXTS.get(line.suppressed) if line.suppressed else None
         self._number += 1
         return Notice(

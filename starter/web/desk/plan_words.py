@@ -25,6 +25,8 @@ _REASONS: Final[Mapping[str, str]] = {
     "no reminder could be sent": phrase("no reminder could be sent"),
     "not opened {span} after they were asked": phrase("not opened {span} after they were asked"),
     "it is their turn": phrase("it is their turn"),
+    "it is theirs to review": phrase("it is their turn"),
+    "when its review is due": phrase("when its review is due"),
     "it is theirs": phrase("it is their turn"),
     "they can follow it at the desk": phrase("they can follow it at the desk"),
     "everybody has signed": phrase("everybody has signed"),
@@ -64,7 +66,7 @@ _SPANS: Final[Mapping[str, Callable[[Language, int], str]]] = {
 }
 _FORMS: Final = {
     "span": r"[0-9]+ (?:minute|hour|day|week)s?",
-    "person": r"[A-Za-z0-9._-]+",
+    "person": r"[A-Za-z0-9._:-]+",
     "other": r"[A-Za-z0-9._-]+",
 }
 _PARTS: Final = re.compile(r"; |: (?=to |nobody is left)|, (?=moved |put off |not before )")

@@ -14,7 +14,7 @@ from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
 from workflows.kinds import Kind
 
-_TASK: Final = Step("task", phrase("Task"), "draft_task.html", ("kind", "title", "text", "answer"))
+_TASK: Final = Step("task", phrase("Task"), "draft_task.html", ("kind", "title", "text", "answer", "owner"))
 _WHO: Final = Step("who", phrase("Who and until when"), "draft_who.html", ("who", "due"))
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_plan.html")
 
@@ -73,7 +73,7 @@ class TaskForm(DraftForm):
 
 
 def _described(before: Mapping[str, Any], fields: Mapping[str, str]) -> Content:
-    content = with_fields(copy.deepcopy(dict(before)), fields, "kind", "title", "answer.label")
+    content = with_fields(copy.deepcopy(dict(before)), fields, "kind", "owner", "title", "answer.label")
     put(content, "text", lines_of(fields.get("text", "")))
     if "answer" in content:
         lines = fields.get("answer.lines", "")

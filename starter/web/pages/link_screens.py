@@ -29,6 +29,7 @@ from starter.web.status import (
     ending_sentences_of,
     line_of,
     lines_heading,
+    listed_lines,
     status_chip,
     status_sentences,
 )
@@ -407,7 +408,7 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
         quote=next(iter(shown.reasons.values()), "") if person == shown.requester else "",
         signers=tuple(
             PersonRow(called.get(line.person, line.person), chip_of(StateOwner.PERSON, line.state, language))
-            for line in (() if shown.partial and not shown.status.ended else shown.lines)
+            for line in (() if shown.partial and not shown.status.ended else listed_lines(shown))
         ),
         signers_are=lines_heading(shown, language),
         more=_at_desk(WorkflowName(shown.type, shown.id)) if person == shown.requester else None,

@@ -1,13 +1,25 @@
 """A request in review at the desk: its versions with who approved which, and the new version that is given there."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.starter.web.desk.office import NOW, OPERATOR, REQUESTER, SIGNER, Office, form_of, office, public, text_of
+from tests.starter.web.desk.office import (
+    MANAGER,
+    NOW,
+    OPERATOR,
+    REQUESTER,
+    SIGNER,
+    Office,
+    form_of,
+    office,
+    public,
+    text_of,
+)
 from tests.starter.web.desk.test_requests import ID, PAGE, shown
-from workflows.model.commands import Revision
+from workflows.model.commands import Exemption, Revision
 from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow, ReviewLine, WaitingFor
@@ -72,3 +84,45 @@ async def test_a_reviewer_has_the_way_to_their_page_and_no_form_of_the_owner(des
     assert "/people/open/" in page.text
     assert "Give a new version" not in page.text
     assert "Give a new version" not in text_of(await (await desk.come_in(OPERATOR)).get(PAGE))
+
+
+async def test_an_operator_exempts_a_reviewer_and_says_why(desk: Office) -> None:
+    desk.known[ID] = in_review(line(SIGNER, SignerState.TURN), line(MANAGER, SignerState.WAITING))
+    operator = await desk.come_in(OPERATOR)
+    assert "Exempt a reviewer" in text_of(await operator.get(PAGE))
+    asking = await operator.get(f"{PAGE}/exempt")
+    assert re.findall(r'<option value="([a-z-]+)"', asking.text) == [SIGNER, MANAGER]
+    answer = await operator.press(asking, signer=MANAGER, text="On leave")
+    assert "They need not review it any more." in text_of(await operator.http.get(answer.headers["location"]))
+    [(_, command, _)] = desk.wished
+    assert isinstance(command, Exemption)
+    assert (command.actor, command.person, command.reason) == (OPERATOR, MANAGER, "On leave")
+
+
+@pytest.mark.parametrize("requester", [REQUESTER, "group:all-staff"])
+async def test_nobody_exempts_the_reviewers_of_what_they_or_their_group_asked_for(desk: Office, requester: str) -> None:
+    reviews = (line(SIGNER, SignerState.TURN), line(MANAGER, SignerState.WAITING))
+    desk.known[ID] = in_review(*reviews).replace(requester=requester)
+    member = await desk.come_in(REQUESTER)
+    page = await member.get(PAGE)
+    assert "Remind now" in text_of(page) and "Exempt" not in text_of(page)
+    assert (await member.get(f"{PAGE}/exempt")).headers["location"] == f"/people{PAGE}"
+    _, form = form_of((await member.get(f"{PAGE}/remind")).text)
+    refused = await member.post(f"/people{PAGE}/exempt", form | {"signer": SIGNER, "text": "We are in a hurry."})
+    assert refused.status_code == 409
+    assert "nobody exempts the reviewers of what they have asked for themselves" in text_of(refused)
+    assert not desk.wished
+
+
+async def test_the_last_one_who_would_approve_it_cannot_be_exempt(desk: Office) -> None:
+    operator = await desk.come_in(OPERATOR)
+    desk.known[ID] = in_review(line(SIGNER, SignerState.TURN))
+    assert "Exempt" not in text_of(await operator.get(PAGE))
+    desk.known[ID] = in_review(line(SIGNER, SignerState.TURN), line(MANAGER, SignerState.APPROVED))
+    assert "Exempt a reviewer" in text_of(await operator.get(PAGE))
+
+
+async def test_who_is_to_give_the_new_version_is_no_reviewer(desk: Office) -> None:
+    page = await (await desk.come_in(SIGNER)).get(PAGE)
+    people = page.text.partition("Reviewers</h2>")[2].partition("</ul>")[0]
+    assert "Chair" in people and "Legal Desk" not in people

@@ -27,6 +27,7 @@ async def to_plan(browser: Browser, name: str = "An offer") -> httpx.Response:
     fields = {"kind": "sales-contract", "document.name": name}
     page = await gone_on(browser, await browser.get("/desk/new/request"), "next", fields, AN_OFFER)
     page = await gone_on(browser, await gone_on(browser, page, "add:chair"))
+    page = await gone_on(browser, page)
     return await gone_on(browser, page, fields={"message": "Before the kick-off, please."})
 
 
