@@ -24,8 +24,8 @@ from workflows.model.subject import group_word
 
 Content = dict[str, Any]
 """A plain file (docs/files.md)."""
-_ONE_SEES_TO_IT: Final = phrase("{group}, of whom one sees to it")
-_ALL_HEAR: Final = phrase("{group}, of whom all hear everything")
+_ONE_SEES_TO_IT: Final = phrase("{group}: one sees to it")
+_ALL_HEAR: Final = phrase("{group}: all hear of it")
 _STEP: Final = re.compile(r"\.?([^.\[\]]+)|\[([0-9]{1,3})\]")
 
 

@@ -34,7 +34,7 @@ _ROLES: Final[Mapping[Role, str]] = {
     Role.COPY: phrase("gets a copy"),
 }
 _RULES: Final[Mapping[GroupRule, str]] = {
-    GroupRule.FIRST: phrase("the first of them decides for all"),
+    GroupRule.FIRST: phrase("one of them is enough"),
     GroupRule.ALL: phrase("each of them approves it"),
 }
 _SIGNS_ALREADY: Final = "{id} is a signer of this request already"

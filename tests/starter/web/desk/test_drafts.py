@@ -225,7 +225,7 @@ async def test_whoever_cannot_review_is_refused_at_their_row(desk: Office) -> No
 async def test_something_is_asked_for_in_the_name_of_a_group_of_theirs_and_of_no_other(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await ada.get(NEW)
-    assert "all-staff, of whom one sees to it" in text_of(page)
+    assert "all-staff: one sees to it" in text_of(page)
     for asks, refused in (("group:operations", True), (OWNER, True), ("group:all-staff:all", False)):
         fields = {**A_CONTRACT, "requester": asks}
         answer = await sent(ada, page, fields=fields, pdf=AN_OFFER)
