@@ -78,6 +78,8 @@ class PageRole(StrEnum):
     """Whose turn it is."""
     ANSWERING = "answering"
     """The requester, and people told of a question."""
+    ASKING = "asking"
+    """Each of the group that asks."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +232,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     ),
     Action.TAKE: ActionSpec(
         phrase("See to it myself"),
-        (),
+        (PageRole.ASKING,),
         lambda it: Take(actor=it.actor, person=it.actor),
         hint=phrase("Questions and news of it then come to you alone; the others of the group still see it here."),
         done=phrase("You see to it now."),

@@ -67,7 +67,7 @@ async def test_a_screen_of_ours(stage: Stage, name: ScreenName) -> None:
 
 
 async def test_everything_that_can_be_done_is_on_one_of_these_screens() -> None:
-    elsewhere = {Action.UNBLOCK, Action.AGAIN, Action.GO_ON, Action.STOP, Action.FIND}
+    elsewhere = {Action.UNBLOCK, Action.TAKE, Action.AGAIN, Action.GO_ON, Action.STOP, Action.FIND}
     at_the_desk = {action for action, spec in ACTIONS.items() if not spec.on_page}
     assert set().union(*ACTS.values()) | elsewhere == set(Action) - at_the_desk
 

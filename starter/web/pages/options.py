@@ -21,6 +21,7 @@ from starter.web.actions import (
     may_answer,
     onboarding_to_decide,
     parse_action,
+    possible_actions,
 )
 from starter.web.forms import FormFailure
 from starter.web.kinds import KIND_PAGES, spec_of
@@ -67,6 +68,9 @@ def _days_after(today: date) -> Iterator[date]:
 
 
 CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
+TAKEN_MEANWHILE: Final = phrase("another of you has just taken it on")
+_FROM_ANOTHER: Final = "from another"
+"""The value of a form whose reader has seen that another sees to it."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,20 @@ class Offers:
     reviews: bool = False
     """Whether it is theirs to review, not to revise."""
     question: AskedQuestion | None = None
+    take: bool = False
+    """Whether they are of the group that asks, and may see to it themselves."""
+    taken_by: str = ""
+    """Who of the group sees to it now."""
     own: Mapping[Action, ActionSpec] = field(default_factory=dict)
     """What its kind offers beside what all offer."""
 
     def wish(self, person: str, form: Mapping[str, str]) -> AnyCommand | None:
         """The command of a form, None for nonsense; raises `CommandRefused` for a person or a time not on offer."""
         action, value = parse_action(form.get("act", "")), form.get("value", "")
+        if action is Action.TAKE and self.take:
+            if not value and self.taken_by:
+                raise CommandRefused(TAKEN_MEANWHILE)
+            return ACTIONS[action].command(PostedForm(person, form))
         if action not in self.may or (self.question and value != str(self.question.number)):
             return None
         if action is Action.DELEGATE and all(value != taker.id for taker in self.takers):
@@ -139,6 +151,19 @@ def offers_to_onlooker(shown: Shown, person: str) -> Offers:
     if question is None or not may_answer(shown, person):
         return NOTHING
     return Offers(may=(Action.UNBLOCK if question.blocks else Action.ANSWER,), question=question)
+
+
+def may_be_taken(shown: Shown, person: str) -> bool:
+    """Whether one of the group that asks may take it on, or over from another; `shown` names the group."""
+    return shown.taken_by != person and Action.TAKE in possible_actions(shown, (Action.TAKE,))
+
+
+def with_taker(screen: Screen, shown: Shown, person: str, called: NamesById) -> Screen:
+    """The screen for the others of a group that asks: who of them sees to it."""
+    if person != shown.requester or not shown.taken_by or shown.taken_by == person or shown.to_all:
+        return screen
+    who = isolated(called.get(shown.taken_by, shown.taken_by))
+    return replace(screen, sentences=(*screen.sentences, screen.language.say("{who} sees to it.", who=who)))
 
 
 def _taken(shown: Shown) -> Iterator[Action]:
@@ -225,6 +250,8 @@ def _done(done: str, shown: Shown, person: str, reader: Reader) -> str | None:
             return say("Your question was sent. We will tell you when it is answered.")
         case Action.BLOCK if any(one.person == person and one.blocks and one.answer is None for one in shown.questions):
             return say("Sent. Whoever asked for this hears why. Reminders are paused.")
+        case Action.TAKE if shown.taken_by == person:
+            return say(ACTIONS[Action.TAKE].done)
         case Action.ANSWER | Action.UNBLOCK if shown.answered and may_answer(shown, person):
             return say("Your answer was sent.")
     return None
@@ -257,6 +284,9 @@ def _options(offers: Offers, reader: Reader) -> Iterator[PageOption]:
     language = reader.language
     if offers.question:
         yield from (text_option(action, str(offers.question.number), language) for action in offers.may)
+    if offers.take:
+        yield _taking(offers, language)
+    if offers.question:
         return
     if Action.DONE in offers.may and not offers.answers:
         yield text_option(Action.DONE, "", language, own=offers.own.get(Action.DONE))
@@ -274,6 +304,12 @@ def _options(offers: Offers, reader: Reader) -> Iterator[PageOption]:
         yield text_option(Action.BLOCK, "", language)
     if offers.ask:
         yield text_option(Action.ASK, "", language)
+
+
+def _taking(offers: Offers, language: Language) -> PageOption:
+    spec = ACTIONS[Action.TAKE]
+    button = OptionButton(_FROM_ANOTHER if offers.taken_by else "", language.say(spec.label))
+    return PageOption(Action.TAKE, language.say(spec.label), language.say(spec.hint), (button,))
 
 
 def _handing_over(offers: Offers, language: Language) -> Iterator[PageOption]:

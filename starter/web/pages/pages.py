@@ -50,7 +50,7 @@ from starter.web.pages.link_screens import (
     signing_screen,
     status_screen,
 )
-from starter.web.pages.options import choices_of
+from starter.web.pages.options import NOTHING, choices_of
 from starter.web.pages.review import as_asker, may_read_version, review_screen
 from starter.web.pages.visits import DONE, RENEWED, PagePeople, PageVisit, Visits, edition_of
 from starter.web.rendering import OURS, Brand, Renderer
@@ -135,7 +135,7 @@ class ScreenBuilder:
 
     async def signing(self, visit: PageVisit, found: SigningPage | None = None) -> Screen:
         """The signer's screen by Core Signature's answer `found`, else by our own data."""
-        seen = await (self._anew(visit) if found else self.seen(visit))
+        seen = await (self.anew(visit) if found else self.seen(visit))
         shown = of_type(RequestShow, seen) if seen else None
         known = signing_page_of_view(shown, visit.claim.person)
         if known.state is SigningState.ENDED or found is None:
@@ -169,7 +169,8 @@ class ScreenBuilder:
         shown = await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
         return await self.who.as_asker(shown, visit.claim.person) if shown else None
 
-    async def _anew(self, visit: PageVisit) -> Shown | None:
+    async def anew(self, visit: PageVisit) -> Shown | None:
+        """As of now."""
         shown = await self.look.anew(visit.ref, visit.claim.request)
         return await self.who.as_asker(shown, visit.claim.person) if shown else None
 
@@ -207,7 +208,12 @@ class ScreenBuilder:
         if screen.name not in (ScreenName.REVIEW, ScreenName.REVISE):
             return await self._with_files(screen, visit, request) if request.status.ended else screen
         screen = await self._with_offers(screen, visit, request)
-        return screen if screen.name is ScreenName.REVIEW else replace(screen, asker=NOBODY, options=())
+        if screen.name is ScreenName.REVIEW:
+            return screen
+        called = await self.who.names_of(request) if request.taken_by else NO_NAMES
+        screen = options.with_taker(screen, request, visit.claim.person, called)
+        taking = tuple(one for one in screen.options if one.act is Action.TAKE)
+        return replace(screen, asker=NOBODY, options=taking)
 
     async def _handed_over(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
         """The screen of a former signer."""
@@ -257,15 +263,27 @@ class ScreenBuilder:
             screen = await self._with_asker(screen, visit, shown)
         screen = await self._with_files(screen, visit, shown)
         asked = options.with_questions(screen, shown, visit.claim.person, called)
+        asked = options.with_taker(asked, shown, visit.claim.person, called)
         asked = options.with_banner(asked, visit.done, shown, visit.claim.person, visit.reader)
         return options.with_offers(asked, await self.offers_to(visit, shown), visit.reader)
 
     async def offers_to(self, visit: PageVisit, shown: Shown, taker: str = "") -> options.Offers:
         """`taker` is the chosen new person."""
         if visit.claim.use is LinkUse.VIEW:
-            return options.offers_to_onlooker(shown, visit.claim.person)
+            return await self._with_take(options.offers_to_onlooker(shown, visit.claim.person), visit, shown)
+        if visit.claim.use is LinkUse.REVIEW and visit.claim.person == shown.requester:
+            return await self._with_take(NOTHING, visit, shown)
         stand_ins = await self.who.stand_ins(shown, visit.person, visit.words, taker)
         return options.offers_to_awaited(shown, visit.claim.person, stand_ins, visit.reader, self.clock())
+
+    async def _with_take(self, offers: options.Offers, visit: PageVisit, shown: Shown) -> options.Offers:
+        """For one of the group that asks: `shown` has them in its place, so that is looked at once more."""
+        asked = await self.look(visit.ref, visit.claim.request, await self.acts.last(visit.claim))
+        if asked is None or not options.may_be_taken(asked, visit.claim.person):
+            return offers
+        if not await self.who.asks_with(asked, visit.claim.person):
+            return offers
+        return replace(offers, take=True, taken_by=shown.taken_by or "")
 
 
 PROVIDER_SECONDS: Final = 8.0
@@ -388,7 +406,7 @@ class Pages:
             return self._told(CUT_OFF, visit)
         if not self._guard.accepts(visit.ref, posted.fields.get("token", ""), request.headers):
             return self._told(FOREIGN_FORM, visit)
-        shown = await self._look.anew(visit.ref, visit.claim.request)
+        shown = await self._screens.anew(visit)
         if shown is None or shown.partial:
             return self._told(NOT_DONE, visit)
         form = {**posted.fields, "act": Action.REVISE}
@@ -405,8 +423,7 @@ class Pages:
             await self._acts.acted(visit.claim)
 
     async def _revised(self, visit: PageVisit, shown: Shown, posted: PostedDocuments, form: dict[str, str]) -> Receipt:
-        ours = await self._screens.who.as_asker(shown, visit.claim.person)
-        theirs = as_asker(of_type(RequestShow, ours), visit.claim.person)
+        theirs = as_asker(of_type(RequestShow, shown), visit.claim.person)
         if visit.claim.use is not LinkUse.REVIEW or choices_of(theirs, visit.claim.person) is None:
             raise CommandRefused(Rejection.NO_CHANGES_ASKED.says())
         version = await self._versions.kept(posted)
@@ -437,7 +454,7 @@ class Pages:
         return self._renderer.onward(f"{visit.ref}?mail={_SENT}")
 
     async def _wish(self, visit: PageVisit, form: dict[str, str]) -> Response:
-        shown = await self._look.anew(visit.ref, visit.claim.request)
+        shown = await self._screens.anew(visit)
         if shown is None or shown.partial:
             return self._kept(NOT_DONE, visit, form)
         sent = await send_form(self._sent(visit, shown, form), visit.claim.request)

@@ -149,12 +149,15 @@ class PagePeople:
 
     async def as_asker(self, shown: Shown, person: str) -> Shown:
         """As one of the group that asks sees it: as the requester; the same for others."""
+        return shown.replace(requester=person) if await self.asks_with(shown, person) else shown
+
+    async def asks_with(self, shown: Shown, person: str) -> bool:
+        """Whether they are one of the group that asks."""
         group = group_of(shown.requester)
         try:
-            ours = group is not None and person in await self._directory.group(group)
+            return group is not None and person in await self._directory.group(group)
         except DirectoryFailure:
-            ours = False
-        return shown.replace(requester=person) if ours else shown
+            return False
 
     async def stand_ins(self, shown: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
         """Possible new persons: those a task names, else the deputy, else colleagues.
@@ -189,6 +192,7 @@ class PagePeople:
         """Names of the people shown, by id."""
         beside = shown.type.workflow_id(shown.id)
         ids = {*named_people(shown), *(line.person for line in shown.lines), *(one.person for one in shown.questions)}
+        ids |= {shown.taken_by} if shown.taken_by else set()
         ids |= {line.target for line in shown.handoffs}
         found = {id: await self._name(id, beside) for id in ids}
         return {id: name for id, name in found.items() if name}

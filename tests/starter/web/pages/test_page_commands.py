@@ -28,7 +28,7 @@ from tests.starter.web.paging import (
     text_of,
     values_of,
 )
-from workflows.model.commands import Answer, Delegation, NotNow, Question
+from workflows.model.commands import Answer, Delegation, NotNow, Question, Take
 from workflows.model.notifications import Channel, Notification, NotificationOutcome
 from workflows.model.receipts import OperationState
 from workflows.model.schedule import EscalationReason
@@ -349,6 +349,78 @@ async def test_only_the_requester_answers(signer: Phone) -> None:
     form = option_of((await signer.open(signer.link())).text, Action.LATER)
     await signer.post(signer.link(), form | {"act": Action.ANSWER, "value": "1", "text": "Annex B."})
     assert signer.wishes.taken == []
+
+
+@pytest.fixture
+async def sales(signer: Phone) -> Phone:
+    """A request for which a group asks: `REQUESTER` and `CHAIR` are of it."""
+    text = signer.people.read_text()
+    for person in (REQUESTER, CHAIR):
+        text = text.replace(f"id: {person},", f"id: {person}, groups: [sales],")
+    signer.people.write_text(text)
+    signer.known[REQUEST] = shown(choices(), requester="group:sales")
+    return signer
+
+
+async def test_one_of_the_group_that_asks_takes_it_on_and_the_others_read_who(sales: Phone) -> None:
+    path = sales.link(REQUESTER, LinkUse.VIEW)
+    answer = await sales.wish(path, Action.TAKE)
+    assert [wish for wish, _ in sales.wishes.taken] == [Take(actor=REQUESTER, person=REQUESTER)]
+    sales.known[REQUEST] = shown(choices(), requester="group:sales", taken_by=REQUESTER)
+    page = (await sales.open(f"/open/{answer.headers['location']}")).text
+    assert "You see to it now." in text_of(page) and not option_of(page, Action.TAKE)
+    other = sales.link(CHAIR, LinkUse.VIEW)
+    page = (await sales.open(other)).text
+    assert "Legal desk sees to it." in text_of(page).replace("\u2068", "").replace("\u2069", "")
+    await sales.post(other, option_of(page, Action.TAKE))
+    assert sales.wishes.taken[1][0] == Take(actor=CHAIR, person=CHAIR), "they know that they take it over"
+    assert "sees to it" not in (await sales.open(sales.link(FIRST))).text
+
+
+async def test_of_two_who_take_it_on_at_once_the_first_has_it(sales: Phone) -> None:
+    paths = [sales.link(one, LinkUse.VIEW) for one in (REQUESTER, CHAIR)]
+    forms = [option_of((await sales.open(path)).text, Action.TAKE) for path in paths]
+    await sales.post(paths[0], forms[0])
+    sales.known[REQUEST] = shown(choices(), requester="group:sales", taken_by=REQUESTER)
+    late = await sales.post(paths[1], forms[1])
+    assert (late.status_code, len(sales.wishes.taken)) == (409, 1)
+    assert "This was not done: another of you has just taken it on." in text_of(late.text)
+    assert (await sales.post(paths[0], forms[0])).status_code == 303, "sent twice it is taken once"
+    assert len(sales.wishes.taken) == 1
+
+
+@pytest.mark.parametrize(
+    ("person", "use", "changes"),
+    [
+        (FIRST, LinkUse.SIGN, {}),
+        (CHAIR, LinkUse.PREVIEW, {}),
+        (DUTCH, LinkUse.VIEW, {}),
+        (REQUESTER, LinkUse.VIEW, {"requester": REQUESTER}),
+        (REQUESTER, LinkUse.VIEW, {"to_all": True}),
+        (REQUESTER, LinkUse.VIEW, {"status": Status.SIGNED}),
+        (REQUESTER, LinkUse.VIEW, {"partial": True}),
+        (REQUESTER, LinkUse.VIEW, {"taken_by": REQUESTER}),
+    ],
+)
+async def test_nobody_else_takes_it_on_and_nothing_that_is_nobodys_alone(
+    sales: Phone, person: str, use: LinkUse, changes: dict[str, Any]
+) -> None:
+    path = sales.link(REQUESTER, LinkUse.VIEW)
+    form = option_of((await sales.open(path)).text, Action.TAKE)
+    sales.known[REQUEST] = shown(choices(), **{"requester": "group:sales", **changes})
+    page = (await sales.open(sales.link(person, use))).text
+    assert not option_of(page, Action.TAKE)
+    await sales.post(sales.link(person, use), form)
+    assert sales.wishes.taken == []
+
+
+async def test_one_of_the_group_that_asks_answers_a_question(sales: Phone) -> None:
+    sales.known[REQUEST] = shown(requester="group:sales", question=question())
+    path = sales.link(REQUESTER, LinkUse.VIEW)
+    assert await offered(sales, path) == [Action.ANSWER]
+    assert option_of((await sales.open(path)).text, Action.TAKE)
+    await sales.wish(path, Action.ANSWER, text="Annex B.")
+    assert [wish for wish, _ in sales.wishes.taken] == [Answer(actor=REQUESTER, text="Annex B.")]
 
 
 async def test_a_forwarded_signer_may_wish_as_well(signer: Phone) -> None:

@@ -14,7 +14,7 @@ from activities.documents.files import DOCUMENTS
 from activities.notifications.links import LinkUse
 from starter.web.actions import Action
 from tests.starter.web.paging import CHAIR, DOCUMENT, FIRST, NOW, REQUEST, SECOND, Phone, option_of, phone, text_of
-from workflows.model.commands import Question, ReviewAnswer, Revision
+from workflows.model.commands import Question, ReviewAnswer, Revision, Take
 from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import Choices, RequestShow, ReviewLine, SignerLine, WaitingFor
@@ -173,6 +173,8 @@ async def test_anybody_of_a_group_that_asks_gives_the_new_version(reviewer: Phon
     assert (await send(reviewer, reviewer.link(REQUESTER, LinkUse.REVIEW), PDF)).status_code == 303
     [(command, _)] = reviewer.wishes.taken
     assert command.sender == REQUESTER
+    await reviewer.wish(reviewer.link(REQUESTER, LinkUse.REVIEW), Action.TAKE)
+    assert reviewer.wishes.taken[1][0] == Take(actor=REQUESTER, person=REQUESTER)
     assert 'type="file"' not in (await reviewer.open(reviewer.link(FIRST, LinkUse.REVIEW))).text
 
 
