@@ -48,8 +48,12 @@ class Versions:
             raise CommandRefused(NO_VERSION) from None
         content, name = (file.content, file.name) if file else (b"", "")
         sha256 = await self._store.files.put(content)
-        plain = in_one_line(PurePosixPath(name.replace("\\", "/")).name)[:NAME_AT_MOST] or _UNNAMED
-        return Revision(actor="", sha256=sha256, size=len(content), file_name=plain)
+        return Revision(actor="", sha256=sha256, size=len(content), file_name=file_name(name))
+
+
+def file_name(given: str) -> str:
+    """The name of an uploaded file, as it is kept."""
+    return in_one_line(PurePosixPath(given.replace("\\", "/")).name)[:NAME_AT_MOST] or _UNNAMED
 
 
 def is_multipart(request: Request) -> bool:

@@ -34,11 +34,11 @@ from starter.temporal.connection import Context
 from starter.web.allowances import Buckets
 from starter.web.api.absences import AbsenceRoutes
 from starter.web.api.callers import Caller, Callers, refuse_start, refuse_unchanged, refuse_unseen, sees
-from starter.web.api.description import description_of, start_body
+from starter.web.api.description import REVISION_BODY, description_of, start_body
 from starter.web.api.door import CALLS_OF_A_CALLER, Door
 from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
 from starter.web.api.problems import EXPECTED, ApiProblem, Reason, answered
-from starter.web.api.starting import PLANS, PartDecision, RevisionBody, Started, Starts, Uploaded
+from starter.web.api.starting import PLANS, PartDecision, Started, Starts, Uploaded
 from starter.web.callbacks import HEADERS
 from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import FileWanted, KeptFileAnswers
@@ -46,7 +46,7 @@ from starter.web.figures import WORD_AT_MOST
 from starter.web.oidc import Issuer
 from starter.web.rights import ReaderRoles, Right, rights_concerning, rights_of
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.commands import PERSONS, AnyCommand, Delegation, Exemption, ReviewAnswer, Revision
+from workflows.model.commands import PERSONS, AnyCommand, Delegation, Exemption, ReviewAnswer
 from workflows.model.policy import ROUNDS_AT_MOST
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.subject import Status
@@ -266,6 +266,7 @@ class Api:
             response_model=Receipt,
             operation_id="request_revise",
             summary="`countersign request revise`",
+            openapi_extra=REVISION_BODY,
         )
 
     def _add_kind(self, app: FastAPI, kind: Kind) -> None:
@@ -474,11 +475,11 @@ class Api:
         )
         return await self._files.answer(request, wanted)
 
-    async def revise(self, request: Request, id: Id, body: RevisionBody, key: Key = None) -> Response:
+    async def revise(self, request: Request, id: Id, key: Key = None) -> Response:
         caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
         refuse_unchanged(caller, await self._found(what), Right.REVISE)
-        sha256, size = await self._starting.version(body)
-        wanted = Revision(actor=caller.name, known_by=caller.known_by, sha256=sha256, size=size, file_name=body.name)
+        version = await self._starting.version(request)
+        wanted = version.replace(actor=caller.name, known_by=caller.known_by)
         return await self._carried_out(id, wanted, key, Kind.REQUEST)
 
     async def person(self, request: Request, id: Id) -> Response:

@@ -16,7 +16,7 @@ from activities.onboarding.file import StageEntry
 from starter.boot.processes import release
 from starter.web.api.kinds import API_COMMANDS, EXAMPLES, FILES
 from starter.web.api.problems import ProblemDetails
-from starter.web.api.starting import WHOLE
+from starter.web.api.starting import FILE, WHOLE, RevisionBody
 from workflows.kinds import Kind
 
 Schema = dict[str, Any]
@@ -47,6 +47,24 @@ def start_body(kind: Kind) -> Schema:
     return {"requestBody": {"required": True, "content": content}}
 
 
+REVISION_BODY: Final[Schema] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": _REF.format(model=RevisionBody.__name__)}},
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "properties": {FILE: {"type": "string", "format": "binary"}},
+                    "required": [FILE],
+                }
+            },
+        },
+    }
+}
+"""The body of a new version: the PDF as a part, or as JSON names it."""
+
+
 def description_of(app: FastAPI, root: str) -> Schema:
     """The description of these routes below `root`."""
     told = get_openapi(
@@ -59,7 +77,7 @@ def description_of(app: FastAPI, root: str) -> Schema:
     told["servers"] = [{"url": root}]
     parts = told.setdefault("components", {})
     parts["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-    parts["schemas"] = {**_schemas_of((ProblemDetails,)), **parts["schemas"], **_start_schemas()}
+    parts["schemas"] = {**_schemas_of((ProblemDetails, RevisionBody)), **parts["schemas"], **_start_schemas()}
     told["security"] = [{"token": []}]
     for kind in API_COMMANDS:
         words = ("show", *API_COMMANDS[kind])

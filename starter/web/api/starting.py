@@ -14,8 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from starlette.datastructures import UploadFile
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -34,10 +35,11 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.plan import calendar, campaign, onboarding, task
 from starter.web.api.problems import ApiProblem, FieldFault, Reason
-from starter.web.bodies import NotReadable, refuse_bombs
+from starter.web.bodies import NotReadable, PostedFile, refuse_bombs
+from starter.web.versions import file_name
 from workflows.kinds import Kind
 from workflows.model.base import Model
-from workflows.model.commands import PartOutcome
+from workflows.model.commands import PartOutcome, Revision
 from workflows.model.rejections import NAME_AT_MOST
 
 BASE64_AT_MOST: Final = MEGABYTE
@@ -46,6 +48,8 @@ PARTS_AT_MOST: Final = 50
 """Files of one multipart body."""
 WHOLE: Final = "start"
 """The part of a multipart body that has the JSON."""
+FILE: Final = "file"
+"""The part of a multipart body that is a new version."""
 _ASSUMED: Final = onboarding.Assumed(signed_after="2d", done_after="2d")
 """Of the plan of an onboarding."""
 _SAFE_AT_MOST: Final = 2**53
@@ -101,13 +105,24 @@ class PartDecision(BaseModel):
 
 
 class RevisionBody(BaseModel):
-    """A new version: by the hash of an upload, or within JSON; `name` is that of its file."""
+    """A new version as JSON: by the hash of an upload, or within; `name` is that of its file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sha256: str | None = None
     base64: str | None = None
     name: Annotated[str, Field(min_length=1, max_length=NAME_AT_MOST)] = "document.pdf"
+
+    @classmethod
+    def of(cls, plain: dict[str, Any]) -> Self:
+        """Raises `RequestValidationError`, `ApiProblem`."""
+        try:
+            body = cls.model_validate(plain)
+        except ValidationError as wrong:
+            raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in wrong.errors()]) from None
+        if (body.sha256 is None) == (body.base64 is None):
+            raise ApiProblem(Reason.INVALID, "either sha256 or base64 is needed")
+        return body
 
 
 class GivenDocuments(LocalDocuments):
@@ -139,13 +154,7 @@ class Body:
     async def read(cls, request: Request, store: Store, max_megabytes: int) -> "Body":
         """Raises `ApiProblem`, `StoreAway`."""
         documents = GivenDocuments(max_megabytes)
-        media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media == "multipart/form-data":
-            text = await _parts(request, documents)
-        elif media in ("", "application/json"):
-            text = await request.body()
-        else:
-            raise ApiProblem(Reason.OTHER_MEDIA, "expected application/json or multipart/form-data")
+        text = await _parts(request, documents) if _has_parts(request) else await request.body()
         return await cls.of(_json_object(text), documents, store)
 
     @classmethod
@@ -211,11 +220,35 @@ async def _uploaded(store: Store, given: object) -> bytes | str:
         return "no document with this hash was uploaded"
 
 
-async def _parts(request: Request, documents: GivenDocuments) -> bytes:
+def _has_parts(request: Request) -> bool:
+    """Whether it is a multipart body, not JSON; raises `ApiProblem` for another one."""
+    media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media not in ("", "application/json", "multipart/form-data"):
+        raise ApiProblem(Reason.OTHER_MEDIA, "expected application/json or multipart/form-data")
+    return media == "multipart/form-data"
+
+
+async def _form(request: Request) -> FormData:
     try:
-        form = await request.form(max_files=PARTS_AT_MOST, max_fields=PARTS_AT_MOST)
+        return await request.form(max_files=PARTS_AT_MOST, max_fields=PARTS_AT_MOST)
     except HTTPException as error:
         raise ApiProblem(Reason.MALFORMED, error.detail) from None
+
+
+async def _file_part(request: Request) -> PostedFile:
+    """The one file of a multipart body."""
+    form = await _form(request)
+    part = form.get(FILE)
+    name = part.filename or "" if isinstance(part, UploadFile) else ""
+    content = await part.read() if isinstance(part, UploadFile) else (part or "").encode()
+    await form.close()
+    if part is None:
+        raise ApiProblem.of_field(FILE, "is missing: the part with the PDF")
+    return PostedFile(file_name(name), content)
+
+
+async def _parts(request: Request, documents: GivenDocuments) -> bytes:
+    form = await _form(request)
     text: bytes | None = None
     for name, part in form.multi_items():
         if name == WHOLE:
@@ -300,16 +333,23 @@ class Starts:
         except FileFaults as faults:
             raise body.problem(faults) from None
 
-    async def version(self, body: RevisionBody) -> tuple[str, int]:
-        """Hash and size of a new version, which is kept. Raises `ApiProblem`, `StoreFailure`."""
-        if (body.sha256 is None) == (body.base64 is None):
-            raise ApiProblem(Reason.INVALID, "either sha256 or base64 is needed")
+    async def version(self, request: Request) -> Revision:
+        """The command with a new version, which is kept, without its actor. Raises `ApiProblem`,
+        `RequestValidationError`, `StoreFailure`.
+        """
+        name, content = await (_file_part(request) if _has_parts(request) else self._named(request))
+        self.check(content)
+        sha256 = await self.store.files.put(content)
+        return Revision(actor="", sha256=sha256, size=len(content), file_name=name)
+
+    async def _named(self, request: Request) -> PostedFile:
+        """The new version that JSON names by its hash, or has."""
+        body = RevisionBody.of(_json_object(await request.body()))
         way = "base64" if body.sha256 is None else "sha256"
         given = await _decoded(body.base64) if body.sha256 is None else await _uploaded(self.store, body.sha256)
         if isinstance(given, str):
             raise ApiProblem.of_field(way, given)
-        self.check(given)
-        return await self.store.files.put(given), len(given)
+        return PostedFile(body.name, given)
 
     def check(self, content: bytes) -> None:
         """Raises `ApiProblem` for what is no PDF, or too large."""

@@ -7,6 +7,7 @@ import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from temporalio.client import Client
@@ -374,6 +375,18 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
         assert (status, "identical to the old one" in same["detail"]) == (409, True)
         assert (await crm.calls("POST", f"{path}/revise", {"base64": "bm8gUERG"}))[0] == 422
         pdf = {"content-type": "application/pdf"}
+        fields: tuple[tuple[dict[str, Any], str], ...] = (
+            ({"files": {"document": ("2.pdf", PDF)}}, "file"),
+            ({"said": {"sha256": "0" * 64}}, "sha256"),
+            ({"said": {"base64": first, "name": ""}}, "name"),
+            ({"said": {"base64": first, "unheard": "of"}}, "unheard"),
+        )
+        for wrong, field in fields:
+            status, problem = await crm.calls("POST", f"{path}/revise", **wrong)
+            assert (status, problem["field"]) == (422, field)
+        nonsense: tuple[dict[str, Any], ...] = ({"said": {}}, {"said": []}, {"files": {"file": ("2.pdf", b"no PDF")}})
+        for odd in nonsense:
+            assert (await crm.calls("POST", f"{path}/revise", **odd))[0] == 422
         uploaded = (await crm.calls("POST", "/documents", PDF + b"% second\n", headers=pdf))[1]
         status, receipt = await crm.calls("POST", f"{path}/revise", {"sha256": uploaded["sha256"], "name": "2.pdf"})
         assert (status, receipt["status"]) == (200, "review")
@@ -382,6 +395,13 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
         _, shown = await crm.calls("GET", path)
         assert [one["sha256"] for one in shown["versions"]][1] == uploaded["sha256"]
         assert [one["state"] for one in shown["reviews"] if one["person"] == "mia"] == ["changes", "approved"]
+        await crm.calls("POST", "/requests", an_offer(id="offer-2", reviewers=[{"person": "mia"}]))
+        await crm.calls("POST", "/requests/offer-2/review", asked)
+        part = {"file": ("folder\\\u202e2.pdf", PDF + b"% third\n", "application/pdf")}
+        answers = [await crm.calls("POST", "/requests/offer-2/revise", files=part, key="v-2") for _ in range(2)]
+        assert [(status, receipt["status"]) for status, receipt in answers] == [(200, "review")] * 2
+        assert len((await crm.calls("GET", "/requests/offer-2"))[1]["versions"]) == 2, "the same key is one version"
+        assert (await crm.asks("GET", "/requests/offer-2/versions/2")).content == PDF + b"% third\n"
         assert (await crm.asks("GET", f"{path}/versions/1")).content == PDF
         assert (await crm.asks("GET", f"{path}/versions/3")).status_code == 404
         assert (await crm.calls("POST", f"{path}/exempt", {"person": "mia", "reason": "r"}))[0] == 409
