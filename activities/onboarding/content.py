@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +16,9 @@ from activities.onboarding.file import CUSTOMER, OWNER
 from activities.records.store import Store
 from activities.records.texts import Reference
 from workflows.model.notifications import BudgetExemption
+
+PEOPLE_OF_PARTS: Final = ("signers", "reviewers", "colleagues")
+"""Lists in a part's file in which the words stand for people."""
 
 
 class PartWords(BaseModel):
@@ -30,17 +33,20 @@ class PartWords(BaseModel):
     def somebody(self, entry: Any) -> Any:
         """A person's entry with the id in place of a word."""
         word = entry.get("person") if isinstance(entry, dict) else None
+        if not isinstance(word, str):
+            return entry
         if word == CUSTOMER:
             return {**self.customer, **{key: value for key, value in entry.items() if key != "person"}}
         if word == OWNER:
             return {**{key: value for key, value in entry.items() if key != "person"}, **asked_of(self.owner)}
-        return {**entry, "person": self.teams[str(word)]} if word in self.teams else entry
+        return {**entry, "person": self.teams[word]} if word in self.teams else entry
 
     def in_file(self, file: Mapping[str, Any]) -> dict[str, Any]:
         """A part's file with ids in place of words."""
         named = dict(file)
-        if isinstance(signers := file.get("signers"), list):
-            named["signers"] = [self.somebody(one) for one in signers]
+        for key in PEOPLE_OF_PARTS:
+            if isinstance(people := file.get(key), list):
+                named[key] = [self.somebody(one) for one in people]
         if "who" in file:
             named["who"] = self.somebody(file["who"])
         return named

@@ -18,6 +18,7 @@ from activities.launch import launch, request_file, task_file
 from activities.launch.intake import asked_of, asking, checked, maps, person_of, read_as
 from activities.launch.request_file import PreparedRequest
 from activities.onboarding.content import (
+    PEOPLE_OF_PARTS,
     OnboardingContent,
     PartContent,
     PartWords,
@@ -78,7 +79,7 @@ class PartDraft:
 
     def _written(self, path: str) -> str:
         """The field as people wrote it: for a team's task, the team."""
-        of_team = self.plan.what is PartKind.TASK and self.plan.team is not None
+        of_team = self.plan.what is PartKind.TASK and self.plan.team not in (None, CUSTOMER)
         return "team" if of_team and path.partition(".")[0] == "who" else path
 
 
@@ -185,10 +186,13 @@ class PartDrafts:
             if _OURS[key] is not plan.what:
                 raise _PartFault((key,), f"is for a {_OURS[key]}, not for {_with_article(plan.what)}")
         own = {key: value for key, value in entry.items() if key not in ("id", *_OURS)}
+        for key in PEOPLE_OF_PARTS:
+            if isinstance(people := own.get(key), list):
+                own[key] = [self._one_of(key, place, one) for place, one in enumerate(people)]
         match plan.what:
             case PartKind.AGREEMENT:
-                file = self._agreement(own)
-                known = self._agreement_plan(plan, own, file)
+                file = {"requester": self.file.owner, **own}
+                known = self._agreement_plan(plan, entry, file)
             case PartKind.TASK:
                 file = self._task(own, entry)
                 known = self._task_plan(plan, entry, file)
@@ -200,22 +204,27 @@ class PartDrafts:
         told = known.replace(title=str(title or plan.id), kind=str(file.get("kind", "")))
         return PartDraft(told, place, place.holding(file))
 
-    def _agreement(self, own: dict[str, Any]) -> dict[str, Any]:
-        signers = own.get("signers")
-        if isinstance(signers, list):
-            own = {**own, "signers": [self._somebody(one) for one in signers]}
-        return {"requester": self.file.owner, **own}
-
-    def _agreement_plan(self, plan: PartPlan, own: dict[str, Any], file: dict[str, Any]) -> PartPlan:
-        words, people = _persons(own), _persons(file)
+    def _agreement_plan(self, plan: PartPlan, entry: dict[str, Any], file: dict[str, Any]) -> PartPlan:
+        words, people = _persons(entry), _persons(file)
         if CUSTOMER in words or self.file.customer.person in people:
             return plan.replace(team=CUSTOMER, asked=(self.customer_id,))
         return plan.replace(team=words[0], asked=(people[0],)) if words and words[0] and people[0] else plan
 
+    def _one_of(self, key: str, place: int, entry: Any) -> Any:
+        """One of a list of people; only reviewers can be a group."""
+        named = self._somebody(entry)
+        if key != "reviewers" and isinstance(named, dict) and "group" in named and "group" not in entry:
+            raise _PartFault((key, place, "person"), f"{entry['person']} is a group here: name one of its people")
+        return named
+
     def _somebody(self, entry: Any) -> Any:
-        """A signer with the person in place of a word."""
+        """Somebody who is asked, with the person or group in place of a word."""
         words = PartWords(customer=self._customer, owner=self.file.owner, teams=self.file.teams)
-        return words.somebody(entry)
+        named = words.somebody(entry)
+        id = named.get("person") if isinstance(named, dict) else None
+        if not isinstance(id, str) or id not in self.checks.groups:
+            return named
+        return {**{key: value for key, value in named.items() if key != "person"}, "group": id}
 
     def _task(self, own: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
         who = own.get("who")
@@ -224,6 +233,7 @@ class PartDrafts:
         if "team" in entry:
             id = self._team(entry["team"], "team")
             who = {"group": id} if id in self.checks.groups else {"person": id}
+        who = self._somebody(who)
         if who is None:
             raise _PartFault(
                 (), f"needs team: one of {', '.join(self.file.teams) or 'teams, which the file does not have'}"
@@ -235,6 +245,8 @@ class PartDrafts:
         who = file["who"] if isinstance(file["who"], dict) else {}
         asked = who.get("person") or who.get("group")
         known = plan.replace(team=entry.get("team"), tell_customer=self._flag(entry, "tell_customer"))
+        if identity(who) == identity(self.contacts_plain[0]):
+            return known.replace(team=CUSTOMER, asked=(self.customer_id,))
         return known.replace(asked=(asked,)) if isinstance(asked, str) else known
 
     def _contact(self, who: Any) -> int:

@@ -203,6 +203,65 @@ async def test_what_is_wrong_with_the_file_itself_names_its_field(
     assert any(line.startswith(f"{path}: ") for line in said), said
 
 
+GROUP = {"id": "sales-lead", "name": "Hal Ro", "email": "hal@us.example", "zone": "UTC", "groups": ["sales"]}
+
+
+def house_with_sales(folder: Path) -> House:
+    """Somebody is of the group `sales`."""
+    house = House(folder)
+    (folder / "people.yaml").write_text(json.dumps({"people": [*PEOPLE, GROUP]}))
+    return house
+
+
+@pytest.mark.parametrize(
+    ("owner", "who", "asked", "decides"),
+    [
+        (OWNER, {"person": "owner"}, {"person": OWNER}, "chair"),
+        ({"group": "sales"}, {"person": "owner"}, {"group": "sales"}, "operations-desk"),
+        (OWNER, {"person": "operations"}, {"person": "operations-desk"}, OWNER),
+        (OWNER, {"person": "sellers"}, {"group": "sales"}, OWNER),
+        (OWNER, {"person": "customer"}, {"person": "customer-signer"}, OWNER),
+        (OWNER, CHAIR, CHAIR, OWNER),
+    ],
+    ids=str,
+)
+async def test_the_words_for_people_stand_for_whom_a_task_asks(
+    tmp_path: Path, owner: Any, who: dict[str, str], asked: dict[str, str], decides: str
+) -> None:
+    task = {"id": "t", "title": "Call them", "who": who}
+    teams = {"operations": "operations-desk", "sellers": "sales"}
+    file = a_file({"name": "begin", "tasks": [task]}, owner=owner, teams=teams)
+    prepared = await house_with_sales(tmp_path).prepared(file)
+    content = prepared.content.parts["t"].file
+    assert (content["who"], content["owner"]) == (asked, decides)
+    assert (prepared.given.stages[0].parts[0].team == "customer") is (who == {"person": "customer"})
+
+
+async def test_the_words_for_people_stand_for_reviewers_and_colleagues_and_never_for_a_group_that_signs(
+    tmp_path: Path,
+) -> None:
+    reviewers = [{"person": "operations"}, {"person": "sellers", "rule": "all"}]
+    task = {"id": "t", "title": "Call them", "team": "operations", "colleagues": [{"person": "success"}]}
+    teams = {"operations": "operations-desk", "success": "success-desk", "sellers": "sales"}
+    stage = {"name": "begin", "agreements": [an_agreement(reviewers=reviewers)], "tasks": [task]}
+    house = house_with_sales(tmp_path)
+    parts = (await house.prepared(a_file(stage, teams=teams))).content.parts
+    assert parts["agreement-1"].file["reviewers"] == [
+        {"person": "operations-desk"},
+        {"rule": "all", "group": "sales"},
+    ]
+    assert parts["t"].file["colleagues"] == [{"person": "success-desk"}]
+    signers = [an_agreement(signers=[{"person": word}]) for word in ("owner", "sellers")]
+    wrong = {"name": "begin", "agreements": signers, "tasks": [{"title": "Call", "who": {"person": ["owner"]}}]}
+    with pytest.raises(FileFaults) as found:
+        await house.prepared(a_file(wrong, owner={"group": "sales"}, teams=teams))
+    said = {fault.path: fault.says for fault in found.value.faults}
+    for number, word in enumerate(("owner", "sellers")):
+        path = f"stages[0].agreements[{number}].signers[0].person"
+        assert said.pop(path) == f"{word} is a group here: name one of its people"
+    assert [*said] == ["stages[0].tasks[0].who.person"]
+
+
 async def test_whoever_has_no_manager_needs_a_team_that_hears_of_their_decisions(tmp_path: Path) -> None:
     assert await faults(tmp_path, a_file(AGREEMENTS, owner="board", teams={})) == [
         "owner: board has no manager, and no team is anybody else: nobody would hear that a decision waits"
