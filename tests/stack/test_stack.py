@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,10 +19,12 @@ from activities.records.store import Store
 from deploy.demo.scene import Browser
 from deploy.local.folder import Ports
 from deploy.local.stack import temporal_binary
-from tests.stack.laptop import BUILD, ENDS_WITHIN, Laptop, countersign, eventually, running
+from tests.stack.laptop import BUILD, ENDS_WITHIN, Laptop, clean, countersign, eventually, running
 from workflows.kinds import Kind
 
 pytestmark = pytest.mark.real_server
+
+README = Path(__file__).parents[2] / "README.md"
 
 
 async def test_a_contract_is_started_signed_by_both_and_everyone_is_told(laptop: Laptop) -> None:
@@ -68,6 +72,21 @@ def test_what_people_and_programs_are_shown_is_the_same(laptop: Laptop) -> None:
     listed = eventually(lambda: [one for one in laptop.answer("request", "list") if one["id"] == "looked-at"])
     assert {"id", "kind", "status", "problem", "due_at", "trouble", "attention", "waiting_for"} <= set(listed[0])
     assert "looked-at" not in [one["id"] for one in laptop.answer("request", "list", "--attention")]
+
+
+def test_the_call_that_the_first_page_shows_starts_a_task_beside_a_running_stack(laptop: Laptop) -> None:
+    [shown] = re.findall(r"```sh\n(AT=.*?)```", README.read_text(), re.DOTALL)
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    pasted = subprocess.run(  # noqa: S603  what a reader pastes
+        ["bash", "-c", shown.replace(".countersign", str(laptop.folder))],  # noqa: S607
+        env={**clean(), "PATH": path, "COUNTERSIGN_DATA_DIR": str(laptop.folder), "NO_PROXY": "*"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    started = json.loads(pasted.stdout)
+    assert started["created"], pasted
+    assert laptop.answer("task", "show", started["id"])["requester"] == "account-executive"
 
 
 def test_days_pass_on_demand_and_a_cancelled_request_is_over(laptop: Laptop) -> None:
