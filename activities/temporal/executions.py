@@ -2,12 +2,12 @@
 (docs/faults.md).
 """
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cached_property
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from temporalio.api.common.v1 import Memo, Payload, SearchAttributes, WorkflowExecution
 from temporalio.api.enums.v1 import ResourceExhaustedCause, WorkflowExecutionStatus
@@ -19,8 +19,8 @@ from temporalio.api.workflowservice.v1 import (
     ListWorkflowExecutionsRequest,
 )
 from temporalio.client import Client
-from temporalio.common import TypedSearchAttributes
-from temporalio.converter import DataConverter, WorkflowSerializationContext, decode_typed_search_attributes
+from temporalio.common import SearchAttributeKey
+from temporalio.converter import DataConverter, WorkflowSerializationContext
 from temporalio.service import RPCError, RPCStatusCode
 
 
@@ -75,6 +75,7 @@ OPEN: Final = "CloseTime IS NULL"
 PAGE: Final = 1_000
 """Runs of one page: the server's maximum."""
 Given = TypeVar("Given")
+Value = TypeVar("Value", str, int, float, bool, datetime, Sequence[str])
 
 
 class RunStatus(StrEnum):
@@ -102,6 +103,32 @@ class RunStatus(StrEnum):
 
 
 @dataclass(frozen=True)
+class Attributes:
+    """The search attributes of a run, each decoded when it is asked for: a thousand runs are sorted by three of ten."""
+
+    encoded: SearchAttributes
+
+    def get(self, key: SearchAttributeKey[Value]) -> Value | None:
+        """None if it is not set, or of another type."""
+        if key.name not in self.encoded.indexed_fields:
+            return None
+        value = json.loads(self.encoded.indexed_fields[key.name].data.decode() or "null")
+        if isinstance(value, list) and key.origin_value_type is not Sequence:
+            value = value[0] if len(value) == 1 else None
+        if key.origin_value_type is datetime and isinstance(value, str):
+            value = datetime.fromisoformat(value)
+        return cast(Value, value) if isinstance(value, key.origin_value_type) else None
+
+    def all_of(self, key: SearchAttributeKey[Sequence[str]]) -> Sequence[str]:
+        """The words of a list."""
+        found = self.get(key)
+        return found or ()
+
+    def __contains__(self, key: SearchAttributeKey[Any]) -> bool:
+        return key.name in self.encoded.indexed_fields
+
+
+@dataclass(frozen=True)
 class Run:
     """A run in a list."""
 
@@ -113,9 +140,9 @@ class Run:
     kept: Memo = field(repr=False)
     converter: DataConverter = field(repr=False, compare=False)
 
-    @cached_property
-    def known(self) -> TypedSearchAttributes:
-        return decode_typed_search_attributes(self.attributes)
+    @property
+    def known(self) -> Attributes:
+        return Attributes(self.attributes)
 
     async def memo(self, key: str) -> str:
         """A text of its memo, or empty."""

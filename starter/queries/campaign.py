@@ -272,7 +272,7 @@ class MissingMember:
     @property
     def can_be_reminded(self) -> bool:
         """Whether they were asked, and it is their turn."""
-        return self.run is not None and bool(self.run.known.get(names.WAITING_FOR))
+        return self.run is not None and bool(self.run.known.all_of(names.WAITING_FOR))
 
     @property
     def since(self) -> datetime | None:

@@ -99,13 +99,13 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
         document=await _document(run),
         requester=known.get(names.REQUESTER) or "",
         stage=known.get(names.STAGE) or "",
-        waiting_for=tuple(known.get(names.WAITING_FOR) or ()),
+        waiting_for=tuple(known.all_of(names.WAITING_FOR)),
         since=known.get(names.TURN_AT),
         overdue=is_overdue(run, now),
         open=run.status.open,
         started_at=run.started_at,
         workflow_id=run.id,
-        teams=tuple(known.get(names.TEAMS) or ()),
+        teams=tuple(known.all_of(names.TEAMS)),
     )
 
 
@@ -192,7 +192,7 @@ def by_person(runs: Iterable[Run], people: Iterable[str]) -> list[Run]:
     """Grouped by the person waited for, most urgent first; those that wait for none come last."""
     known, groups = frozenset(people), defaultdict[str, list[Run]](list)
     for run in runs:
-        groups[waits_for(run.known.get(names.WAITING_FOR) or (), known)].append(run)
+        groups[waits_for(run.known.all_of(names.WAITING_FOR), known)].append(run)
     nobody = groups.pop("", [])
     return [*(run for group in groups.values() for run in group), *nobody]
 
@@ -212,8 +212,7 @@ async def _document(run: Run) -> str:
 def _trouble(run: Run) -> str | None:
     if run.status.broken_off or run.status is RunStatus.PAUSED:
         return run.status
-    reported = any(pair.key.name == REPORTED.name for pair in run.known)
-    return "stuck" if run.status is RunStatus.RUNNING and reported else None
+    return "stuck" if run.status is RunStatus.RUNNING and REPORTED in run.known else None
 
 
 SORTED_AT_MOST: Final = 1_000

@@ -148,7 +148,7 @@ class PartKnown:
 
 
 def _of_open(run: executions.Run) -> PartKnown:
-    asked = tuple(person for person in run.known.get(names.WAITING_FOR) or () if person != MORE)
+    asked = tuple(person for person in run.known.all_of(names.WAITING_FOR) if person != MORE)
     return PartKnown(run.known.get(names.TURN_AT) or run.started_at, asked=asked)
 
 

@@ -185,7 +185,7 @@ class ChangedDeals:
         if record := await self.store.records.read(workflow_id):
             return SettledRecord.model_validate_json(record).show.requester, False
         run = await executions.described(self.client, workflow_id)
-        return run.known[REQUESTER], run.status.open
+        return run.known.get(REQUESTER) or "", run.status.open
 
 
 PATH: Final = "/hooks/onboarding/{source}"

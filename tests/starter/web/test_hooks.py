@@ -81,7 +81,7 @@ async def test_a_deal_begins_one_onboarding_however_often_and_late_it_is_sent(cl
     assert first == CREATED
     assert again == [KNOWN, (200, {"outcome": "ignored"}), KNOWN, KNOWN]
     found = await runs.described(client, ACME)
-    assert found.known[REQUESTER] == "account-executive"
+    assert found.known.get(REQUESTER) == "account-executive"
     assert await sales.sends(deal(id="4712")) == (201, {"outcome": "created", "id": "crm-4712", "created": True})
 
 
@@ -95,7 +95,7 @@ async def test_other_content_is_refused_and_its_owner_is_asked_once_for_each(cli
     answers = [await sales.sends(one) for one in (DEAL, other, other, third, DEAL, other)]
     assert answers == [CREATED, CHANGED, CHANGED, CHANGED, KNOWN, CHANGED]
     told = await tasks(client, 2)
-    assert {run.known[PARENT] for run in told} == {ACME}
+    assert {run.known.get(PARENT) for run in told} == {ACME}
     assert all(run.id.startswith("task:crm-4711.changed-") for run in told)
     described = await runs.described(client, told[0].id)
     assert await described.summary() == "onboarding-decision: Decide: crm-4711 has changed in crm"
