@@ -15,7 +15,7 @@ from workflows.model.timeline import EventType
 from workflows.model.views import AnyShow
 
 WORDS_AT_MOST: Final = 100
-"""Words of one start; a title is short, a request has 100 signers at most."""
+"""Words of the id and title of one start."""
 SEARCHED_WORDS_AT_MOST: Final = 8
 FOUND_AT_MOST: Final = 1_000
 """Follow-ups that a search finds, the newest."""
@@ -43,7 +43,9 @@ class Start:
     """Who called, and how that is known; None for what one of our own workflows starts."""
 
     def words(self, workflow_id: str) -> tuple[str, ...]:
-        return words_of(workflow_id.partition(":")[2], self.title, self.requester, *self.people)[:WORDS_AT_MOST]
+        """Those of all people, of whom its file bounds the number: who is not found cannot be erased."""
+        texts = words_of(workflow_id.partition(":")[2], self.title)[:WORDS_AT_MOST]
+        return tuple(dict.fromkeys((*texts, *words_of(self.requester, *self.people))))
 
 
 def words_of(*texts: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from workflows.kinds import Kind
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
 MSA = Kind.REQUEST.workflow_id("msa-0042")
 KEYS = Kind.TASK.workflow_id("acme.keys")
+LARGE = Kind.REQUEST.workflow_id("large")
 TYPES = ("signature-request", "task")
 
 
@@ -63,6 +64,16 @@ async def test_the_first_start_counts_and_a_claim_before_it_stays(store: Store) 
     await store.starts.begin(claimed, other)
     assert (await store.starts.search("another", TYPES)).ids == (claimed,)
     assert await store.starts.claimed_for(claimed) == "f"
+
+
+async def test_everybody_of_a_large_request_with_a_long_title_is_found(store: Store) -> None:
+    """By the list of what asks them, and by an erasure, which would else forget them: 100 signers, 100 reviewers."""
+    people = tuple(f"anna-maria-{number}" for number in range(200))
+    title = " ".join(f"word{number}" for number in range(module.WORDS_AT_MOST))
+    await store.starts.begin(LARGE, Start("msa", title, people, "zoe-requester", None, NOW))
+    assert LARGE in await store.starts.running(people[-1], TYPES)
+    for person in people[0], people[-1], "zoe-requester":
+        assert [one async for one in store.erasures.running(person)] == [[LARGE]], person
 
 
 async def test_of_too_many_the_newest_are_found_and_it_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
