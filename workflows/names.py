@@ -52,7 +52,7 @@ REQUEST_PREFIX: Final = "signature-request"
 TASK: Final = "Task"
 CUSTOMER_ONBOARDING: Final = "CustomerOnboarding"
 SIGN_IN: Final = "SignIn"
-TELL: Final = "Tell"
+BULK_NOTICE: Final = "BulkNotice"
 NEXUS_CALL: Final = "NexusCall"
 CAMPAIGN: Final = "AcknowledgementCampaign"
 ACKNOWLEDGEMENT_CAMPAIGN: Final = "acknowledgement-campaign"
@@ -181,9 +181,9 @@ def sign_in_used_workflow_id(person: str, ask: str) -> str:
     return f"sign-in-used:{person}:{ask}"
 
 
-def tell_workflow_id(of: str) -> str:
+def bulk_notice_workflow_id(of: str) -> str:
     """Workflow id of a bulk notice."""
-    return f"tell:{of}"
+    return f"bulk-notice:{of}"
 
 
 def absence_workflow_id(id: str, *, back: bool) -> str:

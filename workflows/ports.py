@@ -125,7 +125,7 @@ class PushService(Port):
 class Planner(Port):
     """Turns policy, people and calendars into instants."""
 
-    @asks("plan_agenda")
+    @asks("plan_schedule")
     @abstractmethod
     async def plan(self, planning: PlanningInput) -> Schedule:
         """The schedule of the pending signers, past instants included, from this input and the directory alone."""
@@ -134,9 +134,9 @@ class Planner(Port):
 class StandInFinder(Port):
     """Checks replacements."""
 
-    @asks("look_at_stand_in")
+    @asks("check_stand_in")
     @abstractmethod
-    async def look_at(self, stand_in: StandIn) -> StandInReport:
+    async def check(self, stand_in: StandIn) -> StandInReport:
         """Whether a person can be asked; refused in words when unknown to the directory or away."""
 
 
@@ -150,9 +150,9 @@ class Handoff(Port):
         failed, before any call. The record is byte-equal for equal input.
         """
 
-    @asks("recall_hand_off")
+    @asks("read_hand_off")
     @abstractmethod
-    async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
+    async def read(self, ended: ReplayOrder) -> RecordedHandOff:
         """The stored hand-off state of an ended workflow; empty without a record."""
 
 
@@ -175,7 +175,7 @@ class SignInService(Port):
 class AbsenceNewsService(Port):
     """Absences that people entered."""
 
-    @asks("tell_of_absence")
+    @asks("notify_of_absence")
     @abstractmethod
     async def tell(self, order: AbsenceOrder) -> AbsenceReport:
         """Signal each open follow-up that waits for the person. May repeat; they recognise it."""
@@ -191,9 +191,9 @@ class OnboardingParts(Port):
         Retryable failures are raised if they concern all parts, else reported.
         """
 
-    @asks("look_at_parts")
+    @asks("read_parts")
     @abstractmethod
-    async def look_at(self, parts: PartsToLookAt) -> PartsSeen:
+    async def read(self, parts: PartsToLookAt) -> PartsSeen:
         """Status of ended parts by Temporal and their records; open ones are left out."""
 
     @asks("end_parts")
@@ -210,7 +210,7 @@ class CampaignPeople(Port):
     async def freeze(self, order: CampaignOrder) -> FrozenAudience:
         """Resolve the audience, once; a person who cannot be asked is a row with a reason."""
 
-    @asks("walk_audience")
+    @asks("run_batch")
     @abstractmethod
     async def run_batch(self, batch: Batch) -> BatchResult:
         """Process members for some minutes at the provider's rate. Idempotent from any earlier member."""
@@ -220,9 +220,9 @@ class CampaignPeople(Port):
     async def change(self, changing: ChangeOrder) -> ChangeResult:
         """Store a change under its number; an invalid one is refused in words and changes nothing."""
 
-    @asks("look_at_audience")
+    @asks("check_audience")
     @abstractmethod
-    async def look(self, look: DailyCheck) -> DailyCheckResult:
+    async def check(self, look: DailyCheck) -> DailyCheckResult:
         """Find who joined and left, and send today's notifications to managers and the owner, once."""
 
     @asks("settle_audience")
@@ -245,9 +245,9 @@ class CampaignYears(Port):
 class EventReconciliation(Port):
     """Core Signature's list of events, against what callbacks delivered."""
 
-    @asks("sweep_events")
+    @asks("reconcile_events")
     @abstractmethod
-    async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
+    async def reconcile(self, order: ReconciliationOrder) -> ReconciliationResult:
         """Read the next pages, signal open requests what they may have missed, and store the position. May repeat
         events; requests recognise them.
         """
@@ -256,7 +256,7 @@ class EventReconciliation(Port):
 class DailyRoots(Port):
     """What is done about evidence each day."""
 
-    @asks("keep_evidence_day")
+    @asks("run_daily_evidence")
     @abstractmethod
-    async def keep_day(self, day: DailyEvidence) -> DailyEvidenceResult:
+    async def run_day(self, day: DailyEvidence) -> DailyEvidenceResult:
         """Erase and remove what is due, then make the root over all records written since the last one, once."""

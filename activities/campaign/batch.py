@@ -61,7 +61,7 @@ def request_of(
         title=campaign.title,
         document=campaign.document,
         requester=campaign.requester,
-        to_all=campaign.to_all,
+        notify_all=campaign.notify_all,
         people=(signer,),
         lock_screen=campaign.lock_screen,
         in_person=True,

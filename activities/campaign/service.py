@@ -111,7 +111,7 @@ def digests(campaign: Campaign, managers: Sequence[ManagerDigest], day: int) -> 
 
 def progress(campaign: Campaign, missing: int, of: int, day: int) -> NotificationOrder:
     """The owner's weekly notice."""
-    return _notice(campaign, f"{NotificationType.PROGRESS}-{day}", campaign.requester).replace(count=missing, of=of)
+    return _notice(campaign, f"{NotificationType.PROGRESS}-{day}", campaign.requester).replace(count=missing, total=of)
 
 
 def _notice(campaign: Campaign, stage: str, person: str) -> NotificationOrder:
@@ -290,7 +290,7 @@ class CampaignPeopleService(CampaignPeople):
         sha256 = await self.store.audiences.write(order, AudienceAmendment(change, about, order.changed, taken_up))
         return ChangeResult(change=change.replace(reason=""), sha256=sha256, people=len(about), due=change.due)
 
-    async def look(self, look: DailyCheck) -> DailyCheckResult:
+    async def check(self, look: DailyCheck) -> DailyCheckResult:
         began = time.monotonic()
         with _failing():
             await self.store.audiences.up_to_date(look.order)

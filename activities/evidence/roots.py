@@ -58,7 +58,7 @@ class DailyRootsService(DailyRoots):
     ) -> None:
         self._store, self._key, self._stamp, self._directory = store, key, stamp, directory
 
-    async def keep_day(self, day: DailyEvidence) -> DailyEvidenceResult:
+    async def run_day(self, day: DailyEvidence) -> DailyEvidenceResult:
         now = day.now or datetime.now(UTC)
         erased, removed = await erase_due(self._store, now), await remove_due(self._store, now)
         await self._store.drafts.drop(now, self._has_left)

@@ -45,7 +45,7 @@ from workflows.signature.state import SignatureInput
 
 FOR_THE_REST: Final = 10.0
 """Seconds of an attempt that are left for what is not a download."""
-_PLANS: Final = "plan_agenda"
+_PLANS: Final = "plan_schedule"
 FIELDS_AT_MOST: Final = 500
 """Fields of one document that are kept: the first ones."""
 VALUE_CHARACTERS_AT_MOST: Final = 4_000

@@ -100,7 +100,7 @@ def _delivery(
         outcome=outcome,
         acted=batch.settled.acted if batch.settled and outcome else (),
         replay=call.replay,
-        life=batch.life,
+        first_run_id=batch.first_run_id,
     )
 
 
@@ -132,14 +132,14 @@ def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[N
         gone=False,
         more=True,
         missed=(*call.missed, *missed),
-        passing=call.passing or (None if result.ok or result.gone else result.why),
+        transient=call.transient or (None if result.ok or result.gone else result.why),
     )
 
 
 def _with_the_missed(call: HandoffCall, result: HandoffResult) -> HandoffResult:
     """The result of an attempt's last call, with the members whom earlier calls missed."""
-    if call.passing and (result.ok or result.gone):
-        return result.replace(ok=False, gone=False, why=call.passing)
+    if call.transient and (result.ok or result.gone):
+        return result.replace(ok=False, gone=False, why=call.transient)
     return result
 
 

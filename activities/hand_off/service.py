@@ -84,7 +84,7 @@ class ToldBefore:
             return None
         target = call.target.target
         done = any(one.target == target and one.state is HandoffState.DONE for one in self.later.handoffs)
-        return HandoffResult(target=target, ok=True, before=True) if done or self._has_notice(call) else None
+        return HandoffResult(target=target, ok=True, told_before=True) if done or self._has_notice(call) else None
 
     def _has_notice(self, call: HandoffCall) -> bool:
         """Whether a person was notified by a call that has no line among the hand-offs."""
@@ -157,7 +157,7 @@ class HandOffService(Handoff):
         turns = Turns(self._pace)
         return await unbroken(self._hand_off(batch, before, turns), turns.stop)
 
-    async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
+    async def read(self, ended: ReplayOrder) -> RecordedHandOff:
         workflow_id = ended.named.workflow_id
         with failing_as_application_errors():
             content = await self._store.records.read(workflow_id)
@@ -186,7 +186,7 @@ class HandOffService(Handoff):
     async def _learn(self, batch: HandoffBatch, report: HandoffReport) -> None:
         by_target = {result.target: result for result in report.results}
         found = ((call, by_target.get(call.target.target)) for call in batch.calls)
-        told = [(call, result) for call, result in found if result is not None and not result.before]
+        told = [(call, result) for call, result in found if result is not None and not result.told_before]
         for call, result in told:
             HAND_OFF_ATTEMPTS.add(way=_way(call), outcome=_outcome(result))
         try:

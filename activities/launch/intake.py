@@ -289,7 +289,7 @@ def person_of(asker: str) -> str:
 def asking(asker: str) -> dict[str, Any]:
     """The fields of a subject that say who asks."""
     known: dict[str, Any] = {"requester": person_of(asker)}
-    return known | {"to_all": True} if asker != known["requester"] else known
+    return known | {"notify_all": True} if asker != known["requester"] else known
 
 
 def _asks(word: str, info: ValidationInfo) -> str:

@@ -59,12 +59,16 @@ class OnCallAlerts:
     async def hears_too(self, delivery: Delivery, notice: NotificationOrder, now: datetime) -> bool:
         """Send on-call a requester's notice that perhaps only an operator can resolve."""
         key = notice_key(delivery.subject.id, notice.stage, self.person)
-        return await self._told(delivery.subject, notice.replace(person=self.person, key=key), now, delivery.life)
+        return await self._told(
+            delivery.subject, notice.replace(person=self.person, key=key), now, delivery.first_run_id
+        )
 
-    async def _told(self, about: Subject, notice: NotificationOrder, now: datetime, life: str = "") -> bool:
+    async def _told(self, about: Subject, notice: NotificationOrder, now: datetime, first_run_id: str = "") -> bool:
         try:
             async with asyncio.timeout(self.seconds):
-                report = await self.push.deliver(Delivery(subject=about, notices=(notice,), now=now, life=life))
+                report = await self.push.deliver(
+                    Delivery(subject=about, notices=(notice,), now=now, first_run_id=first_run_id)
+                )
         except (ApplicationError, TimeoutError) as failure:
             why = failure.type if isinstance(failure, ApplicationError) else "no answer"
         else:

@@ -79,7 +79,7 @@ class NotificationBudgets:
     def _scopes(self, delivery: Delivery, notice: NotificationOrder, person: Person) -> tuple[Scope, ...]:
         limits = []
         if (quiet := delivery.quiet) and (key := quiet.key_of(notice.person)):
-            limits.append((f"{Kind.ONBOARDING.workflow_id(quiet.of)}/{key}", quiet.most, quiet.per))
+            limits.append((f"{Kind.ONBOARDING.workflow_id(quiet.onboarding)}/{key}", quiet.most, quiet.per))
         if self._most:
             limits.append((f"{_OF_A_PERSON}{notice.person}", self._most, self._per))
         now = delivery.now

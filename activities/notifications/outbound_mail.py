@@ -168,8 +168,8 @@ def reference_in(delivery: Delivery, notice: NotificationOrder) -> str:
     them.
     """
     run = activity.info().workflow_run_id or "" if activity.in_activity() else ""
-    life = "" if is_for_on_call(notice.stage) else delivery.life or run
-    return reference_of(notice.key, delivery.subject.reference, life, str(delivery.replay or ""))
+    first_run = "" if is_for_on_call(notice.stage) else delivery.first_run_id or run
+    return reference_of(notice.key, delivery.subject.reference, first_run, str(delivery.replay or ""))
 
 
 def reference_of(key: str, *of: str) -> str:

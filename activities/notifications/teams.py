@@ -73,7 +73,7 @@ def _told(order: NotificationOrder, members: Sequence[str], delivery: Delivery) 
 
 
 def _taker(subject: Subject, members: Sequence[str]) -> str | None:
-    return subject.taken_by if subject.taken_by in members and not subject.to_all else None
+    return subject.taken_by if subject.taken_by in members and not subject.notify_all else None
 
 
 def _with_line(team: TeamNotice, report: DeliveryReport, *, again: bool) -> DeliveryReport:

@@ -54,7 +54,7 @@ def _of_an_owner(language: Language, notice: NotificationOrder) -> str:
         "{count} of {all} has not acknowledged yet",
         "{count} of {all} have not acknowledged yet",
         notice.count or 0,
-        all=notice.of,
+        all=notice.total,
     )
 
 

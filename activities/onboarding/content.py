@@ -15,7 +15,7 @@ from activities.launch.intake import asked_of
 from activities.onboarding.file import CUSTOMER, OWNER
 from activities.records.store import Store
 from activities.records.texts import Reference
-from workflows.model.notifications import BudgetExemption
+from workflows.model.notifications import BudgetKey
 
 PEOPLE_OF_PARTS: Final = ("signers", "reviewers", "colleagues")
 """Lists in a part's file in which the words stand for people."""
@@ -70,11 +70,11 @@ class PartContent(BaseModel):
         policy = self.file.get("policy") or {}
         return bool((policy.get("tell_requester") or {}).get("started"))
 
-    def spared(self, contacts: Iterable[Mapping[str, Any]], ids: Iterable[str]) -> tuple[BudgetExemption, ...]:
+    def spared(self, contacts: Iterable[Mapping[str, Any]], ids: Iterable[str]) -> tuple[BudgetKey, ...]:
         """The customer's people whom it may ask, by its own `ids`, which follow its file's order."""
         numbers = {identity(one): number for number, one in enumerate(contacts, start=1)}
         return tuple(
-            BudgetExemption(person=id, key=f"contact-{numbers[identity(one)]}")
+            BudgetKey(person=id, key=f"contact-{numbers[identity(one)]}")
             for one, id in zip(people_of(self.file), ids, strict=False)
             if identity(one) in numbers
         )

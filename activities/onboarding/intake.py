@@ -418,7 +418,7 @@ def _onboarding_input(
         people=tuple(Participant(person=person, role=Role.DO) for person in drafts.contacts),
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
-        quiet=NotificationBudget(of=id, most=file.quiet.most, per=file.quiet.per),
+        quiet=NotificationBudget(onboarding=id, most=file.quiet.most, per=file.quiet.per),
         told=tuple(dict.fromkeys(one for one in teams if one not in drafts.checks.owners)),
         teams=tuple(dict.fromkeys(group_word(id) if id in groups else id for id in file.teams.values())),
     )

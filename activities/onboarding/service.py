@@ -131,13 +131,13 @@ class OnboardingPartsService(OnboardingParts):
         try:
             return await self._started(order, part, content, catalogue, ahead)
         except path.IdTaken as taken:
-            return await self._asked(order, part) or _refused(part, str(taken), left=False)
+            return await self._asked(order, part) or _refused(part, str(taken), resumable=False)
         except (path.NotItsOwn, path.BrokenOff) as refused:
-            return _refused(part, str(refused), left=isinstance(refused, path.BrokenOff) and refused.left)
+            return _refused(part, str(refused), resumable=isinstance(refused, path.BrokenOff) and refused.left)
         except StoreAway as away:
             return away
         except StoreFailure as lost:
-            return _refused(part, str(lost), left=part.again)
+            return _refused(part, str(lost), resumable=part.again)
 
     async def _started(
         self, order: PartsToStart, part: PartToStart, content: OnboardingContent, catalogue: Catalogue, ahead: timedelta
@@ -156,9 +156,9 @@ class OnboardingPartsService(OnboardingParts):
                 known = WorkflowName(what.runs_as or Kind.TASK, part.id)
                 return await path.recognise(self.client, self.store, known, kept.fingerprint, faults)
             except (FileFaults, DocumentMissing, DocumentDamaged):
-                return _refused(part, says, left=part.again)
+                return _refused(part, says, resumable=part.again)
             except path.BrokenOff as broken:
-                return _refused(part, says, left=broken.left)
+                return _refused(part, says, resumable=broken.left)
 
     async def _checked(
         self,
@@ -245,7 +245,7 @@ class OnboardingPartsService(OnboardingParts):
             activity.logger.warning("part not subscribed to", extra={"workflow": workflow_id, "says": says})
         return await self._look_at(workflow_id)
 
-    async def look_at(self, parts: PartsToLookAt) -> PartsSeen:
+    async def read(self, parts: PartsToLookAt) -> PartsSeen:
         with failing_as_application_errors():
             seen = await asyncio.gather(*(self._look_at(id) for id in parts.parts))
         return PartsSeen(parts=tuple(one for one in seen if one is not None))
@@ -258,7 +258,7 @@ class OnboardingPartsService(OnboardingParts):
             return _ended(what.id, SettledRecord.model_validate_json(content).show)
         found = await runs.found(self.client, workflow_id)
         left = found is None or found.status is runs.RunStatus.TERMINATED
-        return PartSeen(id=what.id, broken=True, left=left) if found is None or found.status.broken_off else None
+        return PartSeen(id=what.id, broken=True, resumable=left) if found is None or found.status.broken_off else None
 
     async def end(self, parts: PartsToEnd) -> None:
         wanted = (
@@ -352,5 +352,5 @@ def _ended(id: str, shown: Shown) -> PartSeen:
     return PartSeen(id=id, status=shown.status, by=declined)
 
 
-def _refused(part: PartToStart, says: str, *, left: bool) -> PartSeen:
-    return PartSeen(id=part.id, says=says[:_SAYS_AT_MOST], left=left)
+def _refused(part: PartToStart, says: str, *, resumable: bool) -> PartSeen:
+    return PartSeen(id=part.id, says=says[:_SAYS_AT_MOST], resumable=resumable)

@@ -416,7 +416,7 @@ class ReconciliationService(EventReconciliation):
         self._alarm = alarm
         self._figures = figures
 
-    async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
+    async def reconcile(self, order: ReconciliationOrder) -> ReconciliationResult:
         # It may have waited in its queue: what has happened meanwhile is not to come.
         now = max(order.now, activity.info().started_time)
         with failing_as_application_errors():

@@ -54,7 +54,7 @@ def nearest(schedule: Schedule, planning: PlanningInput) -> Schedule:
     behind = {one.person: one.number for one in planning.reminded}
     more: list[RemainingReminders] = []
     later: set[tuple[str, str]] = set()
-    for person, planned in _by_person(schedule.moments, number).items():
+    for person, planned in _by_person(schedule.actions, number).items():
         ahead = [one for one in planned if number(one) > behind.get(person, 0)]
         if len(planned) > few:
             kept = {one.stage for one in ahead[:few]}
@@ -65,7 +65,7 @@ def nearest(schedule: Schedule, planning: PlanningInput) -> Schedule:
         past = [one for one in forbidden if number(one) <= behind.get(person, 0)]
         later |= {(one.stage, person) for one in (*past[:-few], *forbidden[len(past) :][few:])}
     return schedule.replace(
-        moments=tuple(one for one in schedule.moments if (one.stage, one.person) not in later),
+        actions=tuple(one for one in schedule.actions if (one.stage, one.person) not in later),
         dropped=tuple(one for one in schedule.dropped if (one.stage, one.person) not in later),
         more=tuple(more),
     )
@@ -98,7 +98,7 @@ async def about_question(planning: PlanningInput, directory: Directory) -> list[
         return []
     asked = await _OpenQuestion.of(planning, planning.question, directory)
     reminder = asked.reminder()
-    return [reminder, await asked.somebody_else(reminder), *([asked.end()] if planning.question.stands else [])]
+    return [reminder, await asked.somebody_else(reminder), *([asked.end()] if planning.question.stops_clocks else [])]
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class PolicyPlanner(Planner, StandInFinder):
         """Fails with `directory` when people cannot be looked up, with `planning` otherwise."""
         return nearest(await self.calendar(planning), planning)
 
-    async def look_at(self, stand_in: StandIn) -> StandInReport:
+    async def check(self, stand_in: StandIn) -> StandInReport:
         """Fails with `directory` when nobody can be looked up."""
         try:
             person = (await self._directory.person(stand_in.person, stand_in.beside)).about(stand_in.kind)
@@ -245,7 +245,7 @@ class PolicyPlanner(Planner, StandInFinder):
             due_at=span.due_at,
             closes_at=span.closes_at,
             closes=planning.policy.expires,
-            moments=tuple(moment for moment in moments if moment.suppressed is None),
+            actions=tuple(moment for moment in moments if moment.suppressed is None),
             dropped=tuple(moment for moment in moments if moment.suppressed is not None),
             doubt=self._directory.warning or _not_there(missing),
             missing=missing,

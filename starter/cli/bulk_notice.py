@@ -56,9 +56,9 @@ async def tell(client: Client, sent: Iterable[PreparedRequest]) -> None:
         delivery = _delivery(requester, theirs)
         with suppress(WorkflowAlreadyStartedError):
             await client.start_workflow(
-                names.TELL,
+                names.BULK_NOTICE,
                 delivery,
-                id=names.tell_workflow_id(delivery.subject.id),
+                id=names.bulk_notice_workflow_id(delivery.subject.id),
                 task_queue=names.WORKFLOW_QUEUE,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                 static_summary=f"sent at once: {len(theirs)}",

@@ -364,7 +364,7 @@ def _changes(now: Schedule, then: Schedule, planning: PlanningInput) -> Iterator
 
 
 def _future_actions(schedule: Schedule, planning: PlanningInput) -> dict[tuple[str, str], ScheduledAction]:
-    return {(one.stage, one.person): one for one in schedule.moments if one.at > planning.now}
+    return {(one.stage, one.person): one for one in schedule.actions if one.at > planning.now}
 
 
 def _as_suppressed(then: Schedule, old: ScheduledAction) -> ScheduledAction:

@@ -142,7 +142,7 @@ class _Calendar:
         happened = [
             Happening(at, NotificationType.READY, one.person, one.person, "it is theirs") for one in task.people
         ]
-        happened += [Happening.planned(moment) for moment in schedule.moments if moment.at < done_at]
+        happened += [Happening.planned(moment) for moment in schedule.actions if moment.at < done_at]
         happened.append(
             Happening(done_at, _DONE, first.id, task.requester, f"{in_words(self._assumed.done_after)} later")
         )

@@ -37,7 +37,7 @@ async def plan(prepared: PreparedTask, directory: Directory, at: datetime) -> Ta
     planning = planning_of(given, given.subject, TaskState.begin(task, at), at)
     schedule = await PolicyPlanner(known).calendar(planning)
     asked = [Happening(at, NotificationType.READY, one.person, one.person, "it is theirs") for one in task.people]
-    planned = [Happening.planned(one) for one in (*schedule.moments, *schedule.dropped) if one.at >= at]
+    planned = [Happening.planned(one) for one in (*schedule.actions, *schedule.dropped) if one.at >= at]
     happened = sorted([*asked, *planned], key=lambda one: one.at)[:LINES_AT_MOST]
     lines = [line_of(one, (await known.person(one.to, task.workflow_id)).tz) for one in happened]
     return TaskPlan(id=task.id, kind=task.kind, title=task.title, at=at, due_at=schedule.due_at, lines=tuple(lines))

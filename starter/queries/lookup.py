@@ -326,8 +326,8 @@ SYSTEMS: Final = {"core-signature": "Core Signature", "countersign": "Countersig
 OUTCOMES: Final = (EventType.SIGNED, EventType.DONE, EventType.DECLINED, EventType.WAIVED)
 """Events that say how it ended."""
 _CAME_TRUE: Final[Mapping[str, EventType]] = {
-    EventType.CANCELLATION_WISHED: EventType.CANCELLED,
-    EventType.HAND_OVER_WISHED: EventType.HANDED_OVER,
+    EventType.CANCELLATION_ASKED: EventType.CANCELLED,
+    EventType.HAND_OVER_ASKED: EventType.HANDED_OVER,
 }
 """Commands, and the events that confirm them."""
 _SOON: Final = timedelta(minutes=1)

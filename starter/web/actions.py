@@ -381,7 +381,7 @@ def possible_actions(shown: Shown, among: tuple[Action, ...]) -> tuple[Action, .
         Action.UNBLOCK: bool(shown.question and shown.question.blocks),
         Action.RESUME: paused,
         Action.REVISE: shown.to_be_revised,
-        Action.TAKE: group_of(shown.requester) is not None and not shown.to_all,
+        Action.TAKE: group_of(shown.requester) is not None and not shown.notify_all,
         Action.REMIND: not paused and bool(shown.waiting_for),
         Action.EXTEND: shown.due_at is not None,
         Action.DELEGATE: bool(in_turn(shown)),

@@ -111,7 +111,7 @@ async def plan(policy: Policy = DEFAULT, book: Book = BOOK, **more: Any) -> Sche
 def lines(agenda: Schedule, zone: str = AMSTERDAM) -> list[str]:
     """`Thu 11-05 09:12 reminder-1 signer`, in the order of the agenda."""
     return [
-        f"{moment.at.astimezone(ZoneInfo(zone)):%a %m-%d %H:%M} {moment.stage} {moment.to}" for moment in agenda.moments
+        f"{moment.at.astimezone(ZoneInfo(zone)):%a %m-%d %H:%M} {moment.stage} {moment.to}" for moment in agenda.actions
     ]
 
 

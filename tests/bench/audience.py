@@ -227,7 +227,7 @@ async def _status(place: Place) -> None:
 
 async def _look(place: Place) -> None:
     order = place.order().replace(asked=PEOPLE * 10)
-    await place.people.look(DailyCheck(order=order, day=7, due=order.campaign.due))
+    await place.people.check(DailyCheck(order=order, day=7, due=order.campaign.due))
 
 
 async def _settle(place: Place) -> None:

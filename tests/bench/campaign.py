@@ -244,7 +244,7 @@ async def _settled(it: Town, everybody: Sequence[str], say: Say) -> Told:
     say("signed", people, people)
     seconds = time.monotonic() - began
     await campaigning.closed(it, _ID)
-    looks, settle = await _walks(it, "look_at_audience"), await _walks(it, "settle_audience")
+    looks, settle = await _walks(it, "check_audience"), await _walks(it, "settle_audience")
     return {"signed_per_second": people / seconds, "look_s": max(looks), "settle_s": settle[-1]}
 
 

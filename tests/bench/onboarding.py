@@ -70,7 +70,7 @@ class PromptParts(OnboardingParts):
         """All of them live."""
         return PartsSeen(parts=())
 
-    async def look_at(self, parts: PartsToLookAt) -> PartsSeen:
+    async def read(self, parts: PartsToLookAt) -> PartsSeen:
         """None has ended."""
         return PartsSeen(parts=())
 

@@ -76,7 +76,7 @@ async def _timed(planner: PolicyPlanner, plannings: Sequence[PlanningInput]) -> 
     begun, moments = time.process_time(), 0
     for planning in plannings:
         agenda = await planner.plan(planning)
-        moments += len(agenda.moments) + len(agenda.dropped)
+        moments += len(agenda.actions) + len(agenda.dropped)
     return Planned(len(plannings), moments, time.process_time() - begun)
 
 

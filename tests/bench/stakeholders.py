@@ -79,7 +79,7 @@ class PromptPlanner(Planner):
         moments = [moment for turn in planning.turns for moment in _moments(turn, planning.now, due_at)]
         who = planning.subject.requester
         expiry = _moment(due_at, ActionType.EXPIRE, "expiry", who, who, "the due date has passed")
-        return Schedule(due_at=due_at, moments=(*sorted(moments, key=lambda moment: moment.at), expiry))
+        return Schedule(due_at=due_at, actions=(*sorted(moments, key=lambda moment: moment.at), expiry))
 
 
 class PromptHandoff(Handoff):
@@ -89,7 +89,7 @@ class PromptHandoff(Handoff):
         """All done."""
         return HandoffReport(results=tuple(_handed_off(call) for call in batch.calls))
 
-    async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
+    async def read(self, ended: ReplayOrder) -> RecordedHandOff:
         """Nothing is kept."""
         return RecordedHandOff()
 

@@ -162,7 +162,7 @@ async def _swept(client: Client, provider: Listed, after: datetime) -> Course:
         config = CoreSignatureConfig(url="https://core.test", credentials=credentials)
         signature = await stack.enter_async_context(aclosing(CoreSignatureClient(config, transport=transport)))
         sweep = ReconciliationService(signature, client, store)
-        look: Callable[[ReconciliationOrder], Any] = sweep.sweep
+        look: Callable[[ReconciliationOrder], Any] = sweep.reconcile
         before, began, parts, all_of_it = _memory_mb(), time.perf_counter(), 0, ReconciliationResult()
         while not all_of_it.over:
             part: ReconciliationResult = await ActivityEnvironment().run(

@@ -83,9 +83,7 @@ def asked(*more: Entry, **changes: Any) -> Asked:
     }
     without = changes.pop("without", lambda entry: False)
     ledger = tuple(entry for entry in LEDGER if not without(entry)) + more
-    whole = Asked(
-        CampaignShow.model_validate(shown), lines, RUNS, calls=(Call("walk_audience", (), at(0), closed=True),)
-    )
+    whole = Asked(CampaignShow.model_validate(shown), lines, RUNS, calls=(Call("run_batch", (), at(0), closed=True),))
     return replace(whole, ledger=ledger, **changes)
 
 
@@ -125,7 +123,7 @@ WRONG = {
     "signed, and open in the record": (asked(lines=lines(0, status="opened", signed_at="")), Invariant.RECORD),
     "signed at no time": (asked(lines=lines(0, signed_at="")), Invariant.RECORD),
     "a failing task": (asked(failed_tasks=("NonDeterminismError",)), Invariant.HEALTH),
-    "left pending": (asked(calls=(Call("walk_audience", (), at(0)),)), Invariant.HEALTH),
+    "left pending": (asked(calls=(Call("run_batch", (), at(0)),)), Invariant.HEALTH),
     "a request that goes on": (asked(waiting=frozenset({ADA})), Invariant.HEALTH),
     "timeline goes back": (
         asked(shown={"timeline": [{"at": at(50), "what": "started"}, {"at": at(49), "what": "done_with_errors"}]}),

@@ -22,8 +22,8 @@ from workflows.model.hand_off import Settled
 _ROUGHLY = timedelta(minutes=1)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _IN_A_SENTENCE = re.compile(r"[A-Z][a-z]{2} \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d UTC")
-_OF_THIS_RUN = ("run_id", "life")
-_PLAN = "plan_agenda"
+_OF_THIS_RUN = ("run_id", "first_run_id")
+_PLAN = "plan_schedule"
 _TOLD_AT_LENGTH = 40
 
 

@@ -275,9 +275,9 @@ class FakePlanner(Planner, StandInFinder):
         moments.sort(key=lambda moment: moment.at)
         closes = planning.policy.expires
         closes_at = None if closes else due_at + timedelta(days=730)
-        return Schedule(due_at=due_at, closes_at=closes_at, closes=closes, moments=tuple(moments), doubt=self.doubt)
+        return Schedule(due_at=due_at, closes_at=closes_at, closes=closes, actions=tuple(moments), doubt=self.doubt)
 
-    async def look_at(self, stand_in: StandIn) -> StandInReport:
+    async def check(self, stand_in: StandIn) -> StandInReport:
         is_away = stand_in.person in self.away and not stand_in.force
         return StandInReport(refused=f"{stand_in.person} is away: insist with --force" if is_away else None)
 
@@ -309,7 +309,7 @@ class FakeHandoff(Handoff):
     made_up: list[Amendment] = field(default_factory=list)
     """What came to the store with a later batch."""
 
-    async def recall(self, ended: ReplayOrder) -> RecordedHandOff:
+    async def read(self, ended: ReplayOrder) -> RecordedHandOff:
         if self.failures:
             raise self.failures.pop(0)
         return self.record

@@ -71,8 +71,8 @@ def test_activity_names_are_pinned() -> None:
     }
     assert declared == {
         "create_signature_request", "observe_document", "cancel_signature_request", "forward_signer",
-        "deliver_notices", "plan_agenda", "look_at_stand_in", "hand_off", "recall_hand_off", "send_sign_in",
-            "withdraw_sign_in", "start_parts", "look_at_parts", "end_parts",
-            "freeze_audience", "walk_audience", "change_audience", "look_at_audience", "settle_audience",
-            "open_year", "sweep_events", "keep_evidence", "keep_evidence_day", "tell_of_absence",
+        "deliver_notices", "plan_schedule", "check_stand_in", "hand_off", "read_hand_off", "send_sign_in",
+            "withdraw_sign_in", "start_parts", "read_parts", "end_parts",
+            "freeze_audience", "run_batch", "change_audience", "check_audience", "settle_audience",
+            "open_year", "reconcile_events", "keep_evidence", "run_daily_evidence", "notify_of_absence",
     }  # fmt: skip

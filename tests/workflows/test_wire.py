@@ -50,10 +50,10 @@ def test_a_history_has_no_defaults_and_what_is_large_in_it_is_packed() -> None:
     moment = ScheduledAction(
         at=AT, kind=ActionType.WARN, stage="warning-1d", person="signer", to="signer", why="the day before"
     )
-    agenda = Schedule(due_at=AT, moments=200 * (moment,))
+    agenda = Schedule(due_at=AT, actions=200 * (moment,))
     told = tersely(agenda)
-    assert told.keys() == {"due_at", "moments"}
-    assert len(told["moments"]) < 1_000
+    assert told.keys() == {"due_at", "actions"}
+    assert len(told["actions"]) < 1_000
     assert read(told, Schedule) == agenda
 
 

@@ -7,11 +7,11 @@ with workflow.unsafe.imports_passed_through():
 
     import workflows.follow_up.options as options
     from workflows.model.notifications import Delivery, NotificationOrder
-    from workflows.names import TELL
+    from workflows.names import BULK_NOTICE
     from workflows.ports import PushService
 
 
-@workflow.defn(name=TELL)
+@workflow.defn(name=BULK_NOTICE)
 class BulkNoticeWorkflow:
     """Notifies people once; without success within minutes it gives up."""
 

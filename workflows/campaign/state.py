@@ -40,14 +40,14 @@ _WEEK: Final = 7
 _WORD_OF: Final = {ChangeKind.EXEMPT: EXEMPT, ChangeKind.EXTENDED: EXTEND, ChangeKind.AGAIN: RETRY}
 """The update of each change."""
 _EVENTS_OF: Final = {
-    ChangeKind.EXEMPT: (EventType.EXEMPTION_WISHED, EventType.EXEMPTION_REFUSED),
-    ChangeKind.EXTENDED: (EventType.LATER_END_WISHED, EventType.LATER_END_REFUSED),
-    ChangeKind.AGAIN: (EventType.RETRY_WISHED, EventType.RETRY_REFUSED),
+    ChangeKind.EXEMPT: (EventType.EXEMPTION_ASKED, EventType.EXEMPTION_REFUSED),
+    ChangeKind.EXTENDED: (EventType.LATER_END_ASKED, EventType.LATER_END_REFUSED),
+    ChangeKind.AGAIN: (EventType.RETRY_ASKED, EventType.RETRY_REFUSED),
 }
 """That somebody asks for a change, and that it cannot be."""
 _EVENTS_OF_ONE: Final = {
-    ChangeKind.EXTENDED: EventType.MEMBER_LATER_END_WISHED,
-    ChangeKind.AGAIN: EventType.MEMBER_RETRY_WISHED,
+    ChangeKind.EXTENDED: EventType.MEMBER_LATER_END_ASKED,
+    ChangeKind.AGAIN: EventType.MEMBER_RETRY_ASKED,
 }
 """The former of one member."""
 
@@ -112,7 +112,7 @@ class Jobs(Model):
     """Batch jobs, the first one running; changes that are still to be written down."""
 
     running: tuple[RunningBatch, ...] = ()
-    wished: tuple[AudienceChange, ...] = ()
+    waiting: tuple[AudienceChange, ...] = ()
 
 
 class DailyChecks(Model):
@@ -225,25 +225,25 @@ class CampaignState(LifecycleState):
     def change_asked(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Queue a requested change; it gets its number when it is stored."""
         change = AudienceChange(number=0, what=what, by=by, at=now).replace(**about)
-        known, (wished, _) = self.within("jobs", wished=(*self.jobs.wished, change)), _EVENTS_OF[what]
+        known, (asked_for, _) = self.within("jobs", waiting=(*self.jobs.waiting, change)), _EVENTS_OF[what]
         if change.person and (of_one := _EVENTS_OF_ONE.get(what)):
             why = change.reason or None
             return known.note(now, of_one, change.person, why, about=change.due or "", said=True, by=by)
-        return known.note(now, wished, by, change.reason or None, about=change.person or change.due or "", said=True)
+        return known.note(now, asked_for, by, change.reason or None, about=change.person or change.due or "", said=True)
 
     @property
     def to_write(self) -> AudienceChange | None:
         """The next change to store, with its number."""
-        return self.jobs.wished[0].replace(number=self.audience.changes + 1) if self.jobs.wished else None
+        return self.jobs.waiting[0].replace(number=self.audience.changes + 1) if self.jobs.waiting else None
 
     def wrote(self, changed: ChangeResult, now: datetime) -> Self:
         """The first queued change was stored or refused."""
-        wished, *others = self.jobs.wished
-        word, about = _WORD_OF[wished.what], wished.person or ""
-        updated = self.within("jobs", wished=tuple(others))
+        change, *others = self.jobs.waiting
+        word, about = _WORD_OF[change.what], change.person or ""
+        updated = self.within("jobs", waiting=tuple(others))
         if changed.change is None:
             said = updated.replace(commands=self.commands.refused(word, changed.refused, about))
-            return said.note(now, _EVENTS_OF[wished.what][1], wished.person, changed.refused)
+            return said.note(now, _EVENTS_OF[change.what][1], change.person, changed.refused)
         done = updated.replace(commands=self.commands.done(word, _says(changed.change, changed.people), about))
         return done.changed(changed, now)
 
@@ -290,7 +290,7 @@ class CampaignState(LifecycleState):
     @property
     def unfinished(self) -> bool:
         """Whether batch jobs or changes are left."""
-        return bool(self.jobs.running or self.jobs.wished)
+        return bool(self.jobs.running or self.jobs.waiting)
 
     def end_everybody(self) -> Self:
         """Begin the batch job that ends all open requests, once; the waits start anew."""
@@ -298,7 +298,7 @@ class CampaignState(LifecycleState):
             return self
         batches = (RunningBatch(work=BatchWork.END),) if self.audience.frozen else ()
         waits = 0 if self.lifecycle.ending else self.tally.waits
-        return self.within("jobs", running=batches, wished=()).within("tally", ends_everybody=True, waits=waits)
+        return self.within("jobs", running=batches, waiting=()).within("tally", ends_everybody=True, waits=waits)
 
     @property
     def closing(self) -> bool:
@@ -390,10 +390,10 @@ def _not_now(state: CampaignState, actor: str, now: datetime) -> str | None:
         return "the campaign has not opened yet"
     if state.closing or now >= state.closes_at:
         return TOO_LATE
-    if state.audience.changes + len(state.jobs.wished) >= CHANGES_AT_MOST:
+    if state.audience.changes + len(state.jobs.waiting) >= CHANGES_AT_MOST:
         return f"the audience was changed {CHANGES_AT_MOST:,} times already"
     return (
         "too many changes wait to be written down: try again later"
-        if len(state.jobs.wished) >= WAITING_CHANGES_AT_MOST
+        if len(state.jobs.waiting) >= WAITING_CHANGES_AT_MOST
         else None
     )

@@ -219,7 +219,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             weekly=state.weekly,
         )
         looked = await self.calls.call(
-            CampaignPeople.look, order, options.BATCH, "the daily look", unless=self._too_late
+            CampaignPeople.check, order, options.BATCH, "the daily check", unless=self._too_late
         )
         if looked is not None:
             self.state = self.state.looked(looked, workflow.now())

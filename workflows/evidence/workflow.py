@@ -24,7 +24,7 @@ class DailyEvidenceWorkflow:
     async def run(self, asked: DailyEvidence) -> DailyEvidenceResult:
         """Fails when the database is away for so long; nothing is lost by that."""
         result = await workflow.execute_activity_method(
-            DailyRoots.keep_day,
+            DailyRoots.run_day,
             asked.replace(now=workflow.now()),
             summary="erase what is due, and make the root of the day",
             priority=_PRIORITY,

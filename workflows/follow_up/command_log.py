@@ -10,7 +10,7 @@ from workflows.names import CANCEL, DONE, REPLAY, WAIVE
 
 OPERATIONS_REMEMBERED: Final = 100
 """Enough to recognise a command repeated after a lost answer."""
-_WISHED: Final = {Status.CANCELLED: CANCEL, Status.DONE: DONE, Status.WAIVED: WAIVE}
+_COMMAND_OF: Final = {Status.CANCELLED: CANCEL, Status.DONE: DONE, Status.WAIVED: WAIVE}
 """Endings by command."""
 _SAYS_AT_MOST: Final = 160
 """Bytes."""
@@ -54,7 +54,7 @@ class CommandLog(Model):
         """Close open operations as done or too late; replays stay open."""
         if not self.open:
             return self
-        updated = self.done(_WISHED[status], str(status)) if status in _WISHED else self
+        updated = self.done(_COMMAND_OF[status], str(status)) if status in _COMMAND_OF else self
         late = f"too late: the {subject} is {status}"
         entries = (one if one.what == REPLAY else _closed(one, OperationState.REFUSED, late) for one in updated.entries)
         return updated.replace(entries=tuple(entries))

@@ -67,7 +67,7 @@ def cancel(state: State, command: Cancellation, now: datetime) -> State:
     """The first cancellation counts."""
     if state.lifecycle.ending or state.status.ended:
         return state
-    asked = state.note(now, EventType.CANCELLATION_WISHED, command.actor, command.reason, said=True)
+    asked = state.note(now, EventType.CANCELLATION_ASKED, command.actor, command.reason, said=True)
     return asked.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason, told=command.told), now)
 
 
@@ -76,7 +76,7 @@ def refuse_take(state: LifecycleState, command: Take, subject: Subject) -> str |
         return why
     if group_of(subject.requester) is None:
         return Rejection.NO_GROUP.says()
-    if subject.to_all:
+    if subject.notify_all:
         return Rejection.ALL_HEAR.says()
     if state.lifecycle.times_taken >= TAKEN_AT_MOST:
         return Rejection.TAKEN_TOO_OFTEN.says(subject=state.words.subject)
@@ -112,7 +112,7 @@ def remind(state: Following, command: ReminderNow, now: datetime) -> Following:
         return state
     number = state.plan.reminders_asked + 1
     asked = state.within("plan", reminders_asked=number, reminder=AskedReminder(number=number, who=command.actor))
-    return asked.note(now, EventType.REMINDER_WISHED, command.actor, None)
+    return asked.note(now, EventType.REMINDER_ASKED, command.actor, None)
 
 
 def refuse_delegate(state: FollowUpState, command: Delegation, requester: str) -> str | None:
@@ -132,7 +132,7 @@ def delegate(state: Following, command: Delegation, now: datetime) -> Following:
         return state
     others = tuple(one for one in state.escalations.wanted if one not in same)
     updated = state.within("escalations", wanted=(*others, wanted))
-    return updated.note(now, EventType.HAND_OVER_WISHED, command.signer, None, about=command.to, by=command.actor)
+    return updated.note(now, EventType.HAND_OVER_ASKED, command.signer, None, about=command.to, by=command.actor)
 
 
 def refuse_extend(state: LifecycleState, command: Extension, now: datetime) -> str | None:
@@ -197,7 +197,7 @@ def latest_snoozes(state: FollowUpState, now: datetime) -> dict[str, datetime | 
     people = [one.person for one in state.slots.pending]
     if state.is_overdue(now):
         return dict.fromkeys(people, state.closes_at)
-    warnings = sorted((moment.at, moment.person) for moment in state.plan.moments if moment.kind is ActionType.WARN)
+    warnings = sorted((moment.at, moment.person) for moment in state.plan.actions if moment.kind is ActionType.WARN)
     last = {person: at for at, person in warnings}
     return {person: last.get(person, state.due_at) for person in people}
 

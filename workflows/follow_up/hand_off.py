@@ -48,7 +48,7 @@ async def hand_off(of: LifecycleWorkflow[State], over: Condition = lambda: True)
         if not of.state.outbox.is_due(now):
             continue
         batch = hand_off_batch(of.subject, of.settled(), of.state, now)
-        batch = batch.recording(_record(of)).replace(life=first_run_id())
+        batch = batch.recording(_record(of)).replace(first_run_id=first_run_id())
         report = await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
         if report is not None:
             # The amendment has the same instant.
@@ -140,7 +140,9 @@ class BackgroundHandOff(Generic[Following]):
                 await self._sooner(pause)
                 continue
             now = workflow.now()
-            batch = hand_off_batch(owner.subject, None, owner.state, now).replace(page=None, life=first_run_id())
+            batch = hand_off_batch(owner.subject, None, owner.state, now).replace(
+                page=None, first_run_id=first_run_id()
+            )
             try:
                 report = await _call(batch)
             except ActivityError as failure:

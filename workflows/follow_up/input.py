@@ -93,8 +93,8 @@ def _open_question(state: FollowUpState) -> OpenQuestion | None:
     question = state.questions.open(state.slots)
     if question is None:
         return None
-    stands = state.clock.stop(StopKind.QUESTION) is not None
-    return OpenQuestion(number=question.number, person=question.holder, at=question.at, stands=stands)
+    stops_clocks = state.clock.stop(StopKind.QUESTION) is not None
+    return OpenQuestion(number=question.number, person=question.holder, at=question.at, stops_clocks=stops_clocks)
 
 
 def _reminded(state: FollowUpState) -> tuple[LastReminder, ...]:

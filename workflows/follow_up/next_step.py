@@ -90,7 +90,7 @@ def next_step(schedule: Schedule, state: FollowUpState, now: datetime) -> Step:
     known = state.notifications.known
     ahead = [
         _held(moment, schedule, state, now)
-        for moment in schedule.moments
+        for moment in schedule.actions
         if _is_open(moment, pending, escalated, written)
         and _is_time(moment, state)
         and key_of(state.notice_id, moment) not in known
@@ -116,7 +116,7 @@ def is_used_up(schedule: Schedule, state: FollowUpState) -> bool:
     known = state.notifications.known
     left = {
         moment.person
-        for moment in schedule.moments
+        for moment in schedule.actions
         if moment.person in waiting
         and notification_types.reminder_number(moment.stage, state.plan.revision)
         and key_of(state.notice_id, moment) not in known
@@ -147,7 +147,7 @@ def _heard_since_the_plan(moment: ScheduledAction, state: FollowUpState) -> list
     schedule, planned_at = state.plan.schedule, state.plan.planned_at
     if schedule is None or planned_at is None or moment.reason is EscalationReason.ABSENCE:
         return []
-    planned = {(one.stage, one.to): one.at for one in schedule.moments}
+    planned = {(one.stage, one.to): one.at for one in schedule.actions}
     lines = [line for line in _nudges_of(moment.person, state) if line.at > planned_at]
     return [line for line in lines if line.at - planned.get((line.stage, line.person), planned_at) >= APART]
 
@@ -195,14 +195,14 @@ def _held(moment: ScheduledAction, schedule: Schedule, state: FollowUpState, now
 def _apart(heard: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
     """Moved to an hour after a coinciding nudge, if still within the person's hours."""
     at = max(heard.at, now)
-    planned = [one.at for one in schedule.moments if one.person == heard.person and one.kind in _NUDGES]
+    planned = [one.at for one in schedule.actions if one.person == heard.person and one.kind in _NUDGES]
     nudged = [line.at for line in _nudges_of(heard.person, state)]
     later = max((one + APART for one in (*planned, *nudged) if one < at + APART), default=at)
     return heard.replace(at=later) if at < later and (not heard.open_until or later < heard.open_until) else heard
 
 
 def _waiting_for_the_last_word(expiry: ScheduledAction, schedule: Schedule, state: FollowUpState) -> ScheduledAction:
-    planned = {(moment.stage, moment.to): moment.at for moment in schedule.moments if moment.kind in _LAST_WORDS}
+    planned = {(moment.stage, moment.to): moment.at for moment in schedule.actions if moment.kind in _LAST_WORDS}
     heeded = [
         line.at + _time_to_heed(line, planned.get((line.stage, line.person)), expiry.at)
         for line in state.notifications.remembered

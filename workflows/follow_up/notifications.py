@@ -199,7 +199,7 @@ def _taken_away(subject: Subject, state: FollowUpState) -> list[NotificationOrde
 def _of_before(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """Withdrawals of notices about slots of before."""
     stage = notification_types.WITHDRAWAL_OF_BEFORE
-    return [notice_to(subject, stage, person, NoticeAction.WITHDRAW) for person in state.leavers]
+    return [notice_to(subject, stage, person, NoticeAction.WITHDRAW) for person in state.to_withdraw]
 
 
 def _questions(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:

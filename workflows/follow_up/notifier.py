@@ -126,7 +126,7 @@ class Notifier(Generic[State]):
             now=workflow.now(),
             page=state.page,
             quiet=self._owner.request.quiet,
-            life=first_run_id(),
+            first_run_id=first_run_id(),
         )
 
     async def _deliver(self, delivery: Delivery, planned: tuple[ScheduledAction, ...]) -> DeliveryReport | None:

@@ -106,7 +106,7 @@ class OutboxEntry(Model):
     due_at: AwareDatetime | None = None
     why: str | None = None
     missed: tuple[str, ...] = ()
-    passing: str | None = None
+    transient: str | None = None
     reached: tuple[str, ...] = ()
     """While pending: who was notified, so that nobody is twice."""
 
@@ -297,9 +297,9 @@ def _after(entry: OutboxEntry, result: HandoffResult | None, now: datetime) -> O
     arrived = (line.person for line in result.delivered if line.outcome is NotificationOutcome.ACCEPTED)
     reached = (*entry.reached, *arrived)
     if result.more:
-        return entry.replace(at=now, why=result.why, missed=result.missed, passing=result.passing, reached=reached)
+        return entry.replace(at=now, why=result.why, missed=result.missed, transient=result.transient, reached=reached)
     tried = entry.replace(
-        attempts=entry.attempts + 1, at=now, due_at=None, why=result.why, missed=(), passing=None, reached=()
+        attempts=entry.attempts + 1, at=now, due_at=None, why=result.why, missed=(), transient=None, reached=()
     )
     state = state_after(result, tried.attempts)
     if state is not HandoffState.PENDING:

@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, Field
 
 from workflows.model.base import Model
 from workflows.model.schedule import Schedule, ScheduledAction, Snooze
-from workflows.model.timeline import AskedReminder, HeldNotification
+from workflows.model.timeline import AskedReminder, PostponedPerson
 
 LOOKED_AT_AGAIN: Final = timedelta(minutes=15)
 """Before somebody is tried again whom a plan and a delivery see differently, as while a people file is rolled out."""
@@ -51,19 +51,19 @@ class Plan(Model):
     revision: int = 0
     due_at: AwareDatetime | None = None
     closes_at: AwareDatetime | None = None
-    postponed: tuple[HeldNotification, ...] = ()
+    postponed: tuple[PostponedPerson, ...] = ()
     snoozes: tuple[Snooze, ...] = ()
     reminders_asked: int = 0
     reminder: AskedReminder | None = None
 
     @property
-    def moments(self) -> tuple[ScheduledAction, ...]:
-        return self.schedule.moments if self.schedule else ()
+    def actions(self) -> tuple[ScheduledAction, ...]:
+        return self.schedule.actions if self.schedule else ()
 
     @property
     def ever_planned(self) -> tuple[ScheduledAction, ...]:
         """Each notification that was planned, by the latest schedule that had it."""
-        present = (*self.schedule.moments, *self.schedule.dropped) if self.schedule else ()
+        present = (*self.schedule.actions, *self.schedule.dropped) if self.schedule else ()
         latest = {(moment.stage, moment.person): moment for moment in (*self.planned_once, *present)}
         return tuple(moment for moment in latest.values() if moment.kind.tells)
 
@@ -81,7 +81,7 @@ class Plan(Model):
     def with_postponed(self, person: str, now: datetime) -> Self:
         """The person is not tried again for a while."""
         others = tuple(one for one in self.postponed if one.person != person)
-        return self.replace(postponed=(*others, HeldNotification(person=person, until=now + LOOKED_AT_AGAIN)))
+        return self.replace(postponed=(*others, PostponedPerson(person=person, until=now + LOOKED_AT_AGAIN)))
 
     def without_old_postponed(self, now: datetime) -> Self:
         return self.replace(postponed=tuple(one for one in self.postponed if one.until > now - LOOKED_AT_AGAIN))

@@ -61,7 +61,7 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
     """What the results of `batch` change; a repeated batch replaces its own."""
     results = {result.target: result for result in report.results}
     found = [(call, results.get(call.target.target)) for call in batch.calls]
-    told = [(call, result) for call, result in found if result is not None and not result.before]
+    told = [(call, result) for call, result in found if result is not None and not result.told_before]
     return Amendment(
         number=batch.number,
         handoffs=tuple(
@@ -187,7 +187,7 @@ def refuse_closed(outbox: Outbox, command: Replay) -> str | None:
 
 def ask(state: State, command: Replay, now: datetime) -> State:
     updated = state.replace(outbox=replayed(state.outbox, command, now))
-    return updated.note(now, EventType.REPLAY_WISHED, command.target, None, by=command.actor)
+    return updated.note(now, EventType.REPLAY_ASKED, command.target, None, by=command.actor)
 
 
 def replayed(outbox: Outbox, command: Replay, now: datetime) -> Outbox:
@@ -312,7 +312,7 @@ def call_of(entry: OutboxEntry, subject: Subject) -> HandoffCall:
         replay=entry.replay,
         by=entry.by,
         missed=entry.missed,
-        passing=entry.passing,
+        transient=entry.transient,
         reached=entry.reached,
         listed=not entry.notice,
     )

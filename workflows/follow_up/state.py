@@ -355,7 +355,7 @@ class FollowUpState(LifecycleState):
         return None
 
     @property
-    def leavers(self) -> tuple[str, ...]:
+    def to_withdraw(self) -> tuple[str, ...]:
         """Whose phones show a notice about slots of before, though it is not their turn."""
         return ()
 
@@ -484,7 +484,7 @@ class FollowUpState(LifecycleState):
 
     def planned(self, schedule: Schedule, now: datetime) -> Self:
         """Adopt a schedule planned for `now`; a doubtful one is a problem that does not stop the clocks."""
-        present = {(moment.stage, moment.person) for moment in (*schedule.moments, *schedule.dropped)}
+        present = {(moment.stage, moment.person) for moment in (*schedule.actions, *schedule.dropped)}
         plan = self.plan.replace(
             schedule=schedule,
             due_at=schedule.due_at,

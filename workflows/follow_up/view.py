@@ -71,7 +71,7 @@ def facts(subject: Subject, state: LifecycleState, now: datetime) -> FollowUpSho
         id=subject.id,
         kind=subject.kind,
         requester=subject.requester,
-        to_all=subject.to_all,
+        notify_all=subject.notify_all,
         taken_by=state.lifecycle.taken_by,
         status=state.current_status,
         problem=state.problems.current or state.problems.broken_off,
@@ -234,7 +234,7 @@ def _stopped(state: FollowUpState, stop: Stop) -> _Standstill:
 
 
 def _until(state: FollowUpState, stop: Stop) -> str:
-    moments = state.plan.moments if stop.kind is StopKind.QUESTION else ()
+    moments = state.plan.actions if stop.kind is StopKind.QUESTION else ()
     return next((f" until {stamp(moment.at)}" for moment in moments if moment.kind is ActionType.GO_ON), "")
 
 

@@ -230,7 +230,7 @@ class Steps(Generic[Following]):
         owner, subject = self._owner, self._owner.subject
         force = not wanted.by_hand or wanted.force
         report = await owner.calls.call(
-            StandInFinder.look_at,
+            StandInFinder.check,
             StandIn(
                 person=wanted.to,
                 at=workflow.now(),

@@ -22,7 +22,7 @@ class RequestedReplay(Model):
     """A requested replay, by its update id."""
 
     id: str
-    wish: Replay
+    command: Replay
 
 
 class ReplayState(CallerState):
@@ -34,7 +34,7 @@ class ReplayState(CallerState):
     asked: tuple[RequestedReplay, ...] = ()
     over: bool = False
 
-    def wished(self, id: str, command: Replay, now: datetime) -> Self:
+    def requested(self, id: str, command: Replay, now: datetime) -> Self:
         """Record a request; it is decided once the record was read."""
         one = Operation(
             id=id,
@@ -46,7 +46,7 @@ class ReplayState(CallerState):
             about=command.target,
         )
         return self.replace(
-            asked=(*self.asked, RequestedReplay(id=id, wish=command)), commands=self.commands.record(one)
+            asked=(*self.asked, RequestedReplay(id=id, command=command)), commands=self.commands.record(one)
         )
 
     def recalled(self, found: RecordedHandOff) -> Self:
@@ -59,9 +59,9 @@ class ReplayState(CallerState):
             known = operations.of(one.id)
             if known is None or known.state is not OperationState.OPEN:
                 continue  # An earlier request for the same was carried out meanwhile.
-            why = refuse_closed(outbox, one.wish) if self.order else _NO_RECORD
+            why = refuse_closed(outbox, one.command) if self.order else _NO_RECORD
             if why is None:
-                outbox = replayed(outbox, one.wish, now)
+                outbox = replayed(outbox, one.command, now)
             else:
                 operations = operations.refuse(one.id, why)
         return self.replace(asked=(), commands=operations, outbox=outbox)

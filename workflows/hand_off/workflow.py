@@ -57,7 +57,7 @@ class HandOffWorkflow:
         if self.state.read:
             return
         found = await self.calls.call(
-            Handoff.recall, self._given.ended, options.HAND_OFF, "read the record", self.given_up
+            Handoff.read, self._given.ended, options.HAND_OFF, "read the record", self.given_up
         )
         if found is not None:
             self.state = self.state.recalled(found)
@@ -67,7 +67,7 @@ class HandOffWorkflow:
         due_at = known.outbox.open_at(now)
         if known.order is None or known.over or due_at is None or due_at > now:
             return
-        batch = batch_again(known.order, known.outbox, now).replace(life=first_run_id())
+        batch = batch_again(known.order, known.outbox, now).replace(first_run_id=first_run_id())
         report = await self.calls.call(
             Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up
         )
@@ -86,7 +86,7 @@ class HandOffWorkflow:
         """Record the request; the record decides."""
         id = update_id()
         if self.state.commands.of(id) is None:
-            self.state = self.state.wished(id, command, workflow.now())
+            self.state = self.state.requested(id, command, workflow.now())
         accepted = self.operation(id)
         if accepted is None:
             raise RuntimeError("a command log that forgets what it has just recorded")

@@ -254,7 +254,7 @@ class HandoffCall(Model):
     """False for people told of the ending: they show among the notifications, not among the hand-offs."""
     missed: tuple[str, ...] = ()
     """For a group: whom this attempt has tried and not reached in earlier calls."""
-    passing: str | None = None
+    transient: str | None = None
     """Why one of those may be reached by the next attempt."""
     reached: tuple[str, ...] = ()
     """For several people: who has it by now, so that nobody is told twice."""
@@ -279,11 +279,11 @@ class HandoffResult(Model):
     more: bool = False
     """Some of a large group are still to be told: at once, in the same attempt."""
     missed: tuple[str, ...] = ()
-    passing: str | None = None
+    transient: str | None = None
     partly: bool = False
     """Some of a group were told, by this attempt or an earlier one: it ends done when nobody else can be."""
-    before: bool = False
-    """The record says that it was told before, as after a reset: it was not called, and has its line already."""
+    told_before: bool = False
+    """The record says so, as after a reset: it was not called, and has its line already."""
 
 
 class HandOffNow(Model):

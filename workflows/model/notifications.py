@@ -17,7 +17,7 @@ QUIET_AT_MOST: Final = 20
 """The largest budget of an onboarding."""
 
 
-class BudgetExemption(Model):
+class BudgetKey(Model):
     """A person of this part, and the key under which all parts count their notifications; an opaque key."""
 
     person: str
@@ -25,12 +25,12 @@ class BudgetExemption(Model):
 
 
 class NotificationBudget(Model):
-    """At most `most` notifications per `per`, of all parts of `of` together; urgent ones and news do not count."""
+    """At most `most` notifications per `per` of all parts of an onboarding; urgent ones and news do not count."""
 
-    of: str
+    onboarding: str
     most: Annotated[int, Field(ge=1, le=QUIET_AT_MOST)] = 3
     per: Duration = "1d"
-    people: tuple[BudgetExemption, ...] = ()
+    people: tuple[BudgetKey, ...] = ()
 
     def key_of(self, person: str) -> str | None:
         """The counting key of a person, None without a budget."""
@@ -81,8 +81,8 @@ class NotificationOrder(Model):
     """Number of people, if its text has it."""
     overdue: int = 0
     """How many of them are overdue."""
-    of: int | None = None
-    """Number of all people."""
+    total: int | None = None
+    """Number of all people, of whom `count` are some."""
     movable: bool = False
     """Planned: if it cannot be delivered then, it is planned anew."""
     wakes_others: bool = False
@@ -160,8 +160,8 @@ class Delivery(Model):
     """With an outcome: who has signed, approved or declined."""
     replay: int = 0
     """Number of the replay: earlier recipients of mail get another."""
-    life: str = ""
-    """The sender's first run id: mails are sent once per chain of runs."""
+    first_run_id: str = ""
+    """Of the sender: mails are sent once per chain of runs."""
     now: AwareDatetime | None = None
     page: Packed[LogPage | None] = None
     """To be stored before anybody is notified."""

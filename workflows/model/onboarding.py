@@ -113,14 +113,14 @@ class PartsToStart(Model):
 
 class PartSeen(Model):
     """A part's workflow: `status` once ended, `says` why it could not be started. `broken` if terminated or failed;
-    `left` if it may be resumed, since its document may be open.
+    `resumable`: its document may be open.
     """
 
     id: str
     status: Status | None = None
     at: AwareDatetime | None = None
     broken: bool = False
-    left: bool = False
+    resumable: bool = False
     says: str = ""
     by: str | None = None
     """Who declined it."""

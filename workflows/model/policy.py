@@ -89,7 +89,7 @@ class Format(StrEnum):
     CLOUDEVENTS = "cloudevents"
 
 
-class FormatPlaceholder(Model):
+class PlaceholderValue(Model):
     """A placeholder's value."""
 
     place: str
@@ -105,7 +105,7 @@ class StartTarget(Model):
     """An onboarding from a file beside the catalogue, or another team's workflow."""
 
     onboarding: str | None = None
-    fields: Annotated[tuple[FormatPlaceholder, ...], BeforeValidator(_as_written)] = ()
+    fields: Annotated[tuple[PlaceholderValue, ...], BeforeValidator(_as_written)] = ()
     """Placeholder values."""
     workflow: str | None = None
     """Its type; it gets the hand-off's facts."""

@@ -83,7 +83,7 @@ class HandoffBatch(Model):
     """To be stored before anybody is told; None after the first successful batch."""
     unrecorded: Packed[Amendment | None] = None
     """Unstored results of an earlier batch: stored before anybody else is told."""
-    life: str = ""
+    first_run_id: str = ""
     """See `Delivery`."""
 
     def recording(self, record: SettledRecord | None) -> Self:

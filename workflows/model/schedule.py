@@ -162,11 +162,11 @@ class Schedule(Model):
     """When it is over; by default when due."""
     closes: bool = True
     """Whether it closes; else `closes_at` only bounds the plan."""
-    moments: Packed[tuple[ScheduledAction, ...]] = ()
+    actions: Packed[tuple[ScheduledAction, ...]] = ()
     dropped: Packed[tuple[ScheduledAction, ...]] = ()
     """Actions that the calendar forbids, with reasons; they are logged."""
     more: tuple[RemainingReminders, ...] = ()
-    """People with more reminders than `moments` has: planned anew once used up."""
+    """People with more reminders than `actions` has: planned anew once used up."""
     doubt: str | None = None
     """What is wrong with the directory: an older state was used, or a person left out."""
     missing: tuple[str, ...] = ()
@@ -197,12 +197,12 @@ class Snooze(Model):
 
 
 class OpenQuestion(Model):
-    """A question without an answer, and whether it stops the clocks."""
+    """A question without an answer."""
 
     number: int
     person: str
     at: AwareDatetime
-    stands: bool
+    stops_clocks: bool
 
 
 class StandIn(Model):

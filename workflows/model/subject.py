@@ -134,7 +134,7 @@ class Subject(Roster):
     title: str
     requester: str
     """A person, or a group as `group:<name>`."""
-    to_all: bool = False
+    notify_all: bool = False
     """Of a group that asks: all of it hears everything, also after somebody has taken it on."""
     taken_by: str | None = None
     """Who of the group has taken it on, and hears of it instead of all."""

@@ -31,17 +31,17 @@ class EventType(InWords):
     FAILED = "failed"
     UNKNOWN_STATUS = "unknown_status", "unknown status {about}"
 
-    CANCELLATION_WISHED = "cancellation_wished", "cancellation asked for"
-    REMINDER_WISHED = "reminder_wished", "reminder asked for"
-    HAND_OVER_WISHED = "hand_over_wished", "to be handed over to {about}"
-    LINK_WISHED = "link_wished", "link asked for"
-    REPLAY_WISHED = "replay_wished", "replay asked for"
-    EXEMPTION_WISHED = "exemption_wished", "exemption asked for: {about}"
-    LATER_END_WISHED = "later_end_wished", "later end asked for: {about}"
-    RETRY_WISHED = "retry_wished", "retry asked for"
+    CANCELLATION_ASKED = "cancellation_asked", "cancellation asked for"
+    REMINDER_ASKED = "reminder_asked", "reminder asked for"
+    HAND_OVER_ASKED = "hand_over_asked", "to be handed over to {about}"
+    LINK_ASKED = "link_asked", "link asked for"
+    REPLAY_ASKED = "replay_asked", "replay asked for"
+    EXEMPTION_ASKED = "exemption_asked", "exemption asked for: {about}"
+    LATER_END_ASKED = "later_end_asked", "later end asked for: {about}"
+    RETRY_ASKED = "retry_asked", "retry asked for"
     TAKEN = "taken", "taken on"
-    MEMBER_LATER_END_WISHED = "member_later_end_wished", "to have until {about}"
-    MEMBER_RETRY_WISHED = "member_retry_wished", "to be asked again"
+    MEMBER_LATER_END_ASKED = "member_later_end_asked", "to have until {about}"
+    MEMBER_RETRY_ASKED = "member_retry_asked", "to be asked again"
     EXEMPTION_REFUSED = "exemption_refused", "exemption refused"
     LATER_END_REFUSED = "later_end_refused", "later end refused"
     RETRY_REFUSED = "retry_refused", "retry refused"
@@ -233,7 +233,7 @@ class AskedQuestion(Model):
         return f"question {self.number} of {self.person} waits for an answer"
 
 
-class HeldNotification(Model):
+class PostponedPerson(Model):
     """A person who could not be notified, and until when nothing is tried."""
 
     person: str

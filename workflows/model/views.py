@@ -209,7 +209,7 @@ class FollowUpShow(Model):
     kind: str
     requester: str = ""
     """A person, or a group as `group:<name>`."""
-    to_all: bool = False
+    notify_all: bool = False
     taken_by: str | None = None
     """Who of the group sees to it."""
     status: Status
@@ -249,7 +249,7 @@ class FollowUpShow(Model):
     @property
     def answers(self) -> str:
         """Who is to answer and decide: the requester, or who of the group has taken it on."""
-        return self.taken_by if self.taken_by and not self.to_all else self.requester
+        return self.taken_by if self.taken_by and not self.notify_all else self.requester
 
     @property
     def lines(self) -> "tuple[SignerLine | AssigneeLine, ...]":

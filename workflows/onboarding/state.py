@@ -59,8 +59,9 @@ class PartProgress(Model):
     """One part: `status` is its workflow's last ending, `says` why it could not be started.
 
     `asked` counts decision tasks, `deciding`: one is open, `unasked`: it could not be started, the next check tries
-    again. `content` replaces the file's. `since` is the last start, `at` the end; `left`: terminated instead. `turns`
-    and `decision_turn` are the turns that part and decision task reported, latest last.
+    again. `content` replaces the file's. `since` is the last start, `at` the end; `resumable`: it was terminated, and
+    its document may be open. `turns` and `decision_turn` are the turns that part and decision task reported, latest
+    last.
     """
 
     id: str
@@ -76,7 +77,7 @@ class PartProgress(Model):
     asked: int = 0
     deciding: bool = False
     unasked: bool = False
-    left: bool = False
+    resumable: bool = False
     content: str | None = None
     content_before: str | None = None
     """The same of the workflow before the latest one."""
@@ -110,7 +111,7 @@ class PartProgress(Model):
     @property
     def abandoned(self) -> tuple[str, ...]:
         """The id of its terminated workflow, unless resumed: its document is still open."""
-        return self._own_workflow if self.left and self.state is not PartState.OPEN else ()
+        return self._own_workflow if self.resumable and self.state is not PartState.OPEN else ()
 
     @property
     def _own_workflow(self) -> tuple[str, ...]:
@@ -162,14 +163,14 @@ class PartProgress(Model):
         A terminated one is resumed instead, because a new one would be a second document to sign.
         """
         if not command.choice.again:
-            return self.replace(state=PartState.WAIVED, deciding=False, left=False)
+            return self.replace(state=PartState.WAIVED, deciding=False, resumable=False)
         again = self.replace(state=PartState.COMING, deciding=False, unasked=False)
         again = again.replace(status=None, says="", since=None, at=None)
-        if self.left and command.content is None:
+        if self.resumable and command.content is None:
             return again
         content = command.content or self.content
         again = again.replace(tries=self.tries + 1, content=content, content_before=self.content)
-        return again.replace(asked=0, left=False, told=(), turns=())
+        return again.replace(asked=0, resumable=False, told=(), turns=())
 
     @property
     def to_ask(self) -> bool:
@@ -415,7 +416,7 @@ class OnboardingState(LifecycleState):
             "state": state,
             "status": seen.status,
             "says": says,
-            "left": seen.left,
+            "resumable": seen.resumable,
             "at": seen.at or now,
             "since": part.since if seen.says else part.since or now,
             "deciding": False,
@@ -441,7 +442,7 @@ class OnboardingState(LifecycleState):
             return self
         after = part.after(command)
         to_end = self.to_end.with_decided(*part.open_decisions)
-        abandoned = () if after.left else part.abandoned
+        abandoned = () if after.resumable else part.abandoned
         to_end = to_end.replace(abandoned=(*to_end.abandoned, *abandoned))
         return self.replace(to_end=to_end).with_part(part.id, lambda _: after)
 

@@ -56,7 +56,7 @@ def to_start(journey: OnboardingState, stage: StagePlan) -> tuple[PartToStart, .
     """Parts to start, and decision tasks for failed ones."""
     parts = [(plan, part) for plan, part in journey.of(stage) if plan.what is not PartKind.NOTICE]
     begin = [
-        PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content, again=part.left)
+        PartToStart(part=part.id, id=part.run, what=plan.what, content=part.content, again=part.resumable)
         for plan, part in parts
         if part.state is PartState.COMING
     ]
@@ -160,7 +160,7 @@ def send_link(journey: OnboardingState, command: NewLink, now: datetime) -> Onbo
     if command.actor in journey.links.wanted:
         return journey
     return journey.within("links", wanted=(*journey.links.wanted, command.actor)).note(
-        now, EventType.LINK_WISHED, command.actor, None
+        now, EventType.LINK_ASKED, command.actor, None
     )
 
 
@@ -418,7 +418,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         self._look = None
         for some in _in_batches(self.state.open_workflows):
             seen = await self.calls.call(
-                OnboardingParts.look_at,
+                OnboardingParts.read,
                 PartsToLookAt(parts=some),
                 options.HAND_OFF,
                 "look at parts",

@@ -31,7 +31,7 @@ class ReconciliationWorkflow:
         """Read until all events are read, at most so many parts; fails when Core Signature does not answer."""
         for number in range(1, asked.parts + 1):
             part = await workflow.execute_activity_method(
-                EventReconciliation.sweep,
+                EventReconciliation.reconcile,
                 ReconciliationOrder(now=workflow.now()),
                 summary=f"events, part {number}",
                 priority=_PRIORITY,

@@ -298,7 +298,7 @@ class Review(Model):
     versions: tuple[DocumentVersion, ...] = ()
     earlier: tuple[ReviewLine, ...] = ()
     approved: bool = False
-    left: tuple[str, ...] = ()
+    to_withdraw: tuple[str, ...] = ()
     """Whose phones show a notice of an earlier round."""
 
     @property
@@ -335,7 +335,7 @@ class DocumentState(Model):
     """Whether it is to be read."""
     said_sent: bool = False
     """A callback has said that the document was sent, since it was read last."""
-    early: UnconfirmedSignature = UnconfirmedSignature()
+    unconfirmed: UnconfirmedSignature = UnconfirmedSignature()
     mails_endings: bool = True
     evidence: EvidenceState = EvidenceState()
     review: Review = Review()
@@ -352,7 +352,7 @@ class DocumentState(Model):
         if not new:
             return self
         return self.replace(
-            early=self.early.hinted(event),
+            unconfirmed=self.unconfirmed.hinted(event),
             unread=self.unread or not sent,
             said_sent=self.said_sent or sent,
             events_seen=(*self.events_seen, *new)[-EVENTS_REMEMBERED:],
@@ -457,7 +457,7 @@ class SignatureState(FollowUpState):
 
     def expiry_by(self, now: datetime) -> ScheduledAction | None:
         """The instant at which it expired, if that has passed by now."""
-        return next((one for one in self.plan.moments if one.kind is ActionType.EXPIRE and one.at <= now), None)
+        return next((one for one in self.plan.actions if one.kind is ActionType.EXPIRE and one.at <= now), None)
 
     @property
     def phase(self) -> str:
@@ -490,9 +490,9 @@ class SignatureState(FollowUpState):
         return next((one.reason for one in self.slots.signers if one.state is SignerState.CHANGES), None)
 
     @property
-    def leavers(self) -> tuple[str, ...]:
+    def to_withdraw(self) -> tuple[str, ...]:
         pending = {one.person for one in self.slots.pending}
-        return tuple(one for one in self.review.left if one not in pending)
+        return tuple(one for one in self.review.to_withdraw if one not in pending)
 
     def adapted(self, planning: PlanningInput) -> PlanningInput:
         """Reviews are due earlier than the request, and are asked for until that is due."""
@@ -579,7 +579,7 @@ class SignatureState(FollowUpState):
 
     def look_at(self, now: datetime) -> datetime:
         """A week after the last reading; an hour while stuck, a minute in doubt."""
-        unstuck = LOOK_AGAIN_IN_DOUBT if self.document.early.in_doubt else LOOK_AGAIN
+        unstuck = LOOK_AGAIN_IN_DOUBT if self.document.unconfirmed.in_doubt else LOOK_AGAIN
         return (self.document.read_at or now) + (LOOK_AGAIN_UNSENT if self.stuck else unstuck)
 
     def to_look(self) -> Self:
@@ -650,8 +650,8 @@ class SignatureState(FollowUpState):
         stage = notification_types.WITHDRAWAL_OF_BEFORE
         gone = {line.person for line in self.notifications.remembered if line.stage == stage}
         shown = (one.person for one in self.notifications.shown if one.stage != NotificationType.REASSIGNED)
-        left = dict.fromkeys((*(one for one in self.review.left if one not in gone), *shown))
-        return self.review.replace(earlier=earlier, left=tuple(left))
+        to_withdraw = dict.fromkeys((*(one for one in self.review.to_withdraw if one not in gone), *shown))
+        return self.review.replace(earlier=earlier, to_withdraw=tuple(to_withdraw))
 
     def end_unseen(self, now: datetime) -> Self:
         """End as requested, because the provider never had the request."""

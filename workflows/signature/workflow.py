@@ -84,14 +84,14 @@ class ProviderDocument:
             self._owner.state = self._owner.state.observe(seen, workflow.now())
 
     async def read(self) -> None:
-        owner, told, asked_at = self._owner, self._owner.state.document.early.told, workflow.now()
-        owner.state = owner.state.within("document", unread=False, said_sent=False, early=UnconfirmedSignature())
+        owner, told, asked_at = self._owner, self._owner.state.document.unconfirmed.told, workflow.now()
+        owner.state = owner.state.within("document", unread=False, said_sent=False, unconfirmed=UnconfirmedSignature())
         observation = Observation(roster=self.brief.roster, document=owner.state.document.id or "")
         seen = await owner.calls.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
             before, known = owner.state, owner.state.observe(seen, workflow.now(), asked_at)
             shows = known.status.ended or known.slots.acted != before.slots.acted
-            owner.state = known.within("document", early=known.document.early.read(told=told, shows=shows))
+            owner.state = known.within("document", unconfirmed=known.document.unconfirmed.read(told=told, shows=shows))
 
     async def cancel(self) -> None:
         """Cancel at the provider; the document read afterwards decides, for a signature may be faster."""

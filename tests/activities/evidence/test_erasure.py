@@ -130,7 +130,7 @@ async def test_what_still_runs_is_erased_by_the_day_after_its_end(tmp_path: Path
         await signed(store)
         key_in(tmp_path)
         days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "evidence.pem"))
-        result = await days.keep_day(DailyEvidence(now=DAY))
+        result = await days.run_day(DailyEvidence(now=DAY))
         assert (result.erased, result.records) == (1, 1)
         assert await erase_due(store, DAY) == 0
         assert [one.person for one in await store.erasures.of(MSA.workflow_id)] == ["customer-signer"]

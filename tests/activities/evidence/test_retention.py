@@ -62,9 +62,9 @@ async def test_after_its_retention_the_day_removes_the_files_and_packs_say_so(
         await packer(store, tmp_path).export(MSA, tmp_path / "before.zip")
         key_in(tmp_path)
         days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "evidence.pem"))
-        assert (await days.keep_day(DailyEvidence(now=OVER))).removed == 0, "it is over after that instant"
+        assert (await days.run_day(DailyEvidence(now=OVER))).removed == 0, "it is over after that instant"
         assert len(there(store)) == 2
-        result = await days.keep_day(DailyEvidence(now=DAY))
+        result = await days.run_day(DailyEvidence(now=DAY))
         assert (result.removed, there(store)) == (1, set())
         assert "signed files removed" in result.details
         assert await remove_due(store, DAY) == 0

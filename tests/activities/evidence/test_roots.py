@@ -48,9 +48,9 @@ async def test_each_record_is_under_the_root_of_its_day_and_a_missed_day_is_caug
         for day, ids in ((0, range(7)), (1, ()), (4, range(7, 10))):
             for number in ids:
                 await signed(store, f"msa-{number:04}")
-            result = await days.keep_day(DailyEvidence(now=DAY + timedelta(days=day)))
+            result = await days.run_day(DailyEvidence(now=DAY + timedelta(days=day)))
             assert (result.records, result.signed, result.stamped) == (len(ids), True, False)
-            again = await days.keep_day(DailyEvidence(now=DAY + timedelta(days=day)))
+            again = await days.run_day(DailyEvidence(now=DAY + timedelta(days=day)))
             assert again == result, "an attempt that is repeated makes no other root"
         found = read_roots(await file_of(store, tmp_path), PublicKeys.read(tmp_path / "evidence.pem.pub"))
         assert (found.faults, found.count, len(found.days)) == ([], 3, 10)
@@ -125,8 +125,8 @@ async def test_history_that_was_changed_in_the_database_or_in_the_file_is_found(
 async def test_without_a_key_a_root_is_made_all_the_same(tmp_path: Path) -> None:
     with closing(Store(str(tmp_path / "kept"))) as store:
         days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "none.pem"))
-        assert (await days.keep_day(DailyEvidence(now=DAY))).signed is False
-        assert "not signed" in (await days.keep_day(DailyEvidence(now=DAY))).details
+        assert (await days.run_day(DailyEvidence(now=DAY))).signed is False
+        assert "not signed" in (await days.run_day(DailyEvidence(now=DAY))).details
 
 
 async def test_drafts_of_those_who_left_go_with_the_day(tmp_path: Path) -> None:
@@ -136,11 +136,11 @@ async def test_drafts_of_those_who_left_go_with_the_day(tmp_path: Path) -> None:
         for number, author in enumerate(("ada", "bob")):
             await store.drafts.begin(Draft(f"{number:012x}", author, "request", {}, 0, DAY))
         days = DailyRootsService(store, None, directory=FileDirectory(people, store))
-        await days.keep_day(DailyEvidence(now=DAY + timedelta(days=1)))
+        await days.run_day(DailyEvidence(now=DAY + timedelta(days=1)))
         assert await store.drafts.of("bob") == ()
         assert len(await store.drafts.of("ada")) == 1
         people.write_text("people: [{id: ada")
-        await days.keep_day(DailyEvidence(now=DAY + timedelta(days=2)))
+        await days.run_day(DailyEvidence(now=DAY + timedelta(days=2)))
         assert len(await store.drafts.of("ada")) == 1, "nobody knows who has left"
-        await days.keep_day(DailyEvidence(now=DAY + timedelta(days=31)))
+        await days.run_day(DailyEvidence(now=DAY + timedelta(days=31)))
         assert await store.drafts.of("ada") == ()

@@ -166,7 +166,7 @@ class House:
 
     async def recall(self, id: str) -> RecordedHandOff:
         """What is known of an ending's hand-off."""
-        return await self._fanout(await nowhere()).recall(ReplayOrder(id=id))
+        return await self._fanout(await nowhere()).read(ReplayOrder(id=id))
 
     def _fanout(self, temporal: Client, oncall: str = "") -> HandOffService:
         return HandOffService(

@@ -23,7 +23,7 @@ from tests.markdown import ROOT, blocks
 from tests.servers import time_skipping
 from tests.workflows.onboarding.stage import AGREEMENTS, KINDS, LIVE, House
 from workflows.model.hand_off import HandoffResult, Settled
-from workflows.model.policy import FormatPlaceholder, StartTarget, Target
+from workflows.model.policy import PlaceholderValue, StartTarget, Target
 from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
 from workflows.onboarding.state import OnboardingInput
@@ -43,7 +43,7 @@ KICK_OFF: dict[str, Any] = {
     "owner": "{requester}",
     "stages": [AGREEMENTS, LIVE],
 }
-ONBOARDING = StartTarget(onboarding="kick-off.yaml", fields=(FormatPlaceholder(place="company", text="Acme"),))
+ONBOARDING = StartTarget(onboarding="kick-off.yaml", fields=(PlaceholderValue(place="company", text="Acme"),))
 TARGET = Target(target="kick-off", start=ONBOARDING)
 ID = onboarding_id("msa.0042/handoff/kick-off", "kick-off")
 

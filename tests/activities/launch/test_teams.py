@@ -55,7 +55,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 @pytest.mark.parametrize(
-    ("written", "requester", "to_all"),
+    ("written", "requester", "notify_all"),
     [
         ("eve", "eve", False),
         ({"group": "sales"}, "group:sales", False),
@@ -65,9 +65,9 @@ def desk(tmp_path: Path) -> Desk:
         ("group:sales:all", "group:sales", True),
     ],
 )
-async def test_a_person_or_a_group_asks(desk: Desk, written: object, requester: str, to_all: bool) -> None:
+async def test_a_person_or_a_group_asks(desk: Desk, written: object, requester: str, notify_all: bool) -> None:
     brief = (await desk.request(written)).request.brief
-    assert (brief.requester, brief.to_all) == (requester, to_all)
+    assert (brief.requester, brief.notify_all) == (requester, notify_all)
 
 
 async def test_a_group_is_the_same_in_a_table_as_in_a_file(desk: Desk) -> None:
@@ -115,11 +115,11 @@ async def test_a_task_may_be_of_a_group_and_for_one_of_it(desk: Desk) -> None:
     alone = (await desk.task({"group": "sales"}, who={"person": "eve"})).given.task
     together = (await desk.task("group:sales:all", who={"group": "sales"})).given.task
     assert (alone.requester, [one.person for one in alone.people]) == ("group:sales", ["eve"])
-    assert (together.to_all, [one.person for one in together.people]) == (True, ["eve", "bob"])
+    assert (together.notify_all, [one.person for one in together.people]) == (True, ["eve", "bob"])
 
 
 def test_what_is_for_whoever_asks_is_for_the_group() -> None:
     assert asked_of("eve") == {"person": "eve"}
     assert asked_of("group:sales:all") == {"group": "sales"}
-    assert asking("group:sales:all") == {"requester": "group:sales", "to_all": True}
+    assert asking("group:sales:all") == {"requester": "group:sales", "notify_all": True}
     assert asking_word({"group": "sales", "rule": "all"}) == "group:sales:all"

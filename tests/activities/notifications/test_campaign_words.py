@@ -36,7 +36,7 @@ def digest(count: int, overdue: int = 0, *, stage: str = "digest-14", of: int | 
         action=NoticeAction.OPEN,
         count=count,
         overdue=overdue,
-        of=of,
+        total=of,
     )
 
 

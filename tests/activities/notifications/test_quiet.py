@@ -18,7 +18,7 @@ from tests.storage import away
 from workflows.kinds import Kind
 from workflows.model.notifications import (
     QUIET_AT_MOST,
-    BudgetExemption,
+    BudgetKey,
     Delivery,
     DeliveryReport,
     NoticeAction,
@@ -33,7 +33,7 @@ from workflows.names import notice_key
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WHO = "finance-chief"
-QUIET = NotificationBudget(of="acme", people=(BudgetExemption(person=WHO, key="customer"),))
+QUIET = NotificationBudget(onboarding="acme", people=(BudgetKey(person=WHO, key="customer"),))
 
 
 def part(number: int, stage: str = "ready", now: datetime = NOON, **more: Any) -> Delivery:
@@ -140,7 +140,7 @@ async def test_a_reminder_that_somebody_asked_for_is_told_now_or_never(notices: 
 
 
 async def test_whoever_is_not_named_hears_everything(notices: NotificationService) -> None:
-    others = NotificationBudget(of="acme", people=(BudgetExemption(person="legal-desk", key="customer"),))
+    others = NotificationBudget(onboarding="acme", people=(BudgetKey(person="legal-desk", key="customer"),))
     assert [became(await notices.deliver(part(n, quiet=others))) for n in range(5)] == ["accepted"] * 5
 
 
@@ -148,7 +148,7 @@ async def test_the_phones_left_open_get_what_has_its_place_already(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     boss = "chief-executive"
-    spared = NotificationBudget(of="acme", most=1, people=(BudgetExemption(person=boss, key="customer"),))
+    spared = NotificationBudget(onboarding="acme", most=1, people=(BudgetKey(person=boss, key="customer"),))
     one = NotificationOrder(key="acme.1.1/ready/x", stage="ready", person=boss, action=NoticeAction.OPEN)
     arm(sandbox, fault="503", contains=EXECUTIVES[1])
     first = await notices.deliver(part(1, quiet=spared, notices=(one,)))
@@ -160,10 +160,10 @@ async def test_the_phones_left_open_get_what_has_its_place_already(
 async def test_whom_nothing_reaches_takes_no_place(notices: NotificationService) -> None:
     """No phone, and nobody who would write to them instead."""
     nobody = NotificationBudget(
-        of="acme",
+        onboarding="acme",
         people=(
-            BudgetExemption(person="archive", key="customer"),
-            BudgetExemption(person=WHO, key="customer"),
+            BudgetKey(person="archive", key="customer"),
+            BudgetKey(person=WHO, key="customer"),
         ),
     )
     gone = NotificationOrder(key="acme.1.7/ready/archive", stage="ready", person="archive", action=NoticeAction.DO)
@@ -178,11 +178,11 @@ async def test_the_first_mail_that_core_signature_sends_by_itself_is_counted_tho
 ) -> None:
     signer = "customer-signer"
     mailed = NotificationBudget(
-        of="acme",
+        onboarding="acme",
         most=1,
         people=(
-            BudgetExemption(person=signer, key="customer"),
-            BudgetExemption(person=WHO, key="customer"),
+            BudgetKey(person=signer, key="customer"),
+            BudgetKey(person=WHO, key="customer"),
         ),
     )
 
@@ -321,4 +321,4 @@ async def test_ten_times_the_parts_that_are_looked_at_wait(
 
 def test_a_budget_of_ten_times_the_most_is_none() -> None:
     with pytest.raises(ValueError, match="less than or equal to 20"):
-        NotificationBudget(of="acme", most=10 * QUIET_AT_MOST)
+        NotificationBudget(onboarding="acme", most=10 * QUIET_AT_MOST)

@@ -91,7 +91,7 @@ async def test_whoever_has_it_already_is_not_told_twice(sales: NotificationServi
     ("more", "told"),
     [
         ({"taken_by": "seller-1"}, {"seller-1"}),
-        ({"taken_by": "seller-1", "to_all": True}, {"seller-0", "seller-1", "seller-2"}),
+        ({"taken_by": "seller-1", "notify_all": True}, {"seller-0", "seller-1", "seller-2"}),
         ({"taken_by": "somebody-who-left"}, {"seller-0", "seller-1", "seller-2"}),
     ],
 )

@@ -304,10 +304,10 @@ async def test_a_group_may_own_it_and_all_its_parts(tmp_path: Path) -> None:
     stages = (*WHOLE, {"name": "last", "tasks": [task]})
     prepared = await house.prepared(a_file(*stages, owner={"group": "sales", "rule": "all"}))
     onboarding, parts = prepared.given.onboarding, prepared.parts
-    assert (onboarding.requester, onboarding.to_all) == ("group:sales", True)
+    assert (onboarding.requester, onboarding.notify_all) == ("group:sales", True)
     assert onboarding.told == ("operations-desk",), "who is of the group hears as the owner"
     assert prepared.content.deputy == "operations-desk"
-    asked = {id: (part.given.subject.requester, part.given.subject.to_all) for id, part in parts.items()}
+    asked = {id: (part.given.subject.requester, part.given.subject.notify_all) for id, part in parts.items()}
     assert asked.pop("call") == ("operations-desk", False), "of what the owner does, another hears"
     assert set(asked.values()) == {("group:sales", True)}
     assert set(parts["call"].given.first_turn) == {OWNER, "success-desk"}

@@ -273,7 +273,7 @@ async def test_a_store_that_is_away_is_no_fault_of_the_file(tmp_path: Path) -> N
         ):
             await one
     with pytest.raises(ApplicationError) as caught:
-        await PolicyPlanner(directory).look_at(
+        await PolicyPlanner(directory).check(
             StandIn(person="signer-1", at=datetime.now(UTC), beside=Kind.REQUEST.workflow_id("r1"))
         )
     assert (caught.value.type, caught.value.non_retryable) == (Code.UNREACHABLE, False)

@@ -128,7 +128,7 @@ class Office:
         )
         env = ActivityEnvironment()
         env.info = replace(env.info, started_time=self.now)
-        answer: ReconciliationResult = await env.run(sweep.sweep, ReconciliationOrder(now=self.now - waited))
+        answer: ReconciliationResult = await env.run(sweep.reconcile, ReconciliationOrder(now=self.now - waited))
         return answer
 
     async def heard(self, id: str) -> list[str]:

@@ -20,7 +20,7 @@ AWAY = (Absence.model_validate({"from": "2026-11-01", "until": "2026-12-31"}),)
 
 async def alerted(book: Book = BOOK, escalation: Escalation = DEFAULT, **more: Any) -> tuple[str, str]:
     agenda = await plan(Policy(escalation=escalation), book, **more)
-    moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
+    moment = next(moment for moment in agenda.actions if moment.kind is ActionType.ESCALATE)
     return moment.to, moment.why.split(": ", 1)[1]
 
 
@@ -48,7 +48,7 @@ async def test_a_review_goes_to_nobody_of_the_group_that_asks() -> None:
     for within, to in ((None, "manager"), ("20d", "director")):
         asked = planning(Policy(escalation=DEFAULT), requester="group:sales").replace(within=within)
         agenda = await PolicyPlanner(book).plan(asked)
-        assert next(one for one in agenda.moments if one.kind is ActionType.ESCALATE).to == to
+        assert next(one for one in agenda.actions if one.kind is ActionType.ESCALATE).to == to
 
 
 @pytest.mark.parametrize(("delegate", "to"), [("alternate", "alternate"), ("requester", "manager")])
@@ -64,8 +64,8 @@ async def test_a_reviewer_who_is_away_has_their_deputy_unless_that_one_asks_for_
 async def test_nobody_of_the_group_that_asks_takes_a_review_over() -> None:
     planner = PolicyPlanner(Book(somebody("manager", groups=("sales",))))
     order = StandIn(person="manager", at=SINCE, force=True)
-    assert (await planner.look_at(order)).refused is None
-    refused = (await planner.look_at(order.replace(reviewed_for="group:sales"))).refused
+    assert (await planner.check(order)).refused is None
+    refused = (await planner.check(order.replace(reviewed_for="group:sales"))).refused
     assert refused == "manager asked for it, and nobody reviews their own request"
 
 
@@ -191,7 +191,7 @@ async def test_a_fallback_who_has_left_is_no_end_of_the_plan() -> None:
 async def test_a_requester_who_has_left_is_planned_for_in_the_hours_of_the_signer() -> None:
     night_shift = Book(somebody("signer", hours="20:00-23:00"))
     agenda = await plan(Policy(hours="working", escalation=DEFAULT), night_shift)
-    moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
+    moment = next(moment for moment in agenda.actions if moment.kind is ActionType.ESCALATE)
     assert (moment.to, moment.at.hour) == ("requester", 19)
     assert moment.why.endswith("; requester is not in the directory, so the hours are those of signer")
 
@@ -227,7 +227,7 @@ async def test_nobody_approves_what_they_asked_for() -> None:
 async def test_an_absence_that_comes_hands_over_when_it_begins() -> None:
     book = with_entered(entered("alternate", "2026-11-04", "2026-11-20"))
     agenda = await plan(Policy(escalation=Escalation(action=EscalationAction.REASSIGN)), book)
-    moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
+    moment = next(moment for moment in agenda.actions if moment.kind is ActionType.ESCALATE)
     assert (moment.to, moment.reason) == ("alternate", EscalationReason.ABSENCE)
     assert moment.at.astimezone(ZoneInfo(AMSTERDAM)).date().isoformat() == "2026-11-04"
     assert moment.hands_over
@@ -237,7 +237,7 @@ async def test_a_silence_that_is_over_before_an_absence_begins_counts_first() ->
     late = with_entered(entered("alternate", "2026-11-25", "2026-11-30"))
     quick = Policy(escalation=Escalation(after="4d", or_=None))
     agenda = await plan(quick, late)
-    moment = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATE)
+    moment = next(moment for moment in agenda.actions if moment.kind is ActionType.ESCALATE)
     assert moment.reason is EscalationReason.ESCALATION
 
 

@@ -34,7 +34,7 @@ def book(signer: dict[str, Any] | None = None, manager: dict[str, Any] | None = 
 
 
 def stage(agenda: Schedule, name: str) -> ScheduledAction:
-    return next(moment for moment in (*agenda.moments, *agenda.dropped) if moment.stage == name)
+    return next(moment for moment in (*agenda.actions, *agenda.dropped) if moment.stage == name)
 
 
 async def test_the_default_policy_in_working_hours() -> None:
@@ -99,7 +99,7 @@ async def test_a_last_warning_of_a_day_off_comes_on_the_next_working_day_that_le
 ) -> None:
     agenda = await plan(Policy(hours="working", reminders=None, escalation=None), book(), due=due)
     assert lines(agenda)[:-1] == expected
-    assert len(agenda.moments) + len(agenda.dropped) == 3
+    assert len(agenda.actions) + len(agenda.dropped) == 3
 
 
 @pytest.mark.parametrize(("apart", "suppressed"), [(59, ["warning-3h too_soon"]), (60, []), (61, [])])
@@ -111,14 +111,14 @@ async def test_of_two_warnings_an_hour_apart_both_come_and_of_two_that_are_neare
     asked = planning(policy, turns={"signer": night}).replace(window_from=night, now=night)
     agenda = await PolicyPlanner(book()).plan(asked)
     assert dropped(agenda) == suppressed
-    assert sum(one.kind is ActionType.WARN for one in agenda.moments) == 2 - len(suppressed)
+    assert sum(one.kind is ActionType.WARN for one in agenda.actions) == 2 - len(suppressed)
 
 
 async def test_a_warning_a_week_ahead_that_falls_on_a_holiday_comes_the_day_after_it() -> None:
     policy = Policy(hours="working", reminders=None, warnings=("1w",), escalation=None)
     agenda = await plan(policy, book(), due=date(2027, 1, 1))
     assert lines(agenda)[0] == "Mon 12-28 09:12 warning-1w signer"
-    assert agenda.moments[0].why == (
+    assert agenda.actions[0].why == (
         "1 week before the due date, moved from Fri 25 Dec 18:00 (Amsterdam): a public holiday (Christmas Day)"
     )
 
@@ -211,7 +211,7 @@ async def test_what_was_missed_at_night_is_held_until_morning() -> None:
     assert stage(agenda, "reminder-1").held_until == datetime(2026, 11, 9, 8, tzinfo=UTC)
     assert stage(agenda, "reminder-2").held_until is None
     noon = await PolicyPlanner(book()).plan(planning(WORKING).replace(now=datetime(2026, 11, 9, 11, tzinfo=UTC)))
-    assert all(moment.held_until is None for moment in noon.moments)
+    assert all(moment.held_until is None for moment in noon.actions)
 
 
 async def test_the_alternate_hears_in_their_own_hours() -> None:
@@ -296,7 +296,7 @@ def test_the_jitter_is_fixed_per_request_and_person_and_spreads() -> None:
 async def test_the_jitter_stays_inside_the_hours() -> None:
     brief_hours = book({"hours": "09:00-09:10"})
     agenda = await plan(NUDGES_ONLY, brief_hours)
-    reminders = [moment for moment in agenda.moments if moment.kind is ActionType.REMIND]
+    reminders = [moment for moment in agenda.actions if moment.kind is ActionType.REMIND]
     assert {moment.at.strftime("%H:%M") for moment in reminders} == {"08:07"}
 
 
@@ -317,4 +317,4 @@ async def test_clocks_that_stood_take_no_warning_away() -> None:
         turns=(Turn(person="signer", since=due + timedelta(days=1), came_at=SINCE),), now=due + timedelta(days=1)
     )
     agenda = await PolicyPlanner(book()).plan(stood)
-    assert [moment.stage for moment in agenda.moments if moment.kind is ActionType.WARN] == ["warning-2d", "warning-1d"]
+    assert [moment.stage for moment in agenda.actions if moment.kind is ActionType.WARN] == ["warning-2d", "warning-1d"]

@@ -102,7 +102,7 @@ async def test_a_crowd_leaves_the_loop_to_others_after_each_signer(tmp_path: Pat
     waiting = asyncio.ensure_future(others())
     plan: Schedule = await one.calendar(planning(100))
     waiting.cancel()
-    assert len(plan.moments) + len(plan.dropped) > 6_000
+    assert len(plan.actions) + len(plan.dropped) > 6_000
     assert turns >= 100
 
 

@@ -16,7 +16,7 @@ SATURDAY = datetime(2026, 11, 7, 12, tzinfo=UTC)
 async def plan(asked: PlanningInput, book: Book = BOOK) -> dict[str, ScheduledAction]:
     """What is planned or dropped for each stage."""
     agenda: Schedule = await PolicyPlanner(book).plan(asked)
-    return {moment.stage: moment for moment in (*agenda.moments, *agenda.dropped)}
+    return {moment.stage: moment for moment in (*agenda.actions, *agenda.dropped)}
 
 
 async def test_what_was_missed_and_has_no_open_hours_left_wakes_nobody_but_for_a_last_warning() -> None:

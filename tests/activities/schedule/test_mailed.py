@@ -30,7 +30,7 @@ def asked(policy: Policy, *people: str, heard: datetime = MORNING) -> PlanningIn
 
 
 def nudges(agenda: Schedule) -> list[ScheduledAction]:
-    return [one for one in agenda.moments if one.kind in (ActionType.REMIND, ActionType.WARN)]
+    return [one for one in agenda.actions if one.kind in (ActionType.REMIND, ActionType.WARN)]
 
 
 @pytest.mark.parametrize("hours", ["working", "any"])
@@ -53,7 +53,7 @@ async def test_of_two_warnings_that_are_mailed_on_one_day_the_nearer_one_is_kept
         WORKING.replace(reminders=None), signers=tuple(people), turns=dict.fromkeys(people, sunday), due=due
     )
     agenda = await PolicyPlanner(there).plan(asking.replace(window_from=sunday, now=sunday))
-    warned = {one.stage: one.suppressed for one in (*agenda.moments, *agenda.dropped) if one.person == "here"}
+    warned = {one.stage: one.suppressed for one in (*agenda.actions, *agenda.dropped) if one.person == "here"}
     assert warned == {"warning-2d": Reason.TOO_SOON, "warning-1d": None}
 
 
@@ -80,7 +80,7 @@ async def test_who_heard_something_within_the_rhythm_wakes_nobody() -> None:
     everybody = ("west", "east", "far", "south", "north")
     heard = MORNING + 2 * DAY
     agenda = await PolicyPlanner(people).plan(asked(WORKING, *everybody, heard=heard))
-    first = [one for one in agenda.moments if one.stage == "reminder-1"]
+    first = [one for one in agenda.actions if one.stage == "reminder-1"]
     assert {one.person for one in first} == set(everybody)
     assert all(one.at >= heard + 2 * DAY for one in first), "one `every` after what they heard"
     assert all("it would have woken others" in one.why for one in first)
@@ -90,7 +90,7 @@ async def test_who_has_a_phone_is_reminded_at_their_own_time() -> None:
     phone = somebody("west", LA)
     people = Book(somebody("requester"), phone, somebody("east", KOLKATA, devices=()))
     agenda = await PolicyPlanner(people).plan(asked(WORKING, "west", "east"))
-    first = next(one for one in agenda.moments if one.stage == "reminder-1" and one.person == "west")
+    first = next(one for one in agenda.actions if one.stage == "reminder-1" and one.person == "west")
     assert first.at.astimezone(ZoneInfo(LA)).hour == 9
     assert "Core Signature" not in first.why
 

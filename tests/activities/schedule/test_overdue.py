@@ -30,8 +30,8 @@ def at(agenda: Schedule, stage: str) -> str:
 async def test_without_a_grace_it_closes_when_it_is_due() -> None:
     agenda = await plan(due=FRIDAY)
     assert agenda.over_at == agenda.closes_at == agenda.due_at
-    assert agenda.moments[-1].why == "the due date has passed"
-    assert all(moment.kind is not ActionType.OVERDUE for moment in (*agenda.moments, *agenda.dropped))
+    assert agenda.actions[-1].why == "the due date has passed"
+    assert all(moment.kind is not ActionType.OVERDUE for moment in (*agenda.actions, *agenda.dropped))
 
 
 async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> None:
@@ -41,11 +41,11 @@ async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> 
         "Fri 11-20 09:12 overdue-2 signer",
         "Fri 11-20 18:00 expiry requester",
     ]
-    assert agenda.moments[0].why == (
+    assert agenda.actions[0].why == (
         "overdue since Fri 13 Nov 18:00 (Amsterdam), every 3 days, "
         "moved from Mon 16 Nov 18:00 (Amsterdam): outside 09:00-18:00"
     )
-    assert agenda.moments[-1].why == "7 days after the due date"
+    assert agenda.actions[-1].why == "7 days after the due date"
     assert (agenda.due_at, agenda.over_at) == (
         datetime(2026, 11, 13, 17, tzinfo=UTC),
         datetime(2026, 11, 20, 17, tzinfo=UTC),
@@ -55,16 +55,16 @@ async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> 
 async def test_what_never_expires_is_planned_without_an_end_and_reminded_of_as_often_as_anything_may_be() -> None:
     agenda = await plan(Policy(expires=False, overdue=Overdue(every="2d"), warnings=()))
     assert not agenda.closes
-    assert [one for one in (*agenda.moments, *agenda.dropped) if one.kind is ActionType.EXPIRE] == []
-    overdue = [one for one in (*agenda.moments, *agenda.dropped) if one.kind is ActionType.OVERDUE]
+    assert [one for one in (*agenda.actions, *agenda.dropped) if one.kind is ActionType.EXPIRE] == []
+    overdue = [one for one in (*agenda.actions, *agenda.dropped) if one.kind is ActionType.OVERDUE]
     assert len(overdue) == OVERDUE_AT_MOST
 
 
 async def test_no_more_than_the_policy_says_and_none_without_a_rhythm() -> None:
     once = await plan(LATE.replace(overdue=Overdue(every="1d", most=1)), due=FRIDAY)
-    assert [moment.stage for moment in once.moments] == ["overdue-1", "expiry"]
+    assert [moment.stage for moment in once.actions] == ["overdue-1", "expiry"]
     silent = await plan(LATE.replace(overdue=None), due=FRIDAY)
-    assert [moment.stage for moment in silent.moments] == ["expiry"]
+    assert [moment.stage for moment in silent.actions] == ["expiry"]
 
 
 async def test_what_comes_before_the_due_date_is_the_same_with_and_without_a_grace() -> None:
@@ -132,7 +132,7 @@ async def test_on_the_day_is_left_out_for_a_turn_that_comes_later_that_day() -> 
 @pytest.mark.parametrize("hours", ["working", "any", "00:00-06:00"])
 async def test_on_the_day_is_always_before_the_due_date(due: date, hours: str) -> None:
     agenda = await plan(LATE.replace(warnings=("0d",), hours=hours), due=due)
-    [warning] = [moment for moment in agenda.moments if moment.kind is ActionType.WARN]
+    [warning] = [moment for moment in agenda.actions if moment.kind is ActionType.WARN]
     assert warning.at < agenda.due_at
 
 
@@ -149,7 +149,7 @@ async def test_who_is_absent_is_reminded_when_back_or_not_at_all() -> None:
 async def test_overdue_reminders_keep_an_hour_from_each_other_and_from_what_came_before() -> None:
     often = LATE.replace(hours="any", grace="4h", warnings=("1h",), overdue=Overdue(every="40m"))
     agenda = await plan(often, due=SINCE + timedelta(days=3))
-    nudges = [moment.at for moment in agenda.moments if moment.kind is not ActionType.EXPIRE]
+    nudges = [moment.at for moment in agenda.actions if moment.kind is not ActionType.EXPIRE]
     assert all(later - earlier >= HOUR for earlier, later in pairwise(nudges))
     assert {"overdue-4 too_soon"} <= set(dropped(agenda))
 
@@ -178,7 +178,7 @@ async def test_a_turn_that_comes_after_the_due_date_is_overdue_from_then_on() ->
 async def test_a_moved_due_date_has_overdue_reminders_of_its_own() -> None:
     moved = planning(LATE, due=FRIDAY).replace(revision=1)
     agenda = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).plan(moved)
-    assert [moment.stage for moment in agenda.moments] == ["overdue-1.2", "overdue-2.2", "expiry"]
+    assert [moment.stage for moment in agenda.actions] == ["overdue-1.2", "overdue-2.2", "expiry"]
 
 
 EARLY_WORD = Escalation(after="used-up", or_="60%")
@@ -202,12 +202,12 @@ async def test_who_was_not_escalated_in_time_is_when_overdue_reminders_are_used_
 ) -> None:
     agenda = await plan(policy, due=FRIDAY)
     assert at(agenda, "escalation") == expected
-    assert [moment.stage for moment in (*agenda.moments, *agenda.dropped)].count("escalation") == 1
+    assert [moment.stage for moment in (*agenda.actions, *agenda.dropped)].count("escalation") == 1
 
 
 async def test_nothing_is_escalated_after_the_due_date_where_the_policy_does_not_want_it() -> None:
     quiet = LATE.replace(escalation=Escalation(or_=None), overdue=Overdue(escalate=False))
-    assert ActionType.ESCALATE not in {moment.kind for moment in (await plan(quiet, due=FRIDAY)).moments}
+    assert ActionType.ESCALATE not in {moment.kind for moment in (await plan(quiet, due=FRIDAY)).actions}
 
 
 async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
@@ -215,7 +215,7 @@ async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
         overdue=Overdue(every="3d", most=2),
         escalation=Escalation(or_=None, action=EscalationAction.REASSIGN, alternates=("alternate",)),
     )
-    [moment] = [one for one in (await plan(policy, due=FRIDAY)).moments if one.kind is ActionType.ESCALATE]
+    [moment] = [one for one in (await plan(policy, due=FRIDAY)).actions if one.kind is ActionType.ESCALATE]
     assert moment.why == (
         "all 2 overdue reminders are used up: to alternate, the named alternate, "
         "moved earlier, so that a working day is left to act"
@@ -242,7 +242,7 @@ async def test_an_escalation_that_a_last_warning_keeps_back_comes_one_every_afte
         "Wed 11-11 09:12 escalation manager",
         "Wed 11-11 09:12 escalated signer",
     ]
-    [moment] = [one for one in agenda.moments if one.kind is ActionType.ESCALATE]
+    [moment] = [one for one in agenda.actions if one.kind is ActionType.ESCALATE]
     assert moment.why.startswith("no time was left before the due date: to manager, the manager of signer")
 
 
@@ -253,8 +253,8 @@ async def test_the_owner_of_a_decision_is_reminded_a_day_before_anybody_else_hea
     policy = Catalogue({}).resolve("onboarding-decision").policy
     asked = planning(policy, turns={"signer": since}).replace(window_from=since, now=since)
     agenda = await PolicyPlanner(BOOK).plan(asked)
-    [alert] = [one.at for one in agenda.moments if one.kind is ActionType.ESCALATE]
-    heard = [one.at for one in agenda.moments if one.kind in (ActionType.REMIND, ActionType.OVERDUE) and one.at < alert]
+    [alert] = [one.at for one in agenda.actions if one.kind is ActionType.ESCALATE]
+    heard = [one.at for one in agenda.actions if one.kind in (ActionType.REMIND, ActionType.OVERDUE) and one.at < alert]
     assert heard or day == 6, "of who is asked on a Friday all the time before the due date is a weekend"
     assert all(alert >= after(at, "1d", ZoneInfo(AMSTERDAM)) for at in heard)
 
@@ -283,14 +283,14 @@ async def test_what_was_missed_before_the_due_date_is_made_up_for_after_it_in_op
     night = datetime(2026, 11, 14, 2, tzinfo=UTC)
     missed = planning(LATE.replace(reminders=Reminders(most=1)), due=FRIDAY).replace(now=night)
     agenda = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).plan(missed)
-    [reminder] = [moment for moment in agenda.moments if moment.stage == "reminder-1"]
+    [reminder] = [moment for moment in agenda.actions if moment.stage == "reminder-1"]
     assert reminder.held_until == datetime(2026, 11, 16, 8, tzinfo=UTC)
 
 
 async def test_ten_times_as_many_as_a_policy_may_ask_for_are_not_planned() -> None:
     endless = LATE.replace(hours="any", grace="700d", overdue=Overdue(every="12h"))
     whole = await PolicyPlanner(Book(somebody("requester"), somebody("signer"))).calendar(planning(endless, due=FRIDAY))
-    assert sum(moment.kind is ActionType.OVERDUE for moment in whole.moments) == OVERDUE_AT_MOST
+    assert sum(moment.kind is ActionType.OVERDUE for moment in whole.actions) == OVERDUE_AT_MOST
 
 
 async def test_of_many_overdue_reminders_an_agenda_has_the_next_ones() -> None:
@@ -300,5 +300,5 @@ async def test_of_many_overdue_reminders_an_agenda_has_the_next_ones() -> None:
     )
     book = Book(somebody("requester"), *map(somebody, crowd))
     agenda = await PolicyPlanner(book).plan(asked)
-    assert sum(moment.kind is ActionType.OVERDUE for moment in agenda.moments) == 2 * len(crowd)
+    assert sum(moment.kind is ActionType.OVERDUE for moment in agenda.actions) == 2 * len(crowd)
     assert len(agenda.more) == len(crowd)

@@ -26,7 +26,7 @@ async def test_the_default_policy() -> None:
         "Tue 12-01 17:48 warning-1d signer",
         "Wed 12-02 18:00 expiry requester",
     ]
-    assert [moment.why for moment in agenda.moments] == [
+    assert [moment.why for moment in agenda.actions] == [
         "reminder 1 of 4, 3 days after the request arrived",
         "reminder 2 of 4, every 3 days",
         "reminder 3 of 4, every 3 days",
@@ -37,20 +37,20 @@ async def test_the_default_policy() -> None:
         "1 day before the due date",
         "the due date has passed",
     ]
-    assert {moment.person for moment in agenda.moments[:-1]} == {"signer"}
+    assert {moment.person for moment in agenda.actions[:-1]} == {"signer"}
     assert (agenda.dropped, agenda.doubt) == ((), None)
 
 
 async def test_who_hears_of_an_alert_apart_from_a_warning_was_not_moved_into_working_hours() -> None:
     policy = Policy(reminders=None, warnings=("23d",), escalation=Escalation(after="7d", or_=None))
     agenda = await plan(policy, due=datetime(2026, 12, 2, 8, 40, tzinfo=UTC))
-    told = next(moment for moment in agenda.moments if moment.kind is ActionType.ESCALATED)
+    told = next(moment for moment in agenda.actions if moment.kind is ActionType.ESCALATED)
     assert (told.at.hour, told.why) == (9, "manager was alerted, apart from other notices")
 
 
 async def test_nine_o_clock_stays_nine_o_clock_when_the_clocks_change() -> None:
     agenda = await plan(turns={"signer": datetime(2027, 3, 26, 8, tzinfo=UTC)}, due=date(2027, 5, 1))
-    assert [moment.at.hour for moment in agenda.moments[:2]] == [7, 7]
+    assert [moment.at.hour for moment in agenda.actions[:2]] == [7, 7]
     assert lines(agenda)[:2] == ["Mon 03-29 09:12 reminder-1 signer", "Thu 04-01 09:12 reminder-2 signer"]
 
 
@@ -59,7 +59,7 @@ async def test_each_signer_hears_it_on_their_own_clock_and_in_their_own_minute()
     in_30_days = SINCE + timedelta(days=30)
     policy = Policy(warnings=("1d",), reminders=None)
     agenda = await plan(policy, signers=("signer", "second"), turns=both, due=in_30_days)
-    at = {moment.person: moment.at for moment in agenda.moments if moment.kind is ActionType.WARN}
+    at = {moment.person: moment.at for moment in agenda.actions if moment.kind is ActionType.WARN}
     assert at == {
         "signer": datetime(2026, 12, 1, 7, 48, tzinfo=UTC),
         "second": datetime(2026, 12, 1, 7, 52, 56, tzinfo=UTC),
@@ -140,13 +140,13 @@ async def test_reminders_keep_an_hour_from_each_other() -> None:
 
 async def test_a_warning_before_the_turn_is_not_sent() -> None:
     agenda = await plan(Policy(reminders=None, escalation=None), due=SINCE + timedelta(hours=36))
-    assert [moment.stage for moment in agenda.moments] == ["warning-1d", "expiry"]
+    assert [moment.stage for moment in agenda.actions] == ["warning-1d", "expiry"]
     assert dropped(agenda) == ["warning-2d not_their_turn"]
 
 
 async def test_the_warnings_of_a_moved_due_date_are_stages_of_their_own() -> None:
     moved = planning().replace(revision=1)
-    stages = [moment.stage for moment in (await PolicyPlanner(BOOK).plan(moved)).moments]
+    stages = [moment.stage for moment in (await PolicyPlanner(BOOK).plan(moved)).actions]
     assert stages[-3:] == ["warning-2d.2", "warning-1d.2", "expiry"]
     assert "reminder-1" in stages
 
@@ -171,17 +171,17 @@ async def test_the_earlier_trigger_counts(escalation: Escalation, expected: str)
 
 async def test_used_up_without_reminders_never_comes() -> None:
     agenda = await plan(Policy(reminders=None, warnings=(), escalation=Escalation(after="used-up", or_=None)))
-    assert [moment.stage for moment in agenda.moments] == ["expiry"]
+    assert [moment.stage for moment in agenda.actions] == ["expiry"]
 
 
 async def test_no_escalation_when_the_policy_has_none() -> None:
-    assert all(moment.kind is not ActionType.ESCALATE for moment in (await plan(Policy(escalation=None))).moments)
+    assert all(moment.kind is not ActionType.ESCALATE for moment in (await plan(Policy(escalation=None))).actions)
 
 
 async def test_an_unknown_signer_is_a_doubt_about_the_directory_and_stops_nobody_else() -> None:
     agenda = await plan(signers=("nobody", "signer"), turns={"nobody": SINCE, "signer": SINCE})
     assert (agenda.missing, agenda.doubt) == (("nobody",), "nobody: not in the directory")
-    assert {one.to for one in agenda.moments if one.kind is ActionType.REMIND} == {"signer"}
+    assert {one.to for one in agenda.actions if one.kind is ActionType.REMIND} == {"signer"}
 
 
 async def test_nobody_is_planned_for_when_requester_and_signer_are_unknown() -> None:
@@ -203,4 +203,4 @@ async def test_a_plan_that_rests_on_an_older_directory_says_so() -> None:
     book.warning = "people.yaml:3: manager: nobody is not in this file"
     agenda = await plan(book=book)
     assert agenda.doubt == book.warning
-    assert agenda.moments
+    assert agenda.actions

@@ -41,16 +41,16 @@ async def test_a_reminder_moved_from_saturday_to_monday_is_followed_by_one_on_we
         "Fri 11-13 09:12 reminder-3",
         "Mon 11-16 09:12 reminder-4",
     ]
-    assert agenda.moments[3].why == (
+    assert agenda.actions[3].why == (
         "reminder 4 of 4, every 2 days, moved from Sun 15 Nov 09:12 (Amsterdam): not a working day"
     )
 
 
 async def test_a_reminder_comes_where_an_hour_is_left_and_not_where_less_is() -> None:
-    first = (await plan(rhythm("1d", "1d", 1), book())).moments[0].at
+    first = (await plan(rhythm("1d", "1d", 1), book())).actions[0].at
     for left, told in ((timedelta(hours=1), ["reminder-1"]), (timedelta(minutes=59), [])):
         agenda = await plan(rhythm("1d", "1d", 1), book(), due=first + left)
-        assert [one.stage for one in agenda.moments if one.kind is ActionType.REMIND] == told
+        assert [one.stage for one in agenda.actions if one.kind is ActionType.REMIND] == told
         assert dropped(agenda) == ([] if told else ["reminder-1 superseded"])
 
 
@@ -106,10 +106,10 @@ async def test_in_the_middle_of_a_life_the_rest_is_planned_as_it_was(told: int) 
     whole = await planner.calendar(asked.replace(due=SINCE + 100 * DAY))
     reminded = tuple(LastReminder(person=one, number=told) for one in crowd)
     asked = asked.replace(due=SINCE + 100 * DAY, now=SINCE + told * DAY, reminded=reminded)
-    anew = [one for one in (await planner.plan(asked)).moments if one.kind is ActionType.REMIND]
+    anew = [one for one in (await planner.plan(asked)).actions if one.kind is ActionType.REMIND]
     assert {one.stage for one in anew} == {f"reminder-{told + 1}", f"reminder-{told + 2}"}
     assert {(one.person, one.stage, one.at) for one in anew} <= {
-        (one.person, one.stage, one.at) for one in whole.moments
+        (one.person, one.stage, one.at) for one in whole.actions
     }
 
 
@@ -186,7 +186,7 @@ async def test_nobody_is_escalated_before_one_every_after_a_reminder_that_somebo
     assert "Mon 11-16 09:12 escalation manager" in lines(before)
     turns = tuple(turn.replace(heard_at=REMINDED_BY_HAND) for turn in asked.turns)
     after = await PolicyPlanner(directory).plan(asked.replace(turns=turns))
-    [moment] = [one for one in after.moments if one.kind is ActionType.ESCALATE]
+    [moment] = [one for one in after.actions if one.kind is ActionType.ESCALATE]
     assert moment.at == datetime(2026, 11, 16, 10, tzinfo=UTC)
     assert moment.why.endswith("not before they have had 3 days since their last notice")
 

@@ -41,17 +41,17 @@ def asked(policy: Policy, since: datetime) -> PlanningInput:
 
 
 def of_kind(agenda: Schedule, *kinds: ActionType) -> list[ScheduledAction]:
-    return [moment for moment in agenda.moments if moment.kind in kinds]
+    return [moment for moment in agenda.actions if moment.kind in kinds]
 
 
 def series(agenda: Schedule, word: str) -> list[ScheduledAction]:
     """The moments of a series of stages: the reminders without the snoozes."""
-    return [moment for moment in agenda.moments if moment.stage.startswith(f"{word}-")]
+    return [moment for moment in agenda.actions if moment.stage.startswith(f"{word}-")]
 
 
 def assert_in_order(agenda: Schedule, since: datetime) -> None:
     """Monotone, inside the time of the request, an hour apart, reminders before warnings before what is overdue."""
-    *before_the_end, end = agenda.moments
+    *before_the_end, end = agenda.actions
     assert (end.kind, end.at) == (ActionType.EXPIRE, agenda.over_at)
     assert all(since <= moment.at < agenda.over_at for moment in before_the_end)
     for moment in before_the_end:
@@ -60,7 +60,7 @@ def assert_in_order(agenda: Schedule, since: datetime) -> None:
         elif moment.kind in (ActionType.REMIND, ActionType.WARN):
             assert moment.at < agenda.due_at
     assert all(since < moment.at for moment in before_the_end if moment.kind is not ActionType.ESCALATE)
-    assert [moment.at for moment in agenda.moments] == sorted(moment.at for moment in agenda.moments)
+    assert [moment.at for moment in agenda.actions] == sorted(moment.at for moment in agenda.actions)
     for earlier, later in pairwise(of_kind(agenda, ActionType.REMIND, ActionType.WARN, ActionType.OVERDUE)):
         assert later.at - earlier.at >= HOUR
     if (reminders := series(agenda, "reminder")) and (warnings := of_kind(agenda, ActionType.WARN)):
@@ -70,19 +70,19 @@ def assert_in_order(agenda: Schedule, since: datetime) -> None:
 def assert_in_rhythm(agenda: Schedule, policy: Policy, signer: Person) -> None:
     """From the place of each reminder to that of the next it is `every` at least, on the signer's clock."""
     for word, rhythm in (("reminder", policy.reminders), ("overdue", policy.overdue)):
-        found = [one for one in (*agenda.moments, *agenda.dropped) if one.stage.startswith(f"{word}-")]
+        found = [one for one in (*agenda.actions, *agenda.dropped) if one.stage.startswith(f"{word}-")]
         for earlier, later in pairwise(sorted(found, key=lambda one: numbered(one.stage)[1])):
             assert rhythm and later.at >= after(earlier.at, rhythm.every, signer.tz), later
 
 
 def assert_nothing_disappears(agenda: Schedule, policy: Policy) -> None:
     """Each reminder and warning of the policy is planned or dropped with its reason, once."""
-    stages = [moment.stage for moment in (*agenda.moments, *agenda.dropped)]
+    stages = [moment.stage for moment in (*agenda.actions, *agenda.dropped)]
     wanted = {f"reminder-{number + 1}" for number in range(policy.reminders.most if policy.reminders else 0)}
     wanted |= {f"warning-{ahead}" for ahead in policy.warnings}
     assert {stage for stage in stages if stage.startswith(("reminder-", "warning-"))} == wanted
     assert len(stages) == len(set(stages))
-    assert all(moment.suppressed is None for moment in agenda.moments)
+    assert all(moment.suppressed is None for moment in agenda.actions)
     assert all(moment.suppressed is not None for moment in agenda.dropped)
 
 
@@ -230,7 +230,7 @@ async def test_every_policy_and_calendar(policy: Policy, signer: Person, manager
     assert_nothing_is_early(agenda, policy, signer, since)
     assert_time_to_act(agenda, policy, signer, since)
     later = asked(policy, since).replace(now=since + timedelta(seconds=1))
-    assert [one.at for one in (await planner.plan(later)).moments] == [one.at for one in agenda.moments]
+    assert [one.at for one in (await planner.plan(later)).actions] == [one.at for one in agenda.actions]
 
 
 @given(policies, st.lists(st.integers(1, 40), min_size=1, max_size=3, unique=True).map(sorted))

@@ -70,7 +70,7 @@ async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> N
         cancelled = await typed(context, tmp_path, "cancel", MSA, "--reason", "not needed", *LEGAL)
     actor = KnownBy.CLAIMED.actor("legal-desk", f"{getpass.getuser()}@{socket.gethostname()}")
     by_hand = {one["happened"]: one["actor"] for one in shown["timeline"] if "legal-desk" in (one["who"], one["by"])}
-    words = ("paused", "resumed", "reminder_wished", "due_moved", "question_answered", "hand_over_wished")
+    words = ("paused", "resumed", "reminder_asked", "due_moved", "question_answered", "hand_over_asked")
     assert [by_hand[word] for word in words] == [actor] * len(words)
     assert {key: paused[key] for key in ("id", "status", "op", "state", "detail", "outstanding")} == {
         "id": MSA, "status": "sent", "op": "op-1", "state": "done", "detail": "paused", "outstanding": [],

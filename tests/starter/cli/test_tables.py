@@ -315,10 +315,10 @@ def test_no_fact_of_the_timeline_is_told_twice_in_a_row() -> None:
         TimelineEntry(at=AT, happened=EventType.SIGNED, who="core-signature"),
         TimelineEntry(at=AT, happened=EventType.DECLINED, who="chair", why="too dear", said=True),
         TimelineEntry(at=AT, happened=EventType.DECLINED, who="core-signature", why="too dear", said=True),
-        TimelineEntry(at=AT, happened=EventType.HAND_OVER_WISHED, who="a", about="b", by="legal-desk"),
+        TimelineEntry(at=AT, happened=EventType.HAND_OVER_ASKED, who="a", about="b", by="legal-desk"),
         TimelineEntry(at=AT, happened=EventType.HANDED_OVER, who="a", about="b", by="legal-desk", why="manual"),
-        TimelineEntry(at=AT, happened=EventType.CANCELLATION_WISHED, who="legal-desk", why="late", said=True),
-        TimelineEntry(at=AT, happened=EventType.CANCELLATION_WISHED, who="hr-desk", why="late", said=True),
+        TimelineEntry(at=AT, happened=EventType.CANCELLATION_ASKED, who="legal-desk", why="late", said=True),
+        TimelineEntry(at=AT, happened=EventType.CANCELLATION_ASKED, who="hr-desk", why="late", said=True),
         TimelineEntry(at=AT + timedelta(seconds=59), happened=EventType.CANCELLED, who="legal-desk", why="late"),
         TimelineEntry(at=later, happened=EventType.CANCELLED, who="hr-desk", why="late"),
     )

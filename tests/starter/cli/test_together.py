@@ -81,7 +81,7 @@ async def test_five_hundred_requests_are_one_notice_with_the_way_to_the_list() -
 def handle_of(client: Client, sent: list[PreparedRequest]):  # type: ignore[no-untyped-def]
     """The workflow that tells of these."""
     delivery = together._delivery("legal-desk", sent)
-    return client.get_workflow_handle_for(BulkNoticeWorkflow.run, names.tell_workflow_id(delivery.subject.id))
+    return client.get_workflow_handle_for(BulkNoticeWorkflow.run, names.bulk_notice_workflow_id(delivery.subject.id))
 
 
 def message(delivery: Delivery):  # type: ignore[no-untyped-def]

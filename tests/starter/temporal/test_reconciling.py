@@ -35,7 +35,7 @@ class Events(EventReconciliation):
 
     refuses = False
 
-    async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
+    async def reconcile(self, order: ReconciliationOrder) -> ReconciliationResult:
         """See `EventReconciliation`."""
         if self.refuses:
             raise ApplicationError("Core Signature answered 403: no", type=Code.UNAUTHORISED, non_retryable=True)

@@ -63,7 +63,7 @@ async def test_the_look_has_the_day_of_the_owner_also_while_it_is_another_in_utc
     order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=datetime.fromisoformat(at))
     order = order.replace(frozen=await service.freeze(order), asked=2)
     assert given.campaign.due == TODAY
-    await ActivityEnvironment().run(service.look, DailyCheck(order=order, day=11, due=given.campaign.due))
+    await ActivityEnvironment().run(service.check, DailyCheck(order=order, day=11, due=given.campaign.due))
     notices = [one for delivery in push.deliveries for one in delivery.notices]
     assert [(one.person, one.count, one.overdue) for one in notices] == [("chair", *counts) for counts in told]
 

@@ -212,7 +212,7 @@ async def test_the_daily_look_of_a_campaign_that_was_cancelled_meanwhile_tells_n
     now = datetime.now(UTC)
     order = CampaignOrder(campaign=given.campaign, fingerprint=given.fingerprint, now=now)
     order = order.replace(frozen=await people.freeze(order))
-    looked = await push.attempt.run(people.look, DailyCheck(order=order, day=1, due=in_days(now, 1)))
+    looked = await push.attempt.run(people.check, DailyCheck(order=order, day=1, due=in_days(now, 1)))
     assert push.stages() == [("digest-1", "head-00")]
     assert (looked.over, looked.counts.open) == (False, 60)
     assert looked.ago

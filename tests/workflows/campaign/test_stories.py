@@ -123,7 +123,7 @@ async def test_the_silent_are_reminded_on_their_own_calendar_and_their_manager_h
     overdue = [2 if looks[day - 1][1].astimezone(there).date() > due else 0 for day in expected]
     assert counted == [(2, number) for number in overdue], "how many are missing, and how many of these are overdue"
     assert {0, 2} == set(overdue)
-    weekly = [(one.stage, one.count, one.of) for one in sent if one.stage.startswith("progress")]
+    weekly = [(one.stage, one.count, one.total) for one in sent if one.stage.startswith("progress")]
     missing = [2 if opened + day * DAY < over else 0 for day in (7, 14, 21)]
     assert weekly == [(f"progress-{7 * week}", count, 3) for week, count in enumerate(missing, 1)], "of how many"
     assert [stage.partition("-")[0] for stage in it.told("cas")][4:] == [*["warning"] * 3, *["overdue"] * 2, "settled"]

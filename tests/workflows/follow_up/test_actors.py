@@ -86,7 +86,7 @@ def test_a_command_that_came_true_at_once_is_told_once_with_its_actor() -> None:
     ended = carried_out(command).end(Status.CANCELLED, NOW, by="core-signature")
     told = [(one.happened, one.actor) for one in told_once(ended.timeline.entries)]
     assert told[-1] == (EventType.CANCELLED, "claimed:ada (root@build-7)")
-    assert EventType.CANCELLATION_WISHED not in [happened for happened, _ in told]
+    assert EventType.CANCELLATION_ASKED not in [happened for happened, _ in told]
 
 
 def test_two_commands_that_one_event_confirms_are_told_once() -> None:
@@ -97,7 +97,7 @@ def test_two_commands_that_one_event_confirms_are_told_once() -> None:
     done = Reassignment(from_="bob", to="zoe", reason=EscalationReason.MANUAL, who="ada")
     told = told_once(twice.reassigned(done, NOW).timeline.entries)
     assert [(one.happened, one.actor) for one in told][-1] == (EventType.HANDED_OVER, "oidc:ada")
-    assert EventType.HAND_OVER_WISHED not in [one.happened for one in told]
+    assert EventType.HAND_OVER_ASKED not in [one.happened for one in told]
 
 
 @pytest.mark.parametrize("command", [PauseCommand(actor="ada"), ReminderNow(actor="ada")])

@@ -150,7 +150,7 @@ def decisions(people: int) -> int:
         for name in names
         for number in (1, 2, 3)
     )
-    agenda = Schedule(due_at=AT + timedelta(days=30), moments=moments)
+    agenda = Schedule(due_at=AT + timedelta(days=30), actions=moments)
     return work(lambda: next_step(agenda, progress, AT))
 
 
@@ -173,7 +173,7 @@ def shown(people: int) -> int:
         for name in names
         for days in range(1, 11)
     )
-    progress = progress.planned(Schedule(due_at=due, moments=moments), AT)
+    progress = progress.planned(Schedule(due_at=due, actions=moments), AT)
     answer = show(request, progress, AT)
     assert {one.snooze_until for one in answer.choices} == {due - timedelta(days=1)}
     return work(lambda: show(request, progress, AT))
@@ -288,12 +288,12 @@ def test_an_agenda_has_the_next_reminders_of_everyone_and_counts_the_rest(
         now=AT,
         reminded=tuple(LastReminder(person=name, number=told) for name in names if told),
     )
-    agenda = nearest(Schedule(due_at=AT, moments=moments, dropped=dropped), planning)
+    agenda = nearest(Schedule(due_at=AT, actions=moments, dropped=dropped), planning)
     few = max(AT_LEAST, REMINDERS_AT_ONCE // people)
-    assert len(agenda.moments) + len(agenda.dropped) <= 3 * few * people
+    assert len(agenda.actions) + len(agenda.dropped) <= 3 * few * people
     if reminders > few:
         for name in names:
-            mine = [one.stage for one in agenda.moments if one.person == name]
+            mine = [one.stage for one in agenda.actions if one.person == name]
             assert mine == [f"reminder-{number}" for number in range(told + 1, min(told + few, reminders) + 1)]
         assert sum(one.reminders for one in agenda.more) == people * max(0, reminders - told - few)
 
@@ -306,7 +306,7 @@ def test_a_plan_that_is_used_up_is_followed_by_one_that_has_something_to_do(peop
     signers = tuple(SignerSeen(person=name, state=SignerState.TURN) for name in names)
     seen = DocumentSeen(document="d", status=Status.SENT, raw="se", signers=signers)
     progress = SignatureState.begin(request.brief, AT).observe(seen, AT)
-    whole = Schedule(due_at=AT + timedelta(days=reminders + 1), moments=_every_day(names, reminders))
+    whole = Schedule(due_at=AT + timedelta(days=reminders + 1), actions=_every_day(names, reminders))
     now, plans, told_of = AT, 0, 0
     while told_of < people * reminders:
         if progress.plan.schedule is None or is_used_up(progress.plan.schedule, progress):

@@ -165,7 +165,7 @@ def assert_the_last_word_is_heeded(life: Life) -> None:
         ):
             assert at - line.at >= timedelta(hours=24), line
     warned = {line.person for line in progress.notifications.remembered if line.stage.startswith("warning")}
-    warnings = progress.plan.schedule.moments if progress.plan.schedule else ()
+    warnings = progress.plan.schedule.actions if progress.plan.schedule else ()
     assert {m.person for m in warnings if m.kind is ActionType.WARN and m.person in pending} <= warned
 
 
@@ -218,7 +218,7 @@ def planned(life: Life) -> Iterator[ScheduledAction]:
     """Every moment that was ever in a plan which the request followed."""
     for _, progress in life.history:
         if agenda := progress.plan.schedule:
-            yield from (one for one in (*agenda.moments, *agenda.dropped) if one.kind.tells)
+            yield from (one for one in (*agenda.actions, *agenda.dropped) if one.kind.tells)
 
 
 def state_at(life: Life, at: datetime) -> SignatureState:

@@ -37,7 +37,7 @@ NEWS: tuple[NotificationOrder, ...] = (
 LEFT_OPEN = PendingDevice(notice=NEWS[0], devices=("phone",), tries=1, at=START)
 ENDING = Ending(outcome=Status.CANCELLED, who="legal-desk", why="superseded")
 PLAN = SENT.plan.replace(
-    schedule=Schedule(due_at=EXPIRY.at, moments=(EXPIRY,)), reminder=AskedReminder(number=1, who="legal-desk")
+    schedule=Schedule(due_at=EXPIRY.at, actions=(EXPIRY,)), reminder=AskedReminder(number=1, who="legal-desk")
 )
 EVERYTHING = SENT.replace(
     document=SENT.document.replace(id="d", unread=True),

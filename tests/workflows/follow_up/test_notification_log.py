@@ -39,7 +39,7 @@ REMINDERS = tuple(moment(ActionType.REMIND, "reminder-1", person) for person in 
 WARNING = moment(ActionType.WARN, "warning-2d", FIRST)
 DROPPED = moment(ActionType.WARN, "warning-1w", FIRST).replace(at=START, suppressed=Reason.NOT_THEIR_TURN)
 ALERT = moment(ActionType.ESCALATE, "escalation", FIRST, "chair")
-PLANNED = SENT.planned(Schedule(due_at=DUE, moments=(*REMINDERS, WARNING, ALERT), dropped=(DROPPED,)), START)
+PLANNED = SENT.planned(Schedule(due_at=DUE, actions=(*REMINDERS, WARNING, ALERT), dropped=(DROPPED,)), START)
 
 
 def seen(status: Status, **states: SignerState) -> DocumentSeen:
@@ -75,14 +75,14 @@ def test_an_extension_supersedes_the_warnings_that_were_dropped_or_not_planned_a
 
 
 def test_what_a_later_plan_leaves_out_has_its_line_in_the_end() -> None:
-    anew = PLANNED.planned(Schedule(due_at=DUE, moments=REMINDERS), START)
+    anew = PLANNED.planned(Schedule(due_at=DUE, actions=REMINDERS), START)
     assert {moment.stage for moment in anew.unsent} == {"reminder-1", "warning-2d", "warning-1w", "escalation"}
     signed = anew.observe(seen(Status.SENT, customer_signer=SignerState.SIGNED), START)
     assert lines(signed)["escalation", "chair"] == Reason.SIGNED
 
 
 def test_an_escalation_that_went_to_somebody_else_in_the_end_leaves_no_second_line() -> None:
-    elsewhere = PLANNED.planned(Schedule(due_at=DUE, moments=(ALERT.replace(to="deputy"),)), START)
+    elsewhere = PLANNED.planned(Schedule(due_at=DUE, actions=(ALERT.replace(to="deputy"),)), START)
     alerted = elsewhere.alerted((ALERT.replace(to="deputy"),), START)
     signed = alerted.observe(seen(Status.SENT, customer_signer=SignerState.SIGNED), START)
     assert not {person for stage, person in lines(signed) if stage == "escalation"}

@@ -53,7 +53,7 @@ class LostPeople(FakePlanner):
 
     asked: int = 0
 
-    async def look_at(self, stand_in: StandIn) -> StandInReport:
+    async def check(self, stand_in: StandIn) -> StandInReport:
         self.asked += 1
         raise refusal(Code.DIRECTORY)
 

@@ -46,7 +46,7 @@ def test_the_latest_schedule_counts_of_what_was_planned_twice_and_what_tells_nob
     old = ScheduledAction(at=NOW, kind=ActionType.REMIND, stage="reminder-1", person="ann", to="ann", why="old")
     new = old.replace(why="new")
     expiry = old.replace(kind=ActionType.EXPIRE, stage="expiry")
-    plan = Plan(planned_once=(old,), schedule=Schedule(due_at=NOW, moments=(new, expiry)))
+    plan = Plan(planned_once=(old,), schedule=Schedule(due_at=NOW, actions=(new, expiry)))
     assert plan.ever_planned == (new,)
 
 
@@ -119,7 +119,7 @@ def test_an_alert_that_reached_nobody_has_failed() -> None:
 def test_a_callback_is_a_hint_once_and_of_many_the_last_are_known() -> None:
     signed = ProviderEvent(id="e-1", type=SIGNER_SIGNED, at=NOW)
     document = DocumentState().told_by(signed, sent=False)
-    assert (document.unread, document.early.told) == (True, True)
+    assert (document.unread, document.unconfirmed.told) == (True, True)
     assert document.told_by(signed, sent=False) is document
     sent = DocumentState().told_by(signed.replace(id="e-2", type=SENT), sent=True)
     assert (sent.unread, sent.said_sent) == (False, True)

@@ -180,7 +180,7 @@ def _agenda() -> Schedule:
     warnings = tuple(one for stage in WARNINGS for one in _stage(stage, ActionType.WARN))
     alerts = (*_stage("escalation", ActionType.ESCALATE), *_stage("escalated", ActionType.ESCALATED))
     forbidden = tuple(one.replace(suppressed=Reason.ABSENT) for one in (*reminders, *warnings))
-    return Schedule(due_at=AT, moments=(*reminders, *warnings, *alerts), dropped=forbidden)
+    return Schedule(due_at=AT, actions=(*reminders, *warnings, *alerts), dropped=forbidden)
 
 
 def _moments(series: str, each: int) -> tuple[ScheduledAction, ...]:

@@ -34,7 +34,7 @@ ESCALATION = moment(12, ActionType.ESCALATE, "escalation", to="chair")
 HEARD = moment(12.5, ActionType.ESCALATED, "escalated")
 WARNING = moment(28, ActionType.WARN, "warning-2d")
 EXPIRY = moment(30, ActionType.EXPIRE, "expiry", "legal-desk")
-AGENDA = Schedule(due_at=EXPIRY.at, moments=(*REMINDERS, ESCALATION, HEARD, WARNING, EXPIRY))
+AGENDA = Schedule(due_at=EXPIRY.at, actions=(*REMINDERS, ESCALATION, HEARD, WARNING, EXPIRY))
 
 
 def told(progress: SignatureState, *moments: ScheduledAction) -> SignatureState:
@@ -119,7 +119,7 @@ def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
             )
         )
     )
-    agenda = Schedule(due_at=EXPIRY.at, moments=(*REMINDERS, WARNING.replace(at=REMINDERS[1].at), EXPIRY))
+    agenda = Schedule(due_at=EXPIRY.at, actions=(*REMINDERS, WARNING.replace(at=REMINDERS[1].at), EXPIRY))
     assert next_step(AGENDA, nudged, REMINDERS[1].at) == Remind((), too_soon=(REMINDERS[1],))
     step = next_step(agenda, nudged, REMINDERS[1].at)
     assert isinstance(step, Remind)
@@ -129,7 +129,7 @@ def test_a_reminder_within_an_hour_of_another_nudge_is_left_out() -> None:
 def test_what_was_missed_is_made_up_for_when_the_recipients_hours_open() -> None:
     opens = REMINDERS[1].at + timedelta(hours=15)
     held = [one.replace(held_until=opens) for one in REMINDERS[:2]]
-    agenda = Schedule(due_at=EXPIRY.at, moments=(*held, REMINDERS[2], EXPIRY))
+    agenda = Schedule(due_at=EXPIRY.at, actions=(*held, REMINDERS[2], EXPIRY))
     waiting = next_step(agenda, SENT, REMINDERS[1].at + timedelta(hours=1))
     assert isinstance(waiting, Wait)
     assert waiting.moment is not None
@@ -195,7 +195,7 @@ def test_a_missed_reminder_gives_way_to_a_warning_within_the_hour() -> None:
 
 def test_a_missed_warning_gives_way_to_no_later_reminder() -> None:
     snooze = moment(28.5, ActionType.REMIND, "snooze-1")
-    agenda = Schedule(due_at=EXPIRY.at, moments=(WARNING, snooze, EXPIRY))
+    agenda = Schedule(due_at=EXPIRY.at, actions=(WARNING, snooze, EXPIRY))
     assert next_step(agenda, SENT, START + timedelta(days=29)) == Remind((WARNING,), caught_up=(snooze,))
 
 
@@ -203,12 +203,12 @@ def test_a_missed_warning_gives_way_to_no_later_reminder() -> None:
 def test_a_warning_within_the_hour_of_one_of_the_same_due_date_is_left_out(stage: str, is_sent: bool) -> None:
     now = WARNING.at + timedelta(days=1)
     late, last = lined(SENT, WARNING, now - timedelta(minutes=5)), moment(29, ActionType.WARN, stage)
-    step = next_step(Schedule(due_at=EXPIRY.at, moments=(WARNING, last, EXPIRY)), late, now)
+    step = next_step(Schedule(due_at=EXPIRY.at, actions=(WARNING, last, EXPIRY)), late, now)
     assert step == (Remind((last,)) if is_sent else Remind((), too_soon=(last,)))
 
 
 def test_no_reminder_is_sent_once_the_due_date_is_over() -> None:
-    agenda = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], EXPIRY))
+    agenda = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], EXPIRY))
     assert next_step(agenda, SENT, EXPIRY.at) == Remind((), caught_up=(REMINDERS[0],))
 
 
@@ -218,14 +218,14 @@ def test_the_silent_signer_hears_of_the_alert_an_hour_after_a_nudge_if_their_hou
     later = now + timedelta(minutes=50)
     for closes, expected in ((None, Wait(HEARD.replace(at=later))), (now + timedelta(minutes=30), None)):
         heard = HEARD.replace(open_until=closes)
-        agenda = Schedule(due_at=EXPIRY.at, moments=(heard, EXPIRY))
+        agenda = Schedule(due_at=EXPIRY.at, actions=(heard, EXPIRY))
         assert next_step(agenda, nudged, now) == (expected or Remind((heard,)))
 
 
 @pytest.mark.parametrize("refused", [True, False])
 def test_whose_place_is_handed_over_this_instant_is_not_reminded_of_it_first(refused: bool) -> None:
     handing = moment(3, ActionType.ESCALATE, "escalation", to="chair").replace(action=EscalationAction.REASSIGN)
-    agenda = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], handing, EXPIRY))
+    agenda = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], handing, EXPIRY))
     silent = SENT.within("escalations", refused=(FIRST,)) if refused else SENT
     assert next_step(agenda, silent, handing.at) == (Remind((REMINDERS[0],)) if refused else Escalate((handing,)))
 
@@ -239,7 +239,7 @@ def test_parallel_signers_are_told_in_one_step() -> None:
     both = SENT.replace(slots=SENT.slots.replace(signers=tuple(
         signer.replace(order=1, turn_at=START, clock_from=START) for signer in SENT.slots.signers
     )))  # fmt: skip
-    agenda = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], other))
+    agenda = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], other))
     assert next_step(agenda, both, other.at) == Remind((REMINDERS[0], other))
 
 
@@ -258,7 +258,7 @@ moments = st.lists(
 @given(moments, st.floats(min_value=0, max_value=70, allow_nan=False))
 def test_the_decision_is_total_and_never_early(planned: list[ScheduledAction], day: float) -> None:
     now = START + timedelta(days=day)
-    match next_step(Schedule(due_at=EXPIRY.at, moments=tuple(planned)), SENT, now):
+    match next_step(Schedule(due_at=EXPIRY.at, actions=tuple(planned)), SENT, now):
         case Wait(None):
             pass
         case Wait(one) if one is not None:
@@ -272,7 +272,7 @@ def test_the_decision_is_total_and_never_early(planned: list[ScheduledAction], d
 
 @given(moments)
 def test_following_the_decision_always_comes_to_an_end(planned: list[ScheduledAction]) -> None:
-    agenda, progress, now = Schedule(due_at=EXPIRY.at, moments=tuple(planned)), SENT, START
+    agenda, progress, now = Schedule(due_at=EXPIRY.at, actions=tuple(planned)), SENT, START
     for _ in range(3 * len(planned) + 1):
         match next_step(agenda, progress, now):
             case Remind(some, caught_up, too_soon):
@@ -289,7 +289,7 @@ def test_following_the_decision_always_comes_to_an_end(planned: list[ScheduledAc
 OVERDUE = [moment(day, ActionType.OVERDUE, f"overdue-{number}") for number, day in enumerate((33, 36), 1)]
 CLOSING = EXPIRY.replace(at=START + timedelta(days=37))
 WITH_GRACE = Schedule(
-    due_at=EXPIRY.at, closes_at=CLOSING.at, moments=(*REMINDERS, ESCALATION, HEARD, WARNING, *OVERDUE, CLOSING)
+    due_at=EXPIRY.at, closes_at=CLOSING.at, actions=(*REMINDERS, ESCALATION, HEARD, WARNING, *OVERDUE, CLOSING)
 )
 
 
@@ -349,7 +349,7 @@ def test_a_plan_that_does_not_know_of_a_reminder_is_made_anew_before_somebody_el
 
 def test_a_plan_is_made_anew_rather_than_that_a_reminder_is_used_up_by_another() -> None:
     now = REMINDERS[0].at
-    agenda = Schedule(due_at=EXPIRY.at, moments=(*REMINDERS, EXPIRY))
+    agenda = Schedule(due_at=EXPIRY.at, actions=(*REMINDERS, EXPIRY))
     nudged = by_hand_at(2.99)
     before = nudged.replace(notifications=NotificationLog(lines=nudged.notifications.lines[-1:])).planned(agenda, START)
     step = next_step(agenda, before, now)

@@ -51,11 +51,11 @@ def following(progress: SignatureState, agenda: Schedule, now: datetime) -> Next
     ("progress", "now", "what", "planned"),
     [
         (SENT, START, NextStep.REMIND, REMINDERS[0]),
-        (told(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.moments[3]),
-        (ALERTED, AGENDA.moments[3].at, NextStep.REMIND, HEARD),
+        (told(SENT, *REMINDERS), REMINDERS[2].at, NextStep.ESCALATE, AGENDA.actions[3]),
+        (ALERTED, AGENDA.actions[3].at, NextStep.REMIND, HEARD),
         (ESCALATED.replace(notifications=NotificationLog()), HEARD.at, NextStep.REMIND, REMINDERS[2]),
-        (told(told(SENT, *REMINDERS).alerted((AGENDA.moments[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
-        (told(ALL_TOLD, HEARD).alerted((AGENDA.moments[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
+        (told(told(SENT, *REMINDERS).alerted((AGENDA.actions[3],), START), HEARD), HEARD.at, NextStep.WARN, WARNING),
+        (told(ALL_TOLD, HEARD).alerted((AGENDA.actions[3],), START), WARNING.at, NextStep.EXPIRE, EXPIRY),
     ],
 )
 def test_the_next_step_has_a_word_of_the_contract(
@@ -66,7 +66,7 @@ def test_the_next_step_has_a_word_of_the_contract(
 
 def test_what_is_only_written_down_is_not_what_comes_next() -> None:
     """An outage made the reminder pointless: nobody is told, and the request expires."""
-    over = Schedule(due_at=EXPIRY.at, moments=(REMINDERS[0], EXPIRY))
+    over = Schedule(due_at=EXPIRY.at, actions=(REMINDERS[0], EXPIRY))
     assert following(SENT, over, EXPIRY.at) == Next(what=NextStep.EXPIRE, at=EXPIRY.at, why=EXPIRY.why)
 
 
@@ -74,7 +74,7 @@ def test_what_is_only_written_down_is_not_what_comes_next() -> None:
 def test_there_is_an_answer_to_every_plan_at_every_time(
     planned: list[ScheduledAction], day: float, progress: SignatureState
 ) -> None:
-    agenda = Schedule(due_at=EXPIRY.at, moments=tuple(planned))
+    agenda = Schedule(due_at=EXPIRY.at, actions=tuple(planned))
     shown = show(REQUEST, progress.within("plan", schedule=agenda), START + timedelta(days=day))
     assert shown.says.startswith(f"Waiting for {FIRST}")
     assert shown.next is not None
@@ -139,7 +139,7 @@ def test_the_record_says_how_it_ended_and_never_that_somebody_is_still_being_tol
 )
 def test_the_details_say_since_when_it_is_overdue_and_when_it_closes(hours: int, line: str) -> None:
     closing = EXPIRY.replace(at=EXPIRY.at + timedelta(days=7))
-    agenda = Schedule(due_at=EXPIRY.at, closes_at=closing.at, moments=(closing,))
+    agenda = Schedule(due_at=EXPIRY.at, closes_at=closing.at, actions=(closing,))
     shown = show(REQUEST, ESCALATED.planned(agenda, START), EXPIRY.at + timedelta(hours=hours))
     said = details(shown).splitlines()
     assert {line, f"- closes {stamp(closing.at)}"} <= set(said)

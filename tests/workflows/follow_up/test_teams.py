@@ -33,9 +33,9 @@ def world_of(book: Book) -> World:
     return world
 
 
-def asked_by_legal(*, to_all: bool = False) -> SignatureInput:
+def asked_by_legal(*, notify_all: bool = False) -> SignatureInput:
     given = calm()
-    return given.replace(brief=given.brief.replace(requester=LEGAL, to_all=to_all))
+    return given.replace(brief=given.brief.replace(requester=LEGAL, notify_all=notify_all))
 
 
 def sent(world: World, stage: str) -> list[tuple[str, NoticeAction]]:
@@ -96,7 +96,7 @@ def state_of(given: SignatureInput) -> SignatureState:
     ("given", "says"),
     [
         (calm(), "no group asked for it, so there is nobody to take it on from"),
-        (asked_by_legal(to_all=True), "all of the group hear of it, whoever sees to it"),
+        (asked_by_legal(notify_all=True), "all of the group hear of it, whoever sees to it"),
         (asked_by_legal(), None),
     ],
 )

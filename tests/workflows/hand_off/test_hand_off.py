@@ -222,7 +222,7 @@ async def test_two_callers_at_once_are_one_run_and_one_call() -> None:
 
 def test_a_wish_that_is_closed_by_the_time_it_is_decided_about_has_nobody_called_again() -> None:
     wish = Replay(actor="ops", target="finance")
-    known = ReplayState().wished("1", wish, AT).recalled(recorded(line("finance", DEAD)))
+    known = ReplayState().requested("1", wish, AT).recalled(recorded(line("finance", DEAD)))
     closed = known.given_up("it was cancelled")
     assert [one.state for one in closed.commands.entries] == [OperationState.REFUSED]
     decided = closed.decided(AT)

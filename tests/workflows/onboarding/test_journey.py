@@ -139,7 +139,7 @@ def test_who_was_given_a_decision_is_waited_for_instead_of_the_owner() -> None:
 def test_what_somebody_terminated_is_taken_up_as_it_was_and_other_content_gets_an_id_of_its_own() -> None:
     given = an_input()
     [stage], [part] = given.stages, begun(given).parts
-    journey = begun(given).seen(PartSeen(id=part.run, broken=True, left=True), NOW)
+    journey = begun(given).seen(PartSeen(id=part.run, broken=True, resumable=True), NOW)
     [order] = to_start(decide(journey, resend(), NOW), stage)
     assert (order.id, order.again) == ("acme.1.1", True)
     [order] = to_start(decide(journey, resend().replace(content="other-signer"), NOW), stage)

@@ -37,7 +37,7 @@ class Events(EventReconciliation):
         self.fails = 0
         self.orders: list[ReconciliationOrder] = []
 
-    async def sweep(self, order: ReconciliationOrder) -> ReconciliationResult:
+    async def reconcile(self, order: ReconciliationOrder) -> ReconciliationResult:
         """See `EventReconciliation`."""
         if self.fails:
             self.fails -= 1

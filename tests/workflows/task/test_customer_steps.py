@@ -55,7 +55,7 @@ async def step(folder: Path, world: World, record: str = "", **changes: Any) -> 
     planner = PolicyPlanner(desk.directory)
     activities: list[Callable[..., Any]] = [
         planner.plan,
-        planner.look_at,
+        planner.check,
         *world.push.activities(),
         *world.handoff.activities(),
     ]

@@ -263,15 +263,15 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
         TimelineEntry(at=NOW, happened=EventType.FROZEN, about="5", why="07b6ac1ea4dc"),
         TimelineEntry(at=NOW, happened=EventType.WALKED_START, about="5"),
         TimelineEntry(
-            at=NOW, happened=EventType.EXEMPTION_WISHED, about="engineer", who=OWNER, why="On leave.", said=True
+            at=NOW, happened=EventType.EXEMPTION_ASKED, about="engineer", who=OWNER, why="On leave.", said=True
         ),
         TimelineEntry(at=NOW, happened=EventType.EXEMPT, who=ENGINEER),
-        TimelineEntry(at=NOW, happened=EventType.LATER_END_WISHED, about="2026-12-24", who=OWNER),
+        TimelineEntry(at=NOW, happened=EventType.LATER_END_ASKED, about="2026-12-24", who=OWNER),
         TimelineEntry(at=NOW, happened=EventType.EXTENDED, about="2026-12-24"),
-        TimelineEntry(at=NOW, happened=EventType.MEMBER_LATER_END_WISHED, about="2026-12-28", who=ENGINEER, by=OWNER),
+        TimelineEntry(at=NOW, happened=EventType.MEMBER_LATER_END_ASKED, about="2026-12-28", who=ENGINEER, by=OWNER),
         TimelineEntry(at=NOW, happened=EventType.MEMBER_EXTENDED, about="2026-12-28", who=ENGINEER),
-        TimelineEntry(at=NOW, happened=EventType.MEMBER_RETRY_WISHED, who=ENGINEER, by=OWNER),
-        TimelineEntry(at=NOW, happened=EventType.RETRY_WISHED, who=OWNER),
+        TimelineEntry(at=NOW, happened=EventType.MEMBER_RETRY_ASKED, who=ENGINEER, by=OWNER),
+        TimelineEntry(at=NOW, happened=EventType.RETRY_ASKED, who=OWNER),
         TimelineEntry(at=NOW, happened=EventType.RETRY_REFUSED, why=Rejection.NOBODY_MENDED.says()),
         TimelineEntry(at=NOW, happened=EventType.AGAIN, about="2"),
         TimelineEntry(at=NOW, happened=EventType.JOINED, about="3"),

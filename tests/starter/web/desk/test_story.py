@@ -144,7 +144,7 @@ def test_whatever_keeps_a_notice_back_is_said_in_words() -> None:
 ENGLISH = "question 1 was not answered within 2d"
 REASONED = (
     TimelineEntry(at=NOW, happened=EventType.HANDED_OVER, about="board", who="chair", why="manual", by="board"),
-    TimelineEntry(at=NOW, happened=EventType.HAND_OVER_WISHED, about="board", who="chair", by="board"),
+    TimelineEntry(at=NOW, happened=EventType.HAND_OVER_ASKED, about="board", who="chair", by="board"),
     TimelineEntry(at=NOW, happened=EventType.NOT_HANDED_OVER, about="board", who="chair", why="board is away"),
     TimelineEntry(at=NOW, happened=EventType.SUPPRESSED, about="reminder-1", who="chair", why=Reason.TOO_SOON),
     TimelineEntry(at=NOW, happened=EventType.SUPPRESSED, about="ready", who="chair", why="joined into msa/ready/chair"),

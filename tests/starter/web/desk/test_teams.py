@@ -50,7 +50,7 @@ async def test_one_of_the_group_takes_it_on_and_only_of_the_group_is_offered_it(
     assert "See to it myself" not in (taken := await browser.get(PAGE)).text
     assert "Eve sees to it" in text_of(taken)
     assert "See to it myself" in (await (await desk.come_in(OPERATOR)).get(PAGE)).text
-    desk.known[ID] = shown(requester=TEAM, to_all=True)
+    desk.known[ID] = shown(requester=TEAM, notify_all=True)
     assert "See to it myself" not in (await browser.get(PAGE)).text
 
 
