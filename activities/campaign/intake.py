@@ -1,6 +1,5 @@
 """Campaign files: checks, the workflow's input, stored rows and people."""
 
-import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 
 from activities.calendar.calendar import at_clock, is_of_days, length
 from activities.campaign import population
-from activities.campaign.population import NOBODY, AudienceFile
+from activities.campaign.population import NOBODY, AudienceFile, AudienceTables
 from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
@@ -72,17 +71,15 @@ class CampaignChecks(RequestChecks):
 
     def table(self, name: str) -> None:
         """Read the named table beside the file."""
-        found = self.read or _rows(self.folder / Path(name), self.secret)
+        found = self.read
+        if found is None:
+            try:
+                found = population.read(self.folder / Path(name), secret=self.secret)
+            except FileFaults as faults:
+                found = faults
         if isinstance(found, FileFaults):
             raise ValueError(found.in_short)
         self.given = found
-
-
-def _rows(table: Path, secret: SecretStr | None, content: bytes | None = None) -> AudienceFile | FileFaults:
-    try:
-        return population.read(table, secret=secret, content=content)
-    except FileFaults as faults:
-        return faults
 
 
 def _checks(info: ValidationInfo) -> CampaignChecks:
@@ -264,10 +261,11 @@ async def prepare_campaign(
     documents: LocalDocuments | None = None,
     secret: SecretStr | None = None,
     table: bytes | None = None,
+    tables: AudienceTables | None = None,
 ) -> PreparedCampaign:
     """Check a campaign file with its audience, without starting it or looking up members. `secret` derives ids of
-    people described in full in `table`. Raises `FileFaults` with all faults, and `DirectoryFailure`. Faulty rows are
-    reported separately.
+    people described in full in `table`, which `tables` remembers from one check to the next. Raises `FileFaults` with
+    all faults, and `DirectoryFailure`. Faulty rows are reported separately.
     """
     plain = await read_as(Kind.CAMPAIGN, written)
     plain = _of_year(plain, now)
@@ -282,7 +280,7 @@ async def prepare_campaign(
         now=now,
         unknown=await _unknown_groups(named, directory),
         secret=secret,
-        read=await _read_aside(plain, secret, table) if table is not None else None,
+        read=await _read_table(plain, secret, table, tables or AudienceTables()) if table is not None else None,
     )
     file, policy = await checked(plain, CampaignFile, checks, directory)
     owner = await directory.person(person_of(file.owner))
@@ -292,13 +290,17 @@ async def prepare_campaign(
     return PreparedCampaign(given, checks.given, checks.pdf, overdue)
 
 
-async def _read_aside(plain: PlainFile, secret: SecretStr | None, content: bytes) -> AudienceFile | FileFaults | None:
-    """A table of 100,000 people takes seconds, in which the process has others to answer."""
+async def _read_table(
+    plain: PlainFile, secret: SecretStr | None, content: bytes, tables: AudienceTables
+) -> AudienceFile | FileFaults | None:
     audience = plain.plain.get("audience") if isinstance(plain.plain, dict) else None
     name = audience.get("file") if isinstance(audience, dict) else None
     if not isinstance(name, str):
         return None
-    return await asyncio.to_thread(_rows, plain.folder / Path(name), secret, content)
+    try:
+        return await tables.read(plain.folder / Path(name), secret=secret, content=content)
+    except FileFaults as faults:
+        return faults
 
 
 def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Person, now: datetime) -> CampaignInput:

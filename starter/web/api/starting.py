@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from activities.campaign.intake import prepare_campaign
+from activities.campaign.population import AudienceTables
 from activities.errors import DocumentMissing
 from activities.files.pdf import MEGABYTE, LocalDocuments, check_pdf
 from activities.files.reading import FileFaults, PlainFile, written_path
@@ -299,6 +300,7 @@ class Starts:
     store: Store
     directory: FileDirectory
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    tables: AudienceTables = field(default_factory=AudienceTables)
 
     async def read(self, kind: Kind, request: Request) -> PreparedStart:
         """Raises `ApiProblem`, `DirectoryFailure`, `StoreFailure`."""
@@ -389,8 +391,9 @@ async def _campaign(it: Starts, plain: PlainFile, body: Body, against: Against) 
     if isinstance(name, str) and not isinstance(table, bytes):
         raise ApiProblem.of_field("audience.file", "is no file of the body: send it as a part with this filename")
     secret = it.settings.link_secret or None
+    content = table if isinstance(table, bytes) else None
     return await prepare_campaign(
-        plain, documents=body.documents, secret=secret, table=table if isinstance(table, bytes) else None, **against
+        plain, documents=body.documents, secret=secret, table=content, tables=it.tables, **against
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activities.campaign import population as rows
-from activities.campaign.population import AudienceFile
+from activities.campaign.population import AudienceFile, AudienceTables
 from activities.files.reading import FileFaults
 from tests.workflows.campaign.stage import SECRET, Company, a_file, staff
 
@@ -134,3 +134,26 @@ async def test_others_are_answered_while_a_large_table_is_read(tmp_path: Path) -
         turns += 1
     assert len((await reading).rows.rows) == 5_000
     assert turns >= TURNS_AT_LEAST
+
+
+async def test_of_ten_tables_the_last_one_is_remembered_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    tables, contents = AudienceTables(), [f"{PLAIN}\r\nnumber-{number},plant".encode() for number in range(10)]
+
+    async def found(content: bytes) -> AudienceFile:
+        return await tables.read(Path("staff.csv"), secret=SECRET, content=content)
+
+    first, *_, last = [await found(content) for content in contents]
+    assert await found(contents[-1]) is last
+    assert await found(contents[0]) is not first
+    monkeypatch.setattr(rows, "TABLE_REMEMBERED_SECONDS", 0)
+    remembered = await found(contents[0])
+    for _ in range(2):
+        await asyncio.sleep(0)
+    assert await found(contents[0]) is not remembered
+
+
+async def test_a_table_that_is_none_is_not_remembered() -> None:
+    tables = AudienceTables()
+    for _ in range(2):
+        with pytest.raises(FileFaults, match="needs a column person"):
+            await tables.read(Path("staff.csv"), secret=SECRET, content=b"who\r\nada\r\n")

@@ -57,7 +57,7 @@ async def test_a_reviewer_who_is_away_has_their_deputy_unless_that_one_asks_for_
     book = Book(signer, somebody("requester"), somebody("alternate"), somebody("manager"))
     reassign = Policy(escalation=Escalation(action=EscalationAction.REASSIGN))
     agenda = await PolicyPlanner(book).plan(planning(reassign).replace(within="20d"))
-    first = next(one for one in agenda.moments if one.kind is ActionType.ESCALATE)
+    first = next(one for one in agenda.actions if one.kind is ActionType.ESCALATE)
     assert first.to == to
 
 
