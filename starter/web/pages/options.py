@@ -160,7 +160,7 @@ def may_be_taken(shown: Shown, person: str) -> bool:
 
 def with_taker(screen: Screen, shown: Shown, person: str, called: NamesById) -> Screen:
     """The screen for the others of a group that asks: who of them sees to it."""
-    if person != shown.requester or not shown.taken_by or shown.taken_by == person or shown.to_all:
+    if person != shown.requester or not shown.taken_by or shown.taken_by == person or shown.notify_all:
         return screen
     who = isolated(called.get(shown.taken_by, shown.taken_by))
     return replace(screen, sentences=(*screen.sentences, screen.language.say("{who} sees to it.", who=who)))

@@ -396,7 +396,7 @@ async def test_of_two_who_take_it_on_at_once_the_first_has_it(sales: Phone) -> N
         (CHAIR, LinkUse.PREVIEW, {}),
         (DUTCH, LinkUse.VIEW, {}),
         (REQUESTER, LinkUse.VIEW, {"requester": REQUESTER}),
-        (REQUESTER, LinkUse.VIEW, {"to_all": True}),
+        (REQUESTER, LinkUse.VIEW, {"notify_all": True}),
         (REQUESTER, LinkUse.VIEW, {"status": Status.SIGNED}),
         (REQUESTER, LinkUse.VIEW, {"partial": True}),
         (REQUESTER, LinkUse.VIEW, {"taken_by": REQUESTER}),
