@@ -12,17 +12,19 @@ from pydantic import BaseModel, TypeAdapter
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Span, Url, Zone
 from activities.files.reading import FileFaults, FileText
 from activities.files.yaml_lines import parse
-from activities.launch.request_file import DocumentEntry, RequestFile, SignerEntry, prepare_request
+from activities.launch.request_file import DocumentEntry, RequestFile, ReviewerEntry, SignerEntry, prepare_request
 from activities.launch.task_file import AnswerEntry, TaskFile, WhoEntry, prepare_task
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Absence, PeopleFile, Person, PushDevice
 from activities.policies.catalogue import Catalogue, CatalogueKind
 from activities.policies.policy_file import (
+    ArchiveEntry,
     EscalationLayer,
     OperationEntry,
     OverdueLayer,
     QuestionLayer,
     ReminderLayer,
+    ReviewLayer,
     StartEntry,
     TargetEntry,
     TellRequesterLayer,
@@ -89,14 +91,17 @@ TABLES: Final = (
     Table("Reminders", ReminderLayer, lambda: policy()["reminders"]),
     Table("Overdue", OverdueLayer, Overdue().model_dump),
     Table("A question", QuestionLayer, lambda: policy()["question"]),
+    Table("A review", ReviewLayer, lambda: policy()["review"]),
     Table("Escalation", EscalationLayer, lambda: policy()["escalation"]),
     Table("The requester", TellRequesterLayer, lambda: policy()["tell_requester"]),
     Table("A hand-off target", TargetEntry),
+    Table("An archive", ArchiveEntry),
     Table("What a target starts", StartEntry),
     Table("An operation that is called", OperationEntry),
     Table("A request", RequestFile),
     Table("A document", DocumentEntry),
     Table("A signer", SignerEntry, also="A person in full"),
+    Table("A reviewer", ReviewerEntry),
     Table("A task", TaskFile),
     Table("An answer", AnswerEntry),
     Table("Who is asked", WhoEntry, also="A person in full"),
