@@ -33,10 +33,10 @@ dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 	@$(BIN)/countersign dev
 
 test: $(STAMP) ## all tests but the long ones; REQUIRE_BROWSER=1, REQUIRE_POSTGRESQL=1, REQUIRE_SSHD=1 make missing ones a failure; TENANT=folder: only a tenant's answers
-	@$(if $(TENANT),TENANT="$(abspath $(TENANT))" $(BIN)/python -m pytest -q -s tests/starter/tenant/test_contract.py,$(BIN)/python -m pytest -n 3 --dist worksteal -q -m "not long") $(PYTEST)
+	@$(if $(TENANT),TENANT="$(abspath $(TENANT))" $(BIN)/python -m pytest -q -s tests/starter/tenant/test_contract.py,$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not long") $(PYTEST)
 
 stories: $(STAMP) ## the tests that take long, most of them on a whole stack: some minutes
-	@$(BIN)/python -m pytest -n 3 --dist worksteal -q -m long $(PYTEST)
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -q -m long $(PYTEST)
 
 chaos: $(STAMP) ### the long runs of tests/chaos (an hour); SEED=7 repeats a run
 	@CHAOS_SEED="$(SEED)" $(BIN)/python -m pytest -q tests/chaos $(PYTEST)

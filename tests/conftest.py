@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -18,6 +19,9 @@ from tests.postgresql import HOW_TO_HAVE_IT, PostgreSQL
 from tests.postgresql import postgresql as started
 from tests.servers import real_server
 from tests.stack.laptop import BUILD, Laptop, running
+
+_ALLOCATED: Final = 20_000
+"""Objects more, after which garbage is looked for; at Python's 700 that takes a tenth of the tests' processor time."""
 
 # No example has to be quick: where much else runs, that says nothing of what is tested.
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -86,6 +90,7 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.freeze()
         gc.enable()
+        gc.set_threshold(_ALLOCATED, 20, 10)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

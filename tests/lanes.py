@@ -1,7 +1,8 @@
 """Who runs what first, so that a stack for many tests is started by one worker of pytest-xdist and not by each.
 
 `--dist worksteal` cuts the list of tests into as many parts as there are workers, and lets whoever is done have the end
-of what another has left. There is a worker more than processors (Makefile): much of what is tested is waited for.
+of what another has left. There are twice as many workers as processors of a small machine (Makefile): half of a test is
+waiting, for a server, a disk or a browser.
 """
 
 from collections.abc import Sequence
