@@ -103,7 +103,7 @@ async def _customer_signs(scene: Scene) -> str:
 async def _customer_signs_the_second(scene: Scene) -> str:
     await scene.signs(CUSTOMER, scene.second)
     await scene.until("the second agreement signed", partial(_part_is, scene, "data", "done"))
-    return await _other_notice(scene, TEAM, "settled", "and the second, which is complete: operations hears it", ".1.2")
+    return await _other_notice(scene, TEAM, "settled", "and the second, now complete: operations is told", ".1.2")
 
 
 async def _stage(scene: Scene, name: str, words: str) -> str:
@@ -227,7 +227,7 @@ async def _screens_clean(scene: Scene) -> str:
         return not any(notice["action"] in ("sign", "approve") for screen in screens for notice in screen)
 
     await scene.until("no request to sign on any phone", clean)
-    return "what asked for a signature is gone from the phones"
+    return "notifications that asked for a signature are withdrawn from the phones"
 
 
 async def _record(scene: Scene) -> str:
@@ -492,6 +492,6 @@ def _places(scene: Scene, folder: Path, *, keep: bool) -> tuple[tuple[str, str],
         ("evidence", str(scene.pack)),
         ("records", str(folder / "store" / "countersign.sqlite3")),
         ("logs", str(folder / "logs")),
-        ("all of it again", f"countersign dev --data {folder}"),
+        ("start it again", f"countersign dev --data {folder}"),
     )
     return (*living, *kept) if keep else kept

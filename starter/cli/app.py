@@ -51,7 +51,7 @@ _OF_COUNTERSIGN: Final = {
     "doctor": "setup:doctor",
     "completion": "completion:completion",
 }
-"""Each as `module:function` of this room."""
+"""Each as `module:function` of this folder."""
 _OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel", "replay", "take")
 GROUPS: Final[dict[str, Group]] = {
     "request": Group(
@@ -91,7 +91,7 @@ GROUPS: Final[dict[str, Group]] = {
         },
     ),
     "campaign": Group(
-        "One campaign: start it, see who has not acknowledged, change it, make its record.",
+        "One campaign: start it, see who has not acknowledged, change it, print its report.",
         {
             "start": "start:campaign",
             "show": "show:campaign",
@@ -105,7 +105,7 @@ GROUPS: Final[dict[str, Group]] = {
         },
     ),
     "handoff": Group(
-        "Targets of the hand-off: how each stands, and trying again.",
+        "Targets of the hand-off: their status, and repeating deliveries.",
         {
             "list": "handoff:list_",
             "retry": "handoff:retry",
@@ -114,7 +114,7 @@ GROUPS: Final[dict[str, Group]] = {
         },
     ),
     "audit": Group(
-        "Evidence for an auditor: make packs that prove what happened, verify them, hold them, erase a person.",
+        "Evidence for auditors: export and verify packs, legal holds, erasure of a person.",
         {
             "export": "audit:export",
             "verify": "audit:verify_packs",
@@ -138,7 +138,7 @@ GROUPS: Final[dict[str, Group]] = {
         {"new": "token:new", "list": "token:list_", "revoke": "token:revoke"},
     ),
     "tenant": Group(
-        "Your tenant at Core Signature: try what we assume about it.",
+        "Your tenant at Core Signature: test what Countersign assumes about it.",
         {"try": "tenant:try_"},
     ),
     "database": Group(
@@ -146,7 +146,7 @@ GROUPS: Final[dict[str, Group]] = {
         {"upgrade": "setup:upgrade"},
     ),
     "person": Group(
-        "Somebody of the directory.",
+        "One person of the directory.",
         {"show": "people:show"},
     ),
 }
@@ -229,7 +229,7 @@ def _default(value: object) -> str | None:
 app = LazyApp(
     name="countersign",
     help=(
-        "Every signature request is one durable Temporal workflow: sent, announced, reminded, escalated, settled.\n\n"
+        "Each signature request is one durable Temporal workflow: sent, notified, reminded, escalated, handed off.\n\n"
         "`countersign --dev DIR …` works with the stack of `countersign dev` in that folder; without it, with the one "
         "of this folder or the nearest above."
     ),

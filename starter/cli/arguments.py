@@ -38,7 +38,7 @@ Watch = Annotated[
     ),
 ]
 
-ReadyFile = Annotated[Path | None, Parameter(help="A file that is written once the process does its work.")]
+ReadyFile = Annotated[Path | None, Parameter(help="A file that is written when the process is ready.")]
 JsonLog = Annotated[bool, Parameter(name="--json", help="Log in JSON on a terminal, too.")]
 
 

@@ -95,13 +95,13 @@ async def export(
     requester
         All that this person requested.
     status
-        All that ended so; may be repeated.
+        All that ended with this status; may be repeated.
     search
         All whose title, people or id have words that begin with each of these words.
     since
         All that ended since this day.
     so_far
-        Also of what has not ended; its pack is marked as unfinished.
+        Also of what has not ended yet; its pack is marked as unfinished.
     documents
         In the pack of a campaign the signed documents of its members as well.
     json

@@ -66,14 +66,14 @@ from workflows.model.views import CampaignShow
 
 class _CampaignWords(OperationWords):
     async def exempt(self, id: Id, /, *, person: str, reason: str, manner: CommonOptions = PLAIN) -> None:
-        """Record that somebody of the audience need not acknowledge; their request ends.
+        """Exempt a member: they need not acknowledge, and their request ends.
 
         Parameters
         ----------
         person
             A member, by the id that the report has or their e-mail address.
         reason
-            Why; it stands in the record.
+            Why; recorded in the report.
         """
         await self.carry_out(id, lambda actor: Exemption(actor=actor, person=person, reason=reason), manner)
 
@@ -87,7 +87,7 @@ class _CampaignWords(OperationWords):
         reason: str = "",
         manner: CommonOptions = PLAIN,
     ) -> None:
-        """Give everybody who is open until a later day, or one of them; their reminders are planned anew.
+        """Move the due date of everybody who has not acknowledged, or of one of them; reminders are planned anew.
 
         Parameters
         ----------
@@ -96,7 +96,7 @@ class _CampaignWords(OperationWords):
         person
             Only this member, by the id that the report has or their e-mail address; the campaign stays open for them.
         reason
-            Why; it stands in the timeline and in the record.
+            Why; recorded in the timeline and in the report.
         """
         if not person:
             await super().extend(id, due=due, reason=reason, manner=manner)
@@ -106,22 +106,22 @@ class _CampaignWords(OperationWords):
         await self.carry_out(id, lambda actor: command.replace(actor=actor), manner)
 
     async def cancel(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
-        """End it: nobody more is asked, what is open ends, and the record says how everybody stood.
+        """End it: nobody more is asked, open requests end, and each member's status is recorded.
 
         Parameters
         ----------
         reason
-            Why; it stands in the timeline and in the record.
+            Why; recorded in the timeline and in the report.
         """
         await super().cancel(id, reason=reason, manner=manner)
 
     async def retry(self, id: Id, /, *, failed: bool = False, person: str = "", manner: CommonOptions = PLAIN) -> None:
-        """Ask once more those who could not be asked: rows that are right by now, requests that have failed.
+        """Ask again those who could not be asked: rows that are corrected by now, requests that have failed.
 
         Parameters
         ----------
         failed
-            All of them; nobody else is told anything.
+            All of them; nobody else is notified.
         person
             Only this one of them, by the id that the report has or their e-mail address.
         """
@@ -190,7 +190,7 @@ Names = Annotated[bool, Parameter(negative="--no-names")]
 
 
 async def report(id: Id, /, *, names: Names = True, output: Output = None, json: AsJson = False) -> None:
-    """Print everybody of the campaign once, with how they stand, as CSV; of one that has ended the same for ever.
+    """Print each member once, with their status, as CSV; of a campaign that has ended the same for ever.
 
     Parameters
     ----------
@@ -222,9 +222,9 @@ async def sample(
     output: Table = None,
     json: AsJson = False,
 ) -> None:
-    """Draw some people of the campaign by chance; the same seed draws the same ones, wherever and whenever.
+    """Print a random sample of the members; the same seed gives the same sample, wherever and whenever.
 
-    They stand in the order of the SHA-256 of `<seed>/<row>/<person>`, of which the first are the sample.
+    Members are sorted by the SHA-256 of `<seed>/<row>/<person>`; the first ones are the sample.
 
     Parameters
     ----------
@@ -471,7 +471,7 @@ async def schedule(
     plan: bool = False,
     json: AsJson = False,
 ) -> None:
-    """Have a campaign open each year, and give the content of a year; nothing opens with that of the year before.
+    """Open a campaign each year, and give the content of a year; nothing opens with the content of the year before.
 
     Twice is harmless. `temporal schedule toggle --pause --schedule-id campaign-opening:ID` has it rest, `temporal
     schedule delete` ends it.

@@ -165,14 +165,14 @@ async def list_(
     failing: bool = False,
     json: AsJson = False,
 ) -> None:
-    """List the targets that something waits for, or that never heard of something, most dead first.
+    """List the targets with open or dead deliveries, most dead ones first.
 
     Parameters
     ----------
     dead
-        Only those that never heard of something.
+        Only those with dead deliveries.
     failing
-        Only those that were tried three times and more in vain, and are tried still.
+        Only those that failed three times or more, and are still tried.
     json
         Print `[{target, state, waiting, failing, dead, since, next, why}]`.
     """
@@ -193,12 +193,12 @@ async def retry(
     target: str | None = None,
     json: AsJson = False,
 ) -> None:
-    """Try at once what would be tried again later; what fails is tried again as before.
+    """Try at once what is due to be tried again later; what fails is tried again as planned.
 
     Parameters
     ----------
     now
-        Required: confirms that each is tried at once, and not only when it is due.
+        Required, as a confirmation.
     target
         Only this target, also if it had said that it wants no more calls.
     json
@@ -225,20 +225,20 @@ async def replay(
     as_: Annotated[str | None, Parameter("--as")] = None,
     json: AsJson = False,
 ) -> None:
-    """Hand off once more what is dead, behind everything else, some at a time; repeated, it goes on where it was.
+    """Deliver again what is dead, some at a time, behind everything else; repeated, it continues where it stopped.
 
     A target that takes nothing of the first twenty is left alone.
 
     Parameters
     ----------
     dead
-        Required: confirms that only what is dead is meant; what was told is replayed one by one.
+        Required, as a confirmation; what was delivered is replayed one by one (`request replay --again`).
     since
         Only what died since, such as 12h, 2d or 1w ago.
     target
         Only this target.
     as_
-        Who wants it; default: COUNTERSIGN_ACTOR, else user@host.
+        Who acts; default: COUNTERSIGN_ACTOR, else user@host.
     json
         Print `{told, tried, refused, left, failing[]}`.
     """
@@ -263,7 +263,7 @@ async def listen(
     forward_to: str,
     json: AsJson = False,
 ) -> None:
-    """Forward the hand-off calls of the laptop stack to a receiver of yours, and tell each, until Ctrl-C.
+    """Forward the hand-off calls of the laptop stack to a receiver of yours, and print each, until Ctrl-C.
 
     The receiver's answer is the target's: what it refuses is tried again, and 410 ends it.
 

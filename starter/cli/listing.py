@@ -50,7 +50,7 @@ class ListFilters:
         bool,
         Parameter(
             help="Only those that need a person: with a problem, a decision to make, a question, an email that came "
-            "back, paused, stuck, or broken off by hand in Temporal."
+            "back, paused, stuck, or terminated by hand in Temporal."
         ),
     ] = False
     status: Annotated[list[Status] | None, Parameter(help="Only those with this status; may be repeated.")] = None

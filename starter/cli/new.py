@@ -88,7 +88,7 @@ async def new(
     output: Annotated[str | None, Parameter(name=("--output", "-o"), allow_leading_hyphen=True)] = None,
     json: AsJson = False,
 ) -> None:
-    """Write a request file of a kind, with a word about every key, to change and then to start.
+    """Write a request file of a kind, with every key explained, to edit and to start.
 
     Parameters
     ----------
@@ -171,7 +171,7 @@ class Column(Model):
 
 
 def template(*, json: AsJson = False) -> None:
-    """Print a table of people to fill in: two rows as an example, one for each way to say who somebody is.
+    """Print a table of people to fill in, with two example rows: by id, and in full.
 
     Parameters
     ----------

@@ -131,12 +131,12 @@ class _OnboardWords(OperationWords):
         reason: str = "",
         manner: CommonOptions = PLAIN,
     ) -> None:
-        """Decide what becomes of a part that was declined, expired or broken off: exactly one of the four.
+        """Decide about a part that was declined, expired or terminated: resend, replace, waive or stop.
 
         Parameters
         ----------
         resend
-            Start it once more, as it was.
+            Start it again, as it was.
         signer
             With --resend: somebody else signs in the place of somebody, OLD=NEW; may be repeated.
         replace
@@ -146,7 +146,7 @@ class _OnboardWords(OperationWords):
         stop
             End the whole onboarding; needs --reason.
         reason
-            Why; it stands in the timeline.
+            Why; recorded in the timeline.
         """
         content = await _kept(id, part, replace, signer) if replace or signer else None
         choice = (
@@ -165,12 +165,12 @@ class _OnboardWords(OperationWords):
         await self.carry_out(id, decision, manner)
 
     async def done(self, id: Id, part: Part, /, *, note: str = "", manner: CommonOptions = PLAIN) -> None:
-        """Say that a task or a step of it is done.
+        """Mark a task or a step of it as done.
 
         Parameters
         ----------
         note
-            What there is to say about it; it stands in the timeline of the task.
+            A note for the timeline of the task.
         """
         async with opened(ready()) as context:
             task = await task_of(context, id, part)
@@ -185,7 +185,7 @@ class _OnboardWords(OperationWords):
         *,
         manner: CommonOptions = PLAIN,
     ) -> None:
-        """Answer the question that a part of it waits for, or say that nothing stands in its way any more."""
+        """Answer the open question of a part, or say that its obstacle is removed."""
         settings = ready()
         async with opened(settings) as context:
             what = await running(context, id, part)
@@ -202,7 +202,7 @@ Person = Annotated[str | None, Parameter(help="Somebody of the customer, by the 
 
 
 async def link(id: Id, /, *, person: Person = None, renew: bool = False, json: AsJson = False) -> None:
-    """Print the link to somebody's own page of an onboarding. Whoever has it acts as them: send it to nobody else.
+    """Print the link to somebody's own page of an onboarding. Whoever has it can act as them: send it to nobody else.
 
     Parameters
     ----------
@@ -222,7 +222,7 @@ async def link(id: Id, /, *, person: Person = None, renew: bool = False, json: A
 async def preview(
     id: Id, /, *, view: Literal["customer"] = "customer", person: Person = None, json: AsJson = False
 ) -> None:
-    """Print a link to an onboarding's page as the customer sees it. Nothing can be done from there, and it closes soon.
+    """Print a read-only link to an onboarding's page as the customer sees it; it expires soon.
 
     Parameters
     ----------
@@ -252,7 +252,7 @@ class Mapped(Model):
 
 
 async def map_deal(sample: RequestFile, /, *, source: str, json: AsJson = False) -> Exit:
-    """Print the onboarding file that some JSON of a source would become, and what is wrong with it; nothing is started.
+    """Print the onboarding file that a source's JSON becomes, with its faults; nothing is started.
 
     Parameters
     ----------

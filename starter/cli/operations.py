@@ -88,11 +88,11 @@ class CommonOptions:
 
     as_: As = None
     op: Annotated[
-        str | None, Parameter("--op", help="Names this one change: repeated with the same name it is made once.")
+        str | None, Parameter("--op", help="A name for this change: repeated under the same name, it is made once.")
     ] = None
     wait: Annotated[
         timedelta,
-        Parameter("--wait", converter=_wait, help="How long to watch until it is done, such as 20s, 5m or 0s."),
+        Parameter("--wait", converter=_wait, help="How long to wait until it is done, such as 20s, 5m or 0s."),
     ] = commands.CARRIED_OUT_WITHIN
     json: Annotated[bool, Parameter("--json", help="Print `{id, status, op, says, state, detail, outstanding}`.")] = (
         False
@@ -115,24 +115,24 @@ class OperationWords:
     kind: Kind
 
     async def remind(self, id: Id, /, *, force: bool = False, manner: CommonOptions = PLAIN) -> None:
-        """Tell everyone whose turn it is, now.
+        """Notify everybody whose turn it is, now.
 
         Parameters
         ----------
         force
-            Even if they were told within the hour.
+            Also those who were notified within the hour.
         """
         await self.carry_out(id, lambda actor: ReminderNow(actor=actor, force=force), manner)
 
     async def delegate(
         self, id: Id, /, *, person: Person, to: str, force: bool = False, manner: CommonOptions = PLAIN
     ) -> None:
-        """Have somebody else asked instead; of a request at Core Signature too: the old link dies.
+        """Ask somebody else instead; a request is forwarded at Core Signature, too. The old link becomes invalid.
 
         Parameters
         ----------
         person
-            Who hands over: an id of the directory, or `signer-2` for whoever stands at that position of the file.
+            Who hands over: an id of the directory, or the position in the file, such as `signer-2`.
         to
             Who is asked instead: an id of the directory.
         force
@@ -162,9 +162,9 @@ class OperationWords:
         ----------
         due
             A date such as 2026-12-11 (the end of that working day), an instant with its offset, or counted from now:
-            +7d, +4h (which never shorten), tomorrow, "friday 17:00".
+            +7d, +4h (never earlier than the present one), tomorrow, "friday 17:00".
         reason
-            Why; it stands in the timeline.
+            Why; recorded in the timeline.
         """
         until = due_of(due, datetime.now(UTC))
 
@@ -180,43 +180,43 @@ class OperationWords:
         Parameters
         ----------
         reason
-            Why; it stands in the timeline.
+            Why; recorded in the timeline.
         """
         await self.carry_out(id, lambda actor: PauseCommand(actor=actor, reason=reason), manner)
 
     async def resume(self, id: Id, /, *, manner: CommonOptions = PLAIN) -> None:
-        """Resume it: reminders go on, planned anew."""
+        """Resume it: reminders are planned anew."""
         await self.carry_out(id, lambda actor: Resumption(actor=actor), manner)
 
     async def answer(self, id: Id, /, *, text: str, manner: CommonOptions = PLAIN) -> None:
-        """Answer the question that it waits for; reminders go on.
+        """Answer its open question; reminders resume.
 
         Parameters
         ----------
         text
-            What whoever asked is told, at most 1,000 characters.
+            The answer, at most 1,000 characters.
         """
         await self.carry_out(id, lambda actor: Answer(actor=actor, text=text), manner)
 
     async def cancel(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
-        """End it: everyone concerned is told, a request is cancelled at Core Signature. What is signed stays signed.
+        """End it: everybody concerned is notified, a request is cancelled at Core Signature. Signatures remain.
 
         Parameters
         ----------
         reason
-            Why; it stands in the timeline.
+            Why; recorded in the timeline.
         """
         await self.carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
 
     async def replay(self, id: Id, /, *, target: str, again: bool = False, manner: CommonOptions = PLAIN) -> None:
-        """Hand off its ending to a target once more: one that is dead, also long after it ended.
+        """Hand off its ending again to a target that is dead, also long after it ended.
 
         Parameters
         ----------
         target
-            The name of the target, as `show` has it.
+            The name of the target, as `show` prints it.
         again
-            Even if it was told already; the target knows the repetition by its key, which stays the same.
+            Also to a target that already got it; its key stays the same, so the target can recognise it.
         """
         await self.carry_out(id, lambda actor: Replay(actor=actor, target=target, again=again), manner)
 
@@ -225,10 +225,10 @@ class OperationWords:
         id: Id,
         /,
         *,
-        person: Annotated[str, Parameter(help="Of the group that asks: an id of the directory.")],
+        person: Annotated[str, Parameter(help="The member: an id of the directory.")],
         manner: CommonOptions = PLAIN,
     ) -> None:
-        """Say who of the group that asks sees to it: questions and news come to them alone."""
+        """Say which member of the group that asks takes it on: questions and news go only to them."""
 
         async def known(context: Context) -> None:
             from starter.cli.known_people import refuse_stranger  # noqa: PLC0415  no other word looks anybody up

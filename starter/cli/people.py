@@ -145,9 +145,9 @@ def _notices(person: str, requests: Iterable[RequestShow]) -> tuple[Notification
 
 
 async def show(person: Annotated[str, Parameter(help="An id of the directory.")], /, *, json: AsJson = False) -> None:
-    """Say how somebody is reached, when they work, what waits for them, and what they were told last.
+    """Show how somebody is reached, when they work, what waits for them, and their last notifications.
 
-    Devices are named by the hashes that the ledger of notices has, never by their tokens.
+    Devices are shown by the hashes that timelines use, never by their tokens.
 
     Parameters
     ----------
@@ -216,9 +216,9 @@ class PersonDevices(Model):
 async def devices(
     person: Annotated[str, Parameter(help="An id of the directory.")], /, *, json: AsJson = False
 ) -> None:
-    """List somebody's devices: those of the people file, and those that the company's app has registered.
+    """List somebody's devices: those of the people file and those that your app has registered.
 
-    Each is named by the hash that the ledger of notices has, never by its address.
+    Each is shown by the hash that timelines use, never by its address.
 
     Parameters
     ----------

@@ -226,7 +226,7 @@ async def plan(
     picture: Picture = None,
     json: AsJson = False,
 ) -> None:
-    """Show everything that would happen, when and why, before anything is sent. Needs no server.
+    """Show what would happen, when and why, before anything is sent. Needs no server.
 
     Parameters
     ----------
@@ -278,7 +278,7 @@ async def onboarding(
     done_after: Long = "2d",
     json: AsJson = False,
 ) -> None:
-    """Show the whole calendar of an onboarding, its parts in their stages, before it is started. Needs no server.
+    """Show the calendar of an onboarding, stage by stage, before it is started. Needs no server.
 
     Parameters
     ----------
@@ -311,7 +311,7 @@ async def onboarding(
 async def campaign(
     file: RequestFile, /, *, at: At = None, zone: Zone = None, ics: Path | None = None, json: AsJson = False
 ) -> None:
-    """Show who would be asked and who not, what everybody would hear and when, what it takes. Needs no server.
+    """Show who would be asked and who not, who would be notified when, and how long it takes. Needs no server.
 
     Parameters
     ----------

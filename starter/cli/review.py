@@ -21,19 +21,19 @@ class _ReviewWords(OperationWords):
     async def review(
         self, id: Id, /, *, approve: bool = False, changes: str = "", manner: CommonOptions = PLAIN
     ) -> None:
-        """Answer as a reviewer (--as): approve the document, or say what is to be changed before it is sent.
+        """Answer as a reviewer (--as): approve the document, or ask for changes before it is sent.
 
         Parameters
         ----------
         approve
             It may be sent as it is.
         changes
-            What is to be changed, at most 1,000 characters; the requester gets it.
+            What to change, at most 1,000 characters, for the requester.
         """
         await self.carry_out(id, lambda actor: ReviewAnswer(actor=actor, approve=approve, changes=changes), manner)
 
     async def revise(self, id: Id, /, *, file: Path, manner: CommonOptions = PLAIN) -> None:
-        """Give the version that the reviewers see next, after they have asked for changes.
+        """Give the next version for the reviewers, after one has asked for changes.
 
         Parameters
         ----------
@@ -50,14 +50,14 @@ class _ReviewWords(OperationWords):
         await self.carry_out(id, lambda actor: command.replace(actor=actor), manner, first=stored)
 
     async def exempt(self, id: Id, /, *, person: str, reason: str, manner: CommonOptions = PLAIN) -> None:
-        """Say that a reviewer need not review it; the others decide. Not for the requester.
+        """Exempt a reviewer, so that the others decide. The requester cannot do this.
 
         Parameters
         ----------
         person
             The reviewer: an id of the directory.
         reason
-            Why; it stands in the timeline.
+            Why; recorded in the timeline.
         """
 
         async def somebody_else(context: Context) -> None:

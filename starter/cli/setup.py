@@ -31,8 +31,8 @@ from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 
 
 async def init(*, json: AsJson = False) -> Exit:
-    """Make or repair what the processes need: search attributes, schedules, Nexus endpoint, tables of the database, the
-    key that signs evidence, and subscriptions at Core Signature, if they are used.
+    """Create or repair what the processes need: search attributes, schedules, Nexus endpoint, tables of the database,
+    the key that signs evidence, and subscriptions at Core Signature, if they are used.
 
     May be repeated: what exists is left alone, what was changed is repaired. What this user may not make is listed with
     who makes it.
@@ -73,7 +73,7 @@ async def doctor(
     targets: Annotated[bool, Parameter(help="Try each target of the catalogue instead.")] = False,
     json: AsJson = False,
 ) -> Exit:
-    """Say for each part whether it is reachable and set up, or what to do.
+    """Check whether each part is reachable and set up, or say what to do.
 
     With `--targets` each target of the hand-off is tried: a system gets a signed `ping`, the others are looked up; a
     target of a request file is not known here.
@@ -93,8 +93,8 @@ async def reconcile(
     records: Annotated[bool, Parameter(help="Write the records that an older database lacks instead.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Look through Core Signature's events for what requests have missed, and tell them; every five minutes it is done
-    by itself (`countersign init` makes the schedule).
+    """Search Core Signature's events for those that requests have missed, and signal them; a schedule of `countersign
+    init` does it every five minutes.
 
     With `--records` instead: what a database lacks that was restored from a backup is written from the histories that
     Temporal still has; nobody is told.

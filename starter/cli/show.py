@@ -35,15 +35,15 @@ class Show:
         return await lookup.show_of(self.kind, context, id, whole=whole)
 
     async def show(self, id: Id, /, *, all: bool = False, watch: Watch = False, json: AsJson = False) -> None:
-        """Say what it waits for, until when, what happens next, and all that was done.
+        """Show what it waits for, until when, what happens next, and what was done.
 
-        Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten it
+        Answers also when no worker runs (then marked `partial`) and when Temporal has deleted it
         (from its settled record).
 
         Parameters
         ----------
         all
-            Everything that happened, also what is older than the screen is high, and what only the store has.
+            The whole timeline, with what does not fit on the screen and what only the store has.
         json
             Print everything as JSON.
         """
@@ -92,9 +92,9 @@ class _OfCampaigns(Show):
     names_people = False
 
     async def show(self, id: Id, /, *, all: bool = False, watch: Watch = False, json: AsJson = False) -> None:
-        """Say how many have acknowledged, who has not yet, when it will be done, and what was done.
+        """Show how many have acknowledged, who has not, when it is expected to be complete, and what was done.
 
-        Answers also when no worker runs (what is then known is marked `partial`) and when Temporal has forgotten it
+        Answers also when no worker runs (then marked `partial`) and when Temporal has deleted it
         (from its settled record).
 
         Parameters

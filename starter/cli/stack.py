@@ -27,7 +27,7 @@ def worker(*, queues: Queues = None, ready_file: ReadyFile = None, json: JsonLog
 
 
 async def webhook(*, ready_file: ReadyFile = None, json: JsonLog = False) -> None:
-    """Run the receiver of Core Signature's callbacks and the pages for signers, until SIGTERM."""
+    """Run the web process: callbacks, pages, desk and API, until SIGTERM."""
     from starter.boot.startup import on_duty  # noqa: PLC0415  the other words of this file need nothing
     from starter.web import app as receiver  # noqa: PLC0415  as above
 
@@ -68,10 +68,10 @@ def dev(
 
 
 def demo(*, keep: bool = False, json: AsJson = False) -> None:
-    """Start a fresh stack, live one onboarding through two weeks of its calendar, and check every step.
+    """Start a fresh stack, play one onboarding of two weeks on it, and check every step.
 
-    Takes less than a minute: durations are real days, the clocks are moved. Ends with 0 only if every step
-    was seen. Data and logs stay until the next demo.
+    Takes less than a minute, because the clocks are moved. The exit code is 0 only if every step was
+    seen. Data and logs stay until the next demo.
 
     Parameters
     ----------

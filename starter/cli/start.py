@@ -48,9 +48,9 @@ class StartWords(Generic[Prepared]):
         again: bool = False,
         json: AsJson = False,
     ) -> Exit:
-        """Start what files say, or recognise what the same files started before.
+        """Start what the files describe, or find what the same files started before.
 
-        Nothing is sent unless everything is right: all that is wrong is said at once, with line numbers.
+        Nothing is started unless all files are right; all faults are listed at once, with line numbers.
 
         Parameters
         ----------
@@ -60,13 +60,13 @@ class StartWords(Generic[Prepared]):
         template
             A file whose texts name columns of the table of `--csv`, such as `{email}`: each row starts one.
         csv
-            The rows, as a spreadsheet exports them. A field that is one empty cell is left out.
+            The rows, as a spreadsheet exports them. A key whose cell is empty is left out.
         result
             Where the id, the link and the result of each row are written; default: beside the table, `.started.csv`.
         dry_run
             Check everything and say what would be started.
         again
-            Take up those whose workflow somebody terminated, with what they have already, also at Core Signature.
+            Restart those whose workflow somebody terminated, with what they already have, also at Core Signature.
         json
             Print `{id, workflow_id, run_id, created, url}`; of several a list, each with `says`.
         """
@@ -97,16 +97,16 @@ onboarding = StartWords(starting.preparing_onboarding, starting.OnboardingDryRun
 
 
 async def task(file: RequestFile, /, *, again: bool = False, json: AsJson = False) -> Exit:
-    """Start the task of a file, or recognise the one that the same file started before.
+    """Start the task of a file, or find the one that the same file started before.
 
-    Nobody is asked unless the whole file is right; all that is wrong is said at once, with line numbers.
+    Nothing is started unless the whole file is right; all faults are listed at once, with line numbers.
 
     Parameters
     ----------
     file
         A task in YAML or JSON; `-` reads standard input.
     again
-        Ask everybody anew if somebody terminated its workflow.
+        Restart it if somebody terminated its workflow: everybody is asked again.
     json
         Print `{id, workflow_id, run_id, created, url}`.
     """

@@ -49,7 +49,7 @@ async def stats(
     picture: Picture = None,
     json: AsJson = False,
 ) -> None:
-    """Say how long things take, how many are late, and where the time is lost, beside the period before.
+    """Print how long things take, how many are late, and where the time is lost, beside the period before.
 
     Requests, tasks, onboardings and campaigns that have ended are counted in the database. With --onboarding and --push
     the records of the 2,000 that ended last are read.

@@ -28,7 +28,7 @@ async def tail(
     filters: ListFilters = EVERYTHING,
     json: AsJson = False,
 ) -> None:
-    """Say what happens to requests, tasks, onboardings and campaigns, as it happens, until Ctrl-C.
+    """Print what happens to requests, tasks, onboardings and campaigns, as it happens, until Ctrl-C.
 
     Only of those that the filters leave; up to 1,000 that run are followed, the most urgent.
 

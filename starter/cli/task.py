@@ -14,12 +14,12 @@ Asked = Annotated[str, Parameter(help="Who was asked: an id of the directory.")]
 
 class _TaskWords(OperationWords):
     async def done(self, id: Id, /, *, note: str = "", manner: CommonOptions = PLAIN) -> None:
-        """Say that it is done, which ends it for everybody who was asked.
+        """Mark it as done, which ends it for everybody who was asked.
 
         Parameters
         ----------
         note
-            What there is to say about it; it stands in the timeline.
+            A note for the timeline.
         """
         await self.carry_out(id, lambda actor: Done(actor=actor, note=note), manner)
 
@@ -29,12 +29,12 @@ class _TaskWords(OperationWords):
         Parameters
         ----------
         reason
-            Why; it stands in the timeline.
+            Why; recorded in the timeline.
         """
         await self.carry_out(id, lambda actor: Waiver(actor=actor, reason=reason), manner)
 
     async def block(self, id: Id, /, *, person: Asked, because: str, manner: CommonOptions = PLAIN) -> None:
-        """Say that somebody cannot go on: the owner hears why, and reminders are paused.
+        """Say that an assignee cannot continue: the owner is told why, and reminders are paused.
 
         Parameters
         ----------
@@ -44,17 +44,17 @@ class _TaskWords(OperationWords):
         await self.carry_out(id, lambda _: Block(person=person, because=because), manner)
 
     async def unblock(self, id: Id, /, *, text: str = "", manner: CommonOptions = PLAIN) -> None:
-        """Say that nothing stands in the way any more; reminders go on.
+        """Say that the obstacle is removed; reminders resume.
 
         Parameters
         ----------
         text
-            What whoever could not go on is told, at most 1,000 characters.
+            A text for the person who could not continue, at most 1,000 characters.
         """
         await self.carry_out(id, lambda actor: Unblock(actor=actor, text=text), manner)
 
     async def ask(self, id: Id, /, *, person: Asked, text: str, manner: CommonOptions = PLAIN) -> None:
-        """Ask the owner a question for somebody who was asked; reminders are paused until it is answered.
+        """Ask the owner a question for an assignee; reminders are paused until it is answered.
 
         Parameters
         ----------

@@ -69,8 +69,8 @@ async def try_(
     yes: bool = False,
     json: AsJson = False,
 ) -> Exit:
-    """Send two test documents to yourself, and say of each fact that we assume about Core Signature and the push
-    service whether it holds, differs (and which setting to change) or was not seen.
+    """Send two test documents to yourself, and report whether each assumed fact about Core Signature and the push
+    service holds, differs (and which setting to change) or was not seen.
 
     One is yours to sign or decline, the other is forwarded, cancelled and deleted. No other document is touched, and
     what is open at the end is cancelled, also after Ctrl-C. Exit code 1 if something differs.
