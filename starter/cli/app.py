@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, NoReturn
 
-from cyclopts import App, CycloptsError, Parameter, UnknownCommandError
+from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, ValidationError
 from rich.console import Console
 from rich.text import Text
 
@@ -206,8 +206,19 @@ _DEV: Final = "--dev"
 
 
 def _in_one_line(error: CycloptsError) -> Text:
-    says = _unknown(error, error.app) if isinstance(error, UnknownCommandError) and error.app else str(error)
+    if isinstance(error, UnknownCommandError) and error.app:
+        says = _unknown(error, error.app)
+    else:
+        says = _invalid(error) if isinstance(error, ValidationError) else str(error)
     return Text(f"{says}\nTry: {' '.join(('countersign', *(error.command_chain or ())))} --help")
+
+
+def _invalid(error: ValidationError) -> str:
+    """Without the value, which the message repeats where it helps, and which is a tuple of what may be repeated."""
+    if error.argument is None or not error.argument.tokens:
+        return error.exception_message
+    name = error.argument.tokens[0].keyword or error.argument.name.lstrip("-").upper()
+    return f"Invalid value for {name}: {error.exception_message}"
 
 
 def _unknown(error: UnknownCommandError, app: App) -> str:

@@ -54,12 +54,12 @@ Picture = Annotated[Path | None, Parameter(validator=_is_svg)]
 def some_stats(**typed: object) -> None:
     """Refuse what does not go together of `stats`."""
     if typed.get("onboarding") and typed.get("push"):
-        raise ValueError("stats of what: --onboarding or --push")
+        raise ValueError("give --onboarding or --push, not both")
     narrowing = [name for name in ("kind", "department", "since", "until", "by", "csv") if typed.get(name)]
     if narrowing and (typed.get("onboarding") or typed.get("push")):
         raise ValueError(f"--{narrowing[0]} does not go with --onboarding and --push")
     if typed.get("csv") and typed.get("json"):
-        raise ValueError("--csv or --json")
+        raise ValueError("give --csv or --json, not both")
 
 
 def files_or_rows(**typed: object) -> None:
@@ -68,20 +68,20 @@ def files_or_rows(**typed: object) -> None:
     if any(rows) and not all(rows):
         raise ValueError("--template and --csv go together")
     if bool(typed.get("files")) == any(rows):
-        raise ValueError("either one or more files, or --template with --csv")
+        raise ValueError("give one or more files, or --template with --csv")
 
 
 def failed_or_person(**typed: object) -> None:
     """Refuse `campaign retry` of nobody, and of everybody and somebody."""
     if bool(typed.get("failed")) is bool(typed.get("person")):
-        raise ValueError("retry for whom: --failed, or --person P")
+        raise ValueError("give --failed, or --person P")
 
 
 def one_decision(**typed: object) -> None:
     """Refuse what does not go together of `onboard decide`."""
     chosen = [word for word in ("resend", "replace", "waive", "stop") if typed.get(word)]
     if len(chosen) != 1:
-        raise ValueError("exactly one of --resend, --replace FILE, --waive and --stop")
+        raise ValueError("give exactly one of --resend, --replace FILE, --waive and --stop")
     if typed.get("signer") and chosen != ["resend"]:
         raise ValueError("--signer goes with --resend")
     if chosen[0] in ("waive", "stop") and not typed.get("reason"):
@@ -91,13 +91,13 @@ def one_decision(**typed: object) -> None:
 def one_answer(**typed: object) -> None:
     """Refuse what does not go together of `request review`."""
     if bool(typed.get("approve")) is bool(typed.get("changes")):
-        raise ValueError("either --approve, or --changes TEXT")
+        raise ValueError("give --approve, or --changes TEXT")
 
 
 def one_target(**typed: object) -> None:
     """Refuse what does not go together of `fast-forward`."""
     if (typed.get("duration") is None) is not bool(typed.get("to_next")):
-        raise ValueError("either a duration such as 3d, or --to-next")
+        raise ValueError("give a duration such as 3d, or --to-next")
 
 
 def plan_or_changes(**typed: object) -> None:
@@ -109,19 +109,21 @@ def plan_or_changes(**typed: object) -> None:
 def plan_or_year(**typed: object) -> None:
     """Refuse what does not go together of `campaign schedule`."""
     if typed.get("plan") and typed.get("year") is not None:
-        raise ValueError("--plan only shows, --year gives content: one of them")
+        raise ValueError("give --plan, which only shows, or --year, which gives content")
 
 
 def only_now(**typed: object) -> None:
     """Refuse a retry that would change nothing: each attempt comes by itself when it is due."""
     if not typed.get("now"):
-        raise ValueError("--now: each is tried again by itself when it is due; say --now to have it tried at once")
+        raise ValueError("add --now to try at once; without it each is tried again when it is due")
 
 
 def only_dead(**typed: object) -> None:
     """Refuse a replay of many that were told: one at a time is replayed with `--again`."""
     if not typed.get("dead"):
-        raise ValueError("--dead: many are replayed of what is dead only; `request replay ID --target T` does others")
+        raise ValueError(
+            "add --dead: only what is dead is replayed together; `request replay ID --target T --again` does one"
+        )
 
 
 def hold_or_list(**typed: object) -> None:
@@ -130,15 +132,15 @@ def hold_or_list(**typed: object) -> None:
         if typed.get("id") or typed.get("reason") or typed.get("release"):
             raise ValueError("--list goes alone: it lists all that is held")
     elif not typed.get("id"):
-        raise ValueError("of what: an ID, or --list for all that is held")
+        raise ValueError("give an ID, or --list for all that is held")
     elif not (typed.get("reason") or typed.get("release")):
-        raise ValueError("--reason: why it is held, such as the matter or its number")
+        raise ValueError("give --reason: why it is held, such as the matter or its number")
 
 
 def one_or_many(**typed: object) -> None:
     """Refuse what is done to one and to many."""
     filters = [name for name in ("kind", "person", "requester", "status", "search", "since") if typed.get(name)]
     if bool(typed.get("id")) is bool(filters):
-        raise ValueError("of what: one ID, or by --kind, --person, --requester, --status, --search, --since")
+        raise ValueError("give one ID, or --kind, --person, --requester, --status, --search, --since")
     if filters and typed.get("so_far"):
         raise ValueError("--so-far goes with an ID: what filters find has ended")

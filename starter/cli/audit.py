@@ -95,7 +95,7 @@ async def export(
     requester
         All that this person requested.
     status
-        All that ended with this status; may be repeated.
+        All with this ending; may be repeated.
     search
         All whose title, people or id have words that begin with each of these words.
     since

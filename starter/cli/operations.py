@@ -162,7 +162,7 @@ class OperationWords:
         ----------
         due
             A date such as 2026-12-11 (the end of that working day), an instant with its offset, or counted from now:
-            +7d, +4h (never earlier than the present one), tomorrow, "friday 17:00".
+            +7d, +4h (neither shortens), tomorrow, "friday 17:00".
         reason
             Why; recorded in the timeline.
         """

@@ -150,8 +150,8 @@ def test_a_campaign_has_help_of_its_own(word: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        (("fast-forward", "msa-0042"), "either a duration such as 3d, or --to-next"),
-        (("fast-forward", "msa-0042", "3d", "--to-next"), "either a duration such as 3d, or --to-next"),
+        (("fast-forward", "msa-0042"), "give a duration such as 3d, or --to-next"),
+        (("fast-forward", "msa-0042", "3d", "--to-next"), "give a duration such as 3d, or --to-next"),
         (
             ("bogus",),
             'Unknown command "bogus"\nThere are: audit, campaign, completion, database, demo, dev, doctor,',
@@ -162,14 +162,14 @@ def test_a_campaign_has_help_of_its_own(word: str) -> None:
         (("request", "cancel", "msa-0042"), "--reason requires an argument"),
         (("request", "answer", "msa-0042"), "--text requires an argument"),
         (("request", "delegate", "msa-0042", "--to", "chair"), "--signer requires an argument"),
-        (("stats", "--onboarding", "--push"), "stats of what: --onboarding or --push"),
+        (("stats", "--onboarding", "--push"), "give --onboarding or --push, not both"),
         (("stats", "--push", "--kind", "nda"), "--kind does not go with --onboarding and --push"),
         (("stats", "--since", "yesterday"), "--since"),
         (("stats", "--onboarding", "--picture", "a.png"), "a.png does not end in .svg"),
         (("request", "extend", "msa-0042", "--due", "3d"), "must be a date such as 2026-12-11 or an instant"),
         (("request", "extend", "msa-0042", "--due", "2026-12-11T17:00"), "with its offset"),
         (("request", "start", "--josn", "msa.yaml"), "there is no option --josn"),
-        *(((kind, "start"), "either one or more files, or --template with --csv") for kind in STARTED),
+        *(((kind, "start"), "give one or more files, or --template with --csv") for kind in STARTED),
         *(((kind, "start", "a.yaml", "--csv", "a.csv"), "--template and --csv go together") for kind in STARTED),
         (("fast-forward", "msa-0042", "3 days"), "3 days is not a duration such as 4h, 3d or 2w"),
     ],

@@ -174,8 +174,8 @@ async def test_files_may_have_several_documents_each_with_its_lines(office: Path
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ((), "either one or more files, or --template with --csv"),
-        (("a.yaml", "--template", "b.yaml", "--csv", "c.csv"), "either one or more files, or --template with --csv"),
+        ((), "give one or more files, or --template with --csv"),
+        (("a.yaml", "--template", "b.yaml", "--csv", "c.csv"), "give one or more files, or --template with --csv"),
         (("--template", "b.yaml"), "--template and --csv go together"),
     ],
 )
