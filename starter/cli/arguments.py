@@ -5,9 +5,6 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from starter.config.settings import Settings
-from workflows.model.commands import KnownBy
-
 
 def _known_option(_: object, value: str | None) -> None:
     if value is not None and value.startswith("-") and value != "-":
@@ -22,13 +19,7 @@ Id = Annotated[str, Parameter(help="Its id, or its whole workflow id.")]
 AsJson = Annotated[bool, Parameter(name="--json")]
 """The parameter `--json` that every command takes."""
 
-As = Annotated[str | None, Parameter("--as", help="Who wants it; default: COUNTERSIGN_ACTOR, else user@host.")]
-
-
-def claimed_actor(settings: Settings, as_: str | None) -> str:
-    """What is recorded of who types: `claimed:ada (root@host)`. Raises `Refusal` where their word does not count."""
-    return KnownBy.CLAIMED.actor(settings.claimed(as_), settings.ran_as)
-
+As = Annotated[str | None, Parameter("--as", help="Who acts; default: COUNTERSIGN_ACTOR, else user@host.")]
 
 Watch = Annotated[
     bool,

@@ -26,7 +26,8 @@ from activities.records.holds import Hold
 from activities.records.store import Store
 from starter.boot import clients, evidence
 from starter.boot.startup import ready
-from starter.cli.arguments import As, AsJson, claimed_actor
+from starter.cli.arguments import As, AsJson
+from starter.cli.known_people import claimed_actor
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
 from starter.config.settings import Settings

@@ -6,6 +6,7 @@ from activities.records.store import Store
 from starter.boot import clients
 from starter.config.settings import Settings
 from starter.errors import Refusal
+from workflows.model.commands import KnownBy
 
 
 async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
@@ -20,3 +21,8 @@ async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
         raise Refusal(f"nothing was changed: {unknown}") from None
     except DirectoryFailure:
         return
+
+
+def claimed_actor(settings: Settings, as_: str | None) -> str:
+    """What is recorded of who types: `claimed:ada (root@host)`. Raises `Refusal` where their word does not count."""
+    return KnownBy.CLAIMED.actor(settings.claimed(as_), settings.ran_as)

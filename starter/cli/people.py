@@ -17,7 +17,8 @@ from activities.records.devices import device_hash
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli import tables
-from starter.cli.arguments import As, AsJson, claimed_actor
+from starter.cli.arguments import As, AsJson
+from starter.cli.known_people import claimed_actor
 from starter.cli.operations import due_of, is_due
 from starter.cli.printing import patience, print_answer
 from starter.cli.terminal import Facts, Instant, Rows, ZoneLine

@@ -91,8 +91,8 @@ def test_filters_download_all_that_they_find_and_say_what_is_missing(desk: Desk)
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("download",), "of what: one ID, or by --kind"),
-        (("download", "msa-0042", "--kind", "offer-letter"), "of what: one ID, or by --kind"),
+        (("download",), "give one ID, or --kind"),
+        (("download", "msa-0042", "--kind", "offer-letter"), "give one ID, or --kind"),
         (("download", "unknown"), "unknown: no such file is kept, or not yet"),
         (("download", "a b"), "id"),
     ],

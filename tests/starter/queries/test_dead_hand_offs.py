@@ -61,8 +61,8 @@ async def test_a_target_that_takes_nothing_is_left_alone_and_others_are_not(tmp_
 @pytest.mark.parametrize(
     ("typed", "says"),
     [
-        (("retry",), "--now: each is tried again by itself"),
-        (("replay",), "--dead: many are replayed of what is dead only"),
+        (("retry",), "add --now to try at once"),
+        (("replay",), "add --dead: only what is dead"),
         (("replay", "--dead", "--since", "yesterday"), "yesterday is not a time such as 12h, 2d or 1w"),
     ],
     ids=" ".join,
