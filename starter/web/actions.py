@@ -1,5 +1,6 @@
 """All actions on a web page: who may take each, its words, its command."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -102,6 +103,12 @@ class PostedForm:
     @property
     def text(self) -> str:
         return plain(self.form.get("text", "")).strip()
+
+    @property
+    def version_read(self) -> int:
+        """The number of the version that the page showed to a reviewer; 0 without one."""
+        number = self.form.get("version", "")
+        return int(number) if re.fullmatch(r"[1-9][0-9]{0,2}", number) else 0
 
     @property
     def force(self) -> bool:
@@ -314,13 +321,13 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.APPROVE: ActionSpec(
         phrase("Approve"),
         (PageRole.ASKED,),
-        lambda it: ReviewAnswer(actor=it.actor, approve=True),
+        lambda it: ReviewAnswer(actor=it.actor, approve=True, version=it.version_read),
         hint=phrase("It may be sent as it is. This cannot be taken back."),
     ),
     Action.CHANGES: ActionSpec(
         phrase("Ask for changes"),
         (PageRole.ASKED,),
-        lambda it: ReviewAnswer(actor=it.actor, changes=it.text),
+        lambda it: ReviewAnswer(actor=it.actor, changes=it.text, version=it.version_read),
         hint=phrase("Whoever asked for this gets your words, and gives a new version. You are then asked again."),
         field=phrase("What is to be changed?"),
         button=phrase("Send this"),

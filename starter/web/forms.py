@@ -152,6 +152,7 @@ REFUSALS: Final[Mapping[Rejection, str]] = {
     Rejection.ONE_ANSWER: phrase("either approve it, or say what is to be changed"),
     Rejection.NO_CHANGES_ASKED: phrase("no changes are asked for any more"),
     Rejection.SAME_VERSION: phrase("the new version is identical to the old one"),
+    Rejection.OLD_VERSION: phrase("there is a new version since then: read it first"),
     Rejection.EXEMPTS_OWN: phrase("nobody exempts the reviewers of what they have asked for themselves"),
     Rejection.LAST_REVIEWER: phrase("nobody would have approved it then"),
     Rejection.TO_DECIDE: phrase("it asks for a decision: decide on the page of the onboarding"),

@@ -226,6 +226,8 @@ class Screen:
     """URL of the document's first page."""
     reads: FileLink | None = None
     """The document that is to be reviewed."""
+    version: str = ""
+    """The number of its version, which goes with each form: nobody approves another than the page has shown."""
     progress: str | None = None
     banner: str | None = None
     refusal: str | None = None

@@ -275,12 +275,13 @@ class Retry(Command):
 
 class ReviewAnswer(Command):
     """Update `review`: a reviewer approves the document, or asks for these `changes`. `person` is the reviewer, by
-    default the actor.
+    default the actor; `version` the number of the one that they read, 0 if that is unknown.
     """
 
     changes: str = ""
     approve: bool = False
     person: str = ""
+    version: int = Field(0, ge=0, le=1_000)
 
     @property
     def reviewer(self) -> str:

@@ -82,6 +82,7 @@ class Rejection(InWords):
     ONE_ANSWER = "one_answer", "either approve it, or say what is to be changed"
     NO_CHANGES_ASKED = "no_changes_asked", "no changes are asked for: a new version can be given once they are"
     SAME_VERSION = "same_version", "the new version is identical to the old one"
+    OLD_VERSION = "old_version", "there is a new version since then: read it first"
     EXEMPTS_OWN = "exempts_own", "{person} asked for it, and cannot exempt its reviewers"
     LAST_REVIEWER = "last_reviewer", "nobody would have approved it: cancel it, and start it without reviewers"
 

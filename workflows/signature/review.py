@@ -18,6 +18,8 @@ def refuse_review(state: SignatureState, command: ReviewAnswer, requester: str) 
         return why
     if requester in (command.reviewer, _person(command.actor)):
         return Rejection.OWN_REVIEW.says(person=requester)
+    if command.version not in (0, state.round):
+        return Rejection.OLD_VERSION.says()
     if _awaited(state, command.reviewer, Role.REVIEW) is None:
         awaited = ", ".join(one.person for one in state.slots.pending if one.role is Role.REVIEW) or "nobody's is"
         return Rejection.NO_REVIEWER.says(person=command.reviewer, awaited=awaited)

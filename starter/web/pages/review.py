@@ -144,6 +144,8 @@ def _asking(shown: RequestShow, line: ReviewLine, ref: str, reader: Reader, now:
     wanted = [one for one in shown.reviews if one.state is SignerState.CHANGES and one.reason]
     if line.role is Role.REVISE or (wanted and wanted[-1].round < line.round):
         screen = replace(screen, quote=wanted[-1].reason or "" if wanted else "")
+    if line.role is Role.REVIEW:
+        screen = replace(screen, version=str(line.round))
     if line.role is Role.REVIEW and screen.quote:
         before = reader.language.say("This was to be changed in the version before:")
         screen = replace(screen, sentences=(*screen.sentences, before))

@@ -200,6 +200,17 @@ def test_a_new_version_is_taken_once_changes_are_asked_for_and_differs_from_the_
     assert refuse_review(sent, YES(actor=LEGAL), DESK) == "the request is not in review: it is converting"
 
 
+def test_nobody_approves_a_version_that_they_have_not_read() -> None:
+    """Their page was open while somebody else asked for changes, and a new version was given."""
+    request = in_review(Reviewer(person=LEGAL, order=1), Reviewer(person=EVE, order=1))
+    state = revise(review(request, begun(request), NO(actor=EVE), NOW), SECOND, NOW)
+    assert asked(state) == [LEGAL, EVE]
+    for answer in YES(actor=LEGAL, version=1), NO(actor=LEGAL, version=1):
+        assert refuse_review(state, answer, DESK) == "there is a new version since then: read it first"
+    for version in 2, 0:
+        assert refuse_review(state, YES(actor=LEGAL, version=version), DESK) is None
+
+
 def test_somebody_exempt_is_not_waited_for_in_this_round_or_the_next() -> None:
     request = in_review()
     state, wish = begun(request), Exemption(actor="operator", person=LEGAL, reason="On leave")

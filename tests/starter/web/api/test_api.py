@@ -390,7 +390,10 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
         uploaded = (await crm.calls("POST", "/documents", PDF + b"% second\n", headers=pdf))[1]
         status, receipt = await crm.calls("POST", f"{path}/revise", {"sha256": uploaded["sha256"], "name": "2.pdf"})
         assert (status, receipt["status"]) == (200, "review")
-        status, receipt = await crm.calls("POST", f"{path}/review", {"person": "mia", "approve": True})
+        status, old = await crm.calls("POST", f"{path}/review", {"person": "mia", "approve": True, "version": 1})
+        assert (status, "there is a new version since then" in old["detail"]) == (409, True)
+        answer = {"person": "mia", "approve": True, "version": 2}
+        status, receipt = await crm.calls("POST", f"{path}/review", answer)
         assert (status, receipt["status"]) == (200, "converting")
         _, shown = await crm.calls("GET", path)
         assert [one["sha256"] for one in shown["versions"]][1] == uploaded["sha256"]

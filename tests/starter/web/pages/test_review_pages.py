@@ -76,7 +76,7 @@ async def test_a_reviewer_reads_the_document_and_approves_it(reviewer: Phone) ->
     answer = await reviewer.post(link, option_of(page.text, Action.APPROVE))
     assert answer.status_code == 303
     [(command, _)] = reviewer.wishes.taken
-    assert command == ReviewAnswer(actor=CHAIR, approve=True)
+    assert command == ReviewAnswer(actor=CHAIR, approve=True, version=1)
 
 
 async def test_changes_need_words_and_a_question_goes_as_ever(reviewer: Phone) -> None:
@@ -85,7 +85,7 @@ async def test_changes_need_words_and_a_question_goes_as_ever(reviewer: Phone) -
     await reviewer.wish(link, Action.CHANGES, text="Clause 3 is wrong.")
     await reviewer.wish(link, Action.ASK, text="Which law?")
     assert [one for one, _ in reviewer.wishes.taken] == [
-        ReviewAnswer(actor=CHAIR, changes="Clause 3 is wrong."),
+        ReviewAnswer(actor=CHAIR, changes="Clause 3 is wrong.", version=1),
         Question(person=CHAIR, text="Which law?"),
     ]
 
