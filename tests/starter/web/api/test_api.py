@@ -408,3 +408,21 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
         assert (await crm.asks("GET", f"{path}/versions/1")).content == PDF
         assert (await crm.asks("GET", f"{path}/versions/3")).status_code == 404
         assert (await crm.calls("POST", f"{path}/exempt", {"person": "mia", "reason": "r"}))[0] == 409
+
+
+async def test_of_a_group_that_asks_no_member_exempts_a_reviewer_even_as_an_operator(
+    client: Client, tmp_path: Path
+) -> None:
+    async with open_issuer() as issuer, program(tmp_path, client, issuer) as it, workers(client, World()):
+        reviewers = [{"person": "mia"}, {"person": "ada"}]
+        for id, asks in (("ours", "group:operators"), ("theirs", "bob")):
+            assert (await it.calls("POST", "/requests", an_offer(id=id, requester=asks, reviewers=reviewers)))[0] == 201
+        olga, exemption = issuer.token(email="olga@example.com"), {"person": "mia", "reason": "On leave."}
+        status, refused = await it.calls("POST", "/requests/ours/exempt", exemption, token=olga)
+        assert (status, "olga asked for it, and cannot exempt its reviewers" in refused["detail"]) == (409, True)
+        assert (await it.calls("POST", "/requests/theirs/exempt", exemption, token=olga))[0] == 200
+        states = [
+            [one["state"] for one in (await it.calls("GET", f"/requests/{id}"))[1]["reviews"] if one["person"] == "mia"]
+            for id in ("ours", "theirs")
+        ]
+        assert states == [["turn"], ["exempt"]]
