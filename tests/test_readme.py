@@ -36,7 +36,7 @@ def settings_table() -> str:
         f"| {line.sentence} |"
         for line in table()
     ]
-    return "\n".join(["| Setting | Default | |", "| --- | --- | --- |", *rows])
+    return "\n".join(["| Setting | Default | Meaning |", "| --- | --- | --- |", *rows])
 
 
 def test_the_settings_table_is_the_settings() -> None:
