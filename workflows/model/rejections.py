@@ -73,11 +73,11 @@ class Rejection(InWords):
     NOBODY_FAILED = "nobody_failed", "nobody has failed: no row is wrong, and every request could be made"
     NOBODY_MENDED = (
         "nobody_mended",
-        "nobody can be asked who could not be asked before: the report says what is wrong with each",
+        "those who could not be asked still cannot be: the report says what is wrong with each",
     )
 
     NOT_IN_REVIEW = "not_in_review", "the request is not in review: it is {status}"
-    NO_REVIEWER = "no_reviewer", "{person} is not one whose review is awaited: {awaited} (--as says who reviews)"
+    NO_REVIEWER = "no_reviewer", "{person} is not a reviewer whose answer is awaited: {awaited} (--as says who reviews)"
     OWN_REVIEW = "own_review", "{person} asked for it, and nobody reviews their own request"
     ONE_ANSWER = "one_answer", "either approve it, or say what is to be changed"
     NO_CHANGES_ASKED = "no_changes_asked", "no changes are asked for: a new version can be given once they are"

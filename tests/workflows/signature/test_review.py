@@ -178,7 +178,7 @@ def test_a_notice_that_was_on_its_way_when_its_round_ended_goes_to_the_store() -
     ("answer", "says"),
     [
         (YES(actor=DESK), f"{DESK} asked for it, and nobody reviews their own request"),
-        (YES(actor=EVE), f"{EVE} is not one whose review is awaited: {LEGAL} (--as says who reviews)"),
+        (YES(actor=EVE), f"{EVE} is not a reviewer whose answer is awaited: {LEGAL} (--as says who reviews)"),
         (ReviewAnswer(actor=LEGAL), "the text of the changes is empty"),
         (ReviewAnswer(actor=LEGAL, approve=True, changes="no"), "either approve it, or say what is to be changed"),
         (YES(actor=LEGAL), None),
