@@ -151,6 +151,7 @@ def is_needless(line: Delivered) -> bool:
     """Whether a planned notification was left out because its purpose was reached; views omit it."""
     return line.outcome is NotificationOutcome.SUPPRESSED and line.why in (
         Reason.SIGNED,
+        Reason.REVIEWED,
         Reason.SETTLED,
         Reason.SUPERSEDED,
     )

@@ -25,7 +25,7 @@ from workflows.model.commands import (
 from workflows.model.notifications import Delivered, NoticeAction, NotificationOutcome
 from workflows.model.policy import Reviews
 from workflows.model.receipts import Receipt
-from workflows.model.schedule import ActionType, EscalationReason, ScheduledAction
+from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
 from workflows.model.signature import Reviewer, SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import EventType, Reassignment
@@ -314,6 +314,8 @@ async def test_one_round_of_changes_then_it_is_approved_sent_and_signed() -> Non
 
         receipt = await wished(it, NO(actor=LEGAL))
         assert (receipt.status, receipt.detail) == (Status.REVIEW, "changes asked for")
+        left_out = [one for one in (await it.shown()).timeline if Reason.REVIEWED in str(one.why)]
+        assert not left_out, "reminders that are not needed any more are no news"
         await it.days_pass(3.5)
         assert world.push.stages()[2:] == [("ready", DESK), ("withdrawal", LEGAL), ("reminder-1", DESK)]
 
