@@ -29,6 +29,15 @@ from starter.boot import processes as modules
 _MUST_END_WITHIN: Final = 60.0
 _CHUNK: Final = 65536
 _NOT_IMPORTED: Final = ("starter.__main__", "starter.cli.app", "starter.examples")
+_ONLY_WHEN_USED: Final = (
+    "anyio._backends._asyncio",
+    "cyclopts.help",
+    "docstring_parser",
+    "encodings.idna",
+    "fsspec.implementations.local",
+    "rich.markdown",
+)
+"""What libraries import once a command has begun: most commands use some of it."""
 _ONE_AT_A_TIME: Final = threading.Lock()
 
 
@@ -91,6 +100,8 @@ def _serve(orders: socket.socket) -> None:
     for found in pkgutil.walk_packages(importlib.import_module("starter").__path__, "starter."):
         if not found.name.startswith(_NOT_IMPORTED):
             importlib.import_module(found.name)
+    for name in _ONLY_WHEN_USED:
+        importlib.import_module(name)
     public_holidays("NL", 2026)  # whoever plans needs it, and with it all countries are imported
     gc.collect()
     gc.freeze()
