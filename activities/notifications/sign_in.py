@@ -90,7 +90,7 @@ def _text(link: SignInLink) -> str:
 
 _STAGE: Final = "sign-in"
 _TITLE: Final = phrase("Sign in")
-_BODY: Final = phrase("Tap to come in, or type {code} where you asked for it. Nobody else ever needs this number.")
+_BODY: Final = phrase("Tap to sign in, or type {code} where you asked for it. Nobody else ever needs this number.")
 
 
 class SignInMessages(SignInService):

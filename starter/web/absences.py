@@ -23,8 +23,8 @@ AWAY: Final = "away"
 """The path of the page."""
 ENTERED, ENDED = "entered", "ended"
 _DONE: Final = {
-    ENTERED: phrase("It is entered. What is open is planned anew within a minute."),
-    ENDED: phrase("It is ended. What is open is planned anew within a minute."),
+    ENTERED: phrase("The absence is entered. Reminders that are affected are planned anew within a minute."),
+    ENDED: phrase("The absence is ended. Reminders that are affected are planned anew within a minute."),
 }
 _UNKNOWN_KIND: Final = phrase("that kind is not in the catalogue")
 
@@ -129,7 +129,9 @@ class AwayForms:
         language, reader = visit.reader.language, visit.reader
         begins, ends = reader.day(line.begins), reader.day(line.ends - timedelta(seconds=1))
         kinds = [await self._kinds.label(kind, language) for kind in line.kinds]
-        counted = language.say_count("{count} open entry knows of it", "{count} open entries know of it", line.told)
+        counted = language.say_count(
+            "{count} open entry takes it into account", "{count} open entries take it into account", line.told
+        )
         return AbsenceText(
             when=reader.date(begins) if begins == ends else f"{reader.date(begins)} – {reader.date(ends)}",
             acts=language.say("{name} acts", name=isolated(await self._name(line.acts))) if line.acts else "",
@@ -139,7 +141,7 @@ class AwayForms:
             if line.id is None
             else counted
             if line.told_at
-            else language.say("what is open hears of it in a moment"),
+            else language.say("open entries take it into account in a moment"),
             id=line.id or "",
         )
 

@@ -263,7 +263,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         phrase("Hand over"),
         (PageRole.ASKED,),
         _delegation,
-        hint=phrase("Somebody else is asked instead, at Core Signature too: the old link dies."),
+        hint=phrase("Somebody else is asked instead, at Core Signature too: the old link stops working."),
         done=phrase("It was handed over."),
         force=phrase("Even if they are away"),
     ),

@@ -82,7 +82,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         on_phones=True,
         specs={
             Action.DELEGATE: replace(
-                ACTIONS[Action.DELEGATE], hint=phrase("Somebody else is asked instead: the old link dies.")
+                ACTIONS[Action.DELEGATE], hint=phrase("Somebody else is asked instead: the old link stops working.")
             ),
             Action.CANCEL: replace(
                 _CANCEL,
@@ -125,7 +125,7 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
                 _CANCEL,
                 label=phrase("Stop the campaign"),
                 hint=phrase(
-                    "Nobody more is asked, and what is open ends for good. The record says how everybody stands."
+                    "Nobody else is asked, and open requests end for good. The record says who has acknowledged."
                 ),
                 done=phrase("It is being stopped."),
             ),

@@ -96,7 +96,7 @@ STATES: Final[Mapping[StateOwner, Mapping[str, tuple[str, Look]]]] = {
         MemberStatus.ACKNOWLEDGED: (phrase("has acknowledged"), Look.GOOD),
         MemberStatus.LATE: (phrase("has acknowledged late"), Look.NEAR),
         MemberStatus.DECLINED: (phrase("has declined"), Look.BAD),
-        MemberStatus.EXPIRED: (phrase("let the time pass"), Look.BAD),
+        MemberStatus.EXPIRED: (phrase("did not act in time"), Look.BAD),
         MemberStatus.CANCELLED: (phrase("the request was cancelled"), Look.CALM),
         MemberStatus.FAILED: (phrase("could not be asked"), Look.BAD),
         MemberStatus.EXEMPT: (phrase("need not acknowledge"), Look.CALM),
@@ -166,7 +166,7 @@ _PROBLEMS: Final[Mapping[str, str]] = {
     AttentionCode.HANDOFF_DEAD: phrase("Somebody downstream will not hear of its end."),
     "terminated": phrase("Somebody ended its workflow in Temporal."),
     "timed out": phrase("Its workflow ran out of time in Temporal."),
-    "stuck": phrase("Its workflow fails time after time; the operators are needed."),
+    "stuck": phrase("Its workflow keeps failing; the operators are needed."),
 }
 _SOMETHING: Final = phrase("Something is in the way; the operators are needed.")
 _BROKEN: Final = phrase("Its workflow was broken off in Temporal.")

@@ -380,7 +380,7 @@ class TargetPages:
 TOO_OFTEN: Final = phrase("That was too often. Please try again in a minute.")
 AWAY: Final = phrase("This page cannot be shown at the moment. Please try again in a minute.")
 FOREIGN: Final = phrase("This was not done: open the page again, and send its form.")
-NOT_COUNTED: Final = phrase("This token does not count, or is for no target.")
+NOT_COUNTED: Final = phrase("This token is not valid, or is for no target.")
 NO_CATALOGUE: Final = phrase("The catalogue cannot be read at the moment.")
 
 

@@ -155,7 +155,7 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
     await phone.is_usable()
     await phone.page.get_by_label("Last day").fill(f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}")
     await phone.button("Enter the absence").tap()
-    await expect(phone.page.get_by_role("status")).to_contain_text("It is entered.")
+    await expect(phone.page.get_by_role("status")).to_contain_text("The absence is entered.")
     await phone.is_usable()
 
     shown = await contract.shown(lambda it: it["escalations"])
@@ -169,7 +169,7 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
     await phone.page.get_by_role("link", name="I am away").tap()
     await expect(phone.page.get_by_text(re.compile("open entr(y knows|ies know) of it"))).to_be_visible()
     await phone.page.get_by_role("button", name="End it").tap()
-    await expect(phone.page.get_by_role("status")).to_contain_text("It is ended.")
+    await expect(phone.page.get_by_role("status")).to_contain_text("The absence is ended.")
     assert await phone.page.get_by_role("button", name="End it").count() == 0
 
     typed = ("people", "away", HEAD, "--until", "+3d", "--to", DEPUTY, "--kinds", "customer-contract", "--as", LEGAL)

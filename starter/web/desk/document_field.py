@@ -50,7 +50,11 @@ class DocumentField:
 
 
 def size_of(file: DraftFile | None, language: Language) -> str:
-    return f"{format_decimal(file.size / MEGABYTE, '0.0', language.locale)} MB" if file else ""
+    if file is None:
+        return ""
+    if file.size < MEGABYTE / 10:
+        return f"{format_decimal(max(1, round(file.size / 1024)), '0', language.locale)} kB"
+    return f"{format_decimal(file.size / MEGABYTE, '0.0', language.locale)} MB"
 
 
 def file_name(uploaded: PostedFile, usual: str) -> str:

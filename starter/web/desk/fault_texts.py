@@ -14,7 +14,7 @@ _FAULTS: Final[Mapping[str, str]] = {
     "is missing": _NEEDED,
     "is empty": _NEEDED,
     "needs at least {count}": _NEEDED,
-    "has nothing but characters that cannot be seen": phrase("Nothing in it can be seen."),
+    "has nothing but characters that cannot be seen": phrase("It has no visible characters."),
     "has more than {most} entries": phrase("There are more than {most}."),
     "is {size} characters long, at most {most} are allowed": phrase(
         "It is {size} characters long: at most {most} are possible."

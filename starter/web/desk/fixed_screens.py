@@ -42,7 +42,7 @@ ASKED: Final = ScreenDraft(
         phrase(
             "If we know you, a message is on its way: to your devices, or else by email. It is valid for 10 minutes."
         ),
-        phrase("Tap its link on the phone, or type its number here to come in with this browser."),
+        phrase("Tap its link on the phone, or type its number here to sign in with this browser."),
         phrase("You get at most one message a minute. If none came, ask again after that."),
     ),
     button=MainButton(None, phrase("Sign in"), entry=Entry("code", phrase("Six-digit number"), code=True), to="code"),
@@ -53,7 +53,7 @@ BEHIND_LINK: Final = ScreenDraft(
     DeskScreenName.BEHIND_LINK,
     200,
     phrase("Sign in"),
-    (phrase("You come in as {name}, with this browser, for at most 12 hours."),),
+    (phrase("You sign in as {name} in this browser, for at most 12 hours."),),
     button=MainButton(None, phrase("Sign in")),
 )
 SPENT: Final = ScreenDraft(
@@ -80,7 +80,7 @@ FOREIGN: Final = ScreenDraft(
     DeskScreenName.FOREIGN_FORM,
     403,
     phrase("Please open the page again"),
-    (phrase("This form did not come from a page of the desk, or you have come in anew since."),),
+    (phrase("This form did not come from a page of the desk, or you have signed in again since."),),
     home=True,
 )
 CUT_OFF: Final = ScreenDraft(

@@ -163,7 +163,7 @@ async def test_nobody_else_sees_it(shop: Shop) -> None:
     for may in ("read", "start:nda"):
         token = await shop.store.tokens.make(may.replace(":", "-"), (may,), "test", NOW)
         page = await post(other, await other.get("/target"), access=token)
-        assert page.status_code == 403 and "does not count" in text_of(page)
+        assert page.status_code == 403 and "is not valid" in text_of(page)
     posted = await browser.post("/target/finance/test", data={"token": "forged"})
     assert posted.status_code == 403 and not shop.pinged
 

@@ -42,16 +42,16 @@ async def enter(browser: Browser, path: str = "/desk/away", **fields: str) -> st
 async def test_it_is_entered_and_ended_in_one_page(desk: Office) -> None:
     engineer = await desk.come_in(ENGINEER)
     text = await enter(engineer, acts="owner@example.test", kind="offer-letter")
-    assert "It is entered. What is open is planned anew within a minute." in text
+    assert "The absence is entered. Reminders that are affected are planned anew within a minute." in text
     assert "Fri, 27 Nov 2026 – Mon, 30 Nov 2026 Owner acts" in text
-    assert "what is open hears of it in a moment" in text
+    assert "open entries take it into account in a moment" in text
     [row] = await entered(desk, ENGINEER)
     assert (row.acts, row.kinds, row.entered_by, row.told_at) == (OWNER, ("offer-letter",), f"sign-in:{ENGINEER}", None)
     assert row.begins_at.isoformat() == "2026-11-26T23:00:00+00:00", "days in the zone of the person"
     page = await engineer.get("/desk/away")
     form = {"act": "end", "absence": row.id, "token": token_of(page.text)}
     answer = await engineer.post("/desk/away", form)
-    assert "It is ended." in text_of(await engineer.get(answer.headers["location"]))
+    assert "The absence is ended." in text_of(await engineer.get(answer.headers["location"]))
     assert await entered(desk, ENGINEER) == []
 
 

@@ -183,7 +183,7 @@ async def test_of_more_people_than_are_looked_at_the_page_says_so(
 ) -> None:
     monkeypatch.setattr(people, "MINE_AT_MOST", MANY // 10)
     text = text_of(await (await desk.come_in(LEAD)).get("/desk/campaigns/big"))
-    assert f"You have more than {MANY // 10} people in it: the first of the audience are looked at." in text
+    assert f"More than {MANY // 10} of your people are in it: only the first ones are counted here." in text
     assert f"{MANY // 10} still to acknowledge" in text
 
 
@@ -250,7 +250,7 @@ async def test_somebody_who_has_acknowledged_since_is_not_reminded(desk: Office)
 async def test_the_owner_stops_it_as_other_things_are_stopped(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
     asking = await owner.get("/desk/campaigns/conduct/cancel")
-    assert "Nobody more is asked, and what is open ends for good." in text_of(asking)
+    assert "Nobody else is asked, and open requests end for good." in text_of(asking)
     answer = await owner.press(asking, text="Wrong document.")
     [(reference, wish, op)] = desk.wished
     assert (reference, wish) == (CONDUCT, Cancellation(actor=OWNER, reason="Wrong document.", op=op))
@@ -294,7 +294,7 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
         "Engineer has until Mon, 28 Dec 2026",
         "Engineer is to be asked again (by Owner)",
         "Owner wants those asked again who could not be asked",
-        "A change of the audience was not possible (what was wrong is wrong still)",
+        "A change of the audience was not possible (what was wrong has not been corrected)",
         "Asked again: 2",
         "Joined: 3",
         "Left: 1",

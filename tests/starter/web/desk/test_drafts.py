@@ -10,10 +10,12 @@ import pytest
 
 from activities.files.pdf import MEGABYTE
 from activities.people.file_directory import FileDirectory
+from activities.people.language import Language
 from activities.people.reader import Reader
-from activities.records.drafts import DRAFTS_AT_MOST, Draft
+from activities.records.drafts import DRAFTS_AT_MOST, Draft, DraftFile
 from starter.plan.calendar import PlanLine
 from starter.plan.task import TaskPlan
+from starter.web.desk.document_field import size_of
 from starter.web.desk.fixed_screens import DeskScreenName
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.responses import PeopleNames
@@ -390,7 +392,7 @@ async def test_of_many_people_the_first_are_offered(desk: Office) -> None:
     ada = await desk.come_in(REQUESTER)
     page = await sent(ada, await signers_page(ada), "find", {"find": "many " + " " * 2_000})
     assert len(re.findall(r'value="add:many-', page.text)) == 8
-    assert "There are more: type more of the name." in text_of(page)
+    assert "There are more: type more letters of the name." in text_of(page)
 
 
 @pytest.mark.parametrize("name", ["C:\\papers\\" + "x" * 2_000 + ".pdf", "../../" + "x" * 2_000 + ".pdf"])
@@ -419,3 +421,10 @@ async def test_a_plan_of_two_years_is_cut_and_says_so(desk: Office) -> None:
     [calendar] = (await view.of_task(plan, None))["calendars"]
     assert len(calendar.weeks) <= 30 and calendar.more == 1_350
     assert sum(len(told) for _, told in calendar.days) == 151
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(1, "1 kB"), (80_000, "78 kB"), (300_000, "0,3 MB"), (20 * MEGABYTE, "20,0 MB")]
+)
+def test_a_small_file_has_its_size_in_kilobytes(size: int, said: str) -> None:
+    assert size_of(DraftFile("0" * 64, size), Language.of("nl")) == said

@@ -147,7 +147,7 @@ async def test_what_runs_is_sorted_by_a_head_either_way_and_what_may_be_acted_on
     page = await legal.get("/desk/asked?status=any&sort=-due")
     assert titles(page.text) == ["The document of soon", "The document of overdue", "The document of signed"]
     assert re.findall(r'name="ticked" value="([^"]+)"', page.text) == ["requests/soon", "requests/overdue"]
-    assert 'sort=due" aria-label="Due: the other way round">Due ↓</a>' in page.text
+    assert 'sort=due" aria-label="Due: in reverse">Due ↓</a>' in page.text
     assert titles((await legal.get("/desk/asked?sort=title")).text) == [
         "The document of overdue",
         "The document of soon",

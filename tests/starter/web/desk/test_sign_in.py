@@ -45,7 +45,7 @@ async def test_the_link_opens_the_desk_where_it_is_tapped_once(desk: Office) -> 
     laptop, phone, another = desk.browser(), desk.browser(), desk.browser()
     assert "Look at your phone" in text_of(await desk.ask(laptop, REQUESTER))
     button = await phone.get(desk.link())
-    assert "You come in as Legal Desk" in text_of(button)
+    assert "You sign in as Legal Desk" in text_of(button)
     assert "You are in" not in text_of(await phone.get())
     assert inside(await phone.press(button)) == "/people/desk"
     assert "Legal Desk" in text_of(await phone.get())

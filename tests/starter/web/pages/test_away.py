@@ -72,10 +72,10 @@ async def test_it_is_entered_on_the_phone_and_ended_there(at: Phone) -> None:
     assert "Customer Deputy, as usual" in page.text, "the delegate of the people file"
     assert f'href="../open/{page.url.path.rpartition("/")[2]}"' in page.text, "the way back"
     done = await at.press(page, **FIELDS)
-    assert "It is entered." in done.text
+    assert "The absence is entered." in done.text
     [row] = await at.store.absences.of(FIRST, datetime.now(UTC))
     assert (row.acts, row.entered_by) == (None, f"link:{FIRST}")
-    assert "It is ended." in (await at.press(done, act="end", absence=row.id)).text
+    assert "The absence is ended." in (await at.press(done, act="end", absence=row.id)).text
     assert await at.store.absences.of(FIRST, datetime.now(UTC)) == []
 
 
