@@ -105,9 +105,9 @@ class Listing:
     ) -> None:
         """List what runs, overdue or stalled first, then by due date; then what has ended, newest first.
 
-        Says so when no worker is at work. More than 1,000 that run come in the order of the server, what is overdue
-        first. Of what has ended the last 1,000 are listed, more with --limit. The requests of campaigns are only
-        listed by --kind, --person or --search: `campaign show` speaks for all of them.
+        Says so when no worker runs. If more than 1,000 run, they come in the order of the server, overdue ones first.
+        Of what has ended the last 1,000 are listed, more with --limit. The requests of campaigns are listed only with
+        --kind, --person or --search: `campaign show` sums them up.
 
         Parameters
         ----------

@@ -34,8 +34,8 @@ async def init(*, json: AsJson = False) -> Exit:
     """Create or repair what the processes need: search attributes, schedules, Nexus endpoint, tables of the database,
     the key that signs evidence, and subscriptions at Core Signature, if they are used.
 
-    May be repeated: what exists is left alone, what was changed is repaired. What this user may not make is listed with
-    who makes it.
+    May be repeated: what exists is left alone, what was changed is repaired. What this user has no right to
+    create is listed, with who can create it.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ async def init(*, json: AsJson = False) -> Exit:
 async def upgrade(*, json: AsJson = False) -> None:
     """Bring the tables of the database up to what this version needs; a database that has them is left alone.
 
-    All of it is done or nothing: if it is interrupted, the tables are as before. Versions that run meanwhile go on.
+    All of it is done or nothing: if it is interrupted, the tables are as before. Running versions keep working.
 
     Parameters
     ----------
@@ -90,14 +90,14 @@ async def doctor(
 
 async def reconcile(
     *,
-    records: Annotated[bool, Parameter(help="Write the records that an older database lacks instead.")] = False,
+    records: Annotated[bool, Parameter(help="Write the records that a restored database lacks, instead.")] = False,
     json: AsJson = False,
 ) -> None:
     """Search Core Signature's events for those that requests have missed, and signal them; a schedule of `countersign
     init` does it every five minutes.
 
-    With `--records` instead: what a database lacks that was restored from a backup is written from the histories that
-    Temporal still has; nobody is told.
+    With `--records` instead: write the records that a database restored from a backup lacks, from the histories that
+    Temporal still has; nobody is notified.
 
     Parameters
     ----------

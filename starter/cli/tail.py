@@ -30,7 +30,7 @@ async def tail(
 ) -> None:
     """Print what happens to requests, tasks, onboardings and campaigns, as it happens, until Ctrl-C.
 
-    Only of those that the filters leave; up to 1,000 that run are followed, the most urgent.
+    The filters choose what is followed: at most 1,000 that run, the most urgent ones.
 
     Parameters
     ----------
