@@ -1,7 +1,7 @@
 """Merkle trees of RFC 9162: the root over many leaves, and the proof that one leaf is under it."""
 
 import hashlib
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 HASH_BYTES: Final = 32
@@ -53,15 +53,6 @@ def root_of(hashes: Iterable[bytes]) -> bytes:
     for one in hashes:
         builder.add_hash(one)
     return builder.root
-
-
-async def root_of_pieces(pieces: AsyncIterable[Sequence[bytes]]) -> RootBuilder:
-    """The same over leaves that are read some at a time."""
-    builder = RootBuilder()
-    async for some in pieces:
-        for leaf in some:
-            builder.add(leaf)
-    return builder
 
 
 def path_to(index: int, hashes: Sequence[bytes]) -> list[bytes]:

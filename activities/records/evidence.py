@@ -6,7 +6,7 @@ The content of the evidence is written once and refers to its parts by hash; the
 import asyncio
 import hashlib
 import zlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -193,11 +193,6 @@ class Evidence:
         """The names of its parts."""
         asked = select(_OF.name).where(_OF.workflow_id == workflow_id).order_by(_OF.name)
         return tuple(row.name for row in await self._database.rows(asked.limit(PARTS_AT_MOST)))
-
-    async def erase_parts(self, workflow_id: str, names: Iterable[str]) -> None:
-        """Erase parts; what refers to them stays."""
-        of_them = _OF.workflow_id == workflow_id, _OF.name.in_(tuple(names))
-        await self._database.change(EVIDENCE_PARTS.delete().where(*of_them))
 
 
 def _signed(row: Any) -> SignedDocument:

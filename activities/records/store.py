@@ -99,8 +99,9 @@ class Store:
         self.tokens: Final = Tokens(self.database)
         """Those of programs that call the API."""
         self.absences: Final = StoredAbsences(self.database)
-        self.saved_views: Final = SavedViews(self.database)
         """Absences that people entered."""
+        self.saved_views: Final = SavedViews(self.database)
+        """Filters of a list that somebody saved under a name."""
         self.drafts: Final = Drafts(self.database, self.files)
         """What people write at the desk and have not sent."""
         self.notes: Final = ProcessNotes(self.database)

@@ -189,6 +189,12 @@ class Api:
         for kind in API_COMMANDS:
             self._add_kind(app, kind)
         self._add_versions(app)
+        self._absences.add_to(app, _problems)
+        self._add_others(app)
+        return app
+
+    def _add_others(self, app: FastAPI) -> None:
+        """What is of no kind."""
         add = app.add_api_route
         add(
             "/people/{id}",
@@ -200,7 +206,6 @@ class Api:
             operation_id="person_show",
             summary="Somebody of the directory",
         )
-        self._absences.add_to(app, _problems)
         add(
             "/figures",
             self.figures,
@@ -228,7 +233,6 @@ class Api:
                 }
             },
         )
-        return app
 
     def _add_versions(self, app: FastAPI) -> None:
         """What requests alone have: their documents."""
@@ -316,19 +320,22 @@ class Api:
             **common,
         )
         for word, command in API_COMMANDS[kind].items():
-            app.add_api_route(
-                f"{path}/{{id}}/{word}",
-                self._command(kind, Right(word), command),
-                methods=["POST"],
-                responses={
-                    202: {"model": Receipt, "description": "Recorded; still to be done"},
-                    **_problems(Reason.NOT_FOUND, Reason.REFUSED, *_BODY),
-                },
-                response_model=Receipt,
-                operation_id=f"{name}_{word}",
-                summary=f"`countersign {kind.spec.command} {word}`",
-                **common,
-            )
+            self._add_command(app, kind, word, command)
+
+    def _add_command(self, app: FastAPI, kind: Kind, word: str, command: type[AnyCommand]) -> None:
+        app.add_api_route(
+            f"/{kind.spec.desk}/{{id}}/{word}",
+            self._command(kind, Right(word), command),
+            methods=["POST"],
+            tags=[str(kind)],
+            responses={
+                202: {"model": Receipt, "description": "Recorded; still to be done"},
+                **_problems(Reason.NOT_FOUND, Reason.REFUSED, *_BODY),
+            },
+            response_model=Receipt,
+            operation_id=f"{kind}_{word}",
+            summary=f"`countersign {kind.spec.command} {word}`",
+        )
 
     def _list(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
         async def listed(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
