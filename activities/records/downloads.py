@@ -59,6 +59,9 @@ class DownloadLinkRow(NamedTuple):
     downloads: int
     token_sha256: str | None
     """None once it was revoked."""
+    revoked_by: str | None = None
+    """Actor of the last revocation, also of one after which the link was issued anew."""
+    revoked_at: datetime | None = None
 
 
 class Download(NamedTuple):
@@ -102,10 +105,11 @@ class Downloads:
         asked = select(DOWNLOAD_LINKS).where(_LINK.workflow_id == workflow_id).order_by(_LINK.target, _LINK.file)
         return tuple(map(_row, await self._database.rows(asked.limit(LINKS_AT_MOST))))
 
-    async def revoke(self, workflow_id: str) -> int:
+    async def revoke(self, workflow_id: str, actor: str, now: datetime) -> int:
         """No link of it opens anything until one is issued anew; how many did until now."""
         these = _LINK.workflow_id == workflow_id, _LINK.token_sha256.is_not(None)
-        return await self._database.change(DOWNLOAD_LINKS.update().where(*these).values(token_sha256=None))
+        revoked = DOWNLOAD_LINKS.update().where(*these)
+        return await self._database.change(revoked.values(token_sha256=None, revoked_by=actor, revoked_at=now))
 
     async def note(self, workflow_id: str, download: Download, token_sha256: str | None = None) -> None:
         """Write who downloaded it, and count it for the link that was used."""
@@ -139,4 +143,5 @@ class Downloads:
 
 def _row(found: Any) -> DownloadLinkRow:
     key = found.workflow_id, found.target, KeptFileName(found.file)
-    return DownloadLinkRow(*key, found.number, found.expires_at, found.downloads, found.token_sha256)
+    used = found.number, found.expires_at, found.downloads, found.token_sha256
+    return DownloadLinkRow(*key, *used, found.revoked_by, found.revoked_at)

@@ -487,8 +487,10 @@ DOWNLOAD_LINKS: Final = Table(
     Column("token_sha256", Text, unique=True),
     Column("expires_at", Instant, nullable=False),
     Column("downloads", Integer, nullable=False),
+    Column("revoked_by", Text),
+    Column("revoked_at", Instant),
     PrimaryKeyConstraint("workflow_id", "target", "file"),
-    comment="the link of a hand-off target to a kept file: how often it was issued; without a hash it was revoked",
+    comment="link of a target to a kept file: how often issued, who revoked it; without a hash revoked",
 )
 
 DOWNLOADS: Final = Table(

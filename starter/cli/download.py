@@ -21,8 +21,9 @@ from activities.records.evidence import KeptFileName
 from activities.records.store import Store
 from starter.boot import clients
 from starter.boot.startup import ready
-from starter.cli.arguments import AsJson
+from starter.cli.arguments import As, AsJson
 from starter.cli.audit import chosen
+from starter.cli.known_people import claimed_actor
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
 from starter.errors import Refusal
@@ -148,7 +149,7 @@ def _table(written: Iterable[DownloadResult]) -> Group | Text:
     return Group(table) if lines else Text("No such requests have ended")
 
 
-async def links(id: str, /, *, revoke: bool = False, json: AsJson = False) -> None:
+async def links(id: str, /, *, revoke: bool = False, as_: As = None, json: AsJson = False) -> None:
     """List the links by which hand-off targets may download the documents of a request, or revoke them.
 
     Parameters
@@ -158,11 +159,15 @@ async def links(id: str, /, *, revoke: bool = False, json: AsJson = False) -> No
     revoke
         Revoke all of them; a replay of the hand-off makes new ones.
     json
-        Print `{id, links: [{target, file, number, expires_at, downloads, revoked}], revoked}`.
+        Print `{id, links: [{target, file, number, expires_at, downloads, revoked, revoked_by, revoked_at}], revoked}`.
     """
-    store = clients.store(ready())
+    settings = ready()
+    store = clients.store(settings)
     what = WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))
-    revoked = await store.downloads.revoke(what.workflow_id) if revoke else 0
+    revoked = 0
+    if revoke:
+        actor = claimed_actor(settings, as_)
+        revoked = await store.downloads.revoke(what.workflow_id, actor, datetime.now(UTC))
     rows = await store.downloads.links(what.workflow_id)
     answer = {"id": what.id, "links": [_as_json(row) for row in rows], "revoked": revoked}
     print_answer(answer, _of_links(rows, datetime.now(UTC)), as_json=json)
@@ -171,7 +176,7 @@ async def links(id: str, /, *, revoke: bool = False, json: AsJson = False) -> No
 
 
 def _as_json(row: DownloadLinkRow) -> dict[str, object]:
-    names = ("target", "file", "number", "expires_at", "downloads")
+    names = ("target", "file", "number", "expires_at", "downloads", "revoked_by", "revoked_at")
     return {name: getattr(row, name) for name in names} | {"revoked": row.token_sha256 is None}
 
 

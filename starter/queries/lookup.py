@@ -121,14 +121,19 @@ async def _with_starter(store: Store, shown: Shown) -> Shown:
 
 
 async def _with_downloads(store: Store, shown: Shown) -> Shown:
-    """With the newest downloads of what is kept of it, which are in neither its record nor its amendments."""
+    """With the newest downloads of what is kept of it and the last revocation of its links, which are in neither its
+    record nor its amendments.
+    """
     if not shown.kept_files.any:
         return shown
-    noted = [
+    workflow_id = shown.type.workflow_id(shown.id)
+    downloaded = [
         TimelineEntry(at=one.at, happened=_DOWNLOADED[one.file], who=one.who)
-        for one in await store.downloads.of(shown.type.workflow_id(shown.id))
+        for one in await store.downloads.of(workflow_id)
     ]
-    return _with(shown, noted)
+    revoked = {(one.revoked_at, one.revoked_by or "") for one in await store.downloads.links(workflow_id)}
+    ended = [_by_hand(at, EventType.LINKS_REVOKED, by) for at, by in revoked if at]
+    return _with(shown, [*downloaded, *ended])
 
 
 async def with_holds(store: Store, shown: Shown) -> Shown:

@@ -92,6 +92,7 @@ class EventType(InWords):
     DOWNLOADED = "downloaded", "document downloaded"
     """Of a view alone, and so are the next: no workflow knows of downloads, holds and removals."""
     LOG_DOWNLOADED = "log_downloaded", "signing log downloaded"
+    LINKS_REVOKED = "links_revoked", "download links of targets revoked"
     ON_HOLD = "on_hold", "put on legal hold"
     HOLD_RELEASED = "hold_released", "legal hold released"
     FILES_REMOVED = "files_removed", "signed files removed: their retention is over"

@@ -118,6 +118,7 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.REPLAY_DEAD: phrase("{who} could not be told of the ending"),
     EventType.DOWNLOADED: phrase("{who} downloaded the document"),
     EventType.LOG_DOWNLOADED: phrase("{who} downloaded the signing log"),
+    EventType.LINKS_REVOKED: phrase("{who} revoked the links by which systems download the documents"),
     EventType.ON_HOLD: phrase("{who} put it on legal hold: nothing of it is removed"),
     EventType.HOLD_RELEASED: phrase("{who} released a legal hold"),
     EventType.FILES_REMOVED: phrase("The signed files were removed: the time for which they are kept is over"),

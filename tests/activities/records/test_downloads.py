@@ -37,10 +37,12 @@ async def test_a_link_is_the_same_until_it_expires_or_is_revoked(store: Store) -
     assert await links.issue(FINANCE, hash_of, NOW + timedelta(days=6), WEEK) == FIRST
     assert await links.issue(FINANCE, hash_of, NOW + WEEK, WEEK) == IssuedLink(2, NOW + 2 * WEEK)
     assert await links.find("hash-1") is None
-    assert await links.revoke(MSA) == 1
-    assert await links.revoke(MSA) == 0
+    assert await links.revoke(MSA, "claimed:legal", NOW) == 1
+    assert await links.revoke(MSA, "claimed:chief", NOW + WEEK) == 0
     assert await links.find("hash-2") is None
     assert await links.issue(FINANCE, hash_of, NOW + WEEK, WEEK) == IssuedLink(3, NOW + 2 * WEEK)
+    [link] = await links.links(MSA)
+    assert (link.revoked_by, link.revoked_at) == ("claimed:legal", NOW)
 
 
 async def test_workers_that_issue_it_at_once_issue_the_same(store: Store) -> None:

@@ -115,6 +115,8 @@ def test_links_are_listed_and_revoked(desk: Desk) -> None:
     [link] = json.loads(says)["links"]
     assert (code, link["target"], link["revoked"]) == (0, "finance", False)
     assert url.rpartition("/")[2] not in says
-    assert json.loads(desk.types("links", "msa-0042", "--revoke", "--json")[1])["revoked"] == 1
+    revoked = json.loads(desk.types("links", "msa-0042", "--revoke", "--as", "legal-desk", "--json")[1])
+    assert revoked["revoked"] == 1
+    assert revoked["links"][0]["revoked_by"].startswith("claimed:legal-desk (")
     assert "revoked" in desk.types("links", "msa-0042")[1]
     assert desk.does(issue) != url

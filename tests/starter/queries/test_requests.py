@@ -9,7 +9,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
-from activities.records.downloads import Download, Way
+from activities.records.downloads import Download, LinkName, Way
 from activities.records.evidence import KeptFileName
 from starter.cli import start_files as requests
 from starter.errors import Refusal
@@ -352,11 +352,14 @@ async def test_what_is_downloaded_is_in_the_timeline_and_in_no_record(context: C
     for minutes, file, way in ((2, KeptFileName.SIGNING_LOG, Way.DESK), (1, KeptFileName.DOCUMENT, Way.PAGE)):
         download = Download(NOW + timedelta(minutes=minutes), "chair", file, way)
         await context.store.downloads.note(home, download)
+    await context.store.downloads.issue(LinkName(home, "finance", KeptFileName.DOCUMENT), str, NOW, timedelta(days=7))
+    await context.store.downloads.revoke(home, "claimed:legal (root@host)", NOW + timedelta(minutes=3))
     shown = await requests.show(context, "msa-0042", whole=True)
-    assert [(one.what, one.who) for one in shown.timeline] == [
-        ("signed", "chair"),
-        ("document downloaded", "chair"),
-        ("signing log downloaded", "chair"),
+    assert [(one.what, one.who, one.actor) for one in shown.timeline] == [
+        ("signed", "chair", None),
+        ("document downloaded", "chair", None),
+        ("signing log downloaded", "chair", None),
+        ("download links of targets revoked", "legal", "claimed:legal (root@host)"),
     ]
     recorded = await lookup.recorded(context.store, WorkflowName(Kind.REQUEST, "msa-0042"))
     assert recorded and recorded.timeline == (entry,)

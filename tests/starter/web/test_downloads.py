@@ -122,7 +122,7 @@ async def test_a_link_is_byte_equal_until_it_has_expired(receiver: Receiver) -> 
 
 async def test_a_revoked_link_opens_nothing_and_the_next_is_another(receiver: Receiver) -> None:
     link = await receiver.link()
-    await receiver.store.downloads.revoke(MSA)
+    await receiver.store.downloads.revoke(MSA, "claimed:legal", receiver.now[0])
     assert (await receiver.get(link)).status_code == 404
     again = await receiver.link()
     assert again != link

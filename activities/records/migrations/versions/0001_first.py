@@ -114,9 +114,11 @@ def upgrade() -> None:
         sa.Column("token_sha256", schema.Text(), nullable=True),
         sa.Column("expires_at", schema.Instant(), nullable=False),
         sa.Column("downloads", sa.Integer(), nullable=False),
+        sa.Column("revoked_by", schema.Text(), nullable=True),
+        sa.Column("revoked_at", schema.Instant(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id", "target", "file"),
         sa.UniqueConstraint("token_sha256"),
-        comment="the link of a hand-off target to a kept file: how often it was issued; without a hash it was revoked",
+        comment="link of a target to a kept file: how often issued, who revoked it; without a hash revoked",
     )
     op.create_table(
         "downloads",
