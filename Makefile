@@ -67,7 +67,7 @@ dashboard-pictures: $(STAMP) ### those of the dashboards, of processes that real
 	@$(BIN)/python -m tests.watch.pictures
 
 histories: $(STAMP) ### keep the histories of stories that are not in the replay corpus yet
-	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -n 3 -q tests/workflows
+	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -n 3 -q tests/workflows tests/starter/cli/test_together.py tests/activities/hand_off/test_operations.py
 
 golden: $(STAMP) ### add new models, fields and words to the wire samples; nothing in them is changed
 	@$(BIN)/python -m tests.golden

@@ -10,13 +10,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from temporalio import workflow
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer, UnsandboxedWorkflowRunner, WorkflowRunner
 from temporalio.worker._workflow_instance import _WorkflowLogicFlag
 from temporalio.workflow import NondeterminismError
 
-from starter.temporal.plugin import CountersignPlugin
+from starter.temporal.plugin import CountersignPlugin, workflows
 from tests.markdown import ROOT
 from tests.workflows import corpus
 from tests.workflows.stage import TriesOnce
@@ -70,6 +71,12 @@ async def test_a_history_of_other_code_fails_so_the_guard_is_known_to_bite(path:
 def test_the_corpus_has_good_and_bad_histories() -> None:
     assert len(GOOD) >= 8
     assert BAD
+
+
+def test_each_workflow_has_a_history() -> None:
+    kept = {corpus.load(path).events[0].workflow_execution_started_event_attributes.workflow_type.name for path in GOOD}
+    ours = {str(workflow._Definition.must_from_class(one).name) for one in workflows()}
+    assert ours - kept == set(), "record one where it is tested, and run: make histories"
 
 
 def test_every_story_that_is_to_be_kept_was() -> None:

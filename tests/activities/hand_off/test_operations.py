@@ -18,12 +18,13 @@ from temporalio.worker import Worker
 
 from activities.hand_off.workflows import LOOKED_FOR, NexusOperations
 from tests.servers import own_namespace
+from tests.workflows import corpus
 from workflows.hand_off.workflow import NexusCallWorkflow
 from workflows.model.hand_off import HandoffResult, Settled
 from workflows.model.policy import NexusOperation, Target
 from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
-from workflows.names import WORKFLOW_QUEUE
+from workflows.names import WORKFLOW_QUEUE, nexus_call_workflow_id
 
 pytestmark = pytest.mark.real_server
 
@@ -100,6 +101,7 @@ async def team(dev_server: str) -> AsyncIterator[Team]:
 async def test_it_is_called_once_with_what_every_target_hears_however_often_it_is_tried(team: Team) -> None:
     async with team.at_work():
         results = [await team.called() for _ in range(3)]
+        await corpus.record("nexus-call", team.client.get_workflow_handle(nexus_call_workflow_id("msa/handoff/keep")))
     assert results == [HandoffResult(target="keep", ok=True)] * 3
     [(key, data)] = team.archive.kept
     assert (key, data["request"], data["outcome"], data["version"]) == ("msa/handoff/keep", "msa", "signed", 1)

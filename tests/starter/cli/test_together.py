@@ -18,6 +18,7 @@ from starter.cli import bulk_notice as together
 from starter.cli.bulk_notice import NoticesOf
 from tests.activities.book import somebody
 from tests.servers import time_skipping
+from tests.workflows import corpus
 from tests.workflows.fakes import FakePushService, FakeSignatureService
 from tests.workflows.stage import a_request
 from workflows import names
@@ -68,6 +69,7 @@ async def test_five_hundred_requests_are_one_notice_with_the_way_to_the_list() -
             for _ in range(2):  # An answer that was lost.
                 await together.tell(env.client, sent)
             await handle_of(env.client, sent).result()
+            await corpus.record("bulk-notice", handle_of(env.client, sent))
     (delivery,) = push.deliveries
     (notice,) = delivery.notices
     assert (notice.person, notice.count) == ("legal-desk", 500)

@@ -10,6 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from tests.servers import time_skipping
+from tests.workflows import corpus
 from workflows import names
 from workflows.model.notifications import SignInOrder, SignInReport
 from workflows.ports import SignInService
@@ -57,6 +58,7 @@ async def test_each_ask_is_sent_once_and_no_other_waits_for_it() -> None:
             first, again, second = await ask("a"), await ask("a"), await ask("b")
             assert [await one.result() for one in (first, again, second)] == [SignInReport(told=1)] * 3
             assert sorted(order.ask for order in messages.sent) == ["a", "b"]
+            await corpus.record("sign-in", first)
             messages.fails = True
             third = await ask("c")
             assert await third.result() == SignInReport()

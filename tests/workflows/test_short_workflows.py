@@ -1,0 +1,73 @@
+"""Workflows that do one thing and end: what they ask for, and their histories for the replay corpus."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from temporalio.client import Client, WorkflowHandle
+from temporalio.worker import Worker
+
+from tests.servers import time_skipping
+from tests.workflows import corpus
+from workflows import names
+from workflows.absence.workflow import AbsenceWorkflow
+from workflows.evidence.workflow import DailyEvidenceWorkflow
+from workflows.model.absence import SEEN_WITHIN, AbsenceOrder, AbsenceReport
+from workflows.model.daily_evidence import DailyEvidence, DailyEvidenceResult
+from workflows.ports import AbsenceNewsService, DailyRoots
+
+
+class Absences(AbsenceNewsService):
+    def __init__(self) -> None:
+        self.orders: list[AbsenceOrder] = []
+
+    async def tell(self, order: AbsenceOrder) -> AbsenceReport:
+        self.orders.append(order)
+        return AbsenceReport(told=3)
+
+
+class Roots(DailyRoots):
+    def __init__(self) -> None:
+        self.days: list[DailyEvidence] = []
+
+    async def run_day(self, day: DailyEvidence) -> DailyEvidenceResult:
+        self.days.append(day)
+        return DailyEvidenceResult(number=1, records=2, root="ab" * 32, signed=True, stamped=False)
+
+
+@asynccontextmanager
+async def at_work(workflows: Sequence[type], activities: Sequence[Any]) -> AsyncIterator[Client]:
+    async with (
+        time_skipping() as env,
+        Worker(env.client, task_queue=names.WORKFLOW_QUEUE, workflows=workflows, activities=activities),
+    ):
+        yield env.client
+
+
+async def seconds_of(handle: WorkflowHandle[Any, Any]) -> float:
+    described = await handle.describe()
+    assert described.close_time is not None
+    return (described.close_time - described.start_time).total_seconds()
+
+
+async def test_an_absence_is_told_once_every_process_knows_of_it() -> None:
+    absences, order = Absences(), AbsenceOrder(id="a1")
+    async with at_work([AbsenceWorkflow], absences.activities()) as client:
+        handle = await client.start_workflow(
+            AbsenceWorkflow.run, order, id=names.absence_workflow_id("a1", back=False), task_queue=names.WORKFLOW_QUEUE
+        )
+        assert await handle.result() == AbsenceReport(told=3)
+        assert await seconds_of(handle) >= SEEN_WITHIN.total_seconds()
+        await corpus.record("absence-told", handle)
+    assert absences.orders == [order]
+
+
+async def test_a_day_of_evidence_says_up_to_which_instant_it_counts() -> None:
+    roots = Roots()
+    async with at_work([DailyEvidenceWorkflow], roots.activities()) as client:
+        handle = await client.start_workflow(
+            DailyEvidenceWorkflow.run, DailyEvidence(), id=names.DAILY_EVIDENCE, task_queue=names.WORKFLOW_QUEUE
+        )
+        assert (await handle.result()).records == 2
+        await corpus.record("daily-evidence", handle)
+    assert [day.now is not None for day in roots.days] == [True]
