@@ -732,7 +732,7 @@ async def test_an_ending_that_is_told_again_goes_to_those_who_never_heard_and_as
     before = await house.amendments()
     again = await house.hand_off(finance, crm, record=record(), at=AT)
     assert again.results == (
-        HandoffResult(target="finance", ok=True, before=True),
+        HandoffResult(target="finance", ok=True, told_before=True),
         HandoffResult(target="crm", ok=True),
     )
     assert [one["target"] for one in entries(sandbox, "downstream")] == ["finance", "crm"]
