@@ -151,7 +151,7 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
     await phone.open(contract.link(HEAD))
     await phone.is_usable()
     await phone.page.get_by_role("link", name="I am away").tap()
-    await expect(phone.page.get_by_text("Empty: Deputy head of sales, as usual.")).to_be_visible()
+    await expect(phone.page.get_by_text("Leave it empty for Deputy head of sales, as usual.")).to_be_visible()
     await phone.is_usable()
     await phone.page.get_by_label("Last day").fill(f"{datetime.now(UTC) + timedelta(days=9):%Y-%m-%d}")
     await phone.button("Enter the absence").tap()
@@ -167,7 +167,7 @@ async def test_an_absence_entered_on_the_phone_moves_what_is_open_to_whoever_act
 
     await phone.open(contract.link(HEAD))
     await phone.page.get_by_role("link", name="I am away").tap()
-    await expect(phone.page.get_by_text(re.compile("open entr(y knows|ies know) of it"))).to_be_visible()
+    await expect(phone.page.get_by_text(re.compile("open entr(y takes|ies take) it into account"))).to_be_visible()
     await phone.page.get_by_role("button", name="End it").tap()
     await expect(phone.page.get_by_role("status")).to_contain_text("The absence is ended.")
     assert await phone.page.get_by_role("button", name="End it").count() == 0
