@@ -30,11 +30,11 @@ async def test_what_somebody_waits_for_overtakes_the_crowd_and_then_has_its_plac
     context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overtaking, "OVERTAKES_AFTER", timedelta(milliseconds=1))
-    for number in range(CROWD):
-        await begin(context, f"crowd-{number}")
-    await begin(context)
+    await crowd(context, "early")
     while not await pollers.somebody(context.client):  # The queue has partitions, and one of them knows who asks.
-        assert await next_task(context) != Kind.REQUEST.workflow_id(MSA)
+        await next_task(context)
+    await crowd(context, "crowd")
+    await begin(context)
     wish = asyncio.create_task(wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1"))
     await eventually(lambda: has_the_place(context, Urgency.URGENT))
     before = 0  # The server puts it there a moment after it has said so.
@@ -53,6 +53,11 @@ async def test_where_nobody_works_nothing_is_changed(context: Context, monkeypat
     with pytest.raises(NotConfirmed):
         await wishes.send(context.client, MSA, PauseCommand(actor="ops"), "op-1", within=timedelta(seconds=1))
     assert await has_the_place(context, AS_STARTED)
+
+
+async def crowd(context: Context, name: str) -> None:
+    for number in range(CROWD):
+        await begin(context, f"{name}-{number}")
 
 
 async def next_task(context: Context) -> str:
