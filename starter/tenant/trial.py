@@ -55,6 +55,8 @@ REPEATED_WITHIN: Final = 90.0
 """Seconds until a callback that was answered 500 must come again."""
 CLEANED_WITHIN: Final = 60.0
 """Seconds to cancel what is open at the end."""
+_CLEANING_PAUSES: Final = (0.0, 1.0, 3.0)
+"""Seconds before each attempt to close a document."""
 READINGS_AT_MOST: Final = 1_500
 """Readings of the document while its signer is waited for."""
 _OTHER_NAMES: Final = {
@@ -510,11 +512,17 @@ class Trial:
                         await self._client.unsubscribe(self._subscription)
                         self._subscription = ""
                 for one in self._documents:
-                    if not one.over:
-                        with suppress(ServiceFailure):
-                            one.over = await self._closed(one)
+                    await self._close(one)
         except TimeoutError:
             self._telling.note(f"not all was cancelled within {CLEANED_WITHIN:.0f} s")
+
+    async def _close(self, one: TrialDocument) -> None:
+        """Several times if need be: a document that stays open asks somebody for a signature."""
+        for pause in _CLEANING_PAUSES:
+            if not one.over:
+                await asyncio.sleep(pause)
+                with suppress(ServiceFailure):
+                    one.over = await self._closed(one)
 
     async def _closed(self, one: TrialDocument) -> str:
         """What became of a document that is not needed any more; empty if it is still open."""

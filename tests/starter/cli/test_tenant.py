@@ -96,7 +96,7 @@ async def test_ended_by_a_signal_it_cancels_what_it_made_and_leaves_a_report(num
             _, said = await process.communicate()
         assert process.returncode != 0
         assert b"broken off; left behind: the document countersign-try-" in said
-        assert {one.status.value for one in sandbox.state.database.documents} == {"ca"}
+        assert {one.status.value for one in sandbox.state.database.documents} == {"ca"}, said.decode()
     assert sorted(one.name for one in (tmp_path / "trial").iterdir()) == [ANSWERS, REPORT]
 
 
