@@ -8,6 +8,7 @@ import pytest
 
 from deploy.sandbox.server import running
 from starter.config.settings import load
+from starter.tenant import trial as tenant_trial
 from starter.tenant.facts import Verdict, judged
 from starter.tenant.recording import ANSWERS, REPORT, Recording
 from starter.tenant.report import write_report
@@ -161,7 +162,9 @@ async def test_who_does_not_sign_is_waited_for_within_the_bound_and_the_document
         assert trial.left[0].endswith(": cancelled")
 
 
-async def test_ctrl_c_cancels_the_test_documents(tmp_path: Path) -> None:
+@pytest.mark.parametrize("fails", [0, 1], ids=["at once", "once it answers again"])
+async def test_ctrl_c_cancels_the_test_documents(fails: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tenant_trial, "_CLEANING_PAUSES", (0.0, 0.0))
     async with running(vendor()) as sandbox:
         settings, waits = load(environment=environment(sandbox, tmp_path)), asyncio.Event()
 
@@ -173,6 +176,8 @@ async def test_ctrl_c_cancels_the_test_documents(tmp_path: Path) -> None:
         trial = Trial(settings, plan(settings, wait=60), Waiting(sandbox, ""))
         running_ = asyncio.create_task(trial.run())
         await waits.wait()
+        for method, path in (("POST", "*cancel*"), ("DELETE", "/api/v1/documents/*")) if fails else ():
+            arm(sandbox, method=method, path=path, fault="500", times=fails)
         running_.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running_
