@@ -127,11 +127,6 @@ def freeze(version: str, folder: Path = FOLDER) -> Path:
     return path
 
 
-def is_to_be_frozen(version: str) -> bool:
-    """Whether histories of this version may be out there: from 1.0.0 on."""
-    return _numbers(version)[0] >= 1
-
-
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(one) for one in version.split("."))
 
