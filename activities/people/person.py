@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
 from zoneinfo import ZoneInfo
@@ -125,6 +126,11 @@ class Absence(FileModel):
         return True
 
     @property
+    def breadth(self) -> float:
+        """For how many kinds it is."""
+        return inf
+
+    @property
     def substitute(self) -> str | None:
         """Who acts instead; None for the person's delegate."""
         return None
@@ -146,6 +152,10 @@ class EnteredAbsence(Absence):
 
     def is_of(self, kind: str) -> bool:
         return not self.kinds or kind in self.kinds
+
+    @property
+    def breadth(self) -> float:
+        return len(self.kinds) or inf
 
     @property
     def substitute(self) -> str | None:
@@ -248,10 +258,12 @@ class Person(Reachable):
         return self.model_copy(update={"absent": (*self.absent, *entered)}) if entered else self
 
     def delegate_at(self, at: datetime) -> str | None:
-        """Who acts for them then: whom the last entered absence names, else the delegate of the file."""
-        spans = ((absence.span(self.tz), absence.substitute) for absence in reversed(self.absent))
-        named = (other for (begins, ends), other in spans if other and begins <= at < ends)
-        return next(named, self.delegate)
+        """Who acts for them then: whom the absence of the fewest kinds names, among equals the last entered one, else
+        the delegate of the file.
+        """
+        spans = ((absence.span(self.tz), absence) for absence in reversed(self.absent))
+        naming = [absence for (begins, ends), absence in spans if absence.substitute and begins <= at < ends]
+        return min(naming, key=lambda absence: absence.breadth).substitute if naming else self.delegate
 
     def absence_refusal(self, at: datetime) -> str | None:
         """The refusal if absent then, without the end of the absence, which is private."""

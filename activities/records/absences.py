@@ -49,8 +49,13 @@ class AbsenceRow(NamedTuple):
         same_time = self.begins_at < other.ends_at and other.begins_at < self.ends_at
         return same_time and (not self.kinds or not other.kinds or not set(self.kinds).isdisjoint(other.kinds))
 
-    def covers_kinds_of(self, other: "AbsenceRow") -> bool:
-        return not self.kinds or (bool(other.kinds) and set(self.kinds).issuperset(other.kinds))
+    def coincides(self, other: "AbsenceRow") -> bool:
+        """Whether person, days and kinds are equal."""
+        return self._span_and_kinds == other._span_and_kinds
+
+    @property
+    def _span_and_kinds(self) -> tuple[Any, ...]:
+        return self.person, self.begins_at, self.ends_at, self.kinds
 
 
 class EnteredRow(NamedTuple):
@@ -87,8 +92,8 @@ class StoredAbsences:
         return _row(found) if found else None
 
     async def enter(self, wanted: AbsenceRow, judge: Judge) -> EnteredRow:
-        """Keep it in place of those of the person that it overlaps; one that says the same stays. One after another, so
-        that no two together are what `judge` refuses.
+        """Keep it in place of one with the same person, days and kinds, beside others; one that says the same stays.
+        One after another, so that no two together are what `judge` refuses.
         """
         now = wanted.entered_at
 
@@ -99,10 +104,11 @@ class StoredAbsences:
             there = [_row(found) for found in connection.execute(asked)]
             if same := next((one for one in there if one.says == wanted.says), None):
                 return EnteredRow(same)
-            replaced = [one for one in there if one.person == wanted.person and one.overlaps(wanted)]
+            replaced = [one for one in there if one.coincides(wanted)]
             if why := judge([one for one in there if one not in replaced]) or _crowded(connection, wanted, replaced):
                 return EnteredRow(wanted, why)
-            _end(connection, replaced, wanted.entered_by, now, told_by=wanted)
+            # Follow-ups that hear of the new one need not hear of its predecessor.
+            _end(connection, replaced, wanted.entered_by, now, told_at=now)
             connection.execute(ABSENCES.insert(), {**wanted._asdict(), "kinds": list(wanted.kinds)})
             return EnteredRow(wanted)
 
@@ -168,13 +174,11 @@ def _crowded(connection: Connection, wanted: AbsenceRow, replaced: Sequence[Abse
 
 
 def _end(
-    connection: Connection, rows: Sequence[AbsenceRow], by: str, now: datetime, told_by: AbsenceRow | None = None
+    connection: Connection, rows: Sequence[AbsenceRow], by: str, now: datetime, told_at: datetime | None = None
 ) -> None:
-    """End these; who hears of `told_by` need not hear of one that it replaces."""
-    for one in rows:
-        told_at = now if told_by and told_by.covers_kinds_of(one) else None
-        values = {"ended_at": now, "ended_by": by, "told_at": told_at, "told": 0}
-        connection.execute(ABSENCES.update().where(_IS.id == one.id).values(**values))
+    values = {"ended_at": now, "ended_by": by, "told_at": told_at, "told": 0}
+    for row in rows:
+        connection.execute(ABSENCES.update().where(_IS.id == row.id).values(**values))
 
 
 def _row(found: Any) -> AbsenceRow:

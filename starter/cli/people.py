@@ -269,8 +269,8 @@ async def away(
     as_: As = None,
     json: AsJson = False,
 ) -> None:
-    """Enter an absence. It counts beside those of the people file, takes the place of one that was entered for the same
-    days and kinds, and what waits for them is planned anew at once.
+    """Enter an absence. It counts beside those of the people file, takes the place of one that was entered for exactly
+    the same days and kinds, and what waits for them is planned anew at once.
 
     Parameters
     ----------

@@ -58,7 +58,13 @@ class AbsenceRoutes:
         path, body = "/people/{id}/absence", (Reason.MALFORMED, Reason.TOO_LARGE, Reason.OTHER_MEDIA)
         ways = (
             ("GET", self.show, "absence_show", "When somebody is away, by the people file and as entered", ()),
-            ("PUT", self.enter, "absence_enter", "Enter an absence, in place of those entered that it overlaps", body),
+            (
+                "PUT",
+                self.enter,
+                "absence_enter",
+                "Enter an absence, in place of one with the same days and kinds",
+                body,
+            ),
             ("DELETE", self.end, "absence_end", "End the absences that were entered", ()),
         )
         for method, handle, name, summary, reasons in ways:

@@ -69,6 +69,14 @@ async def test_it_wins_over_the_file_only_where_it_says_more(tmp_path: Path) -> 
     assert one_kind.about("policy").absent_at(NOW), "the file has them away for everything"
 
 
+async def test_of_two_at_once_the_one_for_fewer_kinds_names_who_acts(tmp_path: Path) -> None:
+    narrow, wide = entered("dan", ("office",), last=2), entered("cleo")
+    for order in ((narrow, wide), (wide, narrow)):
+        ada = known(tmp_path)["ada"].with_absences(order)
+        assert [ada.about(kind).delegate_at(NOW) for kind in ("office", "offer")] == ["dan", "cleo"]
+        assert ada.about("office").delegate_at(NOW + 3 * DAY) == "cleo", "after the narrow one the wide one goes on"
+
+
 async def test_who_is_away_for_some_kinds_is_there_for_the_others(tmp_path: Path) -> None:
     ada = known(tmp_path)["ada"].with_absences((entered(kinds=("offer",)),))
     assert [ada.about(kind).absent_at(NOW) for kind in ("offer", "policy")] == [True, False]

@@ -38,26 +38,27 @@ async def ids(store: Store, person: str = "ada") -> list[str]:
     return [one.id for one in await store.absences.of(person, NOW)]
 
 
-async def test_an_absence_takes_the_place_of_those_that_it_overlaps(store: Store) -> None:
-    for row in (away("a1"), away("a2", first=20), away("b1", "ben")):
+async def test_an_absence_replaces_only_one_of_the_same_person_days_and_kinds(store: Store) -> None:
+    for row in (away("a1"), away("a2", first=20), away("b1", "ben"), away("a3", kinds=("offer",))):
         assert await store.absences.enter(row, fits) == (row, None)
-    assert (await store.absences.enter(away("a3", first=3), fits)).row.id == "a3"
-    assert await ids(store) == ["a3", "a2"]
-    assert [one.id for one in await store.absences.coming(NOW)] == ["a2", "a3", "b1"]
+    assert (await store.absences.enter(away("a4", acts="ben"), fits)).row.id == "a4"
+    assert await ids(store) == ["a3", "a4", "a2"]
+    assert [one.id for one in await store.absences.coming(NOW)] == ["a2", "a3", "a4", "b1"]
     replaced = await store.absences.read("a1")
     assert replaced is not None
     assert (replaced.ended_at, replaced.ended_by, replaced.told_at) == (NOW, "ada", NOW)
 
 
-async def test_absences_for_other_kinds_stand_side_by_side(store: Store) -> None:
-    for row in (away("a1", kinds=("offer",)), away("a2", kinds=("policy",))):
-        await store.absences.enter(row, fits)
-    assert await ids(store) == ["a1", "a2"]
-    await store.absences.enter(away("a3", kinds=("policy", "report")), fits)
-    assert await ids(store) == ["a1", "a3"]
-    await store.absences.enter(away("a4", kinds=("report",)), fits)
-    untold = {one.id: one.ended_at for one in await store.absences.untold(NOW + DAY)}
-    assert untold == {"a1": None, "a3": NOW, "a4": None}, "what waits of the kind policy hears that they are back"
+async def test_an_overlapping_absence_stands_beside_the_others(store: Store) -> None:
+    for row in (
+        away("all", first=15, days=16),
+        away("office", first=10, days=11, kinds=("office",)),
+        away("later", first=20, days=16),
+        away("two", first=15, days=16, kinds=("office", "policy")),
+    ):
+        assert await store.absences.enter(row, fits) == (row, None)
+    assert await ids(store) == ["office", "all", "two", "later"]
+    assert {row.ended_at for row in await store.absences.coming(NOW)} == {None}
 
 
 async def test_one_that_says_the_same_stays(store: Store) -> None:
@@ -111,7 +112,7 @@ async def test_nobody_can_fill_the_table(store: Store, monkeypatch: pytest.Monke
     for number in range(30):
         entered = await store.absences.enter(away(f"b{number}", f"ben-{number}"), fits)
         assert entered.refused == (None if number < 1 else "3 absences of everybody were entered already")
-    assert (await store.absences.enter(away("a99", first=3), fits)).refused is None, "it takes the place of another"
+    assert (await store.absences.enter(away("a99", acts="ben"), fits)).refused is None, "it takes the place of another"
 
 
 async def test_erasure_leaves_nothing_of_a_person(store: Store) -> None:
