@@ -59,9 +59,9 @@ class PartProgress(Model):
     """One part: `status` is its workflow's last ending, `says` why it could not be started.
 
     `asked` counts decision tasks, `deciding`: one is open, `unasked`: it could not be started, the next check tries
-    again. `content` replaces the file's. `since` is the last start, `at` the end; `resumable`: it was terminated, and
-    its document may be open. `turns` and `decision_turn` are the turns that part and decision task reported, latest
-    last.
+    again. `content` replaces the file's. `since` is the last start, `at` the end, or the decision to go on without it;
+    `resumable`: it was terminated, and its document may be open. `turns` are those that all its tries reported, with
+    that of whoever decided after each, latest last; `decision_turn` is the one that the open decision task reported.
     """
 
     id: str
@@ -133,7 +133,8 @@ class PartProgress(Model):
 
     @property
     def turn(self) -> PartTurn | None:
-        return self.turns[-1] if self.turns else None
+        """The last turn that its present workflow reported."""
+        return self.turns[-1] if self.turns and self.turns[-1].id == self.run else None
 
     @property
     def turn_to_decide(self) -> PartTurn | None:
@@ -157,20 +158,28 @@ class PartProgress(Model):
             return seen.status is not None and (seen.status.fulfilled or seen.status is Status.WAIVED)
         return not self.state.over
 
-    def after(self, command: Decision) -> Self:
+    def after(self, command: Decision, now: datetime) -> Self:
         """The part after its owner's decision: waived, or to be started again under a new id.
 
         A terminated one is resumed instead, because a new one would be a second document to sign.
         """
+        turns = self._turns_until_decided(command.actor)
         if not command.choice.again:
-            return self.replace(state=PartState.WAIVED, deciding=False, resumable=False)
-        again = self.replace(state=PartState.COMING, deciding=False, unasked=False)
+            return self.replace(state=PartState.WAIVED, at=now, turns=turns, deciding=False, resumable=False)
+        again = self.replace(state=PartState.COMING, turns=turns, deciding=False, unasked=False)
         again = again.replace(status=None, says="", since=None, at=None)
         if self.resumable and command.content is None:
             return again
         content = command.content or self.content
         again = again.replace(tries=self.tries + 1, content=content, content_before=self.content)
-        return again.replace(asked=0, resumable=False, told=(), turns=())
+        return again.replace(asked=0, resumable=False, told=())
+
+    def _turns_until_decided(self, decider: str) -> tuple[PartTurn, ...]:
+        """Since it ended it waited for the decision."""
+        if self.at is None:
+            return self.turns
+        turn = PartTurn(id=self.decision, at=self.at, waiting_for=(WaitingFor(person=decider, since=self.at),))
+        return (*self.turns, turn)[-TURNS_AT_MOST:]
 
     @property
     def to_ask(self) -> bool:
@@ -384,7 +393,8 @@ class OnboardingState(LifecycleState):
 
         def changed(one: PartProgress) -> PartProgress:
             # Its own report before the start was answered is newer.
-            return one.replace(state=PartState.OPEN, since=now, at=None, says="", turns=one.turns or first)
+            turns = one.turns if one.turn else (*one.turns, *first)[-TURNS_AT_MOST:]
+            return one.replace(state=PartState.OPEN, since=now, at=None, says="", turns=turns)
 
         return self.with_part(part.id, changed).note(now, EventType.PART_BEGUN, None, None, about=part.id)
 
@@ -435,12 +445,12 @@ class OnboardingState(LifecycleState):
     def sent_links(self, people: tuple[str, ...]) -> Self:
         return self.replace(links=self.links.sent_to(people))
 
-    def decide(self, command: Decision) -> Self:
+    def decide(self, command: Decision, now: datetime) -> Self:
         """Record the owner's decision; the decision task is to be ended."""
         part = self.part(command.part)
         if part is None:
             return self
-        after = part.after(command)
+        after = part.after(command, now)
         to_end = self.to_end.with_decided(*part.open_decisions)
         abandoned = () if after.resumable else part.abandoned
         to_end = to_end.replace(abandoned=(*to_end.abandoned, *abandoned))

@@ -103,7 +103,7 @@ def _stage(given: OnboardingInput, journey: OnboardingState, number: int) -> Sta
         name=stage.name,
         state="done" if over else _not_over(journey, entered),
         since=entered,
-        at=max((part.at for _, part in parts if part.at), default=entered) if over else None,
+        at=max((at for at in (entered, *(part.at for _, part in parts)) if at), default=None) if over else None,
         agreements=_lines(given, parts, PartKind.AGREEMENT),
         tasks=_lines(given, parts, PartKind.TASK),
         steps=_lines(given, parts, PartKind.STEP),

@@ -169,7 +169,7 @@ def decide(journey: OnboardingState, command: Decision, now: datetime) -> Onboar
     updated = journey.note(now, decided, command.actor, command.reason or None, about=command.part, said=True)
     if command.choice is PartOutcome.STOP:
         return updated.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason), now)
-    return updated.decide(command)
+    return updated.decide(command, now)
 
 
 def news_of(journey: OnboardingState, stage: StagePlan) -> Iterator[tuple[PartPlan, PartProgress, PartNews]]:

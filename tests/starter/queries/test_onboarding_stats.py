@@ -4,7 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from xml.etree.ElementTree import fromstring
 
 import pytest
@@ -13,10 +13,16 @@ from starter.cli.stats import long, stages_picture
 from starter.queries.stats import stats
 from tests.servers import own_part
 from tests.starter.terminal import type_
+from tests.workflows.onboarding import test_journey as journeys
 from tests.workflows.onboarding.stage import LIVE, a_file, onboarding
 from tests.workflows.onboarding.test_words import ACCOUNT, address_of, given
+from workflows.model.commands import Decision, PartOutcome
+from workflows.model.onboarding import PartSeen
 from workflows.model.subject import Status
 from workflows.model.views import OnboardingShow, PartLine, StageLine, TurnLine
+from workflows.onboarding.state import OnboardingInput, OnboardingState
+from workflows.onboarding.view import show
+from workflows.onboarding.workflow import decide
 
 NOW = datetime(2026, 11, 2, tzinfo=UTC)
 
@@ -67,6 +73,61 @@ def test_a_task_that_its_team_has_handed_over_is_ours_from_then_on() -> None:
     done = part("account", "operations", 0, 4).replace(members=("fay",), turns=turns)
     [found] = stats([ended(stage(4, tasks=(done,)))]).stages
     assert [(one.who, one.seconds) for one in found.lost] == [("operations", 3 * 86_400), ("us", 86_400)]
+
+
+def after_minutes(number: int) -> datetime:
+    return journeys.NOW + timedelta(minutes=number)
+
+
+def until_ended(given: OnboardingInput, status: Status | None) -> OnboardingState:
+    """The customer is asked from the start and ends the agreement after 5 minutes; None: it was terminated."""
+    journey = journeys.begun(given).heard(journeys.turn("acme.1.1", 0, "customer-signer"))
+    run = journey.parts[0].run
+    at = after_minutes(5)
+    return journey.seen(PartSeen(id=run, status=status, broken=status is None, resumable=status is None, at=at), at)
+
+
+def decided(journey: OnboardingState, choice: PartOutcome) -> OnboardingState:
+    """By the owner, 3 minutes after the end."""
+    return decide(
+        journey, Decision(actor="owner", part="part-1", choice=choice, reason="So.", content="c2"), after_minutes(8)
+    )
+
+
+def signed_again(journey: OnboardingState) -> OnboardingState:
+    """By the customer, 2 minutes after the decision."""
+    [part] = journey.parts
+    journey = journey.begun(part, after_minutes(8)).heard(journeys.turn(part.run, 8, "customer-signer"))
+    return journey.seen(PartSeen(id=part.run, status=Status.SIGNED, at=after_minutes(10)), after_minutes(10))
+
+
+_FAILED: Final = (Status.DECLINED, Status.EXPIRED, Status.CANCELLED, Status.FAILED, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "choice", "minutes"),
+    [
+        (Status.SIGNED, None, {"customer": 5}),
+        (Status.WAIVED, None, {"customer": 5}),
+        *((status, PartOutcome.WAIVE, {"customer": 5, "us": 3}) for status in _FAILED),
+        *((status, PartOutcome.RESEND, {"customer": 7, "us": 3}) for status in _FAILED),
+        *((status, PartOutcome.REPLACE, {"customer": 7, "us": 3}) for status in _FAILED),
+    ],
+)
+def test_the_waits_of_a_stage_add_up_to_its_time_however_its_part_ended(
+    status: Status | None, choice: PartOutcome | None, minutes: dict[str, int]
+) -> None:
+    given = journeys.an_input()
+    journey = until_ended(given, status)
+    if choice:
+        journey = decided(journey, choice)
+        journey = signed_again(journey) if choice.again else journey
+    left_at = after_minutes(sum(minutes.values()))
+    shown = show(given, journey.leave(left_at), left_at)
+    assert (shown.stages[0].since, shown.stages[0].at) == (journeys.NOW, left_at)
+    [stage] = stats([shown]).stages
+    assert {lost.who: lost.seconds / 60 for lost in stage.lost} == minutes
+    assert stage.median_seconds == sum(lost.seconds for lost in stage.lost)
 
 
 def test_the_median_is_of_those_who_passed_the_stage() -> None:
