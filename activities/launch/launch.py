@@ -215,7 +215,8 @@ async def restart(
 
 def start_of(given: FollowUpInput, parent: str | None, now: datetime, actor: str | None = None) -> Start:
     subject = given.subject
-    return Start(subject.kind, subject.title, given.people, subject.requester, parent, now, actor)
+    document = given.brief.document.sha256 if isinstance(given, SignatureInput) else None
+    return Start(subject.kind, subject.title, given.people, subject.requester, parent, now, actor, document)
 
 
 async def _was_sent_after_review(store: Store, given: FollowUpInput) -> bool:

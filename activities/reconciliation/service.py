@@ -452,6 +452,7 @@ class ReconciliationService(EventReconciliation):
             await self._store.allowances.drop_full(now)
             await self._store.processes.drop(now)
             await self._store.receipts.drop(now)
+            await self._store.uploads.drop(now)
             await self._store.downloads.drop(now)
             await self._store.absences.drop_over(now)
 

@@ -92,8 +92,10 @@ FOLLOW_UPS: Final = Table(
     Column("cover", LargeBinary),
     Column("first_page", Text),
     Column("claimed_for", Text),
+    Column("document_sha256", Text),
     Index(None, "started_at", "kind"),
     Index(None, "first_page"),
+    Index(None, "document_sha256", "started_at"),
     comment="what is known of a follow-up from its start on; people by id; never a state",
 )
 
@@ -715,6 +717,16 @@ DRAFT_FILES: Final = Table(
     Column("size", Integer, nullable=False),
     PrimaryKeyConstraint("draft", "name"),
     comment="the files of a draft, which are in the store under their hash",
+)
+
+UPLOADS: Final = Table(
+    "uploads",
+    METADATA,
+    Column("caller", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("at", Instant, nullable=False, index=True),
+    PrimaryKeyConstraint("caller", "sha256"),
+    comment="who uploaded a document by the API, for 7 days; within these a start may name it by its hash",
 )
 
 NOTES: Final = Table(

@@ -23,6 +23,8 @@ LOOKED_AT_MOST: Final = 20_000
 """Entries of the rarest word that a search looks at."""
 RUNNING_AT_MOST: Final = 500
 """Follow-ups without a record that ask one person, the newest."""
+OF_A_DOCUMENT_AT_MOST: Final = 10
+"""Follow-ups that were started with one document, the newest."""
 COUNTED_KINDS_AT_MOST: Final = 1_000
 """Kinds whose starts are counted."""
 _LAST: Final = "\U0010ffff"
@@ -41,6 +43,8 @@ class Start:
     started_at: datetime
     actor: str | None = None
     """Who called, and how that is known; None for what one of our own workflows starts."""
+    document_sha256: str | None = None
+    """Of the document that it was started with."""
 
     def words(self, workflow_id: str) -> tuple[str, ...]:
         """Those of all people, of whom its file bounds the number: who is not found cannot be erased."""
@@ -71,7 +75,8 @@ class Starts:
 
     async def begin(self, workflow_id: str, start: Start) -> None:
         """Store by what it is found; the first one counts."""
-        row = {name: getattr(start, name) for name in ("kind", "title", "requester", "parent", "started_at", "actor")}
+        as_given = ("kind", "title", "requester", "parent", "started_at", "actor", "document_sha256")
+        row = {name: getattr(start, name) for name in as_given}
         row |= {"type": workflow_id.partition(":")[0], "people": list(start.people)}
         words = [
             {"workflow_id": workflow_id, "word": word, "started_at": start.started_at}
@@ -104,6 +109,12 @@ class Starts:
         """None if it is not known."""
         found: datetime | None = await self._known(workflow_id, FOLLOW_UPS.c.started_at)
         return found
+
+    async def with_document(self, sha256: str) -> tuple[str, ...]:
+        """Workflow ids of the newest that were started with this document, a limited number."""
+        asked = select(FOLLOW_UPS.c.workflow_id).where(FOLLOW_UPS.c.document_sha256 == sha256)
+        rows = await self._database.rows(asked.order_by(FOLLOW_UPS.c.started_at.desc()).limit(OF_A_DOCUMENT_AT_MOST))
+        return tuple(row.workflow_id for row in rows)
 
     async def with_actor(self, shown: AnyShow) -> AnyShow:
         """With who started it in the first entry of its timeline."""

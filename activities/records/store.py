@@ -38,6 +38,7 @@ from activities.records.settled import Records
 from activities.records.starts import Starts
 from activities.records.texts import Texts
 from activities.records.tokens import Tokens
+from activities.records.uploads import Uploads
 
 DATABASE_FILE: Final = "countersign.sqlite3"
 """Where no URL is given: beside the files, which then must be a folder."""
@@ -98,6 +99,8 @@ class Store:
         self.receipts: Final = Receipts(self.database)
         self.tokens: Final = Tokens(self.database)
         """Those of programs that call the API."""
+        self.uploads: Final = Uploads(self.database)
+        """Who uploaded a document by the API."""
         self.absences: Final = StoredAbsences(self.database)
         """Absences that people entered."""
         self.saved_views: Final = SavedViews(self.database)

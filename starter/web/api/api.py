@@ -39,6 +39,7 @@ from starter.web.api.door import CALLS_OF_A_CALLER, Door
 from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
 from starter.web.api.problems import EXPECTED, ApiProblem, Reason, answered
 from starter.web.api.starting import PLANS, PartDecision, Started, Starts, Uploaded
+from starter.web.api.uploads import NamedDocuments
 from starter.web.callbacks import HEADERS
 from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import FileWanted, KeptFileAnswers
@@ -388,7 +389,7 @@ class Api:
             raise ApiProblem(Reason.NOT_ALLOWED, "the caller may start nothing")
         if wait := self._starts.wait(caller.actor):
             raise ApiProblem(Reason.TOO_MANY, wait=wait)
-        prepared = await self._starting.read(kind, request)
+        prepared = await self._starting.read(kind, request, self._documents(caller))
         subject = prepared.given.subject
         refuse_start(caller, subject.kind, subject.requester)
         return prepared
@@ -411,7 +412,7 @@ class Api:
             if isinstance(body, PartDecision) and body.from_anew:
                 line, what_part = await onboarding.part_of(self._context, id, body.part)
                 part = await RestartedPart.read(self._context.store, id, what_part, line)
-                wanted = wanted.replace(content=await self._starting.decided(part, body))
+                wanted = wanted.replace(content=await self._starting.decided(part, body, self._documents(caller)))
             return await self._carried_out(id, wanted, key, kind)
 
         return carry_out
@@ -445,6 +446,9 @@ class Api:
             await self._directory.person(person)
         except UnknownPerson as unknown:
             raise ApiProblem.of_field("to", str(unknown)) from None
+
+    def _documents(self, caller: Caller) -> NamedDocuments:
+        return NamedDocuments(self._context, caller, self._clock())
 
     async def _found(self, what: WorkflowName) -> Shown:
         shown = await lookup.look_at(self._context.client, self._context.store, what)
@@ -485,7 +489,7 @@ class Api:
     async def revise(self, request: Request, id: Id, key: Key = None) -> Response:
         caller, what = _caller(request), WorkflowName(Kind.REQUEST, id)
         refuse_unchanged(caller, await self._found(what), Right.REVISE)
-        version = await self._starting.version(request)
+        version = await self._starting.version(request, self._documents(caller))
         wanted = version.replace(actor=caller.name, known_by=caller.known_by)
         return await self._carried_out(id, wanted, key, Kind.REQUEST)
 
@@ -509,11 +513,13 @@ class Api:
         return _json(found)
 
     async def upload(self, request: Request) -> Response:
-        if not _caller(request).may_start_something:
+        caller = _caller(request)
+        if not caller.may_start_something:
             raise ApiProblem(Reason.NOT_ALLOWED, "the caller may start nothing")
         content = await request.body()
         self._starting.check(content)
         sha256 = await self._context.store.files.put(content)
+        await self._context.store.uploads.note(caller.actor, sha256, self._clock())
         return _json(Uploaded(sha256=sha256, size=len(content)), 201)
 
 

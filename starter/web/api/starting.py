@@ -22,7 +22,6 @@ from starlette.requests import Request
 
 from activities.campaign.intake import prepare_campaign
 from activities.campaign.population import AudienceTables
-from activities.errors import DocumentMissing
 from activities.files.pdf import MEGABYTE, LocalDocuments, check_pdf
 from activities.files.reading import FileFaults, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath, parsed_values
@@ -36,6 +35,7 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.plan import calendar, campaign, onboarding, task
 from starter.web.api.problems import ApiProblem, FieldFault, Reason
+from starter.web.api.uploads import NamedDocuments
 from starter.web.bodies import NotReadable, PostedFile, refuse_bombs
 from starter.web.versions import file_name
 from workflows.kinds import Kind
@@ -152,21 +152,21 @@ class Body:
     """By the path of a `file` the path that the caller has written instead."""
 
     @classmethod
-    async def read(cls, request: Request, store: Store, max_megabytes: int) -> "Body":
+    async def read(cls, request: Request, named: NamedDocuments, max_megabytes: int) -> "Body":
         """Raises `ApiProblem`, `StoreAway`."""
         documents = GivenDocuments(max_megabytes)
         text = await _parts(request, documents) if _has_parts(request) else await request.body()
-        return await cls.of(_json_object(text), documents, store)
+        return await cls.of(_json_object(text), documents, named)
 
     @classmethod
-    async def of(cls, plain: dict[str, Any], documents: GivenDocuments, store: Store) -> "Body":
+    async def of(cls, plain: dict[str, Any], documents: GivenDocuments, named: NamedDocuments) -> "Body":
         """Raises `ApiProblem`, `StoreAway`."""
         body = cls(plain, documents)
         for path, entry in _entries(body.plain, ()):
-            await body._take(path, entry, store)
+            await body._take(path, entry, named)
         return body
 
-    async def _take(self, path: FieldPath, entry: dict[str, Any], store: Store) -> None:
+    async def _take(self, path: FieldPath, entry: dict[str, Any], named: NamedDocuments) -> None:
         """Put a document that the JSON has, or names by its hash, among those of the call."""
         ways = [way for way in ("file", "template", "base64", "sha256") if way in entry]
         way = next((one for one in ways if one in ("base64", "sha256")), None)
@@ -175,7 +175,7 @@ class Body:
         if len(ways) > 1:
             raise ApiProblem.of_field(written_path((*path, way)), f"only one of {' and '.join(ways)} can be given")
         given, name = entry.pop(way), f"{written_path(path)}.pdf"
-        self.documents.content[name] = await (_decoded(given) if way == "base64" else _uploaded(store, given))
+        self.documents.content[name] = await (_decoded(given) if way == "base64" else named.read(given))
         self.written[written_path((*path, "file"))] = written_path((*path, way))
         entry["file"] = name
         if not entry.get("name"):
@@ -212,15 +212,6 @@ async def _decoded(given: object) -> bytes | str:
     return content
 
 
-async def _uploaded(store: Store, given: object) -> bytes | str:
-    if not isinstance(given, str) or len(given) != 64 or not set(given) <= set("0123456789abcdef"):
-        return "is no SHA-256 in lower-case hex"
-    try:
-        return await store.files.read(given)
-    except DocumentMissing:
-        return "no document with this hash was uploaded"
-
-
 def _has_parts(request: Request) -> bool:
     """Whether it is a multipart body, not JSON; raises `ApiProblem` for another one."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -246,6 +237,16 @@ async def _file_part(request: Request) -> PostedFile:
     if part is None:
         raise ApiProblem.of_field(FILE, "is missing: the part with the PDF")
     return PostedFile(file_name(name), content)
+
+
+async def _named_or_within(request: Request, named: NamedDocuments) -> PostedFile:
+    """The new version that JSON names by its hash, or has."""
+    body = RevisionBody.of(_json_object(await request.body()))
+    way = "base64" if body.sha256 is None else "sha256"
+    content = await (_decoded(body.base64) if body.sha256 is None else named.read(body.sha256))
+    if isinstance(content, str):
+        raise ApiProblem.of_field(way, content)
+    return PostedFile(body.name, content)
 
 
 async def _parts(request: Request, documents: GivenDocuments) -> bytes:
@@ -302,9 +303,9 @@ class Starts:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     tables: AudienceTables = field(default_factory=AudienceTables)
 
-    async def read(self, kind: Kind, request: Request) -> PreparedStart:
+    async def read(self, kind: Kind, request: Request, named: NamedDocuments) -> PreparedStart:
         """Raises `ApiProblem`, `DirectoryFailure`, `StoreFailure`."""
-        body = await Body.read(request, self.store, self.settings.signature.max_upload_mb)
+        body = await Body.read(request, named, self.settings.signature.max_upload_mb)
         try:
             return await self.prepared(kind, body)
         except FileFaults as faults:
@@ -320,10 +321,10 @@ class Starts:
         }
         return await PREPARE[kind](self, plain, body, against)
 
-    async def decided(self, part: RestartedPart, decision: PartDecision) -> str:
+    async def decided(self, part: RestartedPart, decision: PartDecision, named: NamedDocuments) -> str:
         """What a decision starts a part from anew, stored; its reference. Raises as `read`."""
         documents = GivenDocuments(self.settings.signature.max_upload_mb)
-        body = await Body.of(decision.replacement or {}, documents, self.store)
+        body = await Body.of(decision.replacement or {}, documents, named)
         catalogue = await asyncio.to_thread(clients.catalogue, self.settings)
         sources = Sources(catalogue, self.directory, documents, self.clock())
         try:
@@ -335,23 +336,14 @@ class Starts:
         except FileFaults as faults:
             raise body.problem(faults) from None
 
-    async def version(self, request: Request) -> Revision:
+    async def version(self, request: Request, named: NamedDocuments) -> Revision:
         """The command with a new version, which is kept, without its actor. Raises `ApiProblem`,
         `RequestValidationError`, `StoreFailure`.
         """
-        name, content = await (_file_part(request) if _has_parts(request) else self._named(request))
+        name, content = await (_file_part(request) if _has_parts(request) else _named_or_within(request, named))
         self.check(content)
         sha256 = await self.store.files.put(content)
         return Revision(actor="", sha256=sha256, size=len(content), file_name=name)
-
-    async def _named(self, request: Request) -> PostedFile:
-        """The new version that JSON names by its hash, or has."""
-        body = RevisionBody.of(_json_object(await request.body()))
-        way = "base64" if body.sha256 is None else "sha256"
-        given = await _decoded(body.base64) if body.sha256 is None else await _uploaded(self.store, body.sha256)
-        if isinstance(given, str):
-            raise ApiProblem.of_field(way, given)
-        return PostedFile(body.name, given)
 
     def check(self, content: bytes) -> None:
         """Raises `ApiProblem` for what is no PDF, or too large."""

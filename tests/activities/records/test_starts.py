@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from activities.records import starts as module
-from activities.records.starts import Start, words_of
+from activities.records.starts import OF_A_DOCUMENT_AT_MOST, Start, words_of
 from activities.records.store import Store
 from workflows.kinds import Kind
 
@@ -112,3 +112,12 @@ async def test_of_ten_times_as_many_that_run_the_newest_are_found(
         start = Start("t", "T", ("gil",), "owner", None, NOW + timedelta(minutes=number))
         await store.starts.begin(id, start)
     assert await store.starts.running("gil", TYPES) == (ids[19], ids[18])
+
+
+async def test_of_ten_times_as_many_with_one_document_the_newest_are_known(store: Store) -> None:
+    ids = [Kind.REQUEST.workflow_id(f"offer-{number}") for number in range(10 * OF_A_DOCUMENT_AT_MOST)]
+    for hours, id in enumerate(ids):
+        at = NOW + timedelta(hours=hours)
+        await store.starts.begin(id, Start("offer", "Offer", (), "legal", None, at, document_sha256="0" * 64))
+    assert await store.starts.with_document("0" * 64) == tuple(reversed(ids[-OF_A_DOCUMENT_AT_MOST:]))
+    assert await store.starts.with_document("1" * 64) == ()

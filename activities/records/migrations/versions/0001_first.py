@@ -226,10 +226,14 @@ def upgrade() -> None:
         sa.Column("cover", sa.LargeBinary(), nullable=True),
         sa.Column("first_page", schema.Text(), nullable=True),
         sa.Column("claimed_for", schema.Text(), nullable=True),
+        sa.Column("document_sha256", schema.Text(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id"),
         comment="what is known of a follow-up from its start on; people by id; never a state",
     )
     with op.batch_alter_table("follow_ups", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_follow_ups_document_sha256_started_at"), ["document_sha256", "started_at"], unique=False
+        )
         batch_op.create_index(batch_op.f("ix_follow_ups_first_page"), ["first_page"], unique=False)
         batch_op.create_index(batch_op.f("ix_follow_ups_started_at_kind"), ["started_at", "kind"], unique=False)
 
@@ -570,6 +574,17 @@ def upgrade() -> None:
         sa.UniqueConstraint("token_sha256"),
         comment="tokens of programs that call the API, with their rights; without a hash it was revoked",
     )
+    op.create_table(
+        "uploads",
+        sa.Column("caller", schema.Text(), nullable=False),
+        sa.Column("sha256", schema.Text(), nullable=False),
+        sa.Column("at", schema.Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("caller", "sha256"),
+        comment="who uploaded a document by the API, for 7 days; within these a start may name it by its hash",
+    )
+    with op.batch_alter_table("uploads", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_uploads_at"), ["at"], unique=False)
+
     op.create_table(
         "years",
         sa.Column("workflow_id", schema.Text(), nullable=False),

@@ -201,6 +201,33 @@ async def test_a_document_comes_as_a_part_or_was_uploaded_before(crm: Program) -
     assert (await crm.calls("POST", "/documents", b"no PDF", headers=pdf))[0] == 422
 
 
+async def test_start_refuses_a_hash_the_caller_never_uploaded(crm: Program) -> None:
+    pdf = {"content-type": "application/pdf"}
+    _, uploaded = await crm.calls("POST", "/documents", PDF, headers=pdf)
+    by_hash = an_offer(id="stolen", document={"sha256": uploaded["sha256"], "name": "Offer"})
+    unknown = an_offer(id="stolen", document={"sha256": "0" * 64, "name": "Offer"})
+    starter, reader = await crm.made("starter", "start"), await crm.made("reader", "start", "read@ada")
+    for path in ("/requests", "/requests/plan"):
+        refused = [await crm.asks("POST", path, body, token=starter) for body in (by_hash, unknown)]
+        assert [answer.status_code for answer in refused] == [422, 422]
+        assert refused[0].content == refused[1].content
+    assert (await crm.calls("POST", "/requests", by_hash, token=reader))[0] == 422, "nothing has it that they may read"
+    assert (await crm.calls("POST", "/requests", {**by_hash, "id": "offer-1"}))[0] == 201
+    assert (await crm.calls("POST", "/requests", {**by_hash, "id": "offer-2"}, token=reader))[0] == 201
+    assert (await crm.calls("POST", "/requests", by_hash, token=starter))[0] == 422
+    assert (await crm.calls("POST", "/documents", PDF, headers=pdf, token=starter))[0] == 201
+    assert (await crm.calls("POST", "/requests", by_hash, token=starter))[0] == 201
+
+
+async def test_revise_refuses_a_hash_the_caller_never_uploaded(crm: Program) -> None:
+    _, uploaded = await crm.calls("POST", "/documents", PDF, headers={"content-type": "application/pdf"})
+    await crm.calls("POST", "/requests", an_offer(id="offer-1", reviewers=[{"person": "zoe"}], message="Hello"))
+    reviser = await crm.made("reviser", "change")
+    bodies = [{"sha256": sha256} for sha256 in (uploaded["sha256"], "0" * 64)]
+    refused = [await crm.calls("POST", "/requests/offer-1/revise", body, token=reviser) for body in bodies]
+    assert refused[0] == refused[1] and refused[0][0] == 422
+
+
 async def test_a_signed_document_is_there_until_its_retention_is_over(crm: Program) -> None:
     store, path = crm.context.store, f"/requests/{MSA.id}/document"
     await signed(store)

@@ -1,0 +1,47 @@
+"""Documents that callers of the API name by their hash: those that they uploaded, or may download."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+
+from activities.errors import DocumentMissing
+from starter.queries import lookup
+from starter.temporal.connection import Context
+from starter.web.api.callers import Caller
+from starter.web.rights import Right, rights_of
+from workflows.kinds import WorkflowName, named
+
+
+@dataclass(frozen=True)
+class NamedDocuments:
+    """The documents that `caller` may name."""
+
+    context: Context
+    caller: Caller
+    now: datetime
+
+    async def read(self, sha256: object) -> bytes | str:
+        """The document, or why there is none: the same for an unknown one and for one that they may not name. Raises
+        `StoreFailure`.
+        """
+        if not isinstance(sha256, str) or len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            return "is no SHA-256 in lower-case hex"
+        with suppress(DocumentMissing):
+            if await self._is_theirs(sha256):
+                return await self.context.store.files.read(sha256)
+        return "no document with this hash was uploaded"
+
+    async def _is_theirs(self, sha256: str) -> bool:
+        store = self.context.store
+        if await store.uploads.has(self.caller.actor, sha256, self.now):
+            return True
+        for workflow_id in await store.starts.with_document(sha256):
+            if (what := named(workflow_id)) and await self._may_download(what):
+                return True
+        return False
+
+    async def _may_download(self, what: WorkflowName) -> bool:
+        with suppress(lookup.Unknown):
+            shown = await lookup.look_at(self.context.client, self.context.store, what)
+            return Right.DOWNLOAD in rights_of(self.caller.role, await lookup.complete(self.context.store, shown))
+        return False
