@@ -97,8 +97,9 @@ def compose(
     serial: str = FIRST_SERIAL,
     at_rest: bool = False,
 ) -> Message:
-    """In the reader's language and zone. The first line of `text` (free text) is the title, unless the lock screen
-    shows little. `serial` is for the reader's links; `at_rest`: outside their working hours.
+    """In the reader's language and zone. The first line of `text` (free text), after the notice's own title if it has
+    one, is the title, unless the lock screen shows little. `serial` is for the reader's links; `at_rest`: outside their
+    working hours.
     """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
     first, _, rest = text.strip().partition("\n")
@@ -106,7 +107,7 @@ def compose(
     return Message(
         heading=heading,
         body=body,
-        document=unturned(first or notice.title or delivery.subject.title),
+        document=unturned(": ".join(filter(None, (notice.title, first))) or delivery.subject.title),
         request=delivery.subject.id,
         stage=notice.stage,
         key=screen_key(reference, notice.person),

@@ -98,12 +98,15 @@ def identity(somebody: Mapping[str, Any]) -> str:
 
 
 class OnboardingContent(BaseModel):
-    """Parts by id, owner, deputy, and the customer's people. `teams` maps words to ids of people and groups."""
+    """Parts by id, owner, deputy, and the customer's people. `teams` maps words to ids of people and groups. `customer`
+    is what the customer is called in titles, never a person's name.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     owner: str
     deputy: str
+    customer: str = ""
     contacts: tuple[Mapping[str, Any], ...] = ()
     teams: Mapping[str, str] = {}
     parts: Mapping[str, PartContent]
@@ -113,6 +116,10 @@ class OnboardingContent(BaseModel):
         if not self.contacts:
             return None
         return PartWords(customer=self.contacts[0], owner=self.owner, teams=self.teams)
+
+    def add_customer(self, title: str) -> str:
+        """A part's title with the name of the customer, within the limit of titles."""
+        return f"{title}: {self.customer}"[:200] if self.customer else title
 
     @classmethod
     async def read(cls, store: Store, workflow_id: str, word: str) -> Self:

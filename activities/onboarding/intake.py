@@ -387,6 +387,7 @@ def _prepared(
     content = OnboardingContent(
         owner=file.owner,
         deputy=drafts.deputy,
+        customer=file.customer.company or file.id or "",
         contacts=drafts.contacts_plain,
         teams=file.teams,
         parts={draft.plan.id: content_of(draft.file.plain, parts[draft.plan.id]) for draft in drafts.all if draft.file},

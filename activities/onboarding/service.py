@@ -310,8 +310,8 @@ def _ahead(now: datetime | None, here: datetime) -> timedelta:
 def _joined(
     prepared: PreparedPart, order: PartsToStart, part: PartToStart, kept: PartContent, content: OnboardingContent
 ) -> PreparedPart:
-    """The part with what the onboarding adds outside its fingerprint: subscription, notification budget, origin, and
-    the subject of a decision task.
+    """The part with what the onboarding adds outside its fingerprint: subscription, notification budget, origin, the
+    customer's name in its title, and the subject of a decision task.
     """
     given, spared = prepared.given, kept.spared(content.contacts, asked(prepared))
     others = tuple(one for one in given.subscribers if one != order.workflow_id)
@@ -322,10 +322,12 @@ def _joined(
     changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": quiet}
     if not isinstance(prepared, PreparedRequest):
         decides = ToDecide(onboarding=order.onboarding, part=part.part) if part.after else None
-        task = prepared.given.task.replace(depth=order.depth, decides=decides)
+        task = prepared.given.task
+        task = task.replace(title=content.add_customer(task.title), depth=order.depth, decides=decides)
         return replace(prepared, given=prepared.given.replace(task=task, policy=policy, **changes))
     policy = policy.replace(handoff=(*policy.handoff, *_teams(policy, order.told)))
-    brief = prepared.request.brief.replace(depth=order.depth)
+    brief = prepared.request.brief
+    brief = brief.replace(title=content.add_customer(brief.title), depth=order.depth)
     return replace(prepared, request=prepared.request.replace(brief=brief, policy=policy, **changes))
 
 

@@ -72,7 +72,7 @@ class NotificationOrder(Model):
     person: str
     action: NoticeAction = NoticeAction.SIGN
     title: str | None = None
-    """Its subject, if not the whole."""
+    """Its subject, if not the whole; with a `text`, what the text is about."""
     text: str | None = None
     """A person's free text, or its reference."""
     about: str | None = None

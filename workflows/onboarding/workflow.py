@@ -194,7 +194,11 @@ def notices_of(onboarding: Onboarding, plan: PartPlan, what: PartNews) -> Iterat
     said = what is PartNews.NOTICE
     for person in plan.asked if said else (onboarding.customer,):
         notice = _notice(onboarding, f"{what}-{plan.id}", person)
-        yield notice.replace(title=None if said else plan.title, text=plan.text if said else None)
+        if not said:
+            yield notice.replace(title=plan.title)
+        else:
+            named = None if plan.team == views.CUSTOMER else onboarding.title
+            yield notice.replace(title=named, text=plan.text)
 
 
 def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[NotificationOrder, ...]:

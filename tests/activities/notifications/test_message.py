@@ -15,9 +15,10 @@ from activities.notifications.message import Message, compose, fitted, screen_ke
 from activities.people.language import LANGUAGES
 from activities.people.reader import Reader
 from tests.activities.reading import reading
+from workflows.kinds import Kind
 from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
 from workflows.model.signature import Document, SignatureBrief
-from workflows.model.subject import LockScreen, Participant, Role, Status
+from workflows.model.subject import LockScreen, Participant, Role, Status, Subject
 from workflows.names import notice_key
 
 LINKS = SigningLinks("https://sign.example", SecretStr("s" * 32))
@@ -314,3 +315,19 @@ def test_a_fitted_message_is_within_the_limit_and_an_already_small_one_unchanged
     small = fitted(message, size, limit)
     assert size(small) <= limit
     assert (small == message) == (size(message) <= limit)
+
+
+@pytest.mark.parametrize(
+    ("lock_screen", "title"), [(LockScreen.FULL, "Acme: Please prepare."), (LockScreen.GENERIC, None)]
+)
+def test_news_about_a_customer_names_them_unless_the_lock_screen_is_generic(
+    lock_screen: LockScreen, title: str | None
+) -> None:
+    onboarding = Subject(
+        type=Kind.ONBOARDING, id="acme", kind="customer-onboarding", title="Acme", requester="owner", people=()
+    )
+    notice = NotificationOrder(key="acme/notice-1/ops", stage="notice-1", person="ops", title="Acme", text="kept")
+    delivery = Delivery(subject=onboarding.replace(lock_screen=lock_screen), notices=(notice,))
+    message = compose(delivery, notice, AMSTERDAM, LINKS, text="Please prepare.")
+    assert message.title == title if title else "Acme" not in message.title
+    assert "Acme" not in str(message.data)

@@ -100,6 +100,30 @@ async def test_a_customer_is_led_through_all_stages_and_everyone_hears_when_it_i
     assert ("settled", OWNER) in news
 
 
+async def test_every_part_and_its_notices_name_the_customer(tmp_path: Path) -> None:
+    news = [{"to": "operations", "text": "Please prepare."}, {"to": "customer", "text": "Welcome."}]
+    stages = ({**ONE, "notices": news}, SET_UP, DETAILS)
+    async with onboarding(tmp_path, a_file(*stages)) as it:
+        await it.signed("agreement-1", Status.DECLINED)
+        await it.hears(await waits_for_a_decision(it), "ready", OWNER)
+        await it.wish(decision(PartOutcome.WAIVE, reason="On paper."))
+        await it.hears(await it.open("account"), "ready", "operations-desk")
+        await it.done("account", "operations-desk")
+        await it.hears(billing := await it.open("billing"), "ready", CUSTOMER)
+        memo = await (await it.client.get_workflow_handle(billing).describe()).memo()
+        titles = {one.subject.title for one in it.push.deliveries if one.subject.type is not Kind.ONBOARDING}
+        notices = [notice for one in it.push.deliveries for notice in one.notices]
+        news_titles = {one.person: one.title for one in notices if one.stage.startswith("notice-")}
+    assert titles == {
+        "Master services agreement: Acme",
+        "Decide: Master services agreement: Acme",
+        "Create the account: Acme",
+        "Where do the invoices go?: Acme",
+    }
+    assert "Where do the invoices go?: Acme" in memo.values(), "lists have the memo's title"
+    assert news_titles == {"operations-desk": "Acme", CUSTOMER: None}
+
+
 async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: Path) -> None:
     async with onboarding(tmp_path, a_file(AGREEMENTS, LIVE), record="onboarding-replaced") as it:
         speaks(tmp_path, OWNER, "de")
@@ -127,7 +151,7 @@ async def test_a_declined_agreement_is_replaced_and_the_others_go_on(tmp_path: P
         text, history, shown = await it.text_of(task), await it.history(), await it.shown()
     assert ended.outcome is Status.DONE
     assert isinstance(decided, TaskShow)
-    assert decided.title == "Entscheiden: Master services agreement", "in the language of the owner"
+    assert decided.title == "Entscheiden: Master services agreement: Acme", "in the language of the owner"
     assert text.startswith("Master services agreement: Die Unterschrift wurde abgelehnt. The price is wrong.\n\nBitte")
     assert "countersign onboard" not in text and "--part" not in text
     declined = [entry.by for entry in shown.timeline if entry.happened == EventType.PART_DECLINED]
