@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
-from activities.calendar.calendar import clock_hours, weekdays
+from activities.calendar.calendar import clock_hours, public_holidays, weekdays
 from activities.errors import ID_PATTERN, did_you_mean
 from activities.files.fields import (
     UTC_ZONE,
@@ -240,6 +240,11 @@ class Person(Reachable):
     def weekdays(self) -> frozenset[int]:
         """Monday is 0."""
         return weekdays(self.days)
+
+    def works_on(self, day: date) -> bool:
+        """Whether it is no weekly day off and no public holiday; absences do not count, for others act meanwhile."""
+        holidays = public_holidays(self.calendar, day.year) if self.calendar else ()
+        return day.weekday() in self.weekdays and day not in holidays
 
     @property
     def absences(self) -> tuple[tuple[datetime, datetime], ...]:

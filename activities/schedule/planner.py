@@ -8,8 +8,9 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -342,10 +343,20 @@ def _due_at(planning: PlanningInput, signers: Sequence[Person]) -> datetime:
         return planning.due.astimezone(UTC)
     window, zone = planning.policy.window, signers[0].tz
     ends_at = after(planning.window_from, window, zone)
-    if planning.due is None and not is_of_days(window):
+    last_day = ends_at.astimezone(zone).date()
+    day, people = planning.due or last_day, signers
+    if planning.due is None and not planning.policy.urgent and not planning.subject.type.spec.document:
+        day, people = _first_working_day(last_day, signers)
+    if planning.due is None and day == last_day and not is_of_days(window):
         return ends_at
-    day = planning.due or ends_at.astimezone(zone).date()
-    return latest_end_of_day(day, ((signer.tz, signer.working_hours[1]) for signer in signers))
+    return latest_end_of_day(day, ((person.tz, person.working_hours[1]) for person in people))
+
+
+def _first_working_day(day: date, people: Sequence[Person]) -> tuple[date, Sequence[Person]]:
+    """The first day from `day` on that is no day off of all of them, and those who work on it."""
+    days = (day + number * _DAY for number in range(HORIZON.days))
+    working = ((day, [person for person in people if person.works_on(day)]) for day in days)
+    return next(filter(itemgetter(1), working), (day, people))
 
 
 def _review_due(planning: PlanningInput, due_at: datetime, reviewers: Sequence[Person]) -> datetime:

@@ -8,8 +8,8 @@ from temporalio.exceptions import ApplicationError
 from activities.schedule.planner import PolicyPlanner
 from tests.activities.book import BOOK, NEW_YORK, SINCE, Book, dropped, lines, plan, planning, somebody
 from workflows.model.policy import Escalation, Policy, Reminders
-from workflows.model.schedule import ActionType
-from workflows.model.subject import Code
+from workflows.model.schedule import ActionType, PlanningInput, Turn
+from workflows.model.subject import Code, Participant, Role, Task
 
 
 async def test_the_default_policy() -> None:
@@ -106,6 +106,53 @@ async def test_a_window_of_days_ends_with_the_working_day_and_one_of_hours_to_th
     """The day is that of the signer's clock, also within the hour in which it is another one in UTC."""
     asked = planning(Policy(window=window), turns={"signer": since}).replace(window_from=since)
     assert (await PolicyPlanner(BOOK).plan(asked)).due_at == expected
+
+
+_TEAM = Book(
+    somebody("owner"),
+    somebody("weekdays", calendar="NL"),
+    somebody("sundays", "Asia/Tokyo", days="sun-thu"),
+    somebody("new-york", NEW_YORK),
+    somebody("saturdays", days="sat"),
+)
+
+
+def a_task(window: str, *assignees: str, since: datetime = SINCE, urgent: bool = False) -> PlanningInput:
+    people = tuple(Participant(person=person, role=Role.DO) for person in assignees)
+    task = Task(id="t", kind="k", title="T", requester="owner", people=people, urgent=urgent)
+    turns = tuple(Turn(person=person, since=since) for person in assignees)
+    policy = Policy(window=window, urgent=urgent)
+    return PlanningInput(subject=task, policy=policy, due=None, window_from=since, turns=turns, now=since)
+
+
+@pytest.mark.parametrize(
+    ("window", "assignees", "expected"),
+    [
+        ("4d", ("weekdays",), "2026-11-06T17:00Z"),
+        ("5d", ("weekdays",), "2026-11-09T17:00Z"),
+        ("53d", ("weekdays",), "2026-12-28T17:00Z"),
+        ("5d", ("new-york",), "2026-11-09T23:00Z"),
+        ("6d", ("sundays",), "2026-11-08T09:00Z"),
+        ("5d", ("weekdays", "saturdays"), "2026-11-07T17:00Z"),
+        ("4d", ("weekdays", "new-york", "sundays"), "2026-11-06T23:00Z"),
+        ("126h", ("weekdays",), "2026-11-09T17:00Z"),
+        ("36h", ("weekdays",), "2026-11-03T20:00Z"),
+    ],
+)
+async def test_a_computed_due_date_of_a_task_is_no_day_off_of_all_its_assignees(
+    window: str, assignees: tuple[str, ...], expected: str
+) -> None:
+    """53 days end on Christmas, a Friday; 126 hours on a Saturday."""
+    agenda = await PolicyPlanner(_TEAM).plan(a_task(window, *assignees))
+    assert agenda.due_at == datetime.fromisoformat(expected)
+
+
+async def test_a_written_due_date_and_an_urgent_task_may_end_on_a_day_off() -> None:
+    saturday = datetime(2026, 11, 7, 1, tzinfo=UTC)
+    planner, task = PolicyPlanner(_TEAM), a_task("5d", "weekdays")
+    assert (await planner.plan(task.replace(due=saturday))).due_at == saturday
+    assert (await planner.plan(task.replace(due=saturday.date()))).due_at == datetime(2026, 11, 7, 17, tzinfo=UTC)
+    assert (await planner.plan(a_task("126h", "weekdays", urgent=True))).due_at == SINCE + timedelta(hours=126)
 
 
 async def test_nothing_but_the_expiry_is_planned_at_or_after_the_due_date() -> None:
