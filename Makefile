@@ -63,9 +63,6 @@ fix: $(STAMP) ### format and mend what a machine can mend
 pictures: $(STAMP) ### the README's pictures anew, of a life that is really lived (needs Chromium)
 	@$(BIN)/python -m tests.browser.pictures
 
-dashboard-pictures: $(STAMP) ### those of the dashboards, of processes that really run (needs Prometheus)
-	@$(BIN)/python -m tests.watch.pictures
-
 histories: $(STAMP) ### keep the histories of stories that are not in the replay corpus yet
 	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -n 3 -q tests/workflows tests/starter/cli/test_together.py tests/activities/hand_off/test_operations.py
 
@@ -100,4 +97,4 @@ upgrade: $(STAMP) ### from the image of the commit before to that of `make image
 supply-chain: $(STAMP) ### what the image is made of (dist/sbom.json), its licences; secrets in the sources
 	@$(BIN)/python -m deploy.image.supply_chain
 
-.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures dashboard-pictures histories golden dashboards migration lock image image-test upgrade supply-chain
+.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden dashboards migration lock image image-test upgrade supply-chain

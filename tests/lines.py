@@ -10,8 +10,8 @@ from activities.records.outcomes import DONE, MemberLines, MemberOutcome, Tally,
 from activities.records.store import Store
 from starter.queries import campaign_report as report
 from starter.queries.campaign import Curve, Point
-from starter.queries.campaign_page import campaign_chart
 from starter.queries.campaign_report import CampaignReport
+from starter.queries.charts import campaign_chart
 from workflows.model.campaign import Counts
 from workflows.model.views import CampaignShow
 

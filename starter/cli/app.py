@@ -13,6 +13,7 @@ from rich.text import Text
 
 from starter.boot import exits, processes
 from starter.cli.arguments import (
+    csv_or_json,
     failed_or_person,
     files_or_rows,
     hold_or_list,
@@ -22,9 +23,7 @@ from starter.cli.arguments import (
     one_target,
     only_dead,
     only_now,
-    plan_or_changes,
     plan_or_year,
-    some_stats,
 )
 from starter.cli.terminal import Terminal
 
@@ -157,11 +156,10 @@ _CHECKED: Final = {
     "onboard:decide": one_decision,
     "review:review": one_answer,
     "campaign:retry": failed_or_person,
-    "stats:stats": some_stats,
+    "stats:stats": csv_or_json,
     "start:request": files_or_rows,
     "start:onboarding": files_or_rows,
     "start:campaign": files_or_rows,
-    "plan:plan": plan_or_changes,
     "campaign:schedule": plan_or_year,
     "handoff:retry": only_now,
     "handoff:replay": only_dead,

@@ -33,22 +33,8 @@ ReadyFile = Annotated[Path | None, Parameter(help="A file that is written when t
 JsonLog = Annotated[bool, Parameter(name="--json", help="Log in JSON on a terminal, too.")]
 
 
-def _is_svg(_: object, picture: Path | None) -> None:
-    if picture is not None and picture.suffix != ".svg":
-        raise ValueError(f"{picture} does not end in .svg, and SVG is what is drawn")
-
-
-Picture = Annotated[Path | None, Parameter(validator=_is_svg)]
-"""A picture that is written as well."""
-
-
-def some_stats(**typed: object) -> None:
+def csv_or_json(**typed: object) -> None:
     """Refuse what does not go together of `stats`."""
-    if typed.get("onboarding") and typed.get("push"):
-        raise ValueError("give --onboarding or --push, not both")
-    narrowing = [name for name in ("kind", "department", "since", "until", "by", "csv") if typed.get(name)]
-    if narrowing and (typed.get("onboarding") or typed.get("push")):
-        raise ValueError(f"--{narrowing[0]} does not go with --onboarding and --push")
     if typed.get("csv") and typed.get("json"):
         raise ValueError("give --csv or --json, not both")
 
@@ -89,12 +75,6 @@ def one_target(**typed: object) -> None:
     """Refuse what does not go together of `fast-forward`."""
     if (typed.get("duration") is None) is not bool(typed.get("to_next")):
         raise ValueError("give a duration such as 3d, or --to-next")
-
-
-def plan_or_changes(**typed: object) -> None:
-    """Refuse what does not go together of `request plan`."""
-    if typed.get("against") is not None and (typed.get("ics") or typed.get("picture")):
-        raise ValueError("--against shows changes: they have neither --ics nor --picture")
 
 
 def plan_or_year(**typed: object) -> None:

@@ -1,9 +1,7 @@
 """`plan`: the calendar before a start, or changes to an open request."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
-from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 
 from cyclopts import Parameter, Token
@@ -14,9 +12,9 @@ from activities.launch import launch
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli import start_files
-from starter.cli.arguments import AsJson, Picture, RequestFile
-from starter.cli.printing import note, print_answer
-from starter.cli.terminal import Cell, Instant, Rows, Sentence, Terminal, ZoneLine
+from starter.cli.arguments import AsJson, RequestFile
+from starter.cli.printing import print_answer
+from starter.cli.terminal import Cell, Instant, Rows, Sentence, ZoneLine
 from starter.config.settings import Need, Settings
 from starter.errors import Refusal
 from starter.plan import calendar
@@ -26,7 +24,7 @@ from starter.plan import onboarding as journey
 from starter.plan.calendar import Branch, ChangeKindOfAction, Difference, RequestPlan, ScheduleChange
 from starter.plan.campaign import CampaignPlan, NotedRow
 from starter.plan.onboarding import OnboardingPlan
-from starter.plan.picture import WeekPicture, calendar_of, calendar_with, plan_picture
+from starter.plan.weeks import WeekCalendar
 from starter.queries.fast_forward import span
 from starter.temporal.connection import opened
 from workflows.follow_up.notification_types import stage_words
@@ -43,7 +41,7 @@ _MARKS: Final = {
 
 
 def of_plan(plan: RequestPlan, zone: tzinfo | None = None) -> Group:
-    """Every branch with its picture, then the policy; on one clock, by default the reader's."""
+    """Every branch with its weeks, then the policy; on one clock, by default the reader's."""
     return Group(*_plan(plan, zone))
 
 
@@ -69,7 +67,7 @@ def _plan(plan: RequestPlan, zone: tzinfo | None) -> Iterator[RenderableType]:
     for branch in plan.branches:
         yield Text(f"\nIf {branch.says}: {branch.outcome}", "bold")
         yield _calendar(branch, zone)
-        yield WeekPicture(branch, zone)
+        yield WeekCalendar(branch, zone)
     yield Text("\nPolicy", "bold")
     policy = Rows("value", "is", "from")
     for one in plan.policy:
@@ -222,8 +220,6 @@ async def plan(
     zone: Zone = None,
     signs: Signs = (),
     against: str | None = None,
-    ics: Path | None = None,
-    picture: Picture = None,
     json: AsJson = False,
 ) -> None:
     """Show what would happen, when and why, before anything is sent. Needs no server.
@@ -240,10 +236,6 @@ async def plan(
         Who signs how long after their turn came, such as `customer-signer@+2d`; may be repeated.
     against
         The id of a running request: show only what the due date and the policy of the file would change in it.
-    ics
-        Write the plan as a calendar file, too, to be laid over other calendars.
-    picture
-        Write its weeks as a picture, too: an SVG file, light or dark as its reader likes it.
     json
         Print the whole plan as JSON.
     """
@@ -257,12 +249,6 @@ async def plan(
     directory = clients.directory(settings, clients.store(settings))
     found = await calendar.plan(prepared, directory, sent_at, calendar.signing(signs), there)
     print_answer(found, of_plan(found, there), as_json=json)
-    if ics is not None:
-        await _write("calendar", ics, calendar_of(found))
-    if picture is not None:
-        await _write("picture", picture, plan_picture(found, there))
-    elif not json and Terminal().is_terminal:
-        note("--picture weeks.svg draws these weeks for people without a terminal")
 
 
 Long = Annotated[str, Parameter(validator=_as_typed(span))]
@@ -308,9 +294,7 @@ async def onboarding(
     print_answer(found, of_onboarding(found, there), as_json=json)
 
 
-async def campaign(
-    file: RequestFile, /, *, at: At = None, zone: Zone = None, ics: Path | None = None, json: AsJson = False
-) -> None:
+async def campaign(file: RequestFile, /, *, at: At = None, zone: Zone = None, json: AsJson = False) -> None:
     """Show who would be asked and who not, who would be notified when, and how long it takes. Needs no server.
 
     Parameters
@@ -321,8 +305,6 @@ async def campaign(
         When it would be started: `2026-11-02`, or `2026-11-02T09:00` on the clock of the zone; default: now.
     zone
         The zone in which times are shown; default: that of this machine (with --json, of whoever is told).
-    ics
-        Write the plan as a calendar file, too, to be laid over other calendars.
     json
         Print the whole plan as JSON, with every row that cannot be asked.
     """
@@ -336,8 +318,6 @@ async def campaign(
     prepared = _only(await read, file)
     found = await audiences.plan(prepared, directory, begins, settings.signature.max_rps, there)
     print_answer(found, of_campaign(found, there), as_json=json)
-    if ics is not None:
-        await _write("calendar", ics, calendar_with(found, found.lines))
 
 
 def _only(prepared: Sequence[Prepared], file: str) -> Prepared:
@@ -346,14 +326,6 @@ def _only(prepared: Sequence[Prepared], file: str) -> Prepared:
         kind = first.given.subject.type
         raise Refusal(f"{file} has {len(others) + 1} {kind}s: one plan is of one")
     return first
-
-
-async def _write(what: str, path: Path, content: bytes) -> None:
-    try:
-        await asyncio.to_thread(path.write_bytes, content)
-    except OSError as error:
-        raise Refusal(f"{path} cannot be written: {error.strerror}") from error
-    note(f"{what}: {path}")
 
 
 async def _compare(settings: Settings, file: str, against: str, *, as_json: bool) -> None:

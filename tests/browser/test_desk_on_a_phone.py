@@ -49,7 +49,7 @@ async def test_the_line_of_a_campaign_is_seen_whole_with_words_that_can_be_read(
     texts: list[list[Any]] = await campaign.evaluate(TEXTS, "")
     assert len(texts) > 8
     assert all(left >= 0 and right <= width and height >= 8 for left, right, height in texts), texts
-    days: list[list[Any]] = await campaign.evaluate(TEXTS, "[aria-label^=X-axis]")
+    days: list[list[Any]] = await campaign.evaluate(TEXTS, ".day-ticks")
     assert all(one[1] < two[0] for one, two in pairwise(days)), days
 
 

@@ -21,7 +21,7 @@ from workflows.model.views import RequestShow
 
 pytestmark = pytest.mark.timeout(600)
 
-_MOST_MB: Final = 560
+_MOST_MB: Final = 450
 _SHIPPED: Final = (
     "workflows",
     "activities",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from babel.numbers import format_decimal
-from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -15,6 +14,7 @@ from activities.metrics import Brought, Holder
 from activities.people.language import Language, phrase
 from activities.records.figures import GroupBy
 from starter.errors import Refusal
+from starter.queries.charts import DURATIONS_TITLE, durations_chart
 from starter.queries.figures import (
     FEWEST,
     Figures,
@@ -25,7 +25,6 @@ from starter.queries.figures import (
     gather_figures,
     spreadsheet,
 )
-from starter.queries.figures_picture import TITLE, figures_chart
 from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.figures import FiguresAccess, wanted_of
@@ -157,10 +156,10 @@ class FiguresPages:
             ways=[(by.value, language.say(words)) for by, words in GROUPS.items()],
             kinds=kinds,
             fewest=FEWEST,
-            chart_title=language.say(TITLE),
+            chart_title=language.say(DURATIONS_TITLE),
             sections=[_Teller(language, dict(kinds), found).section(one) for one in found.types] if found else [],
             reach=_reach(found, language) if found else [],
-            chart=await self._chart(found, language, dict(kinds)) if found else "",
+            chart=durations_chart(found, _Teller(language, dict(kinds), found).named, language) if found else "",
         )
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
@@ -179,12 +178,6 @@ class FiguresPages:
             return await gather_figures(
                 store, directory, wanted, self._shared.clock(), scope=access.scope, reach_of=access.reach
             )
-
-    async def _chart(self, found: Figures, language: Language, kinds: Mapping[str, str]) -> Markup:
-        teller = _Teller(language, kinds, found)
-        svg = await asyncio.to_thread(figures_chart, found, teller.named, language)
-        # It is ours, and has neither styles nor scripts.
-        return Markup(svg)  # noqa: S704
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from activities.people.person import SignersFile
 from activities.people.reader import Reader
 from starter.plan.calendar import PlanLine, RequestPlan
 from starter.plan.campaign import DUE, EVERYBODY, MANAGERS, CampaignPlan
-from starter.plan.picture import mondays_of, sort_of
 from starter.plan.rehearsal import APPROVED, SIGNED
 from starter.plan.task import TaskPlan
+from starter.plan.weeks import mondays_of, sort_of
 from starter.web.desk.follow_up_text import REASON_TEXTS
 from starter.web.desk.plan_words import reason_in
 from starter.web.desk.responses import PeopleNames

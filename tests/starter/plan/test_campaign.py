@@ -137,22 +137,19 @@ def given(folder: Path) -> dict[str, str]:
     return {**there, "COUNTERSIGN_POLICIES": str(folder / "catalogue.yaml"), "TEMPORAL_ADDRESS": "127.0.0.1:1"}
 
 
-def test_it_needs_no_server_and_is_a_table_json_or_a_calendar(tmp_path: Path) -> None:
+def test_it_needs_no_server_and_is_a_table_or_json(tmp_path: Path) -> None:
     company = Company(tmp_path, staff("ada", "bo"))
     many = ["ada", "bo", *(f"nobody-{number}" for number in range(30))]
     (company.folder / "conduct.json").write_text(json.dumps(a_file(audience={"people": many})))
     typed = ("campaign", "plan", str(tmp_path / "conduct.json"), "--at", "2026-11-27")
     table = type_(*typed, **given(tmp_path))
-    told = type_(*typed, "--json", "--ics", str(tmp_path / "conduct.ics"), **given(tmp_path))
+    told = type_(*typed, "--json", **given(tmp_path))
     assert (table.returncode, table.stderr, told.returncode) == (0, "", 0)
     assert "2 of 32 would be asked" in table.stdout
     assert "30 would not be asked" in table.stdout
     assert "and 10 more: --json has them all" in table.stdout
     found = json.loads(told.stdout)
     assert len(found["who"]["errors"]) == 30
-    events = (tmp_path / "conduct.ics").read_text().split("BEGIN:VEVENT")[1:]
-    assert len(events) == 1 + len([line for line in found["lines"] if not line["suppressed"]])
-    assert len({event.split("UID:")[1].split("\n")[0] for event in events}) == len(events)
 
 
 def test_two_campaigns_are_not_one_plan(tmp_path: Path) -> None:

@@ -18,8 +18,8 @@ from activities.records.figures import GroupBy, Scope
 from activities.records.store import Store
 from starter.cli.stats import figures_view
 from starter.errors import Refusal
+from starter.queries.charts import durations_chart
 from starter.queries.figures import COLUMNS, Figures, FiguresWanted, gather_figures, spreadsheet
-from starter.queries.figures_picture import figures_chart, figures_picture
 from tests.activities.records.test_figures import Ended, write
 from tests.starter.cli.test_tables import on
 from workflows.kinds import Kind
@@ -177,11 +177,11 @@ async def test_the_terminal_tells_each_type_and_what_helped(tmp_path: Path) -> N
     assert "Nothing has ended" in on(200, figures_view(await figures(tmp_path / "none")))
 
 
-async def test_the_picture_says_what_it_draws(tmp_path: Path) -> None:
-    found = await figures(tmp_path, *full())
-    drawn = fromstring(figures_picture(found))  # noqa: S314  our own picture
-    texts = " ".join(element.text for element in drawn.iter() if element.text)
-    assert "nda: 3 days (before: –)" in texts and "requests, signer: 75%" in texts
-    page = figures_chart(found, lambda of, line: line.group or "Alle", Language.of("de"))
-    assert page.startswith("<svg") and "style=" not in page and len(page) < 40_000
-    assert figures_chart(await figures(tmp_path / "none"), lambda of, line: "", Language.english()) == ""
+async def test_the_chart_of_durations_says_what_it_draws(tmp_path: Path) -> None:
+    counted = await figures(tmp_path, *full())
+    chart = durations_chart(counted, lambda _, line: line.group or "Alle", Language.of("de"))
+    svg = fromstring(chart)  # noqa: S314  our own chart
+    assert "nda: 3 Tage (zuvor: –)" in {element.text for element in svg.iter()}
+    assert "nda: 3 Tage (zuvor: –)" in svg.get("aria-label", "")
+    assert "style=" not in chart
+    assert durations_chart(await figures(tmp_path / "none"), lambda _, line: "", Language.english()) == ""

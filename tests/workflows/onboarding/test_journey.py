@@ -1,6 +1,7 @@
 """What an onboarding remembers and shows, without a server."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import pytest
 
@@ -208,3 +209,58 @@ def test_an_agreement_that_was_signed_meanwhile_is_not_decided_about() -> None:
     assert "no part is called other: it has part-1, part-2" in str(
         refuse_decide(journey, resend().replace(part="other"))
     )
+
+
+def after_minutes(number: int) -> datetime:
+    return NOW + timedelta(minutes=number)
+
+
+def until_ended(onboarding_input: OnboardingInput, status: Status | None) -> OnboardingState:
+    """The customer is asked from the start and ends the agreement after 5 minutes; None: it was terminated."""
+    journey = begun(onboarding_input).heard(turn("acme.1.1", 0, "customer-signer"))
+    run = journey.parts[0].run
+    at = after_minutes(5)
+    return journey.seen(PartSeen(id=run, status=status, broken=status is None, resumable=status is None, at=at), at)
+
+
+def decided(journey: OnboardingState, choice: PartOutcome) -> OnboardingState:
+    """By the owner, 3 minutes after the end."""
+    return decide(
+        journey, Decision(actor="owner", part="part-1", choice=choice, reason="So.", content="c2"), after_minutes(8)
+    )
+
+
+def signed_again(journey: OnboardingState) -> OnboardingState:
+    """By the customer, 2 minutes after the decision."""
+    [part] = journey.parts
+    journey = journey.begun(part, after_minutes(8)).heard(turn(part.run, 8, "customer-signer"))
+    return journey.seen(PartSeen(id=part.run, status=Status.SIGNED, at=after_minutes(10)), after_minutes(10))
+
+
+_FAILED: Final = (Status.DECLINED, Status.EXPIRED, Status.CANCELLED, Status.FAILED, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "choice", "minutes"),
+    [
+        (Status.SIGNED, None, 5),
+        (Status.WAIVED, None, 5),
+        *((status, PartOutcome.WAIVE, 8) for status in _FAILED),
+        *((status, PartOutcome.RESEND, 10) for status in _FAILED),
+        *((status, PartOutcome.REPLACE, 10) for status in _FAILED),
+    ],
+)
+def test_the_waits_of_a_stage_add_up_to_its_time_however_its_part_ended(
+    status: Status | None, choice: PartOutcome | None, minutes: int
+) -> None:
+    onboarding_input = an_input()
+    journey = until_ended(onboarding_input, status)
+    if choice:
+        journey = decided(journey, choice)
+        journey = signed_again(journey) if choice.again else journey
+    left_at = after_minutes(minutes)
+    shown = show(onboarding_input, journey.leave(left_at), left_at)
+    assert (shown.stages[0].since, shown.stages[0].at) == (NOW, left_at)
+    [part] = shown.stages[0].parts
+    assert (part.turns[0].since if part.turns else part.since, part.at) == (NOW, left_at)
+    assert choice is None or after_minutes(5) in [line.since for line in part.turns]
