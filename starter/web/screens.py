@@ -39,7 +39,7 @@ class ScreenName(StrEnum):
     NO_ANSWER = "no-answer"
     NOT_DONE = "not-done"
     UNCERTAIN = "uncertain"
-    UNDER_WAY = "under-way"
+    RECEIVED = "received"
     STRANGER = "stranger"
     UNKNOWN = "unknown"
     PREPARING = "preparing"
@@ -358,10 +358,10 @@ UNCERTAIN: Final = ScreenDraft(
     (phrase("It may still go through."), phrase("Please open your link again in a minute to see the result.")),
     retry_after=30,
 )
-UNDER_WAY: Final = ScreenDraft(
-    ScreenName.UNDER_WAY,
+RECEIVED: Final = ScreenDraft(
+    ScreenName.RECEIVED,
     202,
-    phrase("It is under way"),
+    phrase("Received"),
     (
         phrase("We have your request. It will be carried out as soon as possible."),
         phrase("Please open your link again in a minute to see the result."),
@@ -369,4 +369,4 @@ UNDER_WAY: Final = ScreenDraft(
     look_again=True,
     tone=ScreenTone.CALM,
 )
-"""It was taken, and is not finished yet."""
+"""The command is recorded; its result is not known yet."""

@@ -118,7 +118,7 @@ async def _uncertain(stage: Stage) -> None:
     await stage.ask()
 
 
-async def _under_way(stage: Stage) -> None:
+async def _received(stage: Stage) -> None:
     await _sign(stage)
     stage.pages.wishes.state = OperationState.OPEN
     await stage.ask()
@@ -318,7 +318,7 @@ STAGES: Final[Mapping[ScreenName, Callable[[Stage], Awaitable[None]]]] = {
     ScreenName.NO_ANSWER: _no_answer,
     ScreenName.NOT_DONE: _not_done,
     ScreenName.UNCERTAIN: _uncertain,
-    ScreenName.UNDER_WAY: _under_way,
+    ScreenName.RECEIVED: _received,
     ScreenName.STRANGER: _stranger,
     ScreenName.UNKNOWN: _unknown,
     ScreenName.PREPARING: _preparing,

@@ -63,8 +63,8 @@ from starter.web.screens import (
     NOT_DONE,
     NOT_KNOWN_NOW,
     NOT_OURS,
+    RECEIVED,
     UNCERTAIN,
-    UNDER_WAY,
     Screen,
     ScreenDraft,
     ScreenName,
@@ -379,7 +379,18 @@ class Pages:
         screen = await self._screens.of(visit)
         if screen.button and request.query_params.get("mail") == _SENT:
             screen = replace(MAIL_SENT.told(visit.reader.language), document=screen.document)
+        if parse_action(visit.done) and screen.banner is None:
+            screen = await self._acknowledge(screen, visit)
         return self._shown(screen, visit)
+
+    async def _acknowledge(self, screen: Screen, visit: PageVisit) -> Screen:
+        """After a form whose command was recorded: say so where the page does not have its result yet."""
+        shown = await self._screens.seen(visit)
+        if shown and not shown.partial:
+            return screen
+        _LOGGER.warning("form received, its result is not known yet", request=visit.claim.request, act=visit.done)
+        received = RECEIVED.told(visit.reader.language)
+        return received if screen.name is ScreenName.NO_ANSWER else replace(screen, banner=received.sentences[0])
 
     async def act(self, request: Request) -> Response:
         visit = await self._visit(request)
@@ -456,6 +467,7 @@ class Pages:
     async def _wish(self, visit: PageVisit, form: dict[str, str]) -> Response:
         shown = await self._screens.anew(visit)
         if shown is None or shown.partial:
+            _LOGGER.warning("form not sent: the workflow does not answer", request=visit.claim.request)
             return self._kept(NOT_DONE, visit, form)
         sent = await send_form(self._sent(visit, shown, form), visit.claim.request)
         if isinstance(sent, FormFailure):
@@ -481,7 +493,7 @@ class Pages:
 
     def _taken(self, receipt: Receipt, visit: PageVisit, shown: Shown, form: dict[str, str]) -> Response:
         if receipt.state is OperationState.OPEN:
-            return self._told(UNDER_WAY, visit)
+            return self._told(RECEIVED, visit)
         action = parse_action(form.get("act", ""))
         if action in DECISIONS:
             return self._renderer.screen(decided_screen(action, shown, visit.reader.language))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.notifications.links import LinkUse
@@ -32,10 +33,10 @@ from workflows.model.commands import Answer, Delegation, NotNow, Question, Take
 from workflows.model.notifications import Channel, Notification, NotificationOutcome
 from workflows.model.receipts import OperationState
 from workflows.model.schedule import EscalationReason
-from workflows.model.signature import SignerState
+from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import AskedQuestion, EscalationEntry
-from workflows.model.views import Choices, RequestShow, SignerLine
+from workflows.model.views import Choices, RequestShow, ReviewLine, SignerLine, WaitingFor
 
 REQUESTER, DEPUTY = "legal-desk", "customer-deputy"
 EVENING, MORNING = "2026-11-26T23:00:00+00:00", "2026-11-27T14:00:00+00:00"
@@ -262,13 +263,41 @@ async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_
     assert (again, "Which annex?</textarea>" in answer.text) == (form, True)
 
 
-async def test_a_place_that_is_not_handed_over_yet_is_said_to_be_under_way(signer: Phone) -> None:
+async def test_a_place_that_is_not_handed_over_yet_is_said_to_be_received(signer: Phone) -> None:
     signer.wishes.state = OperationState.OPEN
     answer = await signer.wish(signer.link(), Action.DELEGATE)
     assert answer.status_code == 202
-    assert "It is under way" in text_of(answer.text)
+    assert "Received" in text_of(answer.text)
     assert "handed over" not in text_of(answer.text)
     assert '<a class="again" href="">Look again</a>' in answer.text
+
+
+async def test_a_recorded_form_whose_result_is_not_known_yet_is_said_to_be_received(signer: Phone) -> None:
+    link = signer.link(CHAIR, LinkUse.REVIEW)
+    [review] = [ReviewLine(person=CHAIR, order=1, role=Role.REVIEW, state=SignerState.TURN, round=1)]
+    versions = (DocumentVersion(number=1, sha256="ab" * 32, size=9, at=NOW, by=REQUESTER),)
+    waiting = (WaitingFor(person=CHAIR, since=NOW),)
+    review_view = shown(choices(CHAIR), reviews=(review,), versions=versions, waiting_for=waiting, status=Status.REVIEW)
+    signer.known[REQUEST] = review_view
+    answer = await signer.wish(link, Action.APPROVE)
+    assert answer.headers["location"].endswith("?done=approve")
+    signer.known[REQUEST] = shown(partial=True)
+    with capture_logs() as logs:
+        page = await signer.open(f"{link}?done=approve")
+    assert (page.status_code, "Received" in text_of(page.text)) == (202, True)
+    assert "Please try again in a minute" not in page.text
+    assert [one["act"] for one in logs if "received" in one["event"]] == ["approve"]
+    signing = text_of((await signer.open(f"{signer.link()}?done=ask")).text)
+    assert "We have your request. It will be carried out as soon as possible." in signing
+
+
+async def test_a_form_that_was_not_sent_is_logged(signer: Phone) -> None:
+    form = option_of((await signer.open(signer.link())).text, Action.ASK) | {"text": "Which annex?"}
+    signer.known[REQUEST] = shown(partial=True)
+    with capture_logs() as logs:
+        answer = await signer.post(signer.link(), form)
+    assert answer.status_code == 503
+    assert [one["request"] for one in logs if "not sent" in one["event"]] == [REQUEST]
 
 
 async def test_a_wish_that_was_not_admitted_was_not_done(signer: Phone) -> None:
