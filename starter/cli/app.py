@@ -65,6 +65,7 @@ GROUPS: Final[dict[str, Group]] = {
             "plan": "plan:plan",
             "download": "download:download",
             "links": "download:links",
+            "fast-forward": "setup:fast_forward_request",
         },
     ),
     "task": Group(
@@ -74,6 +75,7 @@ GROUPS: Final[dict[str, Group]] = {
             "show": "show:task",
             "list": "listing:tasks",
             **{word: f"task:{word}" for word in ("done", "waive", "block", "unblock", "ask", *_OPERATIONS)},
+            "fast-forward": "setup:fast_forward_task",
         },
     ),
     "onboard": Group(
@@ -87,6 +89,7 @@ GROUPS: Final[dict[str, Group]] = {
             "map": "onboard:map_deal",
             "link": "onboard:link",
             "preview": "onboard:preview",
+            "fast-forward": "setup:fast_forward_onboarding",
         },
     ),
     "campaign": Group(
@@ -101,6 +104,7 @@ GROUPS: Final[dict[str, Group]] = {
             "plan": "plan:campaign",
             "template": "new:template",
             "schedule": "campaign:schedule",
+            "fast-forward": "setup:fast_forward_campaign",
         },
     ),
     "handoff": Group(
@@ -152,7 +156,7 @@ GROUPS: Final[dict[str, Group]] = {
 """The words with commands below them; a further kind adds its own."""
 
 _CHECKED: Final = {
-    "setup:fast_forward": one_target,
+    **{f"setup:fast_forward{of}": one_target for of in ("", "_request", "_task", "_onboarding", "_campaign")},
     "onboard:decide": one_decision,
     "review:review": one_answer,
     "campaign:retry": failed_or_person,

@@ -1,6 +1,7 @@
 """`countersign init`, `doctor`, `reconcile` and `fast-forward`."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
@@ -21,12 +22,14 @@ from starter.cli.terminal import Instant, Rows, Sentence
 from starter.errors import Exit
 from starter.nexus.endpoint import ensure_endpoint
 from starter.queries.fast_forward import Forwarded, forward, forward_to_next, span
+from starter.queries.filters import id_of
 from starter.queries.lost_records import Recovery, recover
 from starter.temporal.connection import connected, opened
 from starter.temporal.daily_evidence import ensure_daily_evidence
 from starter.temporal.reconciliation import ensure_schedule, sweep_now
 from starter.temporal.search_attributes import ensure_search_attributes
 from workflows.follow_up.view import stamp
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 
 
@@ -195,34 +198,49 @@ def _is_span(_: object, value: str | None) -> None:
         span(value)
 
 
-async def fast_forward(
-    id: str,
-    duration: Annotated[str | None, Parameter(validator=_is_span)] = None,
-    /,
-    *,
-    to_next: bool = False,
-    json: AsJson = False,
-) -> None:
-    """Move the clock of a request or task, or of an onboarding or campaign with its parts: weeks pass in seconds.
+@dataclass(frozen=True)
+class ClockWords:
+    """`fast-forward`; with a `kind` for ids of this kind."""
 
-    On a dev server only, such as that of `countersign dev`.
+    kind: Kind | None = None
 
-    Parameters
-    ----------
-    id
-        A request's id, or a whole workflow id, such as task:ID, customer-onboarding:ID or
-        acknowledgement-campaign:ID.
-    duration
-        How far, such as 4h, 3d or 2w.
-    to_next
-        Instead of a duration: to the next reminder, or whatever else happens next.
-    json
-        Print `{id, now, reached}`.
-    """
-    async with opened(ready()) as context, patience("moving the clock", quiet=json):
-        move = forward_to_next(context.client, id) if to_next else forward(context.client, id, span(duration or ""))
-        forwarded = await move
-    print_answer(forwarded, _moved(forwarded), as_json=json)
+    async def fast_forward(
+        self,
+        id: str,
+        duration: Annotated[str | None, Parameter(validator=_is_span)] = None,
+        /,
+        *,
+        to_next: bool = False,
+        json: AsJson = False,
+    ) -> None:
+        """Move the clock of a request or task, or of an onboarding or campaign with its parts: weeks pass in seconds.
+
+        On a dev server only, such as that of `countersign dev`.
+
+        Parameters
+        ----------
+        id
+            Its id; `countersign fast-forward` takes a request's, or a whole workflow id such as task:ID.
+        duration
+            How far, such as 4h, 3d or 2w.
+        to_next
+            Instead of a duration: to the next reminder, or whatever else happens next.
+        json
+            Print `{id, now, reached}`.
+        """
+        if self.kind:
+            id = WorkflowName(self.kind, id_of(self.kind, id)).workflow_id
+        async with opened(ready()) as context, patience("moving the clock", quiet=json):
+            move = forward_to_next(context.client, id) if to_next else forward(context.client, id, span(duration or ""))
+            forwarded = await move
+        print_answer(forwarded, _moved(forwarded), as_json=json)
+
+
+fast_forward = ClockWords().fast_forward
+fast_forward_request = ClockWords(Kind.REQUEST).fast_forward
+fast_forward_task = ClockWords(Kind.TASK).fast_forward
+fast_forward_onboarding = ClockWords(Kind.ONBOARDING).fast_forward
+fast_forward_campaign = ClockWords(Kind.CAMPAIGN).fast_forward
 
 
 def _moved(forwarded: Forwarded) -> Sentence:

@@ -33,7 +33,7 @@ def words(of: App, *chain: str) -> Iterator[tuple[str, ...]]:
 
 COMMANDS = sorted(words(app))
 OF_CAMPAIGN = (
-    *("cancel", "exempt", "extend", "list", "plan", "replay", "report"),
+    *("cancel", "exempt", "extend", "fast-forward", "list", "plan", "replay", "report"),
     *("retry", "sample", "schedule", "show", "start", "take", "template"),
 )
 OF_ONBOARD = (
@@ -41,6 +41,7 @@ OF_ONBOARD = (
     "cancel",
     "decide",
     "done",
+    "fast-forward",
     "link",
     "list",
     "map",
@@ -52,7 +53,7 @@ OF_ONBOARD = (
     "take",
 )
 OF_TASK = (
-    *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "list"),
+    *("answer", "ask", "block", "cancel", "delegate", "done", "extend", "fast-forward", "list"),
     *("pause", "remind", "replay", "resume", "show", "start", "take", "unblock", "waive"),
 )
 STARTED = ("request", "onboard", "campaign")
@@ -100,6 +101,7 @@ def test_the_words_are_those_of_the_contract() -> None:
         "request download",
         "request exempt",
         "request extend",
+        "request fast-forward",
         "request links",
         "request list",
         "request new",
@@ -169,6 +171,7 @@ def test_a_campaign_has_help_of_its_own(word: str) -> None:
         (("request", "start", "--josn", "msa.yaml"), "there is no option --josn"),
         *(((kind, "start"), "give one or more files, or --template with --csv") for kind in STARTED),
         *(((kind, "start", "a.yaml", "--csv", "a.csv"), "--template and --csv go together") for kind in STARTED),
+        (("task", "fast-forward", "keys"), "give a duration such as 3d, or --to-next"),
         (("fast-forward", "msa-0042", "3 days"), "3 days is not a duration such as 4h, 3d or 2w"),
     ],
 )
@@ -345,3 +348,12 @@ def test_a_shell_completes_every_word_and_option(shell: str) -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
     assert [word for command in COMMANDS for word in command if word not in ended.stdout] == []
     assert "--requester" in ended.stdout or "-l requester" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "other"), [("request", "task:a"), ("task", "signature-request:a"), ("campaign", "task:a")]
+)
+def test_fast_forward_below_a_word_takes_ids_of_this_kind_alone(tmp_path: Path, word: str, other: str) -> None:
+    ended = type_before_nobody(word, "fast-forward", other, "1d")
+    assert ended.returncode == Exit.REFUSED
+    assert f'"{other}" is no ' in ended.stderr
