@@ -263,7 +263,7 @@ async def test_what_nobody_confirmed_is_uncertain_and_sent_again_it_is_the_same_
     assert (again, "Which annex?</textarea>" in answer.text) == (form, True)
 
 
-async def test_a_place_that_is_not_handed_over_yet_is_said_to_be_received(signer: Phone) -> None:
+async def test_a_place_that_is_not_handed_over_yet_is_said_to_be_under_way(signer: Phone) -> None:
     signer.wishes.state = OperationState.OPEN
     answer = await signer.wish(signer.link(), Action.DELEGATE)
     assert answer.status_code == 202
