@@ -106,6 +106,10 @@ class CampaignForm(DraftForm):
         audience, uploaded = dict(content.get("audience") or {}), posted.files.get(_TABLE)
         act, _, about = fields.get("do", "").partition(":")
         found = dict[str, Any]()
+        if uploaded is None and act in ("find", "enter", "next") and fields.get("find", "").strip():
+            found = await self.people.find(fields["find"], groups=True, people=False)
+            if only := found["only"]:
+                (act, _, about), found = only.partition(":"), {}
         if uploaded is not None:
             files.pop(audience.get("file", ""), None)
             name = file_name(uploaded, "audience.csv")
@@ -116,8 +120,6 @@ class CampaignForm(DraftForm):
         elif act == "remove":
             files.pop(audience.get("file", ""), None)
             audience = {}
-        elif act in ("find", "enter") and fields.get("find", "").strip():
-            found = {**await self.people.find(fields["find"], groups=True), "people": [], "more": False}
         content["audience"] = audience
         put(content, "joiners", {"rule": "add"} if "joiners" in fields and "group" in audience else None)
         put(content, "leavers", "drop" if "leavers" in fields and "group" in audience else None)

@@ -194,7 +194,7 @@ class DraftPages:
                 return self._saved()
             case "back":
                 return self._to(kept, _before(form, step).name)
-            case "next":
+            case "next" if not filled.found:
                 return await self._go_on(form, step, kept, visitor, filled)
         if filled.found or filled.faults:
             return await self._page(form, step, kept, visitor, filled, status=422 if filled.faults else 200)

@@ -12,6 +12,8 @@ from activities.people.language import Language, phrase
 _NEEDED: Final = phrase("This is needed.")
 _FAULTS: Final[Mapping[str, str]] = {
     "is missing": _NEEDED,
+    "fits nobody": phrase("Nobody is found."),
+    "fits several": phrase("Several fit: please choose."),
     "is empty": _NEEDED,
     "needs at least {count}": _NEEDED,
     "has nothing but characters that cannot be seen": phrase("It has no visible characters."),

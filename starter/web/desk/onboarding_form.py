@@ -1,6 +1,7 @@
 """A new onboarding at the desk: a template, the customer, the teams and documents that it names, and its calendar."""
 
 import asyncio
+import copy
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -8,13 +9,13 @@ from typing import Any, Final
 from activities.files.pdf import check_pdf
 from activities.files.reading import FileFaults, FileText
 from activities.onboarding.file import CUSTOMER, OWNER
-from activities.people.language import phrase
+from activities.people.language import Language, phrase
 from activities.policies.onboarding_template import PARTS
 from activities.records.drafts import Draft
 from starter.plan.onboarding import OnboardingPlan
 from starter.web.bodies import PostedDocuments
 from starter.web.desk.document_field import size_of
-from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, with_fields
+from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, put, value_of, with_fields
 from starter.web.desk.people_fields import IN_FULL, languages, person_in_full
 from starter.web.desk.sessions import Visitor
 from workflows.kinds import Kind
@@ -31,6 +32,8 @@ _CUSTOMER: Final = Step(
 _PARTS: Final = Step("parts", phrase("Teams and documents"), "draft_parts.html", ("teams", "documents"))
 _PLAN: Final = Step("plan", phrase("Plan"), "draft_onboarding_plan.html")
 _MISSING: Final = "is missing"
+_NOBODY: Final = "fits nobody"
+_SEVERAL: Final = "fits several"
 _OWN_KIND: Final = Kind.ONBOARDING.spec.prefix
 
 
@@ -56,13 +59,14 @@ class OnboardingForm(DraftForm):
         if step.name == _CUSTOMER.name:
             somebody = {**person_in_full(visitor), **(draft.content.get("customer") or {})}
             row = await self.people.row({key: text for key, text in somebody.items() if key != "role"}, visitor)
-            named = [(name, name) for name in templates]
+            named = [(name, _in_words(name)) for name in templates]
             return {**await self.choices(visitor), "templates": named, "row": row, "languages": languages()}
         if step.name == _PARTS.name:
             stages = templates.get(draft.content.get("template", ""), [])
             language = visitor.reader.language
-            files = [(name, size_of(draft.files.get(name), language)) for name in _files_of(stages)]
-            return {"teams": await self._teams(stages), "files": files, "megabytes": self.megabytes}
+            files = [(label, size_of(draft.files.get(name), language)) for name, label in _files_of(stages).items()]
+            teams = [await self._team(name, draft, language) for name in await self._teams(stages)]
+            return {"teams": teams, "files": files, "megabytes": self.megabytes}
         return {}
 
     def file(self, draft: Draft, visitor: Visitor) -> Content:
@@ -70,14 +74,29 @@ class OnboardingForm(DraftForm):
 
     async def preview(self, prepared: Any, visitor: Visitor) -> Mapping[str, Any]:
         plan: Any = await self.starts.plan(prepared)
-        return {"stages": _shown(plan, visitor), "ends": visitor.reader.moment(plan.ends_at)}
+        return {"stages": _shown(plan, visitor), "ends": visitor.reader.date(visitor.reader.day(plan.ends_at))}
 
     async def _with_parts(self, draft: Draft, posted: PostedDocuments) -> Filled:
         stages = (await self._templates()).get(draft.content.get("template", ""), [])
-        teams = [f"teams.{name}" for name in await self._teams(stages)]
-        content = with_fields(dict(draft.content), posted.fields, *teams)
-        wanted = list(_files_of(stages))
-        faults = {team: _MISSING for team in teams if not posted.fields.get(team, "").strip()}
+        act, *about = posted.fields.get("do", "").split(":")
+        content = copy.deepcopy(dict(draft.content))
+        faults, found = dict[str, str](), dict[str, Any]()
+        for number, name in enumerate(await self._teams(stages)):
+            path, pressed = f"teams.{name}", about[-1:] == [str(number)]
+            words = " ".join(posted.fields.get(path, value_of(content, path)).split())
+            if pressed and act in ("add", "group", "remove"):
+                words = about[0] if act != "remove" else ""
+            elif words and not await self.people.chosen(words):
+                offer = await self.people.find(words, groups=True)
+                if only := offer["only"]:
+                    words = only.partition(":")[2]
+                elif pressed or act == "next":
+                    found[path] = offer
+                    faults[path] = _SEVERAL if offer["people"] or offer["groups"] else _NOBODY
+            put(content, path, words)
+            if not words:
+                faults[path] = _MISSING
+        wanted = _files_of(stages)
         files = {name: file for name, file in draft.files.items() if name in wanted}
         for number, name in enumerate(wanted):
             if uploaded := posted.files.get(f"documents[{number}]"):
@@ -88,7 +107,18 @@ class OnboardingForm(DraftForm):
                     faults[f"documents[{number}]"] = str(fault)
             elif name not in files:
                 faults[f"documents[{number}]"] = _MISSING
-        return Filled(content, files, faults)
+        if act != "next":
+            faults = {path: says for path, says in faults.items() if says is not _MISSING}
+        return Filled(content, files, faults, found)
+
+    async def _team(self, name: str, draft: Draft, language: Language) -> Mapping[str, str]:
+        """The field of a team: whom it names, else the words that name nobody yet."""
+        words = value_of(draft.content, f"teams.{name}")
+        team = await self.people.chosen(words) if words else {}
+        size = int(team.get("count") or 0)
+        about = language.say_count("{count} person", "{count} people", size) if size else ""
+        label = {"label": _in_words(name), "path": f"teams.{name}", "words": words}
+        return {**label, "name": team.get("name", ""), "about": about}
 
     async def _teams(self, stages: list[Any]) -> list[str]:
         """The words of which the file has to say who they are, in their order."""
@@ -128,10 +158,16 @@ def _words_of(stages: list[Any]) -> Iterator[str]:
         yield from (str(word) for word in named if word)
 
 
-def _files_of(stages: list[Any]) -> Iterator[str]:
-    """The files of its agreements, which lie beside no template of the desk."""
-    documents = (part.get("document") for part in _parts_of(stages))
-    yield from dict.fromkeys(str(one["file"]) for one in documents if isinstance(one, dict) and one.get("file"))
+def _files_of(stages: list[Any]) -> dict[str, str]:
+    """The files of its agreements, which lie beside no template of the desk, with the names of the documents."""
+    documents = [one for part in _parts_of(stages) if isinstance(one := part.get("document"), dict) and one.get("file")]
+    return {str(one["file"]): str(one.get("name") or _in_words(Path(str(one["file"])).stem)) for one in documents}
+
+
+def _in_words(key: str) -> str:
+    """`customer-success` → `Customer success`."""
+    words = " ".join(key.replace("-", " ").replace("_", " ").split())
+    return words[:1].upper() + words[1:]
 
 
 def _shown(plan: OnboardingPlan, visitor: Visitor) -> list[dict[str, Any]]:
@@ -139,8 +175,8 @@ def _shown(plan: OnboardingPlan, visitor: Visitor) -> list[dict[str, Any]]:
     return [
         {
             "name": stage.name,
-            "ends": reader.moment(stage.ends_at),
-            "parts": [(part.title, reader.moment(part.due_at) if part.due_at else "") for part in stage.parts],
+            "ends": reader.date(reader.day(stage.ends_at)),
+            "parts": [(one.title, reader.date(reader.day(one.due_at)) if one.due_at else "") for one in stage.parts],
         }
         for stage in plan.stages
     ]

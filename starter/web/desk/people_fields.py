@@ -40,22 +40,30 @@ class PeopleFields:
         sizes = await self._directory.groups()
         return [one for one in sorted(await self._directory.groups_of(id)) if sizes.get(one, 0) <= PEOPLE_AT_MOST]
 
-    async def find(self, words: str, *, groups: bool = False) -> dict[str, Any]:
-        """People whom the words find, and groups; `only` is the id of a person who is named exactly, or alone."""
-        words = words[:WORDS_AT_MOST]
-        exactly = await self._directory.named(words)
-        people = (exactly,) if exactly else await self._directory.search(words, FOUND_AT_MOST + 1)
+    async def find(self, words: str, *, groups: bool = False, people: bool = True) -> dict[str, Any]:
+        """People whom the words find, and groups; `only` is the press that takes whoever is named exactly, or fits alone."""
+        words = words.strip()[:WORDS_AT_MOST]
+        exactly = await self._directory.named(words) if people else None
+        persons = (exactly,) if exactly else await self._directory.search(words, FOUND_AT_MOST + 1) if people else ()
         teams = await self._groups(words) if groups else []
-        alone = len(people) == 1 and not teams
+        presses = [*(f"add:{one.id}" for one in persons), *(f"group:{one['id']}" for one in teams)]
+        exact = f"add:{exactly.id}" if exactly else f"group:{words}"
         return {
-            "words": words.strip(),
-            "people": [{"id": one.id, "name": one.name, "about": one.department or ""} for one in people][
+            "words": words,
+            "people": [{"id": one.id, "name": one.name, "about": one.department or ""} for one in persons][
                 :FOUND_AT_MOST
             ],
             "groups": teams,
-            "more": len(people) > FOUND_AT_MOST,
-            "only": people[0].id if alone else "",
+            "more": len(persons) > FOUND_AT_MOST,
+            "only": exact if exact in presses else presses[0] if len(presses) == 1 else "",
         }
+
+    async def chosen(self, id: str) -> dict[str, str]:
+        """Whom an id of a person or group means, with the group's size; empty for another text."""
+        if await self.known(id):
+            return {"name": await self.names.of(id), "count": ""}
+        size = (await self._directory.groups()).get(id)
+        return {"name": id, "count": str(size)} if size else {}
 
     async def _groups(self, words: str) -> list[dict[str, Any]]:
         wanted, known = foldable(words).split(), await self._directory.groups()

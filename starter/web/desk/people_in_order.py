@@ -35,10 +35,10 @@ class PeopleInOrder:
         act, _, about = fields.get("do", "").partition(":")
         faults, found, at = dict[str, str](), dict[str, Any](), ""
         match act:
-            case "find" | "enter" if fields.get("find", "").strip():
+            case "find" | "enter" | "next" if fields.get("find", "").strip():
                 found = await self.people.find(fields["find"], groups=self.groups)
-                if one := found.get("only"):
-                    act, about, found = "add", one, {}
+                if only := found["only"]:
+                    (act, _, about), found = only.partition(":"), {}
             case "full" if not self.groups:
                 entries.append(person_in_full(visitor))
                 at = f"{self.path}[{len(entries) - 1}].name"

@@ -55,11 +55,11 @@ class TaskForm(DraftForm):
             content["who"] = {"name": "", **who}
         act, _, about = fields.get("do", "").partition(":")
         found, at = dict[str, Any](), ""
+        if act in ("find", "enter", "next") and fields.get("find", "").strip():
+            found = await self.people.find(fields["find"], groups=True)
+            if only := found["only"]:
+                (act, _, about), found = only.partition(":"), {}
         match act:
-            case "find" | "enter" if fields.get("find", "").strip():
-                found = await self.people.find(fields["find"], groups=True)
-                if one := found.get("only"):
-                    found, content["who"] = {}, {"person": one}
             case "add" if await self.people.known(about):
                 content["who"] = {"person": about}
             case "group":

@@ -55,8 +55,8 @@
         if (!answer.ok || mine !== last) return;
         const found = await answer.json();
         list.replaceChildren();
-        for (const one of found.people) offer(`add:${one.id}`, one.name, one.about || one.id);
-        for (const one of found.groups) offer(`group:${one.id}`, one.id, one.about);
+        for (const one of found.people) offer(`add:${one.id}${box.dataset.number}`, one.name, one.about || one.id);
+        for (const one of found.groups) offer(`group:${one.id}${box.dataset.number}`, one.id, one.about);
         if (!list.children.length) offer("", box.dataset.none, "");
         here = -1;
         list.hidden = false;
