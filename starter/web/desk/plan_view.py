@@ -2,8 +2,9 @@
 another clock of whoever is told stands behind it.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -19,7 +20,7 @@ from starter.plan.rehearsal import APPROVED, SIGNED
 from starter.plan.task import TaskPlan
 from starter.plan.weeks import mondays_of, sort_of
 from starter.web.desk.follow_up_text import REASON_TEXTS
-from starter.web.desk.plan_words import reason_in
+from starter.web.desk.plan_words import REASONS, reason_in, span_in
 from starter.web.desk.responses import PeopleNames
 from starter.web.desk.sessions import Visitor
 from workflows.follow_up.notification_types import NotificationType
@@ -28,6 +29,11 @@ WEEKS_AT_MOST: Final = 30
 """Weeks in which something happens; what comes later is counted."""
 SHOWN_AT_MOST: Final = 150
 """Notices of one calendar."""
+UNFOLDED: Final = 5
+"""Rows of a list that are seen at once; the others are folded."""
+_SERIES_FROM: Final = 3
+"""So many equal notices are one row."""
+_EVERY: Final = re.compile(r", every ([0-9]+ [a-z]+)")
 _DUE: Final = "due"
 _CLOSES: Final = "closes"
 _EXPIRY: Final = "expiry"
@@ -37,10 +43,10 @@ _SORTS: Final = {
     "reminder": phrase("Reminder"),
     "last warning": phrase("Last warning"),
     "overdue": phrase("Overdue"),
-    "escalation": phrase("Somebody else hears"),
+    "escalation": phrase("Escalation"),
     SIGNED: phrase("Signs"),
     APPROVED: phrase("Approves"),
-    "told": phrase("News"),
+    "told": phrase("Information"),
     _DUE: phrase("Due"),
     _CLOSES: phrase("Closes"),
 }
@@ -62,6 +68,8 @@ class Notice:
     why: str
     elsewhere: str = ""
     suppressed: str = ""
+    series: str = ""
+    """Of several equal ones: how often, until when."""
 
     @property
     def look(self) -> str:
@@ -79,7 +87,7 @@ class CalendarDay:
 
 @dataclass(frozen=True)
 class Week:
-    """Seven days; `quiet` weeks before it have nothing in them."""
+    """Seven days; `quiet` weeks before it have nothing new in them."""
 
     days: tuple[CalendarDay, ...]
     quiet: int = 0
@@ -92,7 +100,10 @@ class PlanCalendar:
     heading: str
     weeks: tuple[Week, ...]
     days: tuple[tuple[str, tuple[Notice, ...]], ...]
-    """Each day with its notices, for reading one after the other."""
+    """The days of the first notices, for reading one after the other."""
+    folded: tuple[tuple[str, tuple[Notice, ...]], ...]
+    """Those of the others."""
+    folded_count: int
     more: int
 
 
@@ -145,18 +156,41 @@ class PlanView:
     async def _calendar(
         self, heading: str, lines: Sequence[PlanLine], due_at: datetime | None, known: dict[str, str]
     ) -> PlanCalendar:
-        notices = [await self._notice(line, known) for line in lines[:SHOWN_AT_MOST]]
-        notices += [self._due(due_at)] if due_at else []
-        notices.sort(key=lambda one: (one.at, one.sort != _DUE))
-        by_day: dict[date, list[Notice]] = {}
-        for one in notices:
-            by_day.setdefault(one.day, []).append(one)
+        notices = [(line, await self._notice(line, known)) for line in lines[:SHOWN_AT_MOST]]
+        rows = [*self._in_series(notices), *([self._due(due_at)] if due_at else ())]
+        rows.sort(key=lambda one: (one.at, one.sort != _DUE))
         return PlanCalendar(
             heading,
-            tuple(_weeks(by_day, self._reader)),
-            tuple((self._reader.date(day), tuple(told)) for day, told in by_day.items()),
+            tuple(_weeks(_by_day(rows), self._reader)),
+            self._days(rows[:UNFOLDED]),
+            self._days(rows[UNFOLDED:]),
+            len(rows[UNFOLDED:]),
             max(0, len(lines) - SHOWN_AT_MOST),
         )
+
+    def _days(self, rows: Sequence[Notice]) -> tuple[tuple[str, tuple[Notice, ...]], ...]:
+        return tuple((self._reader.date(day), tuple(notices)) for day, notices in _by_day(rows).items())
+
+    def _in_series(self, notices: Sequence[tuple[PlanLine, Notice]]) -> Iterator[Notice]:
+        """Equal notices of what is overdue, and of how it goes, as one with its last day."""
+        series: dict[tuple[str, ...], list[Notice]] = {}
+        for line, notice in notices:
+            together = notice.sort in ("overdue", "told") and not notice.suppressed
+            key = (notice.sort, line.to, REASONS.split(line.why)[0]) if together else (str(notice.number),)
+            series.setdefault(key, []).append(notice)
+        for (*_, why), same in series.items():
+            if len(same) < _SERIES_FROM:
+                yield from same
+            else:
+                # The shortest reason is that of a notice that was not moved.
+                shortest = min((notice.why for notice in same), key=len)
+                yield replace(same[0], why=shortest, series=self._series(why, len(same), same[-1].day))
+
+    def _series(self, why: str, count: int, last: date) -> str:
+        language, day = self._reader.language, self._reader.date(last)
+        if every := _EVERY.search(why):
+            return language.say("every {span} until {day}", span=span_in(language, every[1]), day=day)
+        return language.say_count("{count} time until {day}", "{count} times until {day}", count, day=day)
 
     async def _notice(self, line: PlanLine, known: dict[str, str]) -> Notice:
         reader, language = self._reader, self._reader.language
@@ -180,6 +214,13 @@ class PlanView:
         self._number += 1
         says = self._reader.language.say(_SORTS[_DUE])
         return Notice(self._number, at, self._reader.day(at), self._reader.clock(at), _DUE, says, "", "")
+
+
+def _by_day(notices: Iterable[Notice]) -> dict[date, list[Notice]]:
+    days: dict[date, list[Notice]] = {}
+    for notice in notices:
+        days.setdefault(notice.day, []).append(notice)
+    return days
 
 
 def _people(in_full: bytes | None) -> dict[str, str]:

@@ -31,6 +31,11 @@ _REASONS: Final[Mapping[str, str]] = {
     "they can follow it at the desk": phrase("they can follow it at the desk"),
     "everybody has signed": phrase("everybody has signed"),
     "the due date has passed": phrase("the due date has passed"),
+    "on the day of the due date": phrase("on the day of the due date"),
+    "the audience is frozen, and everybody is asked": phrase("the list of people is final, and everybody is asked"),
+    "how many have not acknowledged yet, once a week": phrase("how many have not acknowledged yet, once a week"),
+    "who of their people has not acknowledged yet": phrase("who of their people has not acknowledged yet"),
+    "the record is made": phrase("the record is made"),
     "{span} after their turn came": phrase("{span} after they were asked"),
     "{person} was alerted": phrase("{name} was told"),
     "to {person}, the manager of {other}": phrase("to {name}, the manager of {other}"),
@@ -69,7 +74,7 @@ _FORMS: Final = {
     "person": r"[A-Za-z0-9._:-]+",
     "other": r"[A-Za-z0-9._-]+",
 }
-_PARTS: Final = re.compile(r"; |: (?=to |nobody is left)|, (?=moved |put off |not before )")
+REASONS: Final = re.compile(r"; |: (?=to |nobody is left)|, (?=moved |put off |not before )")
 """Where the planner has put two reasons together."""
 
 
@@ -87,7 +92,7 @@ _PATTERNS: Final = tuple((_pattern(sentence), words) for sentence, words in _REA
 
 async def reason_in(language: Language, why: str, known: Mapping[str, str], names: PeopleNames) -> str:
     """A reason of a planned notice; what is not known of it stays as it is. `known` are names beside the directory."""
-    told = [await _part(language, part, known, names) for part in _PARTS.split(why)]
+    told = [await _part(language, part, known, names) for part in REASONS.split(why)]
     return "; ".join(told)
 
 
@@ -107,8 +112,10 @@ async def _part(language: Language, part: str, known: Mapping[str, str], names: 
 
 def _values(language: Language, found: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, text in found.items():
-        if name == "span":
-            count, _, unit = text.partition(" ")
-            yield name, _SPANS[unit.removesuffix("s")](language, int(count))
-        else:
-            yield name, text
+        yield name, span_in(language, text) if name == "span" else text
+
+
+def span_in(language: Language, span: str) -> str:
+    """`3 days`, in a language."""
+    count, _, unit = span.partition(" ")
+    return _SPANS[unit.removesuffix("s")](language, int(count))

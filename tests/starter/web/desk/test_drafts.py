@@ -238,7 +238,7 @@ async def test_something_is_asked_for_in_the_name_of_a_group_of_theirs_and_of_no
     page = await gone_on(ada, await ada.http.get(answer.headers["location"]), "add:chair")
     for _ in range(3):
         page = await gone_on(ada, page)
-    assert "News all-staff" in text_of(page)
+    assert "Information all-staff" in text_of(page)
 
 
 @pytest.mark.parametrize("what", ["task", "campaign"])
@@ -348,6 +348,16 @@ async def test_a_task_is_written_with_people_or_a_group_and_an_answer(desk: Offi
     assert re.search(r'id="f-who-person-e">You ask for it: somebody else has to do it\.', page.text)
 
 
+async def test_what_is_overdue_every_some_days_is_one_row_and_more_than_five_rows_are_folded(desk: Office) -> None:
+    owner = await desk.come_in(OWNER)
+    page = await gone_on(owner, await owner.get("/desk/new/task"), fields={"kind": "team-task", "title": "Keys"})
+    page = await gone_on(owner, page, fields={"find": "chair", "due": "2026-12-18"})
+    first, _, folded = page.text.partition('<dl class="planned">')[2].partition("<details>")
+    assert first.count("<dd") == 5
+    assert len(re.findall(r'mark overdue">Overdue</span>', first + folded)) == 1
+    assert re.search(r"Overdue every 2 days until \w+, \d+ \w+ 20\d\d Chair", text_of(page))
+
+
 async def test_a_reader_in_another_language_reads_all_of_it_in_theirs(desk: Office) -> None:
     desk.people.write_text(desk.people.read_text().replace("locale: nl}", "locale: nl, groups: [all-staff]}"))
     dutch = await desk.come_in(DUTCH)
@@ -415,7 +425,7 @@ async def test_a_plan_of_two_years_is_cut_and_says_so(desk: Office) -> None:
     view = PlanView(Visitor(chair, Reader.of(chair), "chair"), PeopleNames(directory))
     [calendar] = (await view.of_task(plan, None))["calendars"]
     assert len(calendar.weeks) <= 30 and calendar.more == 1_350
-    assert sum(len(told) for _, told in calendar.days) == 151
+    assert sum(len(notices) for _, notices in (*calendar.days, *calendar.folded)) == 151
 
 
 @pytest.mark.parametrize(
