@@ -253,6 +253,9 @@ class Catalogue:
     def kinds(self) -> tuple[str, ...]:
         return self._own
 
+    def has_label(self, kind: str) -> bool:
+        return self._kinds[kind].label is not None
+
     def label(self, kind: str, language: Language) -> str:
         found = self._kinds.get(kind)
         return label_of(kind, found.label if found else None, language)

@@ -93,7 +93,7 @@ class AwayForms:
             "absences": [await self._told(line, visit) for line in found.absences],
             "colleagues": [(one.id, one.name) for one in colleagues.people],
             "nobody": say("{name}, as usual", name=isolated(delegate)) if delegate else say("Nobody"),
-            "kinds": await self._kinds.labels(visit.reader.language),
+            "kinds": await self._kinds.choices(visit.reader.language),
             "first_day": visit.form.get("from", today.isoformat()),
             "last_day": visit.form.get("until", ""),
             "today": today.isoformat(),
@@ -103,7 +103,7 @@ class AwayForms:
     async def enter(self, visit: AwayVisit) -> str:
         """Why it is refused, in the reader's words; empty when it was entered."""
         try:
-            wanted, kinds = await self._wanted(visit.form), await self._kinds.labels(visit.reader.language)
+            wanted, kinds = await self._wanted(visit.form), await self._kinds.choices(visit.reader.language)
             known = [kind for kind, _ in kinds]
             now = self.clock()
             await self._absences.enter(visit.person.id, wanted, visit.actor, now, kinds=known or None)

@@ -30,6 +30,11 @@ class KindCatalogue:
         labels = ((kind, catalogue.label(kind, language)) for kind in catalogue.kinds)
         return tuple(sorted(labels, key=lambda one: one[1].casefold()))
 
+    async def choices(self, language: Language) -> tuple[tuple[str, str], ...]:
+        """The kinds that have a label of their own: the others are there to be extended."""
+        catalogue = await self._read()
+        return tuple([one for one in await self.labels(language) if catalogue.has_label(one[0])])
+
     async def label(self, kind: str, language: Language) -> str:
         """Also of a removed kind."""
         return (await self._read()).label(kind, language)

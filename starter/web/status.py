@@ -66,7 +66,7 @@ STATES: Final[Mapping[StateOwner, Mapping[str, tuple[str, Look]]]] = {
         Status.SIGNED: (phrase("signed"), Look.GOOD),
         Status.DONE: (phrase("done"), Look.GOOD),
         Status.DONE_WITH_ERRORS: (phrase("done, with errors"), Look.NEAR),
-        Status.WAIVED: (phrase("no longer needed"), Look.CALM),
+        Status.WAIVED: (phrase("waived"), Look.CALM),
         Status.DECLINED: (phrase("declined"), Look.BAD),
         Status.CANCELLED: (phrase("cancelled"), Look.CALM),
         Status.EXPIRED: (phrase("expired"), Look.BAD),
@@ -83,7 +83,7 @@ STATES: Final[Mapping[StateOwner, Mapping[str, tuple[str, Look]]]] = {
         SignerState.BOUNCED: (phrase("email came back"), Look.BAD),
         SignerState.COPIED: (phrase("has a copy"), Look.GOOD),
         SignerState.CHANGES: (phrase("asks for changes"), Look.NEAR),
-        SignerState.SPARED: (phrase("no longer needed"), Look.CALM),
+        SignerState.SPARED: (phrase("need not act"), Look.CALM),
         SignerState.EXEMPT: (phrase("need not review"), Look.CALM),
         SignerState.REVISED: (phrase("has given a new version"), Look.GOOD),
         AssigneeState.ASKED: (phrase("asked"), Look.OPEN),
@@ -108,7 +108,7 @@ STATES: Final[Mapping[StateOwner, Mapping[str, tuple[str, Look]]]] = {
     StateOwner.PART: {
         **_STAGES,
         "undecided": (phrase("waits for a decision"), Look.NEAR),
-        "waived": (phrase("no longer needed"), Look.CALM),
+        "waived": (phrase("waived"), Look.CALM),
     },
     StateOwner.TARGET: {
         HandoffState.PENDING: (phrase("to be told"), Look.OPEN),

@@ -217,6 +217,9 @@ class DailyCheckResult(Model):
     ago: timedelta = timedelta()
 
 
+_COUNT_WORDS: Final = {"told": "asked", "not_told": "not asked yet", "errors": "in wrong rows"}
+
+
 class Counts(Model):
     """How everybody who ever was in the audience stands; each is counted once (outside contract: `counts`)."""
 
@@ -233,6 +236,11 @@ class Counts(Model):
     dropped: int = 0
     errors: int = 0
     not_started: int = 0
+
+    @property
+    def in_words(self) -> tuple[tuple[str, int], ...]:
+        """The counts that are not 0, each with its name for operators."""
+        return tuple((_COUNT_WORDS.get(name, name.replace("_", " ")), count) for name, count in self if count)
 
     @property
     def total(self) -> int:

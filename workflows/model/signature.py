@@ -23,7 +23,7 @@ class SignerState(InWords):
     COPIED = "copied", "has a copy"
     CHANGES = "changes", "asked for changes"
     """Of reviewers alone, and so are the next ones."""
-    SPARED = "spared", "no longer needed"
+    SPARED = "spared", "need not act"
     EXEMPT = "exempt", "need not review"
     REVISED = "revised", "has given a new version"
 

@@ -75,7 +75,7 @@ class EventType(InWords):
     TOLD = "told", "{about}"
     """`about` is the stage, here and below."""
     PUT_OFF = "put_off", "{about} put off"
-    HELD_BACK = "held_back", "{about} held back"
+    HELD_BACK = "held_back", "{about} delayed"
     SUPPRESSED = "suppressed", "{about} suppressed"
     NOT_TOLD = "not_told", "{about} failed"
     TAKEN_OFF = "taken_off", "notice taken off the phone"
@@ -115,7 +115,7 @@ class EventType(InWords):
     DECIDED_WAIVE = "decided_waive", "decided: waive {about}"
     DECIDED_STOP = "decided_stop", "decided: stop {about}"
 
-    FROZEN = "frozen", "audience of {about} frozen"
+    FROZEN = "frozen", "people to be asked: {about}"
     WALKED_START = "walked_start", "start: seen to {about}"
     WALKED_END = "walked_end", "end: seen to {about}"
     WALKED_EXTEND = "walked_extend", "extend: seen to {about}"

@@ -47,7 +47,7 @@ _OWN: Final[Mapping[str, str]] = {
     SignerState.EXEMPT: phrase("need not review"),
     AssigneeState.ASKED: _WAITS,
     AssigneeState.DONE: phrase("done"),
-    AssigneeState.SPARED: phrase("no longer needed"),
+    AssigneeState.SPARED: phrase("you need not act"),
 }
 """The states of a person, in words for themselves."""
 _OPEN: Final = tuple(state for state, words in _OWN.items() if words in (_WAITS, _OWN[SignerState.WAITING]))

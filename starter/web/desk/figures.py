@@ -303,7 +303,7 @@ def _period(found: Figures, visitor: Visitor) -> str:
         "before_until": visitor.reader.date(found.before_until),
     }
     return visitor.reader.language.say(
-        "What ended from {since} to {until}; before: from {before_since} to {before_until}. Days are those of UTC.",
+        "What ended from {since} to {until}; before: from {before_since} to {before_until}.",
         **days,
     )
 

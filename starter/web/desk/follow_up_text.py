@@ -67,7 +67,7 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.UNKNOWN_STATUS: phrase("Core Signature says something unknown ({code})"),
     EventType.CANCELLATION_ASKED: phrase("{who} asked to cancel it"),
     EventType.REMINDER_ASKED: phrase("{who} asked for a reminder"),
-    EventType.HAND_OVER_ASKED: phrase("The place of {who} is to be handed over to {to}"),
+    EventType.HAND_OVER_ASKED: phrase("{to} is to be asked instead of {who}"),
     EventType.LINK_ASKED: phrase("{who} asked for a new link"),
     EventType.REPLAY_ASKED: phrase("{who} is to be told of the ending once more"),
     EventType.EXEMPTION_ASKED: phrase("{who} wants {whom} to be exempt"),
@@ -83,8 +83,8 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.REVISED: phrase("{who} gave version {count}"),
     EventType.REVIEWER_EXEMPT: phrase("{who} need not review it"),
     EventType.REVIEWED: phrase("Version {count} was approved for sending"),
-    EventType.HANDED_OVER: phrase("The place of {who} was handed over to {to}"),
-    EventType.NOT_HANDED_OVER: phrase("The place of {who} was not handed over to {to}"),
+    EventType.HANDED_OVER: phrase("{to} is asked instead of {who}"),
+    EventType.NOT_HANDED_OVER: phrase("{to} could not be asked instead of {who}"),
     EventType.ESCALATED: phrase("{to} was asked to see to it, because {who} is silent"),
     EventType.AWAY: phrase("{who} is away"),
     EventType.BACK: phrase("{who} is back"),
@@ -139,7 +139,7 @@ EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.DECIDED_REPLACE: phrase("{who} has {part} replaced"),
     EventType.DECIDED_WAIVE: phrase("{who} goes on without {part}"),
     EventType.DECIDED_STOP: phrase("{who} stops it because of {part}"),
-    EventType.FROZEN: phrase("The audience is frozen: {count}"),
+    EventType.FROZEN: phrase("People to be asked: {count}"),
     EventType.WALKED_START: phrase("Asked: {count}"),
     EventType.WALKED_END: phrase("Requests that were ended: {count}"),
     EventType.WALKED_EXTEND: phrase("Requests that are open longer: {count}"),
@@ -294,7 +294,7 @@ KNOWN_TEXTS: Final[Mapping[str, str]] = {
     KnownBy.SIGN_IN: phrase("signed in at the desk"),
     KnownBy.LINK: phrase("by a personal link"),
     KnownBy.OIDC: phrase("signed in with the company's account"),
-    KnownBy.CLAIMED: phrase("by command, run as {account}: nobody has checked who"),
+    KnownBy.CLAIMED: phrase("by command, as {account}; identity not verified"),
     KnownBy.TOKEN: phrase("by a program"),
     KnownBy.NEXUS: phrase("by a program"),
     KnownBy.HOOK: phrase("by a program"),
@@ -422,7 +422,6 @@ class VersionRows:
 
     title: str
     given: str
-    sha256: str
     path: str
     people: tuple[PersonRow, ...]
     words: str
@@ -668,7 +667,6 @@ async def _version(version: DocumentVersion, shown: Shown, reader: Reader, name:
     return VersionRows(
         title=reader.language.say("Version {number}", number=version.number),
         given=reader.moment(version.at),
-        sha256=version.sha256 or "",
         path=f"{at_desk(WorkflowName(shown.type, shown.id))}/{VERSION}/{version.number}",
         people=tuple([await _person(one, reader, name) for one in lines]),
         words=next((one.reason for one in lines if one.reason), ""),

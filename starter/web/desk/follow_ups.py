@@ -94,7 +94,10 @@ class FollowUps:
             it=await self._told(seen, visitor),
             list=self._list_behind(seen, visitor, request),
             deeds=[
-                (one.address, self._say(visitor, one.spec.label), one.spec.grave) for one in seen.steps if not one.part
+                (one.address, self._say(visitor, one.spec.label), one.spec.grave)
+                for one in seen.steps
+                # A part to decide about offers to stop all of it already.
+                if not one.part and not (one.action is Action.CANCEL and any(step.part for step in seen.steps))
             ],
             own=self._own_page(seen, visitor),
             preview=self._preview(seen),

@@ -89,6 +89,10 @@ class Filters:
         return urlencode({name: value for name, value in {**said, **more}.items() if value})
 
     @property
+    def narrows(self) -> bool:
+        return bool(self.what or self.kind or self.person or self.overdue or self.status not in (OPEN, ANY))
+
+    @property
     def sorting(self) -> lists.Sorting:
         by = self.sort.removeprefix("-")
         return lists.Sorting(lists.Order(by), self.sort != by) if by else lists.BY_URGENCY
@@ -256,6 +260,8 @@ def csv_line(cells: Sequence[str], *, first: bool = False) -> str:
 
 
 PAGE_SIZE: Final = 50
+FILTERED_FROM: Final = 10
+"""Rows of a list that is offered a filter."""
 VIEW_NAME_AT_MOST: Final = 60
 """Characters of the name of a saved view."""
 ADDRESS_AT_MOST: Final = 1_000
@@ -333,10 +339,11 @@ class Lists:
             saved=await self._views.of(visitor.id),
             name_at_most=VIEW_NAME_AT_MOST,
             statuses=_statuses(visitor),
-            kinds=await self._shared.kinds.labels(visitor.reader.language),
+            kinds=await self._shared.kinds.choices(visitor.reader.language),
             more_reports=len(role.reports) > PEOPLE_AT_MOST,
             people_at_most=PEOPLE_AT_MOST,
             sorted_at_most=lists.SORTED_AT_MOST,
+            filtered_from=FILTERED_FROM,
         )
 
     async def save(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:

@@ -75,8 +75,8 @@ class Overview:
         longest = max(mine.total, asked.total, 1)
         say = visitor.reader.language.say
         bars = (
-            self._bar(say("Waits for you"), View.WAITING, mine, longest, visitor),
-            self._bar(say("You wait for"), View.ASKED, asked, longest, visitor),
+            self._bar(say("Waiting for you"), View.WAITING, mine, longest, visitor),
+            self._bar(say("Waiting for others"), View.ASKED, asked, longest, visitor),
         )
         return Told(bars, await self._drafts.buttons(visitor), await self._drafts.rows(visitor, now))
 

@@ -41,7 +41,7 @@ class PeopleFields:
         return [one for one in sorted(await self._directory.groups_of(id)) if sizes.get(one, 0) <= PEOPLE_AT_MOST]
 
     async def find(self, words: str, *, groups: bool = False, people: bool = True) -> dict[str, Any]:
-        """People whom the words find, and groups; `only` is the press that takes the one that is named, or fits alone."""
+        """People whom the words find, and groups; `only` is the press for the one that is named, or fits alone."""
         words = words.strip()[:WORDS_AT_MOST]
         exactly = await self._directory.named(words) if people else None
         persons = (exactly,) if exactly else await self._directory.search(words, FOUND_AT_MOST + 1) if people else ()

@@ -353,7 +353,7 @@ class _JourneySorter:
         elif part.told and part.state == "done":
             self._is_done(part.title, part.at, self._on(part.at))
         elif part.told and part.state == "waived":
-            self._is_done(part.title, part.at, (self.say.say("no longer needed"),))
+            self._is_done(part.title, part.at, (self.say.say("not required"),))
 
     def _is_done(self, title: str, at: datetime | None, says: tuple[str, ...]) -> None:
         self._done.append((at or _LONG_AGO, JourneyRow(title, says)))

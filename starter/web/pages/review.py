@@ -63,7 +63,7 @@ _REVISED: Final = ScreenDraft(
 _SPARED: Final = ScreenDraft(
     ScreenName.ACTED,
     200,
-    phrase("Your review is no longer needed"),
+    phrase("You need not review this any more"),
     (phrase("Nothing is left for you to do."),),
     tone=ScreenTone.CALM,
 )

@@ -160,7 +160,7 @@ async def test_of_five_steps_three_ring_and_the_others_are_one_notice_when_the_b
         assert held.next.why == f"ready for {CUSTOMER} is held: 3 notices in 1 day"
         until = f"{held.next.at:%a %d %b %Y %H:%M} UTC"
         assert held.says.endswith(f"; ready for {CUSTOMER} is held until {until}: 3 notices in 1 day")
-        (line,) = [entry for entry in held.timeline if entry.what == "ready held back"]
+        (line,) = [entry for entry in held.timeline if entry.what == "ready delayed"]
         assert (line.who, line.why) == (CUSTOMER, "3 notices in 1 day")
         await steps[4].days_pass(1.01)
         for step in steps[3:]:
@@ -194,7 +194,7 @@ async def test_whoever_is_asked_for_too_much_in_an_hour_hears_of_the_rest_once(t
         assert it.push.joined == [(f"acme.1.6/ready/{CUSTOMER}", 2)]
         assert it.rung()[5:] == ["6 ready"]
         happened = [(entry.what, entry.because) for entry in now[2].timeline if entry.who == CUSTOMER]
-        assert ("ready held back", "5 notices in 1 hour") in happened
+        assert ("ready delayed", "5 notices in 1 hour") in happened
         assert happened[-1][1] == joined.removeprefix("suppressed ")
 
 
@@ -315,7 +315,7 @@ async def test_a_budget_that_frees_at_night_rings_in_the_morning(tmp_path: Path)
         await first.hears("reminder-1", CUSTOMER)
         assert it.rung()[-1] == "1 reminder-1"
         happened = [entry.what for entry in (await first.task()).timeline]
-        assert "reminder-1 held back" in happened
+        assert "reminder-1 delayed" in happened
         assert "reminder-1 put off" not in happened
 
 

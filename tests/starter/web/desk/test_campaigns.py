@@ -284,7 +284,7 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
     text = text_of(await (await desk.come_in(OWNER)).get("/desk/campaigns/conduct"))
     for said in (
         "Owner asked for it",
-        "The audience is frozen: 5",
+        "People to be asked: 5",
         "Asked: 5",
         "Owner wants Engineer to be exempt On leave.",
         "Engineer need not acknowledge",

@@ -123,8 +123,9 @@ async def test_the_first_page_says_in_numbers_what_waits_and_offers_what_one_may
         ada = await desk.come_in(REQUESTER)
         await sent(ada, await ada.get("/desk/new/task"), "save", {"title": "Hand <b>out</b> the keys"})
         text = text_of(page := await ada.get("/desk"))
-        for said in ("At a glance", "New request", "New task", "0 Waits for you", "0 You wait for", "1 draft"):
+        for said in ("At a glance", "New request", "New task", "0 Waiting for you", "0 Waiting for others", "1 draft"):
             assert said in text, said
+        assert 'class="bar"' not in page.text and "Late" not in text
         assert "Hand &lt;b&gt;out&lt;/b&gt; the keys" in page.text
         stranger = await desk.come_in("chair")
         text = text_of(await stranger.get("/desk"))

@@ -346,7 +346,7 @@ async def test_an_onlooker_reads_who_was_asked_and_can_do_nothing(doer: Phone) -
     doer.known[TASK] = ended(Status.DONE)
     text = text_of((await doer.open(link(doer, "chair", LinkUse.VIEW))).text)
     assert "Done" in text and "It has been done." in text
-    assert "Who was asked Customer has done it Chief Executive no longer needed" in text
+    assert "Who was asked Customer has done it Chief Executive need not act" in text
     assert await offered(doer, link(doer, "chair", LinkUse.VIEW)) == []
 
 
