@@ -1,17 +1,20 @@
 """Lists page by page: what runs or was broken off by visibility, overdue first; then what has ended by its records,
 newest first. Visibility does not sort: up to `SORTED_AT_MOST` are sorted here; more keep the server's order (newest
 first), in two queries.
+
+A page goes on behind the keys of the last row of the page before. So what neither begins, ends nor changes its keys
+between the pages is on exactly one of them, and anything else on at most two: what ends after the first page was read
+is listed by its record alone from then on.
 """
 
 import asyncio
 import base64
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import partial
-from typing import Final, Self, TypeAlias
+from typing import Final, NamedTuple, Self, TypeAlias
 
 from pydantic import AwareDatetime, Field, ValidationError
 from temporalio.client import Client
@@ -132,18 +135,26 @@ def is_overdue(run: Run, now: datetime) -> bool:
     return run.status.open and due is not None and due < now and stage not in (None, SETTLED)
 
 
-def by_urgency(runs: Iterable[Run], now: datetime) -> list[Run]:
-    """Overdue, the longest first; open, by due date; ended, as given. Open ones without due date are onboardings:
-    problems first, then the longest waiting.
+_VALUE_AT_MOST: Final = 100
+"""Characters of what a list is sorted by: cursors have it."""
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def _urgency(run: Run, now: datetime) -> str:
+    """A key, each another: overdue, the longest first; open, by due date; broken off, newest first. Open ones without
+    due date are onboardings: problems first, then the longest waiting.
     """
-    never = datetime.max.replace(tzinfo=UTC)
+    if run.status.open:
+        due, since = run.known.get(names.DUE_AT) or _NEVER, run.known.get(names.TURN_AT) or _NEVER
+        is_calm = run.known.get(names.PROBLEM) is None
+    else:
+        due, since, is_calm = _NEVER, _NEVER - (run.started_at - datetime.min.replace(tzinfo=UTC)), True
+    flags = f"{not is_overdue(run, now):d}{not run.status.open:d}"
+    return f"{flags} {_sortable(due)} {is_calm:d} {_sortable(since)} {run.id}"
 
-    def place(run: Run) -> tuple[bool, bool, datetime, bool, datetime]:
-        due, since = (run.known.get(names.DUE_AT), run.known.get(names.TURN_AT)) if run.status.open else (None, None)
-        calm = run.known.get(names.PROBLEM) is None or not run.status.open
-        return not is_overdue(run, now), not run.status.open, due or never, calm, since or never
 
-    return sorted(runs, key=place)
+def _sortable(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 class Order(StrEnum):
@@ -156,45 +167,50 @@ class Order(StrEnum):
     REQUESTER = "requester"
 
 
+class _RowKeys(NamedTuple):
+    """By what a row is sorted: the person waited for, if rows are grouped, then what the list is sorted by, then its
+    urgency, which no other row has.
+    """
+
+    person: str
+    value: str
+    urgency: str
+
+
 @dataclass(frozen=True)
 class Sorting:
     by: Order = Order.URGENCY
     descending: bool = False
 
-    async def arranged(self, runs: Iterable[Run], now: datetime) -> list[Run]:
-        """Those without what they are sorted by come last; equal ones by urgency."""
-        urgent = by_urgency(runs, now)
-        if self.by is Order.URGENCY:
-            return urgent
-        keys = {run.run_id: await _sort_key(run, self.by) for run in urgent}
-        known = [run for run in urgent if keys[run.run_id]]
-        known.sort(key=lambda run: keys[run.run_id] or "", reverse=self.descending)
-        return [*known, *(run for run in urgent if not keys[run.run_id])]
+    def arrange(self, rows: Iterable[_RowKeys], passed: Collection[str], current: str) -> list[_RowKeys]:
+        """Grouped by person, the group of the most urgent row first, behind those of the pages before; then by value.
+        Those without a person, or a value, come last; equal ones by urgency.
+        """
+        rows = sorted(rows, key=lambda row: row.urgency)
+        rows.sort(key=lambda row: row.value, reverse=self.descending)
+        rows.sort(key=lambda row: not row.value)
+        people = {person: number for number, person in enumerate(dict.fromkeys(row.person for row in rows))}
+        order = {person: (person not in passed, person != current, number) for person, number in people.items()}
+        rows.sort(key=lambda row: (not row.person, order[row.person]))
+        return rows
+
+    async def value(self, run: Run) -> str:
+        """What it is sorted by, or empty."""
+        match self.by:
+            case Order.URGENCY:
+                return ""
+            case Order.TITLE:
+                return (await _document(run) or run.id).casefold()[:_VALUE_AT_MOST]
+            case Order.REQUESTER:
+                return run.known.get(names.REQUESTER) or ""
+            case Order.SINCE:
+                instant = run.known.get(names.TURN_AT) if run.status.open else None
+            case Order.DUE:
+                instant = run.known.get(names.DUE_AT)
+        return _sortable(instant) if instant else ""
 
 
 BY_URGENCY: Final = Sorting()
-
-
-async def _sort_key(run: Run, by: Order) -> str | None:
-    match by:
-        case Order.TITLE:
-            return (await _document(run) or run.id).casefold()
-        case Order.REQUESTER:
-            return run.known.get(names.REQUESTER)
-        case Order.SINCE:
-            at = run.known.get(names.TURN_AT) if run.status.open else None
-        case _:
-            at = run.known.get(names.DUE_AT)
-    return at.astimezone(UTC).isoformat() if at else None
-
-
-def by_person(runs: Iterable[Run], people: Iterable[str]) -> list[Run]:
-    """Grouped by the person waited for, most urgent first; those that wait for none come last."""
-    known, groups = frozenset(people), defaultdict[str, list[Run]](list)
-    for run in runs:
-        groups[waits_for(run.known.all_of(names.WAITING_FOR), known)].append(run)
-    nobody = groups.pop("", [])
-    return [*(run for group in groups.values() for run in group), *nobody]
 
 
 def waits_for(waiting: Iterable[str], people: frozenset[str]) -> str:
@@ -254,7 +270,12 @@ class _Cursor(Model):
     in_order: bool
     token: str = ""
     """The server's, in base64."""
-    offset: int = Field(default=0, ge=0)
+    person: str = ""
+    value: str = ""
+    urgency: str = ""
+    """The keys of the last row."""
+    passed: tuple[int, ...] = ()
+    """The numbers of the people whose groups were on the pages before."""
     ended_at: AwareDatetime | None = None
     ended: str = ""
     """The workflow id of the last record."""
@@ -309,12 +330,12 @@ async def page(
 
 @dataclass
 class _List:
-    """What is read for one page: `living` is what runs or was broken off, sorted, once it has been read."""
+    """What is read for one page: `living` is what runs or was broken off, by its keys, once it has been read."""
 
     context: Context
     wanted: Wanted
     sorting: Sorting
-    living: list[Run] | None = None
+    living: dict[_RowKeys, Run] | None = None
 
     @classmethod
     async def of(cls, context: Context, wanted: Wanted, sorting: Sorting) -> tuple[Self, bool]:
@@ -338,6 +359,11 @@ class _List:
         theirs = await self.context.store.starts.running(person, self.wanted.prefixes)
         query = await replace(self.wanted, person=None).query(self.context.client, at.at)
         return await _among(self.context.client, query, [one for one in theirs if ids is None or one in ids])
+
+    async def keys_of(self, run: Run, at: _Cursor) -> _RowKeys:
+        people = frozenset(self.wanted.people if self.wanted.by_person else ())
+        person = waits_for(run.known.all_of(names.WAITING_FOR), people)
+        return _RowKeys(person, await self.sorting.value(run), _urgency(run, at.at))
 
     async def query(self, at: _Cursor) -> str:
         """Of what runs or was broken off, in this part."""
@@ -363,7 +389,7 @@ async def _start(it: _List, now: datetime) -> _Cursor:
     at = at.replace(total=min(counted, COUNTED_AT_MOST), more=counted > COUNTED_AT_MOST)
     if known > SORTED_AT_MOST or not await _read_living(it, at):
         return at.replace(part=_Part.OVERDUE, in_order=False, total=at.total + known)
-    living = it.living or []
+    living = (it.living or {}).values()
     recorded = tuple(run.id for run in living if run.known.get(names.STAGE) == SETTLED or run.status.broken_off)
     twice = await store.ended.count(replace(of_records, ids=recorded)) if of_records and recorded else 0
     return at.replace(total=at.total + len(living) - twice)
@@ -383,34 +409,48 @@ async def _known(it: _List, at: _Cursor) -> int:
 
 
 async def _read_living(it: _List, at: _Cursor) -> bool:
-    """Whether what runs or was broken off is little enough to be sorted."""
+    """Whether what runs or was broken off is little enough to be sorted; twice as much, once the first page was."""
     if it.living is not None:
         return True
+    query = await it.query(at)
     if it.wanted.ids is not None:
-        found, token = await _among(it.context.client, await it.query(at), it.wanted.ids), b""
+        runs, token = await _among(it.context.client, query, it.wanted.ids), b""
     else:
-        found, token = await executions.page_of(it.context.client, await it.query(at), size=SORTED_AT_MOST)
+        runs, token = await executions.page_of(it.context.client, query, size=SORTED_AT_MOST)
+    if token and at.urgency:
+        more, token = await executions.page_of(it.context.client, query, size=SORTED_AT_MOST, token=token)
+        runs += more
     if token:
         return False
-    found = list({run.run_id: run for run in (*found, *await it.acted_in(at))}.values())
-    it.living = await it.sorting.arranged(await _unrecorded(it, found), at.at)
-    if it.wanted.by_person:
-        it.living = by_person(it.living, it.wanted.people)
+    runs = list({run.run_id: run for run in (*runs, *await it.acted_in(at))}.values())
+    it.living = {await it.keys_of(run, at): run for run in await _without_records(it, runs, at)}
     return True
 
 
 async def _sorted(it: _List, at: _Cursor, size: int) -> _Read:
-    await _read_living(it, at)
-    living, end = it.living or [], at.offset + size
-    lines = [await line_of(run, at.at) for run in living[at.offset : end]]
-    return lines, at.replace(offset=end) if end < len(living) else _behind(it, at)
+    if not await _read_living(it, at):
+        raise Refusal(_NO_CURSOR)
+    living, people = it.living or {}, it.wanted.people
+    passed = {people[number] for number in at.passed if 0 <= number < len(people)}
+    # Sorted among the others, the last row of the page before is where this one begins, wherever that row is now.
+    last = _RowKeys(at.person, at.value, at.urgency)
+    rows = it.sorting.arrange({*living, last} if at.urgency else living, passed, at.person)
+    following = rows[rows.index(last) + 1 :] if at.urgency else rows
+    page = following[:size]
+    lines = [await line_of(living[row], at.at) for row in page]
+    if page == following:
+        return lines, _behind(it, at)
+    end = page[-1]
+    passed = (passed | {at.person} | {row.person for row in page}) - {end.person}
+    numbers = tuple(number for number, person in enumerate(people) if person in passed)
+    return lines, at.replace(passed=numbers, **end._asdict())
 
 
 async def _of_the_server(it: _List, at: _Cursor, size: int) -> _Read:
     """A page of one part."""
     token = base64.b64decode(at.token)
     found, token = await executions.page_of(it.context.client, await it.query(at), size=size, token=token)
-    lines = [await line_of(run, at.at) for run in await _unrecorded(it, found)]
+    lines = [await line_of(run, at.at) for run in await _without_records(it, found, at)]
     if token:
         return lines, at.replace(token=base64.b64encode(token).decode())
     if at.part is _Part.OVERDUE and not it.wanted.overdue:
@@ -420,18 +460,22 @@ async def _of_the_server(it: _List, at: _Cursor, size: int) -> _Read:
 
 def _behind(it: _List, at: _Cursor) -> _Cursor | None:
     """Where what has ended begins, None if none of it is wanted."""
-    return at.replace(part=_Part.ENDED, token="", offset=0) if it.wanted.ended else None
+    if it.wanted.ended is None:
+        return None
+    return _Cursor(at=at.at, part=_Part.ENDED, in_order=at.in_order, total=at.total, more=at.more)
 
 
 async def _ended(it: _List, at: _Cursor, size: int) -> _Read:
-    """Records; what is listed before them, as it still tells its targets, is left out."""
+    """Records; what is listed before them, as it ended before the first page and still tells its targets, is left
+    out.
+    """
     if it.wanted.ended is None:
         return [], None
     after = Place(at.ended_at, at.ended) if at.ended_at else None
     rows = await it.context.store.ended.page(it.wanted.ended, size, after)
     query = await it.query(at) if it.wanted.attention or it.wanted.asked else executions.OPEN
-    found = await _among(it.context.client, query, [row.workflow_id for row in rows])
-    before = {run.id for run in await _unrecorded(it, found)}
+    runs = await _among(it.context.client, query, [row.workflow_id for row in rows if row.ended_at <= at.at])
+    before = {run.id for run in await _without_records(it, runs, at)}
     lines = [line_of_ended(row) for row in rows if row.workflow_id not in before]
     last = rows[-1] if len(rows) == size else None
     return lines, at.replace(ended_at=last.ended_at, ended=last.workflow_id) if last else None
@@ -452,10 +496,16 @@ async def _among(client: Client, query: str, ids: Sequence[str]) -> list[Run]:
     return [run for found, _ in pages for run in found]
 
 
-async def _unrecorded(it: _List, found: list[Run]) -> list[Run]:
-    """Without broken-off runs that were not the last, as after a reset, or that have a record: these have ended, unless
-    they are to be looked at because of how they were broken off.
+async def _without_records(it: _List, found: list[Run], at: _Cursor) -> list[Run]:
+    """Without runs that have a record and ended after the first page, and without broken-off runs that were not the
+    last, as after a reset, or that have a record: these have ended, unless they are to be looked at because of how they
+    were broken off.
     """
+    settled = tuple(run.id for run in found if run.known.get(names.STAGE) == SETTLED)
+    if it.wanted.ended and settled:
+        rows = await it.context.store.ended.page(replace(it.wanted.ended, ids=settled), len(settled))
+        ended_since = {row.workflow_id for row in rows if row.ended_at > at.at}
+        found = [run for run in found if run.id not in ended_since]
     broken = [run for run in found if run.status.broken_off]
     gone = set() if it.wanted.attention else await it.context.store.records.known([run.id for run in broken])
     broken = [run for run in broken if run.id not in gone]

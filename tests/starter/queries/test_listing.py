@@ -255,3 +255,39 @@ async def test_a_search_finds_what_runs_and_what_has_ended_by_words_that_begin_t
     rest = await pages.page(context, Wanted(search="terms"), size=2, cursor=found.cursor)
     assert (found.total, [line.id for line in rest.lines]) == (3, ["msa-2"])
     assert await ids(context, Wanted(search="nothing")) == []
+
+
+async def in_pages(desk: Context, wanted: Wanted, size: int, sorting: pages.Sorting) -> list[str]:
+    names_of, cursor = list[str](), None
+    while True:
+        page = await pages.page(desk, wanted, size=size, cursor=cursor, now=NOW, sorting=sorting)
+        names_of += [line.id for line in page.lines]
+        if (cursor := page.cursor) is None:
+            return names_of
+
+
+GROUPED: Final = Wanted(people=("chair", "chief-executive", "customer-signer", "legal-desk"), by_person=True)
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("order", pages.Order)
+@pytest.mark.parametrize("wanted", [Wanted(), GROUPED], ids=["all", "grouped"])
+@pytest.mark.asyncio(loop_scope="module")
+async def test_pages_of_one_row_have_the_order_of_one_page(
+    desk: Context, wanted: Wanted, order: pages.Order, descending: bool
+) -> None:
+    whole, single = [await in_pages(desk, wanted, size, pages.Sorting(order, descending)) for size in (100, 1)]
+    assert single == whole and sorted(whole) == sorted(OPEN)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_list_that_grows_beyond_what_is_sorted_goes_on_up_to_twice_of_it(
+    desk: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await pages.page(desk, Wanted(), size=2, now=NOW)
+    monkeypatch.setattr(pages, "SORTED_AT_MOST", 4)
+    rest = await pages.page(desk, Wanted(), size=4, cursor=first.cursor, now=NOW)
+    assert [line.id for line in (*first.lines, *rest.lines)] == BY_URGENCY
+    monkeypatch.setattr(pages, "SORTED_AT_MOST", 2)
+    with pytest.raises(Refusal, match="begin at its first page"):
+        await pages.page(desk, Wanted(), size=2, cursor=first.cursor, now=NOW)
