@@ -44,6 +44,8 @@ _SENTENCES: Final = {
     "less_than_equal": "must be at most {le}",
     "greater_than_equal": "must be at least {ge}",
 }
+SUGGESTED_AT_MOST: Final = 10
+"""Unknown keys for which the nearest known one is searched."""
 _ENUM_MEMBER: Final = re.compile(r"<[\w.]+: ('[^']*')>")
 
 
@@ -51,9 +53,13 @@ def in_words(error: ValidationError, model: type[BaseModel]) -> dict[FieldPath, 
     """A sentence per faulty field, in the order of validation."""
     found: dict[FieldPath, str] = {}
     details = error.errors(include_url=False)
+    unknown_count = 0
     for detail in details:
         path = tuple(step for step in detail["loc"] if step != "[key]")
-        if not _too_short_for_faulty_items(detail, details):
+        unknown_count += detail["type"] == "extra_forbidden"
+        if unknown_count > SUGGESTED_AT_MOST and detail["type"] == "extra_forbidden":
+            found.setdefault(path, "unknown")
+        elif not _too_short_for_faulty_items(detail, details):
             found.setdefault(path, _sentence(detail, path, model))
     return found
 

@@ -152,6 +152,8 @@ async def _read(receive: Receive, limit: int, held: _Body, incoming: IncomingBod
 MOST_DEPTH: Final = 32
 MOST_VALUES: Final = 20_000
 """A callback has hundreds; more cost memory."""
+MOST_KEYS: Final = 5_000
+"""Each unknown one is a fault with a sentence."""
 MOST_QUOTES: Final = 4 * MOST_VALUES
 """Of names and texts."""
 
@@ -195,6 +197,8 @@ def refuse_bombs(body: bytes) -> None:
     structure = _STRINGS.sub(b"", body)
     if sum(map(structure.count, (b",", b"[", b"{"))) > MOST_VALUES:
         raise NotReadable("too many values")
+    if structure.count(b":") > MOST_KEYS:
+        raise NotReadable("too many keys")
     depth = 0
     for bracket in _BRACKETS.finditer(structure):
         depth += 1 if bracket[0] in b"[{" else -1

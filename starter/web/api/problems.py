@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
+from itertools import islice
 from typing import Any, Final
 
 import structlog
@@ -98,7 +99,7 @@ class ApiProblem(Exception):
         super().__init__(detail or reason.title)
         self.reason = reason
         self.detail = detail
-        self.errors = tuple(errors)[:_FIELDS_AT_MOST]
+        self.errors = tuple(islice(errors, _FIELDS_AT_MOST))
         self.wait = wait
         self.headers = headers or {}
 
@@ -128,7 +129,7 @@ class ApiProblem(Exception):
 
 def of_faults(faults: FileFaults) -> ApiProblem:
     """Without lines and names of files, of which the caller has none."""
-    return ApiProblem(Reason.INVALID, errors=[_field_fault(one) for one in faults.faults])
+    return ApiProblem(Reason.INVALID, errors=map(_field_fault, faults.faults))
 
 
 def _field_fault(fault: Fault) -> FieldFault:
@@ -139,7 +140,7 @@ def _of_validation(error: RequestValidationError) -> ApiProblem:
     found = error.errors()
     if any(one["type"] == "json_invalid" for one in found):
         return ApiProblem(Reason.MALFORMED, "the body is not JSON")
-    return ApiProblem(Reason.INVALID, errors=[_said(one) for one in found])
+    return ApiProblem(Reason.INVALID, errors=map(_said, found))
 
 
 def _said(detail: Mapping[str, Any]) -> FieldFault:

@@ -183,7 +183,9 @@ class Body:
 
     def problem(self, faults: FileFaults) -> ApiProblem:
         """The faults by the fields as the caller has written them."""
-        errors = [FieldFault(field=self.written.get(one.path, one.path), says=one.says) for one in faults.faults]
+        errors = (
+            FieldFault(field=self.written.get(fault.path, fault.path), says=fault.says) for fault in faults.faults
+        )
         return ApiProblem(Reason.INVALID, errors=errors)
 
 

@@ -16,6 +16,7 @@ from activities.files.fields import Message, Name
 from activities.files.reading import (
     DOCUMENTS_AT_MOST,
     MAX_FILE_BYTES,
+    SUGGESTED_AT_MOST,
     TOLD_AT_MOST,
     Fault,
     FileFaults,
@@ -204,6 +205,12 @@ def test_a_thousand_documents_of_one_file_are_read_and_ten_times_as_many_refused
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "{}", "a: |\n  x\n ---\n"])
 def test_whatever_it_says_a_file_is_one_document_at_least(text: str, tmp_path: Path) -> None:
     assert len(list(FileText("one.yaml", tmp_path, text).documents())) == 1
+
+
+def test_the_nearest_key_is_searched_for_the_first_ten_unknown_ones_alone() -> None:
+    texts = faults("name: N\n" + "\n".join(f"nam{number}: x" for number in range(1_000)))
+    assert sum("did you mean name?" in text for text in texts) == SUGGESTED_AT_MOST
+    assert texts[SUGGESTED_AT_MOST] == "file.yaml:12: nam10: unknown"
 
 
 def test_of_a_thousand_faults_the_first_hundred_are_told_and_the_others_counted() -> None:

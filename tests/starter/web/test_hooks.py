@@ -17,7 +17,7 @@ from activities.records.user_texts import words_of
 from activities.temporal import executions as runs
 from starter.web import hooks as changed
 from starter.web import hooks as receiver
-from starter.web.bodies import INCOMPLETE_AT_MOST_OF_ONE, SMALL
+from starter.web.bodies import INCOMPLETE_AT_MOST_OF_ONE, MOST_KEYS, SMALL
 from starter.web.callbacks import HELD_AT_MOST, MOST_BYTES
 from starter.web.hook_mapping import DEAL_AT_MOST
 from tests.faults.town import eventually
@@ -178,8 +178,9 @@ async def test_one_that_was_terminated_is_no_success_and_not_begun_anew(client: 
         (b'{"a": NaN}', "not JSON"),
         (b"[" * 330, "too deep"),
         (b"[" + b"1," * 200_000 + b"1]", "too many values"),
+        (json.dumps(dict.fromkeys(range(10 * MOST_KEYS // 4))).encode(), "too many keys"),
     ],
-    ids=["nothing", "half", "utf-16", "nan", "deep", "crowded"],
+    ids=["nothing", "half", "utf-16", "nan", "deep", "crowded", "keys"],
 )
 async def test_what_is_no_json_is_malformed(sales: Crm, said: bytes, says: str) -> None:
     assert await sales.sends(said) == (400, {"outcome": "malformed", "says": says})

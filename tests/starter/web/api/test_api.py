@@ -19,6 +19,7 @@ from activities.records.evidence import SignedDocument, SignedFile
 from starter.web.api import door
 from starter.web.api.api import LINES_AT_MOST, ROOT
 from starter.web.api.starting import BASE64_AT_MOST
+from starter.web.bodies import MOST_KEYS
 from tests.activities.evidence.kept import AT, MSA, signed
 from tests.faults.town import eventually
 from tests.golden.schemas import validator
@@ -179,6 +180,16 @@ async def test_all_that_is_wrong_is_told_by_its_field_without_lines(crm: Program
     ):
         status, problem = await crm.calls("POST", "/requests", an_offer(document=document))
         assert (status, problem["field"]) == (422, field)
+
+
+async def test_of_thousands_of_unknown_keys_a_hundred_are_reported_and_more_are_refused_unread(crm: Program) -> None:
+    status, problem = await crm.calls("POST", "/requests", an_offer(**{f"key{n}": 1 for n in range(MOST_KEYS - 20)}))
+    assert (status, len(problem["errors"])) == (422, 100)
+    assert sum("known are" in error["says"] for error in problem["errors"]) <= 10
+    start = json.dumps(an_offer(**{f"key{n}": 1 for n in range(19_000)}))
+    for body in ({"said": start.encode()}, {"files": {"start": (None, start)}}):
+        status, problem = await crm.calls("POST", "/requests", **body)
+        assert (status, problem["detail"]) == (400, "too many keys")
 
 
 async def test_a_document_comes_as_a_part_or_was_uploaded_before(crm: Program) -> None:
