@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
-from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
+from zipfile import ZIP_FILECOUNT_LIMIT, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 from activities.documents.files import StoredFile
 from activities.evidence.signing import sha256_of
@@ -24,14 +24,19 @@ PARTS_AT_MOST: Final = 250_000
 DIRECTORY_BYTES_AT_MOST: Final = 64 << 20
 """Bytes of the list at the end of a zip."""
 _WITHOUT_DATE: Final = (1980, 1, 1, 0, 0, 0)
+_DATE: Final = 1 << 5 | 1
+"""1980-01-01 of a zip."""
 _MODE: Final = stat.S_IFREG | 0o600
 _NAME: Final = re.compile(r"(?!.*(?:^|/)\.\.?(?:/|$))[A-Za-z0-9._-]{1,120}(?:/[A-Za-z0-9._-]{1,120}){0,3}")
 _ENTRY: Final = struct.Struct("<4s4B4HL2L5H2L")
+_HEADER: Final = struct.Struct("<4s5H3L2H")
 _END: Final = struct.Struct("<4s4H2LH")
 _END64_LOCATOR: Final = struct.Struct("<4sLQL")
 _END64: Final = struct.Struct("<4sQ2H2L4Q")
 _LIMIT_64: Final = (1 << 31) - 1
-"""Bytes from which a part has another header."""
+"""The largest number of bytes that is not written as one of 64 bits."""
+_MORE: Final = 0xFFFFFFFF
+"""Stands for a number of 64 bits."""
 
 
 class NoPack(Exception):
@@ -183,7 +188,7 @@ def _checked(archive: ZipFile, file: IO[bytes]) -> dict[str, ZipInfo]:
             raise NoPack(name, "parts sorted by name", f"it behind {before}")
         if info.header_offset != begins:
             raise NoPack(name, f"to begin at {begins:,}", f"{info.header_offset:,}")
-        header = info.FileHeader(info.file_size * 1.05 > _LIMIT_64)
+        header = _header(info)
         file.seek(begins)
         if file.read(len(header)) != header:
             raise NoPack(name, "a header as its entry in the list", "another")
@@ -191,21 +196,45 @@ def _checked(archive: ZipFile, file: IO[bytes]) -> dict[str, ZipInfo]:
         entries[name] = info
     if archive.start_dir != begins:
         raise NoPack("the file", f"its list at {begins:,}", f"{archive.start_dir:,}")
-    if begins < _LIMIT_64:  # Beyond it the list has additions, each of which `ZipFile` has read.
-        listed = b"".join(map(_listed, entries.values()))
-        file.seek(begins)
-        if file.read(len(listed)) != listed or file.read(4) != b"PK\5\6":
-            raise NoPack("the file", "a list as it is written", "another")
+    listed = b"".join(map(_list_entry, entries.values()))
+    rest = listed + _end(len(entries), len(listed), begins)
+    file.seek(begins)
+    if file.read(len(rest) + 1) != rest:
+        raise NoPack("the file", "its list and end as they are written", "others")
     return entries
 
 
-def _listed(info: ZipInfo) -> bytes:
+def _header(info: ZipInfo) -> bytes:
+    """A part's own header; `zipfile` leaves room for what a part might grow by."""
+    name, size = info.orig_filename.encode(), info.file_size
+    extra = struct.pack("<2H2Q", 1, 16, size, size) if _has_wide_header(info) else b""
+    shown_size = _MORE if extra else size
+    facts = 0, ZIP_STORED, 0, _DATE, info.CRC, shown_size, shown_size, len(name), len(extra)
+    return _HEADER.pack(b"PK\3\4", 45 if extra else 20, *facts) + name + extra
+
+
+def _list_entry(info: ZipInfo) -> bytes:
     """A part's entry in the list."""
-    name = info.orig_filename.encode()
-    date = (1 << 5) | 1
-    sizes = info.CRC, info.compress_size, info.file_size, len(name)
-    where = info.external_attr, info.header_offset
-    return _ENTRY.pack(b"PK\1\2", 20, 3, 20, 0, 0, ZIP_STORED, 0, date, *sizes, 0, 0, 0, 0, *where) + name
+    name, size, begins = info.orig_filename.encode(), info.file_size, info.header_offset
+    wide = [*([size, size] if size > _LIMIT_64 else []), *([begins] if begins > _LIMIT_64 else [])]
+    extra = struct.pack(f"<2H{len(wide)}Q", 1, 8 * len(wide), *wide) if wide else b""
+    version, shown_size = 45 if wide or _has_wide_header(info) else 20, _MORE if size > _LIMIT_64 else size
+    facts = version, 3, version, 0, 0, ZIP_STORED, 0, _DATE, info.CRC, shown_size, shown_size, len(name), len(extra)
+    return _ENTRY.pack(b"PK\1\2", *facts, 0, 0, 0, _MODE << 16, _MORE if begins > _LIMIT_64 else begins) + name + extra
+
+
+def _has_wide_header(info: ZipInfo) -> bool:
+    return info.file_size * 1.05 > _LIMIT_64
+
+
+def _end(count: int, size: int, at: int) -> bytes:
+    """What stands behind a list."""
+    end64 = b""
+    if count > ZIP_FILECOUNT_LIMIT or max(size, at) > _LIMIT_64:
+        end64 = _END64.pack(b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, at)
+        end64 += _END64_LOCATOR.pack(b"PK\6\7", 0, at + size, 1)
+    short = min(count, 0xFFFF)
+    return end64 + _END.pack(b"PK\5\6", 0, 0, short, short, min(size, _MORE), min(at, _MORE), 0)
 
 
 def is_name(name: str) -> bool:
