@@ -12,7 +12,16 @@ from cryptography.exceptions import InvalidSignature
 
 from activities.evidence.campaign_parts import leaf_salt, salted
 from activities.evidence.merkle import HASH_BYTES, leaf_hash, path_to, root_by, root_of
-from activities.evidence.signing import EvidenceKey, NotSigned, PublicKeys, canonical, named_key, signed_bytes
+from activities.evidence.signing import (
+    EvidenceKey,
+    NotSigned,
+    PublicKeys,
+    canonical,
+    id_of,
+    is_trusted,
+    named_key,
+    signed_bytes,
+)
 from activities.records.outcomes import line_of
 from activities.records.store import Store
 
@@ -89,14 +98,14 @@ def verify_proof(content: bytes, trusted: PublicKeys | None) -> VerifiedProof:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise NotSigned("a proof", "something else") from None
-    known = trusted.of_id(key_id) if trusted else named_key(key_id)
-    if known is None:
-        raise NotSigned("a signature by a key that is trusted", f"one by the key {key_id[:64]}")
+    public_key = named_key(key_id)
+    if public_key is None:
+        raise NotSigned("a signature by an Ed25519 key", f"one by the key {key_id[:64]}")
     try:
-        known.verify(signed, signed_bytes(TREE_TYPE, content))
+        public_key.verify(signed, signed_bytes(TREE_TYPE, content))
     except InvalidSignature:
         raise NotSigned("a line under a root that was signed", "another") from None
-    return VerifiedProof(campaign, said, root_said, size, key_id, trusted is not None)
+    return VerifiedProof(campaign, said, root_said, size, id_of(public_key), is_trusted(public_key, trusted))
 
 
 def _base64(content: bytes) -> str:

@@ -199,6 +199,8 @@ def _read(
         if isinstance(error, NotSigned):
             raise
         raise NotSigned("a daily root", "something else") from None
+    if keys and envelope and not envelope.trusted:
+        raise NotSigned("a signature by a key that is trusted", f"one by the key {envelope.key}")
     if version != 1 or (root_of(hashes).hex(), len(hashes)) != (root, size):
         raise NotSigned(f"{size} leaves under {root}", f"{len(hashes)} under {root_of(hashes).hex()}")
     if before and (number, prior) != (before.number + 1, before.sha256):

@@ -70,9 +70,6 @@ class PublicKeys:
     def of(cls, keys: Collection[Ed25519PublicKey]) -> Self:
         return cls({id_of(key): key for key in keys})
 
-    def of_id(self, key_id: str) -> Ed25519PublicKey | None:
-        return self.keys.get(key_id)
-
 
 def id_of(key: Ed25519PublicKey) -> str:
     return key.public_bytes(Encoding.Raw, PublicFormat.Raw).hex()
@@ -196,9 +193,7 @@ class NotSigned(ValueError):
 
 
 def opened(content: bytes, predicate_type: str, trusted: PublicKeys | None) -> OpenedEnvelope:
-    """What an envelope says, its signature verified; by a key of `trusted`, else by the one that it names. Raises
-    `NotSigned`.
-    """
+    """What an envelope says, its signature verified by the key that it names. Raises `NotSigned`."""
     try:
         envelope = json.loads(content)
         payload = base64.b64decode(envelope["payload"], validate=True)
@@ -211,19 +206,18 @@ def opened(content: bytes, predicate_type: str, trusted: PublicKeys | None) -> O
         raise NotSigned("a DSSE envelope with one signature and an in-toto Statement", "something else") from None
     if types != (PAYLOAD_TYPE, STATEMENT, predicate_type) or not subjects:
         raise NotSigned(predicate_type, str(types[2])[:100])
-    known = trusted.of_id(key_id) if trusted else named_key(key_id)
-    if known is None:
-        raise NotSigned(f"a signature by {_some(trusted)}", f"one by the key {key_id[:64]}")
+    key = named_key(key_id)
+    if key is None:
+        raise NotSigned("a signature by an Ed25519 key", f"one by the key {key_id[:64]}")
     try:
-        known.verify(signed, signed_bytes(PAYLOAD_TYPE, payload))
+        key.verify(signed, signed_bytes(PAYLOAD_TYPE, payload))
     except InvalidSignature:
         raise NotSigned(f"a signature by the key {key_id}", "one that does not fit") from None
-    return OpenedEnvelope(said, key_id, trusted is not None)
+    return OpenedEnvelope(said, id_of(key), is_trusted(key, trusted))
 
 
-def _some(keys: PublicKeys | None) -> str:
-    listed = sorted(keys.keys) if keys else []
-    return f"the key {listed[0]}" if len(listed) == 1 else f"one of {len(listed)} keys" if listed else "an Ed25519 key"
+def is_trusted(key: Ed25519PublicKey, trusted: PublicKeys | None) -> bool:
+    return trusted is not None and id_of(key) in trusted.keys
 
 
 def _base64(content: bytes) -> str:

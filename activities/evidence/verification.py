@@ -100,7 +100,7 @@ class VerifiedPack:
     bytes: int = 0
     key: str = ""
     trusted: bool = False
-    """Whether the key is one that was given; else the pack may be of anybody."""
+    """Whether the key, and that of each part that is a pack, is one that was given; else the pack may be anybody's."""
     stamped_at: str | None = None
     record: str = ""
     """SHA-256 of the record."""
@@ -353,6 +353,8 @@ class _Check:
         inner = VerifiedPack(name)
         with self.reader.open(name) as pack:
             _check(pack, inner, self.keys, self.read_stamp)
+        if self.found.trusted and not inner.trusted:
+            self.found.trusted, self.found.key = False, inner.key
         for one in inner.faults:
             self.found.fault(f"{name}: {one.part}", one.expected, one.found)
 

@@ -80,7 +80,9 @@ async def _by_page(pack: Path, keys: Path) -> str | None:
             await page.goto((DOCS / "verify.html").as_uri())
             await page.get_by_label("The public keys").fill(known)
             await page.get_by_label("The pack").set_input_files(pack)
-            result = page.get_by_role("status").filter(has_text=re.compile("It holds|does not hold|cannot check"))
+            result = page.get_by_role("status").filter(
+                has_text=re.compile("It holds|does not hold|cannot check|Unchanged")
+            )
             await result.wait_for(timeout=_WITHIN * 1_000)
             says = await result.inner_text()
     except Error as error:

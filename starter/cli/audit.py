@@ -40,6 +40,8 @@ from workflows.model.subject import Status
 
 LISTED_AT_ONCE: Final = 500
 """Records of one page of what is exported."""
+UNCONFIRMED: Final = "Unchanged, but signed by a key that you have not confirmed"
+"""Said first of a pack, by docs/verify.html and the Python of docs/evidence.md as well."""
 
 
 @dataclass(frozen=True)
@@ -230,14 +232,14 @@ async def verify_packs(
     """Check evidence packs: offline, from the files alone; nothing is written, and nobody is asked.
 
     Each fault names the part, what was expected and what was found. Of two packs of one id it says which is newer.
+    Exit code 3: all are unchanged, but one is signed by a key that is neither given nor this installation's.
 
     Parameters
     ----------
     packs
         Packs of `audit export`.
     key
-        Public keys that may have signed them, in PEM; without it those of this installation, and where there are none
-        a pack is only shown to be unchanged since somebody signed it.
+        Public keys that may have signed them, in PEM; without it those of this installation.
     roots
         Daily roots of `audit roots`: is the record of each pack under the root of its day?
     json
@@ -260,7 +262,9 @@ async def verify_packs(
             one.notes.append(newer_of(one, other))
     answers = [Verification.of(one) for one in found]
     print_answer(answers, Group(*(_verified(one) for one in answers)), as_json=json)
-    return Exit.DONE if all(one.ok for one in answers) else Exit.REFUSED
+    if not all(answer.ok for answer in answers):
+        return Exit.REFUSED
+    return Exit.DONE if all(answer.trusted for answer in answers) else Exit.UNCONFIRMED
 
 
 def _under(roots: RootsFile, found: Sequence[VerifiedPack]) -> None:
@@ -279,18 +283,21 @@ def _keys(settings: Settings, key: Path | None) -> PublicKeys | None:
         raise Refusal(str(fault)) from None
 
 
-def _verified(one: Verification) -> Group:
-    if one.ok:
-        what = f"{one.type} {one.id} · {one.status}" + ("" if one.finished else " · unfinished")
-        head = Text(f"{one.file} holds: {what} · {one.parts:,} parts · amendment {one.amendment}", "bold green")
-        by = f"signed by the key {one.key}"
-        lines = [by if one.trusted else f"{by}, which nobody vouches for here: --key names the one that you trust"]
-        lines += [f"time stamp of {one.stamped_at}"] if one.stamped_at else []
-        return Group(head, *(Text(line) for line in [*lines, *one.notes]))
-    table = Rows("part", "expected", "found", whole=("part",))
-    for fault in one.faults:
-        table.add(fault["part"], fault["expected"], fault["found"])
-    return Group(Text(f"{one.file} does not hold", "bold red"), table, *(Text(line) for line in one.notes))
+def _verified(answer: Verification) -> Group:
+    notes = map(Text, answer.notes)
+    if not answer.ok:
+        table = Rows("part", "expected", "found", whole=("part",))
+        for fault in answer.faults:
+            table.add(fault["part"], fault["expected"], fault["found"])
+        return Group(Text(f"{answer.file} does not hold", "bold red"), table, *notes)
+    what = f"{answer.type} {answer.id} · {answer.status}" + ("" if answer.finished else " · unfinished")
+    holds = f"{what} · {answer.parts:,} parts · amendment {answer.amendment}"
+    stamp = [Text(f"time stamp of {answer.stamped_at}")] if answer.stamped_at else []
+    if answer.trusted:
+        key = f"signed by the key {answer.key}"
+        return Group(Text(f"{answer.file} holds: {holds}", "bold green"), Text(key), *stamp, *notes)
+    key = f"signed by the key {answer.key}: compare it with the published one, or give that by --key"
+    return Group(Text(UNCONFIRMED, "bold yellow"), Text(f"{answer.file}: {holds}"), Text(key), *stamp, *notes)
 
 
 async def prove(

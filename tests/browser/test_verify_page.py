@@ -9,6 +9,8 @@ from playwright.async_api import Page, expect
 
 from activities.records.store import Store
 from deploy.demo.chromium import chromium, executable
+from starter.cli.audit import UNCONFIRMED
+from tests.activities.evidence.forgeries import FORGERIES
 from tests.activities.evidence.kept import CONDUCT, MSA, acknowledged, key_in, packer, signed
 from tests.activities.evidence.test_pack import parts_of, written
 
@@ -39,17 +41,15 @@ async def test_a_pack_that_holds_and_each_fault(tmp_path: Path, page: Page) -> N
     result = page.get_by_role("status")
 
     async def drop(pack: Path) -> None:
-        await page.get_by_label("The pack").set_input_files([])
-        await page.get_by_label("The pack").set_input_files(pack)
+        await choose(page, pack)
 
     await drop(tmp_path / "msa-0042.zip")
-    await expect(result).to_contain_text("It holds: request msa-0042, signed")
-    await expect(result).to_contain_text("Nobody vouches for this key")
+    await expect_unconfirmed(page, key_in(tmp_path).id)
     await page.get_by_label("The public keys").fill((tmp_path / "evidence.pem.pub").read_text())
     await drop(tmp_path / "conduct.zip")
     await expect(result).to_contain_text("It holds: campaign conduct, done")
     await expect(result).to_contain_text(f"Signed by the key {key_in(tmp_path).id}")
-    await expect(result).not_to_contain_text("Nobody vouches")
+    await expect(result).to_have_class("good")
     parts = parts_of(tmp_path / "msa-0042.zip")
     for name, content in parts.items():
         changed = parts | {name: content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]}
@@ -65,7 +65,36 @@ async def test_a_pack_that_holds_and_each_fault(tmp_path: Path, page: Page) -> N
     key_in(tmp_path / "other")
     await page.get_by_label("The public keys").fill((tmp_path / "other" / "evidence.pem.pub").read_text())
     await drop(tmp_path / "msa-0042.zip")
-    await expect(result).to_contain_text("expected a signature by a key that you trust")
+    await expect_unconfirmed(page, key_in(tmp_path).id)
+
+
+async def choose(page: Page, pack: Path) -> None:
+    await page.get_by_label("The pack").set_input_files([])
+    await page.get_by_label("The pack").set_input_files(pack)
+
+
+async def expect_unconfirmed(page: Page, key: str) -> None:
+    """Amber, and said first."""
+    result = page.get_by_role("status")
+    await expect(result.locator("p").first).to_have_text(UNCONFIRMED)
+    await expect(result).to_have_class("near")
+    await expect(result).to_contain_text(f"Signed by the key {key}")
+    await expect(result).not_to_contain_text("It holds")
+
+
+async def test_the_page_refuses_each_forged_layout(tmp_path: Path, page: Page) -> None:
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await signed(store)
+        await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
+    parts, result = parts_of(tmp_path / "msa.zip"), page.get_by_role("status")
+    await page.get_by_label("The public keys").fill((tmp_path / "evidence.pem.pub").read_text())
+    for name, forge in FORGERIES.items():
+        (tmp_path / "forged.zip").write_bytes(forge(parts))
+        await choose(page, tmp_path / "msa.zip")
+        await expect(result).to_have_class("good")
+        await choose(page, tmp_path / "forged.zip")
+        await expect(result, name).to_have_class("bad")
+        await expect(result).to_contain_text("It does not hold.")
 
 
 async def test_a_browser_without_ed25519_is_told_what_to_use(page: Page) -> None:

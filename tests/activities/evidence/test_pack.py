@@ -22,6 +22,7 @@ from activities.evidence.signing import EvidenceKey, PublicKeys, UnusableKey, ca
 from activities.evidence.verification import VerifiedPack, newer_of, verify
 from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
+from tests.activities.evidence.forgeries import FORGERIES, genuine
 from tests.activities.evidence.kept import (
     ACME,
     AT,
@@ -260,10 +261,29 @@ async def test_a_pack_that_somebody_else_signed_is_told_from_ours(tmp_path: Path
     assert faults(await written(tmp_path / "forged.zip", forged), ours) == ["manifest.json"]
     digest = hashlib.sha256(forged["manifest.json"]).hexdigest()
     forged["manifest.dsse.json"] = forger.envelope(statement(PREDICATE, {"manifest.json": digest}, {}))
-    [fault] = verify(await written(tmp_path / "forged.zip", forged), ours).faults
-    assert (fault.part, fault.found) == ("manifest.dsse.json", f"one by the key {forger.id}")
-    alone = verify(tmp_path / "forged.zip")
-    assert (alone.ok, alone.trusted, alone.key) == (True, False, forger.id)
+    await written(tmp_path / "forged.zip", forged)
+    for keys in (ours, None):
+        pack = verify(tmp_path / "forged.zip", keys)
+        assert (pack.ok, pack.trusted, pack.key) == (True, False, forger.id)
+
+
+async def test_an_onboarding_with_a_part_that_somebody_else_signed_is_not_trusted(tmp_path: Path) -> None:
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await onboarded(store)
+        await packer(store, tmp_path).export(ACME, tmp_path / "acme.zip")
+    ours, forger, name = (
+        PublicKeys.read(tmp_path / "evidence.pem.pub"),
+        key_in(tmp_path / "forger"),
+        "parts/acme.1.1.zip",
+    )
+    parts = parts_of(tmp_path / "acme.zip")
+    (tmp_path / "part.zip").write_bytes(parts[name])
+    part = parts_of(tmp_path / "part.zip")
+    digest = hashlib.sha256(part["manifest.json"]).hexdigest()
+    envelope = forger.envelope(statement(PREDICATE, {"manifest.json": digest}, {}))
+    await written(tmp_path / "part.zip", part | {"manifest.dsse.json": envelope})
+    rebuilt = verify(await resigned(tmp_path, parts, name, (tmp_path / "part.zip").read_bytes()), ours)
+    assert (rebuilt.ok, rebuilt.trusted, rebuilt.key) == (True, False, forger.id)
 
 
 async def test_what_was_signed_of_another_shape_is_no_traceback(tmp_path: Path) -> None:
@@ -535,3 +555,33 @@ async def test_with_documents_a_campaign_has_those_of_its_members_and_says_how_m
     assert manifest["lacks"]["documents/conduct.person-3.pdf"] == "it was removed"
     assert manifest["lacks"]["documents/"].startswith("of 2 requests none is kept")
     assert not any(name.startswith("documents/") for name in parts_of(tmp_path / "without.zip"))
+
+
+async def test_verify_refuses_each_forged_layout(tmp_path: Path) -> None:
+    pack = await pack_of(tmp_path)
+    parts, keys = parts_of(pack), PublicKeys.read(tmp_path / "evidence.pem.pub")
+    assert genuine(parts) == pack.read_bytes()
+    accepted = []
+    for name, forge in FORGERIES.items():
+        (tmp_path / "forged.zip").write_bytes(forge(parts))
+        if verify(tmp_path / "forged.zip", keys).ok:
+            accepted.append(name)
+    assert accepted == []
+
+
+async def test_a_pack_with_numbers_of_64_bits_holds_and_a_forged_count_in_it_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With smaller limits: of 2 GiB and 65,535 parts."""
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 2_000)
+    monkeypatch.setattr(archive, "_LIMIT_64", 2_000)
+    pack = await pack_of(tmp_path)
+    assert verify(pack).faults == []
+    content = bytearray(pack.read_bytes())
+    content[content.rindex(b"PK\6\6") + 24] += 1
+    pack.write_bytes(content)
+    assert faults(pack) == ["the file"]
+    for module in (zipfile, archive):
+        monkeypatch.setattr(module, "ZIP_FILECOUNT_LIMIT", 5)
+        monkeypatch.setattr(module, "ZIP64_LIMIT" if module is zipfile else "_LIMIT_64", (1 << 31) - 1)
+    assert verify(await pack_of(tmp_path)).faults == []

@@ -86,8 +86,7 @@ async def test_a_proof_that_is_changed_too_large_or_none_is_no_traceback(tmp_pat
             verify_proof(canonical(proof | {name: value}), None)
         with pytest.raises(NotSigned):
             verify_proof(canonical({key: said for key, said in proof.items() if key != name}), None)
-    with pytest.raises(NotSigned, match="trusted"):
-        verify_proof(canonical(proof), PublicKeys.read(tmp_path / "other" / "evidence.pem"))
+    assert not verify_proof(canonical(proof), PublicKeys.read(tmp_path / "other" / "evidence.pem")).trusted
     (tmp_path / "large.json").write_bytes(b"{" + b" " * 10 * PROOF_BYTES_AT_MOST)
     [fault] = verify(tmp_path / "large.json").faults
     assert fault.expected.startswith("at most")

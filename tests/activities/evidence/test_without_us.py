@@ -13,11 +13,14 @@ from activities.evidence.time_stamps import TimeStamps
 from activities.http.client import make_client
 from activities.records.store import Store
 from deploy.sandbox.server import running
+from starter.cli.audit import UNCONFIRMED
+from tests.activities.evidence.forgeries import FORGERIES
 from tests.activities.evidence.kept import CONDUCT, MSA, acknowledged, kept_at_the_end, key_in, packer, signed
 from tests.activities.evidence.test_pack import parts_of, written
 
 PAGE = (Path(__file__).parents[3] / "docs" / "evidence.md").read_text()
 [PYTHON] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+KEYS = "evidence.pem.pub"
 SHELL = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -41,9 +44,9 @@ def run(*words: str | Path, folder: Path) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-def python(folder: Path, pack: Path, keys: str = "evidence.pem.pub") -> tuple[int, str]:
+def python(folder: Path, pack: Path, *keys: str) -> tuple[int, str]:
     (folder / "verify.py").write_text(PYTHON)
-    return run(sys.executable, "-I", "verify.py", pack, keys, folder=folder)
+    return run(sys.executable, "-I", "verify.py", pack, *keys, folder=folder)
 
 
 def test_it_has_sixty_lines_at_most_and_needs_cryptography_alone() -> None:
@@ -56,7 +59,7 @@ def test_it_has_sixty_lines_at_most_and_needs_cryptography_alone() -> None:
 
 async def test_sixty_lines_agree(tmp_path: Path, packs: list[Path]) -> None:
     for pack in packs:
-        code, says = python(tmp_path, pack)
+        code, says = python(tmp_path, pack, KEYS)
         assert (code, "holds" in says) == (0, True), says
         parts = parts_of(pack)
         for name, content in parts.items():
@@ -65,14 +68,30 @@ async def test_sixty_lines_agree(tmp_path: Path, packs: list[Path]) -> None:
             changed = await written(
                 tmp_path / "c.zip", parts | {name: content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]}
             )
-            code, says = python(tmp_path, changed)
+            code, says = python(tmp_path, changed, KEYS)
             assert code == 1, name
     without = {name: content for name, content in parts.items() if name != "record.json"}
-    assert python(tmp_path, await written(tmp_path / "c.zip", without))[0] == 1
-    assert python(tmp_path, await written(tmp_path / "c.zip", parts | {"x": b""}))[0] == 1
+    assert python(tmp_path, await written(tmp_path / "c.zip", without), KEYS)[0] == 1
+    assert python(tmp_path, await written(tmp_path / "c.zip", parts | {"x": b""}), KEYS)[0] == 1
+
+
+async def test_sixty_lines_refuse_each_forged_layout(tmp_path: Path, packs: list[Path]) -> None:
+    parts, accepted = parts_of(packs[0]), []
+    for name, forge in FORGERIES.items():
+        (tmp_path / "forged.zip").write_bytes(forge(parts))
+        code, says = python(tmp_path, tmp_path / "forged.zip", KEYS)
+        assert "Traceback" not in says
+        if code != 1:
+            accepted.append(name)
+    assert accepted == []
+
+
+async def test_sixty_lines_say_that_a_key_is_not_confirmed(tmp_path: Path, packs: list[Path]) -> None:
     key_in(tmp_path / "other")
-    code, says = python(tmp_path, packs[0], "other/evidence.pem.pub")
-    assert (code, "the signature" in says) == (1, True)
+    for keys in (["other/evidence.pem.pub"], []):
+        code, says = python(tmp_path, packs[0], *keys)
+        assert (code, says.startswith(f"{UNCONFIRMED}: {key_in(tmp_path).id}")) == (3, True)
+    assert python(tmp_path, packs[0], "other/evidence.pem.pub", "evidence.pem.pub")[0] == 0
 
 
 def test_openssl_and_sha256sum_agree(tmp_path: Path, packs: list[Path]) -> None:

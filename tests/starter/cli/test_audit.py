@@ -13,6 +13,7 @@ import pytest
 
 from activities.evidence.signing import EvidenceKey, PublicKeys
 from activities.records.store import Store
+from starter.cli.audit import UNCONFIRMED
 from tests.activities.evidence.kept import CONDUCT, acknowledged, signed, told_later
 from tests.starter.terminal import type_
 from workflows.kinds import Kind
@@ -126,11 +127,12 @@ def test_without_a_key_nothing_is_exported_and_packs_of_others_are_shown_as_such
     desk.key.with_name("evidence.pem.pub").unlink()
     code, _, says = desk.types("export", "msa-0042", "-o", pack)
     assert (code, "countersign init" in says) == (1, True)
-    [found] = desk.json("verify", pack)
+    [found] = desk.json("verify", pack, code=3)
     assert (found["ok"], found["trusted"]) == (True, False)
     EvidenceKey.ensure(desk.key)
-    [found] = desk.json("verify", pack, code=1)
-    assert found["faults"][0]["part"] == "manifest.dsse.json"
+    for words in ((), ("--key", f"{desk.key}.pub")):
+        code, says, _ = desk.types("verify", pack, *words)
+        assert (code, says.partition("\n")[0], found["key"] in says) == (3, UNCONFIRMED, True)
     assert len(PublicKeys.read(desk.key).keys) == 1
 
 
