@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import lru_cache
 from itertools import islice
 from typing import ClassVar, Final
 
@@ -24,6 +25,12 @@ def nearest(word: str, known: Iterable[str], *, most: int) -> list[str]:
     if len(words) > _COMPARED_AT_MOST:
         alike = (one for one in words if one[:1] == word[:1] and abs(len(one) - len(word)) <= 2)
         words = list(islice(alike, _COMPARED_AT_MOST))
+    return _close_matches(word, tuple(words), most)
+
+
+@lru_cache(maxsize=256)
+def _close_matches(word: str, words: tuple[str, ...], most: int) -> list[str]:
+    # A file of thousands often has one mistake thousands of times.
     return get_close_matches(word, words, n=most, cutoff=0.6)
 
 

@@ -1,27 +1,51 @@
-"""YAML 1.2 (and JSON) as plain values with lines. ruamel.yaml only builds the node graph: no tag constructs anything,
-dates stay texts, aliases cost as much as their targets, so that a small file cannot unfold into a large one.
-`quickly` reads files with many entries of one simple form, without lines.
+"""YAML 1.2 (and JSON) as plain values with lines. libyaml, through PyYAML, only divides the text into events: no tag
+constructs anything, plain scalars are resolved by the table of YAML 1.2 below, dates stay texts, aliases cost as much
+as their targets, so that a small file cannot unfold into a large one.
 """
 
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import islice
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TextIO, TypeAlias
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+import yaml
+from yaml.events import (
+    AliasEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
 
 from activities.errors import HIDDEN, without_quotes, word
 
 FieldPath: TypeAlias = tuple[str | int, ...]
 
 _TAG: Final = "tag:yaml.org,2002:"
-TEXT_TAGS: Final = frozenset({_TAG + "str", _TAG + "timestamp", _TAG + "merge", _TAG + "value"})
+_STR: Final = _TAG + "str"
+_TEXT_TAGS: Final = frozenset({_STR, _TAG + "timestamp", _TAG + "merge", _TAG + "value"})
+_RESOLVER: Final = (
+    ("~nN", "null", r"~|null|Null|NULL"),
+    ("<", "merge", r"<<"),
+    ("tTfF", "bool", r"true|True|TRUE|false|False|FALSE"),
+    ("-+0123456789", "int", r"[-+]?(?:0b[01_]+|0o?[0-7_]+|[0-9_]+|0x[0-9a-fA-F_]+)"),
+    (
+        "-+0123456789.",
+        "float",
+        r"[-+]?[0-9][0-9_]*(?:\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)"
+        r"|[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+    ),
+)
+"""Plain scalars that are no texts: first characters, tag, pattern; as ruamel.yaml resolves YAML 1.2."""
+_PATTERNS: Final = {
+    first: [(_TAG + tag, re.compile(pattern)) for firsts, tag, pattern in _RESOLVER if first in firsts]
+    for first in "".join(firsts for firsts, *_ in _RESOLVER)
+}
 _KEYS_THAT_ARE_NONE: Final = {
     _TAG + "merge": "has the key <<, which takes over another map and is not supported; write its fields out",
     _TAG + "null": "has an empty key (~)",
@@ -45,16 +69,18 @@ _NAMELESS: Final = {
     "\x7f": "DELETE",
 }
 _REPLACEMENT: Final = "\N{REPLACEMENT CHARACTER}"
+_SURROGATE_ESCAPES: Final = re.compile(r"(?:\\u[dD][89a-fA-F][\da-fA-F]{2})+")
+_ESCAPES: Final = re.compile(rf"\\\\|({_SURROGATE_ESCAPES.pattern})")
+_UNFOLDS: Final = "unfolds through its aliases into far more than was written; write the parts out"
 _ENOUGH: Final = 20
 """Forbidden characters reported one by one; a file with more is no text."""
 
 
-@dataclass(frozen=True)
-class FieldMark:
-    """A field's line, counted from 1, and the index of its first character."""
+class FieldMark(NamedTuple):
+    """A field's line, counted from 1, and the offset of its first character in the text."""
 
     line: int
-    index: int
+    offset: int
 
 
 @dataclass(frozen=True)
@@ -83,21 +109,29 @@ class Parsed:
 
 def parse(text: str, first_line: int = 1) -> Parsed:
     """Parse one document whose first line is `first_line`; never raises: with `flaws` the value may be incomplete."""
+    text = _unescape_json_surrogates(text)
     forbidden = list(_forbidden(text, _ALLOWED_CONTROLS))
     text = _replaced(text, forbidden)
-    walk = _Walk(budget=len(text) + 100, before=first_line - 1)
+    reader = _Reader(yaml.parse(text, yaml.CBaseLoader), len(text) + 100, first_line - 1)
     value = None
     try:
-        value = walk.value(_compose(text), ())
+        value = reader.read_document()
     except _Unreadable as unreadable:
-        walk.flaws.append(YamlFlaw(unreadable.line + walk.before, (), str(unreadable)))
+        reader.flaws.append(YamlFlaw(unreadable.line + first_line - 1, (), str(unreadable)))
+    except yaml.YAMLError as error:
+        reader.flaws.append(_syntax_flaw(error, text, first_line))
     except RecursionError:
-        walk.flaws.append(YamlFlaw(first_line, (), "is nested too deeply"))
+        reader.flaws.append(YamlFlaw(first_line, (), "is nested too deeply"))
     flaws = [
-        YamlFlaw(text.count("\n", 0, at) + first_line, walk.path_at(at), refusal(what))
+        YamlFlaw(text.count("\n", 0, at) + first_line, reader.path_at(at), refusal(what))
         for at, what in forbidden[:_ENOUGH]
     ]
-    return Parsed(value, walk.marks, (*flaws, *walk.flaws))
+    return Parsed(value, reader.marks, (*flaws, *reader.flaws))
+
+
+def dump(value: Any, stream: TextIO) -> None:
+    """Write plain values as block YAML that `parse` reads as the same; lines are not broken at a width."""
+    yaml.dump(value, stream, _Dumper, allow_unicode=True, sort_keys=False, width=float("inf"))
 
 
 def parsed_values(value: Any) -> "Parsed":
@@ -142,24 +176,34 @@ def _replaced(text: str, forbidden: Iterable[tuple[int, str]]) -> str:
     return text.translate({ord(character): _REPLACEMENT for _, character in forbidden})
 
 
+class _Dumper(yaml.SafeDumper):  # type: ignore[misc]
+    """Puts texts in quotes that are numbers and the like in YAML 1.1 or 1.2."""
+
+
+for _firsts, _name, _pattern in _RESOLVER:
+    _Dumper.add_implicit_resolver(_TAG + _name, re.compile(rf"(?:{_pattern})\Z"), [*_firsts])
+
+
 class _Unreadable(Exception):
     def __init__(self, says: str, line: int = 1) -> None:
         super().__init__(says)
         self.line = line
 
 
-def _compose(text: str) -> Node | None:
-    try:
-        return YAML(typ="safe", pure=True).compose(text)  # type: ignore[no-any-return]
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        says = without_quotes(error.problem or error.context or "")
-        raise _Unreadable(f"is not valid YAML: {says}{_hint(text, line)}", line) from error
+def _syntax_flaw(error: yaml.YAMLError, text: str, first_line: int) -> YamlFlaw:
+    if isinstance(error, yaml.MarkedYAMLError):
+        line = min(error.problem_mark.line, text.count("\n"))  # an end that is missing is missed a line below
+        problem = without_quotes(error.problem)
+        if problem == "found character that cannot start any token":
+            problem = f"found character '{text[error.problem_mark.index]}' that cannot start any token"
+    else:  # a character that libyaml does not read, at a byte
+        line, problem = text.encode()[: error.position].count(b"\n"), error.reason
+    return YamlFlaw(line + first_line, (), f"is not valid YAML: {problem}{_hint(text, line)}")
 
 
 def _hint(text: str, line: int) -> str:
     """A hint for common mistakes: a sign in a text that means something in YAML."""
-    written = next(islice(text.split("\n"), line - 1, None), "")
+    written = next(islice(text.split("\n"), line, None), "")
     if "\t" in written:
         return " (there is a tab on the line: indent with spaces, and put a text with a tab in quotes)"
     if "," in written or ": " in written.partition(":")[2]:
@@ -168,81 +212,165 @@ def _hint(text: str, line: int) -> str:
 
 
 @dataclass
-class _Walk:
-    """A walk over the node graph that collects marks and flaws."""
+class _Reader:
+    """Makes a plain value of the events of a text, and collects marks and flaws."""
 
+    events: Iterator[Any]
     budget: int
-    before: int = 0
+    before: int
     """Lines of the file before this document."""
     marks: dict[FieldPath, FieldMark] = field(default_factory=dict)
     flaws: list[YamlFlaw] = field(default_factory=list)
+    replayed: list[Any] = field(default_factory=list)
+    """Events of an alias's target that are still to come, in reverse."""
+    log: list[Any] = field(default_factory=list)
+    """All events inside of anchors, those of aliases written out."""
+    anchors: dict[str, list[int]] = field(default_factory=dict)
+    """Where in `log` the target begins and, once it has been read, ends."""
+    open_anchors: int = 0
 
-    def path_at(self, index: int) -> FieldPath:
-        """The field of the character at `index`."""
-        before = (path for path, mark in self.marks.items() if mark.index <= index)
-        return max(before, key=lambda path: (self.marks[path].index, len(path)), default=())
+    def path_at(self, offset: int) -> FieldPath:
+        """The field of the character at `offset`."""
+        before = (path for path, mark in self.marks.items() if mark.offset <= offset)
+        return max(before, key=lambda path: (self.marks[path].offset, len(path)), default=())
 
-    def value(self, node: Node | None, path: FieldPath) -> Any:
+    def read_document(self) -> Any:
+        next(self.events)
+        if isinstance(next(self.events), StreamEndEvent):
+            return None
+        root = self._next_node()
+        self.marks[()] = self._mark(root)
+        value = self._value(root, ())
+        next(self.events)
+        if not isinstance(after := next(self.events), StreamEndEvent):
+            raise _Unreadable("is not valid YAML: but found another document", after.start_mark.line + 1)
+        return value
+
+    def _next_node(self) -> Any:
+        """The first event of the next node, for an alias that of its target, or the end of the collection."""
+        event = self.replayed.pop() if self.replayed else next(self.events)
+        while isinstance(event, AliasEvent):
+            self.replayed += reversed(self._target(event))
+            event = self.replayed.pop()
+        if self.open_anchors:
+            self.log.append(event)
+        return event
+
+    def _target(self, alias: AliasEvent) -> list[Any]:
+        match self.anchors.get(alias.anchor):
+            case None:
+                line = alias.start_mark.line + 1
+                raise _Unreadable(f"is not valid YAML: found undefined alias {HIDDEN}", line)
+            case [begin, end]:
+                return self.log[begin:end]
+        raise _Unreadable(_UNFOLDS)
+
+    def _value(self, event: NodeEvent, path: FieldPath) -> Any:
         self.budget -= 1
         if self.budget < 0:
-            raise _Unreadable("unfolds through its aliases into far more than was written; write the parts out")
-        if node is None:
-            return None
-        self.marks.setdefault(path, self._mark(node))
-        if isinstance(node, MappingNode):
-            return self._mapping(node, path)
-        if isinstance(node, SequenceNode):
-            return [self.value(item, (*path, position)) for position, item in enumerate(node.value)]
-        return self._scalar(node, path) if isinstance(node, ScalarNode) else None
+            raise _Unreadable(_UNFOLDS)
+        if event.anchor:
+            return self._anchored_value(event, path)
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event, path)
+        return self._mapping(path) if isinstance(event, MappingStartEvent) else self._sequence(path)
 
-    def _mapping(self, node: MappingNode, path: FieldPath) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, item in node.value:
-            if not isinstance(key, ScalarNode) or not str(key.value).isprintable():
+    def _anchored_value(self, event: NodeEvent, path: FieldPath) -> Any:
+        if not self.open_anchors:
+            self.log.append(event)
+        self.anchors[event.anchor] = span = [len(self.log) - 1]
+        event.anchor = None  # a replay does not define it again
+        self.open_anchors += 1
+        value = self._value(event, path)
+        self.open_anchors -= 1
+        span.append(len(self.log))
+        return value
+
+    def _sequence(self, path: FieldPath) -> list[Any]:
+        values: list[Any] = []
+        while not isinstance(event := self._next_node(), SequenceEndEvent):
+            place = (*path, len(values))
+            self.marks[place] = self._mark(event)
+            values.append(self._value(event, place))
+        return values
+
+    def _mapping(self, path: FieldPath) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        while not isinstance(key := self._next_node(), MappingEndEvent):
+            if key.anchor or not isinstance(key, ScalarEvent):
+                self._discard(key)
+            if not isinstance(key, ScalarEvent) or not key.value.isprintable():
                 self._refuse(key, path, "has a key that is not a word")
-            elif (why := _KEYS_THAT_ARE_NONE.get(str(key.tag))) is not None:
+            elif (why := _KEYS_THAT_ARE_NONE.get(_tag(key))) is not None:
                 self._refuse(key, path, why)
-            elif (name := self._text(key, path)) in found:
+            elif (name := self._text(key, path)) in values:
                 first = self.marks[*path, name].line
                 self._refuse(key, (*path, name), f"is given twice, first on line {first}")
             else:
-                self.marks[*path, name] = self._mark(key)
-                found[name] = self.value(item, (*path, name))
-        return found
+                place = (*path, name)
+                self.marks[place] = self._mark(key)
+                values[name] = self._value(self._next_node(), place)
+                continue
+            self._discard(self._next_node())
+        return values
 
-    def _scalar(self, node: ScalarNode, path: FieldPath) -> Any:
-        tag = str(node.tag)
-        if tag in TEXT_TAGS:
-            return self._text(node, path)
+    def _discard(self, event: NodeEvent) -> None:
+        """Read a node for its anchors alone."""
+        marks, flaws, self.marks, self.flaws = self.marks, self.flaws, {}, []
+        self._value(event, ())
+        self.marks, self.flaws = marks, flaws
+
+    def _scalar(self, event: ScalarEvent, path: FieldPath) -> Any:
+        tag = _tag(event)
+        if tag in _TEXT_TAGS:
+            return self._text(event, path)
         try:
-            return _PLAIN[tag](str(node.value))
+            return _PLAIN[tag](event.value)
         except KeyError:
-            self._refuse(node, path, f"has the tag {_readable_tag(tag)}, which is not supported")
+            self._refuse(event, path, f"has the tag {_readable_tag(tag)}, which is not supported")
         except ValueError:
-            self._refuse(node, path, "is not a number that can be read")
+            self._refuse(event, path, "is not a number that can be read")
         return None
 
-    def _text(self, node: ScalarNode, path: FieldPath) -> str:
-        text = unicodedata.normalize("NFC", _join_surrogates(str(node.value)))
+    def _text(self, event: ScalarEvent, path: FieldPath) -> str:
+        text: str = event.value
+        if text.isascii() and text.isprintable():
+            return text
+        text = unicodedata.normalize("NFC", text)
         forbidden = list(_forbidden(text, "\t\n"))
         for _, character in forbidden:
-            self._refuse(node, path, refusal(character))
+            self._refuse(event, path, refusal(character))
         return _replaced(text, forbidden)
 
-    def _refuse(self, node: Node, path: FieldPath, says: str) -> None:
-        self.flaws.append(YamlFlaw(self._mark(node).line, path, says))
+    def _refuse(self, event: NodeEvent, path: FieldPath, says: str) -> None:
+        self.flaws.append(YamlFlaw(self._mark(event).line, path, says))
 
-    def _mark(self, node: Node) -> FieldMark:
-        return FieldMark(node.start_mark.line + 1 + self.before, node.start_mark.index)
+    def _mark(self, event: NodeEvent) -> FieldMark:
+        return FieldMark(event.start_mark.line + 1 + self.before, event.start_mark.index)
+
+
+def _tag(event: ScalarEvent) -> str:
+    if not event.implicit[0]:
+        return event.tag or _STR
+    if not event.value:
+        return _TAG + "null"
+    candidates = _PATTERNS.get(event.value[0], ())
+    return next((tag for tag, pattern in candidates if pattern.fullmatch(event.value)), _STR)
 
 
 def _readable_tag(tag: str) -> str:
     return f"!!{word(tag.removeprefix(_TAG))}" if tag.startswith(_TAG) else f"!{HIDDEN}"
 
 
-def _join_surrogates(text: str) -> str:
-    """Joins surrogate pairs, by which JSON escapes characters beyond the first plane."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+def _unescape_json_surrogates(text: str) -> str:
+    """JSON escapes characters beyond the first plane as pairs of surrogates, which YAML refuses."""
+    if not _SURROGATE_ESCAPES.search(text):
+        return text
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    return _ESCAPES.sub(lambda escape: json.loads(f'"{escape[1]}"') if escape[1] else escape[0], text)
 
 
 def _integer(text: str) -> int:
@@ -256,207 +384,7 @@ def _number(text: str) -> float:
 
 _PLAIN: Final = {
     _TAG + "null": lambda text: None,
-    _TAG + "bool": lambda text: text.lower() == "true",
+    _TAG + "bool": lambda text: {"true": True, "false": False}[text.lower()],
     _TAG + "int": _integer,
     _TAG + "float": _number,
 }
-
-
-Item = TypeVar("Item")
-
-_KEY: Final = r"[A-Za-z_][A-Za-z0-9_]*"
-_PLAIN_SCALAR: Final = r"[\w+.](?:[^:#\[\]{},]|:(?=[^\s\[\]{},]))*"
-"""Plain scalars without comments or ambiguous signs."""
-_QUOTED: Final = r"\"[^\"\\]*\"|'[^']*'"
-_FIELD: Final = re.compile(rf"({_KEY}): +(?:({_QUOTED})|([\[{{].*)|({_PLAIN_SCALAR})) *")
-_TOKEN: Final = re.compile(rf" *(?:([\[\]{{}},])|(?:({_KEY}): +|\"({_KEY})\": *)|({_QUOTED})|({_PLAIN_SCALAR}))")
-_ENTRY: Final = re.compile(r"( *)- +(?=\S)")
-_OTHER_WORDS: Final = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
-"""Plain scalars that may not be texts in some YAML version."""
-
-
-class _NotSimple(Exception):
-    """Must be read by `parse`."""
-
-
-def quickly(text: str, key: str) -> Any:
-    """A map with `key` alone, whose value is a list of maps; None if `parse` has to read it."""
-    if "\t" in text or FORBIDDEN.search(text.replace("\n", "")):
-        return None
-    try:
-        if text.lstrip().startswith("{"):
-            return _json(text)
-        return {key: list(_entries(text, key))}
-    except (_NotSimple, ValueError, RecursionError):
-        return None
-
-
-def _entries(text: str, key: str) -> Iterator[dict[str, Any]]:
-    before, *lines = text.split("\n")
-    while _is_blank(before):
-        before, *lines = lines or (f"{key}:",)
-    dash = next((found for line in lines if not _is_blank(line) and (found := _ENTRY.match(line))), None)
-    if before.rstrip() != f"{key}:" or dash is None:
-        raise _NotSimple
-    indent = dash.group(1)
-    entry: list[str] = []
-    for line in lines:
-        starts = line.startswith(f"{indent}- ")
-        if not (starts or line.startswith(f"{indent} ") or _is_blank(line)):
-            raise _NotSimple
-        if starts and any(not _is_blank(one) for one in entry):
-            yield _entry([*entry, ""])
-            entry = []
-        entry.append(line)
-    yield _entry(entry)
-
-
-def _is_blank(line: str) -> bool:
-    return not (said := line.strip()) or said.startswith("#")
-
-
-def _entry(lines: list[str]) -> dict[str, Any]:
-    said = [line for line in lines if not _is_blank(line)]
-    begin = _ENTRY.match(said[0])
-    if begin is None:
-        raise _NotSimple
-    try:
-        if len(said) == 1 and said[0].startswith("{", begin.end()):
-            return _map(_flow(said[0][begin.end() :]))
-        return dict(_fields(said, " " * begin.end()))
-    except _NotSimple:
-        return _parse_entry(lines)
-
-
-def _map(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise _NotSimple
-    return value
-
-
-def _fields(lines: list[str], indent: str) -> Iterator[tuple[str, Any]]:
-    names = set()
-    for number, line in enumerate(lines):
-        field = _FIELD.fullmatch(line, len(indent))
-        if field is None or (number and not line.startswith(indent)):
-            raise _NotSimple
-        name, quoted, flow, plain = field.groups()
-        names.add(_checked_key(name))
-        yield name, _checked_text(quoted[1:-1]) if quoted else _flow(flow) if flow else _plain(plain.rstrip())
-    if len(names) < len(lines):
-        raise _NotSimple
-
-
-def _parse_entry(lines: list[str]) -> dict[str, Any]:
-    """Parse one complex entry by itself; anchors outside it are unknown."""
-    read = parse("\n".join(lines))
-    if read.flaws or not isinstance(read.value, list) or len(read.value) != 1:
-        raise _NotSimple
-    return _map(read.value[0])
-
-
-def _flow(written: str) -> Any:
-    at, tokens = 0, []
-    written = written.rstrip()
-    while at < len(written):
-        token = _TOKEN.match(written, at)
-        if token is None:
-            raise _NotSimple
-        tokens.append(token.groups())
-        at = token.end()
-    tokens.reverse()
-    value = _read_value(tokens)
-    if tokens:
-        raise _NotSimple
-    return value
-
-
-_Tokens: TypeAlias = list[tuple[str | None, ...]]
-"""The last is the next: sign, key, quoted key, quoted text, plain."""
-
-
-def _read_value(tokens: _Tokens) -> Any:
-    sign, _, _, quoted, plain = _next(tokens)
-    if quoted:
-        return _checked_text(quoted[1:-1])
-    if plain:
-        return _plain(plain.rstrip())
-    if sign == "[":
-        return list(_read_items(tokens, "]", _read_value))
-    if sign == "{":
-        return _unique_keys(list(_read_items(tokens, "}", _read_pair)))
-    raise _NotSimple
-
-
-def _read_items(tokens: _Tokens, end: str, take: Callable[[_Tokens], Item]) -> Iterator[Item]:
-    while tokens and tokens[-1][0] != end:
-        yield take(tokens)
-        if not tokens or tokens[-1][0] not in (",", end):
-            raise _NotSimple
-        if tokens[-1][0] == ",":
-            tokens.pop()
-    _next(tokens)
-
-
-def _read_pair(tokens: _Tokens) -> tuple[str, Any]:
-    _, key, quoted, *_ = _next(tokens)
-    return key or quoted or "", _read_value(tokens)
-
-
-def _next(tokens: _Tokens) -> tuple[str | None, ...]:
-    if not tokens:
-        raise _NotSimple
-    return tokens.pop()
-
-
-def _json(written: str) -> Any:
-    return json.loads(
-        written,
-        object_pairs_hook=_unique_keys,
-        parse_float=_not_simple,
-        parse_int=_not_simple,
-        parse_constant=_not_simple,
-    )
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = {_checked_key(name): _checked_value(value) for name, value in pairs}
-    if len(found) < len(pairs):
-        raise _NotSimple
-    return found
-
-
-def _checked_key(name: str) -> str:
-    if not re.fullmatch(_KEY, name) or name.lower() in _OTHER_WORDS:
-        raise _NotSimple
-    return name
-
-
-def _checked_value(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_checked_value(one) for one in value]
-    return _checked_text(value) if isinstance(value, str) else value
-
-
-def _not_simple(_: str) -> Any:
-    raise _NotSimple
-
-
-def _plain(text: str) -> Any:
-    if text[0].isalpha() and text.lower() not in _OTHER_WORDS:
-        return _checked_text(text)
-    if str(_tag(text)) not in TEXT_TAGS:
-        raise _NotSimple
-    return _checked_text(text)
-
-
-@lru_cache(maxsize=4096)
-def _tag(text: str) -> str:
-    return str(YAML(typ="safe", pure=True).resolver.resolve(ScalarNode, text, (True, False)))
-
-
-def _checked_text(text: str) -> str:
-    text = text if text.isascii() else unicodedata.normalize("NFC", text)
-    if FORBIDDEN.search(text):
-        raise _NotSimple
-    return text

@@ -19,8 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 from pydantic import SecretStr, ValidationError
 
 from activities.errors import StoreAway, StoreFailure
-from activities.files.reading import Fault, FileFaults, FileText, PlainFile
-from activities.files.yaml_lines import Parsed, quickly
+from activities.files.reading import Fault, FileFaults, FileText
 from activities.people.devices import KnownDevice
 from activities.people.person import PeopleFile, Person, PushDevice, by_group
 from activities.records.devices import InvalidMark, device_hash
@@ -29,7 +28,7 @@ from workflows.model.subject import group_of
 PEOPLE_FILE_AT_MOST: Final = 32 * 1024 * 1024
 """Bytes of a people file, more than 50,000 people; a larger one is refused."""
 READ_AT_ONCE_AT_MOST: Final = 256 * 1024
-"""Bytes read in a thread, in about a second; a larger file is read in its own process."""
+"""Bytes read in a thread, in a quarter of a second; a larger file is read in its own process."""
 _FORM: Final = 1
 """Version of the stored index."""
 
@@ -162,11 +161,6 @@ def read(path: Path, content: bytes) -> PeopleIndex:
     """The index of a people file; raises `FileFaults`."""
     try:
         written = FileText.of(path, content, at_most=PEOPLE_FILE_AT_MOST)
-        with suppress(FileFaults):  # Faults with lines follow below.
-            if quick := quickly(written.text, "people"):
-                return PeopleIndex.of(
-                    PeopleFile.of(PlainFile(written.name, written.folder, Parsed(quick, {}, ()))).people
-                )
         return PeopleIndex.of(PeopleFile.of(written.parse()).people)
     except FileFaults:
         raise

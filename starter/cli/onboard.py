@@ -5,14 +5,14 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter, Token
 from rich.text import Text
-from ruamel.yaml import YAML
 
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
+from activities.files.yaml_lines import dump
 from activities.onboarding.intake import NoSuchSigner, NothingToDecide, RestartedPart, Sources
 from activities.people.directory import UnusablePeople
 from starter.boot import clients
@@ -240,9 +240,6 @@ async def preview(
     )
 
 
-_WIDTH: Final = 10_000
-
-
 class Mapped(Model):
     """The answer of `onboard map`; no id if the mapping skips the event."""
 
@@ -272,7 +269,7 @@ async def map_deal(sample: RequestFile, /, *, source: str, json: AsJson = False)
     if json:
         print_answer(Mapped(id=taken.id, file=taken.file.plain, faults=faults), "", as_json=True)
     else:
-        _write(taken.file.plain)
+        dump(taken.file.plain, sys.stdout)
         note("\n".join(faults) or f"right: it would be started as {taken.id}")
     return Exit.REFUSED if faults else Exit.DONE
 
@@ -295,11 +292,3 @@ async def _faults(settings: Settings, taken: MappedOnboarding) -> tuple[str, ...
     except FileFaults as faults:
         return tuple(map(str, faults.faults))
     return ()
-
-
-def _write(plain: object) -> None:
-    """A valid file: lines are not broken at the terminal's width."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style, yaml.width = False, _WIDTH
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.dump(plain, sys.stdout)

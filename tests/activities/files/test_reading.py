@@ -88,7 +88,7 @@ def test_a_key_far_from_all_others_lists_what_is_known() -> None:
         (f"name: {'x' * 201}", "name: is 201 characters long, at most 200 are allowed"),
         (f"name: N\nmessage: {'x' * 10_000}", "message: is 10,000 characters long, at most 4,000 are allowed"),
         ("name: 31", "name: must be a text, not a number (put it in quotes)"),
-        ("name: [1\nparts: 2", "file.yaml:2: is not valid YAML: expected ',' or ']', but got ':'"),
+        ("name: [1\nparts: 2", "file.yaml:2: is not valid YAML: did not find expected ',' or ']'"),
         ("name: @them", "is not valid YAML: found character '@' that cannot start any token"),
         ("name: *anna@example.com", "is not valid YAML: found undefined alias …"),
         ("name: N\n---\nname: M", "file.yaml:2: is not valid YAML"),
