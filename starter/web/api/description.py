@@ -2,6 +2,7 @@
 take, links from a start to its commands, and the events under `webhooks`.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -83,8 +84,22 @@ def description_of(app: FastAPI, root: str) -> Schema:
         words = ("show", *API_COMMANDS[kind])
         links = {word: {"operationId": f"{kind}_{word}", "parameters": {"id": "$response.body#/id"}} for word in words}
         told["paths"][f"/{kind.spec.desk}"]["post"]["responses"]["201"]["links"] = links
-    told["webhooks"] = {event: _webhook(event) for event in EVENTS}
+    told["webhooks"] = {}
+    for event in EVENTS:
+        data, models = _event_schemas(event)
+        told["webhooks"][event] = _webhook(event, data)
+        parts["schemas"] |= models
+    for name, model in parts["schemas"].items():
+        _prepare_for_generators(name, model)
     return told
+
+
+def _prepare_for_generators(name: str, model: Schema) -> None:
+    """Generators of clients name a class by the title, and read no default that is an object."""
+    model["title"] = name
+    for field in model.get("properties", {}).values():
+        if isinstance(field.get("default"), dict):
+            del field["default"]
 
 
 def _schemas_of(models: Iterable[Any]) -> Schema:
@@ -115,10 +130,16 @@ def _start_schemas() -> Schema:
     return found
 
 
-def _webhook(event: str) -> Schema:
-    """The call that a target of the hand-off gets."""
-    data = schema(event)
+def _event_schemas(event: str) -> tuple[Schema, Schema]:
+    """The schema of an event's data, and those that it refers to, by names that begin with the event's."""
+    text = json.dumps(schema(event)).replace('"#/$defs/', f'"{_REF.format(model=event)}.')
+    data: Schema = json.loads(text)
     data.pop("$schema")
+    return data, {f"{event}.{name}": model for name, model in data.pop("$defs").items()}
+
+
+def _webhook(event: str, data: Schema) -> Schema:
+    """The call that a target of the hand-off gets."""
     body = {
         "type": "object",
         "properties": {"type": {"const": event}, "timestamp": {"type": "string", "format": "date-time"}, "data": data},
