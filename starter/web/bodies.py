@@ -35,8 +35,9 @@ class BodyFault(Enum):
 class _Body:
     """A body being read; `size` is in memory."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, holder: str = "") -> None:
         self.size = 0
+        self.holder = holder
         self.crowded_out = False
         self.time = asyncio.timeout(seconds)
 
@@ -52,9 +53,10 @@ class _Body:
 
 
 class IncomingBodies:
-    """Incomplete bodies: limits their number, number of one address, bytes `altogether`, and bytes `beyond` small ones.
+    """Incomplete bodies: limits their number and that of one holder, bytes `altogether` and `of_one` holder, and bytes
+    `beyond` small ones. A holder is a caller, or an address where the caller is not known yet.
 
-    The oldest makes room and is asked to call again.
+    The oldest, or that of the same holder, makes room and is asked to call again.
     """
 
     def __init__(
@@ -63,16 +65,20 @@ class IncomingBodies:
         altogether: float = math.inf,
         beyond: float = math.inf,
         room: Capacity | None = None,
+        of_one: float = math.inf,
     ) -> None:
         self._places = Occupancy(name, room or Capacity(INCOMPLETE_AT_MOST, INCOMPLETE_AT_MOST_OF_ONE))
         self._bodies: dict[_Body, None] = {}
         self._left = altogether
         self._left_beyond = beyond
+        self._of_one = of_one
 
-    async def read(self, request: Request, *, limit: int, seconds: float = BODY_SECONDS) -> bytes | BodyFault:
+    async def read(
+        self, request: Request, *, limit: int, seconds: float = BODY_SECONDS, holder: str = ""
+    ) -> bytes | BodyFault:
         """The body, if there is room."""
-        body = _Body(seconds)
-        if not self._places.admit(body, request.client.host if request.client else ""):
+        body = _Body(seconds, holder or (request.client.host if request.client else ""))
+        if not self._places.admit(body, body.holder):
             return BodyFault.CROWDED
         self._bodies[body] = None
         try:
@@ -93,12 +99,21 @@ class IncomingBodies:
 
     def _fits(self, body: _Body, size: int) -> bool:
         more, beyond = size - body.size, max(0, size - SMALL) - body.beyond
-        return more <= 0 or (more <= self._left and beyond <= self._left_beyond)
+        is_within = more <= self._left and beyond <= self._left_beyond and not self._exceeds_share(body, size)
+        return more <= 0 or is_within
+
+    def _exceeds_share(self, body: _Body, size: int) -> bool:
+        if self._of_one == math.inf:
+            return False
+        others = (other.size for other in self._bodies if other.holder == body.holder and other is not body)
+        return sum(others) + size > self._of_one
 
     def _oldest_in_the_way(self, body: _Body, size: int) -> _Body | None:
         """The oldest that frees what is missing; None for `body` itself."""
         needs_beyond = max(0, size - SMALL) - body.beyond > self._left_beyond
-        oldest = next((one for one in self._bodies if (one.beyond if needs_beyond else one.size)), None)
+        holders = {body.holder} if self._exceeds_share(body, size) else {other.holder for other in self._bodies}
+        bodies = (other for other in self._bodies if other.holder in holders)
+        oldest = next((other for other in bodies if (other.beyond if needs_beyond else other.size)), None)
         return None if oldest is body else oldest
 
     def _end(self, body: _Body) -> None:

@@ -50,6 +50,11 @@ class Caller(Protocol):
     @property
     def may_start_something(self) -> bool: ...
 
+    @property
+    def may_write(self) -> bool:
+        """Whether they may do anything but read."""
+        ...
+
     def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
         """The filters of a list, with those that their rights add. Raises `ApiProblem`."""
         ...
@@ -85,6 +90,10 @@ class TokenCaller:
     @property
     def may_start_something(self) -> bool:
         return bool(self.rights.to(May.START))
+
+    @property
+    def may_write(self) -> bool:
+        return self.may_start_something or bool(self.rights.to(May.CHANGE))
 
     def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
         if self.rights.permit(May.READ, kind or "", requester or ""):
@@ -129,6 +138,10 @@ class PersonCaller:
     @property
     def may_start_something(self) -> bool:
         return bool(self.role.starts)
+
+    @property
+    def may_write(self) -> bool:
+        return True
 
     def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
         if self.role.operator:

@@ -1,6 +1,8 @@
 """What every call of the API passes: who calls, how often, and a body within its bounds, before anything is done."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
 
@@ -12,22 +14,33 @@ from activities.records.allowances import Rate
 from starter.web.allowances import Buckets
 from starter.web.api.callers import Caller, Callers
 from starter.web.api.problems import EXPECTED, ApiProblem, Reason, problem_of
-from starter.web.bodies import BodyFault, IncomingBodies, NotReadable, refuse_bombs, replayed
-from starter.web.serving import holder_of
+from starter.web.bodies import (
+    INCOMPLETE_AT_MOST,
+    BodyFault,
+    IncomingBodies,
+    NotReadable,
+    refuse_bombs,
+    replayed,
+)
+from starter.web.serving import Capacity, holder_of
 
 JSON_AT_MOST: Final = 2 * MEGABYTE
 """Bytes of a JSON body; a document of 1 MB in base64 has a third more."""
 BODIES_AT_MOST: Final = 128 * MEGABYTE
-"""Bytes of all bodies being read."""
+"""Bytes of all bodies being read, half of them of one caller."""
+INCOMPLETE_OF_A_CALLER_AT_MOST: Final = 50
+"""Bodies of one caller being read."""
 SECONDS: Final = 30.0
 """For a body with documents; a small one has as long."""
 CALLS_OF_A_CALLER: Final = Rate(burst=300, per_second=100)
 STRANGERS_OF_AN_ADDRESS: Final = Rate(burst=60, per_second=1)
 """Calls with a token that does not count, or none."""
 CALLS_AT_ONCE: Final = 100
+"""Complete ones, half of them of one caller."""
 UPLOADS_AT_ONCE: Final = 8
-"""Calls with a body that may have documents; each is in memory until it is answered."""
+"""Of these, with a body that may have documents; each is in memory until it is answered."""
 _JSON: Final = "application/json"
+_READING: Final = ("GET", "HEAD")
 _MEDIA: Final = (_JSON, "application/pdf", "application/octet-stream", "multipart/form-data")
 _HANGS_UP: Final = {"connection": "close"}
 """An unread body must not be taken for the next call."""
@@ -54,54 +67,51 @@ class Door:
         self._callers = callers
         self._calls = Buckets(rate, clock)
         self._strangers = Buckets(STRANGERS_OF_AN_ADDRESS, clock)
-        self._bodies = IncomingBodies("bodies of the API", BODIES_AT_MOST)
+        room = Capacity(INCOMPLETE_AT_MOST, INCOMPLETE_OF_A_CALLER_AT_MOST)
+        self._bodies = IncomingBodies("bodies of the API", BODIES_AT_MOST, room=room, of_one=BODIES_AT_MOST / 2)
         self._upload = (upload_megabytes + 2) * MEGABYTE
-        self._at_once = self._uploads = 0
+        self._at_once, self._uploads = Counter[str](), Counter[str]()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        uploads = _media(Request(scope)) != _JSON
-        if self._at_once >= CALLS_AT_ONCE or (uploads and self._uploads >= UPLOADS_AT_ONCE):
-            problem = ApiProblem(Reason.TOO_MANY, wait=1, headers=_HANGS_UP)
-            await problem.response(scope, receive, send)
-            return
-        self._at_once += 1
-        self._uploads += uploads
-        try:
-            await self._passed(scope, receive, send)
-        finally:
-            self._at_once -= 1
-            self._uploads -= uploads
-
-    async def _passed(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
             caller = await self._caller(request)
-            body = await self._body(request)
+            body = await self._body(request, caller)
         except EXPECTED as error:
             problem = problem_of(error)
             problem.headers = {**problem.headers, **_HANGS_UP}
             await problem.response(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
-        await self._app(scope, replayed(body, receive), send)
+        is_upload = _media(request) != _JSON
+        try:
+            with (
+                _place(self._at_once, caller, CALLS_AT_ONCE),
+                _place(self._uploads if is_upload else Counter(), caller, UPLOADS_AT_ONCE),
+            ):
+                await self._app(scope, replayed(body, receive), send)
+        except _NoPlace:
+            await ApiProblem(Reason.TOO_MANY, wait=1).response(scope, receive, send)
 
     async def _caller(self, request: Request) -> Caller:
-        address = holder_of(request.client.host) if request.client else ""
-        if wait := self._strangers.look(address):
-            raise ApiProblem(Reason.TOO_MANY, wait=wait)
+        """Who calls, and may. Raises `ApiProblem`."""
         try:
             caller = await self._callers.of(request.headers.get("authorization", ""))
         except ApiProblem:
-            self._strangers.wait(address)
+            address = holder_of(request.client.host) if request.client else ""
+            if wait := self._strangers.wait(address):
+                raise ApiProblem(Reason.TOO_MANY, wait=wait) from None
             raise
+        if not (request.method in _READING or caller.may_write):
+            raise ApiProblem(Reason.NOT_ALLOWED)
         if wait := self._calls.wait(caller.actor):
             raise ApiProblem(Reason.TOO_MANY, wait=wait)
         return caller
 
-    async def _body(self, request: Request) -> bytes:
+    async def _body(self, request: Request, caller: Caller) -> bytes:
         media = _media(request)
         limit = JSON_AT_MOST if media == _JSON else self._upload
-        body = await self._bodies.read(request, limit=limit, seconds=SECONDS)
+        body = await self._bodies.read(request, limit=limit, seconds=SECONDS, holder=caller.actor)
         if isinstance(body, BodyFault):
             raise ApiProblem(_FAULTS[body], wait=1 if body is BodyFault.CROWDED else 0)
         if body and media not in _MEDIA:
@@ -112,6 +122,25 @@ class Door:
             except NotReadable as fault:
                 raise ApiProblem(Reason.MALFORMED, str(fault)) from None
         return body
+
+
+class _NoPlace(Exception):
+    """All places are taken, or half of them by this caller."""
+
+
+@contextmanager
+def _place(count_by_caller: Counter[str], caller: Caller, at_most: int) -> Iterator[None]:
+    """One of so many places. Raises `_NoPlace`."""
+    name = caller.actor
+    if count_by_caller.total() >= at_most or count_by_caller[name] >= max(1, at_most // 2):
+        raise _NoPlace
+    count_by_caller[name] += 1
+    try:
+        yield
+    finally:
+        count_by_caller[name] -= 1
+        if not count_by_caller[name]:
+            del count_by_caller[name]
 
 
 def _media(request: Request) -> str:

@@ -50,3 +50,17 @@ async def test_who_needs_more_than_all_have_is_turned_away_and_takes_nothing_wit
     assert await incoming.read(crowd.whole(bytes(2)), limit=99) == bytes(2)
     assert await held is BodyFault.CROWDED
     assert await incoming.read(crowd.whole(bytes(10)), limit=99) == bytes(10)
+
+
+async def test_beyond_the_bytes_of_one_holder_its_own_oldest_body_makes_room() -> None:
+    incoming = IncomingBodies("bodies", altogether=100, of_one=10)
+    stranger, other = Stalling({}, host="127.0.0.9"), Stalling({}, host="127.0.0.9")
+    older = asyncio.create_task(incoming.read(other.begun(bytes(9)), limit=99, seconds=60, holder="token:crm"))
+    await other.silent(1)
+    first = asyncio.create_task(incoming.read(stranger.begun(bytes(9)), limit=99, seconds=60, holder="token:erp"))
+    await stranger.silent(1)
+    assert await incoming.read(stranger.whole(bytes(2)), limit=99, holder="token:erp") == bytes(2)
+    assert await first is BodyFault.CROWDED and not older.done()
+    assert await incoming.read(stranger.whole(bytes(11)), limit=99, holder="token:erp") is BodyFault.CROWDED
+    other.gate.set()
+    assert await older == bytes(9)

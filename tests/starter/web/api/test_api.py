@@ -5,6 +5,7 @@ import json
 import re
 import sys
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -348,6 +349,45 @@ async def test_strangers_are_counted_by_their_address(crm: Program) -> None:
     most = door.STRANGERS_OF_AN_ADDRESS.burst
     answers = [(await crm.calls("GET", "/requests", token="cst_x"))[0] for _ in range(most + 5)]
     assert answers[:most] == [401] * most and answers[-1] == 429
+
+
+async def test_a_token_that_counts_is_answered_while_others_at_its_address_guess(crm: Program) -> None:
+    guesses = [(await crm.calls("GET", "/requests", token="cst_x"))[0] for _ in range(70)]
+    assert guesses[-1] == 429
+    assert [(await crm.calls("GET", "/requests"))[0] for _ in range(15)] == [200] * 15
+
+
+@asynccontextmanager
+async def half_sent(crm: Program, count: int, media: str, token: str = "") -> AsyncIterator[list[asyncio.StreamReader]]:
+    """Calls whose bodies never come to their end."""
+    head = f"POST {ROOT}/documents HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token or crm.token}\r\n"
+    call = f"{head}Content-Type: {media}\r\nContent-Length: 100000\r\n\r\n".encode() + PDF
+    url = crm.http.base_url
+    streams = [await asyncio.open_connection(url.host, url.port) for _ in range(count)]
+    for _, writer in streams:
+        writer.write(call)
+        await writer.drain()
+    try:
+        yield [reader for reader, _ in streams]
+    finally:
+        for _, writer in streams:
+            writer.close()
+
+
+async def test_half_sent_bodies_of_one_caller_keep_no_other_from_the_api(crm: Program) -> None:
+    other = await crm.made("other", "read", "start")
+    pdf = {"content-type": "application/pdf"}
+    async with half_sent(crm, 60, "application/pdf"), half_sent(crm, 100, "application/json"):
+        uploads = [(await crm.calls("POST", "/documents", PDF, headers=pdf, token=other))[0] for _ in range(20)]
+        assert uploads == [201] * 20
+        assert (await crm.calls("GET", "/requests", token=other))[0] == 200
+        assert (await crm.calls("GET", "/requests"))[0] == 200, "its own oldest one makes room"
+
+
+async def test_who_may_only_read_is_refused_before_a_body_is_read(crm: Program) -> None:
+    reads = await crm.made("reads", "read")
+    async with half_sent(crm, 1, "application/pdf", reads) as [answer]:
+        assert b" 403 " in await asyncio.wait_for(answer.readline(), 10)
 
 
 async def test_nonsense_is_never_our_fault(crm: Program) -> None:
