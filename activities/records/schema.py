@@ -91,6 +91,7 @@ FOLLOW_UPS: Final = Table(
     Column("actor", Text),
     Column("cover", LargeBinary),
     Column("first_page", Text),
+    Column("first_page_of", Text),
     Column("claimed_for", Text),
     Column("document_sha256", Text),
     Index(None, "started_at", "kind"),

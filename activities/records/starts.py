@@ -196,14 +196,16 @@ class Starts:
         found: bytes | None = await self._known(workflow_id, FOLLOW_UPS.c.cover)
         return found
 
-    async def keep_first_page(self, workflow_id: str, sha256: str) -> None:
-        """Store the hash of the picture of its document's first page."""
-        await self._keep(workflow_id, first_page=sha256)
+    async def keep_first_page(self, workflow_id: str, sha256: str, document: str) -> None:
+        """Store the hash of the picture of the first page of the document with the other hash."""
+        await self._keep(workflow_id, first_page=sha256, first_page_of=document)
 
-    async def first_page(self, workflow_id: str) -> str | None:
-        """None if not drawn yet."""
-        found: str | None = await self._known(workflow_id, FOLLOW_UPS.c.first_page)
-        return found
+    async def first_page(self, workflow_id: str, document: str) -> str | None:
+        """None if that of this document is not drawn yet."""
+        page, of = FOLLOW_UPS.c.first_page, FOLLOW_UPS.c.first_page_of
+        asked = select(page).where(FOLLOW_UPS.c.workflow_id == workflow_id, of == document)
+        row = await self._database.first(asked)
+        return row.first_page if row else None
 
     async def claim(self, workflow_id: str, fingerprint: str = "") -> None:
         """Record that the provider had nothing under this id before we created it with this fingerprint; empty for

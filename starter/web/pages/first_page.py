@@ -36,24 +36,33 @@ class FirstPages:
         self._store = store
         self._drawing = asyncio.Semaphore(DRAWN_AT_ONCE)
 
-    async def of(self, request: str) -> bytes | None:
-        """The PNG; None when there is none now."""
+    async def of(self, request: str, version: str | None = None) -> bytes | None:
+        """The PNG of the version with this SHA-256, else of the document as it is sent; None when there is none now."""
         workflow_id = Kind.REQUEST.workflow_id(request)
         try:
-            kept = await self._store.starts.first_page(workflow_id)
+            sha256 = version or await self._document(request)
+            if sha256 is None:
+                return None
+            kept = await self._store.starts.first_page(workflow_id, sha256)
             if kept is not None:
                 return await self._store.files.read(kept, PICTURES) if kept else None
-            cover = await CoverSheet.read(self._store, request)
-            if cover is None or cover.sha256 is None or self._drawing.locked():
+            if self._drawing.locked():
                 return None
             async with self._drawing:
-                drawn = await self._drawn(cover.sha256)
+                drawn = await self._drawn(sha256)
             picture = await self._store.files.put(drawn, PICTURES) if drawn else ""
-            await self._store.starts.keep_first_page(workflow_id, picture)
+            former = await self._store.erasures.pictures([workflow_id])
+            await self._store.starts.keep_first_page(workflow_id, picture, sha256)
+            for one in {*former} - {picture}:
+                await self._store.files.remove(one, PICTURES)
         except (StoreFailure, ValueError) as failure:
             _LOGGER.warning("first page not drawn", request=request, why=str(failure))
             return None
         return drawn or None
+
+    async def _document(self, request: str) -> str | None:
+        cover = await CoverSheet.read(self._store, request)
+        return cover.sha256 if cover else None
 
     async def _drawn(self, sha256: str) -> bytes:
         pdf = await self._store.files.read(sha256)

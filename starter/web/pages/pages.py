@@ -245,8 +245,8 @@ class ScreenBuilder:
         screen = replace(screen, edition=edition_of(asker, visit.reader, self.clock()))
         if visit.claim.person == shown.requester or onboarding_to_decide(shown):
             return screen
-        signing = visit.claim.use is LinkUse.SIGN and self.pictures and asker.has_file
-        return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if signing else None)
+        reads = visit.claim.use in (LinkUse.SIGN, LinkUse.REVIEW) and self.pictures and asker.has_file
+        return replace(screen, asker=asker, picture=f"{visit.ref}/{PICTURE}" if reads else None)
 
     async def _status(self, visit: PageVisit) -> Screen:
         shown = await self.seen(visit)
@@ -368,9 +368,10 @@ class Pages:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        screen = await self._screens.of(visit)
-        content = await self._first_pages.of(visit.claim.request) if self._first_pages and screen.picture else None
-        return self._renderer.picture(content)
+        screen, shown = await self._screens.of(visit), await self._screens.seen(visit)
+        version = shown.reviewed_versions[-1].sha256 if shown and shown.reviewed_versions else None
+        pages = self._first_pages if screen.picture else None
+        return self._renderer.picture(await pages.of(visit.claim.request, version) if pages else None)
 
     async def open(self, request: Request) -> Response:
         visit = await self._visit(request)

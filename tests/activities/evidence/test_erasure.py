@@ -41,7 +41,7 @@ async def test_what_is_personal_goes_and_what_proves_stays(tmp_path: Path, datab
         both = b'[{"person":"customer-signer","email":"ada@example.com"},{"person":"chair","email":"bo@example.com"}]'
         await store.people.add_asked(MSA.workflow_id, both)
         page = await store.files.put(b"a picture", "pictures")
-        await store.starts.keep_first_page(MSA.workflow_id, page)
+        await store.starts.keep_first_page(MSA.workflow_id, page, "sha")
         before = tmp_path / "before.zip"
         await packer(store, tmp_path).export(MSA, before)
         dry = await erase(store, "customer-signer", "desk", "asked for it", DAY, dry_run=True)

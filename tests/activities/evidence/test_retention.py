@@ -49,7 +49,7 @@ async def of_campaign(store: Store, id: str, first_page: str | None = None) -> N
     workflow_id = Kind.REQUEST.workflow_id(id)
     await store.starts.begin(workflow_id, Start("k", "T", ("p",), "desk", CONDUCT.workflow_id, AT))
     if first_page:
-        await store.starts.keep_first_page(workflow_id, first_page)
+        await store.starts.keep_first_page(workflow_id, first_page, "sha")
 
 
 async def test_after_its_retention_the_day_removes_the_files_and_packs_say_so(
@@ -185,7 +185,7 @@ async def test_an_erasure_waits_for_the_release_of_a_hold(tmp_path: Path, databa
         await signed(store, "msa-0043")
         await kept_at_the_end(store)
         page = await store.files.put(b"a picture", PICTURES)
-        await store.starts.keep_first_page(MSA.workflow_id, page)
+        await store.starts.keep_first_page(MSA.workflow_id, page, "sha")
         await store.holds.place(MSA.workflow_id, "matter 7", "legal", AT)
         dry = await erase(store, "customer-signer", "desk", "asked for it", DAY, dry_run=True)
         done = await erase(store, "customer-signer", "desk", "asked for it", DAY)

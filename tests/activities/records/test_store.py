@@ -169,10 +169,14 @@ async def test_an_erased_text_is_gone_and_a_changed_one_is_an_error(store: Store
 
 async def test_a_claim_a_cover_and_a_picture_stand_side_by_side(store: Store) -> None:
     starts = store.starts
-    assert (await starts.cover(R), await starts.claimed_for(R), await starts.first_page(R)) == (None, None, None)
-    await asyncio.gather(starts.claim(R, "f"), starts.keep_cover(R, b"{}"), starts.keep_first_page(R, "sha"))
+    assert (await starts.cover(R), await starts.claimed_for(R), await starts.first_page(R, "pdf")) == (None, None, None)
+    await asyncio.gather(starts.claim(R, "f"), starts.keep_cover(R, b"{}"), starts.keep_first_page(R, "sha", "pdf"))
     await starts.claim(R, "another")
-    assert (await starts.cover(R), await starts.claimed_for(R), await starts.first_page(R)) == (b"{}", "f", "sha")
+    assert (await starts.cover(R), await starts.claimed_for(R), await starts.first_page(R, "pdf")) == (
+        b"{}",
+        "f",
+        "sha",
+    )
     await starts.claim(MSA)
     assert await starts.claimed_for(MSA) == ""
 

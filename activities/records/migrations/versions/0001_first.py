@@ -225,6 +225,7 @@ def upgrade() -> None:
         sa.Column("actor", schema.Text(), nullable=True),
         sa.Column("cover", sa.LargeBinary(), nullable=True),
         sa.Column("first_page", schema.Text(), nullable=True),
+        sa.Column("first_page_of", schema.Text(), nullable=True),
         sa.Column("claimed_for", schema.Text(), nullable=True),
         sa.Column("document_sha256", schema.Text(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id"),

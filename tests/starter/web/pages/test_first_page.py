@@ -1,11 +1,14 @@
 """The first page as a picture: drawn once, in a process that a bad document may kill, and kept."""
 
 import asyncio
+import hashlib
 import struct
 from pathlib import Path
 
 import pytest
 
+from activities.documents.files import PICTURES
+from activities.errors import StoreFailure
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from starter.web.pages.drawing import WIDTH
@@ -42,7 +45,7 @@ async def test_what_cannot_be_drawn_is_tried_once(tmp_path: Path, pdf: bytes, mo
     assert await FirstPages(store).of("msa") is None
     monkeypatch.setattr("sys.executable", "/nowhere")
     assert await FirstPages(store).of("msa") is None
-    assert await store.starts.first_page(Kind.REQUEST.workflow_id("msa")) == ""
+    assert await store.starts.first_page(Kind.REQUEST.workflow_id("msa"), hashlib.sha256(pdf).hexdigest()) == ""
 
 
 async def test_while_one_is_drawn_others_see_the_page_without_it(tmp_path: Path) -> None:
@@ -53,3 +56,14 @@ async def test_while_one_is_drawn_others_see_the_page_without_it(tmp_path: Path)
 
 async def test_a_request_that_nobody_knows_has_no_picture(tmp_path: Path) -> None:
     assert await FirstPages(Store(tmp_path.as_uri())).of("msa") is None
+
+
+async def test_the_first_page_of_a_new_version_takes_the_place_of_the_last(tmp_path: Path) -> None:
+    store = await store_with(tmp_path, PDF)
+    first, workflow_id = await FirstPages(store).of("msa"), Kind.REQUEST.workflow_id("msa")
+    [former] = await store.erasures.pictures([workflow_id])
+    version = await store.files.put(PDF.replace(b"Master services", b"Framework supply"))
+    assert await FirstPages(store).of("msa", version) not in (None, first)
+    assert former not in await store.erasures.pictures([workflow_id])
+    with pytest.raises(StoreFailure):
+        await store.files.read(former, PICTURES)
