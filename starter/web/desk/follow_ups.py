@@ -87,6 +87,7 @@ class FollowUps:
         seen = await self._seen(request, visitor)
         if seen is None:
             return await self._responses.inside(NOT_THERE, visitor)
+        leading = [one for one in seen.steps if one.action is Action.REVISE]
         return self._responses.renderer.page(
             "follow_up.html",
             visitor.reader.language,
@@ -97,8 +98,11 @@ class FollowUps:
                 (one.address, self._say(visitor, one.spec.label), one.spec.grave)
                 for one in seen.steps
                 # A part to decide about offers to stop all of it already.
-                if not one.part and not (one.action is Action.CANCEL and any(step.part for step in seen.steps))
+                if not one.part
+                and one not in leading
+                and not (one.action is Action.CANCEL and any(step.part for step in seen.steps))
             ],
+            leading=next(((one.address, self._say(visitor, one.spec.label)) for one in leading), None),
             own=self._own_page(seen, visitor),
             preview=self._preview(seen),
             files=await self._offered(seen, visitor),

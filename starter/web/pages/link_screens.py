@@ -13,6 +13,7 @@ from activities.notifications.links import at_desk
 from activities.notifications.words import isolated, words_for
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader, is_due_on_the_day_of
+from starter.queries.lookup import of_type
 from starter.web.actions import ACTIONS, Action, onboarding_to_decide
 from starter.web.kinds import KIND_PAGES
 from starter.web.pages.options import choices_of
@@ -411,9 +412,17 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
             for line in (() if shown.partial and not shown.status.ended else listed_lines(shown))
         ),
         signers_are=lines_heading(shown, language),
+        later_signers=tuple(PersonRow(called.get(one, one)) for one in _later_signers(shown, person)),
         more=_at_desk(WorkflowName(shown.type, shown.id)) if person == shown.requester else None,
     )
     return due_of(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
+
+
+def _later_signers(shown: Shown, person: str) -> tuple[str, ...]:
+    """Those who are asked after the review, for the requester."""
+    if shown.status is not Status.REVIEW or person != shown.requester:
+        return ()
+    return tuple(line.person for line in of_type(RequestShow, shown).signers)
 
 
 def _at_desk(what: WorkflowName) -> str:

@@ -191,7 +191,12 @@ class PagePeople:
     async def names_of(self, shown: Shown) -> dict[str, str]:
         """Names of the people shown, by id."""
         beside = shown.type.workflow_id(shown.id)
-        ids = {*named_people(shown), *(line.person for line in shown.lines), *(one.person for one in shown.questions)}
+        ids = {
+            *named_people(shown),
+            *shown.asked_people,
+            *(line.person for line in shown.lines),
+            *(one.person for one in shown.questions),
+        }
         ids |= {shown.taken_by} if shown.taken_by else set()
         ids |= {line.target for line in shown.handoffs}
         found = {id: await self._name(id, beside) for id in ids}
