@@ -215,4 +215,5 @@ def _words_of(delivery: Delivery, notice: NotificationOrder) -> NotificationText
         to_requester=(notice.of_team or notice.person) == brief.requester,
         overdue=bool(delivery.due_at and delivery.now and delivery.due_at <= delivery.now),
         in_review=bool(brief.round),
+        again=brief.round > 1,
     )

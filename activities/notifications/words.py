@@ -92,8 +92,12 @@ class KindTexts:
         whole = review and cls({**stages, **review.stages}, {**endings, **review.endings})
         return cls(stages, endings, whole)
 
-    def words(self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool) -> NotificationText:
+    def words(
+        self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool, again: bool
+    ) -> NotificationText:
         known: str | None = kind_of(stage)
+        if known == NotificationType.READY and again:
+            known = "again"
         if known == NotificationType.WARNING and overdue:
             known = NotificationType.OVERDUE
         elif known == NotificationType.ESCALATION and to_requester:
@@ -153,15 +157,17 @@ def words_for(
     to_requester: bool = False,
     overdue: bool = False,
     in_review: bool = False,
+    again: bool = False,
 ) -> NotificationText:
     """With an `outcome` that of the ending. A stage may have numbers (`reminder-2`, `warning-2d.2`); unknown stages use
-    the first notice's text. An escalation back to the requester says that nobody is left.
+    the first notice's text. An escalation back to the requester says that nobody is left. `again` is a later round of a
+    review.
     """
     known = TEXTS[of].in_review if in_review else None
     known = known or TEXTS[of]
     if outcome and (ending := known.endings.get(outcome)):
         return ending
-    return known.words(stage, action, to_requester=to_requester, overdue=overdue)
+    return known.words(stage, action, to_requester=to_requester, overdue=overdue, again=again)
 
 
 def unturned(name: str) -> str:

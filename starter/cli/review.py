@@ -32,17 +32,19 @@ class _ReviewWords(OperationWords):
         """
         await self.carry_out(id, lambda actor: ReviewAnswer(actor=actor, approve=approve, changes=changes), manner)
 
-    async def revise(self, id: Id, /, *, file: Path, manner: CommonOptions = PLAIN) -> None:
+    async def revise(self, id: Id, /, *, file: Path, changes: str = "", manner: CommonOptions = PLAIN) -> None:
         """Give the next version for the reviewers, after one has asked for changes.
 
         Parameters
         ----------
         file
             The new version, a PDF.
+        changes
+            What has changed, at most 1,000 characters, for the reviewers.
         """
         content = await asyncio.to_thread(_read, file, ready().signature.max_upload_mb)
         sha256 = hashlib.sha256(content).hexdigest()
-        command = Revision(actor="", sha256=sha256, size=len(content), file_name=file.name)
+        command = Revision(actor="", sha256=sha256, size=len(content), file_name=file.name, changes=changes)
 
         async def stored(context: Context) -> None:
             await context.store.files.put(content)

@@ -179,7 +179,7 @@ def _not_now(posted: PostedForm) -> NotNow:
 def _revision(posted: PostedForm) -> Revision:
     if posted.version is None:
         raise CommandRefused(NO_VERSION)
-    return posted.version.replace(actor=posted.actor)
+    return posted.version.replace(actor=posted.actor, changes=posted.text)
 
 
 def _decision(action: Action) -> Callable[[PostedForm], Decision]:
@@ -337,6 +337,8 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
         (PageRole.ASKED,),
         _revision,
         hint=phrase("All reviewers are asked again."),
+        field=phrase("What has changed"),
+        needed=False,
         button=phrase("Send the new version"),
         done=phrase("The reviewers are asked again."),
     ),

@@ -111,14 +111,17 @@ class MainButton:
     entry: Entry | None = None
     upload: str = ""
     """The label of a PDF that goes with it."""
+    quiet: bool = False
+    """Whether something else on the screen leads."""
     to: str = ""
 
     def told(self, language: Language) -> "MainButton":
         """Translated."""
         entry = replace(self.entry, label=language.say(self.entry.label)) if self.entry else None
         hint = language.say(self.hint) if self.hint else ""
+        field = language.say(self.field) if self.field else self.field
         upload = language.say(self.upload) if self.upload else ""
-        return replace(self, label=language.say(self.label), hint=hint, entry=entry, upload=upload)
+        return replace(self, label=language.say(self.label), hint=hint, field=field, entry=entry, upload=upload)
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,8 @@ class Screen:
     sentences: tuple[str, ...] = ()
     quote: str = ""
     """Why somebody declined, or their answer, in their own words."""
+    remarks: tuple[tuple[str, str], ...] = ()
+    """What people wrote, each behind a sentence of ours."""
     comes: tuple[str, ...] = ()
     """Of a receipt: what happens next; it names the document already."""
     ticked: bool = False
@@ -236,6 +241,8 @@ class Screen:
     exchanges: tuple[Exchange, ...] = ()
     signers: tuple[PersonRow, ...] = ()
     signers_are: str = ""
+    later_signers: tuple[PersonRow, ...] = ()
+    """While others review it."""
     retry_after: int | None = None
     look_again: bool = False
     files: FilesOffered = NO_FILES

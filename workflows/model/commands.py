@@ -289,11 +289,12 @@ class ReviewAnswer(Command):
 
 
 class Revision(Command):
-    """Update `revise`: a new version, whose bytes are in the store."""
+    """Update `revise`: a new version, whose bytes are in the store; `changes` says what is different in it."""
 
     sha256: str
     size: int
     file_name: str
+    changes: str = ""
 
 
 UPDATES: Final[Mapping[type[AnyCommand], str]] = {

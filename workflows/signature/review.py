@@ -4,7 +4,7 @@ from datetime import datetime
 
 from workflows.follow_up.commands import living_refusal, unfit
 from workflows.model.commands import Exemption, ReviewAnswer, Revision
-from workflows.model.rejections import Rejection, name_fault, text_fault
+from workflows.model.rejections import Rejection, name_fault, reason_fault, text_fault
 from workflows.model.schedule import Reason
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
@@ -47,6 +47,8 @@ def review(request: SignatureInput, state: SignatureState, command: ReviewAnswer
 def refuse_revise(state: SignatureState, command: Revision) -> str | None:
     if why := _not_in_review(state) or unfit(command.actor) or name_fault(command.file_name, "the name of the file"):
         return why
+    if why := reason_fault(command.changes, "the text of the changes"):
+        return why
     if all(one.role is not Role.REVISE for one in state.slots.pending):
         return Rejection.NO_CHANGES_ASKED.says()
     same = command.sha256 == state.review.versions[-1].sha256
@@ -57,7 +59,7 @@ def revise(state: SignatureState, command: Revision, now: datetime) -> Signature
     """The next round begins with this version."""
     before = state.review.versions[-1].document
     document = before.replace(sha256=command.sha256, size=command.size, file_name=command.file_name)
-    return state.revised(document, command.actor, now)
+    return state.revised(document, command.actor, now, command.changes.strip() or None)
 
 
 def refuse_exempt(state: SignatureState, command: Exemption, requester: str) -> str | None:

@@ -132,12 +132,12 @@ class SignerSlots(Slots[SignerSlot]):
         slot = SignerSlot(person=person, order=0, role=Role.REVISE, state=SignerState.TURN, turn_at=now, clock_from=now)
         return self.replace(signers=(*self.signers, slot))
 
-    def revised(self, now: datetime) -> Self:
-        """They have given it."""
+    def revised(self, now: datetime, changes: str | None) -> Self:
+        """They have given it; `changes` are their words about it."""
 
         def after(one: SignerSlot) -> SignerSlot:
             given = one.role is Role.REVISE and one.pending
-            return one.replace(state=SignerState.REVISED, at=now) if given else one
+            return one.replace(state=SignerState.REVISED, at=now, reason=changes) if given else one
 
         return self.replace(signers=tuple(map(after, self.signers)))
 
@@ -483,11 +483,14 @@ class SignatureState(FollowUpState):
         return _ACTIONS[signer.role] if signer else NoticeAction.OPEN
 
     def text_for(self, person: str) -> str | None:
-        """The requester is told what is to be changed."""
+        """For the requester what is to be changed, for reviewers of a later version what has changed."""
         slot = self.slots.of(person)
-        if slot is None or slot.role is not Role.REVISE:
-            return None
-        return next((one.reason for one in self.slots.signers if one.state is SignerState.CHANGES), None)
+        if slot and slot.role is Role.REVISE:
+            return next((one.reason for one in self.slots.signers if one.state is SignerState.CHANGES), None)
+        if slot and slot.role is Role.REVIEW:
+            before = (one for one in self.review.earlier if one.round == self.round - 1)
+            return next((one.reason for one in before if one.state is SignerState.REVISED), None)
+        return None
 
     @property
     def to_withdraw(self) -> tuple[str, ...]:
@@ -637,12 +640,13 @@ class SignatureState(FollowUpState):
         sending = turned.within("lifecycle", status=Status.CONVERTING).within("document", review=review)
         return sending.within("plan", window_from=now).note(now, EventType.REVIEWED, None, None, about=number)
 
-    def revised(self, document: Document, by: str, now: datetime) -> Self:
-        """A new version was given: the next round begins."""
+    def revised(self, document: Document, by: str, now: datetime, changes: str | None) -> Self:
+        """A new version was given, with `changes` as against the last: the next round begins."""
         turned = self.turned_to(SignerSlots.review(self.slots.reviewers, now), now)
-        given = self.replace(slots=self.slots.revised(now))
+        given = self.replace(slots=self.slots.revised(now, changes))
         review = given._put_away().begun(document, by, now)
-        return turned.within("document", review=review).note(now, EventType.REVISED, by, None, about=review.round)
+        begun = turned.within("document", review=review)
+        return begun.note(now, EventType.REVISED, by, changes, about=review.round, said=True)
 
     def _put_away(self) -> Review:
         """The review with what was done in this round, and whose phones still show its notices."""

@@ -56,7 +56,7 @@ REVISION_BODY: Final[Schema] = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "properties": {FILE: {"type": "string", "format": "binary"}},
+                    "properties": {FILE: {"type": "string", "format": "binary"}, "changes": {"type": "string"}},
                     "required": [FILE],
                 }
             },

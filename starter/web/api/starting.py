@@ -106,13 +106,16 @@ class PartDecision(BaseModel):
 
 
 class RevisionBody(BaseModel):
-    """A new version as JSON: by the hash of an upload, or within; `name` is that of its file."""
+    """A new version as JSON: by the hash of an upload, or within; `name` is that of its file, `changes` what is
+    different.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sha256: str | None = None
     base64: str | None = None
     name: Annotated[str, Field(min_length=1, max_length=NAME_AT_MOST)] = "document.pdf"
+    changes: str = ""
 
     @classmethod
     def of(cls, plain: dict[str, Any]) -> Self:
@@ -229,26 +232,26 @@ async def _form(request: Request) -> FormData:
         raise ApiProblem(Reason.MALFORMED, error.detail) from None
 
 
-async def _file_part(request: Request) -> PostedFile:
-    """The one file of a multipart body."""
+async def _file_part(request: Request) -> tuple[PostedFile, str]:
+    """The one file of a multipart body, and what has changed in it."""
     form = await _form(request)
-    part = form.get(FILE)
+    part, changes = form.get(FILE), form.get("changes")
     name = part.filename or "" if isinstance(part, UploadFile) else ""
     content = await part.read() if isinstance(part, UploadFile) else (part or "").encode()
     await form.close()
     if part is None:
         raise ApiProblem.of_field(FILE, "is missing: the part with the PDF")
-    return PostedFile(file_name(name), content)
+    return PostedFile(file_name(name), content), changes if isinstance(changes, str) else ""
 
 
-async def _named_or_within(request: Request, named: NamedDocuments) -> PostedFile:
-    """The new version that JSON names by its hash, or has."""
+async def _named_or_within(request: Request, named: NamedDocuments) -> tuple[PostedFile, str]:
+    """The new version that JSON names by its hash, or has, and what has changed in it."""
     body = RevisionBody.of(_json_object(await request.body()))
     way = "base64" if body.sha256 is None else "sha256"
     content = await (_decoded(body.base64) if body.sha256 is None else named.read(body.sha256))
     if isinstance(content, str):
         raise ApiProblem.of_field(way, content)
-    return PostedFile(body.name, content)
+    return PostedFile(body.name, content), body.changes
 
 
 async def _parts(request: Request, documents: GivenDocuments) -> bytes:
@@ -342,10 +345,11 @@ class Starts:
         """The command with a new version, which is kept, without its actor. Raises `ApiProblem`,
         `RequestValidationError`, `StoreFailure`.
         """
-        name, content = await (_file_part(request) if _has_parts(request) else _named_or_within(request, named))
+        read = _file_part(request) if _has_parts(request) else _named_or_within(request, named)
+        (name, content), changes = await read
         self.check(content)
         sha256 = await self.store.files.put(content)
-        return Revision(actor="", sha256=sha256, size=len(content), file_name=name)
+        return Revision(actor="", sha256=sha256, size=len(content), file_name=name, changes=changes)
 
     def check(self, content: bytes) -> None:
         """Raises `ApiProblem` for what is no PDF, or too large."""

@@ -44,10 +44,19 @@ from workflows.kinds import WorkflowName, named
 from workflows.model.campaign import CLOSED
 from workflows.model.commands import KnownBy
 from workflows.model.schedule import EscalationReason, Reason, is_joined
-from workflows.model.signature import DocumentVersion
+from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
-from workflows.model.views import AssigneeLine, OnboardingShow, PartLine, Shown, SignerLine, WaitingPart
+from workflows.model.views import (
+    AssigneeLine,
+    OnboardingShow,
+    PartLine,
+    RequestShow,
+    ReviewLine,
+    Shown,
+    SignerLine,
+    WaitingPart,
+)
 
 EVENT_TEXTS: Final[Mapping[str, str]] = {
     EventType.STARTED: phrase("{who} asked for it"),
@@ -418,12 +427,13 @@ PARTS_SHOWN_AT_MOST: Final = 100
 
 @dataclass(frozen=True)
 class VersionRows:
-    """A version of a document in review; `words` are what was to be changed."""
+    """A version of a document in review; `changes` are what is new in it, `words` what was to be changed."""
 
     title: str
     given: str
     path: str
     people: tuple[PersonRow, ...]
+    changes: str
     words: str
 
 
@@ -652,12 +662,14 @@ def _with_problems(base: FollowUpText, shown: Shown, reader: Reader, called: Nam
 async def _with_texts(base: FollowUpText, shown: Shown, reader: Reader, name: FindPerson) -> FollowUpText:
     """With what people wrote."""
     who, reason = _declined(shown)
+    if shown.status is Status.REVIEW:  # Its reviewers stand below its versions.
+        signers = tuple([await _person(line, reader, name) for line in of_type(RequestShow, shown).signers])
+        base = replace(base, people=signers, people_are=reader.language.say(KIND_PAGES[shown.type].lines))
     return replace(
         base,
         declined=reader.language.say(_DECLINED, who=await name(who)) if reason else "",
         reason=reason,
         exchanges=tuple([await _exchange(one, reader.language, name) for one in shown.questions]),
-        people=base.people if shown.status is not Status.REVIEW else (),
         versions=tuple([await _version(one, shown, reader, name) for one in reversed(shown.reviewed_versions)]),
     )
 
@@ -669,8 +681,13 @@ async def _version(version: DocumentVersion, shown: Shown, reader: Reader, name:
         given=reader.moment(version.at),
         path=f"{at_desk(WorkflowName(shown.type, shown.id))}/{VERSION}/{version.number}",
         people=tuple([await _person(one, reader, name) for one in lines]),
+        changes=next((one.reason or "" for one in shown.all_reviews if _brought(one, version)), ""),
         words=next((one.reason for one in lines if one.reason), ""),
     )
+
+
+def _brought(line: ReviewLine, version: DocumentVersion) -> bool:
+    return line.state is SignerState.REVISED and line.round == version.number - 1
 
 
 async def _exchange(asked: AskedQuestion, language: Language, name: FindPerson) -> Exchange:

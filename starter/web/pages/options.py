@@ -361,7 +361,7 @@ def restore_form(screen: Screen, form: Mapping[str, str]) -> Screen:
     if action is None or action not in ACTIONS or not ACTIONS[action].field:
         return replace(screen, options=tuple(replace(one, unfolded=one.act is action) for one in screen.options))
     text = plain(form.get("text", ""))
-    if action is Action.DONE and screen.button and screen.button.field:
+    if screen.button and screen.button.act is action and screen.button.field:
         return replace(screen, button=replace(screen.button, text=text))
     written = replace(text_option(action, form.get("value", ""), screen.language, text), unfolded=True)
     return replace(screen, options=(written, *(one for one in screen.options if one.act is not action)))

@@ -25,8 +25,9 @@ _REVIEW: Final = ScreenDraft(
     200,
     phrase("A document is ready to review"),
     (phrase("It is sent to the signers once its reviewers have approved it."),),
-    button=MainButton(Action.APPROVE, phrase("Approve"), ACTIONS[Action.APPROVE].hint),
+    button=MainButton(Action.APPROVE, phrase("Approve"), ACTIONS[Action.APPROVE].hint, quiet=True),
 )
+_REVIEW_AGAIN: Final = replace(_REVIEW, heading=phrase("A new version is ready to review"))
 _REVISE: Final = ScreenDraft(
     ScreenName.REVISE,
     200,
@@ -36,6 +37,9 @@ _REVISE: Final = ScreenDraft(
         Action.REVISE,
         ACTIONS[Action.REVISE].button,
         ACTIONS[Action.REVISE].hint,
+        field=ACTIONS[Action.REVISE].field,
+        needed=False,
+        lines=3,
         upload=phrase("The new version (PDF)"),
     ),
 )
@@ -72,6 +76,10 @@ _STRANGER: Final = ScreenDraft(
     404,
     phrase("You are not among the reviewers"),
     (phrase("Please ask whoever sent you the link."),),
+)
+_BETWEEN_VERSIONS: Final = (
+    (SignerState.CHANGES, phrase("This was to be changed in the version before:")),
+    (SignerState.REVISED, phrase("This has changed, in the words of whoever asked for it:")),
 )
 _TO_COME: Final = (SignerState.WAITING, SignerState.TURN)
 
@@ -139,17 +147,21 @@ def may_read_version(shown: RequestShow, person: str) -> bool:
 
 
 def _asking(shown: RequestShow, line: ReviewLine, ref: str, reader: Reader, now: datetime) -> Screen:
-    draft = _REVISE if line.role is Role.REVISE else _REVIEW
+    draft = _REVISE if line.role is Role.REVISE else _REVIEW if line.round == 1 else _REVIEW_AGAIN
+    say = reader.language.say
     screen = replace(draft.told(reader.language), document=shown.document, reads=version_link(shown, ref, reader))
-    wanted = [one for one in shown.reviews if one.state is SignerState.CHANGES and one.reason]
-    if line.role is Role.REVISE or (wanted and wanted[-1].round < line.round):
-        screen = replace(screen, quote=wanted[-1].reason or "" if wanted else "")
-    if line.role is Role.REVIEW:
-        screen = replace(screen, version=str(line.round))
-    if line.role is Role.REVIEW and screen.quote:
-        before = reader.language.say("This was to be changed in the version before:")
-        screen = replace(screen, sentences=(*screen.sentences, before))
+    if line.role is Role.REVISE:
+        screen = replace(screen, quote=_words_of(shown, line.round, SignerState.CHANGES))
+    else:
+        said = ((say(sentence), _words_of(shown, line.round - 1, state)) for state, sentence in _BETWEEN_VERSIONS)
+        remarks = tuple((sentence, words) for sentence, words in said if words)
+        screen = replace(screen, version=str(line.round), remarks=remarks)
     return due_of(screen, shown.due_at, reader, now) if shown.due_at else screen
+
+
+def _words_of(shown: RequestShow, round: int, state: SignerState) -> str:
+    """What somebody who is in this state wrote about the version of this round."""
+    return next((one.reason for one in shown.reviews if one.round == round and one.state is state and one.reason), "")
 
 
 def _line_of(shown: RequestShow, person: str) -> ReviewLine | None:

@@ -56,6 +56,7 @@ def composed(
     person: str = "chief-executive",
     company: str = "",
     lock_screen: LockScreen = LockScreen.FULL,
+    round: int = 0,
 ) -> Message:
     brief = SignatureBrief(
         id="msa-0042",
@@ -66,10 +67,18 @@ def composed(
         people=(Participant(person="chief-executive", order=1, role=Role.SIGN),),
         urgent=urgent,
         lock_screen=lock_screen,
+        round=round,
     )
     notice = NotificationOrder(key=notice_key("msa-0042", stage, person), stage=stage, person=person, action=action)
     delivery = Delivery(subject=brief, notices=(notice,), due_at=due_at, outcome=outcome, now=now)
     return compose(delivery, notice, reader, LINKS, company)
+
+
+@pytest.mark.parametrize("shown", LockScreen)
+def test_the_notice_of_a_new_version_to_review_differs_from_the_first(shown: LockScreen) -> None:
+    first, second = (composed("ready", NoticeAction.REVIEW, round=round, lock_screen=shown) for round in (1, 2))
+    assert first.title != second.title
+    assert second.title.startswith("New version to review" if shown is LockScreen.FULL else "A new version is ready")
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,19 @@ def test_with_changes_asked_for_the_requester_gives_a_new_version_and_all_review
     assert [line.person for line in shown.lines] == [LEGAL, EVE, SAM]
 
 
+def test_reviewers_of_a_new_version_hear_what_has_changed() -> None:
+    request = in_review()
+    state = review(request, begun(request), NO(actor=LEGAL), NOW)
+    state = revise(state, SECOND.replace(changes=" The term is two years now. "), NOW)
+    shown = show(request, state, NOW)
+    given = [(one.person, one.round, one.reason) for one in shown.reviews if one.state is SignerState.REVISED]
+    assert given == [(DESK, 1, "The term is two years now.")]
+    [ready] = [one for one in announcement(request, subject_of(request, state), state) if one.person == LEGAL]
+    assert ready.text == "Master services agreement\nThe term is two years now."
+    long = refuse_revise(review(request, begun(request), NO(actor=LEGAL), NOW), SECOND.replace(changes="x" * 1_001))
+    assert long == "the text of the changes is longer than 1000 characters"
+
+
 def test_after_the_last_round_it_ends_declined_and_nothing_was_sent() -> None:
     request = in_review(most=2)
     state = revise(review(request, begun(request), NO(actor=LEGAL), NOW), SECOND, NOW)

@@ -52,7 +52,10 @@ async def test_who_asked_sees_each_version_and_what_is_to_be_changed(desk: Offic
     text = text_of(page)
     for said in ("in review", "Version 1", "Clause 3 is wrong.", "asks for changes"):
         assert said in text
-    assert "Give a new version" in text and "SHA-256" not in text
+    assert re.search(r'<a class="again" href="[^"]*/revise">Give a new version</a>', page.text)
+    assert page.text.count("Give a new version") == 1 and "Open the document" not in text
+    assert "SHA-256" not in text
+    assert "Signers" in text and "Chair" in text.partition("Signers")[2]
     sha256 = await desk.store.files.put(PDF)
     [version] = desk.known[ID].reviewed_versions
     desk.known[ID] = desk.known[ID].replace(versions=(version.replace(sha256=sha256),))
@@ -68,7 +71,7 @@ async def test_a_new_version_is_given_by_its_form_and_a_wrong_one_is_refused(des
     for content, status in ((b"no PDF", 409), (PDF, 303)):
         answer = await browser.http.post(
             public(f"{PAGE}/revise"),
-            data=form,
+            data=form | {"text": "The term is two years now."},
             files={"version": ("msa-2.pdf", content, "application/pdf")},
             headers={"origin": "null", "sec-fetch-site": "same-origin"},
         )
@@ -76,6 +79,16 @@ async def test_a_new_version_is_given_by_its_form_and_a_wrong_one_is_refused(des
     [(_, command, _)] = desk.wished
     assert isinstance(command, Revision)
     assert (command.actor, command.size, command.file_name) == (REQUESTER, len(PDF), "msa-2.pdf")
+    assert command.changes == "The term is two years now."
+
+
+async def test_a_version_shows_what_has_changed_in_it(desk: Office) -> None:
+    given = line(REQUESTER, SignerState.REVISED, role=Role.REVISE).replace(reason="The term is two years now.")
+    known = in_review(line(SIGNER, SignerState.CHANGES), given, line(SIGNER, SignerState.TURN, round=2))
+    [first] = known.versions
+    desk.known[ID] = known.replace(versions=(first, first.replace(number=2)))
+    text = text_of(await (await desk.come_in(REQUESTER)).get(PAGE))
+    assert "Version 2" in text.partition("What has changed The term is two years now.")[0]
 
 
 async def test_a_reviewer_has_the_way_to_their_page_and_no_form_of_the_owner(desk: Office) -> None:

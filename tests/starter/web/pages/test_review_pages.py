@@ -12,10 +12,11 @@ import pytest
 
 from activities.documents.files import DOCUMENTS
 from activities.notifications.links import LinkUse
+from activities.records.cover_sheet import CoverSheet
 from starter.web.actions import Action
 from tests.starter.web.paging import CHAIR, DOCUMENT, FIRST, NOW, REQUEST, SECOND, Phone, option_of, phone, text_of
 from workflows.model.commands import Question, ReviewAnswer, Revision, Take
-from workflows.model.signature import DocumentVersion, SignerState
+from workflows.model.signature import Document, DocumentVersion, SignatureBrief, SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import Choices, RequestShow, ReviewLine, SignerLine, WaitingFor
 
@@ -95,7 +96,41 @@ async def test_in_the_next_round_they_see_what_was_to_be_changed(reviewer: Phone
     reviewer.known[REQUEST] = in_review(*reviews)
     text = text_of((await reviewer.open(reviewer.link(CHAIR, LinkUse.REVIEW))).text)
     assert "Read the document, version 2" in text
+    assert "A new version is ready to review" in text
     assert "This was to be changed in the version before: Clause 3" in text
+
+
+async def test_a_new_version_shows_its_reviewer_what_has_changed(reviewer: Phone) -> None:
+    given = line(REQUESTER, SignerState.REVISED, reason="The term is two years now.", role=Role.REVISE)
+    reviews = (line(CHAIR, SignerState.CHANGES, reason="Clause 3"), given, line(CHAIR, SignerState.TURN, round=2))
+    reviewer.known[REQUEST] = in_review(*reviews)
+    text = text_of((await reviewer.open(reviewer.link(CHAIR, LinkUse.REVIEW))).text)
+    assert "in the words of whoever asked for it: The term is two years now." in text
+
+
+async def test_reading_is_louder_than_approving_and_giving_a_version_than_reading(reviewer: Phone) -> None:
+    reviewer.known[REQUEST] = in_review(line(CHAIR, SignerState.TURN))
+    page = (await reviewer.open(reviewer.link(CHAIR, LinkUse.REVIEW))).text
+    assert re.search(r'<a class="again" href="[^"]*/version">', page)
+    assert '<button class="quiet" name="act" value="approve"' in page
+    changes = line(CHAIR, SignerState.CHANGES, reason="Clause 3")
+    reviewer.known[REQUEST] = in_review(changes, line(REQUESTER, SignerState.TURN, role=Role.REVISE))
+    page = (await reviewer.open(reviewer.link(REQUESTER, LinkUse.REVIEW))).text
+    assert re.search(r'<a class="again calm" href="[^"]*/version">', page)
+    assert '<button name="act" value="revise"' in page
+
+
+async def test_a_reviewer_sees_the_first_page_of_the_version_to_review(tmp_path: Path) -> None:
+    pdf = (Path(__file__).parents[4] / "deploy" / "examples" / "msa.pdf").read_bytes()
+    async with phone(tmp_path, drawing=True) as made:
+        sha256 = await made.store.files.put(pdf)
+        document = Document(sha256="cd" * 32)
+        brief = SignatureBrief(id=REQUEST, kind="nda", title="MSA", document=document, requester="desk", people=())
+        await CoverSheet.keep(made.store, brief)
+        made.known[REQUEST] = in_review(line(CHAIR, SignerState.TURN), sha256=sha256)
+        link = made.link(CHAIR, LinkUse.REVIEW)
+        assert 'class="first-page"' in (await made.open(link)).text
+        assert (await made.open(f"{link}/first-page")).content.startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
