@@ -12,6 +12,7 @@ import structlog
 from structlog.stdlib import ExtraAdder, ProcessorFormatter
 from structlog.typing import EventDict, Processor
 from temporalio import activity, workflow
+from temporalio.exceptions import ApplicationError
 
 from activities.http.error_bodies import BLANK
 
@@ -127,11 +128,22 @@ def _formatter(*, json: bool) -> logging.Formatter:
         processors=[
             ProcessorFormatter.remove_processors_meta,
             structlog.processors.StackInfoRenderer(),
+            _name_known_failure,
             structlog.processors.format_exc_info,
             redact_event,
             renderer,
         ],
     )
+
+
+def _name_known_failure(logger: Any, method: str, event: EventDict) -> EventDict:
+    """A failure to which an activity has given a type is told in words; a traceback is for what nobody foresaw."""
+    raised = event.get("exc_info")
+    error = raised[1] if isinstance(raised, tuple) else None
+    if isinstance(error, ApplicationError) and error.type:
+        del event["exc_info"]
+        event |= {"failure": error.type, "why": error.message}
+    return event
 
 
 def _without_objects(logger: Any, method: str, event: EventDict) -> EventDict:

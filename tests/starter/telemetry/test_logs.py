@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from starter.telemetry import logs
@@ -66,6 +67,20 @@ async def test_an_activity_says_where_it_runs_in_fields(stream: io.StringIO) -> 
     (line,) = lines(stream)
     assert line["event"] == "looked"
     assert line["temporal_activity"]["workflow_id"] == "test"
+
+
+def test_a_failure_that_an_activity_has_named_has_no_traceback(stream: io.StringIO) -> None:
+    logs.configure(stream=stream)
+    try:
+        try:
+            raise OSError("canary")
+        except OSError as error:
+            raise ApplicationError("the OAuth2 client is refused", type="credentials_refused") from error
+    except ApplicationError:
+        logging.getLogger("temporalio.activity").warning("Completing activity as failed", exc_info=True)
+    [line] = lines(stream)
+    assert (line["failure"], line["why"]) == ("credentials_refused", "the OAuth2 client is refused")
+    assert "exception" not in line and "Traceback" not in stream.getvalue() and "canary" not in stream.getvalue()
 
 
 def test_a_traceback_is_one_line_and_redacted(stream: io.StringIO) -> None:
