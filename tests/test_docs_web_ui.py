@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from starter.cli import setup
 from tests.servers import own_namespace
 from workflows.names import SEARCH_ATTRIBUTES
 from workflows.signature.workflow import SignatureRequestWorkflow
@@ -28,7 +29,12 @@ def test_every_column_is_an_attribute_of_ours() -> None:
 
 def test_the_columns_answer_in_this_order_whom_since_when_until_when_and_what_is_wrong() -> None:
     columns = re.findall(r"^\| `(Cs\w+)` \|", PAGE, re.MULTILINE)
-    assert columns == ["CsWaitingFor", "CsTurnAt", "CsDueAt", "CsProblem", "CsStatus"]
+    assert columns == ["CsWaitingFor", "CsTurnAt", "CsDueAt", "CsProblem", "CsStage", "CsStatus"]
+
+
+def test_the_page_and_init_say_how_the_columns_show_what_is_wrong() -> None:
+    assert "add `CsProblem` and `CsStage`.**" in PAGE
+    assert "add CsProblem and CsStage" in setup._COLUMNS
 
 
 def test_every_update_says_in_the_web_ui_what_it_does() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 from rich.console import Group
@@ -32,6 +32,10 @@ from workflows.follow_up.view import stamp
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.reconciliation import NotAdopted, ReconciliationResult
 
+_COLUMNS: Final = (
+    "Temporal's Web UI keeps its columns in each browser: Workflows, Configure Columns, add CsProblem and CsStage"
+)
+
 
 async def init(*, json: AsJson = False) -> Exit:
     """Create or repair what the processes need: search attributes, schedules, Nexus endpoint, tables of the database,
@@ -52,7 +56,7 @@ async def init(*, json: AsJson = False) -> Exit:
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
     needed += [await ensure_schema(settings), *await ensure_subscriptions(settings)]
     results = [*needed, await ensure_key(settings), endpoint]
-    print_answer(results, examination.of_set_up(results), as_json=json)
+    print_answer(results, Group(examination.of_set_up(results), Text(_COLUMNS)), as_json=json)
     # Only workflows of other teams need the endpoint, and only machines that make evidence the key.
     return Exit.DONE if all(result.made.usable for result in needed) else Exit.REFUSED
 
