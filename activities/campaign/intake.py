@@ -14,7 +14,7 @@ from activities.calendar.calendar import at_clock, is_of_days, length
 from activities.campaign import population
 from activities.campaign.population import NOBODY, AudienceFile, AudienceTables
 from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
-from activities.files.pdf import LocalDocuments
+from activities.files.pdf import LocalDocuments, name_of
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
 from activities.launch.intake import (
@@ -313,7 +313,7 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
     campaign = Campaign(
         id=launch.own_id(file, digest),
         kind=file.kind,
-        title=file.document.name or PurePosixPath(file.document.file or "").stem,
+        title=file.document.name or name_of(file.document.file or "", checks.pdf),
         **asking(file.owner),
         people=(),
         urgent=False,

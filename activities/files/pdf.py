@@ -1,14 +1,62 @@
-"""PDFs that files name, checked before anything is started."""
+"""PDFs that files name, checked before anything is started; the title of a PDF."""
 
 import re
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final
 from unicodedata import normalize
+
+from workflows.model.rejections import name_told
 
 MEGABYTE: Final = 1024 * 1024
 _MAGIC: Final = b"%PDF-"
 _ENCRYPTED: Final = re.compile(rb"/Encrypt\s*(?:<<|[0-9]+\s+[0-9]+\s+R\b)")
 """In the trailer, which is never compressed or encrypted itself."""
+
+_INFORMATION: Final = re.compile(rb"/Info\s+([0-9]{1,10})\s+([0-9]{1,5})\s+R\b")
+_TITLE: Final = re.compile(rb"/Title\s*(?:\(((?:[^()\\]|\\.)*)\)|<([0-9A-Fa-f\s]*)>)", re.DOTALL)
+_ESCAPE: Final = re.compile(rb"\\(?:([0-7]{1,3})|(\r\n|.))", re.DOTALL)
+_ESCAPED: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"", b"f": b"", b"\n": b"", b"\r": b"", b"\r\n": b""}
+_INFORMATION_AT_MOST: Final = 16 * 1024
+_NAME_OF_A_FILE: Final = re.compile(r"\.\w{2,4}$|^untitled", re.IGNORECASE)
+
+
+def name_of(file: str, content: bytes | None) -> str:
+    """What people call a document that its file gives no name: the PDF's own title, else the file's name without its
+    ending.
+    """
+    return (content and _title(content)) or PurePosixPath(file).stem
+
+
+def _title(content: bytes) -> str:
+    """Of the document information; empty without one that can be read, or that is only the name of a file."""
+    places = _INFORMATION.findall(content)
+    title = _title_in(content, *places[-1]) if places else ""
+    return "" if _NAME_OF_A_FILE.search(title) else title
+
+
+def _title_in(content: bytes, number: bytes, generation: bytes) -> str:
+    objects = [*re.finditer(rb"\b%s\s+%s\s+obj\b" % (number, generation), content)]
+    begin = objects[-1].end() if objects else len(content)
+    match = _TITLE.search(content[begin : begin + _INFORMATION_AT_MOST].partition(b"endobj")[0])
+    if match is None:
+        return ""
+    literal, digits = match.groups()
+    written = _ESCAPE.sub(_unescape, literal) if digits is None else _from_digits(digits)
+    encoding = "utf-16" if written.startswith((b"\xfe\xff", b"\xff\xfe")) else "utf-8-sig"
+    try:
+        return name_told(written.decode(encoding))
+    except UnicodeDecodeError:
+        return name_told(written.decode("latin-1"))
+
+
+def _unescape(match: re.Match[bytes]) -> bytes:
+    octal, char = match.groups()
+    return bytes([int(octal, 8) % 256]) if octal else _ESCAPED.get(char, char)
+
+
+def _from_digits(digits: bytes) -> bytes:
+    plain = b"".join(digits.split())
+    return bytes.fromhex((plain + b"0" * (len(plain) % 2)).decode())
 
 
 def read_pdf(folder: Path, file: str, max_megabytes: int, below: Path | None = None) -> bytes:

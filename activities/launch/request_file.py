@@ -12,7 +12,7 @@ import rfc8785
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from activities.files.fields import FileName, Id, Message, Name, Url
-from activities.files.pdf import LocalDocuments
+from activities.files.pdf import LocalDocuments, name_of
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
 from activities.launch.intake import (
@@ -318,7 +318,7 @@ def _prepared(
     brief = SignatureBrief(
         id=id,
         kind=file.kind,
-        title=_title(file.document),
+        title=file.document.name or name_of(file.document.file or "", pdf),
         document=document,
         **asking(file.requester),
         people=_signers(file, ids),
@@ -339,10 +339,6 @@ def canonical(file: RequestFile, document_sha256: str | None) -> bytes:
         content["document"] = {**content["document"], "sha256": document_sha256}
         del content["document"]["file"]
     return rfc8785.dumps(content)
-
-
-def _title(entry: DocumentEntry) -> str:
-    return entry.name or PurePosixPath(entry.file or "").stem
 
 
 def _document(entry: DocumentEntry, pdf: bytes | None) -> Document:

@@ -437,6 +437,7 @@ def _with_people(stage: StagePlan, drafts: PartDrafts, parts: Mapping[str, Prepa
     return stage.replace(
         parts=tuple(
             plan.replace(
+                title=_title(plan, parts[plan.id]),
                 asked=parts[plan.id].given.first_turn[:PEOPLE_AT_MOST],
                 members=tuple(_members(plan, parts[plan.id], drafts))[:PEOPLE_AT_MOST],
             )
@@ -445,6 +446,11 @@ def _with_people(stage: StagePlan, drafts: PartDrafts, parts: Mapping[str, Prepa
             for plan in stage.parts
         )
     )
+
+
+def _title(plan: PartPlan, part: PreparedPart) -> str:
+    """An agreement is called as its document is."""
+    return part.given.subject.title if plan.what is PartKind.AGREEMENT else plan.title
 
 
 def _members(plan: PartPlan, part: PreparedPart, drafts: PartDrafts) -> Iterator[str]:
