@@ -93,7 +93,7 @@ class KindTexts:
         return cls(stages, endings, whole)
 
     def words(
-        self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool, again: bool
+        self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool, again: bool = False
     ) -> NotificationText:
         known: str | None = kind_of(stage)
         if known == NotificationType.READY and again:

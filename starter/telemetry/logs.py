@@ -142,7 +142,7 @@ def _name_known_failure(logger: Any, method: str, event: EventDict) -> EventDict
     error = raised[1] if isinstance(raised, tuple) else None
     if isinstance(error, ApplicationError) and error.type:
         del event["exc_info"]
-        event |= {"failure": error.type, "why": error.message}
+        event.update(failure=error.type, why=error.message)
     return event
 
 

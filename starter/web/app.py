@@ -135,7 +135,7 @@ def routes_of(
 
     send, look, asked = partial(carry_out, client, KnownBy.LINK), ViewReader(client, store), SignerSnapshots(store)
     at_desk = partial(carry_out, client, KnownBy.SIGN_IN)
-    who = PagePeople(people, store, settings.company)
+    who = PagePeople(people, store, settings.company, settings.signature.from_email)
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
     roles = ReaderRoles(people, settings.operators, KindCatalogue(settings.policies))
     links, answers = clients.links(settings), KeptFileAnswers(store)

@@ -134,7 +134,7 @@ REFUSALS: Final[Mapping[Rejection, str]] = {
     Rejection.ENDS_BEFORE: phrase("it ends before it begins"),
     Rejection.TOO_MANY_ABSENCES: phrase("too many absences were entered already"),
     Rejection.HANDED_OVER_TOO_OFTEN: phrase("it was handed over too often already"),
-    Rejection.REFUSED_THERE: phrase("Core Signature refuses it"),
+    Rejection.REFUSED_THERE: phrase("Core Signature refuses it: {says}"),
     Rejection.NO_GROUP: phrase("no group asked for it"),
     Rejection.ALL_HEAR: phrase("all of the group hear of it, whoever sees to it"),
     Rejection.TAKEN_TOO_OFTEN: phrase("it was taken on too often already"),
@@ -172,16 +172,23 @@ def refusal_or_phrase(language: Language, refusal: str) -> str:
 def refusal_text(language: Language, refusal: str) -> str:
     """A workflow's refusal in words for its reader; empty for an unknown sentence."""
     said = refusal.removesuffix(INSIST)
-    found = next((one for one, pattern in _PATTERNS.items() if pattern.fullmatch(said)), None)
-    return language.say(REFUSALS[found]) if found else ""
+    for rejection, pattern in _PATTERNS.items():
+        if match := pattern.fullmatch(said):
+            return language.say(REFUSALS[rejection], **match.groupdict())
+    return ""
 
 
 def _pattern(one: Rejection) -> re.Pattern[str]:
     """Matches a rejection with any values: it comes from a worker, perhaps of older code."""
     return re.compile(
-        "".join(re.escape(text) + (".+" if name else "") for text, name, *_ in Formatter().parse(one.english)),
+        "".join(re.escape(text) + _placeholder(name) for text, name, *_ in Formatter().parse(one.english)),
         re.DOTALL,
     )
+
+
+def _placeholder(name: str | None) -> str:
+    """What another system says is told as well."""
+    return "(?P<says>.+)" if name == "says" else ".+" if name else ""
 
 
 def _literal(one: Rejection) -> int:

@@ -607,7 +607,7 @@ class FollowUpState(LifecycleState):
     def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
         """A reassignment failed; after an escalation, an alert is planned instead."""
         updated = self.replace(escalations=self.escalations.without(refused))
-        updated = updated.note(now, EventType.NOT_HANDED_OVER, refused.from_, why, about=refused.to)
+        updated = updated.note(now, EventType.NOT_HANDED_OVER, refused.from_, why, about=refused.to, by=refused.who)
         if refused.by_hand:
             return updated.replace(commands=self.commands.refused(DELEGATE, why, refused.about))
         return updated.within("escalations", refused=(*self.escalations.refused, refused.from_)).replan()

@@ -50,6 +50,7 @@ from starter.web.desk.task_form import TaskForm
 from starter.web.desk.together import Together
 from starter.web.downloads import PersonalFiles
 from starter.web.forms import FormGuard, Send
+from starter.web.handing_over import TakenAddresses
 from starter.web.rendering import OURS, TEMPLATES, Brand, Renderer, Tab
 from starter.web.rights import ReaderRoles
 from starter.web.versions import Versions
@@ -198,7 +199,8 @@ class Desk:
         self._campaigns = Campaigns(shared, send, files, seconds)
         self._figures = FiguresPages(shared)
         versions = Versions(context.store, starts.settings.signature.max_upload_mb)
-        self._follow_ups = FollowUps(shared, links, send, files, versions)
+        taken = TakenAddresses(directory, starts.settings.signature.from_email)
+        self._follow_ups = FollowUps(shared, links, send, files, versions, taken=taken)
         self._away = Away(shared)
         self._together = Together(shared, self._follow_ups, send)
         self._entrance = SignInPages(self._responses, sign_in, cookies, clock)

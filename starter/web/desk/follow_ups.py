@@ -30,6 +30,7 @@ from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.forms import FailureReason, FormFailure, Send, send_form
+from starter.web.handing_over import TakenAddresses
 from starter.web.kinds import KIND_PAGES
 from starter.web.rendering import Tab
 from starter.web.rights import Right, in_turn
@@ -57,8 +58,16 @@ _NEWS: Final = {
 
 class FollowUps:
     def __init__(
-        self, shared: RequestContext, links: SigningLinks, send: Send, files: PersonalFiles, versions: Versions
+        self,
+        shared: RequestContext,
+        links: SigningLinks,
+        send: Send,
+        files: PersonalFiles,
+        versions: Versions,
+        *,
+        taken: TakenAddresses,
     ) -> None:
+        self._taken = taken
         self._shared = shared
         self._responses = shared.responses
         self._links = links
@@ -200,10 +209,14 @@ class FollowUps:
         return some[0].id if some else None
 
     async def _colleagues(self, seen: FollowUpAccess, names: PeopleNames, words: str) -> list[tuple[str, str]]:
-        """Whom to choose from: those that the task names, else whom the words find."""
+        """Whom to choose from: those that the task names, else whom the words find, without those who ask or are asked,
+        and whom Core Signature would refuse.
+        """
         if seen.shown.delegates or not words:
             return [(person, await names.of(person)) for person in seen.shown.delegates]
-        return [(one.id, one.name) for one in await self._shared.directory.search(words, FOUND_AT_MOST)]
+        concerned = {seen.shown.requester, *(line.person for line in seen.shown.lines)}
+        people = await self._taken.leave_out(await self._shared.directory.search(words, FOUND_AT_MOST), seen.shown)
+        return [(person.id, person.name) for person in people if person.id not in concerned]
 
     async def _seen(self, request: Request, visitor: Visitor) -> FollowUpAccess | None:
         what = _what(request)

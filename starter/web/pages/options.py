@@ -23,7 +23,7 @@ from starter.web.actions import (
     parse_action,
     possible_actions,
 )
-from starter.web.forms import FormFailure
+from starter.web.forms import FailureReason, FormFailure
 from starter.web.kinds import KIND_PAGES, spec_of
 from starter.web.pages.visits import StandIns
 from starter.web.screens import Exchange, OptionButton, PageOption, Screen
@@ -32,7 +32,7 @@ from workflows.follow_up.next_step import APART
 from workflows.model.commands import AnyCommand
 from workflows.model.rejections import plain
 from workflows.model.subject import ToDecide
-from workflows.model.timeline import AskedQuestion
+from workflows.model.timeline import AskedQuestion, EventType
 from workflows.model.views import Choices, Shown
 
 _EVENING: Final = time(18)
@@ -223,6 +223,14 @@ def _exchanges_of(shown: Shown, person: str, language: Language, called: NamesBy
         for one in shown.questions
         if person in (one.person, one.to)
     )
+
+
+def with_refusal(screen: Screen, shown: Shown, person: str) -> Screen:
+    """The screen with why their last act, to hand it over, was refused afterwards."""
+    last = next((entry for entry in reversed(shown.timeline) if entry.who == person), None)
+    if last is None or last.happened != EventType.NOT_HANDED_OVER or last.by != person or not last.why:
+        return screen
+    return replace(screen, refusal=FormFailure(FailureReason.REFUSED, last.why).says(screen.language))
 
 
 def with_banner(screen: Screen, done: str, shown: Shown, person: str, reader: Reader) -> Screen:

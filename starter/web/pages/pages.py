@@ -235,6 +235,7 @@ class ScreenBuilder:
     async def _with_offers(self, screen: Screen, visit: PageVisit, shown: Shown) -> Screen:
         """The screen with asker, earlier wishes and options."""
         screen = await self._with_asker(screen, visit, shown)
+        screen = options.with_refusal(screen, shown, visit.claim.person)
         told = options.with_banner(screen, visit.done, shown, visit.claim.person, visit.reader)
         called = await self.who.names_of(shown) if shown.questions else {}
         wished = options.with_wishes_of(told, shown, visit.claim.person, visit.reader, called)

@@ -20,6 +20,7 @@ from activities.records.store import Store
 from activities.records.texts import Reference
 from starter.web.actions import Action
 from starter.web.allowances import Allowances
+from starter.web.handing_over import TakenAddresses
 from starter.web.screens import (
     NOT_KNOWN_NOW,
     NOT_OURS,
@@ -132,7 +133,8 @@ def _may_hand_over(shown: Shown, person: str) -> bool:
 class PagePeople:
     """Looks up people for a page; failures are left out."""
 
-    def __init__(self, directory: Office, store: Store, company: str = "") -> None:
+    def __init__(self, directory: Office, store: Store, company: str = "", sender: str = "") -> None:
+        self._taken = TakenAddresses(directory, sender)
         self._directory = directory
         self._store = store
         self._company = company
@@ -160,10 +162,13 @@ class PagePeople:
             return False
 
     async def stand_ins(self, shown: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
-        """Possible new persons: those a task names, else the deputy, else colleagues.
-
-        Colleagues are found by `words`, or `also` by id.
+        """Possible new persons: those a task names, else the deputy, else colleagues; none whom Core Signature would
+        refuse. Colleagues are found by `words`, or `also` by id.
         """
+        possible = await self._possible(shown, person, words, also)
+        return replace(possible, people=await self._taken.leave_out(possible.people, shown))
+
+    async def _possible(self, shown: Shown, person: Person | None, words: str = "", also: str = "") -> StandIns:
         delegate = person.delegate if person else None
         named = shown.delegates
         beside = shown.type.workflow_id(shown.id)
@@ -175,7 +180,7 @@ class PagePeople:
     async def successors(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
         """Who took over, if the reader may know."""
         given = [one.to for one in shown.escalations if person and one.from_ == person.id]
-        known = (await self.stand_ins(shown, person)).people
+        known = (await self._possible(shown, person)).people
         if not person or not given or any(one.id in given for one in known):
             return known
         return (await self._colleagues(person.id, "", given[-1])).people

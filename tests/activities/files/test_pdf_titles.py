@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from activities.files.pdf import name_of
+from activities.files.pdf import _INFORMATION_AT_MOST, name_of
 
 EXAMPLES = Path(__file__).parents[3] / "deploy" / "examples"
 
@@ -59,3 +59,8 @@ def test_the_last_information_counts() -> None:
 def test_the_examples_have_titles() -> None:
     names = [name_of(file.name, file.read_bytes()) for file in sorted(EXAMPLES.glob("*.pdf"))]
     assert names == ["Code of conduct", "Data processing agreement", "Master services agreement"]
+
+
+def test_a_title_far_behind_in_the_information_is_not_looked_for() -> None:
+    behind = pdf(b"(Lease)").replace(b"/Title (Lease)", b" " * 10 * _INFORMATION_AT_MOST + b"/Title (Lease)")
+    assert name_of("msa.pdf", behind) == "msa"

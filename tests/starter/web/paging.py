@@ -45,6 +45,7 @@ from workflows.model.views import Shown
 REQUEST: Final = "msa-0042"
 DOCUMENT: Final = "Master services agreement <b>2026</b>"
 FIRST, SECOND, CHAIR = "customer-signer", "chief-executive", "chair"
+SENDER: Final = "sender@example.test"
 DUTCH: Final = "finance-desk"
 LINK_SECRET: Final = SecretStr("0123456789abcdef0123456789abcdef")
 PUBLIC: Final = "https://sign.example"
@@ -258,7 +259,7 @@ async def phone(
             asked=asked,
             look=asking or look,
             send=wishes.send,
-            who=PagePeople(directory, store, "Acme"),
+            who=PagePeople(directory, store, "Acme", SENDER),
             files=PersonalFiles(store, roles, KeptFileAnswers(store, watch.clock)),
             versions=Versions(store, 1),
             brand=Brand("Acme", contact="help@supplier.test"),

@@ -308,6 +308,13 @@ async def test_nonsense_in_a_form_reaches_nobody(desk: Office, deed: Action, fie
     assert says in text_of(page)
 
 
+async def test_who_asks_or_is_asked_already_is_not_among_those_to_choose_from(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await legal.press(await legal.get(f"{PAGE}/delegate"), signer=SIGNER, to="legal")
+    offered = re.findall(r'<option value="([^"]+)"', page.text.partition("<datalist")[2])
+    assert offered and REQUESTER not in offered and SIGNER not in offered
+
+
 async def test_what_nobody_confirmed_is_sent_again_as_the_same_change(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
     desk.answer = NotConfirmed("x")

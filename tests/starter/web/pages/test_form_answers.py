@@ -50,7 +50,7 @@ def test_each_objection_is_known_by_its_sentence_whatever_was_put_into_it(one: R
     for value in ("anna", "being cancelled", "a\nb", "is away", "2026-12-11"):
         said = one.says(**dict.fromkeys(names, value))
         for sentence in (said, f"{said}{INSIST}"):
-            assert refusal_text(GERMAN, sentence) == GERMAN.say(REFUSALS[one])
+            assert refusal_text(GERMAN, sentence) == GERMAN.say(REFUSALS[one], says=value)
 
 
 def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_flags() -> None:

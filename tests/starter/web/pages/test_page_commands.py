@@ -20,6 +20,7 @@ from tests.starter.web.paging import (
     DUTCH,
     FIRST,
     NOW,
+    PEOPLE,
     REQUEST,
     SECOND,
     Phone,
@@ -35,7 +36,7 @@ from workflows.model.receipts import OperationState
 from workflows.model.schedule import EscalationReason
 from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.timeline import AskedQuestion, EscalationEntry
+from workflows.model.timeline import AskedQuestion, EscalationEntry, EventType, TimelineEntry
 from workflows.model.views import Choices, RequestShow, ReviewLine, SignerLine, WaitingFor
 
 REQUESTER, DEPUTY = "legal-desk", "customer-deputy"
@@ -98,6 +99,31 @@ async def test_not_now_is_wished_for_the_time_on_the_button(signer: Phone) -> No
 async def test_handing_over_is_wished_by_the_signer(signer: Phone) -> None:
     await signer.wish(signer.link(), Action.DELEGATE)
     assert [wish for wish, _ in signer.wishes.taken] == [Delegation(actor=FIRST, signer=FIRST, to=DEPUTY)]
+
+
+@pytest.mark.parametrize(
+    "email", ["ceo@example.test", "Legal@Example.test", "sender@example.test"], ids=["signer", "requester", "sender"]
+)
+async def test_whom_core_signature_would_refuse_is_not_offered(signer: Phone, email: str) -> None:
+    signer.people.write_text(PEOPLE.replace("deputy@acme.test", email))
+    signer.known[REQUEST] = shown(choices(), choices(SECOND))
+    page = (await signer.open(signer.link())).text
+    assert "Customer Deputy" not in text_of(page)
+    form = {"act": "delegate", "value": DEPUTY, "token": form_of(page)["token"]}
+    assert (await signer.post(signer.link(), form)).status_code == 409
+    assert signer.wishes.taken == []
+
+
+async def test_a_refusal_that_comes_later_stays_on_the_page_with_its_reason(signer: Phone) -> None:
+    why = "Core Signature refuses it: This address already is a signer of the document."
+    refused = TimelineEntry(at=NOW, happened=EventType.NOT_HANDED_OVER, who=FIRST, why=why, about=DEPUTY, by=FIRST)
+    signer.known[REQUEST] = shown(choices(), timeline=(refused,))
+    for _ in range(2):
+        page = (await signer.open(signer.link())).text
+        assert f"This was not done: {why}" in text_of(page) and 'role="alert"' in page
+    later = TimelineEntry(at=NOW, happened=EventType.HAND_OVER_ASKED, who=FIRST)
+    signer.known[REQUEST] = shown(choices(), timeline=(refused, later))
+    assert "This was not done" not in (await signer.open(signer.link())).text
 
 
 async def test_a_question_arrives_as_it_was_written(signer: Phone) -> None:

@@ -1,0 +1,32 @@
+"""To whom Core Signature hands over nothing: it tells signers and sender apart by their addresses."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from activities.core_signature.signers import folded
+from activities.people.directory import Directory, DirectoryFailure
+from activities.people.person import Person
+from workflows.model.subject import Status
+from workflows.model.views import Shown
+
+
+@dataclass(frozen=True)
+class TakenAddresses:
+    """`sender` is the address of `COUNTERSIGN_SIGNATURE_FROM_EMAIL`."""
+
+    directory: Directory
+    sender: str = ""
+
+    async def leave_out(self, people: tuple[Person, ...], shown: Shown) -> tuple[Person, ...]:
+        """Without those who have the address of a signer, the requester or the sender."""
+        taken = await self._of(shown) if people else frozenset()
+        return tuple(person for person in people if folded(person.email) not in taken)
+
+    async def _of(self, shown: Shown) -> frozenset[str]:
+        if not shown.type.spec.document or shown.status is Status.REVIEW:
+            return frozenset()
+        addresses = {self.sender}
+        for id in (shown.requester, *(line.person for line in shown.lines)):
+            with suppress(DirectoryFailure):
+                addresses.add((await self.directory.person(id, shown.type.workflow_id(shown.id))).email)
+        return frozenset(map(folded, filter(None, addresses)))
