@@ -156,11 +156,6 @@ class SignerAssignment:
         )
 
 
-def by_page_user(request: str, person: str) -> SignerSnapshot:
-    """A signer of whom nothing is known but the user of their signing page; the order is nobody's."""
-    return SignerSnapshot(person=person, order=0, role=Role.SIGN, email="", embed_user=embed_user(request, person))
-
-
 def _page_user(request: str, signer: Participant) -> str | None:
     return None if signer.role is Role.COPY else embed_user(request, signer.person)
 

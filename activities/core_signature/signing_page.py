@@ -1,10 +1,10 @@
 """A signer's current signing page, read live from Core Signature and never stored or logged."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 import structlog
@@ -59,9 +59,11 @@ class SigningPage:
     """Whether there is no other signer."""
 
 
-async def signing_page(
-    client: CoreSignatureClient, request: str, person: str, places: Sequence[SignerSnapshot]
-) -> SigningPage:
+FindPlaces: TypeAlias = Callable[[Sequence[WireSigner]], Sequence[SignerSnapshot]]
+"""The signers as we know them, among those whom Core Signature lists."""
+
+
+async def signing_page(client: CoreSignatureClient, request: str, person: str, places: FindPlaces) -> SigningPage:
     """The page on which `person` signs `request` (our ids); raises `ServiceFailure`."""
     found = [document for document in await client.documents_of(request) if document.is_of(request)]
     living = [document for document in found if not has_ended(document)]
@@ -72,7 +74,7 @@ async def signing_page(
     return SigningPage(SigningState.UNKNOWN)
 
 
-def _page(document: WireDocument, person: str, places: Sequence[SignerSnapshot], provider: str) -> SigningPage:
+def _page(document: WireDocument, person: str, places: FindPlaces, provider: str) -> SigningPage:
     if document.request is None or STATUSES.get(document.status) is Status.CONVERTING:
         return SigningPage(SigningState.PREPARING, document.name)
     signer = _signer(document.request, person, places)
@@ -92,7 +94,7 @@ def _page(document: WireDocument, person: str, places: Sequence[SignerSnapshot],
     )
 
 
-def _ended_page(document: WireDocument, person: str, places: Sequence[SignerSnapshot]) -> SigningPage:
+def _ended_page(document: WireDocument, person: str, places: FindPlaces) -> SigningPage:
     request, outcome = document.request, STATUSES[document.status]
     signer = _signer(request, person, places) if request else None
     if request is None or signer is None:
@@ -115,9 +117,10 @@ def _has_single_signer(request: WireRequest) -> bool:
     return sum(one.needs_to_sign and not one.forwarded for one in request.signers) == 1
 
 
-def _signer(request: WireRequest, person: str, places: Sequence[SignerSnapshot]) -> WireSigner | None:
-    asked = {place.person: Participant(person=place.person, order=place.order, role=place.role) for place in places}
-    found = match(tuple(asked.values()), places, request.signers).get(person)
+def _signer(request: WireRequest, person: str, places: FindPlaces) -> WireSigner | None:
+    known = places(request.signers)
+    asked = {place.person: Participant(person=place.person, order=place.order, role=place.role) for place in known}
+    found = match(tuple(asked.values()), known, request.signers).get(person)
     return found if found and found.needs_to_sign else None
 
 

@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
@@ -67,6 +67,9 @@ _SEPARATOR: Final = "\n"
 """Never in ids (docs/files.md, Values)."""
 FIRST_SERIAL: Final = "0"
 """The serial of links that were never renewed."""
+LINK_DAYS_AT_MOST: Final = 90
+"""Days after its notice until a link ends, if its request has not ended before."""
+_MARK_BYTES: Final = 8
 
 
 class LinkUse(StrEnum):
@@ -90,15 +93,24 @@ class Through:
 @dataclass(frozen=True)
 class LinkContent:
     """`person` may use `request` (the id for outside systems) while `serial` is current, until its expiry, if any. A
-    link from an onboarding's page has that page's serial and expiry.
+    link from an onboarding's page has that page's serial, expiry and day.
     """
 
     request: str
     person: str
     use: LinkUse
+    noticed_on: date
+    """The day of its notice, in UTC."""
+    order: int = 0
+    """The signer's place in the order of signing; 0 if they have none."""
+    mark: str = ""
+    """A keyed hash of the signer's address, by which they are found at Core Signature without our database."""
     serial: str = FIRST_SERIAL
     until: datetime | None = None
     through: Through | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        return now.astimezone(UTC).date() > self.noticed_on + timedelta(days=LINK_DAYS_AT_MOST)
 
     @property
     def workflow_id(self) -> str:
@@ -148,16 +160,24 @@ class SigningLinks:
         use: LinkUse,
         serial: str = FIRST_SERIAL,
         *,
+        noticed_on: date | None = None,
+        order: int = 0,
+        email: str = "",
         until: datetime | None = None,
         through: Through | None = None,
     ) -> str:
-        """The person's page: `LINK_BASE/open/<ref>`, byte-equal each time; a task has its own path."""
-        page, more = referred(request).kind.spec.page, []
-        if until or through or serial != FIRST_SERIAL:
-            more = [serial, str(int(until.timestamp())) if until else ""]
-        if through:
-            more += [through.onboarding, through.person]
-        return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join((use, request, person, *more)))}"
+        """The person's page: `LINK_BASE/open/<ref>`, byte-equal each time on one day; a task has its own path. A signer
+        has `order` and `email`; without `noticed_on` it is of today.
+        """
+        page, day = referred(request).kind.spec.page, noticed_on or datetime.now(UTC).date()
+        content = [use, request, person, day.isoformat(), str(order), self.mark_of(email) if email else "", serial]
+        content += [str(int(until.timestamp())) if until else ""]
+        content += [through.onboarding, through.person] if through else []
+        return f"{self._base}/{page}/{self._seal.seal(_SEPARATOR.join(content))}"
+
+    def mark_of(self, email: str) -> str:
+        """A keyed hash of an address, whatever its case."""
+        return self._seal.digest(f"address {email.strip().casefold()}".encode())[:_MARK_BYTES].hex()
 
     def desk(self, reference: str | None = None) -> str:
         """The address of a desk page, or of the desk; requires a sign-in."""
@@ -170,10 +190,11 @@ class SigningLinks:
     def open(self, ref: str) -> LinkContent:
         """The content of `ref`; raises `BadLink` unless sealed with our secret and unchanged."""
         try:
-            use, request, person, *more = self._seal.open(ref).split(_SEPARATOR)
-            serial, until, *through = more or (FIRST_SERIAL, "")
+            use, request, person, day, order, mark, serial, until, *through = self._seal.open(ref).split(_SEPARATOR)
             ends = datetime.fromtimestamp(int(until), UTC) if until else None
-            return LinkContent(request, person, LinkUse(use), serial, ends, Through(*through) if through else None)
+            origin = Through(*through) if through else None
+            signer = (date.fromisoformat(day), int(order), mark)
+            return LinkContent(request, person, LinkUse(use), *signer, serial, ends, origin)
         except (BadSeal, TypeError, ValueError):
             raise BadLink("not a link of ours") from None
 

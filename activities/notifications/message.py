@@ -7,8 +7,8 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Final, assert_never
+from datetime import UTC, timedelta
+from typing import Any, Final, assert_never
 
 import regex  # type: ignore[import-untyped]
 
@@ -95,11 +95,12 @@ def compose(
     *,
     text: str = "",
     serial: str = FIRST_SERIAL,
+    email: str = "",
     at_rest: bool = False,
 ) -> Message:
     """In the reader's language and zone. The first line of `text` (free text), after the notice's own title if it has
-    one, is the title, unless the lock screen shows little. `serial` is for the reader's links; `at_rest`: outside their
-    working hours.
+    one, is the title, unless the lock screen shows little. `serial` and `email` are for the reader's links; `at_rest`:
+    outside their working hours.
     """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
     first, _, rest = text.strip().partition("\n")
@@ -113,10 +114,15 @@ def compose(
         key=screen_key(reference, notice.person),
         link=_at_desk(delivery, notice, links)
         if _leads_to_the_desk(delivery, notice)
-        else links.link(reference, notice.person, use, serial),
+        else links.link(reference, notice.person, use, serial, email=email, **_day_and_order(delivery, notice)),
         action=notice.action,
         at_rest=at_rest and is_by_day(notice.stage),
     )
+
+
+def _day_and_order(delivery: Delivery, notice: NotificationOrder) -> dict[str, Any]:
+    order = next((one.order for one in delivery.subject.people if one.person == notice.person), 0)
+    return {"noticed_on": delivery.now.astimezone(UTC).date() if delivery.now else None, "order": order}
 
 
 def _at_desk(delivery: Delivery, notice: NotificationOrder, links: SigningLinks) -> str:

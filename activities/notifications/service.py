@@ -307,7 +307,8 @@ class NotificationPreparation:
         silent = other or notice.stage == NotificationType.PUSH_REFUSED
         devices = [] if silent else await self.phones.living(person, delivery.devices)
         if devices or (fallback is Fallback.MESSAGING and self.outbound.may_reach(person, delivery.devices)):
-            words = {"text": await self._text(delivery, notice), "serial": await self._serial(delivery, notice)}
+            serial = await self._serial(delivery, notice)
+            words = {"text": await self._text(delivery, notice), "serial": serial, "email": person.email}
             at_rest = delivery.now is not None and not OpenHours.working(person).open_at(delivery.now)
             message = compose(delivery, notice, Reader.of(person), self.links, self.company, **words, at_rest=at_rest)
             urgent, again = delivery.subject.urgent, delivery.devices or ()

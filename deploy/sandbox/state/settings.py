@@ -46,6 +46,8 @@ class SandboxSettings:
     """`short`: `cancel`, `resend` and `forward` alone."""
     signer_names: Literal["full_name", "first_last"] = "full_name"
     """What a signer's name is in; the other one is ignored."""
+    returns_embed_user: bool = True
+    """Whether signers are listed with the `embed_url_user_id` that was asked for."""
     status_words: Literal["code", "word"] = "code"
     """A document's status as a code of two letters, or as the word that its event has."""
     signing_log: bool = True

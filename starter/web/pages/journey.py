@@ -383,8 +383,9 @@ class _JourneySorter:
         what, claim = named(part.workflow or ""), self._to.claim
         if what is None:
             return None
-        through = Through(claim.request, claim.person)
-        return beside(self._to.links.link(what.reference, me, use_of(kind), claim.serial, through=through))
+        through, day = Through(claim.request, claim.person), claim.noticed_on
+        link = self._to.links.link(what.reference, me, use_of(kind), claim.serial, noticed_on=day, through=through)
+        return beside(link)
 
     def _on(self, at: datetime | None) -> tuple[str, ...]:
         return (self._to.reader.shortly(at, self._now),) if at else ()

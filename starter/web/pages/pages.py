@@ -7,7 +7,7 @@ worker answers.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -20,8 +20,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from activities.core_signature.client import CoreSignatureClient
-from activities.core_signature.signers import SignerSnapshots, by_page_user
+from activities.core_signature.signers import Places, SignerSnapshot, SignerSnapshots
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
+from activities.core_signature.wire import WireSigner
 from activities.errors import StoreFailure
 from activities.http.client import ServiceFailure
 from activities.notifications.links import LinkContent, LinkUse, SigningLinks, beside
@@ -76,6 +77,7 @@ from workflows.kinds import kinds, referred
 from workflows.model.commands import Decision
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection, plain
+from workflows.model.subject import Role
 from workflows.model.views import RequestShow, Shown
 
 PICTURE: Final = "first-page"
@@ -313,6 +315,7 @@ class Pages:
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self._visits = Visits(links, directory, store, clock)
+        self._links = links
         self._signatures = signatures
         self._asked = asked
         self._look = ViewCache(look, seconds)
@@ -505,19 +508,30 @@ class Pages:
         return self._renderer.onward(f"{visit.ref}?{DONE}={quote(form.get('act', ''))}")
 
     async def _page_of(self, claim: LinkContent) -> SigningPage:
-        """Core Signature's page for the signer; raises when it fails. Without the store they are known by the user of
-        their signing page; raises `StoreFailure` where that is nobody's.
+        """Core Signature's page for the signer; raises when it fails. The store is not needed where they have the
+        address or the place that is sealed in their link; raises `StoreFailure` where nobody has.
         """
-        failure = None
+        stored: Places = ()
+        failure: Exception | None = None
         try:
-            places = await self._asked.of(claim.request)
-        except StoreFailure as error:
-            places, failure = (by_page_user(claim.request, claim.person),), error
+            stored = await asyncio.wait_for(self._asked.of(claim.request), MARK_SECONDS)
+        except (StoreFailure, TimeoutError) as error:
+            failure = error
         async with asyncio.timeout(PROVIDER_SECONDS):
-            page = await signing_page(self._signatures, claim.request, claim.person, places)
+            page = await signing_page(
+                self._signatures,
+                claim.request,
+                claim.person,
+                lambda signers: (self._place_in_link(claim, signers), *stored),
+            )
         if failure and page.state is SigningState.STRANGER:
             raise failure
         return page
+
+    def _place_in_link(self, claim: LinkContent, signers: Sequence[WireSigner]) -> SignerSnapshot:
+        addresses = (signer.email for signer in signers if claim.mark == self._links.mark_of(signer.email))
+        email = next(addresses, "")
+        return SignerSnapshot(person=claim.person, order=claim.order, role=Role.SIGN, email=email)
 
     async def _visit(self, request: Request) -> PageVisit | Response:
         visit = await self._visits.of(request)
@@ -528,12 +542,10 @@ class Pages:
         return self._renewed(visit) if visit.renewed else visit
 
     def _renewed(self, visit: PageVisit) -> Response:
-        """Its button posts to the page that gave the link."""
-        page = self._visits.origin(visit.claim)
-        screen = RENEWED.told(visit.reader.language)
-        if screen.button:
-            screen = replace(screen, button=replace(screen.button, to=beside(page)))
-        return self._renderer.screen(screen, self._guard.token(page.rpartition("/")[2]))
+        """Its button posts to the page that gave the link, if any did."""
+        page, screen = self._visits.origin(visit.claim), RENEWED.told(visit.reader.language)
+        button = replace(screen.button, to=beside(page)) if screen.button and visit.claim.through else None
+        return self._renderer.screen(replace(screen, button=button), self._guard.token(page.rpartition("/")[2]))
 
     def _shown(self, screen: Screen, visit: PageVisit) -> Response:
         if visit.claim.through:

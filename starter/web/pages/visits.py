@@ -41,7 +41,7 @@ RENEWED: Final = ScreenDraft(
     ScreenName.RENEWED,
     410,
     phrase("This link is no longer valid"),
-    (phrase("A newer one was made for you. Please open the page from the latest notice that you got."),),
+    (phrase("Please open the page from the latest notice that you got."),),
     button=MainButton(
         Action.RESEND,
         phrase("Send me a new link"),
@@ -49,7 +49,7 @@ RENEWED: Final = ScreenDraft(
     ),
     tone=ScreenTone.CALM,
 )
-"""A newer link was made."""
+"""A newer link was made, or its notice is too old."""
 DONE: Final = "done"
 """Query parameter: the action just done."""
 _LOGGER: Final = structlog.get_logger("countersign.pages")
@@ -67,7 +67,7 @@ class PageVisit:
     words: str = ""
     """Name of the colleague to find."""
     renewed: bool = False
-    """Whether a newer link exists."""
+    """Whether a newer link exists, or it has ended."""
 
 
 class Visits:
@@ -77,6 +77,7 @@ class Visits:
         self._links = links
         self._directory = directory
         self._store = store
+        self._clock = clock
         self._allowances = Allowances(store, clock)
 
     async def of(self, request: Request) -> PageVisit | Screen:
@@ -105,9 +106,11 @@ class Visits:
     def origin(self, claim: LinkContent) -> str:
         """The link of the onboarding page that gave this link, else its own status page."""
         of = claim.through or Through(claim.request, claim.person)
-        return self._links.link(of.onboarding, of.person, LinkUse.VIEW, claim.serial)
+        return self._links.link(of.onboarding, of.person, LinkUse.VIEW, claim.serial, noticed_on=claim.noticed_on)
 
     async def _renewed(self, claim: LinkContent) -> bool:
+        if claim.is_over(self._clock()):
+            return True
         if claim.serial_at is None:
             return False
         return claim.serial != (await self._store.one_use.serial(claim.serial_at) or FIRST_SERIAL)

@@ -1,11 +1,14 @@
 """Where a signer signs right now, read live."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signers import SignerSnapshot
 from activities.core_signature.signing_page import SigningPage, SigningState, signing_page
+from activities.core_signature.wire import WireSigner
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting
 from tests.activities.core_signature.requests import answering, deed, uploaded
@@ -21,6 +24,10 @@ PLACES = (
 )
 
 
+def places(_: Sequence[WireSigner]) -> Sequence[SignerSnapshot]:
+    return PLACES
+
+
 @pytest.fixture
 async def document(service: CoreSignatureService, request_brief: SignatureBrief, act: Acting) -> str:
     """A document for the executive, who has a device, and the customer, who has none."""
@@ -32,12 +39,12 @@ async def document(service: CoreSignatureService, request_brief: SignatureBrief,
 async def test_the_page_is_open_until_the_signer_has_acted(
     sandbox: RunningSandbox, client: CoreSignatureClient, document: str
 ) -> None:
-    page = await signing_page(client, "msa-0042", CHIEF, PLACES)
+    page = await signing_page(client, "msa-0042", CHIEF, places)
     assert (page.state, page.document) == (SigningState.OPEN, "Master services agreement")
     assert page.url is not None
     assert page.url.startswith(f"{sandbox.url}/sign/")
     await deed(sandbox, CEO, "sign")
-    acted = await signing_page(client, "msa-0042", CHIEF, PLACES)
+    acted = await signing_page(client, "msa-0042", CHIEF, places)
     assert (acted.state, acted.url) == (SigningState.ACTED, None)
 
 
@@ -45,16 +52,16 @@ async def test_nobody_signs_before_their_turn(
     client: CoreSignatureClient, service: CoreSignatureService, request_brief: SignatureBrief, act: Acting
 ) -> None:
     await act(service.create, CreateOrder(brief=request_brief))
-    assert (await signing_page(client, "msa-0042", CHIEF, PLACES)).state is SigningState.EARLY
+    assert (await signing_page(client, "msa-0042", CHIEF, places)).state is SigningState.EARLY
 
 
 async def test_who_has_the_provider_s_mail_is_told_so_and_alone_may_have_it_again(
     sandbox: RunningSandbox, client: CoreSignatureClient, document: str
 ) -> None:
-    page = await signing_page(client, "msa-0042", CUSTOMER, PLACES)
+    page = await signing_page(client, "msa-0042", CUSTOMER, places)
     assert (page.state, page.url, page.request) == (SigningState.BY_MAIL, None, None)
     await deed(sandbox, CEO, "sign")
-    alone = await signing_page(client, "msa-0042", CUSTOMER, PLACES)
+    alone = await signing_page(client, "msa-0042", CUSTOMER, places)
     assert alone.state is SigningState.BY_MAIL
     assert alone.request is not None
 
@@ -65,8 +72,8 @@ async def test_a_replaced_signer_has_nothing_to_do_and_the_new_one_a_mail(
     read = await client.document(document)
     assert read.request is not None
     await client.forward(read.request.uuid, CEO, "deputy@example.test")
-    assert (await signing_page(client, "msa-0042", CHIEF, PLACES)).state is SigningState.HANDED_OVER
-    assert (await signing_page(client, "msa-0042", "deputy", PLACES)).state is SigningState.BY_MAIL
+    assert (await signing_page(client, "msa-0042", CHIEF, places)).state is SigningState.HANDED_OVER
+    assert (await signing_page(client, "msa-0042", "deputy", places)).state is SigningState.BY_MAIL
 
 
 async def test_an_ended_request_says_so(
@@ -77,23 +84,23 @@ async def test_an_ended_request_says_so(
     act: Acting,
 ) -> None:
     await act(service.cancel, CancelOrder(subject=request_brief, document=document))
-    page = await signing_page(client, "msa-0042", CHIEF, PLACES)
+    page = await signing_page(client, "msa-0042", CHIEF, places)
     assert page == SigningPage(SigningState.ENDED, "Master services agreement", outcome=Status.CANCELLED)
 
 
 async def test_who_is_not_asked_is_a_stranger(client: CoreSignatureClient, document: str) -> None:
-    assert (await signing_page(client, "msa-0042", "nobody", PLACES)).state is SigningState.STRANGER
+    assert (await signing_page(client, "msa-0042", "nobody", places)).state is SigningState.STRANGER
 
 
 async def test_a_request_nobody_made_is_unknown(client: CoreSignatureClient, document: str) -> None:
-    assert (await signing_page(client, "other", CHIEF, PLACES)).state is SigningState.UNKNOWN
+    assert (await signing_page(client, "other", CHIEF, places)).state is SigningState.UNKNOWN
 
 
 async def test_two_documents_of_one_id_are_not_chosen_from(
     client: CoreSignatureClient, request_brief: SignatureBrief, document: str
 ) -> None:
     await client.create_document(uploaded(request_brief, client.config))
-    assert (await signing_page(client, "msa-0042", CHIEF, PLACES)).state is SigningState.UNKNOWN
+    assert (await signing_page(client, "msa-0042", CHIEF, places)).state is SigningState.UNKNOWN
 
 
 @pytest.mark.parametrize(
@@ -136,5 +143,5 @@ async def test_two_documents_of_one_id_are_not_chosen_from(
 async def test_a_browser_is_sent_only_where_it_is_safe(url: str | None, state: SigningState) -> None:
     request = {"uuid": "r1", "signers": [{"email": CEO, "embed_url": url}]}
     document = {"uuid": "d1", "external_id": "msa-0042", "status": "se", "signrequest": request}
-    page = await signing_page(answering({"next": None, "results": [document]}), "msa-0042", CHIEF, PLACES)
+    page = await signing_page(answering({"next": None, "results": [document]}), "msa-0042", CHIEF, places)
     assert (page.state, page.url) == (state, url if state is SigningState.OPEN else None)

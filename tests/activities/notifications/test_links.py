@@ -1,6 +1,7 @@
 """Signing links: sealed, equal each time, and worthless when touched."""
 
 import base64
+from datetime import date
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from activities.notifications.links import BadLink, LinkContent, LinkUse, Signin
 
 BASE = "https://sign.example"
 LINKS = SigningLinks(BASE, SecretStr("s" * 32))
+DAY = date(2026, 11, 26)
 IDS = st.text("ABCabc019._-", min_size=1, max_size=100)
 
 
@@ -20,7 +22,9 @@ def ref_of(link: str) -> str:
 
 @given(request=IDS, person=IDS, use=st.sampled_from(LinkUse))
 def test_a_link_opens_to_what_it_was_made_of(request: str, person: str, use: LinkUse) -> None:
-    assert LINKS.open(ref_of(LINKS.link(request, person, use))) == LinkContent(request, person, use)
+    assert LINKS.open(ref_of(LINKS.link(request, person, use, noticed_on=DAY))) == LinkContent(
+        request, person, use, DAY
+    )
 
 
 def test_a_link_is_byte_equal_on_every_attempt_also_of_another_process() -> None:
@@ -41,9 +45,9 @@ def test_every_use_person_and_request_has_its_own_link() -> None:
 
 
 def test_a_task_has_a_page_of_its_own() -> None:
-    link = LINKS.link("task:keys", "office", LinkUse.DO)
+    link = LINKS.link("task:keys", "office", LinkUse.DO, noticed_on=DAY)
     claim = LINKS.open(link.removeprefix(f"{BASE}/task/"))
-    assert (claim, claim.workflow_id) == (LinkContent("task:keys", "office", LinkUse.DO), "task:keys")
+    assert (claim, claim.workflow_id) == (LinkContent("task:keys", "office", LinkUse.DO, DAY), "task:keys")
     assert LINKS.open(ref_of(LINKS.link("keys", "office", LinkUse.SIGN))).workflow_id == "signature-request:keys"
 
 
@@ -89,8 +93,11 @@ def test_the_longest_ids_still_make_a_link_that_opens() -> None:
     request, person = "c" * 48 + "." + "p" * 100, "p" * 100
     assert LINKS.open(ref_of(LINKS.link(request, person, LinkUse.VIEW))).request == request
     through = Through("customer-onboarding:" + "c" * 100, "q" * 100)
-    made = LinkContent(request, person, LinkUse.SIGN, "0123456789abcdef", None, through)
-    assert LINKS.open(ref_of(LINKS.link(request, person, LinkUse.SIGN, made.serial, through=through))) == made
+    serial, signer = "0123456789abcdef", {"noticed_on": DAY, "order": 100, "email": "e" * 254}
+    content = LINKS.open(ref_of(LINKS.link(request, person, LinkUse.SIGN, serial, through=through, **signer)))
+    assert content == LinkContent(
+        request, person, LinkUse.SIGN, DAY, 100, LINKS.mark_of("E" * 254), serial, None, through
+    )
 
 
 @given(request=IDS, person=IDS, serial=st.text("0123456789abcdef", min_size=1, max_size=16), known=IDS)
@@ -98,15 +105,15 @@ def test_a_link_through_an_onboarding_says_through_which_and_whose(
     request: str, person: str, serial: str, known: str
 ) -> None:
     through = Through("customer-onboarding:acme", known)
-    ref = ref_of(LINKS.link(request, person, LinkUse.SIGN, serial, through=through))
-    assert LINKS.open(ref) == LinkContent(request, person, LinkUse.SIGN, serial, None, through)
+    ref = ref_of(LINKS.link(request, person, LinkUse.SIGN, serial, noticed_on=DAY, through=through))
+    assert LINKS.open(ref) == LinkContent(request, person, LinkUse.SIGN, DAY, serial=serial, through=through)
     assert ref != ref_of(LINKS.link(request, person, LinkUse.SIGN, serial))
 
 
 def test_a_serial_can_be_renewed_of_an_onboarding_and_of_what_its_page_gave() -> None:
     acme, part = "customer-onboarding:acme", "task:acme.1.1"
     through = Through(acme, "signer-1")
-    assert LinkContent(part, "signer-2", LinkUse.DO, through=through).serial_at == serial_of(acme, "signer-1")
-    assert LinkContent(acme, "signer-1", LinkUse.VIEW).serial_at == serial_of(acme, "signer-1")
-    assert LinkContent(part, "signer-2", LinkUse.DO).serial_at is None
-    assert LinkContent(acme, "signer-1", LinkUse.PREVIEW).serial_at is None
+    assert LinkContent(part, "signer-2", LinkUse.DO, DAY, through=through).serial_at == serial_of(acme, "signer-1")
+    assert LinkContent(acme, "signer-1", LinkUse.VIEW, DAY).serial_at == serial_of(acme, "signer-1")
+    assert LinkContent(part, "signer-2", LinkUse.DO, DAY).serial_at is None
+    assert LinkContent(acme, "signer-1", LinkUse.PREVIEW, DAY).serial_at is None

@@ -118,9 +118,12 @@ class Phone:
     look: ReadView = field(kw_only=True)
     watch: Watch = field(default_factory=Watch)
 
-    def link(self, person: str = FIRST, use: LinkUse = LinkUse.SIGN, request: str = REQUEST) -> str:
-        """The path of a person's link."""
-        return self.links.link(request, person, use).removeprefix(PUBLIC)
+    def link(self, person: str = FIRST, use: LinkUse = LinkUse.SIGN, request: str = REQUEST, order: int = 0) -> str:
+        """The path of a person's link, of a notice of the day on which the test begins."""
+        address = re.search(rf"id: {re.escape(person)}, .*? email: ([^,}}]+)", PEOPLE)
+        email = address[1] if address else ""
+        link = self.links.link(request, person, use, noticed_on=NOW.date(), order=order, email=email)
+        return link.removeprefix(PUBLIC)
 
     async def open(self, path: str, **headers: str) -> httpx.Response:
         """GET, some seconds after the last time, as a scanner does as well."""
@@ -234,7 +237,7 @@ async def phone(
     """Pages and sandbox for one test; our own side says what the test knows, unless `asking` is to be asked."""
     people = folder / "people.yaml"
     people.write_text(PEOPLE)
-    async with running(SandboxSettings(conversion_delay=0)) as sandbox:
+    async with running(SandboxSettings(conversion_delay=0, returns_embed_user=False)) as sandbox:
         signatures = CoreSignatureClient(_config(sandbox))
         known: dict[str, Shown] = {}
         looks: list[str] = []

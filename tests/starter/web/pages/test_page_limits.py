@@ -1,16 +1,16 @@
 """What a page costs: nobody's look at it calls the provider, and who asks too often waits."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from activities.core_signature.orders import embed_user
-from activities.notifications.links import LinkUse
+from activities.notifications.links import LINK_DAYS_AT_MOST, LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from starter.web.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
@@ -98,15 +98,55 @@ async def test_while_temporal_and_the_database_are_away_the_button_opens_the_sig
     nobody = await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
     reader = ViewReader(nobody, Store((tmp_path / "store").as_uri()))
     async with phone(tmp_path, asking=reader) as signer:
-        await signer.create(("customer@acme.test", 1), embed_url_user_id=embed_user(REQUEST, FIRST))
+        await signer.create(("customer@acme.test", 1), ("ceo@example.test", 1))
         fields = form_of((await signer.open(signer.link())).text)
-        with ExitStack() as gone:
-            for table in ("allowances", "opened", "people_asked", "follow_ups", "records", "one_use", "serials"):
-                gone.enter_context(away(signer.store, table))
-            pressed = await signer.post(signer.link(), fields)
-            assert pressed.headers["location"].startswith(f"{signer.sandbox.url}/sign/")
-            unknown = await signer.post(signer.link(SECOND), form_of((await signer.open(signer.link(SECOND))).text))
+        with gone(signer.store):
+            assert (await signer.post(signer.link(), fields)).headers["location"] == await page_of(signer, 0)
+            answer = await signer.press(signer.link(SECOND))
+            assert answer.headers["location"] == await page_of(signer, 1)
+            unknown = await signer.press(signer.link(CHAIR, order=1))
             assert (unknown.status_code, "Please try again in a minute" in text_of(unknown.text)) == (503, True)
+
+
+async def test_without_the_database_a_signer_whose_address_has_changed_is_known_by_their_place(signer: Phone) -> None:
+    assert signer.known.pop(REQUEST)
+    with gone(signer.store):
+        answer = await signer.press(signer.link(CHAIR, order=1))
+        assert answer.headers["location"] == await page_of(signer, 0)
+
+
+async def test_without_temporal_and_the_database_a_link_ends_with_its_request(signer: Phone) -> None:
+    assert signer.known.pop(REQUEST)
+    fields = form_of((await signer.open(signer.link())).text)
+    await signer.cancel()
+    with gone(signer.store):
+        ended = await signer.post(signer.link(), fields)
+        assert (ended.status_code, "location" in ended.headers) == (410, False)
+
+
+async def test_a_link_ends_ninety_days_after_its_notice(signer: Phone) -> None:
+    signer.watch.now += timedelta(days=LINK_DAYS_AT_MOST).total_seconds()
+    fields = form_of((await signer.open(signer.link())).text)
+    assert (await signer.post(signer.link(), fields)).status_code == 303
+    signer.watch.now += timedelta(days=1).total_seconds()
+    for answer in (await signer.open(signer.link()), await signer.post(signer.link(), fields)):
+        assert (answer.status_code, form_of(answer.text)) == (410, {})
+        assert "Please open the page from the latest notice that you got." in text_of(answer.text)
+
+
+@contextmanager
+def gone(store: Store) -> Iterator[None]:
+    """Without the tables that a page may read."""
+    tables = ("allowances", "opened", "people_asked", "follow_ups", "records", "one_use", "serials")
+    with ExitStack() as stack:
+        for table in tables:
+            stack.enter_context(away(store, table))
+        yield
+
+
+async def page_of(signer: Phone, position: int) -> str:
+    """The signing page at Core Signature."""
+    return f"{signer.sandbox.url}/sign/{(await signer.signers())[position]['uuid']}"
 
 
 async def test_who_opens_a_link_without_end_waits_and_nobody_else_does(signer: Phone) -> None:

@@ -453,7 +453,7 @@ async def test_whose_address_was_corrected_still_signs_where_they_were_asked(sig
 async def test_a_store_that_cannot_be_read_is_not_said_of_core_signature(signer: Phone) -> None:
     await signer.create()
     assert altered(signer.store, "UPDATE people_asked SET content = '?'")
-    answer = await signer.press(signer.link())
+    answer = await signer.press(signer.link(CHAIR))
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
     assert "Core Signature" not in text_of(answer.text)
     assert "Please try again in a minute" in text_of(answer.text)
