@@ -213,10 +213,10 @@ class Story:
             taken = known
         return taken
 
-    async def callback(self, kind: str = "signed", event: str | None = None) -> None:
-        """What the receiver would signal."""
-        event_id = event or uuid.uuid4().hex
-        await self.handle.signal(PROVIDER_EVENT, ProviderEvent(id=event_id, type=kind, at=datetime.now(UTC)))
+    async def callback(self, kind: str = "signed", event: str | None = None, at: datetime | None = None) -> None:
+        """What the receiver would signal; `at` is when it happened."""
+        event_id, at = event or uuid.uuid4().hex, at or await self.env.get_current_time()
+        await self.handle.signal(PROVIDER_EVENT, ProviderEvent(id=event_id, type=kind, at=at))
 
     async def days_pass(self, days: float) -> None:
         """Move the server's clock."""

@@ -253,6 +253,8 @@ class UnconfirmedSignature(Model):
         return self.replace(in_doubt=told and not shows)
 
 
+BELIEVED_WITHIN: Final = timedelta(minutes=1)
+"""Age of a callback `sent` that is believed without reading the document."""
 EVENTS_REMEMBERED = 100
 """Enough to recognise a repeated callback; an older one causes a read without effect."""
 ID_AT_MOST = 64
@@ -600,9 +602,12 @@ class SignatureState(FollowUpState):
         unasked = _UNREVIEWED if self.round else unmade or (_UNSENT if self.preparing else None)
         return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)
 
-    def notify_of(self, event: ProviderEvent) -> Self:
-        """Record a callback as a hint to read the document; a repeated event changes nothing."""
-        sent = event.type == SENT and not event.also and self.preparing
+    def notify_of(self, event: ProviderEvent, now: datetime) -> Self:
+        """Record a callback as a hint to read the document; a repeated event changes nothing. That it was sent is
+        believed unread if nothing can have happened since: the callback is young and comes alone.
+        """
+        is_young = now - event.at <= BELIEVED_WITHIN
+        sent = event.type == SENT and is_young and not event.also and self.preparing
         document = self.document if self.lifecycle.recorded else self.document.told_by(event, sent=sent)
         return self if document is self.document else self.replace(document=document)
 

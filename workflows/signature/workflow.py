@@ -191,7 +191,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
     def provider_event(self, event: ProviderEvent) -> None:
         """Record the hint; the document is read later."""
-        self.state = self.state.notify_of(event)
+        self.state = self.state.notify_of(event, workflow.now())
 
     @workflow.query(name=SHOW, description="Waiting for whom, until when, what happens next, and all that was done")
     def show(self) -> RequestShow:

@@ -86,8 +86,10 @@ async def test_the_place_and_the_turn_are_the_new_signer_s(
         "forwarded_reason": "escalation",
     }
     places = await SignerSnapshots(store).of("msa-0042")
-    assert (await signing_page(client, "msa-0042", "customer-signer", places)).state is SigningState.HANDED_OVER
-    assert (await signing_page(client, "msa-0042", "reviewer", places)).state is SigningState.BY_MAIL
+    assert (
+        await signing_page(client, "msa-0042", "customer-signer", lambda _: places)
+    ).state is SigningState.HANDED_OVER
+    assert (await signing_page(client, "msa-0042", "reviewer", lambda _: places)).state is SigningState.BY_MAIL
     found = [one async for some in store.erasures.running("reviewer") for one in some]
     assert found == ["signature-request:msa-0042"], "whoever is erased meanwhile is erased here as well"
 

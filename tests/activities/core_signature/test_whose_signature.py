@@ -98,8 +98,8 @@ async def test_the_page_of_a_renamed_signer_is_open(
 ) -> None:
     (tmp_path / "people.yaml").write_text(RENAMED)
     places = await SignerSnapshots(store).of("msa-0042")
-    assert (await signing_page(client, "msa-0042", "customer-signer", places)).state is SigningState.BY_MAIL
-    assert (await signing_page(client, "msa-0042", "archive", places)).state is SigningState.STRANGER
+    assert (await signing_page(client, "msa-0042", "customer-signer", lambda _: places)).state is SigningState.BY_MAIL
+    assert (await signing_page(client, "msa-0042", "archive", lambda _: places)).state is SigningState.STRANGER
 
 
 async def test_both_sign_while_a_restarted_worker_finds_a_faulty_people_file(

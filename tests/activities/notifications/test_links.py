@@ -93,9 +93,9 @@ def test_the_longest_ids_still_make_a_link_that_opens() -> None:
     request, person = "c" * 48 + "." + "p" * 100, "p" * 100
     assert LINKS.open(ref_of(LINKS.link(request, person, LinkUse.VIEW))).request == request
     through = Through("customer-onboarding:" + "c" * 100, "q" * 100)
-    serial, signer = "0123456789abcdef", {"noticed_on": DAY, "order": 100, "email": "e" * 254}
-    content = LINKS.open(ref_of(LINKS.link(request, person, LinkUse.SIGN, serial, through=through, **signer)))
-    assert content == LinkContent(
+    serial, email = "0123456789abcdef", "e" * 254
+    link = LINKS.link(request, person, LinkUse.SIGN, serial, noticed_on=DAY, order=100, email=email, through=through)
+    assert LINKS.open(ref_of(link)) == LinkContent(
         request, person, LinkUse.SIGN, DAY, 100, LINKS.mark_of("E" * 254), serial, None, through
     )
 

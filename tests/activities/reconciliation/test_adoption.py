@@ -147,9 +147,8 @@ async def test_a_document_that_was_sent_by_hand_is_a_request_from_the_next_sweep
         await it.store.people.choose(Kind.REQUEST.workflow_id(brief.id), started.fingerprint)
         stranger = await it.adoption.directory.person(brief.people[1].person, brief.workflow_id)
         assert (stranger.name, stranger.locale, stranger.zone) == ("Gast Eins", "de", "Europe/Amsterdam")
-        [page] = [
-            await signing_page(it.signature, brief.id, "chief-executive", await SignerSnapshots(it.store).of(brief.id))
-        ]
+        stored = await SignerSnapshots(it.store).of(brief.id)
+        page = await signing_page(it.signature, brief.id, "chief-executive", lambda _: stored)
         assert (page.state, page.document) == (SigningState.BY_MAIL, "Lease")
 
 
@@ -275,9 +274,8 @@ async def test_who_was_replaced_after_an_attempt_that_died_is_not_asked(tmp_path
         assert (signer.person, signer.state) == (guest, SignerState.WAITING)
         assert it.adoption
         assert (await it.adoption.directory.person(guest, started.brief.workflow_id)).email == "second@customer.test"
-        page = await signing_page(
-            it.signature, started.brief.id, guest, await SignerSnapshots(it.store).of(started.brief.id)
-        )
+        stored = await SignerSnapshots(it.store).of(started.brief.id)
+        page = await signing_page(it.signature, started.brief.id, guest, lambda _: stored)
         assert page.state is SigningState.BY_MAIL
 
 

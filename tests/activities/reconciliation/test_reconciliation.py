@@ -185,7 +185,7 @@ async def test_an_end_is_told_to_whom_it_does_not_show_whatever_is_said_of_its_c
         handle = it.temporal.get_workflow_handle(Kind.REQUEST.workflow_id("open"))
         [hint] = await handle.query(Listening.told)
         begun = SignatureState.begin(a_request().brief, NOW)
-        assert begun.notify_of(hint.replace(id=event.uuid)).notify_of(hint).document.events_seen == (
+        assert begun.notify_of(hint.replace(id=event.uuid), NOW).notify_of(hint, NOW).document.events_seen == (
             event.uuid,
             hint.id,
         )

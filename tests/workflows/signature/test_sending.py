@@ -244,6 +244,21 @@ async def test_what_comes_with_another_callback_or_is_not_heard_of_is_read() -> 
         assert (lost.push.stages(), len(lost.signatures.observations)) == ([READY], 1)
 
 
+async def test_an_old_callback_that_it_was_sent_is_not_believed_and_nobody_is_notified_of_what_is_over() -> None:
+    world = unconverted()
+    async with story(world) as it:
+        await it.days_pass(0.0001)
+        sent_at = await it.env.get_current_time()
+        await it.days_pass(0.001)
+        read = len(world.signatures.observations)
+        world.signatures.sign("customer-signer")
+        world.signatures.status = Status.SIGNED
+        await it.callback("sent", at=sent_at)
+        assert (await it.handle.result()).outcome is Status.SIGNED
+    assert len(world.signatures.observations) > read
+    assert READY not in world.push.stages()
+
+
 async def test_a_document_that_fails_after_somebody_has_claimed_that_it_was_sent_fails() -> None:
     world = unconverted()
     async with story(world) as it:

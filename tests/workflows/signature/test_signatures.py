@@ -132,13 +132,13 @@ def test_a_hint_for_several_is_a_repeated_one_only_if_all_of_them_were_heard() -
     hint = ProviderEvent(id="e-2", type="signed", at=NOW, also=("e-1",))
     heard = (
         SignatureState.begin(a_request().brief, NOW)
-        .notify_of(hint.replace(id="e-1", also=()))
+        .notify_of(hint.replace(id="e-1", also=()), NOW)
         .within("document", unread=False)
     )
-    assert heard.notify_of(hint).document.unread
-    assert heard.notify_of(hint).document.events_seen == ("e-1", "e-2")
-    both = heard.notify_of(hint).within("document", unread=False)
-    assert both.notify_of(hint) == both
+    assert heard.notify_of(hint, NOW).document.unread
+    assert heard.notify_of(hint, NOW).document.events_seen == ("e-1", "e-2")
+    both = heard.notify_of(hint, NOW).within("document", unread=False)
+    assert both.notify_of(hint, NOW) == both
 
 
 @pytest.mark.parametrize(("after", "late"), [(-1, False), (0, False), (1, True)])
@@ -164,11 +164,11 @@ def test_of_ten_times_as_many_and_as_long_ids_as_are_remembered_a_request_keeps_
 
     ids = tuple(f"{number:04}".rjust(ID_AT_MOST * 10, "e") for number in range(EVENTS_REMEMBERED * 10))
     hint = ProviderEvent(id=ids[0], type="t" * 100_000, at=NOW, also=ids[1:])
-    heard = SignatureState.begin(a_request().brief, NOW).notify_of(hint)
+    heard = SignatureState.begin(a_request().brief, NOW).notify_of(hint, NOW)
     assert heard.document.unread
     assert len(heard.document.events_seen) == EVENTS_REMEMBERED
     assert {len(id) for id in heard.document.events_seen} == {ID_AT_MOST}
     assert len(heard.model_dump_json()) < 10_000
     read = heard.within("document", unread=False)
-    assert read.notify_of(hint) is read
-    assert read.notify_of(hint.replace(id="e-1", also=())).document.unread
+    assert read.notify_of(hint, NOW) is read
+    assert read.notify_of(hint.replace(id="e-1", also=()), NOW).document.unread
