@@ -29,7 +29,7 @@ from activities.notifications.outbound_mail import (
 )
 from activities.notifications.phones import DeviceLimiter, DeviceSender, Messages
 from activities.notifications.push_services import MessageFate, MessageResult, PushDialect, fate_of
-from activities.notifications.signer_mail import NotMailed, OthersAsleep, SignerMail
+from activities.notifications.signer_mail import MailedRecently, NotMailed, OthersAsleep, SignerMail
 from activities.notifications.teams import TeamDelivery
 from activities.people.directory import Directory, DirectoryAway, DirectoryFailure, UnknownPerson
 from activities.people.ids import stands_in_full
@@ -144,6 +144,8 @@ class NotificationResult:
         told = replace(self, outcome=NotificationOutcome.ACCEPTED, channel=Channel.MAIL)
         if isinstance(failure, OthersAsleep) and self.notice.movable:
             return replace(self, put_off=failure.why)
+        if isinstance(failure, MailedRecently):
+            return replace(self, held=failure.hold_back(self.notice))
         if isinstance(failure, NotMailed):
             return told.stopped(NotificationOutcome.FAILED, failure.why)
         if isinstance(failure, DirectoryFailure):
@@ -478,12 +480,12 @@ class NotificationService(PushService):
             told = [one for one in told if one.notice not in left]
         elif left and not told:
             raise passing_failure(Code.UNREACHABLE, "nobody could be told in time")
-        lines = await self._mail_the_rest(delivery, _in_order(told, delivery.notices))
+        lines, mailed = await self._mail_the_rest(delivery, _in_order(told, delivery.notices))
         bold = delivery.devices is not None or delivery.others_told or turns.stopped
         known = await self._offered(delivery, report(lines, seen, left, stragglers=bold), turns)
         for line in known.final_lines:
             _count(delivery.subject.kind, line)
-        return known
+        return known.replace(mailed=mailed)
 
     async def _tell_on_call(self, delivery: Delivery) -> None:
         """Alert on-call of a document unsent for hours; the requester's notice does not wait for it."""
@@ -562,24 +564,29 @@ class NotificationService(PushService):
             )
         return replace(told, messages=(*told.messages, (address_of(ready.person), sent)), channel=channel)
 
-    async def _mail_the_rest(self, delivery: Delivery, told: Sequence[NotificationResult]) -> list[NotificationResult]:
-        """Core Signature's mail, once, for all signers without a valid device; everyone it reaches gets a line."""
+    async def _mail_the_rest(
+        self, delivery: Delivery, told: Sequence[NotificationResult]
+    ) -> tuple[list[NotificationResult], bool]:
+        """Core Signature's mail, once, for all signers without a valid device, and whether it was asked for; everyone
+        it reaches gets a line.
+        """
         asked = [one for one in told if one.mail and not one.mailed_by_itself]
         failure: ServiceFailure | DirectoryFailure | NotMailed | None = None
-        along: tuple[Person, ...] = ()
+        along: tuple[Person, ...] | None = None
         try:
             along = await self._mail_signers(delivery, asked)
         except (ServiceFailure, DirectoryFailure, NotMailed) as refused:
             failure = refused
         mailed = [one.mailed(failure if one in asked else None) if one.mail else one for one in told]
         request, phones = delivery.subject.id, self._phones
-        return mailed + [asked[0].along(request, one.id, has_phone=await phones.had_one(one)) for one in along]
+        others = [asked[0].along(request, one.id, has_phone=await phones.had_one(one)) for one in along or ()]
+        return mailed + others, along is not None
 
-    async def _mail_signers(self, delivery: Delivery, asked: Sequence[NotificationResult]) -> tuple[Person, ...]:
+    async def _mail_signers(self, delivery: Delivery, asked: Sequence[NotificationResult]) -> tuple[Person, ...] | None:
         notices = [one.notice for one in asked]
         if delivery.document and any(one.stage != NotificationType.READY for one in notices):
             return await self._mail.again(delivery, delivery.document, notices, self._once)
-        return await self._mail.first(delivery, notices, self._once) if notices else ()
+        return await self._mail.first(delivery, notices, self._once) if notices else None
 
 
 _REMINDERS: Final = (NotificationType.REMINDER, NotificationType.SNOOZE, NotificationType.OVERDUE)

@@ -3,6 +3,7 @@
 """
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from activities.core_signature.client import CoreSignatureClient
@@ -15,13 +16,19 @@ from activities.notifications.push_services import MessageFate, MessageResult, f
 from activities.people.directory import Directory, UnknownPerson, asking_the_store
 from activities.people.person import Person
 from activities.schedule.turn import by_day
-from workflows.model.notifications import Channel, Delivery, NotificationOrder
+from workflows.model.notifications import (
+    MAILS_APART,
+    Channel,
+    Delivery,
+    HeldBack,
+    NotificationOrder,
+    NotificationOutcome,
+)
 from workflows.model.schedule import Reason
 from workflows.model.subject import Subject
 
 CALLS_TO_MAIL_AGAIN: Final = 2
 """Read the document, then request the mail."""
-NOBODY: Final[tuple[Person, ...]] = ()
 
 
 class NotMailed(Exception):
@@ -42,6 +49,30 @@ class UnconfirmedMail(NotMailed):
     why = Reason.UNCONFIRMED
 
 
+class MailedRecently(NotMailed):
+    """Core Signature was asked to mail this document a moment ago, and would drop the mail."""
+
+    why = Reason.MAILED_RECENTLY
+
+    def __init__(self, now: datetime, until: datetime) -> None:
+        super().__init__(self.why)
+        self._now = now
+        self._until = until
+
+    def hold_back(self, notice: NotificationOrder) -> HeldBack:
+        return HeldBack(
+            key=notice.key,
+            stage=notice.stage,
+            person=notice.person,
+            channel=Channel.MAIL,
+            outcome=NotificationOutcome.SUPPRESSED,
+            why=self.why,
+            at=self._now,
+            until=self._until,
+            says=f"one mail of its document in {MAILS_APART // timedelta(minutes=1)} minutes",
+        )
+
+
 class SignerMail:
     """Has Core Signature mail signers, `once` for each notice. Raises `ServiceFailure`, or `UnconfirmedMail` if the
     result stays unknown.
@@ -54,24 +85,24 @@ class SignerMail:
 
     async def first(
         self, delivery: Delivery, notices: Sequence[NotificationOrder], once: SendOnce
-    ) -> tuple[Person, ...]:
-        """Ensure the first mail, which signers with a device at creation were not sent. Returns who else is mailed;
-        raises `OthersAsleep`.
+    ) -> tuple[Person, ...] | None:
+        """Ensure the first mail, which signers with a device at creation were not sent. Returns who else is mailed,
+        None if no mail is asked for; raises `OthersAsleep` and `MailedRecently`.
         """
         found = await self._document(delivery.subject, delivery.document)
         if found is None or found.request is None:
-            return NOBODY
+            return None
         said = await self._entries(delivery.subject, found.request)
         if any((signer := said.get(one.person)) and not signer.emailed for one in notices):
             return await self._mail(delivery, found.request, notices, once)
-        return NOBODY
+        return None
 
     async def again(
         self, delivery: Delivery, document: str, notices: Sequence[NotificationOrder], once: SendOnce
-    ) -> tuple[Person, ...]:
+    ) -> tuple[Person, ...] | None:
         """Mail these signers once more; returns and raises as `first`."""
         found = await self._client.document(document)
-        return await self._mail(delivery, found.request, notices, once) if found.request else NOBODY
+        return await self._mail(delivery, found.request, notices, once) if found.request else None
 
     async def _mail(
         self, delivery: Delivery, request: WireRequest, notices: Sequence[NotificationOrder], once: SendOnce
@@ -85,6 +116,8 @@ class SignerMail:
         known = tuple(people[id] for id in on_turn if id in people and id not in persons)
         if not all(_may_hear(other, delivery) for other in known):
             raise OthersAsleep
+        if delivery.mailed_at and delivery.now and delivery.now < (until := delivery.mailed_at + MAILS_APART):
+            raise MailedRecently(delivery.now, until)
         references = [reference_in(delivery, one) for one in notices]
         with asking_the_store():
             _, sent = await once.send(references, Channel.MAIL, lambda: self._resent(request.uuid))

@@ -760,6 +760,14 @@ def _(seen: Recording) -> Judgement | None:
 untried("A4", "Core Signature mails each ending", "look into the mailbox")
 
 
+@fact(
+    "A5", "a second mail within ten minutes is dropped", "both were taken: look whether one or two are in the mailbox"
+)
+def _(seen: Recording) -> Judgement | None:
+    last = next(reversed(list(seen.of("twice", "POST"))), None)
+    return None if last is None or last.ok else differs(f"it is refused instead: {_refusal(last)}")
+
+
 # --- 8. statuses
 
 

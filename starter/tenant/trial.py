@@ -327,6 +327,8 @@ class Trial:
         async with self._step("resend", "its mail is sent again"):
             await self._act(RequestAction.RESEND, one, lambda: self._client.resend(one.request))
             await self._client.document(one.uuid)
+        async with self._step("twice", "the same once more, at once: the mailbox shows whether that one is dropped"):
+            await self._client.resend(one.request)
 
     async def _second(self) -> None:
         """A document that is forwarded, cancelled and deleted."""

@@ -306,12 +306,37 @@ def next_action(state: FollowUpState, announcement: tuple[NotificationOrder, ...
 
 def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Iterator[Move]:
     """All moves due at `now`, in order: act on the known, announce events, follow the schedule, retry devices."""
-    yield from before_the_agenda(state, tuple(one for one in announcement if not state.is_held(one, now)))
+    due = tuple(one for one in announcement if not state.is_held(one, now))
+    for move in before_the_agenda(state, due):
+        if not (isinstance(move, RemindNow) and reminder_waits(state, now)):
+            yield move
     if state.plan.schedule is not None:
         step = next_step(state.plan.schedule, state, now)
         if isinstance(step, Wait) and (devices := state.retries(now)):
             yield RetryDevices(devices)
         yield step
+
+
+def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
+    asked = state.plan.reminder
+    if asked is None:
+        return ()
+    stage, why = notification_types.reminder_by_hand(asked.number), f"asked for by {asked.who}"
+    return tuple(
+        ScheduledAction(at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, why=why)
+        for signer in state.slots.pending
+        if (stage, signer.person) not in state.notifications.stages
+    )
+
+
+def free_to_send(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
+    """Of the requested reminder what no mail of shortly before holds back."""
+    return tuple(one for one in asked_for(state, now) if not state.notifications.waits_for_mail(one.to, now))
+
+
+def reminder_waits(state: FollowUpState, now: datetime) -> bool:
+    """Whether a mail of shortly before holds back all that is left of the requested reminder."""
+    return bool(asked_for(state, now)) and not free_to_send(state, now)
 
 
 def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:

@@ -121,7 +121,9 @@ class NotificationLog(Model):
     pages: int = 0
     """In how many pages."""
     held: tuple[HeldBack, ...] = ()
-    """Each person's last notification held back by their budget."""
+    """Each person's last notification held back by their budget, or by a mail of shortly before."""
+    mailed_at: AwareDatetime | None = None
+    """When Core Signature was last asked to mail the document again."""
     devices: PendingDevices = PendingDevices()
     """Devices that were left open."""
 
@@ -186,9 +188,13 @@ class NotificationLog(Model):
         return self.replace(held=tuple(one for one in self.held if one.person not in people))
 
     def held_until(self, person: str, stage: str) -> datetime | None:
-        """When the person's budget frees, None if no such stage is held back."""
+        """When the person may hear of this stage, None if it is not held back."""
         waits = notification_types.is_rationed(stage)
-        return next((one.until for one in self.held if waits and one.person == person), None)
+        return next((one.until for one in self.held if one.person == person and (waits or one.holds_all)), None)
+
+    def waits_for_mail(self, person: str, now: datetime) -> bool:
+        """Whether a mail of shortly before holds back what the person is to hear."""
+        return any(one.person == person and one.holds_all and now < one.until for one in self.held)
 
     def without(self, keys: frozenset[str]) -> Self:
         """Without failed lines of these keys: they are sent again."""

@@ -14,7 +14,7 @@ from workflows.model.commands import Subscription, Unsubscription
 from workflows.model.notifications import NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.policy import ESCALATED, Target
 from workflows.model.rejections import name_fault
-from workflows.model.schedule import ActionType, EscalationReason, ScheduledAction
+from workflows.model.schedule import EscalationReason, ScheduledAction
 from workflows.model.subject import Subject, group_of
 from workflows.model.timeline import EventType
 from workflows.names import alert_key, notice_key
@@ -38,18 +38,6 @@ def alerts(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[
 def asked_again(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
     """Reminders of an open question to the person who is to answer; none for a signer who has acted."""
     return alerts(state, moments)
-
-
-def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
-    asked = state.plan.reminder
-    if asked is None:
-        return ()
-    stage, why = notification_types.reminder_by_hand(asked.number), f"asked for by {asked.who}"
-    return tuple(
-        ScheduledAction(at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, why=why)
-        for signer in state.slots.pending
-        if (stage, signer.person) not in state.notifications.stages
-    )
 
 
 def reminded_words(state: FollowUpState) -> str:

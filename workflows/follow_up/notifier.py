@@ -126,6 +126,7 @@ class Notifier(Generic[State]):
             now=workflow.now(),
             page=state.page,
             quiet=self._owner.request.quiet,
+            mailed_at=state.notifications.mailed_at,
             first_run_id=first_run_id(),
         )
 

@@ -211,6 +211,8 @@ class LifecycleState(CallerState):
         lines = report.final_lines
         updated = self.forget_sent(frozenset(one.key for one in report.put_off)).paged(delivery.page)
         updated = updated.postpone(report.put_off, now).told(lines, now).held_back(report.held, now)
+        if report.mailed:
+            updated = updated.within("notifications", mailed_at=now)
         return updated.tried(tried, lines, tuple(left_open(tried, report, now)))
 
     def tried(

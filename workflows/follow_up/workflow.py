@@ -28,6 +28,8 @@ with workflow.unsafe.imports_passed_through():
         RetryDevices,
         Step,
         Wait,
+        asked_for,
+        free_to_send,
         is_overtaken,
         next_action,
         was_away,
@@ -36,7 +38,6 @@ with workflow.unsafe.imports_passed_through():
         alerts,
         announcement,
         asked_again,
-        asked_for,
         by_hand,
         nudges,
         reminded_words,
@@ -250,7 +251,7 @@ class Steps(Generic[Following]):
 
     async def remind_now(self) -> None:
         """Send the requested reminder to people without it; when none is left it is done."""
-        if moments := asked_for(self._owner.state, workflow.now()):
+        if moments := free_to_send(self._owner.state, workflow.now()):
             await self._owner.notifier.notify(by_hand(self._owner.state, moments), planned=moments)
         if not asked_for(self._owner.state, workflow.now()):
             self._owner.state = self._owner.state.reminded(reminded_words(self._owner.state))

@@ -8,13 +8,17 @@ from pydantic import AwareDatetime, Field
 
 from workflows.model.base import Model, Packed
 from workflows.model.policy import Duration
-from workflows.model.schedule import is_joined
+from workflows.model.schedule import Reason, is_joined
 from workflows.model.signature import DocumentSeen
 from workflows.model.subject import Status, Subject
 from workflows.model.timeline import TimelineEntry
 
 QUIET_AT_MOST: Final = 20
 """The largest budget of an onboarding."""
+
+
+MAILS_APART: Final = timedelta(minutes=10)
+"""Between two mails of one document that are sent again: Core Signature drops the second one without a word."""
 
 
 class BudgetKey(Model):
@@ -125,10 +129,15 @@ class Notification(Delivered):
 
 
 class HeldBack(Notification):
-    """A notification that the budget holds back, tried again at `until`; `says` is the budget in words."""
+    """What a budget or a recent mail holds back, tried again at `until`; `says` is the bound in words."""
 
     until: AwareDatetime
     says: str
+
+    @property
+    def holds_all(self) -> bool:
+        """Whether it holds back whatever else the person is to hear."""
+        return self.why == Reason.MAILED_RECENTLY
 
 
 class LogPage(Model):
@@ -167,6 +176,8 @@ class Delivery(Model):
     """To be stored before anybody is notified."""
     quiet: NotificationBudget | None = None
     """The recipients' budget."""
+    mailed_at: AwareDatetime | None = None
+    """When Core Signature was last asked to mail its document again."""
 
 
 class PostponedNotification(Model):
@@ -192,6 +203,8 @@ class DeliveryReport(Model):
     seen: DocumentSeen | None = None
     put_off: tuple[PostponedNotification, ...] = ()
     held: tuple[HeldBack, ...] = ()
+    mailed: bool = False
+    """Whether Core Signature was asked to mail the document again."""
 
     @property
     def final_lines(self) -> tuple[Delivered, ...]:

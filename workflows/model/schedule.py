@@ -70,6 +70,8 @@ class Reason(InWords):
     """No channel reaches them."""
     UNDELIVERED = "undelivered", "it did not arrive"
     """Accepted by cloud messaging, but not delivered."""
+    MAILED_RECENTLY = "mailed_recently", "its document was mailed shortly before"
+    """Core Signature would drop the mail without a word."""
     UNCONFIRMED = "unconfirmed", "nobody knows whether it arrived"
     """Accepted or perhaps sent, without a confirmation."""
 

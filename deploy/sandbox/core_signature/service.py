@@ -1,5 +1,6 @@
 """Core Signature's documents and signature requests, from upload to end, with an event for each step."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,8 @@ class CoreSignature:
         self.callbacks = Callbacks(state, self.views)
         self.deleted: set[str] = set()
         """Documents of this run whose events are listed no more."""
+        self._resent_at: dict[str, float] = {}
+        """When the mails of each request were last sent again."""
 
     def resume(self) -> None:
         """Continue documents and callbacks of an earlier run."""
@@ -149,8 +152,11 @@ class CoreSignature:
         self._end(document, request, CoreStatus.CANCELLED, "cancelled")
 
     def resend(self, request: CoreRequest) -> None:
-        """Also to those with an `embed_url`."""
-        document = self._open_document(request)
+        """Also to those with an `embed_url`; dropped, and answered alike, shortly after the last one."""
+        document, now = self._open_document(request), self.state.clock()
+        if now - self._resent_at.get(request.uuid, -math.inf) < self.state.settings.mails_apart:
+            return
+        self._resent_at[request.uuid] = now
         for signer in _on_turn(request, document):
             self._invite(signer, request, document, kind="resend")
 

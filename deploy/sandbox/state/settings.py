@@ -46,6 +46,8 @@ class SandboxSettings:
     """`short`: `cancel`, `resend` and `forward` alone."""
     signer_names: Literal["full_name", "first_last"] = "full_name"
     """What a signer's name is in; the other one is ignored."""
+    mails_apart: float = 0.0
+    """Mails of one document that are sent again sooner after one another are dropped without a word."""
     returns_embed_user: bool = True
     """Whether signers are listed with the `embed_url_user_id` that was asked for."""
     status_words: Literal["code", "word"] = "code"

@@ -225,6 +225,7 @@ REASON_TEXTS: Final[Mapping[str, str]] = {
     Reason.PUSH_MISMATCH: phrase("the device belongs to another push service"),
     Reason.OTHERS_ASLEEP: phrase("it would have woken others"),
     Reason.WITH_OTHERS: phrase("a mail for others reached them as well"),
+    Reason.MAILED_RECENTLY: phrase("its document was mailed shortly before"),
     EscalationReason.MANUAL: phrase("by hand"),
     EscalationReason.ABSENCE: phrase("they are away"),
     EscalationReason.ESCALATION: phrase("they are silent"),

@@ -32,7 +32,14 @@ from tests.activities.notifications.stage import (
     sends,
 )
 from workflows.follow_up.notifier import left_of
-from workflows.model.notifications import Channel, Delivery, NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.notifications import (
+    MAILS_APART,
+    Channel,
+    Delivery,
+    NoticeAction,
+    NotificationOrder,
+    NotificationOutcome,
+)
 from workflows.model.signature import CreateOrder, DocumentSeen, SignatureBrief
 from workflows.model.subject import Code, Status
 
@@ -123,6 +130,28 @@ async def test_a_reminder_without_a_phone_is_cores_mail_again_once_for_all(
     ] * 3
     resends = [call for call in entries(sandbox, "request") if "resend" in call["path"]]
     assert len(resends) == 1
+
+
+async def test_a_mail_that_core_signature_would_drop_is_not_asked_for_before_its_time(
+    sandbox: RunningSandbox, notices: NotificationService, sent: Sent
+) -> None:
+    mark(sandbox, "finance-chief~1", "unregistered")
+    first = await notices.deliver(delivery(notice("finance-chief"), subject=sent.brief, now=AT_WORK))
+    assert (first.mailed, first.held) == (True, ())
+    mailed = resent(sandbox)
+    nudge = sent.nudge(notice("customer-signer", "reminder-1")).replace(mailed_at=AT_WORK)
+    report = await notices.deliver(nudge.replace(now=AT_WORK + MAILS_APART - timedelta(seconds=1)))
+    [held] = report.held
+    assert (report.mailed, report.delivered, resent(sandbox)) == (False, (), mailed)
+    assert (held.channel, held.outcome, held.why) == (Channel.MAIL, "suppressed", "mailed_recently")
+    assert held.until == AT_WORK + MAILS_APART
+    report = await notices.deliver(nudge.replace(now=held.until))
+    assert (report.mailed, report.held, len(resent(sandbox)) > len(mailed)) == (True, (), True)
+
+
+async def test_a_push_waits_for_no_mail(notices: NotificationService, sent: Sent) -> None:
+    report = await notices.deliver(sent.nudge(notice("chief-executive", "reminder-1")).replace(mailed_at=AT_WORK))
+    assert (report.held, only(report).channel) == ((), Channel.PUSH)
 
 
 async def test_signers_who_were_renamed_since_are_mailed_where_they_were_asked(

@@ -158,6 +158,16 @@ async def test_the_actions_can_go_by_the_names_of_the_lineage() -> None:
         assert (await hands.api("POST", f"{item}/cancel_signrequest/")).status_code == 201
 
 
+async def test_a_second_mail_within_the_pause_is_dropped_without_a_word() -> None:
+    settings = SandboxSettings(conversion_delay=0, mails_apart=600)
+    async with running(settings) as sandbox, plain_client(sandbox.url) as http:
+        hands = Hands(sandbox, http)
+        request = await hands.request(ADA, BOB)
+        path = f"/signature-requests/{request['uuid']}/resend_signature_request_email/"
+        answers = [(await hands.api("POST", path)).status_code for _ in range(2)]
+        assert (answers, await mailed(hands, "resend")) == ([201, 201], ["ada@x.test"])
+
+
 async def test_resend_mails_those_whose_turn_it_is(hands: Hands) -> None:
     request = await hands.request({**ADA, "embed_url_user_id": "ada"}, BOB)
     answer = await hands.api("POST", f"/signature-requests/{request['uuid']}/resend_signature_request_email/")
