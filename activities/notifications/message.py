@@ -13,7 +13,15 @@ from typing import Any, Final, assert_never
 import regex  # type: ignore[import-untyped]
 
 from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks
-from activities.notifications.words import OWN_REFUSAL, SIGNED_ALONE, NotificationText, isolated, unturned, words_for
+from activities.notifications.words import (
+    OWN_REFUSAL,
+    SIGNED_ALONE,
+    NotificationText,
+    isolated,
+    lead_of,
+    unturned,
+    words_for,
+)
 from activities.people.reader import Reader, due_sentence
 from workflows.follow_up.notification_types import is_by_day, is_for_on_call, is_quiet
 from workflows.kinds import PagesFor
@@ -193,7 +201,9 @@ def _texts(delivery: Delivery, notice: NotificationOrder, reader: Reader, compan
     if notice.action is NoticeAction.WITHDRAW:
         return "", ""
     brief, language = delivery.subject, reader.language
-    words = (_own_ending(delivery, notice) or _words_of(delivery, notice)).told(language, notice)
+    left = delivery.due_at - delivery.now if delivery.due_at and delivery.now else None
+    text_of_type = _own_ending(delivery, notice) or _words_of(delivery, notice)
+    words = text_of_type.told(language, notice, lead_of(notice.stage, left))
     heading = words.title if brief.lock_screen is LockScreen.GENERIC else words.named
     if brief.urgent and not words.closing:
         heading = language.say("Urgent · {title}", title=heading)

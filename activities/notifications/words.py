@@ -5,6 +5,7 @@
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -29,9 +30,11 @@ class NotificationText:
     closing: bool = False
     counts: Callable[[Language, NotificationOrder], str] | None = None
 
-    def told(self, language: Language, notice: NotificationOrder | None = None) -> "NotificationText":
-        """Translated, with the numbers of `notice`."""
+    def told(self, language: Language, notice: NotificationOrder | None = None, lead: str = "") -> "NotificationText":
+        """Translated, with the numbers of `notice`; `lead` begins the named title of a later notice."""
         title, named = language.say(self.title), language.say(self.named)
+        if lead and (deed := _DEEDS.get(self.named)):
+            named = language.say(lead, what=language.say(deed))
         if self.counts and notice and notice.count is not None:
             title = self.counts(language, notice)
             named = language.say("{what}: {document}", what=title, document="{document}")
@@ -68,6 +71,38 @@ _COUNTS: Final = {
     "How far your campaign has come": _of_an_owner,
 }
 """Titles that are told with numbers."""
+
+
+_LAST_DAY: Final = "last day"
+_LEADS: Final[Mapping[str | None, str]] = {
+    NotificationType.REMINDER: phrase("Reminder: {what}"),
+    NotificationType.FALLBACK: phrase("Reminder: {what}"),
+    NotificationType.SNOOZE: phrase("As you asked: {what}"),
+    NotificationType.WARNING: phrase("Due soon: {what}"),
+    _LAST_DAY: phrase("Last day: {what}"),
+    NotificationType.OVERDUE: phrase("Overdue: {what}"),
+    NotificationType.ANSWER: phrase("Answered: {what}"),
+    NotificationType.ESCALATION: phrase("Asked instead: {what}"),
+    NotificationType.ESCALATED: phrase("Escalated: {what}"),
+}
+"""By type, so that no later notice looks like the first one."""
+_DEEDS: Final = {
+    "Sign: {document}": phrase("sign {document}"),
+    "Approve: {document}": phrase("approve {document}"),
+    "Read: {document}": phrase("read {document}"),
+    "Ready to review: {document}": phrase("review {document}"),
+    "Changes asked for: {document}": phrase("change {document}"),
+    "To do: {document}": "{document}",
+}
+"""A first notice's title, behind the first words of a later one."""
+
+
+def lead_of(stage: str, left: timedelta | None) -> str:
+    """The first words of a later notice, `left` before it is due; empty for a first one."""
+    type: str | None = kind_of(stage)
+    if type == NotificationType.WARNING and left is not None and left <= timedelta(days=1):
+        type = _LAST_DAY if left > timedelta() else NotificationType.OVERDUE
+    return _LEADS.get(type, "")
 
 
 ByAction = Mapping[NoticeAction, NotificationText]

@@ -86,9 +86,9 @@ def test_the_notice_of_a_new_version_to_review_differs_from_the_first(shown: Loc
     [
         ("ready", "sign", "Sign: Master services agreement", ""),
         ("ready", "approve", "Approve: Master services agreement", ""),
-        ("reminder-2", "sign", "Sign: Master services agreement", "It still waits for you. "),
-        ("warning-2d", "approve", "Approve: Master services agreement", "Little time is left. "),
-        ("snooze-1", "sign", "Sign: Master services agreement", "You asked to be reminded now. "),
+        ("reminder-2", "sign", "Reminder: sign Master services agreement", "It still waits for you. "),
+        ("warning-1d", "approve", "Last day: approve Master services agreement", "Little time is left. "),
+        ("snooze-1", "sign", "As you asked: sign Master services agreement", "You asked to be reminded now. "),
         (
             "escalation",
             "open",
@@ -102,6 +102,18 @@ def test_the_title_is_action_and_document_the_body_who_asks_and_until_when(
 ) -> None:
     message = composed(stage, NoticeAction(action), now=DUE - timedelta(days=1), company="Acme")
     assert (message.title, message.body) == (title, f"Acme · {body}Due tomorrow: Fri, 11 Dec, 18:00.")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("action", [NoticeAction.SIGN, NoticeAction.APPROVE, NoticeAction.OPEN])
+def test_each_type_has_its_own_first_words_in_every_language(action: NoticeAction, language: str) -> None:
+    ahead = {"warning-2d": 2, "warning-1d": 1, "overdue-1": -1}
+    stages = ("ready", "reminder-1", "snooze-1", *ahead, "answer-1", "escalated")
+    titles = {
+        composed(stage, action, reader=reading(language), now=DUE - timedelta(days=ahead.get(stage, 3))).title
+        for stage in stages
+    }
+    assert len({title.partition(":")[0] for title in titles}) == len(stages)
 
 
 def test_twenty_six_notices_on_one_phone_are_told_apart_by_their_titles() -> None:
@@ -134,11 +146,15 @@ def test_a_generic_notice_still_says_what_is_asked_for_by_whom_and_until_when() 
 @pytest.mark.parametrize(
     ("locale", "title", "body"),
     [
-        ("en", "Sign: X", "It still waits for you. Overdue since Fri, 11 Dec, 18:00."),
-        ("nl", "Ondertekenen: X", "Het wacht nog op u. Te laat sinds vr 11 dec, 18:00."),
-        ("de", "Unterschreiben: X", "Das Dokument wartet noch auf Sie. Überfällig seit Fr., 11. Dez., 18:00."),
-        ("fr", "À signer\u00a0: X", "Il vous attend toujours. En retard depuis le ven. 11 déc., 18:00."),
-        ("es", "Para firmar: X", "Sigue a la espera de usted. Vencido desde el vie, 11 dic, 18:00."),
+        ("en", "Overdue: sign X", "It still waits for you. Overdue since Fri, 11 Dec, 18:00."),
+        ("nl", "Te laat: onderteken X", "Het wacht nog op u. Te laat sinds vr 11 dec, 18:00."),
+        (
+            "de",
+            "Überfällig: Unterschrift für X",
+            "Das Dokument wartet noch auf Sie. Überfällig seit Fr., 11. Dez., 18:00.",
+        ),
+        ("fr", "En retard\u00a0: signer X", "Il vous attend toujours. En retard depuis le ven. 11 déc., 18:00."),
+        ("es", "Vencido: firmar X", "Sigue a la espera de usted. Vencido desde el vie, 11 dic, 18:00."),
     ],
 )
 def test_after_the_due_date_nothing_is_due_soon_it_is_overdue_since(
@@ -188,18 +204,18 @@ def test_an_escalation_that_comes_back_to_the_requester_says_that_nobody_is_left
 @pytest.mark.parametrize(
     ("locale", "title", "body"),
     [
-        ("nl", "Dringend · Ondertekenen: X", "Het wacht nog op u. Uiterlijk morgen: vr 11 dec, 18:00."),
+        ("nl", "Dringend · Herinnering: onderteken X", "Het wacht nog op u. Uiterlijk morgen: vr 11 dec, 18:00."),
         (
             "de-AT",
-            "Dringend · Unterschreiben: X",
+            "Dringend · Erinnerung: Unterschrift für X",
             "Das Dokument wartet noch auf Sie. Frist morgen: Fr., 11. Dez., 18:00.",
         ),
         (
             "fr",
-            "Urgent · À signer\u00a0: X",
+            "Urgent · Rappel\u00a0: signer X",
             "Il vous attend toujours. Échéance demain\u00a0: ven. 11 déc., 18:00.",
         ),
-        ("es", "Urgente · Para firmar: X", "Sigue a la espera de usted. Vence mañana: vie, 11 dic, 18:00."),
+        ("es", "Urgente · Recordatorio: firmar X", "Sigue a la espera de usted. Vence mañana: vie, 11 dic, 18:00."),
     ],
 )
 def test_a_notice_speaks_the_language_of_its_reader(locale: str, title: str, body: str) -> None:
@@ -246,7 +262,7 @@ def test_data_is_what_the_contract_says() -> None:
         "request": "msa-0042",
         "stage": "ready",
         "key": screen_key("msa-0042", "chief-executive"),
-        "link": LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN),
+        "link": LINKS.link("msa-0042", "chief-executive", LinkUse.SIGN, order=1),
         "action": "sign",
     }
 

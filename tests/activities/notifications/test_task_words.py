@@ -42,12 +42,12 @@ def composed(
     ("stage", "action", "person", "title", "body"),
     [
         ("ready", DO, "porter", "To do", ""),
-        ("reminder-1", DO, "porter", "To do", "It still waits for you."),
-        ("warning-2d", DO, "porter", "To do", "Little time is left."),
-        ("overdue-1", DO, "porter", "To do", "It still waits for you."),
-        ("snooze-1", DO, "porter", "To do", "You asked to be reminded now."),
-        ("answer-1", DO, "porter", "To do", "Whoever asked for it has answered you."),
-        ("escalation", DO, "deputy", "To do", "You are asked in place of somebody who has not acted."),
+        ("reminder-1", DO, "porter", "Reminder", "It still waits for you."),
+        ("warning-2d", DO, "porter", "Due soon", "Little time is left."),
+        ("overdue-1", DO, "porter", "Overdue", "It still waits for you."),
+        ("snooze-1", DO, "porter", "As you asked", "You asked to be reminded now."),
+        ("answer-1", DO, "porter", "Answered", "Whoever asked for it has answered you."),
+        ("escalation", DO, "deputy", "Asked instead", "You are asked in place of somebody who has not acted."),
         ("blocked-1", OPEN, "office", "Stuck", "Somebody cannot go on with it. Please clear the way."),
         (
             "unanswered-1",
@@ -91,7 +91,7 @@ def test_a_notice_says_what_is_to_be_done_about_which_task(
     ("outcome", "title", "body"),
     [
         (Status.DONE, "Done", "It has been done."),
-        (Status.WAIVED, "No longer needed", "Nobody needs to do it any more."),
+        (Status.WAIVED, "Not required", "Nobody needs to do it any more."),
         (Status.EXPIRED, "Expired", "It was not done in time."),
         (Status.CANCELLED, "Cancelled", "It was cancelled; nothing is left to do."),
     ],
@@ -119,8 +119,9 @@ def test_a_notice_of_a_task_speaks_its_readers_language(locale: str) -> None:
 
 def test_whoever_is_asked_gets_to_a_page_on_which_it_is_done_and_others_to_where_it_stands() -> None:
     asked, owner = composed("ready", DO), composed(stages.question(1, blocks=True), OPEN, "office")
-    assert asked.link == LINKS.link("task:keys", "porter", LinkUse.DO)
-    assert owner.link == LINKS.link("task:keys", "office", LinkUse.VIEW)
+    asked_for, owned = (LINKS.open(one.link.rpartition("/")[2]) for one in (asked, owner))
+    assert (asked_for.request, asked_for.person, asked_for.use) == ("task:keys", "porter", LinkUse.DO)
+    assert (owned.request, owned.person, owned.use) == ("task:keys", "office", LinkUse.VIEW)
     assert asked.data["action"] == "do"
 
 
