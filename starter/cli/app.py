@@ -1,13 +1,18 @@
 """The `countersign` command: its words, its help, and its true exit codes (0 done, 1 refused, 2 usage)."""
 
+import ast
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NoReturn
 
 from cyclopts import App, CycloptsError, Parameter, UnknownCommandError, ValidationError
+from cyclopts.command_spec import CommandSpec
+from cyclopts.group_extractors import groups_from_app
 from rich.console import Console
 from rich.text import Text
 
@@ -175,13 +180,42 @@ _CHECKED: Final = {
 
 
 class LazyApp(App):
-    """Words that are imported when they are typed, and all of them for the help that lists them."""
+    """Words that are imported when they are typed, and for the help that lists them only if it cannot do without."""
 
     def help_print(self, tokens: str | Iterable[str] | None = None, *, console: Console | None = None) -> None:
-        """See `App`: what is not imported has no explanation."""
-        _, asked, _ = self.parse_commands(tokens)
-        asked[-1].resolved_commands()
+        """See `App`: what is not imported has no explanation of its own."""
+        _, apps, _ = self.parse_commands(tokens)
+        words = [word.app for _, group in groups_from_app(apps[-1]) for word in group]
+        summaries = [(word, _summary(word.import_path)) for word in words if isinstance(word, CommandSpec)]
+        if not all(summary for _, summary in summaries):
+            apps[-1].resolved_commands()
+            summaries = []
+        for word, summary in summaries:
+            word.help = summary
         super().help_print(tokens, console=console)
+        for word, _ in summaries:
+            word.help = None  # the help of the word itself is the whole docstring
+
+
+def _summary(import_path: str) -> str | None:
+    """The first paragraph of a function's docstring, from its source, so that a list of words imports none of them.
+    None where the source does not show which function it is.
+    """
+    module, _, name = import_path.partition(":")
+    docstrings = _docstrings(module).get(name, [])
+    return docstrings[0].partition("\n\n")[0] if len(docstrings) == 1 else None
+
+
+@lru_cache
+def _docstrings(module: str) -> dict[str, list[str]]:
+    """By the name of a function or method; several where classes have methods of one name."""
+    spec = find_spec(module)
+    tree = ast.parse(Path(spec.origin).read_text("utf-8") if spec and spec.origin else "")
+    docstrings: dict[str, list[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            docstrings.setdefault(node.name, []).append(ast.get_docstring(node) or "")
+    return docstrings
 
 
 def register(app: App) -> None:

@@ -12,6 +12,7 @@ from cyclopts import App
 from rich.console import Console
 
 from starter.boot import processes as modules
+from starter.cli import app as command_line
 from starter.cli.app import app
 from starter.errors import Exit
 from tests.starter.terminal import complete, type_, type_before_nobody
@@ -141,6 +142,18 @@ def test_every_word_explains_itself_and_speaks_json(command: tuple[str, ...]) ->
 def test_help_says_no_default_of_what_is_off_or_left_out(command: tuple[str, ...]) -> None:
     told = " ".join(help_of(*command).split())
     assert not any(word in told for word in ("[default: ]", "[default: ()]", "[default: False]", "[default: None]"))
+
+
+@pytest.mark.parametrize("groups", [(), *((name,) for name in command_line.GROUPS)], ids=" ".join)
+def test_a_list_of_commands_explains_each_in_the_first_words_of_its_own_help(groups: tuple[str, ...]) -> None:
+    """Lists read them from the source of commands that are not imported."""
+    console, application = Console(width=400), command_line.LazyApp(name="countersign", result_action="return_value")
+    command_line.register(application)
+    with console.capture() as captured:
+        application([*groups, "--help"], console=console)
+    rows = [line.strip("│ ").split(maxsplit=1) for line in captured.get().splitlines() if line.startswith("│")]
+    for name, summary in (row for row in rows if not row[0].startswith("-")):
+        assert f" {summary}" in f" {' '.join(help_of(*groups, name).split())}"
 
 
 @pytest.mark.parametrize("word", ["cancel", "extend", "show"])
@@ -288,6 +301,13 @@ def test_a_reader_who_went_away_is_a_broken_pipe_however_it_is_printed(typed: tu
     ("typed", "unneeded"),
     [
         (("--version",), ("asyncio", "httpx", "pydantic", "temporalio")),
+        *(
+            (
+                typed,
+                ("activities", "asyncio", "authlib", "joserfc", "pydantic", "sqlalchemy", "temporalio", "workflows"),
+            )
+            for typed in (("--help",), ("audit", "--help"), ("token", "--help"))
+        ),
         (("dev", "--help"), ("asyncio", "httpx", "pydantic", "sqlalchemy", "temporalio")),
         (
             ("request", "show", "msa-0042"),
