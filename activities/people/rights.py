@@ -1,7 +1,7 @@
 """What a caller may do who is no person at the desk: rights, each an action that may be limited to a kind of the
-catalogue, or a target, and to a requester.
+catalogue and to a requester.
 
-A right is written `read`, `start:offer-letter`, `change:offer-letter@hr-desk`, `read@group:sales`, `target:finance`.
+A right is written `read`, `start:offer-letter`, `change:offer-letter@hr-desk`, `read@group:sales`.
 """
 
 import re
@@ -25,13 +25,11 @@ class May(StrEnum):
     START = "start"
     CHANGE = "change"
     """Each command about what is open, and the replay of a hand-off."""
-    TARGET = "target"
-    """See what a target of the hand-off was told; always of a named one."""
 
 
 @dataclass(frozen=True)
 class Right:
-    """`of` is a kind of the catalogue, or a target; empty: any. `requester` as well."""
+    """`of` is a kind of the catalogue; empty: any. `requester` as well."""
 
     may: May
     of: str = ""
@@ -45,10 +43,7 @@ class Right:
             raise ValueError(f"{written!r} is no right: expected such as read, start:offer-letter, change@hr-desk")
         if found["may"] not in list(May):
             raise ValueError(f"{found['may']} is no right{did_you_mean(found['may'], May)}: there are {', '.join(May)}")
-        right = cls(May(found["may"]), found["of"] or "", found["requester"] or "")
-        if right.may is May.TARGET and (not right.of or right.requester):
-            raise ValueError(f"{written} names no target: expected such as target:finance")
-        return right
+        return cls(May(found["may"]), found["of"] or "", found["requester"] or "")
 
     @property
     def written(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from sqlalchemy import Connection, func, or_, select, tuple_
 
@@ -18,11 +18,6 @@ COUNTED_AT_MOST: Final = 1_000
 """Targets whose dead hand-offs are counted, most dead first."""
 _ROW: Final = HAND_OFFS.c
 _DEAD: Final = _ROW.state == HandoffState.DEAD
-_DELIVERIES: Final = select(
-    *(_ROW[name] for name in ("workflow_id", "target", "state", "attempts", "replay", "at", "why")),
-    RECORDS.c.kind,
-    RECORDS.c.status,
-).select_from(HAND_OFFS.outerjoin(RECORDS, RECORDS.c.workflow_id == _ROW.workflow_id))
 
 
 @dataclass(frozen=True)
@@ -39,35 +34,6 @@ class DeadCount:
     name: str
     dead: int
     since: datetime
-
-
-class Place(NamedTuple):
-    """Where a page of deliveries ended."""
-
-    at: datetime
-    workflow_id: str
-    target: str
-
-
-@dataclass(frozen=True)
-class Delivery:
-    """The last hand-off of one follow-up to a target, with its kind and how it ended, if that is on record. `why` is
-    what went wrong.
-    """
-
-    workflow_id: str
-    target: str
-    state: HandoffState
-    attempts: int
-    replay: int
-    at: datetime
-    why: str | None
-    kind: str | None
-    status: str | None
-
-    @property
-    def place(self) -> Place:
-        return Place(self.at, self.workflow_id, self.target)
 
 
 def keep_lines(connection: Connection, workflow_id: str, lines: Iterable[HandoffLine]) -> None:
@@ -110,21 +76,6 @@ class HandOffs:
                 return
             rows = await self._database.rows(following.where(place > (rows[-1].workflow_id, rows[-1].target)))
 
-    async def of_target(self, name: str, size: int, after: Place | None = None) -> tuple[Delivery, ...]:
-        """Those to a target of the policy, newest first, behind where the page before ended."""
-        asked = _DELIVERIES.where(_ROW.name == name)
-        order = [_ROW.at, _ROW.workflow_id, _ROW.target]
-        if after is not None:
-            asked = asked.where(tuple_(*order) < tuple_(*after, types=[column.type for column in order]))
-        rows = await self._database.rows(asked.order_by(*(column.desc() for column in order)).limit(size))
-        return tuple(_delivery(row) for row in rows)
-
-    async def delivery(self, workflow_id: str, target: str) -> Delivery | None:
-        """The last one of a follow-up to a target, as its outbox names it; None if there is none."""
-        asked = _DELIVERIES.where(_ROW.workflow_id == workflow_id, _ROW.target == target)
-        row = await self._database.first(asked)
-        return _delivery(row) if row else None
-
     async def dead_counts(self) -> tuple[DeadCount, ...]:
         """By the policy's name."""
         count = func.count().label("dead")
@@ -140,8 +91,3 @@ class HandOffs:
     def _of_ended(self, *columns: Any) -> Any:
         ended = HAND_OFFS.join(RECORDS, RECORDS.c.workflow_id == _ROW.workflow_id)
         return select(*columns).select_from(ended).where(_DEAD)
-
-
-def _delivery(row: Any) -> Delivery:
-    workflow_id, target, state, *rest = row
-    return Delivery(workflow_id, target, HandoffState(state), *rest)

@@ -523,7 +523,6 @@ HAND_OFFS: Final = Table(
     Column("why", Text),
     PrimaryKeyConstraint("workflow_id", "target"),
     Index(None, "state", "workflow_id", "target"),
-    Index(None, "name", "at"),
     comment="how the last hand-off to each target ended; `name` is the policy's, also for an escalation",
 )
 

@@ -9,7 +9,7 @@ from cyclopts import Parameter
 from pydantic import AwareDatetime
 from rich.text import Text
 
-from activities.people.rights import May, Rights
+from activities.people.rights import Rights
 from activities.policies.catalogue import Catalogue, UnknownKind
 from activities.records.tokens import NameTaken, TokenRow, TooManyTokens
 from starter.boot import clients
@@ -78,8 +78,7 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
     ----------
     may
         Its rights, separated by commas: read, start, change, each limited to a kind of the catalogue or a requester if
-        wanted, such as start:offer-letter, read@hr-desk or change:offer-letter@hr-desk; target:NAME for a target of
-        the hand-off.
+        wanted, such as start:offer-letter, read@hr-desk or change:offer-letter@hr-desk.
     json
         Print `{name, may, token}`.
     """
@@ -96,7 +95,7 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
 
 
 def _refuse_unknown_kinds(settings: Settings, rights: Rights) -> None:
-    kinds = [one.of for one in rights.all if one.of and one.may is not May.TARGET]
+    kinds = [one.of for one in rights.all if one.of]
     if kinds:
         catalogue = Catalogue.read(settings.policies)
         for kind in kinds:

@@ -58,7 +58,6 @@ from starter.web.pages.visits import PagePeople
 from starter.web.rendering import Brand
 from starter.web.rights import ReaderRoles
 from starter.web.serving import listening, raise_descriptors
-from starter.web.targets import target_pages
 from starter.web.versions import Versions
 from starter.web.view_reader import ViewReader
 from workflows.kinds import referred
@@ -169,8 +168,7 @@ def routes_of(
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, context, people, issuer, answers)
-    targets = target_pages(settings, context, guard, brand=brand)
-    ours = (pages, away, journeys, brand, desk, hooks, devices, codec, downloads, api, targets)
+    ours = (pages, away, journeys, brand, desk, hooks, devices, codec, downloads, api)
     return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
 
 

@@ -6,19 +6,18 @@ from activities.people.rights import RIGHTS_AT_MOST, May, Rights
 
 
 def test_rights_permit_what_they_say() -> None:
-    rights = Rights.read(["start:offer-letter", "read", "change:nda@hr-desk", "target:finance"])
+    rights = Rights.read(["start:offer-letter", "read", "change:nda@hr-desk"])
     assert rights.permit(May.START, "offer-letter", "chair")
     assert not rights.permit(May.START, "nda", "chair")
     assert not rights.permit(May.START), "not of every kind"
     assert rights.permit(May.READ) and rights.permit(May.READ, "nda", "chair")
     assert rights.permit(May.CHANGE, "nda", "hr-desk")
     assert not rights.permit(May.CHANGE, "nda", "chair") and not rights.permit(May.CHANGE, "nda")
-    assert rights.permit(May.TARGET, "finance") and not rights.permit(May.TARGET, "archive")
     assert not Rights().permit(May.READ)
 
 
 def test_a_right_is_written_as_it_was_read() -> None:
-    written = ("read@hr-desk", "start:offer-letter", "change:nda@hr-desk", "target:finance")
+    written = ("read@hr-desk", "start:offer-letter", "change:nda@hr-desk")
     assert Rights.read([*written, "read@hr-desk"]).written == written
 
 
@@ -30,8 +29,7 @@ def test_a_right_is_written_as_it_was_read() -> None:
         ("start:", "is no right"),
         ("start:a b", "is no right"),
         ("read@", "is no right"),
-        ("target", "names no target"),
-        ("target:finance@hr-desk", "names no target"),
+        ("target:finance", "target is no right"),
     ],
 )
 def test_what_is_no_right_is_refused(written: str, says: str) -> None:

@@ -253,7 +253,6 @@ def upgrade() -> None:
         comment="how the last hand-off to each target ended; `name` is the policy's, also for an escalation",
     )
     with op.batch_alter_table("hand_offs", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_hand_offs_name_at"), ["name", "at"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_hand_offs_state_workflow_id_target"), ["state", "workflow_id", "target"], unique=False
         )
