@@ -60,7 +60,7 @@ STORE_OPTIONS: Final[dict[str, dict[str, Any]]] = {
 _UPLOADS: Final[dict[str, dict[str, Any]]] = {"s3": {"chunksize": 5 << 20, "max_concurrency": 1}}
 """How a file is sent in pieces: S3's smallest, one at a time, for the sake of memory."""
 _NO_STORES: Final = ("sftp", "ssh")
-"""Whose library trusts whatever host answers (activities/hand_off/archive.py)."""
+"""Whose library trusts whatever host answers."""
 _EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
 """The extra with the package of a store; fsspec names those of others."""
 _FORMER: Final = ("records", "people", "claims", "handoffs")
@@ -286,7 +286,7 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
     protocol = url.partition("://")[0]
     try:
         if protocol in _NO_STORES:
-            raise ValueError("an archive of a hand-off target only")
+            raise ValueError(f"{protocol} is no store")
         # Without cached listings: another process may have written since.
         files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **STORE_OPTIONS.get(protocol, {}))
     except ImportError as error:

@@ -1,5 +1,5 @@
-"""Hand-off targets that take the signed document as a file, in a folder, a bucket or over SFTP: written once, verified
-by reading it back, never replaced.
+"""Hand-off targets that take the signed document as a file, in a folder or a bucket: written once, verified by reading
+it back, never replaced.
 """
 
 import asyncio
@@ -27,14 +27,12 @@ SECONDS: Final = 60.0
 """For one file; writing goes on in its thread for as long as the other side takes."""
 FILES_AT_ONCE: Final = 4
 """Of one worker; the others wait for their turn within `SECONDS`."""
-_QUIET: Final = 20.0
-"""Seconds without a word from a host of SFTP; else four that hang would hold up all archives."""
 _PIECE: Final = 1 << 18
-_MOVES: Final = ("file", "local", "sftp", "ssh")
+_MOVES: Final = ("file", "local")
 """Where half of a file could be seen: it is written beside its name, then moved."""
 _SENT_BY: Final[dict[str, dict[str, Any]]] = {"s3": {"default_block_size": 5 << 20}}
 """In pieces of S3's smallest size, for the sake of memory."""
-_EXTRAS: Final = {"s3": "pip install 'countersign[s3]'", "sftp": "pip install 'countersign[sftp]'"}
+_EXTRAS: Final = {"s3": "pip install 'countersign[s3]'"}
 
 
 class _TryAgain(Exception):
@@ -134,32 +132,9 @@ def path_of(archive: ArchiveTarget, subject: Subject, told: EndedFacts) -> str:
 
 def open_archive(url: str) -> tuple[AbstractFileSystem, str]:
     """The file system of an archive and the path in it; raises what its library raises, `ImportError` without it."""
-    if _protocol(url) in ("sftp", "ssh"):
-        return _sftp(url)
     options = {**STORE_OPTIONS.get(_protocol(url), {}), **_SENT_BY.get(_protocol(url), {})}
     files, root = fsspec.core.url_to_fs(url, use_listings_cache=False, **options)
     return files, str(root)
-
-
-def _sftp(url: str) -> tuple[AbstractFileSystem, str]:
-    import paramiko  # type: ignore[import-untyped]  # noqa: PLC0415  an extra
-    from fsspec.implementations.sftp import SFTPFileSystem  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    class KnownHosts(SFTPFileSystem):  # type: ignore[misc]
-        """Only hosts of `known_hosts`: the library would send a document to whoever answers."""
-
-        def _connect(self) -> None:
-            self.client = paramiko.SSHClient()
-            self.client.load_system_host_keys()
-            self.client.set_missing_host_key_policy(paramiko.RejectPolicy())
-            self.client.connect(
-                self.host, timeout=_QUIET, banner_timeout=_QUIET, auth_timeout=_QUIET, **self.ssh_kwargs
-            )
-            self.ftp = self.client.open_sftp()
-            self.ftp.get_channel().settimeout(_QUIET)
-
-    options = KnownHosts._get_kwargs_from_urls(url)
-    return KnownHosts(**options, skip_instance_cache=True), KnownHosts._strip_protocol(url)
 
 
 def _protocol(url: str) -> str:

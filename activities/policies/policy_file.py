@@ -23,7 +23,7 @@ FIELDS_AT_MOST: Final = 50
 _BESIDE: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}\.(yaml|yml|json)")
 _SHARE: Final = re.compile(r"[1-9][0-9]?%")
 _ENDPOINT: Final = r"[A-Za-z]([A-Za-z0-9-]{0,198}[A-Za-z0-9])?"
-ARCHIVES: Final = ("s3", "sftp", "file")
+ARCHIVES: Final = ("s3", "file")
 ARCHIVED_BY: Final = ("kind", "id", "outcome", "year", "month", "day")
 _WAYS: Final = ("person", "group", "url", "workflow", "start", "nexus", "archive")
 
@@ -164,7 +164,7 @@ def _of_an_archive(url: str) -> str:
     if parts.scheme not in ARCHIVES or parts.query or parts.fragment or ".." in parts.path.split("/"):
         raise ValueError(f"must be an address that begins with one of {', '.join(f'{one}://' for one in ARCHIVES)}")
     if parts.password:
-        raise ValueError("has a password, which belongs into no file: SFTP takes the keys of the worker's user")
+        raise ValueError("has a password, which belongs into no file")
     return url
 
 

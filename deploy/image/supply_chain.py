@@ -23,7 +23,6 @@ ALLOWED: Final = (
 """Beginnings of licences that ask for no more than to be named."""
 ALSO: Final[Mapping[str, str]] = {
     "certifi": "MPL-2.0: a file of certificates, unchanged",
-    "paramiko": "LGPL-2.1: a library, unchanged and replaceable",
     "psycopg": "LGPL-3.0: a library, unchanged and replaceable",
     "psycopg-binary": "LGPL-3.0: as psycopg",
 }
