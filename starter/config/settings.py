@@ -26,7 +26,6 @@ from starter.config.values import (
     Duration,
     EndpointName,
     HandoffSecrets,
-    HeaderName,
     HookSecrets,
     Hosts,
     LinkSecret,
@@ -364,8 +363,6 @@ class Settings(BaseSettings):
     mra_user: str = Field("", description="User of cloud messaging")
     mra_password: SecretStr = Field(UNSET, description="Password of cloud messaging")
     operators: str = Field("", description="Group whose members may see and do everything")
-    desk_user_header: HeaderName = Field("", description="Header with the person at the desk, set by your own sign-on")
-    desk_proxies: Networks = Field((), description="Addresses or networks from which that header is trusted")
     health_bind: Listen | None = Field(
         None,
         description="Where worker and web process answer `/healthz` and `/readyz` beside their work; unset: nowhere",

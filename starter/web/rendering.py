@@ -135,19 +135,15 @@ class Tab:
 
 @dataclass(frozen=True)
 class Frame:
-    """Header of a desk page: `name` of the visitor, `leave` whether they can sign out, `person` whether they are
-    somebody of the directory.
-    """
+    """Header of a desk page: `name` is the visitor's."""
 
     name: str = ""
     tabs: tuple[Tab, ...] = ()
     token: str = ""
-    leave: bool = False
-    person: bool = True
 
 
 class Renderer:
-    """Renders pages behind links, or those of the desk, or of targets, at the path `desk`.
+    """Renders pages behind links, or those of the desk at the path `desk`.
 
     `destination` is another site that a form may lead to, `script` what the pages may run.
     """

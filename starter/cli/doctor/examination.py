@@ -119,7 +119,6 @@ async def _own(settings: Settings) -> list[SetUpPart]:
         await looked("cloud messaging", partial(_messaging, settings)),
         await looked("receiver", partial(own.receiver, settings.webhook.url, settings.signature.url)),
         own.callbacks(settings),
-        own.desk(settings),
         await looked("encryption", partial(own.encryption, settings)),
         await looked("codec", partial(own.codec, settings)),
         await looked("hand-off", partial(own.hand_off, settings)),

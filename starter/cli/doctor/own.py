@@ -285,24 +285,6 @@ async def codec(settings: Settings) -> SetUpPart:
     return fine("codec", f"pages of {settings.codec_origin or 'no Web UI'} decrypt for {who}{by_token}")
 
 
-def desk(settings: Settings) -> SetUpPart:
-    """How people sign in at the desk; single sign-on is believed of its proxies only."""
-    header, proxies = settings.desk_user_header, settings.desk_proxies
-    if header and not proxies:
-        return doubtful(
-            "desk",
-            f"COUNTERSIGN_DESK_USER_HEADER is {header}, and nobody is believed: name the proxy that writes it in "
-            "COUNTERSIGN_DESK_PROXIES; until then people sign in by a link",
-        )
-    if proxies and not header:
-        return doubtful(
-            "desk", "COUNTERSIGN_DESK_PROXIES says whose header is believed: COUNTERSIGN_DESK_USER_HEADER is empty"
-        )
-    return fine(
-        "desk", f"{header} of {', '.join(proxies)} says who somebody is" if header else "people sign in by a link"
-    )
-
-
 _SKEW_WRONG: Final = timedelta(minutes=2)
 
 

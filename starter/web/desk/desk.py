@@ -40,7 +40,6 @@ from starter.web.desk.sessions import (
     SignIn,
     SignInRequest,
     SignInSource,
-    SignOn,
     Visitor,
     WrongCode,
     reachability_check,
@@ -165,7 +164,6 @@ class Desk:
         guard: FormGuard,
         cookies: Cookies,
         sign_in: SignIn,
-        on: SignOn,
         context: Context,
         kinds: KindCatalogue,
         links: SigningLinks,
@@ -178,7 +176,7 @@ class Desk:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        door = Authenticator(sign_in, cookies, directory, on, clock)
+        door = Authenticator(sign_in, cookies, clock)
         self._responses = DeskResponses(
             Renderer(brand, desk=cookies.root),
             guard,
@@ -252,7 +250,6 @@ def make_desk(
         guard=guard,
         cookies=cookies,
         sign_in=sign_in,
-        on=SignOn(settings.desk_user_header, settings.desk_proxies),
         context=context,
         kinds=KindCatalogue(settings.policies),
         links=clients.links(settings),

@@ -13,7 +13,6 @@ class DeskScreenName(StrEnum):
     BEHIND_LINK = "behind-link"
     SPENT = "spent"
     NOT_ASKED = "not-asked"
-    NOBODY = "nobody"
     FOREIGN_FORM = "foreign-form"
     CUT_OFF = "cut-off"
     TOO_OFTEN = "too-often"
@@ -69,12 +68,6 @@ NOT_ASKED: Final = ScreenDraft(
     phrase("Please ask for a message first"),
     (phrase("A number only works in the browser that asked for it, within 10 minutes and five tries."),),
     home=True,
-)
-NOBODY: Final = ScreenDraft(
-    DeskScreenName.NOBODY,
-    403,
-    phrase("You are not in the directory"),
-    (phrase("Your company's sign-on let you through, but nobody here has this id or address."),),
 )
 FOREIGN: Final = ScreenDraft(
     DeskScreenName.FOREIGN_FORM,

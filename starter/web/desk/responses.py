@@ -27,7 +27,7 @@ from starter.temporal.connection import Context, TemporalRefused
 from starter.web.allowances import Allowances, Buckets, SharedBuckets
 from starter.web.bodies import LONGEST, BodyFault, IncomingBodies, PostedDocuments, read_documents
 from starter.web.catalogue import KindCatalogue
-from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, NOBODY, SIGN_IN, TOO_OFTEN, UNSURE
+from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
 from starter.web.forms import FormFault, FormGuard
 from starter.web.rendering import Frame, Renderer, Tab
@@ -107,7 +107,7 @@ class DeskResponses:
         async def answer(request: Request) -> Response:
             visitor = await self._door.visitor(request)
             if visitor is None:
-                return self.card(NOBODY, request) if self._door.sent(request) else self.ask_who(request)
+                return self.ask_who(request)
             presses = request.method == "POST"
             if wait := await self._presses.wait(visitor.id) if presses else self._looks.wait(visitor.id):
                 return self._too_often(request, wait)
@@ -132,7 +132,7 @@ class DeskResponses:
         async def answer(request: Request) -> Response:
             visitor = await self._door.visitor(request)
             if visitor is None:
-                return self.card(NOBODY, request) if self._door.sent(request) else self.ask_who(request)
+                return self.ask_who(request)
             large = int(request.headers.get("content-length", LONGEST)) >= LONGEST
             if wait := self._edits.wait(visitor.id) or (large and self._uploads >= UPLOADS_AT_ONCE):
                 return self._too_often(request, wait)
@@ -194,7 +194,6 @@ class DeskResponses:
             visitor.person.name,
             await self._tabs(visitor, here),
             self.guard.token(visitor.name),
-            leave=not visitor.sent,
         )
 
     def _too_often(self, request: Request, wait: float) -> Response:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -33,7 +33,7 @@ from activities.people.reader import Reader
 from activities.records.allowances import Rate
 from activities.records.store import Store
 from starter.temporal.connection import TemporalRefused
-from starter.web.serving import Addresses, holder_of, peer_of
+from starter.web.serving import holder_of
 from workflows import names
 from workflows.model.notifications import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
 
@@ -407,51 +407,25 @@ def _digits(code: str) -> str:
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody signed in; `name` identifies their forms; `sent` by single sign-on they cannot sign out."""
+    """Somebody signed in; `name` identifies their forms."""
 
     person: Person
     reader: Reader
     name: str
-    sent: bool = False
 
     @property
     def id(self) -> str:
         return self.person.id
 
 
-class SignOn:
-    """A header naming the visitor, trusted from `proxies` only."""
-
-    def __init__(self, header: str = "", proxies: Sequence[str] = ()) -> None:
-        self._header = header
-        self._proxies: Final = Addresses(proxies)
-
-    def says(self, request: Request) -> str:
-        """An id or address, empty when no trusted proxy sends one."""
-        if not self._header or peer_of(request) not in self._proxies:
-            return ""
-        return request.headers.get(self._header, "").strip()
-
-
 class Authenticator:
-    def __init__(
-        self, sign_in: SignIn, cookies: Cookies, directory: FileDirectory, on: SignOn, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, sign_in: SignIn, cookies: Cookies, clock: Callable[[], datetime]) -> None:
         self._sign_in = sign_in
         self._cookies = cookies
-        self._directory = directory
-        self._on = on
         self._clock = clock
 
     async def visitor(self, request: Request) -> Visitor | None:
         """The visitor; raises `DirectoryFailure`, `StoreFailure`."""
-        if said := self._on.says(request):
-            known = await self._directory.named(said)
-            return Visitor(known, Reader.of(known), f"sign-on {known.id}", sent=True) if known else None
         session = self._cookies.session(request, self._clock())
         person = await self._sign_in.stands(session) if session else None
         return Visitor(person, Reader.of(person), self._cookies.name_of(request)) if person else None
-
-    def sent(self, request: Request) -> bool:
-        """Whether a trusted sign-on named the visitor."""
-        return bool(self._on.says(request))

@@ -23,7 +23,7 @@ from deploy.sandbox.state.settings import SandboxSettings
 from starter.boot.subscriptions import EVENTS
 from starter.cli.doctor.examination import examine
 from starter.cli.doctor.health import PartHealth, SetUpPart, fine, looked
-from starter.cli.doctor.own import database, desk, evidence_key, files, ids, people, policies
+from starter.cli.doctor.own import database, evidence_key, files, ids, people, policies
 from starter.cli.doctor.temporal import worker
 from starter.config.settings import load
 from starter.config.values import PayloadKey
@@ -141,31 +141,6 @@ async def test_without_cloud_messaging_it_is_said_who_is_told_nothing(tmp_path: 
     part = await part_of(complete(tmp_path) | {"COUNTERSIGN_SIGNATURE_STATUS_MAILS": mails}, "cloud messaging")
     assert part.state is PartHealth.WARNING
     assert part.says.endswith(untold)
-
-
-@pytest.mark.parametrize(
-    ("given", "state", "says"),
-    [
-        ({}, PartHealth.OK, "people sign in by a link"),
-        (
-            {"USER_HEADER": "X-Remote-User"},
-            PartHealth.WARNING,
-            "name the proxy that writes it in COUNTERSIGN_DESK_PROXIES",
-        ),
-        ({"PROXIES": "10.0.0.1"}, PartHealth.WARNING, "COUNTERSIGN_DESK_USER_HEADER is empty"),
-        (
-            {"USER_HEADER": "X-Remote-User", "PROXIES": "10.0.0.0/8"},
-            PartHealth.OK,
-            "X-Remote-User of 10.0.0.0/8 says who somebody is",
-        ),
-    ],
-)
-def test_a_header_of_the_own_sign_on_needs_a_proxy_that_is_believed(
-    given: dict[str, str], state: PartHealth, says: str
-) -> None:
-    part = desk(load(environment={f"COUNTERSIGN_DESK_{name}": text for name, text in given.items()}))
-    assert part.state is state
-    assert says in part.says
 
 
 async def test_half_an_account_of_cloud_messaging_is_wrong(tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
+from starlette.responses import Response
 from temporalio.api.sdk.v1 import WorkflowMetadata
 
 from activities.core_signature.client import CoreSignatureClient
@@ -18,6 +19,7 @@ from starter.boot import clients
 from starter.config import settings
 from starter.queries.lookup import look_at
 from starter.web.app import make_app, routes_of
+from starter.web.desk.sessions import Cookies, Session, serial_of
 from starter.web.serving import with_peer
 from tests.faults.town import eventually
 from tests.servers import own_part
@@ -56,6 +58,8 @@ class Places:
     folder: Path
     browser: httpx.AsyncClient
     customers_page: str
+    session_cookie: str
+    """Of the owner at the desk."""
 
     async def agree(self, *people: str, who: tuple[str, ...], on_page: str, part: str = "agreement-1") -> None:
         """Hold all of them against what the open part itself says; `who` are the words of the file for `people`."""
@@ -96,21 +100,28 @@ class Places:
         return " ".join(re.sub("<[^>]+>", " ", page.text).split())
 
     async def _desk(self, path: str) -> httpx.Response:
-        return await self.browser.get(f"/desk/{path}", headers={"x-user": OWNER})
+        return await self.browser.get(f"/desk/{path}", headers={"cookie": self.session_cookie})
+
+
+async def desk_cookie(ours: settings.Settings, person: str) -> str:
+    """The cookie of somebody who has signed in at the desk."""
+    serial = await clients.store(ours).one_use.serial(serial_of(person))
+    response = Response()
+    Cookies(ours.link_secret, ours.link_base).keep_session(response, Session.new(person, serial, datetime.now(UTC)))
+    return response.headers["set-cookie"].partition(";")[0]
 
 
 @asynccontextmanager
 async def places(it: Journeys, folder: Path) -> AsyncIterator[Places]:
     """Every place, of the process that people's browsers come to."""
     there = {**given(folder), **address_of(it.client)}
-    there |= {"COUNTERSIGN_DESK_USER_HEADER": "x-user", "COUNTERSIGN_DESK_PROXIES": "127.0.0.0/8"}
     ours = settings.load(environment=there)
     async with aclosing(CoreSignatureClient(clients.signature_config(ours))) as signatures:
         app = with_peer(make_app(routes_of(ours, it.client, clients.store(ours), signatures)))
         transport = httpx.ASGITransport(app, client=("127.0.0.1", 50000))
         async with httpx.AsyncClient(transport=transport, base_url="https://sign.example") as browser:
             page = clients.links(ours).link(it.handle.id, CUSTOMER, LinkUse.VIEW)
-            yield Places(it, folder, browser, page)
+            yield Places(it, folder, browser, page, await desk_cookie(ours, OWNER))
 
 
 async def test_six_places_say_the_same_while_the_turn_goes_from_one_to_the_next(

@@ -24,7 +24,7 @@ from starter.web.api.starting import Starts
 from starter.web.app import make_app
 from starter.web.catalogue import KindCatalogue
 from starter.web.desk.desk import Desk
-from starter.web.desk.sessions import Cookies, SignIn, SignOn
+from starter.web.desk.sessions import Cookies, SignIn
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
 from starter.web.forms import FormGuard
 from starter.web.rendering import OURS, Brand
@@ -172,7 +172,6 @@ class Office:
 @asynccontextmanager
 async def office(
     folder: Path,
-    on: SignOn | None = None,
     context: Context | None = None,
     brand: Brand = OURS,
     catalogue: Path = CATALOGUE,
@@ -197,7 +196,6 @@ async def office(
         guard=FormGuard(SECRET, PUBLIC),
         cookies=Cookies(SECRET, PUBLIC),
         sign_in=made.sign_in,
-        on=on or SignOn(),
         context=context or Context(_NOWHERE, store),
         kinds=KindCatalogue(catalogue),
         links=SigningLinks(PUBLIC, SECRET),

@@ -22,7 +22,6 @@ from starter.web.desk.sessions import (
     TRIES_AT_MOST,
     AllowedMessages,
     SignInSource,
-    SignOn,
     WrongCode,
     reachability_check,
     sign_in_sender,
@@ -355,17 +354,6 @@ async def test_a_form_that_does_not_arrive_whole_is_said_to(desk: Office) -> Non
     answer = await browser.post(action, form | {"who": "x" * 2 * LONGEST})
     assert (answer.status_code, desk.orders) == (400, [])
     assert "What you sent did not arrive whole. Nothing was changed." in text_of(answer)
-
-
-async def test_who_was_signed_on_by_their_company_is_in_if_a_proxy_of_ours_says_so(tmp_path: Path) -> None:
-    async with office(tmp_path, SignOn("X-Remote-User", ("10.9.0.0/16",))) as desk:
-        inside_, outside = desk.browser("10.9.1.1"), desk.browser("10.0.0.1")
-        assert "Legal Desk" in text_of(await inside_.get(**{"x-remote-user": "legal@example.test"}))
-        assert "Sign in" in text_of(await outside.get(**{"x-remote-user": "legal@example.test"}))
-        forwarded = {"x-remote-user": REQUESTER, "x-forwarded-for": "10.9.1.1"}
-        assert "Sign in" in text_of(await outside.get(**forwarded))
-        nobody = await inside_.get(**{"x-remote-user": "stranger"})
-        assert (nobody.status_code, "not in the directory" in text_of(nobody)) == (403, True)
 
 
 async def test_the_pages_speak_the_language_of_whoever_reads_them(desk: Office) -> None:
