@@ -54,7 +54,8 @@ class Place(NamedTuple):
 @dataclass(frozen=True)
 class EndedFilter:
     """Each field narrows. `person` was asked, one of `people` was asked or asked for it, or one of `teams`, if any, may
-    look at it. Without `of_campaigns` their requests are left out, unless one of `people` was asked.
+    look at it. Without `of_campaigns` their requests are left out, unless one of `people` was asked. Of what those were
+    asked who are `unnamed` only the kinds `named_kinds` are found by `ids`.
     """
 
     types: tuple[str, ...]
@@ -67,6 +68,8 @@ class EndedFilter:
     requester: str | None = None
     people: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
+    unnamed: tuple[str, ...] = ()
+    named_kinds: tuple[str, ...] = ()
     of_campaigns: bool = True
     ids: tuple[str, ...] | None = None
     """Workflow ids, of which the caller bounds the number."""
@@ -112,7 +115,14 @@ class EndedFilter:
             asked_for = _is_in(here, ListOf.REQUESTED, *self.people)
             alone = true() if self.of_campaigns else ~here.facet.startswith(f"{OF_CAMPAIGN} ")
             of_teams = [_is_in(here, ListOf.TEAM, *self.teams)] if self.teams else []
-            yield or_(_is_in(here, ListOf.ASKED, *self.people), and_(asked_for, alone), *of_teams)
+            yield or_(*self._asked(here), and_(asked_for, alone), *of_teams)
+
+    def _asked(self, here: Any) -> Iterator[ColumnElement[bool]]:
+        named = [person for person in self.people if person not in self.unnamed]
+        yield _is_in(here, ListOf.ASKED, *named)
+        for kind in self.named_kinds if self.unnamed else ():
+            of_kind = here.facet.endswith(f" {kind}", autoescape=True)
+            yield and_(_is_in(here, ListOf.ASKED, *self.unnamed), of_kind)
 
 
 class EndedRow(NamedTuple):

@@ -1,7 +1,7 @@
 """Filters of lists, and their visibility queries."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
@@ -93,6 +93,9 @@ class Wanted:
     of_campaigns: bool = True
     asked: bool = False
     """Also what runs and waits for others, if `person` was asked from its start on."""
+    unnamed: tuple[str, ...] = ()
+    """Those of `people` whose turn says nothing of a title, unless its kind is of `named_kinds`."""
+    named_kinds: tuple[str, ...] = ()
     by_person: bool = False
     """Whether to group by which of `people` is waited for, as far as the set is sorted."""
     search: str = ""
@@ -137,6 +140,8 @@ class Wanted:
             requester=self.requester,
             people=self.people,
             teams=self.teams,
+            unnamed=self.unnamed if self.search else (),
+            named_kinds=self.named_kinds,
             of_campaigns=self.of_campaigns,
             ids=self.ids,
             attention=self.attention,
@@ -146,6 +151,17 @@ class Wanted:
     def prefixes(self) -> tuple[str, ...]:
         """What stands before the colon of the workflow ids."""
         return tuple(kind.spec.prefix for kind in kinds() if kind.spec.workflow in self.types)
+
+    def names_title(self, kind: str, requester: str, waiting: Iterable[str], teams: Iterable[str]) -> bool:
+        """Whether the title of one in this list may be shown, searched and sorted by."""
+        people = set(self.people)
+        return (
+            not self.unnamed
+            or kind in self.named_kinds
+            or requester in people
+            or not (people - set(self.unnamed)).isdisjoint(waiting)
+            or not set(self.teams).isdisjoint(teams)
+        )
 
     def _narrowing(self) -> Iterator[str]:
         yield (
@@ -163,9 +179,19 @@ class Wanted:
             who = _quoted(*self.people)
             asked = " AND ".join(filter(None, (f"{names.REQUESTER.name} IN ({who})", alone)))
             of_teams = f" OR {names.TEAMS.name} IN ({_quoted(*self.teams)})" if self.teams else ""
-            yield f"({names.WAITING_FOR.name} IN ({who}) OR ({asked}){of_teams})"
+            yield f"({self._turns(who)}({asked}){of_teams})"
         elif alone:
             yield alone
+
+    def _turns(self, who: str) -> str:
+        """Turns of `who`, with OR behind them; for a search those alone whose titles may be known."""
+        waiting = names.WAITING_FOR.name
+        if not (self.search and self.unnamed):
+            return f"{waiting} IN ({who}) OR "
+        named = [person for person in self.people if person not in self.unnamed]
+        of_named = f"{waiting} IN ({_quoted(*named)}) OR " if named else ""
+        kinds = _quoted(*self.named_kinds)
+        return of_named + (f"({waiting} IN ({who}) AND {names.KIND.name} IN ({kinds})) OR " if kinds else "")
 
 
 def among(query: str, ids: tuple[str, ...]) -> str:

@@ -194,10 +194,12 @@ class Sorting:
         rows.sort(key=lambda row: (not row.person, order[row.person]))
         return rows
 
-    async def value(self, run: Run) -> str:
-        """What it is sorted by, or empty."""
+    async def value(self, run: Run, wanted: Wanted) -> str:
+        """What it is sorted by; empty if there is none, and for a title that may not be known."""
         match self.by:
             case Order.URGENCY:
+                return ""
+            case Order.TITLE if not _is_named(run, wanted):
                 return ""
             case Order.TITLE:
                 return (await _document(run) or run.id).casefold()[:_VALUE_AT_MOST]
@@ -211,6 +213,11 @@ class Sorting:
 
 
 BY_URGENCY: Final = Sorting()
+
+
+def _is_named(run: Run, wanted: Wanted) -> bool:
+    kind, requester = run.known.get(names.KIND) or "", run.known.get(names.REQUESTER) or ""
+    return wanted.names_title(kind, requester, run.known.all_of(names.WAITING_FOR), run.known.all_of(names.TEAMS))
 
 
 def waits_for(waiting: Iterable[str], people: frozenset[str]) -> str:
@@ -363,7 +370,7 @@ class _List:
     async def keys_of(self, run: Run, at: _Cursor) -> _RowKeys:
         people = frozenset(self.wanted.people if self.wanted.by_person else ())
         person = waits_for(run.known.all_of(names.WAITING_FOR), people)
-        return _RowKeys(person, await self.sorting.value(run), _urgency(run, at.at))
+        return _RowKeys(person, await self.sorting.value(run, self.wanted), _urgency(run, at.at))
 
     async def query(self, at: _Cursor) -> str:
         """Of what runs or was broken off, in this part."""

@@ -66,6 +66,10 @@ class KindCatalogue:
         except UnknownKind:
             return 0
 
+    async def named(self) -> tuple[str, ...]:
+        """The kinds whose documents may be named to others."""
+        return tuple([kind for kind in (await self._read()).kinds if await self.lets_titles_be_read(kind)])
+
     async def lets_titles_be_read(self, kind: str) -> bool:
         """Whether its documents may be named to others (`lock_screen: full`)."""
         try:

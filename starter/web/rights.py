@@ -95,7 +95,7 @@ RIGHTS: Final[Mapping[Standing, frozenset[Right]]] = {
     Standing.ASKED: _TITLE | {Right.DOWNLOAD},
     Standing.REPLACED: _TITLE,
     Standing.REVIEWER: _TITLE | {Right.DOWNLOAD, Right.REVIEW},
-    Standing.ABOVE_ASKED: frozenset({Right.STATUS, Right.DOWNLOAD, Right.REMIND, Right.DELEGATE}),
+    Standing.ABOVE_ASKED: frozenset({Right.STATUS, Right.REMIND, Right.DELEGATE}),
     Standing.ABOVE_REPLACED: frozenset({Right.STATUS}),
     Standing.TOLD: _WHOLE | {Right.DOWNLOAD},
     Standing.TEAM: _WHOLE,

@@ -109,8 +109,10 @@ class Filters:
         return LIVING if self.status == OPEN else (Status(self.status),)
 
 
-def build_query(view: View, visitor: Visitor, role: ReaderRole, filters: Filters) -> Wanted:
-    """The query of a view; `Refusal` for a bad id.
+def build_query(
+    view: View, visitor: Visitor, role: ReaderRole, filters: Filters, named_kinds: tuple[str, ...] = ()
+) -> Wanted:
+    """The query of a view; `Refusal` for a bad id. `named_kinds` are those whose titles anybody may know.
 
     A campaign is one row for its owner, not all its requests, unless they filter by kind or person.
     """
@@ -122,6 +124,7 @@ def build_query(view: View, visitor: Visitor, role: ReaderRole, filters: Filters
         types=tuple(kind.spec.workflow for kind in kinds() if filters.what in (None, kind)),
         of_campaigns=view in (View.WAITING, View.MINE) or bool(filters.kind or filters.person or filters.search),
         search=filters.search,
+        named_kinds=named_kinds,
     )
     if view in (View.WAITING, View.MINE) and base.person not in (None, visitor.id):
         raise Refusal(phrase("Here everything waits for you: there is nobody else to look for."))
@@ -133,16 +136,22 @@ def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]
     known_as = (visitor.id, *sorted(role.teams))
     mine = () if role.operator else (*known_as, *role.reports)[:PEOPLE_AT_MOST]
     looked_at = () if role.operator else known_as[:PEOPLE_AT_MOST]
+    unnamed = () if role.operator else role.reports
     narrowing: dict[View, dict[str, Any]] = {
         View.WAITING: {"person": visitor.id},
         View.ASKED: {"requester": visitor.id},
         View.MINE: {"person": visitor.id, "asked": True},
         View.TEAMS: {"people": tuple(sorted(role.teams))[:PEOPLE_AT_MOST], "by_person": True},
-        View.PEOPLE: {"people": role.reports[:PEOPLE_AT_MOST], "by_person": True},
+        View.PEOPLE: {"people": role.reports[:PEOPLE_AT_MOST], "by_person": True, "unnamed": unnamed},
         View.SHARED: {"kinds": tuple(sorted(role.visible))},
         View.ATTENTION: {"attention": True},
-        View.ONBOARDINGS: {"people": mine, "teams": looked_at, "types": (Kind.ONBOARDING.spec.workflow,)},
-        View.CAMPAIGNS: {"people": mine, "types": (Kind.CAMPAIGN.spec.workflow,)},
+        View.ONBOARDINGS: {
+            "people": mine,
+            "teams": looked_at,
+            "unnamed": unnamed,
+            "types": (Kind.ONBOARDING.spec.workflow,),
+        },
+        View.CAMPAIGNS: {"people": mine, "unnamed": unnamed, "types": (Kind.CAMPAIGN.spec.workflow,)},
     }
     return narrowing[view]
 
@@ -365,14 +374,14 @@ class Lists:
             return await self._responses.inside(NOT_THERE, visitor)
         try:
             filters = await self._named(Filters.of(request.query_params, view))
-            asked = build_query(view, visitor, role, filters)
+            asked = build_query(view, visitor, role, filters, await self._shared.kinds.named())
         except Refusal:
             return self._responses.renderer.to_desk(f"{view}?{request.url.query}")
         # The first page is read before anything is sent: what does not answer is told as a page.
         first = await lists.page(self._shared.context, asked, size=lists.SORTED_AT_MOST, now=self._shared.clock())
         name = f"countersign-{view}-{self._shared.clock():%Y-%m-%d}.csv"
         headers = {**self._responses.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
-        body = self._spreadsheet(view, visitor, role, asked, first)
+        body = self._spreadsheet(view, visitor, asked, first)
         return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
@@ -391,12 +400,12 @@ class Lists:
         self, view: View, visitor: Visitor, role: ReaderRole, filters: Filters, cursor: str | None
     ) -> ListPage:
         now = self._shared.clock()
-        asked = build_query(view, visitor, role, filters)
+        asked = build_query(view, visitor, role, filters, await self._shared.kinds.named())
         page = await lists.page(
             self._shared.context, asked, size=PAGE_SIZE, cursor=cursor, now=now, sorting=filters.sorting
         )
         telling = RowReader(visitor.reader, PeopleNames(self._shared.directory).of, self._shared.kinds.label, now)
-        rows = await self._rows(page.lines, telling, view, visitor, role)
+        rows = await _rows(page.lines, telling, view, asked)
         if view in _WAITED_FOR:
             rows = await _grouped(rows, page.lines, telling, view, role)
         if view is View.CAMPAIGNS:
@@ -405,22 +414,6 @@ class Lists:
             rows = await self._looked_at(rows, page.lines, partial(self._own, telling, role))
         more = filters.query(**{"from": page.cursor}) if page.cursor else ""
         return ListPage(rows, page.total, more, page.in_order, page.more)
-
-    async def _rows(
-        self, lines: Sequence[RequestLine], telling: RowReader, view: View, visitor: Visitor, role: ReaderRole
-    ) -> tuple[ListRow, ...]:
-        titled = [await self._titled(view, line, visitor, role) for line in lines]
-        told = (telling.row(line, titled=known) for line, known in zip(lines, titled, strict=True))
-        return tuple(await asyncio.gather(*told))
-
-    async def _titled(self, view: View, line: RequestLine, visitor: Visitor, role: ReaderRole) -> bool:
-        """Whether the title may be shown to the visitor."""
-        if view in (View.ONBOARDINGS, View.CAMPAIGNS):
-            mine = line.requester in role.known_as | role.below or visitor.id in line.waiting_for
-            # What has ended stands here for its owner or its teams: nobody is asked by it any more.
-            looked_at = view is View.ONBOARDINGS and (line.recorded or not role.known_as.isdisjoint(line.teams))
-            return role.operator or mine or looked_at or await self._shared.kinds.lets_titles_be_read(line.kind)
-        return view is not View.PEOPLE or await self._shared.kinds.lets_titles_be_read(line.kind)
 
     async def _looked_at(
         self, rows: tuple[ListRow, ...], lines: Sequence[RequestLine], look: Look
@@ -450,7 +443,7 @@ class Lists:
         return replace(row, own=own, files=await self._documents.files_of(shown, role, telling.reader.language))
 
     async def _spreadsheet(
-        self, view: View, visitor: Visitor, role: ReaderRole, asked: Wanted, page: lists.LinesPage
+        self, view: View, visitor: Visitor, asked: Wanted, page: lists.LinesPage
     ) -> AsyncIterator[str]:
         names, left = PeopleNames(self._shared.directory).of, CSV_AT_MOST
         telling = RowReader(visitor.reader, names, self._shared.kinds.label, self._shared.clock())
@@ -458,7 +451,7 @@ class Lists:
         while True:
             lines = page.lines[:left]
             for some in (lines[at : at + PAGE_SIZE] for at in range(0, len(lines), PAGE_SIZE)):
-                for line, row in zip(some, await self._rows(some, telling, view, visitor, role), strict=True):
+                for line, row in zip(some, await _rows(some, telling, view, asked), strict=True):
                     said = (row.title, row.kind, row.status.text, row.asked_by, row.waiting_for)
                     problems = " ".join(row.problems)
                     yield csv_line([_reference(line), *said, _instant(line.since), _due(line), problems])
@@ -466,6 +459,17 @@ class Lists:
             if page.cursor is None or left <= 0:
                 return
             page = await lists.page(self._shared.context, asked, size=lists.SORTED_AT_MOST, cursor=page.cursor)
+
+
+async def _rows(lines: Sequence[RequestLine], telling: RowReader, view: View, asked: Wanted) -> tuple[ListRow, ...]:
+    """With the titles that the visitor may know."""
+    rows = []
+    for line in lines:
+        # What has ended stands among onboardings for its owner or its teams: nobody is asked by it any more.
+        ended = view is View.ONBOARDINGS and line.recorded
+        titled = ended or asked.names_title(line.kind, line.requester, line.waiting_for, line.teams)
+        rows.append(telling.row(line, titled=titled))
+    return tuple(await asyncio.gather(*rows))
 
 
 _WAITED_FOR: Final = {

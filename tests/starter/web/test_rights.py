@@ -229,7 +229,7 @@ def test_who_gets_a_copy_may_have_it_from_here_as_well() -> None:
 
 def test_somebody_who_is_several_things_may_what_each_of_them_may() -> None:
     above_both = rights_of(ReaderRole(FORMER, reports=(REQUESTER, SIGNER)), SHOWN)
-    assert {Right.TEXTS, Right.DOWNLOAD, Right.CANCEL} <= above_both.all
+    assert {Right.TEXTS, Right.CANCEL} <= above_both.all
 
 
 def test_who_has_the_place_again_counts_as_asked() -> None:

@@ -228,7 +228,8 @@ async def test_a_manager_sees_what_waits_for_or_was_asked_by_their_people_and_no
 ) -> None:
     head = await desk.come_in(MANAGER)
     page = await head.get("/desk/people?what=request")
-    assert titles(page.text) == ["The document of mine", "The document of overdue", "A document of kind Offer letter"]
+    everything = ["The document of mine", "The document of overdue", "The document of soon"]
+    assert titles(page.text) == everything, "all is asked by their people"
     assert titles((await head.get("/desk/asked")).text) == []
     assert (await head.get("/desk/attention")).status_code == 404
 
@@ -368,6 +369,35 @@ async def test_a_search_finds_what_runs_and_what_has_ended_by_words(desk: Office
         rows = list(csv.reader(io.StringIO((await legal.get("/desk/asked/csv?search=lease")).text)))
         assert [row[0] for row in rows[1:]] == ["soon", "leased-before"]
         assert (await legal.get(f"/desk/asked?search={'%25' * 300}")).status_code == 200
+    finally:
+        altered(context.store, "DELETE FROM record_lists")
+        altered(context.store, "DELETE FROM records")
+
+
+async def test_a_manager_neither_searches_nor_sorts_by_titles_that_they_may_not_know(
+    desk: Office, context: Context
+) -> None:
+    """`soon` runs, `let-go` has ended; both are of a kind whose titles are for no locked screen."""
+    desk.people.write_text(desk.people.read_text().replace("zone: Asia/Tokyo}", "zone: Asia/Tokyo, manager: lead}"))
+    for id in ("soon", "let-go", "shown"):
+        start = Start(
+            "customer-contract" if id == "shown" else "offer-letter", "Dismissal", (SIGNER,), REQUESTER, None, NOW
+        )
+        await context.store.starts.begin(Kind.REQUEST.workflow_id(id), start)
+    for id, kind in (("let-go", "offer-letter"), ("shown", "customer-contract")):
+        show = {"kind": kind, "document": "Dismissal", "requester": REQUESTER, "status": "signed"}
+        content = json.dumps({"show": show | {"signers": [{"person": SIGNER, "state": "signed"}]}})
+        await context.store.records.write(Kind.REQUEST.workflow_id(id), content.encode())
+    try:
+        lead, head = await desk.come_in(LEAD), await desk.come_in(MANAGER)
+        page = await lead.get("/desk/people?search=chair")
+        assert titles(page.text) == ["Dismissal"] and "1 entry" in text_of(page)
+        assert len(titles((await head.get("/desk/people?search=chair")).text)) == 3
+        assert "soon" not in (await lead.get("/desk/people/csv?search=chair")).text
+        for order in ("title", "-title"):
+            page = await lead.get(f"/desk/people?what=request&status=open&sort={order}")
+            of_chair = [title for title in titles(page.text) if title != "The document of order"]
+            assert of_chair == ["The document of overdue", "A document of kind Offer letter"]
     finally:
         altered(context.store, "DELETE FROM record_lists")
         altered(context.store, "DELETE FROM records")
