@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from hashlib import sha256
 from typing import Any, Final
 
 from google.protobuf.field_mask_pb2 import FieldMask
@@ -108,7 +109,9 @@ async def _set_priority(client: Client, workflow_id: str, place: PrioritySet) ->
 RECORDED_WITHIN: Final = timedelta(seconds=20)
 CARRIED_OUT_WITHIN: Final = timedelta(seconds=20)
 """How long the outcome is awaited by default."""
-OP_AT_MOST: Final = ID_AT_MOST - max(len(word) + 1 for word in UPDATES.values())
+_CALLER_CHARACTERS: Final = 8
+"""Of the hash of a caller in the id of an update."""
+OP_AT_MOST: Final = ID_AT_MOST - len("op--") - _CALLER_CHARACTERS
 _KEPT_WITHIN: Final = 2.0
 """Seconds for a receipt in the database."""
 _ENDED_WITHIN: Final = timedelta(seconds=2)
@@ -163,14 +166,15 @@ async def send(
     kind: Kind = Kind.REQUEST,
     within: timedelta = RECORDED_WITHIN,
     begin: Begin | None = None,
+    update_id: str = "",
 ) -> Receipt:
-    """The receipt of an accepted command, now or earlier under the same `op`. With `begin` the workflow is started
-    unless it runs. Raises `CommandRefused`, `NotRunning`, `NotAdmitted`, `TemporalRefused`, `NotConfirmed`.
+    """The receipt of an accepted command, now or earlier under the same `op`, or `update_id`. With `begin` the workflow
+    is started unless it runs. Raises `CommandRefused`, `NotRunning`, `NotAdmitted`, `TemporalRefused`, `NotConfirmed`.
     """
-    what = WorkflowName(kind, id)
+    what, id = WorkflowName(kind, id), update_id or _update_id(command, op)
     try:
         async with overtaking(client, what.workflow_id):
-            taken = await answered(lambda: _ask(client, what, command, op, begin), within)
+            taken = await answered(lambda: _ask(client, what, command, id, begin), within)
     except TimeoutError:
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
@@ -185,8 +189,8 @@ async def send(
     return taken
 
 
-async def _ask(client: Client, what: WorkflowName, command: AnyCommand, op: str, begin: Begin | None) -> Receipt:
-    word, id = UPDATES[type(command)], _update_id(command, op)
+async def _ask(client: Client, what: WorkflowName, command: AnyCommand, id: str, begin: Begin | None) -> Receipt:
+    word = UPDATES[type(command)]
     taken: Receipt
     if begin is None:
         handle = client.get_workflow_handle(what.workflow_id)
@@ -202,6 +206,12 @@ def _update_id(command: AnyCommand, op: str) -> str:
     return f"{UPDATES[type(command)]}-{op}"
 
 
+def _named_update_id(command: AnyCommand, op: str) -> str:
+    """Of an `op` that its caller has chosen: the same for each of their commands, so that another one is recognised."""
+    caller = command.known_by.actor(command.sender) if command.known_by else command.sender
+    return f"op-{op}-{sha256(caller.encode()).hexdigest()[:_CALLER_CHARACTERS]}"
+
+
 async def carry_out(
     client: Client,
     id: str,
@@ -212,11 +222,13 @@ async def carry_out(
     within: timedelta = RECORDED_WITHIN,
     wait: timedelta = CARRIED_OUT_WITHIN,
     begin: Begin | None = None,
+    update_id: str = "",
 ) -> Receipt:
     """Send a command, and wait up to `wait` for its outcome, which may still be open. Raises as `send`."""
-    taken = await send(client, id, command, op, kind=kind, within=within, begin=begin)
+    update_id = update_id or _update_id(command, op)
+    taken = await send(client, id, command, op, kind=kind, within=within, begin=begin, update_id=update_id)
     handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
-    known = await _outcome(handle, _update_id(command, op), taken, wait)
+    known = await _outcome(handle, update_id, taken, wait)
     if known.state is OperationState.REFUSED:
         raise CommandRefused(known.detail)
     return known
@@ -232,8 +244,9 @@ async def make(
     within: timedelta = RECORDED_WITHIN,
     wait: timedelta = CARRIED_OUT_WITHIN,
 ) -> Receipt:
-    """Carry out an operator's command, once for each `op`, by default the command's own; see `carry_out`. One that is
-    repeated within 30 days has its former answer, also when the workflow has ended or was forgotten.
+    """Carry out an operator's command, once for each `op` of its caller, by default the command's own; see `carry_out`.
+    One that is repeated within 30 days has its former answer, also when the workflow has ended or was forgotten;
+    another one under the same `op` is refused.
     """
     by_hand = command if isinstance(command, Command) else None
     id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
@@ -246,7 +259,7 @@ async def make(
         former = await _former(context.store, what, command, op)
         if former and former.state is not OperationState.OPEN:
             return former
-        receipt = await _made(context, what, command, op, within=within, wait=wait)
+        receipt = (await _made(context, what, command, op, within=within, wait=wait)).replace(op=op)
     except CommandRefused as refused:
         raise CommandRefused(f"{id}: {refused}") from None
     except NotAdmitted as refused:
@@ -265,22 +278,24 @@ async def make(
 async def _made(
     context: Context, what: WorkflowName, command: AnyCommand, op: str, *, within: timedelta, wait: timedelta
 ) -> Receipt:
-    client, (kind, id) = context.client, what
+    (kind, id), update_id = what, _named_update_id(command, op)
+    deliver = partial(
+        carry_out, context.client, id, command, op, kind=kind, within=within, wait=wait, update_id=update_id
+    )
     try:
-        return await carry_out(client, id, command, op, kind=kind, within=within, wait=wait)
+        return await deliver()
     except NotRunning:
         if not isinstance(command, Replay):
             raise
     # An ended one is handed off again from its record.
-    begin = await hand_off_again(context, what)
-    return await carry_out(client, id, command, op, kind=kind, within=within, wait=wait, begin=begin)
+    return await deliver(begin=await hand_off_again(context, what))
 
 
 async def _former(store: Store, what: WorkflowName, command: AnyCommand, op: str) -> Receipt | None:
     """The kept answer, None if none is or the database is away; raises `CommandRefused` for other content."""
     with suppress(StoreFailure, TimeoutError):
         async with asyncio.timeout(_KEPT_WITHIN):
-            if kept := await store.receipts.read(what.workflow_id, _update_id(command, op)):
+            if kept := await store.receipts.read(what.workflow_id, _named_update_id(command, op)):
                 if kept.fingerprint != digest_of(command):
                     raise CommandRefused(OTHER_CONTENT)
                 return Receipt.model_validate_json(kept.answer)
@@ -289,7 +304,7 @@ async def _former(store: Store, what: WorkflowName, command: AnyCommand, op: str
 
 async def _keep(store: Store, what: WorkflowName, command: AnyCommand, receipt: Receipt) -> None:
     """While the database is away it is the workflow that knows it."""
-    kept, op = KeptReceipt(digest_of(command), receipt.model_dump_json()), _update_id(command, receipt.op)
+    kept, op = KeptReceipt(digest_of(command), receipt.model_dump_json()), _named_update_id(command, receipt.op)
     with suppress(StoreFailure, TimeoutError):
         async with asyncio.timeout(_KEPT_WITHIN):
             await store.receipts.keep(what.workflow_id, op, kept, datetime.now(UTC))
@@ -300,10 +315,10 @@ async def _became(client: Client, what: WorkflowName, command: AnyCommand, forme
     `CommandRefused`.
     """
     handle = client.get_workflow_handle(what.workflow_id)
-    known = await _outcome(handle, _update_id(command, former.op), former, _ENDED_WITHIN)
+    known = await _outcome(handle, _named_update_id(command, former.op), former, _ENDED_WITHIN)
     if known.state is OperationState.REFUSED:
         raise CommandRefused(f"{what.id}: {known.detail}")
-    return known
+    return known.replace(op=former.op)
 
 
 def refuse_own(person: str, asking: frozenset[str]) -> None:

@@ -56,10 +56,12 @@ async def test_one_who_waits_long_enough_hears_what_was_done(context: Context, w
     assert done.says.startswith("Waiting for customer-deputy")
 
 
-async def test_an_op_names_one_content_whoever_sends_it(context: Context, world: World) -> None:
+async def test_an_op_names_one_content_of_its_caller(context: Context, world: World) -> None:
     await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
-    again = await wishes.make(context, MSA, PauseCommand(actor="someone@else", reason="prices", op="op-1"))
+    again = await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="prices", op="op-1"))
     assert (again.op, again.state) == ("op-1", OperationState.DONE)
+    with pytest.raises(CommandRefused, match="paused by legal-desk already"):
+        await wishes.make(context, MSA, PauseCommand(actor="someone@else", reason="prices", op="op-1"))
     with pytest.raises(CommandRefused, match=f"^{MSA}: {OTHER_CONTENT}$"):
         await wishes.make(context, MSA, PauseCommand(actor=LEGAL, reason="holidays", op="op-1"))
 

@@ -74,6 +74,11 @@ async def test_commands_are_made_once_and_told_with_who_it_was(crm: Program) -> 
         other = await crm.calls("POST", "/tasks/account/pause", {"reason": "Another"}, key="pause-1")
         assert (other[0], other[1]["type"]) == (409, "urn:countersign:refused")
         assert "Idempotency-Key" in other[1]["detail"]
+        other = await crm.calls("POST", "/tasks/account/resume", key="pause-1")
+        assert (other[0], "Idempotency-Key" in other[1]["detail"]) == (409, True)
+        of_another = await crm.made("hr", "change")
+        other = await crm.calls("POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1", token=of_another)
+        assert (other[0], "was paused by token:crm already" in other[1]["detail"]) == (409, True), "their key names their own change"
         status, problem = await crm.calls("POST", "/tasks/account/remind", {})
         assert (status, "resume it first" in problem["detail"]) == (409, True)
         assert (await crm.calls("POST", "/tasks/account/resume"))[0] == 200
