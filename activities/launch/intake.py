@@ -26,6 +26,7 @@ from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, 
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath
 from activities.people.directory import TEAM_AT_MOST, Directory, UnknownGroup, UnknownPerson
+from activities.people.ids import stands_in_full
 from activities.people.person import USUAL_HOURS, Person, PushDevice, Reachable
 from activities.policies.cascade import REQUEST, Resolved
 from activities.policies.catalogue import Catalogue
@@ -387,16 +388,35 @@ class CheckedPolicy(NamedTuple):
 
 
 async def checked(
-    plain: PlainFile, model: type[File], checks: FileChecks, directory: Directory
+    plain: PlainFile, model: type[File], checks: FileChecks, directory: Directory, *, of_parent: bool = False
 ) -> tuple[File, CheckedPolicy]:
-    """The validated file; `FileFaults` with all faults, `DirectoryFailure` if persons cannot be looked up."""
+    """The validated file; `FileFaults` with all faults, `DirectoryFailure` if persons cannot be looked up. Only one
+    `of_parent` may have an id that an onboarding or campaign gives.
+    """
     file, faults = await asyncio.to_thread(_validated, plain, model, checks)
+    if file and file.id and not of_parent and await _is_given_by_parent(file.id, directory):
+        says = f"{file.id} is an id that only an onboarding or campaign gives; choose another one"
+        faults += plain.faults([(("id",), says)])
     overdue = plain.faults([(("due",), "lies in the past")] if checks.overdue else ())
     if (policy := FilePolicy.of(checks)) is not None:
         faults += plain.faults(await policy.faults(directory))
     if file is None or policy is None or faults.faults:
         raise faults + overdue
     return file, CheckedPolicy(policy.resolved, overdue if overdue.faults else None)
+
+
+_OF_PART: Final = re.compile(r".+\.[0-9]+\.[0-9]+(?:\.r[0-9]+|\.decide)*")
+
+
+async def _is_given_by_parent(id: str, directory: Directory) -> bool:
+    """Whether it is `X.<number>.<number>`, or `X.<person>`, also of a further attempt or of the decision about it."""
+    member = re.sub(r"\.r[0-9]+$", "", id.partition(".")[2])
+    if _OF_PART.fullmatch(id) or stands_in_full(member):
+        return True
+    try:
+        return bool(member and await directory.person(member))
+    except UnknownPerson:
+        return False
 
 
 def _validated(plain: PlainFile, model: type[File], checks: FileChecks) -> tuple[File | None, FileFaults]:

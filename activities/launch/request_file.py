@@ -282,9 +282,11 @@ async def prepare_request(
     directory: Directory,
     now: datetime,
     documents: LocalDocuments | None = None,
+    of_parent: bool = False,
 ) -> PreparedRequest:
     """Check a request file in full; starts nothing. `documents` are read once for many files. Raises `FileFaults` with
-    all faults, and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
+    all faults, and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`. An onboarding that checks
+    its own part says `of_parent`.
     """
     plain = await read_as(Kind.REQUEST, written)
     asker = asker_named(plain.plain, "requester")
@@ -302,7 +304,7 @@ async def prepare_request(
         closing=closing_times(maps(plain.plain, "signers"), found),
         now=now,
     )
-    file, policy = await checked(plain, RequestFile, checks, directory)
+    file, policy = await checked(plain, RequestFile, checks, directory, of_parent=of_parent)
     return _prepared(file, policy, checks, directory.secret)
 
 

@@ -198,14 +198,20 @@ class PreparedTask:
 
 
 async def prepare_task(
-    written: FileText | PlainFile, *, catalogue: Catalogue, directory: Directory, now: datetime
+    written: FileText | PlainFile,
+    *,
+    catalogue: Catalogue,
+    directory: Directory,
+    now: datetime,
+    of_parent: bool = False,
 ) -> PreparedTask:
     """Check a task file in full; starts nothing. Group members are those of now. Raises `FileFaults` with all faults,
-    and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
+    and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`. An onboarding that checks its own part
+    says `of_parent`.
     """
     plain = await read_as(Kind.TASK, written)
     checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)
-    file, found = await checked(plain, TaskFile, checks, directory)
+    file, found = await checked(plain, TaskFile, checks, directory, of_parent=of_parent)
     return _prepared(file, found, checks.asked(file.who), directory.secret)
 
 

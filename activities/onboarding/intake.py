@@ -481,7 +481,12 @@ class Sources:
 
     async def prepare(self, what: PartKind, file: PlainFile) -> PreparedPart:
         """The part as it would be started alone; raises as its kind's `prepare` function."""
-        against: dict[str, Any] = {"catalogue": self.catalogue, "directory": self.directory, "now": self.now}
+        against: dict[str, Any] = {
+            "catalogue": self.catalogue,
+            "directory": self.directory,
+            "now": self.now,
+            "of_parent": True,
+        }
         if what is PartKind.AGREEMENT:
             return await request_file.prepare_request(file, documents=self.documents, **against)
         return await task_file.prepare_task(file, **against)

@@ -80,7 +80,7 @@ async def test_a_customer_in_full_is_answered_and_hands_over_to_a_colleague(phon
     title = "Tell us where the invoices go"
     file = laptop.folder / "example" / "billing.yaml"
     file.write_text(f"""
-id: acme.3.1
+id: acme.billing
 kind: team-task
 title: {title}
 owner: {LEGAL}
@@ -127,6 +127,6 @@ colleagues:
     await phone.notice(title).first.tap()
     await phone.button("Mark as done").first.tap()
     await expect(phone.heading("You have done this")).to_be_visible()
-    shown = laptop.answer("task", "show", "acme.3.1")
+    shown = laptop.answer("task", "show", "acme.billing")
     assert [one["state"] for one in shown["people"]] == ["reassigned", "done"]
     assert all(stands_in_full(one["person"]) for one in shown["people"])

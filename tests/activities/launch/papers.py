@@ -80,7 +80,9 @@ class Desk:
         self.directory = FileDirectory(folder / "people.yaml", self.store, SECRET)
         self.catalogue = Catalogue.read(folder / "catalogue.yaml")
 
-    async def prepare(self, request: Mapping[str, Any] | str = REQUEST, **changes: Any) -> PreparedRequest:
+    async def prepare(
+        self, request: Mapping[str, Any] | str = REQUEST, *, of_parent: bool = False, **changes: Any
+    ) -> PreparedRequest:
         """Write a request file, in YAML with a line per field, and check it."""
         path = self.folder / "request.yaml"
         if isinstance(request, str):
@@ -94,6 +96,7 @@ class Desk:
             directory=self.directory,
             now=NOW,
             documents=LocalDocuments(1),
+            of_parent=of_parent,
         )
 
 

@@ -307,7 +307,7 @@ async def test_the_same_file_is_the_same_request_while_it_runs_and_after(desk: D
 
 @pytest.mark.real_server
 async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk, temporal: Client) -> None:
-    prepared = await desk.prepare(id="acme.1.1")
+    prepared = await desk.prepare(id="acme.1.1", of_parent=True)
     await start(temporal, desk.store, prepared, parent="customer-onboarding:acme")
     found = await temporal.get_workflow_handle("signature-request:acme.1.1").describe()
     assert {pair.key.name: pair.value for pair in found.typed_search_attributes.search_attributes} == {
@@ -328,8 +328,11 @@ async def test_what_lists_and_the_web_ui_see_from_the_first_moment(desk: Desk, t
 async def test_everybody_s_place_in_temporal_s_queues_is_said_at_the_start(desk: Desk, temporal: Client) -> None:
     ours = [
         (await desk.prepare(id="ordinary"), None),
-        (await desk.prepare(id="acme.1.1", policy={"urgent": True}), "customer-onboarding:acme"),
-        (await desk.prepare(id="conduct-2026.chair", policy={"urgent": True}), "acknowledgement-campaign:conduct-2026"),
+        (await desk.prepare(id="acme.1.1", of_parent=True, policy={"urgent": True}), "customer-onboarding:acme"),
+        (
+            await desk.prepare(id="conduct-2026.chair", of_parent=True, policy={"urgent": True}),
+            "acknowledgement-campaign:conduct-2026",
+        ),
     ]
     places = {}
     for prepared, parent in ours:
@@ -381,7 +384,7 @@ async def test_what_belongs_to_an_onboarding_or_a_campaign_is_named_after_it(des
     for parent in ("customer-onboarding:acme", "acknowledgement-campaign:acme.1"):
         with pytest.raises(NotItsOwn, match=f"acme.1.1 cannot belong to {parent}" if "." in parent else "cannot"):
             id = "acme.1.1" if "." in parent else "msa-0042"
-            await start(nowhere, desk.store, await desk.prepare(id=id), parent=parent)
+            await start(nowhere, desk.store, await desk.prepare(id=id, of_parent=True), parent=parent)
 
 
 @pytest.mark.real_server
@@ -413,3 +416,16 @@ async def test_a_settled_request_is_known_by_its_record_alone(desk: Desk, same: 
     else:
         with pytest.raises(IdTaken):
             await start(nowhere, desk.store, prepared)
+
+
+@pytest.mark.parametrize(
+    "id", ["acme.1.1", "acme.eu.1.12.r2.decide", "small4.chair", "small4.chair.r2", "small4.p-0123456789ab"]
+)
+async def test_an_id_that_only_a_parent_gives_is_refused(desk: Desk, id: str) -> None:
+    says = f"{id} is an id that only an onboarding or campaign gives; choose another one"
+    assert await faults(desk, id=id) == [f"request.yaml:1: id: {says}"]
+
+
+@pytest.mark.parametrize("id", ["acme.1", "acme.account", "acme.1.account", "acme.nobody", "chair", "1.1"])
+async def test_another_id_with_dots_may_be_chosen(desk: Desk, id: str) -> None:
+    assert (await desk.prepare(id=id)).id == id

@@ -38,12 +38,14 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path)
 
 
-async def prepared(desk: Desk, **changes: Any) -> PreparedTask:
+async def prepared(desk: Desk, *, of_parent: bool = False, **changes: Any) -> PreparedTask:
     """Write a task file with a line per field, and check it."""
     path = desk.folder / "task.yaml"
     with path.open("w", encoding="utf-8") as stream:
         YAML().dump(given(TASK, **changes), stream)
-    return await prepare_task(FileText.read(path), catalogue=CATALOGUE, directory=desk.directory, now=NOW)
+    return await prepare_task(
+        FileText.read(path), catalogue=CATALOGUE, directory=desk.directory, now=NOW, of_parent=of_parent
+    )
 
 
 async def faults(desk: Desk, **changes: Any) -> str:

@@ -67,7 +67,7 @@ async def test_each_part_is_what_it_would_be_if_it_were_started_alone(tmp_path: 
 
     house = House(tmp_path)
     whole = await house.prepared(a_file(AGREEMENTS))
-    alone = {**an_agreement(), "id": "acme.1.1", "requester": OWNER, "signers": [{"person": "customer-signer"}]}
+    alone = {**an_agreement(), "id": "alone", "requester": OWNER, "signers": [{"person": "customer-signer"}]}
     (tmp_path / "alone.yaml").write_text(json.dumps(alone))
     given = await prepare_request(
         FileText.read(tmp_path / "alone.yaml"),

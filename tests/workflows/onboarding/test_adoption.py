@@ -81,6 +81,7 @@ async def alone(folder: Path, name: str = "Master services agreement") -> Prepar
         catalogue=Catalogue.read(folder / "catalogue.yaml"),
         directory=house.directory,
         now=datetime.now(UTC),
+        of_parent=True,
     )
 
 
@@ -260,7 +261,7 @@ async def asked_alone(folder: Path) -> PreparedTask:
     file.write_text(json.dumps({**who, "id": ASKED.partition(":")[2]}))
     catalogue = Catalogue.read(folder / "catalogue.yaml")
     return await prepare_task(
-        FileText.read(file), catalogue=catalogue, directory=house.directory, now=datetime.now(UTC)
+        FileText.read(file), catalogue=catalogue, directory=house.directory, now=datetime.now(UTC), of_parent=True
     )
 
 

@@ -51,7 +51,7 @@ STEP: Final[dict[str, Any]] = {
 async def step(folder: Path, world: World, record: str = "", **changes: Any) -> AsyncIterator[TaskStory]:
     """A step that has just been started from its file, on a Monday; in the end nobody's particulars are in it."""
     desk = Desk(folder)
-    given = await (await prepared(desk, **STEP | changes)).store_input(desk.store)
+    given = await (await prepared(desk, of_parent=True, **STEP | changes)).store_input(desk.store)
     planner = PolicyPlanner(desk.directory)
     activities: list[Callable[..., Any]] = [
         planner.plan,
