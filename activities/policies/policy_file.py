@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
-from typing import Annotated, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
@@ -187,6 +187,12 @@ class ArchiveEntry(FileModel):
 
     url: Annotated[str, Field(max_length=1000), AfterValidator(_of_an_archive)]
     path: Annotated[str, Field(max_length=200), AfterValidator(_below_it)] = "{kind}/{year}/{id}.pdf"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_path(cls, entry: Any) -> Any:
+        # A layer passes on only what is set.
+        return {"path": cls.model_fields["path"].default, **entry} if isinstance(entry, dict) else entry
 
 
 class TargetEntry(FileModel):
