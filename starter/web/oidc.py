@@ -79,7 +79,8 @@ class Issuer:
         who = claims.get(self._claim)
         if not isinstance(who, str) or not who.strip():
             raise NotBelieved(f"no claim {self._claim}")
-        if self._claim == "email" and claims.get("email_verified") is False:
+        # Some issuers write it as a text.
+        if self._claim == "email" and str(claims.get("email_verified", True)).lower() != "true":
             raise NotBelieved("the address is not verified")
         return who.strip()
 

@@ -61,6 +61,11 @@ async def test_many_callers_at_once_ask_the_issuer_once(issuer: OpenIssuer) -> N
         waiting.seconds += KEYS_FOR
 
 
+@pytest.mark.parametrize("verified", [True, "true"])
+async def test_a_verified_address_counts(issuer: OpenIssuer, verified: object) -> None:
+    assert await believing(issuer).who(issuer.token(email=WHO, email_verified=verified)) == WHO
+
+
 async def test_another_claim_may_say_it(issuer: OpenIssuer) -> None:
     assert await believing(issuer, claim="sub").who(issuer.token(sub="operator")) == "operator"
 
@@ -93,6 +98,7 @@ TIMES = ("exp", "nbf", "iat")
         {"email": " "},
         {"email": [WHO]},
         {"email_verified": False},
+        {"email_verified": "false"},
     ],
 )
 async def test_a_token_that_does_not_say_it_does_not_count(issuer: OpenIssuer, claims: dict[str, Any]) -> None:
