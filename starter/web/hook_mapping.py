@@ -18,7 +18,7 @@ from activities.files.reading import FileModel, FileText, PlainFile
 from activities.files.yaml_lines import FieldPath, cleaned
 from activities.onboarding.file import ID_AT_MOST
 from activities.policies.onboarding_template import TemplatePosition, may_be_given
-from starter.config.values import HeaderName
+from starter.config.values import SOURCE, HeaderName
 from starter.web.bodies import NumberText
 
 DEAL: Final = "deal"
@@ -95,6 +95,9 @@ class SourceMapping:
     def read(cls, folder: Path, source: str) -> Self:
         """Raises `FileFaults`."""
         plain = FileText.read(folder / f"{source}.yaml").parse()
+        if not SOURCE.fullmatch(source):
+            # With a `-` two sources could make one id.
+            raise plain.faults([((), "its name must be that of a source: at most 20 of a-z, 0-9 and '_'")])
         says = plain.validate(MappingFile)
         if wrong := list(_wrong_places(says)):
             raise plain.faults((("onboarding", *path), why) for path, why in wrong)

@@ -78,6 +78,14 @@ def test_the_id_of_a_deal_is_kept_where_it_can_be(deal_id: str, id: str) -> None
     assert onboarding_id("crm", deal_id) == id
 
 
+def test_a_mapping_whose_name_is_no_source_is_refused(tmp_path: Path) -> None:
+    """`crm-eu` with deal `1` and `crm` with deal `eu-1` would make one id."""
+    mapping(tmp_path)
+    (tmp_path / "crm.yaml").rename(tmp_path / "crm-eu.yaml")
+    with pytest.raises(FileFaults, match="its name must be that of a source"):
+        SourceMapping.read(tmp_path, "crm-eu")
+
+
 def test_another_id_is_a_hash_that_no_deal_has() -> None:
     strange = ["a.b", "d" * 45, "Zoë", "zoe@acme.example", "../x", "_x", "-x", "a b", "x" * 4_000]
     ids = [onboarding_id("crm", one) for one in strange]
