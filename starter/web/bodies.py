@@ -221,6 +221,26 @@ def refuse_bombs(body: bytes) -> None:
             raise NotReadable("too deep")
 
 
+def unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON, as `object_pairs_hook`; raises `NotReadable` for a key that it has twice."""
+    value: dict[str, Any] = {}
+    for key, item in pairs:
+        if key in value:
+            raise NotReadable(f'"{key[:40]}" is given twice')
+        value[key] = item
+    return value
+
+
+def refuse_doubled_keys(body: bytes) -> None:
+    """Raises `NotReadable`; what else is wrong with the JSON, its reader says."""
+    try:
+        json.loads(body, object_pairs_hook=unique_keys, parse_int=str)
+    except NotReadable:
+        raise
+    except (ValueError, RecursionError):
+        return
+
+
 def _refuse(constant: str) -> NoReturn:
     raise NotReadable(f"{constant} is not JSON")
 

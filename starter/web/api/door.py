@@ -20,6 +20,7 @@ from starter.web.bodies import (
     IncomingBodies,
     NotReadable,
     refuse_bombs,
+    refuse_doubled_keys,
     replayed,
 )
 from starter.web.serving import Capacity, holder_of
@@ -119,6 +120,7 @@ class Door:
         if body and media == _JSON:
             try:
                 refuse_bombs(body)
+                refuse_doubled_keys(body)
             except NotReadable as fault:
                 raise ApiProblem(Reason.MALFORMED, str(fault)) from None
         return body

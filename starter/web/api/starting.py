@@ -36,7 +36,7 @@ from starter.config.settings import Settings
 from starter.plan import calendar, campaign, onboarding, task
 from starter.web.api.problems import ApiProblem, FieldFault, Reason
 from starter.web.api.uploads import NamedDocuments
-from starter.web.bodies import NotReadable, PostedFile, refuse_bombs
+from starter.web.bodies import NotReadable, PostedFile, refuse_bombs, unique_keys
 from starter.web.versions import file_name
 from workflows.kinds import Kind
 from workflows.model.base import Model
@@ -271,7 +271,9 @@ async def _parts(request: Request, documents: GivenDocuments) -> bytes:
 def _json_object(text: bytes) -> dict[str, Any]:
     try:
         refuse_bombs(text)
-        value = json.loads(text, parse_constant=_no_number, parse_int=_whole, parse_float=_fraction)
+        value = json.loads(
+            text, object_pairs_hook=unique_keys, parse_constant=_no_number, parse_int=_whole, parse_float=_fraction
+        )
         json.dumps(value, ensure_ascii=False).encode()
     except NotReadable as fault:
         raise ApiProblem(Reason.MALFORMED, str(fault)) from None
