@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from activities.campaign.intake import CampaignFile
 from activities.files.reading import FileModel
@@ -37,6 +37,7 @@ from workflows.model.commands import (
     Unblock,
     Waiver,
 )
+from workflows.model.policy import ROUNDS_AT_MOST
 from workflows.model.views import CampaignShow, Shown
 
 Commands = Mapping[str, type[AnyCommand]]
@@ -138,6 +139,8 @@ def body_of(command: type[AnyCommand]) -> type[BaseModel]:
     fields: dict[str, Any] = {
         name: (one.annotation, one) for name, one in command.model_fields.items() if name not in _OURS
     }
+    if command is ReviewAnswer:
+        fields["version"] = (int, Field(ge=1, le=ROUNDS_AT_MOST, description="The number of the version that was read"))
     return create_model(f"{command.__name__}Body", __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
 
 
