@@ -1,11 +1,12 @@
 """Checks the people that a command names before anything is sent."""
 
-from activities.people.directory import DirectoryFailure, UnknownPerson
+from activities.people.directory import DirectoryFailure, UnknownPerson, askers
 from activities.people.ids import stands_in_full
 from activities.records.store import Store
 from starter.boot import clients
 from starter.config.settings import Settings
 from starter.errors import Refusal
+from starter.queries import commands
 from workflows.model.commands import KnownBy
 
 
@@ -21,6 +22,15 @@ async def refuse_stranger(settings: Settings, store: Store, id: str) -> None:
         raise Refusal(f"nothing was changed: {unknown}") from None
     except DirectoryFailure:
         return
+
+
+async def refuse_outsider(settings: Settings, store: Store, id: str, asker: str) -> None:
+    """Refuse somebody who is not of the group that asks; everybody without a readable people file."""
+    try:
+        members = await askers(clients.directory(settings, store), asker)
+    except DirectoryFailure as failure:
+        raise Refusal(f"nothing was changed: {failure}") from None
+    commands.refuse_outsider(id, asker, members)
 
 
 def claimed_actor(settings: Settings, as_: str | None) -> str:

@@ -231,9 +231,10 @@ class OperationWords:
         """Say which member of the group that asks takes it on: questions and news go only to them."""
 
         async def known(context: Context) -> None:
-            from starter.cli.known_people import refuse_stranger  # noqa: PLC0415  no other word looks anybody up
+            from starter.cli.known_people import refuse_outsider  # noqa: PLC0415  no other word looks anybody up
 
-            await refuse_stranger(ready(), context.store, person)
+            shown = await lookup.show_of(self.kind, context, id)
+            await refuse_outsider(ready(), context.store, person, shown.requester)
 
         await self.carry_out(id, lambda actor: Take(actor=actor, person=person), manner, first=known)
 

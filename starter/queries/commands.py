@@ -48,7 +48,7 @@ from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Command,
 from workflows.model.receipts import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
 from workflows.model.records import ReplayOrder, SettledRecord
 from workflows.model.rejections import Rejection, name_fault
-from workflows.model.subject import Status
+from workflows.model.subject import Status, group_of
 from workflows.model.views import Shown
 from workflows.names import URGENT
 
@@ -325,6 +325,12 @@ def refuse_own(person: str, asking: frozenset[str]) -> None:
     """Refuse an exemption by one of those who ask, whom the workflow does not know of a group."""
     if person in asking:
         raise CommandRefused(Rejection.EXEMPTS_OWN.says(person=person))
+
+
+def refuse_outsider(person: str, asker: str, members: frozenset[str]) -> None:
+    """Refuse somebody who is not of the group that asks, whose members the workflow does not know."""
+    if (group := group_of(asker)) and person not in members:
+        raise CommandRefused(f"{person} is not a member of the group {group}, which asks for it")
 
 
 async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, until: datetime | date) -> None:

@@ -47,7 +47,7 @@ from starter.web.figures import WORD_AT_MOST
 from starter.web.oidc import Issuer
 from starter.web.rights import ReaderRoles, Right, rights_concerning, rights_of
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.commands import PERSONS, AnyCommand, Delegation, Exemption, ReviewAnswer
+from workflows.model.commands import PERSONS, AnyCommand, Delegation, Exemption, ReviewAnswer, Take
 from workflows.model.policy import ROUNDS_AT_MOST
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.subject import Status
@@ -409,6 +409,9 @@ class Api:
             if shown.all_reviews and isinstance(wanted, Exemption):
                 commands.refuse_own(caller.name, await askers(self._starting.directory, shown.requester))
             wanted = await self._with_people(wanted, shown)
+            if isinstance(wanted, Take):
+                members = await askers(self._directory, shown.requester)
+                commands.refuse_outsider(wanted.person, shown.requester, members)
             if isinstance(body, PartDecision) and body.from_anew:
                 line, what_part = await onboarding.part_of(self._context, id, body.part)
                 part = await RestartedPart.read(self._context.store, id, what_part, line)

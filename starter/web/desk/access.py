@@ -175,7 +175,7 @@ class FollowUpAccess:
         """Whether their rights allow it; the workflow decides whether it is possible."""
         right = right_to(step.action)
         if right in self.rights.all:
-            return True
+            return step.action is not Action.TAKE or self.shown.requester in self.role.known_as
         of_whom = (form or {}).get("signer")
         every = form is None or step.action is Action.REMIND
         return right in self.rights.theirs and (every or of_whom in self.people.intersection(self.shown.asked_people))

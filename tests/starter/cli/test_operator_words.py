@@ -104,6 +104,26 @@ async def test_somebody_mistyped_is_refused_before_anything_is_sent(context: Con
     assert "customer-depty" not in json.dumps(shown)
 
 
+async def test_only_a_member_is_named_to_take_on_what_a_group_asks_for(context: Context, tmp_path: Path) -> None:
+    people: list[dict[str, object]] = [
+        {"id": id, "name": "A", "email": f"{id}@x.example", "zone": "UTC"} for id in ("chair", "seller")
+    ]
+    people[1]["groups"] = ["sales"]
+    (tmp_path / "people.yaml").write_text(json.dumps({"people": people}))
+    async with workers(context.client, World()):
+        await begin(context, requester="group:sales")
+        await shown_to_signer(context)
+        there = {"COUNTERSIGN_PEOPLE": str(tmp_path / "people.yaml")}
+        refused = await ended(context, tmp_path, "take", MSA, "--person", "chair", *LEGAL, **there)
+        unread = await ended(context, tmp_path, "take", MSA, "--person", "seller", *LEGAL)
+        taken = await ended(context, tmp_path, "take", MSA, "--person", "seller", *LEGAL, **there)
+    assert (refused.returncode, refused.stderr) == (
+        1,
+        "chair is not a member of the group sales, which asks for it\n",
+    )
+    assert (unread.returncode, taken.returncode) == (1, 0), unread.stderr
+
+
 async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_refused(
     context: Context, tmp_path: Path
 ) -> None:

@@ -37,9 +37,13 @@ async def desk_at(address: str, folder: Path) -> Context:
     return Context(await own_namespace(address), Store(folder.as_uri()), "http://127.0.0.1:8233")
 
 
-async def begin(context: Context, name: str = MSA, handoff: tuple[Target, ...] = TARGETS) -> None:
+async def begin(
+    context: Context, name: str = MSA, handoff: tuple[Target, ...] = TARGETS, requester: str | None = None
+) -> None:
     """Start a request, as the start path would."""
     request = a_request(name=name, handoff=handoff)
+    if requester:
+        request = request.replace(brief=request.brief.replace(requester=requester))
     await context.client.start_workflow(
         SignatureRequestWorkflow.run,
         request,

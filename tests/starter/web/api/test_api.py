@@ -78,7 +78,9 @@ async def test_commands_are_made_once_and_told_with_who_it_was(crm: Program) -> 
         assert (other[0], "Idempotency-Key" in other[1]["detail"]) == (409, True)
         of_another = await crm.made("hr", "change")
         other = await crm.calls("POST", "/tasks/account/pause", {"reason": "Holidays"}, key="pause-1", token=of_another)
-        assert (other[0], "was paused by token:crm already" in other[1]["detail"]) == (409, True), "their key names their own change"
+        assert (other[0], "was paused by token:crm already" in other[1]["detail"]) == (409, True), (
+            "their key names their own change"
+        )
         status, problem = await crm.calls("POST", "/tasks/account/remind", {})
         assert (status, "resume it first" in problem["detail"]) == (409, True)
         assert (await crm.calls("POST", "/tasks/account/resume"))[0] == 200
@@ -161,6 +163,42 @@ async def test_beyond_what_is_answered_at_once_a_caller_is_to_call_again(
     assert answer.status_code == 429 and int(answer.headers["retry-after"]) > 0
     monkeypatch.setattr(door, "CALLS_AT_ONCE", 0)
     assert (await crm.calls("GET", "/requests"))[0] == 429
+
+
+async def test_a_key_that_is_given_twice_is_refused(crm: Program) -> None:
+    doubled = json.dumps(a_task(id="account"))[:-1] + ', "title": "Another"}'
+    for answer in (
+        await crm.calls("POST", "/tasks", doubled.encode()),
+        await crm.calls("POST", "/tasks", files={"start": (None, doubled)}),
+        await crm.calls("POST", "/tasks/account/pause", b'{"reason": "Holidays", "reason": "Prices"}'),
+    ):
+        assert (answer[0], answer[1]["detail"].endswith(" is given twice")) == (400, True)
+    deep = json.dumps(a_task(who={"person": "bob"})).replace('"bob"', '"bob", "person": "zoe"')
+    assert (await crm.calls("POST", "/tasks", deep.encode()))[1]["detail"] == '"person" is given twice'
+
+
+async def test_nobody_takes_the_id_of_a_part_or_member(crm: Program) -> None:
+    for id in ("acme.1.1", "conduct.bob"):
+        for path, body in (("/tasks", a_task(id=id)), ("/requests", an_offer(id=id)), ("/tasks/plan", a_task(id=id))):
+            status, problem = await crm.calls("POST", path, body)
+            assert (status, problem["field"]) == (422, "id")
+
+
+async def test_only_a_member_takes_on_what_a_group_asks_for(crm: Program) -> None:
+    async with workers(crm.context.client, World()):
+        await crm.calls("POST", "/tasks", a_task(id="account", owner={"group": "operators"}))
+        status, problem = await crm.calls("POST", "/tasks/account/take", {"person": "bob"})
+        assert (status, "bob is not a member of the group operators" in problem["detail"]) == (409, True)
+        assert (await crm.calls("POST", "/tasks/account/take", {"person": "olga"}))[0] == 200
+        await crm.calls("POST", "/tasks", a_task(id="single"))
+        status, problem = await crm.calls("POST", "/tasks/single/take", {"person": "bob"})
+        assert (status, "not a member" in problem["detail"]) == (409, False)
+
+
+async def test_an_archive_without_a_path_has_its_default(crm: Program) -> None:
+    archive = {"target": "vault", "archive": {"url": "file:///archive"}}
+    offer = an_offer(id="offer-1", policy={"handoff": [archive]})
+    assert (await crm.calls("POST", "/requests", offer))[0] == 201
 
 
 async def test_a_plan_starts_nothing(crm: Program) -> None:
@@ -447,10 +485,12 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
     async with workers(crm.context.client, World()):
         path = "/requests/offer-1"
         await crm.calls("POST", "/requests", an_offer(id="offer-1", reviewers=[{"person": "mia"}]))
-        assert (await crm.calls("POST", f"{path}/review", {"approve": True}))[1]["field"] == "person"
-        status, own = await crm.calls("POST", f"{path}/review", {"person": "ada", "approve": True})
+        assert (await crm.calls("POST", f"{path}/review", {"approve": True, "version": 1}))[1]["field"] == "person"
+        unread = await crm.calls("POST", f"{path}/review", {"person": "mia", "approve": True})
+        assert (unread[0], unread[1]["field"]) == (422, "version")
+        status, own = await crm.calls("POST", f"{path}/review", {"person": "ada", "approve": True, "version": 1})
         assert (status, "nobody reviews their own request" in own["detail"]) == (409, True)
-        asked = {"person": "mia", "changes": "Clause 3 is wrong."}
+        asked = {"person": "mia", "changes": "Clause 3 is wrong.", "version": 1}
         status, receipt = await crm.calls("POST", f"{path}/review", asked, key="review-1")
         assert (status, receipt["status"], receipt["detail"]) == (200, "review", "changes asked for")
         first = an_offer()["document"]["base64"]

@@ -7,12 +7,13 @@ from typing import cast
 
 import pytest
 
-from starter.web.desk.access import View, views_of
+from starter.web.desk.access import ActionForm, FollowUpAccess, View, views_of
 from starter.web.desk.lists import Filters, build_query
 from starter.web.desk.sessions import Visitor
-from starter.web.rights import ReaderRole
+from starter.web.rights import ReaderRole, rights_of
 from tests.starter.web.desk.office import DUTCH, NOW, OPERATOR, SIGNER, Office, office, text_of
 from tests.starter.web.desk.test_requests import ID, PAGE, REASON, TIMELINE, shown
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import Take
 from workflows.model.notifications import Notification
 from workflows.model.signature import SignerState
@@ -52,6 +53,15 @@ async def test_one_of_the_group_takes_it_on_and_only_of_the_group_is_offered_it(
     assert "See to it myself" in (await (await desk.come_in(OPERATOR)).get(PAGE)).text
     desk.known[ID] = shown(requester=TEAM, notify_all=True)
     assert "See to it myself" not in (await browser.get(PAGE)).text
+
+
+def test_an_operator_outside_the_group_may_not_take_it_on() -> None:
+    role = ReaderRole(OPERATOR, operator=True, groups=frozenset({"operations"}))
+    what, step = WorkflowName(Kind.REQUEST, ID), ActionForm.of("take", Kind.REQUEST)
+    assert step is not None
+    requests = [shown(requester=team) for team in (TEAM, "group:sales")]
+    permitted = [FollowUpAccess(what, one, rights_of(role, one), role).permits(step) for one in requests]
+    assert permitted == [True, False]
 
 
 async def test_who_leaves_the_group_sees_it_no_more(desk: Office) -> None:
