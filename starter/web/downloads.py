@@ -151,7 +151,9 @@ class KeptFileAnswers:
         )
         if file is None:
             return _said(_NOT_KEPT, 404)
-        span = _span(request.headers.get("range"), file.size)
+        # RFC 9110, 13.1.5: a range of another file than the caller has the beginning of is answered by the whole file.
+        is_same = request.headers.get("if-range", _tag(file)) == _tag(file)
+        span = _span(request.headers.get("range") if is_same else None, file.size)
         if span is None:
             return _said("", 416, {"content-range": f"bytes */{file.size}"})
         headers = _headers(wanted, file, span)
@@ -287,8 +289,12 @@ def _headers(wanted: FileWanted, file: StoredFile, span: range) -> dict[str, str
         "content-type": "application/pdf",
         "content-length": str(len(span)),
         "content-disposition": f'attachment; filename="{wanted.name}.pdf"',
-        "etag": f'"{file.sha256}"',
+        "etag": _tag(file),
     }
+
+
+def _tag(file: StoredFile) -> str:
+    return f'"{file.sha256}"'
 
 
 def _span(asked: str | None, size: int) -> range | None:

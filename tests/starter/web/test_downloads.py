@@ -99,6 +99,15 @@ async def test_what_is_no_range_gets_the_whole_file(receiver: Receiver, asked: s
     assert (answer.status_code, answer.content) == (200, PDF)
 
 
+async def test_a_range_of_another_file_than_the_caller_began_gets_the_whole_file(receiver: Receiver) -> None:
+    link = await receiver.link()
+    tag = (await receiver.get(link)).headers["etag"]
+    assert (await receiver.http.get(link, headers={"range": "bytes=5-", "if-range": tag})).status_code == 206
+    for other in ('"another"', f"W/{tag}", "Wed, 21 Oct 2026 07:28:00 GMT"):
+        answer = await receiver.http.get(link, headers={"range": "bytes=5-", "if-range": other})
+        assert (answer.status_code, answer.content) == (200, PDF)
+
+
 @pytest.mark.parametrize("asked", [f"bytes={len(PDF)}-", "bytes=-0"])
 async def test_a_range_outside_the_file_is_refused(receiver: Receiver, asked: str) -> None:
     answer = await receiver.get(await receiver.link(), range=asked)
