@@ -26,7 +26,8 @@ class SignInWorkflow:
         """Send once; a person who is not reached asks again. For a used one only withdraw."""
         if order.used:
             return await self._ask(SignInService.withdraw, order, f"the used way in of {order.person} is taken back")
-        apart = workflow.info().start_time - order.at
+        # Not `start_time`: that is when a worker first took it.
+        apart = workflow.info().workflow_start_time - order.at
         if abs(apart) > CLOCKS_APART:
             workflow.logger.error("the clock of a receiver is off", extra={"seconds": -int(apart.total_seconds())})
         return await self._ask(SignInService.send, order, f"a way in for {order.person}")

@@ -86,6 +86,29 @@ async def test_a_used_one_is_taken_back_at_once_also_while_its_own_workflow_runs
             assert (done, messages.withdrawn, messages.sent) == (SignInReport(told=1), [used], [])
 
 
+async def test_a_message_that_waited_for_a_worker_blames_no_receiver_s_clock(caplog: pytest.LogCaptureFixture) -> None:
+    messages = Messages()
+    async with (
+        time_skipping() as env,
+        Worker(
+            env.client,
+            task_queue=names.WORKFLOW_QUEUE,
+            workflows=[SignInWorkflow],
+            activities=messages.activities(),
+        ),
+    ):
+        order = SignInOrder(person="chair", ask="a", at=await env.get_current_time())
+        await env.client.execute_workflow(
+            SignInWorkflow.run,
+            order,
+            id=names.sign_in_workflow_id("chair", "a"),
+            task_queue=names.WORKFLOW_QUEUE,
+            start_delay=timedelta(minutes=10),
+        )
+    assert messages.sent == [order]
+    assert not [record for record in caplog.records if "the clock of a receiver is off" in record.getMessage()]
+
+
 @pytest.mark.parametrize(("minutes", "said"), [(-10, [-600]), (0, []), (10, [600])])
 async def test_a_receiver_whose_clock_is_off_is_named_and_its_message_sent(
     minutes: int, said: list[int], caplog: pytest.LogCaptureFixture
