@@ -511,7 +511,9 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
         for odd in nonsense:
             assert (await crm.calls("POST", f"{path}/revise", **odd))[0] == 422
         uploaded = (await crm.calls("POST", "/documents", PDF + b"% second\n", headers=pdf))[1]
-        status, receipt = await crm.calls("POST", f"{path}/revise", {"sha256": uploaded["sha256"], "name": "2.pdf"})
+        status, receipt = await crm.calls(
+            "POST", f"{path}/revise", {"sha256": uploaded["sha256"], "name": "2.pdf", "changes": "Two years"}
+        )
         assert (status, receipt["status"]) == (200, "review")
         status, old = await crm.calls("POST", f"{path}/review", {"person": "mia", "approve": True, "version": 1})
         assert (status, "there is a new version since then" in old["detail"]) == (409, True)
@@ -521,6 +523,7 @@ async def test_a_document_is_reviewed_given_anew_and_approved(crm: Program) -> N
         _, shown = await crm.calls("GET", path)
         assert [one["sha256"] for one in shown["versions"]][1] == uploaded["sha256"]
         assert [one["state"] for one in shown["reviews"] if one["person"] == "mia"] == ["changes", "approved"]
+        assert [one["reason"] for one in shown["reviews"] if one["role"] == "revise"] == ["Two years"]
         await crm.calls("POST", "/requests", an_offer(id="offer-2", reviewers=[{"person": "mia"}]))
         await crm.calls("POST", "/requests/offer-2/review", asked)
         part = {"file": ("folder\\\u202e2.pdf", PDF + b"% third\n", "application/pdf")}

@@ -120,6 +120,13 @@ async def test_reading_is_louder_than_approving_and_giving_a_version_than_readin
     assert '<button name="act" value="revise"' in page
 
 
+async def test_the_requester_sees_the_signers_while_it_is_in_review(reviewer: Phone) -> None:
+    reviewer.known[REQUEST] = in_review(line(CHAIR, SignerState.TURN))
+    for person, told in ((REQUESTER, True), (SECOND, False)):
+        text = text_of((await reviewer.open(reviewer.link(person, LinkUse.VIEW))).text)
+        assert ("Signers Customer" in text) is told
+
+
 async def test_a_reviewer_sees_the_first_page_of_the_version_to_review(tmp_path: Path) -> None:
     pdf = (Path(__file__).parents[4] / "deploy" / "examples" / "msa.pdf").read_bytes()
     async with phone(tmp_path, drawing=True) as made:
