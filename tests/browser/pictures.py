@@ -181,6 +181,7 @@ async def begin(laptop: Laptop, browser: Browser) -> None:
         await asyncio.to_thread(laptop.answer, "task", "start", str(file))
     async with screen(browser, _SCREEN) as page:
         await come_in(Phone(page, laptop.addresses["sandbox"]), laptop, LEGAL)
+        await page.get_by_text("New", exact=True).click()
         await page.get_by_role("link", name="New request").click()
         await page.get_by_label("Kind").select_option(label="Sales contract")
         await page.get_by_label("PDF", exact=True).set_input_files(laptop.folder / "example" / "msa.pdf")

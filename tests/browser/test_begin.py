@@ -45,6 +45,7 @@ async def test_a_request_is_begun_with_names_offered_and_signers_dragged_and_the
     async with with_a_mouse(browser) as page, at_the_desk(page, laptop, LEGAL) as desk:
         await desk.is_usable()
         await desk.page.set_viewport_size({"width": DESK_WIDTH, "height": 900})
+        await desk.page.get_by_text("New", exact=True).click()
         await desk.page.get_by_role("link", name="New request").click()
         await desk.button("Go on").click()
         await expect(desk.page.get_by_role("alert")).to_contain_text("2 things are still missing or wrong.")

@@ -31,6 +31,7 @@ async def choose(desk: Phone, box: str, typed: str, name: str) -> None:
 
 
 async def begin(desk: Phone, pdf: Path, name: str) -> None:
+    await desk.page.get_by_text("New", exact=True).click()
     await desk.page.get_by_role("link", name="New request").click()
     await fill_in_the_document(desk, pdf, name)
     await desk.button("Go on").click()
