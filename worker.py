@@ -33,6 +33,7 @@ from activities.evidence.service import EvidenceKeeper
 from activities.evidence.signing import EvidenceKey
 from activities.files.reading import FileFaults
 from activities.hand_off.service import HandOffService
+from activities.launch.launch import forget_refused
 from activities.metrics import ExportingProcess
 from activities.notifications.alerts import OnCallAlerts
 from activities.notifications.budget import NotificationBudgets
@@ -135,7 +136,7 @@ def activities_of(
             client, open_clients.store, partial(_kinds, policies), OnCallAlerts(push, oncall) if oncall else None
         ),
     )
-    days = DailyRootsService(store, evidence_key, stamp, directory)
+    days = DailyRootsService(store, evidence_key, stamp, directory, partial(forget_refused, client, store))
     absences = AbsenceNewsTeller(client, open_clients.store)
     return {
         WORKFLOW_QUEUE: [one for port in (*follow_up, sign_in, parts, days, absences) for one in port.activities()],

@@ -247,9 +247,7 @@ class PreparedCampaign:
         kept = await store.keep_input(workflow_id, self.given.fingerprint, self.rows.kept, texts)
         return self.given.replace(campaign=campaign.replace(message=kept.get("message")))
 
-    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
-        """Stores the people of its table."""
-        await store.people.choose(given.subject.workflow_id, given.fingerprint)
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None: ...
 
 
 async def prepare_campaign(

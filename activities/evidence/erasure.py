@@ -112,7 +112,11 @@ async def remove_due(store: Store, now: datetime) -> int:
 
 
 async def carry_out(store: Store, erasure: Erasure) -> bool:
-    """Erase what there is by now of a person in what has ended, unless a legal hold keeps it; idempotent."""
+    """Erase what there is by now of a person in what has ended, unless a legal hold keeps it, and what refused starts
+    left; idempotent.
+    """
+    for start in await store.people.refused(erasure.workflow_id):
+        await store.forget_input(erasure.workflow_id, start)
     contents = [await store.records.read(erasure.workflow_id), *await store.log_pages.read(erasure.workflow_id)]
     said = [json.loads(content) for content in contents if content]
     texts = {name for one in said for name in _texts_of(one, erasure.person)}

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -187,9 +187,11 @@ class Packer:
             "in_full": json.loads(in_full) if in_full else None,
             "asked": [json.loads(one) for one in sorted(asked)],
         }
+        refused = await self.store.people.refused(workflow_id)
         texts = {
             one.name: {"random": one.random.hex(), "sha256": one.sha256, "text": one.text}
             for one in await self.store.texts.all(workflow_id)
+            if not _is_of(one.name, refused)
         }
         return [PackPart.of(PEOPLE, canonical(people)), PackPart.of(TEXTS, canonical(texts))]
 
@@ -203,8 +205,10 @@ class Packer:
         for name, value in (("policy.json", said["request"].get("policy")), ("schedule.json", said.get("schedule"))):
             if value is not None:
                 parts.append(PackPart.of(name, canonical(value)))
+        refused = await self.store.people.refused(workflow_id)
         for name in await self.store.evidence.parts(workflow_id):
-            if (part := await self.store.evidence.part(workflow_id, name)) is not None:
+            part = None if _is_of(name, refused) else await self.store.evidence.part(workflow_id, name)
+            if part is not None:
                 parts.append(PackPart.of(name_of(name)[0], part, name_of(name)[1]))
         return parts
 
@@ -309,6 +313,10 @@ def _manifest(what: WorkflowName, gathered: _PackContent) -> bytes:
             "lacks": gathered.lacks,
         }
     )
+
+
+def _is_of(name: str, starts: Collection[str]) -> bool:
+    return any(f"-{start}" in name for start in starts)
 
 
 def _is_erasable(name: str) -> bool:

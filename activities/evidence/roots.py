@@ -6,7 +6,7 @@ import base64
 import binascii
 import hashlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -47,7 +47,9 @@ def _name(number: int) -> str:
 
 
 class DailyRootsService(DailyRoots):
-    """`key` reads our key anew each day; `stamp` is None without an authority. `directory` knows who has left."""
+    """`key` reads our key anew each day; `stamp` is None without an authority. `directory` knows who has left;
+    `forget_refused` removes what refused starts left.
+    """
 
     def __init__(
         self,
@@ -55,13 +57,17 @@ class DailyRootsService(DailyRoots):
         key: Callable[[], EvidenceKey] | None,
         stamp: Stamper | None = None,
         directory: Directory | None = None,
+        forget_refused: Callable[[datetime], Awaitable[object]] | None = None,
     ) -> None:
         self._store, self._key, self._stamp, self._directory = store, key, stamp, directory
+        self._forget_refused = forget_refused
 
     async def run_day(self, day: DailyEvidence) -> DailyEvidenceResult:
         now = day.now or datetime.now(UTC)
         erased, removed = await erase_due(self._store, now), await remove_due(self._store, now)
         await self._store.drafts.drop(now, self._has_left)
+        if self._forget_refused:
+            await self._forget_refused(now)
         root = await self.make_root(now)
         return DailyEvidenceResult(
             number=root.number,

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from activities.files.reading import FileFaults
     from activities.launch.intake import AskingFile
 
+REFUSED_KEPT: Final = timedelta(days=1)
+"""How long a start may take before what it stored is taken for a leftover."""
 _SUMMARY_BYTES: Final = 160
 """The server keeps 400 bytes of a summary, after the codec has encrypted it."""
 
@@ -182,11 +184,16 @@ async def start(
     handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
     if handle is None or by.joins:
         # Of two concurrent joins with different content, one is refused now.
-        known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
+        try:
+            known = _recognise(what, digest, await _in_temporal(client, what) or await _recorded(store, what))
+        except IdTaken:
+            await store.forget_input(what.workflow_id, digest)
+            raise
     else:
         known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
     begun = store.starts.begin(what.workflow_id, start_of(given, parent, datetime.now(UTC), actor))
-    await asyncio.gather(begun, prepared.store_for_pages(store, given))
+    chosen = store.people.choose(what.workflow_id, digest)
+    await asyncio.gather(begun, chosen, prepared.store_for_pages(store, given))
     return known
 
 
@@ -198,6 +205,22 @@ async def recognise(
     """
     known = await _recorded(store, what) or await _in_temporal(client, what)
     return _recognise(what, fingerprint, known, unknown)
+
+
+async def forget_refused(client: Client, store: Store, now: datetime) -> int:
+    """Remove what starts stored that never ran, because a process ended in between; how many. Idempotent."""
+    forgotten, after = 0, ("", "")
+    while starts := await store.people.unchosen(now - REFUSED_KEPT, after):
+        for workflow_id, start in starts:
+            what = named(workflow_id)
+            known = what and (await _recorded(store, what) or await _in_temporal(client, what))
+            if known and known.fingerprint.startswith(start):
+                await store.people.choose(workflow_id, start)
+            else:
+                await store.forget_input(workflow_id, start)
+                forgotten += 1
+        after = starts[-1]
+    return forgotten
 
 
 async def restart(

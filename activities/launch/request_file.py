@@ -41,7 +41,6 @@ from activities.people.person import SignersFile
 from activities.policies.cascade import Resolved
 from activities.policies.catalogue import Catalogue
 from activities.records.cover_sheet import CoverSheet
-from activities.records.evidence import file_part
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
 from workflows.kinds import Kind
@@ -264,9 +263,8 @@ class PreparedRequest:
         if self.document is not None:
             await store.files.put(self.document)
         brief = request.brief
-        await store.evidence.keep_part(workflow_id, file_part(request.fingerprint), self.file)
         texts = {"message": brief.message, "prefill": brief.prefill}
-        kept = await store.keep_input(workflow_id, request.fingerprint, self.signers, texts)
+        kept = await store.keep_input(workflow_id, request.fingerprint, self.signers, texts, self.file)
         return request.replace(brief=brief.replace(message=kept.get("message"), prefill=kept.get("prefill")))
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:

@@ -1,6 +1,5 @@
 """From a checked task file to the workflow's input and the fingerprint."""
 
-import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Self
@@ -193,8 +192,7 @@ class PreparedTask:
 
     async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
         if isinstance(given, TaskInput):
-            chosen = store.people.choose(given.task.workflow_id, given.fingerprint)
-            await asyncio.gather(chosen, TaskCover.keep(store, given.task))
+            await TaskCover.keep(store, given.task)
 
 
 async def prepare_task(

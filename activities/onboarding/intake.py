@@ -343,9 +343,7 @@ class PreparedOnboarding:
             stages=tuple(_with_texts(stage, kept) for stage in self.given.stages),
         )
 
-    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None:
-        """Stores its people."""
-        await store.people.choose(given.subject.workflow_id, given.fingerprint)
+    async def store_for_pages(self, store: Store, given: FollowUpInput) -> None: ...
 
 
 PreparedPart = request_file.PreparedRequest | task_file.PreparedTask

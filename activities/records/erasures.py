@@ -179,7 +179,7 @@ def _erase_people(connection: Connection, erasure: Erasure) -> None:
             if left:
                 insert_new(connection, PEOPLE_ASKED, **named, content=content)
     for row in connection.execute(select(PEOPLE_IN_FULL).where(full.workflow_id == erasure.workflow_id)).all():
-        said = json.loads(row.content)
+        said = json.loads(row.content or b"{}")
         left = without(said, erasure.person)
         this = full.workflow_id == erasure.workflow_id, full.fingerprint == row.fingerprint
         if left != said:

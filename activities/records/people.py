@@ -2,15 +2,19 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, literal, select, tuple_
 
-from activities.records.database import Database, replace
+from activities.records.database import Database, insert_new, replace
 from activities.records.schema import PEOPLE_ASKED, PEOPLE_IN_FULL, PEOPLE_INDEX
 
 OF_A_START: Final = 16
 """Hex digits of a start's fingerprint: a request has few."""
+STARTS_AT_MOST: Final = 1_000
+"""Starts of one follow-up that are read."""
+UNCHOSEN_AT_ONCE: Final = 500
 ASKED_AT_MOST: Final = 1_000
 """Versions of the people of one request that are read."""
 INDEX_KEPT: Final = timedelta(days=1)
@@ -25,13 +29,11 @@ class StoredPeople:
         self._database = database
 
     async def keep(self, workflow_id: str, fingerprint: str, content: bytes | None) -> None:
-        """Store people described in full, if any, for the start of this fingerprint."""
-        start = fingerprint[:OF_A_START]
-        if content is not None:
-            await self._database.insert(PEOPLE_IN_FULL, workflow_id=workflow_id, fingerprint=start, content=content)
+        """Store a start of this fingerprint, with the people described in full; of equal starts the first counts."""
+        await self._database.write(partial(keep_start, workflow_id, fingerprint, content))
 
     async def choose(self, workflow_id: str, fingerprint: str) -> None:
-        """The start of this fingerprint is the one that lives; nothing for one that stored nobody."""
+        """Note that the start of this fingerprint is the one that runs."""
         of_it = _IN_FULL.workflow_id == workflow_id
         this = _IN_FULL.fingerprint == fingerprint[:OF_A_START]
 
@@ -46,6 +48,22 @@ class StoredPeople:
         statement = select(_IN_FULL.content, _IN_FULL.chosen).where(_IN_FULL.workflow_id == workflow_id)
         found = await self._database.rows(statement.order_by(_IN_FULL.chosen.desc()).limit(2))
         return found[0].content if found and (found[0].chosen or len(found) == 1) else None
+
+    async def refused(self, workflow_id: str) -> tuple[str, ...]:
+        """The starts beside the one that runs, by the beginnings of their fingerprints; none while that is unknown."""
+        asked = select(_IN_FULL.fingerprint, _IN_FULL.chosen).where(_IN_FULL.workflow_id == workflow_id)
+        rows = await self._database.rows(asked.order_by(_IN_FULL.chosen.desc()).limit(STARTS_AT_MOST))
+        return tuple(row.fingerprint for row in rows if not row.chosen) if any(row.chosen for row in rows) else ()
+
+    async def unchosen(self, before: datetime, after: tuple[str, str]) -> list[tuple[str, str]]:
+        """Some of the starts that were stored before an instant and are not chosen, behind a place: workflow ids, and
+        beginnings of fingerprints.
+        """
+        place = tuple_(_IN_FULL.workflow_id, _IN_FULL.fingerprint)
+        asked = select(_IN_FULL.workflow_id, _IN_FULL.fingerprint).order_by(_IN_FULL.workflow_id, _IN_FULL.fingerprint)
+        asked = asked.where(_IN_FULL.chosen.is_(False), _IN_FULL.stored_at < before)
+        behind = place > tuple_(*map(literal, after))
+        return [tuple(row) for row in await self._database.rows(asked.where(behind).limit(UNCHOSEN_AT_ONCE))]
 
     async def add_asked(self, workflow_id: str, content: bytes) -> None:
         """Append what is sent to the provider; equal content once."""
@@ -74,3 +92,11 @@ class StoredPeople:
         """The index of this content, by whichever machine; or None."""
         found = await self._database.first(select(PEOPLE_INDEX.c.content).where(PEOPLE_INDEX.c.name == name))
         return found.content if found else None
+
+
+def keep_start(workflow_id: str, fingerprint: str, content: bytes | None, connection: Connection) -> None:
+    key = {"workflow_id": workflow_id, "fingerprint": fingerprint[:OF_A_START]}
+    now = datetime.now(UTC)
+    if not insert_new(connection, PEOPLE_IN_FULL, **key, content=content, stored_at=now):
+        this = (_IN_FULL[name] == value for name, value in key.items())
+        connection.execute(PEOPLE_IN_FULL.update().where(*this).values(stored_at=now))

@@ -278,9 +278,11 @@ PEOPLE_IN_FULL: Final = Table(
     Column("workflow_id", Text, nullable=False),
     Column("fingerprint", Text, nullable=False),
     Column("chosen", Boolean, nullable=False, default=False),
-    Column("content", LargeBinary, nullable=False),
+    Column("stored_at", Instant, nullable=False),
+    Column("content", LargeBinary),
     PrimaryKeyConstraint("workflow_id", "fingerprint"),
-    comment="people described in full in a file; erasable",
+    Index(None, "chosen", "stored_at"),
+    comment="starts of a follow-up, and the people whom their files describe in full; chosen: the start that runs",
 )
 
 PEOPLE_ASKED: Final = Table(

@@ -1,10 +1,12 @@
 """Everything that outlives a workflow: the database by its nouns, and the files."""
 
-import asyncio
+import zlib
 from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
+
+from sqlalchemy import Connection
 
 from activities.documents.files import Files
 from activities.errors import StoreFailure
@@ -12,13 +14,13 @@ from activities.records.absences import StoredAbsences
 from activities.records.allowances import SharedAllowances
 from activities.records.audiences import Audiences
 from activities.records.budgets import Budgets
-from activities.records.database import Database
+from activities.records.database import Database, insert_new
 from activities.records.devices import StoredDevices
 from activities.records.downloads import Downloads
 from activities.records.drafts import Drafts
 from activities.records.ended import Ended
 from activities.records.erasures import Erasures
-from activities.records.evidence import Evidence
+from activities.records.evidence import Evidence, file_part
 from activities.records.figures import EndedFigures
 from activities.records.hand_offs import HandOffs
 from activities.records.holds import Holds
@@ -28,15 +30,16 @@ from activities.records.notes import ProcessNotes
 from activities.records.one_use import OneUse
 from activities.records.outbound_mail import StoredOutboundMail
 from activities.records.outcomes import Outcomes
-from activities.records.people import OF_A_START, StoredPeople
+from activities.records.people import OF_A_START, StoredPeople, keep_start
 from activities.records.processes import Processes
 from activities.records.receipts import Receipts
 from activities.records.roots import Roots
 from activities.records.saved_views import SavedViews
+from activities.records.schema import EVIDENCE_PARTS, PEOPLE_IN_FULL, TEXTS
 from activities.records.seals import Seals
 from activities.records.settled import Records
 from activities.records.starts import Starts
-from activities.records.texts import Texts
+from activities.records.texts import Reference, Texts, keep_texts
 from activities.records.tokens import Tokens
 from activities.records.uploads import Uploads
 
@@ -114,17 +117,42 @@ class Store:
         self.database.close()
 
     async def keep_input(
-        self, workflow_id: str, fingerprint: str, people: bytes | None, texts: Mapping[str, str | None]
+        self,
+        workflow_id: str,
+        fingerprint: str,
+        people: bytes | None,
+        texts: Mapping[str, str | None],
+        file: bytes | None = None,
     ) -> Mapping[str, str]:
-        """Store people described in full, and texts that are not empty, for the start of this fingerprint; the texts'
-        references by the ids that were given.
+        """Store people described in full, texts that are not empty, and the file, for the start of this fingerprint, in
+        one transaction; the texts' references by the ids that were given.
         """
         start = fingerprint[:OF_A_START]
         stored = {id: (f"{id.lower().replace('_', '-')}-{start}", text) for id, text in texts.items() if text}
-        kept, _ = await asyncio.gather(
-            self.texts.keep_many(workflow_id, stored.values()), self.people.keep(workflow_id, fingerprint, people)
-        )
+        part = {"name": file_part(fingerprint), "content": zlib.compress(file or b"", 9)}
+
+        def change(connection: Connection) -> Mapping[tuple[str, str], Reference]:
+            keep_start(workflow_id, fingerprint, people, connection)
+            if file is not None:
+                insert_new(connection, EVIDENCE_PARTS, workflow_id=workflow_id, **part)
+            return keep_texts(workflow_id, stored.values(), connection)
+
+        kept = await self.database.write(change)
         return {id: str(kept[named]) for id, named in stored.items()}
+
+    async def forget_input(self, workflow_id: str, fingerprint: str) -> None:
+        """Remove what the start of this fingerprint stored, unless it is the one that runs."""
+        start, people, part, text = fingerprint[:OF_A_START], PEOPLE_IN_FULL.c, EVIDENCE_PARTS.c, TEXTS.c
+        this = people.workflow_id == workflow_id, people.fingerprint == start, people.chosen.is_(False)
+        file = part.workflow_id == workflow_id, part.name == file_part(fingerprint)
+        texts = text.workflow_id == workflow_id, text.name.like(f"%-{start}%")
+
+        def change(connection: Connection) -> None:
+            if connection.execute(PEOPLE_IN_FULL.delete().where(*this)).rowcount:
+                connection.execute(EVIDENCE_PARTS.delete().where(*file))
+                connection.execute(TEXTS.delete().where(*texts))
+
+        await self.database.write(change)
 
     async def check(self) -> None:
         """Use both as requests will; raises `StoreFailure`."""

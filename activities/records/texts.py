@@ -5,6 +5,7 @@ import re
 import secrets
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, select
@@ -66,12 +67,8 @@ class Texts:
         self, workflow_id: str, texts: Iterable[tuple[str, str]]
     ) -> Mapping[tuple[str, str], Reference]:
         """Store texts by name: all or none."""
-        new = {named: secrets.token_bytes(RANDOM_BYTES) for named in texts}
-
-        def change(connection: Connection) -> Mapping[tuple[str, str], Reference]:
-            return {named: _kept(connection, workflow_id, *named, random) for named, random in new.items()}
-
-        return await self._database.write(change) if new else {}
+        new = tuple(texts)
+        return await self._database.write(partial(keep_texts, workflow_id, new)) if new else {}
 
     async def read(self, workflow_id: str, reference: Reference) -> str | None:
         """The text, None if erased; raises `TextDamaged`."""
@@ -97,6 +94,12 @@ class Texts:
         text = TEXTS.c
         asked = select(text.name, text.text, text.random).where(text.workflow_id == workflow_id)
         return [StoredText(*row) for row in await self._database.rows(asked.order_by(text.name).limit(TEXTS_AT_MOST))]
+
+
+def keep_texts(
+    workflow_id: str, texts: Iterable[tuple[str, str]], connection: Connection
+) -> Mapping[tuple[str, str], Reference]:
+    return {named: _kept(connection, workflow_id, *named, secrets.token_bytes(RANDOM_BYTES)) for named in texts}
 
 
 def _kept(connection: Connection, workflow_id: str, name: str, text: str, random: bytes) -> Reference:

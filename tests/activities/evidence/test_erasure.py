@@ -175,3 +175,16 @@ async def test_of_people_described_in_full_only_the_one_is_erased(tmp_path: Path
             await store.erasures.carry_out(at, ())
         left = json.loads(await store.people.read(MSA.workflow_id) or b"")
     assert list(left["signers"]) == ["p-ba9876543210"]
+
+
+async def test_an_erasure_removes_what_a_refused_start_left(tmp_path: Path, database_url: str) -> None:
+    mallory = b'{"signers":{"p-0123456789ab":{"name":"Mallory"}}}'
+    with closing(Store(str(tmp_path / "kept"), database_url)) as store:
+        await signed(store)
+        await store.people.keep(MSA.workflow_id, "f" * 64, None)
+        await store.people.choose(MSA.workflow_id, "f" * 64)
+        await store.keep_input(MSA.workflow_id, "e" * 64, mallory, {"message": "Dear Mallory"}, b"{}")
+        await erase(store, "chair", "desk", "r", DAY)
+        assert await store.people.refused(MSA.workflow_id) == ()
+        assert await store.evidence.parts(MSA.workflow_id) == ()
+        assert "Dear Mallory" not in {text.text for text in await store.texts.all(MSA.workflow_id)}

@@ -391,6 +391,21 @@ async def test_what_was_kept_at_the_end_and_what_the_provider_gave_are_in_it(tmp
         assert faults(changed) == [name]
 
 
+async def test_a_pack_has_nothing_of_a_start_that_was_refused(tmp_path: Path) -> None:
+    """Of which a crash left what it had stored."""
+    with closing(Store(str(tmp_path / "kept"))) as store:
+        await signed(store)
+        await kept_at_the_end(store)
+        await store.people.keep(MSA.workflow_id, "f" * 64, None)
+        await store.people.choose(MSA.workflow_id, "f" * 64)
+        await packer(store, tmp_path).export(MSA, tmp_path / "before.zip")
+        mallory = b'{"signers":{"p-0123456789ab":{"name":"Mallory"}}}'
+        await store.keep_input(MSA.workflow_id, "e" * 64, mallory, {"message": "Dear Mallory"}, b'{"kind":"offer"}')
+        await packer(store, tmp_path).export(MSA, tmp_path / "msa.zip")
+    assert verify(tmp_path / "msa.zip").faults == []
+    assert (tmp_path / "msa.zip").read_bytes() == (tmp_path / "before.zip").read_bytes()
+
+
 async def resigned(folder: Path, parts: dict[str, bytes], name: str, content: bytes) -> Path:
     """The pack with another part, rebuilt by somebody who has our key."""
     assert content != parts[name]

@@ -13,9 +13,12 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.files.reading import FileFaults, FileText
-from activities.launch.launch import IdTaken, NotItsOwn, start
+from activities.launch.launch import REFUSED_KEPT, IdTaken, NotItsOwn, forget_refused, start
 from activities.launch.request_file import prepare_request
 from activities.people.directory import DirectoryFailure
+from activities.records.evidence import file_part
+from activities.records.schema import PEOPLE_IN_FULL
+from activities.records.store import Store
 from activities.records.texts import Reference
 from tests.activities.documents.test_files import whole
 from tests.activities.launch.papers import NOW, PDF, REQUEST, Desk, faults, given, in_full
@@ -377,6 +380,41 @@ async def test_signers_in_full_and_the_message_are_those_of_the_start_that_lives
     assert await desk.store.texts.read(home, values) == '{"buyer": "Buyer Ltd", "new": "true"}'
     await desk.store.people.choose(home, request.fingerprint)
     assert (await desk.directory.person(in_full("buyer@example.org"), started.workflow_id)).email == "buyer@example.org"
+
+
+@pytest.mark.real_server
+async def test_a_refused_start_leaves_nothing_beside_the_request_that_runs(desk: Desk, temporal: Client) -> None:
+    right = await desk.prepare()
+    wrong = await desk.prepare(id=right.id, signers=[IN_FULL], message="Dear Buyer")
+    started = await start(temporal, desk.store, right)
+    with pytest.raises(IdTaken):
+        await start(temporal, desk.store, wrong)
+    assert await _stored(desk.store, started.workflow_id) == ((file_part(right.request.fingerprint),), None, [])
+
+
+@pytest.mark.real_server
+async def test_what_a_crash_left_of_a_start_that_never_ran_goes_after_a_day(desk: Desk, temporal: Client) -> None:
+    right = await desk.prepare(message="Dear Buyer")
+    wrong = await desk.prepare(id=right.id, signers=[IN_FULL], message="Dear Byer")
+    lost = await desk.prepare(id="lost", signers=[IN_FULL])
+    started, now = await start(temporal, desk.store, right), datetime.now(UTC)
+    await desk.store.database.change(PEOPLE_IN_FULL.update().values(chosen=False))
+    for prepared in (wrong, lost):
+        await prepared.store_input(desk.store)
+    assert await forget_refused(temporal, desk.store, now) == 0
+    assert await desk.store.people.refused(started.workflow_id) == ()
+    assert await forget_refused(temporal, desk.store, now + 2 * REFUSED_KEPT) == 2
+    file = file_part(right.request.fingerprint)
+    assert await _stored(desk.store, started.workflow_id) == ((file,), None, ["Dear Buyer"])
+    assert await _stored(desk.store, Kind.REQUEST.workflow_id("lost")) == ((), None, [])
+    await wrong.store_input(desk.store)
+    assert len(await desk.store.people.refused(started.workflow_id)) == 1
+
+
+async def _stored(store: Store, workflow_id: str) -> tuple[tuple[str, ...], bytes | None, list[str]]:
+    """Its files, people in full, and texts."""
+    texts = [text.text for text in await store.texts.all(workflow_id)]
+    return await store.evidence.parts(workflow_id), await store.people.read(workflow_id), texts
 
 
 async def test_what_belongs_to_an_onboarding_or_a_campaign_is_named_after_it(desk: Desk) -> None:

@@ -423,10 +423,14 @@ def upgrade() -> None:
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("fingerprint", schema.Text(), nullable=False),
         sa.Column("chosen", sa.Boolean(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("stored_at", schema.Instant(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id", "fingerprint"),
-        comment="people described in full in a file; erasable",
+        comment="starts of a follow-up, and the people whom their files describe in full; chosen: the start that runs",
     )
+    with op.batch_alter_table("people_in_full", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_people_in_full_chosen_stored_at"), ["chosen", "stored_at"], unique=False)
+
     op.create_table(
         "people_index",
         sa.Column("place", schema.Text(), nullable=False),
