@@ -68,6 +68,7 @@ async def erase(
         await store.absences.erase(person)
         await store.saved_views.erase(person)
         await store.drafts.erase(person)
+        await store.database.empty_log()
     erased = tuple(sorted(ended.keys() - held.keys()))
     return ErasureResult(person, erased, tuple(waiting), held, devices, dry_run)
 
@@ -92,6 +93,8 @@ async def erase_due(store: Store, now: datetime) -> int:
     while some := await store.erasures.due(after):
         done += await _carry_out_all(store, [one._replace(done_at=now) for one in some])
         after = some[-1].workflow_id, some[-1].person
+    if done:
+        await store.database.empty_log()
     return done
 
 
@@ -108,6 +111,8 @@ async def remove_due(store: Store, now: datetime) -> int:
             await store.files.remove(sha256, SIGNED)
         await store.evidence.are_removed(free)
         done, after = done + len(free), (some[-1].keep_until, some[-1].workflow_id)
+    if done:
+        await store.database.empty_log()
     return done
 
 

@@ -146,8 +146,11 @@ class EvidenceKeeper(EvidenceService):
             await self._gathered(workflow_id, order, info)
 
     async def _erased_again(self, workflow_id: str) -> None:
-        for erasure in await self._store.erasures.of(workflow_id):
+        erasures = await self._store.erasures.of(workflow_id)
+        for erasure in erasures:
             await carry_out(self._store, erasure)
+        if erasures:
+            await self._store.database.empty_log()
 
     async def _gathered(self, workflow_id: str, order: EvidenceOrder, info: activity.Info) -> None:
         until = HistoryEnd(info.workflow_run_id or "", info.activity_id)

@@ -3,6 +3,7 @@ Statements are in this folder only; each has a time limit.
 """
 
 import asyncio
+import errno
 import math
 import os
 import random
@@ -12,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache, partial
@@ -169,6 +170,22 @@ class Database:
     async def drop(self, table: Table, keys: Select[Any]) -> int:
         """Delete the rows whose primary keys are selected; how many."""
         return await self.change(table.delete().where(tuple_(*table.primary_key.columns).in_(keys.correlate(None))))
+
+    async def empty_log(self) -> None:
+        """Write a local file's log into it and cut it off: what was deleted stands in the log until then. Waits for
+        those who read or write; raises `DatabaseAway` if they leave no gap.
+        """
+        if self.local:
+            await self._in_thread(self._writers, self._empty_log)
+
+    def _empty_log(self) -> None:
+        with closing(self._engine.raw_connection()) as connection:
+            until = time.monotonic() + CALL_SECONDS
+            # Its own patience is the connection's; a reader that began meanwhile lets it answer at once.
+            while connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > until:
+                    raise OSError(errno.EBUSY, "its log cannot be emptied while others read")
+                time.sleep(_GLANCE)
 
     async def check(self) -> None:
         """Connect, and compare the schema."""

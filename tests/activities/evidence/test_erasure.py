@@ -1,7 +1,11 @@
 """Erasing a person: nothing of theirs is left, others stay, and packs hold."""
 
 import json
-from contextlib import closing
+import subprocess
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,10 +17,11 @@ from activities.evidence.roots import DailyRootsService
 from activities.evidence.signing import EvidenceKey
 from activities.evidence.verification import newer_of, verify
 from activities.records import erasures
+from activities.records.database import Database
 from activities.records.ended import EndedFilter
 from activities.records.erasures import Erasure
 from activities.records.starts import Start
-from activities.records.store import Store
+from activities.records.store import DATABASE_FILE, Store
 from activities.records.user_texts import keep_page
 from tests.activities.evidence.kept import AT, MSA, kept_at_the_end, key_in, packer, request, settle, signed
 from tests.activities.evidence.test_pack import parts_of
@@ -188,3 +193,57 @@ async def test_an_erasure_removes_what_a_refused_start_left(tmp_path: Path, data
         assert await store.people.refused(MSA.workflow_id) == ()
         assert await store.evidence.parts(MSA.workflow_id) == ()
         assert "Dear Mallory" not in {text.text for text in await store.texts.all(MSA.workflow_id)}
+
+
+async def test_nothing_of_an_erased_person_is_in_any_file_while_other_processes_run(tmp_path: Path) -> None:
+    """Neither in the database, nor in its log, nor deflated in a part of evidence."""
+    person = "p-0123456789ab"
+    name, address = b"Ada Canary-Lovelace", b"ada-canary@example.com"
+    full = b'{"signers":{"%s":{"name":"%s","email":"%s"}}}' % (person.encode(), name, address)
+    with closing(Store(str(tmp_path / "store"))) as store, closing(Store(str(tmp_path / "store"))) as reader:
+        what = await signed(store)
+        asked = b'{"%s":{"name":"%s","email":"%s"}}' % (person.encode(), name, address)
+        await store.people.add_asked(what.workflow_id, asked)
+        await store.keep_input(what.workflow_id, "f" * 64, full, {}, full)
+        await store.people.choose(what.workflow_id, "f" * 64)
+        await reader.people.asked(what.workflow_id)
+        assert _files_with(tmp_path, name) and _files_with(tmp_path, zlib.compress(full, 9))
+        with _another_process(store.database) as other:
+            at = Erasure(what.workflow_id, person, "desk", "r", DAY, DAY)
+            await store.erasures.wait(at._replace(done_at=None))
+            assert await erase_due(store, DAY) == 1
+            assert other.poll() is None
+            assert (tmp_path / "store" / f"{DATABASE_FILE}-wal").stat().st_size == 0
+            for bytes_of_person in (name, address, zlib.compress(full, 9)):
+                assert _files_with(tmp_path, bytes_of_person) == []
+
+
+def _files_with(folder: Path, content: bytes) -> list[str]:
+    """By a process of its own: one that closes a file of SQLite loses all its locks on it."""
+    program = (
+        "import pathlib, sys\n"
+        "for file in pathlib.Path(sys.argv[1]).rglob('*'):\n"
+        "    if file.is_file() and bytes.fromhex(sys.argv[2]) in file.read_bytes():\n"
+        "        print(file)\n"
+    )
+    words = [sys.executable, "-c", program, str(folder), content.hex()]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()  # noqa: S603
+
+
+@contextmanager
+def _another_process(database: Database) -> Iterator[subprocess.Popen[str]]:
+    """A process with a connection, in use again and again."""
+    program = (
+        "import sqlite3, sys, time\n"
+        "connection = sqlite3.connect(sys.argv[1], timeout=5)\n"
+        "print('begun', flush=True)\n"
+        "while connection.execute('SELECT count(*) FROM people_asked').fetchall():\n"
+        "    time.sleep(0.001)\n"
+    )
+    words = [sys.executable, "-c", program, database.address.removeprefix("sqlite:///")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        assert process.stdout and process.stdout.readline() == "begun\n"
+        try:
+            yield process
+        finally:
+            process.kill()
