@@ -31,6 +31,8 @@ async def test_a_pack_outlives_its_run_and_a_link_is_in_no_history(laptop: Lapto
     sandbox, file = laptop.addresses["sandbox"], laptop.request("proven")
     file.write_text(file.read_text().partition("  handoff:")[0] + _HAND_OFF.format(sandbox=sandbox))
     await asyncio.to_thread(laptop.answer, "request", "start", str(file))
+    file.write_text(file.read_text().replace("order-4711-of-proven", "order-4712-of-a-refused-start"))
+    assert (await asyncio.to_thread(laptop.type, "request", "start", str(file))).returncode == 1
     await asyncio.to_thread(laptop.shown, "proven", lambda it: it["status"] == "sent")
     async with plain_client(sandbox) as browser:
         for _ in range(2):
@@ -63,7 +65,7 @@ async def test_a_pack_outlives_its_run_and_a_link_is_in_no_history(laptop: Lapto
     await asyncio.to_thread(laptop.answer, "audit", "export", "proven", "-o", str(after))
     assert before.read_bytes() == after.read_bytes()
     [found] = await asyncio.to_thread(laptop.answer, "audit", "verify", str(after))
-    assert (found["ok"], found["trusted"]) == (True, True)
+    assert (found["ok"], found["trusted"], b"a-refused-start" in after.read_bytes()) == (True, True, False)
     with ZipFile(after) as pack:
         assert {"history/1.jsonl", "payloads/1.jsonl", "signed.pdf", "signing-log.pdf"} <= set(pack.namelist())
         assert json.loads(pack.read("fields.json")) == data["fields"]
