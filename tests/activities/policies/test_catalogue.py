@@ -309,6 +309,9 @@ def test_the_shipped_catalogue_has_the_kinds_and_resolves_them_all() -> None:
         "onboarding-exception",
         "emergency-procurement",
     }
+    assert {kind for kind, policy in policies.items() if policy.fallback_after} == {
+        kind for kind, policy in policies.items() if policy.urgent
+    }, "an unopened push of what is urgent is followed by another way"
 
 
 def test_each_shipped_kind_has_its_sentence_of_reason() -> None:
