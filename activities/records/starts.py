@@ -22,7 +22,7 @@ FOUND_AT_MOST: Final = 1_000
 LOOKED_AT_MOST: Final = 20_000
 """Entries of the rarest word that a search looks at."""
 RUNNING_AT_MOST: Final = 500
-"""Follow-ups without a record that ask one person, the newest."""
+"""Follow-ups that ask one person, the newest: those without a record, or those whose kinds concern them."""
 OF_A_DOCUMENT_AT_MOST: Final = 10
 """Follow-ups that were started with one document, the newest."""
 COUNTED_KINDS_AT_MOST: Final = 1_000
@@ -169,6 +169,18 @@ class Starts:
 
     async def running(self, person: str, types: Iterable[str]) -> tuple[str, ...]:
         """Those of these types that have no record yet and ask this person, or did so later, newest first."""
+        record = exists().where(RECORDS.c.workflow_id == FOLLOW_UPS.c.workflow_id)
+        rows = await self._newest_with(person, FOLLOW_UPS.c.type.in_(types), ~record)
+        return tuple(row.workflow_id for row in rows if row.came_in or person in (row.people or ()))
+
+    async def kinds_concerning(self, person: str) -> frozenset[str]:
+        """The kinds of the newest follow-ups that ask this person, did so later, or were asked for by them."""
+        rows = await self._newest_with(person)
+        concerning = (row for row in rows if row.came_in or person in (row.requester, *(row.people or ())))
+        return frozenset(row.kind for row in concerning if row.kind)
+
+    async def _newest_with(self, person: str, *conditions: ColumnElement[bool]) -> Sequence[Any]:
+        """Rows that have the words of this person's id, or to which they came later, newest first."""
         words = sorted(words_of(person), key=len)[-SEARCHED_WORDS_AT_MOST:]
         word, here = START_WORDS.c, FOLLOW_UPS.c
         named = select(word.workflow_id).where(word.word == words[-1]).order_by(word.started_at.desc())
@@ -176,17 +188,15 @@ class Starts:
         some = (
             select(named.limit(LOOKED_AT_MOST).subquery().c.workflow_id).union(select(later.c.workflow_id)).subquery()
         )
-        record = exists().where(RECORDS.c.workflow_id == here.workflow_id)
         came_in = exists().where(STAND_INS.c.person == person, STAND_INS.c.workflow_id == here.workflow_id)
         whole_id = and_(*(_is_of(here.workflow_id, one) for one in words))
         asked = (
-            select(here.workflow_id, here.people, came_in.label("came_in"))
+            select(here.workflow_id, here.kind, here.people, here.requester, came_in.label("came_in"))
             .join(some, some.c.workflow_id == here.workflow_id)
-            .where(here.type.in_(types), ~record, or_(came_in, whole_id))
+            .where(*conditions, or_(came_in, whole_id))
         )
         newest = asked.order_by(here.started_at.desc(), here.workflow_id.desc()).limit(RUNNING_AT_MOST)
-        rows = await self._database.rows(newest)
-        return tuple(row.workflow_id for row in rows if row.came_in or person in (row.people or ()))
+        return await self._database.rows(newest)
 
     async def keep_cover(self, workflow_id: str, content: bytes) -> None:
         await self._keep(workflow_id, cover=content)

@@ -12,7 +12,7 @@ from activities.people.file_directory import FileDirectory
 from activities.people.language import phrase
 from activities.people.person import Person
 from activities.people.reader import Reader
-from starter.queries.absences import AbsenceLine, Absences
+from starter.queries.absences import AbsenceLine, Absences, AbsencesShow
 from starter.temporal.connection import Context
 from starter.web.actions import NO_DATE, NOBODY_OF_THAT_NAME
 from starter.web.catalogue import KindCatalogue
@@ -85,20 +85,42 @@ class AwayForms:
         found = await self._absences.show(person.id, self.clock())
         colleagues = await self.directory.colleagues(person.id)
         delegate = await self._name(person.delegate) if person.delegate else ""
-        own, done = visit.own, _DONE.get(visit.done, "")
+        done = _DONE.get(visit.done, "")
         return {
             "visit": visit,
-            "heading": say("I am away") if own else say("{name} is away", name=isolated(person.name)),
+            "heading": await self._heading(found, visit),
             "done": say(done) if done else "",
             "absences": [await self._told(line, visit) for line in found.absences],
             "colleagues": [(one.id, one.name) for one in colleagues.people],
             "nobody": say("{name}, as usual", name=isolated(delegate)) if delegate else say("Nobody"),
-            "kinds": await self._kinds.choices(visit.reader.language),
+            "kinds": await self._kinds_concerning(visit),
             "first_day": visit.form.get("from", today.isoformat()),
             "last_day": visit.form.get("until", ""),
             "today": today.isoformat(),
             "most": (today + timedelta(days=2 * 365)).isoformat(),
         }
+
+    async def _heading(self, found: AbsencesShow, visit: AwayVisit) -> str:
+        """While they are away for everything: until when, and who sees to it."""
+        say, now, name = visit.reader.language.say, self.clock(), isolated(visit.person.name)
+        present = [line for line in found.absences if not line.kinds and line.begins <= now < line.ends]
+        if not present:
+            return say("I am away") if visit.own else say("{name} is away", name=name)
+        last_day = visit.reader.day(max(line.ends for line in present) - timedelta(seconds=1))
+        day = visit.reader.date_in_short(last_day, now)
+        entered = [line for line in present if line.acts and line.entered_at]
+        last_entered = max(entered, key=lambda line: line.entered_at or now, default=None)
+        acts = last_entered.acts if last_entered else visit.person.delegate
+        who = "" if visit.own else f"{name} · "
+        if acts is None:
+            return who + say("Away until {day}", day=day)
+        return who + say("Away until {day}; {name} sees to it", day=day, name=isolated(await self._name(acts)))
+
+    async def _kinds_concerning(self, visit: AwayVisit) -> list[tuple[str, str]]:
+        """With labels; all kinds for somebody whom none concerned so far."""
+        labels = await self._kinds.choices(visit.reader.language)
+        concerning = await self.context.store.starts.kinds_concerning(visit.person.id)
+        return [(kind, label) for kind, label in labels if kind in concerning] or list(labels)
 
     async def enter(self, visit: AwayVisit) -> str:
         """Why it is refused, in the reader's words; empty when it was entered."""

@@ -1,17 +1,20 @@
 """The page "I am away" at the desk: entered by whom it is about or their manager, and undone as easily."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 import pytest_asyncio
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.records.absences import AbsenceRow
+from activities.records.starts import Start
 from activities.records.store import Store
 from starter.temporal.connection import Context
 from tests.starter.web.desk.office import ENGINEER, LEAD, NOW, OPERATOR, OWNER, SIGNER, Browser, Office, office, text_of
@@ -67,6 +70,32 @@ async def test_a_manager_enters_it_for_their_people_and_nobody_else_does(desk: O
         assert (await owner.get(path)).status_code == 404
     operator = await desk.come_in(OPERATOR)
     assert (await operator.get(f"/desk/away/{ENGINEER}")).status_code == 200
+
+
+async def test_the_headline_says_until_when_they_are_away_and_who_sees_to_it(desk: Office) -> None:
+    engineer, lead = await desk.come_in(ENGINEER), await desk.come_in(LEAD)
+    await enter(engineer, until="2026-12-30", kind="offer-letter", **{"from": "2026-11-20"})
+    assert "<h1>I am away</h1>" in (await engineer.get("/desk/away")).text, "away for one kind only"
+    await enter(engineer, acts="owner@example.test", **{"from": "2026-11-20"})
+    assert "<h1>Away until Mon, 30 Nov; Owner sees to it</h1>" in (await engineer.get("/desk/away")).text
+    page = await lead.get(f"/desk/away/{ENGINEER}")
+    assert "<h1>Engineer · Away until Mon, 30 Nov; Owner sees to it</h1>" in page.text
+
+
+async def test_only_kinds_that_concerned_the_person_are_offered(desk: Office) -> None:
+    engineer = await desk.come_in(ENGINEER)
+    assert len(kinds_offered(await engineer.get("/desk/away"))) > 2, "before anything concerned them all are"
+    for number, (kind, people, requester) in enumerate(
+        [("offer-letter", (ENGINEER,), OWNER), ("team-task", (OWNER,), ENGINEER), ("nda", (SIGNER,), OWNER)]
+    ):
+        start = Start(kind, f"Terms of {ENGINEER}", people, requester, None, NOW)
+        await desk.store.starts.begin(f"task:t{number}", start)
+    assert kinds_offered(await engineer.get("/desk/away")) == {"", "offer-letter", "team-task"}
+
+
+def kinds_offered(page: httpx.Response) -> set[str]:
+    select = page.text.partition('id="kind"')[2].partition("</select>")[0]
+    return set(re.findall(r'<option value="([^"]*)"', select))
 
 
 @pytest.mark.parametrize(
