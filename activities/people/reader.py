@@ -31,6 +31,8 @@ class Reader:
     works: Callable[[date], bool]
     opens: time = clock_hours(USUAL_HOURS)[0]
     """Begin of their working day."""
+    id: str = ""
+    """Their id, if it is known."""
 
     @classmethod
     def of(cls, person: Person) -> Self:
@@ -39,6 +41,7 @@ class Reader:
             person.tz,
             _working_days(person.weekdays, person.calendar),
             person.working_hours[0],
+            person.id,
         )
 
     @classmethod

@@ -375,6 +375,8 @@ def next_step_sentences(shown: Shown, reader: Reader, called: NamesById | None =
     step, say = shown.next, reader.language.say
     if step is None or step.what not in _NEXT or (step.at is None and step.what is not NextStep.END):
         return ()
+    if step.what is NextStep.HELD and step.at and step.to == reader.id:
+        return (say("You will hear of it on {when}.", when=reader.instant(step.at)),)
     who = say(_SOMEBODY.get(step.what, ""))
     if called is not None and step.to:
         who = isolated(called.get(step.to, step.to))

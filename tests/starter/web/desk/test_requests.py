@@ -388,7 +388,7 @@ async def test_what_really_follows_is_told_and_to_whom(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
     for step, said in (
         (NextStep.QUESTION, "Legal Desk will be told again on Fri, 27 Nov 2026, 15:00 (Amsterdam)"),
-        (NextStep.HELD, "Legal Desk has heard enough for now and will hear of it on Fri, 27 Nov 2026, 15:00"),
+        (NextStep.HELD, "You will hear of it on Fri, 27 Nov 2026, 15:00"),
     ):
         desk.known[ID] = shown(next=Next(what=step, at=NOW + timedelta(days=1), why="x", to=REQUESTER))
         text = text_of(await legal.get(PAGE))

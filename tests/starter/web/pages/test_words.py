@@ -1,5 +1,6 @@
 """What pages say, in every language: each screen there is, and where a request stands."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -307,6 +308,15 @@ def test_a_standstill_is_told_in_the_readers_language_and_never_as_something_els
     assert ends == (reading(code).language.say("It is being ended."),)
     unplanned = told(code, says="being planned", waiting_for=(), next=Next(what=NextStep.WAIT, at=None, why="planned"))
     assert unplanned == (reading(code).language.say("When it goes on is not known at the moment."),)
+
+
+@pytest.mark.parametrize("person", ["legal-desk", "customer-deputy"])
+def test_who_has_heard_enough_is_not_told_so_about_themselves(person: str) -> None:
+    known = shown(next=Next(what=NextStep.HELD, at=LATER, why="quiet", to=person))
+    reader = replace(reading("en"), id=person)
+    sentences = status_screen(known, person, reader, NOW, {"legal-desk": "Legal"}).sentences
+    assert f"You will hear of it on {reader.instant(LATER)}." in sentences
+    assert "heard enough" not in " ".join(sentences)
 
 
 @pytest.mark.parametrize(
