@@ -1,9 +1,11 @@
 """The budgets that a notice needs slots in: first that of its onboarding, then its recipient's across everything."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 
 from activities.calendar.calendar import after, in_words
+from activities.files.fields import UTC_ZONE
 from activities.people.person import Person
 from activities.records.budgets import Joined, Scope, Slot, SlotRequest, Wait
 from activities.records.store import Store
@@ -70,6 +72,11 @@ class NotificationBudgets:
                     until=until,
                     says=f"{scope.most} notice{'s' if scope.most > 1 else ''} in {in_words(scope.per)}",
                 )
+
+    async def frees_at(self, person: str, now: datetime) -> datetime | None:
+        """When somebody may be notified again who has had `most` notices; None if that is now."""
+        scope = Scope(f"{_OF_A_PERSON}{person}", self._most, self._per, after(now, self._per, UTC_ZONE))
+        return await self._store.budgets.frees_at(scope, now) if self._most else None
 
     async def accepted(self, slot: BudgetSlot) -> None:
         """Record the delivery; until then the others do not count as notified."""

@@ -82,6 +82,12 @@ class Budgets:
         """A slot in all scopes, or what the first says that has none. A repeated request has the same slot."""
         return await self._database.write(lambda connection: _answer(connection, asked, scopes))
 
+    async def frees_at(self, scope: Scope, now: datetime) -> datetime | None:
+        """When a new notice would get a slot; None if it would get one now. Notes nothing."""
+        asked = SlotRequest("", "", now)
+        refusal = await self._database.read(lambda connection: _Place(connection, asked, scope, None).refusal())
+        return refusal.until if isinstance(refusal, Wait) else None
+
     async def accepted(self, asked: SlotRequest, scopes: Sequence[str]) -> None:
         """The notice was delivered: until then those it speaks for do not count as notified."""
         own = _ROW.scope.in_(scopes), _ROW.workflow_id == asked.workflow_id, _ROW.key == asked.key

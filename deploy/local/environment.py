@@ -37,6 +37,8 @@ need each its own of.
 """
 _CONVERSION_SECONDS = "0.2"
 _CALLS_A_SECOND = "200"
+_NOTICES = "50"
+"""Of an hour to one person: who tries things out starts many, and is asked in all of them."""
 _TENANT = "acme"
 _COMPANY = "Northwind"
 _LOGO = "northwind.svg"
@@ -49,8 +51,8 @@ def base(shell: Mapping[str, str] = os.environ) -> dict[str, str]:
     return {**processes.environment(inside), "PYTHONUNBUFFERED": "1"}
 
 
-def of_sandbox(kept: FolderState, folder: Path) -> dict[str, str]:
-    """`SANDBOX_*`: the vendors' side of the secrets."""
+def of_sandbox(kept: FolderState, folder: Path, notices: str = _NOTICES) -> dict[str, str]:
+    """`SANDBOX_*`: the vendors' side of the secrets; and after how many `notices` an hour a phone's page says so."""
     return {
         "SANDBOX_TENANT": _TENANT,
         "SANDBOX_DATA": str(folder / "sandbox"),
@@ -59,6 +61,7 @@ def of_sandbox(kept: FolderState, folder: Path) -> dict[str, str]:
         "SANDBOX_MRA_PASSWORD": kept.secrets.messaging,
         "SANDBOX_CALLBACK_SECRET": kept.secrets.callback,
         "SANDBOX_CONVERSION_DELAY": _CONVERSION_SECONDS,
+        "SANDBOX_NOTICES": notices,
     }
 
 
@@ -86,6 +89,7 @@ def of_countersign(kept: FolderState, folder: Path, host: str, shell: Mapping[st
         "COUNTERSIGN_WEBHOOK_SEGMENT": kept.secrets.segment,
         "COUNTERSIGN_LINK_BASE": receiver,
         "COUNTERSIGN_LINK_SECRET": kept.secrets.link,
+        "COUNTERSIGN_NOTICES_MOST": _NOTICES,
         "COUNTERSIGN_OPERATORS": "directors",
         "COUNTERSIGN_HANDOFF_HOSTS": hosts,
         "COUNTERSIGN_HANDOFF_SECRETS": secrets,

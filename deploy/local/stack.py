@@ -59,7 +59,7 @@ def plan(folder: DataFolder, kept: FolderState, host: str, shell: Mapping[str, s
         folder=folder,
         first=(
             _temporal(folder, kept, host, base),
-            _sandbox(folder, kept, host, base),
+            _sandbox(folder, kept, host, base, ours.get("COUNTERSIGN_NOTICES_MOST", "0")),
             _receiver(kept, host, base | ours | of_receiver),
         ),
         worker=_worker(folder, base | ours | of_worker | environment.versioning()),
@@ -111,13 +111,13 @@ def _kind(key: SearchAttributeKey[Any]) -> str:
     return name.removeprefix("INDEXED_VALUE_TYPE_").title().replace("_", "")
 
 
-def _sandbox(folder: DataFolder, kept: FolderState, host: str, inherited: Mapping[str, str]) -> Program:
+def _sandbox(folder: DataFolder, kept: FolderState, host: str, inherited: Mapping[str, str], notices: str) -> Program:
     address = url(host, kept.ports.sandbox)
     return Program(
         name="sandbox",
         title="Sandbox",
         command=modules.command("deploy.sandbox", "--host", host, "--port", str(kept.ports.sandbox)),
-        environment={**inherited, **environment.of_sandbox(kept, folder.path)},
+        environment={**inherited, **environment.of_sandbox(kept, folder.path, notices)},
         ready=answers(f"{address}/healthz"),
         address=address,
         grace=1.5,

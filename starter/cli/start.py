@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, NamedTuple, Self, TypeVar
 
 from rich.console import Group
 
+from activities.calendar.calendar import in_words
+from activities.errors import StoreFailure
 from activities.files.reading import FileFaults
 from activities.files.table import Table
 from activities.launch import launch as path
 from activities.launch.request_file import prepare_request
+from activities.notifications.budget import NotificationBudgets
 from starter.boot.startup import ready
 from starter.cli import start_files as campaigns
 from starter.cli import start_files as many
@@ -24,6 +28,7 @@ from starter.config.settings import Need, Settings
 from starter.errors import Exit
 from starter.queries import lookup
 from starter.temporal.connection import Context, opened
+from workflows.follow_up.view import PEOPLE_AT_MOST, stamp
 from workflows.kinds import WorkflowName
 from workflows.model.base import Model
 
@@ -131,10 +136,26 @@ class _Rows(NamedTuple):
 
 async def _start_one(settings: Settings, prepared: path.PreparedStart, *, again: bool, json: bool) -> Exit:
     async with opened(settings) as context:
+        waits = await list_used_up_budgets(settings, context, prepared)
         started = await requests.start(context, prepared, again=again)
         before = None if started.created or json else await _ended(context, prepared)
     print_answer(started, tables.of_start(started, before), as_json=json, link=started.url)
+    for says in waits if started.created else ():
+        note(says)
     return Exit.DONE
+
+
+async def list_used_up_budgets(settings: Settings, context: Context, prepared: path.PreparedStart) -> list[str]:
+    """Whose first notification will wait because they have had many, in words; nothing while the database is away."""
+    notices, now = settings.notices, datetime.now(UTC)
+    budgets = NotificationBudgets(context.store, notices.most, notices.per)
+    people = () if prepared.given.policy.urgent else prepared.given.first_turn[:PEOPLE_AT_MOST]
+    try:
+        frees = [(person, await budgets.frees_at(person, now)) for person in people]
+    except StoreFailure:
+        return []
+    had = f"had {notices.most} notices in {in_words(notices.per)}, so the next waits until"
+    return [f"{person} {had} {stamp(frees_at)} (COUNTERSIGN_NOTICES_MOST)" for person, frees_at in frees if frees_at]
 
 
 async def _ended(context: Context, prepared: path.PreparedStart) -> str | None:

@@ -151,6 +151,7 @@ def test_people_see_the_first_page_a_logo_and_a_contact_unless_the_shell_has_its
     example.lay_out(folder, "http://127.0.0.1:1")
     told = environment.of_countersign(kept, folder, HOST, {})
     assert told["COUNTERSIGN_PREVIEW"] == "on"
+    assert int(told["COUNTERSIGN_NOTICES_MOST"]) > 5, "who tries things out starts many"
     assert Brand.of(told["COUNTERSIGN_COMPANY"], Path(told["COUNTERSIGN_COMPANY_LOGO"]), told["COUNTERSIGN_CONTACT"])
     theirs = environment.of_countersign(kept, folder, HOST, {"COUNTERSIGN_COMPANY": "X", "COUNTERSIGN_PREVIEW": "off"})
     assert theirs["COUNTERSIGN_PREVIEW"] == "off"

@@ -86,7 +86,13 @@ class InboxPages:
         mails = list(reversed(self._state.database.mails.where(person.lower())))
         screens = [PhoneScreen(_device(token), notices) for token, notices in self._phones.screens(person).items()]
         now = self._state.clock()
-        return render(template, person=person, screens=screens, mails=mails, now=now)
+        limit = self._state.settings.notices
+        is_full = 0 < limit <= max((_count_last_hour(screen.notices, now) for screen in screens), default=0)
+        return render(template, person=person, screens=screens, mails=mails, now=now, limit=limit if is_full else 0)
+
+
+def _count_last_hour(notices: list[Push], now: float) -> int:
+    return sum(now - notice.at < HOUR for notice in notices)
 
 
 def _device(token: str) -> str:

@@ -60,6 +60,8 @@ class SandboxSettings:
     """Host in the links of downloads, if another one than that of the API."""
     event_document: Literal["object", "address", "text"] = "object"
     """How an event names its document: with its facts, or by its URL, in an object or as a text."""
+    notices: int = 0
+    """How many an hour Countersign sends to one person, for the page of their phone; 0 for no limit."""
     ignores_filters: bool = False
     """Lists ignore filters, like a tenant with other filter names."""
     data: Path | None = None

@@ -58,6 +58,14 @@ async def test_of_many_at_once_from_two_processes_as_many_have_a_slot_as_there_a
         assert set(told) == {Joined(f"t{speaks}/ready/ada")}
 
 
+async def test_a_look_says_when_a_slot_is_free_and_takes_none(store: Store) -> None:
+    scope = Scope("person:ada", 5, "1h", NOW + HOUR)
+    for number in range(5):
+        assert await store.budgets.frees_at(scope, NOW) is None
+        await ask(store, number)
+    assert await store.budgets.frees_at(scope, NOW) == NOW + HOUR
+
+
 async def test_two_scopes_are_counted_together_or_not_at_all(store: Store) -> None:
     both = ("customer-onboarding:acme/c", "person:ada")
     for n in range(5):

@@ -69,6 +69,17 @@ async def test_the_inbox_shows_pushes_and_mails_as_received(hands: Hands) -> Non
     assert part.text.strip() in page.text
 
 
+async def test_a_phone_says_when_its_person_got_as_many_notices_as_they_may_within_an_hour() -> None:
+    clock = HandClock()
+    async with running(SandboxSettings(notices=2, clock=clock)) as sandbox, plain_client(sandbox.url) as http:
+        hands = Hands(sandbox, http)
+        for title, is_full in (("One", False), ("Two", True)):
+            await hands.push({"token": "ada~1", "notification": {"title": title}})
+            assert ("COUNTERSIGN_NOTICES_MOST" in (await http.get("/inbox/ada/screen")).text) is is_full
+        clock.now += 3_600
+        assert "COUNTERSIGN_NOTICES_MOST" not in (await http.get("/inbox/ada")).text
+
+
 async def test_an_inbox_of_nobody_says_so(hands: Hands) -> None:
     page = Page(await hands.http.get("/inbox/nobody"))
     assert (page.status, "Nothing has arrived yet" in page.text) == (200, True)
