@@ -25,6 +25,7 @@ from starter.config.settings import Settings
 from starter.queries import lists as pages
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
+from starter.queries.people_in_full import name_people
 from starter.temporal.connection import Context, opened
 from workflows import names
 from workflows.campaign.opening import CONTENT_MISSING
@@ -128,7 +129,7 @@ class Listing:
 
         async with opened(ready()) as context:
             await watch(
-                lambda: _watched(context, wanted, limit),
+                lambda: _watched(context, wanted, limit, names_people=not json),
                 lambda lines: tables.of_list(lines, self.kind) if lines else Text(self._empty(wanted)),
                 as_json=json,
             )
@@ -139,7 +140,8 @@ class Listing:
             gathering = _gathered(context, wanted, limit, quiet=json)
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
             waiting = await self.waiting(context.client)
-        view = tables.of_list(found.lines, self.kind) if found.lines else Text(self._empty(wanted))
+            shown = found.lines if json else await name_people(context.store, found.lines)
+        view = tables.of_list(shown, self.kind) if found.lines else Text(self._empty(wanted))
         print_answer(found.lines, view, as_json=json)
         unknown = [] if found.lines else await _unknown(settings, context, wanted)
         for aside in [*unknown, *waiting, *_asides(found, worker, wanted)]:
@@ -227,5 +229,6 @@ async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quie
     return found.replace(lines=tuple(lines))
 
 
-async def _watched(context: Context, wanted: Wanted, limit: int) -> tuple[RequestLine, ...]:
-    return (await pages.page(context, wanted, size=limit)).lines
+async def _watched(context: Context, wanted: Wanted, limit: int, *, names_people: bool) -> tuple[RequestLine, ...]:
+    lines = (await pages.page(context, wanted, size=limit)).lines
+    return await name_people(context.store, lines) if names_people else lines

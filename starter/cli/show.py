@@ -1,12 +1,10 @@
 """`show` of a request, task, onboarding or campaign."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
 from activities.errors import StoreFailure
-from activities.records.store import Store
 from starter.boot.startup import ready
 from starter.cli import tables as showing
 from starter.cli.arguments import AsJson, Id, Watch
@@ -15,9 +13,9 @@ from starter.cli.terminal import Terminal
 from starter.queries import campaign as campaigns
 from starter.queries import lookup
 from starter.queries import onboarding as composed
+from starter.queries.people_in_full import names_in_full
 from starter.temporal.connection import Context, opened
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.base import Model
 from workflows.model.views import Shown
 
 
@@ -114,25 +112,3 @@ request = Show(Kind.REQUEST).show
 task = Show(Kind.TASK).show
 onboarding = _OfOnboardings(Kind.ONBOARDING).show
 campaign = _OfCampaigns(Kind.CAMPAIGN).show
-
-
-class _Person(Model):
-    name: str
-
-
-class _People(Model):
-    """The part of `activities.people.person.SignersFile` with names, without importing the file readers."""
-
-    signers: Mapping[str, _Person]
-
-
-async def names_in_full(store: Store, what: WorkflowName) -> showing.Names:
-    """Names of people described in full in its file, by id (`p-<12 hex>`). Empty if there are none, they were erased,
-    or the store does not answer.
-    """
-    try:
-        content = await store.people.read(what.workflow_id)
-    except StoreFailure:
-        return {}
-    people = _People.model_validate_json(content).signers if content else {}
-    return {id: one.name for id, one in people.items()}

@@ -517,6 +517,10 @@ def _heads(view: View, found: ListPage, filters: Filters, visitor: Visitor) -> l
     say, words = visitor.reader.language.say, dict(_HEADS)
     if view is View.ONBOARDINGS:
         words[lists.Order.TITLE] = phrase("Onboarding")
+    if view is View.ASKED:
+        del words[lists.Order.REQUESTER]
+    if view is View.WAITING:
+        words[lists.Order.SINCE] = phrase("Since")
     if view is View.MINE:
         words[lists.Order.SINCE] = phrase("Your part")
     if view is View.CAMPAIGNS:

@@ -17,9 +17,9 @@ from starter.cli import tables as showing
 from starter.cli.handoff import _table
 from starter.cli.people import DeviceLine, device_rows
 from starter.cli.printing import print_answer
-from starter.cli.show import names_in_full
 from starter.cli.terminal import Terminal
 from starter.queries.lists import RequestLine
+from starter.queries.people_in_full import name_people, names_in_full
 from starter.queries.targets import TargetLine
 from workflows.follow_up.view import handed_off_entry, told_entry
 from workflows.kinds import Kind, WorkflowName
@@ -138,6 +138,19 @@ async def test_whoever_stands_in_full_in_a_file_is_named_beside_their_id(tmp_pat
     assert "waiting for  signer-1 (Dolores Haze), since" in told
     assert "1. signer-1 (Dolores Haze)" in told and "1. customer-signer " in told
     assert await names_in_full(store, what._replace(id="another")) == {}
+
+
+@pytest.mark.parametrize("kind", [Kind.REQUEST, Kind.ONBOARDING])
+async def test_a_list_names_people_who_stand_in_full_in_a_file(tmp_path: Path, kind: Kind) -> None:
+    store, buyer = Store(tmp_path.as_uri()), "p-86a41ffdd689"
+    line = RequestLine(id="acme", kind="nda", status="sent", workflow_id=kind.workflow_id("acme"))
+    line = line.replace(waiting_for=(buyer, "operations-desk"))
+    content = SignersFile.of([Reachable(name="Dolores Haze", email="buyer@example.org", zone="Europe/Paris")], [buyer])
+    await store.people.keep(line.workflow_id, "f" * 64, content)
+    unknown = line.replace(workflow_id=kind.workflow_id("other"))
+    named, unnamed = await name_people(store, [line, unknown])
+    assert named.waiting_for == ("Dolores Haze", "operations-desk")
+    assert unnamed.waiting_for == (buyer, "operations-desk")
 
 
 def test_a_list_of_tasks_has_titles_and_owners() -> None:

@@ -115,7 +115,7 @@ async def test_whose_turn_it_is_sees_what_waits_for_them_overdue_first(desk: Off
     assert titles(page.text) == ["The document of overdue", "The document of soon"]
     assert "2 entries" in text
     assert "Asked by Legal Desk" in text
-    assert "Waiting for Chair and signer-2 since Mon, 23 Nov, 23:00" in text
+    assert "Asked by Legal Desk since Mon, 23 Nov, 23:00" in text
     assert "2 days ago, Tuesday Tue, 24 Nov 2026, 23:00 (Tokyo)" in text
     assert "in 3 days" in text
 
@@ -128,6 +128,13 @@ async def test_whoever_stands_in_full_in_a_file_is_named_in_its_line_and_in_the_
     assert "Waiting for Chair and Buyer since" in text_of(await legal.get("/desk/asked"))
     rows = {row[0]: row for row in csv.reader(io.StringIO((await legal.get("/desk/asked/csv")).text))}
     assert rows["soon"][5] == "Chair and Buyer"
+
+
+async def test_no_row_repeats_the_title_of_its_list(desk: Office) -> None:
+    waiting = text_of(await (await desk.come_in(SIGNER)).get("/desk")).partition("2 entries")[2]
+    assert "Since" in waiting and "Waiting for" not in waiting
+    asked = text_of(await (await desk.come_in(REQUESTER)).get("/desk/asked")).partition("entries")[2]
+    assert "Waiting for" in asked and "Asked by" not in asked and "Legal Desk" not in asked
 
 
 async def test_who_asked_sees_what_is_open_and_with_a_filter_the_rest(desk: Office) -> None:

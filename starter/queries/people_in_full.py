@@ -1,0 +1,45 @@
+"""Names of people whom a file describes in full, for whoever works with the command and may know them."""
+
+from collections.abc import Iterable, Mapping
+
+from activities.errors import StoreFailure
+from activities.people.ids import stands_in_full
+from activities.records.store import Store
+from starter.queries.lists import RequestLine
+from workflows.kinds import WorkflowName, named
+from workflows.model.base import Model
+
+
+class _Person(Model):
+    name: str
+
+
+class _People(Model):
+    """The part of `activities.people.person.SignersFile` with names, without importing the file readers."""
+
+    signers: Mapping[str, _Person]
+
+
+async def names_in_full(store: Store, what: WorkflowName) -> Mapping[str, str]:
+    """Names of people described in full in its file, by id (`p-<12 hex>`). Empty if there are none, they were erased,
+    or the store does not answer.
+    """
+    try:
+        content = await store.people.read(what.workflow_id)
+    except StoreFailure:
+        return {}
+    people = _People.model_validate_json(content).signers if content else {}
+    return {id: one.name for id, one in people.items()}
+
+
+async def name_people(store: Store, lines: Iterable[RequestLine]) -> tuple[RequestLine, ...]:
+    """The lines with names in place of the ids of people described in full."""
+    return tuple([await _name_people_of(store, line) for line in lines])
+
+
+async def _name_people_of(store: Store, line: RequestLine) -> RequestLine:
+    what = named(line.workflow_id)
+    if what is None or not any(map(stands_in_full, line.waiting_for)):
+        return line
+    names = await names_in_full(store, what)
+    return line.replace(waiting_for=tuple(names.get(id, id) for id in line.waiting_for))
