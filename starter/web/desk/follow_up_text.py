@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from itertools import groupby
+from types import MappingProxyType
 from typing import Final
 
 from activities.notifications.links import at_desk
@@ -440,7 +441,7 @@ class VersionRows:
 
 @dataclass(frozen=True)
 class PartRow:
-    """A part: with whom it is, its dates, why it did not start, and decisions."""
+    """A part: with whom it is, its dates, why it did not start, why it was declined, and decisions."""
 
     title: str
     state: Chip
@@ -448,6 +449,7 @@ class PartRow:
     due: Deadline | None
     path: str
     says: str
+    reason: str
     choices: tuple[tuple[str, str], ...]
 
 
@@ -470,9 +472,10 @@ async def stages_of(
     *,
     everything: bool,
     steps: tuple[ActionForm, ...],
+    reasons: Mapping[str, str],
 ) -> tuple[StageRows, ...]:
-    """Reasons only if the reader may know `everything`."""
-    told, rows = _PartTexts(shown, reader, name, now, everything, steps), []
+    """Why a part did not start only if the reader may know `everything`; `reasons` are why people declined, by part."""
+    told, rows = _PartTexts(shown, reader, name, now, everything, steps, reasons), []
     for stage in shown.stages:
         state = chip_of(StateOwner.STAGE, stage.state, reader.language)
         since = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
@@ -491,6 +494,7 @@ class _PartTexts:
     now: datetime
     everything: bool
     steps: tuple[ActionForm, ...]
+    reasons: Mapping[str, str]
 
     async def row(self, part: PartLine) -> PartRow:
         what = named(part.workflow) if part.workflow else None
@@ -502,6 +506,7 @@ class _PartTexts:
             self._due(part),
             at_desk(what) if what else "",
             part.says if self.everything and part.since is None else "",
+            self.reasons.get(part.id, ""),
             tuple(choices),
         )
 
@@ -563,6 +568,11 @@ class FollowUpText:
     stages: tuple[StageRows, ...] = ()
     versions: tuple[VersionRows, ...] = ()
 
+    @property
+    def to_decide(self) -> tuple[PartRow, ...]:
+        """Parts about which the reader may decide."""
+        return tuple(part for stage in self.stages for part in stage.parts if part.choices)
+
 
 async def build_text(
     shown: Shown,
@@ -574,6 +584,7 @@ async def build_text(
     rights: Rights,
     titled: bool,
     steps: tuple[ActionForm, ...] = (),
+    reasons: Mapping[str, str] = MappingProxyType({}),
 ) -> FollowUpText:
     """As much as `rights` let them see; `titled` the title and content. `kind` is its name in their language."""
     everything, texts = Right.WHOLE in rights, Right.TEXTS in rights
@@ -597,7 +608,9 @@ async def build_text(
         people_are=_people_are(shown, reader.language),
         people=tuple([await _person(line, reader, name) for line in listed_lines(shown)]),
         text=shown.instructions if titled else "",
-        stages=await stages_of(of_type(OnboardingShow, shown), reader, name, now, everything=everything, steps=steps)
+        stages=await stages_of(
+            of_type(OnboardingShow, shown), reader, name, now, everything=everything, steps=steps, reasons=reasons
+        )
         if shown.in_stages and titled
         else (),
     )

@@ -1,5 +1,6 @@
 """The page of one follow-up: status, timeline, and actions."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -24,7 +25,7 @@ from starter.web.actions import SEVERAL_OF_THAT_NAME, Action, PostedForm, onboar
 from starter.web.bodies import PostedDocuments
 from starter.web.desk.access import ActionForm, FollowUpAccess
 from starter.web.desk.fixed_screens import NOT_THERE
-from starter.web.desk.follow_up_text import FollowUpText, build_text
+from starter.web.desk.follow_up_text import PARTS_SHOWN_AT_MOST, FollowUpText, build_text
 from starter.web.desk.people_fields import FOUND_AT_MOST
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
@@ -36,7 +37,7 @@ from starter.web.rendering import Tab
 from starter.web.rights import Right, in_turn
 from starter.web.screens import NO_FILE, NO_FILES, FilesOffered
 from starter.web.versions import FIELD, VERSION, Versions
-from workflows.kinds import Kind, WorkflowName, kinds
+from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.subject import Status
 from workflows.model.views import OnboardingShow, RequestShow, Shown
@@ -246,7 +247,20 @@ class FollowUps:
             rights=seen.rights,
             titled=titled,
             steps=seen.steps,
+            reasons=await self._reasons(seen),
         )
+
+    async def _reasons(self, seen: FollowUpAccess) -> dict[str, str]:
+        """Why parts were declined about which the visitor decides, by part."""
+        to_decide = {step.part for step in seen.steps if step.part}
+        runs = {part.id: named(part.workflow) for part in seen.shown.parts if part.id in to_decide and part.workflow}
+        looks = [(id, what) for id, what in runs.items() if what][:PARTS_SHOWN_AT_MOST]
+        shown = await asyncio.gather(*(self._shared.look(what.reference) for _, what in looks))
+        reasons = (
+            (id, next(iter(part.reasons.values()), "") if part else "")
+            for (id, _), part in zip(looks, shown, strict=True)
+        )
+        return dict(reasons)
 
     async def _titled(self, seen: FollowUpAccess) -> bool:
         return Right.TITLE in seen.rights or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)
@@ -303,7 +317,12 @@ class FollowUps:
         return await self._files.offered(seen.shown, at_desk(seen.what), visitor.reader.language)
 
     def _list_behind(self, seen: FollowUpAccess, visitor: Visitor, request: Request) -> Tab:
-        found = seen.list_behind(request.query_params.get("list", ""), visitor.id)
+        """Of a part the onboarding whose page led to it."""
+        address = request.query_params.get("list", "")
+        whole = named_at_desk(address)
+        if whole and whole.kind.spec.has_parts and seen.what.id.startswith(f"{whole.id}."):
+            return Tab(at_desk(whole), visitor.reader.language.say(KIND_PAGES[whole.kind].called, id=whole.id))
+        found = seen.list_behind(address, visitor.id)
         return replace(found, label=self._say(visitor, found.label))
 
     def _names(self, seen: FollowUpAccess) -> PeopleNames:

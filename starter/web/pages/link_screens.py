@@ -39,7 +39,7 @@ from workflows.kinds import Kind, WorkflowName
 from workflows.model.notifications import NoticeAction
 from workflows.model.signature import SignerSeen, SignerState
 from workflows.model.subject import Role, Status
-from workflows.model.views import AssigneeLine, GivenAnswer, RequestShow, Shown, SignerLine, TaskShow
+from workflows.model.views import AssigneeLine, AttentionCode, GivenAnswer, RequestShow, Shown, SignerLine, TaskShow
 from workflows.task.state import AssigneeState
 
 _OWN: Final = (SignerState.SIGNED, SignerState.APPROVED, SignerState.DECLINED)
@@ -474,6 +474,8 @@ def _status_heading(shown: Shown, language: Language) -> str:
         return language.say("Being prepared")
     if shown.status is Status.REVIEW:
         return language.say("Waiting for its reviewers")
+    if onboarding_to_decide(shown) or any(one.code is AttentionCode.DECISION for one in shown.attention):
+        return language.say("Waiting for a decision")
     page = KIND_PAGES[shown.type]
     stuck = page.blocked if shown.question and shown.question.blocks else ""
     return language.say(stuck or page.waiting)

@@ -24,9 +24,10 @@ from tests.starter.web.desk.office import (
     text_of,
 )
 from workflows.model.commands import Cancellation, Decision, PartOutcome
-from workflows.model.subject import Status
+from workflows.model.signature import SignerState
+from workflows.model.subject import Role, Status
 from workflows.model.timeline import EventType, TimelineEntry
-from workflows.model.views import OnboardingShow, PartLine, StageLine, WaitingPart
+from workflows.model.views import OnboardingShow, PartLine, RequestShow, SignerLine, StageLine, WaitingPart
 
 PAGE, ACME = "/desk/onboardings/acme", "customer-onboarding:acme"
 BEFORE = NOW - timedelta(days=3)
@@ -91,8 +92,9 @@ async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(d
     page = await (await desk.come_in(OWNER)).get(PAGE)
     text = text_of(page)
     for said in (
+        "Waiting for a decision Master services agreement declined The price is <too> high. Send again",
         "agreements under way Mon, 23 Nov, 15:00",
-        "Master services agreement waits for a decision declined The price is <too> high.",
+        "Master services agreement waits for a decision declined",
         "with Engineer since Mon, 23 Nov, 15:00 Due in 20 days, Wed, 16 Dec Wed, 16 Dec 2026, 15:00 (Amsterdam)",
         "live comes later",
         "Owner asked for it",
@@ -105,10 +107,27 @@ async def test_its_owner_sees_with_whom_each_part_is_and_where_its_own_page_is(d
     ):
         assert said in text
     links = re.findall(r'<li><span class="person"><a href="/people/desk/([^"]+)"', page.text)
-    assert links == ["requests/acme.1.1", "tasks/acme.1.2"]
+    assert links == [f"{part}?list=onboardings/acme" for part in ("requests/acme.1.1", "tasks/acme.1.2")]
     ways = re.findall(r'<a href="/people/desk/onboardings/acme/(msa/[a-z]+)"', page.text)
     assert ways == ["msa/resend", "msa/waive", "msa/stop"]
     assert "&lt;too&gt;" in page.text
+
+
+async def test_the_reason_stands_beside_the_decision_and_a_part_leads_back_to_its_onboarding(desk: Office) -> None:
+    price = "The fee of annex <B> is missing."
+    signer = SignerLine(person=ENGINEER, role=Role.SIGN, order=1, state=SignerState.DECLINED, reason=price)
+    agreement = RequestShow(
+        id="acme.1.1", kind="nda", status=Status.DECLINED, requester=OWNER, document="Terms", signers=(signer,)
+    )
+    desk.known["acme.1.1"] = agreement
+    owner = await desk.come_in(OWNER)
+    waiting = text_of(await owner.get(PAGE)).partition("Waiting for a decision")[2].partition("agreements under way")[0]
+    assert price in waiting and "Go on without it" in waiting
+    page = await owner.get("/desk/requests/acme.1.1?list=onboardings/acme")
+    assert '<p class="back"><a href="/people/desk/onboardings/acme">‹ Onboarding acme</a></p>' in page.text
+    for other in ("onboardings/other", "requests/acme", "https://elsewhere.example"):
+        text = (await owner.get(f"/desk/requests/acme.1.1?list={other}")).text
+        assert '<p class="back"><a href="/people/desk/asked">' in text
 
 
 async def test_whoever_is_waited_for_may_look_and_knows_no_reasons_and_others_find_nothing(desk: Office) -> None:

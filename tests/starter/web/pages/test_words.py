@@ -310,6 +310,15 @@ def test_a_standstill_is_told_in_the_readers_language_and_never_as_something_els
     assert unplanned == (reading(code).language.say("When it goes on is not known at the moment."),)
 
 
+def test_the_heading_says_that_a_decision_is_waited_for() -> None:
+    task = TaskShow(
+        id="acme.1.1.decide", kind="onboarding-decision", title="Decide", status=Status.OPEN, requester="legal-desk"
+    )
+    other = task.replace(kind="team-task")
+    headings = [status_screen(one, "legal-desk", reading("en"), NOW).heading for one in (task, other)]
+    assert headings[0] == "Waiting for a decision" != headings[1]
+
+
 @pytest.mark.parametrize("person", ["legal-desk", "customer-deputy"])
 def test_who_has_heard_enough_is_not_told_so_about_themselves(person: str) -> None:
     known = shown(next=Next(what=NextStep.HELD, at=LATER, why="quiet", to=person))
