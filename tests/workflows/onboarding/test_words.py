@@ -96,7 +96,7 @@ async def test_an_owner_decides_with_another_signer_and_with_another_file(tmp_pa
     assert ended.outcome is Status.DONE
     assert orders["acme.1.1.r2"].people[0].person == "customer-colleague"
     again = orders["acme.1.2.r2"]
-    assert (again.title, again.requester) == ("New terms", "chair")
+    assert (again.title, again.requester) == ("New terms: Acme", "chair")
     assert [one.person for one in again.people] == [CUSTOMER, OWNER, "operations-desk"]
 
 
@@ -230,7 +230,7 @@ async def test_what_is_stalled_is_listed_first_and_a_task_is_replaced_then_waive
         ended = await it.ended()
     assert [line["id"] for line in lines] == ["acme", "calm"]
     assert no_signer == "account: a is no signer of it: it has none\n"
-    assert (task.title, task.requester, task.lines[0].person) == ("Create two accounts", OWNER, "operations-desk")
+    assert (task.title, task.requester, task.lines[0].person) == ("Create two accounts: Acme", OWNER, "operations-desk")
     assert [(one.id, one.state) for one in ended.parts] == [("account", "waived")]
 
 
