@@ -2,7 +2,7 @@
 
 `BENCH=planner`, `BENCH=push`, `BENCH=task`, `BENCH=onboarding`, `BENCH=urgent [WAITING=200]`,
 `BENCH=desk [WAITING=2000]`, `BENCH=api [WAITING=20000]`, `BENCH=campaign [N=10000]`, `BENCH=audience [N=100000]`,
-`BENCH=callbacks`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`, `BENCH=value [N=100000]` and
+`BENCH=callbacks`, `BENCH=cli`, `BENCH=evidence [N=10000]`, `BENCH=records [N=1000000]`, `BENCH=value [N=100000]` and
 `BENCH=sweep [WAITING=2000]` measure something else, and are not part of the whole.
 """
 
@@ -23,6 +23,7 @@ from tests.bench import (
     audience,
     callbacks,
     campaign,
+    command_line,
     desk,
     evidence,
     onboarding,
@@ -54,6 +55,7 @@ Found: TypeAlias = (
     | records.Measured
     | evidence.Measured
     | value.Measured
+    | command_line.Comparisons
 )
 
 
@@ -71,6 +73,7 @@ def main() -> None:
         api.NAME: partial(api.measure, asked.waiting or desk.OPEN),
         campaign.NAME: partial(campaign.measure, asked.people or campaign.PEOPLE),
         callbacks.NAME: callbacks.measure,
+        command_line.NAME: command_line.measure,
         records.NAME: partial(records.measure, asked.people or records.ROWS),
         sweep.NAME: partial(sweep.measure, asked.waiting or sweep.OPEN),
         evidence.NAME: partial(evidence.measure, asked.people or evidence.PEOPLE),
