@@ -33,6 +33,17 @@ from workflows.model.campaign import AudienceSource, Campaign, ChangeKind, Daily
 COLUMNS: Final = ("person", "name", "email", "zone", "locale", "phone", "manager", "department")
 IN_FULL: Final = ("name", "email", "zone", "locale", "phone")
 _NEEDED: Final = ("name", "email", "zone")
+_SPELLINGS: Final = {
+    "person": "id personid",
+    "name": "fullname naam nom nombre",
+    "email": "mail emailaddress emailadresse emailadres courriel correo correoelectrónico",
+    "zone": "timezone zeitzone tijdzone fuseauhoraire zonahoraria",
+    "locale": "language sprache taal langue idioma",
+    "phone": "telephone mobile telefon telefoon téléphone teléfono",
+    "department": "abteilung afdeling département departamento",
+}
+"""What else a column is called, in small letters without spaces and hyphens."""
+_COLUMN_BY_HEAD: Final = {head: column for column, heads in _SPELLINGS.items() for head in heads.split()}
 PERSON_AT_MOST: Final = 47
 """Characters of an id: with the campaign's it is the id of a request."""
 _OF_AN_ADDRESS: Final = 12
@@ -82,11 +93,11 @@ def read(path: Path, *, secret: SecretStr | None, content: bytes | None = None) 
     """
     content = bytes_of(path, at_most=TABLE_BYTES_AT_MOST) if content is None else content
     table = Table.of(str(path), content, rows_at_most=AUDIENCE_AT_MOST, lenient=True)
-    _check_columns(table)
+    columns = _columns(table)
     people: dict[str, Reachable] = {}
     rows = [MemberRow(fault.line or 0, "", says=_fault_text(fault)) for fault in table.faults]
     for row in table.rows:
-        cells = {name: cell for name, cell in row.cells.items() if cell and name in COLUMNS}
+        cells = {columns[head]: cell for head, cell in row.cells.items() if cell and columns[head] in COLUMNS}
         rows.append(_row(row.line, cells, people, secret))
     return AudienceFile(tuple(repeated(sorted(rows))), people, hashlib.sha256(content).hexdigest())
 
@@ -125,13 +136,19 @@ def count(path: Path) -> int:
     return len(table.rows) + len(table.faults)
 
 
-def _check_columns(table: Table) -> None:
-    strangers = [name for name in table.columns if name not in COLUMNS]
-    misspelt = [f"has a column {name}{hint}" for name in strangers if (hint := did_you_mean(name, COLUMNS))]
-    if not misspelt and "person" not in table.columns and not set(_NEEDED) <= set(table.columns):
-        misspelt = [f"needs a column person, or the columns {', '.join(_NEEDED)}"]
-    if misspelt:
-        raise FileFaults(Fault(table.name, 1, "", says) for says in misspelt)
+def _columns(table: Table) -> dict[str, str]:
+    """The column that each head of the table means, in whatever case and usual spelling; a stranger is itself."""
+    plain = {head: re.sub(r"[\s_-]+", "", head).casefold() for head in table.columns}
+    columns = {head: _COLUMN_BY_HEAD.get(word, word if word in COLUMNS else head) for head, word in plain.items()}
+    names = list(columns.values())
+    strangers = [name for name in names if name not in COLUMNS]
+    faults = [f"has a column {name}{hint}" for name in strangers if (hint := did_you_mean(name, COLUMNS))]
+    faults += [f"has two columns for {name}" for name in COLUMNS if names.count(name) > 1]
+    if not faults and "person" not in names and not set(_NEEDED) <= set(names):
+        faults = [f"needs a column person, or the columns {', '.join(_NEEDED)}"]
+    if faults:
+        raise FileFaults(Fault(table.name, 1, "", says) for says in faults)
+    return columns
 
 
 def _row(line: int, cells: dict[str, str], people: dict[str, Reachable], secret: SecretStr | None) -> MemberRow:

@@ -70,7 +70,7 @@ def known_zone(name: str) -> str:
     if name not in zones():
         # Only a near miss of a zone is repeated: other text may be a misplaced name or address.
         meant = did_you_mean(name, zones()) if quotable(name) else ""
-        raise ValueError(f"{name!r} is not an IANA time zone{meant}" if meant else "is not an IANA time zone")
+        raise ValueError(f"{name!r} is no time zone{meant}" if meant else "is no time zone such as Europe/Amsterdam")
     return name
 
 

@@ -257,6 +257,12 @@ class MemberLines:
         statement = select(self._lines).where(line.status.in_(OPEN), line.workflow_id.not_in(ended))
         return await self._some(statement.order_by(line.due, line.row, line.place).offset(first).limit(many))
 
+    async def faulty(self, many: int) -> list[MemberOutcome]:
+        """Some of those who could not be asked."""
+        line = self._lines.c
+        statuses = (MemberStatus.FAILED, MemberStatus.ERROR)
+        return await self._some(select(self._lines).where(line.status.in_(statuses)).order_by(line.place).limit(many))
+
     async def never_acknowledged(self, first: int, many: int) -> list[MemberOutcome]:
         """Some of those who were to acknowledge and did not, in the order of the audience."""
         line = self._lines.c

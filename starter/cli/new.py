@@ -145,7 +145,7 @@ SAYS: Final = {
     "person": "An id of the people file; then the columns of somebody in full stay empty",
     "name": "Of somebody who is in no people file: as it is written to them",
     "email": "Theirs; the same address is the same person, whatever else the rows say",
-    "zone": "Their IANA time zone, such as Europe/Amsterdam: they are reminded by day",
+    "zone": "Their time zone, such as Europe/Amsterdam: they are reminded by day",
     "locale": "The language they are told in, such as nl; empty is en",
     "phone": "Their number with the country, such as +31201234567; may be empty",
     "manager": "Who hears that they have not acknowledged: an id of the people file; empty is that of the people file",

@@ -247,6 +247,10 @@ class MissingPeople:
             return []
         return await (self.lines.never_acknowledged if self.ended else self.lines.still_open)(first, SHOWN_AT_MOST)
 
+    async def faulty(self) -> list[MemberOutcome]:
+        """Those who could not be asked, the first of them."""
+        return await self.lines.faulty(SHOWN_AT_MOST) if self.lines else []
+
     async def of_person(self, person: str) -> list[MemberOutcome]:
         """More than one where they were listed twice."""
         return await self.lines.of_person(person) if self.lines else []

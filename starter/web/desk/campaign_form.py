@@ -1,23 +1,31 @@
 """A new campaign at the desk: the document, the audience, the window, and who is asked when."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Final
 
 from activities.campaign import population
 from activities.campaign.intake import PreparedCampaign
-from activities.people.language import phrase
+from activities.people.language import Language, phrase
 from activities.records.audiences import MemberRow
 from activities.records.drafts import Draft
+from starter.plan.campaign import NotedRow
 from starter.web.bodies import PostedDocuments
 from starter.web.desk.document_field import DocumentField, file_name, size_of
 from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, lines_of, put, with_fields
+from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
 from workflows.kinds import Kind
 
 ROWS_AT_MOST: Final = 100
 """Wrong rows, and people who cannot be reached, that the last step names."""
+SAMPLE: Final = (
+    "Person,Name,E-Mail,Time zone,Department,Manager\r\n"
+    "id-in-the-directory,,,,Sales,\r\n"
+    ",First and last name,name@example.com,Europe/Amsterdam,Sales,id-in-the-directory\r\n"
+)
+"""A table to fill in: a row by id, and one of somebody in full."""
 _TABLE: Final = "audience.file"
 _WRONG: Final = "has wrong rows: correct them, or tick that it starts without them"
 _DOCUMENT: Final = Step(
@@ -73,7 +81,12 @@ class CampaignForm(DraftForm):
             case _AUDIENCE.name:
                 audience = draft.content.get("audience") or {}
                 size = size_of(draft.files.get(audience.get("file", "")), language)
-                return {"group": audience.get("group", ""), "table": audience.get("file", ""), "size": size}
+                return {
+                    "group": audience.get("group", ""),
+                    "table": audience.get("file", ""),
+                    "size": size,
+                    "sample": SAMPLE,
+                }
             case _TIME.name:
                 return {path: str(draft.content.get(path, "")).removesuffix("d") for path in ("window", "grace")}
         return {}
@@ -87,8 +100,9 @@ class CampaignForm(DraftForm):
         return {
             **view,
             "who": plan.who,
-            "wrong": list(islice(plan.who.errors, ROWS_AT_MOST)),
-            "away": list(islice(plan.who.not_reached, ROWS_AT_MOST)),
+            "wrong": _rows(plan.who.errors, visitor.reader.language),
+            "away": _rows(plan.who.not_reached, visitor.reader.language),
+            "other_days": plan.who.asked - plan.alike,
         }
 
     async def unconfirmed(self, prepared: Any, fields: Mapping[str, str]) -> Mapping[str, str]:
@@ -124,3 +138,8 @@ class CampaignForm(DraftForm):
         put(content, "joiners", {"rule": "add"} if "joiners" in fields and "group" in audience else None)
         put(content, "leavers", "drop" if "leavers" in fields and "group" in audience else None)
         return Filled(content, files, {}, found)
+
+
+def _rows(rows: Iterable[NotedRow], language: Language) -> list[NotedRow]:
+    """The first ones, with their remarks in a language."""
+    return [row.replace(says=fault_text(language, row.says)) for row in islice(rows, ROWS_AT_MOST)]

@@ -13,6 +13,7 @@ from starlette.routing import BaseRoute, Route
 from activities.campaign.population import owners_day
 from activities.notifications.links import at_desk
 from activities.people.language import Language
+from activities.records.outcomes import MemberStatus
 from starter.errors import Refusal
 from starter.queries import campaign_report
 from starter.queries.campaign import (
@@ -31,6 +32,7 @@ from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
 from starter.web.actions import ACTIONS, Action
 from starter.web.desk.access import LABELS, ActionForm, FollowUpAccess, View, list_address
+from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_up_text import FollowUpText, build_text
 from starter.web.desk.follow_ups import done_message
@@ -42,12 +44,12 @@ from starter.web.downloads import PersonalFiles
 from starter.web.forms import Send
 from starter.web.rendering import Tab
 from starter.web.rights import ReaderRole, Right, Rights, Standing
-from starter.web.status import Chip, StateOwner, chip_of, ending_sentences
+from starter.web.status import Chip, StateOwner, chip_of, ending_sentences, problems_of
 from starter.web.view_reader import ViewCache
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.campaign import Counts
 from workflows.model.commands import ReminderNow
-from workflows.model.views import CampaignShow
+from workflows.model.views import AttentionCode, CampaignShow
 
 PICTURES_AT_MOST: Final = 2
 """Campaigns cached for some seconds."""
@@ -246,6 +248,7 @@ class Campaigns:
             said=more.get("said", ""),
             token=more.get("token") or frame.token,
             **await self._whole(seen, visitor),
+            **await self._not_asked(seen, visitor, names),
         )
 
     async def _whole(self, seen: CampaignAccess, visitor: Visitor) -> dict[str, Any]:
@@ -261,6 +264,23 @@ class Campaigns:
             "departments": departments[:DEPARTMENTS_AT_MOST],
             "other_departments": max(0, len(departments) - DEPARTMENTS_AT_MOST),
         }
+
+    async def _not_asked(self, seen: CampaignAccess, visitor: Visitor, names: PeopleNames) -> dict[str, Any]:
+        """The rows behind the problem that not everyone could be asked."""
+        language = visitor.reader.language
+        lines = await seen.people.faulty() if seen.everything else []
+        [problem] = problems_of(language, None, AttentionCode.NOT_ASKED, None)
+        rows = [
+            {
+                "row": line.row,
+                "name": await names.in_full(line.person, line.request) if line.person else "",
+                "state": chip_of(StateOwner.MEMBER, line.status, language),
+                "says": fault_text(language, line.reason) if line.status == MemberStatus.ERROR else "",
+            }
+            for line in lines
+        ]
+        more = seen.people.counts.faulty - len(rows)
+        return {"not_asked": rows, "not_asked_more": more, "not_asked_problem": problem}
 
     async def _told(self, seen: CampaignAccess, visitor: Visitor, names: PeopleNames) -> FollowUpText:
         titled = seen.everything or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)

@@ -60,8 +60,8 @@ _FAULTS: Final[Mapping[str, str]] = {
     "has the e-mail address of another signer of this request": phrase("This is the email address of another signer."),
     "is the e-mail address of another signer of this request": phrase("This is the email address of another signer."),
     "is not an e-mail address": phrase("This is no email address."),
-    "is not an IANA time zone": phrase("This is no time zone: choose one of the list."),
-    "{zone} is not an IANA time zone{hint}": phrase("This is no time zone: choose one of the list."),
+    "is no time zone such as Europe/Amsterdam": phrase("A time zone such as Europe/Amsterdam is needed."),
+    "{zone} is no time zone{hint}": phrase("A time zone such as Europe/Amsterdam is needed."),
     "is not a locale such as en, nl or pt-BR": phrase("This is no language."),
     "must be a number such as +31 20 555 0100": phrase("A number such as +31 20 555 0100 is needed."),
     "the group {quoted} is not in {where}": phrase("There is no such group any more."),
@@ -73,6 +73,28 @@ _FAULTS: Final[Mapping[str, str]] = {
     '"{kind}" is not a kind of {where}': phrase("Please choose a kind."),
     "must be 1-87 characters of {which}": phrase("Please choose a kind."),
     "may not be started by you": phrase("You may not begin anything of this kind any more."),
+    "has a column {name}, did you mean {column}?": phrase(
+        "The first line has “{name}”: it should be “{column}”, perhaps."
+    ),
+    "has two columns for {column}": phrase("Two columns mean {column}: leave one out."),
+    "needs a column person, or the columns name, email, zone": phrase(
+        "The first line has to name a column person, or the columns name, email and zone."
+    ),
+    "has no rows": phrase("The table has no rows."),
+    "is empty; its first line names the columns": phrase("The table has no rows."),
+    "is neither UTF-8 nor UTF-16 text: save it as “CSV UTF-8”": phrase(
+        "The table cannot be read: save it as “CSV UTF-8”."
+    ),
+    "{column} is no id": phrase("This is no id of the directory."),
+    "needs person, or name, email, zone ({missing} missing)": phrase("Missing: {missing}."),
+    "has person and {column}: either person, or somebody in full": phrase(
+        "Either an id, or a name with an address: not both."
+    ),
+    "is in row {row} already": phrase("This person is in row {row} already."),
+    "is away until {day}, when it has closed: nobody reminds them": phrase(
+        "Away until {day}: they are asked, and not reminded."
+    ),
+    '"{id}" is not in the directory': phrase("Nobody in the directory has this id."),
     '"{id}" is not in {where}': phrase("This person is not in the directory any more."),
 }
 """By the sentence of the check, with what varies in braces; of several that match the first counts."""
@@ -83,11 +105,16 @@ def _pattern(sentence: str) -> re.Pattern[str]:
     return re.compile("".join(re.escape(text) + (f"(?P<{name}>.*)" if name else "") for text, name, *_ in parts))
 
 
+_OF_A_TABLE: Final = re.compile(r"[^:]*\.csv(?::[0-9]+)?: (.*?)(?: \(and [0-9]+ more\))?")
+_OF_A_ROW: Final = re.compile(r"(person|name|email|zone|locale|phone|manager|department): (.+)")
 _PATTERNS: Final = tuple((_pattern(sentence), words) for sentence, words in _FAULTS.items())
 
 
 def fault_text(language: Language, says: str) -> str:
-    """The sentence for a page; what is not known stays in English."""
+    """The sentence for a page, without file and line, behind a table's column; an unknown one stays in English."""
+    if match := _OF_A_ROW.fullmatch(says):
+        return f"{match[1]}: {fault_text(language, match[2])}"
+    says = _OF_A_TABLE.sub(r"\1", says)
     for pattern, words in _PATTERNS:
         if match := pattern.fullmatch(says):
             return language.say(words, **match.groupdict())

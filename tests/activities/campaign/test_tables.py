@@ -55,8 +55,8 @@ def test_a_million_blank_lines_are_nobody(tmp_path: Path) -> None:
 
 MISSPELT = {
     "persn": r"has a column persn, did you mean person\?",
-    "e-mail": r"has a column e-mail, did you mean email\?",
-    "Name,Email,Zone": r"has a column Name, did you mean name\?",
+    "e-mial": r"has a column e-mial, did you mean email\?",
+    "E-Mail,email,name,zone": r"has two columns for email",
     "since,until": r"needs a column person, or the columns name, email, zone",
     "person,person": r"needs a name for each column, each once",
 }
@@ -66,6 +66,12 @@ MISSPELT = {
 def test_a_heading_that_is_misspelt_is_told_with_what_was_meant(tmp_path: Path, header: str, says: str) -> None:
     with pytest.raises(FileFaults, match=says):
         read(tmp_path, header + "\n" + ",".join("x" for _ in header.split(",")))
+
+
+@pytest.mark.parametrize("header", ["Name,E-Mail,Zone", "FULL NAME,e-mail address,Time zone", "Naam,Mail,tijdzone"])
+def test_heads_are_known_in_any_case_and_in_usual_spellings(tmp_path: Path, header: str) -> None:
+    [row] = read(tmp_path, f"{header}\nBo,bo@us.example,UTC\n").rows
+    assert row.person.startswith("p-") and not row.says
 
 
 def test_a_cell_of_five_megabytes_is_one_wrong_row(tmp_path: Path) -> None:

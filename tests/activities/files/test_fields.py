@@ -10,7 +10,7 @@ from activities.files.fields import Email, FileName, Id, KindId, Name, Url, Zone
 
 @pytest.mark.parametrize("zone", ["localtime", "Factory", "posixrules", "posix/UTC", "right/UTC"])
 def test_names_that_mean_another_zone_on_every_machine_are_none(zone: str) -> None:
-    with pytest.raises(ValidationError, match="is not an IANA time zone"):
+    with pytest.raises(ValidationError, match="is no time zone"):
         TypeAdapter(Zone).validate_python(zone)
 
 

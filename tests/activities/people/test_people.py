@@ -139,7 +139,7 @@ def test_refused_ids_and_zones(tmp_path: Path) -> None:
         "people.yaml:4: people[2].id: is reserved for people who stand in full in a file",
         "people.yaml:5: people[3].id: must be 1-100 characters of A-Z a-z 0-9 . _ -, not only dots",
         "people.yaml:6: people[4].email: is not an e-mail address",
-        "people.yaml:6: people[4].zone: 'Europe/Amsterdm' is not an IANA time zone, did you mean Europe/Amsterdam?",
+        "people.yaml:6: people[4].zone: 'Europe/Amsterdm' is no time zone, did you mean Europe/Amsterdam?",
     ]
 
 

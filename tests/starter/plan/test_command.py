@@ -50,7 +50,7 @@ def test_it_needs_no_server_and_keeps_nothing(tmp_path: Path, environment: dict[
     ("option", "text", "says"),
     [
         ("--at", "soon", "soon is not a date, or an instant such as 2026-11-02T09:00+01:00"),
-        ("--zone", "Europe/Amstrdam", "'Europe/Amstrdam' is not an IANA time zone, did you mean Europe/Amsterdam?"),
+        ("--zone", "Europe/Amstrdam", "'Europe/Amstrdam' is no time zone, did you mean Europe/Amsterdam?"),
         (
             "--signs",
             "customer-signer",

@@ -76,6 +76,38 @@ async def test_wrong_rows_are_named_by_their_lines_and_hold_the_start_until_they
     assert form_on(page).buttons.count("send") == 1
 
 
+async def test_a_table_has_heads_in_any_case_and_faults_in_plain_words(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    audience = await audience_page(legal)
+    assert 'download="people.csv"' in audience.text
+    heads, ada = "Full name;E-Mail;Time Zone;PERSON;manager\r\n", "Ada;ada@example.com"
+    rows = f"{ada};Amsterdam;;\r\n{ada};Zone;;\r\n;;;engineer;\r\n;;;chair;No One\r\n;;;nobody-here;\r\n{ada};UTC;chair;\r\n"
+    page = await gone_on(legal, audience, table=("staff.csv", (heads + rows).encode(), "text/csv"))
+    text = text_of(await gone_on(legal, page, fields={"window": "14"}))
+    for said in (
+        "Will be asked 1",
+        "zone: A time zone such as Europe/Amsterdam is needed.",
+        "This is no id of the directory.",
+        "Nobody in the directory has this id.",
+        "Either an id, or a name with an address: not both.",
+    ):
+        assert said in text, text
+
+
+async def test_a_plan_says_what_happens_to_each_group_of_people_also_to_those_not_shown(desk: Office) -> None:
+    legal = await desk.come_in(REQUESTER)
+    page = await gone_on(legal, await audience_page(legal), table=table("chair", "engineer", "lead", "nobody-here"))
+    text = text_of(await gone_on(legal, page, fields={"window": "14"}))
+    for said in (
+        "Will be asked 3",
+        "of them by email 3 An email from Core Signature, and again with each reminder.",
+        "of them with other working days than shown 1 The same on their own working days",
+        "Managers of those who are asked 1",
+        "Wrong rows 1 Nobody is asked",
+    ):
+        assert said in text, text
+
+
 async def test_a_table_that_cannot_be_read_is_refused_at_its_field(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
     for content in (b"name\r\nChair\r\n", b"\xff\xfe\x00", b""):
