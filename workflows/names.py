@@ -126,7 +126,9 @@ TURN_AT: Final = SearchAttributeKey.for_datetime("CsTurnAt")
 HANDOFF: Final = SearchAttributeKey.for_keyword("CsHandoff")
 """Of what is open: that a target which is to hear of an escalation was tried in vain."""
 TEAMS: Final = SearchAttributeKey.for_keyword_list("CsTeams")
-"""Of an onboarding: the people and groups that may look at it because they are its teams."""
+"""Of an onboarding: the people and groups that may look at it because they are its teams; of a task, the group that is
+asked.
+"""
 SEARCH_ATTRIBUTES: Final = (
     STATUS,
     KIND,

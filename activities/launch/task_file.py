@@ -227,6 +227,7 @@ def _prepared(file: TaskFile, found: CheckedPolicy, asked: tuple[str, ...], secr
         **asking(file.owner),
         people=tuple(Participant(person=id, role=Role.DO) for id in asked or filter(None, (first,))),
         colleagues=tuple(one.person or id or "" for one, id in others),
+        group=file.who.group or "",
         answer=file.answer.field if file.answer else None,
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,

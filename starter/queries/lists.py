@@ -34,7 +34,7 @@ from workflows import names
 from workflows.kinds import Kind, named
 from workflows.model.base import Model
 from workflows.model.campaign import last_day_before
-from workflows.model.subject import Code
+from workflows.model.subject import Code, group_of
 from workflows.model.views import AttentionCode
 
 MORE: Final = "+more"
@@ -61,6 +61,8 @@ class RequestLine(Model):
     """Of an onboarding, the name of its stage."""
     waiting_for: tuple[str, ...] = ()
     """Directory ids of those whose turn it is; at most 20, then `+more`."""
+    asked_group: str = Field(default="", exclude=True)
+    """The group, as `group:<name>`, for which it waits instead of its people."""
     since: AwareDatetime | None = None
     """Since when it is the first one's turn."""
     overdue: bool = False
@@ -90,6 +92,9 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
     known, paused = run.known, run.status is RunStatus.PAUSED
     code, due = known.get(names.PROBLEM), known.get(names.DUE_AT)
     what = named(run.id)
+    waiting = known.all_of(names.WAITING_FOR)
+    teams = known.all_of(names.TEAMS)
+    group = next((id for id in waiting if id in teams and group_of(id)), "")
     attention = AttentionCode.PAUSED if paused else code if lookup.needs_attention(code) else None
     return RequestLine(
         id=run.id.partition(":")[2] or run.id,
@@ -102,13 +107,14 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
         document=await _document(run),
         requester=known.get(names.REQUESTER) or "",
         stage=known.get(names.STAGE) or "",
-        waiting_for=tuple(known.all_of(names.WAITING_FOR)),
+        waiting_for=tuple(id for id in waiting if id != group),
+        asked_group=group,
         since=known.get(names.TURN_AT),
         overdue=is_overdue(run, now),
         open=run.status.open,
         started_at=run.started_at,
         workflow_id=run.id,
-        teams=tuple(known.all_of(names.TEAMS)),
+        teams=tuple(teams),
     )
 
 

@@ -30,7 +30,7 @@ from workflows.follow_up.turn_signal import turn_of
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.base import Model
 from workflows.model.onboarding import PartKind, PartSeen
-from workflows.model.subject import Status
+from workflows.model.subject import Status, group_of
 from workflows.model.views import (
     Attention,
     Next,
@@ -148,7 +148,7 @@ class PartKnown:
 
 
 def _of_open(run: executions.Run) -> PartKnown:
-    asked = tuple(person for person in run.known.all_of(names.WAITING_FOR) if person != MORE)
+    asked = tuple(id for id in run.known.all_of(names.WAITING_FOR) if id != MORE and group_of(id) is None)
     return PartKnown(run.known.get(names.TURN_AT) or run.started_at, asked=asked)
 
 

@@ -20,7 +20,7 @@ from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.notifications import Delivered, HeldBack, Notification, NotificationOutcome
 from workflows.model.policy import Policy
 from workflows.model.schedule import ActionType, EscalationReason, Reason, why_words
-from workflows.model.subject import Status, Subject
+from workflows.model.subject import Status, Subject, group_word
 from workflows.model.timeline import EventType, TimelineEntry
 from workflows.model.views import Attention, AttentionCode, Choices, FollowUpShow, Next, NextStep, WaitingFor
 from workflows.names import DUE_AT, EXTEND, HANDOFF, PROBLEM, STAGE, STATUS, TURN_AT, WAITING_FOR
@@ -418,11 +418,12 @@ def _due(value: datetime | None) -> list[SearchAttributeUpdate]:  # type: ignore
 
 
 def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
-    """Pending people and since when, in one upsert per turn; first the person who is to answer a question."""
+    """Pending people and since when, in one upsert per turn: first who is to answer a question, then the asked group."""
     asked = shown.question
     answers = (WaitingFor(person=shown.answers, since=asked.at),) if asked and shown.waiting_for else ()
     waiting = (*answers, *shown.waiting_for)
-    people = listed_people(one.person for one in waiting)
+    group = [group_word(shown.asked_group)] if shown.asked_group and shown.waiting_for else []
+    people = listed_people((*(one.person for one in answers), *group, *(one.person for one in shown.waiting_for)))
     known = workflow.info().typed_search_attributes
     told, since = list(known.get(WAITING_FOR) or ()), min((one.since for one in waiting), default=None)
     if people == told and _is_about(known.get(TURN_AT), since):

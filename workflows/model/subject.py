@@ -204,6 +204,8 @@ class Task(Subject):
     """Reference of the owner's text."""
     colleagues: tuple[str, ...] = ()
     """The only possible replacements, if any are named."""
+    group: str = ""
+    """The group whose people are asked, if one is."""
     decides: ToDecide | None = None
     answer: AnswerField | None = None
     """The answer asked for, if any."""

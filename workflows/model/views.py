@@ -331,6 +331,11 @@ class FollowUpShow(Model):
         return ""
 
     @property
+    def asked_group(self) -> str:
+        """The group for which it waits instead of its people."""
+        return ""
+
+    @property
     def instructions(self) -> str:
         """What is to be done, in the owner's words."""
         return ""
@@ -479,11 +484,17 @@ class TaskShow(FollowUpShow):
     people: tuple[AssigneeLine, ...] = ()
     colleagues: tuple[str, ...] = ()
     """The only people to whom an assignee may delegate, if any are named."""
+    group: str = ""
+    """The group whose people are asked, if one is."""
     done_by: str | None = None
     decides: ToDecide | None = None
     """What it asks to decide, if it asks that."""
     answer: GivenAnswer | None = None
     """What is to be answered, and was."""
+
+    @property
+    def asked_group(self) -> str:
+        return self.group
 
     @property
     def instructions(self) -> str:

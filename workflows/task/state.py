@@ -17,7 +17,7 @@ from workflows.model.commands import Block, Delegation, Done, Ending, Problem, W
 from workflows.model.hand_off import SettledPerson, SettledTask
 from workflows.model.notifications import NoticeAction
 from workflows.model.rejections import Rejection, name_fault, reason_fault, text_fault
-from workflows.model.subject import Participant, Role, Status, Subject, Task
+from workflows.model.subject import Participant, Role, Status, Subject, Task, group_word
 from workflows.model.timeline import EventType
 from workflows.model.views import AssigneeLine, GivenAnswer, TaskShow
 
@@ -212,6 +212,10 @@ class TaskInput(FollowUpInput):
     def first_turn(self) -> tuple[str, ...]:
         return tuple(one.person for one in self.task.people)
 
+    @property
+    def teams(self) -> tuple[str, ...]:
+        return (group_word(self.task.group),) if self.task.group else ()
+
 
 def show(given: TaskInput, state: TaskState, now: datetime) -> TaskShow:
     """The view at `now`."""
@@ -222,6 +226,7 @@ def show(given: TaskInput, state: TaskState, now: datetime) -> TaskShow:
     return TaskShow(
         **dict(known),
         colleagues=given.task.colleagues,
+        group=given.task.group,
         title=given.task.title,
         text=given.task.text,
         people=tuple(people),

@@ -240,6 +240,8 @@ class RowReader:
 
     async def _people(self, line: RequestLine, *, titled: bool) -> str:
         """People of a file are named only with `titled`."""
+        if line.asked_group:
+            return await self.name(line.asked_group, None)
         more, beside = self.reader.language.say("others"), line.workflow_id if titled else None
         return self.reader.language.enumerate(
             [more if id == MORE else await self.name(id, beside) for id in line.waiting_for]
@@ -492,7 +494,7 @@ async def _grouped(
 
 async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, view: View, role: ReaderRole) -> ListRow:
     theirs = role.below if view is View.PEOPLE else role.teams
-    if line.open and (one := waits_for(line.waiting_for, theirs)):
+    if line.open and (one := waits_for((line.asked_group, *line.waiting_for), theirs)):
         return replace(row, group=await telling.name(one, None))
     return replace(row, group=telling.reader.language.say(_WAITED_FOR[view]))
 

@@ -41,7 +41,7 @@ from workflows.model.schedule import Schedule
 from workflows.model.subject import AnswerField, Participant, Role, Status, Task
 from workflows.model.timeline import EventType
 from workflows.model.views import AttentionCode, GivenAnswer, TaskShow
-from workflows.names import SHOW, WORKFLOW_QUEUE
+from workflows.names import SHOW, WAITING_FOR, WORKFLOW_QUEUE
 from workflows.task.state import TaskInput, TaskState, block, refuse_block, refuse_stranger
 from workflows.task.workflow import TaskWorkflow
 
@@ -124,6 +124,18 @@ async def test_all_are_asked_and_the_first_to_do_it_ends_it_for_all() -> None:
     taken_off = {call.notice.person for call in batch.calls if call.notice and call.notice.action == "withdraw"}
     assert taken_off == {ADA, BEN}
     assert {call.target.target for call in batch.calls} >= {"crm", f"notice:{OWNER}"}
+
+
+async def test_a_task_of_a_group_waits_for_the_group_as_well_as_for_its_people() -> None:
+    given = a_task()
+    async with task(World(), given.replace(task=given.task.replace(group="operations"))) as it:
+        waiting = (await it.handle.describe()).typed_search_attributes.get(WAITING_FOR)
+        assert list(waiting or ()) == ["group:operations", ADA, BEN]
+        shown = await it.task()
+        assert (shown.group, [one.person for one in shown.waiting_for]) == ("operations", [ADA, BEN])
+        await it.wish(Done(actor=BEN))
+        await it.handle.result()
+        assert not (await it.handle.describe()).typed_search_attributes.get(WAITING_FOR)
 
 
 async def test_a_task_stays_open_after_its_due_date_and_is_followed_up() -> None:

@@ -64,6 +64,12 @@ TASKS: Final[dict[str, dict[str, Any]]] = {
     "keys": {"due": NOW + timedelta(days=1), "person": ("engineer",), "requester": "owner", "status": Status.OPEN},
     "desk": {"person": ("engineer",), "requester": "owner", "status": Status.OPEN, "kind": "offer-letter"},
     "badge": {"requester": "owner", "status": Status.DONE, "stage": "settled"},
+    "accounts": {
+        "person": ("group:operations", "operator", "ops-2"),
+        "requester": "sales",
+        "status": Status.OPEN,
+        "teams": ("group:operations",),
+    },
 }
 ONBOARDINGS: Final[dict[str, dict[str, Any]]] = {
     "acme": {"person": ("operations-desk",), "requester": ENGINEER, "status": Status.OPEN, "stage": "your <details>"},
@@ -163,6 +169,17 @@ async def test_what_runs_is_sorted_by_a_head_either_way_and_what_may_be_acted_on
     assert 'name="ticked"' not in (await legal.get("/desk/waiting")).text, "others ask for it"
 
 
+async def test_my_teams_lists_what_waits_for_one_of_my_groups_and_names_the_group(desk: Office) -> None:
+    operator = await desk.come_in(OPERATOR)
+    page = await operator.get("/desk/teams")
+    assert titles(page.text) == ["The document of accounts"]
+    text = text_of(page)
+    assert '<h2 class="group"><bdi>operations</bdi></h2>' in page.text
+    assert "Waiting for operations since" in text and "ops-2" not in text
+    assert "Filter" not in text, "of one row there is nothing to narrow"
+    assert "The document of accounts" in titles((await operator.get("/desk")).text), "it waits for each of them as well"
+
+
 async def test_a_list_with_its_filters_is_saved_under_a_name(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
     page = await legal.get("/desk/asked?status=any&kind=offer-letter")
@@ -211,7 +228,9 @@ async def test_a_view_has_the_numbers_of_the_lists_of_requests_and_of_tasks(desk
             await pages.page(context, Wanted(requester=OWNER, types=(what.spec.workflow,)), now=NOW, size=1)
         ).total
         assert len(titles((await owner.get(f"/desk/asked?status=any&what={what}")).text)) == counted
-    assert len(titles((await owner.get("/desk/asked?status=any")).text)) == len(TASKS) + 1
+    assert len(titles((await owner.get("/desk/asked?status=any")).text)) == len(TASKS), (
+        "without the task of another group, and with the order"
+    )
     assert titles((await owner.get("/desk/asked?status=done")).text) == ["The document of badge"]
 
 
