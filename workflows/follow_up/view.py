@@ -418,7 +418,7 @@ def _due(value: datetime | None) -> list[SearchAttributeUpdate]:  # type: ignore
 
 
 def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
-    """Pending people and since when, in one upsert per turn: first who is to answer a question, then the asked group."""
+    """Pending people and since when, in one upsert a turn: first who is to answer a question, then the asked group."""
     asked = shown.question
     answers = (WaitingFor(person=shown.answers, since=asked.at),) if asked and shown.waiting_for else ()
     waiting = (*answers, *shown.waiting_for)
