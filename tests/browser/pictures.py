@@ -25,6 +25,7 @@ from starter.cli.campaign import write
 from starter.queries.campaign_report import CampaignReport
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL, Contract
 from tests.browser.phone import Phone
+from tests.browser.test_desk import begin as begin_at_desk
 from tests.browser.test_desk import come_in
 from tests.faults.town import eventually
 from tests.lines import reported
@@ -181,8 +182,7 @@ async def begin(laptop: Laptop, browser: Browser) -> None:
         await asyncio.to_thread(laptop.answer, "task", "start", str(file))
     async with screen(browser, _SCREEN) as page:
         await come_in(Phone(page, laptop.addresses["sandbox"]), laptop, LEGAL)
-        await page.get_by_text("New", exact=True).click()
-        await page.get_by_role("link", name="New request").click()
+        await begin_at_desk(page, "New request")
         await page.get_by_label("Kind").select_option(label="Sales contract")
         await page.get_by_label("PDF", exact=True).set_input_files(laptop.folder / "example" / "msa.pdf")
         await page.get_by_label("Name of the document").fill("Order 4711")

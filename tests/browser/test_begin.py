@@ -13,7 +13,7 @@ from playwright.async_api import Browser, Page, expect
 
 from tests.browser.contract import LEGAL
 from tests.browser.phone import DESK_WIDTH, Phone
-from tests.browser.test_desk import at_the_desk
+from tests.browser.test_desk import at_the_desk, begin
 from tests.stack.laptop import Laptop
 
 pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
@@ -45,8 +45,7 @@ async def test_a_request_is_begun_with_names_offered_and_signers_dragged_and_the
     async with with_a_mouse(browser) as page, at_the_desk(page, laptop, LEGAL) as desk:
         await desk.is_usable()
         await desk.page.set_viewport_size({"width": DESK_WIDTH, "height": 900})
-        await desk.page.get_by_text("New", exact=True).click()
-        await desk.page.get_by_role("link", name="New request").click()
+        await begin(desk.page, "New request")
         await desk.button("Go on").click()
         await expect(desk.page.get_by_role("alert")).to_contain_text("2 things are still missing or wrong.")
         await expect(desk.page.get_by_label("Kind")).to_have_accessible_description("This is needed.")
@@ -101,7 +100,7 @@ async def test_a_request_is_begun_with_names_offered_and_signers_dragged_and_the
 
 async def test_a_task_is_begun_on_a_narrow_screen_without_a_script(without_scripts: Page, laptop: Laptop) -> None:
     async with at_the_desk(without_scripts, laptop, LEGAL) as desk:
-        await desk.page.get_by_role("link", name="New task").tap()
+        await begin(desk.page, "New task")
         await desk.page.get_by_label("Kind").select_option(label="Task")
         await desk.page.get_by_label("What is to be done").fill("Hand out the keys")
         await desk.fits()
@@ -117,6 +116,7 @@ async def test_a_task_is_begun_on_a_narrow_screen_without_a_script(without_scrip
         await expect(desk.page.get_by_text("hr-desk")).to_be_visible()
         await desk.button("Go on").tap()
         await expect(desk.page.get_by_role("heading", name="If nobody acts")).to_be_visible()
+        await expect(desk.button("Send")).to_be_in_viewport()
         await desk.fits()
         await desk.button("Send").tap()
         await expect(desk.page.get_by_role("status")).to_have_text("It is on its way. Here you see what becomes of it.")

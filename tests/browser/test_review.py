@@ -12,6 +12,7 @@ from tests.browser.contract import EXECUTIVE, LEGAL
 from tests.browser.phone import Phone
 from tests.browser.test_begin import fill_in_the_document, with_a_mouse
 from tests.browser.test_desk import at_the_desk
+from tests.browser.test_desk import begin as begin_at_desk
 from tests.stack.laptop import Laptop
 
 pytestmark = [pytest.mark.long, pytest.mark.browser, pytest.mark.real_server, pytest.mark.asyncio(loop_scope="session")]
@@ -31,8 +32,7 @@ async def choose(desk: Phone, box: str, typed: str, name: str) -> None:
 
 
 async def begin(desk: Phone, pdf: Path, name: str) -> None:
-    await desk.page.get_by_text("New", exact=True).click()
-    await desk.page.get_by_role("link", name="New request").click()
+    await begin_at_desk(desk.page, "New request")
     await fill_in_the_document(desk, pdf, name)
     await desk.button("Go on").click()
     await choose(desk, "Add somebody of the directory", "opera off", SIGNER)

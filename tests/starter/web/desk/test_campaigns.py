@@ -44,6 +44,7 @@ from workflows.model.commands import Cancellation, Exemption, ReminderNow
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.model.timeline import EventType, TimelineEntry
+from workflows.model.views import Attention, AttentionCode
 
 pytestmark = [pytest.mark.real_server, pytest.mark.asyncio(loop_scope="module")]
 
@@ -199,6 +200,20 @@ async def test_of_ten_times_the_departments_some_are_shown_and_the_others_counte
     assert text.count("department-") == DEPARTMENTS_AT_MOST
     assert "department-000 0 of 1" in text, "where most is missing"
     assert f"and {9 * DEPARTMENTS_AT_MOST} more" in text
+
+
+async def test_not_everyone_could_be_asked_leads_to_the_rows_with_what_is_wrong(
+    tmp_path: Path, shelves: tuple[Context, Shelf, Shelf]
+) -> None:
+    context, *_ = shelves
+    rows = [MemberRow(1, ENGINEER), MemberRow(2, "nobody-here", says='"nobody-here" is not in the directory')]
+    shelf = Shelf(context, rows, id="faulty", owner=REQUESTER)
+    async with office(tmp_path, context=context) as desk:
+        attention = (Attention(code=AttentionCode.NOT_ASKED, since=NOW, says=""),)
+        desk.known["acknowledgement-campaign:faulty"] = (await shelf.lay_out()).replace(attention=attention)
+        page = await (await desk.come_in(REQUESTER)).get("/desk/campaigns/faulty")
+    assert '<a href="#not-asked">Not everyone could be asked.</a>' in page.text
+    assert "line 2 · nobody-here in a wrong row Nobody in the directory has this id." in text_of(page)
 
 
 async def test_what_is_overdue_says_so(desk: Office) -> None:
