@@ -166,7 +166,8 @@ class Phone:
         """Axe finds nothing on a screen as wide as this; what is shown there."""
         if not await self.page.evaluate("'axe' in window"):
             await self.page.evaluate(_AXE)
-        assert await self._violations(_AXE_OPTIONS) == []
+        violations = await self._violations(_AXE_OPTIONS)
+        assert violations == [], violations
         return str(await self.page.evaluate(_SHOWN))
 
     async def _is_faultless(self, options: dict[str, Any]) -> None:
