@@ -235,7 +235,7 @@ class _Check:
             self.found.fault(TIME_STAMP, fault.expected, fault.found)
 
     def _meaning(self, listed: Mapping[str, Any]) -> None:
-        """What parts say of each other. Each is as it was signed; this tells what was signed wrong."""
+        """Whether the parts agree with each other. Each is as it was signed; this tells what was signed wrong."""
         if RECORD in listed:
             record = self._json(RECORD)
             self.found.record = listed[RECORD]["sha256"]
