@@ -66,7 +66,6 @@ async def erase(
     if not dry_run:
         devices = await store.erasures.devices(person)
         await store.absences.erase(person)
-        await store.saved_views.erase(person)
         await store.drafts.erase(person)
         await store.database.empty_log()
     erased = tuple(sorted(ended.keys() - held.keys()))

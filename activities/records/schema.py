@@ -700,16 +700,6 @@ DRAFTS: Final = Table(
     comment="what somebody writes at the desk and has not sent, for 30 days; once sent it only has the workflow id",
 )
 
-SAVED_VIEWS: Final = Table(
-    "saved_views",
-    METADATA,
-    Column("person", Text, nullable=False),
-    Column("name", Text, nullable=False),
-    Column("address", Text, nullable=False),
-    PrimaryKeyConstraint("person", "name"),
-    comment="lists of the desk that somebody has saved under a name, with their filters; people by directory id",
-)
-
 DRAFT_FILES: Final = Table(
     "draft_files",
     METADATA,

@@ -34,7 +34,6 @@ from activities.records.people import OF_A_START, StoredPeople, keep_start
 from activities.records.processes import Processes
 from activities.records.receipts import Receipts
 from activities.records.roots import Roots
-from activities.records.saved_views import SavedViews
 from activities.records.schema import EVIDENCE_PARTS, PEOPLE_IN_FULL, TEXTS
 from activities.records.seals import Seals
 from activities.records.settled import Records
@@ -106,8 +105,6 @@ class Store:
         """Who uploaded a document by the API."""
         self.absences: Final = StoredAbsences(self.database)
         """Absences that people entered."""
-        self.saved_views: Final = SavedViews(self.database)
-        """Filters of a list that somebody saved under a name."""
         self.drafts: Final = Drafts(self.database, self.files)
         """What people write at the desk and have not sent."""
         self.notes: Final = ProcessNotes(self.database)

@@ -21,7 +21,6 @@ class DeskScreenName(StrEnum):
     NOT_THERE = "not-there"
     FRONT = "front"
     TOO_MANY_DRAFTS = "too-many-drafts"
-    TOO_MANY_VIEWS = "too-many-views"
 
 
 SIGN_IN: Final = ScreenDraft(
@@ -115,13 +114,6 @@ TOO_MANY_DRAFTS: Final = ScreenDraft(
     409,
     phrase("You have too many drafts"),
     (phrase("Please send some of them, or discard what you do not need: they stand on the first page."),),
-    home=True,
-)
-TOO_MANY_VIEWS: Final = ScreenDraft(
-    DeskScreenName.TOO_MANY_VIEWS,
-    409,
-    phrase("You have saved too many views"),
-    (phrase("Please remove one that you do not need."),),
     home=True,
 )
 FRONT: Final = ScreenDraft(

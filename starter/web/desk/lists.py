@@ -17,7 +17,6 @@ from activities.files.table import put
 from activities.notifications.links import at_desk
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
-from activities.records.saved_views import SavedView
 from starter.errors import Refusal
 from starter.queries import lists
 from starter.queries.campaign import SoFar, so_far
@@ -25,9 +24,9 @@ from starter.queries.filters import LIVING, SETTLED, Wanted
 from starter.queries.lists import MORE, RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type
 from starter.web.desk import together
-from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, View, list_address, views_of
+from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, View, views_of
 from starter.web.desk.documents import OwnDocuments
-from starter.web.desk.fixed_screens import NOT_THERE, TOO_MANY_VIEWS
+from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.kinds import KIND_PAGES
@@ -36,7 +35,6 @@ from starter.web.rights import ReaderRole
 from starter.web.screens import NO_FILES, FilesOffered, PersonRow
 from starter.web.status import STATES, Chip, StateOwner, problems_of, status_chip
 from workflows.kinds import Kind, kinds, named
-from workflows.model.rejections import plain
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow, Shown
 from workflows.onboarding.state import DECISION
@@ -273,10 +271,6 @@ def csv_line(cells: Sequence[str], *, first: bool = False) -> str:
 PAGE_SIZE: Final = 50
 FILTERED_FROM: Final = 10
 """Rows of a list that is offered a filter."""
-VIEW_NAME_AT_MOST: Final = 60
-"""Characters of the name of a saved view."""
-ADDRESS_AT_MOST: Final = 1_000
-"""Characters of a list with its filters, as it is saved."""
 SEARCH_AT_MOST: Final = 200
 """Characters of a search."""
 CAMPAIGNS_AT_ONCE: Final = 10
@@ -302,7 +296,6 @@ FindOverview = Callable[[Visitor, ReaderRole], Awaitable[object]]
 class Lists:
     def __init__(self, shared: RequestContext, documents: OwnDocuments, overview: FindOverview) -> None:
         self._shared = shared
-        self._views = shared.context.store.saved_views
         self._responses = shared.responses
         self._documents = documents
         self._overview = overview
@@ -315,8 +308,6 @@ class Lists:
             Route("/desk", visitors(self.list), methods=["GET"]),
             *(Route(f"/desk/{view}", visitors(self.list), methods=["GET"], name=view) for view in views.split("|")),
             *(Route(f"/desk/{view}/csv", visitors(self.csv), methods=["GET"], name=view) for view in View),
-            Route("/desk/views", self._responses.acting(self.save), methods=["POST"]),
-            Route("/desk/views/remove", self._responses.acting(self.remove), methods=["POST"]),
         ]
 
     async def list(self, request: Request, visitor: Visitor) -> Response:
@@ -347,8 +338,6 @@ class Lists:
             heads=_heads(view, found, filters, visitor),
             sortings=[(order.value, say(text)) for order, text in _HEADS.items()],
             back=f"{view}?{filters.query()}",
-            saved=await self._views.of(visitor.id),
-            name_at_most=VIEW_NAME_AT_MOST,
             statuses=_statuses(visitor),
             kinds=await self._shared.kinds.choices(visitor.reader.language),
             more_reports=len(role.reports) > PEOPLE_AT_MOST,
@@ -356,19 +345,6 @@ class Lists:
             sorted_at_most=lists.SORTED_AT_MOST,
             filtered_from=FILTERED_FROM,
         )
-
-    async def save(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
-        """Save a list with its filters under a name, in place of another of that name."""
-        name, address = " ".join(plain(form.get("name", "")).split()), list_address(form.get("address", ""))
-        if name and len(name) <= VIEW_NAME_AT_MOST and 0 < len(address) <= ADDRESS_AT_MOST:
-            kept = await self._views.save(visitor.id, SavedView(name, address))
-            if not kept:
-                return await self._responses.inside(TOO_MANY_VIEWS, visitor)
-        return self._responses.renderer.to_desk(address)
-
-    async def remove(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
-        await self._views.remove(visitor.id, form.get("name", ""))
-        return self._responses.renderer.to_desk(list_address(form.get("address", "")))
 
     async def csv(self, request: Request, visitor: Visitor) -> Response:
         view, role = _view(request), await self._shared.roles.of(visitor.id)

@@ -503,14 +503,6 @@ def upgrade() -> None:
         comment="daily roots over the records written since the one before, each content naming its SHA-256",
     )
     op.create_table(
-        "saved_views",
-        sa.Column("person", schema.Text(), nullable=False),
-        sa.Column("name", schema.Text(), nullable=False),
-        sa.Column("address", schema.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("person", "name"),
-        comment="lists of the desk that somebody has saved under a name, with their filters; people by directory id",
-    )
-    op.create_table(
         "seals",
         sa.Column("manifest_sha256", schema.Text(), nullable=False),
         sa.Column("workflow_id", schema.Text(), nullable=False),

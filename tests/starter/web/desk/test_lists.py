@@ -37,8 +37,6 @@ from tests.starter.web.desk.office import (
     REQUESTER,
     SIGNER,
     Office,
-    form_of,
-    inside,
     office,
     text_of,
 )
@@ -178,20 +176,6 @@ async def test_my_teams_lists_what_waits_for_one_of_my_groups_and_names_the_grou
     assert "Waiting for operations since" in text and "ops-2" not in text
     assert "Filter" not in text, "of one row there is nothing to narrow"
     assert "The document of accounts" in titles((await operator.get("/desk")).text), "it waits for each of them as well"
-
-
-async def test_a_list_with_its_filters_is_saved_under_a_name(desk: Office) -> None:
-    legal = await desk.come_in(REQUESTER)
-    page = await legal.get("/desk/asked?status=any&kind=offer-letter")
-    answer = await legal.press(page, name=" My  letters ")
-    assert inside(answer) == "/people/desk/asked?status=any&kind=offer-letter"
-    page = await legal.get("/desk/waiting")
-    assert '<a href="/people/desk/asked?status=any&amp;kind=offer-letter"><bdi>My letters</bdi></a>' in page.text
-    assert "My letters" not in (await (await desk.come_in(SIGNER)).get("/desk")).text
-    answer = await legal.press(page)
-    assert "My letters" not in (await legal.get("/desk/waiting")).text, "the last form removes it"
-    await legal.post("/desk/views", form_of(page.text)[1] | {"address": "https://evil.example/", "name": "x"})
-    assert await desk.store.saved_views.of(REQUESTER) == ()
 
 
 async def test_tasks_stand_beside_requests_in_one_order_and_lead_to_pages_of_their_own(desk: Office) -> None:
