@@ -32,7 +32,7 @@ demo: $(STAMP) ## a customer's whole onboarding in under a minute, checked step 
 dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 	@$(BIN)/countersign dev
 
-test: $(STAMP) ## all tests but the long ones; REQUIRE_BROWSER=1, REQUIRE_POSTGRESQL=1 make missing ones a failure; TENANT=folder: only a tenant's answers
+test: $(STAMP) ## all tests but the long ones; REQUIRE_BROWSER=1, REQUIRE_NGINX=1, REQUIRE_POSTGRESQL=1 make missing ones a failure; TENANT=folder: only a tenant's answers
 	@$(if $(TENANT),TENANT="$(abspath $(TENANT))" $(BIN)/python -m pytest -q -s tests/starter/tenant/test_contract.py,$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not long") $(PYTEST)
 
 stories: $(STAMP) ## the tests that take long, most of them on a whole stack: some minutes

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from ruamel.yaml import YAML
@@ -23,6 +24,7 @@ HERE: Final = Path(__file__).parent
 REQUIRED: Final = "REQUIRE_DEPLOY_TOOLS"
 KUBERNETES: Final = "1.37.0"
 """The version whose schemas are looked at."""
+NGINX_FILES: Final = ("machine.conf", "compose.conf", "cluster.conf")
 _WITHIN: Final = 120
 """Seconds for one tool on one file."""
 _POD_OWNERS: Final = ("temporal.io/v1alpha1", "WorkerDeployment")
@@ -127,6 +129,23 @@ def prometheus(deploy: Path) -> Iterator[str]:
         yield from _said_by("promtool", "test", "rules", str(tests))
 
 
+def nginx(deploy: Path) -> Iterator[str]:
+    """The configuration of each place, with a certificate made for the check."""
+    with TemporaryDirectory() as place:
+        folder = shutil.copytree(deploy / "nginx", Path(place) / "nginx")
+        yield from make_certificate(folder / "tls")
+        for file in NGINX_FILES:
+            yield from _said_by("nginx", "-q", "-t", "-p", place, "-c", str(folder / file))
+
+
+def make_certificate(folder: Path) -> Iterator[str]:
+    """A key and its own certificate, where machine.conf looks for them."""
+    folder.mkdir()
+    key, certificate = str(folder / "key.pem"), str(folder / "certificate.pem")
+    words = ("-subj", "/CN=localhost", "-keyout", key, "-out", certificate)
+    yield from _said_by("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *words)
+
+
 def scripts(deploy: Path) -> Iterator[str]:
     """Those of this folder, and what CI runs."""
     of_ci = deploy.with_name(".ci") / "run"
@@ -159,6 +178,7 @@ CHECKS: Final = (
     Check("kustomize", cluster),
     Check("image/Dockerfile", dockerfile),
     Check("prometheus", prometheus),
+    Check("nginx", nginx),
     Check("scripts", scripts),
     Check("otel/collector.yaml", collector),
     Check("grafana", grafana),
@@ -198,7 +218,7 @@ def _said_by(program: str, *words: str, env: Mapping[str, str] | None = None) ->
 def run(program: str, *words: str, env: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
     """Run a tool of this machine to its end; raises `ToolMissing`. `env` is added to ours."""
     beside = Path(sys.executable).parent
-    path = os.pathsep.join((str(beside), os.environ.get("PATH", os.defpath)))
+    path = os.pathsep.join((str(beside), os.environ.get("PATH", os.defpath), "/usr/sbin"))
     found = shutil.which(program, path=path)
     if found is None:
         raise ToolMissing(program)

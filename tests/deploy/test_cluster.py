@@ -116,7 +116,8 @@ def test_versions_have_the_pods_of_the_deployments_they_stand_for() -> None:
 
 def test_versions_and_cloud_go_together(tmp_path: Path) -> None:
     shutil.copytree(HERE / "kustomize", tmp_path / "kustomize")
-    shutil.copytree(HERE / "config", tmp_path / "config")
+    for folder in ("config", "nginx"):
+        shutil.copytree(HERE / folder, tmp_path / folder)
     both = tmp_path / "kustomize" / "overlays" / "versioned"
     with (both / "kustomization.yaml").open("a") as file:
         file.write("  - ../../components/temporal-cloud\n")
@@ -138,10 +139,25 @@ def test_a_change_of_what_is_mounted_replaces_the_pods(name: str) -> None:
     manifests, containers = overlay(name)
     maps = {*named(of_kind(manifests, "ConfigMap"))}
     assert {one.rpartition("-")[0] for one in maps} == {
-        f"countersign-{one}" for one in ("company", "mappings", "settings")
+        f"countersign-{one}" for one in ("company", "mappings", "nginx", "settings")
     }
+    of_nginx = {one for one in maps if one.startswith("countersign-nginx-")}
     for container in containers:
-        assert set(mounted(container)) == maps
+        is_web = container.words[0] == "webhook"
+        assert set(mounted(container)) == (maps if is_web else maps - of_nginx)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_web_process_is_reached_through_nginx_alone(name: str) -> None:
+    manifests, containers = overlay(name)
+    [web] = [one for one in containers if one.words[0] == "webhook"]
+    assert web.environment["COUNTERSIGN_WEBHOOK_BIND"] == "127.0.0.1:8080"
+    assert web.environment["COUNTERSIGN_WEBHOOK_PROXIES"] == "127.0.0.1"
+    [nginx] = [one for one in web.described["pod"]["containers"] if one["name"] == "nginx"]
+    assert nginx["securityContext"] == web.described["container"]["securityContext"]
+    assert nginx["ports"] == [{"name": "http", "containerPort": 8000}]
+    [policy] = [one for one in of_kind(manifests, "NetworkPolicy") if one["metadata"]["name"] == "web"]
+    assert [port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]] == [8000]
 
 
 def mounted(container: Container) -> list[str]:

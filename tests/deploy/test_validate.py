@@ -48,6 +48,8 @@ def spoil(file: Path, *, old: str, new: str) -> None:
         (validate.cluster, "kustomize/base/web.yaml", "minReplicas: 2", 'minReplicas: "2"', "minReplicas"),
         (validate.cluster, "kustomize/base/kustomization.yaml", "web.yaml", "wep.yaml", "wep.yaml"),
         (validate.prometheus, "prometheus/prometheus.yaml", "scrape_configs", "scrape_config", "scrape_config"),
+        (validate.nginx, "nginx/routes.conf", "proxy_pass", "proxy_past", "proxy_past"),
+        (validate.nginx, "nginx/machine.conf", "tls/key.pem", "tls/kee.pem", "kee.pem"),
         (validate.scripts, "temporal/schema.sh", '"$PASSWORD_FILE"', "$PASSWORD_FILE", "SC2086"),
         (validate.collector, "otel/collector.yaml", "exporters: [debug]", "exporters: [debuk]", "no exporters debuk"),
         (

@@ -1,7 +1,8 @@
 """Strangers who connect and stay, as a process of its own: their ends take as many descriptors as ours.
 
-Run as `python -m tests.starter.web.strangers HOST PORT COUNT [TEXT]`: it connects from 127.0.0.2 to 127.0.0.250, sends
-the text, and says so in a line. For each line that it reads it says how many are still connected.
+Run as `python -m tests.starter.web.strangers HOST PORT COUNT TEXT ADDRESSES`: it connects from so many addresses, the
+first of them 127.0.0.2, sends the text, and says so in a line. For each line that it reads it says how many are still
+connected.
 """
 
 import asyncio
@@ -39,10 +40,12 @@ class Strangers:
 
 
 @asynccontextmanager
-async def strangers(url: str, count: int, text: str = "") -> AsyncIterator[Strangers]:
+async def strangers(
+    url: str, count: int, text: str = "", *, addresses: int = len(ADDRESSES)
+) -> AsyncIterator[Strangers]:
     """So many have connected, and said no more than this."""
     to, pipe = httpx.URL(url), asyncio.subprocess.PIPE
-    words = ("-m", "tests.starter.web.strangers", to.host, str(to.port), str(count), text)
+    words = ("-m", "tests.starter.web.strangers", to.host, str(to.port), str(count), text, str(addresses))
     process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=_ROOT, stdin=pipe, stdout=pipe)
     they = Strangers(process)
     try:
@@ -54,11 +57,11 @@ async def strangers(url: str, count: int, text: str = "") -> AsyncIterator[Stran
         await process.communicate()
 
 
-def _main(host: str, port: str, count: str, text: str) -> None:
+def _main(host: str, port: str, count: str, text: str, addresses: str) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    addresses = itertools.islice(itertools.cycle(ADDRESSES), int(count))
-    ends = [_connected(address, host, int(port)) for address in addresses]
+    callers = itertools.islice(itertools.cycle(ADDRESSES[: int(addresses)]), int(count))
+    ends = [_connected(address, host, int(port)) for address in callers]
     for end in ends:
         with suppress(OSError):
             end.sendall(text.encode())
