@@ -94,7 +94,7 @@ def test_an_ordinary_campaign_takes_one_screen() -> None:
 def test_it_says_how_far_it_is_and_how_many_stand_how() -> None:
     told = "\n".join(printed(seen([*some_lines([1, 2, 8], 1), MemberOutcome(1, "x", "", MemberStatus.DECLINED)])))
     assert "progress  ████████████░░░░░░░░ 60 %, 3 of 5" in told
-    assert "people    1 told, 3 acknowledged, 1 declined" in told
+    assert "people    1 asked, 3 acknowledged, 1 declined" in told
 
 
 def test_a_document_that_is_not_in_force_yet_is_not_said_to_be() -> None:
@@ -126,7 +126,7 @@ def test_who_was_asked_since_the_last_look_is_not_said_to_be_told_nothing() -> N
     told = details(opened, "default", "acknowledgement-campaign:conduct")
     assert "- asked: 7; how each stands is counted once a day" in told and "not told" not in told
     opening = details(opened.replace(asked=0), "default", "acknowledgement-campaign:conduct")
-    assert "- not told: 7\n" in opening and "- errors: 1\n" in opening
+    assert "- not asked yet: 7\n" in opening and "- in wrong rows: 1\n" in opening
 
 
 def test_nobody_is_said_to_be_through_before_the_last_one_is() -> None:
@@ -163,7 +163,7 @@ def test_whoever_need_not_and_rows_that_are_wrong_are_not_missing() -> None:
     shown = seen([*of("sales", "ada", 1, 1, out=2), *of("hr", "bo", 0, 0, out=1), *wrong])
     assert [(one.name, one.missing) for one in shown.departments] == [("sales", 1), ("", 0), ("hr", 0)]
     told = "\n".join(printed(shown))
-    assert "50 %, 1 of 2" in told and "5 errors" in told
+    assert "50 %, 1 of 2" in told and "5 in wrong rows" in told
     assert (desk := counted([*of("sales", "ada", 1, 0, out=2), *wrong])).done == desk.wanted == 1
     assert "0 of 0" in "\n".join(printed(seen(wrong)))
 
