@@ -84,7 +84,7 @@ SAME := --constraint requirements.lock --no-annotate
 
 lock: $(STAMP) ### requirements.lock and the image's locks anew from pyproject.toml
 	@$(LOCK) --extra dev pyproject.toml -o requirements.lock
-	@$(LOCK) $(SAME) $(addprefix --extra ,evidence otel postgres preview s3) pyproject.toml -o requirements.runtime.lock
+	@$(LOCK) $(SAME) $(addprefix --extra ,otel postgres preview s3) pyproject.toml -o requirements.runtime.lock
 	@echo hatchling | $(LOCK) $(SAME) - -o deploy/image/requirements.build.lock
 
 image: $(STAMP) ### the image, by buildah; BASE=local makes its base too, where no registry is reached

@@ -8,7 +8,7 @@ if __name__ == "__main__":
 import argparse
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -27,10 +27,7 @@ from activities.campaign.yearly import CampaignYearsService
 from activities.core_signature.service import CoreSignatureService
 from activities.core_signature.signers import SignerSnapshots
 from activities.errors import StoreFailure
-from activities.evidence.pack import Stamper
-from activities.evidence.roots import DailyRootsService
 from activities.evidence.service import EvidenceKeeper
-from activities.evidence.signing import EvidenceKey
 from activities.files.reading import FileFaults
 from activities.hand_off.service import HandOffService
 from activities.launch.launch import forget_refused
@@ -49,10 +46,11 @@ from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.figures import FigureCounter
 from activities.reconciliation.service import ReconciliationService
 from activities.records.processes import Role
+from activities.retention.service import DailyRetention
 from activities.schedule.planner import PolicyPlanner
 from activities.temporal.clock import WorkerClock, moved_on
 from activities.temporal.interceptors import PacedSlots
-from starter.boot import clients, evidence, exits, processes
+from starter.boot import clients, exits, processes
 from starter.boot.clients import Clients
 from starter.boot.databases import until_usable
 from starter.boot.probes import ProbeResult, ProcessHealth, answer_probes, watch
@@ -91,8 +89,6 @@ def composed(chosen: Settings, open_clients: Clients, client: Client) -> dict[st
         secret=chosen.link_secret,
         silent_after=chosen.webhook.silent_after if chosen.webhook.url else None,
         adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
-        evidence_key=partial(EvidenceKey.read, chosen.evidence_key),
-        stamp=evidence.stamper(chosen),
     )
 
 
@@ -107,12 +103,9 @@ def activities_of(
     secret: SecretStr | None = None,
     adopts: tuple[str, str] | None = None,
     silent_after: timedelta | None = None,
-    evidence_key: Callable[[], EvidenceKey] | None = None,
-    stamp: Stamper | None = None,
 ) -> dict[str, list[Any]]:
     """The activities of each task queue (workflows/follow_up/options.py). `adopts` is kind and requester of documents
-    sent by hand, `notices` the budget of each person; `silent_after` the silence of callbacks that alerts on-call;
-    `evidence_key` reads the key anew.
+    sent by hand, `notices` the budget of each person; `silent_after` the silence of callbacks that alerts on-call.
     """
     signature = CoreSignatureService(open_clients.signature, open_clients.directory, open_clients.store)
     limiter = DeviceLimiter()
@@ -136,10 +129,12 @@ def activities_of(
             client, open_clients.store, partial(_kinds, policies), OnCallAlerts(push, oncall) if oncall else None
         ),
     )
-    days = DailyRootsService(store, evidence_key, stamp, directory, partial(forget_refused, client, store))
+    retention = DailyRetention(store, directory, partial(forget_refused, client, store))
     absences = AbsenceNewsTeller(client, open_clients.store)
     return {
-        WORKFLOW_QUEUE: [one for port in (*follow_up, sign_in, parts, days, absences) for one in port.activities()],
+        WORKFLOW_QUEUE: [
+            one for port in (*follow_up, sign_in, parts, retention, absences) for one in port.activities()
+        ],
         CAMPAIGN_QUEUE: [one for port in follow_up for one in port.activities()],
         BATCH_QUEUE: [*people.activities(), *years.activities()],
         SIGNATURE_QUEUE: [*signature.activities(), *push.activities()],

@@ -23,13 +23,13 @@ from workflows.model.campaign import (
     YearSeen,
     YearToOpen,
 )
-from workflows.model.daily_evidence import DailyEvidence, DailyEvidenceResult
 from workflows.model.evidence import EvidenceOrder, KeptFiles
 from workflows.model.hand_off import HandoffReport
 from workflows.model.notifications import Delivery, DeliveryReport, SignInOrder, SignInReport
 from workflows.model.onboarding import PartsSeen, PartsToEnd, PartsToLookAt, PartsToStart
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
 from workflows.model.records import HandoffBatch, RecordedHandOff, ReplayOrder
+from workflows.model.retention import RetentionOrder, RetentionResult
 from workflows.model.schedule import PlanningInput, Schedule, StandIn, StandInReport
 from workflows.model.signature import CancelOrder, CreateOrder, DocumentSeen, ForwardOrder, ForwardReport, Observation
 
@@ -253,10 +253,12 @@ class EventReconciliation(Port):
         """
 
 
-class DailyRoots(Port):
-    """What is done about evidence each day."""
+class RetentionService(Port):
+    """What is removed each day."""
 
-    @asks("run_daily_evidence")
+    @asks("apply_retention")
     @abstractmethod
-    async def run_day(self, day: DailyEvidence) -> DailyEvidenceResult:
-        """Erase and remove what is due, then make the root over all records written since the last one, once."""
+    async def apply(self, order: RetentionOrder) -> RetentionResult:
+        """Erase the people whose erasure is due, remove the files whose retention is over, old drafts, and what refused
+        starts left. Idempotent.
+        """

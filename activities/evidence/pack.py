@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -31,7 +31,6 @@ FORM: Final = 1
 PREDICATE: Final = "urn:countersign:evidence-pack:1"
 MANIFEST: Final = "manifest.json"
 ENVELOPE: Final = "manifest.dsse.json"
-TIME_STAMP: Final = "timestamp.tsr"
 RECORD: Final = "record.json"
 SO_FAR: Final = "so-far.json"
 AMENDMENTS: Final = "amendments/"
@@ -53,8 +52,6 @@ _ERASABLE: Final = (PEOPLE, TEXTS, IDENTITIES, REQUEST, FILLED_IN, SO_FAR, SIGNE
 _LINES: Final = "application/jsonl"
 _SIGNED: Final = ("type", "id", "status", "finished", "amendment", "erasures", "documents", "removed")
 """What the signed statement says itself."""
-Stamper = Callable[[bytes], Awaitable[bytes | None]]
-"""The time stamp over the SHA-256 of a content; None if there is none to be had now."""
 
 
 class NotEnded(Exception):
@@ -79,7 +76,6 @@ class ExportedPack:
     amendment: int
     erasures: int
     finished: bool
-    stamped: bool
 
 
 @dataclass
@@ -93,11 +89,10 @@ class _PackContent:
 
 @dataclass(frozen=True)
 class Packer:
-    """Makes packs with our key; `stamp` is asked once for each manifest, if there is an authority."""
+    """Makes packs with our key."""
 
     store: Store
     key: EvidenceKey
-    stamp: Stamper | None = None
 
     async def export(
         self, what: WorkflowName, target: Path, *, documents: bool = False, so_far: FollowUpShow | None = None
@@ -113,7 +108,6 @@ class Packer:
             size = await write_archive(target, [*gathered.parts, *sealed])
         finally:
             shutil.rmtree(work, ignore_errors=True)
-        names = {part.name for part in sealed}
         return ExportedPack(
             id=what.id,
             type=str(what.kind),
@@ -124,7 +118,6 @@ class Packer:
             amendment=gathered.facts["amendment"],
             erasures=gathered.facts["erasures"],
             finished=gathered.facts["finished"],
-            stamped=TIME_STAMP in names,
         )
 
     async def _gathered(
@@ -283,18 +276,13 @@ class Packer:
             gathered.parts.append(PackPart(name, "application/zip", exported.bytes, _sha256(file), file))
 
     async def _seal(self, what: WorkflowName, manifest: bytes) -> list[PackPart]:
-        """The manifest with its signature, and its time stamp: those made first, whoever asks again."""
+        """The manifest with its signature: the one made first, also under a later key."""
         sha256, facts = sha256_of(manifest), json.loads(manifest)
-        said = {name: facts[name] for name in _SIGNED}
-        sealed = await self.store.seals.read(sha256)
-        if sealed is None:
-            envelope = self.key.envelope(statement(PREDICATE, {MANIFEST: sha256}, said))
-            sealed = await self.store.seals.keep(sha256, what.workflow_id, envelope)
-        parts = [PackPart.of(MANIFEST, manifest), PackPart.of(ENVELOPE, sealed.envelope)]
-        token = sealed.time_stamp
-        if token is None and self.stamp and (made := await self.stamp(manifest)):
-            token = await self.store.seals.stamp(sha256, made)
-        return [*parts, PackPart.of(TIME_STAMP, token, "application/timestamp-reply")] if token else parts
+        envelope = await self.store.seals.read(sha256)
+        if envelope is None:
+            signed = statement(PREDICATE, {MANIFEST: sha256}, {name: facts[name] for name in _SIGNED})
+            envelope = await self.store.seals.keep(sha256, what.workflow_id, self.key.envelope(signed))
+        return [PackPart.of(MANIFEST, manifest), PackPart.of(ENVELOPE, envelope)]
 
 
 def _manifest(what: WorkflowName, gathered: _PackContent) -> bytes:

@@ -5,9 +5,8 @@ and nothing is written.
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -16,14 +15,9 @@ from activities.evidence.campaign_parts import (
     AUDIENCE,
     CHANGES,
     LINE_BYTES_AT_MOST,
-    MERKLE,
     OUTCOMES,
     POPULATION,
-    audience_leaves,
-    salted,
-    tree_of,
 )
-from activities.evidence.merkle import RootBuilder
 from activities.evidence.pack import (
     AMENDMENTS,
     ENVELOPE,
@@ -36,10 +30,8 @@ from activities.evidence.pack import (
     SIGNED_DOCUMENT,
     SIGNING_LOG,
     TEXTS,
-    TIME_STAMP,
     name_of,
 )
-from activities.evidence.proof import PROOF_BYTES_AT_MOST, verify_proof
 from activities.evidence.signing import NotSigned, PublicKeys, opened, sha256_of
 
 MANIFEST_BYTES_AT_MOST: Final = 64 << 20
@@ -54,9 +46,7 @@ TEXT_CHARACTERS_AT_MOST: Final = 1_000
 """Characters of a text that a pack brings along."""
 DIFFERENCES_AT_MOST: Final = 5
 """Parts that are named in which two packs differ."""
-_SAID: Final = ("person", "status", "sent_at", "signed_at", "late", "due")
-"""What is told of a member's line."""
-_BESIDE: Final = (MANIFEST, ENVELOPE, TIME_STAMP)
+_BESIDE: Final = (MANIFEST, ENVELOPE)
 """What a manifest cannot list."""
 _MARKS: Final = {
     "id": str,
@@ -101,10 +91,6 @@ class VerifiedPack:
     key: str = ""
     trusted: bool = False
     """Whether the key, and that of each part that is a pack, is one that was given; else the pack may be anybody's."""
-    stamped_at: str | None = None
-    record: str = ""
-    """SHA-256 of the record."""
-    settled_at: datetime | None = None
     lacks: Mapping[str, str] = field(default_factory=dict)
     listed: Mapping[str, str] = field(default_factory=dict)
     """The SHA-256 of each part."""
@@ -131,43 +117,18 @@ def _readable(text: str) -> str:
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in cut)
 
 
-StampReader = Callable[[bytes, bytes], str]
-"""From a time stamp and what it is over to its instant in words; `NotSigned` if it does not hold."""
-
-
-def verify(file: Path, keys: PublicKeys | None = None, read_stamp: StampReader | None = None) -> VerifiedPack:
-    """Check a pack, or the proof of one member; raises `OSError` for a file that cannot be read."""
+def verify(file: Path, keys: PublicKeys | None = None) -> VerifiedPack:
+    """Check a pack; raises `OSError` for a file that cannot be read."""
     found = VerifiedPack(str(file))
     with file.open("rb") as pack:
-        if pack.read(1) == b"{":
-            pack.seek(0)
-            _check_proof(pack, found, keys)
-        else:
-            _check(pack, found, keys, read_stamp)
+        _check(pack, found, keys)
     return found
 
 
-def _check_proof(file: IO[bytes], found: VerifiedPack, keys: PublicKeys | None) -> None:
-    content = file.read(PROOF_BYTES_AT_MOST + 1)
-    if len(content) > PROOF_BYTES_AT_MOST:
-        found.fault("the proof", f"at most {PROOF_BYTES_AT_MOST:,} bytes", "more")
-        return
-    try:
-        proved = verify_proof(content, keys)
-    except NotSigned as fault:
-        found.fault("the proof", fault.expected, fault.found)
-        return
-    found.id, found.type = _readable(proved.campaign), "proof"
-    found.status = _readable(str(proved.line.get("status", "")))
-    found.key, found.trusted, found.parts, found.bytes = proved.key, proved.trusted, 1, len(content)
-    said = ", ".join(f"{name} {value}" for name, value in proved.line.items() if name in _SAID)
-    found.notes.append(f"{_readable(said)}; one of {proved.size:,} outcomes under the root {proved.root}")
-
-
-def _check(pack: IO[bytes], found: VerifiedPack, keys: PublicKeys | None, read_stamp: StampReader | None) -> None:
+def _check(pack: IO[bytes], found: VerifiedPack, keys: PublicKeys | None) -> None:
     try:
         with reading(pack) as reader:
-            _Check(reader, found, keys, read_stamp).run()
+            _Check(reader, found, keys).run()
     except NoPack as fault:
         found.fault(fault.part, fault.expected, fault.found)
     except NotSigned as fault:
@@ -178,10 +139,8 @@ def _check(pack: IO[bytes], found: VerifiedPack, keys: PublicKeys | None, read_s
 
 
 class _Check:
-    def __init__(
-        self, reader: PackReader, found: VerifiedPack, keys: PublicKeys | None, read_stamp: StampReader | None
-    ) -> None:
-        self.reader, self.found, self.keys, self.read_stamp = reader, found, keys, read_stamp
+    def __init__(self, reader: PackReader, found: VerifiedPack, keys: PublicKeys | None) -> None:
+        self.reader, self.found, self.keys = reader, found, keys
         self.bad = set[str]()
 
     def run(self) -> None:
@@ -198,8 +157,6 @@ class _Check:
             self._part(name, said)
         self.found.listed = {name: one["sha256"] for name, one in listed.items()}
         self.found.parts, self.found.bytes = len(listed), sum(one["bytes"] for one in listed.values())
-        if TIME_STAMP in self.reader.entries:
-            self._time_stamp(content)
         if not self.found.faults:
             self._meaning(listed)
 
@@ -222,27 +179,11 @@ class _Check:
         if told.hexdigest() != said["sha256"]:
             self.found.fault(name, f"SHA-256 {said['sha256']}", told.hexdigest())
 
-    def _time_stamp(self, manifest: bytes) -> None:
-        token = self.reader.read(TIME_STAMP, ENVELOPE_BYTES_AT_MOST)
-        if self.read_stamp is None:
-            self.found.notes.append(
-                "its time stamp was not checked: give the authority's root by COUNTERSIGN_TSA_CA_FILE"
-            )
-            return
-        try:
-            self.found.stamped_at = self.read_stamp(token, manifest)
-        except NotSigned as fault:
-            self.found.fault(TIME_STAMP, fault.expected, fault.found)
-
     def _meaning(self, listed: Mapping[str, Any]) -> None:
         """Whether the parts agree with each other. Each is as it was signed; this tells what was signed wrong."""
         if RECORD in listed:
             record = self._json(RECORD)
-            self.found.record = listed[RECORD]["sha256"]
-            settled = record.get("settled") or {}
-            if at := settled.get("at"):
-                self.found.settled_at = datetime.fromisoformat(at).astimezone(UTC)
-            self._record(record["show"], settled, listed)
+            self._record(record["show"], record.get("settled") or {}, listed)
             if AUDIENCE in listed:
                 self._campaign(record["show"], listed)
         elif self.found.finished:
@@ -313,23 +254,15 @@ class _Check:
             self._outcomes(show)
 
     def _outcomes(self, show: Mapping[str, Any]) -> None:
-        merkle = self._json(MERKLE)
-        salt, tree = bytes.fromhex(merkle["salt"]), RootBuilder()
         told = hashlib.sha256(self.reader.read(POPULATION, PART_BYTES_AT_MOST))
         requests, counts = dict[str, int](), dict[str, int]()
         for line in self._lines(OUTCOMES, LINE_BYTES_AT_MOST):
             told.update(line)
-            for hashed in salted(salt, [line[:-1]], tree.size):
-                tree.add_hash(hashed)
             outcome = json.loads(line)
             counts[outcome["status"]] = counts.get(outcome["status"], 0) + 1
             if request := outcome.get("request"):
                 requests[request] = requests.get(request, 0) + 1
-        audience = tree_of(salt, audience_leaves(self.reader.read(AUDIENCE, PART_BYTES_AT_MOST)))
         self._expect(POPULATION, "SHA-256 of it and the outcomes", show.get("outcomes"), told.hexdigest())
-        for name, found in (("outcomes", tree), ("audience", audience)):
-            said = merkle[name]["size"], merkle[name]["root"]
-            self._expect(MERKLE, f"size and root of the {name}", said, (found.size, found.root.hex()))
         twice = next((request for request, many in requests.items() if many > 1), None)
         self._expect(OUTCOMES, "one outcome for each request", None, twice)
         said_counts = {name: many for name, many in show.get("counts", {}).items() if many}
@@ -352,7 +285,7 @@ class _Check:
     def _nested(self, name: str) -> None:
         inner = VerifiedPack(name)
         with self.reader.open(name) as pack:
-            _check(pack, inner, self.keys, self.read_stamp)
+            _check(pack, inner, self.keys)
         if self.found.trusted and not inner.trusted:
             self.found.trusted, self.found.key = False, inner.key
         for one in inner.faults:

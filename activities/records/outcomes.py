@@ -45,7 +45,6 @@ LINES_AT_ONCE: Final = 2_000
 NAMED_AT_MOST: Final = 10_000
 """Requests that one statement leaves out."""
 LAST_DAYS: Final = timedelta(days=7)
-SALT_BYTES: Final = 16
 _REQUEST: Final = Kind.REQUEST.workflow_id("")
 _OVER_AFTER: Final = timedelta(hours=36)
 """From its beginning in UTC until a day is over everywhere on earth."""
@@ -328,15 +327,12 @@ class MemberLines:
 
 
 class OutcomeList(NamedTuple):
-    """The record of a campaign that has ended. `head` is its first line as it was written; `salt` keeps a proof about
-    one member from telling of others.
-    """
+    """The record of a campaign that has ended. `head` is its first line as it was written."""
 
     lines: MemberLines
     population: dict[str, Any] | None
     changes: list[dict[str, Any]]
     head: bytes
-    salt: bytes
 
 
 class Outcomes:
@@ -359,12 +355,12 @@ class Outcomes:
     async def write(self, campaign: str, head: Mapping[str, Any], lines: AsyncIterator[Sequence[MemberOutcome]]) -> str:
         """Store the record of a campaign; returns the SHA-256 of its lines: the head, then one a member."""
         id, content, place = secrets.token_hex(16), _json(head) + b"\n", 0
-        told, salt = hashlib.sha256(content), secrets.token_bytes(SALT_BYTES)
+        told = hashlib.sha256(content)
         here = OUTCOME_LISTS.c
         unfinished = select(here.id).where(here.campaign == campaign, here.sha256.is_(None))
         await self._database.change(OUTCOME_LINES.delete().where(OUTCOME_LINES.c.list.in_(unfinished)))
         await self._database.change(OUTCOME_LISTS.delete().where(here.campaign == campaign, here.sha256.is_(None)))
-        await self._database.insert(OUTCOME_LISTS, id=id, campaign=campaign, head=content, salt=salt)
+        await self._database.insert(OUTCOME_LISTS, id=id, campaign=campaign, head=content)
         async for some in lines:
             told.update(b"".join(map(line_of, some)))
             rows = [_row(id, nth, line) for nth, line in enumerate(some, start=place)]
@@ -383,7 +379,7 @@ class Outcomes:
         own = select(*who, *what, line.department, line.manager, line.due).where(line.list == known.id)
         head = json.loads(known.head)
         lines = MemberLines(self._database, own)
-        return OutcomeList(lines, head["population"], head["changes"], known.head, known.salt)
+        return OutcomeList(lines, head["population"], head["changes"], known.head)
 
     async def verify(self, sha256: str) -> None:
         """Raises `DocumentMissing`, and `DocumentDamaged` for a record that is not as it was written."""

@@ -134,8 +134,6 @@ RECORDS: Final = Table(
     Column("facet", Text, nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("sha256", Text, nullable=False),
-    Column("root", Integer),
-    Index(None, "root", "workflow_id"),
     comment="settled records, written once; facet: type, kind, status and whether of a campaign, in one word",
 )
 
@@ -188,20 +186,6 @@ AMENDMENTS: Final = Table(
     comment="what happened after a record: hand-offs and their results",
 )
 
-ROOTS: Final = Table(
-    "roots",
-    METADATA,
-    Column("number", Integer, primary_key=True),
-    Column("until", Instant, nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("root", Text, nullable=False),
-    Column("content", LargeBinary, nullable=False),
-    Column("sha256", Text, nullable=False),
-    Column("envelope", LargeBinary),
-    Column("time_stamp", LargeBinary),
-    comment="daily roots over the records written since the one before, each content naming its SHA-256",
-)
-
 ERASURES: Final = Table(
     "erasures",
     METADATA,
@@ -236,8 +220,7 @@ SEALS: Final = Table(
     Column("manifest_sha256", Text, primary_key=True),
     Column("workflow_id", Text, nullable=False),
     Column("envelope", LargeBinary, nullable=False),
-    Column("time_stamp", LargeBinary),
-    comment="signatures and time stamps of evidence packs",
+    comment="signatures of evidence packs",
 )
 
 LOG_PAGES: Final = Table(
@@ -412,7 +395,6 @@ OUTCOME_LISTS: Final = Table(
     Column("id", Text, primary_key=True),
     Column("campaign", Text, nullable=False),
     Column("head", LargeBinary, nullable=False),
-    Column("salt", LargeBinary, nullable=False),
     Column("sha256", Text, unique=True),
     Index(None, "campaign"),
     comment="the record of a campaign that has ended; without SHA-256 while it is written",

@@ -33,7 +33,6 @@ from activities.records.outcomes import Outcomes
 from activities.records.people import OF_A_START, StoredPeople, keep_start
 from activities.records.processes import Processes
 from activities.records.receipts import Receipts
-from activities.records.roots import Roots
 from activities.records.schema import EVIDENCE_PARTS, PEOPLE_IN_FULL, TEXTS
 from activities.records.seals import Seals
 from activities.records.settled import Records
@@ -57,8 +56,6 @@ class Store:
         self.database: Final = Database(database or _beside(self.files))
         self.records: Final = Records(self.database)
         """Settled records and their amendments."""
-        self.roots: Final = Roots(self.database)
-        """Daily roots over records."""
         self.erasures: Final = Erasures(self.database)
         """People who were erased, or are to be."""
         self.holds: Final = Holds(self.database)

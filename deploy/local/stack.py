@@ -323,8 +323,8 @@ class RunningStack:
         from starter.boot.evidence import ensure_key  # noqa: PLC0415
         from starter.nexus.endpoint import ensure_endpoint  # noqa: PLC0415
         from starter.temporal.connection import connected  # noqa: PLC0415
-        from starter.temporal.daily_evidence import ensure_daily_evidence  # noqa: PLC0415
         from starter.temporal.reconciliation import ensure_schedule  # noqa: PLC0415
+        from starter.temporal.retention import ensure_retention  # noqa: PLC0415
         from starter.temporal.search_attributes import ensure_search_attributes  # noqa: PLC0415
 
         if told := self.plan.addresses.get("env"):
@@ -333,7 +333,7 @@ class RunningStack:
             async with connected(ours) as client:
                 await ensure_search_attributes(client)
                 await ensure_schedule(client)
-                await ensure_daily_evidence(client)
+                await ensure_retention(client)
                 await ensure_endpoint(client, ours.nexus_endpoint)
 
     async def _fail_with_the_next_that_ends(self) -> None:

@@ -26,7 +26,6 @@ from deploy.sandbox.http.front import Front
 from deploy.sandbox.push.api import PushServices
 from deploy.sandbox.state.settings import SandboxSettings
 from deploy.sandbox.state.state import SandboxState
-from deploy.sandbox.time_stamps.authority import TimeStampAuthority
 
 DETAILS = {404: "Not found.", 405: 'Method "{}" not allowed.'}
 # Longer than the clients' keep-alive, so that a pooled connection is not closed under a request.
@@ -60,7 +59,6 @@ async def running(
             *push.routes(),
             *ControlApi(core, push.phones).routes(),
             *targets.routes(),
-            *TimeStampAuthority(state.settings.data and state.settings.data / "time-stamps").routes(),
             Route("/healthz", _healthz),
             *page_routes(core, push.phones),
         ],

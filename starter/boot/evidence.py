@@ -3,10 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from activities.evidence.pack import Packer, Stamper
+from activities.evidence.pack import Packer
 from activities.evidence.signing import PUBLIC, EvidenceKey, PublicKeys, UnusableKey
-from activities.evidence.time_stamps import TimeStamps, check
-from activities.evidence.verification import StampReader
 from activities.records.store import Store
 from starter.config.settings import Settings
 from starter.errors import Refusal
@@ -26,7 +24,7 @@ async def ensure_key(settings: Settings) -> SetUp:
 
 def packer(settings: Settings, store: Store) -> Packer:
     """Raises `Refusal` without a key."""
-    return Packer(store, key(settings), stamper(settings))
+    return Packer(store, key(settings))
 
 
 def key(settings: Settings) -> EvidenceKey:
@@ -35,17 +33,6 @@ def key(settings: Settings) -> EvidenceKey:
         return EvidenceKey.read(settings.evidence_key)
     except UnusableKey as fault:
         raise Refusal(str(fault)) from None
-
-
-def stamper(settings: Settings) -> Stamper | None:
-    """Of the authority that is set, if there is one."""
-    return TimeStamps(settings.tsa_url, settings.tsa_ca_file).stamp if settings.tsa_url else None
-
-
-def stamp_reader(settings: Settings) -> StampReader | None:
-    """None without the authority's root."""
-    root = settings.tsa_ca_file
-    return (lambda reply, content: check(reply, content, root)) if root else None
 
 
 def public_keys(settings: Settings) -> Path:

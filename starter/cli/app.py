@@ -126,8 +126,6 @@ GROUPS: Final[dict[str, Group]] = {
         {
             "export": "audit:export",
             "verify": "audit:verify_packs",
-            "prove": "audit:prove",
-            "roots": "audit:roots",
             "hold": "audit:hold",
             "erase": "audit:erase",
         },

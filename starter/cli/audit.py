@@ -1,7 +1,6 @@
 """`countersign audit …`: evidence packs, made and verified; legal holds and erasures."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,9 +15,6 @@ from rich.text import Text
 from activities.evidence.erasure import STAYS, ErasureResult
 from activities.evidence.erasure import erase as erase_person
 from activities.evidence.pack import ExportedPack, NotEnded, Packer
-from activities.evidence.proof import NoMember
-from activities.evidence.proof import prove as make_proof
-from activities.evidence.roots import RootsFile, read_roots, written_roots
 from activities.evidence.signing import PublicKeys, UnusableKey
 from activities.evidence.verification import VerifiedPack, newer_of, verify
 from activities.records.ended import EndedFilter, Place
@@ -32,7 +28,7 @@ from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
 from starter.config.settings import Settings
 from starter.errors import Exit, Refusal
-from starter.queries.filters import Wanted, id_of, is_request_id
+from starter.queries.filters import Wanted, is_request_id
 from starter.queries.lookup import look_at
 from starter.temporal.connection import opened
 from workflows.kinds import Kind, WorkflowName, kinds, named
@@ -108,7 +104,7 @@ async def export(
     documents
         In the pack of a campaign the signed documents of its members as well.
     json
-        Print `[{id, type, file, sha256, bytes, parts, amendment, erasures, finished, stamped}]`.
+        Print `[{id, type, file, sha256, bytes, parts, amendment, erasures, finished}]`.
     """
     settings = ready()
     store = clients.store(settings)
@@ -188,9 +184,8 @@ def _exported(written: Sequence[ExportedPack]) -> Group | Text:
         return Text("No such requests have ended")
     table = Rows("id", "file", "parts", "bytes", "amendment", "note", whole=("id", "file"))
     for one in written:
-        notes = [*([] if one.finished else ["unfinished"]), *([] if one.stamped else ["no time stamp"])]
         amendment = f"{one.amendment}" + (f", erasure {one.erasures}" if one.erasures else "")
-        table.add(one.id, one.file, f"{one.parts:,}", f"{one.bytes:,}", amendment, ", ".join(notes))
+        table.add(one.id, one.file, f"{one.parts:,}", f"{one.bytes:,}", amendment, "" if one.finished else "unfinished")
     return Group(Text(f"{len(written):,} evidence packs" if len(written) > 1 else "The evidence pack", "bold"), table)
 
 
@@ -210,7 +205,6 @@ class Verification:
     bytes: int
     key: str
     trusted: bool
-    stamped_at: str | None
     faults: list[dict[str, str]]
     notes: list[str]
 
@@ -226,7 +220,6 @@ async def verify_packs(
     /,
     *,
     key: Path | None = None,
-    roots: Path | None = None,
     json: AsJson = False,
 ) -> Exit:
     """Check evidence packs: offline, from the files alone; nothing is written, and nobody is asked.
@@ -240,23 +233,16 @@ async def verify_packs(
         Packs of `audit export`.
     key
         Public keys that may have signed them, in PEM; without it those of this installation.
-    roots
-        Daily roots of `audit roots`: is the record of each pack under the root of its day?
     json
-        Print `[{ok, file, id, type, status, amendment, erasures, finished, parts, bytes, key, trusted, stamped_at,
+        Print `[{ok, file, id, type, status, amendment, erasures, finished, parts, bytes, key, trusted,
         faults[{part, expected, found}], notes[]}]`.
     """
     settings = ready()
     keys = await asyncio.to_thread(_keys, settings, key)
     try:
-        reader = evidence.stamp_reader(settings)
-        found = [await asyncio.to_thread(verify, pack, keys, reader) for pack in packs]
-        if roots:
-            _under(await asyncio.to_thread(read_roots, roots, keys, reader), found)
+        found = [await asyncio.to_thread(verify, pack, keys) for pack in packs]
     except OSError as error:
         raise Refusal(f"{error.filename}: {error.strerror}") from error
-    except UnusableKey as fault:
-        raise Refusal(str(fault)) from None
     for one, other in combinations(found, 2):
         if one.ok and other.ok and one.workflow_id == other.workflow_id:
             one.notes.append(newer_of(one, other))
@@ -265,13 +251,6 @@ async def verify_packs(
     if not all(answer.ok for answer in answers):
         return Exit.REFUSED
     return Exit.DONE if all(answer.trusted for answer in answers) else Exit.UNCONFIRMED
-
-
-def _under(roots: RootsFile, found: Sequence[VerifiedPack]) -> None:
-    for one in found:
-        for fault in roots.faults:
-            one.fault(fault.part, fault.expected, fault.found)
-        roots.check(one)
 
 
 def _keys(settings: Settings, key: Path | None) -> PublicKeys | None:
@@ -292,82 +271,11 @@ def _verified(answer: Verification) -> Group:
         return Group(Text(f"{answer.file} does not hold", "bold red"), table, *notes)
     what = f"{answer.type} {answer.id} · {answer.status}" + ("" if answer.finished else " · unfinished")
     holds = f"{what} · {answer.parts:,} parts · amendment {answer.amendment}"
-    stamp = [Text(f"time stamp of {answer.stamped_at}")] if answer.stamped_at else []
     if answer.trusted:
         key = f"signed by the key {answer.key}"
-        return Group(Text(f"{answer.file} holds: {holds}", "bold green"), Text(key), *stamp, *notes)
+        return Group(Text(f"{answer.file} holds: {holds}", "bold green"), Text(key), *notes)
     key = f"signed by the key {answer.key}: compare it with the published one, or give that by --key"
-    return Group(Text(UNCONFIRMED, "bold yellow"), Text(f"{answer.file}: {holds}"), Text(key), *stamp, *notes)
-
-
-async def prove(
-    campaign: Annotated[str, Parameter(help="Its id, or its whole workflow id.")],
-    /,
-    *,
-    person: str,
-    output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
-    json: AsJson = False,
-) -> None:
-    """Prove the outcome of one member of a campaign that has ended, without showing anybody else's.
-
-    The proof is about a kilobyte of JSON; `audit verify` checks it.
-
-    Parameters
-    ----------
-    person
-        A member, by the id that the report has.
-    output
-        The file; without it the proof is printed.
-    json
-        Print the proof, also where it is written to a file.
-    """
-    settings = ready()
-    workflow_id = Kind.CAMPAIGN.workflow_id(id_of(Kind.CAMPAIGN, campaign))
-    try:
-        proof = await make_proof(clients.store(settings), evidence.key(settings), workflow_id, person)
-        if output:
-            await asyncio.to_thread(output.write_bytes, proof + b"\n")
-    except NoMember as error:
-        raise Refusal(str(error)) from None
-    except OSError as error:
-        raise Refusal(f"{output}: {error.strerror}") from error
-    if json or output is None:
-        sys.stdout.write(proof.decode() + "\n")
-    else:
-        print_answer({}, Text(f"{output}: the proof of {person}, {len(proof):,} bytes"), as_json=False)
-
-
-async def roots(*, output: Annotated[Path, Parameter(name=("--output", "-o"))], json: AsJson = False) -> None:
-    """Write the daily roots: with them `audit verify --roots` shows that a record was not rebuilt after its day.
-
-    Parameters
-    ----------
-    output
-        The file: a line a day, JSON.
-    json
-        Print `{file, roots, bytes}`.
-    """
-    store, lines = clients.store(ready()), list[int]()
-    aside = output.with_name(f".{output.name}.part")
-    try:
-        with await asyncio.to_thread(aside.open, "xb") as file:
-            async for line in written_roots(store):
-                lines.append(await asyncio.to_thread(file.write, line))
-        await asyncio.to_thread(aside.replace, output)
-    except OSError as error:
-        raise Refusal(f"{output}: {error.strerror}") from error
-    finally:
-        await asyncio.to_thread(aside.unlink, missing_ok=True)
-    written = WrittenRoots(str(output), len(lines), sum(lines))
-    says = f"{output}: {written.roots:,} daily roots, {written.bytes:,} bytes"
-    print_answer(written, Text(says if lines else f"{output}: there is no daily root yet"), as_json=json)
-
-
-@dataclass(frozen=True)
-class WrittenRoots:
-    file: str
-    roots: int
-    bytes: int
+    return Group(Text(UNCONFIRMED, "bold yellow"), Text(f"{answer.file}: {holds}"), Text(key), *notes)
 
 
 async def hold(

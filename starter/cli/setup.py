@@ -25,8 +25,8 @@ from starter.queries.fast_forward import Forwarded, forward, forward_to_next, sp
 from starter.queries.filters import id_of
 from starter.queries.lost_records import Recovery, recover
 from starter.temporal.connection import connected, opened
-from starter.temporal.daily_evidence import ensure_daily_evidence
 from starter.temporal.reconciliation import ensure_schedule, sweep_now
+from starter.temporal.retention import ensure_retention
 from starter.temporal.search_attributes import ensure_search_attributes
 from workflows.follow_up.view import stamp
 from workflows.kinds import Kind, WorkflowName
@@ -52,7 +52,7 @@ async def init(*, json: AsJson = False) -> Exit:
     settings = ready()
     async with connected(settings) as client:
         needed = [*await ensure_search_attributes(client), await ensure_schedule(client)]
-        needed += [await ensure_daily_evidence(client)]
+        needed += [await ensure_retention(client)]
         endpoint = await ensure_endpoint(client, settings.nexus_endpoint)
     needed += [await ensure_schema(settings), *await ensure_subscriptions(settings)]
     results = [*needed, await ensure_key(settings), endpoint]

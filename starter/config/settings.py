@@ -329,8 +329,6 @@ class Settings(BaseSettings):
     evidence_key_file: Path | None = Field(
         None, description="Private Ed25519 key that signs evidence, in PEM; default: DATA_DIR/evidence.pem"
     )
-    tsa_url: Address = Field("", description="Time-stamp authority (RFC 3161) that evidence is stamped by")
-    tsa_ca_file: Path | None = Field(None, description="Root certificate of that authority, in PEM")
     payload_keys: PayloadKeys = Field(
         (), description="`id=base64` AES-256 keys of the payload codec; the first encrypts"
     )

@@ -34,10 +34,10 @@ def workflows() -> tuple[type[Any], ...]:
     from workflows.bulk_notice.workflow import BulkNoticeWorkflow  # noqa: PLC0415
     from workflows.campaign.opening import CampaignOpeningWorkflow  # noqa: PLC0415
     from workflows.campaign.workflow import AcknowledgementCampaignWorkflow  # noqa: PLC0415
-    from workflows.evidence.workflow import DailyEvidenceWorkflow  # noqa: PLC0415
     from workflows.hand_off.workflow import HandOffWorkflow, NexusCallWorkflow  # noqa: PLC0415
     from workflows.onboarding.workflow import CustomerOnboardingWorkflow  # noqa: PLC0415
     from workflows.reconciliation.workflow import ReconciliationWorkflow  # noqa: PLC0415
+    from workflows.retention.workflow import RetentionWorkflow  # noqa: PLC0415
     from workflows.sign_in.workflow import SignInWorkflow  # noqa: PLC0415
     from workflows.signature.workflow import SignatureRequestWorkflow  # noqa: PLC0415
     from workflows.task.workflow import TaskWorkflow  # noqa: PLC0415
@@ -53,7 +53,7 @@ def workflows() -> tuple[type[Any], ...]:
         AbsenceWorkflow,
         NexusCallWorkflow,
         ReconciliationWorkflow,
-        DailyEvidenceWorkflow,
+        RetentionWorkflow,
         HandOffWorkflow,
         *FURTHER,
     )

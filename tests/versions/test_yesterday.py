@@ -18,10 +18,10 @@ from workflows.campaign.state import CampaignInput
 from workflows.hand_off.state import ReplayInput
 from workflows.model.absence import AbsenceOrder
 from workflows.model.campaign import Series
-from workflows.model.daily_evidence import DailyEvidence
 from workflows.model.hand_off import HandOffNow, OperationOrder, Settled, SettledTask
 from workflows.model.notifications import Delivery, SignInOrder
 from workflows.model.reconciliation import Reconciliation
+from workflows.model.retention import RetentionOrder
 from workflows.model.signature import ProviderEvent
 from workflows.names import (
     ABSENCE_TOLD,
@@ -29,12 +29,12 @@ from workflows.names import (
     CAMPAIGN,
     CAMPAIGN_OPENING,
     CUSTOMER_ONBOARDING,
-    DAILY_EVIDENCE,
     HAND_OFF,
     HAND_OFF_NOW,
     NEXUS_CALL,
     PROVIDER_EVENT,
     RECONCILIATION,
+    RETENTION,
     SIGN_IN,
     SIGNATURE_REQUEST,
     SIGNATURE_SETTLED,
@@ -58,7 +58,7 @@ INPUTS: dict[str, Any] = {
     BULK_NOTICE: Delivery,
     SIGN_IN: SignInOrder,
     ABSENCE_TOLD: AbsenceOrder,
-    DAILY_EVIDENCE: DailyEvidence,
+    RETENTION: RetentionOrder,
 }
 SIGNALS = {
     PROVIDER_EVENT: ProviderEvent,

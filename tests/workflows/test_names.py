@@ -27,7 +27,7 @@ def test_names_are_pinned() -> None:
     assert names.ACKNOWLEDGEMENT_CAMPAIGN == "acknowledgement-campaign"
     assert (names.CAMPAIGN_OPENING, names.OPENING_PREFIX) == ("CampaignOpening", "campaign-opening")
     assert (names.RECONCILIATION, names.RECONCILIATION_SCHEDULE) == ("Reconciliation", "reconciliation")
-    assert (names.DAILY_EVIDENCE, names.DAILY_EVIDENCE_SCHEDULE) == ("DailyEvidence", "daily-evidence")
+    assert (names.RETENTION, names.RETENTION_SCHEDULE) == ("Retention", "retention")
     assert (names.RECONCILIATION_NOW, names.BULK) == ("reconciliation-now", 5)
     assert (names.SIGNATURE_SETTLED, names.SHOW, names.PLANNING) == ("signature_settled", "show", "planning")
     assert (names.CANCEL, names.REMIND, names.DELEGATE, names.EXTEND) == ("cancel", "remind", "delegate", "extend")
@@ -74,5 +74,5 @@ def test_activity_names_are_pinned() -> None:
         "deliver_notices", "plan_schedule", "check_stand_in", "hand_off", "read_hand_off", "send_sign_in",
             "withdraw_sign_in", "start_parts", "read_parts", "end_parts",
             "freeze_audience", "run_batch", "change_audience", "check_audience", "settle_audience",
-            "open_year", "reconcile_events", "keep_evidence", "run_daily_evidence", "notify_of_absence",
+            "open_year", "reconcile_events", "keep_evidence", "apply_retention", "notify_of_absence",
     }  # fmt: skip

@@ -11,10 +11,10 @@ from tests.servers import time_skipping
 from tests.workflows import corpus
 from workflows import names
 from workflows.absence.workflow import AbsenceWorkflow
-from workflows.evidence.workflow import DailyEvidenceWorkflow
 from workflows.model.absence import SEEN_WITHIN, AbsenceOrder, AbsenceReport
-from workflows.model.daily_evidence import DailyEvidence, DailyEvidenceResult
-from workflows.ports import AbsenceNewsService, DailyRoots
+from workflows.model.retention import RetentionOrder, RetentionResult
+from workflows.ports import AbsenceNewsService, RetentionService
+from workflows.retention.workflow import RetentionWorkflow
 
 
 class Absences(AbsenceNewsService):
@@ -26,13 +26,13 @@ class Absences(AbsenceNewsService):
         return AbsenceReport(told=3)
 
 
-class Roots(DailyRoots):
+class FakeRetention(RetentionService):
     def __init__(self) -> None:
-        self.days: list[DailyEvidence] = []
+        self.orders: list[RetentionOrder] = []
 
-    async def run_day(self, day: DailyEvidence) -> DailyEvidenceResult:
-        self.days.append(day)
-        return DailyEvidenceResult(number=1, records=2, root="ab" * 32, signed=True, stamped=False)
+    async def apply(self, order: RetentionOrder) -> RetentionResult:
+        self.orders.append(order)
+        return RetentionResult(erased=1, removed=2)
 
 
 @asynccontextmanager
@@ -62,12 +62,12 @@ async def test_an_absence_is_told_once_every_process_knows_of_it() -> None:
     assert absences.orders == [order]
 
 
-async def test_a_day_of_evidence_says_up_to_which_instant_it_counts() -> None:
-    roots = Roots()
-    async with at_work([DailyEvidenceWorkflow], roots.activities()) as client:
+async def test_retention_passes_on_the_instant_until_which_things_are_due() -> None:
+    retention = FakeRetention()
+    async with at_work([RetentionWorkflow], retention.activities()) as client:
         handle = await client.start_workflow(
-            DailyEvidenceWorkflow.run, DailyEvidence(), id=names.DAILY_EVIDENCE, task_queue=names.WORKFLOW_QUEUE
+            RetentionWorkflow.run, RetentionOrder(), id=names.RETENTION, task_queue=names.WORKFLOW_QUEUE
         )
-        assert (await handle.result()).records == 2
-        await corpus.record("daily-evidence", handle)
-    assert [day.now is not None for day in roots.days] == [True]
+        assert (await handle.result()).removed == 2
+        await corpus.record("retention", handle)
+    assert [order.now is not None for order in retention.orders] == [True]

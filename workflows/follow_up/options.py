@@ -107,7 +107,7 @@ DAY: Final = ActivityOptions(
         "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=15)),
     }
 )
-"""For the day of evidence, until the next day is near, which catches up."""
+"""For what is removed each day, until the next day is near."""
 
 # A part of a reconciliation ends itself well before that (activities/reconciliation/service.py).
 SWEEP: Final = _options(SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))

@@ -86,11 +86,11 @@ def _tells_the_name(person: Person) -> bool:
 
 
 def evidence_key(settings: Settings) -> SetUpPart:
-    """Whether packs and daily roots can be signed, by the user of this command."""
+    """Whether packs can be signed, by the user of this command."""
     try:
         return fine("evidence", f"{settings.evidence_key}: key {EvidenceKey.read(settings.evidence_key).id}")
     except UnusableKey as fault:
-        return doubtful("evidence", f"{fault}; until then packs are refused and daily roots are not signed")
+        return doubtful("evidence", f"{fault}; until then packs are refused")
 
 
 async def worker_clock(store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart:

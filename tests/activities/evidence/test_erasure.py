@@ -7,14 +7,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from activities.evidence.erasure import STAYS, erase, erase_due
-from activities.evidence.roots import DailyRootsService
-from activities.evidence.signing import EvidenceKey
 from activities.evidence.verification import newer_of, verify
 from activities.records import erasures
 from activities.records.database import Database
@@ -23,14 +20,15 @@ from activities.records.erasures import Erasure
 from activities.records.starts import Start
 from activities.records.store import DATABASE_FILE, Store
 from activities.records.user_texts import keep_page
-from tests.activities.evidence.kept import AT, MSA, kept_at_the_end, key_in, packer, request, settle, signed
+from activities.retention.service import DailyRetention
+from tests.activities.evidence.kept import AT, MSA, kept_at_the_end, packer, request, settle, signed
 from tests.activities.evidence.test_pack import parts_of
 from tests.storage import connected, count
 from workflows.kinds import Kind
-from workflows.model.daily_evidence import DailyEvidence
 from workflows.model.hand_off import Settled
 from workflows.model.notifications import LogPage, Notification
 from workflows.model.records import Amendment
+from workflows.model.retention import RetentionOrder
 from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import EventType, TimelineEntry
@@ -133,10 +131,7 @@ async def test_what_still_runs_is_erased_by_the_day_after_its_end(tmp_path: Path
         assert (done.erased, done.waiting) == ((), (MSA.workflow_id,))
         assert await erase_due(store, DAY) == 0
         await signed(store)
-        key_in(tmp_path)
-        days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "evidence.pem"))
-        result = await days.run_day(DailyEvidence(now=DAY))
-        assert (result.erased, result.records) == (1, 1)
+        assert (await DailyRetention(store).apply(RetentionOrder(now=DAY))).erased == 1
         assert await erase_due(store, DAY) == 0
         assert [one.person for one in await store.erasures.of(MSA.workflow_id)] == ["customer-signer"]
         assert b"Ada" not in b"".join(await store.people.asked(MSA.workflow_id))

@@ -3,7 +3,6 @@
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,17 @@ from activities.documents.files import PICTURES, SIGNED
 from activities.errors import DocumentMissing
 from activities.evidence.downloads import kept_file
 from activities.evidence.erasure import erase, erase_due, remove_due
-from activities.evidence.roots import DailyRootsService
-from activities.evidence.signing import EvidenceKey
 from activities.evidence.verification import newer_of, verify
 from activities.records import evidence, holds
 from activities.records.evidence import FIELDS, SignedDocument, SignedFile
 from activities.records.starts import Start
 from activities.records.store import Store
-from tests.activities.evidence.kept import AT, CONDUCT, MSA, kept_at_the_end, key_in, packer, signed
+from activities.retention.service import DailyRetention
+from tests.activities.evidence.kept import AT, CONDUCT, MSA, kept_at_the_end, packer, signed
 from tests.storage import altered
 from workflows.kinds import Kind
-from workflows.model.daily_evidence import DailyEvidence
 from workflows.model.policy import end_of_retention
+from workflows.model.retention import RetentionOrder
 
 OVER = AT + timedelta(days=90)
 DAY = OVER + timedelta(days=1)
@@ -60,11 +58,10 @@ async def test_after_its_retention_the_day_removes_the_files_and_packs_say_so(
         await kept(store)
         await store.evidence.keep_part(MSA.workflow_id, FIELDS, b'[{"id":"order-number","value":"4711"}]')
         await packer(store, tmp_path).export(MSA, tmp_path / "before.zip")
-        key_in(tmp_path)
-        days = DailyRootsService(store, partial(EvidenceKey.read, tmp_path / "evidence.pem"))
-        assert (await days.run_day(DailyEvidence(now=OVER))).removed == 0, "it is over after that instant"
+        retention = DailyRetention(store)
+        assert (await retention.apply(RetentionOrder(now=OVER))).removed == 0, "it is over after that instant"
         assert len(there(store)) == 2
-        result = await days.run_day(DailyEvidence(now=DAY))
+        result = await retention.apply(RetentionOrder(now=DAY))
         assert (result.removed, there(store)) == (1, set())
         assert "signed files removed" in result.details
         assert await remove_due(store, DAY) == 0

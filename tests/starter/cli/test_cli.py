@@ -73,8 +73,6 @@ def test_the_words_are_those_of_the_contract() -> None:
         "audit erase",
         "audit export",
         "audit hold",
-        "audit prove",
-        "audit roots",
         "audit verify",
         *(f"campaign {word}" for word in OF_CAMPAIGN),
         "completion",

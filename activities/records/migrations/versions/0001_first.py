@@ -385,7 +385,6 @@ def upgrade() -> None:
         sa.Column("id", schema.Text(), nullable=False),
         sa.Column("campaign", schema.Text(), nullable=False),
         sa.Column("head", sa.LargeBinary(), nullable=False),
-        sa.Column("salt", sa.LargeBinary(), nullable=False),
         sa.Column("sha256", schema.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("sha256"),
@@ -482,34 +481,16 @@ def upgrade() -> None:
         sa.Column("facet", schema.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("sha256", schema.Text(), nullable=False),
-        sa.Column("root", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id"),
         comment="settled records, written once; facet: type, kind, status and whether of a campaign, in one word",
-    )
-    with op.batch_alter_table("records", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_records_root_workflow_id"), ["root", "workflow_id"], unique=False)
-
-    op.create_table(
-        "roots",
-        sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("until", schema.Instant(), nullable=False),
-        sa.Column("size", sa.Integer(), nullable=False),
-        sa.Column("root", schema.Text(), nullable=False),
-        sa.Column("content", sa.LargeBinary(), nullable=False),
-        sa.Column("sha256", schema.Text(), nullable=False),
-        sa.Column("envelope", sa.LargeBinary(), nullable=True),
-        sa.Column("time_stamp", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("number"),
-        comment="daily roots over the records written since the one before, each content naming its SHA-256",
     )
     op.create_table(
         "seals",
         sa.Column("manifest_sha256", schema.Text(), nullable=False),
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("envelope", sa.LargeBinary(), nullable=False),
-        sa.Column("time_stamp", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("manifest_sha256"),
-        comment="signatures and time stamps of evidence packs",
+        comment="signatures of evidence packs",
     )
     op.create_table(
         "serials",

@@ -1,4 +1,4 @@
-"""The day of evidence: its schedule at Temporal."""
+"""Retention: its schedule at Temporal."""
 
 from datetime import timedelta
 from typing import Final
@@ -16,24 +16,24 @@ from temporalio.client import (
 from starter.temporal import schedules
 from starter.temporal.search_attributes import SetUp
 from workflows import names
-from workflows.model.daily_evidence import DailyEvidence
+from workflows.model.retention import RetentionOrder
 
-_SUMMARY: Final = "what is due to be erased, and the root over all records since the last one"
+_SUMMARY: Final = "remove what is due"
 _CAUGHT_UP: Final = timedelta(days=1)
-"""A day that was missed altogether is under the next root."""
+"""The day after a missed one removes what was due then."""
 
 
-async def ensure_daily_evidence(client: Client) -> SetUp:
+async def ensure_retention(client: Client) -> SetUp:
     """Create or correct the schedule: each day at 00:15 UTC; a paused one stays paused."""
-    return await schedules.ensure(client, names.DAILY_EVIDENCE_SCHEDULE, _schedule())
+    return await schedules.ensure(client, names.RETENTION_SCHEDULE, _schedule())
 
 
 def _schedule() -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
-            names.DAILY_EVIDENCE,
-            DailyEvidence(),
-            id=names.DAILY_EVIDENCE_SCHEDULE,
+            names.RETENTION,
+            RetentionOrder(),
+            id=names.RETENTION_SCHEDULE,
             task_queue=names.WORKFLOW_QUEUE,
             static_summary=_SUMMARY,
         ),

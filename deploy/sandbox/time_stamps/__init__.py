@@ -1,1 +1,0 @@
-"""The time-stamp authority: RFC 3161 by OpenSSL."""
