@@ -134,12 +134,12 @@ def arrows_up(folder: str, module: str, tree: ast.AST) -> Iterator[str]:
 
 
 def edges(trees: Mapping[str, ast.AST]) -> dict[str, set[str]]:
-    """Which module imports which, of those given."""
+    """Which module imports which, of those given; itself included."""
     found: dict[str, set[str]] = {}
     for module, tree in trees.items():
         names = {name for _, name in imports(tree)}
         reached = {name if name in trees else name.rpartition(".")[0] for name in names}
-        found[module] = {one for one in reached if one in trees and one != module}
+        found[module] = reached & trees.keys()
     return found
 
 
@@ -219,6 +219,7 @@ def test_the_guards_bite() -> None:
     assert len(list(arrows_up("deploy/sandbox", "deploy.sandbox.http.front", inner))) == 1
     trees = {"a": ast.parse("import b"), "b": ast.parse("from c import x"), "c": ast.parse("import a.y\nimport a")}
     assert circle(edges(trees)) == ["a", "b", "c", "a"]
+    assert circle(edges({"a": ast.parse("from a import x")})) == ["a", "a"]
     assert circle({"a": {"b"}, "b": set()}) == []
 
 

@@ -30,14 +30,7 @@ def capped_transport(
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> httpx.AsyncBaseTransport:
     """Answers are limited to `most` bytes, error bodies to `MOST_ERROR_BYTES`."""
-    return _CappedTransport(transport or _network(trust or _public_authorities(), max_connections), most)
-
-
-def _network(trust: ssl.SSLContext, max_connections: int) -> httpx.AsyncBaseTransport:
-    # Imported by callers only: many commands call nobody.
-    from activities.http.transport import Network  # noqa: PLC0415
-
-    return Network(trust, max_connections)
+    return _CappedTransport(transport or Network(trust or _public_authorities(), max_connections), most)
 
 
 @cache
