@@ -259,6 +259,6 @@ class RetentionService(Port):
     @asks("apply_retention")
     @abstractmethod
     async def apply(self, order: RetentionOrder) -> RetentionResult:
-        """Erase the people whose erasure is due, remove the files whose retention is over, old drafts, and what refused
-        starts left. Idempotent.
+        """Erase the people whose erasure is due, remove the files whose retention is over, old drafts, what refused
+        starts left, and rows that are used up. Idempotent.
         """

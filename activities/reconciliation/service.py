@@ -436,25 +436,9 @@ class ReconciliationService(EventReconciliation):
                 await self._adopt(self._adoption, part, now)
                 left = await self._remember(part)
             MENDS.add(len(part.mended))
-            if part.is_over:
-                await self._tidy(now)
-                if self._figures:
-                    await self._figures.count(part.silence, now)
+            if part.is_over and self._figures:
+                await self._figures.count(part.silence, now)
             return part.swept(left)
-
-    async def _tidy(self, now: datetime) -> None:
-        """Drop what is used up or over; no event waits for it."""
-        with suppress(StoreFailure):
-            await self._store.one_use.drop_used(now)
-            await self._store.incidents.drop_over(now)
-            await self._store.outbound_mail.drop_old(now)
-            await self._store.budgets.drop(now)
-            await self._store.allowances.drop_full(now)
-            await self._store.processes.drop(now)
-            await self._store.receipts.drop(now)
-            await self._store.uploads.drop(now)
-            await self._store.downloads.drop(now)
-            await self._store.absences.drop_over(now)
 
     async def _remember(self, part: Pass) -> PassMark:
         """Also called before slow steps, so that a retry does not read the events anew."""

@@ -148,10 +148,10 @@ class StoredAbsences:
 
         return await self._database.write(change)
 
-    async def drop_over(self, now: datetime) -> None:
-        """Drop those that have been over for long."""
+    async def drop_over(self, now: datetime) -> int:
+        """Drop those that have been over for long; how many."""
         over = or_(_IS.ends_at < now - KEPT_FOR, _IS.ended_at < now - KEPT_FOR)
-        await self._database.change(ABSENCES.delete().where(over))
+        return await self._database.change(ABSENCES.delete().where(over))
 
 
 def _names(actor: ColumnElement[str], person: str) -> ColumnElement[bool]:

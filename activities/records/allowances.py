@@ -14,7 +14,7 @@ _BUCKET: Final = ALLOWANCES.c
 _A_HAIR: Final = 0.001
 """Seconds that sums of fractions may be off."""
 DROPPED_AT_MOST: Final = 10_000
-"""Full buckets dropped by each reconciliation."""
+"""Full buckets dropped by one statement."""
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ LISTED_AT_MOST: Final = 100
 """Downloads of one follow-up that are listed, the newest."""
 DAYS_KEPT: Final = 400
 DROPPED_AT_MOST: Final = 10_000
-"""Downloads dropped by each reconciliation."""
+"""Downloads dropped by one statement."""
 _LINK: Final = DOWNLOAD_LINKS.c
 _DOWNLOAD: Final = DOWNLOADS.c
 

@@ -11,7 +11,7 @@ from activities.records.schema import ONE_USE, SERIALS
 USED_KEPT: Final = timedelta(days=2)
 """One-time entries are valid for half a day at most."""
 USED_DROPPED_AT_MOST: Final = 500
-"""One-time entries dropped by each reconciliation."""
+"""One-time entries dropped by one statement."""
 
 
 class OneUse:

@@ -11,7 +11,7 @@ from activities.records.schema import RECEIPTS
 
 DAYS_KEPT: Final = 30
 DROPPED_AT_MOST: Final = 10_000
-"""Receipts dropped by each reconciliation."""
+"""Receipts dropped by one statement."""
 _ROW: Final = RECEIPTS.c
 
 

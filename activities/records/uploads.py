@@ -10,7 +10,7 @@ from activities.records.schema import UPLOADS
 
 DAYS_KEPT: Final = 7
 DROPPED_AT_MOST: Final = 10_000
-"""Uploads dropped by each reconciliation."""
+"""Uploads dropped by one statement."""
 _ROW: Final = UPLOADS.c
 
 

@@ -1,5 +1,5 @@
-"""Implements the port `RetentionService`: erasures that are due, signed files after their retention, old drafts, and
-what refused starts left.
+"""Implements the port `RetentionService`: erasures that are due, signed files after their retention, old drafts, what
+refused starts left, and rows that are used up. It needs the store and the directory alone, no other service.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,11 +25,12 @@ class DailyRetention(RetentionService):
 
     async def apply(self, order: RetentionOrder) -> RetentionResult:
         now = order.now or datetime.now(UTC)
+        rows = await _drop_old_rows(self._store, now)
         erased, removed = await erase_due(self._store, now), await remove_due(self._store, now)
         await self._store.drafts.drop(now, self._has_left)
         if self._forget_refused:
             await self._forget_refused(now)
-        return RetentionResult(erased=erased, removed=removed)
+        return RetentionResult(erased=erased, removed=removed, rows=rows)
 
     async def _has_left(self, person: str) -> bool:
         try:
@@ -39,3 +40,23 @@ class DailyRetention(RetentionService):
         except DirectoryFailure:
             return False  # The directory does not answer: the next day asks again.
         return False
+
+
+async def _drop_old_rows(store: Store, now: datetime) -> int:
+    """Drop rows that are used up or over, statement by statement until none is left; how many."""
+    count = 0
+    for drop in (
+        store.one_use.drop_used,
+        store.incidents.drop_over,
+        store.outbound_mail.drop_old,
+        store.budgets.drop,
+        store.allowances.drop_full,
+        store.processes.drop,
+        store.receipts.drop,
+        store.uploads.drop,
+        store.downloads.drop,
+        store.absences.drop_over,
+    ):
+        while dropped := await drop(now):
+            count += dropped
+    return count

@@ -12,10 +12,13 @@ class RetentionOrder(Model):
 
 
 class RetentionResult(Model):
-    """How many people were erased, and of how many requests the signed files were removed."""
+    """How many people were erased, of how many requests the signed files were removed, and how many rows that are used
+    up were dropped.
+    """
 
     erased: int = 0
     removed: int = 0
+    rows: int = 0
 
     @property
     def details(self) -> str:
@@ -24,5 +27,6 @@ class RetentionResult(Model):
             [
                 f"- erased as asked: {self.erased:,} people",
                 f"- signed files removed after their retention: of {self.removed:,} requests",
+                f"- rows that were used up: {self.rows:,}",
             ]
         )

@@ -22,8 +22,8 @@ from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.adoption import Adoption
 from activities.reconciliation.callback_health import CallbackAlarm
 from activities.reconciliation.service import NAMES_REMEMBERED, Names, PassLimits, PassMark, ReconciliationService
-from activities.records import one_use
 from activities.records.store import Store
+from activities.retention.service import DailyRetention
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.faults import ArmedFault
 from deploy.sandbox.state.records import CoreDocument, CoreEvent
@@ -34,6 +34,7 @@ from tests.storage import count
 from tests.workflows.stage import a_request
 from workflows.kinds import Kind
 from workflows.model.reconciliation import ReconciliationOrder, ReconciliationResult
+from workflows.model.retention import RetentionOrder
 from workflows.model.signature import FINAL, WITHOUT_EFFECT, ProviderEvent
 from workflows.model.subject import Code, Status
 from workflows.names import PROVIDER_EVENT, SIGNATURE_REQUEST
@@ -579,24 +580,15 @@ def test_of_ten_times_as_many_documents_as_are_remembered_by_their_address_the_l
     assert list(names.known)[-1] == f"last-{number}"
 
 
-async def test_a_sweep_drops_what_the_desk_has_used_up_on_days_that_are_over(tmp_path: Path) -> None:
+async def test_an_outage_of_core_signature_stops_no_dropping_of_used_rows(tmp_path: Path) -> None:
     async with office(tmp_path) as it:
         days = [(it.now - timedelta(days=ago)).date() for ago in range(5)]
         for day in days:
             assert await it.store.one_use.use(day, "a-in")
-        assert (await it.sweeps()).over
+        it.sandbox.state.faults.arm(ArmedFault(path="*/events/*", fault="503", times=None))
+        with pytest.raises(ApplicationError):
+            await it.sweeps()
+        result = await DailyRetention(it.store).apply(RetentionOrder(now=it.now))
+        assert result.rows == 2
         assert [await it.store.one_use.was_used(day, "a-in") for day in days] == [True, True, True, False, False]
         assert count(it.store, "one_use") == 3
-
-
-async def test_of_ten_times_as_much_as_a_sweep_drops_the_rest_is_left_to_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(one_use, "USED_DROPPED_AT_MOST", 2)
-    store, day = Store(str(tmp_path)), NOW.date()
-    for number in range(10):
-        await store.one_use.use(day + timedelta(days=number % 2), str(number))
-    dropped = [await store.one_use.drop_used(NOW + timedelta(days=9)) for _ in range(10)]
-    assert sum(dropped) == 10
-    assert max(dropped) == 2
-    assert count(store, "one_use") == 0
