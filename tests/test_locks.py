@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 RUNTIME, BUILD = ROOT / "requirements.runtime.lock", ROOT / "deploy" / "image" / "requirements.build.lock"
-EXTRAS = ("evidence", "otel", "postgres", "preview", "s3")
+EXTRAS = ("otel", "postgres", "preview", "s3")
 _PIN = re.compile(r"^([a-z0-9.-]+)==(\S+)(.*)$", re.MULTILINE)
 
 
