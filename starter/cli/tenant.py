@@ -3,39 +3,36 @@
 import re
 import sys
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Final
 
 from cyclopts import Parameter, Token
-from rich.text import Text
 
 from activities.core_signature.signers import folded
 from activities.people.person import PushDevice
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
-from starter.cli.printing import note, patience, print_answer
-from starter.cli.terminal import Rows, Terminal
+from starter.cli.printing import note, print_answer
+from starter.cli.terminal import Rows
 from starter.config.settings import Need, Settings
 from starter.errors import Exit, Refusal
-from starter.tenant.facts import FactFinding, Verdict
-from starter.tenant.recording import ANSWERS, REPORT
-from starter.tenant.report import counts, mends, write_report
+from starter.tenant.facts import FactFinding, Verdict, judge_recording
+from starter.tenant.recording import ANSWERS
 from starter.tenant.trial import Trial, TrialPlan
 from workflows.model.base import Model
 
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|[^@\s]+@localhost")
-_WAIT: Final = timedelta(minutes=10)
-_UNITS: Final = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
+_DEFAULT_WAIT: Final = timedelta(minutes=10)
 LONGEST_WAIT: Final = timedelta(minutes=45)
 """For the signer of the test document."""
-_MARKS: Final = {Verdict.HOLDS: ("✓", "green"), Verdict.DIFFERS: ("✗", "bold red"), Verdict.NOT_SEEN: ("·", "dim")}
+_MARKS: Final = {Verdict.HOLDS: "✓", Verdict.NOT_SEEN: "·", Verdict.DIFFERS: "✗"}
+"""In the order of the table: what differs is where it is looked for, at the end."""
 
 
 class TrialAnswer(Model):
-    """The answer of `tenant try`; `ok` if nothing differs and all was tried."""
+    """The answer of `tenant try`; `ok` if nothing differs and something holds."""
 
     ok: bool
     facts: tuple[FactFinding, ...]
@@ -43,28 +40,25 @@ class TrialAnswer(Model):
     folder: str
 
 
-def _span(_: type, tokens: Sequence[Token]) -> timedelta:
-    match = re.fullmatch(r"(\d{1,4})([smh])", tokens[0].value)
-    span = int(match[1]) * _UNITS[match[2]] if match else None
-    if span is None or span > LONGEST_WAIT:
+def _parse_wait(_: type, tokens: Sequence[Token]) -> timedelta:
+    match = re.fullmatch(r"(\d{1,4})([sm])", tokens[0].value)
+    wait = int(match[1]) * timedelta(**{"seconds" if match[2] == "s" else "minutes": 1}) if match else None
+    if wait is None or wait > LONGEST_WAIT:
         raise ValueError(f"{tokens[0].value} is not a time such as 90s or 10m, and at most 45m")
-    return span
+    return wait
 
 
-def _is_email(_: object, value: str | None) -> None:
-    if value is not None and not _EMAIL.fullmatch(value):
-        raise ValueError(f"{value} is not an e-mail address")
-
-
-Address = Annotated[str, Parameter(validator=_is_email)]
+def _check_email(_: object, text: str | None) -> None:
+    if text is not None and not _EMAIL.fullmatch(text):
+        raise ValueError(f"{text} is not an e-mail address")
 
 
 async def try_(
     *,
-    to: Address,
+    to: Annotated[str, Parameter(validator=_check_email)],
     person: str | None = None,
-    forward_to: Annotated[str | None, Parameter(validator=_is_email)] = None,
-    wait: Annotated[timedelta, Parameter(converter=_span)] = _WAIT,
+    forward_to: Annotated[str | None, Parameter(validator=_check_email)] = None,
+    wait: Annotated[timedelta, Parameter(converter=_parse_wait)] = _DEFAULT_WAIT,
     output: Annotated[Path | None, Parameter(name=("--output", "-o"))] = None,
     yes: bool = False,
     json: AsJson = False,
@@ -86,8 +80,7 @@ async def try_(
     wait
         How long to wait for your signature, such as 90s or 10m, at most 45m; 0s: do not wait.
     output
-        A new folder for the report and the answers, without names, addresses, hosts and secrets; default:
-        tenant-trial-DATE-TIME.
+        A new folder for the answers, without names, addresses, hosts and secrets; default: tenant-trial-DATE-TIME.
     yes
         Send without asking first.
     json
@@ -97,84 +90,45 @@ async def try_(
     other = forward_to or to.replace("@", "+countersign@", 1)
     if folded(other) == folded(to):
         raise Refusal("--forward-to: must be another address than --to")
-    device = await _device(settings, person) if person else None
-    folder = output or Path(f"tenant-trial-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
-    if not (yes or _agreed(settings, to, other, device, asked=not json)):
+    device = await _load_device(settings, person) if person else None
+    if not (yes or (not json and _asks_consent(settings, to, other, device))):
         raise Refusal("nothing was sent: say y, or --yes")
+    folder = output or Path(f"tenant-trial-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     try:
         folder.mkdir(parents=True)
     except OSError as error:
         raise Refusal(f"{folder}: {error.strerror}; name a new folder with --output") from error
-    plan = TrialPlan(to=to, forward_to=other, wait=wait, device=device)
-    return await _tried(Trial(settings, plan, _TerminalProgress(quiet=json)), folder, json=json)
-
-
-async def _tried(trial: Trial, folder: Path, *, json: bool) -> Exit:
-    whole = False
+    trial = Trial(settings, TrialPlan(to=to, forward_to=other, wait=wait, device=device), note)
     try:
         await trial.run()
-        whole = True
     finally:
         trial.recording.write(folder)
-        write_report(folder, trial.findings, trial.left)
-        if not whole:
-            note(f"broken off; left behind: {'; '.join(trial.left) or 'nothing'}; the report is in {folder}")
-    findings, left = tuple(trial.findings), tuple(trial.left)
-    clear = not any(one.verdict is Verdict.DIFFERS for one in findings)
-    ok = clear and any(one.verdict is Verdict.HOLDS for one in findings)
-    print_answer(TrialAnswer(ok=ok, facts=findings, left=left, folder=str(folder)), _view(findings), as_json=json)
-    if not json:
-        note(f"{counts(findings)}. Left behind: {'; '.join(left) or 'nothing'}.")
-        note(f"{folder}: {REPORT} and {ANSWERS}; `make test TENANT={folder}` plays the answers to our client")
-    return Exit.DONE if ok else Exit.REFUSED
+        answer = _summarise(trial, folder)
+        print_answer(answer, _build_table(answer.facts), as_json=json)
+        note(f"Left behind: {'; '.join(answer.left) or 'nothing'}.")
+        note(f"{folder}: {ANSWERS}; `make test TENANT={folder}` plays the answers to our client")
+    return Exit.DONE if answer.ok else Exit.REFUSED
 
 
-def _view(findings: Sequence[FactFinding]) -> Rows:
-    """What was not told while it ran, and at the end, where it is looked for, what differs."""
-    table = Rows("", "fact", "", "", whole=("fact",))
-    for verdict in (Verdict.NOT_SEEN, Verdict.DIFFERS):
-        for one in (one for one in findings if one.verdict is verdict):
-            table.add(Text(*_MARKS[one.verdict]), one.id, one.fact, f"{one.verdict}: {mends(one)}")
+def _summarise(trial: Trial, folder: Path) -> TrialAnswer:
+    facts = judge_recording(trial.recording)
+    verdicts = {finding.verdict for finding in facts}
+    ok = Verdict.HOLDS in verdicts and Verdict.DIFFERS not in verdicts
+    return TrialAnswer(ok=ok, facts=facts, left=trial.leftovers, folder=str(folder))
+
+
+def _build_table(facts: Sequence[FactFinding]) -> Rows:
+    table = Rows("", "id", "fact", "seen", "setting", whole=("id",))
+    for verdict, mark in _MARKS.items():
+        for finding in (finding for finding in facts if finding.verdict is verdict):
+            says = f"{verdict}: {finding.says}" if finding.says else str(verdict)
+            table.add(mark, finding.id, finding.fact, says, ", ".join(finding.settings))
     return table
 
 
-class _TerminalProgress:
-    """Tells of a trial on the terminal while it runs."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-        self._console = Terminal(highlight=False, markup=False, emoji=False)
-
-    def step(self, says: str) -> None:
-        self._print(Text(says, "bold"))
-
-    def found(self, finding: FactFinding) -> None:
-        mark, style = _MARKS[finding.verdict]
-        says = mends(finding)
-        self._print(
-            Text.assemble(
-                f"  {mark} ",
-                (f"{finding.id} {finding.verdict}", style),
-                f": {finding.fact}{f' ({says})' if says else ''}",
-            )
-        )
-
-    def note(self, says: str) -> None:
-        if not self._quiet:
-            note(says)
-
-    def wait(self, says: str) -> AbstractAsyncContextManager[None]:
-        return patience(says, quiet=self._quiet)
-
-    def _print(self, text: Text) -> None:
-        if not self._quiet:
-            self._console.print(text, soft_wrap=True)
-            sys.stdout.flush()
-
-
-def _agreed(settings: Settings, to: str, other: str, device: PushDevice | None, *, asked: bool) -> bool:
+def _asks_consent(settings: Settings, to: str, other: str, device: PushDevice | None) -> bool:
     """Whether somebody at a terminal agrees."""
-    if not asked or not sys.stdin.isatty():
+    if not sys.stdin.isatty():
         return False
     note(f'At {settings.signature.url} two documents called "Countersign trial" are made and sent to {to};')
     note(f"one is yours to sign, the other is forwarded to {other}, cancelled and deleted.")
@@ -183,7 +137,7 @@ def _agreed(settings: Settings, to: str, other: str, device: PushDevice | None, 
     return input("Send them? [y/N] ").strip().casefold() in ("y", "yes")
 
 
-async def _device(settings: Settings, person: str) -> PushDevice:
+async def _load_device(settings: Settings, person: str) -> PushDevice:
     store = clients.store(settings)
     try:
         directory = clients.directory(settings, store)
@@ -191,6 +145,6 @@ async def _device(settings: Settings, person: str) -> PushDevice:
     finally:
         store.close()
     if not devices:
-        off = "push is off" if settings.push.dialect == "off" else "they have no device that is reachable"
-        raise Refusal(f"--person {person}: {off}")
+        is_off = settings.push.dialect == "off"
+        raise Refusal(f"--person {person}: {'push is off' if is_off else 'they have no device that is reachable'}")
     return devices[0]

@@ -1,118 +1,76 @@
-"""Receives the callbacks of a trial where the web process would listen. Those of other documents are answered 500: Core
-Signature sends them again, then to the web process.
+"""Receives the callbacks of a trial at the address of the web process. Those of other documents are answered 500: Core
+Signature repeats them, to the web process.
 """
 
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from starter.config.settings import WebhookSettings
-from starter.tenant.recording import RecordedCallback, Recorder
-from starter.web.callbacks import MOST_BYTES, Callback, CallbackRules, CallbackVerdict, event_hash
+from starter.tenant.recording import Recorder
+from starter.web.callbacks import Callback, CallbackRules, CallbackVerdict, event_hash
 from starter.web.serving import listening
 
 TEST_SECRET: Final = "YOUR_TOKEN_HERE"  # noqa: S105  of the published test vector
-"""Signs the callbacks that are kept: ours is not in the folder, and nothing can be guessed from a hash of it."""
-CALLBACKS_AT_MOST: Final = 200
-"""Callbacks that are kept of one trial."""
+"""Signs the callbacks that are kept, so that nothing can be guessed from a hash by a secret of ours."""
 
 
 @dataclass
 class Listener:
-    """Notes callbacks about the trial's documents; the first is answered 500, to see its repetition."""
+    """Records callbacks about the trial's documents; the first is answered 500, to see its repetition."""
 
     recorder: Recorder
     settings: WebhookSettings
-    began: float = field(default_factory=time.monotonic)
-    callbacks: list[RecordedCallback] = field(default_factory=list)
+    _first: str = ""
+    _is_repeated: bool = False
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
-        """Listens at the address of the web process; raises `CannotListen`."""
+    async def listening(self) -> AsyncIterator[None]:
+        """Raises `CannotListen`."""
         app = Starlette(routes=[Route("/{path:path}", self.answer, methods=["POST"])])
-        async with listening(app, self.settings.bind, proxies=self.settings.proxies) as url:
-            yield url
+        async with listening(app, self.settings.bind):
+            yield
 
-    @property
-    def repeats(self) -> bool:
-        """Whether the one that was answered 500 has come again."""
-        first = [one for one in self.callbacks if one.answered == 500]
-        return any(one is not other and _event(one) == _event(other) for one in first for other in self.callbacks)
+    async def has_repetition(self) -> bool:
+        """Whether the callback that was answered 500 has come again."""
+        return self._is_repeated
 
     async def answer(self, request: Request) -> Response:
         content = await request.body()
-        body = _parsed(content)
-        if body is None or not self._is_ours(body):
-            return PlainTextResponse("not of this trial", 500)
-        status = 200 if self.callbacks else 500
-        if len(self.callbacks) < CALLBACKS_AT_MOST:
-            self.callbacks.append(self._seen(dict(request.headers), content, body, status))
-        return PlainTextResponse("ok", status)
+        try:
+            body = json.loads(content)
+        except (ValueError, RecursionError):
+            body = None
+        if not isinstance(body, dict) or not self.recorder.is_own(body):
+            return Response(status_code=500)
+        event, status = str(body.get("uuid")), 200 if self._first else 500
+        self._is_repeated |= event == self._first
+        self._first = self._first or event
+        self._record(dict(request.headers), content, body, status)
+        return Response(status_code=status)
 
-    def _is_ours(self, body: dict[str, Any]) -> bool:
-        document = body.get("document")
-        about = document if isinstance(document, dict) else {"url": document}
-        names = {
-            str(about.get(name, "")).rstrip("/").rpartition("/")[2].lower() for name in ("uuid", "external_id", "url")
-        }
-        return bool(names & self.recorder.made)
-
-    def _seen(self, headers: dict[str, str], content: bytes, body: dict[str, Any], status: int) -> RecordedCallback:
-        unsigned = self.settings.mode == "none"
-        rules = CallbackRules(self.settings.secrets, self.settings.max_age, unsigned=unsigned)
-        hash = hash_of(body, self.settings.secrets)
-        kept = self.recorder.scrubber.value(body)
-        if hash != "none":
-            kept["event_hash"] = _sealed(body) if hash == "ours" else "0" * 64
-        return RecordedCallback(
-            seconds=round(time.monotonic() - self.began, 3),
-            hash=hash,
-            judged=judged(rules, headers, content, datetime.now(UTC)),
-            answered=status,
-            body=kept,
-        )
+    def _record(self, headers: dict[str, str], content: bytes, body: dict[str, Any], status: int) -> None:
+        secrets, time_and_type = self.settings.secrets, (str(body.get("event_time")), str(body.get("event_type")))
+        rules = CallbackRules(secrets, self.settings.max_age, unsigned=self.settings.mode == "none")
+        sent = self.recorder.scrubber.scrub(body)
+        if signature := body.get("event_hash"):
+            is_ours = any(signature == event_hash(secret.get_secret_value(), *time_and_type) for secret in secrets)
+            sent["event_hash"] = event_hash(TEST_SECRET, *time_and_type) if is_ours else "0" * 64
+        verdict = judge_callback(rules, headers, content, datetime.now(UTC))
+        self.recorder.record("callback", method="POST", sent=sent, status=status, body={"verdict": verdict})
 
 
-def judged(rules: CallbackRules, headers: dict[str, str], content: bytes, now: datetime) -> str:
-    """What our web process would make of a callback: `taken`, or why not."""
-    found = rules.judge(headers, content, now)
-    if isinstance(found, CallbackVerdict):
-        return found.reason
-    return "taken" if isinstance(found, Callback) else CallbackVerdict.CLOCK_BEHIND.reason
-
-
-def hash_of(body: dict[str, Any], secrets: tuple[SecretStr, ...]) -> str:
-    """`ours`, `unknown` or `none`."""
-    told = body.get("event_hash")
-    if not told:
-        return "none"
-    time_, type_ = str(body.get("event_time")), str(body.get("event_type"))
-    return "ours" if any(told == event_hash(one.get_secret_value(), time_, type_) for one in secrets) else "unknown"
-
-
-def _sealed(body: dict[str, Any]) -> str:
-    return event_hash(TEST_SECRET, str(body.get("event_time")), str(body.get("event_type")))
-
-
-def _parsed(content: bytes) -> dict[str, Any] | None:
-    if len(content) > MOST_BYTES:
-        return None
-    try:
-        body = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
-
-
-def _event(callback: RecordedCallback) -> object:
-    return callback.body.get("uuid")
+def judge_callback(rules: CallbackRules, headers: dict[str, str], content: bytes, now: datetime) -> str:
+    """What our web process makes of a callback: `taken`, or the reason why not."""
+    verdict = rules.judge(headers, content, now)
+    if isinstance(verdict, CallbackVerdict):
+        return verdict.reason
+    return "taken" if isinstance(verdict, Callback) else CallbackVerdict.CLOCK_BEHIND.reason

@@ -12,11 +12,12 @@ import httpx
 from pydantic import SecretStr
 
 from activities.core_signature.client import CoreSignatureClient, CoreSignatureConfig, Dialect, NameStyle
-from activities.core_signature.wire import WireDocument, WireEvent, WireRequest, WireSigner, WireSubscription
+from activities.core_signature.wire import WireDocument, WireEvent, WireRequest, WireSigner
 from activities.http.client import ServiceFailure
 from activities.http.oauth import Credentials
-from starter.tenant.listener import TEST_SECRET, judged
-from starter.tenant.recording import HOST, Exchange, RecordedCallback, Recording
+from starter.tenant.listener import TEST_SECRET, judge_callback
+from starter.tenant.recording import Exchange, Recording
+from starter.tenant.scrubbing import FOREIGN, HOST
 from starter.web.callbacks import CallbackRules
 
 Json = dict[str, Any]
@@ -26,7 +27,7 @@ _API: Final = "/api/v1"
 async def unread(seen: Recording) -> list[str]:
     """The answers that our client does not read as they are, each with what it made of it."""
     found = []
-    for one in seen.core():
+    for one in seen.calls("core"):
         if one.status is not None and (why := await _misread(seen, one)):
             found.append(f"{one.step}: {one.method} {_template(one.path)} {one.status}: {why}")
     return found
@@ -115,7 +116,7 @@ def _client(seen: Recording, one: Exchange) -> CoreSignatureClient:
 
 
 def _meant(one: Exchange) -> object:
-    told = one.told
+    told = one.answer
     path = one.path.removeprefix(_API)
     if "results" in told:
         made = _raw_event if path.startswith("/events/") else _raw_document
@@ -153,14 +154,16 @@ def _of_request(request: WireRequest) -> object:
 
 def misjudged(seen: Recording) -> list[str]:
     """Callbacks of which our web process would think otherwise than it did then."""
-    rules = CallbackRules((SecretStr(TEST_SECRET),), unsigned=seen.settings.get("mode") == "none")
-    return [f"{one.judged} then, {now} now" for one in seen.callbacks if (now := _judged(rules, one)) != one.judged]
+    rules = CallbackRules((SecretStr(TEST_SECRET),), unsigned=seen.settings["mode"] == "none")
+    verdicts = [(call.answer["verdict"], _judge_now(rules, call.sent)) for call in seen.calls("callback")]
+    return [f"{then} then, {now} now" for then, now in verdicts if then != now]
 
 
-def _judged(rules: CallbackRules, one: RecordedCallback) -> str:
-    told = str(one.body.get("event_time", ""))
-    at = datetime.fromtimestamp(int(told) if told.isdecimal() else 0, UTC)
-    return judged(rules, {"content-type": "application/json"}, json.dumps(one.body).encode(), at)
+def _judge_now(rules: CallbackRules, body: Json) -> str:
+    """At the instant of its event."""
+    event_time = str(body.get("event_time", ""))
+    at = datetime.fromtimestamp(int(event_time) if event_time.isdecimal() else 0, UTC)
+    return judge_callback(rules, {"content-type": "application/json"}, json.dumps(body).encode(), at)
 
 
 READ: Final[Mapping[str, frozenset[str]]] = {
@@ -170,7 +173,6 @@ READ: Final[Mapping[str, frozenset[str]]] = {
     "request": frozenset({*WireRequest.model_fields, "url"}),
     "signer": frozenset(WireSigner.model_fields),
     "event": frozenset({*WireEvent.model_fields} - {"external_id", "unsaid"}),
-    "subscription": frozenset(WireSubscription.model_fields),
     "list": frozenset({"count", "next", "results"}),
     "token": frozenset({"access_token", "token_type", "expires_in"}),
     "callback": frozenset({"uuid", "event_type", "event_time", "event_hash", "document", "signer"}),
@@ -189,10 +191,10 @@ def unlike(tenant: Recording, sandbox: Recording) -> list[str]:
                 found.append(f"{thing}: {key} never comes")
             elif here and there and not here & there:
                 found.append(f"{thing}: {key} is {'/'.join(sorted(there))}, at the sandbox {'/'.join(sorted(here))}")
-    words = {"paths": {_template(one.path) for one in sandbox.core() if one.ok}}
+    words = {"paths": {_template(one.path) for one in sandbox.calls("core") if one.ok}}
     found += [
         f"{path} is unknown to the sandbox"
-        for path in sorted({_template(one.path) for one in tenant.core() if one.ok} - words["paths"])
+        for path in sorted({_template(one.path) for one in tenant.calls("core") if one.ok} - words["paths"])
     ]
     return found
 
@@ -215,19 +217,19 @@ def shapes(seen: Recording) -> dict[str, dict[str, set[str]]]:
 def _things(seen: Recording) -> Iterator[tuple[str, Json]]:
     for one in seen.exchanges:
         if one.ok and one.service == "token":
-            yield "token", dict(one.told)
+            yield "token", dict(one.answer)
         if one.ok and one.service == "core":
             yield from _of_answer(one)
-    yield from (("callback", one.body) for one in seen.callbacks)
+    yield from (("callback", call.sent) for call in seen.calls("callback"))
 
 
 def _of_answer(one: Exchange) -> Iterator[tuple[str, Json]]:
     resource = one.path.removeprefix(_API).split("/")[1]
-    thing = {"documents": "document", "events": "event", "webhooks": "subscription"}.get(resource, "request")
-    told: Iterable[Json] = [dict(one.told)] if one.told else []
-    if "results" in one.told:
-        yield "list", dict(one.told)
-        told = [each for each in one.results if each.get("external_id") != "other"]
+    thing = {"documents": "document", "events": "event"}.get(resource, "request")
+    told: Iterable[Json] = [dict(one.answer)] if one.answer else []
+    if "results" in one.answer:
+        yield "list", dict(one.answer)
+        told = [each for each in one.results if each.get("external_id") != FOREIGN]
     for each in told:
         if "uuid" in each:
             yield thing, each
@@ -258,4 +260,4 @@ def _kind(value: object) -> str:
 
 
 def _template(path: str) -> str:
-    return re.sub(r"/0{8}-0000-4000-8000-\d{12}", "/{uuid}", path)
+    return re.sub(r"/text-\d+", "/{uuid}", path)

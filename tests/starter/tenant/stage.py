@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -11,8 +11,8 @@ from typing import Any, Final
 from activities.people.person import Platform, PushDevice
 from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.settings import SandboxSettings
-from starter.config.settings import Settings, load
-from starter.tenant.facts import FactFinding, Verdict
+from starter.config.settings import load
+from starter.tenant.facts import FactFinding, Verdict, judge_recording
 from starter.tenant.trial import Trial, TrialPlan
 from tests.plain_http import plain_client
 from tests.servers import free_ports
@@ -80,70 +80,58 @@ def environment(sandbox: RunningSandbox, folder: Path, **changes: str) -> dict[s
 
 
 @dataclass
-class Heard:
-    """What a trial has told; `acts` is what the person does when it waits for them."""
+class TestSigner:
+    """Hears what a trial says, and acts as soon as the trial waits for them; without an act they do nothing."""
+
+    __test__ = False
 
     sandbox: RunningSandbox
-    acts: str
-    """Empty: nobody acts."""
-    steps: list[str] = field(default_factory=list)
-    found_: list[FactFinding] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    act: str = ""
+    lines: list[str] = field(default_factory=list)
+    _acting: asyncio.Task[None] | None = None
 
-    def step(self, says: str) -> None:
-        self.steps.append(says)
-
-    def found(self, finding: FactFinding) -> None:
-        self.found_.append(finding)
-
-    def note(self, says: str) -> None:
-        self.notes.append(says)
-
-    def wait(self, says: str) -> AbstractAsyncContextManager[None]:
-        return self._acting() if says == "waiting for the signer" else nullcontext()
-
-    @asynccontextmanager
-    async def _acting(self) -> AsyncIterator[None]:
-        if self.acts:
-            await deed(self.sandbox, self.acts)
-        yield
+    def say(self, text: str) -> None:
+        self.lines.append(text)
+        if self.act and text.startswith("NOW YOU"):
+            self._acting = asyncio.create_task(act_on_document(self.sandbox, self.act))
 
 
-async def deed(sandbox: RunningSandbox, act: str) -> None:
-    """The person of the open test document looks at it, and acts."""
+async def act_on_document(sandbox: RunningSandbox, act: str) -> None:
+    """The signer of the open test document looks at it, and acts."""
     async with plain_client(sandbox.url) as browser:
         documents = (await browser.get("/_sandbox/documents")).json()
-        [signer] = [one for each in documents for one in each["signers"] if one["turn"] and one["email"] == TO]
+        signers = [signer for document in documents for signer in document["signers"]]
+        [uuid] = [signer["uuid"] for signer in signers if signer["turn"] and signer["email"] == TO]
         for word in ("view", act):
-            (await browser.post(f"/_sandbox/signers/{signer['uuid']}/{word}")).raise_for_status()
+            (await browser.post(f"/_sandbox/signers/{uuid}/{word}")).raise_for_status()
 
 
 @dataclass(frozen=True)
-class Tried:
-    """A trial that is over."""
+class FinishedTrial:
+    """A trial that is over; its sandbox still runs."""
 
     trial: Trial
-    heard: Heard
+    signer: TestSigner
     sandbox: RunningSandbox
 
-    def of(self, verdict: Verdict) -> dict[str, FactFinding]:
-        return {one.id: one for one in self.trial.findings if one.verdict is verdict}
+    def findings(self, verdict: Verdict) -> dict[str, FactFinding]:
+        findings = judge_recording(self.trial.recording)
+        return {finding.id: finding for finding in findings if finding.verdict is verdict}
 
 
-def plan(settings: Settings, wait: float = 5) -> TrialPlan:
+def build_plan(wait: float = 5) -> TrialPlan:
     device = PushDevice(token=SECRETS[3], platform=Platform.ANDROID)
     return TrialPlan(to=TO, forward_to=OTHER, wait=timedelta(seconds=wait), device=device, pause=0.05)
 
 
 @asynccontextmanager
-async def tried(
-    folder: Path, *, acts: str = "sign", ours: dict[str, str] | None = None, **variant: Any
-) -> AsyncIterator[Tried]:
+async def run_trial(
+    folder: Path, *, act: str = "sign", ours: dict[str, str] | None = None, **variant: Any
+) -> AsyncIterator[FinishedTrial]:
     """A whole trial of one tenant, which still runs."""
     async with running(vendor(**variant)) as sandbox:
-        settings = load(environment=environment(sandbox, folder, **(ours or {})))
-        heard = Heard(sandbox, acts)
-        trial = Trial(settings, plan(settings), heard)
+        signer = TestSigner(sandbox, act)
+        trial = Trial(load(environment=environment(sandbox, folder, **(ours or {}))), build_plan(), signer.say)
         async with asyncio.timeout(60):
             await trial.run()
-        yield Tried(trial, heard, sandbox)
+        yield FinishedTrial(trial, signer, sandbox)

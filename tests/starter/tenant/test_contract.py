@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from starter.tenant.facts import judged
+from starter.tenant.facts import judge_recording
 from starter.tenant.recording import Recording
 from tests.starter.tenant.contract import misjudged, unknown, unlike, unread
-from tests.starter.tenant.stage import tried
+from tests.starter.tenant.stage import run_trial
 
 
 async def of_sandbox(folder: Path, **variant: Any) -> Recording:
     """A trial of the sandbox, as it is read from its folder."""
-    async with tried(folder, **variant) as it:
-        it.trial.recording.write(folder)
+    async with run_trial(folder, **variant) as finished:
+        finished.trial.recording.write(folder)
     return Recording.read(folder)
 
 
@@ -49,7 +49,7 @@ def test_the_sandbox_answers_as_the_tenant_does(tenant: Recording, sandbox: Reco
 
 
 def test_its_facts_are_judged_from_its_answers_alone(tenant: Recording) -> None:
-    assert judged(tenant) == judged(Recording.model_validate_json(tenant.model_dump_json()))
+    assert judge_recording(tenant) == judge_recording(Recording.model_validate_json(tenant.model_dump_json()))
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ async def test_a_tenant_that_differs_is_found_and_still_read(
 
 async def test_an_answer_that_our_client_would_not_read_is_named(sandbox: Recording) -> None:
     broken = [
-        one.replace(body={**one.told, "uuid": 7}) if one.step == "read" and one.told else one
-        for one in sandbox.exchanges
+        call.replace(body={**call.answer, "uuid": 7}) if call.step == "read" and call.answer else call
+        for call in sandbox.exchanges
     ]
     first = (await unread(sandbox.replace(exchanges=tuple(broken))))[0]
     assert first.startswith("read: GET /api/v1/documents/{uuid}/ 200: Core Signature answered 200: not readable as")

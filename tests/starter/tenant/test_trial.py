@@ -5,75 +5,64 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
 
-from deploy.sandbox.server import running
+from deploy.sandbox.server import RunningSandbox, running
 from starter.config.settings import load
-from starter.tenant import trial as tenant_trial
-from starter.tenant.facts import Verdict, judged
-from starter.tenant.recording import ANSWERS, REPORT, Recording
-from starter.tenant.report import write_report
+from starter.tenant.facts import FACTS, Verdict, judge_recording
+from starter.tenant.recording import ANSWERS, Recording
 from starter.tenant.trial import Trial
+from starter.web.serving import listening
 from tests.activities.core_signature.conftest import arm
 from tests.plain_http import plain_client
-from tests.starter.tenant.stage import OTHER, SECRETS, TO, Heard, environment, plan, tried, vendor
+from tests.starter.tenant.stage import (
+    OTHER,
+    SECRETS,
+    TO,
+    FinishedTrial,
+    TestSigner,
+    build_plan,
+    environment,
+    run_trial,
+    vendor,
+)
 
 
 async def test_what_is_assumed_holds_at_the_sandbox(tmp_path: Path) -> None:
-    async with tried(tmp_path) as it:
-        assert it.of(Verdict.DIFFERS) == {}
-        holding = it.of(Verdict.HOLDS)
-        assert {
-            "T1",
-            "L3",
-            "L4",
-            "E1",
-            "D8",
-            "D9",
-            "S3",
-            "A1",
-            "A2",
-            "A3",
-            "C6",
-            "V5",
-            "K3",
-            "K5",
-            "K6",
-            "F1",
-        } <= holding.keys()
-        assert [one.id for one in it.heard.found_ if one.verdict is Verdict.HOLDS] != []
-        assert [line.rpartition(": ")[2] for line in it.trial.left[:2]] == ["signed", "deleted"]
+    async with run_trial(tmp_path) as finished:
+        assert finished.findings(Verdict.DIFFERS) == {}
+        assert finished.findings(Verdict.NOT_SEEN).keys() == {"A5", "W1"}
+        assert [line.rpartition(": ")[2] for line in finished.trial.leftovers] == ["signed", "deleted"]
 
 
-VARIANTS: dict[str, tuple[dict[str, Any], dict[str, str], dict[str, tuple[str, ...]]]] = {
+VARIANTS: dict[str, tuple[dict[str, Any], dict[str, str], set[str]]] = {
     "short paths, lists that lag": (
         {"action_names": "short", "list_lag": 1.1},
         {"SIGNATURE_LIST_LAG": "1s"},
-        {
-            "L4": ("COUNTERSIGN_SIGNATURE_LIST_LAG",),
-            "A1": ("COUNTERSIGN_SIGNATURE_CANCEL_PATHS",),
-            "A2": ("COUNTERSIGN_SIGNATURE_RESEND_PATHS",),
-            "A3": ("COUNTERSIGN_SIGNATURE_FORWARD_PATHS",),
-        },
+        {"L4", "A1", "A2", "A3"},
     ),
     "names in two parts, statuses in words": (
         {"signer_names": "first_last", "status_words": "word", "embedded_key": "signature_request"},
         {},
-        {"S5": ("COUNTERSIGN_SIGNATURE_SIGNER_NAME_STYLE",), "C3": (), "C6": (), "C9": ()},
+        {"S5", "C13"},
     ),
-    "unsigned callbacks, no log, another order, another host": (
-        {"callback_hash": False, "signing_log": False, "event_order": "oldest", "download_host": "localhost"},
+    "unsigned callbacks, no log, another host": (
+        {"callback_hash": False, "signing_log": False, "download_host": "localhost"},
         {},
-        {"K5": ("COUNTERSIGN_WEBHOOK_MODE",), "D9": (), "D10": ("COUNTERSIGN_SIGNATURE_DOWNLOAD_HOSTS",), "V5": ()},
+        {"K5", "D8", "D9", "D10"},
     ),
 }
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 async def test_exactly_what_differs_is_named_with_the_setting_that_mends_it(name: str, tmp_path: Path) -> None:
-    variant, ours, expected = VARIANTS[name]
-    async with tried(tmp_path, ours=ours, **variant) as it:
-        assert {id: one.settings for id, one in it.of(Verdict.DIFFERS).items()} == expected
-        assert all(one.says for one in it.of(Verdict.DIFFERS).values())
+    variant, ours, ids = VARIANTS[name]
+    async with run_trial(tmp_path, ours=ours, **variant) as finished:
+        differences = finished.findings(Verdict.DIFFERS)
+        assert differences.keys() == ids
+        for id, finding in differences.items():
+            assert finding.says
+            assert finding.settings == tuple(f"COUNTERSIGN_{name}" for name in FACTS[id].settings)
 
 
 async def test_with_the_settings_that_it_names_nothing_differs_any_more(tmp_path: Path) -> None:
@@ -85,53 +74,41 @@ async def test_with_the_settings_that_it_names_nothing_differs_any_more(tmp_path
         "SIGNATURE_DOWNLOAD_HOSTS": "localhost",
     }
     variant = {"action_names": "short", "signer_names": "first_last", "download_host": "localhost"}
-    async with tried(tmp_path, ours=mended, **variant) as it:
-        assert it.of(Verdict.DIFFERS) == {}
+    async with run_trial(tmp_path, ours=mended, **variant) as finished:
+        assert finished.findings(Verdict.DIFFERS) == {}
 
 
 @pytest.mark.parametrize(
-    ("ours", "fact", "settings"),
+    ("ours", "id"),
     [
-        ({"SIGNATURE_CLIENT_SECRET": "wrong"}, "T3", ("COUNTERSIGN_SIGNATURE_TOKEN_AUTH",)),
-        ({"WEBHOOK_SECRETS": "another"}, "K5", ("COUNTERSIGN_WEBHOOK_SECRETS",)),
-        ({"SIGNATURE_DIALECT": "signrequest"}, "R1", ("COUNTERSIGN_SIGNATURE_DIALECT",)),
-        (
-            {"PUSH_SEND_PATH": "/v2/{project}:push"},
-            "F1",
-            ("COUNTERSIGN_PUSH_URL", "COUNTERSIGN_PUSH_SEND_PATH", "COUNTERSIGN_PUSH_PROJECT"),
-        ),
+        ({"SIGNATURE_CLIENT_SECRET": "wrong"}, "T3"),
+        ({"WEBHOOK_SECRETS": "another"}, "K5"),
+        ({"SIGNATURE_DIALECT": "signrequest"}, "R1"),
+        ({"PUSH_SEND_PATH": "/v2/{project}:push"}, "F1"),
     ],
 )
-async def test_a_setting_of_ours_that_is_wrong_is_named(
-    ours: dict[str, str], fact: str, settings: tuple[str, ...], tmp_path: Path
-) -> None:
-    async with tried(tmp_path, ours=ours) as it:
-        assert it.of(Verdict.DIFFERS)[fact].settings == settings
+async def test_a_setting_of_ours_that_is_wrong_is_named(ours: dict[str, str], id: str, tmp_path: Path) -> None:
+    async with run_trial(tmp_path, ours=ours) as finished:
+        [name] = ours
+        settings = finished.findings(Verdict.DIFFERS)[id].settings
+        assert f"COUNTERSIGN_{name}" in settings or settings == ("COUNTERSIGN_SIGNATURE_TOKEN_AUTH",)
 
 
 async def test_a_filter_that_is_ignored_is_named_and_no_other_document_is_kept(tmp_path: Path) -> None:
     async with running(vendor(ignores_filters=True)) as sandbox:
-        other = await _of_somebody_else(sandbox.url, sandbox.core_signature.tokens.issue())
-        trial = Trial(
-            load(environment=environment(sandbox, tmp_path)),
-            plan(load(environment=environment(sandbox, tmp_path))),
-            Heard(sandbox, "sign"),
-        )
+        other = await _send_of_somebody_else(sandbox.url, sandbox.core_signature.tokens.issue())
+        trial = Trial(load(environment=environment(sandbox, tmp_path)), build_plan(), TestSigner(sandbox, "sign").say)
         await trial.run()
-        differing = {one.id: one.settings for one in trial.findings if one.verdict is Verdict.DIFFERS}
-        assert differing["L3"] == differing["V1"] == ("COUNTERSIGN_SIGNATURE_DIALECT",)
+        findings = FinishedTrial(trial, TestSigner(sandbox), sandbox).findings(Verdict.DIFFERS)
+        assert {"L3", "V1"} <= findings.keys()
         trial.recording.write(tmp_path)
         kept = (tmp_path / ANSWERS).read_text()
         assert [word for word in (other, "somebody.else", "Secret plan", "case-of-another") if word in kept] == []
-        changing = [
-            one
-            for one in sandbox.state.ledger.after(0)
-            if one["type"] == "request" and one["method"] != "GET" and other in one["path"]
-        ]
-        assert changing == []
+        calls = [entry for entry in sandbox.state.ledger.after(0) if entry["type"] == "request"]
+        assert [call for call in calls if call["method"] != "GET" and other in call["path"]] == []
 
 
-async def _of_somebody_else(url: str, token: str) -> str:
+async def _send_of_somebody_else(url: str, token: str) -> str:
     body = {
         "file_from_content": "JVBERi0xLjQ=",
         "file_from_content_name": "plan.pdf",
@@ -146,87 +123,77 @@ async def _of_somebody_else(url: str, token: str) -> str:
 
 
 async def test_a_decline_is_seen_as_well(tmp_path: Path) -> None:
-    async with tried(tmp_path, acts="decline") as it:
-        assert it.of(Verdict.DIFFERS) == {}
-        assert {"C8", "D8", "D9"} <= it.of(Verdict.HOLDS).keys()
+    async with run_trial(tmp_path, act="decline") as finished:
+        assert finished.findings(Verdict.DIFFERS) == {}
+        assert {"C13", "D8", "D9"} <= finished.findings(Verdict.HOLDS).keys()
+
+
+async def read_statuses(sandbox: RunningSandbox) -> set[str]:
+    async with plain_client(sandbox.url) as browser:
+        return {document["status"] for document in (await browser.get("/_sandbox/documents")).json()}
 
 
 async def test_who_does_not_sign_is_waited_for_within_the_bound_and_the_document_is_cancelled(tmp_path: Path) -> None:
     async with running(vendor()) as sandbox:
-        settings = load(environment=environment(sandbox, tmp_path))
-        trial = Trial(settings, plan(settings, wait=0.1), Heard(sandbox, ""))
+        settings, signer = load(environment=environment(sandbox, tmp_path)), TestSigner(sandbox)
+        trial = Trial(settings, build_plan(wait=0.1), signer.say)
         await trial.run()
-        async with plain_client(sandbox.url) as browser:
-            assert {one["status"] for one in (await browser.get("/_sandbox/documents")).json()} == {"ca"}
-        assert {one.id: one.verdict for one in trial.findings}["D8"] is Verdict.NOT_SEEN
-        assert trial.left[0].endswith(": cancelled")
+        assert await read_statuses(sandbox) == {"ca"}
+        assert "D8" in FinishedTrial(trial, signer, sandbox).findings(Verdict.NOT_SEEN)
+        assert trial.leftovers[0].endswith(": cancelled")
 
 
-@pytest.mark.parametrize("fails", [0, 1], ids=["at once", "once it answers again"])
-async def test_ctrl_c_cancels_the_test_documents(fails: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tenant_trial, "_CLEANING_PAUSES", (0.0, 0.0))
+@pytest.mark.parametrize("failures", [0, 1], ids=["at once", "once it answers again"])
+async def test_ctrl_c_cancels_the_test_documents(
+    failures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("starter.tenant.trial.CLEANING_PAUSES", (0.0, 0.0))
     async with running(vendor()) as sandbox:
-        settings, waits = load(environment=environment(sandbox, tmp_path)), asyncio.Event()
+        settings, is_waiting = load(environment=environment(sandbox, tmp_path)), asyncio.Event()
 
-        class Waiting(Heard):
-            def step(self, says: str) -> None:
-                if says.startswith("NOW YOU"):
-                    waits.set()
+        def say(text: str) -> None:
+            if text.startswith("NOW YOU"):
+                is_waiting.set()
 
-        trial = Trial(settings, plan(settings, wait=60), Waiting(sandbox, ""))
-        running_ = asyncio.create_task(trial.run())
-        await waits.wait()
-        for method, path in (("POST", "*cancel*"), ("DELETE", "/api/v1/documents/*")) if fails else ():
-            arm(sandbox, method=method, path=path, fault="500", times=fails)
-        running_.cancel()
+        trial = Trial(settings, build_plan(wait=60), say)
+        running_trial = asyncio.create_task(trial.run())
+        await is_waiting.wait()
+        for method, path in (("POST", "*cancel*"), ("DELETE", "/api/v1/documents/*")) if failures else ():
+            arm(sandbox, method=method, path=path, fault="500", times=failures)
+        running_trial.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await running_
-        async with plain_client(sandbox.url) as browser:
-            assert {one["status"] for one in (await browser.get("/_sandbox/documents")).json()} == {"ca"}
-        assert trial.left[0].endswith(": cancelled")
+            await running_trial
+        assert await read_statuses(sandbox) == {"ca"}
+        assert trial.leftovers[0].endswith(": cancelled")
 
 
 @pytest.mark.parametrize("path", ["/api/v1/documents/", "/api/v1/signature-requests/"])
 async def test_a_creation_whose_answer_is_lost_leaves_nothing_open(path: str, tmp_path: Path) -> None:
     async with running(vendor()) as sandbox:
         settings = load(environment=environment(sandbox, tmp_path))
-        arm(sandbox, method="POST", path=path, fault="cut", after=1 if "documents" in path else 0)
-        trial = Trial(settings, plan(settings), Heard(sandbox, ""))
-        await trial.run()
-        async with plain_client(sandbox.url) as browser:
-            assert [one for one in (await browser.get("/_sandbox/documents")).json() if one["status"] != "ca"] == []
+        arm(sandbox, method="POST", path=path, fault="cut")
+        await Trial(settings, build_plan(), TestSigner(sandbox).say).run()
+        assert await read_statuses(sandbox) <= {"ca"}
 
 
-async def test_a_web_process_that_runs_already_is_asked_by_way_of_the_events(tmp_path: Path) -> None:
+async def test_beside_a_running_web_process_the_rest_is_tried(tmp_path: Path) -> None:
     async with running(vendor()) as sandbox:
         settings = load(environment=environment(sandbox, tmp_path))
-        first = Trial(settings, plan(settings), Heard(sandbox, "sign"))
-        async with first._listener.listening():
-            second = Trial(settings, plan(settings), Heard(sandbox, "sign"))
-            await second.run()
-        assert second.recording.listens == "web process"
-        # It refuses what is of another trial with 500, as the web process never would.
-        assert {one.id: one.verdict for one in second.findings}["D3"] is Verdict.HOLDS
+        async with listening(Starlette(), settings.webhook.bind):
+            signer = TestSigner(sandbox, "sign")
+            trial = Trial(settings, build_plan(), signer.say)
+            await trial.run()
+        finished = FinishedTrial(trial, signer, sandbox)
+        assert {"D3", "K5", "K6"} <= finished.findings(Verdict.NOT_SEEN).keys()
+        assert finished.findings(Verdict.DIFFERS) == {}
 
 
 async def test_nothing_that_is_kept_names_anybody_or_is_a_secret_and_it_is_judged_alike(tmp_path: Path) -> None:
-    async with tried(tmp_path) as it:
-        it.trial.recording.write(tmp_path)
-        write_report(tmp_path, it.trial.findings, it.trial.left)
-        kept = (tmp_path / ANSWERS).read_text() + (tmp_path / REPORT).read_text()
-        documents = list(it.sandbox.state.database.documents)
-        private = (
-            *SECRETS,
-            TO,
-            OTHER,
-            TO.split("@")[0],
-            "canary",
-            "acme",
-            it.sandbox.url,
-            it.sandbox.url.rpartition(":")[2],
-            "/dl/",
-            "/sign/",
-        )
-        assert [word for word in (*private, *(one.uuid for one in documents)) if word in kept] == []
-        assert "eyJ" not in kept
-        assert judged(Recording.read(tmp_path)) == it.trial.findings
+    async with run_trial(tmp_path) as finished:
+        finished.trial.recording.write(tmp_path)
+        kept = (tmp_path / ANSWERS).read_text()
+        uuids = [document.uuid for document in finished.sandbox.state.database.documents]
+        host, port = finished.sandbox.url.rpartition("/")[2].split(":")
+        private = (*SECRETS, TO, OTHER, TO.split("@")[0], "canary", "acme", host, port, "/dl/", "/sign/", "eyJ")
+        assert [word for word in (*private, *uuids) if word in kept] == []
+        assert judge_recording(Recording.read(tmp_path)) == judge_recording(finished.trial.recording)
