@@ -348,6 +348,26 @@ main()
     assert sorted(imported.intersection(unneeded)) == []
 
 
+def test_the_imports_of_a_word_cause_no_full_garbage_collection(tmp_path: Path) -> None:
+    script = """
+import gc, os, sys
+from starter.boot import exits
+exits.os._exit = lambda code: os.write(2, b"full collections: %d" % gc.get_stats()[2]["collections"])
+from starter.__main__ import main
+sys.argv = ["countersign", "request", "show", "msa-0042"]
+main()
+"""
+    ended = subprocess.run(  # noqa: S603  our own interpreter
+        [sys.executable, "-c", script],
+        env={**modules.environment(), **complete(tmp_path), **NOBODY},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert "full collections: 0" in ended.stderr
+
+
 def test_the_version_is_told() -> None:
     ended = type_("--version")
     assert ended.returncode == 0
