@@ -139,7 +139,10 @@ def count(path: Path) -> int:
 def _columns(table: Table) -> dict[str, str]:
     """The column that each head of the table means, in whatever case and usual spelling; a stranger is itself."""
     plain = {head: re.sub(r"[\s_-]+", "", head).casefold() for head in table.columns}
-    columns = {head: _COLUMN_BY_HEAD.get(word, word if word in COLUMNS else head) for head, word in plain.items()}
+    columns = {
+        head: _COLUMN_BY_HEAD.get(spelling, spelling if spelling in COLUMNS else head)
+        for head, spelling in plain.items()
+    }
     names = list(columns.values())
     strangers = [name for name in names if name not in COLUMNS]
     faults = [f"has a column {name}{hint}" for name in strangers if (hint := did_you_mean(name, COLUMNS))]

@@ -118,10 +118,13 @@ def _has_single_signer(request: WireRequest) -> bool:
 
 
 def _signer(request: WireRequest, person: str, places: FindPlaces) -> WireSigner | None:
-    known = places(request.signers)
-    asked = {place.person: Participant(person=place.person, order=place.order, role=place.role) for place in known}
-    found = match(tuple(asked.values()), known, request.signers).get(person)
-    return found if found and found.needs_to_sign else None
+    snapshots = places(request.signers)
+    participants = {
+        snapshot.person: Participant(person=snapshot.person, order=snapshot.order, role=snapshot.role)
+        for snapshot in snapshots
+    }
+    signer = match(tuple(participants.values()), snapshots, request.signers).get(person)
+    return signer if signer and signer.needs_to_sign else None
 
 
 def _mail_reaches_only(signer: WireSigner, request: WireRequest) -> bool:

@@ -197,9 +197,9 @@ def _checked(archive: ZipFile, file: IO[bytes]) -> dict[str, ZipInfo]:
     if archive.start_dir != begins:
         raise NoPack("the file", f"its list at {begins:,}", f"{archive.start_dir:,}")
     listed = b"".join(map(_list_entry, entries.values()))
-    rest = listed + _end(len(entries), len(listed), begins)
+    directory = listed + _end(len(entries), len(listed), begins)
     file.seek(begins)
-    if file.read(len(rest) + 1) != rest:
+    if file.read(len(directory) + 1) != directory:
         raise NoPack("the file", "its list and end as they are written", "others")
     return entries
 
@@ -227,14 +227,14 @@ def _has_wide_header(info: ZipInfo) -> bool:
     return info.file_size * 1.05 > _LIMIT_64
 
 
-def _end(count: int, size: int, at: int) -> bytes:
+def _end(count: int, size: int, offset: int) -> bytes:
     """What stands behind a list."""
     end64 = b""
-    if count > ZIP_FILECOUNT_LIMIT or max(size, at) > _LIMIT_64:
-        end64 = _END64.pack(b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, at)
-        end64 += _END64_LOCATOR.pack(b"PK\6\7", 0, at + size, 1)
+    if count > ZIP_FILECOUNT_LIMIT or max(size, offset) > _LIMIT_64:
+        end64 = _END64.pack(b"PK\6\6", 44, 45, 45, 0, 0, count, count, size, offset)
+        end64 += _END64_LOCATOR.pack(b"PK\6\7", 0, offset + size, 1)
     short = min(count, 0xFFFF)
-    return end64 + _END.pack(b"PK\5\6", 0, 0, short, short, min(size, _MORE), min(at, _MORE), 0)
+    return end64 + _END.pack(b"PK\5\6", 0, 0, short, short, min(size, _MORE), min(offset, _MORE), 0)
 
 
 def is_name(name: str) -> bool:

@@ -231,8 +231,8 @@ class _Reader:
 
     def path_at(self, offset: int) -> FieldPath:
         """The field of the character at `offset`."""
-        before = (path for path, mark in self.marks.items() if mark.offset <= offset)
-        return max(before, key=lambda path: (self.marks[path].offset, len(path)), default=())
+        paths = (path for path, mark in self.marks.items() if mark.offset <= offset)
+        return max(paths, key=lambda path: (self.marks[path].offset, len(path)), default=())
 
     def read_document(self) -> Any:
         next(self.events)
@@ -242,8 +242,8 @@ class _Reader:
         self.marks[()] = self._mark(root)
         value = self._value(root, ())
         next(self.events)
-        if not isinstance(after := next(self.events), StreamEndEvent):
-            raise _Unreadable("is not valid YAML: but found another document", after.start_mark.line + 1)
+        if not isinstance(event := next(self.events), StreamEndEvent):
+            raise _Unreadable("is not valid YAML: but found another document", event.start_mark.line + 1)
         return value
 
     def _next_node(self) -> Any:
@@ -289,9 +289,9 @@ class _Reader:
     def _sequence(self, path: FieldPath) -> list[Any]:
         values: list[Any] = []
         while not isinstance(event := self._next_node(), SequenceEndEvent):
-            place = (*path, len(values))
-            self.marks[place] = self._mark(event)
-            values.append(self._value(event, place))
+            value_path = (*path, len(values))
+            self.marks[value_path] = self._mark(event)
+            values.append(self._value(event, value_path))
         return values
 
     def _mapping(self, path: FieldPath) -> dict[str, Any]:
@@ -301,15 +301,15 @@ class _Reader:
                 self._discard(key)
             if not isinstance(key, ScalarEvent) or not key.value.isprintable():
                 self._refuse(key, path, "has a key that is not a word")
-            elif (why := _KEYS_THAT_ARE_NONE.get(_tag(key))) is not None:
-                self._refuse(key, path, why)
+            elif (fault := _KEYS_THAT_ARE_NONE.get(_tag(key))) is not None:
+                self._refuse(key, path, fault)
             elif (name := self._text(key, path)) in values:
                 first = self.marks[*path, name].line
                 self._refuse(key, (*path, name), f"is given twice, first on line {first}")
             else:
-                place = (*path, name)
-                self.marks[place] = self._mark(key)
-                values[name] = self._value(self._next_node(), place)
+                value_path = (*path, name)
+                self.marks[value_path] = self._mark(key)
+                values[name] = self._value(self._next_node(), value_path)
                 continue
             self._discard(self._next_node())
         return values

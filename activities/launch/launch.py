@@ -192,8 +192,8 @@ async def start(
     else:
         known = StartResult(what.id, handle.id, handle.result_run_id or "", created=True)
     begun = store.starts.begin(what.workflow_id, start_of(given, parent, datetime.now(UTC), actor))
-    chosen = store.people.choose(what.workflow_id, digest)
-    await asyncio.gather(begun, chosen, prepared.store_for_pages(store, given))
+    choosing = store.people.choose(what.workflow_id, digest)
+    await asyncio.gather(begun, choosing, prepared.store_for_pages(store, given))
     return known
 
 
@@ -209,17 +209,17 @@ async def recognise(
 
 async def forget_refused(client: Client, store: Store, now: datetime) -> int:
     """Remove what starts stored that never ran, because a process ended in between; how many. Idempotent."""
-    forgotten, after = 0, ("", "")
-    while starts := await store.people.unchosen(now - REFUSED_KEPT, after):
+    forgotten, cursor = 0, ("", "")
+    while starts := await store.people.unchosen(now - REFUSED_KEPT, cursor):
         for workflow_id, start in starts:
-            what = named(workflow_id)
-            known = what and (await _recorded(store, what) or await _in_temporal(client, what))
-            if known and known.fingerprint.startswith(start):
+            workflow_name = named(workflow_id)
+            run = workflow_name and (await _recorded(store, workflow_name) or await _in_temporal(client, workflow_name))
+            if run and run.fingerprint.startswith(start):
                 await store.people.choose(workflow_id, start)
             else:
                 await store.forget_input(workflow_id, start)
                 forgotten += 1
-        after = starts[-1]
+        cursor = starts[-1]
     return forgotten
 
 

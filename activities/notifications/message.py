@@ -129,7 +129,9 @@ def compose(
 
 
 def _day_and_order(delivery: Delivery, notice: NotificationOrder) -> dict[str, Any]:
-    order = next((one.order for one in delivery.subject.people if one.person == notice.person), 0)
+    order = next(
+        (participant.order for participant in delivery.subject.people if participant.person == notice.person), 0
+    )
     return {"noticed_on": delivery.now.astimezone(UTC).date() if delivery.now else None, "order": order}
 
 
@@ -201,16 +203,16 @@ def _texts(delivery: Delivery, notice: NotificationOrder, reader: Reader, compan
     if notice.action is NoticeAction.WITHDRAW:
         return "", ""
     brief, language = delivery.subject, reader.language
-    left = delivery.due_at - delivery.now if delivery.due_at and delivery.now else None
+    remaining = delivery.due_at - delivery.now if delivery.due_at and delivery.now else None
     text_of_type = _own_ending(delivery, notice) or _words_of(delivery, notice)
-    words = text_of_type.told(language, notice, lead_of(notice.stage, left))
-    heading = words.title if brief.lock_screen is LockScreen.GENERIC else words.named
-    if brief.urgent and not words.closing:
+    phrase = text_of_type.told(language, notice, lead_of(notice.stage, remaining))
+    heading = phrase.title if brief.lock_screen is LockScreen.GENERIC else phrase.named
+    if brief.urgent and not phrase.closing:
         heading = language.say("Urgent · {title}", title=heading)
-    due = delivery.due_at if not words.closing else None
+    due = delivery.due_at if not phrase.closing else None
     until = due_sentence(due, reader, delivery.now, short=True) if due else ""
     said = "" if brief.lock_screen is LockScreen.GENERIC else unturned(shorten(text, _TEXT_AT_MOST))
-    sentences = " ".join(filter(None, (said or words.body, until))) or language.say("Please open it.")
+    sentences = " ".join(filter(None, (said or phrase.body, until))) or language.say("Please open it.")
     return heading, _BETWEEN.join(filter(None, (isolated(company), sentences)))
 
 

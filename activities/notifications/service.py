@@ -579,8 +579,8 @@ class NotificationService(PushService):
             failure = refused
         mailed = [one.mailed(failure if one in asked else None) if one.mail else one for one in told]
         request, phones = delivery.subject.id, self._phones
-        others = [asked[0].along(request, one.id, has_phone=await phones.had_one(one)) for one in along or ()]
-        return mailed + others, along is not None
+        co_signers = [asked[0].along(request, one.id, has_phone=await phones.had_one(one)) for one in along or ()]
+        return mailed + co_signers, along is not None
 
     async def _mail_signers(self, delivery: Delivery, asked: Sequence[NotificationResult]) -> tuple[Person, ...] | None:
         notices = [one.notice for one in asked]

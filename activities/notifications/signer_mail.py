@@ -116,8 +116,8 @@ class SignerMail:
         known = tuple(people[id] for id in on_turn if id in people and id not in persons)
         if not all(_may_hear(other, delivery) for other in known):
             raise OthersAsleep
-        if delivery.mailed_at and delivery.now and delivery.now < (until := delivery.mailed_at + MAILS_APART):
-            raise MailedRecently(delivery.now, until)
+        if delivery.mailed_at and delivery.now and delivery.now < (free_at := delivery.mailed_at + MAILS_APART):
+            raise MailedRecently(delivery.now, free_at)
         references = [reference_in(delivery, one) for one in notices]
         with asking_the_store():
             _, sent = await once.send(references, Channel.MAIL, lambda: self._resent(request.uuid))

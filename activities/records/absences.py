@@ -102,10 +102,10 @@ class StoredAbsences:
             same_time = _IS.begins_at < wanted.ends_at, _IS.ends_at > wanted.begins_at
             asked = select(ABSENCES).where(*_not_over(now), *same_time).limit(ABSENCES_AT_MOST)
             there = [_row(found) for found in connection.execute(asked)]
-            if same := next((one for one in there if one.says == wanted.says), None):
+            if same := next((row for row in there if row.says == wanted.says), None):
                 return EnteredRow(same)
-            replaced = [one for one in there if one.coincides(wanted)]
-            if why := judge([one for one in there if one not in replaced]) or _crowded(connection, wanted, replaced):
+            replaced = [row for row in there if row.coincides(wanted)]
+            if why := judge([row for row in there if row not in replaced]) or _crowded(connection, wanted, replaced):
                 return EnteredRow(wanted, why)
             # Follow-ups that hear of the new one need not hear of its predecessor.
             _end(connection, replaced, wanted.entered_by, now, told_at=now)

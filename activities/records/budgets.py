@@ -84,8 +84,8 @@ class Budgets:
 
     async def frees_at(self, scope: Scope, now: datetime) -> datetime | None:
         """When a new notice would get a slot; None if it would get one now. Notes nothing."""
-        asked = SlotRequest("", "", now)
-        refusal = await self._database.read(lambda connection: _Place(connection, asked, scope, None).refusal())
+        request = SlotRequest("", "", now)
+        refusal = await self._database.read(lambda connection: _Place(connection, request, scope, None).refusal())
         return refusal.until if isinstance(refusal, Wait) else None
 
     async def accepted(self, asked: SlotRequest, scopes: Sequence[str]) -> None:

@@ -180,10 +180,10 @@ class Database:
 
     def _empty_log(self) -> None:
         with closing(self._engine.raw_connection()) as connection:
-            until = time.monotonic() + CALL_SECONDS
+            deadline = time.monotonic() + CALL_SECONDS
             # Its own patience is the connection's; a reader that began meanwhile lets it answer at once.
             while connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                if time.monotonic() > until:
+                if time.monotonic() > deadline:
                     raise OSError(errno.EBUSY, "its log cannot be emptied while others read")
                 time.sleep(_GLANCE)
 

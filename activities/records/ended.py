@@ -117,12 +117,12 @@ class EndedFilter:
             of_teams = [_is_in(here, ListOf.TEAM, *self.teams)] if self.teams else []
             yield or_(*self._asked(here), and_(asked_for, alone), *of_teams)
 
-    def _asked(self, here: Any) -> Iterator[ColumnElement[bool]]:
+    def _asked(self, columns: Any) -> Iterator[ColumnElement[bool]]:
         named = [person for person in self.people if person not in self.unnamed]
-        yield _is_in(here, ListOf.ASKED, *named)
+        yield _is_in(columns, ListOf.ASKED, *named)
         for kind in self.named_kinds if self.unnamed else ():
-            of_kind = here.facet.endswith(f" {kind}", autoescape=True)
-            yield and_(_is_in(here, ListOf.ASKED, *self.unnamed), of_kind)
+            of_kind = columns.facet.endswith(f" {kind}", autoescape=True)
+            yield and_(_is_in(columns, ListOf.ASKED, *self.unnamed), of_kind)
 
 
 class EndedRow(NamedTuple):

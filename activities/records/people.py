@@ -51,19 +51,19 @@ class StoredPeople:
 
     async def refused(self, workflow_id: str) -> tuple[str, ...]:
         """The starts beside the one that runs, by the beginnings of their fingerprints; none while that is unknown."""
-        asked = select(_IN_FULL.fingerprint, _IN_FULL.chosen).where(_IN_FULL.workflow_id == workflow_id)
-        rows = await self._database.rows(asked.order_by(_IN_FULL.chosen.desc()).limit(STARTS_AT_MOST))
+        query = select(_IN_FULL.fingerprint, _IN_FULL.chosen).where(_IN_FULL.workflow_id == workflow_id)
+        rows = await self._database.rows(query.order_by(_IN_FULL.chosen.desc()).limit(STARTS_AT_MOST))
         return tuple(row.fingerprint for row in rows if not row.chosen) if any(row.chosen for row in rows) else ()
 
     async def unchosen(self, before: datetime, after: tuple[str, str]) -> list[tuple[str, str]]:
         """Some of the starts that were stored before an instant and are not chosen, behind a place: workflow ids, and
         beginnings of fingerprints.
         """
-        place = tuple_(_IN_FULL.workflow_id, _IN_FULL.fingerprint)
-        asked = select(_IN_FULL.workflow_id, _IN_FULL.fingerprint).order_by(_IN_FULL.workflow_id, _IN_FULL.fingerprint)
-        asked = asked.where(_IN_FULL.chosen.is_(False), _IN_FULL.stored_at < before)
-        behind = place > tuple_(*map(literal, after))
-        return [tuple(row) for row in await self._database.rows(asked.where(behind).limit(UNCHOSEN_AT_ONCE))]
+        key_columns = tuple_(_IN_FULL.workflow_id, _IN_FULL.fingerprint)
+        query = select(_IN_FULL.workflow_id, _IN_FULL.fingerprint).order_by(_IN_FULL.workflow_id, _IN_FULL.fingerprint)
+        query = query.where(_IN_FULL.chosen.is_(False), _IN_FULL.stored_at < before)
+        behind = key_columns > tuple_(*map(literal, after))
+        return [tuple(row) for row in await self._database.rows(query.where(behind).limit(UNCHOSEN_AT_ONCE))]
 
     async def add_asked(self, workflow_id: str, content: bytes) -> None:
         """Append what is sent to the provider; equal content once."""
@@ -98,5 +98,5 @@ def keep_start(workflow_id: str, fingerprint: str, content: bytes | None, connec
     key = {"workflow_id": workflow_id, "fingerprint": fingerprint[:OF_A_START]}
     now = datetime.now(UTC)
     if not insert_new(connection, PEOPLE_IN_FULL, **key, content=content, stored_at=now):
-        this = (_IN_FULL[name] == value for name, value in key.items())
-        connection.execute(PEOPLE_IN_FULL.update().where(*this).values(stored_at=now))
+        conditions = (_IN_FULL[name] == value for name, value in key.items())
+        connection.execute(PEOPLE_IN_FULL.update().where(*conditions).values(stored_at=now))

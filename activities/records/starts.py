@@ -112,8 +112,8 @@ class Starts:
 
     async def with_document(self, sha256: str) -> tuple[str, ...]:
         """Workflow ids of the newest that were started with this document, a limited number."""
-        asked = select(FOLLOW_UPS.c.workflow_id).where(FOLLOW_UPS.c.document_sha256 == sha256)
-        rows = await self._database.rows(asked.order_by(FOLLOW_UPS.c.started_at.desc()).limit(OF_A_DOCUMENT_AT_MOST))
+        query = select(FOLLOW_UPS.c.workflow_id).where(FOLLOW_UPS.c.document_sha256 == sha256)
+        rows = await self._database.rows(query.order_by(FOLLOW_UPS.c.started_at.desc()).limit(OF_A_DOCUMENT_AT_MOST))
         return tuple(row.workflow_id for row in rows)
 
     async def with_actor(self, shown: AnyShow) -> AnyShow:
@@ -212,9 +212,9 @@ class Starts:
 
     async def first_page(self, workflow_id: str, document: str) -> str | None:
         """None if that of this document is not drawn yet."""
-        page, of = FOLLOW_UPS.c.first_page, FOLLOW_UPS.c.first_page_of
-        asked = select(page).where(FOLLOW_UPS.c.workflow_id == workflow_id, of == document)
-        row = await self._database.first(asked)
+        page, page_document = FOLLOW_UPS.c.first_page, FOLLOW_UPS.c.first_page_of
+        query = select(page).where(FOLLOW_UPS.c.workflow_id == workflow_id, page_document == document)
+        row = await self._database.first(query)
         return row.first_page if row else None
 
     async def claim(self, workflow_id: str, fingerprint: str = "") -> None:

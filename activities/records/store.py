@@ -131,18 +131,18 @@ class Store:
                 insert_new(connection, EVIDENCE_PARTS, workflow_id=workflow_id, **part)
             return keep_texts(workflow_id, stored.values(), connection)
 
-        kept = await self.database.write(change)
-        return {id: str(kept[named]) for id, named in stored.items()}
+        references = await self.database.write(change)
+        return {id: str(references[named]) for id, named in stored.items()}
 
     async def forget_input(self, workflow_id: str, fingerprint: str) -> None:
         """Remove what the start of this fingerprint stored, unless it is the one that runs."""
         start, people, part, text = fingerprint[:OF_A_START], PEOPLE_IN_FULL.c, EVIDENCE_PARTS.c, TEXTS.c
-        this = people.workflow_id == workflow_id, people.fingerprint == start, people.chosen.is_(False)
+        refused_people = people.workflow_id == workflow_id, people.fingerprint == start, people.chosen.is_(False)
         file = part.workflow_id == workflow_id, part.name == file_part(fingerprint)
         texts = text.workflow_id == workflow_id, text.name.like(f"%-{start}%")
 
         def change(connection: Connection) -> None:
-            if connection.execute(PEOPLE_IN_FULL.delete().where(*this)).rowcount:
+            if connection.execute(PEOPLE_IN_FULL.delete().where(*refused_people)).rowcount:
                 connection.execute(EVIDENCE_PARTS.delete().where(*file))
                 connection.execute(TEXTS.delete().where(*texts))
 

@@ -26,11 +26,11 @@ class Uploads:
 
     async def has(self, caller: str, sha256: str, now: datetime) -> bool:
         """Whether the caller uploaded it within the last 7 days."""
-        since = now - timedelta(days=DAYS_KEPT)
-        upload = select(_ROW.at).where(_ROW.caller == caller, _ROW.sha256 == sha256, _ROW.at >= since)
+        oldest = now - timedelta(days=DAYS_KEPT)
+        upload = select(_ROW.at).where(_ROW.caller == caller, _ROW.sha256 == sha256, _ROW.at >= oldest)
         return await self._database.first(upload) is not None
 
     async def drop(self, now: datetime) -> int:
         """Remove those of more than 7 days ago, a limited number; how many."""
-        old = select(*UPLOADS.primary_key.columns).where(_ROW.at < now - timedelta(days=DAYS_KEPT))
-        return await self._database.drop(UPLOADS, old.limit(DROPPED_AT_MOST))
+        expired = select(*UPLOADS.primary_key.columns).where(_ROW.at < now - timedelta(days=DAYS_KEPT))
+        return await self._database.drop(UPLOADS, expired.limit(DROPPED_AT_MOST))

@@ -183,16 +183,18 @@ class LazyApp(App):
     def help_print(self, tokens: str | Iterable[str] | None = None, *, console: Console | None = None) -> None:
         """See `App`: what is not imported has no explanation of its own."""
         _, apps, _ = self.parse_commands(tokens)
-        words = [word.app for _, group in groups_from_app(apps[-1]) for word in group]
-        summaries = [(word, _summary(word.import_path)) for word in words if isinstance(word, CommandSpec)]
+        commands = [command.app for _, group in groups_from_app(apps[-1]) for command in group]
+        summaries = [
+            (command, _summary(command.import_path)) for command in commands if isinstance(command, CommandSpec)
+        ]
         if not all(summary for _, summary in summaries):
             apps[-1].resolved_commands()
             summaries = []
-        for word, summary in summaries:
-            word.help = summary
+        for command, summary in summaries:
+            command.help = summary
         super().help_print(tokens, console=console)
-        for word, _ in summaries:
-            word.help = None  # the help of the word itself is the whole docstring
+        for command, _ in summaries:
+            command.help = None  # the help of the word itself is the whole docstring
 
 
 def _summary(import_path: str) -> str | None:

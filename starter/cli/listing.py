@@ -140,8 +140,8 @@ class Listing:
             gathering = _gathered(context, wanted, limit, quiet=json)
             found, worker = await asyncio.gather(gathering, looked("worker", partial(temporal.worker, context.client)))
             waiting = await self.waiting(context.client)
-            shown = found.lines if json else await name_people(context.store, found.lines)
-        view = tables.of_list(shown, self.kind) if found.lines else Text(self._empty(wanted))
+            lines = found.lines if json else await name_people(context.store, found.lines)
+        view = tables.of_list(lines, self.kind) if found.lines else Text(self._empty(wanted))
         print_answer(found.lines, view, as_json=json)
         unknown = [] if found.lines else await _unknown(settings, context, wanted)
         for aside in [*unknown, *waiting, *_asides(found, worker, wanted)]:

@@ -233,8 +233,8 @@ class OperationWords:
         async def known(context: Context) -> None:
             from starter.cli.known_people import refuse_outsider  # noqa: PLC0415  no other word looks anybody up
 
-            shown = await lookup.show_of(self.kind, context, id)
-            await refuse_outsider(ready(), context.store, person, shown.requester)
+            view = await lookup.show_of(self.kind, context, id)
+            await refuse_outsider(ready(), context.store, person, view.requester)
 
         await self.carry_out(id, lambda actor: Take(actor=actor, person=person), manner, first=known)
 

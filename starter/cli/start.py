@@ -140,8 +140,8 @@ async def _start_one(settings: Settings, prepared: path.PreparedStart, *, again:
         started = await requests.start(context, prepared, again=again)
         before = None if started.created or json else await _ended(context, prepared)
     print_answer(started, tables.of_start(started, before), as_json=json, link=started.url)
-    for says in waits if started.created else ():
-        note(says)
+    for warning in waits if started.created else ():
+        note(warning)
     return Exit.DONE
 
 
@@ -154,8 +154,10 @@ async def list_used_up_budgets(settings: Settings, context: Context, prepared: p
         frees = [(person, await budgets.frees_at(person, now)) for person in people]
     except StoreFailure:
         return []
-    had = f"had {notices.most} notices in {in_words(notices.per)}, so the next waits until"
-    return [f"{person} {had} {stamp(frees_at)} (COUNTERSIGN_NOTICES_MOST)" for person, frees_at in frees if frees_at]
+    predicate = f"had {notices.most} notices in {in_words(notices.per)}, so the next waits until"
+    return [
+        f"{person} {predicate} {stamp(frees_at)} (COUNTERSIGN_NOTICES_MOST)" for person, frees_at in frees if frees_at
+    ]
 
 
 async def _ended(context: Context, prepared: path.PreparedStart) -> str | None:

@@ -420,7 +420,7 @@ def _of_campaign(shown: CampaignShow) -> Iterator[tuple[str, str]]:
     if counts.total:
         share = f"{100 * counts.done // counts.wanted} %, " if counts.wanted else ""
         yield "progress", f"{bar(counts)} {share}{counts.done:,} of {counts.wanted:,}"
-        yield "people", ", ".join(f"{count:,} {words}" for words, count in counts.in_words)
+        yield "people", ", ".join(f"{count:,} {label}" for label, count in counts.in_words)
     if isinstance(shown, CampaignOverview) and shown.forecast:
         yield "forecast", _in_words(shown.forecast)
 

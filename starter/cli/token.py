@@ -95,7 +95,7 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
 
 
 def _refuse_unknown_kinds(settings: Settings, rights: Rights) -> None:
-    kinds = [one.of for one in rights.all if one.of]
+    kinds = [right.of for right in rights.all if right.of]
     if kinds:
         catalogue = Catalogue.read(settings.policies)
         for kind in kinds:

@@ -44,8 +44,8 @@ def mondays_of(days: Iterable[date]) -> list[date]:
 
 def sort_of(stage: str) -> str:
     """The entry of `SORTS` for a stage."""
-    word = stage.partition("-")[0]
-    sort = _STAGES.get(word, word)
+    stage_type = stage.partition("-")[0]
+    sort = _STAGES.get(stage_type, stage_type)
     return sort if sort in SORTS else "told"
 
 
@@ -63,7 +63,7 @@ class WeekCalendar:
 
     def _lines(self) -> Iterator[Text]:
         days = days_of(self.branch, self.zone)
-        letters = _letters(line for told in days.values() for line in told)
+        letters = _letters(line for notices in days.values() for line in notices)
         mondays = mondays_of(days)
         yield Text("        " + "".join(f"{name:<{_WIDE}}" for name in DAYS), "dim")
         for monday in mondays[:WEEKS_AT_MOST]:
@@ -78,10 +78,10 @@ class WeekCalendar:
 def _week(monday: date, days: Mapping[date, list[PlanLine]], letters: Mapping[str, str]) -> Text:
     line = Text(f"{monday:%d %b}  ", "dim")
     for number in range(len(DAYS)):
-        told = days.get(monday + timedelta(days=number), [])
-        cell = " ".join(dict.fromkeys(f"{letters[one.to]}{SORTS[sort_of(one.stage)]}" for one in told))
-        shown = cell if len(cell) < _WIDE else f"{cell[: _WIDE - 2]}…"
-        line.append(f"{shown or '·':<{_WIDE}}", "" if cell else "dim")
+        notices = days.get(monday + timedelta(days=number), [])
+        cell = " ".join(dict.fromkeys(f"{letters[notice.to]}{SORTS[sort_of(notice.stage)]}" for notice in notices))
+        text = cell if len(cell) < _WIDE else f"{cell[: _WIDE - 2]}…"
+        line.append(f"{text or '·':<{_WIDE}}", "" if cell else "dim")
     return line
 
 

@@ -89,14 +89,16 @@ def _render_curve(shown: CampaignShow, curve: Curve, people: int, language: Lang
         return round(_HEIGHT * (1 - min(count, people) / people), 1)
 
     line = " ".join(_steps(points, x, y))
-    done, of = (format_decimal(number, locale=language.locale) for number in (curve.done, people))
+    done_count, people_count = (format_decimal(number, locale=language.locale) for number in (curve.done, people))
     return Markup(  # noqa: S704  rendered with autoescape
         _environment()
         .get_template("curve.html")
         .render(
             table_title=language.say("As a table"),
             column_titles=(language.say("Day"), language.say("Acknowledged")),
-            words=language.say("The line of acknowledgements over time: {done} of {people}", done=done, people=of),
+            words=language.say(
+                "The line of acknowledgements over time: {done} of {people}", done=done_count, people=people_count
+            ),
             line=line,
             area=f"{line} V{_HEIGHT} H0 Z",
             forecast=" ".join(f"{'L' if nth else 'M'}{x(at)},{y(count)}" for nth, (at, count) in enumerate(forecast)),
@@ -105,8 +107,8 @@ def _render_curve(shown: CampaignShow, curve: Curve, people: int, language: Lang
             ],
             counts=[Tick(y(count), format_decimal(count, locale=language.locale)) for count in _round_counts(people)],
             deadlines=[
-                Tick(x(_noon(day)), f"{language.say(word)} {_day(_noon(day), language)}")
-                for word, day in ((_DUE, shown.due), (_CLOSES, shown.last_day))
+                Tick(x(_noon(day)), f"{language.say(label)} {_day(_noon(day), language)}")
+                for label, day in ((_DUE, shown.due), (_CLOSES, shown.last_day))
             ],
             width=_WIDTH,
             height=_HEIGHT,
@@ -116,9 +118,9 @@ def _render_curve(shown: CampaignShow, curve: Curve, people: int, language: Lang
 
 def _steps(points: Iterable[Point], x: Callable[[datetime], float], y: Callable[[float], float]) -> Iterator[str]:
     """The path of a count that stays until the next point."""
-    (begins_at, count), *others = points
+    (begins_at, count), *later_points = points
     yield f"M{x(begins_at)},{y(count)}"
-    for at, next_count in others:
+    for at, next_count in later_points:
         yield f"L{x(at)},{y(count)} L{x(at)},{y(next_count)}"
         count = next_count
 
@@ -170,21 +172,23 @@ def durations_chart(figures: Figures, name: LineName, language: Language) -> Mar
     seconds = [line.now.p90_seconds or 0 for _, line in lines] + [line.before.median_seconds or 0 for _, line in lines]
     longest_days = max(1.0, max(seconds) / _SECONDS_A_DAY)
     bars = [_bar(title, line, number, longest_days, language) for number, (title, line) in enumerate(lines)]
-    words = f"{language.say(DURATIONS_TITLE)}: {'; '.join(bar.words for bar in bars)}"
+    label = f"{language.say(DURATIONS_TITLE)}: {'; '.join(bar.words for bar in bars)}"
     page = _environment().get_template("durations.html")
-    return Markup(page.render(bars=bars, words=words, width=_BAR_WIDTH, height=_BAR_HEIGHT * len(bars)))  # noqa: S704
+    return Markup(page.render(bars=bars, words=label, width=_BAR_WIDTH, height=_BAR_HEIGHT * len(bars)))  # noqa: S704
 
 
 def _bar(title: str, line: FiguresLine, number: int, longest_days: float, language: Language) -> DurationBar:
     days = [None if seconds is None else seconds / _SECONDS_A_DAY for seconds in _durations(line)]
-    median, ninth_decile, before = (None if day is None else round(_BAR_WIDTH * day / longest_days, 1) for day in days)
-    words = language.say(
+    median, ninth_decile, previous = (
+        None if day is None else round(_BAR_WIDTH * day / longest_days, 1) for day in days
+    )
+    label = language.say(
         "{name}: {days} days (before: {before})",
         name=title,
         days=_decimal(days[0], language),
         before=_decimal(days[2], language),
     )
-    return DurationBar(words, number * _BAR_HEIGHT, median or 0, ninth_decile or 0, before)
+    return DurationBar(label, number * _BAR_HEIGHT, median or 0, ninth_decile or 0, previous)
 
 
 def _durations(line: FiguresLine) -> tuple[float | None, float | None, float | None]:

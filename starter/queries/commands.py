@@ -174,7 +174,7 @@ async def send(
     what, id = WorkflowName(kind, id), update_id or _update_id(command, op)
     try:
         async with overtaking(client, what.workflow_id):
-            taken = await answered(lambda: _ask(client, what, command, id, begin), within)
+            receipt = await answered(lambda: _ask(client, what, command, id, begin), within)
     except TimeoutError:
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
@@ -184,20 +184,20 @@ async def send(
     except RPCError as error:
         raise _not_taken(error, what, op, client.namespace) from error
     # The server answers a known update without asking the workflow.
-    if taken.digest != digest_of(command):
+    if receipt.digest != digest_of(command):
         raise CommandRefused(OTHER_CONTENT)
-    return taken
+    return receipt
 
 
 async def _ask(client: Client, what: WorkflowName, command: AnyCommand, id: str, begin: Begin | None) -> Receipt:
-    word = UPDATES[type(command)]
+    update_name = UPDATES[type(command)]
     taken: Receipt
     if begin is None:
         handle = client.get_workflow_handle(what.workflow_id)
-        taken = await handle.execute_update(word, command, id=id, result_type=Receipt)
+        taken = await handle.execute_update(update_name, command, id=id, result_type=Receipt)
     else:
         taken = await client.execute_update_with_start_workflow(
-            word, command, start_workflow_operation=begin.operation(), id=id, result_type=Receipt
+            update_name, command, start_workflow_operation=begin.operation(), id=id, result_type=Receipt
         )
     return taken
 
@@ -226,12 +226,12 @@ async def carry_out(
 ) -> Receipt:
     """Send a command, and wait up to `wait` for its outcome, which may still be open. Raises as `send`."""
     update_id = update_id or _update_id(command, op)
-    taken = await send(client, id, command, op, kind=kind, within=within, begin=begin, update_id=update_id)
+    receipt = await send(client, id, command, op, kind=kind, within=within, begin=begin, update_id=update_id)
     handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
-    known = await _outcome(handle, update_id, taken, wait)
-    if known.state is OperationState.REFUSED:
-        raise CommandRefused(known.detail)
-    return known
+    outcome = await _outcome(handle, update_id, receipt, wait)
+    if outcome.state is OperationState.REFUSED:
+        raise CommandRefused(outcome.detail)
+    return outcome
 
 
 async def make(
@@ -295,19 +295,19 @@ async def _former(store: Store, what: WorkflowName, command: AnyCommand, op: str
     """The kept answer, None if none is or the database is away; raises `CommandRefused` for other content."""
     with suppress(StoreFailure, TimeoutError):
         async with asyncio.timeout(_KEPT_WITHIN):
-            if kept := await store.receipts.read(what.workflow_id, _named_update_id(command, op)):
-                if kept.fingerprint != digest_of(command):
+            if kept_receipt := await store.receipts.read(what.workflow_id, _named_update_id(command, op)):
+                if kept_receipt.fingerprint != digest_of(command):
                     raise CommandRefused(OTHER_CONTENT)
-                return Receipt.model_validate_json(kept.answer)
+                return Receipt.model_validate_json(kept_receipt.answer)
     return None
 
 
 async def _keep(store: Store, what: WorkflowName, command: AnyCommand, receipt: Receipt) -> None:
     """While the database is away it is the workflow that knows it."""
-    kept, op = KeptReceipt(digest_of(command), receipt.model_dump_json()), _named_update_id(command, receipt.op)
+    kept_receipt, op = KeptReceipt(digest_of(command), receipt.model_dump_json()), _named_update_id(command, receipt.op)
     with suppress(StoreFailure, TimeoutError):
         async with asyncio.timeout(_KEPT_WITHIN):
-            await store.receipts.keep(what.workflow_id, op, kept, datetime.now(UTC))
+            await store.receipts.keep(what.workflow_id, op, kept_receipt, datetime.now(UTC))
 
 
 async def _became(client: Client, what: WorkflowName, command: AnyCommand, former: Receipt) -> Receipt:
@@ -315,10 +315,10 @@ async def _became(client: Client, what: WorkflowName, command: AnyCommand, forme
     `CommandRefused`.
     """
     handle = client.get_workflow_handle(what.workflow_id)
-    known = await _outcome(handle, _named_update_id(command, former.op), former, _ENDED_WITHIN)
-    if known.state is OperationState.REFUSED:
-        raise CommandRefused(f"{what.id}: {known.detail}")
-    return known.replace(op=former.op)
+    outcome = await _outcome(handle, _named_update_id(command, former.op), former, _ENDED_WITHIN)
+    if outcome.state is OperationState.REFUSED:
+        raise CommandRefused(f"{what.id}: {outcome.detail}")
+    return outcome.replace(op=former.op)
 
 
 def refuse_own(person: str, asking: frozenset[str]) -> None:

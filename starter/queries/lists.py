@@ -431,8 +431,8 @@ async def _read_living(it: _List, at: _Cursor) -> bool:
     else:
         runs, token = await executions.page_of(it.context.client, query, size=SORTED_AT_MOST)
     if token and at.urgency:
-        more, token = await executions.page_of(it.context.client, query, size=SORTED_AT_MOST, token=token)
-        runs += more
+        next_runs, token = await executions.page_of(it.context.client, query, size=SORTED_AT_MOST, token=token)
+        runs += next_runs
     if token:
         return False
     runs = list({run.run_id: run for run in (*runs, *await it.acted_in(at))}.values())
@@ -488,8 +488,8 @@ async def _ended(it: _List, at: _Cursor, size: int) -> _Read:
     rows = await it.context.store.ended.page(it.wanted.ended, size, after)
     query = await it.query(at) if it.wanted.attention or it.wanted.asked else executions.OPEN
     runs = await _among(it.context.client, query, [row.workflow_id for row in rows if row.ended_at <= at.at])
-    before = {run.id for run in await _without_records(it, runs, at)}
-    lines = [line_of_ended(row) for row in rows if row.workflow_id not in before]
+    earlier_ids = {run.id for run in await _without_records(it, runs, at)}
+    lines = [line_of_ended(row) for row in rows if row.workflow_id not in earlier_ids]
     last = rows[-1] if len(rows) == size else None
     return lines, at.replace(ended_at=last.ended_at, ended=last.workflow_id) if last else None
 

@@ -148,8 +148,8 @@ class PartKnown:
 
 
 def _of_open(run: executions.Run) -> PartKnown:
-    asked = tuple(id for id in run.known.all_of(names.WAITING_FOR) if id != MORE and group_of(id) is None)
-    return PartKnown(run.known.get(names.TURN_AT) or run.started_at, asked=asked)
+    people = tuple(id for id in run.known.all_of(names.WAITING_FOR) if id != MORE and group_of(id) is None)
+    return PartKnown(run.known.get(names.TURN_AT) or run.started_at, asked=people)
 
 
 def _of_ended(row: EndedRow) -> PartKnown:

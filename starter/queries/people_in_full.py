@@ -29,7 +29,7 @@ async def names_in_full(store: Store, what: WorkflowName) -> Mapping[str, str]:
     except StoreFailure:
         return {}
     people = _People.model_validate_json(content).signers if content else {}
-    return {id: one.name for id, one in people.items()}
+    return {id: person.name for id, person in people.items()}
 
 
 async def name_people(store: Store, lines: Iterable[RequestLine]) -> tuple[RequestLine, ...]:
@@ -38,8 +38,8 @@ async def name_people(store: Store, lines: Iterable[RequestLine]) -> tuple[Reque
 
 
 async def _name_people_of(store: Store, line: RequestLine) -> RequestLine:
-    what = named(line.workflow_id)
-    if what is None or not any(map(stands_in_full, line.waiting_for)):
+    workflow_name = named(line.workflow_id)
+    if workflow_name is None or not any(map(stands_in_full, line.waiting_for)):
         return line
-    names = await names_in_full(store, what)
+    names = await names_in_full(store, workflow_name)
     return line.replace(waiting_for=tuple(names.get(id, id) for id in line.waiting_for))

@@ -85,11 +85,11 @@ class AwayForms:
         found = await self._absences.show(person.id, self.clock())
         colleagues = await self.directory.colleagues(person.id)
         delegate = await self._name(person.delegate) if person.delegate else ""
-        done = _DONE.get(visit.done, "")
+        confirmation = _DONE.get(visit.done, "")
         return {
             "visit": visit,
             "heading": await self._heading(found, visit),
-            "done": say(done) if done else "",
+            "done": say(confirmation) if confirmation else "",
             "absences": [await self._told(line, visit) for line in found.absences],
             "colleagues": [(one.id, one.name) for one in colleagues.people],
             "nobody": say("{name}, as usual", name=isolated(delegate)) if delegate else say("Nobody"),
@@ -111,10 +111,10 @@ class AwayForms:
         entered = [line for line in present if line.acts and line.entered_at]
         last_entered = max(entered, key=lambda line: line.entered_at or now, default=None)
         acts = last_entered.acts if last_entered else visit.person.delegate
-        who = "" if visit.own else f"{name} · "
+        prefix = "" if visit.own else f"{name} · "
         if acts is None:
-            return who + say("Away until {day}", day=day)
-        return who + say("Away until {day}; {name} sees to it", day=day, name=isolated(await self._name(acts)))
+            return prefix + say("Away until {day}", day=day)
+        return prefix + say("Away until {day}; {name} sees to it", day=day, name=isolated(await self._name(acts)))
 
     async def _kinds_concerning(self, visit: AwayVisit) -> list[tuple[str, str]]:
         """With labels; all kinds for somebody whom none concerned so far."""
@@ -125,10 +125,10 @@ class AwayForms:
     async def enter(self, visit: AwayVisit) -> str:
         """Why it is refused, in the reader's words; empty when it was entered."""
         try:
-            wanted, kinds = await self._wanted(visit.form), await self._kinds.choices(visit.reader.language)
+            absence, kinds = await self._wanted(visit.form), await self._kinds.choices(visit.reader.language)
             known = [kind for kind, _ in kinds]
             now = self.clock()
-            await self._absences.enter(visit.person.id, wanted, visit.actor, now, kinds=known or None)
+            await self._absences.enter(visit.person.id, absence, visit.actor, now, kinds=known or None)
         except AbsenceRefused as refused:
             why = _UNKNOWN_KIND if refused.field == "kinds" else str(refused)
             said = refusal_or_phrase(visit.reader.language, why)

@@ -134,7 +134,7 @@ def routes_of(
 
     send, look, asked = partial(carry_out, client, KnownBy.LINK), ViewReader(client, store), SignerSnapshots(store)
     at_desk = partial(carry_out, client, KnownBy.SIGN_IN)
-    who = PagePeople(people, store, settings.company, settings.signature.from_email)
+    page_people = PagePeople(people, store, settings.company, settings.signature.from_email)
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
     roles = ReaderRoles(people, settings.operators, KindCatalogue(settings.policies))
     links, answers = clients.links(settings), KeptFileAnswers(store)
@@ -149,7 +149,7 @@ def routes_of(
         asked=asked,
         look=look,
         send=send,
-        who=who,
+        who=page_people,
         files=files,
         versions=versions,
         brand=brand,
@@ -168,8 +168,8 @@ def routes_of(
     codec = CodecServer(settings, people, issuer)
     downloads = TargetDownloads(store, answers)
     api = Api(settings, context, people, issuer, answers)
-    ours = (pages, away, journeys, brand, desk, hooks, devices, codec, downloads, api)
-    return [*receiver_routes(receiver, signals, usable), *(route for one in ours for route in one.routes())]
+    parts = (pages, away, journeys, brand, desk, hooks, devices, codec, downloads, api)
+    return [*receiver_routes(receiver, signals, usable), *(route for one in parts for route in one.routes())]
 
 
 def rules_of(settings: Settings) -> CallbackRules:

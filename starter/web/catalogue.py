@@ -33,7 +33,7 @@ class KindCatalogue:
     async def choices(self, language: Language) -> tuple[tuple[str, str], ...]:
         """The kinds that have a label of their own: the others are there to be extended."""
         catalogue = await self._read()
-        return tuple([one for one in await self.labels(language) if catalogue.has_label(one[0])])
+        return tuple([choice for choice in await self.labels(language) if catalogue.has_label(choice[0])])
 
     async def label(self, kind: str, language: Language) -> str:
         """Also of a removed kind."""

@@ -19,8 +19,8 @@ class TakenAddresses:
 
     async def leave_out(self, people: tuple[Person, ...], shown: Shown) -> tuple[Person, ...]:
         """Without those who have the address of a signer, the requester or the sender."""
-        taken = await self._of(shown) if people else frozenset()
-        return tuple(person for person in people if folded(person.email) not in taken)
+        taken_addresses = await self._of(shown) if people else frozenset()
+        return tuple(person for person in people if folded(person.email) not in taken_addresses)
 
     async def _of(self, shown: Shown) -> frozenset[str]:
         if not shown.type.spec.document or shown.status is Status.REVIEW:

@@ -364,7 +364,7 @@ def _waiting(shown: Shown, reader: Reader, called: NamesById) -> tuple[str, ...]
     """Whom it waits for; nothing when it is about to end."""
     if shown.next and shown.next.what is NextStep.END:
         return ()
-    waiting = [called.get(one.person, one.person) for one in shown.waiting_for]
+    waiting = [called.get(waiting_for.person, waiting_for.person) for waiting_for in shown.waiting_for]
     waiting = [shown.asked_group] if waiting and shown.asked_group else waiting
     people = reader.language.enumerate(dict.fromkeys(map(isolated, waiting)))
     return (reader.language.say("Waiting for {people}.", people=people),) if people else ()

@@ -71,7 +71,7 @@ def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
         # The opening has asked them since; "not asked yet" would read like an outage until the first check.
         lines.append(f"- asked: {shown.asked}; how each stands is counted once a day, and by `campaign show`")
     else:
-        lines += [f"- {words}: {count}" for words, count in counts.in_words]
+        lines += [f"- {label}: {count}" for label, count in counts.in_words]
         lines += [f"- as of {stamp(shown.counted_at)}"] if shown.counted_at else []
     lines += [f"- opens {stamp(shown.opens_at)}", f"- last day {shown.due}"]
     lines += [f"- closes {stamp(shown.closes_at)}"] if shown.closes_at else []

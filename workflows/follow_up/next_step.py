@@ -306,9 +306,9 @@ def next_action(state: FollowUpState, announcement: tuple[NotificationOrder, ...
 
 def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now: datetime) -> Iterator[Move]:
     """All moves due at `now`, in order: act on the known, announce events, follow the schedule, retry devices."""
-    due = tuple(one for one in announcement if not state.is_held(one, now))
+    due = tuple(order for order in announcement if not state.is_held(order, now))
     for move in before_the_agenda(state, due):
-        if not (isinstance(move, RemindNow) and reminder_waits(state, now)):
+        if not (isinstance(move, RemindNow) and is_reminder_held_back(state, now)):
             yield move
     if state.plan.schedule is not None:
         step = next_step(state.plan.schedule, state, now)
@@ -317,26 +317,30 @@ def moves(state: FollowUpState, announcement: tuple[NotificationOrder, ...], now
         yield step
 
 
-def asked_for(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
-    asked = state.plan.reminder
-    if asked is None:
+def list_requested_reminders(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
+    reminder = state.plan.reminder
+    if reminder is None:
         return ()
-    stage, why = notification_types.reminder_by_hand(asked.number), f"asked for by {asked.who}"
+    stage, reason = notification_types.reminder_by_hand(reminder.number), f"asked for by {reminder.who}"
     return tuple(
-        ScheduledAction(at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, why=why)
+        ScheduledAction(at=now, kind=ActionType.REMIND, stage=stage, person=signer.person, to=signer.person, why=reason)
         for signer in state.slots.pending
         if (stage, signer.person) not in state.notifications.stages
     )
 
 
-def free_to_send(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
-    """Of the requested reminder what no mail of shortly before holds back."""
-    return tuple(one for one in asked_for(state, now) if not state.notifications.waits_for_mail(one.to, now))
+def select_sendable_reminders(state: FollowUpState, now: datetime) -> tuple[ScheduledAction, ...]:
+    """Those of the requested reminders that no recent mail holds back."""
+    return tuple(
+        action
+        for action in list_requested_reminders(state, now)
+        if not state.notifications.waits_for_mail(action.to, now)
+    )
 
 
-def reminder_waits(state: FollowUpState, now: datetime) -> bool:
-    """Whether a mail of shortly before holds back all that is left of the requested reminder."""
-    return bool(asked_for(state, now)) and not free_to_send(state, now)
+def is_reminder_held_back(state: FollowUpState, now: datetime) -> bool:
+    """Whether a recent mail holds back all requested reminders that are left."""
+    return bool(list_requested_reminders(state, now)) and not select_sendable_reminders(state, now)
 
 
 def before_the_agenda(state: FollowUpState, announcement: tuple[NotificationOrder, ...] = ()) -> Iterator[Move]:

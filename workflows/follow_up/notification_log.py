@@ -121,7 +121,7 @@ class NotificationLog(Model):
     pages: int = 0
     """In how many pages."""
     held: tuple[HeldBack, ...] = ()
-    """Each person's last notification held back by their budget, or by a mail of shortly before."""
+    """Each person's last notification held back by their budget, or by a recent mail."""
     mailed_at: AwareDatetime | None = None
     """When Core Signature was last asked to mail the document again."""
     devices: PendingDevices = PendingDevices()
@@ -190,11 +190,12 @@ class NotificationLog(Model):
     def held_until(self, person: str, stage: str) -> datetime | None:
         """When the person may hear of this stage, None if it is not held back."""
         waits = notification_types.is_rationed(stage)
-        return next((one.until for one in self.held if one.person == person and (waits or one.holds_all)), None)
+        lines = (line for line in self.held if line.person == person and (waits or line.holds_all))
+        return next((line.until for line in lines), None)
 
     def waits_for_mail(self, person: str, now: datetime) -> bool:
-        """Whether a mail of shortly before holds back what the person is to hear."""
-        return any(one.person == person and one.holds_all and now < one.until for one in self.held)
+        """Whether a recent mail holds back the notifications of a person."""
+        return any(line.person == person and line.holds_all and now < line.until for line in self.held)
 
     def without(self, keys: frozenset[str]) -> Self:
         """Without failed lines of these keys: they are sent again."""

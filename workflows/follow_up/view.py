@@ -423,9 +423,9 @@ def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[t
     answers = (WaitingFor(person=shown.answers, since=asked.at),) if asked and shown.waiting_for else ()
     waiting = (*answers, *shown.waiting_for)
     group = [group_word(shown.asked_group)] if shown.asked_group and shown.waiting_for else []
-    people = listed_people((*(one.person for one in answers), *group, *(one.person for one in shown.waiting_for)))
+    people = listed_people((*(line.person for line in answers), *group, *(line.person for line in shown.waiting_for)))
     known = workflow.info().typed_search_attributes
-    told, since = list(known.get(WAITING_FOR) or ()), min((one.since for one in waiting), default=None)
+    told, since = list(known.get(WAITING_FOR) or ()), min((line.since for line in waiting), default=None)
     if people == told and _is_about(known.get(TURN_AT), since):
         return []
     if since is None:

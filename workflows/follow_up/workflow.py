@@ -28,10 +28,10 @@ with workflow.unsafe.imports_passed_through():
         RetryDevices,
         Step,
         Wait,
-        asked_for,
-        free_to_send,
         is_overtaken,
+        list_requested_reminders,
         next_action,
+        select_sendable_reminders,
         was_away,
     )
     from workflows.follow_up.notifications import (
@@ -251,9 +251,9 @@ class Steps(Generic[Following]):
 
     async def remind_now(self) -> None:
         """Send the requested reminder to people without it; when none is left it is done."""
-        if moments := free_to_send(self._owner.state, workflow.now()):
+        if moments := select_sendable_reminders(self._owner.state, workflow.now()):
             await self._owner.notifier.notify(by_hand(self._owner.state, moments), planned=moments)
-        if not asked_for(self._owner.state, workflow.now()):
+        if not list_requested_reminders(self._owner.state, workflow.now()):
             self._owner.state = self._owner.state.reminded(reminded_words(self._owner.state))
 
     async def _wait_for(self, moment: ScheduledAction | None) -> None:

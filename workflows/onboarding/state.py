@@ -166,13 +166,13 @@ class PartProgress(Model):
         turns = self._turns_until_decided(command.actor)
         if not command.choice.again:
             return self.replace(state=PartState.WAIVED, at=now, turns=turns, deciding=False, resumable=False)
-        again = self.replace(state=PartState.COMING, turns=turns, deciding=False, unasked=False)
-        again = again.replace(status=None, says="", since=None, at=None)
+        restarted = self.replace(state=PartState.COMING, turns=turns, deciding=False, unasked=False)
+        restarted = restarted.replace(status=None, says="", since=None, at=None)
         if self.resumable and command.content is None:
-            return again
+            return restarted
         content = command.content or self.content
-        again = again.replace(tries=self.tries + 1, content=content, content_before=self.content)
-        return again.replace(asked=0, resumable=False, told=())
+        restarted = restarted.replace(tries=self.tries + 1, content=content, content_before=self.content)
+        return restarted.replace(asked=0, resumable=False, told=())
 
     def _turns_until_decided(self, decider: str) -> tuple[PartTurn, ...]:
         """Since it ended it waited for the decision."""
@@ -450,11 +450,11 @@ class OnboardingState(LifecycleState):
         part = self.part(command.part)
         if part is None:
             return self
-        after = part.after(command, now)
+        decided = part.after(command, now)
         to_end = self.to_end.with_decided(*part.open_decisions)
-        abandoned = () if after.resumable else part.abandoned
+        abandoned = () if decided.resumable else part.abandoned
         to_end = to_end.replace(abandoned=(*to_end.abandoned, *abandoned))
-        return self.replace(to_end=to_end).with_part(part.id, lambda _: after)
+        return self.replace(to_end=to_end).with_part(part.id, lambda _: decided)
 
     def tried_to_end(self, tasks: tuple[str, ...], *, ended: bool, now: datetime) -> Self:
         """These decision tasks have ended; the rest is tried again at a check within a day."""

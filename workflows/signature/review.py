@@ -45,10 +45,10 @@ def review(request: SignatureInput, state: SignatureState, command: ReviewAnswer
 
 
 def refuse_revise(state: SignatureState, command: Revision) -> str | None:
-    if why := _not_in_review(state) or unfit(command.actor) or name_fault(command.file_name, "the name of the file"):
-        return why
-    if why := reason_fault(command.changes, "the text of the changes"):
-        return why
+    if fault := _not_in_review(state) or unfit(command.actor) or name_fault(command.file_name, "the name of the file"):
+        return fault
+    if fault := reason_fault(command.changes, "the text of the changes"):
+        return fault
     if all(one.role is not Role.REVISE for one in state.slots.pending):
         return Rejection.NO_CHANGES_ASKED.says()
     same = command.sha256 == state.review.versions[-1].sha256

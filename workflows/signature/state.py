@@ -488,10 +488,10 @@ class SignatureState(FollowUpState):
         """For the requester what is to be changed, for reviewers of a later version what has changed."""
         slot = self.slots.of(person)
         if slot and slot.role is Role.REVISE:
-            return next((one.reason for one in self.slots.signers if one.state is SignerState.CHANGES), None)
+            return next((row.reason for row in self.slots.signers if row.state is SignerState.CHANGES), None)
         if slot and slot.role is Role.REVIEW:
-            before = (one for one in self.review.earlier if one.round == self.round - 1)
-            return next((one.reason for one in before if one.state is SignerState.REVISED), None)
+            last_round = (row for row in self.review.earlier if row.round == self.round - 1)
+            return next((row.reason for row in last_round if row.state is SignerState.REVISED), None)
         return None
 
     @property
@@ -648,10 +648,10 @@ class SignatureState(FollowUpState):
     def revised(self, document: Document, by: str, now: datetime, changes: str | None) -> Self:
         """A new version was given, with `changes` as against the last: the next round begins."""
         turned = self.turned_to(SignerSlots.review(self.slots.reviewers, now), now)
-        given = self.replace(slots=self.slots.revised(now, changes))
-        review = given._put_away().begun(document, by, now)
-        begun = turned.within("document", review=review)
-        return begun.note(now, EventType.REVISED, by, changes, about=review.round, said=True)
+        updated = self.replace(slots=self.slots.revised(now, changes))
+        review = updated._put_away().begun(document, by, now)
+        next_round = turned.within("document", review=review)
+        return next_round.note(now, EventType.REVISED, by, changes, about=review.round, said=True)
 
     def _put_away(self) -> Review:
         """The review with what was done in this round, and whose phones still show its notices."""

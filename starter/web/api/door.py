@@ -87,8 +87,8 @@ class Door:
         is_upload = _media(request) != _JSON
         try:
             with (
-                _place(self._at_once, caller, CALLS_AT_ONCE),
-                _place(self._uploads if is_upload else Counter(), caller, UPLOADS_AT_ONCE),
+                _occupy_place(self._at_once, caller, CALLS_AT_ONCE),
+                _occupy_place(self._uploads if is_upload else Counter(), caller, UPLOADS_AT_ONCE),
             ):
                 await self._app(scope, replayed(body, receive), send)
         except _NoPlace:
@@ -131,7 +131,7 @@ class _NoPlace(Exception):
 
 
 @contextmanager
-def _place(count_by_caller: Counter[str], caller: Caller, at_most: int) -> Iterator[None]:
+def _occupy_place(count_by_caller: Counter[str], caller: Caller, at_most: int) -> Iterator[None]:
     """One of so many places. Raises `_NoPlace`."""
     name = caller.actor
     if count_by_caller.total() >= at_most or count_by_caller[name] >= max(1, at_most // 2):

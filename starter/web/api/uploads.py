@@ -36,12 +36,12 @@ class NamedDocuments:
         if await store.uploads.has(self.caller.actor, sha256, self.now):
             return True
         for workflow_id in await store.starts.with_document(sha256):
-            if (what := named(workflow_id)) and await self._may_download(what):
+            if (workflow_name := named(workflow_id)) and await self._may_download(workflow_name):
                 return True
         return False
 
     async def _may_download(self, what: WorkflowName) -> bool:
         with suppress(lookup.Unknown):
-            shown = await lookup.look_at(self.context.client, self.context.store, what)
-            return Right.DOWNLOAD in rights_of(self.caller.role, await lookup.complete(self.context.store, shown))
+            view = await lookup.look_at(self.context.client, self.context.store, what)
+            return Right.DOWNLOAD in rights_of(self.caller.role, await lookup.complete(self.context.store, view))
         return False

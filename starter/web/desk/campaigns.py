@@ -279,8 +279,8 @@ class Campaigns:
             }
             for line in lines
         ]
-        more = seen.people.counts.faulty - len(rows)
-        return {"not_asked": rows, "not_asked_more": more, "not_asked_problem": problem}
+        hidden_count = seen.people.counts.faulty - len(rows)
+        return {"not_asked": rows, "not_asked_more": hidden_count, "not_asked_problem": problem}
 
     async def _told(self, seen: CampaignAccess, visitor: Visitor, names: PeopleNames) -> FollowUpText:
         titled = seen.everything or await self._shared.kinds.lets_titles_be_read(seen.shown.kind)

@@ -92,8 +92,8 @@ class DraftForm(ABC):
         for group in await self.people.asking_groups(visitor.id):
             askers.append((group_word(group), language.say(_ONE_SEES_TO_IT, group=group)))
             askers.append((f"{group_word(group)}:{GroupRule.ALL}", language.say(_ALL_HEAR, group=group)))
-        own, labels = await self.startable(visitor), await self.kinds.choices(language)
-        kinds = [(kind, label) for kind, label in labels if kind in own]
+        startable_kinds, labels = await self.startable(visitor), await self.kinds.choices(language)
+        kinds = [(kind, label) for kind, label in labels if kind in startable_kinds]
         return {"kinds": kinds, "asker": self.asker, "askers": askers}
 
     @abstractmethod

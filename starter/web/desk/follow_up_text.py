@@ -475,11 +475,11 @@ async def stages_of(
     reasons: Mapping[str, str],
 ) -> tuple[StageRows, ...]:
     """Why a part did not start only if the reader may know `everything`; `reasons` are why people declined, by part."""
-    told, rows = _PartTexts(shown, reader, name, now, everything, steps, reasons), []
+    texts, rows = _PartTexts(shown, reader, name, now, everything, steps, reasons), []
     for stage in shown.stages:
         state = chip_of(StateOwner.STAGE, stage.state, reader.language)
         since = reader.shortly(stage.since, now) if stage.since and stage.state == "open" else ""
-        parts = tuple([await told.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
+        parts = tuple([await texts.row(part) for part in stage.parts[:PARTS_SHOWN_AT_MOST]])
         left = len(stage.parts) - len(parts)
         more = reader.language.say_count("and {count} more", "and {count} more", left) if left else ""
         rows.append(StageRows(stage.name, state, since, parts, more))
@@ -689,14 +689,14 @@ async def _with_texts(base: FollowUpText, shown: Shown, reader: Reader, name: Fi
 
 
 async def _version(version: DocumentVersion, shown: Shown, reader: Reader, name: FindPerson) -> VersionRows:
-    lines = [one for one in shown.all_reviews if one.round == version.number and one.role is Role.REVIEW]
+    lines = [review for review in shown.all_reviews if review.round == version.number and review.role is Role.REVIEW]
     return VersionRows(
         title=reader.language.say("Version {number}", number=version.number),
         given=reader.moment(version.at),
         path=f"{at_desk(WorkflowName(shown.type, shown.id))}/{VERSION}/{version.number}",
-        people=tuple([await _person(one, reader, name) for one in lines]),
-        changes=next((one.reason or "" for one in shown.all_reviews if _brought(one, version)), ""),
-        words=next((one.reason for one in lines if one.reason), ""),
+        people=tuple([await _person(review, reader, name) for review in lines]),
+        changes=next((review.reason or "" for review in shown.all_reviews if _brought(review, version)), ""),
+        words=next((review.reason for review in lines if review.reason), ""),
     )
 
 

@@ -254,11 +254,11 @@ class FollowUps:
         """Why parts were declined about which the visitor decides, by part."""
         to_decide = {step.part for step in seen.steps if step.part}
         runs = {part.id: named(part.workflow) for part in seen.shown.parts if part.id in to_decide and part.workflow}
-        looks = [(id, what) for id, what in runs.items() if what][:PARTS_SHOWN_AT_MOST]
-        shown = await asyncio.gather(*(self._shared.look(what.reference) for _, what in looks))
+        looks = [(id, run) for id, run in runs.items() if run][:PARTS_SHOWN_AT_MOST]
+        views = await asyncio.gather(*(self._shared.look(run.reference) for _, run in looks))
         reasons = (
             (id, next(iter(part.reasons.values()), "") if part else "")
-            for (id, _), part in zip(looks, shown, strict=True)
+            for (id, _), part in zip(looks, views, strict=True)
         )
         return dict(reasons)
 
@@ -319,11 +319,12 @@ class FollowUps:
     def _list_behind(self, seen: FollowUpAccess, visitor: Visitor, request: Request) -> Tab:
         """Of a part the onboarding whose page led to it."""
         address = request.query_params.get("list", "")
-        whole = named_at_desk(address)
-        if whole and whole.kind.spec.has_parts and seen.what.id.startswith(f"{whole.id}."):
-            return Tab(at_desk(whole), visitor.reader.language.say(KIND_PAGES[whole.kind].called, id=whole.id))
-        found = seen.list_behind(address, visitor.id)
-        return replace(found, label=self._say(visitor, found.label))
+        onboarding = named_at_desk(address)
+        if onboarding and onboarding.kind.spec.has_parts and seen.what.id.startswith(f"{onboarding.id}."):
+            label = visitor.reader.language.say(KIND_PAGES[onboarding.kind].called, id=onboarding.id)
+            return Tab(at_desk(onboarding), label)
+        tab = seen.list_behind(address, visitor.id)
+        return replace(tab, label=self._say(visitor, tab.label))
 
     def _names(self, seen: FollowUpAccess) -> PeopleNames:
         return PeopleNames(self._shared.directory, seen.what.workflow_id)

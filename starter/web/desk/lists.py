@@ -352,14 +352,14 @@ class Lists:
             return await self._responses.inside(NOT_THERE, visitor)
         try:
             filters = await self._named(Filters.of(request.query_params, view))
-            asked = build_query(view, visitor, role, filters, await self._shared.kinds.named())
+            query = build_query(view, visitor, role, filters, await self._shared.kinds.named())
         except Refusal:
             return self._responses.renderer.to_desk(f"{view}?{request.url.query}")
         # The first page is read before anything is sent: what does not answer is told as a page.
-        first = await lists.page(self._shared.context, asked, size=lists.SORTED_AT_MOST, now=self._shared.clock())
+        first = await lists.page(self._shared.context, query, size=lists.SORTED_AT_MOST, now=self._shared.clock())
         name = f"countersign-{view}-{self._shared.clock():%Y-%m-%d}.csv"
         headers = {**self._responses.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
-        body = self._spreadsheet(view, visitor, asked, first)
+        body = self._spreadsheet(view, visitor, query, first)
         return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
 
     async def tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
@@ -378,12 +378,12 @@ class Lists:
         self, view: View, visitor: Visitor, role: ReaderRole, filters: Filters, cursor: str | None
     ) -> ListPage:
         now = self._shared.clock()
-        asked = build_query(view, visitor, role, filters, await self._shared.kinds.named())
+        query = build_query(view, visitor, role, filters, await self._shared.kinds.named())
         page = await lists.page(
-            self._shared.context, asked, size=PAGE_SIZE, cursor=cursor, now=now, sorting=filters.sorting
+            self._shared.context, query, size=PAGE_SIZE, cursor=cursor, now=now, sorting=filters.sorting
         )
         telling = RowReader(visitor.reader, PeopleNames(self._shared.directory).of, self._shared.kinds.label, now)
-        rows = await _rows(page.lines, telling, view, asked)
+        rows = await _rows(page.lines, telling, view, query)
         if view in _WAITED_FOR:
             rows = await _grouped(rows, page.lines, telling, view, role)
         if view is View.CAMPAIGNS:
@@ -444,8 +444,8 @@ async def _rows(lines: Sequence[RequestLine], telling: RowReader, view: View, as
     rows = []
     for line in lines:
         # What has ended stands among onboardings for its owner or its teams: nobody is asked by it any more.
-        ended = view is View.ONBOARDINGS and line.recorded
-        titled = ended or asked.names_title(line.kind, line.requester, line.waiting_for, line.teams)
+        has_ended = view is View.ONBOARDINGS and line.recorded
+        titled = has_ended or asked.names_title(line.kind, line.requester, line.waiting_for, line.teams)
         rows.append(telling.row(line, titled=titled))
     return tuple(await asyncio.gather(*rows))
 
@@ -470,8 +470,8 @@ async def _grouped(
 
 async def _in_group(row: ListRow, line: RequestLine, telling: RowReader, view: View, role: ReaderRole) -> ListRow:
     theirs = role.below if view is View.PEOPLE else role.teams
-    if line.open and (one := waits_for((line.asked_group, *line.waiting_for), theirs)):
-        return replace(row, group=await telling.name(one, None))
+    if line.open and (group_or_person := waits_for((line.asked_group, *line.waiting_for), theirs)):
+        return replace(row, group=await telling.name(group_or_person, None))
     return replace(row, group=telling.reader.language.say(_WAITED_FOR[view]))
 
 

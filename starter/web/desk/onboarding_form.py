@@ -80,25 +80,25 @@ class OnboardingForm(DraftForm):
         stages = (await self._templates()).get(draft.content.get("template", ""), [])
         act, *about = posted.fields.get("do", "").split(":")
         content = copy.deepcopy(dict(draft.content))
-        faults, found = dict[str, str](), dict[str, Any]()
+        faults, matches_by_path = dict[str, str](), dict[str, Any]()
         for number, name in enumerate(await self._teams(stages)):
             path, pressed = f"teams.{name}", about[-1:] == [str(number)]
-            words = " ".join(posted.fields.get(path, value_of(content, path)).split())
+            typed = " ".join(posted.fields.get(path, value_of(content, path)).split())
             if pressed and act in ("add", "group", "remove"):
-                words = about[0] if act != "remove" else ""
-            elif words and not await self.people.chosen(words):
-                offer = await self.people.find(words, groups=True)
+                typed = about[0] if act != "remove" else ""
+            elif typed and not await self.people.chosen(typed):
+                offer = await self.people.find(typed, groups=True)
                 if only := offer["only"]:
-                    words = only.partition(":")[2]
+                    typed = only.partition(":")[2]
                 elif pressed or act == "next":
-                    found[path] = offer
+                    matches_by_path[path] = offer
                     faults[path] = _SEVERAL if offer["people"] or offer["groups"] else _NOBODY
-            put(content, path, words)
-            if not words:
+            put(content, path, typed)
+            if not typed:
                 faults[path] = _MISSING
-        wanted = _files_of(stages)
-        files = {name: file for name, file in draft.files.items() if name in wanted}
-        for number, name in enumerate(wanted):
+        file_names = _files_of(stages)
+        files = {name: file for name, file in draft.files.items() if name in file_names}
+        for number, name in enumerate(file_names):
             if uploaded := posted.files.get(f"documents[{number}]"):
                 try:
                     check_pdf(uploaded.content, self.megabytes)
@@ -108,17 +108,17 @@ class OnboardingForm(DraftForm):
             elif name not in files:
                 faults[f"documents[{number}]"] = _MISSING
         if act != "next":
-            faults = {path: says for path, says in faults.items() if says is not _MISSING}
-        return Filled(content, files, faults, found)
+            faults = {path: fault for path, fault in faults.items() if fault is not _MISSING}
+        return Filled(content, files, faults, matches_by_path)
 
     async def _team(self, name: str, draft: Draft, language: Language) -> Mapping[str, str]:
         """The field of a team: whom it names, else the words that name nobody yet."""
         words = value_of(draft.content, f"teams.{name}")
         team = await self.people.chosen(words) if words else {}
         size = int(team.get("count") or 0)
-        about = language.say_count("{count} person", "{count} people", size) if size else ""
+        size_text = language.say_count("{count} person", "{count} people", size) if size else ""
         label = {"label": _in_words(name), "path": f"teams.{name}", "words": words}
-        return {**label, "name": team.get("name", ""), "about": about}
+        return {**label, "name": team.get("name", ""), "about": size_text}
 
     async def _teams(self, stages: list[Any]) -> list[str]:
         """The words of which the file has to say who they are, in their order."""
@@ -160,14 +160,21 @@ def _words_of(stages: list[Any]) -> Iterator[str]:
 
 def _files_of(stages: list[Any]) -> dict[str, str]:
     """The files of its agreements, which lie beside no template of the desk, with the names of the documents."""
-    documents = [one for part in _parts_of(stages) if isinstance(one := part.get("document"), dict) and one.get("file")]
-    return {str(one["file"]): str(one.get("name") or _in_words(Path(str(one["file"])).stem)) for one in documents}
+    documents = [
+        document
+        for part in _parts_of(stages)
+        if isinstance(document := part.get("document"), dict) and document.get("file")
+    ]
+    return {
+        str(document["file"]): str(document.get("name") or _in_words(Path(str(document["file"])).stem))
+        for document in documents
+    }
 
 
 def _in_words(key: str) -> str:
     """`customer-success` → `Customer success`."""
-    words = " ".join(key.replace("-", " ").replace("_", " ").split())
-    return words[:1].upper() + words[1:]
+    spaced = " ".join(key.replace("-", " ").replace("_", " ").split())
+    return spaced[:1].upper() + spaced[1:]
 
 
 def _shown(plan: OnboardingPlan, visitor: Visitor) -> list[dict[str, Any]]:
@@ -176,7 +183,9 @@ def _shown(plan: OnboardingPlan, visitor: Visitor) -> list[dict[str, Any]]:
         {
             "name": stage.name,
             "ends": reader.date(reader.day(stage.ends_at)),
-            "parts": [(one.title, reader.date(reader.day(one.due_at)) if one.due_at else "") for one in stage.parts],
+            "parts": [
+                (part.title, reader.date(reader.day(part.due_at)) if part.due_at else "") for part in stage.parts
+            ],
         }
         for stage in plan.stages
     ]

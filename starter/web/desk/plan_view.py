@@ -158,7 +158,7 @@ class PlanView:
     ) -> PlanCalendar:
         notices = [(line, await self._notice(line, known)) for line in lines[:SHOWN_AT_MOST]]
         rows = [*self._in_series(notices), *([self._due(due_at)] if due_at else ())]
-        rows.sort(key=lambda one: (one.at, one.sort != _DUE))
+        rows.sort(key=lambda row: (row.at, row.sort != _DUE))
         return PlanCalendar(
             heading,
             tuple(_weeks(_by_day(rows), self._reader)),
@@ -178,18 +178,18 @@ class PlanView:
             together = notice.sort in ("overdue", "told") and not notice.suppressed
             key = (notice.sort, line.to, REASONS.split(line.why)[0]) if together else (str(notice.number),)
             series.setdefault(key, []).append(notice)
-        for (*_, why), same in series.items():
-            if len(same) < _SERIES_FROM:
-                yield from same
+        for (*_, why), dates in series.items():
+            if len(dates) < _SERIES_FROM:
+                yield from dates
             else:
                 # The shortest reason is that of a notice that was not moved.
-                shortest = min((notice.why for notice in same), key=len)
-                yield replace(same[0], why=shortest, series=self._series(why, len(same), same[-1].day))
+                shortest = min((notice.why for notice in dates), key=len)
+                yield replace(dates[0], why=shortest, series=self._series(why, len(dates), dates[-1].day))
 
     def _series(self, why: str, count: int, last: date) -> str:
         language, day = self._reader.language, self._reader.date(last)
-        if every := _EVERY.search(why):
-            return language.say("every {span} until {day}", span=span_in(language, every[1]), day=day)
+        if interval := _EVERY.search(why):
+            return language.say("every {span} until {day}", span=span_in(language, interval[1]), day=day)
         return language.say_count("{count} time until {day}", "{count} times until {day}", count, day=day)
 
     async def _notice(self, line: PlanLine, known: dict[str, str]) -> Notice:

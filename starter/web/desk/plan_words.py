@@ -92,8 +92,8 @@ _PATTERNS: Final = tuple((_pattern(sentence), words) for sentence, words in _REA
 
 async def reason_in(language: Language, why: str, known: Mapping[str, str], names: PeopleNames) -> str:
     """A reason of a planned notice; what is not known of it stays as it is. `known` are names beside the directory."""
-    told = [await _part(language, part, known, names) for part in REASONS.split(why)]
-    return "; ".join(told)
+    texts = [await _part(language, part, known, names) for part in REASONS.split(why)]
+    return "; ".join(texts)
 
 
 async def _part(language: Language, part: str, known: Mapping[str, str], names: PeopleNames) -> str:

@@ -43,9 +43,9 @@ class FirstPages:
             sha256 = version or await self._document(request)
             if sha256 is None:
                 return None
-            kept = await self._store.starts.first_page(workflow_id, sha256)
-            if kept is not None:
-                return await self._store.files.read(kept, PICTURES) if kept else None
+            stored_page = await self._store.starts.first_page(workflow_id, sha256)
+            if stored_page is not None:
+                return await self._store.files.read(stored_page, PICTURES) if stored_page else None
             if self._drawing.locked():
                 return None
             async with self._drawing:
@@ -53,8 +53,8 @@ class FirstPages:
             picture = await self._store.files.put(drawn, PICTURES) if drawn else ""
             former = await self._store.erasures.pictures([workflow_id])
             await self._store.starts.keep_first_page(workflow_id, picture, sha256)
-            for one in {*former} - {picture}:
-                await self._store.files.remove(one, PICTURES)
+            for former_picture in {*former} - {picture}:
+                await self._store.files.remove(former_picture, PICTURES)
         except (StoreFailure, ValueError) as failure:
             _LOGGER.warning("first page not drawn", request=request, why=str(failure))
             return None

@@ -412,7 +412,7 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
             for line in (() if shown.partial and not shown.status.ended else listed_lines(shown))
         ),
         signers_are=lines_heading(shown, language),
-        later_signers=tuple(PersonRow(called.get(one, one)) for one in _later_signers(shown, person)),
+        later_signers=tuple(PersonRow(called.get(person_id, person_id)) for person_id in _later_signers(shown, person)),
         more=_at_desk(WorkflowName(shown.type, shown.id)) if person == shown.requester else None,
     )
     return due_of(screen, shown.due_at, reader, now) if shown.due_at and not shown.status.ended else screen
@@ -474,7 +474,7 @@ def _status_heading(shown: Shown, language: Language) -> str:
         return language.say("Being prepared")
     if shown.status is Status.REVIEW:
         return language.say("Waiting for its reviewers")
-    if onboarding_to_decide(shown) or any(one.code is AttentionCode.DECISION for one in shown.attention):
+    if onboarding_to_decide(shown) or any(attention.code is AttentionCode.DECISION for attention in shown.attention):
         return language.say("Waiting for a decision")
     page = KIND_PAGES[shown.type]
     stuck = page.blocked if shown.question and shown.question.blocks else ""

@@ -372,8 +372,8 @@ class Pages:
         visit = await self._visit(request)
         if isinstance(visit, Response):
             return visit
-        screen, shown = await self._screens.of(visit), await self._screens.seen(visit)
-        version = shown.reviewed_versions[-1].sha256 if shown and shown.reviewed_versions else None
+        screen, view = await self._screens.of(visit), await self._screens.seen(visit)
+        version = view.reviewed_versions[-1].sha256 if view and view.reviewed_versions else None
         pages = self._first_pages if screen.picture else None
         return self._renderer.picture(await pages.of(visit.claim.request, version) if pages else None)
 
@@ -390,8 +390,8 @@ class Pages:
 
     async def _acknowledge(self, screen: Screen, visit: PageVisit) -> Screen:
         """After a form whose command was recorded: say so where the page does not have its result yet."""
-        shown = await self._screens.seen(visit)
-        if shown and not shown.partial:
+        view = await self._screens.seen(visit)
+        if view and not view.partial:
             return screen
         _LOGGER.warning("form received, its result is not known yet", request=visit.claim.request, act=visit.done)
         received = RECEIVED.told(visit.reader.language)

@@ -153,15 +153,22 @@ def _asking(shown: RequestShow, line: ReviewLine, ref: str, reader: Reader, now:
     if line.role is Role.REVISE:
         screen = replace(screen, quote=_words_of(shown, line.round, SignerState.CHANGES))
     else:
-        said = ((say(sentence), _words_of(shown, line.round - 1, state)) for state, sentence in _BETWEEN_VERSIONS)
-        remarks = tuple((sentence, words) for sentence, words in said if words)
+        sentences = ((say(sentence), _words_of(shown, line.round - 1, state)) for state, sentence in _BETWEEN_VERSIONS)
+        remarks = tuple((sentence, remark) for sentence, remark in sentences if remark)
         screen = replace(screen, version=str(line.round), remarks=remarks)
     return due_of(screen, shown.due_at, reader, now) if shown.due_at else screen
 
 
 def _words_of(shown: RequestShow, round: int, state: SignerState) -> str:
     """What somebody who is in this state wrote about the version of this round."""
-    return next((one.reason for one in shown.reviews if one.round == round and one.state is state and one.reason), "")
+    return next(
+        (
+            review.reason
+            for review in shown.reviews
+            if review.round == round and review.state is state and review.reason
+        ),
+        "",
+    )
 
 
 def _line_of(shown: RequestShow, person: str) -> ReviewLine | None:

@@ -183,9 +183,9 @@ class PagePeople:
     async def successors(self, shown: Shown, person: Person | None) -> tuple[Person, ...]:
         """Who took over, if the reader may know."""
         given = [one.to for one in shown.escalations if person and one.from_ == person.id]
-        known = (await self._possible(shown, person)).people
-        if not person or not given or any(one.id in given for one in known):
-            return known
+        people = (await self._possible(shown, person)).people
+        if not person or not given or any(one.id in given for one in people):
+            return people
         return (await self._colleagues(person.id, "", given[-1])).people
 
     async def _colleagues(self, person: str, words: str, also: str) -> StandIns:
@@ -203,7 +203,7 @@ class PagePeople:
             *named_people(shown),
             *shown.asked_people,
             *(line.person for line in shown.lines),
-            *(one.person for one in shown.questions),
+            *(question.person for question in shown.questions),
         }
         ids |= {shown.taken_by} if shown.taken_by else set()
         ids |= {line.target for line in shown.handoffs}
