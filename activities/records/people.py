@@ -56,8 +56,8 @@ class StoredPeople:
         return tuple(row.fingerprint for row in rows if not row.chosen) if any(row.chosen for row in rows) else ()
 
     async def unchosen(self, before: datetime, after: tuple[str, str]) -> list[tuple[str, str]]:
-        """Some of the starts that were stored before an instant and are not chosen, behind a place: workflow ids, and
-        beginnings of fingerprints.
+        """Up to `UNCHOSEN_AT_ONCE` starts that were stored before an instant and are not chosen, after this key: the
+        workflow id and the beginning of the fingerprint of each.
         """
         key_columns = tuple_(_IN_FULL.workflow_id, _IN_FULL.fingerprint)
         query = select(_IN_FULL.workflow_id, _IN_FULL.fingerprint).order_by(_IN_FULL.workflow_id, _IN_FULL.fingerprint)

@@ -132,7 +132,7 @@ class _NoPlace(Exception):
 
 @contextmanager
 def _occupy_place(count_by_caller: Counter[str], caller: Caller, at_most: int) -> Iterator[None]:
-    """One of so many places. Raises `_NoPlace`."""
+    """Take one of `at_most` places while the block runs; a caller gets at most half. Raises `_NoPlace`."""
     name = caller.actor
     if count_by_caller.total() >= at_most or count_by_caller[name] >= max(1, at_most // 2):
         raise _NoPlace
