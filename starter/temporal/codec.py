@@ -5,6 +5,7 @@ since their messages would leak. Ids, search attributes and message names stay r
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidTag
@@ -24,17 +25,18 @@ from temporalio.converter import (
 )
 
 from starter.config.values import PayloadKey
-from workflows.model.base import PACKED
 
 _JSON = SchemaSerializer(any_schema())
 
 
 class TersePayloadConverter(PydanticJSONPlainPayloadConverter):
-    """Temporal's converter of models, without default values."""
+    """Temporal's converter of models. Left out are fields that have their default, where that says nothing: None,
+    false, zero, or empty.
+    """
 
     def to_payload(self, value: Any) -> Payload | None:
         """JSON by alias, as in files and histories."""
-        data = _JSON.to_json(value, by_alias=True, exclude_defaults=True, context={PACKED: True})
+        data = _JSON.to_json(value, by_alias=True, exclude=_empty_fields(value))
         return Payload(metadata={"encoding": self.encoding.encode()}, data=data)
 
     def from_payload(self, payload: Payload, type_hint: type | None = None) -> Any:
@@ -42,6 +44,42 @@ class TersePayloadConverter(PydanticJSONPlainPayloadConverter):
             # Each workflow has its own converter, which would otherwise build and keep its own schema.
             type_hint.model_rebuild()
         return super().from_payload(payload, type_hint)
+
+
+def _empty_fields(value: Any) -> dict[Any, Any]:
+    """The fields to leave out of a value, at any depth, as `exclude` takes them; reading restores them."""
+    parts: Mapping[Any, Any]
+    defaults: Mapping[str, Any] = {}
+    match value:
+        case BaseModel():
+            parts, defaults = dict(value), _empty_defaults(type(value))
+        case dict():
+            parts = value
+        case tuple() | list():
+            parts = dict(enumerate(value))
+        case _:
+            return {}
+    omissions = {
+        place: (place in defaults and part == defaults[place]) or _empty_fields(part) for place, part in parts.items()
+    }
+    return {place: omission for place, omission in omissions.items() if omission}
+
+
+@cache
+def _empty_defaults(model: type[BaseModel]) -> Mapping[str, Any]:
+    """The defaults of a model that say nothing, by field."""
+    defaults = {
+        name: field.get_default(call_default_factory=True)
+        for name, field in model.model_fields.items()
+        if not field.is_required()
+    }
+    return {name: default for name, default in defaults.items() if _is_empty(default)}
+
+
+def _is_empty(default: Any) -> bool:
+    if isinstance(default, BaseModel):
+        return _empty_fields(default).keys() >= type(default).model_fields.keys()
+    return not default
 
 
 class _PayloadConverter(CompositePayloadConverter):

@@ -63,7 +63,7 @@ class Aim:
 AIMS: Final = {
     Figure.ACTIONS: Aim(absolutely=17),
     Figure.EVENTS: Aim(1.2),
-    Figure.BYTES: Aim(2, absolutely=20_000),
+    Figure.BYTES: Aim(2),
     Figure.CPU: Aim(1.2),
     Figure.SETTLED: Aim(1.3),
 }

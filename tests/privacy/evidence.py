@@ -1,10 +1,5 @@
 """Everything that was written down about a household's requests, raw, by the place where it stands."""
 
-import base64
-import re
-import zlib
-from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 from temporalio.api.workflowservice.v1 import ListWorkflowExecutionsRequest
@@ -19,7 +14,7 @@ OURS = ("worker", "receiver", "temporal")
 
 @dataclass(frozen=True)
 class Evidence:
-    """Bytes as they are stored or printed; nothing is decoded, only what is packed is read as well."""
+    """Bytes as they are stored or printed; nothing is decoded."""
 
     said: dict[str, bytes]
     """Logs with traces, the commands' stderr, metrics."""
@@ -64,16 +59,8 @@ async def _rows(client: Client) -> bytes:
 
 
 async def stored(client: Client, id: str) -> bytes:
-    """History, description and memo of a workflow, and what is packed in them."""
+    """History, description and memo of a workflow."""
     handle = client.get_workflow_handle(id)
     history = await handle.fetch_history()
     described = (await handle.describe()).raw_description
-    whole = b"".join([*(event.SerializeToString() for event in history.events), described.SerializeToString()])
-    return b"".join([whole, *_unpacked(whole)])
-
-
-def _unpacked(stored: bytes) -> Iterator[bytes]:
-    """What is packed in a history (`workflows.model.base.Packed`), as anybody can read it."""
-    for packed in re.findall(rb'"(c[!-~]{20,}?)"', stored):
-        with suppress(ValueError, zlib.error):
-            yield zlib.decompress(base64.b85decode(packed))
+    return b"".join([*(event.SerializeToString() for event in history.events), described.SerializeToString()])

@@ -9,7 +9,7 @@ from pydantic import AwareDatetime
 from workflows.follow_up.commands import living_refusal, refuse_extend
 from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.state import FollowUpWords, Lifecycle, LifecycleState
-from workflows.model.base import Model, Packed
+from workflows.model.base import Model
 from workflows.model.campaign import (
     AudienceChange,
     BatchResult,
@@ -329,7 +329,7 @@ class CampaignInput(FollowUpInput):
     """Input; `carried` is set by continue-as-new only."""
 
     campaign: Campaign
-    carried: Packed[CampaignState | None] = None
+    carried: CampaignState | None = None
 
     @property
     def subject(self) -> Subject:

@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.state import Following, State
     from workflows.model.hand_off import HandoffReport
     from workflows.model.policy import ESCALATED
-    from workflows.model.records import HandoffBatch, HandOffOrder, SettledRecord
+    from workflows.model.records import HandoffBatch
     from workflows.names import MEMO_ORIGIN
     from workflows.ports import Handoff
 
@@ -48,7 +48,7 @@ async def hand_off(of: LifecycleWorkflow[State], over: Condition = lambda: True)
         if not of.state.outbox.is_due(now):
             continue
         batch = hand_off_batch(of.subject, of.settled(), of.state, now)
-        batch = batch.recording(_record(of)).replace(first_run_id=first_run_id())
+        batch = _with_record(of, batch).replace(first_run_id=first_run_id())
         report = await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
         if report is not None:
             # The amendment has the same instant.
@@ -80,25 +80,22 @@ async def _store_pages(of: LifecycleWorkflow[State]) -> None:
 
 async def _store_record(of: LifecycleWorkflow[State]) -> None:
     if not (of.state.lifecycle.recorded or of.state.outbox.opened):
-        batch = page_batch(of.subject, of.settled(), of.state).recording(_record(of))
+        batch = _with_record(of, page_batch(of.subject, of.settled(), of.state))
         if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
             of.state = of.state.within("lifecycle", recorded=True).paged(batch.page)
 
 
-def _record(of: LifecycleWorkflow[State]) -> SettledRecord | None:
+def _with_record(of: LifecycleWorkflow[State], batch: HandoffBatch) -> HandoffBatch:
+    """The batch with the settled record, unless that is stored already."""
     record = settled_record(of.request, of.state, first_run_id(), of.shown)
-    origin = workflow.memo_value(MEMO_ORIGIN, None, type_hint=str)
     if record is None:
-        return None
-    settled = of.settled()
-    order = HandOffOrder(
-        subject=of.subject,
-        settled=settled,
+        return batch
+    return batch.replace(
+        record=record.replace(origin=workflow.memo_value(MEMO_ORIGIN, None, type_hint=str)),
         document=of.state.document_id,
         targets=of.state.outbox.targets,
         escalated=tuple(target for target in of.request.policy.handoff if ESCALATED in target.on),
     )
-    return record.replace(settled=settled, origin=origin, hand_off=order)
 
 
 BACKGROUND: Final = "background"

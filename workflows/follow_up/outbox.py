@@ -76,7 +76,7 @@ AT_MOST: Final = 100
 GROUPS_AT_ONCE: Final = 2
 """Groups of one batch: each notifies a hundred people, and has two hundred lines."""
 
-GROUPS_AT_MOST: Final = 10
+GROUPS_AT_MOST: Final = 9
 """Partly notified groups: their reached members are remembered, so no further one begins."""
 
 

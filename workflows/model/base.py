@@ -1,43 +1,9 @@
 """Base classes of the models: frozen pydantic model, enum with English words."""
 
-import base64
-import json
-import zlib
 from enum import StrEnum
-from typing import Annotated, Any, Final, Self, TypeVar
+from typing import Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    SerializationInfo,
-    SerializerFunctionWrapHandler,
-    WrapSerializer,
-)
-
-Part = TypeVar("Part")
-
-PACKED: Final = "packed"
-"""Key of the serialisation context that packs packable fields."""
-
-
-def _packed(value: Any, plain: SerializerFunctionWrapHandler, info: SerializationInfo) -> Any:
-    told = plain(value)
-    if not told or not (info.context or {}).get(PACKED):
-        return told
-    text = json.dumps(told, separators=(",", ":"))
-    packed = base64.b85encode(zlib.compress(text.encode(), 9)).decode()
-    return packed if len(packed) < len(text) else told
-
-
-def _unpacked(told: Any) -> Any:
-    return json.loads(zlib.decompress(base64.b85decode(told))) if isinstance(told, str) else told
-
-
-Packed = Annotated[Part, BeforeValidator(_unpacked), WrapSerializer(_packed, when_used="json")]
-"""Large data read elsewhere (by `show`, in the store): its JSON, deflated, as base85 if shorter. Plain JSON is read as
-well.
-"""
+from pydantic import BaseModel, ConfigDict
 
 
 class Model(BaseModel):

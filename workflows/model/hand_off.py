@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Final, Self, cast
 from pydantic import AwareDatetime, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator
 
 from workflows.kinds import Kind, kinds
-from workflows.model.base import Model, Packed
+from workflows.model.base import Model
 from workflows.model.campaign import Counts
 from workflows.model.commands import Problem
 from workflows.model.evidence import KeptFile
@@ -297,7 +297,7 @@ class ReplayedFacts(Model):
 
     id: str
     status: Status
-    handoffs: Packed[tuple[HandoffLine, ...]] = ()
+    handoffs: tuple[HandoffLine, ...] = ()
     problem: Problem | None = None
     """What keeps it from reading the record, or from telling anybody."""
 
@@ -308,7 +308,7 @@ class HandoffReport(Model):
     `number` is the number of the batch's amendment where the record had earlier ones, else 0.
     """
 
-    results: Packed[tuple[HandoffResult, ...]]
+    results: tuple[HandoffResult, ...]
     recorded: bool = True
     number: int = 0
 

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AwareDatetime, Field
 
-from workflows.model.base import Model, Packed
+from workflows.model.base import Model
 from workflows.model.policy import Duration
 from workflows.model.schedule import Reason, is_joined
 from workflows.model.signature import DocumentSeen
@@ -172,7 +172,7 @@ class Delivery(Model):
     first_run_id: str = ""
     """Of the sender: mails are sent once per chain of runs."""
     now: AwareDatetime | None = None
-    page: Packed[LogPage | None] = None
+    page: LogPage | None = None
     """To be stored before anybody is notified."""
     quiet: NotificationBudget | None = None
     """The recipients' budget."""
@@ -194,7 +194,7 @@ class DeliveryReport(Model):
     time, or failed for a reason of their own.
     """
 
-    delivered: Packed[tuple[Delivered, ...]] = ()
+    delivered: tuple[Delivered, ...] = ()
     open_devices: tuple[str, ...] = ()
     open_notices: tuple[str, ...] = ()
     waits: tuple[float, ...] = ()

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pydantic import AwareDatetime
 
 from workflows.kinds import Kind
-from workflows.model.base import Model, Packed
+from workflows.model.base import Model
 from workflows.model.notifications import NotificationBudget
 from workflows.model.subject import Status, Subject
 
@@ -103,7 +103,7 @@ class PartsToStart(Model):
     told: tuple[str, ...] = ()
     quiet: NotificationBudget | None = None
     depth: int = 0
-    parts: Packed[tuple[PartToStart, ...]]
+    parts: tuple[PartToStart, ...]
     now: AwareDatetime | None = None
 
     @property
@@ -129,7 +129,7 @@ class PartSeen(Model):
 class PartsToLookAt(Model):
     """Parts without news for a while."""
 
-    parts: Packed[tuple[str, ...]]
+    parts: tuple[str, ...]
 
 
 class PartsToEnd(Model):
@@ -137,7 +137,7 @@ class PartsToEnd(Model):
     `told` hear of it from the onboarding. `begun` has the contents of agreements that Temporal may have forgotten.
     """
 
-    parts: Packed[tuple[str, ...]]
+    parts: tuple[str, ...]
     actor: str
     reason: str
     done: bool = False
@@ -156,6 +156,6 @@ class PartBegun(Model):
 class PartsSeen(Model):
     """`away` are ids that a retry may start, `begun` those started now or before."""
 
-    parts: Packed[tuple[PartSeen, ...]]
+    parts: tuple[PartSeen, ...]
     away: tuple[str, ...] = ()
-    begun: Packed[tuple[PartBegun, ...]] = ()
+    begun: tuple[PartBegun, ...] = ()

@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import AwareDatetime
 
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.base import Model, Packed
+from workflows.model.base import Model
 from workflows.model.hand_off import AnyEnded, HandoffCall, HandoffLine
 from workflows.model.notifications import LogPage, Notification
 from workflows.model.policy import Target
@@ -52,7 +52,7 @@ class RecordedHandOff(Model):
     """The stored hand-off state, empty without a record; `batches` is the last amendment's number."""
 
     order: HandOffOrder | None = None
-    lines: Packed[tuple[HandoffLine, ...]] = ()
+    lines: tuple[HandoffLine, ...] = ()
     batches: int = 0
 
 
@@ -72,24 +72,34 @@ class HandoffBatch(Model):
 
     subject: Subject
     settled: AnyEnded | None = None
-    calls: Packed[tuple[HandoffCall, ...]]
+    calls: tuple[HandoffCall, ...]
     document: str | None = None
     number: int = 1
     """The batch's and its amendment's number."""
     at: AwareDatetime | None = None
-    page: Packed[LogPage | None] = None
+    page: LogPage | None = None
     """To be stored before the record."""
-    record: Packed[SettledRecord | None] = None
-    """To be stored before anybody is told; None after the first successful batch."""
-    unrecorded: Packed[Amendment | None] = None
+    record: SettledRecord | None = None
+    """To be stored before anybody is told, without facts and hand-off order (`whole`); None after the first successful
+    batch.
+    """
+    targets: tuple[Target, ...] = ()
+    escalated: tuple[Target, ...] = ()
+    """Of the record's hand-off order."""
+    unrecorded: Amendment | None = None
     """Unstored results of an earlier batch: stored before anybody else is told."""
     first_run_id: str = ""
     """See `Delivery`."""
 
-    def recording(self, record: SettledRecord | None) -> Self:
-        """To store this record, which has the facts as well: a history has them once."""
-        return self.replace(record=record, settled=None if record and record.settled else self.settled)
-
     def whole(self) -> Self:
-        """With the facts."""
-        return self.replace(settled=self.record.settled) if self.settled is None and self.record else self
+        """With the record's facts and hand-off order, which a history has once: as parts of the batch."""
+        if self.record is None or self.settled is None:
+            return self
+        order = HandOffOrder(
+            subject=self.subject,
+            settled=self.settled,
+            document=self.document,
+            targets=self.targets,
+            escalated=self.escalated,
+        )
+        return self.replace(record=self.record.replace(settled=self.settled, hand_off=order))

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Self
 
 from pydantic import AwareDatetime, Field
 
-from workflows.model.base import InWords, Model, Packed
+from workflows.model.base import InWords, Model
 from workflows.model.policy import EscalationAction, Policy
 from workflows.model.subject import Subject
 
@@ -164,8 +164,8 @@ class Schedule(Model):
     """When it is over; by default when due."""
     closes: bool = True
     """Whether it closes; else `closes_at` only bounds the plan."""
-    actions: Packed[tuple[ScheduledAction, ...]] = ()
-    dropped: Packed[tuple[ScheduledAction, ...]] = ()
+    actions: tuple[ScheduledAction, ...] = ()
+    dropped: tuple[ScheduledAction, ...] = ()
     """Actions that the calendar forbids, with reasons; they are logged."""
     more: tuple[RemainingReminders, ...] = ()
     """People with more reminders than `actions` has: planned anew once used up."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Self, TypeVar
 from pydantic import AwareDatetime, SerializeAsAny, ValidatorFunctionWrapHandler, WrapValidator, computed_field
 
 from workflows.kinds import Kind
-from workflows.model.base import Model, Packed
+from workflows.model.base import Model
 from workflows.model.campaign import Campaign, Counts, FrozenAudience, last_day_before
 from workflows.model.commands import Problem
 from workflows.model.evidence import KeptFile, KeptFiles
@@ -600,7 +600,7 @@ class CampaignShow(FollowUpShow):
 
     of: ClassVar[Kind] = Kind.CAMPAIGN
     title: str
-    campaign: Packed[Campaign | None] = None
+    campaign: Campaign | None = None
     fingerprint: str = ""
     version: str = ""
     effective: date | None = None

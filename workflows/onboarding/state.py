@@ -14,7 +14,7 @@ from pydantic import AwareDatetime
 from workflows.follow_up.input import FollowUpInput
 from workflows.follow_up.state import FollowUpWords, Lifecycle, LifecycleState
 from workflows.kinds import Kind
-from workflows.model.base import Model, Packed
+from workflows.model.base import Model
 from workflows.model.commands import Decision, Problem
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, PartToStart, StagePlan
 from workflows.model.subject import Status, Subject
@@ -489,8 +489,8 @@ class OnboardingInput(FollowUpInput):
     """Input; `carried` is set by continue-as-new only."""
 
     onboarding: Onboarding
-    stages: Packed[tuple[StagePlan, ...]]
-    carried: Packed[OnboardingState | None] = None
+    stages: tuple[StagePlan, ...]
+    carried: OnboardingState | None = None
 
     @property
     def subject(self) -> Subject:

@@ -16,7 +16,7 @@ from workflows.follow_up.plan import Plan
 from workflows.follow_up.slots import Slot, Slots
 from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle, Precondition
 from workflows.follow_up.view import follow_up_facts
-from workflows.model.base import Model, Packed
+from workflows.model.base import Model
 from workflows.model.commands import Problem, StopKind
 from workflows.model.evidence import KeptFiles
 from workflows.model.hand_off import Settled, SettledSigner
@@ -741,7 +741,7 @@ class SignatureInput(FollowUpInput):
     """Input; `carried` is set by continue-as-new only."""
 
     brief: SignatureBrief
-    carried: Packed[SignatureState | None] = None
+    carried: SignatureState | None = None
 
     @property
     def subject(self) -> Subject:

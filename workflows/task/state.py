@@ -12,7 +12,6 @@ from workflows.follow_up.plan import Plan
 from workflows.follow_up.slots import Slot, Slots
 from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle
 from workflows.follow_up.view import follow_up_facts
-from workflows.model.base import Packed
 from workflows.model.commands import Block, Delegation, Done, Ending, Problem, Waiver
 from workflows.model.hand_off import SettledPerson, SettledTask
 from workflows.model.notifications import NoticeAction
@@ -202,7 +201,7 @@ class TaskInput(FollowUpInput):
     """Input; `carried` is set by continue-as-new only."""
 
     task: Task
-    carried: Packed[TaskState | None] = None
+    carried: TaskState | None = None
 
     @property
     def subject(self) -> Subject:

@@ -12,7 +12,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.lifecycle import command_update
     from workflows.follow_up.state import FollowUpWords, Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
-    from workflows.model.base import Packed
     from workflows.model.commands import AnyCommand, Delegation, Done, Ending, Waiver
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Status, Subject
@@ -43,7 +42,7 @@ class ApprovalInput(tasks.TaskInput):
     """What it is started with, and the state that continue-as-new carries over."""
 
     task: Approval
-    carried: Packed[ApprovalState | None] = None
+    carried: ApprovalState | None = None
 
 
 def say_yes(state: ApprovalState, command: Done, now: datetime) -> ApprovalState:

@@ -14,15 +14,28 @@ from temporalio.testing import ActivityEnvironment
 from activities.campaign import batch as walks
 from activities.campaign.batch import BatchFacts, BatchJob, BatchLimits
 from activities.campaign.member_status import OpenMembers
-from activities.campaign.population import read
+from activities.campaign.population import PERSON_AT_MOST, read
 from activities.files.reading import FileFaults
 from activities.records.audiences import AUDIENCE_AT_MOST, Member, MemberRow
+from starter.temporal.codec import terse_data_converter
 from tests.servers import time_skipping
-from tests.workflows.campaign.stage import Company, a_file, staff
+from tests.workflows.campaign.stage import OWNER, Company, a_file, staff
 from workflows.campaign import state as wishes
-from workflows.campaign.state import WAITING_CHANGES_AT_MOST, CampaignInput, CampaignState
-from workflows.model.campaign import Batch, BatchResult, BatchWork, CampaignOrder, FrozenAudience
-from workflows.model.commands import Retry
+from workflows.campaign.state import CHANGES_AT_MOST, WAITING_CHANGES_AT_MOST, CampaignInput, CampaignState
+from workflows.campaign.view import show
+from workflows.model.campaign import (
+    AudienceChange,
+    Batch,
+    BatchResult,
+    BatchWork,
+    CampaignOrder,
+    ChangeKind,
+    ChangeResult,
+    Counts,
+    DailyCheckResult,
+    FrozenAudience,
+)
+from workflows.model.commands import Exemption, Retry
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 
@@ -211,6 +224,25 @@ def test_a_table_of_more_people_than_an_audience_has_is_refused_in_one_line(tmp_
     table.write_text("person\n" + "ada\n" * (AUDIENCE_AT_MOST + 1))
     with pytest.raises(FileFaults, match=r"staff\.csv:200002: has more than 200,000 rows: divide it"):
         read(table, secret=None)
+
+
+async def test_each_payload_of_a_campaign_of_ten_thousand_with_the_most_changes_is_below_1_mib(tmp_path: Path) -> None:
+    """People stand in the store: a history has counts, positions, and the changes that are not carried out yet."""
+    company, _ = await a_course(tmp_path)
+    given = (await company.prepared(a_file(), NOW)).given
+    course = CampaignState.begin(given.campaign, NOW)
+    course = course.froze(FrozenAudience(sha256="ab" * 32, rows=10_000, errors=0, at=NOW), NOW)
+    for number in range(CHANGES_AT_MOST):
+        change = AudienceChange(number=number, what=ChangeKind.JOINED, by=OWNER, at=NOW, person="p" * PERSON_AT_MOST)
+        course = course.changed(ChangeResult(change=change, sha256="ab" * 32, people=10, new=10), NOW)
+        course = course.paged(course.page)
+    for _ in range(WAITING_CHANGES_AT_MOST):
+        course = wishes.exempt(course, Exemption(actor=OWNER, person="p" * PERSON_AT_MOST, reason="r" * 1_000), NOW)
+    looked = DailyCheckResult(
+        changes=tuple(ChangeResult(change=one, sha256="ab" * 32) for one in course.jobs.waiting), counts=Counts()
+    )
+    for value in (given.replace(carried=course.carried_over()), asking(given), looked, show(given, course, NOW)):
+        assert terse_data_converter.payload_converter.to_payload(value).ByteSize() < 1024 * 1024
 
 
 async def test_more_changes_than_can_wait_to_be_written_down_are_refused(tmp_path: Path) -> None:

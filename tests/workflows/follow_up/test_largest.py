@@ -24,7 +24,7 @@ from workflows.model.timeline import EventType
 from workflows.names import notice_key
 from workflows.signature.state import SignatureState, show
 
-PAYLOAD_AT_MOST = 256 * 1024
+PAYLOAD_AT_MOST = 1024 * 1024
 RUN_AT_MOST = 4 * 1024 * 1024
 DAYS = 50
 

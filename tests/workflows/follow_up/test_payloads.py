@@ -1,10 +1,11 @@
-"""The largest values that the files allow, as a history has them: far from Temporal's 2 MiB, so none is refused.
+"""The largest values that the files allow, as a history has them: half of what Temporal takes, so none is refused.
 
 What each workflow reads is read by a schema that was made once.
 """
 
 from base64 import urlsafe_b64encode
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256, sha512
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema
 
 from activities.hand_off.people import GROUP_AT_MOST
-from activities.schedule.planner import REMINDERS_AT_ONCE
+from activities.schedule.planner import REMINDERS_AT_ONCE, nearest
 from starter.temporal.codec import TersePayloadConverter, terse_data_converter
 from workflows.follow_up.notification_log import (
     LINES_AT_MOST,
@@ -24,7 +25,7 @@ from workflows.follow_up.notification_log import (
 )
 from workflows.follow_up.notifier import again
 from workflows.follow_up.outbox import GROUPS_AT_MOST, GROUPS_AT_ONCE, Outbox
-from workflows.follow_up.record import hand_off_batch
+from workflows.follow_up.record import hand_off_batch, page_batch, settled_record
 from workflows.model.base import Model
 from workflows.model.hand_off import HandoffCall, HandoffResult, HandoffState
 from workflows.model.notifications import (
@@ -36,15 +37,15 @@ from workflows.model.notifications import (
     NotificationOutcome,
 )
 from workflows.model.policy import Policy, Target
-from workflows.model.schedule import ActionType, Reason, Schedule, ScheduledAction
+from workflows.model.schedule import ActionType, PlanningInput, Reason, Schedule, ScheduledAction, Turn
 from workflows.model.signature import Document, SignatureBrief
 from workflows.model.subject import Participant, Status
 from workflows.model.timeline import EventType
+from workflows.model.views import RequestShow
 from workflows.names import notice_key
-from workflows.signature.state import SignatureInput, SignatureState
+from workflows.signature.state import SignatureInput, SignatureState, settled, show
 
-AT_MOST = 256 * 1024
-TEMPORAL_S = 2 * 1024 * 1024
+AT_MOST = 1024 * 1024
 AT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 SIGNERS = tuple(sha256(str(number).encode()).hexdigest()[:64] for number in range(100))
 """A hundred, which is all that a file may have, with names that nothing can shorten."""
@@ -59,12 +60,31 @@ def test_the_agenda_of_a_hundred_signers_with_every_warning_that_a_policy_may_ha
 def test_the_memory_of_a_hundred_signers_that_goes_on_in_a_fresh_run() -> None:
     request = SignatureInput(brief=_brief(), policy=Policy())
     known = SignatureState.begin(request.brief, AT).planned(_agenda(), AT)
-    known = known.within("plan", planned_once=_moments("earlier", REMINDERS_AT_ONCE * 3 // 100 + 1)[:700])
     for number in range(2 * LINES_AT_MOST // len(SIGNERS)):
         known = known.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
     for number in range(LINES_AT_MOST):
         known = known.note(AT, EventType.PUT_OFF, SIGNERS[number % 100], "x" * 160, about=f"reminder-{number}")
-    assert _bytes(request.replace(carried=known)) < AT_MOST
+    assert _bytes(request.replace(carried=known.carried_over())) < AT_MOST
+
+
+def test_each_payload_of_a_hundred_signers_with_thirty_reminders_each() -> None:
+    """What is planned next, what a run carries over, a page of the log, and the batch with the record."""
+    request = SignatureInput(brief=_brief(), policy=Policy())
+    agenda = nearest(Schedule(due_at=AT, actions=_moments("reminder", 30)), _planning(request))
+    known = SignatureState.begin(request.brief, AT).planned(agenda, AT)
+    for number in range(30):
+        known = known.told(tuple(_line(f"reminder-{number}", person) for person in SIGNERS), AT)
+        for person in SIGNERS:
+            known = known.note(AT, EventType.PUT_OFF, person, "x" * 160, about=f"reminder-{number}")
+        assert _bytes(known.page or agenda) < AT_MOST
+        assert _bytes(request.replace(carried=known.planned(agenda, AT).carried_over())) < AT_MOST
+        known = known.paged(known.page).paged(known.page)
+    ended = known.end(Status.SIGNED, AT, by="core-signature")
+    batch = page_batch(request.subject, settled(request.brief, ended), ended).replace(
+        record=settled_record(request, ended, "run", _show(request))
+    )
+    assert batch.record is not None and len(batch.record.show.notifications) > len(SIGNERS)
+    assert [_bytes(value) < AT_MOST for value in (agenda, batch)] == [True, True]
 
 
 def test_what_the_memory_has_of_phones_left_open_and_the_call_that_tries_them_again() -> None:
@@ -105,7 +125,7 @@ def test_the_memory_and_a_batch_while_as_many_groups_have_begun_as_may() -> None
     batch = hand_off_batch(request.subject, None, known, AT)
     assert len(batch.calls) == GROUPS_AT_ONCE
     assert _bytes(batch) < AT_MOST
-    assert _bytes(request.replace(carried=known)) < TEMPORAL_S // 2
+    assert _bytes(request.replace(carried=known)) < AT_MOST
 
 
 def test_however_many_groups_are_told_so_many_have_begun_and_what_all_have_heard_leaves_the_memory() -> None:
@@ -173,6 +193,15 @@ def _brief() -> SignatureBrief:
         people=tuple(Participant(person=person, order=1) for person in SIGNERS),
         message="m" * 4_000,
     )
+
+
+def _planning(request: SignatureInput) -> PlanningInput:
+    turns = tuple(Turn(person=person, since=AT) for person in SIGNERS)
+    return PlanningInput(subject=request.subject, policy=request.policy, due=None, window_from=AT, turns=turns, now=AT)
+
+
+def _show(request: SignatureInput) -> Callable[[SignatureState, datetime], RequestShow]:
+    return lambda state, at: show(request, state, at)
 
 
 def _agenda() -> Schedule:
