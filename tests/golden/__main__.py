@@ -64,7 +64,9 @@ def _grow(told: Any, value: Any) -> None:
 
 
 def _invented_model(model: type[BaseModel]) -> Any:
-    return {field.alias or name: _invented_field(name, field) for name, field in model.model_fields.items()}
+    fields = {field.alias or name: _invented_field(name, field) for name, field in model.model_fields.items()}
+    # A view is read again by its kind, which is no field.
+    return fields | ({"type": model.of} if issubclass(model, FollowUpShow) else {})
 
 
 def _invented_field(name: str, field: FieldInfo) -> Any:
@@ -121,6 +123,7 @@ def _read(path: Path) -> Any:
 
 
 def _write(path: Path, content: Any) -> None:
+    path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
