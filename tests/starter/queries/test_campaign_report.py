@@ -274,6 +274,11 @@ async def test_the_page_says_which_document_who_approved_it_and_by_which_hashes_
     assert found.count('<td class="id">conduct.person-') == 40
 
 
+async def test_the_page_names_the_pack_that_proves_what_one_member_did() -> None:
+    page = await html(some_report(*everybody(1)))
+    assert "countersign audit export conduct.&lt;person&gt;" in page
+
+
 async def test_whoever_need_not_or_cannot_keeps_nobody_from_a_hundred_percent() -> None:
     out = (MemberStatus.ACKNOWLEDGED, MemberStatus.EXEMPT, MemberStatus.DROPPED, MemberStatus.ERROR)
     lines = [MemberOutcome(row, f"p{row}", "", how, department=f"{row // 3}") for row, how in enumerate(out)]
