@@ -87,18 +87,18 @@ async def try_(
         Print `{ok, facts[{id, fact, verdict, says, settings}], left[], folder}`; it needs --yes.
     """
     settings = ready(Need.SIGNATURE, *((Need.PEOPLE, Need.PUSH) if person else ()))
-    other = forward_to or to.replace("@", "+countersign@", 1)
-    if folded(other) == folded(to):
+    forward_address = forward_to or to.replace("@", "+countersign@", 1)
+    if folded(forward_address) == folded(to):
         raise Refusal("--forward-to: must be another address than --to")
     device = await _load_device(settings, person) if person else None
-    if not (yes or (not json and _asks_consent(settings, to, other, device))):
+    if not (yes or (not json and _asks_consent(settings, to, forward_address, device))):
         raise Refusal("nothing was sent: say y, or --yes")
     folder = output or Path(f"tenant-trial-{datetime.now().astimezone():%Y%m%d-%H%M%S}")
     try:
         folder.mkdir(parents=True)
     except OSError as error:
         raise Refusal(f"{folder}: {error.strerror}; name a new folder with --output") from error
-    trial = Trial(settings, TrialPlan(to=to, forward_to=other, wait=wait, device=device), note)
+    trial = Trial(settings, TrialPlan(address=to, forward_address=forward_address, wait=wait, device=device), note)
     try:
         await trial.run()
     finally:
@@ -121,17 +121,17 @@ def _build_table(facts: Sequence[FactFinding]) -> Rows:
     table = Rows("", "id", "fact", "seen", "setting", whole=("id",))
     for verdict, mark in _MARKS.items():
         for finding in (finding for finding in facts if finding.verdict is verdict):
-            says = f"{verdict}: {finding.says}" if finding.says else str(verdict)
-            table.add(mark, finding.id, finding.fact, says, ", ".join(finding.settings))
+            reason = f"{verdict}: {finding.says}" if finding.says else str(verdict)
+            table.add(mark, finding.id, finding.fact, reason, ", ".join(finding.settings))
     return table
 
 
-def _asks_consent(settings: Settings, to: str, other: str, device: PushDevice | None) -> bool:
+def _asks_consent(settings: Settings, address: str, forward_address: str, device: PushDevice | None) -> bool:
     """Whether somebody at a terminal agrees."""
     if not sys.stdin.isatty():
         return False
-    note(f'At {settings.signature.url} two documents called "Countersign trial" are made and sent to {to};')
-    note(f"one is yours to sign, the other is forwarded to {other}, cancelled and deleted.")
+    note(f'At {settings.signature.url} two documents called "Countersign trial" are made and sent to {address};')
+    note(f"one is yours to sign, the other is forwarded to {forward_address}, cancelled and deleted.")
     if device:
         note(f"One message is pushed to a device ({device.platform}).")
     return input("Send them? [y/N] ").strip().casefold() in ("y", "yes")

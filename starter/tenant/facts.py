@@ -57,8 +57,8 @@ def _judge_fact(id: str, fact: Fact, recording: Recording) -> FactFinding:
     except _UNFORESEEN:
         difference = "the answer has an unforeseen form: look into answers.json"
     if not difference:
-        verdict, says = (Verdict.HOLDS, "") if difference is not None else (Verdict.NOT_SEEN, fact.unseen)
-        return FactFinding(id=id, fact=fact.text, verdict=verdict, says=says)
+        verdict, reason = (Verdict.HOLDS, "") if difference is not None else (Verdict.NOT_SEEN, fact.unseen)
+        return FactFinding(id=id, fact=fact.text, verdict=verdict, says=reason)
     settings = tuple(f"COUNTERSIGN_{name}" for name in fact.settings)
     return FactFinding(id=id, fact=fact.text, verdict=Verdict.DIFFERS, says=difference, settings=settings)
 
@@ -204,9 +204,9 @@ def _judge_second_mail(recording: Recording) -> str | None:
 
 
 def _judge_statuses(recording: Recording) -> str | None:
-    words = {str(document["status"]) for document in _documents(recording)}
-    unknown = sorted(words - STATUSES.keys())
-    return (f"{', '.join(unknown)}: the code has to learn them" if unknown else "") if words else None
+    statuses = {str(document["status"]) for document in _documents(recording)}
+    unknown = sorted(statuses - STATUSES.keys())
+    return (f"{', '.join(unknown)}: the code has to learn them" if unknown else "") if statuses else None
 
 
 # --- callbacks and pushes

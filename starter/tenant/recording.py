@@ -111,8 +111,8 @@ class Recorder:
     def is_own(self, item: Mapping[str, Any]) -> bool:
         """Whether an item of a list, or a callback, is about a document of the trial."""
         document = item.get("document")
-        about = document if isinstance(document, dict) else {"url": document}
-        names = (str(part.get(key)) for part in (item, about) for key in ("uuid", "external_id", "url"))
+        reference = document if isinstance(document, dict) else {"url": document}
+        names = (str(part.get(key)) for part in (item, reference) for key in ("uuid", "external_id", "url"))
         return any(name.rstrip("/").rpartition("/")[2].lower() in self.own_ids for name in names)
 
     def _scrub_request(self, content: bytes) -> Any:

@@ -65,8 +65,8 @@ class Scrubber:
 
     def _scrub_address(self, text: str) -> str:
         """The address of a resource; empty if it is none."""
-        base, slashes, rest = text.partition("://")
-        path = f"/{rest.partition('/')[2]}" if slashes else base
+        base, slashes, host_and_path = text.partition("://")
+        path = f"/{host_and_path.partition('/')[2]}" if slashes else base
         if not _API_PATH.fullmatch(path):
             return ""
         return (f"https://{HOST}" if slashes else "") + self.scrub_path(path)

@@ -51,10 +51,12 @@ CLEANING_PAUSES: Final = (0.0, 1.0, 3.0)
 
 @dataclass(frozen=True)
 class TrialPlan:
-    """Whom a trial asks; `wait` is how long for the signer, `pause` the seconds between two readings."""
+    """Whom a trial asks, and by whom they are replaced; `wait` is how long for the signer, `pause` the seconds between
+    two readings.
+    """
 
-    to: str
-    forward_to: str
+    address: str
+    forward_address: str
     wait: timedelta
     device: PushDevice | None = None
     pause: float = 2.0
@@ -157,26 +159,28 @@ class Trial:
         if document.uuid:
             async with self._step(look, "it is looked for in lists"):
                 await self._poll(lambda: self._find_uuid(document), bool, WITHIN)
-            async with self._step(ask, f"its signer is asked: {self._plan.to}"):
+            async with self._step(ask, f"its signer is asked: {self._plan.address}"):
                 document.request = await self._ask(document.uuid, brief, role)
         return document
 
     async def _ask(self, document: str, brief: SignatureBrief, role: Role) -> str:
         """The request's uuid. An approver is asked as somebody whom our own notification reaches."""
-        to, url = self._plan.to, self._client.document_url(document)
-        signer = Person.model_validate({"id": "signer", "name": SIGNER, "email": to, "zone": "UTC", "locale": "en"})
+        address, url = self._plan.address, self._client.document_url(document)
+        signer = Person.model_validate(
+            {"id": "signer", "name": SIGNER, "email": address, "zone": "UTC", "locale": "en"}
+        )
         reachable = {signer.id} if role is Role.APPROVE else set[str]()
         body = orders.request_body(url, brief, {signer.id: signer}, reachable, self._config)
-        return (await self._client.create_request(body, (to, SIGNER))).uuid
+        return (await self._client.create_request(body, (address, SIGNER))).uuid
 
     async def _poll(self, look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], seconds: float) -> T:
         """What was seen when it was over, or after these seconds."""
         deadline = time.monotonic() + seconds
-        while not is_over(seen := await look()):
+        while not is_over(result := await look()):
             if time.monotonic() >= deadline:
                 break
             await asyncio.sleep(self._plan.pause)
-        return seen
+        return result
 
     async def _find_uuid(self, document: TrialDocument) -> str:
         """By its id, from the first page of the list; empty if it is not there."""
@@ -205,11 +209,11 @@ class Trial:
         document = await self._send("second", "second", "second", role=Role.APPROVE)
         if not document.request:
             return
-        to, other = self._plan.to, self._plan.forward_to
+        address, forward_address = self._plan.address, self._plan.forward_address
         async with self._step("second", "it is read until it has been sent"):
             await self._read_until(document, _is_sent)
-        async with self._step("forward", f"its signer is replaced: {other}"):
-            await self._client.forward(document.request, to, other, TITLE)
+        async with self._step("forward", f"its signer is replaced: {forward_address}"):
+            await self._client.forward(document.request, address, forward_address, TITLE)
         async with self._step("cancel", "it is cancelled"):
             await self._client.cancel(document.request)
             await self._read_until(document, has_ended, 5 * self._plan.pause)
@@ -240,7 +244,7 @@ class Trial:
     async def _await_signer(self, document: TrialDocument) -> None:
         if not self._plan.wait:
             return
-        text = f"NOW YOU: open the mail at {self._plan.to} and sign the document, or decline it; it is waited for"
+        text = f"NOW YOU: open the mail at {self._plan.address} and sign the document, or decline it; it is waited for"
         async with self._step("sign", f"{text} {self._plan.wait}, then cancelled; Ctrl-C cancels it now"):
             current = await self._read_until(document, self._has_acted, self._plan.wait.total_seconds())
             document.ending = self._find_act(current)
@@ -255,7 +259,7 @@ class Trial:
 
     def _find_act(self, document: WireDocument) -> str:
         for signer in signers_of(document):
-            if folded(signer.email) == folded(self._plan.to) and (signer.signed or signer.declined):
+            if folded(signer.email) == folded(self._plan.address) and (signer.signed or signer.declined):
                 return Status.SIGNED if signer.signed else Status.DECLINED
         return ""
 

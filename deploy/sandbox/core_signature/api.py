@@ -443,8 +443,7 @@ class EventsApi:
         pool = events.where(values["document"]) if "document" in values else list(events)
         listed_until = self._state.clock() - self._state.settings.list_lag
         listed = [one for one in reversed(pool) if one.timestamp <= listed_until and one.document not in gone]
-        found = [event for event in listed if all(_text(event, name) == values[name] for name in values)]
-        return found if self._state.settings.event_order == "newest" else found[::-1]
+        return [event for event in listed if all(_text(event, name) == values[name] for name in values)]
 
 
 def _text(event: CoreEvent, field: str) -> str:

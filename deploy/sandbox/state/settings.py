@@ -54,8 +54,6 @@ class SandboxSettings:
     """A document's status as a code of two letters, or as the word that its event has."""
     signing_log: bool = True
     callback_hash: bool = True
-    event_order: Literal["newest", "oldest"] = "newest"
-    """What a list of events begins with."""
     download_host: str = ""
     """Host in the links of downloads, if another one than that of the API."""
     event_document: Literal["object", "address", "text"] = "object"

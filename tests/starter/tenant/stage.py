@@ -121,7 +121,7 @@ class FinishedTrial:
 
 def build_plan(wait: float = 5) -> TrialPlan:
     device = PushDevice(token=SECRETS[3], platform=Platform.ANDROID)
-    return TrialPlan(to=TO, forward_to=OTHER, wait=timedelta(seconds=wait), device=device, pause=0.05)
+    return TrialPlan(address=TO, forward_address=OTHER, wait=timedelta(seconds=wait), device=device, pause=0.05)
 
 
 @asynccontextmanager
