@@ -131,7 +131,7 @@ class Trial:
             await self._await_signer(first)
             async with self._step("end", "callbacks are waited for, and the repetition of the first"):
                 if self._listens:
-                    await self._poll(self._listener.has_repetition, bool, WITHIN)
+                    await self._poll(self._listener.has_repetition, bool, WITHIN, min(self._plan.pause, 0.5))
                 await self._client.events(document__uuid=first.uuid)
 
     @asynccontextmanager
@@ -158,7 +158,7 @@ class Trial:
             self._recorder.own_ids.add(document.uuid.lower())
         if document.uuid:
             async with self._step(look, "it is looked for in lists"):
-                await self._poll(lambda: self._find_uuid(document), bool, WITHIN)
+                await self._poll(lambda: self._find_uuid(document), bool, WITHIN, min(self._plan.pause, 0.5))
             async with self._step(ask, f"its signer is asked: {self._plan.address}"):
                 document.request = await self._ask(document.uuid, brief, role)
         return document
@@ -173,13 +173,15 @@ class Trial:
         body = orders.request_body(url, brief, {signer.id: signer}, reachable, self._config)
         return (await self._client.create_request(body, (address, SIGNER))).uuid
 
-    async def _poll(self, look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], seconds: float) -> T:
+    async def _poll(
+        self, look: Callable[[], Awaitable[T]], is_over: Callable[[T], bool], seconds: float, pause: float
+    ) -> T:
         """What was seen when it was over, or after these seconds."""
         deadline = time.monotonic() + seconds
         while not is_over(result := await look()):
             if time.monotonic() >= deadline:
                 break
-            await asyncio.sleep(self._plan.pause)
+            await asyncio.sleep(pause)
         return result
 
     async def _find_uuid(self, document: TrialDocument) -> str:
@@ -191,7 +193,7 @@ class Trial:
     async def _read_until(
         self, document: TrialDocument, is_over: Callable[[WireDocument], bool], seconds: float = WITHIN
     ) -> WireDocument:
-        return await self._poll(lambda: self._client.document(document.uuid), is_over, seconds)
+        return await self._poll(lambda: self._client.document(document.uuid), is_over, seconds, self._plan.pause)
 
     async def _read(self, document: TrialDocument) -> None:
         async with self._step("read", "it is read until it has been sent"):
