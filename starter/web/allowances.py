@@ -4,7 +4,7 @@ calls Core Signature, writes or mails: that is counted in the database, for all 
 """
 
 import asyncio
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
@@ -34,6 +34,29 @@ _MAILS: Final = Rate(burst=1, per_second=1 / PAUSE.total_seconds())
 _LOGGER: Final = structlog.get_logger("countersign.allowances")
 
 Clock = Callable[[], datetime]
+
+
+class Places:
+    """So many at the same time, half of them of one holder."""
+
+    def __init__(self, at_most: int) -> None:
+        self._at_most = at_most
+        self._count_by_holder = Counter[str]()
+
+    def __len__(self) -> int:
+        return self._count_by_holder.total()
+
+    def take(self, holder: str) -> bool:
+        """Whether there was a place; it is kept until `leave`."""
+        if len(self) >= self._at_most or self._count_by_holder[holder] >= max(1, self._at_most // 2):
+            return False
+        self._count_by_holder[holder] += 1
+        return True
+
+    def leave(self, holder: str) -> None:
+        self._count_by_holder[holder] -= 1
+        if not self._count_by_holder[holder]:
+            del self._count_by_holder[holder]
 
 
 class Buckets:

@@ -57,7 +57,7 @@ from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
 from starter.web.rendering import Brand
 from starter.web.rights import ReaderRoles
-from starter.web.serving import listening, raise_descriptors
+from starter.web.serving import listening
 from starter.web.versions import Versions
 from starter.web.view_reader import ViewReader
 from workflows.kinds import referred
@@ -79,7 +79,6 @@ async def serve(settings: Settings, *, ready_file: Path | None = None) -> None:
     …}`. Raises `Refusal`.
     """
     stop, health = _stop_signal(), ProcessHealth()
-    raise_descriptors()
     async with answer_probes(settings.health_bind, health) as probes:
         if probes:
             _LOGGER.info("probed", address=probes)

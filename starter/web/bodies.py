@@ -1,12 +1,14 @@
-"""Reads request bodies within a size and a time (docs/faults.md, A13)."""
+"""Reads request bodies within a size and a time."""
 
 import asyncio
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Final, NamedTuple, NoReturn
 from urllib.parse import parse_qs
 
@@ -15,15 +17,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.types import Message, Receive
 
-from activities.metrics import Counter
-from starter.web.serving import Capacity, Occupancy
+from activities import metrics
 
 BODY_SECONDS: Final = 5.0
 SMALL: Final = 16 * 1024
 """Bytes of each body that large ones cannot take."""
-INCOMPLETE_AT_MOST: Final = 2_000
-INCOMPLETE_AT_MOST_OF_ONE: Final = 500
-"""Of one address. Genuine bodies complete at once, so the oldest ones stall."""
 
 
 class BodyFault(Enum):
@@ -32,112 +30,69 @@ class BodyFault(Enum):
     CROWDED = "crowded"
 
 
-class _Body:
-    """A body being read; `size` is in memory."""
-
-    def __init__(self, seconds: float, holder: str = "") -> None:
-        self.size = 0
-        self.holder = holder
-        self.crowded_out = False
-        self.time = asyncio.timeout(seconds)
-
-    @property
-    def beyond(self) -> int:
-        """The part over `SMALL`."""
-        return max(0, self.size - SMALL)
-
-    def let_go(self) -> None:
-        self.crowded_out = True
-        if not self.time.expired():
-            self.time.reschedule(asyncio.get_running_loop().time())
-
-
 class IncomingBodies:
-    """Incomplete bodies: limits their number and that of one holder, bytes `altogether` and `of_one` holder, and bytes
-    `beyond` small ones. A holder is a caller, or an address where the caller is not known yet.
-
-    The oldest, or that of the same holder, makes room and is asked to call again.
+    """Bodies being read: limits the bytes of all, those `beyond` small bodies, the bytes of one holder, and how many
+    bodies one holder has. A body without room is `CROWDED`: its caller calls again.
     """
 
     def __init__(
         self,
-        name: str,
-        altogether: float = math.inf,
+        altogether: float,
         beyond: float = math.inf,
-        room: Capacity | None = None,
+        *,
         of_one: float = math.inf,
+        bodies_of_one: float = math.inf,
     ) -> None:
-        self._places = Occupancy(name, room or Capacity(INCOMPLETE_AT_MOST, INCOMPLETE_AT_MOST_OF_ONE))
-        self._bodies: dict[_Body, None] = {}
         self._left = altogether
         self._left_beyond = beyond
         self._of_one = of_one
+        self._bodies_of_one = bodies_of_one
+        self._bytes_by_holder = Counter[str]()
+        self._bodies_by_holder = Counter[str]()
 
     async def read(
         self, request: Request, *, limit: int, seconds: float = BODY_SECONDS, holder: str = ""
     ) -> bytes | BodyFault:
         """The body, if there is room."""
-        body = _Body(seconds, holder or (request.client.host if request.client else ""))
-        if not self._places.admit(body, body.holder):
+        if self._bodies_by_holder[holder] >= self._bodies_of_one:
             return BodyFault.CROWDED
-        self._bodies[body] = None
+        self._bodies_by_holder[holder] += 1
         try:
-            return await _read(request.receive, limit, body, self)
+            resize = partial(self._resize, holder)
+            return await read_body(request.receive, limit=limit, seconds=seconds, resize=resize)
         finally:
-            self._places.ended(body)
-            self._end(body)
+            self._bodies_by_holder[holder] -= 1
+            if not self._bodies_by_holder[holder]:
+                del self._bodies_by_holder[holder], self._bytes_by_holder[holder]
 
-    def has_room(self, body: _Body, size: int) -> bool:
-        """Reserve `size` bytes for a body, if need be by dropping older ones."""
-        while not self._fits(body, size):
-            if (other := self._oldest_in_the_way(body, size)) is None:
-                return False
-            self._places.take_from(other)
-            self._end(other)
-        self._resize(body, size)
+    def _resize(self, holder: str, before: int, after: int) -> bool:
+        """Whether a body may grow so much; it may always shrink."""
+        more = after - before
+        beyond = max(0, after - SMALL) - max(0, before - SMALL)
+        is_within = (
+            more <= self._left and beyond <= self._left_beyond and self._bytes_by_holder[holder] + more <= self._of_one
+        )
+        if more > 0 and not is_within:
+            return False
+        self._left -= more
+        self._left_beyond -= beyond
+        self._bytes_by_holder[holder] += more
         return True
 
-    def _fits(self, body: _Body, size: int) -> bool:
-        more, beyond = size - body.size, max(0, size - SMALL) - body.beyond
-        is_within = more <= self._left and beyond <= self._left_beyond and not self._exceeds_share(body, size)
-        return more <= 0 or is_within
 
-    def _exceeds_share(self, body: _Body, size: int) -> bool:
-        if self._of_one == math.inf:
-            return False
-        others = (other.size for other in self._bodies if other.holder == body.holder and other is not body)
-        return sum(others) + size > self._of_one
-
-    def _oldest_in_the_way(self, body: _Body, size: int) -> _Body | None:
-        """The oldest that frees what is missing; None for `body` itself."""
-        needs_beyond = max(0, size - SMALL) - body.beyond > self._left_beyond
-        holders = {body.holder} if self._exceeds_share(body, size) else {other.holder for other in self._bodies}
-        bodies = (other for other in self._bodies if other.holder in holders)
-        oldest = next((other for other in bodies if (other.beyond if needs_beyond else other.size)), None)
-        return None if oldest is body else oldest
-
-    def _end(self, body: _Body) -> None:
-        if body in self._bodies:
-            del self._bodies[body]
-            self._resize(body, 0)
-
-    def _resize(self, body: _Body, size: int) -> None:
-        before, before_beyond = body.size, body.beyond
-        body.size = size
-        self._left -= size - before
-        self._left_beyond -= body.beyond - before_beyond
-
-
-async def read_body(receive: Receive, *, limit: int, seconds: float = BODY_SECONDS) -> bytes | BodyFault:
-    """At most `limit` bytes within `seconds`."""
-    return await _read(receive, limit, _Body(seconds), None)
-
-
-async def _read(receive: Receive, limit: int, held: _Body, incoming: IncomingBodies | None) -> bytes | BodyFault:
+async def read_body(
+    receive: Receive,
+    *,
+    limit: int,
+    seconds: float = BODY_SECONDS,
+    resize: Callable[[int, int], bool] = lambda _before, _after: True,
+) -> bytes | BodyFault:
+    """At most `limit` bytes within `seconds`. `resize` is asked whether the bytes that are kept may become so many."""
     body = bytearray()
-    size, fault = 0, None
+    fault = None
+    size = 0
     try:
-        async with held.time:
+        async with asyncio.timeout(seconds):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -146,22 +101,21 @@ async def _read(receive: Receive, limit: int, held: _Body, incoming: IncomingBod
                 size += len(chunk)
                 if size > limit:
                     fault = BodyFault.TOO_LARGE
-                elif fault is None and incoming and not incoming.has_room(held, size):
+                elif fault is None and not resize(len(body), size):
                     fault = BodyFault.CROWDED
                 # What is too much is read to its end and dropped: closed upon, many a client never sees the answer.
                 if fault is None:
                     body += chunk
                 elif body:
+                    resize(len(body), 0)
                     body.clear()
-                    if incoming:
-                        incoming.has_room(held, 0)
                 if not message.get("more_body", False):
                     return fault or bytes(body)
                 del message, chunk  # Nobody holds this piece while the next one is waited for.
     except TimeoutError:
-        if held.crowded_out:
-            return BodyFault.CROWDED
-        return BodyFault.TOO_LARGE if fault is BodyFault.TOO_LARGE else BodyFault.STALLED
+        return fault or BodyFault.STALLED
+    finally:
+        resize(len(body), 0)
 
 
 MOST_DEPTH: Final = 32
@@ -250,7 +204,7 @@ LONGEST: Final = 128 * 1024
 _MOST_FIELDS: Final = 8
 FORMS_AT_MOST: Final = 8 * 1024 * 1024
 """Bytes of all forms being read."""
-_INCOMING: Final = IncomingBodies("forms", FORMS_AT_MOST)
+_INCOMING: Final = IncomingBodies(FORMS_AT_MOST)
 
 
 async def read_form(request: Request) -> dict[str, str] | None:
@@ -331,7 +285,7 @@ class CallOutcome(Enum):
 class CallCounter:
     """Counts calls by their answers, of which all are exported at 0."""
 
-    def __init__(self, metric: Counter, answers: type[CallOutcome]) -> None:
+    def __init__(self, metric: metrics.Counter, answers: type[CallOutcome]) -> None:
         self._metric = metric
         for answer in answers:
             metric.add(0, answer=answer.reason)

@@ -407,7 +407,7 @@ _FAULTS: Final = {
 
 @dataclass(frozen=True)
 class CallbackReply:
-    """Status only; `hang_up` closes the connection."""
+    """Status only; `hang_up` closes the connection of a body that does not come."""
 
     status: int
     body: str
@@ -415,13 +415,7 @@ class CallbackReply:
 
     @classmethod
     def of(cls, verdict: CallbackVerdict) -> "CallbackReply":
-        """An unread body must not be taken for the next request."""
-        hang_up = verdict in (
-            CallbackVerdict.STALLED,
-            CallbackVerdict.TOO_LARGE,
-            CallbackVerdict.WRONG_SEGMENT,
-            CallbackVerdict.BUSY,
-        )
+        hang_up = verdict in (CallbackVerdict.STALLED, CallbackVerdict.TOO_LARGE)
         return cls(verdict.status, HTTPStatus(verdict.status).phrase, hang_up)
 
 
@@ -448,7 +442,7 @@ class CallbackReceiver:
         self._body_seconds = body_seconds
         self._signal_seconds = signal_seconds
         self._at_once = 0
-        self._incoming = IncomingBodies("bodies of callbacks", ALTOGETHER_AT_MOST, HELD_AT_MOST)
+        self._incoming = IncomingBodies(ALTOGETHER_AT_MOST, HELD_AT_MOST)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> CallbackReply:
         """Answers these headers (lower-case names) and body; it may signal."""

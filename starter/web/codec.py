@@ -45,7 +45,7 @@ _TOLD_EVERY: Final = Rate(burst=1, per_second=1 / 60)
 _ASKED_AGAIN_AFTER: Final = 86_400
 """Seconds for which a browser remembers that it may call."""
 _LOOKS_PROXIED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-_INCOMING: Final = IncomingBodies("payloads", BYTES_ALTOGETHER_AT_MOST)
+_INCOMING: Final = IncomingBodies(BYTES_ALTOGETHER_AT_MOST)
 _LOGGER: Final = structlog.get_logger("countersign.codec")
 
 
@@ -170,7 +170,8 @@ class CodecServer:
         except _Refused as refused:
             outcome = refused.outcome
             body = _SAYS.get(outcome, outcome.reason).encode()
-            headers |= {"connection": "close"}  # An unread body must not be taken for the next request.
+            if outcome in (CodecOutcome.STALLED, CodecOutcome.TOO_LARGE):
+                headers |= {"connection": "close"}  # The rest of the body does not come.
             if refused.wait:
                 headers["retry-after"] = str(math.ceil(refused.wait))
             if outcome is CodecOutcome.NOBODY:

@@ -50,19 +50,8 @@ class DeviceCallOutcome(CallOutcome):
 
     @property
     def hangs_up(self) -> bool:
-        """An unread body must not be taken for the next request."""
-        return self not in _READ
-
-
-_READ: Final = (
-    DeviceCallOutcome.REGISTERED,
-    DeviceCallOutcome.SEEN,
-    DeviceCallOutcome.GONE,
-    DeviceCallOutcome.WITHDRAWN,
-    DeviceCallOutcome.MALFORMED,
-    DeviceCallOutcome.UNKNOWN_PERSON,
-    DeviceCallOutcome.NOT_KEPT,
-)
+        """Whether the connection of a body that does not come is closed."""
+        return self in (DeviceCallOutcome.STALLED, DeviceCallOutcome.TOO_LARGE)
 
 
 class Registration(BaseModel):

@@ -2,11 +2,11 @@
 knows.
 """
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, Self
 
 import structlog
@@ -25,11 +25,11 @@ from activities.records.downloads import Download, Way
 from activities.records.evidence import KeptFileName
 from activities.records.store import Store
 from starter.queries.lookup import complete
-from starter.web.allowances import Buckets
+from starter.web.allowances import Buckets, Places
 from starter.web.rendering import PRIVATE
 from starter.web.rights import ReaderRole, ReaderRoles, Right, Rights, rights_of
 from starter.web.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, FileLink, FilesOffered, ScreenDraft
-from starter.web.serving import Capacity, Occupancy, holder_of
+from starter.web.serving import holder_of
 from workflows.kinds import named
 from workflows.model.evidence import KeptFile
 from workflows.model.signature import DocumentVersion
@@ -77,40 +77,20 @@ class FileWanted:
         return f"{what.id if what else 'document'}-{of}"
 
 
-class _Guest:
-    """One download; `let_go` ends it, so that a reader who reads no more keeps nobody from a place."""
-
-    def __init__(self) -> None:
-        self.limit: Final = asyncio.timeout(None)
-
-    def let_go(self) -> None:
-        self.limit.reschedule(0)
-
-
 class _Streamed(StreamingResponse):
-    """Pieces for a guest, who leaves with the last one, or when the reader does."""
+    """Pieces of a file; `leave` is called after the last one, or when the reader has gone."""
 
     def __init__(
-        self, pieces: AsyncIterator[bytes], status: int, headers: dict[str, str], places: Occupancy, guest: _Guest
+        self, pieces: AsyncIterator[bytes], status: int, headers: dict[str, str], leave: Callable[[], None]
     ) -> None:
-        super().__init__(self._each(pieces), status, headers)
-        self.places = places
-        self._guest = guest
+        super().__init__(pieces, status, headers)
+        self._leave = leave
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async with self._guest.limit:
-                await super().__call__(scope, receive, send)
-        except TimeoutError:
-            pass  # The rest is missing, and the connection is closed.
+            await super().__call__(scope, receive, send)
         finally:
-            self.places.ended(self._guest)
-
-    async def _each(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        async for piece in pieces:
-            self.places.awaits(self._guest)
-            yield piece
-            self.places.answers(self._guest)
+            self._leave()
 
 
 class KeptFileAnswers:
@@ -119,20 +99,20 @@ class KeptFileAnswers:
     def __init__(self, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._store = store
         self._clock = clock
-        self.places = Occupancy("downloads", Capacity(AT_ONCE, AT_ONCE // 2))
+        self.places = Places(AT_ONCE)
         self._noted = Buckets(_NOTED_EVERY, clock)
 
     async def answer(self, request: Request, wanted: FileWanted) -> Response:
         """The file; 404 if it is not kept, 410 if it was erased, 416 for a range outside it, 503 while the store is
-        away or too many download at once. Where all places are taken, who has not read for longest loses theirs.
+        away or too many download at once.
         """
-        guest = _Guest()
-        if not self.places.admit(guest, request.client.host if request.client else ""):
+        holder = holder_of(request.client.host) if request.client else ""
+        if not self.places.take(holder):
             return _said(_LATER, 503)
-        self.places.answers(guest)
+        leave = partial(self.places.leave, holder)
         answer: Response | None = None
         try:
-            answer = await self._answer(request, wanted, guest)
+            answer = await self._answer(request, wanted, leave)
         except DocumentMissing:
             return _said(_ERASED, 410)
         except StoreFailure as failure:
@@ -140,10 +120,10 @@ class KeptFileAnswers:
             return _said(_LATER, 503)
         finally:
             if not isinstance(answer, _Streamed):
-                self.places.ended(guest)
+                leave()
         return answer
 
-    async def _answer(self, request: Request, wanted: FileWanted, guest: _Guest) -> Response:
+    async def _answer(self, request: Request, wanted: FileWanted, leave: Callable[[], None]) -> Response:
         file = (
             await self._store.files.open(wanted.sent)
             if wanted.sent
@@ -165,7 +145,7 @@ class KeptFileAnswers:
             await self._store.downloads.note(wanted.workflow_id, download, wanted.token_sha256)
         whole = len(span) == file.size
         pieces = file.pieces(_PIECE) if whole else file.part(span.start, span.stop, _PIECE)
-        return _Streamed(pieces, status, headers, self.places, guest)
+        return _Streamed(pieces, status, headers, leave)
 
     def _is_news(self, wanted: FileWanted, span: range) -> bool:
         """Whether it is noted: not each range of one download, and yet somebody who never asks for the first byte."""

@@ -220,13 +220,8 @@ class HookCallOutcome(CallOutcome):
 
     @property
     def hangs_up(self) -> bool:
-        """An unread body must not be taken for the next request."""
-        return self in (
-            HookCallOutcome.STALLED,
-            HookCallOutcome.TOO_LARGE,
-            HookCallOutcome.UNKNOWN_SOURCE,
-            HookCallOutcome.BUSY,
-        )
+        """Whether the connection of a body that does not come is closed."""
+        return self in (HookCallOutcome.STALLED, HookCallOutcome.TOO_LARGE)
 
 
 _FAULTS: Final = {
@@ -324,7 +319,7 @@ class Hooks:
         self._tally = CallCounter(HOOKS, HookCallOutcome)
         self._body_seconds = body_seconds
         self._at_once = 0
-        self._incoming = IncomingBodies("bodies of deals", ALTOGETHER_AT_MOST, HELD_AT_MOST)
+        self._incoming = IncomingBodies(ALTOGETHER_AT_MOST, HELD_AT_MOST)
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:

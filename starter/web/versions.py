@@ -31,7 +31,7 @@ class Versions:
         self._store = store
         self._most = max_megabytes
         self._limit = max_megabytes * MEGABYTE + _FIELDS
-        self._incoming = IncomingBodies("new versions", AT_ONCE * self._limit)
+        self._incoming = IncomingBodies(AT_ONCE * self._limit)
 
     async def read(self, request: Request) -> PostedDocuments | BodyFault:
         """The form with its file."""

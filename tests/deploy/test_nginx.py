@@ -18,12 +18,12 @@ from starter.config.values import Bind
 from starter.web.app import make_app, receiver_routes
 from starter.web.callbacks import MOST_BYTES
 from starter.web.serving import listening
+from tests.deploy.strangers import strangers
 from tests.nginx import Nginx, nginx_before
 from tests.plain_http import plain_client
 from tests.servers import free_ports
 from tests.starter.web.paging import phone
 from tests.starter.web.receiving import JSON, PATH, SEGMENT, RecordingSignals, encoded, receiver, said
-from tests.starter.web.strangers import strangers
 
 ANYWHERE = Bind("127.0.0.1", 0)
 SLOW_BODY = "POST {} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n1"
@@ -190,13 +190,14 @@ async def test_of_answers_that_core_signature_takes_as_final_none_means_later(
 
 async def test_the_web_process_learns_the_address_of_the_connection_whatever_a_caller_says(tmp_path: Path) -> None:
     async def show(request: Request) -> Response:
-        names = ("x-forwarded-for", "x-forwarded-proto", "forwarded")
+        names = ("x-forwarded-for", "x-forwarded-proto", "forwarded", "upgrade")
         return JSONResponse([request.client and request.client.host, *(request.headers.get(name) for name in names)])
 
-    lies = {"x-forwarded-for": "10.9.9.9", "x-forwarded-proto": "gopher", "forwarded": "for=10.9.9.9"}
+    upgrade = {"connection": "upgrade", "upgrade": "websocket"}
+    lies = {**upgrade, "x-forwarded-for": "10.9.9.9", "x-forwarded-proto": "gopher", "forwarded": "for=10.9.9.9"}
     app = Starlette(routes=[Route("/", show)])
     async with behind_nginx(app, tmp_path) as (nginx, _), client_at("127.0.0.9", nginx.url) as caller:
-        assert (await caller.get("/", headers=lies)).json() == ["127.0.0.9", "127.0.0.9", None, None]
+        assert (await caller.get("/", headers=lies)).json() == ["127.0.0.9", "127.0.0.9", None, None, None]
 
 
 async def test_heads_and_bodies_that_are_too_large_reach_no_web_process(tmp_path: Path) -> None:

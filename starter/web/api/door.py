@@ -15,7 +15,6 @@ from starter.web.allowances import Buckets
 from starter.web.api.callers import Caller, Callers
 from starter.web.api.problems import EXPECTED, ApiProblem, Reason, problem_of
 from starter.web.bodies import (
-    INCOMPLETE_AT_MOST,
     BodyFault,
     IncomingBodies,
     NotReadable,
@@ -23,7 +22,7 @@ from starter.web.bodies import (
     refuse_doubled_keys,
     replayed,
 )
-from starter.web.serving import Capacity, holder_of
+from starter.web.serving import holder_of
 
 JSON_AT_MOST: Final = 2 * MEGABYTE
 """Bytes of a JSON body; a document of 1 MB in base64 has a third more."""
@@ -44,7 +43,7 @@ _JSON: Final = "application/json"
 _READING: Final = ("GET", "HEAD")
 _MEDIA: Final = (_JSON, "application/pdf", "application/octet-stream", "multipart/form-data")
 _HANGS_UP: Final = {"connection": "close"}
-"""An unread body must not be taken for the next call."""
+"""The rest of a body that stalled does not come."""
 _FAULTS: Final = {
     BodyFault.TOO_LARGE: Reason.TOO_LARGE,
     BodyFault.STALLED: Reason.MALFORMED,
@@ -68,8 +67,9 @@ class Door:
         self._callers = callers
         self._calls = Buckets(rate, clock)
         self._strangers = Buckets(STRANGERS_OF_AN_ADDRESS, clock)
-        room = Capacity(INCOMPLETE_AT_MOST, INCOMPLETE_OF_A_CALLER_AT_MOST)
-        self._bodies = IncomingBodies("bodies of the API", BODIES_AT_MOST, room=room, of_one=BODIES_AT_MOST / 2)
+        self._bodies = IncomingBodies(
+            BODIES_AT_MOST, of_one=BODIES_AT_MOST / 2, bodies_of_one=INCOMPLETE_OF_A_CALLER_AT_MOST
+        )
         self._upload = (upload_megabytes + 2) * MEGABYTE
         self._at_once, self._uploads = Counter[str](), Counter[str]()
 
@@ -79,9 +79,7 @@ class Door:
             caller = await self._caller(request)
             body = await self._body(request, caller)
         except EXPECTED as error:
-            problem = problem_of(error)
-            problem.headers = {**problem.headers, **_HANGS_UP}
-            await problem.response(scope, receive, send)
+            await problem_of(error).response(scope, receive, send)
             return
         scope.setdefault("state", {})["caller"] = caller
         is_upload = _media(request) != _JSON
@@ -114,7 +112,8 @@ class Door:
         limit = JSON_AT_MOST if media == _JSON else self._upload
         body = await self._bodies.read(request, limit=limit, seconds=SECONDS, holder=caller.actor)
         if isinstance(body, BodyFault):
-            raise ApiProblem(_FAULTS[body], wait=1 if body is BodyFault.CROWDED else 0)
+            headers = {} if body is BodyFault.CROWDED else _HANGS_UP
+            raise ApiProblem(_FAULTS[body], wait=1 if body is BodyFault.CROWDED else 0, headers=headers)
         if body and media not in _MEDIA:
             raise ApiProblem(Reason.OTHER_MEDIA, f"expected one of {', '.join(_MEDIA)}")
         if body and media == _JSON:

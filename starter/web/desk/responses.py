@@ -80,7 +80,7 @@ class DeskResponses:
         self._looks = Buckets(LOOKS_OF_A_PERSON, clock)
         self._presses = SharedBuckets(store, "press at the desk", PRESSES_OF_A_PERSON, clock)
         self._edits = Buckets(EDITS_OF_A_PERSON, clock)
-        self._documents = IncomingBodies("forms with documents", DOCUMENTS_AT_MOST)
+        self._documents = IncomingBodies(DOCUMENTS_AT_MOST)
         self._document_limit = upload_megabytes * MEGABYTE + _BESIDE_THE_DOCUMENT
         self._uploads = 0
 

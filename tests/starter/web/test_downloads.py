@@ -5,17 +5,15 @@ import gc
 import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from itertools import count as count_from
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message
 
 from activities.documents.files import SIGNED
 from activities.errors import DocumentDamaged
@@ -26,7 +24,7 @@ from activities.records.store import Store
 from starter.config.values import Bind
 from starter.web.app import make_app
 from starter.web.downloads import AT_ONCE, CALLS_OF_AN_ADDRESS, KeptFileAnswers, TargetDownloads
-from starter.web.serving import Capacity, listening
+from starter.web.serving import listening
 from tests.plain_http import plain_client
 from tests.storage import away, count
 from workflows.kinds import Kind
@@ -222,43 +220,14 @@ async def test_a_file_that_is_erased_while_it_is_downloaded_breaks_off_and_never
     store.close()
 
 
-@pytest.mark.real_server
-async def test_readers_who_read_no_more_keep_nobody_from_downloading(tmp_path: Path) -> None:
-    """More than there are places ask for a file that no buffer holds, and read its first line only."""
-    large = b"%PDF-1.7 " + bytes(16_000_000)
-    with closing(Store(str(tmp_path))) as store:
-        sha256 = await store.files.put(large, SIGNED)
-        await store.evidence.keep_signed(MSA, SignedDocument(document=SignedFile(sha256, len(large))), NOW)
-        link = await DownloadLinks(store, BASE, SecretStr("s" * 32), timedelta(days=7)).link(FINANCE, NOW)
-        path, addresses = link.url.removeprefix(BASE), count_from(1)
-        files = KeptFileAnswers(store, lambda: NOW)
-        routes = TargetDownloads(store, files, lambda: NOW).routes()
-
-        async def named(scope: Scope, receive: Receive, send: Send) -> None:
-            """Each comes from an address of its own: rates and shares of one are not meant here."""
-            await make_app(routes)({**scope, "client": (f"192.0.2.{next(addresses)}", 1)}, receive, send)
-
-        async with listening(named, Bind("127.0.0.1", 0), room=Capacity(500, 500)) as url:
-            host, port = url.removeprefix("http://").split(":")
-            held = []
-            for _ in range(AT_ONCE + 5):
-                reader, writer = await asyncio.open_connection(host, int(port), limit=1024)
-                writer.write(f"GET {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
-                held.append(writer)
-                assert (await reader.readline()).startswith(b"HTTP/1.1 200")
-            async with plain_client(base_url=url) as http:
-                answer = await http.get(path)
-            assert (answer.status_code, answer.content == large) == (200, True)
-            for writer in held:
-                writer.transport.abort()
-
-
-async def test_one_address_has_half_of_the_places_and_its_own_readers_make_room(receiver: Receiver) -> None:
+async def test_downloads_at_the_same_time_are_bounded_and_one_address_has_half_of_them(receiver: Receiver) -> None:
     """Their requests end, and nothing is left of them."""
     link, read, stuck = await receiver.link(), asyncio.Event(), asyncio.Queue[None]()
 
     async def stalled(message: Message) -> None:
-        if message["type"] == "http.response.body":
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+        elif message["type"] == "http.response.body":
             stuck.put_nowait(None)
             await read.wait()
 
@@ -266,7 +235,7 @@ async def test_one_address_has_half_of_the_places_and_its_own_readers_make_room(
         await asyncio.Event().wait()
         raise AssertionError
 
-    async def stuck_reader(address: str) -> asyncio.Task[None]:
+    async def reader(address: str) -> asyncio.Task[None]:
         asked = {"type": "http", "method": "GET", "path": link, "query_string": b"", "headers": []}
         scope = {**asked, "client": (address, 1), "asgi": {"spec_version": "2.3"}}
 
@@ -277,12 +246,14 @@ async def test_one_address_has_half_of_the_places_and_its_own_readers_make_room(
         await stuck.get()
         return task
 
-    other = await stuck_reader("192.0.2.2")
-    readers = [await stuck_reader("192.0.2.1") for _ in range(AT_ONCE)]
-    await asyncio.wait(readers[: AT_ONCE // 2])
-    assert [one.done() for one in [other, *readers[AT_ONCE // 2 :]]] == [False] * (1 + AT_ONCE // 2)
+    statuses: list[int] = []
+    half = AT_ONCE // 2
+    readers = [await reader("192.0.2.1") for _ in range(half + 5)]
+    readers += [await reader("192.0.2.2") for _ in range(half)]
+    readers += [await reader("192.0.2.3") for _ in range(5)]
+    assert statuses == [200] * half + [503] * 5 + [200] * half + [503] * 5
     read.set()
-    await asyncio.gather(other, *readers)
+    await asyncio.gather(*readers)
     assert len(receiver.files.places) == 0
 
 

@@ -1,6 +1,6 @@
 """Strangers who connect and stay, as a process of its own: their ends take as many descriptors as ours.
 
-Run as `python -m tests.starter.web.strangers HOST PORT COUNT TEXT ADDRESSES`: it connects from so many addresses, the
+Run as `python -m tests.deploy.strangers HOST PORT COUNT TEXT ADDRESSES`: it connects from so many addresses, the
 first of them 127.0.0.2, sends the text, and says so in a line. For each line that it reads it says how many are still
 connected.
 """
@@ -19,7 +19,7 @@ from typing import Final
 import httpx
 
 ADDRESSES: Final = [f"127.0.0.{number}" for number in range(2, 251)]
-_ROOT: Final = Path(__file__).parents[3]
+_ROOT: Final = Path(__file__).parents[2]
 
 
 @dataclass
@@ -45,7 +45,7 @@ async def strangers(
 ) -> AsyncIterator[Strangers]:
     """So many have connected, and said no more than this."""
     to, pipe = httpx.URL(url), asyncio.subprocess.PIPE
-    words = ("-m", "tests.starter.web.strangers", to.host, str(to.port), str(count), text, str(addresses))
+    words = ("-m", "tests.deploy.strangers", to.host, str(to.port), str(count), text, str(addresses))
     process = await asyncio.create_subprocess_exec(sys.executable, *words, cwd=_ROOT, stdin=pipe, stdout=pipe)
     they = Strangers(process)
     try:
