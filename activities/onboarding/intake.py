@@ -143,8 +143,8 @@ class PartDrafts:
 
     def _notice(self, plan: PartPlan, entry: NoticeEntry, place: TemplatePosition) -> PartDraft:
         people = self._recipients(entry.to)
-        news = plan.replace(title=f"news for {entry.to}", team=entry.to, asked=people)
-        return PartDraft(news, place, text=entry.text)
+        title = f"Notice to {re.sub('[-_]', ' ', entry.to)}"
+        return PartDraft(plan.replace(title=title, team=entry.to, asked=people), place, text=entry.text)
 
     def _recipients(self, word: str) -> tuple[str, ...]:
         if word == CUSTOMER:

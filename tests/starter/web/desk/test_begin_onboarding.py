@@ -70,7 +70,12 @@ async def test_the_template_that_is_shipped_is_begun_as_it_is(desk: Office, tmp_
     teams = {"teams.operations": "operations", "teams.customer-success": "operations"}
     page = await gone_on(legal, page, fields=teams, first=("any.pdf", PDF, "application/pdf"))
     text = text_of(page)
-    for said in ("Services agreement", "Create the account", "Tell us where the invoices go", "live"):
+    for said in (
+        "Services agreement",
+        "Create the account",
+        "Tell us where the invoices go",
+        "Notice to customer success",
+    ):
         assert said in text, said
 
 

@@ -345,9 +345,9 @@ async def test_of_ten_times_the_parts_some_are_shown_and_the_others_counted(cust
 
 
 async def test_news_that_the_customer_got_is_no_row_under_a_name_of_ours(customer: Phone) -> None:
-    got = NoticeLine(id="notice-1", to="customer", title="news for customer", state="done", at=NOW)
+    got = NoticeLine(id="notice-1", to="customer", title="Notice to customer", state="done", at=NOW)
     know(customer, shown(shown().stages[0].replace(notices=(got,))))
-    assert "news for" not in text_of((await customer.open(link(customer))).text)
+    assert "Notice to" not in text_of((await customer.open(link(customer))).text)
 
 
 async def test_of_ten_times_what_is_done_the_newest_is_shown_first(customer: Phone) -> None:
