@@ -3,6 +3,8 @@
 import signal
 from enum import IntEnum
 
+from workflows.model.messages import Message
+
 
 class Exit(IntEnum):
     """Exit codes; those above 128 are the shell's for a signal."""
@@ -17,7 +19,11 @@ class Exit(IntEnum):
 
 
 class Refusal(Exception):
-    """An expected failure; its text is for the person at the terminal and has no secret."""
+    """An expected failure; its text is for the person at the terminal and has no secret, `message` the same as data."""
+
+    def __init__(self, text: str, message: Message | None = None) -> None:
+        super().__init__(text)
+        self.message = message
 
 
 class Terminated(SystemExit):

@@ -61,6 +61,7 @@ from workflows.model.campaign import (
     SettleOrder,
 )
 from workflows.model.commands import Cancellation
+from workflows.model.messages import Message
 from workflows.model.notifications import Delivery, NoticeAction, NotificationOrder
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Code
@@ -153,12 +154,12 @@ _FORM: Final = 1
 """Of a campaign's record."""
 
 
-def _nobody_failed(person: str | None, lines: Sequence[MemberOutcome]) -> str:
+def _nobody_failed(person: str | None, lines: Sequence[MemberOutcome]) -> Message:
     if person is None:
-        return Rejection.NOBODY_FAILED.says()
+        return Rejection.NOBODY_FAILED.to_message()
     if not lines:
-        return Rejection.NOT_IN_AUDIENCE.says(person=person)
-    return Rejection.NOT_FAILED.says(person=person, state=lines[0].status)
+        return Rejection.NOT_IN_AUDIENCE.to_message(person=person)
+    return Rejection.NOT_FAILED.to_message(person=person, state=lines[0].status)
 
 
 @dataclass
@@ -241,16 +242,18 @@ class CampaignPeopleService(CampaignPeople):
         """Exempt one member, or give them until later."""
         member = await self.store.audiences.of_person(order.workflow_id, person)
         if member is None:
-            return ChangeResult(refused=Rejection.NOT_IN_AUDIENCE.says(person=person))
+            return ChangeResult(refused=Rejection.NOT_IN_AUDIENCE.to_message(person=person))
         if member.out is not None:
-            return ChangeResult(refused=Rejection.OUT_ALREADY.says(person=person, state=member.out))
+            return ChangeResult(refused=Rejection.OUT_ALREADY.to_message(person=person, state=member.out))
         [line] = await self.store.outcomes.running(order).at([member.place]).read()
         if line.done:
-            return ChangeResult(refused=Rejection.HAS_ACTED.says(person=person, state="acknowledged"))
+            return ChangeResult(refused=Rejection.HAS_ACTED.to_message(person=person, state="acknowledged"))
         if change.due and not line.open:
-            return ChangeResult(refused=Rejection.NOT_OPEN.says(person=person, state=member.row.says or line.status))
+            return ChangeResult(
+                refused=Rejection.NOT_OPEN.to_message(person=person, state=member.row.says or line.status)
+            )
         if change.due and change.due <= member.due:
-            return ChangeResult(refused=Rejection.HAS_LATER.says(person=person, day=member.due))
+            return ChangeResult(refused=Rejection.HAS_LATER.to_message(person=person, day=member.due))
         return await self._store_change(order, change, (member.row._replace(says=""),))
 
     async def _again(self, order: CampaignOrder, change: AudienceChange) -> ChangeResult:
@@ -270,7 +273,7 @@ class CampaignPeopleService(CampaignPeople):
         mended = await placed(rows, people, self.directory)
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
         if not right:
-            return ChangeResult(refused=Rejection.NOBODY_MENDED.says())
+            return ChangeResult(refused=Rejection.NOBODY_MENDED.to_message())
         left = {line.person for line in faulty if is_left(line)}
         taken_up = tuple(row.person for row in right if row.person in left)
         return await self._store_change(order, change, right, taken_up)

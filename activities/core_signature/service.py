@@ -38,6 +38,7 @@ from activities.temporal.failures import (
 )
 from activities.temporal.leases import Lease, StillOurs
 from workflows.kinds import Kind
+from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 from workflows.model.schedule import EscalationReason
 from workflows.model.signature import (
@@ -76,18 +77,20 @@ class Handover:
         return folded(self.old.forwarded_to_email) == folded(self.new.email)
 
     @property
-    def obstacle(self) -> str | None:
-        """Why it is impossible, as text for the person who asked; None if possible."""
+    def obstacle(self) -> Message | None:
+        """Why it is impossible, None if possible."""
         if self.old and (self.old.signed or self.old.declined):
-            return Rejection.HAS_ACTED.says(person=self.order.from_, state="signed" if self.old.signed else "declined")
+            return Rejection.HAS_ACTED.to_message(
+                person=self.order.from_, state="signed" if self.old.signed else "declined"
+            )
         if has_ended(self.document):
-            return Rejection.HAS_ENDED.says(status=documents.STATUSES[self.document.status])
+            return Rejection.HAS_ENDED.to_message(status=documents.STATUSES[self.document.status])
         if self.old is None:
-            return Rejection.UNKNOWN_THERE.says(person=self.order.from_)
+            return Rejection.UNKNOWN_THERE.to_message(person=self.order.from_)
         if self.old.forwarded:
-            return Rejection.HAS_HANDED_OVER.says(person=self.order.from_)
+            return Rejection.HAS_HANDED_OVER.to_message(person=self.order.from_)
         taken = self._already_asked or self.new is not None
-        asked = Rejection.ASKED_ALREADY.says(person=self.order.to, awaited="signer")
+        asked = Rejection.ASKED_ALREADY.to_message(person=self.order.to, awaited="signer")
         return asked if taken else None
 
     @property
@@ -112,7 +115,7 @@ class Forwarding:
         try:
             to = (await self._directory.person(order.to, order.subject.workflow_id)).about(order.subject.kind)
         except UnknownPerson as unknown:
-            return ForwardReport(refused=str(unknown))
+            return ForwardReport(refused=unknown.message)
         before = await self._read_handover(order, to.email)
         if before.done:
             return await self._success_report(before)
@@ -130,7 +133,9 @@ class Forwarding:
             return await self._success_report(after)
         if refusal.status == _CONFLICT and after.obstacle is None:
             raise refusal
-        return await self._refusal_report(after, after.obstacle or Rejection.REFUSED_THERE.says(says=refusal.says))
+        return await self._refusal_report(
+            after, after.obstacle or Rejection.REFUSED_THERE.to_message(says=refusal.says)
+        )
 
     async def _refusal(self, before: Handover, to: str) -> ServiceFailure | None:
         """Forward; Core Signature's refusal, None on success."""
@@ -158,7 +163,7 @@ class Forwarding:
         both = beside(order.subject, {order.from_: order.to})
         return ForwardReport(seen=await self.reader.seen(found.document, both, {order.from_: order.reason}))
 
-    async def _refusal_report(self, found: Handover, why: str) -> ForwardReport:
+    async def _refusal_report(self, found: Handover, why: Message) -> ForwardReport:
         return ForwardReport(seen=await self.reader.seen(found.document, found.order.subject), refused=why)
 
 
@@ -167,14 +172,16 @@ def _replacement_snapshot(order: ForwardOrder, email: str) -> SignerSnapshot:
     return SignerSnapshot(person=order.to, order=old.order, role=old.role, email=email, instead_of=order.from_)
 
 
-def _impossible(order: ForwardOrder) -> str | None:
+def _impossible(order: ForwardOrder) -> Message | None:
     role = next((signer.role for signer in order.subject.people if signer.person == order.from_), None)
     if role is None:
-        return Rejection.NOT_ASKED.says(person=order.from_, awaited="signer", subject="request")
+        return Rejection.NOT_ASKED.to_message(person=order.from_, awaited="signer", subject="request")
     if role is Role.COPY:
-        return Rejection.ONLY_COPIED.says(person=order.from_)
+        return Rejection.ONLY_COPIED.to_message(person=order.from_)
     if order.to == order.subject.requester:
-        return Rejection.ASKED_FOR_IT.says(person=order.to, what="this request and cannot sign it for somebody else")
+        return Rejection.ASKED_FOR_IT.to_message(
+            person=order.to, what="this request and cannot sign it for somebody else"
+        )
     return None
 
 

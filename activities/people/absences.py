@@ -17,6 +17,7 @@ from activities.people.person import EnteredAbsence, Person
 from activities.records.absences import AbsenceRow, StoredAbsences
 from workflows.follow_up.next_step import HORIZON
 from workflows.model.absence import SEEN_WITHIN
+from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 
 PATIENCE: Final = 1.0
@@ -92,8 +93,9 @@ class WantedAbsence:
 class AbsenceRefused(Exception):
     """With the name of the field that is wrong."""
 
-    def __init__(self, why: str, field: str) -> None:
-        super().__init__(why)
+    def __init__(self, why: Message, field: str) -> None:
+        super().__init__(why.english)
+        self.message = why
         self.field = field
 
 
@@ -105,13 +107,13 @@ def refuse_unfit(row: AbsenceRow, known: Lookup) -> None:
     """Raises `AbsenceRefused` for what is wrong with an absence by itself."""
     day = row.ends_at.date().isoformat()
     if row.begins_at >= row.ends_at:
-        raise AbsenceRefused(Rejection.ENDS_BEFORE.says(), "until")
+        raise AbsenceRefused(Rejection.ENDS_BEFORE.to_message(), "until")
     if row.ends_at <= row.entered_at:
-        raise AbsenceRefused(Rejection.PAST.says(day=day), "until")
+        raise AbsenceRefused(Rejection.PAST.to_message(day=day), "until")
     if row.ends_at > row.entered_at + HORIZON:
-        raise AbsenceRefused(Rejection.TOO_FAR.says(day=day), "until")
+        raise AbsenceRefused(Rejection.TOO_FAR.to_message(day=day), "until")
     if row.acts is not None and known(row.acts) is None:
-        raise AbsenceRefused(str(UnknownPerson(row.acts)), "acts")
+        raise AbsenceRefused(UnknownPerson(row.acts).message, "acts")
 
 
 @dataclass(frozen=True)
@@ -121,18 +123,18 @@ class Judgement:
     wanted: AbsenceRow
     known: Lookup
 
-    def __call__(self, others: Sequence[AbsenceRow]) -> str | None:
+    def __call__(self, others: Sequence[AbsenceRow]) -> Message | None:
         acts = self.wanted.acts
         if acts is None:
             return None
         there = [one for one in others if one.overlaps(self.wanted)]
         if circle := self._circle(acts, there):
-            return Rejection.DELEGATES_IN_A_CIRCLE.says(circle=" → ".join(circle))
+            return Rejection.DELEGATES_IN_A_CIRCLE.to_message(circle=" → ".join(circle))
         spans = [(one.begins_at, one.ends_at) for one in there if one.person == acts]
         person = self.known(acts)
         spans += person.absences if person else ()
         whole = any(begins <= self.wanted.begins_at and self.wanted.ends_at <= ends for begins, ends in spans)
-        return Rejection.AWAY.says(person=acts) if whole else None
+        return Rejection.AWAY.to_message(person=acts) if whole else None
 
     def _circle(self, acts: str, there: Sequence[AbsenceRow]) -> tuple[str, ...]:
         """From the person back to them, each acting for the one before; empty without a circle."""

@@ -23,6 +23,7 @@ from activities.files.reading import Fault, FileFaults, FileText
 from activities.people.devices import KnownDevice
 from activities.people.person import PeopleFile, Person, PushDevice, by_group
 from activities.records.devices import InvalidMark, device_hash
+from workflows.model.rejections import Rejection
 from workflows.model.subject import group_of
 
 PEOPLE_FILE_AT_MOST: Final = 32 * 1024 * 1024
@@ -223,7 +224,8 @@ class UnusablePeople(DirectoryFailure):
 
 class UnknownPerson(DirectoryFailure):
     def __init__(self, id: str, hint: str = "", where: str = "the directory") -> None:
-        super().__init__(f'"{id}" is not in {where}{hint}')
+        self.message = Rejection.NOT_IN_DIRECTORY.to_message(person=id, where=where, hint=hint)
+        super().__init__(self.message.english)
         self.id = id
 
 

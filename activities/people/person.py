@@ -30,7 +30,7 @@ from activities.files.fields import (
 )
 from activities.files.reading import TOLD_AT_MOST, FileModel, FileText, PlainFile
 from activities.people.ids import stands_in_full
-from workflows.model.commands import INSIST
+from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 from workflows.model.subject import group_of
 
@@ -118,7 +118,7 @@ class Absence(FileModel):
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if begin(self.from_, UTC_ZONE) >= end(self.until, UTC_ZONE):
-            raise ValueError(Rejection.ENDS_BEFORE.says())
+            raise ValueError(Rejection.ENDS_BEFORE.english)
         return self
 
     def is_of(self, kind: str) -> bool:
@@ -274,9 +274,9 @@ class Person(Reachable):
         naming = [absence for (begins, ends), absence in spans if absence.substitute and begins <= at < ends]
         return min(naming, key=lambda absence: absence.breadth).substitute if naming else self.delegate
 
-    def absence_refusal(self, at: datetime) -> str | None:
+    def absence_refusal(self, at: datetime) -> Message | None:
         """The refusal if absent then, without the end of the absence, which is private."""
-        return f"{Rejection.AWAY.says(person=self.id)}{INSIST}" if self.absent_at(at) else None
+        return Rejection.AWAY_UNLESS_FORCED.to_message(person=self.id) if self.absent_at(at) else None
 
     @field_validator("id")
     @classmethod

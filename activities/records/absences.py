@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 
 from activities.records.database import Database, in_turn
 from activities.records.schema import ABSENCES
+from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 
 ABSENCES_AT_MOST: Final = 20_000
@@ -62,10 +63,10 @@ class EnteredRow(NamedTuple):
     """The absence as it is kept now, or why it is not."""
 
     row: AbsenceRow
-    refused: str | None = None
+    refused: Message | None = None
 
 
-Judge = Callable[[Sequence[AbsenceRow]], str | None]
+Judge = Callable[[Sequence[AbsenceRow]], Message | None]
 """Why an absence is refused beside the others of the same time, else None."""
 
 
@@ -164,12 +165,12 @@ def _not_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return _IS.ended_at.is_(None), _IS.ends_at > now
 
 
-def _crowded(connection: Connection, wanted: AbsenceRow, replaced: Sequence[AbsenceRow]) -> str | None:
+def _crowded(connection: Connection, wanted: AbsenceRow, replaced: Sequence[AbsenceRow]) -> Message | None:
     limits = ((wanted.person, OF_A_PERSON_AT_MOST, (_IS.person == wanted.person,)), ("everybody", ABSENCES_AT_MOST, ()))
     for whom, most, narrowing in limits:
         asked = select(func.count()).select_from(ABSENCES).where(*_not_over(wanted.entered_at), *narrowing)
         if int(connection.execute(asked).scalar_one()) - len(replaced) >= most:
-            return Rejection.TOO_MANY_ABSENCES.says(most=most, whom=whom)
+            return Rejection.TOO_MANY_ABSENCES.to_message(most=most, whom=whom)
     return None
 
 

@@ -212,11 +212,11 @@ class PolicyPlanner(Planner, StandInFinder):
             person = (await self._directory.person(stand_in.person, stand_in.beside)).about(stand_in.kind)
             own = person.id in await askers(self._directory, stand_in.reviewed_for)
         except UnknownPerson as stranger:
-            return StandInReport(refused=str(stranger))
+            return StandInReport(refused=stranger.message)
         except DirectoryFailure as failure:
             raise directory_failure(failure) from failure
         if own:
-            return StandInReport(refused=Rejection.OWN_REVIEW.says(person=person.id))
+            return StandInReport(refused=Rejection.OWN_REVIEW.to_message(person=person.id))
         return StandInReport(refused=None if stand_in.force else person.absence_refusal(stand_in.at))
 
     async def calendar(self, planning: PlanningInput) -> Schedule:

@@ -19,6 +19,7 @@ from activities.records.absences import AbsenceRow
 from starter.temporal.connection import Context
 from workflows.follow_up.view import stamp
 from workflows.model.base import Model
+from workflows.model.rejections import Rejection
 
 KINDS_AT_MOST: Final = 50
 """Of one absence."""
@@ -106,10 +107,10 @@ class Absences:
 
 def _refuse_unknown_kinds(wanted: Collection[str], known: Collection[str] | None) -> None:
     if len(wanted) > KINDS_AT_MOST:
-        raise AbsenceRefused(f"more than {KINDS_AT_MOST} kinds", "kinds")
+        raise AbsenceRefused(Rejection.TOO_MANY_KINDS.to_message(most=KINDS_AT_MOST), "kinds")
     for kind in wanted:
         if known is not None and kind not in known:
-            raise AbsenceRefused(f'"{kind}" is no kind of the catalogue{did_you_mean(kind, known)}', "kinds")
+            raise AbsenceRefused(Rejection.NO_KIND.to_message(kind=kind, hint=did_you_mean(kind, known)), "kinds")
 
 
 def _line(row: AbsenceRow) -> AbsenceLine:

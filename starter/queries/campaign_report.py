@@ -93,7 +93,7 @@ async def member_of(store: Store, shown: CampaignShow, typed: str, directory: Di
                 if names.cells(id)["email"].casefold() == wanted:
                     return id
         ids |= here
-    says = Rejection.NOT_IN_AUDIENCE.says(person=typed)
+    says = Rejection.NOT_IN_AUDIENCE.to_message(person=typed)
     raise Refusal(f"nothing was changed: {says}{did_you_mean(typed, tuple(ids))}")
 
 

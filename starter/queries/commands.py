@@ -45,6 +45,7 @@ from workflows.follow_up.commands import day_words
 from workflows.hand_off.state import ReplayInput
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import UPDATES, AnyCommand, Cancellation, Command, Done, Replay, Waiver
+from workflows.model.messages import Message
 from workflows.model.receipts import ID_AT_MOST, OTHER_CONTENT, OperationState, Receipt, digest_of
 from workflows.model.records import ReplayOrder, SettledRecord
 from workflows.model.rejections import Rejection, name_fault
@@ -135,7 +136,12 @@ class Begin:
 
 
 class CommandRefused(Refusal):
-    """Rejected; the text is the workflow's."""
+    """Rejected; the text names the follow-up `about` which the message is, if given."""
+
+    message: Message
+
+    def __init__(self, message: Message, about: str = "") -> None:
+        super().__init__(f"{about}: {message.english}" if about else message.english, message)
 
 
 class NotRunning(Refusal):
@@ -230,7 +236,7 @@ async def carry_out(
     handle = client.get_workflow_handle(begin.workflow_id if begin else kind.workflow_id(id))
     outcome = await _outcome(handle, update_id, receipt, wait)
     if outcome.state is OperationState.REFUSED:
-        raise CommandRefused(outcome.detail)
+        raise CommandRefused(outcome.refusal or _not_done(kind))
     return outcome
 
 
@@ -251,7 +257,7 @@ async def make(
     by_hand = command if isinstance(command, Command) else None
     id, op = id_of(kind, id), op or (by_hand and by_hand.op) or secrets.token_hex(6)
     if fault := _unnamed(by_hand, op):
-        raise Refusal(fault)
+        raise Refusal(fault.english, fault)
     if by_hand:
         command = by_hand.replace(op=op)
     what = WorkflowName(kind, id)
@@ -261,7 +267,7 @@ async def make(
             return former
         receipt = (await _made(context, what, command, op, within=within, wait=wait)).replace(op=op)
     except CommandRefused as refused:
-        raise CommandRefused(f"{id}: {refused}") from None
+        raise CommandRefused(refused.message, id) from None
     except NotAdmitted as refused:
         raise Refusal(f"{id}: {refused}") from None
     except NotRunning:
@@ -317,20 +323,20 @@ async def _became(client: Client, what: WorkflowName, command: AnyCommand, forme
     handle = client.get_workflow_handle(what.workflow_id)
     outcome = await _outcome(handle, _named_update_id(command, former.op), former, _ENDED_WITHIN)
     if outcome.state is OperationState.REFUSED:
-        raise CommandRefused(f"{what.id}: {outcome.detail}")
+        raise CommandRefused(outcome.refusal or _not_done(what.kind), what.id)
     return outcome.replace(op=former.op)
 
 
 def refuse_own(person: str, asking: frozenset[str]) -> None:
     """Refuse an exemption by one of those who ask, whom the workflow does not know of a group."""
     if person in asking:
-        raise CommandRefused(Rejection.EXEMPTS_OWN.says(person=person))
+        raise CommandRefused(Rejection.EXEMPTS_OWN.to_message(person=person))
 
 
 def refuse_outsider(person: str, asker: str, members: frozenset[str]) -> None:
     """Refuse somebody who is not of the group that asks, whose members the workflow does not know."""
     if (group := group_of(asker)) and person not in members:
-        raise CommandRefused(f"{person} is not a member of the group {group}, which asks for it")
+        raise CommandRefused(Rejection.NOT_IN_GROUP.to_message(person=person, group=group))
 
 
 async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, until: datetime | date) -> None:
@@ -340,10 +346,8 @@ async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, u
     if due is None or shown.status.ended:
         return
     if until < due if isinstance(until, datetime) else until < due.date():
-        raise CommandRefused(
-            f"{shown.id}: {words} from now is {day_words(until)}, earlier than it is due: {day_words(due)}; "
-            "give the date itself to shorten it"
-        )
+        day, due_day = day_words(until), day_words(due)
+        raise CommandRefused(Rejection.EARLIER_THAN_DUE.to_message(words=words, day=day, due=due_day), shown.id)
 
 
 async def hand_off_again(context: Context, what: WorkflowName, priority: Priority = Priority.default) -> Begin:
@@ -382,10 +386,10 @@ async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wa
     return known
 
 
-def _unnamed(command: Command | None, op: str) -> str | None:
+def _unnamed(command: Command | None, op: str) -> Message | None:
     """Why actor or `op` cannot be sent."""
     if len(op) > OP_AT_MOST:
-        return f"--op is longer than {OP_AT_MOST} characters"
+        return Rejection.TOO_LONG.to_message(what="--op", most=OP_AT_MOST)
     return (name_fault(command.actor, "--as") if command else None) or name_fault(op, "--op")
 
 
@@ -417,7 +421,10 @@ def _not_taken(error: RPCError, what: WorkflowName, op: str, namespace: str) -> 
     return NotRunning(what.id) if about_the_workflow(error) else TemporalRefused(error, namespace)
 
 
-def _why(failure: WorkflowUpdateFailedError, kind: Kind) -> str:
-    return (
-        failure.cause.message if isinstance(failure.cause, ApplicationError) else Rejection.NOT_DONE.says(subject=kind)
-    )
+def _why(failure: WorkflowUpdateFailedError, kind: Kind) -> Message:
+    details = failure.cause.details if isinstance(failure.cause, ApplicationError) else ()
+    return Message.model_validate(details[0]) if details else _not_done(kind)
+
+
+def _not_done(kind: Kind) -> Message:
+    return Rejection.NOT_DONE.to_message(subject=kind)

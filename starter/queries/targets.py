@@ -34,6 +34,7 @@ from workflows.model.commands import Replay
 from workflows.model.hand_off import HandoffLine, HandOffNow, HandoffState
 from workflows.model.policy import Target
 from workflows.model.receipts import OperationState
+from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.names import BULK
 
@@ -234,7 +235,7 @@ async def replay(context: Context, dead: DeadTarget, wanted: Replay) -> ReplayRe
                 context.client, id, command, dead.op, kind=kind, wait=TRIED_WITHIN, begin=begin
             )
     except CommandRefused as refused:
-        return ReplayResult.TRIED if str(refused).startswith("could not tell") else ReplayResult.REFUSED
+        return ReplayResult.TRIED if refused.message.code == Rejection.NOT_TOLD else ReplayResult.REFUSED
     except commands.NotConfirmed:
         return ReplayResult.TRIED
     except (Refusal, StoreFailure):

@@ -14,10 +14,10 @@ from activities.people.person import Person
 from activities.people.reader import Reader
 from starter.queries.absences import AbsenceLine, Absences, AbsencesShow
 from starter.temporal.connection import Context
-from starter.web.actions import NO_DATE, NOBODY_OF_THAT_NAME
 from starter.web.catalogue import KindCatalogue
-from starter.web.forms import refusal_or_phrase
+from starter.web.forms import refusal_text
 from workflows.model.commands import KnownBy
+from workflows.model.rejections import Rejection
 
 AWAY: Final = "away"
 """The path of the page."""
@@ -26,7 +26,6 @@ _DONE: Final = {
     ENTERED: phrase("The absence is entered. Reminders that are affected are planned anew within a minute."),
     ENDED: phrase("The absence is ended. Reminders that are affected are planned anew within a minute."),
 }
-_UNKNOWN_KIND: Final = phrase("that kind is not in the catalogue")
 
 
 @dataclass(frozen=True)
@@ -130,8 +129,7 @@ class AwayForms:
             now = self.clock()
             await self._absences.enter(visit.person.id, absence, visit.actor, now, kinds=known or None)
         except AbsenceRefused as refused:
-            why = _UNKNOWN_KIND if refused.field == "kinds" else str(refused)
-            said = refusal_or_phrase(visit.reader.language, why)
+            said = refusal_text(visit.reader.language, refused.message)
             return visit.reader.language.say("This was not done: {why}.", why=said)
         return ""
 
@@ -143,7 +141,7 @@ class AwayForms:
         acts, kind = form.get("acts", "").strip(), form.get("kind", "")
         person = await self.directory.named(acts) if acts else None
         if acts and person is None:
-            raise AbsenceRefused(NOBODY_OF_THAT_NAME, "acts")
+            raise AbsenceRefused(Rejection.NOBODY_OF_THAT_NAME.to_message(), "acts")
         days = (_day(form.get("from", ""), "from"), _day(form.get("until", ""), "until"))
         return WantedAbsence(*days, person.id if person else None, (kind,) if kind else ())
 
@@ -186,4 +184,4 @@ def _day(written: str, field: str) -> date:
     try:
         return date.fromisoformat(written)
     except ValueError:
-        raise AbsenceRefused(NO_DATE, field) from None
+        raise AbsenceRefused(Rejection.NO_DATE.to_message(), field) from None

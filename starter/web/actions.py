@@ -35,7 +35,7 @@ from workflows.model.commands import (
     Unblock,
     Waiver,
 )
-from workflows.model.rejections import plain
+from workflows.model.rejections import Rejection, plain
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status, group_of
 from workflows.model.views import AttentionCode, Shown, SignerLine
@@ -137,11 +137,6 @@ class ActionSpec:
     grave: bool = False
 
 
-NOBODY_OF_THAT_NAME: Final = phrase("nobody in the directory has this name, id or address")
-SEVERAL_OF_THAT_NAME: Final = phrase("several people have this name: choose one of them")
-NO_VERSION: Final = phrase("it is no PDF that can be sent: empty, too large, of another kind, or with a password")
-NO_DATE: Final = phrase("a date such as 2026-12-11 is needed")
-CANNOT_WAIT: Final = phrase("it cannot be put off until then any more")
 DECISIONS: Final = {
     Action.AGAIN: PartOutcome.RESEND,
     Action.GO_ON: PartOutcome.WAIVE,
@@ -161,24 +156,24 @@ def _extension(posted: PostedForm) -> Extension:
     try:
         return Extension(actor=posted.actor, due=date.fromisoformat(posted.form.get("due", "")))
     except ValueError:
-        raise CommandRefused(NO_DATE) from None
+        raise CommandRefused(Rejection.NO_DATE.to_message()) from None
 
 
 def _delegation(posted: PostedForm) -> Delegation:
     if posted.to is None:
-        raise CommandRefused(NOBODY_OF_THAT_NAME)
+        raise CommandRefused(Rejection.NOBODY_OF_THAT_NAME.to_message())
     return Delegation(actor=posted.actor, signer=posted.signer, to=posted.to, force=posted.force)
 
 
 def _not_now(posted: PostedForm) -> NotNow:
     if posted.until is None:
-        raise CommandRefused(CANNOT_WAIT)
+        raise CommandRefused(Rejection.CANNOT_WAIT.to_message())
     return NotNow(person=posted.actor, until=posted.until)
 
 
 def _revision(posted: PostedForm) -> Revision:
     if posted.version is None:
-        raise CommandRefused(NO_VERSION)
+        raise CommandRefused(Rejection.NO_VERSION.to_message())
     return posted.version.replace(actor=posted.actor, changes=posted.text)
 
 

@@ -4,12 +4,10 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 import secrets
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from string import Formatter
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -21,7 +19,8 @@ from activities.people.language import Language, phrase
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from starter.temporal.connection import TemporalRefused
 from starter.web.bodies import read_form
-from workflows.model.commands import INSIST, AnyCommand
+from workflows.model.commands import AnyCommand
+from workflows.model.messages import Message
 from workflows.model.receipts import Receipt
 from workflows.model.rejections import Rejection
 
@@ -52,10 +51,10 @@ class FailureReason(Enum):
 
 @dataclass(frozen=True)
 class FormFailure:
-    """A form that was not carried out; a refusal has the workflow's sentence."""
+    """A form that was not carried out; a refusal has its reason."""
 
     fault: FailureReason
-    why: str = ""
+    why: Message | None = None
 
     @property
     def status(self) -> int:
@@ -65,7 +64,7 @@ class FormFailure:
     def says(self, language: Language) -> str:
         """The message on the form's page."""
         if self.fault is FailureReason.REFUSED:
-            return language.say("This was not done: {why}.", why=refusal_or_phrase(language, self.why))
+            return language.say("This was not done: {why}.", why=refusal_text(language, self.why))
         return language.say(_UNSURE if self.fault is FailureReason.UNSURE else _NOT_ADMITTED)
 
 
@@ -80,7 +79,7 @@ async def send_form(sending: Awaitable[Result], about: str) -> Result | FormFail
     try:
         return await sending
     except CommandRefused as refused:
-        return FormFailure(FailureReason.REFUSED, str(refused))
+        return FormFailure(FailureReason.REFUSED, refused.message)
     except NotConfirmed as unsure:
         _LOGGER.warning("form not confirmed", about=about, op=unsure.op)
         return FormFailure(FailureReason.UNSURE)
@@ -91,7 +90,7 @@ async def send_form(sending: Awaitable[Result], about: str) -> Result | FormFail
         return FormFailure(FailureReason.ENDED)
 
 
-REFUSALS: Final[Mapping[Rejection, str]] = {
+REFUSALS: Final[Mapping[str, str]] = {
     Rejection.TOO_LATE: phrase("it has ended already"),
     Rejection.HAS_ENDED: phrase("it has ended already"),
     Rejection.NO_REASON: phrase("a reason is needed"),
@@ -160,44 +159,58 @@ REFUSALS: Final[Mapping[Rejection, str]] = {
     Rejection.NOTHING_TO_DECIDE: phrase("there is nothing to decide about it any more"),
     Rejection.NO_FILE: phrase("a replacement needs a file"),
     Rejection.STARTED_TOO_OFTEN: phrase("it was started too often already"),
+    Rejection.OP_TOO_LONG: phrase("it could not be done"),
+    Rejection.TOO_MANY_NAMES: phrase("it could not be done"),
+    Rejection.IS_A_TARGET: phrase("it could not be done"),
+    Rejection.TOO_MANY_SUBSCRIBERS: phrase("it could not be done"),
+    Rejection.WAITS_FOR_PART: phrase("it could not be done"),
+    Rejection.SUBSCRIBERS_HEAR: phrase("it has ended already"),
+    Rejection.CANNOT_BE_TOLD: phrase("it could not be done"),
+    Rejection.NEXT_TURN: phrase("it is the turn of others by now"),
+    Rejection.AWAY_UNLESS_FORCED: phrase("the new person is away"),
+    Rejection.NOT_IN_DIRECTORY: phrase("nobody in the directory has this name, id or address"),
+    Rejection.TAKEN_MEANWHILE: phrase("another of you has just taken it on"),
+    Rejection.NOT_IN_GROUP: phrase("you are not in the group that asks for it"),
+    Rejection.NO_MEMBER_ID: phrase("they are not in the audience"),
+    Rejection.CLOSING: phrase("it is being closed"),
+    Rejection.NOT_OPENED: phrase("it has not opened yet"),
+    Rejection.ENDS_WITH_A_DAY: phrase("a date such as 2026-12-11 is needed"),
+    Rejection.ALL_HAVE_LATER: phrase("they have until a later day already"),
+    Rejection.CHANGED_TOO_OFTEN: phrase("it was changed too often already"),
+    Rejection.TOO_MANY_CHANGES: phrase("many changes are waiting: please try again in a few minutes"),
+    Rejection.NOT_OF_CUSTOMER: phrase("it could not be done"),
+    Rejection.NO_HAND_OFF_YET: phrase("it has not ended yet"),
+    Rejection.NO_TARGET: phrase("this target is not told of it"),
+    Rejection.NO_TARGETS: phrase("this target is not told of it"),
+    Rejection.BEING_TOLD: phrase("this target is being told already"),
+    Rejection.TOLD_ALREADY: phrase("this target was told already"),
+    Rejection.NOT_TOLD: phrase("this target could not be told"),
+    Rejection.NO_RECORD: phrase("it could not be done"),
+    Rejection.NOT_RECALLED: phrase("it could not be done"),
+    Rejection.GIVEN_UP: phrase("it could not be done"),
+    Rejection.TOO_MANY_REPLAYS: phrase("it was asked for too often already"),
+    Rejection.HAND_OFF_ENDING: phrase("the one before is just ending: please try again in a minute"),
+    Rejection.NO_DATE: phrase("a date such as 2026-12-11 is needed"),
+    Rejection.EARLIER_THAN_DUE: phrase("that day is earlier than when it is due"),
+    Rejection.CANNOT_WAIT: phrase("it cannot be put off until then any more"),
+    Rejection.NOBODY_OF_THAT_NAME: phrase("nobody in the directory has this name, id or address"),
+    Rejection.SEVERAL_OF_THAT_NAME: phrase("several people have this name: choose one of them"),
+    Rejection.CANNOT_TAKE: phrase("it cannot be handed over to this person any more"),
+    Rejection.NO_VERSION: phrase(
+        "it is no PDF that can be sent: empty, too large, of another kind, or with a password"
+    ),
+    Rejection.TOO_MANY_KINDS: phrase("too many kinds are chosen"),
+    Rejection.NO_KIND: phrase("that kind is not in the catalogue"),
 }
 """Rejections as pages say them, without subject and person, which the page shows."""
 
 
-def refusal_or_phrase(language: Language, refusal: str) -> str:
-    """A refusal in words for pages."""
-    return refusal_text(language, refusal) or language.say(refusal)
-
-
-def refusal_text(language: Language, refusal: str) -> str:
-    """A workflow's refusal in words for its reader; empty for an unknown sentence."""
-    said = refusal.removesuffix(INSIST)
-    for rejection, pattern in _PATTERNS.items():
-        if match := pattern.fullmatch(said):
-            return language.say(REFUSALS[rejection], **match.groupdict())
-    return ""
-
-
-def _pattern(one: Rejection) -> re.Pattern[str]:
-    """Matches a rejection with any values: it comes from a worker, perhaps of older code."""
-    return re.compile(
-        "".join(re.escape(text) + _placeholder(name) for text, name, *_ in Formatter().parse(one.english)),
-        re.DOTALL,
-    )
-
-
-def _placeholder(name: str | None) -> str:
-    """What another system says is told as well."""
-    return "(?P<says>.+)" if name == "says" else ".+" if name else ""
-
-
-def _literal(one: Rejection) -> int:
-    """Length of a rejection's fixed text."""
-    return sum(len(text) for text, *_ in Formatter().parse(one.english))
-
-
-_PATTERNS: Final = {one: _pattern(one) for one in sorted(Rejection, key=_literal, reverse=True)}
-"""The most specific first: `that time has passed` also matches `{day} has passed`."""
+def refusal_text(language: Language, refusal: Message | None) -> str:
+    """A rejection in words for its reader; empty without one, in English if it comes from newer code."""
+    if refusal is None:
+        return ""
+    sentence = REFUSALS.get(refusal.code)
+    return language.say(sentence, **refusal.values) if sentence else refusal.english
 
 
 _CONTEXT: Final = b"countersign/form/v1\n"

@@ -9,10 +9,9 @@ from starlette.requests import Request
 from activities.files.pdf import MEGABYTE, check_pdf
 from activities.records.store import Store
 from starter.queries.commands import CommandRefused
-from starter.web.actions import NO_VERSION
 from starter.web.bodies import BodyFault, IncomingBodies, PostedDocuments, read_documents
 from workflows.model.commands import Revision
-from workflows.model.rejections import NAME_AT_MOST, in_one_line
+from workflows.model.rejections import NAME_AT_MOST, Rejection, in_one_line
 
 FIELD: Final = "version"
 """The name of the file's field."""
@@ -45,7 +44,7 @@ class Versions:
         try:
             await asyncio.to_thread(check_pdf, file.content if file else b"", self._most)
         except ValueError:
-            raise CommandRefused(NO_VERSION) from None
+            raise CommandRefused(Rejection.NO_VERSION.to_message()) from None
         content, name = (file.content, file.name) if file else (b"", "")
         sha256 = await self._store.files.put(content)
         return Revision(actor="", sha256=sha256, size=len(content), file_name=file_name(name))

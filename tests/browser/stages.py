@@ -22,6 +22,7 @@ from tests.starter.web.paging import CHAIR, FIRST, NOW, REQUEST, SECOND
 from workflows.kinds import Kind
 from workflows.model.evidence import KeptFile
 from workflows.model.receipts import OperationState
+from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status, ToDecide
 from workflows.model.timeline import AskedQuestion
@@ -127,7 +128,7 @@ async def _received(stage: Stage) -> None:
 async def refused(stage: Stage) -> None:
     """A question that the request does not take."""
     await _sign(stage)
-    stage.pages.wishes.failure = CommandRefused("a question is open already")
+    stage.pages.wishes.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
     await stage.ask()
 
 

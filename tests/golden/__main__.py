@@ -90,6 +90,8 @@ def _candidates(name: str, annotation: Any) -> Iterator[Any]:
             yield from _candidates(name, one)
     elif origin is tuple:
         yield from ([value] for value in _candidates(name, get_args(annotation)[0]))
+    elif origin is dict:
+        yield {"person": "ada", "count": 2}
     elif annotation in (FollowUpShow, EndedFacts, Escalated):
         yield from map(_invented_model, of_all_kinds(annotation))
     elif annotation is Kind:

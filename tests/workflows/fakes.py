@@ -13,6 +13,7 @@ from activities.people.directory import Directory
 from activities.schedule.planner import nearest
 from workflows.model.evidence import EvidenceOrder, KeptFile, KeptFiles
 from workflows.model.hand_off import HandoffReport, HandoffResult
+from workflows.model.messages import Message
 from workflows.model.notifications import (
     Channel,
     Delivered,
@@ -25,6 +26,7 @@ from workflows.model.notifications import (
 )
 from workflows.model.policy import EscalationAction
 from workflows.model.records import Amendment, HandoffBatch, RecordedHandOff, ReplayOrder
+from workflows.model.rejections import Rejection
 from workflows.model.schedule import (
     ActionType,
     PlanningInput,
@@ -65,7 +67,7 @@ class FakeSignatureService(SignatureService):
     created: list[CreateOrder] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     forwarded: list[ForwardOrder] = field(default_factory=list)
-    forward_refusals: list[str] = field(default_factory=list)
+    forward_refusals: list[Message] = field(default_factory=list)
     cancelled: list[CancelOrder] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     observing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -279,7 +281,9 @@ class FakePlanner(Planner, StandInFinder):
 
     async def check(self, stand_in: StandIn) -> StandInReport:
         is_away = stand_in.person in self.away and not stand_in.force
-        return StandInReport(refused=f"{stand_in.person} is away: insist with --force" if is_away else None)
+        return StandInReport(
+            refused=Rejection.AWAY_UNLESS_FORCED.to_message(person=stand_in.person) if is_away else None
+        )
 
     def _expiry(self, planning: PlanningInput, due_at: datetime) -> ScheduledAction:
         return _moment(due_at, ActionType.EXPIRE, "expiry", planning.subject.requester)

@@ -23,7 +23,8 @@ from workflows.model.campaign import (
     OutcomeCounts,
 )
 from workflows.model.commands import Exemption, Extension, Retry
-from workflows.model.rejections import name_fault, text_fault
+from workflows.model.messages import Message
+from workflows.model.rejections import Rejection, name_fault, text_fault
 from workflows.model.subject import Status, Subject
 from workflows.model.timeline import EventType
 from workflows.model.views import Attention, AttentionCode
@@ -33,7 +34,7 @@ WAITING_CHANGES_AT_MOST: Final = 50
 """Changes waiting to be stored."""
 CHANGES_AT_MOST: Final = 1_000
 """Changes of one audience: each is applied to all of it whenever it is read."""
-TOO_LATE: Final = "too late: the campaign is being closed"
+CLOSING: Final = Rejection.CLOSING.to_message()
 ROOM_PAUSES: Final = (*(timedelta(seconds=5) * 2**power for power in range(6)), timedelta(minutes=5))
 """Pauses while too many requests wait for Core Signature and none is created."""
 _WEEK: Final = 7
@@ -220,7 +221,7 @@ class CampaignState(LifecycleState):
         """Drop the first batch job, which the closing interrupted."""
         batch, *others = self.jobs.running
         updated = self.within("jobs", running=(*others,))
-        return updated.note(now, EventType(f"left_{batch.work}"), None, TOO_LATE, about=batch.after)
+        return updated.note(now, EventType(f"left_{batch.work}"), None, CLOSING, about=batch.after)
 
     def change_asked(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
         """Queue a requested change; it gets its number when it is stored."""
@@ -242,8 +243,9 @@ class CampaignState(LifecycleState):
         word, about = _WORD_OF[change.what], change.person or ""
         updated = self.within("jobs", waiting=tuple(others))
         if changed.change is None:
-            said = updated.replace(commands=self.commands.refused(word, changed.refused, about))
-            return said.note(now, _EVENTS_OF[change.what][1], change.person, changed.refused)
+            why = changed.refused or Rejection.NOT_DONE.to_message(subject=self.words.subject)
+            said = updated.replace(commands=self.commands.refused(word, why, about))
+            return said.note(now, _EVENTS_OF[change.what][1], change.person, why)
         done = updated.replace(commands=self.commands.done(word, _says(changed.change, changed.people), about))
         return done.changed(changed, now)
 
@@ -340,16 +342,16 @@ _OF_IDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ
 _ID_AT_MOST: Final = 100
 
 
-def refuse_exempt(state: CampaignState, command: Exemption, now: datetime) -> str | None:
+def refuse_exempt(state: CampaignState, command: Exemption, now: datetime) -> Message | None:
     """Why no member can be exempted now; whether this one can be, only the record knows."""
     if why := _not_now(state, command.actor, now) or text_fault(command.reason, "the reason"):
         return why
     return _no_id(command.person)
 
 
-def _no_id(person: str) -> str | None:
+def _no_id(person: str) -> Message | None:
     is_id = _OF_IDS.issuperset(person) and 0 < len(person) <= _ID_AT_MOST
-    return None if is_id else "the person is no id of the audience: the report has them"
+    return None if is_id else Rejection.NO_MEMBER_ID.to_message()
 
 
 def exempt(state: CampaignState, command: Exemption, now: datetime) -> CampaignState:
@@ -357,15 +359,15 @@ def exempt(state: CampaignState, command: Exemption, now: datetime) -> CampaignS
     return state.change_asked(ChangeKind.EXEMPT, command.actor, now, person=command.person, reason=command.reason)
 
 
-def refuse_later(state: CampaignState, command: Extension, now: datetime) -> str | None:
+def refuse_later(state: CampaignState, command: Extension, now: datetime) -> Message | None:
     if why := _not_now(state, command.actor, now) or refuse_extend(state, command, now):
         return why
     if isinstance(command.due, datetime):
-        return "a campaign ends with a day, which is over for everybody at another hour: give a date"
+        return Rejection.ENDS_WITH_A_DAY.to_message()
     if command.person:
         return _no_id(command.person)
     due = state.window.everybodys_due
-    return None if command.due > due else f"everybody has until {due} already: give a later day"
+    return None if command.due > due else Rejection.ALL_HAVE_LATER.to_message(day=due)
 
 
 def later(state: CampaignState, command: Extension, now: datetime) -> CampaignState:
@@ -374,7 +376,7 @@ def later(state: CampaignState, command: Extension, now: datetime) -> CampaignSt
     return state.change_asked(ChangeKind.EXTENDED, command.actor, now, **about)
 
 
-def refuse_retry(state: CampaignState, command: Retry, now: datetime) -> str | None:
+def refuse_retry(state: CampaignState, command: Retry, now: datetime) -> Message | None:
     return _not_now(state, command.actor, now) or (_no_id(command.person) if command.person else None)
 
 
@@ -383,17 +385,13 @@ def retry(state: CampaignState, command: Retry, now: datetime) -> CampaignState:
     return state.change_asked(ChangeKind.AGAIN, command.actor, now, person=command.person or None)
 
 
-def _not_now(state: CampaignState, actor: str, now: datetime) -> str | None:
+def _not_now(state: CampaignState, actor: str, now: datetime) -> Message | None:
     if why := living_refusal(state) or name_fault(actor):
         return why
     if state.audience.frozen is None:
-        return "the campaign has not opened yet"
+        return Rejection.NOT_OPENED.to_message()
     if state.closing or now >= state.closes_at:
-        return TOO_LATE
+        return CLOSING
     if state.audience.changes + len(state.jobs.waiting) >= CHANGES_AT_MOST:
-        return f"the audience was changed {CHANGES_AT_MOST:,} times already"
-    return (
-        "too many changes wait to be written down: try again later"
-        if len(state.jobs.waiting) >= WAITING_CHANGES_AT_MOST
-        else None
-    )
+        return Rejection.CHANGED_TOO_OFTEN.to_message(most=CHANGES_AT_MOST)
+    return Rejection.TOO_MANY_CHANGES.to_message() if len(state.jobs.waiting) >= WAITING_CHANGES_AT_MOST else None

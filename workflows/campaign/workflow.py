@@ -10,7 +10,7 @@ with workflow.unsafe.imports_passed_through():
     import workflows.campaign.state as changes
     import workflows.campaign.view as views
     import workflows.follow_up.options as options
-    from workflows.campaign.state import TOO_LATE, CampaignInput, CampaignState
+    from workflows.campaign.state import CLOSING, CampaignInput, CampaignState
     from workflows.follow_up.calls import CallFailure, Condition, despite_cancellation, nothing
     from workflows.follow_up.hand_off import hand_off
     from workflows.follow_up.lifecycle import LifecycleWorkflow, command_update
@@ -29,6 +29,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from workflows.model.commands import AnyCommand, Exemption, Extension, Retry
     from workflows.model.hand_off import SettledCampaign
+    from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Code, Status, Subject
     from workflows.model.views import CampaignShow
@@ -175,7 +176,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
                 unless=self._too_late,
             )
             if changed is None and self._goes_on:
-                changed = ChangeResult(refused=TOO_LATE)
+                changed = ChangeResult(refused=CLOSING)
             if changed is not None:
                 self.state = self.state.wrote(changed, workflow.now())
 
@@ -264,7 +265,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         """Ask again the members who could not be asked: wrong rows, failed requests."""
         return self.accept(changes.retry, command)
 
-    def refusal(self, command: AnyCommand) -> str | None:
+    def refusal(self, command: AnyCommand) -> Message | None:
         now = workflow.now()
         match command:
             case Exemption():

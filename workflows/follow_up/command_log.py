@@ -1,10 +1,13 @@
 """The command log: which accepted commands are open, done or refused."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Final, Self
 
 from workflows.model.base import Model
+from workflows.model.messages import Message
 from workflows.model.receipts import Operation, OperationState
-from workflows.model.rejections import clipped
+from workflows.model.rejections import Rejection, clipped
 from workflows.model.subject import Status
 from workflows.names import CANCEL, DONE, REPLAY, WAIVE
 
@@ -13,7 +16,8 @@ OPERATIONS_REMEMBERED: Final = 100
 _COMMAND_OF: Final = {Status.CANCELLED: CANCEL, Status.DONE: DONE, Status.WAIVED: WAIVE}
 """Endings by command."""
 _SAYS_AT_MOST: Final = 160
-"""Bytes."""
+_VALUE_AT_MOST: Final = 80
+"""Bytes of a sentence, and of each value of a refusal."""
 
 
 class CommandLog(Model):
@@ -40,14 +44,14 @@ class CommandLog(Model):
 
     def done(self, what: str, says: str, about: str = "") -> Self:
         """Mark all of this word (and `about`) as done, with the result."""
-        return self._close(what, OperationState.DONE, says, about)
+        return self._close(what, about, partial(_finish, says=says))
 
-    def refused(self, what: str, says: str, about: str = "") -> Self:
+    def refused(self, what: str, why: Message, about: str = "") -> Self:
         """Mark all of this word (and `about`) as refused, with the reason."""
-        return self._close(what, OperationState.REFUSED, says, about)
+        return self._close(what, about, partial(_refuse, why=why))
 
-    def refuse(self, id: str, says: str) -> Self:
-        entries = (_closed(one, OperationState.REFUSED, says) if one.id == id else one for one in self.entries)
+    def refuse(self, id: str, why: Message) -> Self:
+        entries = (_refuse(one, why) if one.id == id else one for one in self.entries)
         return self.replace(entries=tuple(entries))
 
     def end(self, status: Status, subject: str) -> Self:
@@ -55,21 +59,32 @@ class CommandLog(Model):
         if not self.open:
             return self
         updated = self.done(_COMMAND_OF[status], str(status)) if status in _COMMAND_OF else self
-        late = f"too late: the {subject} is {status}"
-        entries = (one if one.what == REPLAY else _closed(one, OperationState.REFUSED, late) for one in updated.entries)
+        late = Rejection.TOO_LATE.to_message(subject=subject, status=status)
+        entries = (one if one.what == REPLAY else _refuse(one, late) for one in updated.entries)
         return updated.replace(entries=tuple(entries))
 
-    def _close(self, what: str, state: OperationState, says: str, about: str) -> Self:
+    def _close(self, what: str, about: str, close: Callable[[Operation], Operation]) -> Self:
         if not any((one.what, one.about) == (what, about) for one in self.open):
             return self
         return self.replace(
-            entries=tuple(
-                _closed(one, state, says) if (one.what, one.about) == (what, about) else one for one in self.entries
-            )
+            entries=tuple(close(one) if (one.what, one.about) == (what, about) else one for one in self.entries)
         )
 
 
-def _closed(operation: Operation, state: OperationState, says: str) -> Operation:
+def _finish(operation: Operation, says: str) -> Operation:
     if operation.state is not OperationState.OPEN:
         return operation
-    return operation.replace(state=state, says=clipped(says, _SAYS_AT_MOST))
+    return operation.replace(state=OperationState.DONE, says=clipped(says, _SAYS_AT_MOST))
+
+
+def _shorten(why: Message) -> Message:
+    values = {
+        name: clipped(value, _VALUE_AT_MOST) if isinstance(value, str) else value for name, value in why.values.items()
+    }
+    return why.replace(values=values)
+
+
+def _refuse(operation: Operation, why: Message) -> Operation:
+    if operation.state is not OperationState.OPEN:
+        return operation
+    return operation.replace(state=OperationState.REFUSED, says="", refusal=_shorten(why))

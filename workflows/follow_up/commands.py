@@ -12,7 +12,6 @@ from workflows.follow_up.command_log import CommandLog
 from workflows.follow_up.next_step import APART, HORIZON
 from workflows.follow_up.state import Following, FollowUpState, LifecycleState, State
 from workflows.model.commands import (
-    INSIST,
     UPDATES,
     Answer,
     AnyCommand,
@@ -32,6 +31,7 @@ from workflows.model.commands import (
     StopKind,
     Take,
 )
+from workflows.model.messages import Message
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Policy
 from workflows.model.receipts import (
@@ -56,11 +56,13 @@ _OF_DUE_DATE = (ActionType.WARN, ActionType.OVERDUE)
 """Notices of one due date, which mean nothing once it is another."""
 
 
-def refuse_cancel(state: LifecycleState, command: Cancellation) -> str | None:
+def refuse_cancel(state: LifecycleState, command: Cancellation) -> Message | None:
     """A repeated cancellation is accepted."""
     if state.status.ended and state.status is not Status.CANCELLED:
-        return Rejection.TOO_LATE.says(subject=state.words.subject, status=state.status)
-    return unfit(command.actor, command.reason) or (None if command.reason.strip() else Rejection.NO_REASON.says())
+        return Rejection.TOO_LATE.to_message(subject=state.words.subject, status=state.status)
+    return unfit(command.actor, command.reason) or (
+        None if command.reason.strip() else Rejection.NO_REASON.to_message()
+    )
 
 
 def cancel(state: State, command: Cancellation, now: datetime) -> State:
@@ -71,17 +73,17 @@ def cancel(state: State, command: Cancellation, now: datetime) -> State:
     return asked.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason, told=command.told), now)
 
 
-def refuse_take(state: LifecycleState, command: Take, subject: Subject) -> str | None:
+def refuse_take(state: LifecycleState, command: Take, subject: Subject) -> Message | None:
     if why := living_refusal(state) or unfit(command.actor) or name_fault(command.person, "--person"):
         return why
     if group_of(subject.requester) is None:
-        return Rejection.NO_GROUP.says()
+        return Rejection.NO_GROUP.to_message()
     if subject.notify_all:
-        return Rejection.ALL_HEAR.says()
+        return Rejection.ALL_HEAR.to_message()
     if state.lifecycle.times_taken >= TAKEN_AT_MOST:
-        return Rejection.TAKEN_TOO_OFTEN.says(subject=state.words.subject)
+        return Rejection.TAKEN_TOO_OFTEN.to_message(subject=state.words.subject)
     taken = state.lifecycle.taken_by == command.person
-    return Rejection.TAKEN_ALREADY.says(person=command.person) if taken else None
+    return Rejection.TAKEN_ALREADY.to_message(person=command.person) if taken else None
 
 
 def take(state: State, command: Take, now: datetime) -> State:
@@ -90,19 +92,19 @@ def take(state: State, command: Take, now: datetime) -> State:
     return updated.note(now, EventType.TAKEN, command.person, None)
 
 
-def refuse_remind(state: FollowUpState, command: ReminderNow, now: datetime) -> str | None:
+def refuse_remind(state: FollowUpState, command: ReminderNow, now: datetime) -> Message | None:
     if why := living_refusal(state) or unfit(command.actor):
         return why
     if not state.slots.pending:
-        return Rejection.NOBODYS_TURN.says()
+        return Rejection.NOBODYS_TURN.to_message()
     if state.clock.stop(StopKind.PAUSE):
-        return Rejection.PAUSED.says(subject=state.words.subject)
+        return Rejection.PAUSED.to_message(subject=state.words.subject)
     people = [signer.person for signer in state.slots.pending]
     told = [
         n.at for n in state.notifications.remembered if n.person in people and n.outcome is NotificationOutcome.ACCEPTED
     ]
     if told and now - max(told) < APART and not command.force:
-        return f"{Rejection.JUST_TOLD.says()}{INSIST}"
+        return Rejection.JUST_TOLD.to_message()
     return None
 
 
@@ -115,7 +117,7 @@ def remind(state: Following, command: ReminderNow, now: datetime) -> Following:
     return asked.note(now, EventType.REMINDER_ASKED, command.actor, None)
 
 
-def refuse_delegate(state: FollowUpState, command: Delegation, requester: str) -> str | None:
+def refuse_delegate(state: FollowUpState, command: Delegation, requester: str) -> Message | None:
     """The reason as far as the state knows; Core Signature may still refuse."""
     if why := living_refusal(state) or unfit(command.actor) or name_fault(command.to, "--to"):
         return why
@@ -135,20 +137,20 @@ def delegate(state: Following, command: Delegation, now: datetime) -> Following:
     return updated.note(now, EventType.HAND_OVER_ASKED, command.signer, None, about=command.to, by=command.actor)
 
 
-def refuse_extend(state: LifecycleState, command: Extension, now: datetime) -> str | None:
+def refuse_extend(state: LifecycleState, command: Extension, now: datetime) -> Message | None:
     if why := living_refusal(state) or unfit(command.actor, command.reason):
         return why
     day = command.due.date() if isinstance(command.due, datetime) else command.due
     if day > (now + HORIZON).date():
-        return Rejection.TOO_FAR.says(day=command.due.isoformat())
+        return Rejection.TOO_FAR.to_message(day=command.due.isoformat())
     # Only the planner knows when a bare date's working day ends: today's may have ended.
     if isinstance(command.due, datetime):
-        return Rejection.PAST.says(day=command.due.isoformat()) if command.due <= now else None
+        return Rejection.PAST.to_message(day=command.due.isoformat()) if command.due <= now else None
     if command.due > now.date():
         return None
     if command.due < now.date() - timedelta(days=1):
-        return Rejection.PAST.says(day=command.due.isoformat())
-    return Rejection.NEARLY_OVER.says(day=command.due.isoformat())
+        return Rejection.PAST.to_message(day=command.due.isoformat())
+    return Rejection.NEARLY_OVER.to_message(day=command.due.isoformat())
 
 
 def extend(state: Following, command: Extension, now: datetime) -> Following:
@@ -163,11 +165,11 @@ def extend(state: Following, command: Extension, now: datetime) -> Following:
     return moved.note(now, EventType.DUE_MOVED, command.actor, why, about=day_words(command.due), said=why is not None)
 
 
-def refuse_pause(state: FollowUpState, command: PauseCommand) -> str | None:
+def refuse_pause(state: FollowUpState, command: PauseCommand) -> Message | None:
     if why := living_refusal(state) or unfit(command.actor, command.reason):
         return why
     stop = state.clock.stop(StopKind.PAUSE)
-    return Rejection.PAUSED_ALREADY.says(who=stop.who) if stop else None
+    return Rejection.PAUSED_ALREADY.to_message(who=stop.who) if stop else None
 
 
 def pause(state: Following, command: PauseCommand, now: datetime) -> Following:
@@ -176,10 +178,10 @@ def pause(state: Following, command: PauseCommand, now: datetime) -> Following:
     return paused.note(now, EventType.PAUSED, command.actor, command.reason or None, said=True)
 
 
-def refuse_resume(state: FollowUpState, command: Resumption) -> str | None:
+def refuse_resume(state: FollowUpState, command: Resumption) -> Message | None:
     if why := living_refusal(state) or unfit(command.actor):
         return why
-    return None if state.clock.stop(StopKind.PAUSE) else Rejection.NOT_PAUSED.says()
+    return None if state.clock.stop(StopKind.PAUSE) else Rejection.NOT_PAUSED.to_message()
 
 
 def resume(state: Following, command: Resumption, now: datetime) -> Following:
@@ -207,20 +209,20 @@ def reminded_at(state: FollowUpState, person: str, now: datetime) -> datetime | 
     return wanted[-1] if wanted and wanted[-1] > now else None
 
 
-def refuse_snooze(state: FollowUpState, policy: Policy, command: NotNow, now: datetime) -> str | None:
+def refuse_snooze(state: FollowUpState, policy: Policy, command: NotNow, now: datetime) -> Message | None:
     if why := not_their_turn(state, command.person):
         return why
     if not snoozes_left(state, policy, command.person):
-        return Rejection.NO_LATER_REMINDER.says()
+        return Rejection.NO_LATER_REMINDER.to_message()
     if command.until <= now:
-        return Rejection.TIME_PAST.says()
+        return Rejection.TIME_PAST.to_message()
     # Without a closing there is no `latest`; the last instants of datetime cannot be converted to UTC.
     if command.until > now + HORIZON:
-        return Rejection.TOO_FAR.says(day=command.until.isoformat())
+        return Rejection.TOO_FAR.to_message(day=command.until.isoformat())
     latest = latest_snoozes(state, now).get(command.person)
     if latest is None or command.until <= latest:
         return None
-    return (Rejection.AFTER_CLOSING if state.is_overdue(now) else Rejection.AFTER_WARNING).says()
+    return (Rejection.AFTER_CLOSING if state.is_overdue(now) else Rejection.AFTER_WARNING).to_message()
 
 
 def snooze(state: Following, command: NotNow, now: datetime) -> Following:
@@ -231,47 +233,47 @@ def snooze(state: Following, command: NotNow, now: datetime) -> Following:
     return updated.note(now, EventType.SNOOZED, command.person, None, about=day_words(command.until))
 
 
-def living_refusal(state: LifecycleState) -> str | None:
+def living_refusal(state: LifecycleState) -> Message | None:
     if state.status.ended:
-        return Rejection.TOO_LATE.says(subject=state.words.subject, status=state.status)
+        return Rejection.TOO_LATE.to_message(subject=state.words.subject, status=state.status)
     if state.lifecycle.ending is None:
         return None
-    return Rejection.TOO_LATE.says(subject=state.words.subject, status=f"being {state.lifecycle.ending.outcome}")
+    return Rejection.TOO_LATE.to_message(subject=state.words.subject, status=f"being {state.lifecycle.ending.outcome}")
 
 
-def _cannot_give(state: FollowUpState, person: str) -> str | None:
+def _cannot_give(state: FollowUpState, person: str) -> Message | None:
     signer = state.slots.of(person)
     if signer is None:
         words = state.words
-        return Rejection.NOT_ASKED.says(person=person, awaited=words.awaited, subject=words.subject)
+        return Rejection.NOT_ASKED.to_message(person=person, awaited=words.awaited, subject=words.subject)
     if signer.replaced:
-        return Rejection.HAS_HANDED_OVER.says(person=person)
+        return Rejection.HAS_HANDED_OVER.to_message(person=person)
     if signer.acted:
-        return Rejection.HAS_ACTED.says(person=person, state=signer.state)
-    return None if signer.turn_at else Rejection.NOT_YET_THEIR_TURN.says(person=person)
+        return Rejection.HAS_ACTED.to_message(person=person, state=signer.state)
+    return None if signer.turn_at else Rejection.NOT_YET_THEIR_TURN.to_message(person=person)
 
 
-def _cannot_take(state: FollowUpState, person: str, requester: str) -> str | None:
+def _cannot_take(state: FollowUpState, person: str, requester: str) -> Message | None:
     if person == requester:
-        return Rejection.ASKED_FOR_IT.says(person=person, what=state.words.not_the_owner)
+        return Rejection.ASKED_FOR_IT.to_message(person=person, what=state.words.not_the_owner)
     if known := state.slots.of(person):
         before = Rejection.ASKED_BEFORE if known.replaced else Rejection.ASKED_ALREADY
-        return before.says(person=person, awaited=state.words.awaited)
+        return before.to_message(person=person, awaited=state.words.awaited)
     handed_over = sum(place.replaced for place in state.slots.everyone)
     handed_over += sum(wanted.by_hand for wanted in state.escalations.wanted)
-    too_often = Rejection.HANDED_OVER_TOO_OFTEN.says(subject=state.words.subject)
+    too_often = Rejection.HANDED_OVER_TOO_OFTEN.to_message(subject=state.words.subject)
     return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
 
 
-def not_their_turn(state: FollowUpState, person: str) -> str | None:
+def not_their_turn(state: FollowUpState, person: str) -> Message | None:
     """Why this person's commands are not accepted: it has ended, or it is not their turn."""
     if why := living_refusal(state):
         return why
     pending = any(signer.person == person for signer in state.slots.pending)
-    return None if pending else Rejection.NOT_THEIR_TURN.says(person=person)
+    return None if pending else Rejection.NOT_THEIR_TURN.to_message(person=person)
 
 
-def unfit(actor: str, reason: str = "") -> str | None:
+def unfit(actor: str, reason: str = "") -> Message | None:
     """Why names and texts are not accepted: they stay in the state, which is bounded, and are displayed."""
     return name_fault(actor) or reason_fault(reason)
 
@@ -285,17 +287,17 @@ QUESTIONS_AT_MOST: Final = 50
 """Of one request or task, with what has blocked somebody: all of them are remembered, and shown each time."""
 
 
-def refuse_ask(state: FollowUpState, command: Question) -> str | None:
+def refuse_ask(state: FollowUpState, command: Question) -> Message | None:
     if why := not_their_turn(state, command.person):
         return why
     if state.questions.open(state.slots):
-        return Rejection.QUESTION_OPEN.says()
+        return Rejection.QUESTION_OPEN.to_message()
     return refuse_another(state) or text_fault(command.text, "the question")
 
 
-def refuse_another(state: FollowUpState) -> str | None:
+def refuse_another(state: FollowUpState) -> Message | None:
     full = len(state.questions.entries) >= QUESTIONS_AT_MOST
-    return Rejection.TOO_MANY_QUESTIONS.says(most=QUESTIONS_AT_MOST) if full else None
+    return Rejection.TOO_MANY_QUESTIONS.to_message(most=QUESTIONS_AT_MOST) if full else None
 
 
 def ask(state: Following, command: Question, now: datetime) -> Following:
@@ -314,13 +316,13 @@ def ask_of(state: Following, person: str, text: str, now: datetime, *, blocks: b
     return updated.replace(clock=updated.clock.with_stop(stop))
 
 
-def refuse_answer(state: FollowUpState, command: Answer, *, blocks: bool = False) -> str | None:
+def refuse_answer(state: FollowUpState, command: Answer, *, blocks: bool = False) -> Message | None:
     """Why there is no open question, or none with this `blocks`."""
     if why := living_refusal(state) or unfit(command.actor):
         return why
     question = state.questions.open(state.slots)
     if question is None or question.blocks is not blocks:
-        return (Rejection.NOT_BLOCKED if blocks else Rejection.NO_QUESTION).says(subject=state.words.subject)
+        return (Rejection.NOT_BLOCKED if blocks else Rejection.NO_QUESTION).to_message(subject=state.words.subject)
     return reason_fault(command.text, "the note") if blocks else text_fault(command.text, "the answer")
 
 
@@ -423,17 +425,17 @@ def update_id() -> str:
     return info.id
 
 
-def refused(operations: CommandLog, id: str, command: AnyCommand, refusal: str | None) -> str | None:
+def refused(operations: CommandLog, id: str, command: AnyCommand, refusal: Message | None) -> Message | None:
     """Why a command is refused, else None; a repetition of an accepted one passes, unless its content differs."""
     known = operations.of(id)
     if known is not None:
         return None if known.digest == digest_of(command) else OTHER_CONTENT
     if why := refusal or _unfit(command):
         return why
-    return None if len(id.encode()) <= ID_AT_MOST else f"{id[:ID_AT_MOST]}… is too long a name"
+    return None if len(id.encode()) <= ID_AT_MOST else Rejection.OP_TOO_LONG.to_message(op=id[:ID_AT_MOST])
 
 
-def _unfit(command: AnyCommand) -> str | None:
+def _unfit(command: AnyCommand) -> Message | None:
     """Checks every text of a command, also of one that nothing else checks: all are stored, so all are bounded."""
     for name, value in vars(command).items():
         if isinstance(value, str) and (why := reason_fault(value, name)):
@@ -443,9 +445,9 @@ def _unfit(command: AnyCommand) -> str | None:
     return None
 
 
-def _unfit_names(names: tuple[str, ...], what: str) -> str | None:
+def _unfit_names(names: tuple[str, ...], what: str) -> Message | None:
     if len(names) > NAMES_AT_MOST:
-        return f"{what} names more than {NAMES_AT_MOST} people"
+        return Rejection.TOO_MANY_NAMES.to_message(what=what, most=NAMES_AT_MOST)
     return next(filter(None, (name_fault(one, what) for one in names)), None)
 
 
@@ -458,7 +460,8 @@ def receipt(state: LifecycleState, shown: ReceiptView, operation: Operation) -> 
         op=operation.id.removeprefix(f"{operation.what}-"),
         says=clipped(shown.says, _SENTENCE_AT_MOST),
         state=operation.state,
-        detail=operation.says,
+        detail=operation.detail,
+        refusal=operation.refusal,
         digest=operation.digest,
         next=_short(shown.next) if shown.next else None,
         outstanding=tuple(

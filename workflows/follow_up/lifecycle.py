@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.view import details, publish
     from workflows.model.commands import AnyCommand, Cancellation, Replay, Subscription, Take, Unsubscription
     from workflows.model.hand_off import AnyEnded, HandOffNow
+    from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Subject
     from workflows.model.views import Shown
@@ -53,10 +54,10 @@ def command_update(
     return decorate
 
 
-def allow(log: CommandLog, command: AnyCommand, refusal: str | None) -> None:
+def allow(log: CommandLog, command: AnyCommand, refusal: Message | None) -> None:
     """Raise if refused; a repetition of an accepted command passes, unless its content differs."""
-    if (says := refused(log, update_id(), command, refusal)) is not None:
-        raise ApplicationError(says, type="refused")
+    if (why := refused(log, update_id(), command, refusal)) is not None:
+        raise ApplicationError(why.english, why, type="refused")
 
 
 class LifecycleWorkflow(ABC, Generic[State]):
@@ -125,7 +126,7 @@ class LifecycleWorkflow(ABC, Generic[State]):
         taken = self.state.lifecycle.taken_by
         return subject.replace(taken_by=taken) if taken else subject
 
-    def refusal(self, command: AnyCommand) -> str | None:
+    def refusal(self, command: AnyCommand) -> Message | None:
         """Why a command is refused, else None; kinds add their own commands."""
         match command:
             case Cancellation():

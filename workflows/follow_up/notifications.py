@@ -11,9 +11,10 @@ from workflows.follow_up.outbox import subscriber
 from workflows.follow_up.state import Following, FollowUpState, LifecycleState, State
 from workflows.follow_up.turn_signal import onboarding_of
 from workflows.model.commands import Subscription, Unsubscription
+from workflows.model.messages import Message
 from workflows.model.notifications import NoticeAction, NotificationOrder, NotificationOutcome
 from workflows.model.policy import ESCALATED, Target
-from workflows.model.rejections import name_fault
+from workflows.model.rejections import Rejection, name_fault
 from workflows.model.schedule import EscalationReason, ScheduledAction
 from workflows.model.subject import Subject, group_of
 from workflows.model.timeline import EventType
@@ -112,13 +113,14 @@ def open_escalations(request: FollowUpInput, state: Following, now: datetime) ->
     return state if handoff is state.outbox else state.replace(outbox=handoff)
 
 
-def refuse_subscribe(request: FollowUpInput, state: LifecycleState, command: Subscription) -> str | None:
+def refuse_subscribe(request: FollowUpInput, state: LifecycleState, command: Subscription) -> Message | None:
     if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
     if any(target.target == command.workflow for target in request.policy.handoff):
-        return f"{command.workflow} is the name of a target of the hand-off"
+        return Rejection.IS_A_TARGET.to_message(workflow=command.workflow)
     known = command.workflow in state.outbox.subscribers
-    return None if known or len(state.outbox.subscribers) < SUBSCRIBERS_AT_MOST else "too many have subscribed already"
+    full = not known and len(state.outbox.subscribers) >= SUBSCRIBERS_AT_MOST
+    return Rejection.TOO_MANY_SUBSCRIBERS.to_message() if full else None
 
 
 def subscribe(state: State, command: Subscription, now: datetime) -> State:
@@ -136,14 +138,15 @@ def subscribe(state: State, command: Subscription, now: datetime) -> State:
     return updated.note(now, EventType.SUBSCRIBED, command.workflow, None)
 
 
-def refuse_unsubscribe(request: FollowUpInput, state: LifecycleState, command: Unsubscription) -> str | None:
+def refuse_unsubscribe(request: FollowUpInput, state: LifecycleState, command: Unsubscription) -> Message | None:
     """Why it cannot be unsubscribed; an onboarding must hear of its own parts."""
     if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
         return why
     if command.workflow in request.subscribers and command.workflow == onboarding_of(request, state):
-        return f"{command.workflow} waits for this part of it: end the part, or the onboarding"
-    ended = state.status.ended
-    return f"too late: the {state.words.subject} is {state.status}, and whoever subscribed is told" if ended else None
+        return Rejection.WAITS_FOR_PART.to_message(workflow=command.workflow)
+    if not state.status.ended:
+        return None
+    return Rejection.SUBSCRIBERS_HEAR.to_message(subject=state.words.subject, status=state.status)
 
 
 def unsubscribe(request: FollowUpInput, state: State, command: Unsubscription, now: datetime) -> State:

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime
 from workflows.follow_up.notification_log import LINES_AT_MOST
 from workflows.model.base import Model
 from workflows.model.commands import Problem, Stop, StopKind
+from workflows.model.messages import Message
 from workflows.model.subject import Code
 from workflows.model.timeline import EventType, TimelineEntry
 
@@ -152,7 +153,7 @@ class CallerState(Model):
         now: datetime,
         happened: EventType,
         who: str | None,
-        why: str | None,
+        why: str | Message | None,
         *,
         about: object = "",
         said: bool = False,
@@ -162,6 +163,8 @@ class CallerState(Model):
         """Add a timeline entry, with our reason or a person's text (`said`); `by` is the actor, `actor` also says how
         that is known.
         """
-        said = said and why is not None
-        entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=why, said=said, by=by)
+        said, refusal = said and why is not None, why if isinstance(why, Message) else None
+        words = why.english if isinstance(why, Message) else why
+        entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=words, said=said, by=by)
+        entry = entry.replace(refusal=refusal) if refusal else entry
         return self.replace(timeline=self.timeline.with_entry(entry.replace(actor=actor) if actor else entry))

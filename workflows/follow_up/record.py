@@ -35,10 +35,11 @@ from workflows.model.hand_off import (
     HandoffState,
     escalated_of,
 )
+from workflows.model.messages import Message
 from workflows.model.notifications import LogPage, NoticeAction, Notification, NotificationOrder
 from workflows.model.policy import Target
 from workflows.model.records import Amendment, HandoffBatch, HandOffOrder, RecordedHandOff, SettledRecord
-from workflows.model.rejections import clipped, name_fault
+from workflows.model.rejections import Rejection, clipped, name_fault
 from workflows.model.subject import Subject
 from workflows.model.timeline import EscalationEntry, EventType, TimelineEntry
 from workflows.model.views import AnyShow, Shown
@@ -149,15 +150,15 @@ _NAMES_AT_MOST: Final = 300
 """Bytes."""
 
 
-def refuse(state: LifecycleState, command: Replay) -> str | None:
+def refuse(state: LifecycleState, command: Replay) -> Message | None:
     if why := name_fault(command.actor) or name_fault(command.target, "--target"):
         return why
     if not state.status.ended and command.target not in _last(state.outbox):
-        return f"nothing is handed off before the end: the {state.words.subject} is {state.status}"
+        return Rejection.NO_HAND_OFF_YET.to_message(subject=state.words.subject, status=state.status)
     return refuse_of(state.outbox, command)
 
 
-def refuse_of(outbox: Outbox, command: Replay) -> str | None:
+def refuse_of(outbox: Outbox, command: Replay) -> Message | None:
     """By the outbox alone: a done target needs `again`, a pending one is waited for. A requested replay without an
     attempt serves later requests too.
     """
@@ -165,23 +166,24 @@ def refuse_of(outbox: Outbox, command: Replay) -> str | None:
     entry = last.get(command.target)
     if entry is None:
         names = clipped(", ".join(last), _NAMES_AT_MOST)
-        told = f"they are {names}" if last else "nobody is (the key `on` of a target says of which)"
-        return f"{command.target} is none of those who are told of this end: {told}"
+        return (Rejection.NO_TARGET if last else Rejection.NO_TARGETS).to_message(target=command.target, targets=names)
     if _is_asked_for(entry):
         return None
     if entry.state is HandoffState.PENDING:
         said = f" ({entry.why})" if entry.why else ""
-        return f"{command.target} is being told: attempt {entry.attempts + 1} is due {stamp(entry.due_at)}{said}"
+        return Rejection.BEING_TOLD.to_message(
+            target=command.target, attempt=entry.attempts + 1, due=stamp(entry.due_at), why=said
+        )
     if entry.state is HandoffState.DONE and not command.again:
-        return f"{command.target} was told {stamp(entry.at)}: insist with --again"
+        return Rejection.TOLD_ALREADY.to_message(target=command.target, at=stamp(entry.at))
     return None
 
 
-def refuse_closed(outbox: Outbox, command: Replay) -> str | None:
+def refuse_closed(outbox: Outbox, command: Replay) -> Message | None:
     """The same once its run is closed."""
     entry = _last(outbox).get(command.target)
     if entry is not None and entry.target == Target(target=command.target):
-        return f"{command.target} cannot be told: its record does not say how"
+        return Rejection.CANNOT_BE_TOLD.to_message(target=command.target)
     return refuse_of(outbox, command)
 
 
@@ -217,7 +219,8 @@ def over(operations: CommandLog, outbox: Outbox, results: tuple[HandoffResult, .
         if entry.replay and entry.state is HandoffState.DONE:
             operations = operations.done(REPLAY, f"told {name}" + (f": {entry.why}" if entry.why else ""), name)
         elif entry.replay and entry.state is HandoffState.DEAD:
-            operations = operations.refused(REPLAY, f"could not tell {name}: {entry.why or 'no answer'}", name)
+            why = Rejection.NOT_TOLD.to_message(target=name, answer=entry.why or "no answer")
+            operations = operations.refused(REPLAY, why, name)
     return operations
 
 

@@ -32,6 +32,7 @@ from workflows.model.absence import AbsenceNews
 from workflows.model.base import Model
 from workflows.model.commands import Ending, Problem, StopKind
 from workflows.model.hand_off import HandoffResult
+from workflows.model.messages import Message
 from workflows.model.notifications import (
     Delivered,
     Delivery,
@@ -58,7 +59,7 @@ _PLANNED_ONCE_AT_MOST: Final = 700
 _OF_QUESTIONS: Final = (NotificationType.QUESTION, NotificationType.BLOCKED, NotificationType.UNANSWERED)
 _WITH_WORDS: Final = (Status.DONE, Status.WAIVED)
 """Endings that may have a person's note, answer or reason."""
-_NEXT_TURN: Final = "too late: it is the turn of others"
+_NEXT_TURN: Final = Rejection.NEXT_TURN.to_message()
 _DOUBT_LASTS: Final = timedelta(minutes=15)
 """Age after which a plan on an outdated people file is made anew."""
 
@@ -580,15 +581,15 @@ class FollowUpState(LifecycleState):
         """Whether an escalation is to reassign a slot and that is still possible."""
         return moment.hands_over and moment.person not in self.escalations.refused
 
-    def obstacle(self, wanted: Reassignment) -> str | None:
+    def obstacle(self, wanted: Reassignment) -> Message | None:
         """Why nobody can take this slot any more: of simultaneous reassignments the first counts."""
         old = self.slots.of(wanted.from_)
         if old is None or old.acted:
-            return Rejection.HAS_HANDED_OVER.says(person=wanted.from_)
+            return Rejection.HAS_HANDED_OVER.to_message(person=wanted.from_)
         taken = self.slots.of(wanted.to) is not None
-        return Rejection.ASKED_ALREADY.says(person=wanted.to, awaited=self.words.awaited) if taken else None
+        return Rejection.ASKED_ALREADY.to_message(person=wanted.to, awaited=self.words.awaited) if taken else None
 
-    def handed_over(self, wanted: Reassignment, refused: str | None, now: datetime) -> Self:
+    def handed_over(self, wanted: Reassignment, refused: Message | None, now: datetime) -> Self:
         """Record the result of a reassignment: done, or why not."""
         return self.reassigned(wanted, now) if refused is None else self.not_reassigned(wanted, refused, now)
 
@@ -606,7 +607,7 @@ class FollowUpState(LifecycleState):
         updated = updated.replan().note(now, EventType.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
         return updated._with_open_question(done, now)
 
-    def not_reassigned(self, refused: Reassignment, why: str, now: datetime) -> Self:
+    def not_reassigned(self, refused: Reassignment, why: Message, now: datetime) -> Self:
         """A reassignment failed; after an escalation, an alert is planned instead."""
         updated = self.replace(escalations=self.escalations.without(refused))
         updated = updated.note(now, EventType.NOT_HANDED_OVER, refused.from_, why, about=refused.to, by=refused.who)

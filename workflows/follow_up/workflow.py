@@ -60,6 +60,7 @@ with workflow.unsafe.imports_passed_through():
         Resumption,
         StopKind,
     )
+    from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
     from workflows.model.schedule import PlanningInput, Schedule, ScheduledAction, StandIn
     from workflows.model.subject import Code
@@ -140,7 +141,7 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
         if news.is_of(self.subject.kind):
             self.state = self.state.heard_of(news, self.subject.requester, workflow.now())
 
-    def refusal(self, command: AnyCommand) -> str | None:
+    def refusal(self, command: AnyCommand) -> Message | None:
         state, now = self.state, workflow.now()
         match command:
             case ReminderNow():

@@ -10,12 +10,14 @@ from workflows.follow_up.record import outbox_of, over, refuse_closed, remembere
 from workflows.model.base import Model
 from workflows.model.commands import Replay
 from workflows.model.hand_off import HandoffReport
+from workflows.model.messages import Message
 from workflows.model.receipts import Operation, OperationState, digest_of
 from workflows.model.records import HandoffBatch, HandOffOrder, RecordedHandOff, ReplayOrder
+from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.names import REPLAY
 
-_NO_RECORD: Final = "its record does not say whom it was handed off to"
+_NO_RECORD: Final = Rejection.NO_RECORD.to_message()
 
 
 class RequestedReplay(Model):
@@ -70,7 +72,7 @@ class ReplayState(CallerState):
         outbox = remembered(self.outbox.record(report.results, now), batch, report, now)
         return self.replace(outbox=outbox, commands=over(self.commands, outbox, report.results))
 
-    def given_up(self, why: str) -> Self:
+    def given_up(self, why: Message) -> Self:
         operations = self.commands
         for one in operations.open:
             operations = operations.refuse(one.id, why)

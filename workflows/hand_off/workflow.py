@@ -16,15 +16,13 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.commands import Replay
     from workflows.model.hand_off import HandOffNow, OperationOrder, ReplayedFacts
     from workflows.model.receipts import Operation, OperationState, Receipt
-    from workflows.model.rejections import name_fault
+    from workflows.model.rejections import Rejection, name_fault
     from workflows.names import HAND_OFF, HAND_OFF_NOW, NEXUS_CALL, OPERATION, REPLAY, SHOW
     from workflows.ports import Handoff
 
 REPLAYS_AT_MOST: Final = 50
 """Replays that are asked for before the record was read."""
-_TOO_MANY: Final = "too many replays of it are asked for already"
-_ENDING: Final = "the one before was cancelled in Temporal and is just ending: ask again in a minute"
-_GIVEN_UP: Final = "given up: the workflow was cancelled in Temporal"
+_GIVEN_UP: Final = Rejection.GIVEN_UP.to_message()
 
 
 @workflow.defn(name=HAND_OFF)
@@ -95,8 +93,12 @@ class HandOffWorkflow:
     @replay.validator
     def _(self, command: Replay) -> None:
         why = name_fault(command.actor) or name_fault(command.target, "--target")
-        too_many = _TOO_MANY if len(self.state.asked) >= REPLAYS_AT_MOST else None
-        allow(self.state.commands, command, why or (_ENDING if self.state.over else too_many))
+        too_many = Rejection.TOO_MANY_REPLAYS.to_message() if len(self.state.asked) >= REPLAYS_AT_MOST else None
+        allow(
+            self.state.commands,
+            command,
+            why or (Rejection.HAND_OFF_ENDING.to_message() if self.state.over else too_many),
+        )
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
     def hand_off_now(self, wanted: HandOffNow) -> None:
@@ -118,7 +120,8 @@ class HandOffWorkflow:
             op=op,
             says=says,
             state=operation.state,
-            detail=operation.says,
+            detail=operation.detail,
+            refusal=operation.refusal,
             digest=operation.digest,
         )
 
@@ -149,7 +152,7 @@ class HandOffWorkflow:
 
     def failed(self, failure: CallFailure) -> None:
         """Unused: no call of it fails for good."""
-        self.state = self.state.given_up(failure.says)
+        self.state = self.state.given_up(Rejection.NOT_RECALLED.to_message(says=failure.says))
 
     def cancelled(self, reason: str) -> None:
         """Give up."""

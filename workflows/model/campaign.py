@@ -8,6 +8,7 @@ from pydantic import AwareDatetime
 
 from workflows.kinds import Kind
 from workflows.model.base import Model
+from workflows.model.messages import Message
 from workflows.model.policy import Policy
 from workflows.model.signature import Document
 from workflows.model.subject import Subject
@@ -195,7 +196,7 @@ class DailyCheck(Model):
 
 
 class ChangeResult(Model):
-    """Result of a change: `sha256` in the store, number of people (0 if `refused`, in words), how many are `new` in the
+    """Result of a change: `sha256` in the store, number of people (0 if `refused`), how many are `new` in the
     audience, and `due`, the latest day of any member.
     """
 
@@ -203,7 +204,7 @@ class ChangeResult(Model):
     sha256: str = ""
     people: int = 0
     new: int = 0
-    refused: str = ""
+    refused: Message | None = None
     due: date | None = None
 
 

@@ -37,9 +37,6 @@ from workflows.names import (
     WAIVE,
 )
 
-INSIST: Final = ": insist with --force"
-"""Behind a refusal, what the command has for it; a page has a box, or nothing."""
-
 
 class KnownBy(StrEnum):
     """How it is known who sends a command or starts something."""

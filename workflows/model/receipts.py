@@ -7,6 +7,7 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from workflows.model.base import Model
+from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.model.views import Next
@@ -15,7 +16,7 @@ ID_AT_MOST: Final = 64
 """Bytes of an operation's id, with its word."""
 RECEIPT_BYTES_AT_MOST: Final = 1_024
 """Bytes of a receipt in a history."""
-OTHER_CONTENT: Final = Rejection.OTHER_CONTENT.says()
+OTHER_CONTENT: Final = Rejection.OTHER_CONTENT.to_message()
 _WHO: Final = {"actor": True, "by": True, "known_by": True, "ran_as": True, "op": True}
 """Fields with the sender, and `op`."""
 
@@ -27,8 +28,8 @@ class OperationState(StrEnum):
 
 
 class Operation(Model):
-    """One accepted command per `id`; `says` is what is to do, was done, or why not. `about` tells apart operations of
-    one word.
+    """One accepted command per `id`; `says` is what is to do or was done, `refusal` why not. `about` tells apart those
+    of one word.
     """
 
     id: str
@@ -38,7 +39,13 @@ class Operation(Model):
     by: str
     state: OperationState = OperationState.OPEN
     says: str = ""
+    refusal: Message | None = None
     about: str = ""
+
+    @property
+    def detail(self) -> str:
+        """In English what is to do, was done, or why not."""
+        return self.refusal.english if self.refusal else self.says
 
 
 class Outstanding(Model):
@@ -50,7 +57,7 @@ class Outstanding(Model):
 
 class Receipt(Model):
     """The answer of every update, at most `RECEIPT_BYTES_AT_MOST`. `status`, `says` and `next` are the request's;
-    `state` and `detail` the operation's. `outstanding` are the oldest open ones, `further` counts others.
+    `state`, `detail` and `refusal` the operation's. `outstanding` are the oldest open ones, `further` counts others.
     """
 
     id: str
@@ -59,6 +66,7 @@ class Receipt(Model):
     says: str
     state: OperationState
     detail: str = ""
+    refusal: Message | None = None
     digest: str = ""
     next: Next | None = None
     outstanding: tuple[Outstanding, ...] = ()

@@ -1,16 +1,16 @@
-"""Rejections: why a command is refused, in English for the command line; checks and cleaning of texts.
+"""Rejections: why a command is refused; checks and cleaning of texts.
 
-Pages translate them, without ids and flags of the command (starter/web/forms.py).
+Their English is for the command line; pages have sentences without ids and flags (starter/web/forms.py).
 """
 
 import json
 import unicodedata
 from typing import Final
 
-from workflows.model.base import InWords
+from workflows.model.messages import Message, MessageCode
 
 
-class Rejection(InWords):
+class Rejection(MessageCode):
     """Why a command is refused."""
 
     TOO_LATE = "too_late", "too late: the {subject} is {status}"
@@ -21,10 +21,13 @@ class Rejection(InWords):
     UNSEEN = "unseen", "{what} has the character {character}, which people cannot see"
     OTHER_CONTENT = "other_content", "another change has this name already: leave out --op, or choose another"
     NOT_DONE = "not_done", "the {subject} could not do it"
+    OP_TOO_LONG = "op_too_long", "{op}… is too long a name"
+    TOO_MANY_NAMES = "too_many_names", "{what} names more than {most} people"
 
     NOBODYS_TURN = "nobodys_turn", "it is nobody's turn yet"
     NOT_THEIR_TURN = "not_their_turn", "it is not {person}'s turn"
-    JUST_TOLD = "just_told", "they were told less than an hour ago"
+    JUST_TOLD = "just_told", "they were told less than an hour ago: insist with --force"
+    NEXT_TURN = "next_turn", "too late: it is the turn of others"
     PAUSED = "paused", "the {subject} is paused: resume it first"
     PAUSED_ALREADY = "paused_already", "it was paused by {who} already"
     NOT_PAUSED = "not_paused", "it is not paused"
@@ -54,6 +57,8 @@ class Rejection(InWords):
     ASKED_ALREADY = "asked_already", "{person} is already one of the {awaited}s"
     NO_COLLEAGUE = "no_colleague", "{person} is not one of the colleagues to whom it can be handed over"
     AWAY = "away", "{person} is away"
+    AWAY_UNLESS_FORCED = "away_unless_forced", "{person} is away: insist with --force"
+    NOT_IN_DIRECTORY = "not_in_directory", '"{person}" is not in {where}{hint}'
     DELEGATES_IN_A_CIRCLE = "delegates_in_a_circle", "the delegates go round in a circle: {circle}"
     ENDS_BEFORE = "ends_before", "ends before it begins"
     TOO_MANY_ABSENCES = "too_many_absences", "{most} absences of {whom} were entered already"
@@ -64,6 +69,8 @@ class Rejection(InWords):
     ALL_HEAR = "all_hear", "all of the group hear of it, whoever sees to it"
     TAKEN_TOO_OFTEN = "taken_too_often", "the {subject} was taken on too often already"
     TAKEN_ALREADY = "taken_already", "{person} has taken it on already"
+    TAKEN_MEANWHILE = "taken_meanwhile", "another member of the group has just taken it on"
+    NOT_IN_GROUP = "not_in_group", "{person} is not a member of the group {group}, which asks for it"
 
     NOT_IN_AUDIENCE = "not_in_audience", "{person} is not in the audience"
     OUT_ALREADY = "out_already", "{person} is {state} already"
@@ -75,6 +82,17 @@ class Rejection(InWords):
         "nobody_mended",
         "those who could not be asked still cannot be: the report says what is wrong with each",
     )
+
+    NO_MEMBER_ID = "no_member_id", "the person is no id of the audience: the report has them"
+    CLOSING = "closing", "too late: the campaign is being closed"
+    NOT_OPENED = "not_opened", "the campaign has not opened yet"
+    ENDS_WITH_A_DAY = (
+        "ends_with_a_day",
+        "a campaign ends with a day, which is over for everybody at another hour: give a date",
+    )
+    ALL_HAVE_LATER = "all_have_later", "everybody has until {day} already: give a later day"
+    CHANGED_TOO_OFTEN = "changed_too_often", "the audience was changed {most} times already"
+    TOO_MANY_CHANGES = "too_many_changes", "too many changes wait to be written down: try again later"
 
     NOT_IN_REVIEW = "not_in_review", "the request is not in review: it is {status}"
     NO_REVIEWER = "no_reviewer", "{person} is not a reviewer whose answer is awaited: {awaited} (--as says who reviews)"
@@ -92,6 +110,43 @@ class Rejection(InWords):
     NOTHING_TO_DECIDE = "nothing_to_decide", "{part} is {state}: there is nothing to decide about it"
     NO_FILE = "no_file", "a replacement needs a file"
     STARTED_TOO_OFTEN = "started_too_often", "{part} was started {count} times already"
+    NOT_OF_CUSTOMER = "not_of_customer", "{person} is none of the customer's people"
+
+    IS_A_TARGET = "is_a_target", "{workflow} is the name of a target of the hand-off"
+    TOO_MANY_SUBSCRIBERS = "too_many_subscribers", "too many have subscribed already"
+    WAITS_FOR_PART = "waits_for_part", "{workflow} waits for this part of it: end the part, or the onboarding"
+    SUBSCRIBERS_HEAR = "subscribers_hear", "too late: the {subject} is {status}, and whoever subscribed is told"
+    NO_HAND_OFF_YET = "no_hand_off_yet", "nothing is handed off before the end: the {subject} is {status}"
+    NO_TARGET = "no_target", "{target} is none of those who are told of this end: they are {targets}"
+    NO_TARGETS = (
+        "no_targets",
+        "{target} is none of those who are told of this end: nobody is (the key `on` of a target says of which)",
+    )
+    BEING_TOLD = "being_told", "{target} is being told: attempt {attempt} is due {due}{why}"
+    TOLD_ALREADY = "told_already", "{target} was told {at}: insist with --again"
+    CANNOT_BE_TOLD = "cannot_be_told", "{target} cannot be told: its record does not say how"
+    NOT_TOLD = "not_told", "could not tell {target}: {answer}"
+    NO_RECORD = "no_record", "its record does not say whom it was handed off to"
+    NOT_RECALLED = "not_recalled", "its record cannot be read: {says}"
+    GIVEN_UP = "given_up", "given up: the workflow was cancelled in Temporal"
+    TOO_MANY_REPLAYS = "too_many_replays", "too many replays of it are asked for already"
+    HAND_OFF_ENDING = (
+        "hand_off_ending",
+        "the one before was cancelled in Temporal and is just ending: ask again in a minute",
+    )
+
+    NO_DATE = "no_date", "a date such as 2026-12-11 is needed"
+    EARLIER_THAN_DUE = (
+        "earlier_than_due",
+        "{words} from now is {day}, earlier than it is due: {due}; give the date itself to shorten it",
+    )
+    CANNOT_WAIT = "cannot_wait", "it cannot be put off until then any more"
+    NOBODY_OF_THAT_NAME = "nobody_of_that_name", "nobody in the directory has this name, id or address"
+    SEVERAL_OF_THAT_NAME = "several_of_that_name", "several people have this name: choose one of them"
+    CANNOT_TAKE = "cannot_take", "it cannot be handed over to this person any more"
+    NO_VERSION = "no_version", "it is no PDF that can be sent: empty, too large, of another kind, or with a password"
+    TOO_MANY_KINDS = "too_many_kinds", "more than {most} kinds"
+    NO_KIND = "no_kind", '"{kind}" is no kind of the catalogue{hint}'
 
 
 TEXT_AT_MOST: Final = 1_000
@@ -110,17 +165,17 @@ _TO_LINES: Final = dict.fromkeys(map(ord, _HIDDEN | _LAYOUT), "\n")
 _MORE: Final = "…"
 
 
-def text_fault(text: str, what: str) -> str | None:
+def text_fault(text: str, what: str) -> Message | None:
     """Why a required text is refused, else None."""
-    return reason_fault(text, what) if text.strip() else Rejection.EMPTY.says(what=what)
+    return reason_fault(text, what) if text.strip() else Rejection.EMPTY.to_message(what=what)
 
 
-def reason_fault(text: str, what: str = "the reason") -> str | None:
+def reason_fault(text: str, what: str = "the reason") -> Message | None:
     """Why an optional text is refused, else None."""
     return _fault(text, what, TEXT_AT_MOST, _HIDDEN)
 
 
-def name_fault(name: str, what: str = "the name of who wants it") -> str | None:
+def name_fault(name: str, what: str = "the name of who wants it") -> Message | None:
     """Why a name is refused, else None; it appears inside sentences."""
     return _fault(name, what, NAME_AT_MOST, _HIDDEN | _LAYOUT)
 
@@ -157,11 +212,11 @@ def clipped(text: str, most: int) -> str:
     return kept + _MORE
 
 
-def _fault(text: str, what: str, at_most: int, hidden: frozenset[str]) -> str | None:
+def _fault(text: str, what: str, at_most: int, hidden: frozenset[str]) -> Message | None:
     if len(text) > at_most:
-        return Rejection.TOO_LONG.says(what=what, most=at_most)
+        return Rejection.TOO_LONG.to_message(what=what, most=at_most)
     found = next((char for char in text if char in hidden or _is_half(char)), None)
-    return Rejection.UNSEEN.says(what=what, character=f"U+{ord(found):04X}") if found else None
+    return Rejection.UNSEEN.to_message(what=what, character=f"U+{ord(found):04X}") if found else None
 
 
 def _is_half(char: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import AwareDatetime, Field
 
 from workflows.model.base import InWords, Model
+from workflows.model.messages import Message
 from workflows.model.policy import EscalationAction, Policy
 from workflows.model.subject import Subject
 
@@ -222,9 +223,9 @@ class StandIn(Model):
 
 
 class StandInReport(Model):
-    """`refused` says in words why the replacement cannot be asked."""
+    """`refused` says why the replacement cannot be asked."""
 
-    refused: str | None = None
+    refused: Message | None = None
 
 
 class PlanningInput(Model):

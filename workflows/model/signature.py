@@ -6,6 +6,7 @@ from typing import Final
 from pydantic import AwareDatetime
 
 from workflows.model.base import InWords, Model
+from workflows.model.messages import Message
 from workflows.model.subject import Code, Participant, Role, Roster, Status, Subject
 
 
@@ -176,4 +177,4 @@ class ForwardReport(Model):
     """The document after the forwarding; `refused` says why nothing was changed, with the document if read."""
 
     seen: DocumentSeen | None = None
-    refused: str | None = None
+    refused: Message | None = None

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 from pydantic import AwareDatetime, Field, computed_field, model_validator
 
 from workflows.model.base import InWords, Model
+from workflows.model.messages import Message
 from workflows.model.schedule import EscalationReason, why_words
 
 
@@ -151,6 +152,8 @@ class TimelineEntry(Model):
     about: str = ""
     who: str | None = None
     why: str | None = None
+    refusal: Message | None = None
+    """Of what was refused: the message whose English `why` is."""
     said: bool = False
     """`why` are somebody's own words: what is written once has a reference in their place."""
     by: str | None = None

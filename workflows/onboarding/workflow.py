@@ -20,6 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.kinds import Kind
     from workflows.model.commands import AnyCommand, Decision, Ending, NewLink, PartOutcome
     from workflows.model.hand_off import Settled, SettledOnboarding, SettledTask
+    from workflows.model.messages import Message
     from workflows.model.notifications import NoticeAction, NotificationOrder
     from workflows.model.onboarding import (
         Onboarding,
@@ -123,14 +124,16 @@ TRIES_AT_MOST: Final = 20
 """How often a part is started."""
 
 
-def refuse_decide(journey: OnboardingState, command: Decision) -> str | None:
+def refuse_decide(journey: OnboardingState, command: Decision) -> Message | None:
     part = journey.part(command.part)
     if why := living_refusal(journey) or name_fault(command.actor):
         return why
     if part is None:
-        return Rejection.NO_PART.says(part=command.part[:100], parts=", ".join(one.id for one in journey.parts[:20]))
+        return Rejection.NO_PART.to_message(
+            part=command.part[:100], parts=", ".join(one.id for one in journey.parts[:20])
+        )
     if part.state is not PartState.UNDECIDED:
-        return Rejection.NOTHING_TO_DECIDE.says(part=part.id, state=_stands(part))
+        return Rejection.NOTHING_TO_DECIDE.to_message(part=part.id, state=_stands(part))
     if not command.choice.again:
         return text_fault(command.reason, "the reason")
     return _refuse_again(part, command) or reason_fault(command.reason, "the reason")
@@ -142,17 +145,17 @@ def _stands(part: PartProgress) -> str:
     return str(part.state if part.state is PartState.WAIVED else part.status or part.state)
 
 
-def _refuse_again(part: PartProgress, command: Decision) -> str | None:
+def _refuse_again(part: PartProgress, command: Decision) -> Message | None:
     if command.choice is PartOutcome.REPLACE and command.content is None:
-        return Rejection.NO_FILE.says()
+        return Rejection.NO_FILE.to_message()
     often = part.tries >= TRIES_AT_MOST
-    return Rejection.STARTED_TOO_OFTEN.says(part=part.id, count=part.tries) if often else None
+    return Rejection.STARTED_TOO_OFTEN.to_message(part=part.id, count=part.tries) if often else None
 
 
-def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tuple[str, ...]) -> str | None:
+def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tuple[str, ...]) -> Message | None:
     if why := living_refusal(journey) or name_fault(command.actor):
         return why
-    return None if command.actor in customers else f"{command.actor} is none of the customer's people"
+    return None if command.actor in customers else Rejection.NOT_OF_CUSTOMER.to_message(person=command.actor)
 
 
 def send_link(journey: OnboardingState, command: NewLink, now: datetime) -> OnboardingState:
@@ -461,7 +464,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         """Send the actor's link to their devices, or by mail."""
         return self.accept(send_link, command)
 
-    def refusal(self, command: AnyCommand) -> str | None:
+    def refusal(self, command: AnyCommand) -> Message | None:
         match command:
             case Decision():
                 return refuse_decide(self.state, command)

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from workflows.follow_up.commands import living_refusal, unfit
 from workflows.model.commands import Exemption, ReviewAnswer, Revision
+from workflows.model.messages import Message
 from workflows.model.rejections import Rejection, name_fault, reason_fault, text_fault
 from workflows.model.schedule import Reason
 from workflows.model.signature import SignerState
@@ -12,19 +13,19 @@ from workflows.model.timeline import EventType
 from workflows.signature.state import SignatureInput, SignatureState, SignerSlot
 
 
-def refuse_review(state: SignatureState, command: ReviewAnswer, requester: str) -> str | None:
+def refuse_review(state: SignatureState, command: ReviewAnswer, requester: str) -> Message | None:
     """Why the actor's answer is not taken; nobody reviews what they have asked for themselves."""
     if why := _not_in_review(state) or unfit(command.actor) or name_fault(command.reviewer, "the reviewer"):
         return why
     if requester in (command.reviewer, _person(command.actor)):
-        return Rejection.OWN_REVIEW.says(person=requester)
+        return Rejection.OWN_REVIEW.to_message(person=requester)
     if command.version not in (0, state.round):
-        return Rejection.OLD_VERSION.says()
+        return Rejection.OLD_VERSION.to_message()
     if _awaited(state, command.reviewer, Role.REVIEW) is None:
         awaited = ", ".join(one.person for one in state.slots.pending if one.role is Role.REVIEW) or "nobody's is"
-        return Rejection.NO_REVIEWER.says(person=command.reviewer, awaited=awaited)
+        return Rejection.NO_REVIEWER.to_message(person=command.reviewer, awaited=awaited)
     if command.approve:
-        return Rejection.ONE_ANSWER.says() if command.changes else None
+        return Rejection.ONE_ANSWER.to_message() if command.changes else None
     return text_fault(command.changes, "the text of the changes")
 
 
@@ -44,15 +45,15 @@ def review(request: SignatureInput, state: SignatureState, command: ReviewAnswer
     return noted.replace(slots=noted.slots.revise(request.brief.requester, now))
 
 
-def refuse_revise(state: SignatureState, command: Revision) -> str | None:
+def refuse_revise(state: SignatureState, command: Revision) -> Message | None:
     if fault := _not_in_review(state) or unfit(command.actor) or name_fault(command.file_name, "the name of the file"):
         return fault
     if fault := reason_fault(command.changes, "the text of the changes"):
         return fault
     if all(one.role is not Role.REVISE for one in state.slots.pending):
-        return Rejection.NO_CHANGES_ASKED.says()
+        return Rejection.NO_CHANGES_ASKED.to_message()
     same = command.sha256 == state.review.versions[-1].sha256
-    return Rejection.SAME_VERSION.says() if same else None
+    return Rejection.SAME_VERSION.to_message() if same else None
 
 
 def revise(state: SignatureState, command: Revision, now: datetime) -> SignatureState:
@@ -62,21 +63,21 @@ def revise(state: SignatureState, command: Revision, now: datetime) -> Signature
     return state.revised(document, command.actor, now, command.changes.strip() or None)
 
 
-def refuse_exempt(state: SignatureState, command: Exemption, requester: str) -> str | None:
+def refuse_exempt(state: SignatureState, command: Exemption, requester: str) -> Message | None:
     """The requester cannot exempt those who are to review what they ask for; nor does it go without any approval."""
     if why := _not_in_review(state) or unfit(command.actor) or text_fault(command.reason, "the reason"):
         return why
     if _person(command.actor) == requester:
-        return Rejection.EXEMPTS_OWN.says(person=requester)
+        return Rejection.EXEMPTS_OWN.to_message(person=requester)
     slot = state.slots.of(command.person)
     if slot is None or slot.role is not Role.REVIEW:
         words = state.words
-        return Rejection.NOT_ASKED.says(person=command.person, awaited=words.awaited, subject=words.subject)
+        return Rejection.NOT_ASKED.to_message(person=command.person, awaited=words.awaited, subject=words.subject)
     if slot.acted:
-        return Rejection.HAS_ACTED.says(person=command.person, state=slot.state.english)
+        return Rejection.HAS_ACTED.to_message(person=command.person, state=slot.state.english)
     others = (one for one in state.slots.signers if one.role is Role.REVIEW and one.person != command.person)
     left = any(one.state is SignerState.APPROVED or not one.acted for one in others)
-    return None if left else Rejection.LAST_REVIEWER.says()
+    return None if left else Rejection.LAST_REVIEWER.to_message()
 
 
 def exempt(request: SignatureInput, state: SignatureState, command: Exemption, now: datetime) -> SignatureState:
@@ -92,10 +93,10 @@ def _person(actor: str) -> str:
     return actor.rpartition(":")[2]
 
 
-def _not_in_review(state: SignatureState) -> str | None:
+def _not_in_review(state: SignatureState) -> Message | None:
     if why := living_refusal(state):
         return why
-    return None if state.round else Rejection.NOT_IN_REVIEW.says(status=state.current_status)
+    return None if state.round else Rejection.NOT_IN_REVIEW.to_message(status=state.current_status)
 
 
 def _awaited(state: SignatureState, person: str, role: Role) -> SignerSlot | None:

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.commands import AnyCommand, Exemption, ReviewAnswer, Revision, StopKind
     from workflows.model.hand_off import Settled
+    from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
     from workflows.model.signature import (
         CancelOrder,
@@ -209,7 +210,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
     def exempt(self, command: Exemption) -> Receipt:
         return self.accept(partial(reviews.exempt, self.request), command)
 
-    def refusal(self, command: AnyCommand) -> str | None:
+    def refusal(self, command: AnyCommand) -> Message | None:
         match command:
             case ReviewAnswer():
                 return reviews.refuse_review(self.state, command, self.subject.requester)

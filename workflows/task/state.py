@@ -14,6 +14,7 @@ from workflows.follow_up.state import FollowUpState, FollowUpWords, Lifecycle
 from workflows.follow_up.view import follow_up_facts
 from workflows.model.commands import Block, Delegation, Done, Ending, Problem, Waiver
 from workflows.model.hand_off import SettledPerson, SettledTask
+from workflows.model.messages import Message
 from workflows.model.notifications import NoticeAction
 from workflows.model.rejections import Rejection, name_fault, reason_fault, text_fault
 from workflows.model.subject import Participant, Role, Status, Subject, Task, group_word
@@ -140,7 +141,7 @@ class TaskState(FollowUpState):
         return ended.replace(slots=ended.slots.end(doer, now))
 
 
-def refuse_done(state: TaskState, command: Done) -> str | None:
+def refuse_done(state: TaskState, command: Done) -> Message | None:
     """The actor need not be an assignee."""
     return living_refusal(state) or name_fault(command.actor) or reason_fault(command.note, "the note")
 
@@ -150,7 +151,7 @@ def done(state: TaskState, command: Done, now: datetime) -> TaskState:
     return state.close(Ending(outcome=Status.DONE, who=command.actor, why=command.note), now)
 
 
-def refuse_waive(state: TaskState, command: Waiver) -> str | None:
+def refuse_waive(state: TaskState, command: Waiver) -> Message | None:
     return living_refusal(state) or name_fault(command.actor) or text_fault(command.reason, "the reason")
 
 
@@ -158,36 +159,36 @@ def waive(state: TaskState, command: Waiver, now: datetime) -> TaskState:
     return state.close(Ending(outcome=Status.WAIVED, who=command.actor, why=command.reason), now)
 
 
-def refuse_undecided(task: Task, command: Done | Waiver) -> str | None:
+def refuse_undecided(task: Task, command: Done | Waiver) -> Message | None:
     """Why a decision task does not end by `done` without a decision: it would only be started again."""
     about = task.decides
     if about is None or (isinstance(command, Done) and command.decided):
         return None
-    return Rejection.TO_DECIDE.says(command=about.command)
+    return Rejection.TO_DECIDE.to_message(command=about.command)
 
 
-def refuse_unanswered(task: Task, command: Done) -> str | None:
+def refuse_unanswered(task: Task, command: Done) -> Message | None:
     """Why a task with an answer field is not done without an answer."""
     asked = task.answer
     if asked is None or not asked.required or command.note.strip():
         return None
-    return Rejection.ANSWER_NEEDED.says(label=asked.label)
+    return Rejection.ANSWER_NEEDED.to_message(label=asked.label)
 
 
-def refuse_stranger(task: Task, command: Delegation) -> str | None:
+def refuse_stranger(task: Task, command: Delegation) -> Message | None:
     """Why an assignee cannot delegate to this person: a page that asks anybody would be a mail relay."""
     if not task.colleagues or command.actor != command.signer or command.to in task.colleagues:
         return None
-    return Rejection.NO_COLLEAGUE.says(person=command.to)
+    return Rejection.NO_COLLEAGUE.to_message(person=command.to)
 
 
-def refuse_block(state: TaskState, command: Block) -> str | None:
+def refuse_block(state: TaskState, command: Block) -> Message | None:
     if why := living_refusal(state):
         return why
     if all(one.person != command.person for one in state.slots.pending):
-        return Rejection.NOT_THEIR_TURN.says(person=command.person)
+        return Rejection.NOT_THEIR_TURN.to_message(person=command.person)
     if question := state.questions.open(state.slots):
-        return (Rejection.BLOCKED if question.blocks else Rejection.QUESTION_OPEN).says()
+        return (Rejection.BLOCKED if question.blocks else Rejection.QUESTION_OPEN).to_message()
     return refuse_another(state) or text_fault(command.because, "the reason")
 
 

@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.commands import AnyCommand, Block, Delegation, Done, Unblock, Waiver
     from workflows.model.hand_off import SettledTask
+    from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Subject
     from workflows.model.timeline import Reassignment
@@ -67,7 +68,7 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
         """Unused: a task has no preconditions."""
         raise RuntimeError(f"a task has no {precondition}")
 
-    def refusal(self, command: AnyCommand) -> str | None:
+    def refusal(self, command: AnyCommand) -> Message | None:
         task = self.request.task
         match command:
             case Done():

@@ -93,7 +93,7 @@ class AbsenceRoutes:
         except UnknownPerson:
             raise ApiProblem(Reason.NOT_FOUND) from None
         except AbsenceRefused as refused:
-            raise ApiProblem.of_field(refused.field, str(refused)) from None
+            raise ApiProblem.of_field(refused.field, str(refused), refused.message) from None
 
     async def end(self, request: Request, id: Person, absence: One = "") -> AbsencesShow:
         by = self._entering(request, id)

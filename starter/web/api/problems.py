@@ -24,6 +24,8 @@ from starter.queries.lookup import Unknown
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import TemporalRefused
 from starter.web.callbacks import HEADERS
+from workflows.model.messages import Message
+from workflows.model.rejections import Rejection
 
 MEDIA_TYPE: Final = "application/problem+json"
 LATER: Final = 5
@@ -61,6 +63,11 @@ class FieldFault(BaseModel):
     says: str
 
 
+_CODES: Final = "Why a command was refused. More may come:\n\n" + "\n".join(
+    f"- `{code}`: {code.english}" for code in Rejection
+)
+
+
 class ProblemDetails(BaseModel):
     model_config = ConfigDict(
         frozen=True,
@@ -82,6 +89,8 @@ class ProblemDetails(BaseModel):
     detail: str = ""
     field: str | None = Field(default=None, description="The first field that is wrong")
     errors: tuple[FieldFault, ...] = Field(default=(), description="All fields that are wrong")
+    code: str | None = Field(default=None, description=_CODES)
+    values: dict[str, str | int] | None = Field(default=None, description="The values of the message with this code")
 
 
 class ApiProblem(Exception):
@@ -95,6 +104,7 @@ class ApiProblem(Exception):
         *,
         wait: float = 0,
         headers: Mapping[str, str] | None = None,
+        message: Message | None = None,
     ) -> None:
         super().__init__(detail or reason.title)
         self.reason = reason
@@ -102,10 +112,11 @@ class ApiProblem(Exception):
         self.errors = tuple(islice(errors, _FIELDS_AT_MOST))
         self.wait = wait
         self.headers = headers or {}
+        self.message = message
 
     @classmethod
-    def of_field(cls, field: str, says: str) -> "ApiProblem":
-        return cls(Reason.INVALID, says, [FieldFault(field=field, says=says)])
+    def of_field(cls, field: str, says: str, message: Message | None = None) -> "ApiProblem":
+        return cls(Reason.INVALID, says, [FieldFault(field=field, says=says)], message=message)
 
     @property
     def response(self) -> Response:
@@ -117,6 +128,8 @@ class ApiProblem(Exception):
             detail=self.detail or (first.says if first else ""),
             field=first.field if first else None,
             errors=self.errors,
+            code=self.message.code if self.message else None,
+            values=self.message.values if self.message else None,
         )
         headers = {**HEADERS, **self.headers}
         if self.reason is Reason.UNKNOWN_CALLER:
@@ -172,7 +185,7 @@ _PROBLEMS: Final[Mapping[type[Exception], Callable[[Any], ApiProblem]]] = {
     HTTPException: _of_http,
     FileFaults: of_faults,
     Unknown: lambda _: ApiProblem(Reason.NOT_FOUND),
-    CommandRefused: lambda error: ApiProblem(Reason.REFUSED, _in_api_words(str(error))),
+    CommandRefused: lambda error: ApiProblem(Reason.REFUSED, _in_api_words(str(error)), message=error.message),
     NothingToDecide: lambda error: ApiProblem(Reason.REFUSED, str(error)),
     NotRunning: lambda error: ApiProblem(Reason.REFUSED, _in_api_words(str(error))),
     NotConfirmed: lambda error: ApiProblem(
@@ -185,7 +198,7 @@ _PROBLEMS: Final[Mapping[type[Exception], Callable[[Any], ApiProblem]]] = {
     ),
     BrokenOff: lambda error: ApiProblem(Reason.REFUSED, f"{error.id}: its workflow was broken off; nobody goes on"),
     TemporalRefused: _away,
-    Refusal: lambda error: ApiProblem(Reason.INVALID, _in_api_words(str(error))),
+    Refusal: lambda error: ApiProblem(Reason.INVALID, _in_api_words(str(error)), message=error.message),
     StoreFailure: _away,
     DirectoryFailure: _away,
     CodecError: _away,

@@ -389,7 +389,7 @@ async def _why(entry: TimelineEntry, reader: Reader, name: FindPerson) -> str:
         [words] = problems_of(language, entry.about, None, None)
     else:
         reason = REASON_TEXTS.get(Reason.JOINED if is_joined(why) else _ALWAYS.get(entry.happened, why))
-        words = language.say(reason) if reason else refusal_text(language, why)
+        words = language.say(reason) if reason else refusal_text(language, entry.refusal)
     by = language.say("by {who}", who=await name(entry.by)) if entry.by and entry.by not in SYSTEMS else ""
     return ", ".join(filter(None, (words, by)))
 

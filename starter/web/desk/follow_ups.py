@@ -21,7 +21,7 @@ from starter.queries.commands import CommandRefused, refuse_own
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type, with_holds
 from starter.queries.onboarding import preview_link
-from starter.web.actions import SEVERAL_OF_THAT_NAME, Action, PostedForm, onboarding_to_decide
+from starter.web.actions import Action, PostedForm, onboarding_to_decide
 from starter.web.bodies import PostedDocuments
 from starter.web.desk.access import ActionForm, FollowUpAccess
 from starter.web.desk.fixed_screens import NOT_THERE
@@ -39,6 +39,7 @@ from starter.web.screens import NO_FILE, NO_FILES, FilesOffered
 from starter.web.versions import FIELD, VERSION, Versions
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.receipts import OperationState, Receipt
+from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.model.views import OnboardingShow, RequestShow, Shown
 
@@ -206,7 +207,7 @@ class FollowUps:
             return found.id
         some = await self._shared.directory.search(words, FOUND_AT_MOST + 1)
         if len(some) > 1:
-            raise CommandRefused(SEVERAL_OF_THAT_NAME)
+            raise CommandRefused(Rejection.SEVERAL_OF_THAT_NAME.to_message())
         return some[0].id if some else None
 
     async def _colleagues(self, seen: FollowUpAccess, names: PeopleNames, words: str) -> list[tuple[str, str]]:

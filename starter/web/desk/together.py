@@ -125,7 +125,7 @@ class Together:
         try:
             orders = [(seen.what.reference, ACTIONS[action].command(posted)) for seen in ticked.possible]
         except CommandRefused as refused:
-            why = FormFailure(FailureReason.REFUSED, str(refused))
+            why = FormFailure(FailureReason.REFUSED, refused.message)
             return await self._page(action, ticked, visitor, form, back=back, refusal=why.says(visitor.reader.language))
         carried = await carry_out(orders, self._send, op, visitor.reader.language)
         if carried.refused:

@@ -30,7 +30,7 @@ from starter.web.screens import Exchange, OptionButton, PageOption, Screen
 from starter.web.status import NO_NAMES, NamesById, answer_of
 from workflows.follow_up.next_step import APART
 from workflows.model.commands import AnyCommand
-from workflows.model.rejections import plain
+from workflows.model.rejections import Rejection, plain
 from workflows.model.subject import ToDecide
 from workflows.model.timeline import AskedQuestion, EventType
 from workflows.model.views import Choices, Shown
@@ -67,8 +67,6 @@ def _days_after(today: date) -> Iterator[date]:
     return (today + step * _DAY for step in range(1, _LOOK_AHEAD))
 
 
-CANNOT_TAKE: Final = phrase("it cannot be handed over to this person any more")
-TAKEN_MEANWHILE: Final = phrase("another of you has just taken it on")
 _FROM_ANOTHER: Final = "from another"
 """The value of a form whose reader has seen that another sees to it."""
 
@@ -106,12 +104,12 @@ class Offers:
         action, value = parse_action(form.get("act", "")), form.get("value", "")
         if action is Action.TAKE and self.take:
             if not value and self.taken_by:
-                raise CommandRefused(TAKEN_MEANWHILE)
+                raise CommandRefused(Rejection.TAKEN_MEANWHILE.to_message())
             return ACTIONS[action].command(PostedForm(person, form))
         if action not in self.may or (self.question and value != str(self.question.number)):
             return None
         if action is Action.DELEGATE and all(value != taker.id for taker in self.takers):
-            raise CommandRefused(CANNOT_TAKE)
+            raise CommandRefused(Rejection.CANNOT_TAKE.to_message())
         until = next((later.at for later in self.times if later.at.isoformat() == value), None)
         part = self.decides.part if self.decides else ""
         return ACTIONS[action].command(PostedForm(person, form, part=part, signer=person, to=value, until=until))
@@ -228,9 +226,9 @@ def _exchanges_of(shown: Shown, person: str, language: Language, called: NamesBy
 def with_refusal(screen: Screen, shown: Shown, person: str) -> Screen:
     """The screen with why their last act, to hand it over, was refused afterwards."""
     last = next((entry for entry in reversed(shown.timeline) if entry.who == person), None)
-    if last is None or last.happened != EventType.NOT_HANDED_OVER or last.by != person or not last.why:
+    if last is None or last.happened != EventType.NOT_HANDED_OVER or last.by != person or not last.refusal:
         return screen
-    return replace(screen, refusal=FormFailure(FailureReason.REFUSED, last.why).says(screen.language))
+    return replace(screen, refusal=FormFailure(FailureReason.REFUSED, last.refusal).says(screen.language))
 
 
 def with_banner(screen: Screen, done: str, shown: Shown, person: str, reader: Reader) -> Screen:

@@ -441,7 +441,7 @@ class Pages:
     async def _revised(self, visit: PageVisit, shown: Shown, posted: PostedDocuments, form: dict[str, str]) -> Receipt:
         theirs = as_asker(of_type(RequestShow, shown), visit.claim.person)
         if visit.claim.use is not LinkUse.REVIEW or choices_of(theirs, visit.claim.person) is None:
-            raise CommandRefused(Rejection.NO_CHANGES_ASKED.says())
+            raise CommandRefused(Rejection.NO_CHANGES_ASKED.to_message())
         version = await self._versions.kept(posted)
         command = ACTIONS[Action.REVISE].command(PostedForm(visit.claim.person, form, version=version))
         op = self._guard.op(visit.ref, {**form, FIELD: version.sha256})

@@ -23,6 +23,7 @@ from activities.records.schema import MEMBERS, Instant
 from activities.records.store import Store
 from starter.queries.campaign import managed
 from tests.lines import counted, some_at_a_time, tally
+from tests.messages import english_of
 from tests.starter.queries.test_campaign_curve import some_show
 from tests.storage import altered, count
 from tests.workflows.campaign.stage import SECRET, Company, a_file, staff
@@ -448,18 +449,23 @@ async def test_nothing_is_taken_once_the_record_is_being_made(tmp_path: Path) ->
     assert course.closes_at is not None
     for known, now in ((course, course.closes_at), (course.waited(), NOW), (course.end_everybody(), NOW)):
         says = "too late: the campaign is being closed"
-        assert wishes.refuse_retry(known, Retry(actor=OWNER), now) == says
-        assert wishes.refuse_exempt(known, Exemption(actor=OWNER, person="ada", reason="leave"), now) == says
-        assert wishes.refuse_later(known, Extension(actor=OWNER, due=LATER), now) == says
+        assert english_of(wishes.refuse_retry(known, Retry(actor=OWNER), now)) == says
+        assert (
+            english_of(wishes.refuse_exempt(known, Exemption(actor=OWNER, person="ada", reason="leave"), now)) == says
+        )
+        assert english_of(wishes.refuse_later(known, Extension(actor=OWNER, due=LATER), now)) == says
 
 
 async def test_an_audience_is_changed_so_often_and_by_ids_alone(tmp_path: Path) -> None:
     _, course = await a_course(tmp_path)
     often = course.within("audience", changes=CHANGES_AT_MOST)
-    assert wishes.refuse_retry(often, Retry(actor=OWNER), NOW) == "the audience was changed 1,000 times already"
+    assert (
+        english_of(wishes.refuse_retry(often, Retry(actor=OWNER), NOW))
+        == "the audience was changed 1,000 times already"
+    )
     somebody = Exemption(actor=OWNER, person="Ada Ng <ada@us.example>", reason="leave")
     says = "the person is no id of the audience: the report has them"
-    assert wishes.refuse_exempt(course, somebody, NOW) == says
+    assert english_of(wishes.refuse_exempt(course, somebody, NOW)) == says
 
 
 async def test_an_audience_of_another_size_than_the_campaign_knows_of_is_no_record(tmp_path: Path) -> None:

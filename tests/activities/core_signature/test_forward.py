@@ -17,6 +17,7 @@ from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.core_signature.conftest import Acting, arm, calls, config_for, entries
 from tests.activities.core_signature.requests import answering, deed
+from tests.messages import english_of
 from tests.plain_http import plain_client
 from workflows.model.signature import (
     CancelOrder,
@@ -105,7 +106,7 @@ async def test_somebody_who_is_away_is_asked_only_by_who_insists(
     )
     during, after = datetime(2026, 12, 4, 10, tzinfo=UTC), datetime(2026, 12, 24, 10, tzinfo=UTC)
     refused: ForwardReport = await act(service.forward, order.replace(present_at=during))
-    assert refused.refused == "reviewer is away: insist with --force"
+    assert english_of(refused.refused) == "reviewer is away: insist with --force"
     assert asked(sandbox) == 0
     assert (await act(service.forward, order.replace(present_at=after))).refused is None
     # What was done is not undone by a calendar: the answer of an earlier attempt may have been lost.
@@ -194,7 +195,7 @@ async def test_a_refusal_of_the_provider_comes_back_in_its_words(
 ) -> None:
     arm(sandbox, path="*/forward_signer/", fault="400")
     report: ForwardReport = await act(service.forward, order)
-    assert report.refused == "Core Signature refuses it: Bad request."
+    assert english_of(report.refused) == "Core Signature refuses it: Bad request."
     assert states(report)["customer-signer"] is SignerState.WAITING
     assert "reviewer" not in states(report)
 
@@ -205,7 +206,7 @@ async def test_a_tenant_that_cannot_forward_says_so(
     client = CoreSignatureClient(replace(config_for(sandbox), forward_paths=("pass_on",)))
     report: ForwardReport = await act(CoreSignatureService(client, directory, store).forward, order)
     await client.aclose()
-    assert report.refused == "Core Signature refuses it: no path to forward is known"
+    assert english_of(report.refused) == "Core Signature refuses it: no path to forward is known"
 
 
 async def test_missing_rights_are_ours_to_mend(
@@ -238,7 +239,7 @@ async def test_what_makes_no_sense_is_refused_in_words(
     refused: str,
 ) -> None:
     report: ForwardReport = await act(service.forward, order.replace(from_=from_, to=to))
-    assert report.refused == refused
+    assert english_of(report.refused) == refused
     assert asked(sandbox) == 0
 
 
@@ -247,7 +248,7 @@ async def test_who_has_signed_keeps_their_place(
 ) -> None:
     await deed(sandbox, CUSTOMER, "sign")
     report: ForwardReport = await act(service.forward, order)
-    assert report.refused == "customer-signer has signed already"
+    assert english_of(report.refused) == "customer-signer has signed already"
     assert states(report)["customer-signer"] is SignerState.SIGNED
     assert asked(sandbox) == 0
 
@@ -265,7 +266,7 @@ async def test_who_signs_in_the_same_instant_has_signed(
     client = Overtaken(config_for(sandbox))
     report: ForwardReport = await act(CoreSignatureService(client, directory, store).forward, order)
     await client.aclose()
-    assert report.refused == "customer-signer has signed already"
+    assert english_of(report.refused) == "customer-signer has signed already"
     assert states(report)["customer-signer"] is SignerState.SIGNED
 
 
@@ -299,7 +300,7 @@ async def test_an_ended_request_has_no_places(
     else:
         await act(service.cancel, CancelOrder(subject=order.subject, document=order.document))
     report: ForwardReport = await act(service.forward, order)
-    assert report.refused == refused
+    assert english_of(report.refused) == refused
     assert report.seen is not None
     assert report.seen.status is not None
     assert report.seen.status.ended
@@ -317,7 +318,7 @@ async def test_a_place_that_was_forwarded_at_the_provider_is_no_longer_theirs_to
     assert document.request is not None
     await client.forward(document.request.uuid, CUSTOMER, "partner@acme.test")
     report: ForwardReport = await act(service.forward, order)
-    assert report.refused == "customer-signer has handed their place over already"
+    assert english_of(report.refused) == "customer-signer has handed their place over already"
     assert report.seen is not None
     assert (report.seen.signers[0].reason, report.seen.turn) == ("forwarded", 1)
 
@@ -329,7 +330,7 @@ async def test_an_address_that_has_a_place_already_gets_no_second_one(
     assert document.request is not None
     await client.forward(document.request.uuid, EXECUTIVE, REVIEWER)
     report: ForwardReport = await act(service.forward, order)
-    assert report.refused == "reviewer is already one of the signers"
+    assert english_of(report.refused) == "reviewer is already one of the signers"
     assert states(report)["customer-signer"] is SignerState.WAITING
 
 
@@ -349,7 +350,7 @@ async def test_a_signer_the_provider_does_not_list_cannot_be_replaced(
     listed = {"uuid": "r1", "signers": [{"email": EXECUTIVE, "order": 2}]}
     client = answering({"uuid": order.document, "external_id": "msa-0042", "status": "se", "signrequest": listed})
     report: ForwardReport = await act(CoreSignatureService(client, directory, store).forward, order)
-    assert report.refused == "Core Signature does not know customer-signer as a signer of this request"
+    assert english_of(report.refused) == "Core Signature does not know customer-signer as a signer of this request"
 
 
 async def test_a_provider_that_forgets_who_was_replaced_is_believed_about_the_new_signer(

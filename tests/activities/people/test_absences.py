@@ -11,6 +11,7 @@ from activities.people.file_directory import FileDirectory
 from activities.people.person import EnteredAbsence, PeopleFile, Person
 from activities.records.absences import AbsenceRow
 from activities.records.store import Store
+from tests.messages import english_of
 from workflows.model.absence import SEEN_WITHIN
 
 NOW = datetime.now(UTC)
@@ -158,4 +159,4 @@ def test_circles_and_substitutes_who_are_away_are_refused(
 
 def test_a_chain_of_any_length_is_looked_at_within_a_bound(tmp_path: Path) -> None:
     others = [away(f"p{number}", f"p{number + 1}") for number in range(500)]
-    assert Judgement(away("ada", "p0"), known(tmp_path).get)(others) == "p0 is away"
+    assert english_of(Judgement(away("ada", "p0"), known(tmp_path).get)(others)) == "p0 is away"

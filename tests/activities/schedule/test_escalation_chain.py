@@ -10,6 +10,7 @@ from activities.schedule.escalation import Chain
 from activities.schedule.planner import PolicyPlanner
 from activities.schedule.turn import SilentTurn, Span
 from tests.activities.book import AMSTERDAM, BOOK, SINCE, Book, plan, planning, somebody
+from tests.messages import english_of
 from workflows.model.policy import Escalation, EscalationAction, Policy
 from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, StandIn, Turn
 from workflows.names import alert_key
@@ -66,7 +67,7 @@ async def test_nobody_of_the_group_that_asks_takes_a_review_over() -> None:
     order = StandIn(person="manager", at=SINCE, force=True)
     assert (await planner.check(order)).refused is None
     refused = (await planner.check(order.replace(reviewed_for="group:sales"))).refused
-    assert refused == "manager asked for it, and nobody reviews their own request"
+    assert english_of(refused) == "manager asked for it, and nobody reviews their own request"
 
 
 async def test_the_chain_ends_at_its_depth_then_comes_the_fallback() -> None:

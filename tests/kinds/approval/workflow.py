@@ -13,12 +13,15 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.state import FollowUpWords, Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
     from workflows.model.commands import AnyCommand, Delegation, Done, Ending, Waiver
+    from workflows.model.messages import Message, MessageCode
     from workflows.model.receipts import Receipt
     from workflows.model.subject import Status, Subject
     from workflows.model.timeline import Reassignment
     from workflows.names import DONE, SHOW, WAIVE
 
-_NOBODY_ELSE = "nobody else can approve it"
+
+class ApprovalRejection(MessageCode):
+    NOBODY_ELSE = "approval_nobody_else", "nobody else can approve it"
 
 
 _WORDS = FollowUpWords(
@@ -83,21 +86,21 @@ class ApprovalWorkflow(FollowUpWorkflow[ApprovalState]):
     def waive(self, command: Waiver) -> Receipt:
         return self.accept(say_no, command)
 
-    def refusal(self, command: AnyCommand) -> str | None:
+    def refusal(self, command: AnyCommand) -> Message | None:
         match command:
             case Done():
                 return tasks.refuse_done(self.state, command)
             case Waiver():
                 return tasks.refuse_waive(self.state, command)
             case Delegation():
-                return _NOBODY_ELSE
+                return ApprovalRejection.NOBODY_ELSE.to_message()
         return super().refusal(command)
 
     async def prepare(self, precondition: Precondition) -> None:
         raise RuntimeError(f"an approval has no {precondition}")
 
     async def reassign(self, wanted: Reassignment) -> None:
-        self.state = self.state.handed_over(wanted, _NOBODY_ELSE, workflow.now())
+        self.state = self.state.handed_over(wanted, ApprovalRejection.NOBODY_ELSE.to_message(), workflow.now())
 
     @property
     def subject(self) -> Subject:

@@ -19,6 +19,7 @@ from tests.workflows.fakes import World, refusal
 from tests.workflows.stage import workers
 from workflows.follow_up.commands import day_words
 from workflows.model.commands import KnownBy, Question
+from workflows.model.rejections import Rejection
 from workflows.model.subject import Code
 
 pytestmark = pytest.mark.real_server
@@ -132,7 +133,7 @@ async def test_a_word_says_what_is_still_to_be_done_what_was_done_and_what_was_r
     async with workers(context.client, world):
         await begin(context)
         await shown_to_signer(context)
-        world.signatures.forward_refusals = ["customer-deputy is away: insist with --force"]
+        world.signatures.forward_refusals = [Rejection.AWAY_UNLESS_FORCED.to_message(person="customer-deputy")]
         refused = await ended(context, tmp_path, *hand_over)
         world.signatures.failures = [refusal(Code.UNAUTHORISED) for _ in range(100)]
         open_ = await ended(context, tmp_path, *hand_over, "--force", "--op", "op-2", "--wait", "0s")

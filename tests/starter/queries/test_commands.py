@@ -46,6 +46,7 @@ from workflows.model.commands import (
     Resumption,
 )
 from workflows.model.receipts import OTHER_CONTENT, OperationState
+from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Status
 
@@ -144,8 +145,10 @@ async def test_what_makes_no_sense_is_one_line_and_changes_nothing(context: Cont
 
 async def test_what_core_signature_refuses_is_one_line_too(context: Context) -> None:
     async with sent(context) as world:
-        world.signatures.forward_refusals.append("ghost is not in the directory")
-        with pytest.raises(CommandRefused, match=f"^{MSA}: ghost is not in the directory$"):
+        world.signatures.forward_refusals.append(
+            Rejection.NOT_IN_DIRECTORY.to_message(person="ghost", where="the directory", hint="")
+        )
+        with pytest.raises(CommandRefused, match=f'^{MSA}: "ghost" is not in the directory$'):
             await wishes.make(context, MSA, Delegation(actor=LEGAL, signer=SIGNER, to="ghost"))
 
 

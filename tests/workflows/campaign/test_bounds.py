@@ -18,6 +18,7 @@ from activities.campaign.population import PERSON_AT_MOST, read
 from activities.files.reading import FileFaults
 from activities.records.audiences import AUDIENCE_AT_MOST, Member, MemberRow
 from starter.temporal.codec import terse_data_converter
+from tests.messages import english_of
 from tests.servers import time_skipping
 from tests.workflows.campaign.stage import OWNER, Company, a_file, staff
 from workflows.campaign import state as wishes
@@ -251,5 +252,8 @@ async def test_more_changes_than_can_wait_to_be_written_down_are_refused(tmp_pat
     for _ in range(WAITING_CHANGES_AT_MOST):
         assert wishes.refuse_retry(course, wish, NOW) is None
         course = wishes.retry(course, wish, NOW)
-    assert wishes.refuse_retry(course, wish, NOW) == "too many changes wait to be written down: try again later"
+    assert (
+        english_of(wishes.refuse_retry(course, wish, NOW))
+        == "too many changes wait to be written down: try again later"
+    )
     assert len(course.model_dump_json()) < 32_000

@@ -16,6 +16,7 @@ from workflows.model.notifications import (
     NotificationOutcome,
 )
 from workflows.model.policy import EscalationAction
+from workflows.model.rejections import Rejection
 from workflows.model.schedule import ActionType, EscalationReason, Reason, Schedule, ScheduledAction
 from workflows.model.signature import DocumentSeen, SignerSeen, SignerState
 from workflows.model.subject import Status
@@ -99,7 +100,9 @@ def test_a_second_place_for_the_same_alternate_is_planned_anew_instead_of_being_
 
 def test_a_place_that_could_not_be_handed_over_is_planned_anew_as_an_alert() -> None:
     wanted = Reassignment(from_=FIRST, to="chair", reason=EscalationReason.ESCALATION, who="x")
-    refused = PLANNED.to_reassign(wanted).not_reassigned(wanted, "forwarding is off", START)
+    refused = PLANNED.to_reassign(wanted).not_reassigned(
+        wanted, Rejection.REFUSED_THERE.to_message(says="forwarding is off"), START
+    )
     assert (refused.escalations.refused, refused.plan.schedule, refused.escalations.entries) == ((FIRST,), None, ())
 
 

@@ -29,6 +29,7 @@ from workflows.model.commands import (
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import EscalationAction
 from workflows.model.receipts import OperationState
+from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
 from workflows.model.subject import Code, Status
 
@@ -71,7 +72,9 @@ async def test_delegated_by_hand_the_old_signer_is_told_and_the_new_one_is_asked
 
 async def test_a_delegation_that_makes_no_sense_is_refused_in_words_and_changes_nothing() -> None:
     world = World()
-    world.signatures.forward_refusals = ["nobody is called stranger"]
+    world.signatures.forward_refusals = [
+        Rejection.NOT_IN_DIRECTORY.to_message(person="stranger", where="the directory", hint="")
+    ]
     async with story(world) as it:
         await it.days_pass(1)
         before = await it.shown()
@@ -83,7 +86,7 @@ async def test_a_delegation_that_makes_no_sense_is_refused_in_words_and_changes_
         assert await says("chief-executive", "chair") == "it is not chief-executive's turn yet"
         assert await says("customer-signer", "chief-executive") == "chief-executive is already one of the signers"
         assert await says("customer-signer", "legal-desk") == "legal-desk asked for the signature and cannot give it"
-        assert await says("customer-signer", "stranger") == "nobody is called stranger"
+        assert await says("customer-signer", "stranger") == '"stranger" is not in the directory'
         after = await it.shown()
         assert after.signers == before.signers
         wish = Delegation(signer="customer-signer", to="deputy", actor="x")
@@ -96,7 +99,7 @@ async def test_only_who_wants_a_hand_over_by_hand_asks_whether_the_new_one_is_aw
     """What the policy hands over was planned with everybody's calendar in hand."""
     world = World()
     world.planner.action = EscalationAction.REASSIGN
-    world.signatures.forward_refusals = ["customer-deputy is away: insist with --force"]
+    world.signatures.forward_refusals = [Rejection.AWAY_UNLESS_FORCED.to_message(person="customer-deputy")]
     wish = Delegation(signer="customer-signer", to="customer-deputy", actor="legal-desk")
     async with story(world) as it:
         await it.days_pass(1)
@@ -150,14 +153,14 @@ async def test_when_the_alternate_and_the_first_signer_both_sign_it_ends_once() 
 async def test_an_escalation_core_signature_refuses_is_still_an_alert() -> None:
     world = World()
     world.planner.action = EscalationAction.REASSIGN
-    world.signatures.forward_refusals = ["forwarding is switched off"]
+    world.signatures.forward_refusals = [Rejection.REFUSED_THERE.to_message(says="forwarding is switched off")]
     async with story(world) as it:
         await it.days_pass(12.1)
         shown = await it.shown()
     assert len(world.signatures.forwarded) == 1
     assert ("escalation", "chair") in world.push.stages()
     assert [one.person for one in shown.waiting_for] == ["customer-signer"]
-    assert "forwarding is switched off" in [entry.why for entry in shown.timeline]
+    assert "Core Signature refuses it: forwarding is switched off" in [entry.why for entry in shown.timeline]
 
 
 async def test_signed_in_the_instant_of_a_reassignment_stays_signed() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from tests.messages import english_of
 from tests.workflows.fakes import World
 from tests.workflows.stage import a_request, story
 from workflows.follow_up import commands as operations
@@ -33,7 +34,7 @@ from workflows.model.receipts import (
     OperationState,
     digest_of,
 )
-from workflows.model.rejections import NAME_AT_MOST, NAMES_AT_MOST, TEXT_AT_MOST, cleaned, clipped
+from workflows.model.rejections import NAME_AT_MOST, NAMES_AT_MOST, TEXT_AT_MOST, Rejection, cleaned, clipped
 from workflows.model.signature import DocumentSeen
 from workflows.model.subject import Code, Participant, Status
 from workflows.signature.state import SignatureState, show
@@ -74,7 +75,7 @@ def with_everything_pending(text: str) -> SignatureState:
 @pytest.mark.parametrize("text", [WORST, FOUR_BYTES, "\\" * TEXT_AT_MOST])
 def test_a_receipt_is_below_a_kilobyte_with_the_longest_texts(text: str) -> None:
     known = with_everything_pending(text)
-    ended = known.not_reassigned(known.escalations.wanted[0], text, NOW)
+    ended = known.not_reassigned(known.escalations.wanted[0], Rejection.REFUSED_THERE.to_message(says=text), NOW)
     request = a_request(name=LONGEST_ID)
     receipts = [
         receipt(progress, show(request, progress, NOW), operation)
@@ -184,14 +185,23 @@ def test_no_text_of_any_wish_is_kept_that_is_too_long(wish: type[AnyCommand]) ->
         if field.annotation in (str, str | None):
             text: dict[str, Any] = {name: "x" * 10 * TEXT_AT_MOST}
             told = wish.model_construct(None, **text)
-            assert refused(CommandLog(), "an-id", told, None) == f"{name} is longer than {TEXT_AT_MOST} characters"
+            assert (
+                english_of(refused(CommandLog(), "an-id", told, None))
+                == f"{name} is longer than {TEXT_AT_MOST} characters"
+            )
         elif field.annotation == tuple[str, ...]:
             names: dict[str, Any] = {name: ("x",) * 10 * NAMES_AT_MOST}
             crowd = wish.model_construct(None, **names)
-            assert refused(CommandLog(), "an-id", crowd, None) == f"{name} names more than {NAMES_AT_MOST} people"
+            assert (
+                english_of(refused(CommandLog(), "an-id", crowd, None))
+                == f"{name} names more than {NAMES_AT_MOST} people"
+            )
             names = {name: ("x" * 10 * NAME_AT_MOST,)}
             told = wish.model_construct(None, **names)
-            assert refused(CommandLog(), "an-id", told, None) == f"{name} is longer than {NAME_AT_MOST} characters"
+            assert (
+                english_of(refused(CommandLog(), "an-id", told, None))
+                == f"{name} is longer than {NAME_AT_MOST} characters"
+            )
         else:
             assert field.annotation in (bool, int, PartOutcome, KnownBy | None) or name in ("due", "until"), (
                 f"what bounds {name}?"
@@ -203,7 +213,7 @@ def test_whom_to_hand_over_to_is_a_name(to: str) -> None:
     asked = DocumentSeen(document="d", status=Status.SENT, raw="se")
     known = SignatureState.begin(a_request().brief, NOW).observe(asked, NOW)
     wish = Delegation(actor="legal-desk", signer="customer-signer", to=to)
-    assert (operations.refuse_delegate(known, wish, "legal-desk") or "").startswith("--to ")
+    assert (english_of(operations.refuse_delegate(known, wish, "legal-desk")) or "").startswith("--to ")
 
 
 def test_hand_overs_that_are_pending_count_as_well() -> None:
@@ -216,4 +226,7 @@ def test_hand_overs_that_are_pending_count_as_well() -> None:
         if operations.refuse_delegate(known, wish, "legal-desk") is None:
             known = operations.delegate(known, wish, NOW)
     assert len(known.escalations.wanted) == REASSIGNMENTS_AT_MOST
-    assert operations.refuse_delegate(known, wish, "legal-desk") == "the request was handed over too often already"
+    assert (
+        english_of(operations.refuse_delegate(known, wish, "legal-desk"))
+        == "the request was handed over too often already"
+    )

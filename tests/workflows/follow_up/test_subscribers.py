@@ -6,6 +6,7 @@ import pytest
 from temporalio.client import WorkflowUpdateFailedError
 
 from tests.faults.town import eventually
+from tests.messages import english_of
 from tests.workflows.fakes import World, refusal
 from tests.workflows.follow_up.test_replays import AT
 from tests.workflows.stage import Story, a_request, story
@@ -113,7 +114,7 @@ def test_an_onboarding_is_not_taken_off_its_own_part() -> None:
     memory = SignatureState.begin(part.brief, AT)
     assert refuse_unsubscribe(part, memory, Unsubscription(actor="a", workflow=OTHER)) is None
     says = f"{ACME} waits for this part of it: end the part, or the onboarding"
-    assert refuse_unsubscribe(part, memory, Unsubscription(actor="a", workflow=ACME)) == says
+    assert english_of(refuse_unsubscribe(part, memory, Unsubscription(actor="a", workflow=ACME))) == says
 
 
 async def test_once_it_has_ended_nothing_is_taken_back() -> None:

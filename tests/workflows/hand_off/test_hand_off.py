@@ -39,6 +39,7 @@ from workflows.model.notifications import (
 from workflows.model.policy import ESCALATED, Target
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.records import HandoffBatch, HandOffOrder, RecordedHandOff, ReplayOrder
+from workflows.model.rejections import Rejection
 from workflows.model.schedule import EscalationReason, Reason
 from workflows.model.subject import Code, Status
 from workflows.model.timeline import EscalationEntry
@@ -223,7 +224,7 @@ async def test_two_callers_at_once_are_one_run_and_one_call() -> None:
 def test_a_wish_that_is_closed_by_the_time_it_is_decided_about_has_nobody_called_again() -> None:
     wish = Replay(actor="ops", target="finance")
     known = ReplayState().requested("1", wish, AT).recalled(recorded(line("finance", DEAD)))
-    closed = known.given_up("it was cancelled")
+    closed = known.given_up(Rejection.GIVEN_UP.to_message())
     assert [one.state for one in closed.commands.entries] == [OperationState.REFUSED]
     decided = closed.decided(AT)
     assert (decided.outbox, decided.commands, decided.asked) == (closed.outbox, closed.commands, ())

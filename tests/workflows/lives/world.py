@@ -21,6 +21,7 @@ from workflows.model.notifications import (
     NotificationOutcome,
 )
 from workflows.model.records import HandoffBatch
+from workflows.model.rejections import Rejection
 from workflows.model.schedule import PlanningInput, Schedule
 from workflows.model.signature import (
     CancelOrder,
@@ -121,7 +122,9 @@ class World:
         self._reach("core")
         state, number = self.signers[order.from_]
         if self._ended or state not in OPEN or order.to in self.signers or self.random.random() < 0.1:
-            return ForwardReport(seen=self._seen(order.subject), refused="not like this")
+            return ForwardReport(
+                seen=self._seen(order.subject), refused=Rejection.REFUSED_THERE.to_message(says="not like this")
+            )
         self.signers |= {order.from_: (SignerState.REASSIGNED, number), order.to: (SignerState.TURN, number)}
         self.acted_at[order.from_] = self.now()
         return ForwardReport(seen=self._seen(order.subject))

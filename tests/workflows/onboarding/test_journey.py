@@ -5,6 +5,7 @@ from typing import Final
 
 import pytest
 
+from tests.messages import english_of
 from workflows.model.commands import Decision, PartOutcome
 from workflows.model.onboarding import Onboarding, PartKind, PartPlan, PartSeen, StagePlan
 from workflows.model.policy import Policy
@@ -54,7 +55,7 @@ def test_a_part_is_tried_and_asked_about_only_so_often() -> None:
         journey, tries = decide(journey, resend(), NOW), tries + 1
         journey = journey.begun(journey.parts[0], NOW)
     assert (tries, journey.parts[0].run) == (TRIES_AT_MOST - 1, f"acme.1.1.r{TRIES_AT_MOST}")
-    assert refuse_decide(journey, resend()) == f"part-1 was started {TRIES_AT_MOST} times already"
+    assert english_of(refuse_decide(journey, resend())) == f"part-1 was started {TRIES_AT_MOST} times already"
 
     asked = []
     for _ in range(ASKED_AT_MOST * 10):
@@ -205,7 +206,7 @@ def test_an_ending_is_heard_once_and_a_stranger_or_a_late_one_changes_nothing() 
 
 def test_an_agreement_that_was_signed_meanwhile_is_not_decided_about() -> None:
     journey = ended(begun(an_input(2)), Status.SIGNED)
-    assert refuse_decide(journey, resend()) == "part-1 is signed: there is nothing to decide about it"
+    assert english_of(refuse_decide(journey, resend())) == "part-1 is signed: there is nothing to decide about it"
     assert "no part is called other: it has part-1, part-2" in str(
         refuse_decide(journey, resend().replace(part="other"))
     )

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 
+from tests.messages import english_of
 from tests.workflows.fakes import World
 from tests.workflows.stage import Story, a_request, story
 from workflows.follow_up import commands
@@ -137,7 +138,7 @@ def test_reviewers_of_a_new_version_hear_what_has_changed() -> None:
     [ready] = [one for one in announcement(request, subject_of(request, state), state) if one.person == LEGAL]
     assert ready.text == "Master services agreement\nThe term is two years now."
     long = refuse_revise(review(request, begun(request), NO(actor=LEGAL), NOW), SECOND.replace(changes="x" * 1_001))
-    assert long == "the text of the changes is longer than 1000 characters"
+    assert english_of(long) == "the text of the changes is longer than 1000 characters"
 
 
 def test_after_the_last_round_it_ends_declined_and_nothing_was_sent() -> None:
@@ -198,7 +199,7 @@ def test_a_notice_that_was_on_its_way_when_its_round_ended_goes_to_the_store() -
     ],
 )
 def test_only_whose_review_is_awaited_answers_it(answer: ReviewAnswer, says: str | None) -> None:
-    assert refuse_review(begun(in_review()), answer, DESK) == says
+    assert english_of(refuse_review(begun(in_review()), answer, DESK)) == says
 
 
 def test_a_new_version_is_taken_once_changes_are_asked_for_and_differs_from_the_old_one() -> None:
@@ -206,11 +207,11 @@ def test_a_new_version_is_taken_once_changes_are_asked_for_and_differs_from_the_
     assert refuse_revise(begun(request), SECOND) is not None
     state = review(request, begun(request), NO(actor=LEGAL), NOW)
     same = SECOND.replace(sha256="ab" * 32)
-    assert refuse_revise(state, same) == "the new version is identical to the old one"
+    assert english_of(refuse_revise(state, same)) == "the new version is identical to the old one"
     assert refuse_revise(state, SECOND) is None
     assert refuse_review(state, YES(actor=LEGAL), DESK) is not None
     sent = SignatureState.begin(a_request().brief, NOW)
-    assert refuse_review(sent, YES(actor=LEGAL), DESK) == "the request is not in review: it is converting"
+    assert english_of(refuse_review(sent, YES(actor=LEGAL), DESK)) == "the request is not in review: it is converting"
 
 
 def test_nobody_approves_a_version_that_they_have_not_read() -> None:
@@ -219,7 +220,7 @@ def test_nobody_approves_a_version_that_they_have_not_read() -> None:
     state = revise(review(request, begun(request), NO(actor=EVE), NOW), SECOND, NOW)
     assert asked(state) == [LEGAL, EVE]
     for answer in YES(actor=LEGAL, version=1), NO(actor=LEGAL, version=1):
-        assert refuse_review(state, answer, DESK) == "there is a new version since then: read it first"
+        assert english_of(refuse_review(state, answer, DESK)) == "there is a new version since then: read it first"
     for version in 2, 0:
         assert refuse_review(state, YES(actor=LEGAL, version=version), DESK) is None
 
@@ -246,7 +247,7 @@ def test_somebody_exempt_is_not_waited_for_in_this_round_or_the_next() -> None:
     ],
 )
 def test_an_exemption_is_no_way_around_the_review(wish: Exemption, says: str) -> None:
-    assert refuse_exempt(begun(in_review(Reviewer(person=LEGAL))), wish, DESK) == says
+    assert english_of(refuse_exempt(begun(in_review(Reviewer(person=LEGAL))), wish, DESK)) == says
 
 
 def test_commands_on_the_round_that_is_over_are_refused_and_its_question_is_closed() -> None:
@@ -255,7 +256,7 @@ def test_commands_on_the_round_that_is_over_are_refused_and_its_question_is_clos
     wish = Delegation(actor=DESK, signer=EVE, to="zoe")
     state = commands.recorded(commands.delegate(state, wish, NOW), "op-1", wish, NOW)
     state = commands.ask(state, Question(person=EVE, text="Which law?"), NOW)
-    assert commands.refuse_delegate(state, Delegation(actor=EVE, signer=EVE, to=DESK), DESK) == (
+    assert english_of(commands.refuse_delegate(state, Delegation(actor=EVE, signer=EVE, to=DESK), DESK)) == (
         f"{DESK} asked for the review and cannot give it"
     )
     state = review(request, state, NO(actor=LEGAL), NOW)

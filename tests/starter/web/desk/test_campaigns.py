@@ -225,7 +225,7 @@ async def test_what_is_overdue_says_so(desk: Office) -> None:
 async def test_a_reminder_that_is_not_taken_is_told_in_the_words_of_the_request(desk: Office) -> None:
     lead = await desk.come_in(LEAD)
     form = form_for(await lead.get("/desk/campaigns/conduct"), ENGINEER)
-    desk.answer = CommandRefused("they were told less than an hour ago: insist with --force")
+    desk.answer = CommandRefused(Rejection.JUST_TOLD.to_message())
     answer = await lead.post("/desk/campaigns/conduct/remind", form)
     assert (answer.status_code, 'role="alert"' in answer.text) == (409, True)
     assert "This was not done: they were told less than an hour ago." in text_of(answer)
@@ -287,7 +287,7 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
         TimelineEntry(at=NOW, happened=EventType.MEMBER_EXTENDED, about="2026-12-28", who=ENGINEER),
         TimelineEntry(at=NOW, happened=EventType.MEMBER_RETRY_ASKED, who=ENGINEER, by=OWNER),
         TimelineEntry(at=NOW, happened=EventType.RETRY_ASKED, who=OWNER),
-        TimelineEntry(at=NOW, happened=EventType.RETRY_REFUSED, why=Rejection.NOBODY_MENDED.says()),
+        TimelineEntry(at=NOW, happened=EventType.RETRY_REFUSED, why=Rejection.NOBODY_MENDED.to_message()),
         TimelineEntry(at=NOW, happened=EventType.AGAIN, about="2"),
         TimelineEntry(at=NOW, happened=EventType.JOINED, about="3"),
         TimelineEntry(at=NOW, happened=EventType.LEFT, about="1"),

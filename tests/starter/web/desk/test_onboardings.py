@@ -24,6 +24,7 @@ from tests.starter.web.desk.office import (
     text_of,
 )
 from workflows.model.commands import Cancellation, Decision, PartOutcome
+from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import EventType, TimelineEntry
@@ -175,7 +176,7 @@ async def test_the_page_that_asks_names_the_part_that_is_decided_about(desk: Off
 async def test_what_is_not_to_decide_any_more_is_said_and_changes_nothing(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
     asking = await owner.get(f"{PAGE}/msa/waive")
-    desk.answer = CommandRefused("msa is signed: there is nothing to decide about it")
+    desk.answer = CommandRefused(Rejection.NOTHING_TO_DECIDE.to_message(part="msa", state="signed"))
     answer = await owner.press(asking, text="On paper.")
     assert answer.status_code == 409
     assert "This was not done: there is nothing to decide about it any more." in text_of(answer)

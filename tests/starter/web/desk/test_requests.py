@@ -46,6 +46,7 @@ from workflows.model.evidence import KeptFile
 from workflows.model.hand_off import HandoffLine, HandoffState
 from workflows.model.notifications import Notification
 from workflows.model.receipts import OperationState, Receipt
+from workflows.model.rejections import Rejection
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
@@ -286,7 +287,7 @@ async def test_a_question_is_answered_and_a_pause_ended(desk: Office) -> None:
 
 async def test_what_the_request_refuses_is_said_and_what_was_written_stays(desk: Office) -> None:
     legal = await desk.come_in(REQUESTER)
-    desk.answer = CommandRefused("a cancellation needs a reason")
+    desk.answer = CommandRefused(Rejection.NO_REASON.to_message())
     page = await legal.press(await legal.get(f"{PAGE}/cancel"), text="  because  ")
     assert page.status_code == 409
     assert "This was not done: a reason is needed." in text_of(page)

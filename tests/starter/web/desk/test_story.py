@@ -142,10 +142,13 @@ def test_whatever_keeps_a_notice_back_is_said_in_words() -> None:
 
 
 ENGLISH = "question 1 was not answered within 2d"
+AWAY = Rejection.AWAY.to_message(person="board")
 REASONED = (
     TimelineEntry(at=NOW, happened=EventType.HANDED_OVER, about="board", who="chair", why="manual", by="board"),
     TimelineEntry(at=NOW, happened=EventType.HAND_OVER_ASKED, about="board", who="chair", by="board"),
-    TimelineEntry(at=NOW, happened=EventType.NOT_HANDED_OVER, about="board", who="chair", why="board is away"),
+    TimelineEntry(
+        at=NOW, happened=EventType.NOT_HANDED_OVER, about="board", who="chair", why="board is away", refusal=AWAY
+    ),
     TimelineEntry(at=NOW, happened=EventType.SUPPRESSED, about="reminder-1", who="chair", why=Reason.TOO_SOON),
     TimelineEntry(at=NOW, happened=EventType.SUPPRESSED, about="ready", who="chair", why="joined into msa/ready/chair"),
     TimelineEntry(at=NOW, happened=EventType.HELD_BACK, about="reminder-1", who="chair", why="3 notices in a day"),
@@ -187,7 +190,3 @@ async def test_no_system_has_done_what_people_do(system: str) -> None:
     for event in await told(*ended):
         assert system not in event.what
         assert not event.what.startswith(("Countersign", "Core Signature", "Temporal"))
-
-
-def test_what_is_objected_to_a_hand_over_is_english_for_the_command_alone() -> None:
-    assert Rejection.AWAY.says(person="board") == REASONED[2].why

@@ -34,6 +34,7 @@ from workflows.model.commands import (
     Unblock,
     Waiver,
 )
+from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 from workflows.model.timeline import AskedQuestion, EventType, TimelineEntry
 from workflows.model.views import AssigneeLine, Attention, AttentionCode, Next, NextStep, TaskShow, WaitingFor
@@ -209,7 +210,7 @@ async def test_while_it_is_paused_it_is_let_go_on_and_what_has_ended_is_only_rea
 
 async def test_a_refusal_and_what_came_too_late_are_said(desk: Office) -> None:
     owner = await desk.come_in(OWNER)
-    desk.answer = CommandRefused("the reason is empty")
+    desk.answer = CommandRefused(Rejection.EMPTY.to_message(what="the reason"))
     page = await owner.press(await owner.get(f"{PAGE}/waive"), text=" ")
     assert (page.status_code, "This was not done: there is no text in it." in text_of(page)) == (409, True)
     desk.answer = NotRunning("keys")

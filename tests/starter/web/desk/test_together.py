@@ -14,6 +14,7 @@ from starter.web.desk.together import AT_ONCE, TICKED_AT_MOST
 from tests.starter.web.desk.office import REQUESTER, SIGNER, Office, form_of, inside, office, text_of
 from tests.starter.web.desk.test_requests import shown
 from workflows.model.commands import Cancellation, Extension, ReminderNow
+from workflows.model.rejections import Rejection
 from workflows.model.subject import Status
 
 MANY = TICKED_AT_MOST + 5
@@ -64,7 +65,7 @@ async def test_what_is_refused_stays_with_its_reason_and_the_rest_is_done(desk: 
     legal = await desk.come_in(REQUESTER)
     page = await legal.get(f"/desk/together/cancel?{ticked('msa-1', 'msa-2')}")
     _, form = form_of(page.text)
-    desk.answer = CommandRefused("chair was told less than an hour ago")
+    desk.answer = CommandRefused(Rejection.JUST_TOLD.to_message())
     answer = await legal.post("/desk/together/cancel", form | {"text": "Not needed"})
     assert answer.status_code == 409
     assert "Not done: Agreement 1 Chair This was not done" in text_of(answer)

@@ -33,6 +33,7 @@ from tests.starter.web.paging import (
 from workflows.model.commands import Answer, Delegation, NotNow, Question, Take
 from workflows.model.notifications import Channel, Notification, NotificationOutcome
 from workflows.model.receipts import OperationState
+from workflows.model.rejections import Rejection
 from workflows.model.schedule import EscalationReason
 from workflows.model.signature import DocumentVersion, SignerState
 from workflows.model.subject import Role, Status
@@ -240,7 +241,7 @@ async def test_a_place_is_handed_over_to_nobody_but_the_delegate_and_the_page_sa
 async def test_what_is_not_on_offer_any_more_is_for_the_request_to_judge(signer: Phone) -> None:
     page = (await signer.open(signer.link())).text
     signer.known[REQUEST] = shown(choices(ask=False, snoozes_left=0))
-    signer.wishes.failure = CommandRefused("a question is open already")
+    signer.wishes.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
     for act in (Action.ASK, Action.LATER):
         answer = await signer.post(signer.link(), option_of(page, act) | {"text": "Which annex?"})
         assert "This was not done: a question is open already." in text_of(answer.text)
@@ -256,7 +257,7 @@ async def test_a_wish_from_elsewhere_is_refused(signer: Phone, changes: dict[str
 
 
 async def test_a_refusal_stands_on_the_page_with_everything_that_is_possible(signer: Phone) -> None:
-    signer.wishes.failure = CommandRefused("that is after the last warning")
+    signer.wishes.failure = CommandRefused(Rejection.AFTER_WARNING.to_message())
     answer = await signer.wish(signer.link(), Action.LATER, EVENING)
     assert answer.status_code == 409
     assert "This was not done: that is after the last warning." in text_of(answer.text)
@@ -265,7 +266,7 @@ async def test_a_refusal_stands_on_the_page_with_everything_that_is_possible(sig
 
 
 async def test_what_was_written_stays_where_it_was_refused(signer: Phone) -> None:
-    signer.wishes.failure = CommandRefused("a question is open already")
+    signer.wishes.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
     answer = await signer.wish(signer.link(), Action.ASK, text="\n<b>Which</b> annex?\r\nاذهب")
     assert ">\n\n&lt;b&gt;Which&lt;/b&gt; annex?\nاذهب</textarea>" in answer.text
     assert answer.text.count("<details open>") == answer.text.count("<textarea") == 1
@@ -274,7 +275,7 @@ async def test_what_was_written_stays_where_it_was_refused(signer: Phone) -> Non
 async def test_a_refusal_is_said_in_the_readers_language(signer: Phone) -> None:
     await signer.forward("customer@acme.test", "finance@example.test")
     signer.known[REQUEST] = shown(choices(DUTCH))
-    signer.wishes.failure = CommandRefused("a question is open already")
+    signer.wishes.failure = CommandRefused(Rejection.QUESTION_OPEN.to_message())
     answer = await signer.wish(signer.link(DUTCH), Action.ASK, text="Welke bijlage?")
     assert "Dit is niet gedaan: er staat al een vraag open." in text_of(answer.text)
 

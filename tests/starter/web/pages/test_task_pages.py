@@ -28,7 +28,7 @@ from tests.starter.web.paging import (
     values_of,
 )
 from workflows.model.commands import Answer, Block, Decision, Delegation, Done, NotNow, PartOutcome, Question, Unblock
-from workflows.model.rejections import plain, reason_fault
+from workflows.model.rejections import Rejection, plain, reason_fault
 from workflows.model.schedule import EscalationReason
 from workflows.model.subject import Status, ToDecide
 from workflows.model.timeline import AskedQuestion, EscalationEntry
@@ -146,7 +146,7 @@ async def test_what_is_to_be_decided_is_decided_on_its_page_and_cannot_be_marked
     doer.wishes.taken.clear()
     await doer.post(link(doer), option_of(answer.text, Action.ASK) | {"act": Action.DONE})
     assert doer.wishes.taken == []
-    doer.wishes.failure = CommandRefused("it is not waiting for a decision")
+    doer.wishes.failure = CommandRefused(Rejection.NOTHING_TO_DECIDE.to_message(part="msa", state="signed"))
     assert (await doer.wish(link(doer), Action.STOP, text="no")).status_code == 409
 
 
@@ -325,7 +325,9 @@ async def test_ten_thousand_characters_with_markup_that_turn_around_are_refused_
     path = await customer(doer)
     text = ("<script>alert(1)</script>\u202e🖋️" * 400)[:10_000]
     words = {Action.ASK: "the question", Action.BLOCK: "the reason", Action.DONE: "the note"}
-    doer.wishes.failure = CommandRefused(reason_fault(plain(text), words[act]) or "")
+    doer.wishes.failure = CommandRefused(
+        reason_fault(plain(text), words[act]) or Rejection.EMPTY.to_message(what="the reason")
+    )
     answer = await doer.wish(path, act, text=text)
     assert answer.status_code == 409
     assert "le texte dépasse 1000 caractères." in text_of(answer.text)
@@ -368,7 +370,7 @@ async def test_while_nobody_answers_the_link_still_works_and_nothing_is_offered(
 
 
 async def test_a_refusal_stands_above_what_holds_by_now(doer: Phone) -> None:
-    doer.wishes.failure = CommandRefused("it is blocked already")
+    doer.wishes.failure = CommandRefused(Rejection.BLOCKED.to_message())
     answer = await doer.wish(link(doer), Action.BLOCK, text="No key fits.")
     assert answer.status_code == 409
     assert "This was not done: it is blocked already." in text_of(answer.text)
@@ -405,7 +407,7 @@ async def test_the_answer_that_a_task_asks_for_stands_in_front_and_sending_it_do
         303,
         [Done(actor=FIRST, note="1 Rue du Port")],
     )
-    doer.wishes.failure = CommandRefused("an answer is needed: Address for <invoices>")
+    doer.wishes.failure = CommandRefused(Rejection.ANSWER_NEEDED.to_message(label="Address for <invoices>"))
     refused = await doer.post(link(doer), form)
     assert "This was not done: an answer is needed." in text_of(refused.text)
     assert "1 Rue du Port</textarea>" in refused.text and "Mark as done" not in refused.text
