@@ -134,6 +134,8 @@ def _values(value: Any) -> Iterator[BaseModel]:
 
 def _with_news(told: Any) -> Any:
     match told:
+        case {"code": str(), "values": dict()}:  # the values of a message are no fields
+            return told | {"news": {"of": ["tomorrow"]}}
         case dict():
             return {name: _with_news(inner) for name, inner in told.items()} | {"news": {"of": ["tomorrow"]}}
         case list():
