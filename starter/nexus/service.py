@@ -219,10 +219,10 @@ class SignaturesHandler:
         """End a request of this endpoint; CONFLICT if it has ended."""
         with errors_for_the_caller():
             wanted = validated_input(_CANCEL, input)
-            if why := reason_fault(wanted.reason, "what is given") or (
-                "is missing" if not wanted.reason.strip() else ""
-            ):
-                raise HandlerError(f"reason: {why}", type=HandlerErrorType.BAD_REQUEST)
+            if not wanted.reason.strip():
+                raise HandlerError("reason: is missing", type=HandlerErrorType.BAD_REQUEST)
+            if fault := reason_fault(wanted.reason, "what is given"):
+                raise HandlerError(f"reason: {fault.english}", type=HandlerErrorType.BAD_REQUEST)
             what = await self.ours(wanted.id)
             if says := await self.end(what, wanted.reason, f"nexus-{ctx.request_id}"):
                 raise HandlerError(says, type=HandlerErrorType.CONFLICT)
