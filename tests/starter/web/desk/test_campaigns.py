@@ -287,7 +287,7 @@ async def test_what_happened_is_told_in_words(desk: Office) -> None:
         TimelineEntry(at=NOW, happened=EventType.MEMBER_EXTENDED, about="2026-12-28", who=ENGINEER),
         TimelineEntry(at=NOW, happened=EventType.MEMBER_RETRY_ASKED, who=ENGINEER, by=OWNER),
         TimelineEntry(at=NOW, happened=EventType.RETRY_ASKED, who=OWNER),
-        TimelineEntry(at=NOW, happened=EventType.RETRY_REFUSED, why=Rejection.NOBODY_MENDED.to_message()),
+        TimelineEntry(at=NOW, happened=EventType.RETRY_REFUSED, refusal=Rejection.NOBODY_MENDED.to_message()),
         TimelineEntry(at=NOW, happened=EventType.AGAIN, about="2"),
         TimelineEntry(at=NOW, happened=EventType.JOINED, about="3"),
         TimelineEntry(at=NOW, happened=EventType.LEFT, about="1"),

@@ -116,12 +116,14 @@ async def test_whom_core_signature_would_refuse_is_not_offered(signer: Phone, em
 
 
 async def test_a_refusal_that_comes_later_stays_on_the_page_with_its_reason(signer: Phone) -> None:
-    why = "Core Signature refuses it: This address already is a signer of the document."
-    refused = TimelineEntry(at=NOW, happened=EventType.NOT_HANDED_OVER, who=FIRST, why=why, about=DEPUTY, by=FIRST)
+    refusal = Rejection.REFUSED_THERE.to_message(says="This address already is a signer of the document.")
+    refused = TimelineEntry(
+        at=NOW, happened=EventType.NOT_HANDED_OVER, who=FIRST, refusal=refusal, about=DEPUTY, by=FIRST
+    )
     signer.known[REQUEST] = shown(choices(), timeline=(refused,))
     for _ in range(2):
         page = (await signer.open(signer.link())).text
-        assert f"This was not done: {why}" in text_of(page) and 'role="alert"' in page
+        assert f"This was not done: {refusal.english}" in text_of(page) and 'role="alert"' in page
     later = TimelineEntry(at=NOW, happened=EventType.HAND_OVER_ASKED, who=FIRST)
     signer.known[REQUEST] = shown(choices(), timeline=(refused, later))
     assert "This was not done" not in (await signer.open(signer.link())).text
