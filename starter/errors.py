@@ -2,8 +2,10 @@
 
 import signal
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-from workflows.model.messages import Message
+if TYPE_CHECKING:  # a command that refuses nothing waits for no model
+    from workflows.model.messages import Message
 
 
 class Exit(IntEnum):
@@ -21,7 +23,7 @@ class Exit(IntEnum):
 class Refusal(Exception):
     """An expected failure; its text is for the person at the terminal and has no secret, `message` the same as data."""
 
-    def __init__(self, text: str, message: Message | None = None) -> None:
+    def __init__(self, text: str, message: "Message | None" = None) -> None:
         super().__init__(text)
         self.message = message
 

@@ -77,8 +77,8 @@ async def new(name: Name, /, *, may: Annotated[str, Parameter(validator=_are_rig
     Parameters
     ----------
     may
-        Its rights, separated by commas: read, start, change, each limited to a kind of the catalogue or a requester if
-        wanted, such as start:offer-letter, read@hr-desk or change:offer-letter@hr-desk.
+        Its rights, separated by commas: read, start, change; each may be limited to a kind of the catalogue or to a
+        requester, such as start:offer-letter or read@hr-desk.
     json
         Print `{name, may, token}`.
     """

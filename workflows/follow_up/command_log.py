@@ -16,7 +16,7 @@ OPERATIONS_REMEMBERED: Final = 100
 _COMMAND_OF: Final = {Status.CANCELLED: CANCEL, Status.DONE: DONE, Status.WAIVED: WAIVE}
 """Endings by command."""
 _SAYS_AT_MOST: Final = 160
-_VALUE_AT_MOST: Final = 80
+_VALUE_AT_MOST: Final = 60
 """Bytes of a sentence, and of each value of a refusal."""
 
 

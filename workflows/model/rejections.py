@@ -91,7 +91,7 @@ class Rejection(MessageCode):
         "a campaign ends with a day, which is over for everybody at another hour: give a date",
     )
     ALL_HAVE_LATER = "all_have_later", "everybody has until {day} already: give a later day"
-    CHANGED_TOO_OFTEN = "changed_too_often", "the audience was changed {most} times already"
+    CHANGED_TOO_OFTEN = "changed_too_often", "the audience was changed {most:,} times already"
     TOO_MANY_CHANGES = "too_many_changes", "too many changes wait to be written down: try again later"
 
     NOT_IN_REVIEW = "not_in_review", "the request is not in review: it is {status}"

@@ -261,7 +261,7 @@ def test_commands_on_the_round_that_is_over_are_refused_and_its_question_is_clos
     )
     state = review(request, state, NO(actor=LEGAL), NOW)
     state = revise(state, SECOND, NOW)
-    assert [one.says for one in state.commands.entries] == ["too late: it is the turn of others"]
+    assert [entry.detail for entry in state.commands.entries] == ["too late: it is the turn of others"]
     assert (state.clock.stops, state.questions.open(state.slots), state.escalations.wanted) == ((), None, ())
     assert [one.text for one in state.questions.entries] == ["Which law?"]
 
