@@ -167,7 +167,7 @@ async def _of_one_run(
                     if (given := begun.pop(completed.scheduled_event_id, None)) is not None:
                         [batch] = await run.converter.decode(given.payloads, [HandoffBatch])
                         [report] = await run.converter.decode(completed.result.payloads, [HandoffReport])
-                        found.append((batch, report))
+                        found.append((batch.whole(), report))
     except RPCError as error:
         if not executions.about_the_workflow(error):
             raise
