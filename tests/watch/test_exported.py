@@ -66,7 +66,7 @@ async def test_whatever_a_dashboard_or_a_rule_names_is_exported(stack: Laptop) -
 
     stack.answer("request", "start", str(stack.request("reminded")))
     stack.shown("reminded", lambda it: it["notifications"])
-    stack.answer("fast-forward", "reminded", "4d")
+    stack.answer("fast-forward", "reminded", "--to-next")
     for person in ("customer-signer", "chief-executive"):
         await signs(stack, "reminded", person)
     stack.shown("reminded", lambda it: it["handoffs"] and all(one["state"] == "done" for one in it["handoffs"]))
