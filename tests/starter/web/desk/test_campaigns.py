@@ -206,7 +206,7 @@ async def test_not_everyone_could_be_asked_leads_to_the_rows_with_what_is_wrong(
     tmp_path: Path, shelves: tuple[Context, Shelf, Shelf]
 ) -> None:
     context, *_ = shelves
-    rows = [MemberRow(1, ENGINEER), MemberRow(2, "nobody-here", says='"nobody-here" is not in the directory')]
+    rows = [MemberRow(1, STRANGERS[0]), MemberRow(2, "nobody-here", says='"nobody-here" is not in the directory')]
     shelf = Shelf(context, rows, id="faulty", owner=REQUESTER)
     async with office(tmp_path, context=context) as desk:
         attention = (Attention(code=AttentionCode.NOT_ASKED, since=NOW, says=""),)
