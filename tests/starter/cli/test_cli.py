@@ -61,10 +61,10 @@ STARTED = ("request", "onboard", "campaign")
 """Kinds of which several are started at once."""
 
 
-def help_of(*typed: str) -> str:
+def help_of(*typed: str, application: App = app) -> str:
     console = Console(file=StringIO(), width=200)
     with console.capture() as captured:
-        app([*typed, "--help"], console=console)
+        application([*typed, "--help"], console=console)
     return captured.get()
 
 
@@ -151,7 +151,7 @@ def test_a_list_of_commands_explains_each_in_the_first_words_of_its_own_help(gro
         application([*groups, "--help"], console=console)
     rows = [line.strip("│ ").split(maxsplit=1) for line in captured.get().splitlines() if line.startswith("│")]
     for name, summary in (row for row in rows if not row[0].startswith("-")):
-        assert f" {summary}" in f" {' '.join(help_of(*groups, name).split())}"
+        assert f" {summary}" in f" {' '.join(help_of(*groups, name, application=application).split())}"
 
 
 @pytest.mark.parametrize("word", ["cancel", "extend", "show"])

@@ -46,9 +46,10 @@ def test_each_objection_has_its_words() -> None:
 
 @pytest.mark.parametrize("rejection", Rejection)
 def test_each_rejection_has_a_sentence_for_pages_in_each_language(rejection: Rejection) -> None:
-    names = {name for _, name, _, _ in Formatter().parse(rejection.english) if name}
-    message = rejection.to_message(**dict.fromkeys(names, "anna"))
-    assert message.english == rejection.english.format(**dict.fromkeys(names, "anna"))
+    fields = [(name, spec) for _, name, spec, _ in Formatter().parse(rejection.english) if name]
+    values = {name: 1000 if spec == "," else "anna" for name, spec in fields}
+    message = rejection.to_message(**values)
+    assert message.english == rejection.english.format(**values)
     for code in (code for code in LANGUAGES if code != "en"):
         language = Language.of(code)
         words = refusal_text(language, message)
