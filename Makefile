@@ -68,6 +68,9 @@ pictures: $(STAMP) ### the README's pictures anew, of a life that is really live
 histories: $(STAMP) ### keep the histories of stories that are not in the replay corpus yet
 	@RECORD_HISTORIES=1 $(BIN)/python -m pytest -n 3 -q tests/workflows tests/starter/cli/test_together.py tests/activities/hand_off/test_operations.py
 
+reliability: $(STAMP) ### print each fault and each bound with its tests, as Markdown
+	@$(BIN)/python -m tests.reliability
+
 messages: $(STAMP) ### print the catalogue of messages into docs/messages.md
 	@$(BIN)/python -m tests.test_docs_messages
 
@@ -102,4 +105,4 @@ upgrade: $(STAMP) ### from the image of the commit before to that of `make image
 supply-chain: $(STAMP) ### what the image is made of (dist/sbom.json), its licences; secrets in the sources
 	@$(BIN)/python -m deploy.image.supply_chain
 
-.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden messages dashboards migration lock image image-test upgrade supply-chain
+.PHONY: help install demo dev test stories chaos rehearse bench figures check fix pictures histories golden messages reliability dashboards migration lock image image-test upgrade supply-chain

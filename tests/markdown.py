@@ -9,7 +9,9 @@ from typing import Final
 ROOT: Final = Path(__file__).parents[1]
 _HEADING: Final = re.compile(r"^#+ (?:\d+\. )?(.+?)(?: <a id=\"([a-z0-9-]+)\"></a>)?$", re.M)
 _BLOCK: Final = re.compile(r"^```(\w+)(?: (\w+))?\n(.*?)^```$", re.M | re.S)
-_CITED: Final = re.compile(r"(?<![\w/.\"'-])((?:[\w.-]+/)*[\w-]+\.md)\b(?:, (?=[A-Z])([^).,;:\"`\n]+))?")
+_CITED: Final = re.compile(
+    r"(?<![\w/.\"'-])((?:[\w.-]+/)*(?:[\w-]+\.md|catalogue\.toml))\b(?:, (?=[A-Z])([^).,;:\"`\n]+))?"
+)
 
 _WIDEST: Final = 125
 _NARROWEST: Final = 95
@@ -55,8 +57,8 @@ def table(page: str, heading: str) -> list[Row]:
 
 
 def rows(page: str) -> set[str]:
-    """The first cells of all rows: what a row of a numbered table is cited by."""
-    return set(re.findall(r"^\| ([A-Z]\d+) \|", page, re.M))
+    """The ids of the rows of a numbered table, in Markdown or TOML: what a row is cited by."""
+    return set(re.findall(r"^\| ([A-Z]\d+) \|", page, re.M)) | set(re.findall(r'^id = "([A-Z]\d+)"$', page, re.M))
 
 
 def ragged(page: str) -> list[str]:

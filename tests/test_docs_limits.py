@@ -1,4 +1,4 @@
-"""docs/limits.md is true: its bounds are constants of the code with that value, and no bound of the code is missing."""
+"""`tests/limits.toml` is true: a bound it names is a constant of that value, and no bound of the code is missing."""
 
 import ast
 import re
@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 
 from activities.records.allowances import Rate
+from tests.reliability import LIMITS, TESTS, load_limits, load_sections, render_page, split_scope
 
-TESTS = Path(__file__).parent
 ROOT = TESTS.parent
-PAGE = (ROOT / "docs" / "limits.md").read_text()
-ROWS = [row.split(" | ") for row in re.findall(r"^\| (.*) \|$", PAGE, re.MULTILINE) if " --- " not in row]
-BOUNDS = dict(re.findall(r"`([\w.]+\.[A-Z_]+)` = (\d+, then [\d.]+/s|[\d,.]*\d(?: s)?(?!\w)|\w+)", PAGE))
-A_BOUND = re.compile(r"_?([A-Z_]+_)?(AT_MOST|MOST|LONGEST|MAX|AT_ONCE|REMEMBERED)(_[A-Z_]+)?")
+_VALUE = r"(\d+, then [\d.]+/s|[\d,.]*\d(?: s)?(?!\w)|\w+)"
+_BOUND = re.compile(rf"`([\w.]+\.[A-Z_]+)` = {_VALUE}")
+BOUNDS = {name: value for row in load_limits() for text in row.values() for name, value in _BOUND.findall(str(text))}
+_BOUND_NAME = re.compile(r"_?([A-Z_]+_)?(AT_MOST|MOST|LONGEST|MAX|AT_ONCE|REMEMBERED)(_[A-Z_]+)?")
 """What a constant is called that bounds something."""
 
 
-def told(value: object) -> str:
-    """A value as the page writes it."""
+def render_value(value: object) -> str:
+    """A value as the table writes it."""
     if isinstance(value, Rate):
         return f"{value.burst}, then {value.per_second:g}/s"
     if isinstance(value, timedelta):
@@ -31,8 +31,9 @@ def told(value: object) -> str:
 
 def constants() -> Iterator[str]:
     """The constants of the code, by module, that are called like bounds."""
-    for file in [*(one for room in ("workflows", "activities", "starter") for one in (ROOT / room).rglob("*.py"))]:
-        yield from bounds_in(file)
+    for folder in ("workflows", "activities", "starter"):
+        for file in (ROOT / folder).rglob("*.py"):
+            yield from bounds_in(file)
     yield from bounds_in(ROOT / "worker.py")
 
 
@@ -40,14 +41,14 @@ def bounds_in(file: Path) -> Iterator[str]:
     module = ".".join(file.relative_to(ROOT).with_suffix("").parts)
     for node in ast.parse(file.read_text()).body:
         target = node.target if isinstance(node, ast.AnnAssign) else getattr(node, "targets", [None])[0]
-        if isinstance(target, ast.Name) and A_BOUND.fullmatch(target.id):
+        if isinstance(target, ast.Name) and _BOUND_NAME.fullmatch(target.id):
             yield f"{module}.{target.id}"
 
 
 @pytest.mark.parametrize("name", BOUNDS)
-def test_a_bound_has_the_value_that_the_page_says(name: str) -> None:
+def test_a_bound_has_the_value_that_its_row_says(name: str) -> None:
     module, _, constant = name.rpartition(".")
-    assert BOUNDS[name] == told(getattr(import_module(module), constant))
+    assert BOUNDS[name] == render_value(getattr(import_module(module), constant))
 
 
 def test_every_bound_of_the_code_has_a_row() -> None:
@@ -55,10 +56,18 @@ def test_every_bound_of_the_code_has_a_row() -> None:
 
 
 def test_every_row_names_a_test_that_exists_or_says_why_there_is_none() -> None:
-    for row in ROWS:
-        if row[-1] == "Shown by":
-            continue
-        named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", row[-1])
-        assert named or re.match(r"– \w+", row[-1]), row[0]
-        for file, test in named:
-            assert re.search(rf"^(async )?def {test}\(", (TESTS / file).read_text(), re.MULTILINE), (row[0], test)
+    for row in load_limits():
+        assert row.get("tests") or row.get("untested"), row["what"]
+        for test in row.get("tests", ()):
+            file, _, name = split_scope(test)[1].partition("::")
+            assert re.search(rf"^(async )?def {name}\(", (TESTS / file).read_text(), re.MULTILINE), (row["what"], test)
+
+
+def test_the_bounds_that_an_operator_reads_are_those_of_the_rows() -> None:
+    operator_bounds = dict(_BOUND.findall((ROOT / "docs" / "reliability.md").read_text()))
+    assert operator_bounds and operator_bounds.items() <= BOUNDS.items()
+
+
+def test_the_printed_page_has_every_bound() -> None:
+    page = render_page("Bounds", load_sections(LIMITS))
+    assert [row["what"] for row in load_limits() if f"| {row['what']} |" not in page] == []

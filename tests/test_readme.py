@@ -133,8 +133,8 @@ def test_every_page_and_section_that_is_cited_exists() -> None:
 
 
 def test_a_citation_is_a_page_and_the_section_behind_its_comma() -> None:
-    text = 'Cut (docs/faults.md, B14); see docs/core-signature.md, Callbacks. CONTRIBUTING.md says, not "faults.md"'
-    cited = [("docs/faults.md", "B14"), ("docs/core-signature.md", "Callbacks"), ("CONTRIBUTING.md", "")]
+    text = 'Cut (tests/faults/catalogue.toml, B14); docs/core-signature.md, Callbacks. CONTRIBUTING.md, not "limits.md"'
+    cited = [("tests/faults/catalogue.toml", "B14"), ("docs/core-signature.md", "Callbacks"), ("CONTRIBUTING.md", "")]
     assert citations(text) == cited
 
 

@@ -1,5 +1,5 @@
 """Answers of Core Signature: unknown fields are ignored, invalid optional values become None. An answer without a
-required field is retried (docs/faults.md, B14).
+required field is retried (tests/faults/catalogue.toml, B14).
 """
 
 import re

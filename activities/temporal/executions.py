@@ -1,5 +1,5 @@
 """Describes and lists executions by the raw API: the SDK's `describe` and `list` raise `ValueError` for paused ones
-(docs/faults.md).
+(tests/faults/catalogue.toml, S2).
 """
 
 import json

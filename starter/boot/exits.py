@@ -1,5 +1,5 @@
 """True exit codes: every process flushes and leaves here, without the interpreter's teardown, which may crash after the
-Temporal client was used (docs/faults.md, D18).
+Temporal client was used (tests/faults/catalogue.toml, D18).
 """
 
 import contextlib

@@ -216,7 +216,7 @@ async def _quietly(client: Client, queues: Collection[str]) -> None:
         _LOGGER.warning("whether all that is open goes on is not known", why=error.status.name)
         return
     if stuck:
-        _LOGGER.error("this code cannot go on with what others began", workflows=stuck, see="docs/faults.md")
+        _LOGGER.error("this code cannot go on with what others began", workflows=stuck, see="docs/reliability.md")
 
 
 async def _of_each_day(client: Client, kind: Kind, queue: str) -> list[Run]:

@@ -1,7 +1,7 @@
 """Receives callbacks: verifies each and hands its hint to the workflow, by a plain signal with a short deadline.
 
-Never signal-with-start: a late callback would revive a finished request (docs/faults.md, A10). A document sent by hand
-is not started here: reconciliation is asked to run soon.
+Never signal-with-start: a late callback would revive a finished request (tests/faults/catalogue.toml, A10). A document
+sent by hand is not started here: reconciliation is asked to run soon.
 
 A workflow is signalled by one caller at a time. Hints that arrive meanwhile are joined into one that has all their ids:
 one reading of the document serves them all, so a burst costs few signals.

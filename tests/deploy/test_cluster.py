@@ -99,7 +99,7 @@ def test_all_processes_together_fit_into_the_database() -> None:
     most = [one["spec"]["maxReplicas"] for one in of_kind(manifests, "HorizontalPodAutoscaler")]
     most += [one["spec"]["maxReplicaCount"] for one in of_kind(manifests, "ScaledObject")]
     together = (sum(most) + len(of_kind(manifests, "Job"))) * CONNECTIONS_AT_MOST
-    pages = [(HERE.parent / "docs" / page).read_text() for page in ("cluster.md", "limits.md")]
+    pages = [(HERE.parent / page).read_text() for page in ("docs/cluster.md", "tests/limits.toml")]
     assert all(str(together) in page for page in pages)
     [ours] = re.findall(r"max_connections=(\d+)", (HERE / "compose.yaml").read_text())
     assert together < int(ours)

@@ -1,1 +1,1 @@
-"""Faults and deaths on the real server, over the sandbox's faults: one named test per row of docs/faults.md."""
+"""Faults and deaths on the real server, over the sandbox's faults: a test for each row of `catalogue.toml`."""

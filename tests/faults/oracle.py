@@ -1,4 +1,4 @@
-"""The judge of every fault run: compares what the outside saw (the ledger) with what Temporal says (docs/faults.md).
+"""The judge of every fault run: compares the ledger of the outside with Temporal's histories (docs/reliability.md).
 
 Pure. It knows nothing of the faults that were injected: an activity that was tried twice may have sent twice, and
 nothing else may have.

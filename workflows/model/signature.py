@@ -138,7 +138,7 @@ class ProviderEvent(Model):
 
 
 class CreateOrder(Model):
-    """Create document and request, or adopt those of an earlier attempt (docs/faults.md, B1)."""
+    """Create document and request, or adopt those of an earlier attempt (tests/faults/catalogue.toml, B1)."""
 
     brief: SignatureBrief
     now: AwareDatetime | None = None

@@ -1,4 +1,4 @@
-"""Every fault of the sandbox against every call of the client (docs/faults.md, Core Signature)."""
+"""Every fault of the sandbox against every call of the client."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Every fault of the sandbox against every call of the push dialects and their tokens (docs/faults.md, Push)."""
+"""Every fault of the sandbox against every call of the push dialects and their tokens."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
