@@ -172,11 +172,12 @@ async def test_a_change_that_nobody_waits_for_any_more_is_not_made(tmp_path: Pat
 async def test_the_answer_of_a_server_that_stands_still_is_not_waited_for(
     postgresql: PostgreSQL, upgraded: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "CALL_SECONDS", 0.2)
     with closing(Database(postgresql.url(upgraded))) as database:
         await database.check()
-        with postgresql.stopped(), pytest.raises(DatabaseAway, match="no answer within"):
-            await database.first(text("SELECT 1"))
+        with monkeypatch.context() as patches, postgresql.stopped():
+            patches.setattr(module, "CALL_SECONDS", 0.2)
+            with pytest.raises(DatabaseAway, match="no answer within"):
+                await database.first(text("SELECT 1"))
         assert await database.first(text("SELECT 1")) == (1,)
 
 

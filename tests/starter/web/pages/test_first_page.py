@@ -2,7 +2,9 @@
 
 import asyncio
 import hashlib
+import os
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,10 +50,20 @@ async def test_what_cannot_be_drawn_is_tried_once(tmp_path: Path, pdf: bytes, mo
     assert await store.starts.first_page(Kind.REQUEST.workflow_id("msa"), hashlib.sha256(pdf).hexdigest()) == ""
 
 
-async def test_while_one_is_drawn_others_see_the_page_without_it(tmp_path: Path) -> None:
-    pages = FirstPages(await store_with(tmp_path, PDF))
-    seen = await asyncio.gather(*(pages.of("msa") for _ in range(10)))
-    assert sum(picture is not None for picture in seen) == 1
+async def test_while_a_first_page_is_drawn_other_readers_get_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = FirstPages(await store_with(tmp_path / "store", PDF))
+    gate, interpreter = tmp_path / "gate", tmp_path / "python"
+    os.mkfifo(gate)
+    interpreter.write_text(f'#!/bin/sh\nread -r line < "{gate}"\nexec "{sys.executable}" "$@"\n')
+    interpreter.chmod(0o755)
+    monkeypatch.setattr("sys.executable", str(interpreter))
+    drawing = asyncio.create_task(pages.of("msa"))
+    with await asyncio.to_thread(gate.open, "w") as opened_gate:  # waits until the drawing process reads
+        assert await asyncio.gather(*(pages.of("msa") for _ in range(9))) == [None] * 9
+        opened_gate.write("go\n")
+    assert await drawing is not None
 
 
 async def test_a_request_that_nobody_knows_has_no_picture(tmp_path: Path) -> None:
