@@ -18,6 +18,7 @@ from activities.http.rate_limit import CALLER, Caller, RateLimiter, TurnTooLate
 from activities.notifications.alerts import Credential
 from activities.notifications.message import Message
 from activities.notifications.push_services import MessageFate, MessageResult, PushDialect, no_place, too_soon
+from activities.notifications.results import Messages
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.person import Person, Platform, PushDevice
 from activities.records.devices import device_hash
@@ -177,9 +178,6 @@ class DeviceLimiter:
 MANY: Final = 3
 """Devices of another project in a row, from which on our credentials are at fault."""
 _OF_PLATFORM: Final = {Platform.IOS: Credential.APPLE, Platform.WEB: Credential.WEB}
-
-Messages = tuple[tuple[str, MessageResult], ...]
-"""The fate of one message per device, by its short hash."""
 
 
 class DeviceSender:

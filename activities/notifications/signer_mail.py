@@ -12,10 +12,25 @@ from activities.core_signature.signers import Entries, SignerSnapshots, match
 from activities.core_signature.wire import WireDocument, WireRequest
 from activities.http.client import ServiceFailure
 from activities.notifications.outbound_mail import SendOnce, reference_in
+from activities.notifications.phones import DeviceSender
 from activities.notifications.push_services import MessageFate, MessageResult, fate_of
-from activities.people.directory import Directory, UnknownPerson, asking_the_store
+from activities.notifications.results import (
+    FAILURE_REASONS,
+    OPEN_FATES,
+    Ended,
+    Failed,
+    Held,
+    MailDue,
+    Messages,
+    NoticeResult,
+    Postponed,
+    fail_by_directory,
+)
+from activities.people.directory import Directory, DirectoryFailure, UnknownPerson, asking_the_store
 from activities.people.person import Person
 from activities.schedule.turn import by_day
+from activities.temporal.failures import to_application_error
+from workflows.follow_up.notification_types import MAILED_ALONG, REMINDED_ALONG, NotificationType
 from workflows.model.notifications import (
     MAILS_APART,
     Channel,
@@ -26,6 +41,7 @@ from workflows.model.notifications import (
 )
 from workflows.model.schedule import Reason
 from workflows.model.subject import Subject
+from workflows.names import alert_key
 
 CALLS_TO_MAIL_AGAIN: Final = 2
 """Read the document, then request the mail."""
@@ -74,40 +90,52 @@ class MailedRecently(NotMailed):
 
 
 class SignerMail:
-    """Has Core Signature mail signers, `once` for each notice. Raises `ServiceFailure`, or `UnconfirmedMail` if the
-    result stays unknown.
-    """
+    """Has Core Signature mail signers, `once` for each notice."""
 
     def __init__(self, client: CoreSignatureClient, directory: Directory, asked: SignerSnapshots) -> None:
         self._client = client
         self._directory = directory
         self._asked = asked
 
-    async def first(
+    async def send(
+        self, delivery: Delivery, due: Sequence[MailDue], once: SendOnce, phones: DeviceSender
+    ) -> tuple[list[NoticeResult], bool]:
+        """One mail for all that are due: their results and those of the others whom it reached, and whether it was
+        requested.
+        """
+        try:
+            others = await self._request(delivery, [result.notice for result in due], once) if due else None
+        except (ServiceFailure, DirectoryFailure, NotMailed) as failure:
+            return [_fail(result, failure) for result in due], False
+        results: list[NoticeResult] = [_accept(result.notice, messages=result.messages) for result in due]
+        for person in others or ():
+            has_phone = await phones.had_one(person)
+            along = _to_co_signer(due[0].notice, delivery.subject.id, person.id, has_phone=has_phone)
+            results.append(_accept(along, Reason.WITH_OTHERS))
+        return results, others is not None
+
+    async def _request(
         self, delivery: Delivery, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...] | None:
-        """Ensure the first mail, which signers with a device at creation were not sent. Returns who else is mailed,
-        None if no mail is asked for; raises `OthersAsleep` and `MailedRecently`.
+        """Who else is mailed. None if no mail is needed: of the first mails, only those to signers with a device at
+        creation were not sent.
         """
-        found = await self._document(delivery.subject, delivery.document)
-        if found is None or found.request is None:
+        document = await self._document(delivery.subject, delivery.document)
+        if document is None or document.request is None:
             return None
-        said = await self._entries(delivery.subject, found.request)
-        if any((signer := said.get(one.person)) and not signer.emailed for one in notices):
-            return await self._mail(delivery, found.request, notices, once)
-        return None
-
-    async def again(
-        self, delivery: Delivery, document: str, notices: Sequence[NotificationOrder], once: SendOnce
-    ) -> tuple[Person, ...] | None:
-        """Mail these signers once more; returns and raises as `first`."""
-        found = await self._client.document(document)
-        return await self._mail(delivery, found.request, notices, once) if found.request else None
+        again = delivery.document and any(notice.stage != NotificationType.READY for notice in notices)
+        if not again:
+            entries = await self._entries(delivery.subject, document.request)
+            if not any((signer := entries.get(notice.person)) and not signer.emailed for notice in notices):
+                return None
+        return await self._mail(delivery, document.request, notices, once)
 
     async def _mail(
         self, delivery: Delivery, request: WireRequest, notices: Sequence[NotificationOrder], once: SendOnce
     ) -> tuple[Person, ...]:
-        """Also reaches people to whom a signer forwarded the request; their hours are unknown."""
+        """Also reaches people to whom a signer forwarded the request; their hours are unknown. Raises `OthersAsleep`
+        and `MailedRecently`.
+        """
         people, persons = await self._signers(delivery.subject), [one.person for one in notices]
         turn = min((one.order for one in request.signers if one.open), default=0)
         mailed = [one for one in request.signers if one.open and one.order == turn]
@@ -161,3 +189,39 @@ def _may_hear(person: Person, delivery: Delivery) -> bool:
     if delivery.subject.urgent or any(one.person == person.id or one.wakes_others for one in delivery.notices):
         return True
     return delivery.now is not None and by_day(person.tz).open_at(delivery.now)
+
+
+def _accept(notice: NotificationOrder, why: str | None = None, messages: Messages = ()) -> Ended:
+    accepted = NotificationOutcome.ACCEPTED
+    return Ended(notice=notice, messages=messages, channel=Channel.MAIL, outcome=accepted, why=why)
+
+
+def _to_co_signer(notice: NotificationOrder, request: str, person: str, *, has_phone: bool) -> NotificationOrder:
+    """The notice of another signer whom the same mail reached; without a phone it is their reminder."""
+    return notice.replace(
+        key=alert_key(request, notice.stage, person, notice.person),
+        stage=MAILED_ALONG if has_phone else REMINDED_ALONG,
+        person=person,
+    )
+
+
+def _fail(due: MailDue, failure: ServiceFailure | DirectoryFailure | NotMailed) -> NoticeResult:
+    notice, messages = due.notice, due.messages
+    if isinstance(failure, OthersAsleep) and notice.movable:
+        return Postponed(notice=notice, messages=messages, why=failure.why)
+    if isinstance(failure, MailedRecently):
+        return Held(notice=notice, messages=messages, held=failure.hold_back(notice))
+    if isinstance(failure, DirectoryFailure):
+        return fail_by_directory(notice, failure, messages=messages, channel=Channel.MAIL)
+    if isinstance(failure, NotMailed):
+        return _fail_for_good(due, failure.why)
+    fate = fate_of(failure).fate
+    if fate not in OPEN_FATES:
+        return _fail_for_good(due, FAILURE_REASONS[fate])
+    why, error = FAILURE_REASONS[fate], to_application_error(failure)
+    return Failed(notice=notice, messages=messages, channel=Channel.MAIL, why=why, error=error)
+
+
+def _fail_for_good(due: MailDue, why: Reason) -> Ended:
+    failed = NotificationOutcome.FAILED
+    return Ended(notice=due.notice, messages=due.messages, channel=Channel.MAIL, outcome=failed, why=why)

@@ -12,6 +12,8 @@ from activities.core_signature.service import (
 )
 from activities.core_signature.signers import SignerSnapshots
 from activities.notifications.outbound_mail import SendOnce
+from activities.notifications.phones import DeviceLimiter, DeviceSender
+from activities.notifications.results import MailDue
 from activities.notifications.signer_mail import CALLS_TO_MAIL_AGAIN, SignerMail
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
@@ -62,8 +64,8 @@ async def test_a_mail_that_is_sent_again_takes_as_many_calls_as_the_plan_says(
     seen = await Acting(ActivityEnvironment())(service.create, CreateOrder(brief=asked))
     before = made_since(sandbox)
     notice = NotificationOrder(key="k", stage="reminder-1", person=MAIL, action=NoticeAction.SIGN)
-    delivery = Delivery(subject=brief(people=asked.people).subject, notices=(notice,))
-    await SignerMail(client, directory, SignerSnapshots(store)).again(
-        delivery, seen.document, [notice], SendOnce(store)
-    )
+    delivery = Delivery(subject=brief(people=asked.people).subject, notices=(notice,), document=seen.document)
+    mail, phones = SignerMail(client, directory, SignerSnapshots(store)), DeviceSender(None, directory, DeviceLimiter())
+    _, mailed = await mail.send(delivery, [MailDue(notice=notice)], SendOnce(store), phones)
+    assert mailed
     assert made_since(sandbox, before) == CALLS_TO_MAIL_AGAIN

@@ -1,0 +1,79 @@
+"""Sends a prepared notice: to the person's devices, and where none has it for sure, by another channel."""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from activities.errors import StoreFailure
+from activities.notifications.budget import NotificationBudgets
+from activities.notifications.outbound_mail import Fallback, OutboundMailSender, address_of
+from activities.notifications.phones import DeviceSender
+from activities.notifications.preparation import PreparedNotification
+from activities.notifications.results import Failed, MailDue, Messages, NoticeResult, Sent, fail_by_directory
+from activities.people.directory import DirectoryFailure
+from activities.records.devices import device_hash
+from activities.temporal.failures import passing_failure
+from workflows.follow_up.notification_types import is_other_channel
+from workflows.model.notifications import NotificationOutcome
+from workflows.model.schedule import Reason
+from workflows.model.subject import Code
+
+
+@dataclass(frozen=True)
+class NotificationSender:
+    phones: DeviceSender
+    outbound: OutboundMailSender
+    budgets: NotificationBudgets
+
+    async def send(self, prepared: PreparedNotification) -> NoticeResult:
+        result = await self._send(prepared)
+        if result.line and result.line.outcome is NotificationOutcome.ACCEPTED:
+            # It was delivered, whatever happens to the store: at worst the others are sent as well.
+            with suppress(StoreFailure):
+                await self.budgets.accepted(prepared.slot)
+        return result
+
+    async def _send(self, prepared: PreparedNotification) -> NoticeResult:
+        if not prepared.devices:
+            return await self._send_mail(prepared, Sent(notice=prepared.notice))
+        messages = await self.phones.send(prepared.person, prepared.devices, prepared.message)
+        sent = Sent(notice=prepared.notice, messages=messages)
+        if prepared.fallback is Fallback.NOBODY or not self._needs_mail(prepared, messages):
+            return sent
+        try:
+            devices = await self.phones.living(prepared.person)
+        except DirectoryFailure as failure:
+            return fail_by_directory(prepared.notice, failure, messages=messages)
+        tried = {device for device, _ in messages}
+        if any(device_hash(device.value) not in tried and not device.unseen(_now()) for device in devices):
+            return sent
+        if prepared.fallback is Fallback.CORE:
+            return MailDue(notice=prepared.notice, messages=messages)
+        return await self._send_mail(prepared, sent)
+
+    def _needs_mail(self, prepared: PreparedNotification, messages: Messages) -> bool:
+        """Whether no reliable device accepted it, or may accept it: a device long unseen accepts everything."""
+        in_use = {device_hash(device.value) for device in prepared.devices if not device.unseen(_now())}
+        if prepared.again and not in_use:
+            # They were mailed at the first sending, so only an open mail is sent again.
+            return self.outbound.may_reach(prepared.person, prepared.again)
+        return all(sent.fate.hopeless for device, sent in messages if device in in_use)
+
+    async def _send_mail(self, prepared: PreparedNotification, sent: Sent) -> NoticeResult:
+        """Also send by cloud messaging, if available: the address counts like one more phone."""
+        if not self.outbound.may_reach(prepared.person):
+            return sent
+        confirmed = is_other_channel(prepared.notice.stage)
+        try:
+            channel, mail = await self.outbound.send(
+                prepared.person, prepared.message, prepared.reference, urgent=prepared.urgent, confirmed=confirmed
+            )
+        except StoreFailure as failure:
+            error = passing_failure(Code.UNREACHABLE, str(failure))
+            return Failed(notice=sent.notice, messages=sent.messages, why=Reason.UNREACHABLE, error=error)
+        return replace(sent, messages=(*sent.messages, (address_of(prepared.person), mail)), channel=channel)
+
+
+def _now() -> datetime:
+    """The worker's clock, which device registrations use; a request's clock may be moved."""
+    return datetime.now(UTC)
