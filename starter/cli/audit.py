@@ -17,6 +17,8 @@ from activities.evidence.erasure import erase as erase_person
 from activities.evidence.pack import ExportedPack, NotEnded, Packer
 from activities.evidence.signing import PublicKeys, UnusableKey
 from activities.evidence.verification import VerifiedPack, newer_of, verify
+from activities.people.directory import DirectoryFailure
+from activities.people.ids import id_of_address
 from activities.records.ended import EndedFilter, Place
 from activities.records.holds import Hold
 from activities.records.store import Store
@@ -395,8 +397,25 @@ async def erase(*, person: str, reason: str, dry_run: bool = False, as_: As = No
     settings = ready()
     actor = "" if dry_run else claimed_actor(settings, as_)
     store, now = clients.store(settings), datetime.now(UTC)
+    if not is_request_id(person):
+        raise Refusal(f"--person takes an id, as records name people{await _ids_of_address(settings, store, person)}")
     erased = await erase_person(store, person, actor, reason, now, dry_run=dry_run)
     print_answer({**vars(erased), "stays": STAYS}, _erased(erased), as_json=json)
+
+
+async def _ids_of_address(settings: Settings, store: Store, address: str) -> str:
+    """Where the people file can be read: the ids under which records may name who has this address."""
+    if settings.people is None:
+        return ""
+    directory = clients.directory(settings, store)
+    try:
+        person = await directory.named(address)
+    except DirectoryFailure:
+        person = None
+    ids = [person.id] if person else []
+    if directory.secret and "@" in address:
+        ids.append(id_of_address(address, directory.secret))
+    return f"; this address has {' and '.join(ids)}" if ids else ""
 
 
 def _erased(erased: ErasureResult) -> Group:

@@ -118,6 +118,7 @@ def test_filters_find_many_and_a_campaign_has_its_own(desk: Desk) -> None:
         (("hold", "msa-0042"), 2, "--reason: why it is held"),
         (("hold", "msa-0042", "--list"), 2, "--list goes alone"),
         (("hold", "nobody", "--reason", "r"), 1, "nobody is not known"),
+        (("erase", "--person", "ada@example.com", "--reason", "r"), 1, "--person takes an id, as records name people"),
         (("verify", "/nowhere.zip", "--key", "/etc/hostname"), 1, "Ed25519"),
     ],
 )
