@@ -180,6 +180,8 @@ async def start(
         return _recognise(what, digest, before or await _in_temporal(client, what), prepared.overdue)
     if before is not None and await _was_sent_after_review(store, prepared.given):
         raise SentAfterReview(what)
+    if before is None:
+        await _refuse_other_content(client, store, what, digest)
     given = await prepared.store_input(store)
     handle = await _start_workflow(by, what, given, parent, before if again else None, delay=delay)
     if handle is None or by.joins:
@@ -240,6 +242,14 @@ def start_of(given: FollowUpInput, parent: str | None, now: datetime, actor: str
     subject = given.subject
     document = given.brief.document.sha256 if isinstance(given, SignatureInput) else None
     return Start(subject.kind, subject.title, given.people, subject.requester, parent, now, actor, document)
+
+
+async def _refuse_other_content(client: Client, store: Store, what: WorkflowName, fingerprint: str) -> None:
+    """Raise `IdTaken` before anything is stored; of two starts at the same time one is refused afterwards."""
+    if await store.starts.known([what.workflow_id]):
+        run = await _in_temporal(client, what)
+        if run is not None and run.fingerprint != fingerprint:
+            raise IdTaken(what)
 
 
 async def _was_sent_after_review(store: Store, given: FollowUpInput) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.errors import DocumentMissing
 from activities.files.reading import FileFaults, FileText
 from activities.launch.launch import REFUSED_KEPT, IdTaken, NotItsOwn, forget_refused, start
 from activities.launch.request_file import prepare_request
@@ -390,6 +391,21 @@ async def test_a_refused_start_leaves_nothing_beside_the_request_that_runs(desk:
     with pytest.raises(IdTaken):
         await start(temporal, desk.store, wrong)
     assert await _stored(desk.store, started.workflow_id) == ((file_part(right.request.fingerprint),), None, [])
+
+
+@pytest.mark.real_server
+async def test_the_document_of_a_refused_start_is_not_stored(desk: Desk, temporal: Client) -> None:
+    right = await desk.prepare()
+    (desk.folder / "msa.pdf").write_bytes(PDF + b"% another\n")
+    wrong = await desk.prepare(id=right.id)
+    await start(temporal, desk.store, right)
+    with pytest.raises(IdTaken):
+        await start(temporal, desk.store, wrong)
+    assert not (await start(temporal, desk.store, right)).created
+    assert right.document is not None and wrong.document is not None
+    assert await desk.store.files.read(hashlib.sha256(right.document).hexdigest()) == right.document
+    with pytest.raises(DocumentMissing):
+        await desk.store.files.read(hashlib.sha256(wrong.document).hexdigest())
 
 
 @pytest.mark.real_server
