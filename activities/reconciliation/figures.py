@@ -91,17 +91,20 @@ class FigureCounter:
     kinds: Callable[[], Iterable[str]] = tuple
     on_call: OnCallAlerts | None = None
 
-    async def count(self, silence: CallbackHealth, now: datetime) -> None:
+    async def count(self, silence: CallbackHealth, now: datetime, *, finished: bool = True) -> None:
         """Keep the figures of now: problems for on-call, all of them if this process exports metrics. A failure leaves
-        them as they were.
+        them as they were; a reconciliation that is not `finished` leaves their instant, by which it is missed.
         """
         if not (self.on_call or metrics.exported_here()):
             return
         try:
             async with asyncio.timeout(COUNTED_WITHIN):
-                known = await self._with_problems(await kept(self.store), now)
+                before = await kept(self.store)
+                known = await self._with_problems(before, now)
                 if metrics.exported_here():
                     known = await self._with_all(known, silence, now)
+                if before and not finished:
+                    known = known.replace(at=before.at)
                 await self.store.notes.note_figures(known.model_dump_json().encode())
             await self._tell(known, now)
         # A client that has never connected raises the second.

@@ -424,21 +424,30 @@ class ReconciliationService(EventReconciliation):
                 await begin_overdue(self._temporal, self._store, now)
             mark = await self._mark(now)
             part = Pass(self._signature, self._limits, mark, now)
-            while not part.is_over and (events := await part.next_page()) is not None:
-                await self._heed(events, part, now - self._limits.young)
-            if self._alarm and part.is_over and not part.is_to_end:
-                part.silence = await self._alarm.told(part.silence, now)
-                part.silence = await self._alarm.told_of_clock(part.silence, await ClockSeen.latest(self._store), now)
+            try:
+                return await self._reconcile(part, now)
+            except Exception:
+                # What is open is counted while Core Signature is away as well: on-call hears of problems by it.
+                if self._figures:
+                    await self._figures.count(part.silence, now, finished=False)
+                raise
+
+    async def _reconcile(self, part: Pass, now: datetime) -> ReconciliationResult:
+        while not part.is_over and (events := await part.next_page()) is not None:
+            await self._heed(events, part, now - self._limits.young)
+        if self._alarm and part.is_over and not part.is_to_end:
+            part.silence = await self._alarm.told(part.silence, now)
+            part.silence = await self._alarm.told_of_clock(part.silence, await ClockSeen.latest(self._store), now)
+        left = await self._remember(part)
+        if part.ahead:
+            activity.logger.warning("events have a time that is to come", extra={"events": part.ahead})
+        if self._adoption and part.strangers.waiting:
+            await self._adopt(self._adoption, part, now)
             left = await self._remember(part)
-            if part.ahead:
-                activity.logger.warning("events have a time that is to come", extra={"events": part.ahead})
-            if self._adoption and part.strangers.waiting:
-                await self._adopt(self._adoption, part, now)
-                left = await self._remember(part)
-            MENDS.add(len(part.mended))
-            if part.is_over and self._figures:
-                await self._figures.count(part.silence, now)
-            return part.swept(left)
+        MENDS.add(len(part.mended))
+        if part.is_over and self._figures:
+            await self._figures.count(part.silence, now)
+        return part.swept(left)
 
     async def _remember(self, part: Pass) -> PassMark:
         """Also called before slow steps, so that a retry does not read the events anew."""

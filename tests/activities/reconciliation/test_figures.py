@@ -108,6 +108,21 @@ async def test_who_exports_no_metrics_counts_nothing(temporal: Client, tmp_path:
 
 
 @pytest.mark.real_server
+async def test_an_unfinished_reconciliation_counts_and_leaves_the_instant_of_the_last(
+    temporal: Client, tmp_path: Path
+) -> None:
+    store = Store(str(tmp_path))
+    counter = FigureCounter(temporal, store, lambda: ("nda",))
+    with metered():
+        await counter.count(CallbackHealth(), NOW)
+        await open_one(temporal, "a", status="sent", kind="nda")
+        await until_open(temporal, 1)
+        await counter.count(CallbackHealth(), NOW + timedelta(minutes=5), finished=False)
+    assert (figures := await kept(store)) is not None
+    assert (figures.at, figures.open) == (NOW, (("nda", "sent", 1),))
+
+
+@pytest.mark.real_server
 async def test_on_call_hears_once_of_a_problem_that_lasts_an_hour_and_once_that_it_is_over(
     temporal: Client, tmp_path: Path
 ) -> None:

@@ -20,7 +20,8 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from activities.core_signature.client import CoreSignatureClient
 from activities.reconciliation.adoption import Adoption
-from activities.reconciliation.callback_health import CallbackAlarm
+from activities.reconciliation.callback_health import CallbackAlarm, CallbackHealth
+from activities.reconciliation.figures import FigureCounter
 from activities.reconciliation.service import NAMES_REMEMBERED, Names, PassLimits, PassMark, ReconciliationService
 from activities.records.store import Store
 from activities.retention.service import DailyRetention
@@ -101,6 +102,7 @@ class Office:
     limits: PassLimits = field(default_factory=lambda: PassLimits(pages=100))
     adoption: Adoption | None = None
     alarm: CallbackAlarm | None = None
+    figures: FigureCounter | None = None
 
     async def begins(self, *ids: str, status: Status = Status.SENT) -> None:
         """These requests go on."""
@@ -126,6 +128,7 @@ class Office:
             limits=limits,
             adoption=self.adoption,
             alarm=self.alarm,
+            figures=self.figures,
         )
         env = ActivityEnvironment()
         env.info = replace(env.info, started_time=self.now)
@@ -405,6 +408,28 @@ async def test_a_part_that_dies_loses_nothing(tmp_path: Path) -> None:
         again = await it.sweeps()
         assert (again.told, again.over) == (20, True)
         assert {len(await it.heard(id)) for id in ids} == {1, 2}
+
+
+class Counts(FigureCounter):
+    """Remembers of each count whether the reconciliation finished."""
+
+    def __init__(self, it: Office) -> None:
+        super().__init__(it.temporal, it.store)
+        self.seen = list[bool]()
+
+    async def count(self, silence: CallbackHealth, now: datetime, *, finished: bool = True) -> None:
+        """See `FigureCounter`."""
+        self.seen.append(finished)
+
+
+async def test_what_is_open_is_counted_while_core_signature_is_away_too(tmp_path: Path) -> None:
+    async with office(tmp_path) as it:
+        it.figures = counts = Counts(it)
+        await it.sweeps()
+        it.sandbox.state.faults.arm(ArmedFault(path="*/events/*", fault="503", times=None))
+        with pytest.raises(ApplicationError):
+            await it.sweeps()
+    assert counts.seen == [True, False]
 
 
 async def test_two_sweeps_at_once_lose_nothing(tmp_path: Path) -> None:
