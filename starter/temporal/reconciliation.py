@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from temporalio.client import (
     Client,
     Schedule,
-    ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleIntervalSpec,
     ScheduleOverlapPolicy,
@@ -21,7 +19,7 @@ from temporalio.client import (
 )
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import ActivityError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities.temporal import executions as runs
 from starter.errors import Refusal
@@ -38,50 +36,20 @@ _WORKER_WITHIN: Final = 30.0
 """Seconds after which a waiting person is told that there is no worker."""
 
 
-@dataclass(frozen=True)
-class ScheduleStatus:
-    """`last` is None before the first run."""
-
-    paused: bool
-    last: datetime | None = None
-    failed: bool = False
-    told: int = 0
-    """Requests that the last run corrected, once it is over."""
-
-
 async def ensure_schedule(client: Client) -> SetUp:
     """Create or correct the schedule; a paused one stays paused."""
     return await schedules.ensure(client, names.RECONCILIATION_SCHEDULE, _schedule())
 
 
-async def standing(client: Client) -> ScheduleStatus | None:
-    """The schedule's status, None if there is none. Raises `RPCError`."""
+async def read_corrected(client: Client, run: str) -> int:
+    """How many requests a run of this id corrected; 0 while that is not known."""
     try:
-        found = await client.get_schedule_handle(names.RECONCILIATION_SCHEDULE).describe()
-    except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
-            return None
-        raise
-    paused = found.schedule.state.paused
-    if not found.info.recent_actions:
-        return ScheduleStatus(paused)
-    last = found.info.recent_actions[-1]
-    failed, told = await _last_result(client, last.action)
-    return ScheduleStatus(paused, last.started_at, failed, told)
-
-
-async def _last_result(client: Client, begun: object) -> tuple[bool, int]:
-    if not isinstance(begun, ScheduleActionExecutionStartWorkflow):
-        return False, 0
-    try:
-        status = (await runs.described(client, begun.workflow_id)).status
-        if status is not runs.RunStatus.COMPLETED:
-            return status.broken_off, 0
-        return False, (
-            await client.get_workflow_handle(begun.workflow_id, result_type=ReconciliationResult).result()
-        ).told
+        if (await runs.described(client, run)).status is not runs.RunStatus.COMPLETED:
+            return 0
+        result: ReconciliationResult = await client.get_workflow_handle(run, result_type=ReconciliationResult).result()
     except (RPCError, WorkflowFailureError):
-        return False, 0
+        return 0
+    return result.told
 
 
 async def sweep_now(client: Client, seen: Callable[[ReconciliationResult], None]) -> ReconciliationResult:

@@ -19,7 +19,7 @@ from workflows import names
 from workflows.model.retention import RetentionOrder
 
 _SUMMARY: Final = "remove what is due"
-_CAUGHT_UP: Final = timedelta(days=1)
+EVERY: Final = timedelta(days=1)
 """The day after a missed one removes what was due then."""
 
 
@@ -37,6 +37,6 @@ def _schedule() -> Schedule:
             task_queue=names.WORKFLOW_QUEUE,
             static_summary=_SUMMARY,
         ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=timedelta(days=1), offset=timedelta(minutes=15))]),
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_CAUGHT_UP),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY, offset=timedelta(minutes=15))]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=EVERY),
     )

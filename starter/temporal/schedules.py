@@ -1,16 +1,45 @@
-"""Schedules of our own: created, or corrected where somebody changed them."""
+"""Schedules of our own: created, or corrected where somebody changed them, and how they stand."""
+
+from dataclasses import dataclass
+from datetime import datetime
 
 from temporalio.client import (
     Client,
     Schedule,
+    ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from starter.temporal.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
+
+
+@dataclass(frozen=True)
+class ScheduleStatus:
+    """When its last run began, and the workflow id of that; None before the first run."""
+
+    paused: bool
+    last_at: datetime | None = None
+    last_run: str | None = None
+
+
+async def read_status(client: Client, id: str) -> ScheduleStatus | None:
+    """None if there is no such schedule. Raises `RPCError`."""
+    try:
+        description = await client.get_schedule_handle(id).describe()
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None
+        raise
+    paused, actions = description.schedule.state.paused, description.info.recent_actions
+    if not actions:
+        return ScheduleStatus(paused)
+    run = actions[-1].action
+    id_of_run = run.workflow_id if isinstance(run, ScheduleActionExecutionStartWorkflow) else None
+    return ScheduleStatus(paused, actions[-1].started_at, id_of_run)
 
 
 async def ensure(client: Client, id: str, ours: Schedule) -> SetUp:

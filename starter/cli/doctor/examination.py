@@ -86,7 +86,14 @@ async def _temporal(settings: Settings) -> list[SetUpPart]:
 
 
 async def _of_namespace(client: Client, settings: Settings) -> list[SetUpPart]:
-    looks = [temporal.namespace, temporal.search_attributes, temporal.sweeps, temporal.worker, temporal.progress]
+    looks = [
+        temporal.namespace,
+        temporal.search_attributes,
+        temporal.sweeps,
+        temporal.retention,
+        temporal.worker,
+        temporal.progress,
+    ]
     parts = [await looked(look.__name__.replace("_", " "), partial(look, client)) for look in looks]
     store = clients.store(settings)
     parts.append(await temporal.nexus(client, settings.nexus_endpoint))

@@ -25,11 +25,20 @@ from activities.temporal import executions
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.cli.doctor.own import TRIED_WITHIN, within
 from starter.nexus import endpoint
-from starter.temporal import pollers, rates, reconciliation
+from starter.temporal import pollers, rates, reconciliation, schedules
+from starter.temporal import retention as daily
 from starter.temporal.pollers import Pool
 from starter.temporal.search_attributes import STUCK, missing_search_attributes
 from workflows.model.subject import Status
-from workflows.names import QUEUES, RECONCILIATION_SCHEDULE, SHOW, SIGNATURE_REQUEST, STATUS, WORKFLOW_QUEUES
+from workflows.names import (
+    QUEUES,
+    RECONCILIATION_SCHEDULE,
+    RETENTION_SCHEDULE,
+    SHOW,
+    SIGNATURE_REQUEST,
+    STATUS,
+    WORKFLOW_QUEUES,
+)
 
 _QUEUES: Final = (
     *((queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) for queue in WORKFLOW_QUEUES),
@@ -189,27 +198,51 @@ async def search_attributes(client: Client) -> SetUpPart:
 
 async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
     """Whether reconciliation is scheduled, and ran lately."""
+    missing = "nothing looks for events that callbacks missed"
+    part, run = await _examine_schedule(client, RECONCILIATION_SCHEDULE, reconciliation.EVERY, missing, now)
+    corrected = await reconciliation.read_corrected(client, run) if run else 0
+    words = f" and told {corrected:,} requests of what callbacks had missed" if corrected else ""
+    return part.replace(says=part.says + words)
+
+
+async def retention(client: Client, now: datetime | None = None) -> SetUpPart:
+    """Whether what is due is removed each day, and was lately."""
+    missing = "nothing erases what is due, and signed files stay after their retention"
+    part, _ = await _examine_schedule(client, RETENTION_SCHEDULE, daily.EVERY, missing, now)
+    return part
+
+
+async def _examine_schedule(
+    client: Client, id: str, every: timedelta, missing: str, now: datetime | None
+) -> tuple[SetUpPart, str | None]:
+    """With the workflow id of its last run, which may go on."""
     try:
-        found = await reconciliation.standing(client)
+        status = await schedules.read_status(client, id)
     except RPCError as error:
-        return wrong("reconciliation", error.message)
-    if found is None:
-        return wrong("reconciliation", "nothing looks for events that callbacks missed: run `countersign init`")
-    if found.paused:
-        return doubtful(
-            "reconciliation", f"paused: temporal schedule toggle --unpause --schedule-id {RECONCILIATION_SCHEDULE}"
-        )
-    if found.last is None:
-        return fine("reconciliation", f"the first run begins within {reconciliation.EVERY.seconds // 60} minutes")
-    ago = (now or datetime.now(UTC)) - found.last
-    minutes = f"the last began {ago.total_seconds() / 60:.0f} minutes ago"
-    if found.failed:
-        return doubtful(
-            "reconciliation", f"{minutes} and failed: the Web UI says why; the next run continues from there"
-        )
-    if found.told:
-        minutes += f" and told {found.told:,} requests of what callbacks had missed"
-    return fine("reconciliation", minutes) if ago < 3 * reconciliation.EVERY else doubtful("reconciliation", minutes)
+        return wrong(id, error.message), None
+    if status is None:
+        return wrong(id, f"{missing}: run `countersign init`"), None
+    if status.paused:
+        return doubtful(id, f"paused: temporal schedule toggle --unpause --schedule-id {id}"), None
+    if status.last_at is None:
+        return fine(id, f"the first run begins within {_in_words(every)}"), None
+    ago = (now or datetime.now(UTC)) - status.last_at
+    says = f"the last began {_in_words(ago)} ago"
+    if status.last_run and await _has_broken_off(client, status.last_run):
+        return doubtful(id, f"{says} and failed: the Web UI says why; the next run continues from there"), None
+    return (fine if ago < 3 * every else doubtful)(id, says), status.last_run
+
+
+def _in_words(duration: timedelta) -> str:
+    minutes = duration.total_seconds() / 60
+    return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
+
+
+async def _has_broken_off(client: Client, run: str) -> bool:
+    try:
+        return (await executions.described(client, run)).status.broken_off
+    except RPCError:
+        return False
 
 
 async def yearly_campaigns(client: Client, store: Store, *, seconds: float = TRIED_WITHIN) -> SetUpPart | None:

@@ -14,7 +14,7 @@ from temporalio.worker import Worker
 from starter.cli.doctor.health import PartHealth
 from starter.cli.doctor.temporal import sweeps
 from starter.errors import Refusal
-from starter.temporal.reconciliation import EVERY, ensure_schedule, standing, sweep_now
+from starter.temporal.reconciliation import EVERY, ensure_schedule, sweep_now
 from starter.temporal.search_attributes import Made
 from tests.servers import own_namespace
 from tests.starter.terminal import type_
@@ -52,7 +52,6 @@ def at_work(client: Client, events: Events) -> tuple[Worker, Worker]:
 
 async def test_the_schedule_is_made_once_mended_and_stays_paused(dev_server: str) -> None:
     client = await own_namespace(dev_server)
-    assert await standing(client) is None
     missing = await sweeps(client)
     assert (missing.state, missing.says.endswith("run `countersign init`")) == (PartHealth.WRONG, True)
     assert [(await ensure_schedule(client)).made for _ in range(2)] == [Made.CREATED, Made.EXISTS]
