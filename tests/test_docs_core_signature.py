@@ -18,7 +18,7 @@ from activities.temporal.failures import verdict
 from deploy.sandbox.core_signature.callbacks import FIBONACCI
 from starter.boot.subscriptions import EVENTS
 from starter.config.settings import WebhookSettings
-from starter.web.callbacks import CallbackVerdict, event_hash
+from starter.web.receivers.callbacks import CallbackVerdict, event_hash
 from tests.markdown import ROOT, headings, table
 from workflows.model.subject import Code
 

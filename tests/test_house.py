@@ -71,6 +71,15 @@ LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
         ("server",),
         ("__main__",),
     ),
+    "starter/web": (
+        ("http", "rights"),
+        ("acting", "figures", "receivers"),
+        ("intake", "screens"),
+        ("absences", "downloads"),
+        ("api", "pages"),
+        ("desk",),
+        ("app",),
+    ),
 }
 """The folders and loose files of each folder, lowest layer first. A layer imports lower layers only."""
 LOOSE = {
@@ -78,6 +87,7 @@ LOOSE = {
     "starter": {"errors", "__main__"},
     "deploy": {"rollout", "validate"},
     "deploy/sandbox": {"server", "__main__"},
+    "starter/web": {"absences", "app", "downloads", "figures", "rights"},
 }
 """The only files that lie loose in these folders."""
 
@@ -143,6 +153,16 @@ def edges(trees: Mapping[str, ast.AST]) -> dict[str, set[str]]:
     return found
 
 
+def units_of(folder: str) -> dict[str, set[str]]:
+    """Which folder or loose file of a folder imports which others of it."""
+    graph: dict[str, set[str]] = {}
+    for file in files(folder):
+        if own := unit_of(folder, module_of(file)):
+            others = {unit_of(folder, name) for _, name in imports(parsed(file))}
+            graph.setdefault(own, set()).update(others - {"", own})
+    return graph
+
+
 def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
     """One circle of the graph, empty when there is none."""
     done: set[str] = set()
@@ -205,6 +225,12 @@ def test_every_folder_has_a_layer_and_no_file_lies_loose(folder: str) -> None:
         assert {one.stem for one in places if one.suffix == ".py"} == LOOSE[folder], "each file belongs to a folder"
 
 
+def test_the_web_folder_has_few_units_layers_and_arrows() -> None:
+    graph = units_of("starter/web")
+    arrows = sum(len(others) for others in graph.values())
+    assert (len(graph) <= 20, len(LAYERS["starter/web"]) <= 7, arrows <= 65) == (True, True, True), (len(graph), arrows)
+
+
 def test_no_file_imports_in_a_circle() -> None:
     trees = {module_of(file): parsed(file) for folder in TOP for file in files(folder)}
     assert circle(edges(trees)) == []
@@ -227,10 +253,10 @@ DESCRIPTIONS: Mapping[str, str] = {
     "workflows/kinds.py": "KindSpec",
     "activities/notifications/words.py": "TEXTS",
     "starter/cli/tables.py": "TABLES",
-    "starter/web/kinds.py": "KIND_PAGES",
+    "starter/web/acting/kinds.py": "KIND_PAGES",
     "starter/web/api/kinds.py": "API_COMMANDS",
     "starter/web/api/starting.py": "PREPARE",
-    "starter/web/view_reader.py": "LOOKS",
+    "starter/web/screens/view_reader.py": "LOOKS",
     "starter/web/pages/link_screens.py": "DOING",
 }
 """Where a kind is described, beside its own models (CONTRIBUTING.md, "A further kind"), and by which table."""

@@ -27,9 +27,9 @@ from starter.queries.filters import id_of
 from starter.queries.lookup import look_at, show_as
 from starter.queries.onboarding import page_link, part_of, preview_link
 from starter.temporal.connection import Context, opened
-from starter.web.bodies import NotReadable, parse
-from starter.web.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
-from starter.web.hooks import check_onboarding
+from starter.web.http.bodies import NotReadable, parse
+from starter.web.intake.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
+from starter.web.intake.hooks import check_onboarding
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.base import Model
 from workflows.model.commands import Answer, Decision, Done, PartOutcome, Unblock

@@ -202,7 +202,7 @@ class HookSettings(SettingsGroup):
 
 
 class OidcSettings(SettingsGroup):
-    """The company's OpenID issuer (starter/web/oidc.py)."""
+    """The company's OpenID issuer (starter/web/http/oidc.py)."""
 
     issuer: Address = Field("", description="OpenID issuer whose bearer tokens are believed")
     audience: str = Field("", description="Audience that its tokens must be made for")

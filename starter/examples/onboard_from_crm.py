@@ -13,9 +13,9 @@ from starter.boot.startup import ready
 from starter.cli import start_files as requests
 from starter.config.settings import Need
 from starter.temporal.connection import opened
-from starter.web.bodies import parse
-from starter.web.hook_mapping import SourceMapping
-from starter.web.hooks import check_onboarding
+from starter.web.http.bodies import parse
+from starter.web.intake.hook_mapping import SourceMapping
+from starter.web.intake.hooks import check_onboarding
 
 
 async def main(mapping: Path, deals: list[object]) -> None:

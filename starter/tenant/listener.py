@@ -16,8 +16,8 @@ from starlette.routing import Route
 
 from starter.config.settings import WebhookSettings
 from starter.tenant.recording import Recorder
-from starter.web.callbacks import Callback, CallbackRules, CallbackVerdict, event_hash
-from starter.web.serving import listening
+from starter.web.http.serving import listening
+from starter.web.receivers.callbacks import Callback, CallbackRules, CallbackVerdict, event_hash
 
 TEST_SECRET: Final = "YOUR_TOKEN_HERE"  # noqa: S105  of the published test vector
 """Signs the callbacks that are kept, so that nothing can be guessed from a hash by a secret of ours."""

@@ -14,8 +14,8 @@ from activities.people.person import Person
 from activities.people.reader import Reader
 from starter.queries.absences import AbsenceLine, Absences, AbsencesShow
 from starter.temporal.connection import Context
-from starter.web.catalogue import KindCatalogue
-from starter.web.forms import refusal_text
+from starter.web.acting.forms import refusal_text
+from starter.web.intake.catalogue import KindCatalogue
 from workflows.model.commands import KnownBy
 from workflows.model.rejections import Rejection
 

@@ -39,27 +39,34 @@ from starter.temporal import connection as temporal
 from starter.temporal import rates as pace
 from starter.temporal.connection import Context
 from starter.web.absences import AwayForms
+from starter.web.acting.forms import FormGuard
+from starter.web.acting.versions import Versions
 from starter.web.api.api import Api
 from starter.web.api.starting import Starts
-from starter.web.callbacks import HEADERS, CallbackReceiver, CallbackRules, ClockBehind, SignalPort, TemporalSignals
-from starter.web.catalogue import KindCatalogue
-from starter.web.codec import CodecServer
 from starter.web.desk.desk import make_desk
-from starter.web.devices import DeviceReceiver
 from starter.web.downloads import KeptFileAnswers, PersonalFiles, TargetDownloads
-from starter.web.forms import FormGuard
-from starter.web.hooks import Hooks, HookSource, OnboardingStarter
-from starter.web.oidc import Issuer
+from starter.web.http.bodies import HEADERS
+from starter.web.http.oidc import Issuer
+from starter.web.http.serving import listening
+from starter.web.intake.catalogue import KindCatalogue
+from starter.web.intake.hooks import Hooks, HookSource, OnboardingStarter
 from starter.web.pages.away import AwayPages
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
-from starter.web.rendering import Brand
+from starter.web.receivers.callbacks import (
+    CallbackReceiver,
+    CallbackRules,
+    ClockBehind,
+    SignalPort,
+    TemporalSignals,
+)
+from starter.web.receivers.codec import CodecServer
+from starter.web.receivers.devices import DeviceReceiver
 from starter.web.rights import ReaderRoles
-from starter.web.serving import listening
-from starter.web.versions import Versions
-from starter.web.view_reader import ViewReader
+from starter.web.screens.rendering import Brand
+from starter.web.screens.view_reader import ViewReader
 from workflows.kinds import referred
 from workflows.model.commands import AnyCommand, KnownBy
 from workflows.model.receipts import Receipt

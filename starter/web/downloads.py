@@ -25,11 +25,11 @@ from activities.records.downloads import Download, Way
 from activities.records.evidence import KeptFileName
 from activities.records.store import Store
 from starter.queries.lookup import complete
-from starter.web.allowances import Buckets, Places
-from starter.web.rendering import PRIVATE
+from starter.web.http.allowances import Buckets, Places
+from starter.web.http.serving import holder_of
 from starter.web.rights import ReaderRole, ReaderRoles, Right, Rights, rights_of
-from starter.web.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, FileLink, FilesOffered, ScreenDraft
-from starter.web.serving import holder_of
+from starter.web.screens.rendering import PRIVATE
+from starter.web.screens.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, FileLink, FilesOffered, ScreenDraft
 from workflows.kinds import named
 from workflows.model.evidence import KeptFile
 from workflows.model.signature import DocumentVersion

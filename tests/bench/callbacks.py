@@ -24,7 +24,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from starter.temporal.codec import data_converter
-from starter.web.callbacks import event_hash
+from starter.web.receivers.callbacks import event_hash
 from tests.bench import callback_floor as floor
 from tests.bench.contender import a_request
 from tests.bench.stakeholders import PromptHandoff, PromptPlanner, PromptPushService, PromptSignatureService

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from activities.notifications.links import LinkUse
 from starter.config.values import Bind
 from starter.web.app import make_app
-from starter.web.serving import listening
+from starter.web.http.serving import listening
 from tests.plain_http import plain_client
 from tests.starter.web.pages.test_journey_pages import ACME, shown
 from tests.starter.web.paging import FIRST, phone

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, expect
 
-from starter.web.screens import ScreenName
+from starter.web.screens.screens import ScreenName
 from tests.starter.web.paging import text_of
 
 WIDTH, HEIGHT = 390, 844

@@ -9,9 +9,9 @@ from urllib.parse import urljoin
 from activities.notifications.links import LinkUse, Through, serial_of
 from activities.records.evidence import SignedDocument, SignedFile
 from starter.queries.commands import CommandRefused, NotConfirmed
-from starter.web.allowances import LOOKS_OF_A_LINK
-from starter.web.screens import ScreenName
-from starter.web.view_reader import FRESH_SECONDS
+from starter.web.http.allowances import LOOKS_OF_A_LINK
+from starter.web.screens.screens import ScreenName
+from starter.web.screens.view_reader import FRESH_SECONDS
 from tests.browser.phone import Phone
 from tests.starter.web import paging
 from tests.starter.web.pages.test_journey_pages import ACME, know

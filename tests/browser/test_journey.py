@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
 from activities.notifications.links import LinkUse
-from starter.web.screens import ScreenName
+from starter.web.screens.screens import ScreenName
 from tests.browser.phone import Phone, fresh
 from tests.stack.laptop import Laptop
 from tests.starter.web import paging

@@ -6,7 +6,7 @@ from playwright.async_api import Browser
 from activities.people.language import LANGUAGES, Language
 from starter.web.desk.access import LABELS, View
 from starter.web.desk.fixed_screens import NOT_THERE
-from starter.web.rendering import Frame, Renderer, Tab
+from starter.web.screens.rendering import Frame, Renderer, Tab
 from tests.browser.phone import NARROWEST, THUMB, WIDTH, Phone, page_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]

@@ -8,9 +8,9 @@ import pytest_asyncio
 from playwright.async_api import Page, expect
 
 from activities.notifications.links import LinkUse
-from starter.web.actions import ACTIONS, Action
-from starter.web.screens import ScreenName
-from starter.web.view_reader import FRESH_SECONDS
+from starter.web.acting.actions import ACTIONS, Action
+from starter.web.screens.screens import ScreenName
+from starter.web.screens.view_reader import FRESH_SECONDS
 from tests.browser.contract import CUSTOMER, EXECUTIVE_MAIL, LEGAL, Contract
 from tests.browser.phone import Phone, fresh
 from tests.browser.stages import (

@@ -12,7 +12,7 @@ from starter.cli import start_files as requests
 from starter.config import settings
 from starter.config.settings import Need
 from starter.temporal.connection import opened
-from starter.web.screens import ScreenName
+from starter.web.screens.screens import ScreenName
 from tests.browser.contract import CUSTOMER, EXECUTIVE, LEGAL
 from tests.browser.phone import Phone
 from tests.stack.laptop import Laptop

@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from activities.notifications.links import LinkUse
-from starter.web.screens import ScreenName
+from starter.web.screens.screens import ScreenName
 from tests.browser.contract import CUSTOMER, LEGAL, Contract, state_of
 from tests.browser.phone import Phone, fresh
 from tests.stack.laptop import Laptop

@@ -15,7 +15,7 @@ from deploy import validate
 from deploy.validate import HERE
 from starter.config.environment import PREFIX
 from starter.config.settings import OF_RECEIVER, OF_WORKER, Need, Settings, SettingsError, load, named_fields
-from starter.web.hook_mapping import SourceMapping
+from starter.web.intake.hook_mapping import SourceMapping
 from tests.deploy.containers import Container, of_cluster, of_compose
 
 NEEDS: Final[Mapping[str, tuple[Need, ...]]] = {"worker": OF_WORKER, "webhook": OF_RECEIVER, "init": ()}

@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from starter.config.values import Bind
 from starter.web.app import make_app, receiver_routes
-from starter.web.callbacks import MOST_BYTES
-from starter.web.serving import listening
+from starter.web.http.bodies import MOST_BYTES
+from starter.web.http.serving import listening
 from tests.deploy.strangers import strangers
 from tests.nginx import Nginx, nginx_before
 from tests.plain_http import plain_client

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 import httpx
 from temporalio.api.enums.v1 import EventType
 
-from starter.web.callbacks import MOST_BYTES, event_hash
+from starter.web.http.bodies import MOST_BYTES
+from starter.web.receivers.callbacks import event_hash
 from tests.faults.town import RECEIVER, Town
 
 EVENT: Final = "signer_viewed"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from temporalio.client import Client
 
-from starter.web.callbacks import SignalNotConfirmed, SignalResult, TemporalSignals
+from starter.web.receivers.callbacks import SignalNotConfirmed, SignalResult, TemporalSignals
 from tests.faults.town import eventually
 from tests.servers import real_server
 from tests.workflows.fakes import World

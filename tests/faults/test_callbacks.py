@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from starter.web.callbacks import TemporalSignals
+from starter.web.receivers.callbacks import TemporalSignals
 from tests.faults.evidence import gather
 from tests.faults.oracle import judge
 from tests.faults.population import colleague

@@ -29,7 +29,7 @@ from starter.queries import lists, lookup
 from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
 from starter.temporal.plugin import workflows
-from starter.web.actions import Action
+from starter.web.acting.actions import Action
 from starter.web.desk.lists import RowReader
 from tests.faults.town import eventually
 from tests.kinds.approval.commands import prepared

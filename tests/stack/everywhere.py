@@ -28,16 +28,16 @@ from starter.queries import lists as pages
 from starter.queries import lookup
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
+from starter.web.acting.forms import FormGuard
+from starter.web.acting.versions import Versions
 from starter.web.app import make_app
-from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
-from starter.web.forms import FormGuard
+from starter.web.intake.catalogue import KindCatalogue
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
 from starter.web.rights import ReaderRoles
-from starter.web.status import problems_of
-from starter.web.versions import Versions
-from starter.web.view_reader import ViewReader
+from starter.web.screens.status import problems_of
+from starter.web.screens.view_reader import ViewReader
 from tests.faults.population import REQUESTER
 from tests.faults.town import Town, eventually
 from tests.starter.web.paging import form_of, text_of

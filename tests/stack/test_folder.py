@@ -17,7 +17,7 @@ from deploy.local.folder import DataFolder, Ports
 from deploy.local.processes import StackFailure
 from starter.config import settings
 from starter.config.settings import Need
-from starter.web.rendering import Brand
+from starter.web.screens.rendering import Brand
 from worker import NEEDS as WORKER_NEEDS
 
 HOST = "127.0.0.1"

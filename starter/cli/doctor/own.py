@@ -28,7 +28,7 @@ from starter.boot import subscriptions as boot_subscriptions
 from starter.cli.doctor.health import SetUpPart, doubtful, fine, wrong
 from starter.config.settings import Settings
 from starter.temporal.connection import temporal_host
-from starter.web.oidc import keys_of
+from starter.web.http.oidc import keys_of
 from workflows.follow_up.options import CLOCKS_APART
 
 COUNTED_WITHIN: Final = 5.0

@@ -31,7 +31,6 @@ from starter.queries.figures import Figures, FiguresWanted, gather_figures
 from starter.queries.filters import Wanted
 from starter.queries.lists import LinesPage
 from starter.temporal.connection import Context
-from starter.web.allowances import Buckets
 from starter.web.api.absences import AbsenceRoutes
 from starter.web.api.callers import Caller, Callers, refuse_start, refuse_unchanged, refuse_unseen, sees
 from starter.web.api.description import REVISION_BODY, description_of, start_body
@@ -40,11 +39,12 @@ from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, comman
 from starter.web.api.problems import EXPECTED, ApiProblem, Reason, answered
 from starter.web.api.starting import PLANS, PartDecision, Started, Starts, Uploaded
 from starter.web.api.uploads import NamedDocuments
-from starter.web.callbacks import HEADERS
-from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import FileWanted, KeptFileAnswers
 from starter.web.figures import WORD_AT_MOST
-from starter.web.oidc import Issuer
+from starter.web.http.allowances import Buckets
+from starter.web.http.bodies import HEADERS
+from starter.web.http.oidc import Issuer
+from starter.web.intake.catalogue import KindCatalogue
 from starter.web.rights import ReaderRoles, Right, rights_concerning, rights_of
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import PERSONS, AnyCommand, Delegation, Exemption, ReviewAnswer, Take

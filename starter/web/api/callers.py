@@ -14,7 +14,7 @@ from activities.records.store import Store
 from activities.records.tokens import PREFIX
 from starter.web.api.problems import ApiProblem, Reason
 from starter.web.figures import FiguresAccess
-from starter.web.oidc import Issuer, IssuerAway, NotBelieved
+from starter.web.http.oidc import Issuer, IssuerAway, NotBelieved
 from starter.web.rights import ReaderRole, ReaderRoles, Right, TokenRole, rights_of, rights_to_begin
 from workflows.model.commands import KnownBy
 from workflows.model.views import Shown

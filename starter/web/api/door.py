@@ -11,10 +11,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from activities.files.pdf import MEGABYTE
 from activities.records.allowances import Rate
-from starter.web.allowances import Buckets
 from starter.web.api.callers import Caller, Callers
 from starter.web.api.problems import EXPECTED, ApiProblem, Reason, problem_of
-from starter.web.bodies import (
+from starter.web.http.allowances import Buckets
+from starter.web.http.bodies import (
     BodyFault,
     IncomingBodies,
     NotReadable,
@@ -22,7 +22,7 @@ from starter.web.bodies import (
     refuse_doubled_keys,
     replayed,
 )
-from starter.web.serving import holder_of
+from starter.web.http.serving import holder_of
 
 JSON_AT_MOST: Final = 2 * MEGABYTE
 """Bytes of a JSON body; a document of 1 MB in base64 has a third more."""

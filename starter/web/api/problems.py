@@ -23,7 +23,7 @@ from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
 from starter.queries.lookup import Unknown
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import TemporalRefused
-from starter.web.callbacks import HEADERS
+from starter.web.http.bodies import HEADERS
 from workflows.model.messages import Message
 from workflows.model.rejections import Rejection
 

@@ -34,10 +34,10 @@ from activities.records.store import Store
 from starter.boot import clients
 from starter.config.settings import Settings
 from starter.plan import calendar, campaign, onboarding, task
+from starter.web.acting.versions import file_name
 from starter.web.api.problems import ApiProblem, FieldFault, Reason
 from starter.web.api.uploads import NamedDocuments
-from starter.web.bodies import NotReadable, PostedFile, refuse_bombs, unique_keys
-from starter.web.versions import file_name
+from starter.web.http.bodies import NotReadable, PostedFile, refuse_bombs, unique_keys
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.commands import PartOutcome, Revision

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 
 from activities.notifications.links import at_desk
 from activities.people.language import phrase
-from starter.web.actions import (
+from starter.web.acting.actions import (
     ACTIONS,
     DECISIONS,
     Action,
@@ -17,9 +17,9 @@ from starter.web.actions import (
     possible_actions,
     right_to,
 )
-from starter.web.kinds import KIND_PAGES, spec_of
-from starter.web.rendering import Tab
+from starter.web.acting.kinds import KIND_PAGES, spec_of
 from starter.web.rights import ReaderRole, Right, Rights, Standing, in_turn
+from starter.web.screens.rendering import Tab
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.views import Shown
 

@@ -10,12 +10,12 @@ from activities.people.language import Language, phrase
 from activities.records.audiences import MemberRow
 from activities.records.drafts import Draft
 from starter.plan.campaign import NotedRow
-from starter.web.bodies import PostedDocuments
 from starter.web.desk.document_field import DocumentField, file_name, size_of
 from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, lines_of, put, with_fields
 from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
+from starter.web.http.bodies import PostedDocuments
 from workflows.kinds import Kind
 
 ROWS_AT_MOST: Final = 100

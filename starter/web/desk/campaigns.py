@@ -30,7 +30,8 @@ from starter.queries.campaign_report import CampaignReport
 from starter.queries.charts import campaign_chart
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type
-from starter.web.actions import ACTIONS, Action
+from starter.web.acting.actions import ACTIONS, Action
+from starter.web.acting.forms import Send
 from starter.web.desk.access import LABELS, ActionForm, FollowUpAccess, View, list_address
 from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.fixed_screens import NOT_THERE
@@ -41,11 +42,10 @@ from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.desk.together import Carried, carry_out
 from starter.web.downloads import PersonalFiles
-from starter.web.forms import Send
-from starter.web.rendering import Tab
 from starter.web.rights import ReaderRole, Right, Rights, Standing
-from starter.web.status import Chip, StateOwner, chip_of, ending_sentences, problems_of
-from starter.web.view_reader import ViewCache
+from starter.web.screens.rendering import Tab
+from starter.web.screens.status import Chip, StateOwner, chip_of, ending_sentences, problems_of
+from starter.web.screens.view_reader import ViewCache
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.campaign import Counts
 from workflows.model.commands import ReminderNow

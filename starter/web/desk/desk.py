@@ -17,8 +17,10 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.queries.filters import is_request_id
 from starter.temporal.connection import Context
+from starter.web.acting.forms import FormGuard, Send
+from starter.web.acting.handing_over import TakenAddresses
+from starter.web.acting.versions import Versions
 from starter.web.api.starting import Starts
-from starter.web.catalogue import KindCatalogue
 from starter.web.desk.away import Away
 from starter.web.desk.campaign_form import CampaignForm
 from starter.web.desk.campaigns import Campaigns
@@ -48,12 +50,10 @@ from starter.web.desk.sessions import (
 from starter.web.desk.task_form import TaskForm
 from starter.web.desk.together import Together
 from starter.web.downloads import PersonalFiles
-from starter.web.forms import FormGuard, Send
-from starter.web.handing_over import TakenAddresses
-from starter.web.rendering import OURS, TEMPLATES, Brand, Renderer, Tab
+from starter.web.intake.catalogue import KindCatalogue
 from starter.web.rights import ReaderRoles
-from starter.web.versions import Versions
-from starter.web.view_reader import ReadView, desk_view_reader
+from starter.web.screens.rendering import OURS, TEMPLATES, Brand, Renderer, Tab
+from starter.web.screens.view_reader import ReadView, desk_view_reader
 
 _SIGN_IN = "sign-in"
 

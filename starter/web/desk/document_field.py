@@ -9,8 +9,8 @@ from babel.numbers import format_decimal
 from activities.files.pdf import MEGABYTE, check_pdf
 from activities.people.language import Language
 from activities.records.drafts import Draft, DraftFile, Drafts
-from starter.web.bodies import PostedDocuments, PostedFile
 from starter.web.desk.draft_forms import Content, Filled
+from starter.web.http.bodies import PostedDocuments, PostedFile
 
 _NAME_AT_MOST: Final = 200
 """Characters of a file's name that are kept, its end with them."""

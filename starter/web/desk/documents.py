@@ -21,8 +21,8 @@ from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.downloads import FileWanted, PersonalFiles
 from starter.web.rights import ReaderRole, Right
-from starter.web.screens import NO_FILE, NO_FILES, FileLink, FilesOffered, PersonRow
-from starter.web.status import STATES, Chip, StateOwner
+from starter.web.screens.screens import NO_FILE, NO_FILES, FileLink, FilesOffered, PersonRow
+from starter.web.screens.status import STATES, Chip, StateOwner
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role

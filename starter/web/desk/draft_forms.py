@@ -14,10 +14,10 @@ from activities.launch.intake import GroupRule
 from activities.people.language import phrase
 from activities.records.drafts import Draft, DraftFile, Drafts
 from starter.web.api.starting import Starts
-from starter.web.bodies import PostedDocuments
-from starter.web.catalogue import KindCatalogue
 from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.sessions import Visitor
+from starter.web.http.bodies import PostedDocuments
+from starter.web.intake.catalogue import KindCatalogue
 from starter.web.rights import ReaderRoles
 from workflows.kinds import Kind
 from workflows.model.subject import group_word

@@ -26,14 +26,14 @@ from activities.people.language import phrase
 from activities.records.drafts import Draft, TooManyDrafts
 from starter.web.api.problems import ApiProblem
 from starter.web.api.starting import Body, GivenDocuments, Starts
-from starter.web.bodies import PostedDocuments
 from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, title_of, value_of
 from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.fixed_screens import NOT_THERE, TOO_MANY_DRAFTS
 from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
-from starter.web.rendering import Renderer
+from starter.web.http.bodies import PostedDocuments
+from starter.web.screens.rendering import Renderer
 from workflows.kinds import WorkflowName, named
 from workflows.model.commands import KnownBy
 

@@ -25,11 +25,11 @@ from starter.queries.figures import (
     gather_figures,
     spreadsheet,
 )
+from starter.web.acting.kinds import KIND_PAGES
 from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.figures import FiguresAccess, wanted_of
-from starter.web.kinds import KIND_PAGES
-from starter.web.rendering import Tab
+from starter.web.screens.rendering import Tab
 from workflows.follow_up.notification_types import NotificationType, numbered
 from workflows.kinds import Kind
 

@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import Final
 
 from activities.people.language import phrase
-from starter.web.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft
+from starter.web.screens.screens import NOT_WHOLE, Entry, MainButton, ScreenDraft
 
 
 class DeskScreenName(StrEnum):

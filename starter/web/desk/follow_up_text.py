@@ -11,14 +11,15 @@ from activities.notifications.links import at_desk
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
 from starter.queries.lookup import SYSTEMS, is_outcome, of_type, told_once
-from starter.web.actions import onboarding_to_decide
+from starter.web.acting.actions import onboarding_to_decide
+from starter.web.acting.forms import refusal_text
+from starter.web.acting.kinds import KIND_PAGES
+from starter.web.acting.versions import VERSION
 from starter.web.desk.access import ActionForm
 from starter.web.desk.sessions import Visitor
-from starter.web.forms import refusal_text
-from starter.web.kinds import KIND_PAGES
 from starter.web.rights import Right, Rights
-from starter.web.screens import Exchange, PersonRow
-from starter.web.status import (
+from starter.web.screens.screens import Exchange, PersonRow
+from starter.web.screens.status import (
     Chip,
     FindPerson,
     NamesById,
@@ -38,7 +39,6 @@ from starter.web.status import (
     unknown_sentences,
     workflow_words,
 )
-from starter.web.versions import VERSION
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.follow_up.outbox import last_of
 from workflows.kinds import WorkflowName, named

@@ -21,8 +21,11 @@ from starter.queries.commands import CommandRefused, refuse_own
 from starter.queries.filters import is_request_id
 from starter.queries.lookup import of_type, with_holds
 from starter.queries.onboarding import preview_link
-from starter.web.actions import Action, PostedForm, onboarding_to_decide
-from starter.web.bodies import PostedDocuments
+from starter.web.acting.actions import Action, PostedForm, onboarding_to_decide
+from starter.web.acting.forms import FailureReason, FormFailure, Send, send_form
+from starter.web.acting.handing_over import TakenAddresses
+from starter.web.acting.kinds import KIND_PAGES
+from starter.web.acting.versions import FIELD, VERSION, Versions
 from starter.web.desk.access import ActionForm, FollowUpAccess
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_up_text import PARTS_SHOWN_AT_MOST, FollowUpText, build_text
@@ -30,13 +33,10 @@ from starter.web.desk.people_fields import FOUND_AT_MOST
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.downloads import FILE_PATHS, PersonalFiles
-from starter.web.forms import FailureReason, FormFailure, Send, send_form
-from starter.web.handing_over import TakenAddresses
-from starter.web.kinds import KIND_PAGES
-from starter.web.rendering import Tab
+from starter.web.http.bodies import PostedDocuments
 from starter.web.rights import Right, in_turn
-from starter.web.screens import NO_FILE, NO_FILES, FilesOffered
-from starter.web.versions import FIELD, VERSION, Versions
+from starter.web.screens.rendering import Tab
+from starter.web.screens.screens import NO_FILE, NO_FILES, FilesOffered
 from workflows.kinds import Kind, WorkflowName, kinds, named
 from workflows.model.receipts import OperationState, Receipt
 from workflows.model.rejections import Rejection

@@ -23,17 +23,17 @@ from starter.queries.campaign import SoFar, so_far
 from starter.queries.filters import LIVING, SETTLED, Wanted
 from starter.queries.lists import MORE, RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type
+from starter.web.acting.kinds import KIND_PAGES
 from starter.web.desk import together
 from starter.web.desk.access import LABELS, PEOPLE_AT_MOST, View, views_of
 from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
-from starter.web.kinds import KIND_PAGES
-from starter.web.rendering import Tab
 from starter.web.rights import ReaderRole
-from starter.web.screens import NO_FILES, FilesOffered, PersonRow
-from starter.web.status import STATES, Chip, StateOwner, problems_of, status_chip
+from starter.web.screens.rendering import Tab
+from starter.web.screens.screens import NO_FILES, FilesOffered, PersonRow
+from starter.web.screens.status import STATES, Chip, StateOwner, problems_of, status_chip
 from workflows.kinds import Kind, kinds, named
 from workflows.model.subject import Status
 from workflows.model.views import CampaignShow, Shown

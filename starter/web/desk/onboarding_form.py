@@ -13,11 +13,11 @@ from activities.people.language import Language, phrase
 from activities.policies.onboarding_template import PARTS
 from activities.records.drafts import Draft
 from starter.plan.onboarding import OnboardingPlan
-from starter.web.bodies import PostedDocuments
 from starter.web.desk.document_field import size_of
 from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, put, value_of, with_fields
 from starter.web.desk.people_fields import IN_FULL, languages, person_in_full
 from starter.web.desk.sessions import Visitor
+from starter.web.http.bodies import PostedDocuments
 from workflows.kinds import Kind
 
 TEMPLATES_AT_MOST: Final = 50

@@ -7,13 +7,13 @@ from activities.launch.intake import GroupRule
 from activities.people.language import phrase
 from activities.records.drafts import Draft
 from starter.plan import calendar
-from starter.web.bodies import PostedDocuments
 from starter.web.desk.document_field import DocumentField
 from starter.web.desk.draft_forms import DraftForm, Filled, Step, lines_of, put, with_fields
 from starter.web.desk.people_fields import languages
 from starter.web.desk.people_in_order import PeopleInOrder
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
+from starter.web.http.bodies import PostedDocuments
 from workflows.kinds import Kind
 from workflows.model.subject import Participant, Role
 

@@ -24,16 +24,16 @@ from activities.records.allowances import Rate
 from activities.records.store import Store
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import Context, TemporalRefused
-from starter.web.allowances import Allowances, Buckets, SharedBuckets
-from starter.web.bodies import LONGEST, BodyFault, IncomingBodies, PostedDocuments, read_documents
-from starter.web.catalogue import KindCatalogue
+from starter.web.acting.forms import FormFault, FormGuard
 from starter.web.desk.fixed_screens import AWAY, CUT_OFF, FOREIGN, SIGN_IN, TOO_OFTEN, UNSURE
 from starter.web.desk.sessions import Authenticator, Visitor
-from starter.web.forms import FormFault, FormGuard
-from starter.web.rendering import Frame, Renderer, Tab
+from starter.web.http.allowances import Allowances, Buckets, SharedBuckets
+from starter.web.http.bodies import LONGEST, BodyFault, IncomingBodies, PostedDocuments, read_documents
+from starter.web.intake.catalogue import KindCatalogue
 from starter.web.rights import ReaderRoles
-from starter.web.screens import ScreenDraft
-from starter.web.view_reader import ReadView
+from starter.web.screens.rendering import Frame, Renderer, Tab
+from starter.web.screens.screens import ScreenDraft
+from starter.web.screens.view_reader import ReadView
 from workflows.kinds import Kind
 
 LOOKS_OF_A_PERSON: Final = Rate(burst=60, per_second=2)

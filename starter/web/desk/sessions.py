@@ -33,7 +33,7 @@ from activities.people.reader import Reader
 from activities.records.allowances import Rate
 from activities.records.store import Store
 from starter.temporal.connection import TemporalRefused
-from starter.web.serving import holder_of
+from starter.web.http.serving import holder_of
 from workflows import names
 from workflows.model.notifications import ONE_MESSAGE_EVERY, VALID_FOR, SignInOrder
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 from activities.launch.task_file import ANSWER_LINES_AT_MOST
 from activities.people.language import phrase
 from activities.records.drafts import Draft
-from starter.web.bodies import PostedDocuments
 from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, lines_of, put, with_fields
 from starter.web.desk.people_fields import IN_FULL, languages, person_in_full
 from starter.web.desk.plan_view import PlanView
 from starter.web.desk.sessions import Visitor
+from starter.web.http.bodies import PostedDocuments
 from workflows.kinds import Kind
 
 _TASK: Final = Step("task", phrase("Task"), "draft_task.html", ("kind", "title", "text", "answer", "owner"))

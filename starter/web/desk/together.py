@@ -15,13 +15,13 @@ from activities.notifications.links import named_at_desk
 from activities.people.language import Language, phrase
 from starter.queries.commands import CommandRefused
 from starter.queries.filters import is_request_id
-from starter.web.actions import ACTIONS, Action, PostedForm
+from starter.web.acting.actions import ACTIONS, Action, PostedForm
+from starter.web.acting.forms import FailureReason, FormFailure, Send, send_form
 from starter.web.desk.access import ActionForm, FollowUpAccess, View, list_address
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.follow_ups import FollowUps, usual_due
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
-from starter.web.forms import FailureReason, FormFailure, Send, send_form
 from starter.web.rights import in_turn
 from workflows.kinds import WorkflowName
 from workflows.model.commands import AnyCommand

@@ -14,10 +14,10 @@ from activities.notifications.links import LinkContent, LinkUse, SigningLinks
 from activities.people.directory import DirectoryFailure
 from activities.people.ids import stands_in_full
 from starter.web.absences import AWAY, ENDED, ENTERED, AwayForms, AwayVisit
-from starter.web.forms import FormFault, FormGuard
+from starter.web.acting.forms import FormFault, FormGuard
 from starter.web.pages.visits import RENEWED, PageVisit, Visits
-from starter.web.rendering import OURS, Brand, Renderer
-from starter.web.screens import CUT_OFF, FOREIGN_FORM, NOT_KNOWN_NOW, NOT_OURS, Screen, ScreenDraft
+from starter.web.screens.rendering import OURS, Brand, Renderer
+from starter.web.screens.screens import CUT_OFF, FOREIGN_FORM, NOT_KNOWN_NOW, NOT_OURS, Screen, ScreenDraft
 from workflows.kinds import referred
 from workflows.model.commands import KnownBy
 

@@ -28,13 +28,13 @@ from activities.people.reader import Deadline, Reader
 from activities.records.store import Store
 from starter.queries.lookup import of_type
 from starter.queries.onboarding import FRESH_SECONDS
-from starter.web.actions import Action
-from starter.web.allowances import MailPause
-from starter.web.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
+from starter.web.acting.actions import Action
+from starter.web.acting.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
+from starter.web.http.allowances import MailPause
 from starter.web.pages.link_screens import ended_screen, nearness_of
 from starter.web.pages.visits import RENEWED, PageVisit, Visits
-from starter.web.rendering import OURS, TEMPLATES, Brand, Renderer
-from starter.web.screens import (
+from starter.web.screens.rendering import OURS, TEMPLATES, Brand, Renderer
+from starter.web.screens.screens import (
     CUT_OFF,
     FOREIGN_FORM,
     NOT_KNOWN_NOW,
@@ -45,8 +45,8 @@ from starter.web.screens import (
     ScreenName,
     ScreenTone,
 )
-from starter.web.status import Chip, StateOwner, chip_of, ending_sentences, stage_sentences, status_chip
-from starter.web.view_reader import ReadView, ViewCache
+from starter.web.screens.status import Chip, StateOwner, chip_of, ending_sentences, stage_sentences, status_chip
+from starter.web.screens.view_reader import ReadView, ViewCache
 from workflows.follow_up.notification_types import NotificationType
 from workflows.kinds import Kind, named, referred
 from workflows.model.commands import NewLink

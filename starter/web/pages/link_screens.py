@@ -14,11 +14,11 @@ from activities.notifications.words import isolated, words_for
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader, is_due_on_the_day_of
 from starter.queries.lookup import of_type
-from starter.web.actions import ACTIONS, Action, onboarding_to_decide
-from starter.web.kinds import KIND_PAGES
+from starter.web.acting.actions import ACTIONS, Action, onboarding_to_decide
+from starter.web.acting.kinds import KIND_PAGES
 from starter.web.pages.options import choices_of
-from starter.web.screens import MainButton, Nearness, PersonRow, Screen, ScreenDraft, ScreenName, ScreenTone
-from starter.web.status import (
+from starter.web.screens.screens import MainButton, Nearness, PersonRow, Screen, ScreenDraft, ScreenName, ScreenTone
+from starter.web.screens.status import (
     NO_NAMES,
     Chip,
     Look,

@@ -11,7 +11,7 @@ from activities.people.language import Language, phrase
 from activities.people.person import Person
 from activities.people.reader import Reader
 from starter.queries.commands import CommandRefused
-from starter.web.actions import (
+from starter.web.acting.actions import (
     ACTIONS,
     DECISIONS,
     Action,
@@ -23,11 +23,11 @@ from starter.web.actions import (
     parse_action,
     possible_actions,
 )
-from starter.web.forms import FailureReason, FormFailure
-from starter.web.kinds import KIND_PAGES, spec_of
+from starter.web.acting.forms import FailureReason, FormFailure
+from starter.web.acting.kinds import KIND_PAGES, spec_of
 from starter.web.pages.visits import StandIns
-from starter.web.screens import Exchange, OptionButton, PageOption, Screen
-from starter.web.status import NO_NAMES, NamesById, answer_of
+from starter.web.screens.screens import Exchange, OptionButton, PageOption, Screen
+from starter.web.screens.status import NO_NAMES, NamesById, answer_of
 from workflows.follow_up.next_step import APART
 from workflows.model.commands import AnyCommand
 from workflows.model.rejections import Rejection, plain

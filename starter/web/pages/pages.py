@@ -32,12 +32,13 @@ from activities.records.store import Store
 from starter.queries.commands import CommandRefused
 from starter.queries.lookup import of_type
 from starter.web.absences import AWAY
-from starter.web.actions import ACTIONS, DECISIONS, Action, PostedForm, onboarding_to_decide, parse_action
-from starter.web.allowances import MailPause
-from starter.web.bodies import BodyFault, PostedDocuments
+from starter.web.acting.actions import ACTIONS, DECISIONS, Action, PostedForm, onboarding_to_decide, parse_action
+from starter.web.acting.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
+from starter.web.acting.kinds import KIND_PAGES
+from starter.web.acting.versions import FIELD, VERSION, Versions, is_multipart
 from starter.web.downloads import FILE_PATHS, PersonalFiles
-from starter.web.forms import FailureReason, FormFailure, FormFault, FormGuard, Send, send_form
-from starter.web.kinds import KIND_PAGES
+from starter.web.http.allowances import MailPause
+from starter.web.http.bodies import BodyFault, PostedDocuments
 from starter.web.pages import options
 from starter.web.pages.away import may_be_away
 from starter.web.pages.first_page import FirstPages
@@ -54,8 +55,8 @@ from starter.web.pages.link_screens import (
 from starter.web.pages.options import NOTHING, choices_of
 from starter.web.pages.review import as_asker, may_read_version, review_screen
 from starter.web.pages.visits import DONE, RENEWED, PagePeople, PageVisit, Visits, edition_of
-from starter.web.rendering import OURS, Brand, Renderer
-from starter.web.screens import (
+from starter.web.screens.rendering import OURS, Brand, Renderer
+from starter.web.screens.screens import (
     CUT_OFF,
     FOREIGN_FORM,
     NO_ANSWER,
@@ -70,9 +71,8 @@ from starter.web.screens import (
     ScreenDraft,
     ScreenName,
 )
-from starter.web.status import NO_NAMES, abandoned_sentences, signing_page_of_view
-from starter.web.versions import FIELD, VERSION, Versions, is_multipart
-from starter.web.view_reader import ReadView, ViewCache
+from starter.web.screens.status import NO_NAMES, abandoned_sentences, signing_page_of_view
+from starter.web.screens.view_reader import ReadView, ViewCache
 from workflows.kinds import kinds, referred
 from workflows.model.commands import Decision
 from workflows.model.receipts import OperationState, Receipt

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from activities.people.language import phrase
 from activities.people.reader import Reader
-from starter.web.actions import ACTIONS, Action
+from starter.web.acting.actions import ACTIONS, Action
+from starter.web.acting.versions import VERSION
 from starter.web.pages.link_screens import (
     APPROVED,
     HANDED_OVER,
@@ -14,8 +15,7 @@ from starter.web.pages.link_screens import (
     due_of,
     ended_screen,
 )
-from starter.web.screens import FileLink, MainButton, Screen, ScreenDraft, ScreenName, ScreenTone
-from starter.web.versions import VERSION
+from starter.web.screens.screens import FileLink, MainButton, Screen, ScreenDraft, ScreenName, ScreenTone
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status, group_of
 from workflows.model.views import RequestShow, ReviewLine

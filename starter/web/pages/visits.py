@@ -18,10 +18,10 @@ from activities.people.reader import Reader
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from activities.records.texts import Reference
-from starter.web.actions import Action
-from starter.web.allowances import Allowances
-from starter.web.handing_over import TakenAddresses
-from starter.web.screens import (
+from starter.web.acting.actions import Action
+from starter.web.acting.handing_over import TakenAddresses
+from starter.web.http.allowances import Allowances
+from starter.web.screens.screens import (
     NOT_KNOWN_NOW,
     NOT_OURS,
     TOO_OFTEN,
@@ -32,7 +32,7 @@ from starter.web.screens import (
     ScreenName,
     ScreenTone,
 )
-from starter.web.status import named_people
+from starter.web.screens.status import named_people
 from workflows.kinds import Kind
 from workflows.model.subject import group_of
 from workflows.model.views import Shown

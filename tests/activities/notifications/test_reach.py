@@ -21,7 +21,7 @@ from activities.records.store import Store
 from activities.schedule.planner import PolicyPlanner
 from deploy.sandbox.server import RunningSandbox
 from deploy.sandbox.state.faults import ArmedFault
-from starter.web.status import signing_page_of_view
+from starter.web.screens.status import signing_page_of_view
 from tests.activities.core_signature.requests import PDF, deed
 from tests.activities.notifications.stage import entries, messaging
 from tests.workflows.fakes import World

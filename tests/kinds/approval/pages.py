@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import datetime
 
 from activities.people.reader import Reader
-from starter.web.actions import ACTIONS, Action, PageRole
-from starter.web.kinds import KIND_PAGES, KindPage
+from starter.web.acting.actions import ACTIONS, Action, PageRole
+from starter.web.acting.kinds import KIND_PAGES, KindPage
 from starter.web.pages.link_screens import DOING, ended_screen, status_screen
 from starter.web.pages.options import choices_of
-from starter.web.screens import MainButton, Screen, ScreenDraft, ScreenName
-from starter.web.status import NO_NAMES, NamesById
-from starter.web.view_reader import LOOKS, KindLook
+from starter.web.screens.screens import MainButton, Screen, ScreenDraft, ScreenName
+from starter.web.screens.status import NO_NAMES, NamesById
+from starter.web.screens.view_reader import LOOKS, KindLook
 from tests.kinds.approval.kind import APPROVAL, ApprovalShow
 
 _NO = replace(

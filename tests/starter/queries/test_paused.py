@@ -23,8 +23,8 @@ from starter.queries.fast_forward import forward
 from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context
-from starter.web.status import status_sentences
-from starter.web.view_reader import ViewReader
+from starter.web.screens.status import status_sentences
+from starter.web.screens.view_reader import ViewReader
 from tests.activities.launch.papers import Desk
 from tests.starter.queries.living import MSA, SOON, begin, desk_at, shown_when
 from tests.workflows.fakes import World

@@ -18,7 +18,7 @@ from activities.http.oauth import Credentials
 from starter.tenant.listener import TEST_SECRET, judge_callback
 from starter.tenant.recording import Exchange, Recording
 from starter.tenant.scrubbing import FOREIGN, HOST
-from starter.web.callbacks import CallbackRules
+from starter.web.receivers.callbacks import CallbackRules
 
 Json = dict[str, Any]
 _API: Final = "/api/v1"

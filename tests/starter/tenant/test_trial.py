@@ -12,7 +12,7 @@ from starter.config.settings import load
 from starter.tenant.facts import FACTS, Verdict, judge_recording
 from starter.tenant.recording import ANSWERS, Recording
 from starter.tenant.trial import Trial
-from starter.web.serving import listening
+from starter.web.http.serving import listening
 from tests.activities.core_signature.conftest import arm
 from tests.plain_http import plain_client
 from tests.starter.tenant.stage import (

@@ -16,8 +16,8 @@ from starter.boot import clients
 from starter.config.settings import Settings, load
 from starter.config.values import Bind
 from starter.web.app import make_app
-from starter.web.hooks import Hooks, HookSource, OnboardingStarter
-from starter.web.serving import listening
+from starter.web.http.serving import listening
+from starter.web.intake.hooks import Hooks, HookSource, OnboardingStarter
 from tests.plain_http import plain_client
 from tests.workflows.onboarding.stage import PDF, PEOPLE
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from starter.config.values import Bind
-from starter.web.serving import listening
+from starter.web.http.serving import listening
 
 AUDIENCE = "countersign"
 FIRST = RSAKey.generate_key(2048, {"kid": "first", "use": "sig"}, private=True)

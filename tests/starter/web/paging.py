@@ -22,20 +22,20 @@ from deploy.sandbox.server import RunningSandbox, running
 from deploy.sandbox.state.faults import ArmedFault
 from deploy.sandbox.state.settings import SandboxSettings
 from starter.config.values import Bind
-from starter.web.actions import Action
+from starter.web.acting.actions import Action
+from starter.web.acting.forms import FormGuard
+from starter.web.acting.versions import Versions
 from starter.web.app import make_app
-from starter.web.catalogue import KindCatalogue
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
-from starter.web.forms import FormGuard
+from starter.web.http.serving import listening
+from starter.web.intake.catalogue import KindCatalogue
 from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
-from starter.web.rendering import Brand
 from starter.web.rights import ReaderRoles
-from starter.web.serving import listening
-from starter.web.versions import Versions
-from starter.web.view_reader import FRESH_SECONDS, ReadView
+from starter.web.screens.rendering import Brand
+from starter.web.screens.view_reader import FRESH_SECONDS, ReadView
 from tests.plain_http import plain_client
 from workflows.model.commands import AnyCommand
 from workflows.model.receipts import OperationState, Receipt

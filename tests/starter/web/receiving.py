@@ -10,7 +10,7 @@ from typing import Any, Final
 from pydantic import SecretStr
 from starlette.requests import Request
 
-from starter.web.callbacks import (
+from starter.web.receivers.callbacks import (
     CallbackReceiver,
     CallbackRules,
     ClockBehind,

@@ -12,7 +12,7 @@ from activities.metrics import ExportingProcess
 from activities.reconciliation.callback_health import ClockSeen
 from activities.records.store import Store
 from starter.web.app import note_clock
-from starter.web.callbacks import CallbackReply, CallbackVerdict, SignalResult, event_hash
+from starter.web.receivers.callbacks import CallbackReply, CallbackVerdict, SignalResult, event_hash
 from tests.metering import metered
 from tests.starter.web.receiving import (
     EVENT_UUID,

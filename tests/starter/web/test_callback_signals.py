@@ -8,7 +8,7 @@ import pytest
 from temporalio.client import Client, Interceptor, OutboundInterceptor, SignalWorkflowInput
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from starter.web.callbacks import (
+from starter.web.receivers.callbacks import (
     JOINED_AT_MOST,
     RECONCILE_AFTER,
     SignalNotConfirmed,

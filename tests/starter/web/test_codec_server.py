@@ -19,9 +19,9 @@ from activities.records.store import Store
 from starter.boot import clients
 from starter.config.settings import Settings, SettingsError, load
 from starter.web.app import NEEDS, make_app
-from starter.web.codec import BYTES_AT_MOST, CALLS_OF_AN_ADDRESS, REFUSALS_OF_AN_ADDRESS, CodecServer
-from starter.web.oidc import Issuer
-from starter.web.serving import with_peer
+from starter.web.http.oidc import Issuer
+from starter.web.http.serving import with_peer
+from starter.web.receivers.codec import BYTES_AT_MOST, CALLS_OF_AN_ADDRESS, REFUSALS_OF_AN_ADDRESS, CodecServer
 from tests.starter.terminal import complete
 from tests.starter.web.issuing import AUDIENCE, OpenIssuer, open_issuer
 

@@ -20,10 +20,10 @@ from activities.records.devices import device_hash
 from activities.records.store import Store
 from starter.config.settings import SettingsError, load
 from starter.config.values import Bind
-from starter.web import devices as receiver
 from starter.web.app import make_app
-from starter.web.devices import BYTES_AT_MOST, PATH, DeviceReceiver
-from starter.web.serving import listening
+from starter.web.http.serving import listening
+from starter.web.receivers import devices as receiver
+from starter.web.receivers.devices import BYTES_AT_MOST, PATH, DeviceReceiver
 from tests.plain_http import plain_client
 from tests.starter.terminal import type_
 from tests.starter.web.test_callback_fuzz import ODD

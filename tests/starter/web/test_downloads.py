@@ -24,7 +24,7 @@ from activities.records.store import Store
 from starter.config.values import Bind
 from starter.web.app import make_app
 from starter.web.downloads import AT_ONCE, CALLS_OF_AN_ADDRESS, KeptFileAnswers, TargetDownloads
-from starter.web.serving import listening
+from starter.web.http.serving import listening
 from tests.plain_http import plain_client
 from tests.storage import away, count
 from workflows.kinds import Kind

@@ -15,11 +15,10 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.metrics import ExportingProcess
 from activities.records.user_texts import words_of
 from activities.temporal import executions as runs
-from starter.web import hooks as changed
-from starter.web import hooks as receiver
-from starter.web.bodies import MOST_KEYS, SMALL
-from starter.web.callbacks import HELD_AT_MOST, MOST_BYTES
-from starter.web.hook_mapping import DEAL_AT_MOST
+from starter.web.http.bodies import HELD_AT_MOST, MOST_BYTES, MOST_KEYS, SMALL
+from starter.web.intake import hooks as changed
+from starter.web.intake import hooks as receiver
+from starter.web.intake.hook_mapping import DEAL_AT_MOST
 from tests.faults.town import eventually
 from tests.metering import metered
 from tests.servers import own_namespace, real_server

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
 
-from starter.web.hooks import APART_AT_MOST, SIGNATURES_AT_MOST, is_genuine
+from starter.web.intake.hooks import APART_AT_MOST, SIGNATURES_AT_MOST, is_genuine
 
 NOW = datetime(2026, 11, 26, 10, tzinfo=UTC)
 BODY = '{"deal": {"company": "Zoë"}}'.encode()

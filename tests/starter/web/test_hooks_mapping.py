@@ -10,8 +10,8 @@ import pytest
 from activities.files.reading import FileFaults
 from starter.config.settings import load
 from starter.errors import Refusal
-from starter.web.hook_mapping import TAKEN_AT_MOST, SourceMapping, onboarding_id
-from starter.web.hooks import HookSource
+from starter.web.intake.hook_mapping import TAKEN_AT_MOST, SourceMapping, onboarding_id
+from starter.web.intake.hooks import HookSource
 from tests.starter.web.hooking import DEAL, EXAMPLES, contact, deal, office
 
 STAGE = {"name": "live", "notices": [{"to": "customer", "text": "Welcome {name}"}]}

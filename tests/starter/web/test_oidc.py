@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from starter.config.settings import OidcSettings
-from starter.web.oidc import (
+from starter.web.http.oidc import (
     ASKED_EVERY,
     CLOCKS_APART,
     KEYS_AT_MOST,

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from starter.web.bodies import BodyFault, IncomingBodies
+from starter.web.http.bodies import BodyFault, IncomingBodies
 from tests.starter.web.receiving import Stalling
 
 

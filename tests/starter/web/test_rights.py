@@ -8,8 +8,8 @@ import pytest
 
 from activities.people.rights import Rights as TokenRights
 from activities.policies.catalogue import StarterEntry
+from starter.web.acting.kinds import KIND_PAGES
 from starter.web.api.kinds import API_COMMANDS
-from starter.web.kinds import KIND_PAGES
 from starter.web.rights import (
     ABOUT_PEOPLE,
     COMMANDS,

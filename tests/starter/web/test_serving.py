@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from starter.boot.probes import bound_to
 from starter.config.values import Bind
-from starter.web.serving import listening, peer_of
+from starter.web.http.serving import listening, peer_of
 from tests.plain_http import plain_client
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from starter.config.values import Bind
 from starter.web.app import make_app, receiver_routes
-from starter.web.serving import listening
+from starter.web.http.serving import listening
 from tests.nginx import nginx_before
 from tests.starter.web.paging import phone
 from tests.starter.web.receiving import PATH, RecordingSignals, encoded, receiver, said

@@ -13,11 +13,10 @@ from starlette.requests import Request
 
 from starter.config.values import Bind
 from starter.errors import Refusal
-from starter.web import callbacks as callback_receiver
 from starter.web.app import make_app, receiver_routes
-from starter.web.bodies import SMALL
-from starter.web.callbacks import HELD_AT_MOST, MOST_BYTES
-from starter.web.serving import listening
+from starter.web.http.bodies import HELD_AT_MOST, MOST_BYTES, SMALL
+from starter.web.http.serving import listening
+from starter.web.receivers import callbacks as callback_receiver
 from tests.plain_http import plain_client
 from tests.starter.web.paging import REQUEST, phone
 from tests.starter.web.receiving import JSON, PATH, SEGMENT, RecordingSignals, Stalling, encoded, receiver, said

@@ -20,7 +20,7 @@ from starter.config import settings
 from starter.queries.lookup import look_at
 from starter.web.app import make_app, routes_of
 from starter.web.desk.sessions import Cookies, Session, serial_of
-from starter.web.serving import with_peer
+from starter.web.http.serving import with_peer
 from tests.faults.town import eventually
 from tests.servers import own_part
 from tests.starter.web.desk.office import text_of

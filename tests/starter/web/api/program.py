@@ -21,8 +21,8 @@ from starter.temporal.connection import Context
 from starter.web.api.api import ROOT, Api
 from starter.web.app import make_app
 from starter.web.downloads import KeptFileAnswers
-from starter.web.oidc import Issuer
-from starter.web.serving import listening
+from starter.web.http.oidc import Issuer
+from starter.web.http.serving import listening
 from tests.plain_http import plain_client
 from tests.starter.web.issuing import AUDIENCE, OpenIssuer
 

@@ -20,7 +20,7 @@ from activities.records.evidence import SignedDocument, SignedFile
 from starter.web.api import door
 from starter.web.api.api import LINES_AT_MOST, ROOT
 from starter.web.api.starting import BASE64_AT_MOST
-from starter.web.bodies import MOST_KEYS
+from starter.web.http.bodies import MOST_KEYS
 from tests.activities.evidence.kept import AT, MSA, signed
 from tests.faults.town import eventually
 from tests.golden.schemas import validator

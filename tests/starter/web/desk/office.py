@@ -20,16 +20,16 @@ from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from starter.config.settings import load
 from starter.temporal.connection import Context
+from starter.web.acting.forms import FormGuard
 from starter.web.api.starting import Starts
 from starter.web.app import make_app
-from starter.web.catalogue import KindCatalogue
 from starter.web.desk.desk import Desk
 from starter.web.desk.sessions import Cookies, SignIn
 from starter.web.downloads import KeptFileAnswers, PersonalFiles
-from starter.web.forms import FormGuard
-from starter.web.rendering import OURS, Brand
+from starter.web.http.serving import with_peer
+from starter.web.intake.catalogue import KindCatalogue
 from starter.web.rights import ReaderRoles
-from starter.web.serving import with_peer
+from starter.web.screens.rendering import OURS, Brand
 from workflows.model.commands import AnyCommand
 from workflows.model.notifications import SignInOrder
 from workflows.model.receipts import OperationState, Receipt

@@ -14,10 +14,10 @@ from activities.people.language import LANGUAGES, Language
 from activities.records.downloads import Way
 from activities.records.evidence import SignedDocument, SignedFile
 from starter.queries.commands import CommandRefused, NotConfirmed, NotRunning
-from starter.web.actions import ACTIONS, Action
-from starter.web.kinds import spec_of
-from starter.web.rendering import Brand, Logo
-from starter.web.status import StateOwner, chip_of, status_chip
+from starter.web.acting.actions import ACTIONS, Action
+from starter.web.acting.kinds import spec_of
+from starter.web.screens.rendering import Brand, Logo
+from starter.web.screens.status import StateOwner, chip_of, status_chip
 from tests.starter.web.desk.office import (
     DUTCH,
     MANAGER,

@@ -13,7 +13,6 @@ from activities.errors import DatabaseAway
 from activities.notifications.sign_in import SignInLink, ask_of
 from activities.records.store import Store
 from starter.temporal.connection import Context, TemporalRefused
-from starter.web.bodies import LONGEST
 from starter.web.desk.sessions import (
     LONGEST_SESSION,
     MESSAGES_FROM_AN_ADDRESS,
@@ -27,6 +26,7 @@ from starter.web.desk.sessions import (
     sign_in_sender,
     sign_out_everywhere,
 )
+from starter.web.http.bodies import LONGEST
 from tests.starter.web.desk.office import DUTCH, REQUESTER, SIGNER, Office, form_of, inside, office, text_of
 from tests.storage import away, count
 from workflows.model.notifications import VALID_FOR, SignInOrder

@@ -9,7 +9,7 @@ import pytest
 
 from activities.people.person import Reachable, SignersFile
 from starter.queries.commands import CommandRefused, NotRunning
-from starter.web.actions import Action
+from starter.web.acting.actions import Action
 from tests.starter.web.desk.office import (
     ENGINEER,
     LEAD,

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from activities.records.allowances import Rate
 from activities.records.store import Store
-from starter.web.allowances import (
+from starter.web.http.allowances import (
     BUCKETS_AT_MOST,
     LOOKS_OF_AN_ADDRESS,
     PRESSES_OF_A_LINK,

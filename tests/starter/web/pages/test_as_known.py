@@ -3,7 +3,7 @@
 import pytest
 
 from activities.core_signature.signing_page import SigningPage, SigningState
-from starter.web.status import signing_page_of_view
+from starter.web.screens.status import signing_page_of_view
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status
 from workflows.model.views import RequestShow, SignerLine

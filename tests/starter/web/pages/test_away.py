@@ -19,11 +19,11 @@ from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from starter.temporal.connection import Context
 from starter.web.absences import AwayForms
+from starter.web.acting.forms import FormGuard
 from starter.web.app import make_app
-from starter.web.catalogue import KindCatalogue
-from starter.web.forms import FormGuard
+from starter.web.http.serving import with_peer
+from starter.web.intake.catalogue import KindCatalogue
 from starter.web.pages.away import AwayPages
-from starter.web.serving import with_peer
 from tests.starter.web.desk.office import CATALOGUE
 from tests.starter.web.paging import CHAIR, DUTCH, FIRST, LINK_SECRET, PEOPLE, PUBLIC, REQUEST
 

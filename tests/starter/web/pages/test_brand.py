@@ -8,7 +8,7 @@ import pytest
 from starter.config.settings import SettingsError, load
 from starter.config.values import CONTACT_AT_MOST
 from starter.web.app import make_app
-from starter.web.rendering import ICON_PATH, LOGO_AT_MOST, LOGO_PATH, OURS, Brand, UnusableLogo
+from starter.web.screens.rendering import ICON_PATH, LOGO_AT_MOST, LOGO_PATH, OURS, Brand, UnusableLogo
 
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
 

@@ -6,7 +6,7 @@ import pytest
 
 from activities.people.language import Language
 from activities.records.outcomes import MemberStatus
-from starter.web.status import STATES, Chip, Look, StateOwner, chip_of, status_chip
+from starter.web.screens.status import STATES, Chip, Look, StateOwner, chip_of, status_chip
 from workflows.kinds import Kind
 from workflows.model.signature import SignerState
 from workflows.model.subject import Status

@@ -6,7 +6,7 @@ from string import Formatter
 import pytest
 
 from activities.people.language import LANGUAGES, Language
-from starter.web.forms import REFUSALS, refusal_text
+from starter.web.acting.forms import REFUSALS, refusal_text
 from tests.workflows.stage import a_request, silent_for
 from workflows.follow_up import commands as operations
 from workflows.follow_up import commands as questions

@@ -12,10 +12,10 @@ from activities.notifications.links import FIRST_SERIAL, LinkUse, Through, seria
 from activities.people.ids import position_word
 from activities.people.person import Reachable, SignersFile
 from starter.queries.onboarding import PartHeard, joined
-from starter.web.actions import Action
-from starter.web.bodies import LONGEST
+from starter.web.acting.actions import Action
+from starter.web.http.bodies import LONGEST
 from starter.web.pages.journey import PARTS_SHOWN_AT_MOST, PEOPLE_LOOKED_UP_AT_MOST
-from starter.web.rendering import TEMPLATES
+from starter.web.screens.rendering import TEMPLATES
 from tests.starter.web.paging import DUTCH, FIRST, NOW, PUBLIC, SECOND, Phone, form_of, phone, text_of
 from tests.storage import away
 from workflows.kinds import named

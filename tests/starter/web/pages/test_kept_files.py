@@ -12,7 +12,7 @@ from activities.notifications.links import LinkUse
 from activities.people.language import LANGUAGES
 from activities.records.downloads import Way
 from activities.records.evidence import SignedDocument, SignedFile
-from starter.web.allowances import LOOKS_OF_A_LINK
+from starter.web.http.allowances import LOOKS_OF_A_LINK
 from tests.starter.web.pages.test_pages import REQUESTER, shown
 from tests.starter.web.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
 from tests.storage import away, count

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from activities.records.store import Store
-from starter.web.allowances import PAUSE, MailPause
+from starter.web.http.allowances import PAUSE, MailPause
 from tests.starter.web.paging import Watch
 from tests.storage import away
 

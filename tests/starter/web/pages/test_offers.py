@@ -8,7 +8,7 @@ import pytest
 from activities.people.person import Person
 from activities.people.reader import Reader
 from starter.queries.commands import CommandRefused
-from starter.web.actions import Action
+from starter.web.acting.actions import Action
 from starter.web.pages.options import NOTHING, Offers, offers_to_awaited
 from starter.web.pages.visits import StandIns
 from workflows.model.commands import NotNow

@@ -14,7 +14,7 @@ from activities.notifications.links import LinkUse
 from activities.people.directory import COLLEAGUES_AT_MOST
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from starter.temporal.connection import TemporalRefused
-from starter.web.actions import Action
+from starter.web.acting.actions import Action
 from tests.starter.web.paging import (
     CHAIR,
     DUTCH,

@@ -13,8 +13,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from activities.notifications.links import LINK_DAYS_AT_MOST, LinkUse
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
-from starter.web.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
-from starter.web.view_reader import FRESH_SECONDS, ViewReader
+from starter.web.http.allowances import LOOKS_OF_A_LINK, PRESSES_OF_A_LINK, PRESSES_OF_AN_ADDRESS
+from starter.web.screens.view_reader import FRESH_SECONDS, ViewReader
 from tests.starter.web.paging import CHAIR, DOCUMENT, DUTCH, FIRST, REQUEST, SECOND, Phone, form_of, phone, text_of
 from tests.storage import away
 from workflows.model.signature import Document, SignatureBrief, SignerState

@@ -8,7 +8,7 @@ import pytest
 
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
-from starter.web.actions import Action
+from starter.web.acting.actions import Action
 from tests.starter.web.pages.test_page_commands import DEPUTY, REQUESTER, choices, question, shown
 from tests.starter.web.paging import CHAIR, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, phone, text_of
 from workflows.kinds import Kind

@@ -10,7 +10,7 @@ import pytest
 
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
-from starter.web.bodies import LONGEST
+from starter.web.http.bodies import LONGEST
 from tests.starter.web.paging import CHAIR, DOCUMENT, DUTCH, FIRST, NOW, REQUEST, SECOND, Phone, form_of, phone, text_of
 from tests.storage import altered, away
 from workflows.kinds import Kind

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from starter.web.bodies import FORMS_AT_MOST, LONGEST, read_form
+from starter.web.http.bodies import FORMS_AT_MOST, LONGEST, read_form
 from tests.starter.web.receiving import Stalling
 
 _HERE: dict[str, Any] = {"type": "http.request", "body": b"token=t&act=", "more_body": True}

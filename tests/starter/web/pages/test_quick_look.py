@@ -18,8 +18,8 @@ from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from starter.config.values import PayloadKey
 from starter.temporal.codec import data_converter
-from starter.web.status import signing_page_of_view
-from starter.web.view_reader import ViewReader
+from starter.web.screens.status import signing_page_of_view
+from starter.web.screens.view_reader import ViewReader
 from tests.servers import own_namespace
 from workflows import names
 from workflows.kinds import Kind

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from starter.web.view_reader import FRESH_SECONDS, RECENT_AT_MOST, ViewCache
+from starter.web.screens.view_reader import FRESH_SECONDS, RECENT_AT_MOST, ViewCache
 from tests.starter.web.paging import Watch
 from workflows.model.subject import Status
 from workflows.model.views import RequestShow

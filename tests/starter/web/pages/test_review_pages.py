@@ -13,7 +13,7 @@ import pytest
 from activities.documents.files import DOCUMENTS
 from activities.notifications.links import LinkUse
 from activities.records.cover_sheet import CoverSheet
-from starter.web.actions import Action
+from starter.web.acting.actions import Action
 from tests.starter.web.paging import CHAIR, DOCUMENT, FIRST, NOW, REQUEST, SECOND, Phone, option_of, phone, text_of
 from workflows.model.commands import Question, ReviewAnswer, Revision, Take
 from workflows.model.signature import Document, DocumentVersion, SignatureBrief, SignerState

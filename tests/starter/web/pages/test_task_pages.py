@@ -13,7 +13,7 @@ from activities.notifications.links import LinkUse, Through
 from activities.people.ids import position_word
 from activities.people.person import Reachable, SignersFile
 from starter.queries.commands import CommandRefused
-from starter.web.actions import Action
+from starter.web.acting.actions import Action
 from tests.starter.web.paging import (
     DUTCH,
     FIRST,

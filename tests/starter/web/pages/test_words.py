@@ -10,8 +10,8 @@ from activities.core_signature.signing_page import SigningPage, SigningState
 from activities.people.language import LANGUAGES, Language
 from activities.people.reader import Deadline
 from starter.web.pages.link_screens import MAIL_SENT, ended_screen, signing_screen, status_screen, task_screen
-from starter.web.screens import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT_OURS, Screen, ScreenDraft
-from starter.web.status import problems_of
+from starter.web.screens.screens import FOREIGN_FORM, NO_ANSWER, NOT_KNOWN_NOW, NOT_OURS, Screen, ScreenDraft
+from starter.web.screens.status import problems_of
 from tests.activities.reading import reading
 from workflows.model.commands import Problem
 from workflows.model.hand_off import HandoffLine, HandoffState

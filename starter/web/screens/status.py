@@ -14,7 +14,7 @@ from activities.notifications.words import isolated, words_for
 from activities.people.language import Language, phrase
 from activities.people.reader import Reader
 from activities.records.outcomes import MemberStatus
-from starter.web.kinds import KIND_PAGES
+from starter.web.acting.kinds import KIND_PAGES
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.outbox import dead_of
 from workflows.kinds import Kind, named

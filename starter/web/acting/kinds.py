@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from activities.people.language import phrase
-from starter.web.actions import ACTIONS, Action, ActionSpec
+from starter.web.acting.actions import ACTIONS, Action, ActionSpec
 from workflows.kinds import Kind
 
 

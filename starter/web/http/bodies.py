@@ -19,6 +19,14 @@ from starlette.types import Message, Receive
 
 from activities import metrics
 
+HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+"""Of answers to programs."""
+MOST_BYTES: Final = 1024 * 1024
+"""Of a callback, and of a call of a hook."""
+HELD_AT_MOST: Final = 4 * 1024 * 1024
+"""Bytes of their large bodies; more are refused and repeated."""
+ALTOGETHER_AT_MOST: Final = 8 * 1024 * 1024
+"""Bytes of all their bodies, small ones too."""
 BODY_SECONDS: Final = 5.0
 SMALL: Final = 16 * 1024
 """Bytes of each body that large ones cannot take."""

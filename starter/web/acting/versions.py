@@ -9,7 +9,7 @@ from starlette.requests import Request
 from activities.files.pdf import MEGABYTE, check_pdf
 from activities.records.store import Store
 from starter.queries.commands import CommandRefused
-from starter.web.bodies import BodyFault, IncomingBodies, PostedDocuments, read_documents
+from starter.web.http.bodies import BodyFault, IncomingBodies, PostedDocuments, read_documents
 from workflows.model.commands import Revision
 from workflows.model.rejections import NAME_AT_MOST, Rejection, in_one_line
 

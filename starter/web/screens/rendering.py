@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 
 from activities.people.language import Language
 from starter.errors import Refusal
-from starter.web.screens import Screen
+from starter.web.screens.screens import Screen
 from workflows.model.rejections import TEXT_AT_MOST
 
 LOGO_AT_MOST: Final = 256 * 1024
@@ -104,7 +104,7 @@ class Brand:
 OURS: Final = Brand()
 
 
-TEMPLATES: Final = Path(__file__).with_name("templates")
+TEMPLATES: Final = Path(__file__).parents[1] / "templates"
 PRIVATE: Final = {
     "cache-control": "no-store",
     "referrer-policy": "no-referrer",

@@ -19,7 +19,7 @@ from activities.files.yaml_lines import FieldPath, cleaned
 from activities.onboarding.file import ID_AT_MOST
 from activities.policies.onboarding_template import TemplatePosition, may_be_given
 from starter.config.values import SOURCE, HeaderName
-from starter.web.bodies import NumberText
+from starter.web.http.bodies import NumberText
 
 DEAL: Final = "deal"
 """The place of the deal's id; no other path may fill it."""

@@ -21,8 +21,16 @@ from activities.metrics import DEVICES
 from activities.people.devices import Devices
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.person import AddressKind, Person, Platform, PushDevice
-from starter.web.bodies import BODY_SECONDS, BodyFault, CallCounter, CallOutcome, NotReadable, parse_object, read_body
-from starter.web.callbacks import HEADERS
+from starter.web.http.bodies import (
+    BODY_SECONDS,
+    HEADERS,
+    BodyFault,
+    CallCounter,
+    CallOutcome,
+    NotReadable,
+    parse_object,
+    read_body,
+)
 
 PATH: Final = "/devices/{person}"
 BYTES_AT_MOST: Final = 16 * 1024

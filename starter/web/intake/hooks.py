@@ -42,9 +42,20 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.config.values import SIGNING_KEY
 from starter.errors import Refusal
-from starter.web.bodies import BODY_SECONDS, BodyFault, CallCounter, CallOutcome, IncomingBodies, NotReadable, parse
-from starter.web.callbacks import ALTOGETHER_AT_MOST, HEADERS, HELD_AT_MOST, MOST_BYTES
-from starter.web.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
+from starter.web.http.bodies import (
+    ALTOGETHER_AT_MOST,
+    BODY_SECONDS,
+    HEADERS,
+    HELD_AT_MOST,
+    MOST_BYTES,
+    BodyFault,
+    CallCounter,
+    CallOutcome,
+    IncomingBodies,
+    NotReadable,
+    parse,
+)
+from starter.web.intake.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import KnownBy
 from workflows.model.records import SettledRecord

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from activities.errors import StoreFailure
 from activities.records.allowances import Rate
 from activities.records.store import Store
-from starter.web.serving import holder_of
+from starter.web.http.serving import holder_of
 
 BUCKETS_AT_MOST: Final = 10_000
 """In the memory of a process, of each kind; the least recently used is dropped."""

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from activities.people.language import Language, phrase
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from starter.temporal.connection import TemporalRefused
-from starter.web.bodies import read_form
+from starter.web.http.bodies import read_form
 from workflows.model.commands import AnyCommand
 from workflows.model.messages import Message
 from workflows.model.receipts import Receipt

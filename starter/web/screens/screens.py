@@ -8,8 +8,8 @@ from typing import Final
 
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline
-from starter.web.actions import Action
-from starter.web.status import Chip, Look
+from starter.web.acting.actions import Action
+from starter.web.screens.status import Chip, Look
 
 
 @dataclass(frozen=True)

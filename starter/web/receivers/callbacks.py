@@ -32,8 +32,12 @@ from activities.core_signature.wire import uuid_in
 from activities.metrics import CALLBACKS
 from activities.temporal.executions import about_the_workflow
 from starter.queries.filters import is_request_id
-from starter.web.bodies import (
+from starter.web.http.bodies import (
+    ALTOGETHER_AT_MOST,
     BODY_SECONDS,
+    HEADERS,
+    HELD_AT_MOST,
+    MOST_BYTES,
     BodyFault,
     CallCounter,
     CallOutcome,
@@ -388,16 +392,8 @@ class ClockBehind:
             _LOGGER.warning("nobody on call hears of the clock yet", why=type(failure).__name__)
 
 
-MOST_BYTES: Final = 1024 * 1024
 MOST_AT_ONCE: Final = 2000
 """Complete and genuine ones."""
-HELD_AT_MOST: Final = 4 * 1024 * 1024
-"""Bytes of large bodies; more are refused and repeated."""
-ALTOGETHER_AT_MOST: Final = 8 * 1024 * 1024
-"""Bytes of all bodies, small ones too."""
-HEADERS: Final = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
-
-
 _FAULTS: Final = {
     BodyFault.TOO_LARGE: CallbackVerdict.TOO_LARGE,
     BodyFault.STALLED: CallbackVerdict.STALLED,

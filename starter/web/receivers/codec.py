@@ -28,11 +28,18 @@ from activities.records.allowances import Rate
 from starter.config.settings import Settings
 from starter.config.values import is_loopback
 from starter.temporal.codec import AesGcmCodec, CodecError
-from starter.web.allowances import Buckets, Clock
-from starter.web.bodies import BodyFault, CallCounter, CallOutcome, IncomingBodies, NotReadable, parse_object
-from starter.web.callbacks import HEADERS
-from starter.web.oidc import Issuer, IssuerAway, NotBelieved
-from starter.web.serving import holder_of, peer_of
+from starter.web.http.allowances import Buckets, Clock
+from starter.web.http.bodies import (
+    HEADERS,
+    BodyFault,
+    CallCounter,
+    CallOutcome,
+    IncomingBodies,
+    NotReadable,
+    parse_object,
+)
+from starter.web.http.oidc import Issuer, IssuerAway, NotBelieved
+from starter.web.http.serving import holder_of, peer_of
 
 PATH: Final = "/codec/"
 BYTES_AT_MOST: Final = 6 * 1024 * 1024

@@ -1,0 +1,1 @@
+"""What all addresses share: bodies within bounds, who calls, how often, and the company's sign-in."""
