@@ -37,6 +37,9 @@ dev: $(STAMP) ## the whole stack on this machine until Ctrl-C
 test: $(STAMP) ## all tests but the long ones; REQUIRE_BROWSER=1, REQUIRE_NGINX=1, REQUIRE_POSTGRESQL=1 make missing ones a failure; TENANT=folder: only a tenant's answers
 	@$(if $(TENANT),TENANT="$(abspath $(TENANT))" $(BIN)/python -m pytest -q -s tests/starter/tenant/test_contract.py,$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not long") $(PYTEST)
 
+slow: $(STAMP) ### the fifty tests of make test that take most processor time
+	@$(BIN)/python -m pytest -n 4 --dist worksteal -q -m "not long" -p tests.processor_time $(PYTEST)
+
 stories: $(STAMP) ## the tests that take long, most of them on a whole stack: some minutes
 	@$(BIN)/python -m pytest -n 4 --dist worksteal -q -m long $(PYTEST)
 
