@@ -1,32 +1,24 @@
-"""The budgets that a notice needs slots in: first that of its onboarding, then its recipient's across everything."""
+"""How many notices somebody gets in a time, of all that they are asked: a notice needs a slot."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
 
 from activities.calendar.calendar import after, in_words
 from activities.files.fields import UTC_ZONE
 from activities.people.person import Person
-from activities.records.budgets import Joined, Scope, Slot, SlotRequest, Wait
+from activities.records.budgets import Joined, Limit, Slot, SlotRequest, Wait
 from activities.records.store import Store
 from workflows.follow_up.notification_types import is_by_hand, is_rationed
-from workflows.kinds import Kind
 from workflows.model.notifications import Delivery, HeldBack, NotificationOrder, NotificationOutcome
 from workflows.model.schedule import Reason
-
-_OF_A_PERSON: Final = "person:"
 
 
 @dataclass(frozen=True)
 class BudgetSlot:
-    """The notice may be sent, and speaks for `others`; `anywhere` if these are of everything that waits for its reader,
-    not of one onboarding.
-    """
+    """The notice may be sent, and speaks for `others`."""
 
     others: int = 0
-    anywhere: bool = False
     request: SlotRequest | None = field(default=None, repr=False)
-    scopes: tuple[str, ...] = ()
 
 
 Answer = BudgetSlot | Joined | HeldBack | Reason
@@ -34,8 +26,8 @@ Answer = BudgetSlot | Joined | HeldBack | Reason
 
 
 class NotificationBudgets:
-    """At most `most` notices to one person `per` that time, of whatever; 0: no limit. Raises `StoreFailure`, so that
-    nothing is sent or lost while the store is unavailable.
+    """At most `most` notices to one person `per` that time, of whatever; 0: no limit. An onboarding may set both for
+    its customer. Raises `StoreFailure`, so that nothing is sent or lost while the store is unavailable.
     """
 
     def __init__(self, store: Store, most: int = 0, per: str = "1h") -> None:
@@ -46,22 +38,28 @@ class NotificationBudgets:
     async def ask(
         self, delivery: Delivery, notice: NotificationOrder, person: Person, *, alone: bool, told: bool
     ) -> Answer:
-        """Request slots. A notice sent `alone` cannot speak for others; one already `told` always counts."""
+        """Request a slot. A notice sent `alone` cannot speak for others; one already `told` always counts."""
         now, counts = delivery.now, is_rationed(notice.stage) and not delivery.subject.urgent
-        scopes = self._scopes(delivery, notice, person) if counts and delivery.devices is None else ()
-        if now is None or not scopes:
+        most, per = self._limit(delivery, notice.person)
+        if now is None or not counts or not most or delivery.devices is not None:
             return BudgetSlot()
-        by_hand = is_by_hand(notice.stage)
-        asked = SlotRequest(delivery.subject.workflow_id, notice.key, now, alone=alone, told=told, waits=not by_hand)
-        match await self._store.budgets.ask(asked, scopes):
-            case Slot(others, joined):
-                anywhere = any(scope.startswith(_OF_A_PERSON) for scope in joined)
-                return BudgetSlot(others, anywhere, asked, tuple(scope.name for scope in scopes))
+        request = SlotRequest(
+            notice.person,
+            delivery.subject.workflow_id,
+            notice.key,
+            now,
+            alone=alone,
+            told=told,
+            waits=not is_by_hand(notice.stage),
+        )
+        match await self._store.budgets.ask(request, Limit(most, after(now, per, person.tz))):
+            case Slot(others):
+                return BudgetSlot(others, request)
             case Joined() as joined:
                 return joined
-            case Wait() if by_hand:
+            case Wait() if not request.waits:
                 return Reason.QUIET
-            case Wait(scope, until):
+            case Wait(until):
                 return HeldBack(
                     key=notice.key,
                     stage=notice.stage,
@@ -70,24 +68,19 @@ class NotificationBudgets:
                     why=Reason.QUIET,
                     at=now,
                     until=until,
-                    says=f"{scope.most} notice{'s' if scope.most > 1 else ''} in {in_words(scope.per)}",
+                    says=f"{most} notice{'s' if most > 1 else ''} in {in_words(per)}",
                 )
 
     async def frees_at(self, person: str, now: datetime) -> datetime | None:
         """When somebody may be notified again who has had `most` notices; None if that is now."""
-        scope = Scope(f"{_OF_A_PERSON}{person}", self._most, self._per, after(now, self._per, UTC_ZONE))
-        return await self._store.budgets.frees_at(scope, now) if self._most else None
+        limit = Limit(self._most, after(now, self._per, UTC_ZONE))
+        return await self._store.budgets.frees_at(person, limit, now) if self._most else None
 
     async def accepted(self, slot: BudgetSlot) -> None:
         """Record the delivery; until then the others do not count as notified."""
         if slot.others and slot.request:
-            await self._store.budgets.accepted(slot.request, slot.scopes)
+            await self._store.budgets.accepted(slot.request)
 
-    def _scopes(self, delivery: Delivery, notice: NotificationOrder, person: Person) -> tuple[Scope, ...]:
-        limits = []
-        if (quiet := delivery.quiet) and (key := quiet.key_of(notice.person)):
-            limits.append((f"{Kind.ONBOARDING.workflow_id(quiet.onboarding)}/{key}", quiet.most, quiet.per))
-        if self._most:
-            limits.append((f"{_OF_A_PERSON}{notice.person}", self._most, self._per))
-        now = delivery.now
-        return tuple(Scope(name, most, per, after(now, per, person.tz)) for name, most, per in limits) if now else ()
+    def _limit(self, delivery: Delivery, person: str) -> tuple[int, str]:
+        quiet = delivery.quiet
+        return (quiet.most, quiet.per) if quiet and person in quiet.people else (self._most, self._per)

@@ -163,7 +163,7 @@ class NotificationPreparation:
             case Reason():
                 return _suppress(notice, answer)
             case BudgetSlot() if isinstance(prepared, PreparedNotification):
-                listed = self.links.desk() if answer.anywhere and not stands_in_full(person.id) else None
+                listed = None if stands_in_full(person.id) else self.links.desk()
                 message = speaking_for(prepared.message, answer.others, Reader.of(person), self.company, listed)
                 return replace(prepared, message=message, slot=answer)
             case BudgetSlot():

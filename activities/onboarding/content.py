@@ -1,7 +1,7 @@
 """Stored content from which the parts of an onboarding are started."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -15,7 +15,6 @@ from activities.launch.intake import asked_of
 from activities.onboarding.file import CUSTOMER, OWNER
 from activities.records.store import Store
 from activities.records.texts import Reference
-from workflows.model.notifications import BudgetKey
 
 PEOPLE_OF_PARTS: Final = ("signers", "reviewers", "colleagues")
 """Lists in a part's file in which the words stand for people."""
@@ -69,15 +68,6 @@ class PartContent(BaseModel):
         """Whether the file itself, not only its kind, wants the requester notified of the start."""
         policy = self.file.get("policy") or {}
         return bool((policy.get("tell_requester") or {}).get("started"))
-
-    def spared(self, contacts: Iterable[Mapping[str, Any]], ids: Iterable[str]) -> tuple[BudgetKey, ...]:
-        """The customer's people whom it may ask, by its own `ids`, which follow its file's order."""
-        numbers = {identity(one): number for number, one in enumerate(contacts, start=1)}
-        return tuple(
-            BudgetKey(person=id, key=f"contact-{numbers[identity(one)]}")
-            for one, id in zip(people_of(self.file), ids, strict=False)
-            if identity(one) in numbers
-        )
 
     def plain(self, id: str) -> PlainFile:
         return PlainFile(id, Path(), Parsed({**self.file, "id": id}, {}, ()))

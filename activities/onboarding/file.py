@@ -123,7 +123,7 @@ class CustomerEntry(ContactEntry):
 
 
 class QuietEntry(FileModel):
-    """The notification budget of the customer: notices per time span."""
+    """The notification budget of the customer and their colleagues: notices per time span."""
 
     most: Annotated[int, Field(ge=1, le=QUIET_AT_MOST)] = 3
     per: Span = "1d"

@@ -417,7 +417,7 @@ def _onboarding_input(
         people=tuple(Participant(person=person, role=Role.DO) for person in drafts.contacts),
         urgent=policy.urgent,
         lock_screen=policy.lock_screen,
-        quiet=NotificationBudget(onboarding=id, most=file.quiet.most, per=file.quiet.per),
+        quiet=NotificationBudget(most=file.quiet.most, per=file.quiet.per, people=drafts.contacts),
         told=tuple(dict.fromkeys(one for one in teams if one not in drafts.checks.owners)),
         teams=tuple(dict.fromkeys(group_word(id) if id in groups else id for id in file.teams.values())),
     )
@@ -533,15 +533,6 @@ def content_of(file: Mapping[str, Any], part: PreparedPart) -> PartContent:
     pdf = _pdf(part)
     documents = {name: _sha256(pdf)} if name and pdf is not None else {}
     return PartContent(file=file, documents=documents, fingerprint=part.given.fingerprint)
-
-
-def asked(prepared: PreparedPart) -> tuple[str, ...]:
-    """Whom a part may ask, in the order of its file."""
-    if isinstance(prepared, request_file.PreparedRequest):
-        return tuple(one.person for one in prepared.request.brief.people)
-    task = prepared.given.task
-    first = task.people[0].person if len(task.people) == 1 else ""
-    return (first, *task.colleagues)
 
 
 def _pdf(part: PreparedPart) -> bytes | None:

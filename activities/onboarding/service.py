@@ -21,7 +21,7 @@ from activities.launch.launch import end_forgotten, end_terminated
 from activities.launch.request_file import PreparedRequest
 from activities.notifications.words import words_for
 from activities.onboarding.content import OnboardingContent, PartContent, read_part
-from activities.onboarding.intake import PreparedPart, Sources, asked
+from activities.onboarding.intake import PreparedPart, Sources
 from activities.people.directory import Directory
 from activities.people.language import phrase
 from activities.people.reader import language_of
@@ -313,13 +313,12 @@ def _joined(
     """The part with what the onboarding adds outside its fingerprint: subscription, notification budget, origin, the
     customer's name in its title, and the subject of a decision task.
     """
-    given, spared = prepared.given, kept.spared(content.contacts, asked(prepared))
+    given = prepared.given
     others = tuple(one for one in given.subscribers if one != order.workflow_id)
-    quiet = order.quiet.replace(people=spared) if order.quiet and spared else None
     told = given.policy.tell_requester
     # The owner follows the onboarding: a part's start is news only if its own file wants it.
     policy = given.policy.replace(tell_requester=told.replace(started=told.started and kept.tells_of_its_start))
-    changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": quiet}
+    changes: dict[str, Any] = {"subscribers": (*others, order.workflow_id), "quiet": order.quiet}
     if not isinstance(prepared, PreparedRequest):
         decides = ToDecide(onboarding=order.onboarding, part=part.part) if part.after else None
         task = prepared.given.task

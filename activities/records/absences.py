@@ -99,7 +99,7 @@ class StoredAbsences:
         now = wanted.entered_at
 
         def change(connection: Connection) -> EnteredRow:
-            in_turn(connection, [_ONE_AFTER_ANOTHER])
+            in_turn(connection, _ONE_AFTER_ANOTHER)
             same_time = _IS.begins_at < wanted.ends_at, _IS.ends_at > wanted.begins_at
             asked = select(ABSENCES).where(*_not_over(now), *same_time).limit(ABSENCES_AT_MOST)
             there = [_row(found) for found in connection.execute(asked)]
@@ -120,7 +120,7 @@ class StoredAbsences:
         one = (_IS.id == id,) if id else ()
 
         def change(connection: Connection) -> list[AbsenceRow]:
-            in_turn(connection, [_ONE_AFTER_ANOTHER])
+            in_turn(connection, _ONE_AFTER_ANOTHER)
             asked = select(ABSENCES).where(_IS.person == person, *_not_over(now), *one).limit(OF_A_PERSON_AT_MOST)
             found = [_row(each) for each in connection.execute(asked)]
             _end(connection, found, by, now)

@@ -25,12 +25,10 @@ _WAITS: Final = and_(_ROW.at.is_(None), _ROW.joined_into.is_(None))
 
 
 @dataclass(frozen=True)
-class Scope:
-    """Notices that share a limit: `most` of them in `per`, a duration. One of now counts until `until`."""
+class Limit:
+    """At most `most` notices to a person count at once. One of now counts until `until`."""
 
-    name: str
     most: int
-    per: str
     until: datetime
 
 
@@ -40,6 +38,7 @@ class SlotRequest:
     nothing is noted of a refusal unless it `waits`.
     """
 
+    person: str
     workflow_id: str
     key: str
     now: datetime
@@ -50,10 +49,9 @@ class SlotRequest:
 
 @dataclass(frozen=True)
 class Slot:
-    """The notice may be sent, and speaks for `others`: those of `joined` scopes."""
+    """The notice may be sent, and speaks for `others`."""
 
     others: int = 0
-    joined: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,6 @@ class Joined:
 class Wait:
     """It asks again at `until`. `into` is a notice that speaks for it, and was not accepted yet."""
 
-    scope: Scope
     until: datetime
     into: str | None = None
 
@@ -78,113 +75,107 @@ class Budgets:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def ask(self, asked: SlotRequest, scopes: Sequence[Scope]) -> Slot | Joined | Wait:
-        """A slot in all scopes, or what the first says that has none. A repeated request has the same slot."""
-        return await self._database.write(lambda connection: _answer(connection, asked, scopes))
+    async def ask(self, request: SlotRequest, limit: Limit) -> Slot | Joined | Wait:
+        """A slot, or why there is none. A repeated request has the same slot."""
+        return await self._database.write(lambda connection: _answer(connection, request, limit))
 
-    async def frees_at(self, scope: Scope, now: datetime) -> datetime | None:
+    async def frees_at(self, person: str, limit: Limit, now: datetime) -> datetime | None:
         """When a new notice would get a slot; None if it would get one now. Notes nothing."""
-        request = SlotRequest("", "", now)
-        refusal = await self._database.read(lambda connection: _Place(connection, request, scope, None).refusal())
-        return refusal.until if isinstance(refusal, Wait) else None
+        request = SlotRequest(person, "", "", now)
+        return await self._database.read(lambda connection: _Place(connection, request, limit, None).frees_at())
 
-    async def accepted(self, asked: SlotRequest, scopes: Sequence[str]) -> None:
+    async def accepted(self, request: SlotRequest) -> None:
         """The notice was delivered: until then those it speaks for do not count as notified."""
-        own = _ROW.scope.in_(scopes), _ROW.workflow_id == asked.workflow_id, _ROW.key == asked.key
+        own = _ROW.person == request.person, _ROW.workflow_id == request.workflow_id, _ROW.key == request.key
         await self._database.change(NOTICES.update().where(*own).values(accepted=True))
 
     async def drop(self, now: datetime) -> int:
         """Remove rows that are of no use any more, so many at once; how many there were."""
-        old = select(_ROW.scope, _ROW.workflow_id, _ROW.key).where(_ROW.until < now - KEPT)
+        old = select(_ROW.person, _ROW.workflow_id, _ROW.key).where(_ROW.until < now - KEPT)
         return await self._database.drop(NOTICES, old.limit(DROPPED_AT_ONCE))
 
 
-def _answer(connection: Connection, asked: SlotRequest, scopes: Sequence[Scope]) -> Slot | Joined | Wait:
-    names = [scope.name for scope in scopes]
-    in_turn(connection, names)
-    here = and_(_ROW.scope.in_(names), _ROW.workflow_id == asked.workflow_id)
-    known = connection.execute(select(NOTICES).where(here)).all()
-    own = {row.scope: row for row in known if row.key == asked.key}
-    places = [_Place(connection, asked, scope, own.get(scope.name)) for scope in scopes]
-    refused, refusal = next(((place, one) for place in places if (one := place.refusal())), (None, None))
-    if isinstance(refusal, Wait) and not asked.waits:
+def _answer(connection: Connection, request: SlotRequest, limit: Limit) -> Slot | Joined | Wait:
+    in_turn(connection, f"notices/{request.person}")
+    here = and_(_ROW.person == request.person, _ROW.workflow_id == request.workflow_id)
+    rows = connection.execute(select(NOTICES).where(here)).all()
+    place = _Place(connection, request, limit, next((row for row in rows if row.key == request.key), None))
+    refusal = place.refusal()
+    if isinstance(refusal, Wait) and not request.waits:
         return refusal
-    if any(row.at is None and row.joined_into is None for row in known):
-        # Of one workflow only the newest notice waits, in one scope.
+    if any(row.at is None and row.joined_into is None for row in rows):
+        # Of one workflow only the newest notice waits.
         connection.execute(NOTICES.delete().where(here, _WAITS))
-    if refused and isinstance(refusal, Wait):
-        refused.put(at=None, until=refusal.until, joined_into=refusal.into)
-    if refusal:
-        return refusal
-    speaks = [place.take() for place in places]
-    if not any(speaks):
-        return Slot()
-    spoken_for = select(_ROW.scope, _ROW.workflow_id, _ROW.key).where(_ROW.scope.in_(names))
-    joined = connection.execute(spoken_for.where(_ROW.joined_into == asked.key)).all()
-    return Slot(len({(row.workflow_id, row.key) for row in joined}), tuple({row.scope for row in joined}))
+    if isinstance(refusal, Wait):
+        place.put(at=None, until=refusal.until, joined_into=refusal.into)
+    return refusal or Slot(place.take())
 
 
 class _Place:
-    """One notice in one scope."""
+    """One notice in its person's budget."""
 
-    def __init__(self, connection: Connection, asked: SlotRequest, scope: Scope, own: Any | None) -> None:
-        self._connection, self._asked, self._scope, self._own = connection, asked, scope, own
-        self._here = _ROW.scope == scope.name
-        self._key = {_ROW.scope: scope.name, _ROW.workflow_id: asked.workflow_id, _ROW.key: asked.key}
+    def __init__(self, connection: Connection, request: SlotRequest, limit: Limit, row: Any | None) -> None:
+        self._connection, self._request, self._limit, self._row = connection, request, limit, row
+        self._here = _ROW.person == request.person
 
     @property
     def _counts(self) -> bool:
         """Whether an earlier attempt has taken the slot."""
-        own = self._own
-        return bool(own and own.at and own.at < self._scope.until and own.until > self._asked.now)
+        row = self._row
+        return bool(row and row.at and row.at < self._limit.until and row.until > self._request.now)
 
     def refusal(self) -> Joined | Wait | None:
         """None if there is a slot."""
         if self._counts:
             return None
-        if (into := self._own and self._own.joined_into) and (speaks := self._spoken_for(into)):
+        if (into := self._row and self._row.joined_into) and (speaks := self._spoken_for(into)):
             return speaks
-        frees = None if self._asked.told else self._frees()
-        return Wait(self._scope, frees) if frees else None
+        frees_at = None if self._request.told else self.frees_at()
+        return Wait(frees_at) if frees_at else None
 
-    def take(self) -> bool:
-        """Whether it may speak for others."""
-        if self._counts:
-            return True
-        asked = self._asked
-        self.put(at=asked.now, until=self._scope.until, accepted=False, joined_into=None)
-        if asked.alone or asked.told:
-            return False
+    def take(self) -> int:
+        """For how many others it speaks."""
+        request = self._request
+        if not self._counts:
+            self.put(at=request.now, until=self._limit.until, accepted=False, joined_into=None)
+            if request.alone or request.told:
+                return 0
+            self._join_others()
+        joined = select(func.count()).where(self._here, _ROW.joined_into == request.key)
+        return self._connection.execute(joined).scalar_one()
+
+    def put(self, **values: Any) -> None:
+        request = self._request
+        key = {_ROW.person: request.person, _ROW.workflow_id: request.workflow_id, _ROW.key: request.key}
+        replace(self._connection, NOTICES, key, **values)
+
+    def _join_others(self) -> None:
         ended = exists().where(RECORDS.c.workflow_id == _ROW.workflow_id)
-        waiting = select(_ROW.workflow_id).where(self._here, _WAITS, _ROW.until > asked.now - KEPT, ~ended)
+        waiting = select(_ROW.workflow_id).where(self._here, _WAITS, _ROW.until > self._request.now - KEPT, ~ended)
         others = self._connection.execute(waiting.limit(SPOKEN_FOR_AT_MOST)).scalars().all()
         if others:
             spoken_for = NOTICES.update().where(self._here, _WAITS, _ROW.workflow_id.in_(others))
-            self._connection.execute(spoken_for.values(joined_into=asked.key))
-        return bool(others) or self._own is not None
-
-    def put(self, **values: Any) -> None:
-        replace(self._connection, NOTICES, self._key, **values)
+            self._connection.execute(spoken_for.values(joined_into=self._request.key))
 
     def _spoken_for(self, into: str) -> Joined | Wait | None:
         """None if the one that was to speak for this notice was not accepted in time."""
-        found = select(_ROW.at, _ROW.accepted).where(self._here, _ROW.key == into, _ROW.at.is_not(None))
-        speaks = self._first(found.order_by(_ROW.accepted.desc()))
+        named = select(_ROW.at, _ROW.accepted).where(self._here, _ROW.key == into, _ROW.at.is_not(None))
+        speaks = self._first(named.order_by(_ROW.accepted.desc()))
         if speaks and speaks.accepted:
             return Joined(into)
-        until = speaks.at + SPEAKING_AT_MOST if speaks else self._asked.now
-        return Wait(self._scope, until, into) if self._asked.now < until else None
+        until = speaks.at + SPEAKING_AT_MOST if speaks else self._request.now
+        return Wait(until, into) if self._request.now < until else None
 
-    def _frees(self) -> datetime | None:
+    def frees_at(self) -> datetime | None:
         """When to ask again; None if there is a slot. Notices of a clock far ahead, which was moved, do not count."""
-        counts = self._here, _ROW.at < self._scope.until, _ROW.until > self._asked.now
+        counts = self._here, _ROW.at < self._limit.until, _ROW.until > self._request.now
         newest = select(_ROW.until).where(*counts, _ROW.at.is_not(None)).order_by(_ROW.at.desc())
-        last = self._first(newest.offset(self._scope.most - 1).limit(1))
+        last = self._first(newest.offset(self._limit.most - 1).limit(1))
         if last is None:
             return None
         frees: datetime = last.until
-        line = self._here, _WAITS, _ROW.until > self._asked.now, _ROW.workflow_id != self._asked.workflow_id
-        if self._asked.alone:
+        line = self._here, _WAITS, _ROW.until > self._request.now, _ROW.workflow_id != self._request.workflow_id
+        if self._request.alone:
             return self._in_line(frees, line)
         others = self._first(select(_ROW.key).where(*line, _ROW.until <= frees).limit(1))
         return frees + AFTER_THE_FIRST if others else frees
@@ -196,8 +187,8 @@ class _Place:
         if last is None:
             return frees
         end: datetime = last.until
-        in_full = last.number >= self._scope.most
-        return end + (self._scope.until - self._asked.now) + AFTER_THE_FIRST if in_full else end
+        in_full = last.number >= self._limit.most
+        return end + (self._limit.until - self._request.now) + AFTER_THE_FIRST if in_full else end
 
     def _first(self, statement: Any) -> Any | None:
         return self._connection.execute(statement).first()

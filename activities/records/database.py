@@ -328,11 +328,10 @@ class Database:
         return known
 
 
-def in_turn(connection: Connection, names: Sequence[str]) -> None:
-    """Let transactions that share one of these names run one after the other, as all that write to a local file do."""
+def in_turn(connection: Connection, name: str) -> None:
+    """Let transactions of this name run one after the other, as all that write to a local file do."""
     if connection.dialect.name == "postgresql":
-        for name in sorted(names):
-            connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+        connection.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def _made(changes: Sequence[_Change], connection: Connection) -> list[Any]:

@@ -594,18 +594,18 @@ SERIALS: Final = Table(
 NOTICES: Final = Table(
     "notices",
     METADATA,
-    Column("scope", Text, nullable=False),
+    Column("person", Text, nullable=False),
     Column("workflow_id", Text, nullable=False),
     Column("key", Text, nullable=False),
     Column("at", Instant),
     Column("until", Instant, nullable=False),
     Column("accepted", Boolean, nullable=False, default=False),
     Column("joined_into", Text),
-    PrimaryKeyConstraint("scope", "workflow_id", "key"),
-    Index(None, "scope", "at"),
-    Index(None, "scope", "joined_into"),
+    PrimaryKeyConstraint("person", "workflow_id", "key"),
+    Index(None, "person", "at"),
+    Index(None, "person", "joined_into"),
     Index(None, "until"),
-    comment="notices that count `until` then against a budget, wait for it (no `at`), or were joined into another",
+    comment="notices that count `until` then in a person's budget, wait (no `at`), or were joined into another",
 )
 
 PROCESSES: Final = Table(

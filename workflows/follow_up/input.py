@@ -24,7 +24,7 @@ class FollowUpInput(Model):
     fingerprint: str = ""
     subscribers: tuple[str, ...] = ()
     quiet: NotificationBudget | None = None
-    """The notification budget shared with other parts of an onboarding."""
+    """The notification budget that an onboarding gives its customer's people."""
     told_together: bool = False
     """Whether a campaign notifies its requester for all requests."""
 

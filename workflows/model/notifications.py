@@ -14,31 +14,19 @@ from workflows.model.subject import Status, Subject
 from workflows.model.timeline import TimelineEntry
 
 QUIET_AT_MOST: Final = 20
-"""The largest budget of an onboarding."""
+"""The largest budget that an onboarding gives its customer."""
 
 
 MAILS_APART: Final = timedelta(minutes=10)
 """Between two mails of one document that are sent again: Core Signature drops the second one without a word."""
 
 
-class BudgetKey(Model):
-    """A person of this part, and the key under which all parts count their notifications; an opaque key."""
-
-    person: str
-    key: str
-
-
 class NotificationBudget(Model):
-    """At most `most` notifications per `per` of all parts of an onboarding; urgent ones and news do not count."""
+    """At most `most` notifications per `per` to each of these people, instead of the limit of the settings."""
 
-    onboarding: str
     most: Annotated[int, Field(ge=1, le=QUIET_AT_MOST)] = 3
     per: Duration = "1d"
-    people: tuple[BudgetKey, ...] = ()
-
-    def key_of(self, person: str) -> str | None:
-        """The counting key of a person, None without a budget."""
-        return next((one.key for one in self.people if one.person == person), None)
+    people: tuple[str, ...] = ()
 
 
 class NoticeAction(StrEnum):
@@ -175,7 +163,6 @@ class Delivery(Model):
     page: LogPage | None = None
     """To be stored before anybody is notified."""
     quiet: NotificationBudget | None = None
-    """The recipients' budget."""
     mailed_at: AwareDatetime | None = None
     """When Core Signature was last asked to mail its document again."""
 

@@ -65,7 +65,7 @@ class Onboarding(Subject):
     told: tuple[str, ...] = ()
     content: str = ""
     quiet: NotificationBudget | None = None
-    """The customers' notification budget, shared by all parts, each with its own ids."""
+    """The notification budget of the customer's people."""
 
     @property
     def customer(self) -> str:

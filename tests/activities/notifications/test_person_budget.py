@@ -81,41 +81,26 @@ async def test_what_is_urgent_is_never_held_and_takes_no_place(notices: Notifica
     assert became(await notices.deliver(ask(200, urgent=True))) == "accepted"
 
 
-async def test_the_budget_of_an_onboarding_applies_first(notices: NotificationService) -> None:
-    for n in range(3):
+async def test_an_onboarding_gives_its_customer_a_budget_of_its_own_in_which_everything_else_counts(
+    notices: NotificationService,
+) -> None:
+    assert became(await notices.deliver(ask(1))) == "accepted"
+    for n in range(2):
         assert became(await notices.deliver(part(n))) == "accepted"
     (late,) = (await notices.deliver(part(4))).held
-    assert (late.says, late.until) == ("3 notices in 1 day", NOON + DAY)
-    assert [became(await notices.deliver(ask(n))) for n in range(3)] == ["accepted"] * 2 + ["suppressed: quiet"]
+    assert (late.says, late.until) == ("3 notices in 1 day", NOON + HOUR)
+    assert [became(await notices.deliver(ask(n))) for n in (2, 3, 4)] == ["accepted"] * 2 + ["suppressed: quiet"]
 
 
-async def test_a_part_that_waits_for_its_reader_takes_no_place_of_the_onboarding(
-    sandbox: RunningSandbox, notices: NotificationService
-) -> None:
-    for n in range(MOST):
-        await notices.deliver(ask(n))
-    waits = [(await notices.deliver(part(n))).held[0] for n in range(1, 5)]
-    assert {one.says for one in waits} == {"5 notices in 1 hour"}
-    assert became(await notices.deliver(part(1, now=NOON + HOUR))) == "accepted"
-    assert pushes(sandbox)[-1]["title"] == "4 things wait for you"
-    told = await notices.deliver(part(2, now=waits[1].until))
-    assert became(told) == f"suppressed: joined into acme.1.1/ready/{WHO}"
-    later = [became(await notices.deliver(part(n, now=NOON + 3 * HOUR))) for n in (5, 6, 7)]
-    assert later == ["accepted", "accepted", "suppressed: quiet"]
-
-
-async def test_what_waits_for_its_onboarding_is_joined_by_another_part_alone(
+async def test_what_waits_for_somebody_of_the_directory_is_one_notice_with_the_list_behind_it_also_of_an_onboarding(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     one = QUIET.replace(most=1)
     for n in (1, 2):
         await notices.deliver(part(n, quiet=one))
-    assert became(await notices.deliver(ask(1))) == "accepted"
-    assert "things" not in pushes(sandbox)[-1]["title"]
     assert became(await notices.deliver(part(3, quiet=one, now=NOON + DAY))) == "accepted"
     told = pushes(sandbox)[-1]
-    assert told["title"] == "2 things wait for you"
-    assert told["data"]["link"].startswith("https://sign.example/task/")
+    assert (told["title"], told["data"]["link"]) == ("2 things wait for you", "https://sign.example/desk")
 
 
 async def test_who_has_no_desk_opens_the_first_of_what_waits(

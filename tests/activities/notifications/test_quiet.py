@@ -1,4 +1,4 @@
-"""The budget of an onboarding's notices: what somebody hears of all its parts in a day."""
+"""The budget that an onboarding gives its customer: what they hear of all its parts in a day."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -14,11 +14,10 @@ from activities.records.store import Store
 from deploy.sandbox.server import RunningSandbox
 from tests.activities.book import somebody
 from tests.activities.notifications.stage import EXECUTIVES, arm, brief, hashes, only, pushes, sends
-from tests.storage import away
+from tests.storage import away, count
 from workflows.kinds import Kind
 from workflows.model.notifications import (
     QUIET_AT_MOST,
-    BudgetKey,
     Delivery,
     DeliveryReport,
     NoticeAction,
@@ -33,7 +32,7 @@ from workflows.names import notice_key
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 WHO = "finance-chief"
-QUIET = NotificationBudget(onboarding="acme", people=(BudgetKey(person=WHO, key="customer"),))
+QUIET = NotificationBudget(people=(WHO,))
 
 
 def part(number: int, stage: str = "ready", now: datetime = NOON, **more: Any) -> Delivery:
@@ -140,7 +139,7 @@ async def test_a_reminder_that_somebody_asked_for_is_told_now_or_never(notices: 
 
 
 async def test_whoever_is_not_named_hears_everything(notices: NotificationService) -> None:
-    others = NotificationBudget(onboarding="acme", people=(BudgetKey(person="legal-desk", key="customer"),))
+    others = NotificationBudget(people=("legal-desk",))
     assert [became(await notices.deliver(part(n, quiet=others))) for n in range(5)] == ["accepted"] * 5
 
 
@@ -148,7 +147,7 @@ async def test_the_phones_left_open_get_what_has_its_place_already(
     sandbox: RunningSandbox, notices: NotificationService
 ) -> None:
     boss = "chief-executive"
-    spared = NotificationBudget(onboarding="acme", most=1, people=(BudgetKey(person=boss, key="customer"),))
+    spared = NotificationBudget(most=1, people=(boss,))
     one = NotificationOrder(key="acme.1.1/ready/x", stage="ready", person=boss, action=NoticeAction.OPEN)
     arm(sandbox, fault="503", contains=EXECUTIVES[1])
     first = await notices.deliver(part(1, quiet=spared, notices=(one,)))
@@ -157,42 +156,29 @@ async def test_the_phones_left_open_get_what_has_its_place_already(
     assert (again.open_devices, again.held) == ((), ())
 
 
-async def test_whom_nothing_reaches_takes_no_place(notices: NotificationService) -> None:
+async def test_whom_nothing_reaches_takes_no_place(notices: NotificationService, store: Store) -> None:
     """No phone, and nobody who would write to them instead."""
-    nobody = NotificationBudget(
-        onboarding="acme",
-        people=(
-            BudgetKey(person="archive", key="customer"),
-            BudgetKey(person=WHO, key="customer"),
-        ),
-    )
+    quiet = NotificationBudget(people=("archive",))
     gone = NotificationOrder(key="acme.1.7/ready/archive", stage="ready", person="archive", action=NoticeAction.DO)
     for _ in range(4):
-        report = await notices.deliver(part(7, quiet=nobody, notices=(gone,)))
+        report = await notices.deliver(part(7, quiet=quiet, notices=(gone,)))
         assert only(report).why == Reason.NO_DEVICE
-    assert [became(await notices.deliver(part(n, quiet=nobody))) for n in (1, 2, 3)] == ["accepted"] * 3
+    assert count(store, "notices") == 0
 
 
 async def test_the_first_mail_that_core_signature_sends_by_itself_is_counted_though_it_cannot_be_held(
-    notices: NotificationService,
+    notices: NotificationService, store: Store
 ) -> None:
     signer = "customer-signer"
-    mailed = NotificationBudget(
-        onboarding="acme",
-        most=1,
-        people=(
-            BudgetKey(person=signer, key="customer"),
-            BudgetKey(person=WHO, key="customer"),
-        ),
-    )
+    quiet = NotificationBudget(most=1, people=(signer,))
 
     def asked(id: str) -> Delivery:
         contract = brief(signer).replace(id=id, document=Document(sha256=None))
         one = NotificationOrder(key=notice_key(id, "ready", signer), stage="ready", person=signer)
-        return Delivery(subject=contract, notices=(one,), now=NOON, quiet=mailed)
+        return Delivery(subject=contract, notices=(one,), now=NOON, quiet=quiet)
 
     assert [only(await notices.deliver(asked(id))).channel for id in ("acme.1.1", "acme.1.2")] == ["mail", "mail"]
-    assert became(await notices.deliver(part(3, quiet=mailed))) == "suppressed: quiet"
+    assert await NotificationBudgets(store, 2, "1d").frees_at(signer, NOON) == NOON + DAY
 
 
 async def test_ten_times_the_budget_of_mails_that_were_sent_already_are_counted(store: Store) -> None:
@@ -321,4 +307,4 @@ async def test_ten_times_the_parts_that_are_looked_at_wait(
 
 def test_a_budget_of_ten_times_the_most_is_none() -> None:
     with pytest.raises(ValueError, match="less than or equal to 20"):
-        NotificationBudget(onboarding="acme", most=10 * QUIET_AT_MOST)
+        NotificationBudget(most=10 * QUIET_AT_MOST)

@@ -10,7 +10,7 @@ import pytest
 
 from activities.errors import DatabaseAway
 from activities.records import budgets
-from activities.records.budgets import Joined, Scope, Slot, SlotRequest, Wait
+from activities.records.budgets import Joined, Limit, Slot, SlotRequest, Wait
 from activities.records.store import Store
 from tests.storage import count
 
@@ -25,19 +25,17 @@ def store(tmp_path: Path, database_url: str) -> Iterator[Store]:
         yield found
 
 
-async def ask(store: Store, number: int, later: timedelta = timedelta(), *names: str) -> Slot | Joined | Wait:
-    """One of many notices, each of a task of its own, five of which an hour fit into each scope. It is asked again, as
-    by Temporal, where another process has the file for longer than a statement waits.
+async def ask(store: Store, number: int, later: timedelta = timedelta()) -> Slot | Joined | Wait:
+    """One of many notices, each of a task of its own, five of which an hour somebody may get. It is asked again, as by
+    Temporal, where another process has the file for longer than a statement waits.
     """
-    now = NOW + later
-    scopes = [Scope(name, 5, "1h", now + HOUR) for name in names or ("person:ada",)]
     while True:
         with suppress(DatabaseAway):
-            return await store.budgets.ask(request(number, later), scopes)
+            return await store.budgets.ask(request(number, later), Limit(5, NOW + later + HOUR))
 
 
 def request(number: int, later: timedelta = timedelta()) -> SlotRequest:
-    return SlotRequest(f"task:t{number}", f"t{number}/ready/ada", NOW + later)
+    return SlotRequest("ada", f"task:t{number}", f"t{number}/ready/ada", NOW + later)
 
 
 async def test_of_many_at_once_from_two_processes_as_many_have_a_slot_as_there_are(
@@ -52,31 +50,18 @@ async def test_of_many_at_once_from_two_processes_as_many_have_a_slot_as_there_a
         assert waits.count(NOW + HOUR) == 1
         waiting = [n for n, one in enumerate(answers) if isinstance(one, Wait)]
         later = await asyncio.gather(*(ask(both[n % 2], n, LATE) for n in waiting))
-        [speaks] = [n for n, one in zip(waiting, later, strict=True) if one == Slot(34, ("person:ada",))]
-        await other.budgets.accepted(request(speaks), ["person:ada"])
+        [speaks] = [n for n, one in zip(waiting, later, strict=True) if one == Slot(34)]
+        await other.budgets.accepted(request(speaks))
         told = await asyncio.gather(*(ask(both[n % 2], n, LATE) for n in waiting if n != speaks))
         assert set(told) == {Joined(f"t{speaks}/ready/ada")}
 
 
 async def test_a_look_says_when_a_slot_is_free_and_takes_none(store: Store) -> None:
-    scope = Scope("person:ada", 5, "1h", NOW + HOUR)
+    limit = Limit(5, NOW + HOUR)
     for number in range(5):
-        assert await store.budgets.frees_at(scope, NOW) is None
+        assert await store.budgets.frees_at("ada", limit, NOW) is None
         await ask(store, number)
-    assert await store.budgets.frees_at(scope, NOW) == NOW + HOUR
-
-
-async def test_two_scopes_are_counted_together_or_not_at_all(store: Store) -> None:
-    both = ("customer-onboarding:acme/c", "person:ada")
-    for n in range(5):
-        assert await ask(store, n) == Slot()
-    refused = await ask(store, 6, timedelta(), *both)
-    assert isinstance(refused, Wait)
-    assert refused.scope.name == "person:ada"
-    assert count(store, "notices") == 6
-    asked = [ask(store, n, HOUR, *(both if n % 2 else both[::-1])) for n in range(10, 30)]
-    answers = await asyncio.gather(*asked)
-    assert sum(isinstance(one, Slot) for one in answers) == 5
+    assert await store.budgets.frees_at("ada", limit, NOW) == NOW + HOUR
 
 
 async def test_those_for_which_nobody_speaks_ask_by_fives(store: Store) -> None:
@@ -84,8 +69,8 @@ async def test_those_for_which_nobody_speaks_ask_by_fives(store: Store) -> None:
 
     async def mail(number: int, later: timedelta = timedelta()) -> Slot | Joined | Wait:
         now = NOW + later
-        asked = SlotRequest(f"task:t{number}", f"t{number}/ready/ada", now, alone=True)
-        return await store.budgets.ask(asked, [Scope("person:ada", 5, "1h", now + HOUR)])
+        asked = SlotRequest("ada", f"task:t{number}", f"t{number}/ready/ada", now, alone=True)
+        return await store.budgets.ask(asked, Limit(5, now + HOUR))
 
     answers = [await mail(n) for n in range(50)]
     waits = {n: one.until - NOW for n, one in enumerate(answers) if isinstance(one, Wait)}

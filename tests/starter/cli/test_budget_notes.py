@@ -10,7 +10,7 @@ from typing import Any
 import pytest_asyncio
 from temporalio.client import Client
 
-from activities.records.budgets import Scope, SlotRequest
+from activities.records.budgets import Limit, SlotRequest
 from activities.records.store import Store
 from starter.cli.start import list_used_up_budgets
 from starter.config.settings import load
@@ -30,9 +30,9 @@ def starting(*people: str, urgent: bool = False) -> Any:
 async def test_start_says_who_has_had_as_many_notices_as_they_may(context: Context, tmp_path: Path) -> None:
     settings, now = load(environment={"COUNTERSIGN_DATA_DIR": str(tmp_path)}), datetime.now(UTC)
     assert await list_used_up_budgets(settings, context, starting("ada", "ben")) == []
-    scope = Scope("person:ada", 5, "1h", now + timedelta(hours=1))
+    limit = Limit(5, now + timedelta(hours=1))
     for number in range(5):
-        await context.store.budgets.ask(SlotRequest(f"task:t{number}", f"t{number}/ready/ada", now), [scope])
+        await context.store.budgets.ask(SlotRequest("ada", f"task:t{number}", f"t{number}/ready/ada", now), limit)
     [says] = await list_used_up_budgets(settings, context, starting("ada", "ben"))
     assert says.startswith("ada had 5 notices in 1 hour, so the next waits until ")
     assert await list_used_up_budgets(settings, context, starting("ada", urgent=True)) == []

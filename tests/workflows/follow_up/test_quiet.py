@@ -23,7 +23,6 @@ from tests.workflows.task.test_tasks import TaskStory
 from workflows.kinds import Kind
 from workflows.model.commands import Delegation, Done, ReminderNow
 from workflows.model.notifications import (
-    BudgetKey,
     Delivered,
     Delivery,
     DeliveryReport,
@@ -102,7 +101,7 @@ class Onboarding:
         given = TaskInput(
             task=task,
             policy=policy,
-            quiet=quiet or NotificationBudget(onboarding="acme", people=(BudgetKey(person=CUSTOMER, key="customer"),)),
+            quiet=quiet or NotificationBudget(people=(CUSTOMER,)),
         )
         handle = await self.env.client.start_workflow(
             TaskWorkflow.run, given, id=Kind.TASK.workflow_id(task.id), task_queue=WORKFLOW_QUEUE
@@ -178,7 +177,7 @@ async def test_of_five_steps_three_ring_and_the_others_are_one_notice_when_the_b
 
 async def test_whoever_is_asked_for_too_much_in_an_hour_hears_of_the_rest_once(tmp_path: Path) -> None:
     """Eight tasks of no common onboarding: five are told, three are one notice when the hour is over."""
-    apart = NotificationBudget(onboarding="none")
+    apart = NotificationBudget()
     async with onboarding(tmp_path, most=5) as it:
         steps = [await it.step(number, quiet=apart) for number in range(1, 9)]
         shown = [await step.task() for step in steps]
@@ -208,7 +207,7 @@ async def test_what_is_urgent_rings_whatever_was_told(tmp_path: Path) -> None:
 
 async def test_only_the_newest_of_what_was_held_is_told(tmp_path: Path) -> None:
     """A budget of a week: the first notice and two reminders fall due while it is used up."""
-    week = NotificationBudget(onboarding="acme", most=1, per="1w", people=(BudgetKey(person=CUSTOMER, key="customer"),))
+    week = NotificationBudget(most=1, per="1w", people=(CUSTOMER,))
     async with onboarding(tmp_path) as it:
         first = await it.step(1, quiet=week)
         await first.wish(Done(actor=CUSTOMER))
@@ -247,9 +246,7 @@ async def test_a_step_that_is_done_while_its_notice_is_held_rings_no_more(tmp_pa
 
 async def test_a_last_warning_that_is_held_keeps_it_from_expiring(tmp_path: Path) -> None:
     """It is due in 1.5 days; the warning a day before falls into a budget of two days."""
-    two_days = NotificationBudget(
-        onboarding="acme", most=1, per="2d", people=(BudgetKey(person=CUSTOMER, key="customer"),)
-    )
+    two_days = NotificationBudget(most=1, per="2d", people=(CUSTOMER,))
     async with onboarding(tmp_path) as it:
         it.world.planner.reminders, it.world.planner.warnings = (), (DAY,)
         it.world.planner.window = timedelta(days=1.5)
@@ -290,9 +287,7 @@ async def test_a_budget_that_frees_at_night_rings_in_the_morning(tmp_path: Path)
     """With the real calendar: the reminder is due at 17:00, another step takes the place, which frees at 22:30."""
     people = tmp_path / "people.yaml"
     people.write_text(PEOPLE)
-    spare = NotificationBudget(
-        onboarding="acme", most=1, per="6h", people=(BudgetKey(person=CUSTOMER, key="customer"),)
-    )
+    spare = NotificationBudget(most=1, per="6h", people=(CUSTOMER,))
     policy = STEP.replace(reminders=Reminders(first="29h", every="9w"), hours="09:00-18:00", escalation=None)
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     noon += timedelta(days=7 - noon.weekday())
@@ -328,7 +323,7 @@ async def test_a_reminder_by_hand_says_that_it_was_not_told(tmp_path: Path) -> N
 
 
 async def test_a_held_notice_is_told_when_the_budget_frees(tmp_path: Path) -> None:
-    once = NotificationBudget(onboarding="acme", most=1, people=(BudgetKey(person=CUSTOMER, key="customer"),))
+    once = NotificationBudget(most=1, people=(CUSTOMER,))
     async with onboarding(tmp_path) as it:
         await it.step(1, quiet=once)
         held = await it.step(2, quiet=once)

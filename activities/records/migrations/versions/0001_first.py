@@ -335,19 +335,19 @@ def upgrade() -> None:
     )
     op.create_table(
         "notices",
-        sa.Column("scope", schema.Text(), nullable=False),
+        sa.Column("person", schema.Text(), nullable=False),
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("key", schema.Text(), nullable=False),
         sa.Column("at", schema.Instant(), nullable=True),
         sa.Column("until", schema.Instant(), nullable=False),
         sa.Column("accepted", sa.Boolean(), nullable=False),
         sa.Column("joined_into", schema.Text(), nullable=True),
-        sa.PrimaryKeyConstraint("scope", "workflow_id", "key"),
-        comment="notices that count `until` then against a budget, wait for it (no `at`), or were joined into another",
+        sa.PrimaryKeyConstraint("person", "workflow_id", "key"),
+        comment="notices that count `until` then in a person's budget, wait (no `at`), or were joined into another",
     )
     with op.batch_alter_table("notices", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_notices_scope_at"), ["scope", "at"], unique=False)
-        batch_op.create_index(batch_op.f("ix_notices_scope_joined_into"), ["scope", "joined_into"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notices_person_at"), ["person", "at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_notices_person_joined_into"), ["person", "joined_into"], unique=False)
         batch_op.create_index(batch_op.f("ix_notices_until"), ["until"], unique=False)
 
     op.create_table(
