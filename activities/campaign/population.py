@@ -46,8 +46,6 @@ _SPELLINGS: Final = {
 _COLUMN_BY_HEAD: Final = {head: column for column, heads in _SPELLINGS.items() for head in heads.split()}
 PERSON_AT_MOST: Final = 47
 """Characters of an id: with the campaign's it is the id of a request."""
-_OF_AN_ADDRESS: Final = 12
-"""Hex digits."""
 _SAYS_AT_MOST: Final = 300
 TABLE_REMEMBERED_SECONDS: Final = 600
 """How long the table that was read last is remembered after its last use."""

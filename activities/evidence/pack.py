@@ -281,7 +281,7 @@ class Packer:
         envelope = await self.store.seals.read(sha256)
         if envelope is None:
             signed = statement(PREDICATE, {MANIFEST: sha256}, {name: facts[name] for name in _SIGNED})
-            envelope = await self.store.seals.keep(sha256, what.workflow_id, self.key.envelope(signed))
+            envelope = await self.store.seals.keep(sha256, self.key.envelope(signed))
         return [PackPart.of(MANIFEST, manifest), PackPart.of(ENVELOPE, envelope)]
 
 

@@ -31,16 +31,13 @@ from sqlalchemy import (
 from activities.records.database import Database
 from activities.records.schema import FOLLOW_UPS, HAND_OFFS, RECORD_LISTS, RECORDS, SIGNED_DOCUMENTS
 from activities.records.settled import OF_CAMPAIGN, Facet, ListOf
-from workflows.model.hand_off import HandoffState
 from workflows.model.subject import Status
 
 COUNTED_AT_MOST: Final = 10_000
 """Records that are counted for a list."""
 ENDINGS: Final = tuple(status for status in Status if status.ended)
 _IS: Final = RECORDS.c
-_DEAD: Final = select(HAND_OFFS.c.workflow_id).where(
-    HAND_OFFS.c.state == HandoffState.DEAD, HAND_OFFS.c.target == HAND_OFFS.c.name
-)
+_DEAD: Final = select(HAND_OFFS.c.workflow_id).where(HAND_OFFS.c.target == HAND_OFFS.c.name)
 _MISSING: Final = select(SIGNED_DOCUMENTS.c.workflow_id).where(SIGNED_DOCUMENTS.c.why.is_not(None))
 
 

@@ -1,4 +1,4 @@
-"""How the last hand-off of a follow-up to each target ended. Those of what has ended are joined with its record."""
+"""Hand-offs that were given up. Those of what has ended are joined with its record."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, or_, select, tuple_
 
-from activities.records.database import Database, insert_into, replace
+from activities.records.database import Database, replace
 from activities.records.schema import HAND_OFFS, RECORDS
 from workflows.follow_up.outbox import policy_name
 from workflows.model.hand_off import HandoffLine, HandoffState
@@ -17,7 +17,6 @@ READ_AT_ONCE: Final = 500
 COUNTED_AT_MOST: Final = 1_000
 """Targets whose dead hand-offs are counted, most dead first."""
 _ROW: Final = HAND_OFFS.c
-_DEAD: Final = _ROW.state == HandoffState.DEAD
 
 
 @dataclass(frozen=True)
@@ -37,24 +36,17 @@ class DeadCount:
 
 
 def keep_lines(connection: Connection, workflow_id: str, lines: Iterable[HandoffLine]) -> None:
-    """Replace what is known of these targets. One that is tried again leaves how it ended before: so it stays until it
-    has ended anew.
-    """
+    """Keep those that were given up until another attempt has ended."""
     for line in lines:
         key = {_ROW.workflow_id: workflow_id, _ROW.target: line.target}
-        told = line.model_dump(include={"state", "attempts", "replay", "by", "at", "why"})
-        values = {"name": policy_name(line.target), **told}
-        if line.state is not HandoffState.PENDING:
-            replace(connection, HAND_OFFS, key, **values)
-            continue
-        named = {column.name: value for column, value in key.items()}
-        fresh = insert_into(connection, HAND_OFFS).values(**named, **values)
-        waits = _ROW.state == HandoffState.PENDING
-        connection.execute(fresh.on_conflict_do_update(index_elements=list(key), set_=values, where=waits))
+        if line.state is HandoffState.DEAD:
+            replace(connection, HAND_OFFS, key, name=policy_name(line.target), at=line.at)
+        elif line.state is not HandoffState.PENDING:
+            connection.execute(HAND_OFFS.delete().where(*(column == value for column, value in key.items())))
 
 
 class HandOffs:
-    """How hand-offs ended, and of those that are tried again the last attempt. Raises `DatabaseAway`."""
+    """Raises `DatabaseAway`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -90,4 +82,4 @@ class HandOffs:
 
     def _of_ended(self, *columns: Any) -> Any:
         ended = HAND_OFFS.join(RECORDS, RECORDS.c.workflow_id == _ROW.workflow_id)
-        return select(*columns).select_from(ended).where(_DEAD)
+        return select(*columns).select_from(ended)

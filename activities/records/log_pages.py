@@ -66,14 +66,6 @@ class LogPages:
         )
         return {row.person: row.at for row in await self._database.rows(statement)}
 
-    async def opened_of(self, workflow_ids: Sequence[str]) -> Mapping[str, Mapping[str, datetime]]:
-        """Who first opened each of these when; the caller bounds their number."""
-        found: dict[str, dict[str, datetime]] = {}
-        asked = select(OPENED).where(OPENED.c.workflow_id.in_(workflow_ids), OPENED.c.at.is_not(None))
-        for row in await self._database.rows(asked):
-            found.setdefault(row.workflow_id, {})[row.person] = row.at
-        return found
-
 
 def _numbers(page: str) -> list[int]:
     return [int(number) for number in page.split("-")]

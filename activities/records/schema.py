@@ -218,7 +218,6 @@ SEALS: Final = Table(
     "seals",
     METADATA,
     Column("manifest_sha256", Text, primary_key=True),
-    Column("workflow_id", Text, nullable=False),
     Column("envelope", LargeBinary, nullable=False),
     comment="signatures of evidence packs",
 )
@@ -499,15 +498,9 @@ HAND_OFFS: Final = Table(
     Column("workflow_id", Text, nullable=False),
     Column("target", Text, nullable=False),
     Column("name", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("replay", Integer, nullable=False),
-    Column("by", Text),
     Column("at", Instant, nullable=False),
-    Column("why", Text),
     PrimaryKeyConstraint("workflow_id", "target"),
-    Index(None, "state", "workflow_id", "target"),
-    comment="how the last hand-off to each target ended; `name` is the policy's, also for an escalation",
+    comment="hand-offs that were given up, at what instant; `name` is the policy's, also for an escalation",
 )
 
 INCIDENTS: Final = Table(

@@ -21,11 +21,11 @@ class Seals:
         row = await self._database.first(select(_SEAL.envelope).where(_SEAL.manifest_sha256 == sha256))
         return row.envelope if row else None
 
-    async def keep(self, sha256: str, workflow_id: str, envelope: bytes) -> bytes:
+    async def keep(self, sha256: str, envelope: bytes) -> bytes:
         """Store an envelope, unless there is one; returns the stored one."""
 
         def change(connection: Connection) -> bytes:
-            insert_new(connection, SEALS, manifest_sha256=sha256, workflow_id=workflow_id, envelope=envelope)
+            insert_new(connection, SEALS, manifest_sha256=sha256, envelope=envelope)
             stored = select(_SEAL.envelope).where(_SEAL.manifest_sha256 == sha256)
             return bytes(connection.execute(stored).scalar_one())
 

@@ -35,8 +35,6 @@ from workflows.signature.state import SignatureInput, SignatureState
 SIGNED: Final = "signed"
 APPROVED: Final = "approved"
 """By a reviewer."""
-ACTS: Final = (SIGNED, APPROVED)
-"""What is no notice, but done by somebody."""
 _DOCUMENT: Final = "not sent"
 _UNPLANNED: Final[Mapping[str, str]] = {
     NotificationType.READY: "it is their turn",

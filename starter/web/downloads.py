@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final, Self
+from typing import Final
 
 import structlog
 from starlette.requests import Request
@@ -32,7 +32,6 @@ from starter.web.screens.rendering import PRIVATE
 from starter.web.screens.screens import ERASED, ERASED_HERE, NO_FILE, NOT_KNOWN_NOW, FileLink, FilesOffered, ScreenDraft
 from workflows.kinds import named
 from workflows.model.evidence import KeptFile
-from workflows.model.signature import DocumentVersion
 from workflows.model.views import RequestShow, Shown
 
 AT_ONCE: Final = 50
@@ -64,10 +63,6 @@ class FileWanted:
     """The SHA-256 of the document as it was sent, or as it is reviewed, instead of what was kept at the end."""
     version: int = 0
     """The number of that version, of a document in review."""
-
-    @classmethod
-    def of_version(cls, workflow_id: str, version: DocumentVersion, who: str, way: Way) -> Self:
-        return cls(workflow_id, KeptFileName.DOCUMENT, who, way, sent=version.sha256, version=version.number)
 
     @property
     def name(self) -> str:

@@ -46,7 +46,6 @@ from workflows.model.views import OnboardingShow, RequestShow, Shown
 _DIGITS: Final = 4
 """Of the number of a version."""
 _WORKER_ANSWERS_WITHIN: Final = timedelta(seconds=2)
-_LOOK_SECONDS: Final = 8.0
 USUAL_EXTENSION: Final = timedelta(weeks=1)
 _UNDER_WAY: Final = "under-way"
 _LATE: Final = "late"

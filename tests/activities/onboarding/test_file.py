@@ -17,7 +17,6 @@ from activities.onboarding.file import (
     STAGES_AT_MOST,
     TEAMS_AT_MOST,
 )
-from activities.onboarding.intake import asked
 from activities.policies.catalogue import Catalogue
 from tests.activities.launch.papers import SECRET, in_full
 from tests.workflows.onboarding.stage import (
@@ -32,7 +31,7 @@ from tests.workflows.onboarding.stage import (
     a_file,
     an_agreement,
 )
-from workflows.model.notifications import QUIET_AT_MOST
+from workflows.model.notifications import QUIET_AT_MOST, NotificationBudget
 from workflows.model.onboarding import PartKind
 
 CHAIR = {"person": "chair"}
@@ -103,23 +102,17 @@ async def test_without_a_company_an_onboarding_is_called_by_its_id_and_never_by_
     assert nameless.title == nameless.id
 
 
-async def test_a_customer_in_full_is_spared_by_one_key_whatever_each_part_calls_them(tmp_path: Path) -> None:
+async def test_an_onboarding_gives_a_budget_to_the_customer_s_people_by_the_ids_that_its_parts_ask(
+    tmp_path: Path,
+) -> None:
     second = an_agreement(signers=[{"person": "chief-executive"}, {"person": "customer"}])
     customer = {**IN_FULL, "company": "Acme", "colleagues": [IN_FULL | {"email": "b@c.example"}]}
     stage = {"name": "agreements", "agreements": [an_agreement(), second]}
-    prepared = await House(tmp_path).prepared(a_file(stage, DETAILS, customer=customer))
-    content = prepared.content
-    spared = {
-        id: [(one.person, one.key) for one in part.spared(content.contacts, asked(prepared.parts[id]))]
-        for id, part in content.parts.items()
-    }
-    alone, other = (asked(prepared.parts[id]) for id in ("agreement-1", "agreement-2"))
-    billing = asked(prepared.parts["billing"])
-    assert spared == {
-        "agreement-1": [(alone[0], "contact-1")],
-        "agreement-2": [(other[1], "contact-1")],
-        "billing": [(billing[0], "contact-1"), (billing[1], "contact-2")],
-    }
+    prepared = await House(tmp_path).prepared(a_file(stage, DETAILS, customer=customer, quiet={"most": 2, "per": "1w"}))
+    zoe, other = in_full(IN_FULL["email"]), in_full("b@c.example")
+    assert prepared.given.onboarding.quiet == NotificationBudget(most=2, per="1w", people=(zoe, other))
+    asked = {id: [one.person for one in part.given.subject.people] for id, part in prepared.parts.items()}
+    assert (asked["agreement-1"], asked["agreement-2"][1], asked["billing"]) == ([zoe], zoe, [zoe])
 
 
 async def test_all_that_is_wrong_with_the_parts_is_said_at_once_by_their_fields(

@@ -243,19 +243,10 @@ def upgrade() -> None:
         sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("target", schema.Text(), nullable=False),
         sa.Column("name", schema.Text(), nullable=False),
-        sa.Column("state", schema.Text(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("replay", sa.Integer(), nullable=False),
-        sa.Column("by", schema.Text(), nullable=True),
         sa.Column("at", schema.Instant(), nullable=False),
-        sa.Column("why", schema.Text(), nullable=True),
         sa.PrimaryKeyConstraint("workflow_id", "target"),
-        comment="how the last hand-off to each target ended; `name` is the policy's, also for an escalation",
+        comment="hand-offs that were given up, at what instant; `name` is the policy's, also for an escalation",
     )
-    with op.batch_alter_table("hand_offs", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_hand_offs_state_workflow_id_target"), ["state", "workflow_id", "target"], unique=False
-        )
 
     op.create_table(
         "holds",
@@ -487,7 +478,6 @@ def upgrade() -> None:
     op.create_table(
         "seals",
         sa.Column("manifest_sha256", schema.Text(), nullable=False),
-        sa.Column("workflow_id", schema.Text(), nullable=False),
         sa.Column("envelope", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("manifest_sha256"),
         comment="signatures of evidence packs",
