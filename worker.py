@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import structlog
-from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -86,7 +85,6 @@ def composed(chosen: Settings, open_clients: Clients, client: Client) -> dict[st
         oncall=chosen.oncall,
         company=chosen.company,
         notices=(chosen.notices.most, chosen.notices.per),
-        secret=chosen.link_secret,
         silent_after=chosen.webhook.silent_after if chosen.webhook.url else None,
         adopts=(chosen.adopt_kind, chosen.adopt_requester) if chosen.adopt == "on" else None,
     )
@@ -100,7 +98,6 @@ def activities_of(
     oncall: str = "",
     company: str = "",
     notices: tuple[int, str] = (0, "1h"),
-    secret: SecretStr | None = None,
     adopts: tuple[str, str] | None = None,
     silent_after: timedelta | None = None,
 ) -> dict[str, list[Any]]:
@@ -115,7 +112,7 @@ def activities_of(
     planner = PolicyPlanner(open_clients.directory)
     parts = OnboardingPartsService(client, open_clients.store, open_clients.directory, policies)
     people = CampaignPeopleService(client, open_clients.store, open_clients.directory, push)
-    years = CampaignYearsService(client, open_clients.store, open_clients.directory, policies, secret)
+    years = CampaignYearsService(client, open_clients.store, open_clients.directory, policies)
     follow_up = (planner, push, _hand_off(open_clients, client, push, policies, oncall))
     store, directory = open_clients.store, open_clients.directory
     evidence = EvidenceKeeper(signature.reader, open_clients.downloads, store, directory, client)

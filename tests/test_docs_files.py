@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Span, Url, Zone
 from activities.files.reading import FileFaults, FileText
 from activities.files.yaml_lines import parse
+from activities.launch.doors import Sources
 from activities.launch.request_file import DocumentEntry, RequestFile, ReviewerEntry, SignerEntry, prepare_request
 from activities.launch.task_file import AnswerEntry, TaskFile, WhoEntry, prepare_task
 from activities.people.file_directory import FileDirectory
@@ -136,9 +137,9 @@ class Context:
         catalogue = Catalogue.read(self._folder / "catalogue.yaml")
         written = FileText.read(path)
         if "who" in written.parse().plain:
-            await prepare_task(written, catalogue=catalogue, directory=directory, now=NOW)
+            await prepare_task(written, Sources(catalogue, directory, NOW))
         else:
-            await prepare_request(written, catalogue=catalogue, directory=directory, now=NOW)
+            await prepare_request(written, Sources(catalogue, directory, NOW))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.campaign.member_status import MemberVisibility
 from activities.files.reading import FileFaults
 from activities.launch import launch
+from activities.launch.doors import admit
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.people.ids import stands_in_full
 from activities.people.person import Reachable, SignersFile
@@ -220,7 +221,7 @@ class BatchJob:
         prepared = request_of(order.campaign, order.fingerprint, member, person, self._told.message)
         try:
             again = self._batch.change is not None  # A terminated request is started anew with its open document.
-            await launch.start(self._client, self._store, prepared, parent=order.workflow_id, again=again)
+            await admit(prepared).start(self._client, self._store, parent=order.workflow_id, again=again)
         except (launch.IdTaken, launch.NotItsOwn, launch.BrokenOff) as refused:
             activity.logger.warning("member not asked", extra={"row": member.row.number, "why": type(refused).__name__})
             return False

@@ -14,9 +14,10 @@ from activities.calendar.calendar import at_clock, is_of_days, length
 from activities.campaign import population
 from activities.campaign.population import NOBODY, AudienceFile, AudienceTables
 from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
-from activities.files.pdf import LocalDocuments, name_of
+from activities.files.pdf import name_of
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
+from activities.launch.doors import CHECKS, Sources
 from activities.launch.intake import (
     AskerId,
     AskingFile,
@@ -30,11 +31,10 @@ from activities.launch.intake import (
     read_as,
     right,
 )
-from activities.launch.request_file import MAX_UPLOAD_MEGABYTES, DocumentEntry, RequestChecks
+from activities.launch.request_file import DocumentEntry, RequestChecks
 from activities.onboarding.file import ShortId
 from activities.people.directory import Directory, UnknownGroup
 from activities.people.person import Person
-from activities.policies.catalogue import Catalogue
 from activities.records.audiences import AUDIENCE_AT_MOST, dumped
 from activities.records.store import Store
 from workflows.campaign.state import CampaignInput
@@ -252,27 +252,24 @@ class PreparedCampaign:
 
 async def prepare_campaign(
     written: FileText | PlainFile,
+    sources: Sources,
     *,
-    catalogue: Catalogue,
-    directory: Directory,
-    now: datetime,
-    documents: LocalDocuments | None = None,
-    secret: SecretStr | None = None,
     table: bytes | None = None,
     tables: AudienceTables | None = None,
 ) -> PreparedCampaign:
-    """Check a campaign file with its audience, without starting it or looking up members. `secret` derives ids of
-    people described in full in `table`, which `tables` remembers from one check to the next. Raises `FileFaults` with
-    all faults, and `DirectoryFailure`. Faulty rows are reported separately.
+    """Check a campaign file with its audience, without starting it or looking up members. `tables` remembers the
+    `table` of its audience from one check to the next. Raises `FileFaults` with all faults, and `DirectoryFailure`.
+    Faulty rows are reported separately.
     """
+    directory, secret, now = sources.directory, sources.directory.secret, sources.now
     plain = await read_as(Kind.CAMPAIGN, written)
     plain = _of_year(plain, now)
     named = plain.plain if isinstance(plain.plain, dict) else {}
     found = await KnownPersons.look_up(directory, frozenset(_persons(named)))
     checks = CampaignChecks(
         folder=plain.folder,
-        documents=documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),
-        catalogue=catalogue,
+        documents=sources.documents,
+        catalogue=sources.catalogue,
         found=found,
         closing=(),
         now=now,
@@ -286,6 +283,9 @@ async def prepare_campaign(
     over = given.campaign.due < now.date() - timedelta(days=1)
     overdue = plain.faults([(("opens",), "its window lies in the past")]) if over else None
     return PreparedCampaign(given, checks.given, checks.pdf, overdue)
+
+
+CHECKS[Kind.CAMPAIGN] = prepare_campaign
 
 
 async def _read_table(

@@ -3,29 +3,28 @@
 Each year names its own document, version and effective date; last year's are never used again (docs/campaigns.md).
 """
 
-import asyncio
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self
 
-from pydantic import ConfigDict, SecretStr, field_validator
+from pydantic import ConfigDict, field_validator
 from temporalio.client import Client
 
 from activities.calendar.calendar import at_clock
-from activities.campaign.intake import A_YEAR, CampaignFile, PreparedCampaign, opening_day, prepare_campaign
+from activities.campaign.intake import A_YEAR, CampaignFile, PreparedCampaign, opening_day
 from activities.errors import DocumentMissing
 from activities.files.fields import KindId, Name
 from activities.files.reading import FileFaults, FileModel, PlainFile
 from activities.files.yaml_lines import FieldPath
 from activities.launch import launch as path
+from activities.launch.doors import Intake
 from activities.launch.intake import AskerWord, person_of
 from activities.onboarding.content import PartContent
 from activities.onboarding.file import ID_AT_MOST, SHORT_ID
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.person import Person
-from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from activities.temporal.failures import failing_as_application_errors
 from workflows.kinds import Kind
@@ -159,13 +158,12 @@ class Openings:
 
 @dataclass
 class CampaignYearsService(CampaignYears):
-    """`policies` is the catalogue, read anew for each opening; `secret` as in `prepare_campaign`."""
+    """`policies` is the catalogue, read anew for each opening."""
 
     client: Client
     store: Store
     directory: Directory
     policies: Path
-    secret: SecretStr | None = None
 
     async def open(self, asked: YearToOpen) -> YearSeen:
         with failing_as_application_errors():
@@ -207,15 +205,12 @@ class CampaignYearsService(CampaignYears):
         id = openings.series.campaign_id(year)
         if content.started:
             return Kind.CAMPAIGN.workflow_id(id)
-        prepared = await prepare_campaign(
+        plain, documents = (
             opening_on(content.plain(id), openings.day(year, now)),
-            catalogue=await asyncio.to_thread(Catalogue.read, self.policies),
-            directory=self.directory,
-            now=now,
-            documents=await content.read_documents(self.store),
-            secret=self.secret,
-            table=content.table,
+            await content.read_documents(self.store),
         )
-        started = await path.start(self.client, self.store, prepared)
+        intake = Intake.of(self.policies, self.directory)
+        admitted = await intake.check(Kind.CAMPAIGN, plain, documents, now=now, table=content.table)
+        started = await admitted.start(self.client, self.store)
         await content.once_started.keep(self.store, openings.series, year)
         return started.workflow_id

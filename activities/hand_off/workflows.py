@@ -5,9 +5,9 @@ so that a repeated call finds its workflow.
 import asyncio
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,10 +22,10 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.files.reading import FileFaults, PlainFile
 from activities.hand_off.http_call import data_of
 from activities.launch import launch
+from activities.launch.doors import Clock, Intake, admit, wall_clock
 from activities.onboarding.file import ID_AT_MOST
-from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
+from activities.onboarding.intake import PreparedOnboarding
 from activities.people.directory import Directory, UnknownPerson
-from activities.policies.catalogue import Catalogue
 from activities.policies.onboarding_template import kick_off, kick_off_file, person_of, places_in
 from activities.records.store import Store
 from activities.temporal import executions
@@ -58,11 +58,6 @@ def workflow_id(reference: str, target: str) -> str:
     return f"{reference}.{target}"
 
 
-def wall_clock() -> datetime:
-    """The time at which a file is checked; the started workflow has its own clock."""
-    return datetime.now(UTC)
-
-
 class _NotOurs(Exception):
     """Another starter has taken the workflow id."""
 
@@ -79,7 +74,7 @@ class StartTargets:
     store: Store
     directory: Directory
     policies: Path
-    now: Callable[[], datetime] = wall_clock
+    now: Clock = wall_clock
 
     async def start(self, target: Target, start: StartTarget, subject: Subject, told: Told) -> HandoffResult:
         """Start the workflow or find it started. Faults in a file are retried, since they can be corrected."""
@@ -127,16 +122,14 @@ class StartTargets:
             file = await asyncio.to_thread(kick_off_file, self.policies.parent, name, fields)
             values = {**await self._values(places_in(file), subject, told), **fields}
             prepared = await self._prepared(kick_off(file, id, values), subject.depth + 1)
-            await launch.start(self.client, self.store, prepared)
+            await admit(prepared).start(self.client, self.store)
         except FileFaults as faults:
             # An earlier attempt may have started it while the file was valid.
             await launch.recognise(self.client, self.store, WorkflowName(Kind.ONBOARDING, id), "", faults)
 
     async def _prepared(self, file: PlainFile, depth: int) -> PreparedOnboarding:
-        catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
-        prepared = await prepare_onboarding(
-            file, catalogue=catalogue, directory=self.directory, now=self.now(), templates=self.policies.parent
-        )
+        intake = Intake.of(self.policies, self.directory, self.now)
+        prepared: PreparedOnboarding = (await intake.check(Kind.ONBOARDING, file)).prepared
         given = prepared.given
         return replace(prepared, given=given.replace(onboarding=given.onboarding.replace(depth=depth)))
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Final, Self, TypeAlias
 
@@ -15,6 +14,7 @@ from activities.files.fields import FileName, Id, Message, Name, Url
 from activities.files.pdf import LocalDocuments, name_of
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
+from activities.launch.doors import CHECKS, Sources
 from activities.launch.intake import (
     PEOPLE_AT_MOST,
     AskerId,
@@ -35,11 +35,10 @@ from activities.launch.intake import (
     read_as,
     right,
 )
-from activities.people.directory import Directory, askers
+from activities.people.directory import askers
 from activities.people.ids import ids_in_full
 from activities.people.person import SignersFile
 from activities.policies.cascade import Resolved
-from activities.policies.catalogue import Catalogue
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
@@ -228,9 +227,6 @@ class RequestFile(AskingFile):
     _right_people = field_validator("requester", "signers")(right)
 
 
-MAX_UPLOAD_MEGABYTES: Final = 20
-
-
 @dataclass(frozen=True)
 class PreparedRequest:
     """A fully checked request file; nothing is stored or started yet."""
@@ -273,19 +269,11 @@ class PreparedRequest:
             await CoverSheet.keep(store, given.brief)
 
 
-async def prepare_request(
-    written: FileText | PlainFile,
-    *,
-    catalogue: Catalogue,
-    directory: Directory,
-    now: datetime,
-    documents: LocalDocuments | None = None,
-    of_parent: bool = False,
-) -> PreparedRequest:
-    """Check a request file in full; starts nothing. `documents` are read once for many files. Raises `FileFaults` with
-    all faults, and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`. An onboarding that checks
-    its own part says `of_parent`.
+async def prepare_request(written: FileText | PlainFile, sources: Sources) -> PreparedRequest:
+    """Check a request file in full; starts nothing. Raises `FileFaults` with all faults, and `DirectoryFailure`. A past
+    due date, if the only fault, is in `overdue`.
     """
+    directory = sources.directory
     plain = await read_as(Kind.REQUEST, written)
     asker = asker_named(plain.plain, "requester")
     asking = frozenset[object](await askers(directory, asker) if isinstance(asker, str) else ())
@@ -296,14 +284,17 @@ async def prepare_request(
         asking=asking,
         teams=teams,
         folder=plain.folder,
-        documents=documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),
-        catalogue=catalogue,
+        documents=sources.documents,
+        catalogue=sources.catalogue,
         found=found,
         closing=closing_times(maps(plain.plain, "signers"), found),
-        now=now,
+        now=sources.now,
     )
-    file, policy = await checked(plain, RequestFile, checks, directory, of_parent=of_parent)
+    file, policy = await checked(plain, RequestFile, checks, directory, of_parent=sources.of_parent)
     return _prepared(file, policy, checks, directory.secret)
+
+
+CHECKS[Kind.REQUEST] = prepare_request
 
 
 def _prepared(

@@ -1,7 +1,6 @@
 """From a checked task file to the workflow's input and the fingerprint."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
@@ -9,6 +8,7 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 from activities.files.fields import Id, Message, Name, Span
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
 from activities.launch import launch
+from activities.launch.doors import CHECKS, Sources
 from activities.launch.intake import (
     AskerId,
     AskingFile,
@@ -26,11 +26,9 @@ from activities.launch.intake import (
     read_as,
     right,
 )
-from activities.people.directory import Directory
 from activities.people.ids import ids_in_full
 from activities.people.person import Reachable, SignersFile
 from activities.policies.cascade import Resolved
-from activities.policies.catalogue import Catalogue
 from activities.policies.policy_file import PolicyLayer
 from activities.records.cover_sheet import TaskCover
 from activities.records.store import Store
@@ -54,8 +52,8 @@ class TaskChecks(FileChecks):
     team: Team
 
     @classmethod
-    async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
-        fields = plain if isinstance(plain, dict) else {}
+    async def look_up(cls, plain: Any, sources: Sources) -> Self:
+        directory, fields = sources.directory, plain if isinstance(plain, dict) else {}
         owner, who = asker_named(plain, "owner"), fields.get("who")
         who = who if isinstance(who, dict) else {}
         team = await Team.look_up(directory, who.get("group"), frozenset({owner}), "owner")
@@ -63,7 +61,7 @@ class TaskChecks(FileChecks):
         named = (owner, *(one.get("person") for one in (*asked, *maps(plain, "colleagues"))))
         found = await KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
         closing = closing_times(asked, found)
-        return cls(catalogue=catalogue, found=found, closing=closing, now=now, owner=owner, team=team)
+        return cls(catalogue=sources.catalogue, found=found, closing=closing, now=sources.now, owner=owner, team=team)
 
     @property
     def concerned(self) -> ConcernedPersons:
@@ -195,22 +193,18 @@ class PreparedTask:
             await TaskCover.keep(store, given.task)
 
 
-async def prepare_task(
-    written: FileText | PlainFile,
-    *,
-    catalogue: Catalogue,
-    directory: Directory,
-    now: datetime,
-    of_parent: bool = False,
-) -> PreparedTask:
+async def prepare_task(written: FileText | PlainFile, sources: Sources) -> PreparedTask:
     """Check a task file in full; starts nothing. Group members are those of now. Raises `FileFaults` with all faults,
-    and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`. An onboarding that checks its own part
-    says `of_parent`.
+    and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
     """
+    directory = sources.directory
     plain = await read_as(Kind.TASK, written)
-    checks = await TaskChecks.look_up(plain.plain, catalogue=catalogue, directory=directory, now=now)
-    file, found = await checked(plain, TaskFile, checks, directory, of_parent=of_parent)
+    checks = await TaskChecks.look_up(plain.plain, sources)
+    file, found = await checked(plain, TaskFile, checks, directory, of_parent=sources.of_parent)
     return _prepared(file, found, checks.asked(file.who), directory.secret)
+
+
+CHECKS[Kind.TASK] = prepare_task
 
 
 def _prepared(file: TaskFile, found: CheckedPolicy, asked: tuple[str, ...], secret: SecretStr | None) -> PreparedTask:

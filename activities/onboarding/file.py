@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
@@ -10,6 +9,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from activities.errors import did_you_mean
 from activities.files.fields import Id, KindId, Message, Name, Span
 from activities.files.reading import FileModel
+from activities.launch.doors import Sources
 from activities.launch.intake import (
     PEOPLE_AT_MOST,
     AskerId,
@@ -23,7 +23,6 @@ from activities.launch.intake import (
     right,
 )
 from activities.people.directory import Directory, UnknownGroup
-from activities.policies.catalogue import Catalogue
 from workflows.model.notifications import QUIET_AT_MOST
 from workflows.model.subject import group_of
 
@@ -54,9 +53,9 @@ class OnboardingChecks(FileChecks):
     """The owner, or who is of the group that is."""
 
     @classmethod
-    async def look_up(cls, plain: Any, *, catalogue: Catalogue, directory: Directory, now: datetime) -> Self:
+    async def look_up(cls, plain: Any, sources: Sources) -> Self:
         """Look up everybody whom the unvalidated file names."""
-        fields = plain if isinstance(plain, dict) else {}
+        directory, fields = sources.directory, plain if isinstance(plain, dict) else {}
         customer, teams = fields.get("customer"), fields.get("teams")
         entries = [customer] if isinstance(customer, dict) else []
         entries += [one for entry in entries for one in maps(entry, "colleagues")]
@@ -70,7 +69,14 @@ class OnboardingChecks(FileChecks):
                 groups[team] = members
         group = group_of(owner) if isinstance(owner, str) else None
         owners = await _members(directory, group) if group else (str(owner),)
-        return cls(catalogue=catalogue, found=found, closing=(), now=now, groups=groups, owners=frozenset(owners))
+        return cls(
+            catalogue=sources.catalogue,
+            found=found,
+            closing=(),
+            now=sources.now,
+            groups=groups,
+            owners=frozenset(owners),
+        )
 
     @property
     def concerned(self) -> ConcernedPersons:

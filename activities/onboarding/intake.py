@@ -5,8 +5,6 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
-from pathlib import Path
 from typing import Any, Final, Self
 
 from pydantic import SecretStr
@@ -15,6 +13,7 @@ from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath
 from activities.launch import launch, request_file, task_file
+from activities.launch.doors import CHECKS, Sources
 from activities.launch.intake import asked_of, asking, checked, maps, person_of, read_as
 from activities.launch.request_file import PreparedRequest
 from activities.onboarding.content import (
@@ -39,7 +38,6 @@ from activities.onboarding.file import (
 from activities.people.directory import Directory
 from activities.people.ids import id_of_address, ids_in_full, position_of, position_word
 from activities.people.person import SignersFile
-from activities.policies.catalogue import Catalogue
 from activities.policies.onboarding_template import MergedTemplate, TemplatePosition, merged, read_template
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
@@ -353,29 +351,24 @@ def _with_texts(stage: StagePlan, texts: Mapping[str, str]) -> StagePlan:
     return stage.replace(parts=tuple(part.replace(text=texts.get(f"news-{part.id}")) for part in stage.parts))
 
 
-async def prepare_onboarding(
-    written: FileText | PlainFile,
-    *,
-    catalogue: Catalogue,
-    directory: Directory,
-    now: datetime,
-    documents: LocalDocuments | None = None,
-    templates: Path | None = None,
-) -> PreparedOnboarding:
-    """Check an onboarding file with every part; starts nothing. `templates` is their folder. Raises `FileFaults` with
-    all faults, and `DirectoryFailure`. A part's past due date is in `overdue`.
+async def prepare_onboarding(written: FileText | PlainFile, sources: Sources) -> PreparedOnboarding:
+    """Check an onboarding file with every part; starts nothing. Raises `FileFaults` with all faults, and
+    `DirectoryFailure`. A part's past due date is in `overdue`.
     """
+    directory, templates = sources.directory, sources.templates
     plain = await read_as(Kind.ONBOARDING, written)
     template = await asyncio.to_thread(read_template, plain, templates) if templates else None
     whole = merged(plain, template)
-    checks = await OnboardingChecks.look_up(whole.file.plain, catalogue=catalogue, directory=directory, now=now)
+    checks = await OnboardingChecks.look_up(whole.file.plain, sources)
     file, found = await checked(whole.file, OnboardingFile, checks, directory)
     deputy = await _deputy(whole.file, file, checks, directory)
     drafts = PartDrafts(file, whole, checks, deputy, _in_full(plain, file, directory))
     drafts.read()
-    sources = Sources(catalogue, directory, documents or LocalDocuments(request_file.MAX_UPLOAD_MEGABYTES), now)
     parts = await _parts(drafts, sources)
     return _prepared(plain, drafts, parts, found.resolved.policy)
+
+
+CHECKS[Kind.ONBOARDING] = prepare_onboarding
 
 
 def _prepared(
@@ -468,26 +461,12 @@ def _customers(plan: PartPlan, drafts: PartDrafts) -> Iterator[bool]:
     return (identity(one) == customer for one in people_of(file))
 
 
-@dataclass(frozen=True)
-class Sources:
-    """What a part is checked against."""
-
-    catalogue: Catalogue
-    directory: Directory
-    documents: LocalDocuments
-    now: datetime
-
-    async def prepare(self, what: PartKind, file: PlainFile) -> PreparedPart:
-        """The part as it would be started alone; raises as its kind's `prepare` function."""
-        against: dict[str, Any] = {
-            "catalogue": self.catalogue,
-            "directory": self.directory,
-            "now": self.now,
-            "of_parent": True,
-        }
-        if what is PartKind.AGREEMENT:
-            return await request_file.prepare_request(file, documents=self.documents, **against)
-        return await task_file.prepare_task(file, **against)
+async def prepare_part(what: PartKind, file: PlainFile, sources: Sources) -> PreparedPart:
+    """The part as it would be started alone; raises as its kind's `prepare` function."""
+    of_parent = replace(sources, of_parent=True)
+    if what is PartKind.AGREEMENT:
+        return await request_file.prepare_request(file, of_parent)
+    return await task_file.prepare_task(file, of_parent)
 
 
 async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart]:
@@ -496,7 +475,7 @@ async def _parts(drafts: PartDrafts, sources: Sources) -> dict[str, PreparedPart
         if draft.file is None:
             continue
         try:
-            part = await sources.prepare(draft.plan.what, draft.file)
+            part = await prepare_part(draft.plan.what, draft.file, sources)
         except FileFaults as faults:
             wrong.append(draft.faults(faults))
         else:
@@ -594,7 +573,7 @@ class RestartedPart:
         return cls(store, workflow_id, what, await read_what(store, workflow_id, line.content, line.id))
 
     async def from_file(self, file: PlainFile, sources: Sources) -> str:
-        """Store a checked replacement file; returns the reference. Raises as `Sources.prepare`."""
+        """Store a checked replacement file; returns the reference. Raises as `prepare_part`."""
         content = file.plain
         if isinstance(content, dict):
             content = {**self._defaults, **{key: value for key, value in content.items() if key != "id"}}
@@ -629,7 +608,7 @@ class RestartedPart:
         return [(_id_of(one, place, secret), one) for place, one in enumerate(entries, start=1)]
 
     async def _store_content(self, file: PlainFile, sources: Sources) -> str:
-        part = await sources.prepare(self.what, file)
+        part = await prepare_part(self.what, file, sources)
         if part.overdue is not None:
             raise part.overdue
         if isinstance(part, PreparedRequest) and part.document is not None:

@@ -1,10 +1,10 @@
 """The onboarding port: starts, reads and ends the parts of an onboarding (docs/onboarding.md)."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,16 +16,16 @@ from temporalio.testing import TimeSkipper
 from activities.errors import DocumentDamaged, DocumentMissing, StoreAway, StoreFailure
 from activities.files.reading import FileFaults
 from activities.launch import launch as path
+from activities.launch.doors import Clock, Intake, Sources, admit, wall_clock
 from activities.launch.intake import asked_of, person_of
 from activities.launch.launch import end_forgotten, end_terminated
 from activities.launch.request_file import PreparedRequest
 from activities.notifications.words import words_for
 from activities.onboarding.content import OnboardingContent, PartContent, read_part
-from activities.onboarding.intake import PreparedPart, Sources
+from activities.onboarding.intake import PreparedPart, prepare_part
 from activities.people.directory import Directory
 from activities.people.language import phrase
 from activities.people.reader import language_of
-from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from activities.records.user_texts import DAMAGED, ERASED, words_of_all
 from activities.temporal import executions as runs
@@ -71,11 +71,6 @@ _NOT_STARTED: Final = phrase("It could not be started: {fault}.")
 _BROKEN_OFF: Final = phrase("It was broken off.")
 
 
-def wall_clock() -> datetime:
-    """The time as of which parts are checked; their workflows have their own clocks."""
-    return datetime.now(UTC)
-
-
 @dataclass(frozen=True)
 class _Begun(path.StartResult):
     """A started or recognised part; `asked` are those it asks first."""
@@ -91,7 +86,7 @@ class OnboardingPartsService(OnboardingParts):
     store: Store
     directory: Directory
     policies: Path
-    now: Callable[[], datetime] = wall_clock
+    now: Clock = wall_clock
 
     async def start(self, order: PartsToStart) -> PartsSeen:
         """Starts one after the other, since each may have a document in memory. Then moves all clocks, and asks the
@@ -99,12 +94,10 @@ class OnboardingPartsService(OnboardingParts):
         """
         workflow_id = order.workflow_id
         with failing_as_application_errors():
-            content, catalogue = (
-                await OnboardingContent.read(self.store, workflow_id, order.content),
-                await self._catalogue(),
-            )
+            content = await OnboardingContent.read(self.store, workflow_id, order.content)
+            sources = await self._sources()
             ahead = await self._rehearsed(order)
-            found = [await self._start(order, one, content, catalogue, ahead) for one in order.parts]
+            found = [await self._start(order, one, content, sources, ahead) for one in order.parts]
             away = [one for one in found if isinstance(one, StoreAway)]
             if len(away) == len(found) > 0:
                 raise away[0]
@@ -118,18 +111,18 @@ class OnboardingPartsService(OnboardingParts):
             begun=tuple(PartBegun(id=one.id, asked=one.asked) for one in living if isinstance(one, _Begun)),
         )
 
-    async def _catalogue(self) -> Catalogue:
+    async def _sources(self) -> Sources:
         try:
-            return await asyncio.to_thread(Catalogue.read, self.policies)
+            return await Intake.of(self.policies, self.directory, self.now).sources()
         except FileFaults as faults:
             raise passing_failure(Code.PLANNING, f"the catalogue is faulty: {faults.in_short}") from None
 
     async def _start(
-        self, order: PartsToStart, part: PartToStart, content: OnboardingContent, catalogue: Catalogue, ahead: timedelta
+        self, order: PartsToStart, part: PartToStart, content: OnboardingContent, sources: Sources, ahead: timedelta
     ) -> PartSeen | path.StartResult | StoreAway:
         """The started part, why it is refused, or that the store is unavailable."""
         try:
-            return await self._started(order, part, content, catalogue, ahead)
+            return await self._started(order, part, content, sources, ahead)
         except path.IdTaken as taken:
             return await self._asked(order, part) or _refused(part, str(taken), resumable=False)
         except (path.NotItsOwn, path.BrokenOff) as refused:
@@ -140,14 +133,13 @@ class OnboardingPartsService(OnboardingParts):
             return _refused(part, str(lost), resumable=part.again)
 
     async def _started(
-        self, order: PartsToStart, part: PartToStart, content: OnboardingContent, catalogue: Catalogue, ahead: timedelta
+        self, order: PartsToStart, part: PartToStart, content: OnboardingContent, sources: Sources, ahead: timedelta
     ) -> PartSeen | path.StartResult:
         kept, what = await self._content(order, part, content)
         try:
-            joined = await self._checked(order, part, content, (kept, what), catalogue)
-            started = await path.start(
-                self.client, self.store, joined, parent=order.workflow_id, again=part.again, delay=ahead
-            )
+            joined = await self._checked(order, part, content, (kept, what), sources)
+            parent = order.workflow_id
+            started = await admit(joined).start(self.client, self.store, parent=parent, again=part.again, delay=ahead)
             return _Begun(**vars(started), asked=joined.given.first_turn[:PEOPLE_AT_MOST])
         except (FileFaults, DocumentMissing, DocumentDamaged) as faults:
             # It may have been started while its content was valid: by an earlier attempt, or alone.
@@ -166,12 +158,12 @@ class OnboardingPartsService(OnboardingParts):
         part: PartToStart,
         content: OnboardingContent,
         of: tuple[PartContent, PartKind],
-        catalogue: Catalogue,
+        sources: Sources,
     ) -> PreparedPart:
         """A part ready to start from the content and kind in `of`; raises the faults of its file or document."""
         kept, what = of
-        sources = Sources(catalogue, self.directory, await kept.read_documents(self.store), self.now())
-        return _joined(await sources.prepare(what, kept.plain(part.id)), order, part, kept, content)
+        sources = replace(sources, documents=await kept.read_documents(self.store))
+        return _joined(await prepare_part(what, kept.plain(part.id), sources), order, part, kept, content)
 
     async def _asked(self, order: PartsToStart, part: PartToStart) -> path.StartResult | None:
         """The decision task started by an earlier attempt, recognised even if its text differs by now."""
@@ -285,10 +277,10 @@ class OnboardingPartsService(OnboardingParts):
     async def _end_forgotten(self, order: PartsToStart, part: PartToStart, wanted: Cancellation) -> None:
         # End the document of an agreement without workflow and record, by its stored content. Content that is erased or
         # invalid by now is only logged: a retry would not help.
-        catalogue = await self._catalogue()
+        sources = await self._sources()
         try:
             content = await OnboardingContent.read(self.store, order.workflow_id, order.content)
-            checked = await self._checked(order, part, content, await self._content(order, part, content), catalogue)
+            checked = await self._checked(order, part, content, await self._content(order, part, content), sources)
         except StoreAway:
             raise
         except (FileFaults, StoreFailure) as lost:

@@ -22,11 +22,12 @@ from activities.errors import ID_PATTERN
 from activities.files.reading import FileFaults, FileText
 from activities.http.client import ServiceFailure
 from activities.launch import launch as path
+from activities.launch.doors import Intake, Sources, admit
 from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.people.directory import DirectoryFailure
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person
-from activities.policies.catalogue import Catalogue, UnknownKind
+from activities.policies.catalogue import UnknownKind
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from workflows.follow_up.input import FollowUpInput
@@ -111,7 +112,7 @@ class Adoption:
 
     async def _started(self, prepared: AdoptedRequest) -> str | None:
         try:
-            return (await path.start(self.temporal, self.store, prepared)).id
+            return (await admit(prepared).start(self.temporal, self.store)).id
         except path.IdTaken:
             # An earlier attempt has started it, when the document had other signers.
             await prepared.store_for_pages(self.store, prepared.given)
@@ -145,18 +146,18 @@ class Adoption:
         sender, ours = folded(request.from_email or ""), folded(self.signature.config.from_email or "")
         return bool(sender) and (sender == ours or await self.directory.named(sender) is not None)
 
-    async def _catalogue(self) -> Catalogue:
+    async def _sources(self, now: datetime) -> Sources:
         try:
-            catalogue = await asyncio.to_thread(Catalogue.read, self.policies)
-            catalogue.known(self.kind)
+            sources = await Intake.of(self.policies, self.directory).sources(now=now)
+            sources.catalogue.known(self.kind)
         except FileFaults as faults:
             raise NotYetAdoptable(faults.in_short) from faults
         except UnknownKind as unknown:
             raise NotYetAdoptable(str(unknown)) from unknown
-        return catalogue
+        return sources
 
     async def _prepared(self, found: WireDocument, id: str, request: WireRequest, now: datetime) -> AdoptedRequest:
-        catalogue = await self._catalogue()
+        sources = await self._sources(now)
         signers = _signers(request)
         known = [await self.directory.named(one.email) for one in signers]
         asking = await self.directory.person(self.requester)
@@ -167,7 +168,7 @@ class Adoption:
             "signers": [_entry(one, person, asking) for one, person in zip(signers, known, strict=True)],
         }
         text = FileText(f"document {found.uuid}", Path(), json.dumps(written))
-        checked = await prepare_request(text, catalogue=catalogue, directory=self.directory, now=now)
+        checked = await prepare_request(text, sources)
         asked = checked.request.brief.people
         people = tuple(one.replace(order=signer.order) for one, signer in zip(asked, signers, strict=True))
         places = tuple(

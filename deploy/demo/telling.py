@@ -61,7 +61,8 @@ class StoryStep:
 
 
 async def _start(scene: Scene) -> str:
-    started = await requests.start(scene.context, await requests.read_onboarding(scene.settings, str(scene.example)))
+    prepared = await requests.read(scene.settings, str(scene.example), kind=Kind.ONBOARDING)
+    started = await requests.start(scene.context, prepared)
     scene.onboarding = started.id
     if not started.created:
         raise NotSeen("a new onboarding", f"{started.id}, which was there before")

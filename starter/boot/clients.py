@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,12 +21,14 @@ from activities.http.client import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth
 from activities.http.rate_limit import RateLimiter
 from activities.http.transport import Guard
+from activities.launch.doors import Clock, Intake, wall_clock
 from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
 from activities.notifications.config import AppWorksConfig, FcmConfig, PushConfig, open_dialect, open_messaging
 from activities.notifications.links import SigningLinks
 from activities.notifications.push_services import BadServiceAccount, PushDialect, ServiceAccount
 from activities.notifications.sign_in import SignInLinks
 from activities.people.devices import KnownDevice
+from activities.people.directory import Directory
 from activities.people.file_directory import FileDirectory
 from activities.people.person import Person, PushDevice
 from activities.policies.catalogue import Catalogue
@@ -123,6 +125,11 @@ def downstream(settings: Settings, calls: httpx.AsyncClient) -> HttpTargets:
 def catalogue(settings: Settings) -> Catalogue:
     """The catalogue, with the hosts that are never called; raises `FileFaults`."""
     return Catalogue.read(settings.policies, Guard(settings.handoff.hosts).refusal)
+
+
+def intake(settings: Settings, directory: Directory, clock: Clock = wall_clock) -> Intake:
+    """The one intake, with our catalogue and the templates beside it."""
+    return Intake(directory, partial(catalogue, settings), clock, settings.policies.parent)
 
 
 def directory(settings: Settings, store: Store) -> FileDirectory:

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -32,7 +32,6 @@ from temporalio.common import SearchAttributePair, TypedSearchAttributes
 from activities.campaign import population, yearly
 from activities.campaign.intake import PreparedCampaign, of_year
 from activities.campaign.yearly import Openings, YearContent
-from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText, PlainFile, bytes_of
 from activities.files.table import TABLE_BYTES_AT_MOST, whole
 from activities.launch import launch
@@ -43,11 +42,10 @@ from activities.temporal import executions
 from activities.temporal.interceptors import priority
 from starter.boot import clients
 from starter.boot.startup import ready
-from starter.cli import start_files
 from starter.cli.arguments import AsJson, Id, RequestFile
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords, due_of, is_due
 from starter.cli.printing import note, patience, print_answer
-from starter.cli.start_files import Prepare
+from starter.cli.start_files import FileIntake
 from starter.cli.terminal import Instant, Rows
 from starter.config.settings import Need
 from starter.errors import Refusal
@@ -385,7 +383,11 @@ async def _people(file: Yearly, year: int, content: YearContent | None, director
 
 
 async def give(
-    file: Yearly, year: int, context: Context, check: Prepare[PreparedCampaign], now: datetime, **known: Any
+    file: Yearly,
+    year: int,
+    context: Context,
+    check: Callable[[PlainFile], Awaitable[PreparedCampaign]],
+    now: datetime,
 ) -> bool:
     """Keep what a year opens with; whether it is news. `FileFaults` for what cannot open, or is last year's.
 
@@ -394,7 +396,7 @@ async def give(
     if now > file.opens_at(year) + timedelta(days=LATE_DAYS_AT_MOST):
         raise Refusal(f"{year} is over: what opens next is {file.first_year(now)}")
     plain = of_year(file.plain, year)
-    prepared = await check(yearly.opening_on(plain, file.day(year, now)), now=now, **known)
+    prepared = await check(yearly.opening_on(plain, file.day(year, now)))
     content = YearContent.of(plain.plain, prepared, _table(plain))
     yearly.own_edition(plain, content, await YearContent.read(context.store, file.series, year - 1))
     before = await YearContent.read(context.store, file.series, year)
@@ -495,10 +497,8 @@ async def schedule(
     if not plan:
         async with opened(settings) as context:
             if year is not None:
-                catalogue = await asyncio.to_thread(clients.catalogue, settings)
-                documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
-                check = partial(start_files.preparing_campaign(settings), catalogue=catalogue, documents=documents)
-                await give(series, year, context, check, now, directory=directory)
+                intake = FileIntake.of(settings, now, directory)
+                await give(series, year, context, partial(intake.check, Kind.CAMPAIGN), now)
             created = await schedule_years(series, context.client, year)
     years = await preview(series, store, directory, now, year)
     known = Scheduled(schedule=series.series.schedule_id, created=created, given=None if plan else year, years=years)

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +12,8 @@ from rich.text import Text
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
 from activities.files.yaml_lines import dump
-from activities.onboarding.intake import NoSuchSigner, NothingToDecide, RestartedPart, Sources
+from activities.launch.doors import Sources
+from activities.onboarding.intake import NoSuchSigner, NothingToDecide, RestartedPart
 from activities.people.directory import UnusablePeople
 from starter.boot import clients
 from starter.boot.startup import ready
@@ -29,7 +29,6 @@ from starter.queries.onboarding import page_link, part_of, preview_link
 from starter.temporal.connection import Context, opened
 from starter.web.http.bodies import NotReadable, parse
 from starter.web.intake.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
-from starter.web.intake.hooks import check_onboarding
 from workflows.kinds import Kind, WorkflowName, named
 from workflows.model.base import Model
 from workflows.model.commands import Answer, Decision, Done, PartOutcome, Unblock
@@ -82,12 +81,8 @@ async def with_signers(settings: Settings, context: Context, typed: str, part: s
 
 
 async def _again(settings: Settings, context: Context, typed: str, part: str) -> tuple[RestartedPart, Sources]:
-    sources = Sources(
-        catalogue=await asyncio.to_thread(clients.catalogue, settings),
-        directory=clients.directory(settings, context.store),
-        documents=LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd()),
-        now=datetime.now(UTC),
-    )
+    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+    sources = await clients.intake(settings, clients.directory(settings, context.store)).sources(documents)
     line, what = await part_of(context, typed, part)
     try:
         return await RestartedPart.read(context.store, id_of(Kind.ONBOARDING, typed), what, line), sources
@@ -288,7 +283,8 @@ def _taken(settings: Settings, source: str, sample: str) -> MappedOnboarding | N
 
 async def _faults(settings: Settings, taken: MappedOnboarding) -> tuple[str, ...]:
     try:
-        await check_onboarding(settings, clients.directory(settings, clients.store(settings)), taken.file)
+        intake = clients.intake(settings, clients.directory(settings, clients.store(settings)))
+        await intake.check(Kind.ONBOARDING, taken.file, LocalDocuments(settings.signature.max_upload_mb))
     except FileFaults as faults:
         return tuple(map(str, faults.faults))
     return ()

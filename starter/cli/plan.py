@@ -28,6 +28,7 @@ from starter.plan.weeks import WeekCalendar
 from starter.queries.fast_forward import span
 from starter.temporal.connection import opened
 from workflows.follow_up.notification_types import stage_words
+from workflows.kinds import Kind
 from workflows.model.campaign import last_day_before
 from workflows.model.schedule import why_words
 
@@ -285,9 +286,7 @@ async def onboarding(
     there = calendar.zone_of(zone)
     begins = calendar.sending_time(at, there, datetime.now(UTC))
     directory = clients.directory(settings, clients.store(settings))
-    read = start_files.read_rows_files(
-        settings, start_files.preparing_onboarding(settings), [file], now=begins, directory=directory
-    )
+    read = start_files.read_rows_files(settings, Kind.ONBOARDING, [file], now=begins, directory=directory)
     prepared = _only(await read, file)
     assumed = journey.Assumed(signed_after=signed_after, done_after=done_after)
     found = await journey.plan(prepared, directory, begins, assumed, there)
@@ -312,15 +311,13 @@ async def campaign(file: RequestFile, /, *, at: At = None, zone: Zone = None, js
     there = calendar.zone_of(zone)
     begins = calendar.sending_time(at, there, datetime.now(UTC))
     directory = clients.directory(settings, clients.store(settings))
-    read = start_files.read_rows_files(
-        settings, start_files.preparing_campaign(settings), [file], now=begins, directory=directory
-    )
+    read = start_files.read_rows_files(settings, Kind.CAMPAIGN, [file], now=begins, directory=directory)
     prepared = _only(await read, file)
     found = await audiences.plan(prepared, directory, begins, settings.signature.max_rps, there)
     print_answer(found, of_campaign(found, there), as_json=json)
 
 
-def _only(prepared: Sequence[Prepared], file: str) -> Prepared:
+def _only(prepared: Sequence[Any], file: str) -> Any:
     first, *others = prepared
     if others:
         kind = first.given.subject.type

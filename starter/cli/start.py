@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Generic, NamedTuple, Self, TypeVar
+from typing import Any, NamedTuple, Self
 
 from rich.console import Group
 
@@ -13,35 +13,29 @@ from activities.errors import StoreFailure
 from activities.files.reading import FileFaults
 from activities.files.table import Table
 from activities.launch import launch as path
-from activities.launch.request_file import prepare_request
 from activities.notifications.budget import NotificationBudgets
 from starter.boot.startup import ready
-from starter.cli import start_files as campaigns
 from starter.cli import start_files as many
-from starter.cli import start_files as requests
-from starter.cli import start_files as starting
 from starter.cli import tables
 from starter.cli.arguments import AsJson, RequestFile
 from starter.cli.printing import note, print_answer, progress
-from starter.cli.start_files import Prepare, RequestDryRun, StartOutcome
+from starter.cli.start_files import StartOutcome
 from starter.config.settings import Need, Settings
 from starter.errors import Exit
 from starter.queries import lookup
 from starter.temporal.connection import Context, opened
 from workflows.follow_up.view import PEOPLE_AT_MOST, stamp
-from workflows.kinds import WorkflowName
+from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
-
-Prepared = TypeVar("Prepared", bound=path.PreparedStart)
 
 
 @dataclass(frozen=True)
-class StartWords(Generic[Prepared]):
-    """The command `start` of one kind: its file checks and dry run."""
+class StartWords:
+    """The command `start` of one kind, and its dry run."""
 
-    preparing: Callable[[Settings], Prepare[Prepared]]
-    told: Callable[[Prepared], Model]
-    table: Callable[[Sequence[Prepared]], Group]
+    kind: Kind
+    told: Callable[[Any], Model]
+    table: Callable[[Sequence[Any]], Group]
 
     async def start(
         self,
@@ -76,11 +70,11 @@ class StartWords(Generic[Prepared]):
             Print `{id, workflow_id, run_id, created, url}`; of several a list, each with `says`.
         """
         settings = ready(Need.PEOPLE)
-        rows, prepare = _Rows.read(csv, result) if csv else None, self.preparing(settings)
+        rows = _Rows.read(csv, result) if csv else None
         if rows:
-            prepared = await many.read_table(settings, prepare, str(template), rows.table)
+            prepared = await many.read_table(settings, self.kind, str(template), rows.table)
         else:
-            prepared = await many.read_rows_files(settings, prepare, files)
+            prepared = await many.read_rows_files(settings, self.kind, files)
         if dry_run:
             _refuse_late(prepared)
             print_answer([self.told(one) for one in prepared], self.table(prepared), as_json=json)
@@ -96,9 +90,9 @@ def _refuse_late(prepared: Sequence[path.PreparedStart]) -> None:
         raise FileFaults(too_late)
 
 
-request = StartWords(lambda _: prepare_request, RequestDryRun.of, tables.of_dry_run).start
-campaign = StartWords(campaigns.preparing_campaign, campaigns.CampaignDryRun.of, campaigns.campaign_dry_run).start
-onboarding = StartWords(starting.preparing_onboarding, starting.OnboardingDryRun.of, starting.onboarding_dry_run).start
+request = StartWords(Kind.REQUEST, many.RequestDryRun.of, tables.of_dry_run).start
+campaign = StartWords(Kind.CAMPAIGN, many.CampaignDryRun.of, many.campaign_dry_run).start
+onboarding = StartWords(Kind.ONBOARDING, many.OnboardingDryRun.of, many.onboarding_dry_run).start
 
 
 async def task(file: RequestFile, /, *, again: bool = False, json: AsJson = False) -> Exit:
@@ -116,7 +110,7 @@ async def task(file: RequestFile, /, *, again: bool = False, json: AsJson = Fals
         Print `{id, workflow_id, run_id, created, url}`.
     """
     settings = ready(Need.PEOPLE)
-    return await _start_one(settings, await requests.read_task(settings, file), again=again, json=json)
+    return await _start_one(settings, await many.read(settings, file, kind=Kind.TASK), again=again, json=json)
 
 
 class _Rows(NamedTuple):
@@ -137,7 +131,7 @@ class _Rows(NamedTuple):
 async def _start_one(settings: Settings, prepared: path.PreparedStart, *, again: bool, json: bool) -> Exit:
     async with opened(settings) as context:
         waits = await list_used_up_budgets(settings, context, prepared)
-        started = await requests.start(context, prepared, again=again)
+        started = await many.start(context, prepared, again=again)
         before = None if started.created or json else await _ended(context, prepared)
     print_answer(started, tables.of_start(started, before), as_json=json, link=started.url)
     for warning in waits if started.created else ():

@@ -2,19 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
-from typing import Final, Protocol, Self, TypeVar
+from typing import Any, Final, Self
 
 from pydantic import AwareDatetime
 from rich.console import Group
 from rich.text import Text
 from temporalio.service import RPCError
 
-from activities.campaign.intake import PreparedCampaign, prepare_campaign
+from activities.campaign.intake import PreparedCampaign
 from activities.errors import did_you_mean
 from activities.files.fields import filled, gaps, places
 from activities.files.pdf import LocalDocuments
@@ -22,12 +21,10 @@ from activities.files.reading import Fault, FileFaults, FileText, PlainFile, wri
 from activities.files.table import Table, write
 from activities.files.yaml_lines import FieldMark, FieldPath, Parsed, YamlFlaw
 from activities.launch import launch
-from activities.launch import task_file as task_intake
-from activities.launch.request_file import PreparedRequest, prepare_request
-from activities.onboarding import intake
-from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
+from activities.launch.doors import Intake, TrustedCaller, admit
+from activities.launch.request_file import PreparedRequest
+from activities.onboarding.intake import PreparedOnboarding
 from activities.people.directory import Directory, UnusablePeople
-from activities.policies.catalogue import Catalogue
 from starter.boot import clients
 from starter.boot.refusals import REFUSALS
 from starter.cli import bulk_notice
@@ -39,9 +36,7 @@ from starter.temporal.connection import Context, TemporalRefused
 from workflows.kinds import Kind
 from workflows.model.base import Model
 
-__all__ = ["StartAnswer", "checked", "read", "read_onboarding", "read_task", "show", "start"]
-
-Checked = TypeVar("Checked")
+__all__ = ["StartAnswer", "checked", "read", "show", "start"]
 
 
 class StartAnswer(Model):
@@ -54,54 +49,63 @@ class StartAnswer(Model):
     url: str | None = None
 
 
-async def read(settings: Settings, file: str, *, now: datetime | None = None) -> PreparedRequest:
-    """Check a request file in full (`-`: standard input), by default as of now; needs no server. Raises `FileFaults`,
-    also for catalogue and people file.
+async def read(settings: Settings, file: str, *, kind: Kind = Kind.REQUEST, now: datetime | None = None) -> Any:
+    """Check a file in full (`-`: standard input), by default as of now; what the check of its kind returns. Needs no
+    server. Raises `FileFaults`, also for catalogue and people file.
     """
-    return await _prepared(settings, await asyncio.to_thread(FileText.read, file), now)
-
-
-async def read_task(settings: Settings, file: str) -> task_intake.PreparedTask:
-    """As `read`, for a task file."""
-    return await _against_our_files(
-        settings, partial(task_intake.prepare_task, await asyncio.to_thread(FileText.read, file)), None
-    )
-
-
-async def read_onboarding(settings: Settings, file: str) -> PreparedOnboarding:
-    """As `read`, for an onboarding file with all its parts."""
-    written = await asyncio.to_thread(FileText.read, file)
-    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
-    folder = settings.policies.parent
-    return await _against_our_files(
-        settings, partial(intake.prepare_onboarding, written, documents=documents, templates=folder), None
-    )
+    return await FileIntake.of(settings, now).check(kind, await asyncio.to_thread(FileText.read, file))
 
 
 async def checked(settings: Settings, content: Mapping[str, object], *, folder: Path) -> PreparedRequest:
     """Check a request made by a program, with the keys of a request file; its document is in `folder`. Raises
     `FileFaults` without lines.
     """
-    return await _prepared(settings, FileText("request", folder, json.dumps(content, ensure_ascii=False)), None)
+    text = FileText("request", folder, json.dumps(content, ensure_ascii=False))
+    prepared: PreparedRequest = await FileIntake.of(settings).check(Kind.REQUEST, text)
+    return prepared
 
 
-async def _prepared(settings: Settings, written: FileText, now: datetime | None) -> PreparedRequest:
-    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
-    return await _against_our_files(settings, partial(prepare_request, written, documents=documents), now)
+@dataclass(frozen=True)
+class FileIntake:
+    """The one intake with our catalogue and people, and documents beside the files or below the working folder."""
 
+    intake: Intake
+    documents: LocalDocuments
+    now: datetime | None
 
-async def _against_our_files(
-    settings: Settings, check: Callable[..., Awaitable[Checked]], now: datetime | None
-) -> Checked:
-    """Run `check` with our catalogue and people. Raises `FileFaults`, also for these files, and what `check` raises."""
-    try:
-        return await check(
-            catalogue=await asyncio.to_thread(clients.catalogue, settings),
-            directory=clients.directory(settings, clients.store(settings)),
-            now=now or datetime.now(UTC),
-        )
-    except UnusablePeople as unusable:
-        raise unusable.faults from None
+    @classmethod
+    def of(cls, settings: Settings, now: datetime | None = None, directory: Directory | None = None) -> Self:
+        directory = directory or clients.directory(settings, clients.store(settings))
+        documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
+        return cls(clients.intake(settings, directory), documents, now)
+
+    async def check(self, kind: Kind, written: FileText | PlainFile) -> Any:
+        """What the check of the kind returns. Raises `FileFaults`, also for our own files."""
+        try:
+            return (await self.intake.check(kind, written, self.documents, now=self.now)).prepared
+        except UnusablePeople as unusable:
+            raise unusable.faults from None
+
+    async def check_many(
+        self, kind: Kind, plain: Iterable[PlainFile]
+    ) -> tuple[list[launch.PreparedStart], list[FileFaults]]:
+        """The valid ones, and the faults of the others; different ones with one id are faults too."""
+        one_by_one = replace(self, intake=await self.intake.with_one_catalogue())
+        prepared: list[launch.PreparedStart] = []
+        faults: list[FileFaults] = []
+        ids: dict[str, str] = {}
+        for file in plain:
+            try:
+                start = await one_by_one.check(kind, file)
+            except FileFaults as file_faults:
+                faults.append(file_faults)
+                continue
+            subject, fingerprint = start.given.subject, start.given.fingerprint
+            if ids.setdefault(subject.id, fingerprint) != fingerprint:
+                says = f"{subject.id} is the id of another {subject.type} of this start, too"
+                faults.append(file.faults([(("id",), says)]))
+            prepared.append(start)
+        return prepared, faults
 
 
 async def start(context: Context, prepared: launch.PreparedStart, *, again: bool = False) -> StartAnswer:
@@ -109,7 +113,8 @@ async def start(context: Context, prepared: launch.PreparedStart, *, again: bool
     (`starter/examples/start_from_orders.py`). Idempotent, and safe in parallel for different requests. Nobody is
     notified yet when it returns. Raises `IdTaken`, and `BrokenOff` unless it was terminated and `again` is set.
     """
-    started = await launch.start(context.client, context.store, prepared, actor=context.actor, again=again)
+    caller = TrustedCaller(context.actor)
+    started = await admit(prepared, caller).start(context.client, context.store, again=again)
     return StartAnswer(
         id=started.id,
         workflow_id=started.workflow_id,
@@ -169,22 +174,6 @@ AT_ONCE: Final = 32
 """Concurrent starts."""
 FILES_AT_MOST: Final = 10_000
 """Files of one start."""
-
-Ready_co = TypeVar("Ready_co", bound=launch.PreparedStart, covariant=True)
-
-
-class Prepare(Protocol[Ready_co]):
-    """Checks one file in full; raises `FileFaults`."""
-
-    def __call__(
-        self,
-        written: PlainFile,
-        *,
-        catalogue: Catalogue,
-        directory: Directory,
-        now: datetime,
-        documents: LocalDocuments,
-    ) -> Awaitable[Ready_co]: ...
 
 
 @dataclass(frozen=True)
@@ -251,31 +240,29 @@ class ManyAnswer(Model):
 
 async def read_rows_files(
     settings: Settings,
-    prepare: Prepare[Ready_co],
+    kind: Kind,
     files: Iterable[str],
     *,
     now: datetime | None = None,
     directory: Directory | None = None,
-) -> list[Ready_co]:
+) -> list[Any]:
     """Check all documents of these files. A caller that looks people up later passes its `directory`, to read a large
     one once. Raises `FileFaults`.
     """
     plain = [text.parse() for file in files for text in await asyncio.to_thread(_documents, file)]
     if len(plain) > FILES_AT_MOST:
         raise Refusal(f"{len(plain):,} at once are more than {FILES_AT_MOST:,}: divide them")
-    prepared, faults = await _checked(settings, prepare, plain, now, directory)
+    prepared, faults = await FileIntake.of(settings, now, directory).check_many(kind, plain)
     if faults:
         raise FileFaults(fault for each in faults for fault in each.faults)
     return prepared
 
 
-async def read_table(
-    settings: Settings, prepare: Prepare[Ready_co], template: str, table: Table, *, now: datetime | None = None
-) -> list[Ready_co]:
+async def read_table(settings: Settings, kind: Kind, template: str, table: Table) -> list[Any]:
     """Check the template's file for every row, in order. Raises `FileFaults`."""
     written = await asyncio.to_thread(FileText.read, template)
     filled = Template.of(written, table)
-    prepared, faults = await _checked(settings, prepare, filled.files(), now)
+    prepared, faults = await FileIntake.of(settings).check_many(kind, filled.files())
     if faults:
         raise filled.common(faults)
     return prepared
@@ -338,38 +325,6 @@ def _documents(file: str) -> list[FileText]:
     return list(FileText.read(file).documents())
 
 
-async def _checked(
-    settings: Settings,
-    prepare: Prepare[Ready_co],
-    plain: Iterable[PlainFile],
-    now: datetime | None,
-    directory: Directory | None = None,
-) -> tuple[list[Ready_co], list[FileFaults]]:
-    """The valid ones, and the faults of the others; different ones with one id are faults too."""
-    catalogue = await asyncio.to_thread(clients.catalogue, settings)
-    directory = directory or clients.directory(settings, clients.store(settings))
-    documents = LocalDocuments(settings.signature.max_upload_mb, below=Path.cwd())
-    prepared: list[Ready_co] = []
-    faults: list[FileFaults] = []
-    ids: dict[str, str] = {}
-    for file in plain:
-        try:
-            one = await prepare(
-                file, catalogue=catalogue, directory=directory, now=now or datetime.now(UTC), documents=documents
-            )
-        except FileFaults as found:
-            faults.append(found)
-        except UnusablePeople as unusable:
-            raise unusable.faults from None
-        else:
-            subject, fingerprint = one.given.subject, one.given.fingerprint
-            if ids.setdefault(subject.id, fingerprint) != fingerprint:
-                says = f"{subject.id} is the id of another {subject.type} of this start, too"
-                faults.append(file.faults([(("id",), says)]))
-            prepared.append(one)
-    return prepared, faults
-
-
 class CampaignDryRun(Model):
     """The answer of `campaign start --dry-run`; `rows` are those of a table or list, `errors` of them are faulty."""
 
@@ -397,11 +352,6 @@ class CampaignDryRun(Model):
             opens_at=campaign.opens_at,
             due=campaign.due,
         )
-
-
-def preparing_campaign(settings: Settings) -> Prepare[PreparedCampaign]:
-    """Ids of people described in full derive from the link secret."""
-    return partial(prepare_campaign, secret=settings.link_secret)
 
 
 def campaign_dry_run(prepared: Sequence[PreparedCampaign]) -> Group:
@@ -434,11 +384,6 @@ class OnboardingDryRun(Model):
             stages=tuple(stage.name for stage in given.stages),
             parts=sum(len(stage.parts) for stage in given.stages),
         )
-
-
-def preparing_onboarding(settings: Settings) -> Prepare[PreparedOnboarding]:
-    """Its templates are beside the catalogue."""
-    return partial(prepare_onboarding, templates=settings.policies.parent)
 
 
 def onboarding_dry_run(prepared: Sequence[PreparedOnboarding]) -> Group:

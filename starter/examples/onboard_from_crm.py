@@ -7,6 +7,7 @@ import asyncio
 import sys
 from pathlib import Path
 
+from activities.files.pdf import LocalDocuments
 from starter.boot import clients, exits
 from starter.boot.refusals import REFUSALS
 from starter.boot.startup import ready
@@ -15,7 +16,7 @@ from starter.config.settings import Need
 from starter.temporal.connection import opened
 from starter.web.http.bodies import parse
 from starter.web.intake.hook_mapping import SourceMapping
-from starter.web.intake.hooks import check_onboarding
+from workflows.kinds import Kind
 
 
 async def main(mapping: Path, deals: list[object]) -> None:
@@ -24,10 +25,11 @@ async def main(mapping: Path, deals: list[object]) -> None:
     directory = clients.directory(settings, clients.store(settings))
     source = SourceMapping.read(mapping.parent, mapping.stem)
     taken = [one for one in map(source.file_of, deals) if one is not None]
-    prepared = [await check_onboarding(settings, directory, one.file) for one in taken]
+    intake, documents = clients.intake(settings, directory), LocalDocuments(settings.signature.max_upload_mb)
+    admitted = [await intake.check(Kind.ONBOARDING, one.file, documents) for one in taken]
     async with opened(settings) as context:
-        for one in prepared:
-            started = await requests.start(context, one)
+        for one in admitted:
+            started = await requests.start(context, one.prepared)
             print(started.id, "started" if started.created else "was there before")  # noqa: T201  its whole answer
 
 

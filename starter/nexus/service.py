@@ -3,7 +3,6 @@ identify callers, so a request has its endpoint's name; through another endpoint
 that its id is taken. Errors name fields, never values.
 """
 
-import asyncio
 import base64
 import binascii
 import re
@@ -44,10 +43,10 @@ from activities.errors import StoreFailure
 from activities.files.pdf import check_pdf
 from activities.files.reading import TOLD_AT_MOST, Fault, FileFaults, PlainFile
 from activities.files.yaml_lines import FieldPath, Parsed
-from activities.launch import launch
+from activities.launch.doors import Intake, TrustedCaller
 from activities.launch.intake import maps
 from activities.launch.launch import BrokenOff, IdTaken, Starter
-from activities.launch.request_file import RequestFile, prepare_request
+from activities.launch.request_file import RequestFile
 from activities.onboarding.content import KeptDocuments
 from activities.people.directory import Directory, DirectoryFailure
 from activities.policies.catalogue import Catalogue
@@ -291,15 +290,10 @@ class RequestSignature(TemporalOperationHandler[Any, Settlement]):
             attached.append(await client.start_workflow(*what, **how))
 
         file, documents = read(content)
-        prepared = await prepare_request(
-            file,
-            catalogue=await asyncio.to_thread(service.catalogue),
-            directory=service.directory,
-            now=datetime.now(UTC),
-            documents=documents,
-        )
+        intake = Intake(service.directory, service.catalogue)
+        admitted = await intake.check(Kind.REQUEST, file, documents, TrustedCaller(origin()))
         by = Starter(partial(attach, result_type=Settlement), joins=True, origin=origin())
-        started = await launch.start(service.client, service.store, prepared, actor=origin(), starter=by)
+        started = await admitted.start(service.client, service.store, starter=by)
         if attached:
             return attached[0]
         return TemporalOperationResult.sync(await service.settlement(WorkflowName(Kind.REQUEST, started.id)))

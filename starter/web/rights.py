@@ -219,7 +219,23 @@ def rights_to_begin(who: ReaderRole | TokenRole, kind: str, requester: str) -> R
     """What somebody may do with one of this kind of the catalogue that does not exist yet."""
     if isinstance(who, TokenRole):
         return _of_token(who, kind, requester)
-    return Rights.of((Standing.STARTER,) if kind in who.starts and requester in who.known_as else ())
+    return Rights.of((Standing.STARTER,) if kind in who.starts and may_ask_as(who, requester) else ())
+
+
+def may_ask_as(role: ReaderRole, requester: object) -> bool:
+    """Whether somebody may ask in this name: their own, or of a group of theirs."""
+    return requester in role.known_as
+
+
+@dataclass(frozen=True)
+class RoleCaller:
+    """Somebody who starts something with the rights of a role; `actor` says who, and how that is known."""
+
+    role: ReaderRole | TokenRole
+    actor: str
+
+    def may_begin(self, kind: str, requester: str) -> bool:
+        return Right.BEGIN in rights_to_begin(self.role, kind, requester)
 
 
 def rights_concerning(who: ReaderRole | TokenRole, person: str) -> Rights:

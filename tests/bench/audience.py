@@ -28,6 +28,7 @@ from activities.campaign.intake import PreparedCampaign, prepare_campaign
 from activities.campaign.member_status import OpenMembers
 from activities.campaign.service import CampaignPeopleService
 from activities.files.reading import FileText
+from activities.launch.doors import Sources
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.records.database import chunks
@@ -161,12 +162,11 @@ class Place:
 
     async def prepared(self) -> PreparedCampaign:
         """The file, checked in full."""
+        secret = SecretStr("a secret of the bench, long enough for links")
+        directory = FileDirectory(self.folder / "people.yaml", self.store, secret)
         return await prepare_campaign(
             FileText.read(self.folder / "conduct.json"),
-            catalogue=Catalogue.read(self.folder / "catalogue.yaml"),
-            directory=FileDirectory(self.folder / "people.yaml", self.store),
-            now=_BEGAN,
-            secret=SecretStr("a secret of the bench, long enough for links"),
+            Sources(Catalogue.read(self.folder / "catalogue.yaml"), directory, _BEGAN),
         )
 
     def note(self, name: str, model: Any) -> None:

@@ -11,12 +11,12 @@ from typing import Any, Final
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.service import RPCError
 
-from activities.campaign.intake import PreparedCampaign
+from activities.campaign.intake import PreparedCampaign, prepare_campaign
 from activities.files.reading import FileText
 from activities.launch import launch as path
+from activities.launch.doors import Sources
 from activities.people.directory import UnknownGroup
 from activities.policies.catalogue import Catalogue
-from starter.cli.start_files import preparing_campaign
 from starter.queries import campaign as composed
 from starter.queries.campaign import CampaignPicture
 from starter.queries.fast_forward import forward
@@ -78,14 +78,8 @@ async def prepared(town: Town, id: str, audience: Mapping[str, Any] | None = Non
         await known(town, content["audience"]["group"])
     file = town.folder.path / "files" / f"{id}.json"
     file.write_text(json.dumps({**content, "window": "14d", "policy": _POLICY, **more}))
-    documents: Any = None
-    return await preparing_campaign(town.settings)(
-        FileText.read(file).parse(),
-        catalogue=Catalogue.read(town.settings.policies),
-        directory=town.directory,
-        now=datetime.now(UTC),
-        documents=documents,
-    )
+    sources = Sources(Catalogue.read(town.settings.policies), town.directory, datetime.now(UTC))
+    return await prepare_campaign(FileText.read(file).parse(), sources)
 
 
 async def begin(town: Town, id: str, audience: Mapping[str, Any] | None = None, **more: Any) -> path.StartResult:

@@ -56,7 +56,8 @@ SMALL: Final[Sequence[dict[str, Any]]] = (
 async def prepared(town: Town, id: str, stages: Sequence[dict[str, Any]]) -> PreparedOnboarding:
     """An onboarding of a file that was checked."""
     file = _written(town.folder.path / "files" / f"{id}.json", {"id": id, "stages": list(stages)})
-    return await requests.read_onboarding(town.settings, file)
+    prepared: PreparedOnboarding = await requests.read(town.settings, file, kind=Kind.ONBOARDING)
+    return prepared
 
 
 def _written(file: Path, more: Mapping[str, Any]) -> str:

@@ -140,7 +140,8 @@ class Town:
     async def prepared(self, id: str, *signers: str, **more: Any) -> PreparedRequest:
         """A request as it is started: its file was written, read and checked."""
         file = population.write_request(self.folder.path / "files", id, *signers, **more)
-        return await requests.read(self.settings, str(file))
+        prepared: PreparedRequest = await requests.read(self.settings, str(file))
+        return prepared
 
     async def command(self, *words: str) -> tuple[int, str]:
         """Type `countersign …`: its exit code, and all that it says."""

@@ -197,7 +197,7 @@ async def _task(it: Installation, name: str, number: int) -> None:
     file.write_text(json.dumps({"id": name, "kind": "base", "title": "A chore", "who": who, "owner": REQUESTER}))
 
     async def begin() -> None:
-        await files.start(it.context, await files.read_task(it.settings, str(file)))
+        await files.start(it.context, await files.read(it.settings, str(file), kind=Kind.TASK))
 
     await _until_taken(begin)
     handle = it.context.client.get_workflow_handle(Kind.TASK.workflow_id(name))

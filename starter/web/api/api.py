@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Match, Mount, Route
 
 from activities.errors import DocumentMissing
 from activities.evidence.downloads import kept_file
-from activities.launch import launch
+from activities.launch.doors import AdmittedStart
 from activities.onboarding.intake import RestartedPart
 from activities.people.directory import UnknownPerson, askers
 from activities.people.file_directory import FileDirectory
@@ -32,7 +32,7 @@ from starter.queries.filters import Wanted
 from starter.queries.lists import LinesPage
 from starter.temporal.connection import Context
 from starter.web.api.absences import AbsenceRoutes
-from starter.web.api.callers import Caller, Callers, refuse_start, refuse_unchanged, refuse_unseen, sees
+from starter.web.api.callers import Caller, Callers, refuse_unchanged, refuse_unseen, sees
 from starter.web.api.description import REVISION_BODY, description_of, start_body
 from starter.web.api.door import CALLS_OF_A_CALLER, Door
 from starter.web.api.kinds import API_COMMANDS, COMPOSED, VIEWS, body_of, command_of, with_members
@@ -45,7 +45,7 @@ from starter.web.http.allowances import Buckets
 from starter.web.http.bodies import HEADERS
 from starter.web.http.oidc import Issuer
 from starter.web.intake.catalogue import KindCatalogue
-from starter.web.rights import ReaderRoles, Right, rights_concerning, rights_of
+from starter.web.rights import ReaderRoles, Right, RoleCaller, rights_concerning, rights_of
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import PERSONS, AnyCommand, Delegation, Exemption, ReviewAnswer, Take
 from workflows.model.policy import ROUNDS_AT_MOST
@@ -367,9 +367,8 @@ class Api:
 
     def _start(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
         async def start(request: Request) -> Response:
-            prepared = await self._prepared(request, kind)
-            actor = _caller(request).actor
-            started = await launch.start(self._context.client, self._context.store, prepared, actor=actor)
+            admitted = await self._admitted(request, kind)
+            started = await admitted.start(self._context.client, self._context.store)
             answer = Started(id=started.id, workflow_id=started.workflow_id, created=started.created)
             place = {"location": f"{ROOT}/{kind.spec.desk}/{started.id}"}
             return _json(answer, 201 if started.created else 200, place)
@@ -378,21 +377,18 @@ class Api:
 
     def _plan(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
         async def plan(request: Request) -> Response:
-            return _json(await self._starting.plan(await self._prepared(request, kind)))
+            return _json(await self._starting.plan((await self._admitted(request, kind)).prepared))
 
         return plan
 
-    async def _prepared(self, request: Request, kind: Kind) -> launch.PreparedStart:
+    async def _admitted(self, request: Request, kind: Kind) -> AdmittedStart:
         """A start that is right and that the caller may make. Raises `ApiProblem`."""
         caller = _caller(request)
         if not caller.may_start_something:
             raise ApiProblem(Reason.NOT_ALLOWED, "the caller may start nothing")
         if wait := self._starts.wait(caller.actor):
             raise ApiProblem(Reason.TOO_MANY, wait=wait)
-        prepared = await self._starting.read(kind, request, self._documents(caller))
-        subject = prepared.given.subject
-        refuse_start(caller, subject.kind, subject.requester)
-        return prepared
+        return await self._starting.read(kind, request, self._documents(caller), RoleCaller(caller.role, caller.actor))
 
     def _command(self, kind: Kind, right: Right, command: type[AnyCommand]) -> Callable[..., Awaitable[Response]]:
         model: Any = body_of(command)
@@ -520,7 +516,7 @@ class Api:
         if not caller.may_start_something:
             raise ApiProblem(Reason.NOT_ALLOWED, "the caller may start nothing")
         content = await request.body()
-        self._starting.check(content)
+        self._starting.refuse_other(content)
         sha256 = await self._context.store.files.put(content)
         await self._context.store.uploads.note(caller.actor, sha256, self._clock())
         return _json(Uploaded(sha256=sha256, size=len(content)), 201)

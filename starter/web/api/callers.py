@@ -15,7 +15,7 @@ from activities.records.tokens import PREFIX
 from starter.web.api.problems import ApiProblem, Reason
 from starter.web.figures import FiguresAccess
 from starter.web.http.oidc import Issuer, IssuerAway, NotBelieved
-from starter.web.rights import ReaderRole, ReaderRoles, Right, TokenRole, rights_of, rights_to_begin
+from starter.web.rights import ReaderRole, ReaderRoles, Right, TokenRole, rights_of
 from workflows.model.commands import KnownBy
 from workflows.model.views import Shown
 
@@ -222,9 +222,3 @@ def refuse_unchanged(caller: Caller, shown: Shown, right: Right) -> None:
     if right not in rights_of(caller.role, shown):
         refuse_unseen(sees(caller, shown))
         raise ApiProblem(Reason.NOT_ALLOWED)
-
-
-def refuse_start(caller: Caller, kind: str, requester: str) -> None:
-    """Raises `ApiProblem` for whoever may not begin one of this kind."""
-    if Right.BEGIN not in rights_to_begin(caller.role, kind, requester):
-        raise ApiProblem(Reason.NOT_ALLOWED, f"the caller may not start {kind} for {requester}")

@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 
 from activities.errors import StoreFailure
 from activities.files.reading import Fault, FileFaults
+from activities.launch.doors import NotPermitted
 from activities.launch.launch import BrokenOff, IdTaken
 from activities.onboarding.intake import NothingToDecide
 from activities.people.directory import DirectoryFailure
@@ -186,6 +187,7 @@ _PROBLEMS: Final[Mapping[type[Exception], Callable[[Any], ApiProblem]]] = {
     FileFaults: of_faults,
     Unknown: lambda _: ApiProblem(Reason.NOT_FOUND),
     CommandRefused: lambda error: ApiProblem(Reason.REFUSED, _in_api_words(str(error)), message=error.message),
+    NotPermitted: lambda error: ApiProblem(Reason.NOT_ALLOWED, str(error)),
     NothingToDecide: lambda error: ApiProblem(Reason.REFUSED, str(error)),
     NotRunning: lambda error: ApiProblem(Reason.REFUSED, _in_api_words(str(error))),
     NotConfirmed: lambda error: ApiProblem(

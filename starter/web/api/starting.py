@@ -3,7 +3,6 @@
 A document is named by `file` (a part of a multipart body), `base64`, `sha256` (uploaded before) or `template`.
 """
 
-import asyncio
 import base64
 import binascii
 import json
@@ -20,15 +19,13 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from activities.campaign.intake import prepare_campaign
 from activities.campaign.population import AudienceTables
 from activities.files.pdf import MEGABYTE, LocalDocuments, check_pdf
 from activities.files.reading import FileFaults, PlainFile, written_path
 from activities.files.yaml_lines import FieldPath, parsed_values
+from activities.launch.doors import AdmittedStart, Intake, StartCaller
 from activities.launch.launch import PreparedStart
-from activities.launch.request_file import prepare_request
-from activities.launch.task_file import prepare_task
-from activities.onboarding.intake import NoSuchSigner, RestartedPart, Sources, prepare_onboarding
+from activities.onboarding.intake import NoSuchSigner, RestartedPart
 from activities.people.file_directory import FileDirectory
 from activities.records.store import Store
 from starter.boot import clients
@@ -184,6 +181,18 @@ class Body:
         if not entry.get("name"):
             raise ApiProblem.of_field(written_path((*path, "name")), "is missing: only a file has a name of its own")
 
+    @property
+    def table(self) -> bytes | None:
+        """The audience of a campaign that came with it. Raises `ApiProblem` for one that did not."""
+        audience = self.plain.get("audience")
+        name = audience.get("file") if isinstance(audience, dict) else None
+        if not isinstance(name, str):
+            return None
+        content = self.documents.content.get(name)
+        if not isinstance(content, bytes):
+            raise ApiProblem.of_field("audience.file", "is no file of the body: send it as a part with this filename")
+        return content
+
     def problem(self, faults: FileFaults) -> ApiProblem:
         """The faults by the fields as the caller has written them."""
         errors = (
@@ -310,30 +319,29 @@ class Starts:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     tables: AudienceTables = field(default_factory=AudienceTables)
 
-    async def read(self, kind: Kind, request: Request, named: NamedDocuments) -> PreparedStart:
-        """Raises `ApiProblem`, `DirectoryFailure`, `StoreFailure`."""
+    @property
+    def intake(self) -> Intake:
+        return clients.intake(self.settings, self.directory, self.clock)
+
+    async def read(self, kind: Kind, request: Request, named: NamedDocuments, caller: StartCaller) -> AdmittedStart:
+        """Raises `ApiProblem`, `NotPermitted`, `DirectoryFailure`, `StoreFailure`."""
         body = await Body.read(request, named, self.settings.signature.max_upload_mb)
         try:
-            return await self.prepared(kind, body)
+            return await self.check(kind, body, caller)
         except FileFaults as faults:
             raise body.problem(faults) from None
 
-    async def prepared(self, kind: Kind, body: Body) -> PreparedStart:
-        """Raises `FileFaults`, `ApiProblem`, `DirectoryFailure`, `StoreFailure`."""
+    async def check(self, kind: Kind, body: Body, caller: StartCaller) -> AdmittedStart:
+        """Raises `FileFaults`, `ApiProblem`, `NotPermitted`, `DirectoryFailure`, `StoreFailure`."""
         plain = PlainFile(str(kind), Path(), parsed_values(body.plain))
-        against: dict[str, Any] = {
-            "catalogue": await asyncio.to_thread(clients.catalogue, self.settings),
-            "directory": self.directory,
-            "now": self.clock(),
-        }
-        return await PREPARE[kind](self, plain, body, against)
+        audience: dict[str, Any] = {"table": body.table, "tables": self.tables} if kind is Kind.CAMPAIGN else {}
+        return await self.intake.check(kind, plain, body.documents, caller, **audience)
 
     async def decided(self, part: RestartedPart, decision: PartDecision, named: NamedDocuments) -> str:
         """What a decision starts a part from anew, stored; its reference. Raises as `read`."""
         documents = GivenDocuments(self.settings.signature.max_upload_mb)
         body = await Body.of(decision.replacement or {}, documents, named)
-        catalogue = await asyncio.to_thread(clients.catalogue, self.settings)
-        sources = Sources(catalogue, self.directory, documents, self.clock())
+        sources = await self.intake.sources(documents)
         try:
             if decision.replacement is None:
                 return await part.with_signers(decision.signers, sources)
@@ -349,11 +357,11 @@ class Starts:
         """
         read = _file_part(request) if _has_parts(request) else _named_or_within(request, named)
         (name, content), changes = await read
-        self.check(content)
+        self.refuse_other(content)
         sha256 = await self.store.files.put(content)
         return Revision(actor="", sha256=sha256, size=len(content), file_name=name, changes=changes)
 
-    def check(self, content: bytes) -> None:
+    def refuse_other(self, content: bytes) -> None:
         """Raises `ApiProblem` for what is no PDF, or too large."""
         try:
             check_pdf(content, self.settings.signature.max_upload_mb)
@@ -366,44 +374,6 @@ class Starts:
         if find is None:
             raise ApiProblem(Reason.NOT_FOUND)
         return await find(self, prepared, self.clock())
-
-
-Against = Mapping[str, Any]
-
-
-async def _request(it: Starts, plain: PlainFile, body: Body, against: Against) -> PreparedStart:
-    return await prepare_request(plain, documents=body.documents, **against)
-
-
-async def _task(it: Starts, plain: PlainFile, body: Body, against: Against) -> PreparedStart:
-    return await prepare_task(plain, **against)
-
-
-async def _onboarding(it: Starts, plain: PlainFile, body: Body, against: Against) -> PreparedStart:
-    folder = it.settings.policies.parent
-    return await prepare_onboarding(plain, documents=body.documents, templates=folder, **against)
-
-
-async def _campaign(it: Starts, plain: PlainFile, body: Body, against: Against) -> PreparedStart:
-    audience = body.plain.get("audience")
-    name = audience.get("file") if isinstance(audience, dict) else None
-    table = body.documents.content.get(name) if isinstance(name, str) else None
-    if isinstance(name, str) and not isinstance(table, bytes):
-        raise ApiProblem.of_field("audience.file", "is no file of the body: send it as a part with this filename")
-    secret = it.settings.link_secret or None
-    content = table if isinstance(table, bytes) else None
-    return await prepare_campaign(
-        plain, documents=body.documents, secret=secret, table=content, tables=it.tables, **against
-    )
-
-
-PREPARE: Final[Mapping[Kind, Callable[[Starts, PlainFile, Body, Against], Awaitable[PreparedStart]]]] = {
-    Kind.REQUEST: _request,
-    Kind.TASK: _task,
-    Kind.ONBOARDING: _onboarding,
-    Kind.CAMPAIGN: _campaign,
-}
-"""How the body of a start is checked, by kind."""
 
 
 async def _plan_of_request(it: Starts, prepared: Any, at: datetime) -> Model:

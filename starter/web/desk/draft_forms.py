@@ -79,8 +79,8 @@ class DraftForm(ABC):
 
     async def startable(self, visitor: Visitor) -> tuple[str, ...]:
         """The kinds of the catalogue that the visitor may begin with it."""
-        kinds = await self.kinds.startable(await self.roles.of(visitor.id))
-        return tuple([kind for kind in kinds if await self.suits(kind)])
+        role = await self.roles.of(visitor.id)
+        return tuple([kind for kind in sorted(role.starts) if await self.suits(kind)])
 
     async def suits(self, kind: str) -> bool:
         """Whether a kind of the catalogue is one for this form: mostly those of documents."""

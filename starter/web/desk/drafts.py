@@ -18,21 +18,22 @@ from starlette.routing import BaseRoute, Route
 
 from activities.errors import DocumentMissing
 from activities.files.reading import Fault, FileFaults
-from activities.launch import launch
+from activities.launch.doors import AdmittedStart, NotPermitted
 from activities.launch.intake import asker_named
-from activities.launch.launch import BrokenOff, IdTaken, PreparedStart
+from activities.launch.launch import BrokenOff, IdTaken
 from activities.notifications.links import at_desk
 from activities.people.language import phrase
 from activities.records.drafts import Draft, TooManyDrafts
 from starter.web.api.problems import ApiProblem
 from starter.web.api.starting import Body, GivenDocuments, Starts
-from starter.web.desk.draft_forms import Content, DraftForm, Filled, Step, title_of, value_of
+from starter.web.desk.draft_forms import DraftForm, Filled, Step, title_of, value_of
 from starter.web.desk.fault_texts import fault_text
 from starter.web.desk.fixed_screens import NOT_THERE, TOO_MANY_DRAFTS
 from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.responses import RequestContext
 from starter.web.desk.sessions import Visitor
 from starter.web.http.bodies import PostedDocuments
+from starter.web.rights import RoleCaller, may_ask_as
 from starter.web.screens.rendering import Renderer
 from workflows.kinds import WorkflowName, named
 from workflows.model.commands import KnownBy
@@ -53,8 +54,12 @@ _NOT_THEIRS: Final = "may not be started by you"
 class Checked:
     """The file that a draft is by now: ready to be started, or its faults by path."""
 
-    prepared: PreparedStart | None
+    admitted: AdmittedStart | None
     faults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> AdmittedStart | None:
+        return None if self.faults else self.admitted
 
 
 @dataclass(frozen=True)
@@ -216,30 +221,28 @@ class DraftPages:
         return draft._replace(version=draft.version + 1) if await self._drafts.save(draft, now) else None
 
     async def _checked(self, form: DraftForm, draft: Draft, visitor: Visitor) -> Checked:
-        file, role = form.file(draft, visitor), await self._shared.roles.of(visitor.id)
-        checked = await self._prepared(form, file, draft, visitor)
-        if asker_named(file, form.asker) in role.known_as:
-            return checked
-        return Checked(None, {**checked.faults, form.asker: _NO_MEMBER})
-
-    async def _prepared(self, form: DraftForm, file: Content, draft: Draft, visitor: Visitor) -> Checked:
+        role = await self._shared.roles.of(visitor.id)
         documents = GivenDocuments(self._starts.settings.signature.max_upload_mb)
         for name, kept in draft.files.items():
             try:
                 documents.content[name] = await self._drafts.content(kept)
             except DocumentMissing:
                 documents.content[name] = _GONE
+        body = Body(form.file(draft, visitor), documents)
         try:
-            prepared = await self._starts.prepared(form.kind, Body(file, documents))
+            admitted = await self._starts.check(form.kind, body, RoleCaller(role, KnownBy.SIGN_IN.actor(visitor.id)))
+        except NotPermitted as refused:
+            is_theirs = may_ask_as(role, refused.requester)
+            return Checked(None, {"kind": _NOT_THEIRS} if is_theirs else {form.asker: _NO_MEMBER})
         except FileFaults as faults:
-            return Checked(None, dict(_at_their_fields(faults.faults)))
+            is_theirs = may_ask_as(role, asker_named(body.plain, form.asker))
+            return Checked(
+                None, dict(_at_their_fields(faults.faults)) | ({} if is_theirs else {form.asker: _NO_MEMBER})
+            )
         except ApiProblem as problem:
             return Checked(None, {one.field: one.says for one in problem.errors} or {"": problem.detail})
-        if prepared.given.subject.kind not in await form.startable(visitor):
-            return Checked(None, {"kind": _NOT_THEIRS})
-        if prepared.overdue is not None:
-            return Checked(prepared, dict(_at_their_fields(prepared.overdue.faults)))
-        return Checked(prepared)
+        overdue = admitted.prepared.overdue
+        return Checked(admitted, dict(_at_their_fields(overdue.faults)) if overdue else {})
 
     async def _plan(
         self,
@@ -256,8 +259,7 @@ class DraftPages:
         for step in form.steps:
             if any(map(step.has, checked.faults)):
                 return self._to(draft, step.name, "check=1")
-        ready = checked.prepared is not None and not checked.faults
-        shown = await form.preview(checked.prepared, visitor) if ready else _NO_PLAN
+        shown = await form.preview(checked.ready.prepared, visitor) if checked.ready else _NO_PLAN
         filled = Filled(dict(draft.content), draft.files, {**checked.faults, **missing})
         step, says = form.steps[-1], _NEWS.get(news, "")
         return await self._page(form, step, draft, visitor, filled, news=says, status=status, plan=shown)
@@ -270,16 +272,14 @@ class DraftPages:
             return self._to(draft, _before(form, form.steps[-1]).name) if act == "back" else self._saved()
         if wait := await self._responses.too_often(request, visitor):
             return wait
-        checked = await self._checked(form, draft, visitor)
-        if checked.prepared is None or checked.faults:
+        admitted = (await self._checked(form, draft, visitor)).ready
+        if admitted is None:
             return await self._plan(form, draft, visitor)
-        if missing := await form.unconfirmed(checked.prepared, posted.fields):
+        if missing := await form.unconfirmed(admitted.prepared, posted.fields):
             return await self._plan(form, draft, visitor, status=422, missing=missing)
-        subject = checked.prepared.given.subject
-        what = WorkflowName(form.kind, subject.id)
+        what = WorkflowName(form.kind, admitted.prepared.given.subject.id)
         try:
-            context, actor = self._shared.context, KnownBy.SIGN_IN.actor(visitor.id)
-            await launch.start(context.client, context.store, checked.prepared, actor=actor)
+            await admitted.start(self._shared.context.client, self._shared.context.store)
         except FileFaults:
             return await self._plan(form, draft, visitor)
         except (IdTaken, BrokenOff):

@@ -44,8 +44,8 @@ class OnboardingForm(DraftForm):
 
     async def startable(self, visitor: Visitor) -> tuple[str, ...]:
         """Its one kind, where there is a template to begin it from."""
-        kinds = await self.kinds.startable(await self.roles.of(visitor.id))
-        return (_OWN_KIND,) if _OWN_KIND in kinds and await self._templates() else ()
+        role = await self.roles.of(visitor.id)
+        return (_OWN_KIND,) if _OWN_KIND in role.starts and await self._templates() else ()
 
     async def fill(self, step: Step, draft: Draft, posted: PostedDocuments, visitor: Visitor) -> Filled:
         if step.name == _CUSTOMER.name:

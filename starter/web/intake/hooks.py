@@ -8,7 +8,7 @@ import asyncio
 import base64
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,14 +28,13 @@ from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, PlainFile
 from activities.files.yaml_lines import Parsed
 from activities.launch import launch
-from activities.launch import task_file as intake
+from activities.launch.doors import Clock, Intake, TrustedCaller, wall_clock
 from activities.launch.intake import asked_of
 from activities.metrics import HOOKS
-from activities.onboarding.intake import PreparedOnboarding, fingerprint_of, prepare_onboarding
+from activities.onboarding.intake import PreparedOnboarding, fingerprint_of
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.language import phrase
 from activities.people.reader import language_of
-from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.boot import clients
@@ -149,7 +148,7 @@ class ChangedDeals:
     client: Client
     store: Store
     directory: Directory
-    catalogue: Catalogue
+    intake: Intake
 
     async def tell(self, other: OtherContent, *, now: datetime) -> None:
         """Ask the current owner of the onboarding; raises what a start raises.
@@ -176,8 +175,8 @@ class ChangedDeals:
         }
         file = PlainFile("deal", Path(), Parsed(task, {}, ()))
         try:
-            prepared = await intake.prepare_task(file, catalogue=self.catalogue, directory=self.directory, now=now)
-            await launch.start(self.client, self.store, prepared, parent=onboarding.workflow_id)
+            admitted = await self.intake.check(Kind.TASK, file, now=now)
+            await admitted.start(self.client, self.store, parent=onboarding.workflow_id)
         except FileFaults as faults:
             _LOGGER.error("deal changed and nobody can be asked", onboarding=onboarding.id, why=faults.in_short)
         except (launch.IdTaken, launch.BrokenOff):
@@ -270,7 +269,15 @@ class OnboardingStarter:
     client: Client
     store: Store
     directory: Directory
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Clock = wall_clock
+
+    @property
+    def documents(self) -> LocalDocuments:
+        return LocalDocuments(self.settings.signature.max_upload_mb)
+
+    @property
+    def intake(self) -> Intake:
+        return clients.intake(self.settings, self.directory, self.clock)
 
     async def start(self, source: str, taken: MappedOnboarding) -> launch.StartResult:
         """Start, or recognise a started one even if the deal has become invalid; then its owner is asked about new
@@ -278,19 +285,20 @@ class OnboardingStarter:
         """
         onboarding, others = WorkflowName(Kind.ONBOARDING, taken.id), tuple[str, ...]()
         try:
-            prepared = await check_onboarding(self.settings, self.directory, taken.file, now=self.clock())
+            admitted = await self.intake.check(
+                Kind.ONBOARDING, taken.file, self.documents, TrustedCaller(KnownBy.HOOK.actor(source))
+            )
         except FileFaults as faults:
             digest = await self._fingerprint(taken.file, faults)
             starting = launch.recognise(self.client, self.store, onboarding, digest, faults)
         else:
+            prepared: PreparedOnboarding = admitted.prepared
             digest, others = prepared.given.fingerprint, (prepared.content.owner, prepared.content.deputy)
-            actor = KnownBy.HOOK.actor(source)
-            starting = launch.start(self.client, self.store, prepared, actor=actor)
+            starting = admitted.start(self.client, self.store)
         try:
             return await starting
         except launch.IdTaken:
-            catalogue = await asyncio.to_thread(Catalogue.read, self.settings.policies)
-            changed = ChangedDeals(self.client, self.store, self.directory, catalogue)
+            changed = ChangedDeals(self.client, self.store, self.directory, self.intake)
             other = OtherContent(onboarding, digest, taken.deal, source, others)
             await changed.tell(other, now=self.clock())
             raise
@@ -298,23 +306,9 @@ class OnboardingStarter:
     async def _fingerprint(self, file: PlainFile, faults: FileFaults) -> str:
         """Raises the faults of a file that has none."""
         try:
-            return await asyncio.to_thread(fingerprint_of, file, LocalDocuments(self.settings.signature.max_upload_mb))
+            return await asyncio.to_thread(fingerprint_of, file, self.documents)
         except ValueError:
             raise faults from None
-
-
-async def check_onboarding(
-    settings: Settings, directory: Directory, file: PlainFile, *, now: datetime | None = None
-) -> PreparedOnboarding:
-    """Check a mapped onboarding at an instant; raises what `prepare_onboarding` does."""
-    return await prepare_onboarding(
-        file,
-        catalogue=await asyncio.to_thread(clients.catalogue, settings),
-        directory=directory,
-        now=now or datetime.now(UTC),
-        documents=LocalDocuments(settings.signature.max_upload_mb),
-        templates=settings.policies.parent,
-    )
 
 
 class Hooks:

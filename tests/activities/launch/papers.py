@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
+from activities.launch.doors import Sources
 from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.people.file_directory import FileDirectory
 from activities.people.ids import id_of_address
@@ -92,11 +93,7 @@ class Desk:
                 YAML().dump(given(request, **changes), stream)
         return await prepare_request(
             FileText.read(path),
-            catalogue=self.catalogue,
-            directory=self.directory,
-            now=NOW,
-            documents=LocalDocuments(1),
-            of_parent=of_parent,
+            Sources(self.catalogue, self.directory, NOW, LocalDocuments(1), of_parent=of_parent),
         )
 
 

@@ -14,6 +14,7 @@ from temporalio.worker import Worker
 
 from activities.errors import DocumentMissing
 from activities.files.reading import FileFaults, FileText
+from activities.launch.doors import Sources
 from activities.launch.launch import REFUSED_KEPT, IdTaken, NotItsOwn, forget_refused, start
 from activities.launch.request_file import prepare_request
 from activities.people.directory import DirectoryFailure
@@ -216,7 +217,7 @@ async def test_a_bare_due_date_lasts_until_the_latest_signers_evening(desk: Desk
     written = FileText("r.json", desk.folder, json.dumps(given(due="2026-11-02")))
 
     async def overdue(now: datetime) -> bool:
-        prepared = await prepare_request(written, catalogue=desk.catalogue, directory=desk.directory, now=now)
+        prepared = await prepare_request(written, Sources(desk.catalogue, desk.directory, now))
         return prepared.overdue is not None
 
     assert not await overdue(datetime(2026, 11, 2, 22, 59, tzinfo=UTC))
@@ -244,7 +245,7 @@ async def test_a_document_is_found_however_the_disk_spells_its_name(desk: Desk, 
 async def test_the_fingerprint_is_of_what_the_file_says(desk: Desk, tmp_path: Path) -> None:
     first = (await desk.prepare()).request.fingerprint
     as_json = FileText("stdin", desk.folder, json.dumps({name: REQUEST[name] for name in reversed(list(REQUEST))}))
-    again = await prepare_request(as_json, catalogue=desk.catalogue, directory=desk.directory, now=NOW)
+    again = await prepare_request(as_json, Sources(desk.catalogue, desk.directory, NOW))
     assert again.request.fingerprint == first
     assert (await desk.prepare(id="other")).request.fingerprint == first
     (desk.folder / "renamed.pdf").write_bytes(PDF)
@@ -446,9 +447,7 @@ async def test_a_file_whose_due_date_is_over_is_recognised_but_never_started(des
     in_time = await desk.prepare()
     late = await prepare_request(
         FileText.read(desk.folder / "request.yaml"),
-        catalogue=desk.catalogue,
-        directory=desk.directory,
-        now=datetime(2027, 1, 1, tzinfo=UTC),
+        Sources(desk.catalogue, desk.directory, datetime(2027, 1, 1, tzinfo=UTC)),
     )
     with pytest.raises(FileFaults, match="due: lies in the past"):
         await start(temporal, desk.store, late)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from activities.files.reading import FileFaults, FileText
+from activities.launch.doors import Sources
 from activities.launch.intake import asked_of, asking, asking_word
 from activities.launch.request_file import prepare_request
 from activities.launch.task_file import prepare_task
@@ -42,7 +43,7 @@ class Desk:
         path.write_text(json.dumps(written))
         directory = FileDirectory(self._folder / "people.yaml", Store(str(self._folder / "store")))
         catalogue = Catalogue.read(self._folder / "catalogue.yaml")
-        return await prepare(FileText.read(path), catalogue=catalogue, directory=directory, now=NOW)
+        return await prepare(FileText.read(path), Sources(catalogue, directory, NOW))
 
     def crowd(self, many: int) -> None:
         entry = "  - {id: s%d, name: S, email: s%d@x.test, zone: UTC, groups: [sales]}\n"

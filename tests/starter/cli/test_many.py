@@ -14,7 +14,6 @@ from temporalio.client import Client
 
 from activities.files.reading import FileFaults
 from activities.files.table import Table
-from activities.launch.request_file import prepare_request
 from starter.boot import processes as modules
 from starter.cli import start_files as many
 from starter.config.settings import load
@@ -23,6 +22,7 @@ from tests.activities.launch.papers import CATALOGUE, PDF, PEOPLE
 from tests.glances import glances
 from tests.servers import real_server
 from tests.starter.terminal import complete, type_
+from workflows.kinds import Kind
 from workflows.names import BULK_NOTICE
 
 TEMPLATE = """\
@@ -164,7 +164,7 @@ async def test_a_program_starts_requests_as_the_command_does(office: Path, clien
 async def test_everything_that_is_wrong_with_any_row_is_told_before_anything_is_started(office: Path) -> None:
     (office / "rows.csv").write_text("number,name,email\n1,A,nobody\n1,B,b@example.com\n1,C,c@example.com\n3,,d@x.nl\n")
     with pytest.raises(FileFaults) as refused:
-        await many.read_table(load(), prepare_request, "templates/nda.yaml", Table.read(Path("rows.csv")))
+        await many.read_table(load(), Kind.REQUEST, "templates/nda.yaml", Table.read(Path("rows.csv")))
     assert str(refused.value) == (
         "rows.csv:2: signers[0].email: is not an e-mail address\n"
         "rows.csv:4: id: nda-1 is the id of another request of this start, too\n"
@@ -177,11 +177,11 @@ async def test_files_may_have_several_documents_each_with_its_lines(office: Path
     one = "kind: customer-contract\ndocument: {file: msa.pdf}\nrequester: legal-desk\nsigners: [{person: chair}]\n"
     (office / "two.yaml").write_text(f"# two\n---\nid: a\n{one}---\nid: b\n{one}...\n")
     (office / "three.yaml").write_text(f"id: c\n{one}")
-    prepared = await many.read_rows_files(load(), prepare_request, ["two.yaml", "three.yaml"])
+    prepared = await many.read_rows_files(load(), Kind.REQUEST, ["two.yaml", "three.yaml"])
     assert [each.id for each in prepared] == ["a", "b", "c"]
     (office / "two.yaml").write_text(f"id: a\n{one}---\nid: b\n{one.replace('chair', 'chiar')}")
     with pytest.raises(FileFaults, match=r'^two.yaml:11: signers\[0\].person: "chiar" is not in people.yaml, did you '):
-        await many.read_rows_files(load(), prepare_request, ["two.yaml", "three.yaml"])
+        await many.read_rows_files(load(), Kind.REQUEST, ["two.yaml", "three.yaml"])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.files.reading import TOLD_AT_MOST, FileFaults
+from activities.launch.doors import Sources
 from activities.launch.request_file import RequestFile, SignerEntry, prepare_request
 from activities.policies.policy_file import EscalationLayer, PolicyLayer
 from starter.cli.doctor.health import PartHealth
@@ -59,7 +60,7 @@ async def _refused(desk: Desk, **changed: Any) -> str:
     asked = {key: value for key, value in REQUEST.items() if key != "document"}
     with pytest.raises(FileFaults) as refused:
         file, documents = given.read({**asked, "document": WHOLE["document"], **changed})
-        await prepare_request(file, catalogue=desk.catalogue, directory=desk.directory, now=NOW, documents=documents)
+        await prepare_request(file, Sources(desk.catalogue, desk.directory, NOW, documents))
     return given.own_faults(refused.value)
 
 

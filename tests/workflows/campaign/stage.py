@@ -31,6 +31,7 @@ from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
 from activities.http.transport import Guard
 from activities.launch import launch as path
+from activities.launch.doors import Sources
 from activities.people.file_directory import FileDirectory
 from activities.policies.catalogue import Catalogue
 from activities.records.audiences import Member
@@ -168,7 +169,7 @@ class Company:
         (self.folder / "catalogue.yaml").write_text(json.dumps({"kinds": KINDS}))
         self.store = Store(str(self.folder / "store"))
         self.hires()
-        self.directory = FileDirectory(self.folder / "people.yaml", self.store)
+        self.directory = FileDirectory(self.folder / "people.yaml", self.store, SECRET)
 
     def hires(self, *people: dict[str, Any]) -> None:
         """Write the people file with these as well."""
@@ -184,17 +185,13 @@ class Company:
         self,
         file: dict[str, Any],
         now: datetime | None = None,
-        secret: SecretStr | None = SECRET,
         table: bytes | None = None,
     ) -> PreparedCampaign:
         """A campaign of a file that was checked."""
         (self.folder / "campaign.yaml").write_text(json.dumps(file))
         return await prepare_campaign(
             FileText.read(self.folder / "campaign.yaml"),
-            catalogue=Catalogue.read(self.folder / "catalogue.yaml"),
-            directory=self.directory,
-            now=now or datetime.now(UTC),
-            secret=secret,
+            Sources(Catalogue.read(self.folder / "catalogue.yaml"), self.directory, now or datetime.now(UTC)),
             table=table,
         )
 
@@ -391,9 +388,7 @@ async def at_work(
         asked = CampaignPeopleService(
             client, company.store, company.directory, push, limits=limits or BatchLimits(), visibility=visibility
         )
-        years = CampaignYearsService(
-            client, company.store, company.directory, company.folder / "catalogue.yaml", SECRET
-        )
+        years = CampaignYearsService(client, company.store, company.directory, company.folder / "catalogue.yaml")
         handoff = HandOffService(
             push=push,
             downstream=HttpTargets(calls, HttpTargetsConfig(), Guard(())),

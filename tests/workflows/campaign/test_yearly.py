@@ -27,8 +27,8 @@ import activities.campaign.yearly as activities_yearly
 import workflows.model.campaign as models
 from activities.campaign.intake import prepare_campaign
 from activities.campaign.yearly import YearContent
-from activities.files.pdf import LocalDocuments
 from activities.files.reading import FileFaults, FileText
+from activities.launch.doors import Sources
 from activities.policies.catalogue import Catalogue
 from activities.records.store import Store
 from activities.temporal import executions as runs
@@ -43,7 +43,7 @@ from tests.servers import own_part
 from tests.starter.plan.test_campaign import given
 from tests.starter.terminal import type_
 from tests.workflows import corpus
-from tests.workflows.campaign.stage import OWNER, SECRET, Company, Work, at_work, staff
+from tests.workflows.campaign.stage import OWNER, Company, Work, at_work, staff
 from tests.workflows.onboarding.stage import PDF
 from tests.workflows.onboarding.test_words import address_of
 from tests.workflows.stage import is_at_work
@@ -89,15 +89,13 @@ class Years:
     async def give(self, client: Client, year: int, now: datetime, content: bytes = PDF) -> bool:
         """Give the content of a year as the command does."""
         (self.company.folder / f"conduct-{year}.pdf").write_bytes(content + f"% {year}\n".encode())
+        catalogue = Catalogue.read(self.company.folder / "catalogue.yaml")
         return await scheduling.give(
             self.file,
             year,
             Context(client, self.company.store),
-            partial(prepare_campaign, secret=SECRET),
-            catalogue=Catalogue.read(self.company.folder / "catalogue.yaml"),
-            directory=self.company.directory,
-            now=now,
-            documents=LocalDocuments(20),
+            partial(prepare_campaign, sources=Sources(catalogue, self.company.directory, now)),
+            now,
         )
 
 
@@ -530,9 +528,8 @@ async def test_the_table_of_a_year_whose_opening_was_cancelled_is_gone_with_the_
 
 def activities_of_years(there: Work) -> activities_yearly.CampaignYearsService:
     company = there.company
-    return activities_yearly.CampaignYearsService(
-        there.client, company.store, company.directory, company.folder / "catalogue.yaml", SECRET
-    )
+    catalogue = company.folder / "catalogue.yaml"
+    return activities_yearly.CampaignYearsService(there.client, company.store, company.directory, catalogue)
 
 
 @pytest.mark.parametrize(

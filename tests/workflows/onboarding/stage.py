@@ -20,6 +20,7 @@ from activities.hand_off.http_call import HttpTargets, HttpTargetsConfig
 from activities.hand_off.service import HandOffService
 from activities.http.transport import Guard
 from activities.launch import launch as path
+from activities.launch.doors import Sources
 from activities.onboarding.intake import PreparedOnboarding, prepare_onboarding
 from activities.onboarding.service import OnboardingPartsService
 from activities.people.file_directory import FileDirectory
@@ -331,10 +332,12 @@ class House:
         (self.folder / "acme.yaml").write_text(text)
         return await prepare_onboarding(
             FileText.read(self.folder / "acme.yaml"),
-            catalogue=Catalogue.read(self.folder / "catalogue.yaml"),
-            directory=self.directory,
-            now=now or datetime.now(UTC),
-            templates=self.folder,
+            Sources(
+                Catalogue.read(self.folder / "catalogue.yaml"),
+                self.directory,
+                now or datetime.now(UTC),
+                templates=self.folder,
+            ),
         )
 
 

@@ -25,6 +25,7 @@ from temporalio.testing import TimeSkipper
 
 from activities.files.reading import FileText
 from activities.launch import launch as path
+from activities.launch.doors import Sources
 from activities.launch.request_file import PreparedRequest, prepare_request
 from activities.launch.task_file import PreparedTask, prepare_task
 from activities.onboarding.content import OnboardingContent, keep_part
@@ -76,13 +77,9 @@ async def alone(folder: Path, name: str = "Master services agreement") -> Prepar
     house, file = House(folder), folder / "alone.json"
     written = {**an_agreement(name), "signers": [{"person": CUSTOMER}], "requester": OWNER, "id": "acme.2.1"}
     file.write_text(json.dumps(written))
-    return await prepare_request(
-        FileText.read(file),
-        catalogue=Catalogue.read(folder / "catalogue.yaml"),
-        directory=house.directory,
-        now=datetime.now(UTC),
-        of_parent=True,
-    )
+    catalogue = Catalogue.read(folder / "catalogue.yaml")
+    sources = Sources(catalogue, house.directory, datetime.now(UTC), of_parent=True)
+    return await prepare_request(FileText.read(file), sources)
 
 
 async def signed_alone(it: Journeys) -> None:
@@ -260,9 +257,8 @@ async def asked_alone(folder: Path) -> PreparedTask:
     who = {"kind": "team-task", "title": "Mine", "who": {"person": "chair"}, "owner": OWNER}
     file.write_text(json.dumps({**who, "id": ASKED.partition(":")[2]}))
     catalogue = Catalogue.read(folder / "catalogue.yaml")
-    return await prepare_task(
-        FileText.read(file), catalogue=catalogue, directory=house.directory, now=datetime.now(UTC), of_parent=True
-    )
+    sources = Sources(catalogue, house.directory, datetime.now(UTC), of_parent=True)
+    return await prepare_task(FileText.read(file), sources)
 
 
 async def test_the_clocks_of_all_parts_of_a_rehearsal_are_moved_at_once(tmp_path: Path) -> None:

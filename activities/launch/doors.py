@@ -1,0 +1,150 @@
+"""The one intake of every door (command, API, desk, hook, hand-off, Nexus, year, adoption, table): what is started was
+checked and admitted here, and nothing else calls `launch.start`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, Protocol, Self
+
+from temporalio.client import Client
+
+from activities.files.pdf import LocalDocuments
+from activities.files.reading import FileText, PlainFile
+from activities.launch import launch
+from activities.launch.launch import PreparedStart, StartResult
+from activities.people.directory import Directory
+from activities.policies.catalogue import Catalogue
+from activities.records.store import Store
+from workflows.kinds import Kind
+
+MAX_UPLOAD_MEGABYTES: Final = 20
+Clock = Callable[[], datetime]
+
+
+def wall_clock() -> datetime:
+    """As of when files are checked; the workflows that they start have their own clocks."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What a file is checked against, as of `now`. `templates` is the folder of those of onboardings, `of_parent` says
+    that an onboarding checks its own part.
+    """
+
+    catalogue: Catalogue
+    directory: Directory
+    now: datetime
+    documents: LocalDocuments = field(default_factory=lambda: LocalDocuments(MAX_UPLOAD_MEGABYTES))
+    templates: Path | None = None
+    of_parent: bool = False
+
+
+CHECKS: Final[dict[Kind, Callable[..., Awaitable[PreparedStart]]]] = {}
+"""How a file of each kind is checked: `(written, sources)`, with what else the kind knows. Each kind adds its own where
+it is described. Raises `FileFaults` with all faults, and `DirectoryFailure`.
+"""
+
+
+class StartCaller(Protocol):
+    """Who starts something."""
+
+    @property
+    def actor(self) -> str | None:
+        """Who called, and how that is known (`KnownBy`); None for one of our own workflows."""
+        ...
+
+    def may_begin(self, kind: str, requester: str) -> bool:
+        """Whether they may begin one of this kind of the catalogue for this requester."""
+        ...
+
+
+@dataclass(frozen=True)
+class TrustedCaller:
+    """May begin anything: an operator at a terminal, a system with a secret of its own, one of our own workflows."""
+
+    actor: str | None = None
+
+    def may_begin(self, kind: str, requester: str) -> bool:
+        return True
+
+
+OURS: Final = TrustedCaller()
+
+
+class NotPermitted(Exception):
+    """The caller may not begin one of this kind for this requester."""
+
+    def __init__(self, kind: str, requester: str) -> None:
+        super().__init__(f"the caller may not start {kind} for {requester}")
+        self.kind = kind
+        self.requester = requester
+
+
+@dataclass(frozen=True)
+class AdmittedStart:
+    """What was checked, and its caller may begin; `prepared` has the type that the check of its kind returns."""
+
+    prepared: Any
+    actor: str | None = None
+
+    async def start(self, client: Client, store: Store, **how: Any) -> StartResult:
+        """As `launch.start`."""
+        return await launch.start(client, store, self.prepared, actor=self.actor, **how)
+
+
+def admit(prepared: PreparedStart, caller: StartCaller = OURS) -> AdmittedStart:
+    """Raises `NotPermitted`."""
+    subject = prepared.given.subject
+    if not caller.may_begin(subject.kind, subject.requester):
+        raise NotPermitted(subject.kind, subject.requester)
+    return AdmittedStart(prepared, caller.actor)
+
+
+@dataclass(frozen=True)
+class Intake:
+    """Reads the catalogue anew for each check."""
+
+    directory: Directory
+    catalogue: Callable[[], Catalogue]
+    clock: Clock = wall_clock
+    templates: Path | None = None
+
+    @classmethod
+    def of(cls, policies: Path, directory: Directory, clock: Clock = wall_clock) -> Self:
+        """With the catalogue of a file, and the templates beside it."""
+        return cls(directory, partial(Catalogue.read, policies), clock, policies.parent)
+
+    async def with_one_catalogue(self) -> Self:
+        """For many files, with the catalogue as it is now. Raises `FileFaults` of the catalogue."""
+        catalogue = await asyncio.to_thread(self.catalogue)
+        return replace(self, catalogue=lambda: catalogue)
+
+    async def sources(self, documents: LocalDocuments | None = None, now: datetime | None = None) -> Sources:
+        """Raises `FileFaults` of the catalogue."""
+        return Sources(
+            await asyncio.to_thread(self.catalogue),
+            self.directory,
+            now or self.clock(),
+            documents or LocalDocuments(MAX_UPLOAD_MEGABYTES),
+            self.templates,
+        )
+
+    async def check(
+        self,
+        kind: Kind,
+        plain: FileText | PlainFile,
+        documents: LocalDocuments | None = None,
+        caller: StartCaller = OURS,
+        *,
+        now: datetime | None = None,
+        **more: Any,
+    ) -> AdmittedStart:
+        """A file that is right, ready to be started; starts nothing. `more` is what the check of the kind takes. Raises
+        `FileFaults` with all faults, `DirectoryFailure`, `NotPermitted`.
+        """
+        return admit(await CHECKS[kind](plain, await self.sources(documents, now), **more), caller)
