@@ -243,7 +243,7 @@ def _campaign_events(
     """The campaign's own actions: opening, daily checks with notices, closing."""
     opens_at = audience.opens_at
     course = CampaignState.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
-    yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, "the audience is frozen, and everybody is asked")
+    yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, "the list of people is final, and everybody is asked")
     while course.look_due_at < audience.closes_at:
         at, day = course.look_due_at, course.daily.days + 1
         if course.weekly:

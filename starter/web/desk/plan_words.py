@@ -32,7 +32,9 @@ _REASONS: Final[Mapping[str, str]] = {
     "everybody has signed": phrase("everybody has signed"),
     "the due date has passed": phrase("the due date has passed"),
     "on the day of the due date": phrase("on the day of the due date"),
-    "the audience is frozen, and everybody is asked": phrase("the list of people is final, and everybody is asked"),
+    "the list of people is final, and everybody is asked": phrase(
+        "the list of people is final, and everybody is asked"
+    ),
     "how many have not acknowledged yet, once a week": phrase("how many have not acknowledged yet, once a week"),
     "who of their people has not acknowledged yet": phrase("who of their people has not acknowledged yet"),
     "the record is made": phrase("the record is made"),
