@@ -8,21 +8,8 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 
+from workflows.model import campaign
 from workflows.model.absence import AbsenceOrder, AbsenceReport
-from workflows.model.campaign import (
-    Batch,
-    BatchResult,
-    CampaignOrder,
-    ChangeOrder,
-    ChangeResult,
-    DailyCheck,
-    DailyCheckResult,
-    FrozenAudience,
-    OutcomeCounts,
-    SettleOrder,
-    YearSeen,
-    YearToOpen,
-)
 from workflows.model.evidence import EvidenceOrder, KeptFiles
 from workflows.model.hand_off import HandoffReport
 from workflows.model.notifications import Delivery, DeliveryReport, SignInOrder, SignInReport
@@ -207,27 +194,27 @@ class CampaignPeople(Port):
 
     @asks("freeze_audience")
     @abstractmethod
-    async def freeze(self, order: CampaignOrder) -> FrozenAudience:
+    async def freeze(self, order: campaign.CampaignOrder) -> campaign.FrozenAudience:
         """Resolve the audience, once; a person who cannot be asked is a row with a reason."""
 
     @asks("run_batch")
     @abstractmethod
-    async def run_batch(self, batch: Batch) -> BatchResult:
+    async def run_batch(self, batch: campaign.Batch) -> campaign.BatchResult:
         """Process members for some minutes at the provider's rate. Idempotent from any earlier member."""
 
     @asks("change_audience")
     @abstractmethod
-    async def change(self, changing: ChangeOrder) -> ChangeResult:
+    async def change(self, changing: campaign.ChangeOrder) -> campaign.ChangeResult:
         """Store a change under its number; an invalid one is refused in words and changes nothing."""
 
     @asks("check_audience")
     @abstractmethod
-    async def check(self, look: DailyCheck) -> DailyCheckResult:
+    async def check(self, look: campaign.DailyCheck) -> campaign.DailyCheckResult:
         """Find who joined and left, and send today's notifications to managers and the owner, once."""
 
     @asks("settle_audience")
     @abstractmethod
-    async def settle(self, settle: SettleOrder) -> OutcomeCounts:
+    async def settle(self, settle: campaign.SettleOrder) -> campaign.OutcomeCounts:
         """Count outcomes by the settled records, and write the list once nobody is open. Fails with `unbalanced` for
         another audience.
         """
@@ -238,7 +225,7 @@ class CampaignYears(Port):
 
     @asks("open_year")
     @abstractmethod
-    async def open(self, asked: YearToOpen) -> YearSeen:
+    async def open(self, asked: campaign.YearToOpen) -> campaign.YearSeen:
         """Start the year's campaign a day before it opens, or recognise it; if it cannot, say why in words."""
 
 

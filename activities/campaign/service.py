@@ -15,17 +15,8 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
+from activities.campaign import member_status
 from activities.campaign.batch import AT_ONCE, BATCH_LIMITS, BatchFacts, BatchJob, BatchLimits, forgotten
-from activities.campaign.member_status import (
-    GOES_ON,
-    MemberStatuses,
-    MemberVisibility,
-    TemporalMemberVisibility,
-    is_broken_off,
-    is_left,
-    is_lost,
-    is_refused,
-)
 from activities.campaign.population import NOBODY, Population, caught_up, moved, owners_day, placed
 from activities.campaign.population import AudienceFile as GivenAudience
 from activities.campaign.population import audience as audience_of
@@ -169,11 +160,11 @@ class CampaignPeopleService(CampaignPeople):
     directory: Company
     push: PushService
     limits: BatchLimits = BATCH_LIMITS
-    visibility: MemberVisibility | None = None
+    visibility: member_status.MemberVisibility | None = None
 
     def __post_init__(self) -> None:
-        self._visibility = self.visibility or TemporalMemberVisibility(self.client)
-        self._standings = MemberStatuses(self.client, self.store, self._visibility)
+        self._visibility = self.visibility or member_status.TemporalMemberVisibility(self.client)
+        self._standings = member_status.MemberStatuses(self.client, self.store, self._visibility)
 
     async def freeze(self, order: CampaignOrder) -> FrozenAudience:
         campaign = order.campaign
@@ -263,7 +254,7 @@ class CampaignPeopleService(CampaignPeople):
         faulty, asked = list[MemberOutcome](), set[str]()
         async for some in lines.batches():
             faulty += [line for line in some if line.status in _FAULTY]
-            asked |= {line.person for line in some if line.status not in _FAULTY or is_refused(line)}
+            asked |= {line.person for line in some if line.status not in _FAULTY or member_status.is_refused(line)}
         failed = [line for line in faulty if change.person in (None, line.person)]
         if not failed:
             of_person = await lines.of_person(change.person) if change.person else []
@@ -274,7 +265,7 @@ class CampaignPeopleService(CampaignPeople):
         right = tuple(row for row in repeated(mended) if not row.says and row.person not in asked)
         if not right:
             return ChangeResult(refused=Rejection.NOBODY_MENDED.to_message())
-        left = {line.person for line in faulty if is_left(line)}
+        left = {line.person for line in faulty if member_status.is_left(line)}
         taken_up = tuple(row.person for row in right if row.person in left)
         return await self._store_change(order, change, right, taken_up)
 
@@ -374,26 +365,30 @@ class CampaignPeopleService(CampaignPeople):
     async def _end_left(self, order: CampaignOrder, lines: MemberLines) -> MemberLines:
         """End some of the broken-off requests; their records show the result next time."""
         states, people = dict(lines.states), await self._in_full(order.campaign)
-        left = [id for id, state in (await lines.stated()).items() if is_broken_off(state) or is_lost(state)]
+        left = [
+            id
+            for id, state in (await lines.stated()).items()
+            if member_status.is_broken_off(state) or member_status.is_lost(state)
+        ]
         for begin in range(0, len(left[: self.limits.members]), AT_ONCE):
             some = left[begin : min(begin + AT_ONCE, self.limits.members)]
             members = await self.store.audiences.of_requests(order.workflow_id, some)
             ends = (self._end(order, members[id], states[id], people) for id in some)
             states |= dict(zip(some, await asyncio.gather(*ends), strict=True))
-        return lines.knowing({**states, **dict.fromkeys(left[self.limits.members :], GOES_ON)})
+        return lines.knowing({**states, **dict.fromkeys(left[self.limits.members :], member_status.GOES_ON)})
 
     async def _end(
         self, order: CampaignOrder, member: Member, state: MemberState, people: Mapping[str, Reachable]
     ) -> MemberState:
         """The state of a request that is being ended; unchanged if it cannot be."""
         by = order.workflow_id
-        if is_broken_off(state):
+        if member_status.is_broken_off(state):
             id = Kind.REQUEST.workflow_id(member.request(order.campaign.id))
             await end_terminated(self.client, self.store, id, _CLOSED, order.now, begun_by=by)
-            return GOES_ON
+            return member_status.GOES_ON
         given = forgotten(order, member, people.get(member.person))
         ended = await end_forgotten(self.client, self.store, given, _CLOSED, order.now, parent=by)
-        return GOES_ON if ended else state
+        return member_status.GOES_ON if ended else state
 
     async def _end_unaccepted(self, request: str) -> None:
         """End a request that Core Signature never accepted: it would retry forever."""

@@ -6,17 +6,8 @@ from datetime import datetime
 
 from temporalio import activity
 
+from activities import metrics
 from activities.errors import RecordConflict
-from activities.metrics import (
-    ESCALATIONS_BROUGHT,
-    LATE_ENDINGS,
-    SETTLED,
-    SIGNED,
-    TIME_TO_END,
-    TIME_TO_SIGN,
-    WAITED,
-    Effect,
-)
 from activities.people.directory import Directory, DirectoryFailure
 from activities.people.ids import stands_in_full
 from activities.records.facts import Facts, last_to_act
@@ -47,28 +38,28 @@ async def write_before(store: Store, batch: HandoffBatch, directory: Directory |
 def count_settled(shown: Shown, facts: Facts) -> None:
     """Count an ending whose record was written just now, for the first time."""
     kind, outcome = shown.kind, shown.status
-    SETTLED.add(kind=kind, outcome=outcome)
-    TIME_TO_END.record(facts.seconds, kind=kind, outcome=outcome)
+    metrics.SETTLED.add(kind=kind, outcome=outcome)
+    metrics.TIME_TO_END.record(facts.seconds, kind=kind, outcome=outcome)
     if outcome.fulfilled and facts.late:
-        LATE_ENDINGS.add(kind=kind)
+        metrics.LATE_ENDINGS.add(kind=kind)
     for holder, seconds in (facts.waited or {}).items():
-        WAITED.add(round(seconds), kind=kind, holder=holder)
+        metrics.WAITED.add(round(seconds), kind=kind, holder=holder)
     if facts.brought:
-        ESCALATIONS_BROUGHT.add(kind=kind, by=facts.brought)
+        metrics.ESCALATIONS_BROUGHT.add(kind=kind, by=facts.brought)
     if outcome is Status.SIGNED:
         after = _strongest(shown)
-        SIGNED.add(kind=kind, after=after)
-        TIME_TO_SIGN.record(facts.seconds, kind=kind, after=after)
+        metrics.SIGNED.add(kind=kind, after=after)
+        metrics.TIME_TO_SIGN.record(facts.seconds, kind=kind, after=after)
 
 
-def _strongest(shown: Shown) -> Effect:
+def _strongest(shown: Shown) -> metrics.Effect:
     if any(one.reason is EscalationReason.ESCALATION for one in shown.escalations):
-        return Effect.ESCALATION
+        return metrics.Effect.ESCALATION
     heard = {kind_of(one.stage) for one in shown.notifications if one.reached}
     if NotificationType.WARNING in heard:
-        return Effect.WARNING
+        return metrics.Effect.WARNING
     reminded = shown.earlier or heard & {NotificationType.REMINDER, NotificationType.SNOOZE, NotificationType.OVERDUE}
-    return Effect.REMINDER if reminded else Effect.NOTHING
+    return metrics.Effect.REMINDER if reminded else metrics.Effect.NOTHING
 
 
 async def write_results(store: Store, batch: HandoffBatch, report: HandoffReport, at: datetime) -> None:

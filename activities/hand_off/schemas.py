@@ -9,23 +9,16 @@ from pydantic_core import core_schema
 
 from activities.hand_off.http_call import Personal, PersonalAnswer, PersonalField, PersonalTitle, people_in
 from workflows.kinds import Kind
-from workflows.model.hand_off import (
-    EscalatedRequest,
-    EscalatedTask,
-    Settled,
-    SettledCampaign,
-    SettledOnboarding,
-    SettledTask,
-)
+from workflows.model import hand_off
 from workflows.model.subject import Status
 
 EVENTS: Final[Mapping[str, type[BaseModel]]] = {
-    Kind.REQUEST.spec.event: Settled,
-    Kind.TASK.spec.event: SettledTask,
-    Kind.ONBOARDING.spec.event: SettledOnboarding,
-    Kind.CAMPAIGN.spec.event: SettledCampaign,
-    Kind.REQUEST.spec.escalated_event: EscalatedRequest,
-    Kind.TASK.spec.escalated_event: EscalatedTask,
+    Kind.REQUEST.spec.event: hand_off.Settled,
+    Kind.TASK.spec.event: hand_off.SettledTask,
+    Kind.ONBOARDING.spec.event: hand_off.SettledOnboarding,
+    Kind.CAMPAIGN.spec.event: hand_off.SettledCampaign,
+    Kind.REQUEST.spec.escalated_event: hand_off.EscalatedRequest,
+    Kind.TASK.spec.escalated_event: hand_off.EscalatedTask,
 }
 """The model of each event's data."""
 

@@ -9,15 +9,8 @@ from pydantic import SecretStr
 
 from activities.http.client import Service, make_client
 from activities.http.oauth import Bearer, Credentials
+from activities.notifications import push_services
 from activities.notifications.cloud_messaging import CloudMessaging, CloudMessagingConfig
-from activities.notifications.push_services import (
-    SEND_PATH,
-    AppWorksPush,
-    FcmPush,
-    PushDialect,
-    ServiceAccount,
-    ServiceAccountBearer,
-)
 
 NAME: Final = "push service"
 MESSAGING: Final = "cloud messaging"
@@ -33,8 +26,8 @@ class FcmConfig:
 
     url: str
     project: str
-    credentials: Credentials | ServiceAccount
-    send_path: str = SEND_PATH
+    credentials: Credentials | push_services.ServiceAccount
+    send_path: str = push_services.SEND_PATH
 
 
 @dataclass(frozen=True)
@@ -52,7 +45,7 @@ PushConfig = FcmConfig | AppWorksConfig | None
 
 def open_dialect(
     config: PushConfig, *, trust: ssl.SSLContext | None = None, transport: httpx.AsyncBaseTransport | None = None
-) -> PushDialect | None:
+) -> push_services.PushDialect | None:
     """The push dialect with its own client, to be closed by the caller. None if push is off."""
     if config is None:
         return None
@@ -60,8 +53,8 @@ def open_dialect(
     client = make_client(auth=auth, max_connections=_CONNECTIONS, trust=trust, transport=transport)
     service = Service(NAME, config.url, client, deadline=DEADLINE)
     if isinstance(config, FcmConfig):
-        return FcmPush(service, config.project, config.send_path)
-    return AppWorksPush(service, config.app, config.app_key)
+        return push_services.FcmPush(service, config.project, config.send_path)
+    return push_services.AppWorksPush(service, config.app, config.app_key)
 
 
 def open_messaging(
@@ -76,6 +69,6 @@ def open_messaging(
 
 
 def _bearer(config: FcmConfig, transport: httpx.AsyncBaseTransport | None) -> Bearer:
-    if isinstance(config.credentials, ServiceAccount):
-        return ServiceAccountBearer(NAME, config.credentials, transport=transport)
+    if isinstance(config.credentials, push_services.ServiceAccount):
+        return push_services.ServiceAccountBearer(NAME, config.credentials, transport=transport)
     return Bearer(NAME, config.credentials, transport=transport)

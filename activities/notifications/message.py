@@ -12,16 +12,8 @@ from typing import Any, Final, assert_never
 
 import regex  # type: ignore[import-untyped]
 
+from activities.notifications import words
 from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks
-from activities.notifications.words import (
-    OWN_REFUSAL,
-    SIGNED_ALONE,
-    NotificationText,
-    isolated,
-    lead_of,
-    unturned,
-    words_for,
-)
 from activities.people.reader import Reader, due_sentence
 from workflows.follow_up.notification_types import is_by_day, is_for_on_call, is_quiet
 from workflows.kinds import PagesFor
@@ -64,7 +56,7 @@ class Message:
 
     @property
     def title(self) -> str:
-        return self.heading.format(document=isolated(self.document))
+        return self.heading.format(document=words.isolated(self.document))
 
     @property
     def withdrawal(self) -> bool:
@@ -116,7 +108,7 @@ def compose(
     return Message(
         heading=heading,
         body=body,
-        document=unturned(": ".join(filter(None, (notice.title, first))) or delivery.subject.title),
+        document=words.unturned(": ".join(filter(None, (notice.title, first))) or delivery.subject.title),
         request=delivery.subject.id,
         stage=notice.stage,
         key=screen_key(reference, notice.person),
@@ -167,7 +159,7 @@ def speaking_for(
     heading = say.say_count("{count} thing waits for you", "{count} things wait for you", others + 1)
     first = say.say("Please begin with the one that opens here.")
     body = say.say("Please open the list.") if listed else first
-    told = replace(message, heading=heading, body=_BETWEEN.join(filter(None, (isolated(company), body))))
+    told = replace(message, heading=heading, body=_BETWEEN.join(filter(None, (words.isolated(company), body))))
     return replace(told, link=listed, action=NoticeAction.OPEN) if listed else told
 
 
@@ -205,27 +197,27 @@ def _texts(delivery: Delivery, notice: NotificationOrder, reader: Reader, compan
     brief, language = delivery.subject, reader.language
     remaining = delivery.due_at - delivery.now if delivery.due_at and delivery.now else None
     text_of_type = _own_ending(delivery, notice) or _words_of(delivery, notice)
-    phrase = text_of_type.told(language, notice, lead_of(notice.stage, remaining))
+    phrase = text_of_type.told(language, notice, words.lead_of(notice.stage, remaining))
     heading = phrase.title if brief.lock_screen is LockScreen.GENERIC else phrase.named
     if brief.urgent and not phrase.closing:
         heading = language.say("Urgent · {title}", title=heading)
     due = delivery.due_at if not phrase.closing else None
     until = due_sentence(due, reader, delivery.now, short=True) if due else ""
-    said = "" if brief.lock_screen is LockScreen.GENERIC else unturned(shorten(text, _TEXT_AT_MOST))
+    said = "" if brief.lock_screen is LockScreen.GENERIC else words.unturned(shorten(text, _TEXT_AT_MOST))
     sentences = " ".join(filter(None, (said or phrase.body, until))) or language.say("Please open it.")
-    return heading, _BETWEEN.join(filter(None, (isolated(company), sentences)))
+    return heading, _BETWEEN.join(filter(None, (words.isolated(company), sentences)))
 
 
-def _own_ending(delivery: Delivery, notice: NotificationOrder) -> NotificationText | None:
+def _own_ending(delivery: Delivery, notice: NotificationOrder) -> words.NotificationText | None:
     """The text for someone who declined themselves, or was the only signer."""
     if delivery.outcome is Status.DECLINED and notice.person in delivery.acted:
-        return OWN_REFUSAL
-    return SIGNED_ALONE if delivery.outcome is Status.SIGNED and len(delivery.acted) == 1 else None
+        return words.OWN_REFUSAL
+    return words.SIGNED_ALONE if delivery.outcome is Status.SIGNED and len(delivery.acted) == 1 else None
 
 
-def _words_of(delivery: Delivery, notice: NotificationOrder) -> NotificationText:
+def _words_of(delivery: Delivery, notice: NotificationOrder) -> words.NotificationText:
     brief = delivery.subject
-    return words_for(
+    return words.words_for(
         notice.stage,
         notice.action,
         delivery.outcome,

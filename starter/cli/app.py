@@ -17,19 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from starter.boot import exits, processes
-from starter.cli.arguments import (
-    csv_or_json,
-    failed_or_person,
-    files_or_rows,
-    hold_or_list,
-    one_answer,
-    one_decision,
-    one_or_many,
-    one_target,
-    only_dead,
-    only_now,
-    plan_or_year,
-)
+from starter.cli import arguments
 from starter.cli.terminal import Terminal
 
 
@@ -159,20 +147,20 @@ GROUPS: Final[dict[str, Group]] = {
 """The words with commands below them; a further kind adds its own."""
 
 _CHECKED: Final = {
-    **{f"setup:fast_forward{of}": one_target for of in ("", "_request", "_task", "_onboarding", "_campaign")},
-    "onboard:decide": one_decision,
-    "review:review": one_answer,
-    "campaign:retry": failed_or_person,
-    "stats:stats": csv_or_json,
-    "start:request": files_or_rows,
-    "start:onboarding": files_or_rows,
-    "start:campaign": files_or_rows,
-    "campaign:schedule": plan_or_year,
-    "handoff:retry": only_now,
-    "handoff:replay": only_dead,
-    "audit:export": one_or_many,
-    "audit:hold": hold_or_list,
-    "download:download": one_or_many,
+    **{f"setup:fast_forward{of}": arguments.one_target for of in ("", "_request", "_task", "_onboarding", "_campaign")},
+    "onboard:decide": arguments.one_decision,
+    "review:review": arguments.one_answer,
+    "campaign:retry": arguments.failed_or_person,
+    "stats:stats": arguments.csv_or_json,
+    "start:request": arguments.files_or_rows,
+    "start:onboarding": arguments.files_or_rows,
+    "start:campaign": arguments.files_or_rows,
+    "campaign:schedule": arguments.plan_or_year,
+    "handoff:retry": arguments.only_now,
+    "handoff:replay": arguments.only_dead,
+    "audit:export": arguments.one_or_many,
+    "audit:hold": arguments.hold_or_list,
+    "download:download": arguments.one_or_many,
 }
 """What is looked at whole before the word does anything."""
 

@@ -14,15 +14,7 @@ from starter.boot.startup import ready
 from starter.cli.arguments import AsJson
 from starter.cli.printing import print_answer
 from starter.cli.terminal import Rows
-from starter.queries.figures import (
-    FEWEST,
-    Figures,
-    FiguresWanted,
-    Measures,
-    TypeFigures,
-    gather_figures,
-    spreadsheet,
-)
+from starter.queries import figures
 
 
 async def stats(
@@ -60,23 +52,23 @@ async def stats(
         people, living}], fewest}`; `now` and `before` are `{ended, in_time, late, declined, expired, waived, cancelled,
         failed, median_seconds, p90_seconds, lost[{holder, seconds, share}], few}`.
     """
-    wanted = FiguresWanted(by or GroupBy.KIND, kind, department, since, until)
+    wanted = figures.FiguresWanted(by or GroupBy.KIND, kind, department, since, until)
     counted = await _figures(wanted)
     if csv:
-        sys.stdout.write(spreadsheet(counted))
+        sys.stdout.write(figures.spreadsheet(counted))
     else:
         print_answer(counted, figures_view(counted), as_json=json)
 
 
-async def _figures(wanted: FiguresWanted) -> Figures:
+async def _figures(wanted: figures.FiguresWanted) -> figures.Figures:
     """By the database alone: neither Temporal nor a worker is asked."""
     settings = ready()
     store = clients.store(settings)
     directory = clients.directory(settings, store) if settings.people else None
-    return await gather_figures(store, directory, wanted, datetime.now(UTC))
+    return await figures.gather_figures(store, directory, wanted, datetime.now(UTC))
 
 
-def figures_view(found: Figures) -> Group:
+def figures_view(found: figures.Figures) -> Group:
     """A table for each type, what notices and escalations brought, and the reach."""
     period = f"{found.since} to {found.until}, beside {found.before_since} to {found.before_until}"
     if not found.types:
@@ -85,7 +77,7 @@ def figures_view(found: Figures) -> Group:
     return Group(Text(period, "dim"), *parts, *_reach_view(found))
 
 
-def _type_view(one: TypeFigures, found: Figures) -> Iterator[RenderableType]:
+def _type_view(one: figures.TypeFigures, found: figures.Figures) -> Iterator[RenderableType]:
     yield Text(f"{one.type}s", "bold")
     table = Rows(found.by.value, "ended", "in time", "late", "declined", "expired", "median", "9 of 10 in", "lost")
     for line in (one.total, *one.groups):
@@ -125,7 +117,7 @@ def _beside(now: str, before: str) -> str:
     return f"{now} ({before})" if before else now
 
 
-def _percent(of: Measures, count: int) -> str:
+def _percent(of: figures.Measures, count: int) -> str:
     share = of.share(count)
     return "" if share is None else _share(share)
 
@@ -134,13 +126,13 @@ def _share(share: float) -> str:
     return f"{share:.0%}".replace("%", " %")
 
 
-def _time(of: Measures, seconds: float | None) -> str:
+def _time(of: figures.Measures, seconds: float | None) -> str:
     if of.few:
-        return f"fewer than {FEWEST}"
+        return f"fewer than {figures.FEWEST}"
     return "" if seconds is None else long(seconds)
 
 
-def _reach_view(found: Figures) -> Iterator[RenderableType]:
+def _reach_view(found: figures.Figures) -> Iterator[RenderableType]:
     if found.reach:
         yield Text("people with a living device", "bold")
         table = Rows("department", "people", "living device", "share")

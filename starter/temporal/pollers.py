@@ -15,26 +15,17 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from activities.errors import did_you_mean
-from workflows.names import (
-    BATCH_QUEUE,
-    CAMPAIGN_QUEUE,
-    EVIDENCE_QUEUE,
-    SIGNATURE_QUEUE,
-    SWEEP_QUEUE,
-    URGENT_SIGNATURE_QUEUE,
-    WORKFLOW_QUEUE,
-    WORKFLOW_QUEUES,
-)
+from workflows import names
 
 
 class Pool(Enum):
     """What `--queues` names: queues that belong together."""
 
-    REQUESTS = ("requests", WORKFLOW_QUEUE)
+    REQUESTS = ("requests", names.WORKFLOW_QUEUE)
     """Workflows but those of campaigns; Nexus operations."""
-    CAMPAIGNS = ("campaigns", CAMPAIGN_QUEUE, BATCH_QUEUE)
-    CORE_SIGNATURE = ("core-signature", URGENT_SIGNATURE_QUEUE, SIGNATURE_QUEUE, EVIDENCE_QUEUE)
-    RECONCILIATION = ("reconciliation", SWEEP_QUEUE)
+    CAMPAIGNS = ("campaigns", names.CAMPAIGN_QUEUE, names.BATCH_QUEUE)
+    CORE_SIGNATURE = ("core-signature", names.URGENT_SIGNATURE_QUEUE, names.SIGNATURE_QUEUE, names.EVIDENCE_QUEUE)
+    RECONCILIATION = ("reconciliation", names.SWEEP_QUEUE)
 
     def __init__(self, word: str, *queues: str) -> None:
         self.word = word
@@ -59,7 +50,7 @@ def queues_of(pools: Iterable[Pool]) -> list[str]:
 
 def _type_of(queue: str) -> TaskQueueType.ValueType:
     """The type of which a worker is seen to poll it."""
-    if queue in WORKFLOW_QUEUES:
+    if queue in names.WORKFLOW_QUEUES:
         return TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
     return TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 
@@ -124,7 +115,7 @@ class LastPolls:
 async def somebody(client: Client) -> bool:
     """Whether a worker polls for workflows, or it is unknown."""
     try:
-        return bool(await asking(client, WORKFLOW_QUEUE, datetime.now(UTC) - FRESH))
+        return bool(await asking(client, names.WORKFLOW_QUEUE, datetime.now(UTC) - FRESH))
     except RPCError:
         return True
 

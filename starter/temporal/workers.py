@@ -27,18 +27,8 @@ from activities.temporal.executions import Run
 from activities.temporal.interceptors import PacedSlots
 from starter.config.settings import Settings
 from starter.temporal.pollers import LastPolls, Pool, queues_of
+from workflows import names
 from workflows.kinds import Kind, kinds
-from workflows.names import (
-    BATCH_QUEUE,
-    CAMPAIGN_QUEUE,
-    EVIDENCE_QUEUE,
-    SHOW,
-    SIGNATURE_QUEUE,
-    SWEEP_QUEUE,
-    URGENT_SIGNATURE_QUEUE,
-    WORKFLOW_QUEUE,
-    WORKFLOW_QUEUES,
-)
 
 GRACE: Final = timedelta(seconds=30)
 """How long running activities may take to finish after SIGTERM; if cut short, they are repeated."""
@@ -68,10 +58,10 @@ def paced_slots(calls: RateLimiter) -> dict[str, PacedSlots]:
     """
     first = PacedSlots(calls)
     return {
-        URGENT_SIGNATURE_QUEUE: first,
-        SIGNATURE_QUEUE: PacedSlots(calls, first),
-        SWEEP_QUEUE: PacedSlots(calls, places=SWEEPS_AT_ONCE),
-        EVIDENCE_QUEUE: PacedSlots(calls, places=DOWNLOADS_AT_ONCE),
+        names.URGENT_SIGNATURE_QUEUE: first,
+        names.SIGNATURE_QUEUE: PacedSlots(calls, first),
+        names.SWEEP_QUEUE: PacedSlots(calls, places=SWEEPS_AT_ONCE),
+        names.EVIDENCE_QUEUE: PacedSlots(calls, places=DOWNLOADS_AT_ONCE),
     }
 
 
@@ -94,23 +84,23 @@ def workers(
         **_versioning(chosen),
     }
     of_queue: dict[str, dict[str, Any]] = {
-        WORKFLOW_QUEUE: {
+        names.WORKFLOW_QUEUE: {
             "max_concurrent_workflow_tasks": TASKS_AT_ONCE,
             "max_concurrent_activities": MOST_AT_ONCE,
             "nexus_service_handlers": services,
             "max_concurrent_nexus_tasks": OPERATIONS_AT_ONCE,
         },
-        CAMPAIGN_QUEUE: {
+        names.CAMPAIGN_QUEUE: {
             "max_concurrent_workflow_tasks": CAMPAIGN_TASKS_AT_ONCE,
             "max_concurrent_activities": MOST_AT_ONCE,
         },
-        BATCH_QUEUE: {
+        names.BATCH_QUEUE: {
             "max_concurrent_activities": BATCHES_AT_ONCE,
             "max_heartbeat_throttle_interval": BATCH_HEARD_EVERY,
         },
         **{queue: {"tuner": _taking(places)} for queue, places in slots.items()},
     }
-    asked = {**activities, URGENT_SIGNATURE_QUEUE: activities[SIGNATURE_QUEUE]}
+    asked = {**activities, names.URGENT_SIGNATURE_QUEUE: activities[names.SIGNATURE_QUEUE]}
     return tuple(
         Worker(client, task_queue=queue, activities=asked[queue], **of_queue[queue], **common)
         for queue in queues_of(pools)
@@ -161,7 +151,7 @@ async def stopped(them: Iterable[Worker], slots: Mapping[str, PacedSlots], sight
     queues = {one.task_queue: one.is_running for one in them}
     if ended := [queue for queue, runs in queues.items() if not runs]:
         return f"the worker on {', '.join(ended)} has ended"
-    due = [queue for queue in queues if queue in WORKFLOW_QUEUES or (queue in slots and slots[queue].polls)]
+    due = [queue for queue in queues if queue in names.WORKFLOW_QUEUES or (queue in slots and slots[queue].polls)]
     silent = await sightings.ended(due)
     return f"{', '.join(silent)} is polled no more" if silent else ""
 
@@ -190,7 +180,7 @@ def checking_open_workflows(client: Client, pools: Iterable[Pool] = Pool) -> Ite
         task.cancel()
 
 
-async def woken(client: Client, queues: Collection[str] = WORKFLOW_QUEUES) -> tuple[str, ...]:
+async def woken(client: Client, queues: Collection[str] = names.WORKFLOW_QUEUES) -> tuple[str, ...]:
     """Check some of each age on these queues; the workflow ids of those that this code cannot continue, which were
     woken.
     """
@@ -203,7 +193,7 @@ async def woken(client: Client, queues: Collection[str] = WORKFLOW_QUEUES) -> tu
                 found.append(run.id)
 
     for kind in kinds():
-        for queue in WORKFLOW_QUEUES:
+        for queue in names.WORKFLOW_QUEUES:
             if queue in queues:
                 await asyncio.gather(*(one(run) for run in await _of_each_day(client, kind, queue)))
     return tuple(sorted(found))
@@ -238,7 +228,7 @@ def _oldest(some: Iterable[Run]) -> list[Run]:
 async def _is_stuck(client: Client, run: Run) -> bool:
     handle = client.get_workflow_handle(run.id, run_id=run.run_id)
     try:
-        await handle.query(SHOW, rpc_timeout=_ANSWERS_WITHIN)
+        await handle.query(names.SHOW, rpc_timeout=_ANSWERS_WITHIN)
     except WorkflowQueryFailedError:
         return True
     except (RPCError, ValueError):

@@ -57,7 +57,7 @@ def test_no_message_has_its_name_from_a_method_that_somebody_may_rename() -> Non
 def _is_named(decorator: ast.expr) -> bool:
     """Whether it says `name=` with a constant of `workflows/names.py`."""
     given = decorator.keywords if isinstance(decorator, ast.Call) else []
-    named = [one.value.id for one in given if one.arg == "name" and isinstance(one.value, ast.Name)]
+    named = [ast.unparse(one.value).removeprefix("names.") for one in given if one.arg == "name"]
     return any(isinstance(getattr(names, name, None), str) for name in named)
 
 

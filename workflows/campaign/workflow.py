@@ -15,18 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.hand_off import hand_off
     from workflows.follow_up.lifecycle import LifecycleWorkflow, command_update
     from workflows.kinds import Kind
-    from workflows.model.campaign import (
-        CLOSED,
-        AudienceChange,
-        Batch,
-        BatchWork,
-        CampaignOrder,
-        ChangeOrder,
-        ChangeResult,
-        DailyCheck,
-        OutcomeCounts,
-        SettleOrder,
-    )
+    from workflows.model import campaign
     from workflows.model.commands import AnyCommand, Exemption, Extension, Retry
     from workflows.model.hand_off import SettledCampaign
     from workflows.model.messages import Message
@@ -120,7 +109,11 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             return
         self.state = self.state.end_everybody()
         while self.state.jobs.running:
-            who, why = (ending.who, f"the campaign was cancelled: {ending.why}") if ending else ("countersign", CLOSED)
+            who, why = (
+                (ending.who, f"the campaign was cancelled: {ending.why}")
+                if ending
+                else ("countersign", campaign.CLOSED)
+            )
             await self._run_batch(actor=who, reason=why[:_WHY_AT_MOST])
             self.calls.continue_as_new_if_suggested()
 
@@ -152,9 +145,9 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         return lambda: not self._goes_on or (self._is_over and not closing and self.state.problems.current is not None)
 
     @property
-    def _order(self) -> CampaignOrder:
+    def _order(self) -> campaign.CampaignOrder:
         state = self.state
-        return CampaignOrder(
+        return campaign.CampaignOrder(
             campaign=self.heard(self.request.campaign),
             frozen=state.audience.frozen,
             changed=state.audience.head,
@@ -170,13 +163,13 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         while self._goes_on and (change := self.state.to_write) is not None:
             changed = await self.calls.call(
                 CampaignPeople.change,
-                ChangeOrder(order=self._order, change=change),
+                campaign.ChangeOrder(order=self._order, change=change),
                 options.BATCH,
                 f"write down: {change.what}",
                 unless=self._too_late,
             )
             if changed is None and self._goes_on:
-                changed = ChangeResult(refused=CLOSING)
+                changed = campaign.ChangeResult(refused=CLOSING)
             if changed is not None:
                 self.state = self.state.wrote(changed, workflow.now())
 
@@ -185,14 +178,14 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         if not self.state.jobs.running:
             return
         batch = self.state.jobs.running[0]
-        asks = batch.work is BatchWork.START
+        asks = batch.work is campaign.BatchWork.START
         if asks and self._is_over:
             self.state = self.state.left(workflow.now())
             return
         if batch.again_at and workflow.now() < batch.again_at:
             return
         change = batch.change
-        order = Batch(
+        order = campaign.Batch(
             order=self._order,
             work=batch.work,
             after=batch.after,
@@ -212,7 +205,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     async def _look(self) -> None:
         """The daily check; a late one replaces the missed ones."""
         state = self.state = self.state.missed_looks(workflow.now())
-        order = DailyCheck(
+        order = campaign.DailyCheck(
             order=self._order,
             day=state.daily.days + 1,
             due=state.window.everybodys_due,
@@ -225,11 +218,11 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         if looked is not None:
             self.state = self.state.looked(looked, workflow.now())
 
-    async def _settle(self) -> OutcomeCounts:
+    async def _settle(self) -> campaign.OutcomeCounts:
         """Count the outcomes; the list is written once nobody is open, or the waits are over."""
         if self.state.audience.frozen is None:
-            return OutcomeCounts(counts=self.state.tally.counts)
-        order = SettleOrder(
+            return campaign.OutcomeCounts(counts=self.state.tally.counts)
+        order = campaign.SettleOrder(
             order=self._order,
             expected=self.state.audience.members,
             final=self.state.tally.waits >= len(WAITS),
@@ -240,7 +233,7 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         self.state = self.state.tallied(tally, workflow.now())
         return tally
 
-    def _outcome(self, tally: OutcomeCounts) -> Status:
+    def _outcome(self, tally: campaign.OutcomeCounts) -> Status:
         if self.state.lifecycle.ending:
             return self.state.lifecycle.ending.outcome
         return Status.DONE_WITH_ERRORS if tally.counts.amiss else Status.DONE
@@ -290,5 +283,5 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
         return views.details(shown, workflow.info().namespace, Kind.CAMPAIGN.workflow_id(shown.id))
 
 
-def _because(change: AudienceChange) -> str:
+def _because(change: campaign.AudienceChange) -> str:
     return f"{change.what} in the campaign"

@@ -11,6 +11,7 @@ from temporalio import workflow
 from workflows.follow_up.command_log import CommandLog
 from workflows.follow_up.next_step import APART, HORIZON
 from workflows.follow_up.state import Following, FollowUpState, LifecycleState, State
+from workflows.model import receipts
 from workflows.model.commands import (
     UPDATES,
     Answer,
@@ -34,15 +35,6 @@ from workflows.model.commands import (
 from workflows.model.messages import Message
 from workflows.model.notifications import NotificationOutcome
 from workflows.model.policy import Policy
-from workflows.model.receipts import (
-    ID_AT_MOST,
-    OTHER_CONTENT,
-    Operation,
-    OperationState,
-    Outstanding,
-    Receipt,
-    digest_of,
-)
 from workflows.model.rejections import NAMES_AT_MOST, Rejection, clipped, name_fault, reason_fault, text_fault
 from workflows.model.schedule import ActionType, EscalationReason, Reason, Snooze
 from workflows.model.subject import Status, Subject, group_of
@@ -366,13 +358,13 @@ def attributed(state: State, before: State, command: AnyCommand) -> State:
 def recorded(state: State, id: str, command: AnyCommand, now: datetime) -> State:
     """The state after the command's effect, with its operation in the log."""
     to_do = _to_do(state, command)
-    one = Operation(
+    one = receipts.Operation(
         id=id,
         what=UPDATES[type(command)],
-        digest=digest_of(command),
+        digest=receipts.digest_of(command),
         at=now,
         by=command.sender,
-        state=OperationState.OPEN if to_do else OperationState.DONE,
+        state=receipts.OperationState.OPEN if to_do else receipts.OperationState.DONE,
         says=to_do or _done(state, command),
         about=_about(command),
     )
@@ -429,10 +421,14 @@ def refused(operations: CommandLog, id: str, command: AnyCommand, refusal: Messa
     """Why a command is refused, else None; a repetition of an accepted one passes, unless its content differs."""
     known = operations.of(id)
     if known is not None:
-        return None if known.digest == digest_of(command) else OTHER_CONTENT
+        return None if known.digest == receipts.digest_of(command) else receipts.OTHER_CONTENT
     if why := refusal or _unfit(command):
         return why
-    return None if len(id.encode()) <= ID_AT_MOST else Rejection.OP_TOO_LONG.to_message(op=id[:ID_AT_MOST])
+    return (
+        None
+        if len(id.encode()) <= receipts.ID_AT_MOST
+        else Rejection.OP_TOO_LONG.to_message(op=id[: receipts.ID_AT_MOST])
+    )
 
 
 def _unfit(command: AnyCommand) -> Message | None:
@@ -451,10 +447,10 @@ def _unfit_names(names: tuple[str, ...], what: str) -> Message | None:
     return next(filter(None, (name_fault(one, what) for one in names)), None)
 
 
-def receipt(state: LifecycleState, shown: ReceiptView, operation: Operation) -> Receipt:
+def receipt(state: LifecycleState, shown: ReceiptView, operation: receipts.Operation) -> receipts.Receipt:
     """The receipt of an operation: its state and the request's."""
     waiting = state.commands.open
-    return Receipt(
+    return receipts.Receipt(
         id=state.id,
         status=state.current_status,
         op=operation.id.removeprefix(f"{operation.what}-"),
@@ -465,7 +461,8 @@ def receipt(state: LifecycleState, shown: ReceiptView, operation: Operation) -> 
         digest=operation.digest,
         next=_short(shown.next) if shown.next else None,
         outstanding=tuple(
-            Outstanding(what=one.what, since=one.at.replace(microsecond=0)) for one in waiting[:_OUTSTANDING_AT_MOST]
+            receipts.Outstanding(what=one.what, since=one.at.replace(microsecond=0))
+            for one in waiting[:_OUTSTANDING_AT_MOST]
         ),
         further=len(waiting[_OUTSTANDING_AT_MOST:]),
     )

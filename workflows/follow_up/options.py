@@ -8,14 +8,7 @@ from typing import Final, TypedDict
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType
 
-from workflows.names import (
-    BATCH_QUEUE,
-    EVIDENCE_QUEUE,
-    SIGNATURE_QUEUE,
-    SWEEP_QUEUE,
-    URGENT,
-    URGENT_SIGNATURE_QUEUE,
-)
+import workflows.names as names
 
 LIST_LAG: Final = timedelta(seconds=10)
 """How long a new document may be missing from Core Signature's lists; an earlier look-up proves nothing."""
@@ -64,18 +57,18 @@ SOON: Final = timedelta(seconds=1)
 
 # An attempt that may have made something asks for the lag itself (activities/temporal/failures.py, `again_after`),
 # and one whose worker died times out after a heartbeat interval longer than it.
-CREATE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=60))
+CREATE: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=60))
 CREATE_FIRST: Final = ActivityOptions(
     **{**CREATE, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_attempts=2)}
 )
 """A single attempt, so that a start reports an unreachable Core Signature at once."""
-OBSERVE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
-CANCEL: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
-FORWARD: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
+OBSERVE: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
+CANCEL: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
+FORWARD: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=30))
 
 # A delivery ends itself well before its timeout, and a cancelled one begins nothing more: what it
 # sent is in its result and the log in either case (activities/temporal/leases.py).
-NUDGE: Final = _options(SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=180))
+NUDGE: Final = _options(names.SIGNATURE_QUEUE, SOON, attempt=timedelta(seconds=180))
 NOTIFY: Final = _options(None, SOON, attempt=timedelta(seconds=180))
 HAND_OFF: Final = _options(None, SOON, attempt=timedelta(seconds=180))
 HAND_OFF_ASIDE: Final = ActivityOptions(**{**HAND_OFF, "cancellation_type": ActivityCancellationType.TRY_CANCEL})
@@ -84,7 +77,7 @@ SIGN_IN: Final = _options(None, SOON, attempt=timedelta(seconds=30))
 PLAN: Final = _options(None, SOON, attempt=timedelta(seconds=10))
 
 # A batch ends itself after some minutes or some hundreds of people (activities/campaign/batch.py).
-BATCH: Final = _options(BATCH_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
+BATCH: Final = _options(names.BATCH_QUEUE, SOON, attempt=timedelta(minutes=15), heartbeat=timedelta(seconds=15))
 
 LOOK: Final = ActivityOptions(
     **{**BATCH, "retry_policy": RetryPolicy(initial_interval=SOON, maximum_interval=timedelta(minutes=15))}
@@ -110,14 +103,14 @@ DAY: Final = ActivityOptions(
 """For what is removed each day, until the next day is near."""
 
 # A part of a reconciliation ends itself well before that (activities/reconciliation/service.py).
-SWEEP: Final = _options(SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
+SWEEP: Final = _options(names.SWEEP_QUEUE, SOON, attempt=timedelta(seconds=120))
 
 
 EVIDENCE_LASTS: Final = timedelta(days=3)
 """How long the provider is asked for what is to be kept."""
 EVIDENCE: Final = ActivityOptions(
     **{
-        **_options(EVIDENCE_QUEUE, SOON, attempt=timedelta(seconds=60)),
+        **_options(names.EVIDENCE_QUEUE, SOON, attempt=timedelta(seconds=60)),
         "schedule_to_close_timeout": timedelta(seconds=60),
         "retry_policy": RetryPolicy(initial_interval=2 * SOON, backoff_coefficient=2),
     }
@@ -149,8 +142,8 @@ def at_once(how: ActivityOptions) -> ActivityOptions:
 
 def in_its_queue(how: ActivityOptions, priority: Priority) -> ActivityOptions:
     """With the task queue for urgent work, if the priority says so."""
-    overtakes = priority.priority_key == URGENT and how["task_queue"] == SIGNATURE_QUEUE
-    return {**how, "task_queue": URGENT_SIGNATURE_QUEUE} if overtakes else how
+    overtakes = priority.priority_key == names.URGENT and how["task_queue"] == names.SIGNATURE_QUEUE
+    return {**how, "task_queue": names.URGENT_SIGNATURE_QUEUE} if overtakes else how
 
 
 # The default policy of a local activity never stops and would hold the workflow task.

@@ -10,38 +10,11 @@ from temporalio.exceptions import FailureError, is_cancelled_exception
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.commands as commands
     import workflows.follow_up.options as options
+    from workflows.follow_up import next_step, notifications
     from workflows.follow_up.calls import Condition, Wake, call_failure_of
     from workflows.follow_up.hand_off import BackgroundHandOff
     from workflows.follow_up.input import FollowUpInput, planning_of
     from workflows.follow_up.lifecycle import LifecycleWorkflow, command_update
-    from workflows.follow_up.next_step import (
-        Announce,
-        AskAgain,
-        Escalate,
-        Expire,
-        GoOn,
-        Paused,
-        PlanSchedule,
-        ReassignSlot,
-        Remind,
-        RemindNow,
-        RetryDevices,
-        Step,
-        Wait,
-        is_overtaken,
-        list_requested_reminders,
-        next_action,
-        select_sendable_reminders,
-        was_away,
-    )
-    from workflows.follow_up.notifications import (
-        alerts,
-        announcement,
-        asked_again,
-        by_hand,
-        nudges,
-        reminded_words,
-    )
     from workflows.follow_up.notifier import Notifier
     from workflows.follow_up.plan import WakeUpKind
     from workflows.follow_up.state import Following, Precondition
@@ -93,21 +66,21 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
         """The main loop: move by move, until the end, or until it is `over` with these slots."""
         while not (self.state.status.ended or over()):
             self.background.start()
-            notices = announcement(self.request, self.subject, self.state)
-            match next_action(self.state, notices, workflow.now()):
+            notices = notifications.announcement(self.request, self.subject, self.state)
+            match next_step.next_action(self.state, notices, workflow.now()):
                 case Precondition() as precondition:
                     await self.prepare(precondition)
-                case ReassignSlot(wanted):
+                case next_step.ReassignSlot(wanted):
                     await self.reassign(wanted)
-                case PlanSchedule():
+                case next_step.PlanSchedule():
                     await self.steps.plan()
-                case Paused(stop):
+                case next_step.Paused(stop):
                     await self.steps.wait(None, f"paused by {stop.who}")
-                case Announce(notices):
+                case next_step.Announce(notices):
                     await self.notifier.notify(notices)
-                case RemindNow():
+                case next_step.RemindNow():
                     await self.steps.remind_now()
-                case RetryDevices(devices):
+                case next_step.RetryDevices(devices):
                     await self.notifier.retry(devices)
                 case step:
                     await self.steps.take(step)
@@ -195,27 +168,29 @@ class Steps(Generic[Following]):
     def __init__(self, owner: FollowUpWorkflow[Following]) -> None:
         self._owner = owner
 
-    async def take(self, step: Step) -> None:
+    async def take(self, step: next_step.Step) -> None:
         owner, now = self._owner, workflow.now()
         match step:
-            case Remind(due) | Escalate(due) | AskAgain(due) if was_away(due, owner.state, now):
+            case next_step.Remind(due) | next_step.Escalate(due) | next_step.AskAgain(due) if next_step.was_away(
+                due, owner.state, now
+            ):
                 owner.state = owner.state.replan()
-            case _ if is_overtaken(step, owner.state, now):
+            case _ if next_step.is_overtaken(step, owner.state, now):
                 owner.state = owner.state.replan()
-            case Remind(moments, caught_up, too_soon):
+            case next_step.Remind(moments, caught_up, too_soon):
                 owner.state = owner.state.left_out(caught_up, too_soon, now)
                 if moments:
-                    await owner.notifier.notify(nudges(owner.state, moments), planned=moments)
-            case Escalate(moments):
+                    await owner.notifier.notify(notifications.nudges(owner.state, moments), planned=moments)
+            case next_step.Escalate(moments):
                 await self._escalate(moments)
-            case AskAgain(moments):
-                await owner.notifier.notify(asked_again(owner.state, moments), planned=moments)
-            case GoOn(moment):
+            case next_step.AskAgain(moments):
+                await owner.notifier.notify(notifications.asked_again(owner.state, moments), planned=moments)
+            case next_step.GoOn(moment):
                 updated = owner.state.go_on(StopKind.QUESTION, now)
                 owner.state = updated.note(now, EventType.WENT_ON, None, moment.why)
-            case Expire(moment):
+            case next_step.Expire(moment):
                 owner.state = owner.state.expire(moment, now)
-            case Wait(moment):
+            case next_step.Wait(moment):
                 await self._wait_for(moment)
 
     async def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
@@ -225,7 +200,7 @@ class Steps(Generic[Following]):
         wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
         self._owner.state = self._owner.state.to_reassign(*wanted)
         if staying:
-            await self._owner.notifier.notify(alerts(self._owner.state, staying), planned=staying)
+            await self._owner.notifier.notify(notifications.alerts(self._owner.state, staying), planned=staying)
 
     async def reassign(self, wanted: Reassignment) -> None:
         """Reassign a slot that no outside system knows to a person who is not away."""
@@ -252,10 +227,10 @@ class Steps(Generic[Following]):
 
     async def remind_now(self) -> None:
         """Send the requested reminder to people without it; when none is left it is done."""
-        if moments := select_sendable_reminders(self._owner.state, workflow.now()):
-            await self._owner.notifier.notify(by_hand(self._owner.state, moments), planned=moments)
-        if not list_requested_reminders(self._owner.state, workflow.now()):
-            self._owner.state = self._owner.state.reminded(reminded_words(self._owner.state))
+        if moments := next_step.select_sendable_reminders(self._owner.state, workflow.now()):
+            await self._owner.notifier.notify(notifications.by_hand(self._owner.state, moments), planned=moments)
+        if not next_step.list_requested_reminders(self._owner.state, workflow.now()):
+            self._owner.state = self._owner.state.reminded(notifications.reminded_words(self._owner.state))
 
     async def _wait_for(self, moment: ScheduledAction | None) -> None:
         """Wait for the action's instant; replan first if the plan is in doubt."""

@@ -10,6 +10,7 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     import workflows.follow_up.options as options
+    import workflows.names as names
     import workflows.onboarding.view as views
     from workflows.follow_up.calls import Condition, despite_cancellation
     from workflows.follow_up.commands import living_refusal
@@ -39,16 +40,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.model.subject import Status, Subject
     from workflows.model.timeline import EventType
     from workflows.model.views import OnboardingShow, PartTurn
-    from workflows.names import (
-        CUSTOMER_ONBOARDING,
-        DECIDE,
-        PART_TURN,
-        SEND_LINK,
-        SHOW,
-        SIGNATURE_SETTLED,
-        TASK_SETTLED,
-        notice_key,
-    )
     from workflows.onboarding.state import OnboardingInput, OnboardingState, PartNews, PartProgress, PartState, tasks
     from workflows.ports import OnboardingParts
 
@@ -211,7 +202,7 @@ def link_notices(onboarding: Onboarding, journey: OnboardingState) -> tuple[Noti
 
 def _notice(onboarding: Onboarding, stage: str, person: str) -> NotificationOrder:
     return NotificationOrder(
-        key=notice_key(onboarding.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
+        key=names.notice_key(onboarding.id, stage, person), stage=stage, person=person, action=NoticeAction.OPEN
     )
 
 
@@ -225,7 +216,7 @@ _WITHOUT: Final = "the onboarding goes on without it"
 """The reason for which a part is ended that was terminated and that nobody takes up."""
 
 
-@workflow.defn(name=CUSTOMER_ONBOARDING)
+@workflow.defn(name=names.CUSTOMER_ONBOARDING)
 class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     """Joins signature requests and tasks, stage by stage, then hands off."""
 
@@ -435,31 +426,35 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
                 self._saw(seen.parts)
         self.state = self.state.looked(workflow.now())
 
-    @workflow.query(name=SHOW, description="The stages, who is waited for, and all that was done")
+    @workflow.query(name=names.SHOW, description="The stages, who is waited for, and all that was done")
     def show(self) -> OnboardingShow:
         return self.shown(self.state, workflow.now())
 
-    @workflow.signal(name=SIGNATURE_SETTLED, description="A signature request of it has ended")
+    @workflow.signal(name=names.SIGNATURE_SETTLED, description="A signature request of it has ended")
     def signature_settled(self, settled: Settled) -> None:
         """An agreement has ended."""
         self._saw((PartSeen(id=settled.request, status=settled.outcome, at=settled.at, by=settled.declined_by),))
 
-    @workflow.signal(name=TASK_SETTLED, description="A task of it has ended")
+    @workflow.signal(name=names.TASK_SETTLED, description="A task of it has ended")
     def task_settled(self, settled: SettledTask) -> None:
         """A task, a step of the customer's or a decision task has ended."""
         self._saw((PartSeen(id=settled.task, status=settled.outcome, at=settled.at),))
 
-    @workflow.signal(name=PART_TURN, description="Somebody else is waited for in a part of it")
+    @workflow.signal(name=names.PART_TURN, description="Somebody else is waited for in a part of it")
     def part_turn(self, turn: PartTurn) -> None:
         """Record for whom a part waits now."""
         self.state = self.state.heard(turn)
 
-    @command_update(name=DECIDE, description="What is to become of a part that was declined, expired or broken off")
+    @command_update(
+        name=names.DECIDE, description="What is to become of a part that was declined, expired or broken off"
+    )
     def decide(self, command: Decision) -> Receipt:
         """Send it again, replace it, go on without it, or stop."""
         return self.accept(decide, command)
 
-    @command_update(name=SEND_LINK, description="Send somebody of the customer's the link to their page once more")
+    @command_update(
+        name=names.SEND_LINK, description="Send somebody of the customer's the link to their page once more"
+    )
     def send_link(self, command: NewLink) -> Receipt:
         """Send the actor's link to their devices, or by mail."""
         return self.accept(send_link, command)

@@ -14,20 +14,11 @@ with workflow.unsafe.imports_passed_through():
     from workflows.follow_up.notifier import Notifier
     from workflows.follow_up.state import Precondition
     from workflows.follow_up.workflow import FollowUpWorkflow
+    from workflows.model import signature
     from workflows.model.commands import AnyCommand, Exemption, ReviewAnswer, Revision, StopKind
     from workflows.model.hand_off import Settled
     from workflows.model.messages import Message
     from workflows.model.receipts import Receipt
-    from workflows.model.signature import (
-        CancelOrder,
-        CreateOrder,
-        DocumentSeen,
-        ForwardOrder,
-        ForwardReport,
-        Observation,
-        ProviderEvent,
-        SignatureBrief,
-    )
     from workflows.model.subject import Subject
     from workflows.model.timeline import Reassignment
     from workflows.model.views import FollowUpShow, RequestShow
@@ -52,7 +43,7 @@ class ProviderDocument:
         self._request = request
 
     @property
-    def brief(self) -> SignatureBrief:
+    def brief(self) -> signature.SignatureBrief:
         """The request for Core Signature, with the present signers, and the version that the reviewers approved."""
         state, first = self._owner.state, self._request.brief
         document = state.review.versions[-1].document if state.review.versions else first.document
@@ -74,7 +65,7 @@ class ProviderDocument:
     async def _create(self) -> None:
         seen = await self._owner.calls.call(
             SignatureService.create,
-            CreateOrder(brief=self.brief, now=workflow.now(), fingerprint=self._request.fingerprint),
+            signature.CreateOrder(brief=self.brief, now=workflow.now(), fingerprint=self._request.fingerprint),
             options.CREATE,
             "create at Core Signature",
             unless=self._not_now,
@@ -87,7 +78,7 @@ class ProviderDocument:
     async def read(self) -> None:
         owner, told, asked_at = self._owner, self._owner.state.document.unconfirmed.told, workflow.now()
         owner.state = owner.state.within("document", unread=False, said_sent=False, unconfirmed=UnconfirmedSignature())
-        observation = Observation(roster=self.brief.roster, document=owner.state.document.id or "")
+        observation = signature.Observation(roster=self.brief.roster, document=owner.state.document.id or "")
         seen = await owner.calls.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
         if seen is not None:
             before, known = owner.state, owner.state.observe(seen, workflow.now(), asked_at)
@@ -97,7 +88,7 @@ class ProviderDocument:
     async def cancel(self) -> None:
         """Cancel at the provider; the document read afterwards decides, for a signature may be faster."""
         owner = self._owner
-        order = CancelOrder(
+        order = signature.CancelOrder(
             subject=owner.subject, document=owner.state.document.id, fingerprint=self._request.fingerprint
         )
         seen = await owner.calls.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
@@ -116,9 +107,9 @@ class ProviderDocument:
                 "document", unread=True
             )
 
-    async def forward(self, wanted: Reassignment) -> ForwardReport | None:
+    async def forward(self, wanted: Reassignment) -> signature.ForwardReport | None:
         """Give a slot to another person; None when interrupted."""
-        order = ForwardOrder(
+        order = signature.ForwardOrder(
             subject=self._owner.subject,
             document=self._owner.state.document.id or "",
             from_=wanted.from_,
@@ -190,7 +181,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
         return self.settled()
 
     @workflow.signal(name=PROVIDER_EVENT, description="Core Signature says that something happened; it is then read")
-    def provider_event(self, event: ProviderEvent) -> None:
+    def provider_event(self, event: signature.ProviderEvent) -> None:
         """Record the hint; the document is read later."""
         self.state = self.state.notify_of(event, workflow.now())
 
@@ -245,7 +236,7 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             if report.seen is not None:
                 self.merge_observation(report.seen)
 
-    def merge_observation(self, seen: DocumentSeen, asked_at: datetime | None = None) -> bool:
+    def merge_observation(self, seen: signature.DocumentSeen, asked_at: datetime | None = None) -> bool:
         """Whether a document that another call has read has news; it is then read again, for the record."""
         news = self.state.would_change(seen)
         since = self.state.document.known_since if news else asked_at or self.state.document.known_since

@@ -7,18 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from deploy.sandbox.state import records
 from deploy.sandbox.state.ledger import SandboxLedger
-from deploy.sandbox.state.records import (
-    CoreDocument,
-    CoreEvent,
-    CoreRequest,
-    Push,
-    SandboxDevice,
-    SandboxMail,
-    SandboxRecord,
-    SigningCase,
-    Webhook,
-)
 from deploy.sandbox.state.settings import Clock
 
 SCHEMA = """
@@ -27,7 +17,7 @@ CREATE TABLE IF NOT EXISTS contents (sha256 TEXT PRIMARY KEY, content BLOB NOT N
 CREATE TABLE IF NOT EXISTS ledger (n INTEGER PRIMARY KEY, body TEXT NOT NULL);
 """
 
-R = TypeVar("R", bound=SandboxRecord)
+R = TypeVar("R", bound=records.SandboxRecord)
 
 
 def open_database(folder: Path | None) -> sqlite3.Connection:
@@ -112,25 +102,25 @@ class Database:
     def __init__(self, folder: Path | None, clock: Clock) -> None:
         self._database = open_database(folder)
         self.files = StoredFiles(self._database)
-        self.documents = RecordTable(self._database, CoreDocument, index="external_id")
-        self.requests = RecordTable(self._database, CoreRequest)
-        self.events = RecordTable(self._database, CoreEvent, index="document")
-        self.webhooks = RecordTable(self._database, Webhook, index="event_type")
-        self.mails = RecordTable(self._database, SandboxMail, index="person")
-        self.devices = RecordTable(self._database, SandboxDevice)
-        self.pushes = RecordTable(self._database, Push, index="person")
+        self.documents = RecordTable(self._database, records.CoreDocument, index="external_id")
+        self.requests = RecordTable(self._database, records.CoreRequest)
+        self.events = RecordTable(self._database, records.CoreEvent, index="document")
+        self.webhooks = RecordTable(self._database, records.Webhook, index="event_type")
+        self.mails = RecordTable(self._database, records.SandboxMail, index="person")
+        self.devices = RecordTable(self._database, records.SandboxDevice)
+        self.pushes = RecordTable(self._database, records.Push, index="person")
         self.ledger = SandboxLedger(self._database, clock)
         self._owners = {signer.uuid: request.uuid for request in self.requests for signer in request.signers}
 
-    def save_request(self, request: CoreRequest) -> None:
+    def save_request(self, request: records.CoreRequest) -> None:
         """With its signers."""
         self._owners.update(dict.fromkeys((signer.uuid for signer in request.signers), request.uuid))
         self.requests.save(request)
 
-    def request_of(self, document: CoreDocument) -> CoreRequest | None:
+    def request_of(self, document: records.CoreDocument) -> records.CoreRequest | None:
         return self.requests.get(document.request) if document.request else None
 
-    def signer(self, uuid: str) -> SigningCase | None:
+    def signer(self, uuid: str) -> records.SigningCase | None:
         """None if unknown or deleted."""
         request = self.requests.get(self._owners.get(uuid, ""))
         document = self.documents.get(request.document) if request else None

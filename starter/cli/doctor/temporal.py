@@ -29,20 +29,12 @@ from starter.temporal import pollers, rates, reconciliation, schedules
 from starter.temporal import retention as daily
 from starter.temporal.pollers import Pool
 from starter.temporal.search_attributes import STUCK, missing_search_attributes
+from workflows import names
 from workflows.model.subject import Status
-from workflows.names import (
-    QUEUES,
-    RECONCILIATION_SCHEDULE,
-    RETENTION_SCHEDULE,
-    SHOW,
-    SIGNATURE_REQUEST,
-    STATUS,
-    WORKFLOW_QUEUES,
-)
 
 _QUEUES: Final = (
-    *((queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) for queue in WORKFLOW_QUEUES),
-    *((queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) for queue in QUEUES),
+    *((queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW) for queue in names.WORKFLOW_QUEUES),
+    *((queue, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY) for queue in names.QUEUES),
 )
 _SHOWS: Final = 0.1
 """Tasks a second added but not taken, three in the server's half minute: fewer may be on their way."""
@@ -168,8 +160,8 @@ _NO_ANSWER: Final = (
     RPCStatusCode.DEADLINE_EXCEEDED,
     RPCStatusCode.FAILED_PRECONDITION,  # nobody has asked for work for some seconds
 )
-_RUNNING: Final = f"WorkflowType = '{SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
-_BEGUN: Final = f"{STATUS.name} != '{Status.CONVERTING}' AND {STATUS.name} != '{Status.REVIEW}'"
+_RUNNING: Final = f"WorkflowType = '{names.SIGNATURE_REQUEST}' AND ExecutionStatus = 'Running'"
+_BEGUN: Final = f"{names.STATUS.name} != '{Status.CONVERTING}' AND {names.STATUS.name} != '{Status.REVIEW}'"
 _BUSY_FROM: Final = timedelta(seconds=30)
 """Waiting time of the first task from which a queue is busy."""
 
@@ -199,7 +191,7 @@ async def search_attributes(client: Client) -> SetUpPart:
 async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
     """Whether reconciliation is scheduled, and ran lately."""
     missing = "nothing looks for events that callbacks missed"
-    part, run = await _examine_schedule(client, RECONCILIATION_SCHEDULE, reconciliation.EVERY, missing, now)
+    part, run = await _examine_schedule(client, names.RECONCILIATION_SCHEDULE, reconciliation.EVERY, missing, now)
     corrected = await reconciliation.read_corrected(client, run) if run else 0
     words = f" and told {corrected:,} requests of what callbacks had missed" if corrected else ""
     return part.replace(says=part.says + words)
@@ -208,7 +200,7 @@ async def sweeps(client: Client, now: datetime | None = None) -> SetUpPart:
 async def retention(client: Client, now: datetime | None = None) -> SetUpPart:
     """Whether what is due is removed each day, and was lately."""
     missing = "nothing erases what is due, and signed files stay after their retention"
-    part, _ = await _examine_schedule(client, RETENTION_SCHEDULE, daily.EVERY, missing, now)
+    part, _ = await _examine_schedule(client, names.RETENTION_SCHEDULE, daily.EVERY, missing, now)
     return part
 
 
@@ -292,22 +284,22 @@ async def nexus(client: Client, name: str) -> SetUpPart:
 async def worker(client: Client, now: datetime | None = None) -> SetUpPart:
     since = (now or datetime.now(UTC)) - pollers.FRESH
     try:
-        at_work = {queue: await pollers.asking(client, queue, since) for queue in QUEUES}
+        at_work = {queue: await pollers.asking(client, queue, since) for queue in names.QUEUES}
     except RPCError as error:
         return wrong("worker", error.message)
-    if idle := [queue for queue in QUEUES if not at_work[queue]]:
+    if idle := [queue for queue in names.QUEUES if not at_work[queue]]:
         return wrong(
             "worker", f"no worker polls {', '.join(idle)}: start `{_worker_on(idle)}`; until then requests wait"
         )
     count = f"{len(set.union(*at_work.values()))} at work"
-    silent = [one for one in [await _unanswered(client, queue) for queue in WORKFLOW_QUEUES] if one]
+    silent = [one for one in [await _unanswered(client, queue) for queue in names.WORKFLOW_QUEUES] if one]
     if silent:
         return wrong(
             "worker",
             f"asks for work and does not do it: {silent[0]} got no answer within {_ANSWERS_WITHIN.seconds} s; look "
             "into the worker's log, and start it again if it hangs",
         )
-    backlogs = [await backlog(client, queue) for queue in WORKFLOW_QUEUES]
+    backlogs = [await backlog(client, queue) for queue in names.WORKFLOW_QUEUES]
     if busy := [one.in_words for one in backlogs if one and one.age >= _BUSY_FROM]:
         return doubtful("worker", f"{count}, and busy: {'; '.join(busy)}; start another one if that lasts")
     return fine("worker", count)
@@ -327,7 +319,7 @@ async def _unanswered(client: Client, queue: str) -> str | None:
     if newest is None:
         return None
     try:
-        await client.get_workflow_handle(newest.id).query(SHOW, rpc_timeout=_ANSWERS_WITHIN)
+        await client.get_workflow_handle(newest.id).query(names.SHOW, rpc_timeout=_ANSWERS_WITHIN)
     except WorkflowQueryFailedError:
         return None  # A rejection comes from a worker.
     except RPCError as error:

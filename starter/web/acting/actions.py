@@ -12,29 +12,7 @@ from starter.queries.commands import CommandRefused
 from starter.web.rights import Right, in_turn
 from workflows.follow_up.notification_types import NotificationType, kind_of
 from workflows.kinds import Kind, WorkflowName
-from workflows.model.commands import (
-    Answer,
-    AnyCommand,
-    Block,
-    Cancellation,
-    Decision,
-    Delegation,
-    Done,
-    Exemption,
-    Extension,
-    NotNow,
-    PartOutcome,
-    PauseCommand,
-    Question,
-    ReminderNow,
-    Resumption,
-    Retry,
-    ReviewAnswer,
-    Revision,
-    Take,
-    Unblock,
-    Waiver,
-)
+from workflows.model import commands
 from workflows.model.rejections import Rejection, plain
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status, group_of
@@ -97,7 +75,7 @@ class PostedForm:
     """The new person; None for an unknown name."""
     until: datetime | None = None
     """Time of the reminder; None when it is not offered."""
-    version: Revision | None = None
+    version: commands.Revision | None = None
     """The new version that came with it; None without one that can be sent."""
 
     @property
@@ -126,7 +104,7 @@ class ActionSpec:
 
     label: str
     on_page: tuple[PageRole, ...]
-    command: Callable[[PostedForm], AnyCommand]
+    command: Callable[[PostedForm], commands.AnyCommand]
     hint: str = ""
     field: str = ""
     needed: bool = True
@@ -138,9 +116,9 @@ class ActionSpec:
 
 
 DECISIONS: Final = {
-    Action.AGAIN: PartOutcome.RESEND,
-    Action.GO_ON: PartOutcome.WAIVE,
-    Action.STOP: PartOutcome.STOP,
+    Action.AGAIN: commands.PartOutcome.RESEND,
+    Action.GO_ON: commands.PartOutcome.WAIVE,
+    Action.STOP: commands.PartOutcome.STOP,
 }
 """Decisions about a part. A replacement needs a file, so it is a command only."""
 
@@ -152,34 +130,34 @@ def right_to(action: Action) -> Right | None:
     return Right(action.value) if action.value in [right.value for right in Right] else None
 
 
-def _extension(posted: PostedForm) -> Extension:
+def _extension(posted: PostedForm) -> commands.Extension:
     try:
-        return Extension(actor=posted.actor, due=date.fromisoformat(posted.form.get("due", "")))
+        return commands.Extension(actor=posted.actor, due=date.fromisoformat(posted.form.get("due", "")))
     except ValueError:
         raise CommandRefused(Rejection.NO_DATE.to_message()) from None
 
 
-def _delegation(posted: PostedForm) -> Delegation:
+def _delegation(posted: PostedForm) -> commands.Delegation:
     if posted.to is None:
         raise CommandRefused(Rejection.NOBODY_OF_THAT_NAME.to_message())
-    return Delegation(actor=posted.actor, signer=posted.signer, to=posted.to, force=posted.force)
+    return commands.Delegation(actor=posted.actor, signer=posted.signer, to=posted.to, force=posted.force)
 
 
-def _not_now(posted: PostedForm) -> NotNow:
+def _not_now(posted: PostedForm) -> commands.NotNow:
     if posted.until is None:
         raise CommandRefused(Rejection.CANNOT_WAIT.to_message())
-    return NotNow(person=posted.actor, until=posted.until)
+    return commands.NotNow(person=posted.actor, until=posted.until)
 
 
-def _revision(posted: PostedForm) -> Revision:
+def _revision(posted: PostedForm) -> commands.Revision:
     if posted.version is None:
         raise CommandRefused(Rejection.NO_VERSION.to_message())
     return posted.version.replace(actor=posted.actor, changes=posted.text)
 
 
-def _decision(action: Action) -> Callable[[PostedForm], Decision]:
+def _decision(action: Action) -> Callable[[PostedForm], commands.Decision]:
     choice = DECISIONS[action]
-    return lambda it: Decision(actor=it.actor, part=it.part, choice=choice, reason=it.text)
+    return lambda it: commands.Decision(actor=it.actor, part=it.part, choice=choice, reason=it.text)
 
 
 _WHY: Final = phrase("Why")
@@ -190,7 +168,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.ASK: ActionSpec(
         phrase("Ask a question"),
         (PageRole.ASKED,),
-        lambda it: Question(person=it.actor, text=it.text),
+        lambda it: commands.Question(person=it.actor, text=it.text),
         hint=phrase("Whoever asked for this gets your question. Reminders wait for the answer, for a limited time."),
         field=phrase("What would you like to know?"),
         button=phrase("Send the question"),
@@ -198,7 +176,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.BLOCK: ActionSpec(
         phrase("I cannot go on, because …"),
         (PageRole.ASKED,),
-        lambda it: Block(person=it.actor, because=it.text),
+        lambda it: commands.Block(person=it.actor, because=it.text),
         hint=phrase("Whoever asked for this hears why. Reminders wait until the way is clear, for a limited time."),
         field=phrase("What is stopping you?"),
         button=phrase("Send this"),
@@ -206,7 +184,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.DONE: ActionSpec(
         phrase("Mark as done"),
         (PageRole.ASKED,),
-        lambda it: Done(actor=it.actor, note=it.text),
+        lambda it: commands.Done(actor=it.actor, note=it.text),
         hint=phrase("It is then done for everybody who was asked. This cannot be taken back."),
         field=phrase("Your note"),
         needed=False,
@@ -216,7 +194,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.ANSWER: ActionSpec(
         phrase("Answer the question"),
         (PageRole.ANSWERING,),
-        lambda it: Answer(actor=it.actor, text=it.text),
+        lambda it: commands.Answer(actor=it.actor, text=it.text),
         hint=phrase("Whoever asked gets your answer, and reminders go on."),
         field=phrase("Your answer"),
         button=phrase("Send the answer"),
@@ -225,7 +203,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.UNBLOCK: ActionSpec(
         phrase("Clear the way"),
         (PageRole.ANSWERING,),
-        lambda it: Unblock(actor=it.actor, text=it.text),
+        lambda it: commands.Unblock(actor=it.actor, text=it.text),
         hint=phrase("Whoever could not go on gets your words, and reminders go on."),
         field=phrase("How can it go on?"),
         needed=False,
@@ -235,14 +213,14 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.TAKE: ActionSpec(
         phrase("See to it myself"),
         (PageRole.ASKING,),
-        lambda it: Take(actor=it.actor, person=it.actor),
+        lambda it: commands.Take(actor=it.actor, person=it.actor),
         hint=phrase("Questions and news of it then come to you alone; the others of the group still see it here."),
         done=phrase("You see to it now."),
     ),
     Action.REMIND: ActionSpec(
         phrase("Remind now"),
         (),
-        lambda it: ReminderNow(actor=it.actor, force=it.force),
+        lambda it: commands.ReminderNow(actor=it.actor, force=it.force),
         hint=phrase("Everybody whose turn it is gets a reminder at once."),
         done=phrase("A reminder is on its way."),
         force=phrase("Even if they were told within the hour"),
@@ -265,7 +243,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.PAUSE: ActionSpec(
         phrase("Pause"),
         (),
-        lambda it: PauseCommand(actor=it.actor, reason=it.text),
+        lambda it: commands.PauseCommand(actor=it.actor, reason=it.text),
         hint=phrase("Nobody is told anything and reminders are paused until somebody resumes it."),
         field=_WHY,
         needed=False,
@@ -274,14 +252,14 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.RESUME: ActionSpec(
         phrase("Resume"),
         (),
-        lambda it: Resumption(actor=it.actor),
+        lambda it: commands.Resumption(actor=it.actor),
         hint=phrase("Reminders are planned anew."),
         done=phrase("It has been resumed."),
     ),
     Action.WAIVE: ActionSpec(
         phrase("Waive the task"),
         (),
-        lambda it: Waiver(actor=it.actor, reason=it.text),
+        lambda it: commands.Waiver(actor=it.actor, reason=it.text),
         hint=phrase("It ends undone: nobody needs to do it any more, and everybody concerned is told."),
         field=_WHY,
         done=phrase("It is waived."),
@@ -290,7 +268,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.CANCEL: ActionSpec(
         phrase("Cancel the request"),
         (),
-        lambda it: Cancellation(actor=it.actor, reason=it.text),
+        lambda it: commands.Cancellation(actor=it.actor, reason=it.text),
         hint=phrase(
             "It ends for good, at Core Signature too, and everybody concerned is told. What is signed stays signed."
         ),
@@ -301,7 +279,7 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.EXEMPT: ActionSpec(
         phrase("Exempt"),
         (),
-        lambda it: Exemption(actor=it.actor, person=it.signer, reason=it.text),
+        lambda it: commands.Exemption(actor=it.actor, person=it.signer, reason=it.text),
         hint=phrase("They need not acknowledge it, and are told so. The record says why."),
         field=_WHY,
         done=phrase("They need not acknowledge it any more."),
@@ -309,20 +287,20 @@ ACTIONS: Final[Mapping[Action, ActionSpec]] = {
     Action.RETRY: ActionSpec(
         phrase("Ask again who could not be asked"),
         (),
-        lambda it: Retry(actor=it.actor),
+        lambda it: commands.Retry(actor=it.actor),
         hint=phrase("Whoever could not be asked because of an error is asked once more."),
         done=phrase("They are being asked again."),
     ),
     Action.APPROVE: ActionSpec(
         phrase("Approve"),
         (PageRole.ASKED,),
-        lambda it: ReviewAnswer(actor=it.actor, approve=True, version=it.version_read),
+        lambda it: commands.ReviewAnswer(actor=it.actor, approve=True, version=it.version_read),
         hint=phrase("It may be sent as it is. This cannot be taken back."),
     ),
     Action.CHANGES: ActionSpec(
         phrase("Ask for changes"),
         (PageRole.ASKED,),
-        lambda it: ReviewAnswer(actor=it.actor, changes=it.text, version=it.version_read),
+        lambda it: commands.ReviewAnswer(actor=it.actor, changes=it.text, version=it.version_read),
         hint=phrase("Whoever asked for this gets your words, and gives a new version. You are then asked again."),
         field=phrase("What is to be changed?"),
         button=phrase("Send this"),

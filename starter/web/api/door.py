@@ -13,15 +13,8 @@ from activities.files.pdf import MEGABYTE
 from activities.records.allowances import Rate
 from starter.web.api.callers import Caller, Callers
 from starter.web.api.problems import EXPECTED, ApiProblem, Reason, problem_of
+from starter.web.http import bodies
 from starter.web.http.allowances import Buckets
-from starter.web.http.bodies import (
-    BodyFault,
-    IncomingBodies,
-    NotReadable,
-    refuse_bombs,
-    refuse_doubled_keys,
-    replayed,
-)
 from starter.web.http.serving import holder_of
 
 JSON_AT_MOST: Final = 2 * MEGABYTE
@@ -45,9 +38,9 @@ _MEDIA: Final = (_JSON, "application/pdf", "application/octet-stream", "multipar
 _HANGS_UP: Final = {"connection": "close"}
 """The rest of a body that stalled does not come."""
 _FAULTS: Final = {
-    BodyFault.TOO_LARGE: Reason.TOO_LARGE,
-    BodyFault.STALLED: Reason.MALFORMED,
-    BodyFault.CROWDED: Reason.TOO_MANY,
+    bodies.BodyFault.TOO_LARGE: Reason.TOO_LARGE,
+    bodies.BodyFault.STALLED: Reason.MALFORMED,
+    bodies.BodyFault.CROWDED: Reason.TOO_MANY,
 }
 
 
@@ -67,7 +60,7 @@ class Door:
         self._callers = callers
         self._calls = Buckets(rate, clock)
         self._strangers = Buckets(STRANGERS_OF_AN_ADDRESS, clock)
-        self._bodies = IncomingBodies(
+        self._bodies = bodies.IncomingBodies(
             BODIES_AT_MOST, of_one=BODIES_AT_MOST / 2, bodies_of_one=INCOMPLETE_OF_A_CALLER_AT_MOST
         )
         self._upload = (upload_megabytes + 2) * MEGABYTE
@@ -88,7 +81,7 @@ class Door:
                 _occupy_place(self._at_once, caller, CALLS_AT_ONCE),
                 _occupy_place(self._uploads if is_upload else Counter(), caller, UPLOADS_AT_ONCE),
             ):
-                await self._app(scope, replayed(body, receive), send)
+                await self._app(scope, bodies.replayed(body, receive), send)
         except _NoPlace:
             await ApiProblem(Reason.TOO_MANY, wait=1).response(scope, receive, send)
 
@@ -111,16 +104,16 @@ class Door:
         media = _media(request)
         limit = JSON_AT_MOST if media == _JSON else self._upload
         body = await self._bodies.read(request, limit=limit, seconds=SECONDS, holder=caller.actor)
-        if isinstance(body, BodyFault):
-            headers = {} if body is BodyFault.CROWDED else _HANGS_UP
-            raise ApiProblem(_FAULTS[body], wait=1 if body is BodyFault.CROWDED else 0, headers=headers)
+        if isinstance(body, bodies.BodyFault):
+            headers = {} if body is bodies.BodyFault.CROWDED else _HANGS_UP
+            raise ApiProblem(_FAULTS[body], wait=1 if body is bodies.BodyFault.CROWDED else 0, headers=headers)
         if body and media not in _MEDIA:
             raise ApiProblem(Reason.OTHER_MEDIA, f"expected one of {', '.join(_MEDIA)}")
         if body and media == _JSON:
             try:
-                refuse_bombs(body)
-                refuse_doubled_keys(body)
-            except NotReadable as fault:
+                bodies.refuse_bombs(body)
+                bodies.refuse_doubled_keys(body)
+            except bodies.NotReadable as fault:
                 raise ApiProblem(Reason.MALFORMED, str(fault)) from None
         return body
 

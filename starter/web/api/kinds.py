@@ -14,56 +14,45 @@ from starter.queries import campaign, onboarding
 from starter.temporal.connection import Context
 from starter.web.api.starting import PartDecision
 from workflows.kinds import Kind
-from workflows.model.commands import (
-    Answer,
-    AnyCommand,
-    Block,
-    Cancellation,
-    Command,
-    Decision,
-    Delegation,
-    Done,
-    Exemption,
-    Extension,
-    KnownBy,
-    PauseCommand,
-    Question,
-    ReminderNow,
-    Replay,
-    Resumption,
-    Retry,
-    ReviewAnswer,
-    Take,
-    Unblock,
-    Waiver,
-)
+from workflows.model import commands
 from workflows.model.policy import ROUNDS_AT_MOST
 from workflows.model.views import CampaignShow, Shown
 
-Commands = Mapping[str, type[AnyCommand]]
+Commands = Mapping[str, type[commands.AnyCommand]]
 _OPEN: Final[Commands] = {
-    "remind": ReminderNow,
-    "delegate": Delegation,
-    "extend": Extension,
-    "pause": PauseCommand,
-    "resume": Resumption,
-    "ask": Question,
-    "answer": Answer,
-    "cancel": Cancellation,
-    "replay": Replay,
-    "take": Take,
+    "remind": commands.ReminderNow,
+    "delegate": commands.Delegation,
+    "extend": commands.Extension,
+    "pause": commands.PauseCommand,
+    "resume": commands.Resumption,
+    "ask": commands.Question,
+    "answer": commands.Answer,
+    "cancel": commands.Cancellation,
+    "replay": commands.Replay,
+    "take": commands.Take,
 }
 API_COMMANDS: Final[Mapping[Kind, Commands]] = {
-    Kind.REQUEST: {**_OPEN, "review": ReviewAnswer, "exempt": Exemption},
-    Kind.TASK: {**_OPEN, "done": Done, "waive": Waiver, "block": Block, "unblock": Unblock},
-    Kind.ONBOARDING: {"decide": Decision, "cancel": Cancellation, "replay": Replay, "take": Take},
+    Kind.REQUEST: {**_OPEN, "review": commands.ReviewAnswer, "exempt": commands.Exemption},
+    Kind.TASK: {
+        **_OPEN,
+        "done": commands.Done,
+        "waive": commands.Waiver,
+        "block": commands.Block,
+        "unblock": commands.Unblock,
+    },
+    Kind.ONBOARDING: {
+        "decide": commands.Decision,
+        "cancel": commands.Cancellation,
+        "replay": commands.Replay,
+        "take": commands.Take,
+    },
     Kind.CAMPAIGN: {
-        "exempt": Exemption,
-        "extend": Extension,
-        "retry": Retry,
-        "cancel": Cancellation,
-        "replay": Replay,
-        "take": Take,
+        "exempt": commands.Exemption,
+        "extend": commands.Extension,
+        "retry": commands.Retry,
+        "cancel": commands.Cancellation,
+        "replay": commands.Replay,
+        "take": commands.Take,
     },
 }
 """The last part of a command's address, and the command. A part of an onboarding is a request or task of its own."""
@@ -132,19 +121,21 @@ _OURS: Final = ("actor", "by", "known_by", "ran_as", "op", "told", "decided", "c
 """Fields that a caller does not give."""
 
 
-def body_of(command: type[AnyCommand]) -> type[BaseModel]:
+def body_of(command: type[commands.AnyCommand]) -> type[BaseModel]:
     """The fields of a command that a caller gives; unknown ones are refused."""
-    if command is Decision:
+    if command is commands.Decision:
         return PartDecision
     fields: dict[str, Any] = {
         name: (one.annotation, one) for name, one in command.model_fields.items() if name not in _OURS
     }
-    if command is ReviewAnswer:
+    if command is commands.ReviewAnswer:
         fields["version"] = (int, Field(ge=1, le=ROUNDS_AT_MOST, description="The number of the version that was read"))
     return create_model(f"{command.__name__}Body", __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
 
 
-def command_of(command: type[AnyCommand], body: BaseModel, actor: str, known_by: KnownBy) -> AnyCommand:
-    who = "actor" if issubclass(command, Command) else "by"
+def command_of(
+    command: type[commands.AnyCommand], body: BaseModel, actor: str, known_by: commands.KnownBy
+) -> commands.AnyCommand:
+    who = "actor" if issubclass(command, commands.Command) else "by"
     given = {name: value for name, value in body if name in command.model_fields}
     return command.model_validate({**given, who: actor, "known_by": known_by})

@@ -15,16 +15,7 @@ from activities.notifications.links import at_desk
 from activities.people.language import Language
 from activities.records.outcomes import MemberStatus
 from starter.errors import Refusal
-from starter.queries import campaign_report
-from starter.queries.campaign import (
-    SHOWN_AT_MOST,
-    CampaignPicture,
-    MissingMember,
-    MissingPeople,
-    looked_at,
-    managed,
-    pictured,
-)
+from starter.queries import campaign, campaign_report
 from starter.queries.campaign_page import pieces
 from starter.queries.campaign_report import CampaignReport
 from starter.queries.charts import campaign_chart
@@ -76,7 +67,7 @@ class CampaignAccess:
     """A campaign, whole or the visitor's people."""
 
     shown: CampaignShow
-    people: MissingPeople
+    people: campaign.MissingPeople
     rights: Rights
     role: ReaderRole
 
@@ -150,7 +141,7 @@ class Campaigns:
             return await self._responses.inside(NOT_THERE, visitor)
         open_ones = [line for line in lines if line.open]
         op = self._responses.guard.op(visitor.name, form)
-        reminded = await self._remind(await looked_at(self._shared.context.client, open_ones), visitor, op)
+        reminded = await self._remind(await campaign.looked_at(self._shared.context.client, open_ones), visitor, op)
         if reminded.refusal and not reminded.done:
             return await self._page(seen, visitor, begin, reminded, token=form["token"])
         return self._responses.renderer.to_desk(
@@ -173,7 +164,7 @@ class Campaigns:
         headers = {**self._responses.renderer.headers, "content-disposition": f'attachment; filename="{name}"'}
         return StreamingResponse(_FORMS[form](found), media_type=_MEDIA_TYPES[form], headers=headers)
 
-    async def _remind(self, missing: Sequence[MissingMember], visitor: Visitor, op: str) -> Carried:
+    async def _remind(self, missing: Sequence[campaign.MissingMember], visitor: Visitor, op: str) -> Carried:
         command = ReminderNow(actor=visitor.id)
         orders = [(one.line.request, command) for one in missing if one.can_be_reminded]
         return await carry_out(orders, self._send, op, visitor.reader.language)
@@ -190,16 +181,16 @@ class Campaigns:
         if Right.WHOLE in rights:
             whole = await self._pictures(what.reference, what.reference)
             return await _everything(whole, rights, role) if whole else None
-        people = await managed(self._shared.context.store, shown, visitor.id, role.reports)
+        people = await campaign.managed(self._shared.context.store, shown, visitor.id, role.reports)
         return CampaignAccess(shown, people, Rights.of((Standing.ABOVE_ASKED,)), role) if people else None
 
-    async def _whole_picture(self, seen: CampaignAccess) -> CampaignPicture | None:
+    async def _whole_picture(self, seen: CampaignAccess) -> campaign.CampaignPicture | None:
         reference = WorkflowName(Kind.CAMPAIGN, seen.shown.id).reference
         return await self._pictures(reference, reference)
 
-    async def _picture(self, reference: str) -> CampaignPicture | None:
+    async def _picture(self, reference: str) -> campaign.CampaignPicture | None:
         shown, context = await self._shared.look(reference), self._shared.context
-        return await pictured(context.client, context.store, of_type(CampaignShow, shown)) if shown else None
+        return await campaign.pictured(context.client, context.store, of_type(CampaignShow, shown)) if shown else None
 
     async def _drawn(self, asked: str) -> Markup:
         """The chart for `<language> <campaign>`."""
@@ -218,7 +209,7 @@ class Campaigns:
         back = list_address(more.get("back", ""))
         people, language, frame = seen.people, visitor.reader.language, await self._responses.frame(visitor)
         names = PeopleNames(self._shared.directory, Kind.CAMPAIGN.workflow_id(seen.shown.id))
-        some = await looked_at(self._shared.context.client, await people.missing(begin))
+        some = await campaign.looked_at(self._shared.context.client, await people.missing(begin))
         deeds = seen.steps if seen.everything else ()
         exempts = any(one.action is Action.EXEMPT for one in deeds)
         today = await owners_day(seen.shown.requester, self._shared.clock(), self._shared.directory)
@@ -237,7 +228,7 @@ class Campaigns:
             ended=people.ended,
             exempt=language.say(ACTIONS[Action.EXEMPT].label) if exempts else "",
             begin=begin,
-            shown_at_most=SHOWN_AT_MOST,
+            shown_at_most=campaign.SHOWN_AT_MOST,
             looked_at=people.counts.total if people.more else 0,
             deeds=[
                 (one.address, language.say(one.spec.label), one.spec.grave)
@@ -295,7 +286,7 @@ class Campaigns:
         )
 
     async def _row(
-        self, one: MissingMember, seen: CampaignAccess, visitor: Visitor, names: PeopleNames, today: date
+        self, one: campaign.MissingMember, seen: CampaignAccess, visitor: Visitor, names: PeopleNames, today: date
     ) -> MissingRow:
         reader, now, line = visitor.reader, self._shared.clock(), one.line
         due = reader.shortly(one.due_at, now) if one.due_at else line.due
@@ -306,9 +297,9 @@ class Campaigns:
         return MissingRow(line.person, name, state, since, due, one.overdue(now, today), reminded)
 
 
-async def _everything(whole: CampaignPicture, rights: Rights, role: ReaderRole) -> CampaignAccess:
+async def _everything(whole: campaign.CampaignPicture, rights: Rights, role: ReaderRole) -> CampaignAccess:
     counts = (await whole.tally()).counts
-    people = MissingPeople(whole.lines, counts, ended=whole.shown.status.ended)
+    people = campaign.MissingPeople(whole.lines, counts, ended=whole.shown.status.ended)
     return CampaignAccess(whole.shown, people, rights, role)
 
 

@@ -21,6 +21,7 @@ from starter.web.acting.forms import FormGuard, Send
 from starter.web.acting.handing_over import TakenAddresses
 from starter.web.acting.versions import Versions
 from starter.web.api.starting import Starts
+from starter.web.desk import sessions
 from starter.web.desk.away import Away
 from starter.web.desk.campaign_form import CampaignForm
 from starter.web.desk.campaigns import Campaigns
@@ -35,18 +36,6 @@ from starter.web.desk.overview import Overview
 from starter.web.desk.people_fields import PeopleFields
 from starter.web.desk.request_form import RequestForm
 from starter.web.desk.responses import OWN_PAGES, DeskResponses, RequestContext
-from starter.web.desk.sessions import (
-    Authenticator,
-    Cookies,
-    Session,
-    SignIn,
-    SignInRequest,
-    SignInSource,
-    Visitor,
-    WrongCode,
-    reachability_check,
-    sign_in_sender,
-)
 from starter.web.desk.task_form import TaskForm
 from starter.web.desk.together import Together
 from starter.web.downloads import PersonalFiles
@@ -60,7 +49,11 @@ _SIGN_IN = "sign-in"
 
 class SignInPages:
     def __init__(
-        self, responses: DeskResponses, sign_in: SignIn, cookies: Cookies, clock: Callable[[], datetime]
+        self,
+        responses: DeskResponses,
+        sign_in: sessions.SignIn,
+        cookies: sessions.Cookies,
+        clock: Callable[[], datetime],
     ) -> None:
         self._responses = responses
         self._sign_in = sign_in
@@ -102,7 +95,7 @@ class SignInPages:
         if ask is None:
             return self._responses.card(NOT_ASKED, request)
         entered = await self._sign_in.by_code(ask, form.get("code", ""), self._asking(request))
-        if isinstance(entered, Session):
+        if isinstance(entered, sessions.Session):
             return self._let_in(entered, ask)
         return self._refused(request, name, entered)
 
@@ -125,24 +118,24 @@ class SignInPages:
         except BadSignInLink:
             return self._responses.card(SPENT, request)
 
-    async def leave(self, request: Request, visitor: Visitor, form: dict[str, str]) -> Response:
+    async def leave(self, request: Request, visitor: sessions.Visitor, form: dict[str, str]) -> Response:
         if session := self._cookies.session(request, self._clock()):
             await self._sign_in.end(session)
         answer = self._responses.renderer.to_desk()
         self._cookies.end(answer)
         return answer
 
-    def _asking(self, request: Request) -> SignInSource:
+    def _asking(self, request: Request) -> sessions.SignInSource:
         address = request.client.host if request.client else ""
-        return SignInSource(address, self._cookies.known(request, self._clock()))
+        return sessions.SignInSource(address, self._cookies.known(request, self._clock()))
 
-    def _let_in(self, session: Session, ask: SignInRequest | None) -> Response:
+    def _let_in(self, session: sessions.Session, ask: sessions.SignInRequest | None) -> Response:
         to = ask.to if ask and ask.person == session.person else ""
         answer = self._responses.renderer.to_desk(to)
         self._cookies.keep_session(answer, session)
         return answer
 
-    def _refused(self, request: Request, name: str, wrong: WrongCode) -> Response:
+    def _refused(self, request: Request, name: str, wrong: sessions.WrongCode) -> Response:
         if not wrong.left:
             return self._responses.card(NOT_ASKED, request)
         return self._responses.card(replace(ASKED, status=403, refusal=WRONG_CODE), request, name, left=wrong.left)
@@ -162,8 +155,8 @@ class Desk:
         *,
         directory: FileDirectory,
         guard: FormGuard,
-        cookies: Cookies,
-        sign_in: SignIn,
+        cookies: sessions.Cookies,
+        sign_in: sessions.SignIn,
         context: Context,
         kinds: KindCatalogue,
         links: SigningLinks,
@@ -176,7 +169,7 @@ class Desk:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         seconds: Callable[[], float] = time.monotonic,
     ) -> None:
-        door = Authenticator(sign_in, cookies, clock)
+        door = sessions.Authenticator(sign_in, cookies, clock)
         self._responses = DeskResponses(
             Renderer(brand, desk=cookies.root),
             guard,
@@ -221,10 +214,10 @@ class Desk:
     async def front(self, request: Request) -> Response:
         return self._responses.card(FRONT, request)
 
-    async def nowhere(self, request: Request, visitor: Visitor) -> Response:
+    async def nowhere(self, request: Request, visitor: sessions.Visitor) -> Response:
         return await self._responses.inside(NOT_THERE, visitor)
 
-    async def _tabs(self, visitor: Visitor, here: str) -> tuple[Tab, ...]:
+    async def _tabs(self, visitor: sessions.Visitor, here: str) -> tuple[Tab, ...]:
         return (*await self._lists.tabs(visitor, here), *await self._figures.tabs(visitor, here))
 
 
@@ -241,9 +234,13 @@ def make_desk(
     brand: Brand,
 ) -> Desk:
     client, store = context.client, context.store
-    cookies = Cookies(settings.link_secret, settings.link_base)
-    sign_in = SignIn(
-        store, directory, clients.sign_in_links(settings), sign_in_sender(client), reachability_check(client)
+    cookies = sessions.Cookies(settings.link_secret, settings.link_base)
+    sign_in = sessions.SignIn(
+        store,
+        directory,
+        clients.sign_in_links(settings),
+        sessions.sign_in_sender(client),
+        sessions.reachability_check(client),
     )
     return Desk(
         directory=directory,

@@ -17,23 +17,8 @@ from starter.queries.lookup import of_type
 from starter.web.acting.actions import ACTIONS, Action, onboarding_to_decide
 from starter.web.acting.kinds import KIND_PAGES
 from starter.web.pages.options import choices_of
+from starter.web.screens import status
 from starter.web.screens.screens import MainButton, Nearness, PersonRow, Screen, ScreenDraft, ScreenName, ScreenTone
-from starter.web.screens.status import (
-    NO_NAMES,
-    Chip,
-    Look,
-    NamesById,
-    StateOwner,
-    chip_of,
-    count_signed,
-    ending_sentences,
-    ending_sentences_of,
-    line_of,
-    lines_heading,
-    listed_lines,
-    status_chip,
-    status_sentences,
-)
 from workflows.follow_up.notification_types import NotificationType
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.notifications import NoticeAction
@@ -87,14 +72,14 @@ class SignerReceipt:
     shown: RequestShow | None
     person: str
     reader: Reader
-    called: NamesById
+    called: status.NamesById
     acknowledges: bool = False
     """Whether it is acknowledged, not signed."""
 
     @property
     def act(self) -> SignerLine | SignerSeen | None:
         """What they did; None if nothing."""
-        line = line_of(self.shown, self.person) if self.shown else None
+        line = status.line_of(self.shown, self.person) if self.shown else None
         known = line if line and line.state in _OWN else self.page.act
         return known if known and known.state in _OWN else None
 
@@ -102,13 +87,13 @@ class SignerReceipt:
         """The receipt; for others, who refused and why."""
         if act := self.act:
             return self._receipt(act)
-        line, refusal = (line_of(self.shown, self.person), self._refusal) if self.shown else (None, None)
+        line, refusal = (status.line_of(self.shown, self.person), self._refusal) if self.shown else (None, None)
         if self.shown is None or refusal is None or line is None or line.state is SignerState.REASSIGNED:
             return ended
         say, who = self.reader.language.say, isolated(self.called.get(refusal.person, refusal.person))
         when = self.reader.instant(refusal.at) if refusal.at else ""
         told = say(_REFUSED, who=who, document=isolated(self._document), when=when) if when and self._document else ""
-        sentences = (told,) if told else ending_sentences_of(self.shown, self.reader.language, self.called)
+        sentences = (told,) if told else status.ending_sentences_of(self.shown, self.reader.language, self.called)
         return replace(ended, sentences=sentences, quote=refusal.reason or "", comes=(say(_NOTHING_LEFT),))
 
     def _receipt(self, act: SignerLine | SignerSeen) -> Screen:
@@ -147,7 +132,7 @@ class SignerReceipt:
             yield language.say("It is complete.") if self._alone else language.say("Everyone has signed.")
             yield language.say(_NOTHING_LEFT)
         elif shown is None or shown.partial or (outcome and outcome.ended):
-            yield from ending_sentences_of(shown, language, self.called) if shown else ()
+            yield from status.ending_sentences_of(shown, language, self.called) if shown else ()
             yield language.say(_NOTHING_LEFT)
         else:
             if people := [isolated(self.called.get(one, one)) for one in _next(shown, self.person)]:
@@ -326,8 +311,8 @@ _DECIDING: Final = replace(
 _DECIDED: Final = ScreenDraft(ScreenName.DECIDED, 200, phrase("You have decided"), tone=ScreenTone.DONE)
 
 _NEAR_LOOKS: Final = {
-    Nearness.TODAY: (phrase("due today"), Look.NEAR),
-    Nearness.PAST: (phrase("overdue"), Look.BAD),
+    Nearness.TODAY: (phrase("due today"), status.Look.NEAR),
+    Nearness.PAST: (phrase("overdue"), status.Look.BAD),
 }
 _SEVERAL: Final = 2
 
@@ -345,15 +330,17 @@ def ended_screen(
     outcome: Status | None, language: Language, of: Kind = Kind.REQUEST, *, in_review: bool = False
 ) -> Screen:
     """How it ended, without the document's name."""
-    ended = ending_sentences(outcome, language, of, in_review=in_review)
+    ended = status.ending_sentences(outcome, language, of, in_review=in_review)
     told = (*ended, language.say("Nothing is left for you to do."))
-    state = status_chip(outcome, language, of) if outcome else None
+    state = status.status_chip(outcome, language, of) if outcome else None
     return Screen(
         language, ScreenName.ENDED, 410, ScreenTone.CALM, language.say(KIND_PAGES[of].ended), told, state=state
     )
 
 
-def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, called: NamesById = NO_NAMES) -> Screen:
+def task_screen(
+    shown: TaskShow, person: str, reader: Reader, now: datetime, called: status.NamesById = status.NO_NAMES
+) -> Screen:
     language = reader.language
     if shown.status.ended:
         return done_receipt(shown, person, reader) or _ended_task(shown, language)
@@ -369,7 +356,7 @@ def task_screen(shown: TaskShow, person: str, reader: Reader, now: datetime, cal
     return due_of(screen, shown.due_at, reader, now) if shown.due_at else screen
 
 
-DOING: Final[dict[Kind, Callable[[Any, str, Reader, datetime, NamesById], Screen]]] = {Kind.TASK: task_screen}
+DOING: Final[dict[Kind, Callable[[Any, str, Reader, datetime, status.NamesById], Screen]]] = {Kind.TASK: task_screen}
 """The screen behind a link whose use is `do`, by the view of its kind; a further kind adds its own."""
 
 
@@ -392,7 +379,9 @@ def _ended_task(shown: TaskShow, language: Language) -> Screen:
     return replace(ended, heading=language.say("Somebody else has done it")) if shown.done_by else ended
 
 
-def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, called: NamesById = NO_NAMES) -> Screen:
+def status_screen(
+    shown: Shown, person: str, reader: Reader, now: datetime, called: status.NamesById = status.NO_NAMES
+) -> Screen:
     """Status for an onlooker; only the requester gets reasons."""
     language = reader.language
     screen = Screen(
@@ -401,17 +390,19 @@ def status_screen(shown: Shown, person: str, reader: Reader, now: datetime, call
         200,
         _tone(shown),
         _status_heading(shown, language),
-        status_sentences(shown, person, reader, called),
+        status.status_sentences(shown, person, reader, called),
         document=shown.title or None,
-        state=None if shown.partial else status_chip(shown.status, language, shown.type),
+        state=None if shown.partial else status.status_chip(shown.status, language, shown.type),
         text=shown.instructions,
         # Whoever asked was promised the reasons; they are for nobody else.
         quote=next(iter(shown.reasons.values()), "") if person == shown.requester else "",
         signers=tuple(
-            PersonRow(called.get(line.person, line.person), chip_of(StateOwner.PERSON, line.state, language))
-            for line in (() if shown.partial and not shown.status.ended else listed_lines(shown))
+            PersonRow(
+                called.get(line.person, line.person), status.chip_of(status.StateOwner.PERSON, line.state, language)
+            )
+            for line in (() if shown.partial and not shown.status.ended else status.listed_lines(shown))
         ),
-        signers_are=lines_heading(shown, language),
+        signers_are=status.lines_heading(shown, language),
         later_signers=tuple(PersonRow(called.get(person_id, person_id)) for person_id in _later_signers(shown, person)),
         more=_at_desk(WorkflowName(shown.type, shown.id)) if person == shown.requester else None,
     )
@@ -432,7 +423,7 @@ def _at_desk(what: WorkflowName) -> str:
 
 def how_many_have_signed(shown: RequestShow, language: Language) -> str | None:
     """Number of signers done; None for a single signer, at zero and when unknown."""
-    done, everyone = count_signed(shown)
+    done, everyone = status.count_signed(shown)
     if shown.partial or everyone < _SEVERAL or not done:
         return None
     return language.say_count("{count} of {all} has signed.", "{count} of {all} have signed.", done, all=everyone)
@@ -442,7 +433,7 @@ def due_of(screen: Screen, due_at: datetime, reader: Reader, now: datetime) -> S
     nearness, state = nearness_of(due_at, reader, now), screen.state
     if nearness in _NEAR_LOOKS and screen.tone is ScreenTone.ASK:
         text, look = _NEAR_LOOKS[nearness]
-        state = Chip(reader.language.say(text), look)
+        state = status.Chip(reader.language.say(text), look)
     return replace(screen, state=state, due=Deadline.sentence(due_at, reader, now), nearness=nearness)
 
 

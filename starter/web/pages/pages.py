@@ -39,19 +39,9 @@ from starter.web.acting.versions import FIELD, VERSION, Versions, is_multipart
 from starter.web.downloads import FILE_PATHS, PersonalFiles
 from starter.web.http.allowances import MailPause
 from starter.web.http.bodies import BodyFault, PostedDocuments
-from starter.web.pages import options
+from starter.web.pages import link_screens, options
 from starter.web.pages.away import may_be_away
 from starter.web.pages.first_page import FirstPages
-from starter.web.pages.link_screens import (
-    DOING,
-    MAIL_SENT,
-    WAITING,
-    SignerReceipt,
-    decided_screen,
-    how_many_have_signed,
-    signing_screen,
-    status_screen,
-)
 from starter.web.pages.options import NOTHING, choices_of
 from starter.web.pages.review import as_asker, may_read_version, review_screen
 from starter.web.pages.visits import DONE, RENEWED, PagePeople, PageVisit, Visits, edition_of
@@ -147,7 +137,7 @@ class ScreenBuilder:
             page = (
                 replace(found, state=SigningState.PREPARING) if shown and found.state is SigningState.UNKNOWN else found
             )
-        screen = signing_screen(page, shown.due_at if shown else None, visit.reader, self.clock())
+        screen = link_screens.signing_screen(page, shown.due_at if shown else None, visit.reader, self.clock())
         screen = replace(screen, sentences=(*await self._unfollowed(visit, shown), *screen.sentences))
         if page.state in _OVER:
             return await self._with_files(await self._receipt(screen, page, visit, shown), visit, shown)
@@ -187,14 +177,16 @@ class ScreenBuilder:
         called = await self.who.names_of(shown) if shown else NO_NAMES
         asker = await self.who(shown.id, shown.requester) if shown else NOBODY
         acknowledges = bool(asker.version or asker.effective)
-        return SignerReceipt(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(screen)
+        return link_screens.SignerReceipt(page, shown, visit.claim.person, visit.reader, called, acknowledges).screen(
+            screen
+        )
 
     async def _doing(self, visit: PageVisit) -> Screen:
         shown = await self.seen(visit)
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         called = await self.who.names_of(shown)
-        screen = DOING[shown.type](shown, visit.claim.person, visit.reader, self.clock(), called)
+        screen = link_screens.DOING[shown.type](shown, visit.claim.person, visit.reader, self.clock(), called)
         if screen.name is ScreenName.HANDED_OVER:
             return await self._handed_over(screen, visit, shown)
         return await self._with_offers(screen, visit, shown) if screen.name is ScreenName.DO else screen
@@ -227,9 +219,9 @@ class ScreenBuilder:
         """A signer's screen with asker and options."""
         if state is SigningState.HANDED_OVER:
             return await self._handed_over(screen, visit, shown)
-        if state not in WAITING:
+        if state not in link_screens.WAITING:
             return screen
-        screen = replace(screen, progress=how_many_have_signed(shown, visit.reader.language))
+        screen = replace(screen, progress=link_screens.how_many_have_signed(shown, visit.reader.language))
         if shown.partial or state not in _CAN_SIGN:
             return await self._with_asker(screen, visit, shown)
         return await self._with_offers(screen, visit, shown)
@@ -256,7 +248,7 @@ class ScreenBuilder:
         if shown is None:
             return NOT_KNOWN_NOW.told(visit.reader.language)
         called = await self.who.names_of(shown)
-        screen = status_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
+        screen = link_screens.status_screen(shown, visit.claim.person, visit.reader, self.clock(), called)
         if shown.type.spec.document and visit.claim.person != shown.requester:
             request = of_type(RequestShow, shown)
             known = signing_page_of_view(request, visit.claim.person)
@@ -383,7 +375,7 @@ class Pages:
             return visit
         screen = await self._screens.of(visit)
         if screen.button and request.query_params.get("mail") == _SENT:
-            screen = replace(MAIL_SENT.told(visit.reader.language), document=screen.document)
+            screen = replace(link_screens.MAIL_SENT.told(visit.reader.language), document=screen.document)
         if parse_action(visit.done) and screen.banner is None:
             screen = await self._acknowledge(screen, visit)
         return self._shown(screen, visit)
@@ -501,7 +493,7 @@ class Pages:
             return self._told(RECEIVED, visit)
         action = parse_action(form.get("act", ""))
         if action in DECISIONS:
-            return self._renderer.screen(decided_screen(action, shown, visit.reader.language))
+            return self._renderer.screen(link_screens.decided_screen(action, shown, visit.reader.language))
         return self._onward(visit, form)
 
     def _onward(self, visit: PageVisit, form: dict[str, str]) -> Response:

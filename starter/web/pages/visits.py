@@ -21,33 +21,23 @@ from activities.records.texts import Reference
 from starter.web.acting.actions import Action
 from starter.web.acting.handing_over import TakenAddresses
 from starter.web.http.allowances import Allowances
-from starter.web.screens.screens import (
-    NOT_KNOWN_NOW,
-    NOT_OURS,
-    TOO_OFTEN,
-    Asker,
-    MainButton,
-    Screen,
-    ScreenDraft,
-    ScreenName,
-    ScreenTone,
-)
+from starter.web.screens import screens
 from starter.web.screens.status import named_people
 from workflows.kinds import Kind
 from workflows.model.subject import group_of
 from workflows.model.views import Shown
 
-RENEWED: Final = ScreenDraft(
-    ScreenName.RENEWED,
+RENEWED: Final = screens.ScreenDraft(
+    screens.ScreenName.RENEWED,
     410,
     phrase("This link is no longer valid"),
     (phrase("Please open the page from the latest notice that you got."),),
-    button=MainButton(
+    button=screens.MainButton(
         Action.RESEND,
         phrase("Send me a new link"),
         phrase("It goes to your own devices or your own mailbox, at most once an hour, and is shown nowhere else."),
     ),
-    tone=ScreenTone.CALM,
+    tone=screens.ScreenTone.CALM,
 )
 """A newer link was made, or its notice is too old."""
 DONE: Final = "done"
@@ -80,7 +70,7 @@ class Visits:
         self._clock = clock
         self._allowances = Allowances(store, clock)
 
-    async def of(self, request: Request) -> PageVisit | Screen:
+    async def of(self, request: Request) -> PageVisit | screens.Screen:
         """The visitor, or the screen that refuses them. Without a person the browser gives the language."""
         ref = request.path_params["ref"]
         stranger = Reader.unknown(Language.accepted(request.headers.get("accept-language", "")))
@@ -89,7 +79,7 @@ class Visits:
         try:
             claim = self._links.open(ref)
         except BadLink:
-            return NOT_OURS.told(stranger.language)
+            return screens.NOT_OURS.told(stranger.language)
         try:
             person = await self._directory.person(claim.person, claim.workflow_id)
             visit = PageVisit(ref, claim, person, Reader.of(person), request.query_params.get(DONE, ""))
@@ -101,7 +91,7 @@ class Visits:
             return replace(visit, renewed=await self._renewed(claim))
         except StoreFailure as failure:
             _LOGGER.warning("link not looked up", request=claim.request, why=str(failure))
-            return NOT_KNOWN_NOW.told(visit.reader.language)
+            return screens.NOT_KNOWN_NOW.told(visit.reader.language)
 
     def origin(self, claim: LinkContent) -> str:
         """The link of the onboarding page that gave this link, else its own status page."""
@@ -116,8 +106,8 @@ class Visits:
         return claim.serial != (await self._store.one_use.serial(claim.serial_at) or FIRST_SERIAL)
 
 
-def _too_often(wait: float, reader: Reader) -> Screen:
-    return replace(TOO_OFTEN.told(reader.language), retry_after=math.ceil(wait))
+def _too_often(wait: float, reader: Reader) -> screens.Screen:
+    return replace(screens.TOO_OFTEN.told(reader.language), retry_after=math.ceil(wait))
 
 
 @dataclass(frozen=True)
@@ -142,11 +132,11 @@ class PagePeople:
         self._store = store
         self._company = company
 
-    async def __call__(self, request: str | None, requester: str) -> Asker:
+    async def __call__(self, request: str | None, requester: str) -> screens.Asker:
         """The requester, with details of a request."""
         cover = await self._cover(request) if request else None
         message = await self._message(request, cover) if request and cover else ""
-        asker = Asker(await self._name(requester), self._company, message, bool(cover and cover.sha256))
+        asker = screens.Asker(await self._name(requester), self._company, message, bool(cover and cover.sha256))
         if cover is None or not (cover.version or cover.effective):
             return asker
         approver = await self._name(cover.approver) if cover.approver else ""
@@ -237,7 +227,7 @@ class PagePeople:
             return None
 
 
-def edition_of(asker: Asker, reader: Reader, now: datetime) -> tuple[str, ...]:
+def edition_of(asker: screens.Asker, reader: Reader, now: datetime) -> tuple[str, ...]:
     """Version, first day in force and approver, as far as known."""
     say, effective, told = reader.language.say, asker.effective, []
     when = reader.date(effective) if effective else ""

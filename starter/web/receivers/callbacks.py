@@ -32,20 +32,7 @@ from activities.core_signature.wire import uuid_in
 from activities.metrics import CALLBACKS
 from activities.temporal.executions import about_the_workflow
 from starter.queries.filters import is_request_id
-from starter.web.http.bodies import (
-    ALTOGETHER_AT_MOST,
-    BODY_SECONDS,
-    HEADERS,
-    HELD_AT_MOST,
-    MOST_BYTES,
-    BodyFault,
-    CallCounter,
-    CallOutcome,
-    IncomingBodies,
-    NotReadable,
-    NumberText,
-    parse_object,
-)
+from starter.web.http import bodies
 from workflows.kinds import Kind
 from workflows.model.reconciliation import Reconciliation
 from workflows.model.signature import FINAL, WITHOUT_EFFECT, ProviderEvent
@@ -190,7 +177,7 @@ _EVENT_ID: Final = re.compile(r"[0-9A-Za-z-]{1,64}")
 _LONGEST_TYPE: Final = 100
 
 
-class CallbackVerdict(CallOutcome):
+class CallbackVerdict(bodies.CallOutcome):
     """The answer's status and the reason counted.
 
     Core Signature repeats after a time-out or a 500 only, hence never 429 or 503 (docs/core-signature.md, Callbacks).
@@ -339,8 +326,8 @@ def _claim(headers: Mapping[str, str], body: bytes) -> _Claim | None:
     if headers.get("content-encoding", "identity").strip().lower() != "identity":
         return None
     try:
-        said = parse_object(body)
-    except NotReadable:
+        said = bodies.parse_object(body)
+    except bodies.NotReadable:
         return None
     event_time, event_type = _decimal(said.get("event_time")), said.get("event_type")
     if event_time is None or not isinstance(event_type, str) or not _is_word(event_type):
@@ -349,7 +336,7 @@ def _claim(headers: Mapping[str, str], body: bytes) -> _Claim | None:
 
 
 def _decimal(value: object) -> str | None:
-    text = value.text if isinstance(value, NumberText) else value
+    text = value.text if isinstance(value, bodies.NumberText) else value
     return text if isinstance(text, str) and _DIGITS.fullmatch(text) else None
 
 
@@ -395,9 +382,9 @@ class ClockBehind:
 MOST_AT_ONCE: Final = 2000
 """Complete and genuine ones."""
 _FAULTS: Final = {
-    BodyFault.TOO_LARGE: CallbackVerdict.TOO_LARGE,
-    BodyFault.STALLED: CallbackVerdict.STALLED,
-    BodyFault.CROWDED: CallbackVerdict.BUSY,
+    bodies.BodyFault.TOO_LARGE: CallbackVerdict.TOO_LARGE,
+    bodies.BodyFault.STALLED: CallbackVerdict.STALLED,
+    bodies.BodyFault.CROWDED: CallbackVerdict.BUSY,
 }
 
 
@@ -426,19 +413,19 @@ class CallbackReceiver:
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         behind: ClockBehind | None = None,
-        body_seconds: float = BODY_SECONDS,
+        body_seconds: float = bodies.BODY_SECONDS,
         signal_seconds: float = SIGNAL_SECONDS,
     ) -> None:
         self._rules = rules
         self._segment = segment
         self._signals = signals
-        self._tally = CallCounter(CALLBACKS, CallbackVerdict)
+        self._tally = bodies.CallCounter(CALLBACKS, CallbackVerdict)
         self._clock = clock
         self._behind = behind
         self._body_seconds = body_seconds
         self._signal_seconds = signal_seconds
         self._at_once = 0
-        self._incoming = IncomingBodies(ALTOGETHER_AT_MOST, HELD_AT_MOST)
+        self._incoming = bodies.IncomingBodies(bodies.ALTOGETHER_AT_MOST, bodies.HELD_AT_MOST)
 
     async def receive(self, headers: Mapping[str, str], body: bytes) -> CallbackReply:
         """Answers these headers (lower-case names) and body; it may signal."""
@@ -447,7 +434,7 @@ class CallbackReceiver:
     async def answer(self, request: Request) -> Response:
         """Answers from the network."""
         reply = await self._received(request)
-        headers = HEADERS | ({"connection": "close"} if reply.hang_up else {})
+        headers = bodies.HEADERS | ({"connection": "close"} if reply.hang_up else {})
         return PlainTextResponse(reply.body, reply.status, headers)
 
     async def _received(self, request: Request) -> CallbackReply:
@@ -466,8 +453,8 @@ class CallbackReceiver:
 
     async def _judged(self, request: Request) -> Callback | FutureDated | CallbackVerdict:
         """Verifies at once, so that the body is freed before Temporal is asked."""
-        body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
-        if isinstance(body, BodyFault):
+        body = await self._incoming.read(request, limit=bodies.MOST_BYTES, seconds=self._body_seconds)
+        if isinstance(body, bodies.BodyFault):
             return _FAULTS[body]
         return self._rules.judge(request.headers, body, self._clock())
 

@@ -28,16 +28,8 @@ from activities.records.allowances import Rate
 from starter.config.settings import Settings
 from starter.config.values import is_loopback
 from starter.temporal.codec import AesGcmCodec, CodecError
+from starter.web.http import bodies
 from starter.web.http.allowances import Buckets, Clock
-from starter.web.http.bodies import (
-    HEADERS,
-    BodyFault,
-    CallCounter,
-    CallOutcome,
-    IncomingBodies,
-    NotReadable,
-    parse_object,
-)
 from starter.web.http.oidc import Issuer, IssuerAway, NotBelieved
 from starter.web.http.serving import holder_of, peer_of
 
@@ -52,11 +44,11 @@ _TOLD_EVERY: Final = Rate(burst=1, per_second=1 / 60)
 _ASKED_AGAIN_AFTER: Final = 86_400
 """Seconds for which a browser remembers that it may call."""
 _LOOKS_PROXIED: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-_INCOMING: Final = IncomingBodies(BYTES_ALTOGETHER_AT_MOST)
+_INCOMING: Final = bodies.IncomingBodies(BYTES_ALTOGETHER_AT_MOST)
 _LOGGER: Final = structlog.get_logger("countersign.codec")
 
 
-class CodecOutcome(CallOutcome):
+class CodecOutcome(bodies.CallOutcome):
     """The answer's status and the reason counted."""
 
     DONE = (200, "done")
@@ -157,7 +149,7 @@ class CodecServer:
         self._settings = settings
         self._codec = AesGcmCodec(settings.payload_keys) if settings.codec == "on" else None
         self._access = CodecAccess(settings, directory, issuer)
-        self._tally = CallCounter(CODEC_CALLS, CodecOutcome)
+        self._tally = bodies.CallCounter(CODEC_CALLS, CodecOutcome)
         self._calls = Buckets(CALLS_OF_AN_ADDRESS, clock)
         self._refusals = Buckets(REFUSALS_OF_AN_ADDRESS, clock)
         self._told = Buckets(_TOLD_EVERY, clock)
@@ -171,7 +163,7 @@ class CodecServer:
         ]
 
     async def _answer(self, work: Work, request: Request) -> Response:
-        body, headers = b"", dict(HEADERS)
+        body, headers = b"", dict(bodies.HEADERS)
         try:
             outcome, body = await self._done(work, request)
         except _Refused as refused:
@@ -231,23 +223,23 @@ class CodecServer:
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise _Refused(CodecOutcome.NOT_JSON)
         body = await _INCOMING.read(request, limit=BYTES_AT_MOST)
-        if isinstance(body, BodyFault):
+        if isinstance(body, bodies.BodyFault):
             raise _Refused(_FAULTS[body])
         try:
             return await asyncio.to_thread(_payloads, body)
-        except (NotReadable, json_format.ParseError, ValueError):
+        except (bodies.NotReadable, json_format.ParseError, ValueError):
             raise _Refused(CodecOutcome.MALFORMED) from None
 
 
 _FAULTS: Final = {
-    BodyFault.TOO_LARGE: CodecOutcome.TOO_LARGE,
-    BodyFault.STALLED: CodecOutcome.STALLED,
-    BodyFault.CROWDED: CodecOutcome.CROWDED,
+    bodies.BodyFault.TOO_LARGE: CodecOutcome.TOO_LARGE,
+    bodies.BodyFault.STALLED: CodecOutcome.STALLED,
+    bodies.BodyFault.CROWDED: CodecOutcome.CROWDED,
 }
 
 
 def _payloads(body: bytes) -> Payloads:
-    parse_object(body)  # It refuses what is made to be slow to read.
+    bodies.parse_object(body)  # It refuses what is made to be slow to read.
     return json_format.Parse(body.decode(), Payloads())
 
 

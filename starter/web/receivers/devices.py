@@ -21,16 +21,7 @@ from activities.metrics import DEVICES
 from activities.people.devices import Devices
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson
 from activities.people.person import AddressKind, Person, Platform, PushDevice
-from starter.web.http.bodies import (
-    BODY_SECONDS,
-    HEADERS,
-    BodyFault,
-    CallCounter,
-    CallOutcome,
-    NotReadable,
-    parse_object,
-    read_body,
-)
+from starter.web.http import bodies
 
 PATH: Final = "/devices/{person}"
 BYTES_AT_MOST: Final = 16 * 1024
@@ -39,7 +30,7 @@ CALLS_AT_ONCE: Final = 100
 _LOGGER: Final = structlog.get_logger("countersign.devices")
 
 
-class DeviceCallOutcome(CallOutcome):
+class DeviceCallOutcome(bodies.CallOutcome):
     """The answer's status and the reason counted."""
 
     REGISTERED = (201, "registered")
@@ -109,12 +100,12 @@ class DeviceReceiver:
         directory: Directory,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        body_seconds: float = BODY_SECONDS,
+        body_seconds: float = bodies.BODY_SECONDS,
     ) -> None:
         self._keys = keys
         self._devices = devices
         self._directory = directory
-        self._tally = CallCounter(DEVICES, DeviceCallOutcome)
+        self._tally = bodies.CallCounter(DEVICES, DeviceCallOutcome)
         self._clock = clock
         self._body_seconds = body_seconds
         self._at_once = 0
@@ -126,7 +117,7 @@ class DeviceReceiver:
         answer = await self._received(request)
         outcome = answer.outcome
         self._tally.count(outcome)
-        headers = HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
+        headers = bodies.HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
         if outcome is DeviceCallOutcome.FORGED:
             headers |= {"www-authenticate": "Bearer"}
         return JSONResponse({"outcome": outcome.reason, **answer.says}, outcome.status, headers)
@@ -142,10 +133,10 @@ class DeviceReceiver:
             return DeviceAnswer(DeviceCallOutcome.BUSY)
         self._at_once += 1
         try:
-            body = await read_body(request.receive, limit=BYTES_AT_MOST, seconds=self._body_seconds)
-            if isinstance(body, BodyFault):
+            body = await bodies.read_body(request.receive, limit=BYTES_AT_MOST, seconds=self._body_seconds)
+            if isinstance(body, bodies.BodyFault):
                 return DeviceAnswer(
-                    DeviceCallOutcome.TOO_LARGE if body is BodyFault.TOO_LARGE else DeviceCallOutcome.STALLED
+                    DeviceCallOutcome.TOO_LARGE if body is bodies.BodyFault.TOO_LARGE else DeviceCallOutcome.STALLED
                 )
             return await self._taken(request.path_params["person"], request.method, body)
         finally:
@@ -160,9 +151,9 @@ class DeviceReceiver:
 
     async def _taken(self, person: str, method: str, body: bytes) -> DeviceAnswer:
         try:
-            said = parse_object(body)
+            said = bodies.parse_object(body)
             call = Registration.model_validate(said) if method == "PUT" else Withdrawal.model_validate(said)
-        except NotReadable as fault:
+        except bodies.NotReadable as fault:
             return DeviceAnswer.saying(
                 DeviceCallOutcome.MALFORMED, f"the body is {fault}: an object of one device is wanted"
             )

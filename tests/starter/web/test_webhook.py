@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starter.config.values import Bind
 from starter.errors import Refusal
 from starter.web.app import make_app, receiver_routes
+from starter.web.http import bodies as incoming_bodies
 from starter.web.http.bodies import HELD_AT_MOST, MOST_BYTES, SMALL
 from starter.web.http.serving import listening
 from starter.web.receivers import callbacks as callback_receiver
@@ -208,7 +209,7 @@ async def test_nobody_holds_a_body_while_temporal_is_asked() -> None:
 async def test_small_bodies_that_stall_share_a_bound_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten times as much as is held, each of 16 KiB and then silent; then all of it is free again."""
     held, crowd, stalling = 20, 200, Stalling({"segment": SEGMENT})
-    monkeypatch.setattr(callback_receiver, "ALTOGETHER_AT_MOST", held * SMALL)
+    monkeypatch.setattr(incoming_bodies, "ALTOGETHER_AT_MOST", held * SMALL)
     ours = receiver(RecordingSignals(), body_seconds=60)
     tracemalloc.start()
     try:
