@@ -77,7 +77,7 @@ def state_of(state: str, words: str = "") -> Text:
 
 
 def _shown(shown: Shown, whole: bool, names: Names) -> Iterator[RenderableType]:
-    yield Sentence(shown.says, "bold")
+    yield Sentence(_in_names(shown.says, names), "bold")
     yield ZoneLine()
     yield _facts(shown, names)
     yield from TABLES[shown.type].people(shown, whole, names)
@@ -188,6 +188,12 @@ def _who(waiting: WaitingFor, *, of_part: bool = False) -> str:
         return waiting.person
     who = waiting.person if waiting.who == waiting.person else f"{waiting.person} ({waiting.who})"
     return who if of_part else f"{who}: {waiting.what}"
+
+
+def _in_names(sentence: str, names: Names) -> str:
+    for id, name in names.items():
+        sentence = sentence.replace(id, name)
+    return sentence
 
 
 def _named(id: str, names: Names) -> str:

@@ -133,8 +133,10 @@ async def test_whoever_stands_in_full_in_a_file_is_named_beside_their_id(tmp_pat
     shown = WHOLE.replace(
         signers=(WHOLE.signers[0].replace(person="signer-1"), WHOLE.signers[0]),
         waiting_for=(WaitingFor(person="signer-1", since=AT),),
+        says="Waiting for signer-1; the next steps are being planned",
     )
     told = on(80, showing.of_shown(shown, names=await names_in_full(store, what)))
+    assert "Waiting for Dolores Haze; the next" in told
     assert "waiting for  signer-1 (Dolores Haze), since" in told
     assert "1. signer-1 (Dolores Haze)" in told and "1. customer-signer " in told
     assert await names_in_full(store, what._replace(id="another")) == {}
