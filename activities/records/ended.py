@@ -5,7 +5,7 @@ of each; only those that can be on the page are read, a page of each at most. So
 list has, and however much of it is left out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
@@ -32,6 +32,7 @@ from activities.records.database import Database
 from activities.records.schema import FOLLOW_UPS, HAND_OFFS, RECORD_LISTS, RECORDS, SIGNED_DOCUMENTS
 from activities.records.settled import OF_CAMPAIGN, Facet, ListOf
 from workflows.model.subject import Status
+from workflows.names import REQUEST_PREFIX
 
 COUNTED_AT_MOST: Final = 10_000
 """Records that are counted for a list."""
@@ -49,29 +50,59 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class EndedFilter:
-    """Each field narrows. `person` was asked, one of `people` was asked or asked for it, or one of `teams`, if any, may
-    look at it. Without `of_campaigns` their requests are left out, unless one of `people` was asked. Of what those were
-    asked who are `unnamed` only the kinds `named_kinds` are found by `ids`.
+class ListFilter:
+    """Filters of a list, each of which narrows, for Temporal's visibility and for records. `person` has to act, or was
+    asked if it has ended; `requester` asked; one of `people` either, or one of `teams`, if any, may look at it;
+    `attention` needs an operator. Without `of_campaigns` their requests are left out, unless one of `people` has to
+    act: there may be 10,000.
     """
 
-    types: tuple[str, ...]
+    types: tuple[str, ...] = (REQUEST_PREFIX,)
     """What stands before the colon of a workflow id."""
-    statuses: tuple[str, ...] = ()
+    statuses: tuple[Status, ...] = ()
     kind: str | None = None
     kinds: tuple[str, ...] = ()
     """Any of these."""
     person: str | None = None
     requester: str | None = None
+    overdue: bool = False
+    attention: bool = False
+    """Of what has ended: whether a target of the ending was given up, or a signed document is missing."""
     people: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
-    unnamed: tuple[str, ...] = ()
-    named_kinds: tuple[str, ...] = ()
     of_campaigns: bool = True
+    asked: bool = False
+    """Also what runs and waits for others, if `person` was asked from its start on."""
+    unnamed: tuple[str, ...] = ()
+    """Those of `people` whose turn says nothing of a title, unless its kind is of `named_kinds`."""
+    named_kinds: tuple[str, ...] = ()
+    by_person: bool = False
+    """Whether to group by which of `people` is waited for, as far as the set is sorted."""
+    search: str = ""
+    """Words; those whose id, title or people have words that begin with each of them."""
     ids: tuple[str, ...] | None = None
-    """Workflow ids, of which the caller bounds the number."""
-    attention: bool = False
-    """Whether a target of the ending was given up, or a signed document is missing."""
+    """Workflow ids: what a search has found, a bounded number."""
+
+    @property
+    def narrows(self) -> bool:
+        """Whether there is any filter but attention."""
+        return self != ListFilter(attention=self.attention, types=self.types, of_campaigns=self.of_campaigns)
+
+    @property
+    def has_records(self) -> bool:
+        """Whether something that has ended may be in the list."""
+        return not self.overdue and (not self.statuses or any(status.ended for status in self.statuses))
+
+    def names_title(self, kind: str, requester: str, waiting: Iterable[str], teams: Iterable[str]) -> bool:
+        """Whether the title of one in this list may be shown, searched and sorted by."""
+        people = set(self.people)
+        return (
+            not self.unnamed
+            or kind in self.named_kinds
+            or requester in people
+            or not (people - set(self.unnamed)).isdisjoint(waiting)
+            or not set(self.teams).isdisjoint(teams)
+        )
 
     @property
     def few(self) -> bool:
@@ -115,11 +146,12 @@ class EndedFilter:
             yield or_(*self._asked(here), and_(asked_for, alone), *of_teams)
 
     def _asked(self, columns: Any) -> Iterator[ColumnElement[bool]]:
-        named = [person for person in self.people if person not in self.unnamed]
-        yield _is_in(columns, ListOf.ASKED, *named)
-        for kind in self.named_kinds if self.unnamed else ():
+        # A search must not say which titles have its words.
+        unnamed = self.unnamed if self.search else ()
+        yield _is_in(columns, ListOf.ASKED, *(person for person in self.people if person not in unnamed))
+        for kind in self.named_kinds if unnamed else ():
             of_kind = columns.facet.endswith(f" {kind}", autoescape=True)
-            yield and_(_is_in(columns, ListOf.ASKED, *self.unnamed), of_kind)
+            yield and_(_is_in(columns, ListOf.ASKED, *unnamed), of_kind)
 
 
 class EndedRow(NamedTuple):
@@ -158,7 +190,7 @@ class Ended:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def page(self, wanted: EndedFilter, size: int, after: Place | None = None) -> list[EndedRow]:
+    async def page(self, wanted: ListFilter, size: int, after: Place | None = None) -> list[EndedRow]:
         """Up to `size` rows behind `after`, newest first; fewer only at the end."""
 
         def ask(connection: Connection) -> list[EndedRow]:
@@ -173,7 +205,7 @@ class Ended:
 
         return await self._database.read(ask)
 
-    async def count(self, wanted: EndedFilter) -> int:
+    async def count(self, wanted: ListFilter) -> int:
         """How many, at most `COUNTED_AT_MOST` and one."""
 
         def ask(connection: Connection) -> int:
@@ -190,7 +222,7 @@ class Ended:
         return await self._database.read(ask)
 
 
-def _newest(connection: Connection, wanted: EndedFilter, size: int, after: Place | None) -> Select[Any]:
+def _newest(connection: Connection, wanted: ListFilter, size: int, after: Place | None) -> Select[Any]:
     """The places of up to `size` behind `after`, newest first."""
     if wanted.few:
         return _page_of(_among(connection, wanted), size, after)
@@ -212,7 +244,7 @@ def _newest(connection: Connection, wanted: EndedFilter, size: int, after: Place
     return _page_of(found.distinct(), size)
 
 
-def _parts(connection: Connection, wanted: EndedFilter) -> Select[Any]:
+def _parts(connection: Connection, wanted: ListFilter) -> Select[Any]:
     """List and facet of what is wanted, as far as a list has the facet."""
     known, facets = _leaps(connection, wanted.lists).c, _facets(connection)
     of_each = {of: [facet.written for facet in facets if wanted.has(of, facet)] for of, _ in wanted.lists}
@@ -253,7 +285,7 @@ def _with_newest(part: Select[Any], size: int, after: Place | None) -> Select[An
     return select(ranked).where(ranked.c.nth <= size + (after is not None))
 
 
-def _among(connection: Connection, wanted: EndedFilter) -> Select[Any]:
+def _among(connection: Connection, wanted: ListFilter) -> Select[Any]:
     """The places of few."""
     facets = [facet.written for facet in _facets(connection) if wanted.has(ListOf.ALL, facet)]
     some = select(_IS.ended_at, _IS.workflow_id).where(_IS.facet.in_(facets))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
@@ -19,7 +19,7 @@ from activities.evidence.signing import PublicKeys, UnusableKey
 from activities.evidence.verification import VerifiedPack, newer_of, verify
 from activities.people.directory import DirectoryFailure
 from activities.people.ids import id_of_address
-from activities.records.ended import EndedFilter, Place
+from activities.records.ended import ListFilter, Place
 from activities.records.holds import Hold
 from activities.records.store import Store
 from starter.boot import clients, evidence
@@ -30,7 +30,7 @@ from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
 from starter.config.settings import Settings
 from starter.errors import Exit, Refusal
-from starter.queries.filters import Wanted, is_request_id
+from starter.queries.filters import is_request_id, refuse_impossible_ids
 from starter.queries.lookup import look_at
 from starter.temporal.connection import opened
 from workflows.kinds import Kind, WorkflowName, kinds, named
@@ -46,7 +46,7 @@ UNCONFIRMED: Final = "Unchanged, but signed by a key that you have not confirmed
 class Selection:
     """What is exported: one by its id, or all that filters find."""
 
-    wanted: EndedFilter
+    wanted: ListFilter
     since: datetime | None = None
 
     async def ids(self, store: Store) -> list[WorkflowName]:
@@ -114,24 +114,24 @@ async def export(
     if id is not None:
         written = [await _export_one(settings, packer, id, output, documents=documents, so_far=so_far)]
     else:
-        wanted = Wanted(kind=kind, person=person, requester=requester, statuses=tuple(status or ()), search=search)
+        wanted = ListFilter(kind=kind, person=person, requester=requester, statuses=tuple(status or ()), search=search)
         written = await _export_many(
             packer, await chosen(store, wanted, since), output, documents=documents, quiet=json
         )
     print_answer(written, _exported(written), as_json=json)
 
 
-async def chosen(store: Store, wanted: Wanted, since: datetime | None) -> Selection:
+async def chosen(store: Store, wanted: ListFilter, since: datetime | None) -> Selection:
     """What has ended of what is wanted, since that day; `Refusal` where that cannot be said."""
-    ended = wanted.ended
-    if ended is None:
+    refuse_impossible_ids(wanted)
+    if not wanted.has_records:
         raise Refusal("only what has ended is exported by filters: --status of an ending")
     if wanted.search:
-        found = await store.starts.search(wanted.search, ended.types)
+        found = await store.starts.search(wanted.search, wanted.types)
         if found.more:
             raise Refusal("more were found than are looked at: further words of --search narrow it")
-        ended = EndedFilter(**{**vars(ended), "ids": found.ids})
-    return Selection(ended, since and since.astimezone())
+        wanted = replace(wanted, ids=found.ids)
+    return Selection(wanted, since and since.astimezone())
 
 
 async def _export_one(

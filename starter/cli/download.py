@@ -17,6 +17,7 @@ from activities.documents.files import StoredFile
 from activities.errors import DocumentDamaged, DocumentMissing
 from activities.evidence.downloads import kept_file
 from activities.records.downloads import Download, DownloadLinkRow, Way
+from activities.records.ended import ListFilter
 from activities.records.evidence import KeptFileName
 from activities.records.store import Store
 from starter.boot import clients
@@ -27,7 +28,7 @@ from starter.cli.known_people import claimed_actor
 from starter.cli.printing import note, print_answer, progress
 from starter.cli.terminal import Rows
 from starter.errors import Refusal
-from starter.queries.filters import Wanted, id_of
+from starter.queries.filters import id_of
 from workflows.kinds import Kind, WorkflowName
 
 _PIECE = 1 << 18
@@ -88,7 +89,7 @@ async def download(
     if id is not None:
         found = [WorkflowName(Kind.REQUEST, id_of(Kind.REQUEST, id))]
     else:
-        wanted = Wanted(kind=kind, person=person, requester=requester, search=search)
+        wanted = ListFilter(kind=kind, person=person, requester=requester, search=search)
         found = await (await chosen(store, wanted, since)).ids(store)
     written = await _downloads(store, found, file, output, who, quiet=json)
     if id is not None and written[0].why:

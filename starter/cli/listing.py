@@ -14,6 +14,7 @@ from rich.text import Text
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
+from activities.records.ended import ListFilter
 from activities.temporal import executions as runs
 from starter.boot.startup import ready
 from starter.cli import tables
@@ -23,7 +24,6 @@ from starter.cli.doctor.health import PartHealth, SetUpPart, looked
 from starter.cli.printing import note, print_answer, progress
 from starter.config.settings import Settings
 from starter.queries import lists as pages
-from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.queries.people_in_full import name_people
 from starter.temporal.connection import Context, opened
@@ -72,16 +72,16 @@ class ListFilters:
         str, Parameter(help="Only those whose title, people or id have words that begin with each of these words.")
     ] = ""
 
-    def wanted(self, *of: Kind) -> Wanted:
+    def wanted(self, *of: Kind) -> ListFilter:
         """Those of these kinds, else of all; the requests of campaigns only if a filter narrows them."""
-        return Wanted(
+        return ListFilter(
             attention=self.attention,
             statuses=tuple(self.status or ()),
             kind=self.kind,
             person=self.person,
             requester=self.requester,
             overdue=self.overdue,
-            types=tuple(kind.spec.workflow for kind in of or kinds()),
+            types=tuple(kind.spec.prefix for kind in of or kinds()),
             of_campaigns=bool(self.kind or self.person or self.search),
             search=self.search,
         )
@@ -124,7 +124,7 @@ class Listing:
         else:
             await self._print(wanted, limit, json=json)
 
-    async def _watch(self, wanted: Wanted, limit: int, *, json: bool) -> None:
+    async def _watch(self, wanted: ListFilter, limit: int, *, json: bool) -> None:
         from starter.cli.watching import watch  # noqa: PLC0415  a list that is printed once waits for no screen
 
         async with opened(ready()) as context:
@@ -134,7 +134,7 @@ class Listing:
                 as_json=json,
             )
 
-    async def _print(self, wanted: Wanted, limit: int | None, *, json: bool) -> None:
+    async def _print(self, wanted: ListFilter, limit: int | None, *, json: bool) -> None:
         settings = ready()
         async with opened(settings) as context:
             gathering = _gathered(context, wanted, limit, quiet=json)
@@ -151,13 +151,13 @@ class Listing:
         """What is none of them yet, and waits for somebody of ours."""
         return []
 
-    def _empty(self, wanted: Wanted) -> str:
-        if wanted.narrowed:
+    def _empty(self, wanted: ListFilter) -> str:
+        if wanted.narrows:
             return f"No such {self.kind}s"
         return "Nothing needs attention" if wanted.attention else f"No {self.kind}s"
 
 
-async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list[str]:
+async def _unknown(settings: Settings, context: Context, wanted: ListFilter) -> list[str]:
     from activities.files.reading import FileFaults  # noqa: PLC0415  a list that has something to show waits for no file
     from activities.people.directory import DirectoryFailure, UnknownPerson  # noqa: PLC0415
     from activities.policies.catalogue import Catalogue, UnknownKind  # noqa: PLC0415
@@ -179,7 +179,7 @@ async def _unknown(settings: Settings, context: Context, wanted: Wanted) -> list
     return says
 
 
-def _asides(found: pages.LinesPage, worker: SetUpPart, wanted: Wanted) -> Iterator[str]:
+def _asides(found: pages.LinesPage, worker: SetUpPart, wanted: ListFilter) -> Iterator[str]:
     if found.cursor and (left := found.total - len(found.lines)) > 0:
         yield f"{'more than ' if found.more else ''}{left:,} more; --limit shows others"
     if found.more and wanted.search:
@@ -210,7 +210,7 @@ onboardings = Listing(Kind.ONBOARDING).list_
 campaigns = _OfCampaigns(Kind.CAMPAIGN).list_
 
 
-async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quiet: bool) -> pages.LinesPage:
+async def _gathered(context: Context, wanted: ListFilter, limit: int | None, *, quiet: bool) -> pages.LinesPage:
     lines: list[RequestLine] = []
 
     def enough() -> bool:
@@ -229,6 +229,6 @@ async def _gathered(context: Context, wanted: Wanted, limit: int | None, *, quie
     return found.replace(lines=tuple(lines))
 
 
-async def _watched(context: Context, wanted: Wanted, limit: int, *, names_people: bool) -> tuple[RequestLine, ...]:
+async def _watched(context: Context, wanted: ListFilter, limit: int, *, names_people: bool) -> tuple[RequestLine, ...]:
     lines = (await pages.page(context, wanted, size=limit)).lines
     return await name_people(context.store, lines) if names_people else lines

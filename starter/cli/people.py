@@ -14,6 +14,7 @@ from activities.people.absences import AbsenceRefused, WantedAbsence
 from activities.people.devices import KnownDevice
 from activities.people.file_directory import FileDirectory
 from activities.records.devices import device_hash
+from activities.records.ended import ListFilter
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli import tables
@@ -26,7 +27,7 @@ from starter.config.settings import Need
 from starter.errors import Refusal
 from starter.queries import lists, lookup
 from starter.queries.absences import AbsenceLine, Absences, AbsencesShow
-from starter.queries.filters import LIVING, Wanted
+from starter.queries.filters import LIVING
 from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context, opened
 from starter.web.desk.sessions import sign_out_everywhere
@@ -111,7 +112,7 @@ async def person_show(
     """Raises `UnknownPerson`. Notices need a worker, the rest does not."""
     now = now or datetime.now(UTC)
     person = await directory.person(id)
-    found = await lists.page(context, Wanted(person=id, statuses=LIVING), size=WAITING_AT_MOST, now=now)
+    found = await lists.page(context, ListFilter(person=id, statuses=LIVING), size=WAITING_AT_MOST, now=now)
     asked = await asyncio.gather(*(_shown(context, line.id) for line in found.lines))
     return PersonShow(
         id=person.id,

@@ -1,8 +1,7 @@
 """Filters of lists, and their visibility queries."""
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
@@ -11,7 +10,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import ID_PATTERN, nearest
-from activities.records.ended import EndedFilter
+from activities.records.ended import ListFilter
 from activities.temporal import executions
 from starter.errors import Refusal
 from starter.temporal.search_attributes import STUCK
@@ -72,126 +71,56 @@ class Lateness(Enum):
     IN_TIME = "in time"
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """Filters, each of which narrows. `person` has to act, or was asked if it has ended; `requester` asked; one of
-    `people` either, or one of `teams`, if any, may look at it; `attention` needs an operator. Without `of_campaigns`
-    their requests are left out, unless one of `people` has to act: there may be 10,000.
-    """
+async def visibility_query(client: Client, wanted: ListFilter, at: datetime, late: Lateness = Lateness.ANY) -> str:
+    """The query of what runs or was broken off, for this server, as of an instant; `Refusal` for an impossible id."""
+    refuse_impossible_ids(wanted)
+    words = [*_narrowing(wanted), *_lateness(Lateness.OVERDUE if wanted.overdue else late, at)]
+    if wanted.attention:
+        newer = "".join([f" OR ({word})" for word in _NEWER_WORDS if await _understands(client, word)])
+        words.append(f"({_IN_TROUBLE} OR {_BROKEN_OFF}{newer})")
+    else:
+        words.append(_LIVING)
+    return " AND ".join(words)
 
-    attention: bool = False
-    statuses: tuple[Status, ...] = ()
-    kind: str | None = None
-    kinds: tuple[str, ...] = ()
-    """Any of these."""
-    person: str | None = None
-    requester: str | None = None
-    overdue: bool = False
-    people: tuple[str, ...] = ()
-    teams: tuple[str, ...] = ()
-    types: tuple[str, ...] = (names.SIGNATURE_REQUEST,)
-    of_campaigns: bool = True
-    asked: bool = False
-    """Also what runs and waits for others, if `person` was asked from its start on."""
-    unnamed: tuple[str, ...] = ()
-    """Those of `people` whose turn says nothing of a title, unless its kind is of `named_kinds`."""
-    named_kinds: tuple[str, ...] = ()
-    by_person: bool = False
-    """Whether to group by which of `people` is waited for, as far as the set is sorted."""
-    search: str = ""
-    """Words; those whose id, title or people have words that begin with each of them."""
-    ids: tuple[str, ...] | None = None
-    """Workflow ids: what a search has found."""
 
-    def __post_init__(self) -> None:
-        named = (("kind", self.kind), ("person", self.person), ("requester", self.requester))
-        for option, id in (*named, *(("people", one) for one in (*self.people, *self.teams))):
-            if id is not None and not is_request_id(group_of(id) or id):
-                raise Refusal(f"{option}: {id!r} cannot be an id, which has 1-100 characters of A-Z a-z 0-9 . _ -")
+def refuse_impossible_ids(wanted: ListFilter) -> None:
+    """`Refusal` for an id that nobody can have, and that could be more than a word of a query."""
+    named = (("kind", wanted.kind), ("person", wanted.person), ("requester", wanted.requester))
+    for option, id in (*named, *(("people", person) for person in (*wanted.people, *wanted.teams))):
+        if id is not None and not is_request_id(group_of(id) or id):
+            raise Refusal(f"{option}: {id!r} cannot be an id, which has 1-100 characters of A-Z a-z 0-9 . _ -")
 
-    @property
-    def narrowed(self) -> bool:
-        """Whether there is any filter but attention."""
-        return self != Wanted(attention=self.attention, types=self.types, of_campaigns=self.of_campaigns)
 
-    async def query(self, client: Client, at: datetime, late: Lateness = Lateness.ANY) -> str:
-        """The visibility query of what runs or was broken off, for this server, as of an instant."""
-        late = Lateness.OVERDUE if self.overdue else late
-        words = [*self._narrowing(), *_lateness(late, at)]
-        if self.attention:
-            newer = "".join([f" OR ({word})" for word in _NEWER_WORDS if await _understands(client, word)])
-            words.append(f"({_IN_TROUBLE} OR {_BROKEN_OFF}{newer})")
-        else:
-            words.append(_LIVING)
-        return " AND ".join(words)
+def _narrowing(wanted: ListFilter) -> Iterator[str]:
+    types = [kind.spec.workflow for kind in kinds() if kind.spec.prefix in wanted.types]
+    yield f"WorkflowType IN ({_quoted(*types)})" if len(types) > 1 else f"WorkflowType = '{types[0]}'"
+    if wanted.statuses:
+        yield f"{names.STATUS.name} IN ({_quoted(*wanted.statuses)})"
+    attributes = ((names.KIND, wanted.kind), (names.WAITING_FOR, wanted.person), (names.REQUESTER, wanted.requester))
+    for attribute, id in attributes:
+        if id is not None:
+            yield f"{attribute.name} = '{id}'"
+    if wanted.kinds:
+        yield f"{names.KIND.name} IN ({_quoted(*wanted.kinds)})"
+    alone = "" if wanted.of_campaigns else _NOT_OF_A_CAMPAIGN
+    if wanted.people:
+        who = _quoted(*wanted.people)
+        asked = " AND ".join(filter(None, (f"{names.REQUESTER.name} IN ({who})", alone)))
+        of_teams = f" OR {names.TEAMS.name} IN ({_quoted(*wanted.teams)})" if wanted.teams else ""
+        yield f"({_turns(wanted, who)}({asked}){of_teams})"
+    elif alone:
+        yield alone
 
-    @property
-    def ended(self) -> EndedFilter | None:
-        """The records of the same set, with `attention` those to be looked at; None if it has none."""
-        statuses = tuple(status for status in self.statuses if status.ended)
-        if self.overdue or (self.statuses and not statuses):
-            return None
-        return EndedFilter(
-            types=self.prefixes,
-            statuses=statuses,
-            kind=self.kind,
-            kinds=self.kinds,
-            person=self.person,
-            requester=self.requester,
-            people=self.people,
-            teams=self.teams,
-            unnamed=self.unnamed if self.search else (),
-            named_kinds=self.named_kinds,
-            of_campaigns=self.of_campaigns,
-            ids=self.ids,
-            attention=self.attention,
-        )
 
-    @property
-    def prefixes(self) -> tuple[str, ...]:
-        """What stands before the colon of the workflow ids."""
-        return tuple(kind.spec.prefix for kind in kinds() if kind.spec.workflow in self.types)
-
-    def names_title(self, kind: str, requester: str, waiting: Iterable[str], teams: Iterable[str]) -> bool:
-        """Whether the title of one in this list may be shown, searched and sorted by."""
-        people = set(self.people)
-        return (
-            not self.unnamed
-            or kind in self.named_kinds
-            or requester in people
-            or not (people - set(self.unnamed)).isdisjoint(waiting)
-            or not set(self.teams).isdisjoint(teams)
-        )
-
-    def _narrowing(self) -> Iterator[str]:
-        yield (
-            f"WorkflowType IN ({_quoted(*self.types)})" if len(self.types) > 1 else f"WorkflowType = '{self.types[0]}'"
-        )
-        if self.statuses:
-            yield f"{names.STATUS.name} IN ({_quoted(*self.statuses)})"
-        for key, id in ((names.KIND, self.kind), (names.WAITING_FOR, self.person), (names.REQUESTER, self.requester)):
-            if id is not None:
-                yield f"{key.name} = '{id}'"
-        if self.kinds:
-            yield f"{names.KIND.name} IN ({_quoted(*self.kinds)})"
-        alone = "" if self.of_campaigns else _NOT_OF_A_CAMPAIGN
-        if self.people:
-            who = _quoted(*self.people)
-            asked = " AND ".join(filter(None, (f"{names.REQUESTER.name} IN ({who})", alone)))
-            of_teams = f" OR {names.TEAMS.name} IN ({_quoted(*self.teams)})" if self.teams else ""
-            yield f"({self._turns(who)}({asked}){of_teams})"
-        elif alone:
-            yield alone
-
-    def _turns(self, who: str) -> str:
-        """Turns of `who`, with OR behind them; for a search those alone whose titles may be known."""
-        waiting = names.WAITING_FOR.name
-        if not (self.search and self.unnamed):
-            return f"{waiting} IN ({who}) OR "
-        named = [person for person in self.people if person not in self.unnamed]
-        of_named = f"{waiting} IN ({_quoted(*named)}) OR " if named else ""
-        kinds = _quoted(*self.named_kinds)
-        return of_named + (f"({waiting} IN ({who}) AND {names.KIND.name} IN ({kinds})) OR " if kinds else "")
+def _turns(wanted: ListFilter, who: str) -> str:
+    """Turns of `who`, with OR behind them; for a search those alone whose titles may be known."""
+    waiting = names.WAITING_FOR.name
+    if not (wanted.search and wanted.unnamed):
+        return f"{waiting} IN ({who}) OR "
+    named = [person for person in wanted.people if person not in wanted.unnamed]
+    of_named = f"{waiting} IN ({_quoted(*named)}) OR " if named else ""
+    kinds = _quoted(*wanted.named_kinds)
+    return of_named + (f"({waiting} IN ({who}) AND {names.KIND.name} IN ({kinds})) OR " if kinds else "")
 
 
 def among(query: str, ids: tuple[str, ...]) -> str:

@@ -21,12 +21,12 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.records.database import chunks
-from activities.records.ended import COUNTED_AT_MOST, EndedRow, Place
+from activities.records.ended import COUNTED_AT_MOST, EndedRow, ListFilter, Place
 from activities.temporal import executions
 from activities.temporal.executions import Run, RunStatus
 from starter.errors import Refusal
 from starter.queries import lookup
-from starter.queries.filters import SETTLED, Lateness, Wanted, among
+from starter.queries.filters import SETTLED, Lateness, among, visibility_query
 from starter.temporal.codec import CodecError
 from starter.temporal.connection import Context
 from starter.temporal.search_attributes import REPORTED
@@ -200,7 +200,7 @@ class Sorting:
         rows.sort(key=lambda row: (not row.person, order[row.person]))
         return rows
 
-    async def value(self, run: Run, wanted: Wanted) -> str:
+    async def value(self, run: Run, wanted: ListFilter) -> str:
         """What it is sorted by; empty if there is none, and for a title that may not be known."""
         match self.by:
             case Order.URGENCY:
@@ -221,7 +221,7 @@ class Sorting:
 BY_URGENCY: Final = Sorting()
 
 
-def _is_named(run: Run, wanted: Wanted) -> bool:
+def _is_named(run: Run, wanted: ListFilter) -> bool:
     kind, requester = run.known.get(names.KIND) or "", run.known.get(names.REQUESTER) or ""
     return wanted.names_title(kind, requester, run.known.all_of(names.WAITING_FOR), run.known.all_of(names.TEAMS))
 
@@ -312,7 +312,7 @@ _Read: TypeAlias = tuple[list[RequestLine], _Cursor | None]
 
 async def page(
     context: Context,
-    wanted: Wanted,
+    wanted: ListFilter,
     *,
     size: int = 50,
     cursor: str | None = None,
@@ -346,20 +346,18 @@ class _List:
     """What is read for one page: `living` is what runs or was broken off, by its keys, once it has been read."""
 
     context: Context
-    wanted: Wanted
+    wanted: ListFilter
     sorting: Sorting
     living: dict[_RowKeys, Run] | None = None
 
     @classmethod
-    async def of(cls, context: Context, wanted: Wanted, sorting: Sorting) -> tuple[Self, bool]:
+    async def of(cls, context: Context, wanted: ListFilter, sorting: Sorting) -> tuple[Self, bool]:
         """With the ids of what its words find, and whether there may be others."""
         if not wanted.search:
             return cls(context, wanted, sorting), False
         # Of what everybody was asked only the newest are found: with the words of their id, what was asked of them.
         texts = [wanted.search, *([f"{wanted.search} {wanted.person}"] if wanted.asked else [])]
-        search = partial(
-            context.store.starts.search, types=wanted.prefixes, kind=wanted.kind, requester=wanted.requester
-        )
+        search = partial(context.store.starts.search, types=wanted.types, kind=wanted.kind, requester=wanted.requester)
         found = [await search(text) for text in texts]
         ids = tuple(dict.fromkeys(id for some in found for id in some.ids))
         return cls(context, replace(wanted, ids=ids), sorting), found[-1].more
@@ -369,8 +367,8 @@ class _List:
         person, ids = self.wanted.person, self.wanted.ids
         if person is None or not self.wanted.asked:
             return []
-        theirs = await self.context.store.starts.running(person, self.wanted.prefixes)
-        query = await replace(self.wanted, person=None).query(self.context.client, at.at)
+        theirs = await self.context.store.starts.running(person, self.wanted.types)
+        query = await visibility_query(self.context.client, replace(self.wanted, person=None), at.at)
         return await _among(self.context.client, query, [one for one in theirs if ids is None or one in ids])
 
     async def keys_of(self, run: Run, at: _Cursor) -> _RowKeys:
@@ -381,10 +379,12 @@ class _List:
     async def query(self, at: _Cursor) -> str:
         """Of what runs or was broken off, in this part."""
         late = Lateness(at.part) if at.part in (_Part.OVERDUE, _Part.IN_TIME) else Lateness.ANY
-        return await self.wanted.query(self.context.client, at.at, late)
+        return await visibility_query(self.context.client, self.wanted, at.at, late)
 
 
-async def everything(context: Context, wanted: Wanted, *, now: datetime | None = None) -> AsyncIterator[RequestLine]:
+async def everything(
+    context: Context, wanted: ListFilter, *, now: datetime | None = None
+) -> AsyncIterator[RequestLine]:
     """All lines, read page by page."""
     cursor = None
     while True:
@@ -396,7 +396,7 @@ async def everything(context: Context, wanted: Wanted, *, now: datetime | None =
 
 
 async def _start(it: _List, now: datetime) -> _Cursor:
-    store, of_records = it.context.store, it.wanted.ended
+    store, has_records = it.context.store, it.wanted.has_records
     at = _Cursor(at=now, part=_Part.SORTED, in_order=True)
     counted, known = await asyncio.gather(_recorded(it), _known(it, at))
     at = at.replace(total=min(counted, COUNTED_AT_MOST), more=counted > COUNTED_AT_MOST)
@@ -404,12 +404,12 @@ async def _start(it: _List, now: datetime) -> _Cursor:
         return at.replace(part=_Part.OVERDUE, in_order=False, total=at.total + known)
     living = (it.living or {}).values()
     recorded = tuple(run.id for run in living if run.known.get(names.STAGE) == SETTLED or run.status.broken_off)
-    twice = await store.ended.count(replace(of_records, ids=recorded)) if of_records and recorded else 0
+    twice = await store.ended.count(replace(it.wanted, ids=recorded)) if has_records and recorded else 0
     return at.replace(total=at.total + len(living) - twice)
 
 
 async def _recorded(it: _List) -> int:
-    return await it.context.store.ended.count(it.wanted.ended) if it.wanted.ended else 0
+    return await it.context.store.ended.count(it.wanted) if it.wanted.has_records else 0
 
 
 async def _known(it: _List, at: _Cursor) -> int:
@@ -473,7 +473,7 @@ async def _of_the_server(it: _List, at: _Cursor, size: int) -> _Read:
 
 def _behind(it: _List, at: _Cursor) -> _Cursor | None:
     """Where what has ended begins, None if none of it is wanted."""
-    if it.wanted.ended is None:
+    if not it.wanted.has_records:
         return None
     return _Cursor(at=at.at, part=_Part.ENDED, in_order=at.in_order, total=at.total, more=at.more)
 
@@ -482,10 +482,10 @@ async def _ended(it: _List, at: _Cursor, size: int) -> _Read:
     """Records; what is listed before them, as it ended before the first page and still tells its targets, is left
     out.
     """
-    if it.wanted.ended is None:
+    if not it.wanted.has_records:
         return [], None
     after = Place(at.ended_at, at.ended) if at.ended_at else None
-    rows = await it.context.store.ended.page(it.wanted.ended, size, after)
+    rows = await it.context.store.ended.page(it.wanted, size, after)
     query = await it.query(at) if it.wanted.attention or it.wanted.asked else executions.OPEN
     runs = await _among(it.context.client, query, [row.workflow_id for row in rows if row.ended_at <= at.at])
     earlier_ids = {run.id for run in await _without_records(it, runs, at)}
@@ -515,8 +515,8 @@ async def _without_records(it: _List, found: list[Run], at: _Cursor) -> list[Run
     were broken off.
     """
     settled = tuple(run.id for run in found if run.known.get(names.STAGE) == SETTLED)
-    if it.wanted.ended and settled:
-        rows = await it.context.store.ended.page(replace(it.wanted.ended, ids=settled), len(settled))
+    if it.wanted.has_records and settled:
+        rows = await it.context.store.ended.page(replace(it.wanted, ids=settled), len(settled))
         ended_since = {row.workflow_id for row in rows if row.ended_at > at.at}
         found = [run for run in found if run.id not in ended_since]
     broken = [run for run in found if run.status.broken_off]

@@ -17,7 +17,7 @@ from temporalio.service import RPCError
 from activities.errors import StoreFailure, did_you_mean
 from activities.notifications.links import FIRST_SERIAL, LinkUse, SigningLinks, serial_of
 from activities.people.ids import position_of
-from activities.records.ended import EndedFilter, EndedRow
+from activities.records.ended import EndedRow, ListFilter
 from activities.records.store import Store
 from activities.temporal import executions
 from starter.errors import Refusal
@@ -130,7 +130,7 @@ async def _without_its_answer(client: Client, store: Store, shown: OnboardingSho
         return shown
     query = f"{names.PARENT.name} = '{workflow_id}' AND {executions.OPEN}"
     known = {one.id: _of_open(one) async for one in executions.listed(client, query)}
-    rows = await store.ended.page(EndedFilter(_PARTS, ids=_runs(given)), PARTS_AT_MOST)
+    rows = await store.ended.page(ListFilter(_PARTS, ids=_runs(given)), PARTS_AT_MOST)
     known |= {row.workflow_id: _of_ended(row) for row in rows if row.workflow_id not in known}
     told = view.show(given, retold(given, shown.stage, known, run.started_at), datetime.now(UTC))
     kept = ("status", "problem", "attention", "next", "due_at", "says", "trouble", "partial")

@@ -12,8 +12,8 @@ from temporalio.service import RPCError
 
 from activities.errors import StoreFailure
 from activities.records.database import chunks
+from activities.records.ended import ListFilter
 from starter.queries import lists, lookup
-from starter.queries.filters import Wanted
 from starter.queries.lists import SORTED_AT_MOST, RequestLine
 from starter.temporal.connection import Context
 from workflows.kinds import WorkflowName, named
@@ -66,7 +66,7 @@ class Happening(Model):
 class Tail:
     """`news` has what came since the news before; the first have nothing."""
 
-    def __init__(self, context: Context, wanted: Wanted) -> None:
+    def __init__(self, context: Context, wanted: ListFilter) -> None:
         self._context = context
         self._wanted = wanted
         self._since = self._downloads_until = datetime.now(UTC)

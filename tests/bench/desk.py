@@ -19,9 +19,10 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributePair, TypedSearchAttributes, WorkflowIDConflictPolicy
 from temporalio.service import RPCError
 
+from activities.records.ended import ListFilter
 from activities.records.store import Store
 from activities.temporal import executions as runs
-from starter.queries.filters import Lateness, Wanted
+from starter.queries.filters import Lateness, visibility_query
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.servers import real_server
@@ -97,9 +98,9 @@ def _context(client: Client, folder: str) -> Context:
 
 async def _calls(context: Context) -> None:
     """What visibility is asked for one page of so many: how many there are, and the first 50 of what is overdue."""
-    wanted, now = Wanted(requester=REQUESTER), datetime.now(UTC)
-    await context.client.count_workflows(await wanted.query(context.client, now))
-    await runs.page_of(context.client, await wanted.query(context.client, now, Lateness.OVERDUE), size=50)
+    wanted, now = ListFilter(requester=REQUESTER), datetime.now(UTC)
+    await context.client.count_workflows(await visibility_query(context.client, wanted, now))
+    await runs.page_of(context.client, await visibility_query(context.client, wanted, now, Lateness.OVERDUE), size=50)
 
 
 async def _ms(look: Callable[[], Awaitable[None]]) -> float:

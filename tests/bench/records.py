@@ -24,11 +24,11 @@ from temporalio.client import Client
 
 from activities.records.allowances import Rate
 from activities.records.database import chunks
+from activities.records.ended import ListFilter
 from activities.records.schema import METADATA, RECORD_LISTS, RECORDS
 from activities.records.settled import Facet, ListOf
 from activities.records.store import Store
 from starter.queries import lists, lookup
-from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
 from starter.web.desk.access import PEOPLE_AT_MOST
 from tests.servers import real_server
@@ -141,21 +141,21 @@ async def _of_one(client: Client, store: Store, rows: int) -> Figures:
     return Figures(engine, rows, median(written), median(bare), list_ms, median(shown), median(allowed))
 
 
-def _asked() -> Iterator[Wanted]:
+def _asked() -> Iterator[ListFilter]:
     """Lists as people ask for them, those that have much or leave out much among them."""
     chance = random.Random(1)  # noqa: S311
-    everywhere = tuple(kind.spec.workflow for kind in kinds())
+    everywhere = tuple(kind.spec.prefix for kind in kinds())
     for _ in range(_LOOKS // 8):
         requester, person = f"r{chance.randrange(_REQUESTERS)}", f"p{chance.randrange(_PEOPLE)}"
         team = tuple(f"p{number}" for number in chance.sample(range(_PEOPLE), PEOPLE_AT_MOST))
-        yield Wanted(of_campaigns=False)
-        yield Wanted(requester=requester, of_campaigns=False)
-        yield Wanted(kind=chance.choice(_KINDS), statuses=(Status.DECLINED, Status.EXPIRED))
-        yield Wanted(person=person)
-        yield Wanted(kind=chance.choice(_KINDS), requester=requester)
-        yield Wanted(kind=chance.choice(_KINDS), requester="hr")
-        yield Wanted(types=everywhere, statuses=(Status.DECLINED, Status.CANCELLED), of_campaigns=False)
-        yield Wanted(types=everywhere, people=team, of_campaigns=False, by_person=True)
+        yield ListFilter(of_campaigns=False)
+        yield ListFilter(requester=requester, of_campaigns=False)
+        yield ListFilter(kind=chance.choice(_KINDS), statuses=(Status.DECLINED, Status.EXPIRED))
+        yield ListFilter(person=person)
+        yield ListFilter(kind=chance.choice(_KINDS), requester=requester)
+        yield ListFilter(kind=chance.choice(_KINDS), requester="hr")
+        yield ListFilter(types=everywhere, statuses=(Status.DECLINED, Status.CANCELLED), of_campaigns=False)
+        yield ListFilter(types=everywhere, people=team, of_campaigns=False, by_person=True)
 
 
 async def _fill(store: Store, rows: int) -> None:

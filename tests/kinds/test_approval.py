@@ -22,11 +22,11 @@ from activities.notifications.message import compose
 from activities.people.file_directory import FileDirectory
 from activities.people.language import Language
 from activities.people.reader import Reader
+from activities.records.ended import ListFilter
 from activities.records.store import Store
 from starter.cli import tables
 from starter.cli.app import LazyApp, register
 from starter.queries import lists, lookup
-from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
 from starter.temporal.plugin import workflows
 from starter.web.acting.actions import Action
@@ -159,7 +159,7 @@ async def test_its_end_is_an_event_of_its_own_and_its_record_is_read_as_what_it_
 async def test_it_is_listed_and_shown_by_its_own_words(dev_server: str, tmp_path: Path) -> None:
     context: Context = await desk_at(dev_server, tmp_path)
     await open_request(context, "offer", kind="offer", person=(ENGINEER,), status=Status.OPEN, what=APPROVAL)
-    wanted = Wanted(types=(APPROVAL.spec.workflow,))
+    wanted = ListFilter(types=(APPROVAL.spec.prefix,))
 
     async def is_listed() -> bool:
         return (await lists.page(context, wanted)).total == 1

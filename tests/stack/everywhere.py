@@ -19,6 +19,7 @@ from activities.core_signature.signers import SignerSnapshots
 from activities.notifications.links import LinkUse
 from activities.people.language import Language
 from activities.people.reader import Reader
+from activities.records.ended import ListFilter
 from starter.boot import clients
 from starter.cli import start_files as requests
 from starter.cli import tables as showing
@@ -26,7 +27,6 @@ from starter.cli.printing import print_answer
 from starter.queries import commands as wishes
 from starter.queries import lists as pages
 from starter.queries import lookup
-from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.web.acting.forms import FormGuard
 from starter.web.acting.versions import Versions
@@ -303,8 +303,8 @@ async def _searchable(town: Town, id: str) -> tuple[RequestLine, str | None]:
 
 async def _listed(town: Town, shown: RequestShow) -> bool:
     """Whether `request list` says so too, and `--attention` names it when it needs a person."""
-    lines = [line async for line in pages.everything(town.context, Wanted(attention=False)) if line.id == shown.id]
-    troubled = [line.id async for line in pages.everything(town.context, Wanted(attention=True))]
+    lines = [line async for line in pages.everything(town.context, ListFilter(attention=False)) if line.id == shown.id]
+    troubled = [line.id async for line in pages.everything(town.context, ListFilter(attention=True))]
     told = [line.replace(open=True, overdue=False, started_at=None, workflow_id="", stage="") for line in lines]
     return told == [_line(shown)] and (shown.id in troubled) is bool(shown.problem or shown.attention)
 

@@ -22,13 +22,13 @@ from activities.people.directory import UnknownPerson, askers
 from activities.people.file_directory import FileDirectory
 from activities.records.allowances import Rate
 from activities.records.downloads import Way
+from activities.records.ended import ListFilter
 from activities.records.evidence import KeptFileName
 from activities.records.figures import GroupBy
 from starter.config.settings import Settings
 from starter.queries import commands, lists, lookup, onboarding
 from starter.queries.campaign_report import member_of
 from starter.queries.figures import Figures, FiguresWanted, gather_figures
-from starter.queries.filters import Wanted
 from starter.queries.lists import LinesPage
 from starter.temporal.connection import Context
 from starter.web.api.absences import AbsenceRoutes
@@ -341,14 +341,14 @@ class Api:
     def _list(self, kind: Kind) -> Callable[..., Awaitable[Response]]:
         async def listed(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
             of, requester = _caller(request).narrowed(query.kind, query.requester)
-            wanted = Wanted(
+            wanted = ListFilter(
                 attention=query.attention,
                 statuses=tuple(query.status),
                 kind=of,
                 person=query.person,
                 requester=requester,
                 overdue=query.overdue,
-                types=(kind.spec.workflow,),
+                types=(kind.spec.prefix,),
                 search=query.search,
             )
             wanted = replace(wanted, of_campaigns=bool(of or query.person or query.search))

@@ -17,10 +17,11 @@ from activities.files.table import put
 from activities.notifications.links import at_desk
 from activities.people.language import Language, phrase
 from activities.people.reader import Deadline, Reader
+from activities.records.ended import ListFilter
 from starter.errors import Refusal
 from starter.queries import lists
 from starter.queries.campaign import SoFar, so_far
-from starter.queries.filters import LIVING, SETTLED, Wanted
+from starter.queries.filters import LIVING, SETTLED, refuse_impossible_ids
 from starter.queries.lists import MORE, RequestLine, waits_for
 from starter.queries.lookup import SYSTEMS, of_type
 from starter.web.acting.kinds import KIND_PAGES
@@ -109,23 +110,24 @@ class Filters:
 
 def build_query(
     view: View, visitor: Visitor, role: ReaderRole, filters: Filters, named_kinds: tuple[str, ...] = ()
-) -> Wanted:
+) -> ListFilter:
     """The query of a view; `Refusal` for a bad id. `named_kinds` are those whose titles anybody may know.
 
     A campaign is one row for its owner, not all its requests, unless they filter by kind or person.
     """
-    base = Wanted(
+    base = ListFilter(
         statuses=filters.statuses,
         kind=filters.kind or None,
         overdue=filters.overdue,
         person=filters.person or None,
-        types=tuple(kind.spec.workflow for kind in kinds() if filters.what in (None, kind)),
+        types=tuple(kind.spec.prefix for kind in kinds() if filters.what in (None, kind)),
         of_campaigns=view in (View.WAITING, View.MINE) or bool(filters.kind or filters.person or filters.search),
         search=filters.search,
         named_kinds=named_kinds,
     )
     if view in (View.WAITING, View.MINE) and base.person not in (None, visitor.id):
         raise Refusal(phrase("Here everything waits for you: there is nobody else to look for."))
+    refuse_impossible_ids(base)
     return replace(base, **_narrowing(view, visitor, role))
 
 
@@ -147,9 +149,9 @@ def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]
             "people": mine,
             "teams": looked_at,
             "unnamed": unnamed,
-            "types": (Kind.ONBOARDING.spec.workflow,),
+            "types": (Kind.ONBOARDING.spec.prefix,),
         },
-        View.CAMPAIGNS: {"people": mine, "unnamed": unnamed, "types": (Kind.CAMPAIGN.spec.workflow,)},
+        View.CAMPAIGNS: {"people": mine, "unnamed": unnamed, "types": (Kind.CAMPAIGN.spec.prefix,)},
     }
     return narrowing[view]
 
@@ -421,7 +423,7 @@ class Lists:
         return replace(row, own=own, files=await self._documents.files_of(shown, role, telling.reader.language))
 
     async def _spreadsheet(
-        self, view: View, visitor: Visitor, asked: Wanted, page: lists.LinesPage
+        self, view: View, visitor: Visitor, asked: ListFilter, page: lists.LinesPage
     ) -> AsyncIterator[str]:
         names, left = PeopleNames(self._shared.directory).of, CSV_AT_MOST
         telling = RowReader(visitor.reader, names, self._shared.kinds.label, self._shared.clock())
@@ -439,7 +441,7 @@ class Lists:
             page = await lists.page(self._shared.context, asked, size=lists.SORTED_AT_MOST, cursor=page.cursor)
 
 
-async def _rows(lines: Sequence[RequestLine], telling: RowReader, view: View, asked: Wanted) -> tuple[ListRow, ...]:
+async def _rows(lines: Sequence[RequestLine], telling: RowReader, view: View, asked: ListFilter) -> tuple[ListRow, ...]:
     """With the titles that the visitor may know."""
     rows = []
     for line in lines:

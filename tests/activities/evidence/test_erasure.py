@@ -15,7 +15,7 @@ from activities.evidence.erasure import STAYS, erase, erase_due
 from activities.evidence.verification import newer_of, verify
 from activities.records import erasures
 from activities.records.database import Database
-from activities.records.ended import EndedFilter
+from activities.records.ended import ListFilter
 from activities.records.erasures import Erasure
 from activities.records.starts import Start
 from activities.records.store import DATABASE_FILE, Store
@@ -107,7 +107,7 @@ async def test_a_reviewer_is_found_as_asked_and_erased_with_their_words(tmp_path
         ended = Settled(request=MSA.id, external_id=MSA.id, kind=show.kind, outcome=Status.SIGNED, at=AT)
         await settle(store, show, ended)
         await kept_at_the_end(store)
-        asked = EndedFilter((Kind.REQUEST.spec.prefix,), person="rex")
+        asked = ListFilter((Kind.REQUEST.spec.prefix,), person="rex")
         assert [row.workflow_id for row in await store.ended.page(asked, 10)] == [MSA.workflow_id]
         await packer(store, tmp_path).export(MSA, tmp_path / "before.zip")
         assert b"says Rex" in b"".join(parts_of(tmp_path / "before.zip").values())

@@ -24,7 +24,7 @@ from activities.http.client import make_client
 from activities.http.transport import Guard
 from activities.notifications.service import NotificationService
 from activities.people.file_directory import FileDirectory
-from activities.records.ended import EndedFilter
+from activities.records.ended import ListFilter
 from activities.records.erasures import Erasure
 from activities.records.evidence import FIELDS
 from activities.records.settled import AMENDMENTS_AT_ONCE
@@ -446,7 +446,7 @@ async def test_a_dead_target_is_listed_with_those_that_were_dead_before_once_it_
     for _ in range(2):
         await house.tell(house.hook("hr"), nobody, number=2, record=record(), at=AT)
     assert await house.dead() == ["board", "board/escalated-2"]
-    dead = EndedFilter(("signature-request",), ("signed",), "customer-contract", attention=True)
+    dead = ListFilter((Kind.REQUEST.spec.prefix,), (Status.SIGNED,), "customer-contract", attention=True)
     assert [row.workflow_id for row in await house.store.ended.page(dead, 2)] == ["signature-request:msa-0042"]
 
 

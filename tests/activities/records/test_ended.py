@@ -10,14 +10,15 @@ import pytest
 import pytest_asyncio
 
 from activities.records import ended as module
-from activities.records.ended import EndedFilter, EndedRow, Place
+from activities.records.ended import EndedRow, ListFilter, Place
 from activities.records.starts import Start
 from activities.records.store import Store
 from tests.storage import altered
 from workflows.kinds import Kind
+from workflows.model.subject import Status
 
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
-TYPES = ("signature-request", "task")
+TYPES = (Kind.REQUEST.spec.prefix, Kind.TASK.spec.prefix)
 PEOPLE = ("ada", "bo", "cy")
 TEAMS = ("group:sales", "dora")
 MANY = 60
@@ -51,7 +52,7 @@ async def store(tmp_path: Path, database_url: str) -> AsyncIterator[Store]:
     made.close()
 
 
-def matches(row: EndedRow, wanted: EndedFilter) -> bool:
+def matches(row: EndedRow, wanted: ListFilter) -> bool:
     """By the row alone, as anybody would say it."""
     number = int(row.workflow_id[-2:])
     asked, campaign = PEOPLE[number % 2], "conduct." in row.workflow_id
@@ -73,7 +74,7 @@ def matches(row: EndedRow, wanted: EndedFilter) -> bool:
 
 IDS = tuple(Kind.REQUEST.workflow_id(f"r-{number:02}") for number in range(0, 40, 2))
 FILTERS = [
-    EndedFilter(
+    ListFilter(
         types,
         statuses,
         kind,
@@ -85,7 +86,7 @@ FILTERS = [
         ids=ids,
     )
     for (types, statuses), kind, person, requester, (people, teams), of_campaigns, ids in itertools.product(
-        ((TYPES, ()), (TYPES[:1], ("declined", "expired"))),
+        ((TYPES, ()), (TYPES[:1], (Status.DECLINED, Status.EXPIRED))),
         (None, "nda"),
         (None, "ada"),
         (None, "hr", "bo"),
@@ -97,7 +98,7 @@ FILTERS = [
 
 
 async def test_every_filter_lists_what_matches_newest_first_once_and_counts_it(store: Store) -> None:
-    everything = await store.ended.page(EndedFilter(TYPES), MANY)
+    everything = await store.ended.page(ListFilter(TYPES), MANY)
     assert len(everything) == MANY
     assert [row.place for row in everything] == sorted((row.place for row in everything), reverse=True)
     for wanted in FILTERS:
@@ -108,7 +109,7 @@ async def test_every_filter_lists_what_matches_newest_first_once_and_counts_it(s
 
 @pytest.mark.parametrize("people", [(), ("bo", "hr")])
 async def test_a_page_goes_on_where_the_one_before_it_ended(store: Store, people: tuple[str, ...]) -> None:
-    wanted, found, after = EndedFilter(TYPES, people=people), list[EndedRow](), None
+    wanted, found, after = ListFilter(TYPES, people=people), list[EndedRow](), None
     while page := await store.ended.page(wanted, 7, after):
         found += page
         after = Place(page[-1].ended_at, page[-1].workflow_id)
@@ -117,7 +118,7 @@ async def test_a_page_goes_on_where_the_one_before_it_ended(store: Store, people
 
 async def test_more_than_are_counted_are_one_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "COUNTED_AT_MOST", 10)
-    assert await store.ended.count(EndedFilter(TYPES)) == 11
+    assert await store.ended.count(ListFilter(TYPES)) == 11
 
 
 NOTHING = (False, False)
@@ -130,7 +131,7 @@ async def test_a_row_says_what_a_list_shows(store: Store) -> None:
     show = {"kind": "nda", "document": "Terms", "requester": "hr", "status": "failed", "due_at": NOW.isoformat()}
     content = {"show": show | {"problem": {"code": "document_deleted"}}, "settled": {"at": NOW.isoformat()}}
     await store.records.write("signature-request:r", json.dumps(content).encode())
-    assert await store.ended.page(EndedFilter(TYPES), 2) == [
+    assert await store.ended.page(ListFilter(TYPES), 2) == [
         EndedRow(
             "signature-request:r", "nda", "failed", "document_deleted", "Terms", "hr", NOW, NOW, None, False, False
         )

@@ -12,7 +12,7 @@ import pytest
 from activities.errors import RecordConflict, RecordDamaged, StoreFailure, TextDamaged
 from activities.records.database import chunks
 from activities.records.devices import InvalidMark, StoredDevice, device_hash
-from activities.records.ended import EndedFilter
+from activities.records.ended import ListFilter
 from activities.records.incidents import About, Incident
 from activities.records.outbound_mail import OutboundMail
 from activities.records.settled import AMENDMENTS_AT_ONCE, RECORDS_AT_ONCE
@@ -199,7 +199,7 @@ async def test_whatever_its_id_begins_with_it_is_in_every_list(store: Store, id:
 
 
 async def _dead(store: Store, kind: Kind) -> list[str]:
-    return [row.workflow_id for row in await store.ended.page(EndedFilter((kind.spec.prefix,), attention=True), 10)]
+    return [row.workflow_id for row in await store.ended.page(ListFilter((kind.spec.prefix,), attention=True), 10)]
 
 
 async def test_names_and_addresses_are_for_the_user_of_the_process_only(tmp_path: Path) -> None:

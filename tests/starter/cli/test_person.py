@@ -8,9 +8,9 @@ import pytest
 from activities.people.directory import UnknownPerson
 from activities.people.file_directory import FileDirectory
 from activities.records.devices import device_hash
+from activities.records.ended import ListFilter
 from starter.cli.people import person_show
 from starter.queries import lists as pages
-from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import MSA, begin, shown_when
@@ -60,4 +60,4 @@ async def test_a_person_is_shown_with_what_waits_for_them_and_what_they_were_tol
 
 async def listed(context: Context) -> bool:
     """Whether visibility has heard whom the request waits for."""
-    return (await pages.page(context, Wanted(person="customer-signer"), size=1)).total == 1
+    return (await pages.page(context, ListFilter(person="customer-signer"), size=1)).total == 1

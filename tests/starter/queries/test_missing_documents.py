@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from activities.evidence.erasure import remove_due
-from activities.records.ended import EndedFilter
+from activities.records.ended import ListFilter
 from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.store import Store
 from starter.queries.lists import line_of_ended
@@ -19,7 +19,7 @@ from workflows.model.views import RequestShow
 
 AT = datetime(2027, 1, 4, 9, tzinfo=UTC)
 MSA = WorkflowName(Kind.REQUEST, "msa-0042")
-ATTENTION = EndedFilter((Kind.REQUEST.spec.prefix,), attention=True)
+ATTENTION = ListFilter((Kind.REQUEST.spec.prefix,), attention=True)
 PDF, LOG = SignedFile("a" * 64, 20_000), SignedFile("b" * 64, 900)
 SHOW = RequestShow(id=MSA.id, kind="nda", document="Terms", requester="hr", status=Status.SIGNED, says="Signed")
 SETTLED = Settled(request=MSA.id, kind="nda", outcome=Status.SIGNED, at=AT, external_id=MSA.id)

@@ -13,6 +13,7 @@ from temporalio.api.workflowservice.v1 import PauseWorkflowExecutionRequest
 
 from activities.people.language import Language
 from activities.people.reader import Reader
+from activities.records.ended import ListFilter
 from deploy.rollout import rehearse
 from starter.cli import start_files as requests
 from starter.errors import Refusal
@@ -20,7 +21,6 @@ from starter.plan.calendar import compare
 from starter.queries import commands as wishes
 from starter.queries import lists as pages
 from starter.queries.fast_forward import forward
-from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context
 from starter.web.screens.status import status_sentences
@@ -61,7 +61,7 @@ async def listed(context: Context, *, attention: bool) -> dict[str, RequestLine]
     """The list, once visibility has heard of the pause."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            lines = {line.id: line async for line in pages.everything(context, Wanted(attention=attention))}
+            lines = {line.id: line async for line in pages.everything(context, ListFilter(attention=attention))}
             if MSA in lines and lines[MSA].trouble:
                 return lines
             await asyncio.sleep(0.05)
@@ -73,7 +73,7 @@ async def test_it_is_named_as_such_and_the_others_are_still_listed(context: Cont
     assert (everything[MSA].trouble, everything["goes-on"].trouble) == ("paused", None)
     assert list(attention) == [MSA]
     assert attention[MSA].attention == "paused"
-    assert (await pages.page(context, Wanted(attention=True), size=1)).total == 1
+    assert (await pages.page(context, ListFilter(attention=True), size=1)).total == 1
 
 
 async def test_show_says_so_at_once_and_what_was_known_before(context: Context) -> None:

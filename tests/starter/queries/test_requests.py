@@ -10,13 +10,14 @@ from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.common import SearchAttributePair, TypedSearchAttributes
 
 from activities.records.downloads import Download, LinkName, Way
+from activities.records.ended import ListFilter
 from activities.records.evidence import KeptFileName
 from starter.cli import start_files as requests
 from starter.errors import Refusal
 from starter.queries import commands as wishes
 from starter.queries import lists as pages
 from starter.queries import lookup
-from starter.queries.filters import Wanted, followed_up, request_id
+from starter.queries.filters import followed_up, request_id
 from starter.queries.lists import NAMED_AT_ONCE, RequestLine
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
@@ -46,7 +47,7 @@ async def listed(context: Context, at_least: int, *, attention: bool) -> list[Re
     """The list, once the server's visibility has caught up."""
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
-            lines = [line async for line in pages.everything(context, Wanted(attention=attention))]
+            lines = [line async for line in pages.everything(context, ListFilter(attention=attention))]
             if len(lines) >= at_least:
                 return lines
             await asyncio.sleep(0.05)
@@ -218,8 +219,8 @@ async def test_a_workflow_that_was_reset_is_one_line_and_in_no_trouble(context: 
         await reset(context, (await handle.describe()).run_id)
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Terminated'", 1))
         assert await eventually(lambda: _counted(context, "ExecutionStatus = 'Running'", 1))
-        assert [line.trouble async for line in pages.everything(context, Wanted(attention=False))] == [None]
-        assert [line async for line in pages.everything(context, Wanted(attention=True))] == []
+        assert [line.trouble async for line in pages.everything(context, ListFilter(attention=False))] == [None]
+        assert [line async for line in pages.everything(context, ListFilter(attention=True))] == []
 
 
 async def reset(context: Context, run_id: str) -> None:
@@ -256,7 +257,7 @@ async def test_attention_lists_only_what_needs_a_person(context: Context) -> Non
         await begin(context, "well")
         everything = await listed(context, 2, attention=False)
         attention = await listed(context, 1, attention=True)
-        counted = (await pages.page(context, Wanted(attention=False), size=1)).total
+        counted = (await pages.page(context, ListFilter(attention=False), size=1)).total
     assert [(line.id, line.problem) for line in troubled] == [("troubled", "unauthorised")]
     assert {line.id for line in everything} == {"troubled", "well"}
     assert {line.kind for line in everything} == {"customer-contract"}
@@ -275,8 +276,8 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
     of_escalation = (lines[0].replace(target="finance/escalated-1"),)
     await context.store.records.amend(Kind.REQUEST.workflow_id("of-escalation"), 1, b"{}", of_escalation)
     await context.store.records.amend(Kind.REQUEST.workflow_id("still-open"), 1, b"{}", lines)
-    found = [line async for line in pages.everything(context, Wanted(attention=True))]
-    first = await pages.page(context, Wanted(attention=True), size=1)
+    found = [line async for line in pages.everything(context, ListFilter(attention=True))]
+    first = await pages.page(context, ListFilter(attention=True), size=1)
     assert (first.total, first.lines[0].document) == (len(names_of), "Terms")
     assert [(line.document, line.requester, line.due_at) for line in found[:2]] == [
         ("Terms", "office", NOW),
@@ -284,11 +285,11 @@ async def test_dead_hand_offs_are_in_attention_long_after_temporal_has_forgotten
     ]
     assert [line.id for line in found] == names_of[::-1], "newest first"
     assert {(line.status, line.attention) for line in found} == {("signed", "handoff_dead")}
-    assert [line.id async for line in pages.everything(context, Wanted(attention=True, requester="office"))] == [
+    assert [line.id async for line in pages.everything(context, ListFilter(attention=True, requester="office"))] == [
         names_of[-1]
     ]
-    assert (await pages.page(context, Wanted(), size=1)).total == len(names_of) + 1
-    told = {line.id: line.attention async for line in pages.everything(context, Wanted())}
+    assert (await pages.page(context, ListFilter(), size=1)).total == len(names_of) + 1
+    told = {line.id: line.attention async for line in pages.everything(context, ListFilter())}
     assert told == {**dict.fromkeys(names_of, "handoff_dead"), "of-escalation": None}, "each list says so"
 
 
@@ -336,8 +337,8 @@ async def test_a_request_that_went_on_in_fresh_runs_is_one_line(tmp_path: Path) 
             await handle.signal(names.PROVIDER_EVENT, ProviderEvent(id=f"event-{sent}", type="viewed", at=NOW))
         query = f"WorkflowId = '{handle.id}'"
         assert await eventually(lambda: _counted(context, query, 2))
-        assert [line.id async for line in pages.everything(context, Wanted(attention=False))] == [MSA]
-        assert (await pages.page(context, Wanted(attention=False), size=1)).total == 1
+        assert [line.id async for line in pages.everything(context, ListFilter(attention=False))] == [MSA]
+        assert (await pages.page(context, ListFilter(attention=False), size=1)).total == 1
 
 
 async def _counted(context: Context, query: str, at_least: int) -> bool:

@@ -10,6 +10,7 @@ from temporalio.worker import Worker
 
 from activities.launch.launch import IdTaken
 from activities.records.cover_sheet import TaskCover
+from activities.records.ended import ListFilter
 from activities.records.user_texts import ERASED
 from starter.cli import start_files as requests
 from starter.errors import Refusal
@@ -17,7 +18,6 @@ from starter.queries import commands as wishes
 from starter.queries import lists as pages
 from starter.queries import lookup
 from starter.queries.commands import NotRunning
-from starter.queries.filters import Wanted
 from starter.queries.lists import RequestLine
 from starter.temporal.connection import Context
 from tests.activities.launch.papers import Desk
@@ -52,7 +52,7 @@ async def make(context: Context, wish: AnyCommand, op: str | None = None) -> Sta
 
 async def listed(context: Context, person: str | None = None) -> RequestLine:
     """The one line of the list, as soon as Temporal's index has it."""
-    wanted = Wanted(person=person, types=(names.TASK,))
+    wanted = ListFilter(person=person, types=(Kind.TASK.spec.prefix,))
     async with asyncio.timeout(SOON.total_seconds()):
         while True:
             for line in (await pages.page(context, wanted)).lines:

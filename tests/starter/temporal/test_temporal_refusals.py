@@ -10,12 +10,12 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.files.reading import FileFaults
 from activities.launch.request_file import PreparedRequest
 from activities.policies.cascade import Resolved
+from activities.records.ended import ListFilter
 from starter.cli import start_files as requests
 from starter.config.settings import load
 from starter.queries import commands as wishes
 from starter.queries import lists as pages
 from starter.queries.fast_forward import forward, span
-from starter.queries.filters import Wanted
 from starter.temporal.connection import Context, TemporalRefused, opened, refusing
 from starter.temporal.search_attributes import ensure_search_attributes
 from tests.starter.terminal import complete, type_
@@ -28,7 +28,7 @@ MSA: Final = "msa-0042"
 NOWHERE: Final = "namespace nowhere does not exist: make it, or set TEMPORAL_NAMESPACE"
 Word = Callable[[Context], Awaitable[object]]
 WORDS: Final[dict[str, Word]] = {
-    "list": lambda context: pages.page(context, Wanted(attention=False)),
+    "list": lambda context: pages.page(context, ListFilter(attention=False)),
     "show": lambda context: requests.show(context, MSA),
     "start": lambda context: requests.start(context, prepared()),
     "start, overdue": lambda context: requests.start(context, prepared(FileFaults([]))),

@@ -12,8 +12,8 @@ from typing import Any, Final
 import pytest
 from temporalio.client import Client
 
+from activities.records.ended import ListFilter
 from starter.queries import lists
-from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
 from tests.faults.town import eventually, ids
 from tests.servers import own_namespace
@@ -64,7 +64,7 @@ async def test_what_stands_still_is_on_one_page_and_anything_else_on_two_at_most
     await begin(crm.context, names)
 
     async def all_seen() -> bool:
-        return (await lists.page(crm.context, Wanted(), size=1)).total == len(names)
+        return (await lists.page(crm.context, ListFilter(), size=1)).total == len(names)
 
     assert await eventually(all_seen)
     ending, beginning = iter(names[3::6]), iter([*ids("s", 300)][7::30])

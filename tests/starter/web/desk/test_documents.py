@@ -12,10 +12,10 @@ import pytest_asyncio
 
 from activities.documents.files import SIGNED
 from activities.records.cover_sheet import CoverSheet
+from activities.records.ended import ListFilter
 from activities.records.evidence import SignedDocument, SignedFile
 from activities.records.starts import Start
 from starter.queries import lists as pages
-from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
 from tests.faults.town import eventually
 from tests.starter.queries.living import desk_at
@@ -70,7 +70,7 @@ async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
     await ended(made, "not-mine", "Lease of the mill", 3, OWNER)
 
     async def seen() -> bool:
-        return (await pages.page(made, Wanted(), now=NOW, size=1)).total == 7
+        return (await pages.page(made, ListFilter(), now=NOW, size=1)).total == 7
 
     assert await eventually(seen)
     return made
@@ -107,7 +107,7 @@ async def test_it_has_what_waits_what_waits_for_others_and_what_is_past(desk: Of
 
 
 async def test_one_cursor_goes_through_all_of_it(context: Context, desk: Office) -> None:
-    wanted, cursor, found = Wanted(person=SIGNER, asked=True), None, list[str]()
+    wanted, cursor, found = ListFilter(person=SIGNER, asked=True), None, list[str]()
     for _ in range(5):
         page = await pages.page(context, wanted, size=1, cursor=cursor, now=NOW)
         found += [line.id for line in page.lines]

@@ -18,9 +18,9 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.people.person import Reachable, SignersFile
+from activities.records.ended import ListFilter
 from activities.records.starts import Start
 from starter.queries import lists as pages
-from starter.queries.filters import Wanted
 from starter.temporal.connection import Context
 from starter.web.desk.lists import PAGE_SIZE
 from tests.faults.town import eventually
@@ -97,7 +97,7 @@ async def context(dev_server: str, tmp_path_factory: pytest.TempPathFactory) -> 
     )
 
     async def seen() -> bool:
-        everything = Wanted(types=tuple(kind.spec.workflow for kind in kinds()))
+        everything = ListFilter(types=tuple(kind.spec.prefix for kind in kinds()))
         return (await pages.page(made, everything, now=NOW, size=1)).total == len(KNOWN) + MANY + len(TASKS) + len(
             ONBOARDINGS
         ) + 1
@@ -209,7 +209,7 @@ async def test_a_view_has_the_numbers_of_the_lists_of_requests_and_of_tasks(desk
     owner = await desk.come_in(OWNER)
     for what in kinds():
         counted = (
-            await pages.page(context, Wanted(requester=OWNER, types=(what.spec.workflow,)), now=NOW, size=1)
+            await pages.page(context, ListFilter(requester=OWNER, types=(what.spec.prefix,)), now=NOW, size=1)
         ).total
         assert len(titles((await owner.get(f"/desk/asked?status=any&what={what}")).text)) == counted
     assert len(titles((await owner.get("/desk/asked?status=any")).text)) == len(TASKS), (
