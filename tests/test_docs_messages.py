@@ -5,15 +5,17 @@ from pathlib import Path
 
 from starter.web.api.problems import ProblemDetails
 from workflows.model.messages import MESSAGES
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.rejections import Rejection
 
 PAGE = Path(__file__).parents[1] / "docs" / "messages.md"
+FAMILIES = (Rejection, PlanReason)
 _TABLE = re.compile(r"(<!-- messages -->\n).*?(<!-- /messages -->)", re.DOTALL)
 
 
 def render_table() -> str:
     rows = ["| Code | In English |", "| --- | --- |"]
-    rows += [f"| `{code}` | {MESSAGES[code]} |" for code in sorted(Rejection)]
+    rows += [f"| `{code}` | {MESSAGES[code]} |" for code in sorted(code for family in FAMILIES for code in family)]
     return "\n".join(rows) + "\n"
 
 

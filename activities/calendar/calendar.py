@@ -12,7 +12,6 @@ from holidays import country_holidays, list_supported_countries
 from activities.errors import did_you_mean
 
 _END_OF_WORKING_DAY: Final = time(18)
-_UNITS: Final = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
 _CALENDAR: Final = {"d": timedelta(days=1), "w": timedelta(weeks=1)}
 _ABSOLUTE: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1)}
 
@@ -64,12 +63,6 @@ def length(duration: str) -> timedelta:
 def is_of_days(duration: str) -> bool:
     """Whether a duration moves the date, not the clock."""
     return duration[-1] in _CALENDAR
-
-
-def in_words(duration: str) -> str:
-    """`3 days`, `1 hour`."""
-    count, unit = int(duration[:-1]), _UNITS[duration[-1]]
-    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 def _parts(duration: str) -> tuple[timedelta, timedelta]:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from activities.calendar.calendar import after, in_words
+from activities.calendar.calendar import after
 from activities.files.fields import UTC_ZONE
 from activities.people.person import Person
 from activities.records.budgets import Joined, Limit, Slot, SlotRequest, Wait
 from activities.records.store import Store
 from workflows.follow_up.notification_types import is_by_hand, is_rationed
+from workflows.model.messages import duration_words
 from workflows.model.notifications import Delivery, HeldBack, NotificationOrder, NotificationOutcome
 from workflows.model.schedule import Reason
 
@@ -68,7 +69,7 @@ class NotificationBudgets:
                     why=Reason.QUIET,
                     at=now,
                     until=until,
-                    says=f"{most} notice{'s' if most > 1 else ''} in {in_words(per)}",
+                    says=f"{most} notice{'s' if most > 1 else ''} in {duration_words(per)}",
                 )
 
     async def frees_at(self, person: str, now: datetime) -> datetime | None:

@@ -8,11 +8,12 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
-from activities.calendar.calendar import clock_hours, in_words, length
+from activities.calendar.calendar import clock_hours, length
 from activities.files.fields import Id, Name, Retention, Span, SpanOrNone, Url, WorkflowId
 from activities.files.reading import FileModel
 from activities.files.yaml_lines import FieldPath
 from activities.policies.cascade import REQUEST, Resolved
+from workflows.model.messages import duration_words
 from workflows.model.policy import OVERDUE_AT_MOST, ROUNDS_AT_MOST, Escalation, EscalationAction, EvidenceLevel, Format
 from workflows.model.subject import LockScreen, Status
 from workflows.names import QUEUES
@@ -317,12 +318,12 @@ def _too_late(resolved: Resolved, within: timedelta | None) -> Senseless:
             yield ("reminders",), f"the last of {reminders.most} comes after {_days(last)}, {room}"
     for ahead in policy.warnings:
         if room.lacks(length(ahead), ("warnings",)):
-            yield ("warnings",), f"{in_words(ahead)} before the due date is before the request is sent, {room}"
+            yield ("warnings",), f"{duration_words(ahead)} before the due date is before the request is sent, {room}"
     if policy.fallback_after and room.lacks(length(policy.fallback_after), ("fallback_after",)):
-        yield ("fallback_after",), f"{in_words(policy.fallback_after)} is too late, {room}"
+        yield ("fallback_after",), f"{duration_words(policy.fallback_after)} is too late, {room}"
     for name, trigger in _timed(policy.escalation):
         if room.lacks(length(trigger), (f"escalation.{name}",)):
-            yield ("escalation", name), f"{in_words(trigger)} is too late, {room}"
+            yield ("escalation", name), f"{duration_words(trigger)} is too late, {room}"
 
 
 def _after_closing(resolved: Resolved) -> Senseless:
@@ -330,10 +331,10 @@ def _after_closing(resolved: Resolved) -> Senseless:
     overdue, grace = resolved.policy.overdue, resolved.policy.grace
     if overdue is None or not resolved.policy.expires:
         return
-    most, closing = length(grace) // length(overdue.every), f"it closes {in_words(grace)} after the due date"
+    most, closing = length(grace) // length(overdue.every), f"it closes {duration_words(grace)} after the due date"
     asked = max(resolved.rank(resolved.layer(part)) for part in ("overdue.every", "overdue.most"))
     if length(overdue.every) >= length(grace) and asked >= resolved.rank(resolved.layer("grace")):
-        yield ("overdue",), f"the first comes {in_words(overdue.every)} after the due date, but {closing}"
+        yield ("overdue",), f"the first comes {duration_words(overdue.every)} after the due date, but {closing}"
     if overdue.most is None and most > OVERDUE_AT_MOST:
         yield (
             ("overdue", "every"),
@@ -363,7 +364,9 @@ class _Room:
         return time >= self._time and asked >= self._rank
 
     def __str__(self) -> str:
-        return "after the due date" if self._due else f"but the window is {in_words(self._resolved.policy.window)}"
+        return (
+            "after the due date" if self._due else f"but the window is {duration_words(self._resolved.policy.window)}"
+        )
 
 
 def _reachable(escalation: Escalation) -> bool:
@@ -377,5 +380,5 @@ def _named(escalation: Escalation) -> set[str]:
 
 def _days(time: timedelta) -> str:
     if time >= timedelta(days=1):
-        return in_words(f"{time // timedelta(days=1)}d")
-    return in_words(f"{time // timedelta(hours=1)}h") if time >= timedelta(hours=1) else "minutes"
+        return duration_words(f"{time // timedelta(days=1)}d")
+    return duration_words(f"{time // timedelta(hours=1)}h") if time >= timedelta(hours=1) else "minutes"

@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from activities.calendar.calendar import after, in_words, share
+from activities.calendar.calendar import after, share
 from activities.people.directory import askers
 from activities.people.person import Person
-from activities.schedule.open_hours import ANY, WORKING, OpenHours, OpenSlot
+from activities.schedule.open_hours import ANY, WORKING, OpenHours, OpenSlot, no_hours
 from activities.schedule.reminders import mailed
 from activities.schedule.turn import SilentTurn
 from workflows.follow_up import notification_types
 from workflows.follow_up.next_step import APART, too_close
 from workflows.follow_up.notification_types import NotificationType
+from workflows.model.messages import Message
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import Escalation, EscalationAction
 from workflows.model.schedule import ActionType, EscalationReason, Reason, ScheduledAction
 from workflows.names import alert_key
@@ -26,11 +28,15 @@ from workflows.names import alert_key
 
 @dataclass(frozen=True)
 class Candidate:
-    """A possible recipient, and in words why; `acts` unless only notified."""
+    """A possible recipient, and why; `acts` unless only notified."""
 
     person: str
-    as_: str
+    reasons: tuple[Message, ...]
     acts: bool = True
+
+    @classmethod
+    def as_(cls, person: str, role: PlanReason, **of: str) -> Self:
+        return cls(person, (role.to_message(person=person, **of),))
 
 
 @dataclass(frozen=True)
@@ -43,17 +49,16 @@ class Chain:
 
     async def next(self) -> Candidate:
         """The first who can act, with why others were skipped; else the requester, who is notified."""
-        skipped: dict[str, str] = {}
+        skipped: dict[str, Message] = {}
         async for candidate in self._candidates():
             if candidate.person in skipped:
                 continue
             why_not = await self._unsuitable(candidate.person)
             if why_not is None:
-                words = [f"to {candidate.person}, {candidate.as_}", *skipped.values()]
-                return Candidate(candidate.person, "; ".join(words))
-            skipped[candidate.person] = f"not to {candidate.person}, {why_not}"
-        words = ["nobody is left to act, so the requester is told", *skipped.values()]
-        return Candidate(self.silence.requester, "; ".join(words), acts=False)
+                return Candidate(candidate.person, (*candidate.reasons, *skipped.values()))
+            skipped[candidate.person] = why_not.to_message(person=candidate.person)
+        reasons = (PlanReason.TO_REQUESTER.to_message(), *skipped.values())
+        return Candidate(self.silence.requester, reasons, acts=False)
 
     async def has_stand_in(self) -> bool:
         """Whether the signer is absent and a delegate can act, under a policy that asks delegates."""
@@ -87,12 +92,12 @@ class Chain:
                 async for stand_in in self._delegate(candidate.person):
                     yield stand_in
         if self.escalation.fallback is not None:
-            yield Candidate(self.escalation.fallback, "the fallback of this kind")
+            yield Candidate.as_(self.escalation.fallback, PlanReason.TO_FALLBACK)
 
     async def _linked(self, link: str) -> AsyncIterator[Candidate]:
         if link == "alternates":
             for id in self.escalation.alternates:
-                yield Candidate(id, "the named alternate")
+                yield Candidate.as_(id, PlanReason.TO_ALTERNATE)
         elif link == "delegate":
             async for delegate in self._delegate(self.silence.person):
                 yield delegate
@@ -105,7 +110,7 @@ class Chain:
         if person is None or "delegate" not in self._links or not person.absent_at(self.at):
             return
         if delegate := person.delegate_at(self.at):
-            yield Candidate(delegate, f"the delegate of {id}, who is absent")
+            yield Candidate.as_(delegate, PlanReason.TO_DELEGATE, other=id)
 
     async def _managers(self) -> AsyncIterator[Candidate]:
         below = self.silence.person
@@ -113,33 +118,33 @@ class Chain:
             person = await self.silence.known(below)
             if person is None or person.manager is None:
                 return
-            yield Candidate(person.manager, f"the manager of {below}")
+            yield Candidate.as_(person.manager, PlanReason.TO_MANAGER, other=below)
             below = person.manager
 
-    async def _unsuitable(self, candidate: str) -> str | None:
+    async def _unsuitable(self, candidate: str) -> PlanReason | None:
         planning = self.silence.planning
         if candidate == self.silence.person:
-            return "who is the silent signer"
+            return PlanReason.NOT_TO_SIGNER
         if candidate == self.silence.requester:
-            return "who is the requester"
+            return PlanReason.NOT_TO_REQUESTER
         if planning.within and candidate in await askers(self.silence.directory, self.silence.requester):
-            return "who is of the group that asks"
+            return PlanReason.NOT_TO_ASKING_GROUP
         if candidate in planning.acted:
-            return "who has acted already"
+            return PlanReason.NOT_TO_ACTED
         if any(candidate == other.person for other in planning.subject.people):
-            return f"who is another {'reviewer' if planning.within else 'signer'}"
+            return PlanReason.NOT_TO_ANOTHER
         return await self._out_of_reach(candidate)
 
-    async def _out_of_reach(self, candidate: str) -> str | None:
+    async def _out_of_reach(self, candidate: str) -> PlanReason | None:
         planning, person = self.silence.planning, await self.silence.known(candidate)
         if person is None:
-            return "who is not in the directory"
+            return PlanReason.NOT_TO_STRANGER
         if (
             alert_key(planning.subject.notice_id, NotificationType.ESCALATION, candidate, self.silence.person)
             in planning.unheard
         ):
-            return "whom no notice has reached"
-        return "who is absent" if person.absent_at(self.at) else None
+            return PlanReason.NOT_TO_UNREACHED
+        return PlanReason.NOT_TO_ABSENT if person.absent_at(self.at) else None
 
 
 _TO_ACT: Final = timedelta(hours=1)
@@ -149,7 +154,7 @@ _TO_ACT: Final = timedelta(hours=1)
 @dataclass(frozen=True)
 class _Trigger:
     at: datetime
-    because: str
+    because: Message
     reason: EscalationReason = EscalationReason.ESCALATION
     spread: bool = True
     """False if it counts from a reminder, which is spread already."""
@@ -221,8 +226,8 @@ async def escalation(
     if person is None:
         # The requester has left: the request must not wait for that, and the log will show it.
         person = await silence.directory.person(silence.person, silence.planning.subject.workflow_id)
-        why = f"{moment.why}; {to.person} is not in the directory, so the hours are those of {silence.person}"
-        moment = moment.replace(why=why)
+        hours_of = PlanReason.HOURS_OF.to_message(person=to.person, other=silence.person)
+        moment = moment.replace(reasons=(*moment.reasons, hours_of))
     if trigger.reason is EscalationReason.ABSENCE:
         return [_placed(silence, trigger, moment, person, Rest(silence, trigger.at))]
     return [_placed(silence, trigger, moment, person, Rest.of(silence, trigger.at, nudges))]
@@ -234,9 +239,7 @@ def _action(silence: SilentTurn, policy: Escalation, to: Candidate) -> Escalatio
 
 
 def _moment(silence: SilentTurn, action: EscalationAction, trigger: _Trigger, to: Candidate) -> ScheduledAction:
-    moment = silence.moment(
-        ActionType.ESCALATE, trigger.at, NotificationType.ESCALATION, f"{trigger.because}: {to.as_}"
-    )
+    moment = silence.moment(ActionType.ESCALATE, trigger.at, NotificationType.ESCALATION, trigger.because, *to.reasons)
     return moment.replace(to=to.person, action=action, reason=trigger.reason)
 
 
@@ -252,7 +255,7 @@ async def _absence(silence: SilentTurn, policy: Escalation) -> _Trigger | None:
     begins = max(silence.since, absence.opens)
     if not silence.policy.urgent and not await Chain(silence, policy, max(begins, silence.now)).has_stand_in():
         return None
-    return _Trigger(begins, f"{silence.person} is absent", EscalationReason.ABSENCE)
+    return _Trigger(begins, PlanReason.IS_ABSENT.to_message(person=silence.person), EscalationReason.ABSENCE)
 
 
 def _earliest(
@@ -260,7 +263,7 @@ def _earliest(
 ) -> _Trigger | None:
     found = [_trigger(silence, text, reminders) for text in (policy.after, policy.or_) if text is not None]
     if kept_back is not None:
-        found.append(_Trigger(max(silence.since, kept_back.at), "no time was left before the due date"))
+        found.append(_Trigger(max(silence.since, kept_back.at), PlanReason.NO_TIME_LEFT.to_message()))
     return min((trigger for trigger in found if trigger), key=lambda trigger: trigger.at, default=None)
 
 
@@ -270,8 +273,8 @@ def _trigger(silence: SilentTurn, text: str, reminders: list[ScheduledAction]) -
     if text.endswith("%"):
         percent = int(text.removesuffix("%"))
         at = share(silence.since, silence.until, percent)
-        return _Trigger(at, f"{percent} % of the time until the due date has passed")
-    return _Trigger(after(silence.since, text, silence.hours.zone), f"{in_words(text)} without an answer")
+        return _Trigger(at, PlanReason.SHARE_PASSED.to_message(percent=percent))
+    return _Trigger(after(silence.since, text, silence.hours.zone), PlanReason.NO_ANSWER.to_message(span=text))
 
 
 def _used_up(silence: SilentTurn, reminders: list[ScheduledAction]) -> _Trigger | None:
@@ -286,13 +289,14 @@ def _used_up(silence: SilentTurn, reminders: list[ScheduledAction]) -> _Trigger 
     if not sent:
         times = 1 if silence.goes_on else rhythm.most
         end = after(silence.since, rhythm.first, zone, then=rhythm.every, times=times)
-        return _Trigger(end, "no reminder could be sent")
+        return _Trigger(end, PlanReason.NONE_SENT.to_message())
     if silence.goes_on:
-        return _Trigger(after(sent[0], rhythm.every, zone), "an overdue reminder without an answer", spread=False)
-    what = "overdue reminders" if silence.late else "reminders"
-    all_of_them = len(sent) == len(series)
-    used_up = f"all {len(sent)} {what} are used up"
-    because = used_up if all_of_them else f"only {len(sent)} of {len(series)} {what} could come"
+        because = PlanReason.OVERDUE_NO_ANSWER.to_message()
+        return _Trigger(after(sent[0], rhythm.every, zone), because, spread=False)
+    if len(sent) == len(series):
+        because = PlanReason.USED_UP.to_message(count=len(sent))
+    else:
+        because = PlanReason.SOME_USED_UP.to_message(count=len(sent), most=len(series))
     return _Trigger(after(max(sent), rhythm.every, zone), because, spread=False)
 
 
@@ -307,7 +311,7 @@ def _placed(
         early = rest.after(silence.spread(day.opens, day), ahead=True)
         ahead = _in_hours(silence, hours, rest, early, spread=False, ahead=True)
         if ahead is not None and ahead < (at or moment.at):
-            return silence.kept_to(hours, moment.moved(ahead, "moved earlier, so that a working day is left to act"))
+            return silence.kept_to(hours, moment.moved(ahead, PlanReason.EARLIER_TO_ACT.to_message()))
     if at is not None:
         return silence.kept_to(hours, _with_reason(silence, moment, at, rest))
     return _at_the_last_occasion(silence, moment, hours, rest)
@@ -330,7 +334,7 @@ def _in_hours(
 def _with_reason(silence: SilentTurn, moment: ScheduledAction, at: datetime, rest: Rest) -> ScheduledAction:
     if rest.after(moment.at) == moment.at:
         return moment.replace(at=at)
-    return moment.moved(at, f"not before they have had {in_words(silence.pause)} since their last notice")
+    return moment.moved(at, PlanReason.SINCE_LAST_NOTICE.to_message(span=silence.pause))
 
 
 def _last_working_day(person: Person, silence: SilentTurn) -> OpenSlot | None:
@@ -346,16 +350,16 @@ def _at_the_last_occasion(
     silence: SilentTurn, moment: ScheduledAction, hours: OpenHours, rest: Rest
 ) -> ScheduledAction:
     if moment.at >= silence.until:
-        return moment.dropped(Reason.SUPERSEDED, f"after {silence.end}")
+        return moment.dropped(Reason.SUPERSEDED, silence.past_end)
     if rest.after(moment.at) >= silence.until:
-        return moment.dropped(Reason.TOO_SOON, f"{in_words(silence.pause)} after their last notice it is over")
+        return moment.dropped(Reason.TOO_SOON, PlanReason.OVER_AFTER_NOTICE.to_message(span=silence.pause))
     slot = hours.last_slot(moment.at, silence.since)
     at = max(slot.opens, slot.closes - _TO_ACT) if slot else silence.since
     if at <= silence.since:
-        return moment.dropped(Reason.QUIET_HOURS, f"no open hours before {silence.end}")
+        return moment.dropped(Reason.QUIET_HOURS, no_hours(late=silence.late))
     if rest.after(at, ahead=True) > at:
-        return moment.dropped(Reason.TOO_SOON, f"they had a notice less than {in_words(silence.pause)} before")
-    return silence.kept_to(hours, moment.moved(at, "moved earlier, into working hours"))
+        return moment.dropped(Reason.TOO_SOON, PlanReason.NOTICE_BEFORE.to_message(span=silence.pause))
+    return silence.kept_to(hours, moment.moved(at, PlanReason.EARLIER_INTO_HOURS.to_message()))
 
 
 def told_of(
@@ -368,7 +372,8 @@ def told_of(
 
 
 def _told(alert: ScheduledAction, others: list[datetime], silence: SilentTurn) -> ScheduledAction:
-    told = silence.moment(ActionType.ESCALATED, alert.at, NotificationType.ESCALATED, f"{alert.to} was alerted")
+    alerted = PlanReason.ALERTED.to_message(person=alert.to)
+    told = silence.moment(ActionType.ESCALATED, alert.at, NotificationType.ESCALATED, alerted)
     first = None
     for at, slot in _occasions(alert.at, silence):
         first = first or at
@@ -380,8 +385,8 @@ def _told(alert: ScheduledAction, others: list[datetime], silence: SilentTurn) -
 
 def _moved(told: ScheduledAction, opens: datetime, at: datetime) -> ScheduledAction:
     if opens != told.at:
-        told = told.moved(opens, "moved into working hours")
-    return told.moved(at, "apart from other notices") if at != told.at else told
+        told = told.moved(opens, PlanReason.INTO_WORKING_HOURS.to_message())
+    return told.moved(at, PlanReason.APART.to_message()) if at != told.at else told
 
 
 def _occasions(since: datetime, silence: SilentTurn) -> Iterator[tuple[datetime, OpenSlot]]:

@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 from activities.calendar.calendar import at_clock, clock_hours, public_holidays, start_of_day
 from activities.people.person import Person
+from workflows.model.messages import Message
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import Policy
 from workflows.model.schedule import ActionType, Reason, ScheduledAction
 
@@ -23,6 +25,11 @@ DAYS_REMEMBERED: Final = 50_000
 _EVERY_DAY: Final = frozenset(range(7))
 ANY: Final = "any"
 WORKING: Final = "working"
+
+
+def no_hours(*, late: bool) -> Message:
+    """That no open hours are left, before the due date or, if late, before it closes."""
+    return (PlanReason.NO_HOURS_BEFORE_CLOSING if late else PlanReason.NO_HOURS_BEFORE_DUE).to_message()
 
 
 @dataclass(frozen=True)
@@ -130,17 +137,17 @@ class OpenHours:
         there = replace(self, absences=()).next_slot(at, before)
         return self.absent_at(at if there is None else max(at, there.opens))
 
-    def why_closed(self, at: datetime) -> str:
+    def why_closed(self, at: datetime) -> Message:
         """Why the person may not be notified at a closed instant."""
         day = self.local_day(at)
         if self.absent_at(at):
-            return "they are absent"
+            return PlanReason.ABSENT.to_message()
         if holiday := self._holiday(day):
-            return f"a public holiday ({holiday})"
+            return PlanReason.HOLIDAY.to_message(holiday=holiday)
         if day.weekday() not in self.days:
-            return "not a working day"
+            return PlanReason.DAY_OFF.to_message()
         opens, closes = self.clock or (time(), time())
-        return f"outside {opens:%H:%M}-{closes:%H:%M}"
+        return PlanReason.OUTSIDE_HOURS.to_message(hours=f"{opens:%H:%M}-{closes:%H:%M}")
 
     def keep(self, moment: ScheduledAction, now: datetime, before: datetime) -> ScheduledAction:
         """Moved into the recipient's hours, if any are left. A missed or failed action waits for them, so that an
@@ -157,12 +164,10 @@ class OpenHours:
             held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if ends else None
         )
 
-    def drop(
-        self, moment: ScheduledAction, at: datetime, before: datetime, end: str = "the due date"
-    ) -> ScheduledAction:
-        """The action dropped, since there are no open hours between `at` and the `end` of the wait."""
+    def drop(self, moment: ScheduledAction, at: datetime, before: datetime, *, late: bool = False) -> ScheduledAction:
+        """The action dropped, since there are no open hours between `at` and the end of the wait."""
         reason = Reason.ABSENT if self.absence_matters(at, before) else Reason.QUIET_HOURS
-        return moment.dropped(reason, f"no open hours before {end}")
+        return moment.dropped(reason, no_hours(late=late))
 
     @cached_property
     def _away(self) -> tuple[OpenSlot, ...]:

@@ -1,4 +1,4 @@
-"""The planner: policy, people and calendars become the schedule: instants in UTC, each with its reason in words.
+"""The planner: policy, people and calendars become the schedule: instants in UTC, each with its reasons.
 
 Actions that the rules drop are in `Schedule.dropped` with the reason. Instants before `now` are kept, since only the
 workflow knows which were missed.
@@ -14,7 +14,7 @@ from operator import itemgetter
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from activities.calendar.calendar import after, in_words, is_of_days, latest_end_of_day, share
+from activities.calendar.calendar import after, is_of_days, latest_end_of_day, share
 from activities.people.directory import Directory, DirectoryFailure, UnknownPerson, askers
 from activities.people.person import Person
 from activities.schedule.escalation import escalation, told_of
@@ -25,6 +25,8 @@ from activities.temporal.failures import directory_failure, passing_failure
 from workflows.follow_up import notification_types
 from workflows.follow_up.next_step import HORIZON
 from workflows.follow_up.notification_types import reminder_number
+from workflows.model.messages import Message
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.rejections import Rejection
 from workflows.model.schedule import (
     ActionType,
@@ -119,35 +121,39 @@ class _OpenQuestion:
 
     def reminder(self) -> ScheduledAction:
         """To the requester; an absent one is not waited for."""
-        why = f"question {self.question.number} of {self.question.person}, {in_words(self._each)} without an answer"
+        asked = PlanReason.QUESTION.to_message(number=self.question.number, person=self.question.person)
+        reasons = asked, PlanReason.NO_ANSWER.to_message(span=self._each)
         stage = notification_types.unanswered(self.question.number)
-        reminder = self._moment(ActionType.QUESTION, self._later(self.question.at), stage, why)
+        reminder = self._moment(ActionType.QUESTION, self._later(self.question.at), stage, *reasons)
         if self.requester is None:
-            return reminder.dropped(Reason.UNKNOWN_PERSON, "they are not in the directory")
+            return reminder.dropped(Reason.UNKNOWN_PERSON, PlanReason.NOT_IN_THE_DIRECTORY.to_message())
         if self.requester.absent_at(reminder.at):
-            return reminder.dropped(Reason.ABSENT, "they are absent")
+            return reminder.dropped(Reason.ABSENT, PlanReason.ABSENT.to_message())
         return self._opened(reminder, self.requester)
 
     async def somebody_else(self, reminder: ScheduledAction) -> ScheduledAction:
         """To someone who can answer, else to the requester again."""
         at = reminder.at if reminder.suppressed else self._later(reminder.at)
-        skipped = [f"{reminder.to} is {reminder.suppressed}"] if reminder.suppressed else []
-        found, as_ = self.requester, "nobody else can see to it"
-        for id, role in self._candidates():
+        skipped = [_why_skipped(reminder.suppressed).to_message(person=reminder.to)] if reminder.suppressed else []
+        to, role = self.requester, PlanReason.TO_REQUESTER_AGAIN
+        for id, candidate_role in self._candidates():
             person = await _known(self.directory, id, self.planning.subject.kind)
-            if person is not None and (why_not := await self._unsuitable(person, at)) is None:
-                found, as_ = person, role
+            why_not = await self._unsuitable(person, at) if person else PlanReason.NOT_TO_STRANGER
+            if why_not is None:
+                to, role = person, candidate_role
                 break
-            skipped.append(f"not to {id}, {why_not if person else 'who is not in the directory'}")
-        to = found.id if found else reminder.to
-        why = "; ".join([f"question {self.question.number} is still open: to {to}, {as_}", *skipped])
+            skipped.append(why_not.to_message(person=id))
+        still_open = PlanReason.QUESTION_STILL_OPEN.to_message(number=self.question.number)
+        to_whom = role.to_message(person=to.id if to else reminder.to, other=self.planning.subject.requester)
         stage = notification_types.unanswered(self.question.number, again=True)
-        moment = self._moment(ActionType.QUESTION, at, stage, why).replace(to=to)
-        return self._opened(moment, found) if found else moment.dropped(Reason.UNKNOWN_PERSON, "nobody is known")
+        moment = self._moment(ActionType.QUESTION, at, stage, still_open, to_whom, *skipped)
+        if to is None:
+            return moment.dropped(Reason.UNKNOWN_PERSON, PlanReason.NOBODY_KNOWN.to_message())
+        return self._opened(moment.replace(to=to.id), to)
 
     def end(self) -> ScheduledAction:
         pause = self.planning.policy.question.pause
-        why = f"question {self.question.number} was not answered within {in_words(pause)}"
+        why = PlanReason.QUESTION_NOT_ANSWERED.to_message(number=self.question.number, span=pause)
         return self._moment(ActionType.GO_ON, after(self.question.at, pause, self.there), "go-on", why)
 
     @property
@@ -157,9 +163,11 @@ class _OpenQuestion:
     def _later(self, at: datetime) -> datetime:
         return after(at, self._each, self.there)
 
-    def _moment(self, kind: ActionType, at: datetime, stage: str, why: str) -> ScheduledAction:
+    def _moment(self, kind: ActionType, at: datetime, stage: str, *reasons: Message) -> ScheduledAction:
         requester = self.planning.subject.requester
-        return ScheduledAction(at=at, kind=kind, stage=stage, person=self.question.person, to=requester, why=why)
+        return ScheduledAction(
+            at=at, kind=kind, stage=stage, person=self.question.person, to=requester, reasons=reasons
+        )
 
     def _opened(self, moment: ScheduledAction, person: Person) -> ScheduledAction:
         hours, now = OpenHours.of(person, self.planning.policy), self.planning.now
@@ -168,22 +176,26 @@ class _OpenQuestion:
         if slot is None:
             return hours.drop(moment, moment.at, before)
         if moment.at not in slot:
-            moment = moment.moved(slot.opens, f"moved into the hours of {person.id}")
+            moment = moment.moved(slot.opens, PlanReason.INTO_HOURS_OF.to_message(person=person.id))
         return hours.keep(moment, now, before)
 
-    def _candidates(self) -> Iterator[tuple[str, str]]:
+    def _candidates(self) -> Iterator[tuple[str, PlanReason]]:
         if self.requester and self.requester.manager:
-            yield self.requester.manager, f"the manager of {self.requester.id}"
+            yield self.requester.manager, PlanReason.TO_MANAGER
         escalation = self.planning.policy.escalation
         if escalation and escalation.fallback:
-            yield escalation.fallback, "the fallback of this kind"
+            yield escalation.fallback, PlanReason.TO_FALLBACK
 
-    async def _unsuitable(self, person: Person, at: datetime) -> str | None:
+    async def _unsuitable(self, person: Person, at: datetime) -> PlanReason | None:
         if person.id == self.question.person:
-            return "who has asked it"
+            return PlanReason.NOT_TO_ASKER
         if person.absent_at(at):
-            return "who is absent"
-        return None if await self.directory.devices(person) else "who has no phone"
+            return PlanReason.NOT_TO_ABSENT
+        return None if await self.directory.devices(person) else PlanReason.NOT_TO_PHONELESS
+
+
+def _why_skipped(reason: Reason) -> PlanReason:
+    return PlanReason.NOT_TO_STRANGER if reason is Reason.UNKNOWN_PERSON else PlanReason.NOT_TO_ABSENT
 
 
 async def _known(directory: Directory, id: str, kind: str) -> Person | None:
@@ -271,7 +283,7 @@ class PolicyPlanner(Planner, StandInFinder):
         found = fallback(silence, nudges)
         if found and await self._has_phone(person, silence.now):
             return found
-        return [one.dropped(Reason.NO_DEVICE, "they have no phone, and were written to at once") for one in found]
+        return [one.dropped(Reason.NO_DEVICE, PlanReason.NO_PHONE.to_message()) for one in found]
 
     async def _has_phone(self, person: Person, now: datetime) -> bool:
         return any(not device.unseen(now) for device in await self._directory.devices(person))
@@ -381,7 +393,8 @@ def _not_there(missing: tuple[str, ...]) -> str | None:
 def _expiry(planning: PlanningInput, span: Span) -> ScheduledAction:
     requester, grace = planning.subject.requester, planning.policy.grace
     late = span.closes_at > span.due_at
-    why = f"{in_words(grace)} after the due date" if late and not planning.within else "the due date has passed"
+    graceful = late and not planning.within
+    why = PlanReason.AFTER_DUE.to_message(span=grace) if graceful else PlanReason.DUE_PASSED.to_message()
     return ScheduledAction(
-        at=span.closes_at, kind=ActionType.EXPIRE, stage="expiry", person=requester, to=requester, why=why
+        at=span.closes_at, kind=ActionType.EXPIRE, stage="expiry", person=requester, to=requester, reasons=(why,)
     )

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from activities.calendar.calendar import after, at_clock, before, in_words, is_of_days, start_of_day
+from activities.calendar.calendar import after, at_clock, before, is_of_days, start_of_day
 from activities.schedule.open_hours import OpenSlot
 from activities.schedule.turn import SilentTurn, by_day
 from workflows.follow_up import notification_types
 from workflows.follow_up.next_step import APART, too_close
 from workflows.follow_up.notification_types import NotificationType
+from workflows.model.messages import Message
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import Reminders
 from workflows.model.schedule import ActionType, Reason, ScheduledAction
 
@@ -41,7 +43,7 @@ def warned(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
         slot = best[-1]
         latest = max(slot.opens, slot.closes - _A_MINUTE)
         return warning.moved(silence.spread_ahead(latest, slot), _together(silence))
-    return _waking(silence, warning, "there is no better time")
+    return _waking(silence, warning, PlanReason.NO_BETTER_TIME)
 
 
 def _best(silence: SilentTurn, own: Iterable[OpenSlot]) -> list[OpenSlot]:
@@ -62,17 +64,17 @@ def _all_the_same(silence: SilentTurn, moment: ScheduledAction, heard_at: dateti
     rhythm = silence.policy.reminders
     heard = max((at for at in (heard_at, silence.heard_at) if at is not None), default=None)
     if rhythm is None or heard is None or after(heard, rhythm.every, silence.hours.zone) > moment.at:
-        return moment.dropped(Reason.OTHERS_ASLEEP, f"at no time of theirs is it day for {silence.others}")
-    return _waking(silence, moment, "nothing has reached them for as long as the policy says")
+        return moment.dropped(Reason.OTHERS_ASLEEP, PlanReason.OTHERS_ASLEEP.to_message(people=silence.others))
+    return _waking(silence, moment, PlanReason.NOTHING_REACHED)
 
 
-def _waking(silence: SilentTurn, moment: ScheduledAction, because: str) -> ScheduledAction:
-    why = f"{moment.why}; although it may wake {silence.others}: {because}"
-    return moment.replace(wakes_others=True, why=why)
+def _waking(silence: SilentTurn, moment: ScheduledAction, because: PlanReason) -> ScheduledAction:
+    may_wake = PlanReason.MAY_WAKE.to_message(people=silence.others)
+    return moment.replace(wakes_others=True, reasons=(*moment.reasons, may_wake, because.to_message()))
 
 
-def _together(silence: SilentTurn) -> str:
-    return f"moved to where it is day for {silence.others}, whom Core Signature mails as well"
+def _together(silence: SilentTurn) -> Message:
+    return PlanReason.DAY_FOR_OTHERS.to_message(people=silence.others)
 
 
 def reminders(
@@ -126,8 +128,8 @@ class _Series:
         first = self._tried(reminder, spread=is_first)
         one = first
         while (later := self._after_what_keeps_back(one)) is not None:
-            reason = first.suppressed.english if first.suppressed else ""
-            one = self._tried(reminder.moved(later, f"put off from {self.silence.local(first.at)}: {reason}"))
+            put_off = PlanReason.PUT_OFF.to_message(when=self.silence.local(first.at))
+            one = self._tried(reminder.moved(later, put_off, first.reasons[-1]))
         return first if one.suppressed else one
 
     def _tried(self, reminder: ScheduledAction, *, spread: bool = False) -> ScheduledAction:
@@ -153,11 +155,11 @@ class _Series:
         if reminder.suppressed is not None:
             return reminder
         if too_close(reminder.at, self.nudges) or self._is_for_the_alert(reminder.at):
-            return reminder.dropped(Reason.TOO_SOON, "another notice comes within the hour")
+            return reminder.dropped(Reason.TOO_SOON, PlanReason.NOTICE_WITHIN_THE_HOUR.to_message())
         if reminder.at > self.last_word:
-            return reminder.dropped(Reason.SUPERSEDED, "the last warnings have begun")
+            return reminder.dropped(Reason.SUPERSEDED, PlanReason.WARNINGS_BEGUN.to_message())
         if not self.silence.policy.urgent and self.silence.closes - reminder.at < APART:
-            return reminder.dropped(Reason.SUPERSEDED, "it is over within the hour")
+            return reminder.dropped(Reason.SUPERSEDED, PlanReason.OVER_WITHIN_THE_HOUR.to_message())
         return reminder
 
     def _is_for_the_alert(self, at: datetime) -> bool:
@@ -171,28 +173,26 @@ class _Series:
 
 
 def _reminder(silence: SilentTurn, rhythm: Reminders, number: int, at: datetime) -> ScheduledAction:
-    every = f"every {in_words(rhythm.every)}"
     if silence.late:
-        why = f"overdue since {silence.local(silence.due)}, {every}"
-        return silence.moment(
-            ActionType.OVERDUE, at, notification_types.overdue(number, silence.planning.revision), why
-        )
-    counted = f"{in_words(rhythm.first)} after the request arrived" if number == 1 else every
-    why = f"reminder {number} of {rhythm.most}, {counted}"
+        stage = notification_types.overdue(number, silence.planning.revision)
+        why = PlanReason.OVERDUE_REMINDER.to_message(when=silence.local(silence.due), span=rhythm.every)
+        return silence.moment(ActionType.OVERDUE, at, stage, why)
+    code, span = (PlanReason.FIRST_REMINDER, rhythm.first) if number == 1 else (PlanReason.NEXT_REMINDER, rhythm.every)
+    why = code.to_message(number=number, most=rhythm.most, span=span)
     return silence.moment(ActionType.REMIND, at, notification_types.reminder(number), why)
 
 
 def _snoozes(silence: SilentTurn, others: list[ScheduledAction]) -> Iterator[ScheduledAction]:
     planned = [other.at for other in others if other.suppressed is None]
     for snooze in filter(silence.has, silence.snoozes):
-        why = f"not now, they said: at {silence.local(snooze.until)}"
+        why = PlanReason.SNOOZED.to_message(when=silence.local(snooze.until))
         moment = silence.moment(ActionType.REMIND, snooze.until, notification_types.snooze(snooze.number), why)
         if snooze != silence.snoozes[-1]:
-            moment = moment.dropped(Reason.SNOOZED, "they chose another time since")
+            moment = moment.dropped(Reason.SNOOZED, PlanReason.CHOSE_ANOTHER_TIME.to_message())
         elif snooze.until >= silence.until:
-            moment = moment.dropped(Reason.SUPERSEDED, f"after {silence.end}")
+            moment = moment.dropped(Reason.SUPERSEDED, silence.past_end)
         elif too_close(snooze.until, planned):
-            moment = moment.dropped(Reason.TOO_SOON, "a last warning comes within the hour")
+            moment = moment.dropped(Reason.TOO_SOON, PlanReason.WARNING_WITHIN_THE_HOUR.to_message())
         yield moment
 
 
@@ -200,19 +200,23 @@ def _opened(silence: SilentTurn, reminder: ScheduledAction, *, spread: bool) -> 
     """In the next open hours, also for one they snoozed; a reminder that counts from another is spread with that."""
     hours, nominal = silence.hours, reminder.at
     if nominal >= silence.until:
-        return reminder.dropped(Reason.SUPERSEDED, "after the due date")
+        return reminder.dropped(Reason.SUPERSEDED, PlanReason.PAST_DUE.to_message())
     slot = hours.next_slot(nominal, silence.until)
     if slot is None:
         return silence.closed(reminder, nominal)
     slot = hours.unbroken(slot)
     if nominal not in slot:
-        because = f"moved from {silence.local(nominal)}: {hours.why_closed(nominal)}"
-        reminder = reminder.moved(silence.spread(slot.opens, slot), because)
+        reminder = reminder.moved(silence.spread(slot.opens, slot), *_moved_from(silence, nominal))
     elif spread:
         reminder = reminder.replace(at=silence.spread(nominal, slot))
     if silence.snoozes and nominal < silence.snoozes[-1].until and reminder.at < _every_after(silence):
-        return reminder.dropped(Reason.SNOOZED, "they said not now")
+        return reminder.dropped(Reason.SNOOZED, PlanReason.SAID_NOT_NOW.to_message())
     return reminder
+
+
+def _moved_from(silence: SilentTurn, at: datetime, code: PlanReason = PlanReason.MOVED) -> tuple[Message, Message]:
+    """That it was moved from a closed instant, and why that is closed."""
+    return code.to_message(when=silence.local(at)), silence.hours.why_closed(at)
 
 
 def _every_after(silence: SilentTurn) -> datetime:
@@ -239,13 +243,13 @@ def last_warnings(silence: SilentTurn) -> list[ScheduledAction]:
     return found
 
 
-def _too_soon(silence: SilentTurn, ahead: str, at: datetime, nearer: list[tuple[str, datetime]]) -> str | None:
+def _too_soon(silence: SilentTurn, ahead: str, at: datetime, nearer: list[tuple[str, datetime]]) -> Message | None:
     """Why a warning gives way to those nearer to the due date."""
     if any(at > other - APART for _, other in nearer):
-        return "the warning nearer to the due date comes by then or within the hour"
+        return PlanReason.NEARER_WARNING.to_message()
     day = silence.hours.local_day
     if is_of_days(ahead) and any(is_of_days(one) and day(at) == day(other) for one, other in nearer):
-        return "the warning nearer to the due date comes on that day"
+        return PlanReason.NEARER_WARNING_THAT_DAY.to_message()
     return None
 
 
@@ -262,25 +266,25 @@ def _nominal(silence: SilentTurn, ahead: str) -> ScheduledAction:
     return silence.moment(ActionType.WARN, at, notification_types.warning(ahead, silence.planning.revision), why)
 
 
-def _ahead(silence: SilentTurn, ahead: str) -> tuple[datetime, str]:
-    return before(silence.until, ahead, silence.hours.zone), f"{in_words(ahead)} before the due date"
+def _ahead(silence: SilentTurn, ahead: str) -> tuple[datetime, Message]:
+    return before(silence.until, ahead, silence.hours.zone), PlanReason.BEFORE_DUE.to_message(span=ahead)
 
 
-def _on_the_day(silence: SilentTurn) -> tuple[datetime, str]:
+def _on_the_day(silence: SilentTurn) -> tuple[datetime, Message]:
     """When their hours open on that day, or on the last working day before the due date."""
     hours, day = silence.hours, silence.hours.local_day(silence.until - _AN_INSTANT)
     slots = hours.slots(day)
     if slots and slots[0].opens < silence.until:
-        return slots[0].opens, "on the day of the due date"
+        return slots[0].opens, PlanReason.ON_DUE_DAY.to_message()
     if earlier := hours.last_day(day, silence.came_at):
-        return earlier.opens, "on the last working day before the due date"
+        return earlier.opens, PlanReason.ON_LAST_WORKING_DAY.to_message()
     usual = at_clock(day, hours.clock[0], hours.zone) if hours.clock else silence.until
-    return usual if usual < silence.until else start_of_day(day, hours.zone), "on the day of the due date"
+    return usual if usual < silence.until else start_of_day(day, hours.zone), PlanReason.ON_DUE_DAY.to_message()
 
 
 def _placed(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
     if warning.at <= silence.came_at:
-        return warning.dropped(Reason.NOT_THEIR_TURN, "their turn came later than that")
+        return warning.dropped(Reason.NOT_THEIR_TURN, PlanReason.TURN_CAME_LATER.to_message())
     if silence.policy.urgent:
         return warning
     slots = silence.hours.slots(silence.hours.local_day(warning.at))
@@ -294,22 +298,22 @@ def _on_its_day(silence: SilentTurn, warning: ScheduledAction, day: OpenSlot) ->
     if day.opens <= warning.at <= day.closes:
         return warning.replace(at=silence.spread_ahead(warning.at, day))
     if warning.at > day.closes > silence.came_at:
-        return warning.moved(silence.spread_ahead(day.closes, day), "moved into working hours")
+        return warning.moved(silence.spread_ahead(day.closes, day), PlanReason.INTO_WORKING_HOURS.to_message())
     if warning.at < day.opens < silence.until and (at := _opening(silence, day)):
-        return warning.moved(at, "moved into working hours")
+        return warning.moved(at, PlanReason.INTO_WORKING_HOURS.to_message())
     return warning
 
 
 def _from_a_day_off(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
     """On the next working day if that leaves time to act, else on the last before."""
     hours = silence.hours
-    today, because = hours.local_day(warning.at), hours.why_closed(warning.at)
+    today = hours.local_day(warning.at)
     later = hours.next_slot(warning.at, silence.until)
     if later and (at := _opening(silence, later)):
-        return warning.moved(at, f"moved from {silence.local(warning.at)}: {because}")
+        return warning.moved(at, *_moved_from(silence, warning.at))
     if earlier := hours.last_day(today, silence.came_at):
-        words = f"moved earlier from {silence.local(warning.at)}: {because}"
-        return warning.moved(silence.spread(earlier.opens, earlier), words)
+        reasons = _moved_from(silence, warning.at, PlanReason.MOVED_EARLIER)
+        return warning.moved(silence.spread(earlier.opens, earlier), *reasons)
     whole = OpenSlot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
     return warning.replace(at=silence.spread_ahead(warning.at, whole))
 
@@ -328,19 +332,17 @@ def fallback(silence: SilentTurn, nudges: Iterable[ScheduledAction]) -> list[Sch
         return []
     at = after(silence.since, wait, silence.hours.zone)
     moment = silence.moment(
-        ActionType.FALLBACK, at, NotificationType.FALLBACK, f"not opened {in_words(wait)} after they were asked"
+        ActionType.FALLBACK, at, NotificationType.FALLBACK, PlanReason.NOT_OPENED.to_message(span=wait)
     )
     # Other signers may get the mail as well, where it is Core Signature's.
     moment = moment.replace(wakes_others=True)
     if at >= silence.closes:
-        return [moment.dropped(Reason.SUPERSEDED, "after it closes")]
+        return [moment.dropped(Reason.SUPERSEDED, PlanReason.PAST_CLOSING.to_message())]
     slot = silence.hours.next_slot(at, silence.closes)
     if slot is None:
         return [silence.closed(moment, at)]
     if at not in slot:
-        moment = moment.moved(
-            silence.spread(slot.opens, slot), f"moved from {silence.local(at)}: {silence.hours.why_closed(at)}"
-        )
+        moment = moment.moved(silence.spread(slot.opens, slot), *_moved_from(silence, at))
     return [silence.held(_apart(moment, nudges, slot))]
 
 
@@ -348,4 +350,4 @@ def _apart(moment: ScheduledAction, nudges: Iterable[ScheduledAction], slot: Ope
     at = moment.at
     for nudge in sorted(one.at for one in nudges if one.suppressed is None):
         at = nudge + APART if too_close(at, (nudge,)) else at
-    return moment.moved(at, "apart from other notices") if at != moment.at and at in slot else moment
+    return moment.moved(at, PlanReason.APART.to_message()) if at != moment.at and at in slot else moment

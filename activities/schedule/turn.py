@@ -13,6 +13,8 @@ from activities.people.person import Person
 from activities.schedule.open_hours import OpenHours, OpenSlot
 from workflows.follow_up.next_step import APART
 from workflows.follow_up.notification_types import reminder_number
+from workflows.model.messages import Message, zoned
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import OVERDUE_AT_MOST, Policy, Reminders
 from workflows.model.schedule import ActionType, PlanningInput, ScheduledAction, Snooze, Turn
 
@@ -46,7 +48,7 @@ class Others:
 
     def __str__(self) -> str:
         named, more = self.names[:NAMED_AT_MOST], len(self.names) - NAMED_AT_MOST
-        return ", ".join(named) + (f" and {more} more" if more > 0 else "")
+        return ", ".join([*named, *(["…"] if more > 0 else [])])
 
     def awake_at(self, at: datetime) -> bool:
         return all(hours.open_at(at) for hours in self.awake)
@@ -197,8 +199,8 @@ class SilentTurn:
             return ()
         return () if any(timedelta() <= heard - at < APART for at in planned) else (heard,)
 
-    def moment(self, kind: ActionType, at: datetime, stage: str, why: str) -> ScheduledAction:
-        return ScheduledAction(at=at, kind=kind, stage=stage, person=self.person, to=self.person, why=why)
+    def moment(self, kind: ActionType, at: datetime, stage: str, *reasons: Message) -> ScheduledAction:
+        return ScheduledAction(at=at, kind=kind, stage=stage, person=self.person, to=self.person, reasons=reasons)
 
     def spread(self, at: datetime, slot: OpenSlot) -> datetime:
         """The instant delayed by the jitter, within its slot and the wait. Urgent ones are not delayed."""
@@ -241,16 +243,16 @@ class SilentTurn:
 
     def closed(self, moment: ScheduledAction, at: datetime) -> ScheduledAction:
         """The action dropped, since the signer has no open hours from `at` on."""
-        return self.hours.drop(moment, at, self.until, self.end)
+        return self.hours.drop(moment, at, self.until, late=self.late)
 
     @property
-    def end(self) -> str:
-        return "it closes" if self.late else "the due date"
+    def past_end(self) -> Message:
+        """That something would come after the end of the wait."""
+        return (PlanReason.PAST_CLOSING if self.late else PlanReason.PAST_DUE).to_message()
 
     def local(self, at: datetime) -> str:
-        """An instant in the signer's time zone with its city."""
-        city = self.hours.zone.key.rpartition("/")[2].replace("_", " ")
-        return f"{at.astimezone(self.hours.zone):%a %d %b %H:%M} ({city})"
+        """An instant in the signer's time zone, as a value of a message."""
+        return zoned(at, self.hours.zone)
 
 
 def _when_overdue(policy: Policy) -> Policy:

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple, Self
 
 from rich.console import Group
 
-from activities.calendar.calendar import in_words
 from activities.errors import StoreFailure
 from activities.files.reading import FileFaults
 from activities.files.table import Table
@@ -27,6 +26,7 @@ from starter.temporal.connection import Context, opened
 from workflows.follow_up.view import PEOPLE_AT_MOST, stamp
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.base import Model
+from workflows.model.messages import duration_words
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ async def list_used_up_budgets(settings: Settings, context: Context, prepared: p
         frees = [(person, await budgets.frees_at(person, now)) for person in people]
     except StoreFailure:
         return []
-    predicate = f"had {notices.most} notices in {in_words(notices.per)}, so the next waits until"
+    predicate = f"had {notices.most} notices in {duration_words(notices.per)}, so the next waits until"
     return [
         f"{person} {predicate} {stamp(frees_at)} (COUNTERSIGN_NOTICES_MOST)" for person, frees_at in frees if frees_at
     ]

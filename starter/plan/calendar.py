@@ -7,11 +7,11 @@ from enum import StrEnum
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from pydantic import AwareDatetime, SecretStr
+from pydantic import AwareDatetime, SecretStr, computed_field
 from temporalio.client import WorkflowQueryFailedError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.calendar.calendar import at_clock, in_words
+from activities.calendar.calendar import at_clock
 from activities.files.fields import known_zone
 from activities.launch.request_file import PreparedRequest
 from activities.people.devices import KnownDevice
@@ -30,6 +30,7 @@ from workflows import names
 from workflows.follow_up import notification_types as stages
 from workflows.kinds import Kind
 from workflows.model.base import Model
+from workflows.model.messages import Message, duration_words, join_english
 from workflows.model.policy import WHEN_DUE, Policy
 from workflows.model.schedule import ActionType, PlanningInput, Reason, Schedule, ScheduledAction
 from workflows.model.subject import Participant, Status
@@ -49,7 +50,19 @@ _FIELDS: Final[Mapping[ActionType | None, str]] = {
 """The policy field behind each kind of action."""
 
 
-class PlanLine(Model):
+class _Explained(Model):
+    """With reasons, in JSON also as a sentence."""
+
+    reasons: tuple[Message, ...]
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def why(self) -> str:
+        """The reasons in English."""
+        return join_english(self.reasons)
+
+
+class PlanLine(_Explained):
     """`local` is on the clock of `zone`: the recipient's, unless one was given."""
 
     at: AwareDatetime
@@ -58,7 +71,6 @@ class PlanLine(Model):
     stage: str
     person: str
     to: str
-    why: str
     layer: str | None = None
     """The policy layer that causes it."""
     suppressed: Reason | None = None
@@ -230,7 +242,7 @@ def _branch_title(signing: Mapping[str, str], outcome: Status, reviewers: frozen
     if not signing:
         return "its reviewers approve it, and nobody else acts" if reviewers else "nobody acts"
     some = ", ".join(
-        f"{person} {'approves' if person in reviewers else 'signs'} after {in_words(duration)}"
+        f"{person} {'approves' if person in reviewers else 'signs'} after {duration_words(duration)}"
         for person, duration in signing.items()
     )
     return some if outcome is Status.SIGNED else f"{some}, then nobody acts"
@@ -244,7 +256,7 @@ def line_of(one: Happening, zone: ZoneInfo, layer: str | None = None) -> PlanLin
         stage=one.stage,
         person=one.about,
         to=one.to,
-        why=one.why,
+        reasons=one.reasons,
         layer=layer,
         suppressed=one.suppressed,
     )
@@ -280,7 +292,7 @@ class ChangeKindOfAction(StrEnum):
     MOVED = "moved"
 
 
-class ScheduleChange(Model):
+class ScheduleChange(_Explained):
     """A changed notice: `before` and `after` are its instants."""
 
     what: ChangeKindOfAction
@@ -289,7 +301,6 @@ class ScheduleChange(Model):
     to: str
     before: AwareDatetime | None = None
     after: AwareDatetime | None = None
-    why: str
 
 
 class PolicyChange(Model):
@@ -373,4 +384,6 @@ def _as_suppressed(then: Schedule, old: ScheduledAction) -> ScheduledAction:
 
 
 def _change(what: ChangeKindOfAction, moment: ScheduledAction, **instants: Any) -> ScheduleChange:
-    return ScheduleChange(what=what, stage=moment.stage, person=moment.person, to=moment.to, why=moment.why, **instants)
+    return ScheduleChange(
+        what=what, stage=moment.stage, person=moment.person, to=moment.to, reasons=moment.reasons, **instants
+    )

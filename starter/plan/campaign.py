@@ -27,6 +27,7 @@ from starter.temporal.rates import OF_RECEIVER
 from workflows.campaign.state import CampaignState
 from workflows.follow_up.notification_types import NotificationType, is_nudge
 from workflows.model.base import Model
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.schedule import ActionType
 
 OPENS: Final = "opens"
@@ -229,7 +230,7 @@ async def _member_events(
     due_at = (await Rehearsal(request, at, known, {}).first_schedule()).due_at
     asked = request.brief.people[0].person
     theirs = [happening for happening in happened if happening.to == asked and happening.kind is not ActionType.EXPIRE]
-    theirs.append(Happening(due_at, DUE, asked, asked, "the window ends; who acts later is late"))
+    theirs.append(Happening(due_at, DUE, asked, asked, (PlanReason.WINDOW_ENDS.to_message(),)))
     return [replace(happening, about=one.row.person, to=one.row.person) for happening in theirs]
 
 
@@ -243,27 +244,17 @@ def _campaign_events(
     """The campaign's own actions: opening, daily checks with notices, closing."""
     opens_at = audience.opens_at
     course = CampaignState.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
-    yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, "the list of people is final, and everybody is asked")
+    yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, (PlanReason.AUDIENCE_FROZEN.to_message(),))
     while course.look_due_at < audience.closes_at:
         at, day = course.look_due_at, course.daily.days + 1
         if course.weekly:
-            yield Happening(
-                at,
-                f"{NotificationType.PROGRESS}-{day}",
-                owner.id,
-                owner.id,
-                "how many have not acknowledged yet, once a week",
-            )
+            weekly = (PlanReason.WEEKLY.to_message(),)
+            yield Happening(at, f"{NotificationType.PROGRESS}-{day}", owner.id, owner.id, weekly)
         if managers and digest_is_due(at.astimezone(owner.tz).date(), course.window.everybodys_due):
-            yield Happening(
-                at,
-                f"{NotificationType.DIGEST}-{day}",
-                MANAGERS,
-                MANAGERS,
-                "who of their people has not acknowledged yet",
-            )
+            of_their_people = (PlanReason.OF_THEIR_PEOPLE.to_message(),)
+            yield Happening(at, f"{NotificationType.DIGEST}-{day}", MANAGERS, MANAGERS, of_their_people)
         course = course.within("daily", days=day)
-    yield Happening(audience.closes_at, CLOSES, owner.id, owner.id, "the record is made")
+    yield Happening(audience.closes_at, CLOSES, owner.id, owner.id, (PlanReason.RECORD_MADE.to_message(),))
 
 
 def _estimates(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
-from activities.calendar.calendar import after, in_words
+from activities.calendar.calendar import after
 from activities.launch.request_file import PreparedRequest
 from activities.launch.task_file import PreparedTask
 from activities.onboarding.intake import PreparedOnboarding
@@ -20,7 +20,9 @@ from starter.plan.rehearsal import Happening, Rehearsal
 from workflows.follow_up.input import planning_of
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
+from workflows.model.messages import duration_words
 from workflows.model.onboarding import PartKind, PartPlan, StagePlan
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.subject import Status
 from workflows.task.state import TaskState
 
@@ -36,9 +38,8 @@ class Assumed(Model):
 
     @property
     def words(self) -> str:
-        return (
-            f"everybody signs after {in_words(self.signed_after)} and does their part after {in_words(self.done_after)}"
-        )
+        signed_after, done_after = duration_words(self.signed_after), duration_words(self.done_after)
+        return f"everybody signs after {signed_after} and does their part after {done_after}"
 
 
 class PlannedPart(Model):
@@ -117,7 +118,8 @@ class _Calendar:
             case PreparedTask() as task:
                 return await self._task(plan, task, at)
             case _:
-                told = (Happening(at, _NOTICE, to, to, "its stage begins") for to in plan.asked)
+                begins = (PlanReason.STAGE_BEGINS.to_message(),)
+                told = (Happening(at, _NOTICE, to, to, begins) for to in plan.asked)
                 known = PlannedDirectory(self._directory, self._prepared.people)
                 lines = await self._lines(told, known, self._prepared.given.subject.workflow_id)
                 return _planned(plan, None, at, Status.DONE, lines)
@@ -139,13 +141,11 @@ class _Calendar:
         schedule = await PolicyPlanner(known).calendar(planning)
         first = await known.person(task.people[0].person, task.workflow_id)
         done_at = after(at, self._assumed.done_after, first.tz)
-        happened = [
-            Happening(at, NotificationType.READY, one.person, one.person, "it is theirs") for one in task.people
-        ]
+        theirs = (PlanReason.THEIR_TURN.to_message(),)
+        happened = [Happening(at, NotificationType.READY, one.person, one.person, theirs) for one in task.people]
         happened += [Happening.planned(moment) for moment in schedule.actions if moment.at < done_at]
-        happened.append(
-            Happening(done_at, _DONE, first.id, task.requester, f"{in_words(self._assumed.done_after)} later")
-        )
+        later = (PlanReason.DONE_LATER.to_message(span=self._assumed.done_after),)
+        happened.append(Happening(done_at, _DONE, first.id, task.requester, later))
         lines = await self._lines(happened, known, task.workflow_id)
         return _planned(plan, schedule.due_at, done_at, Status.DONE, lines)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
-from activities.calendar.calendar import after, in_words
+from activities.calendar.calendar import after
 from activities.core_signature.signers import CoreStandIns
 from activities.people.directory import Directory
 from activities.schedule.planner import PolicyPlanner
@@ -24,7 +24,9 @@ from workflows.follow_up.next_step import (
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.notifications import alerts, announcement, nudges
 from workflows.model.commands import ReviewAnswer
-from workflows.model.notifications import Channel, Delivered, NoticeAction, NotificationOrder, NotificationOutcome
+from workflows.model.messages import Message
+from workflows.model.notifications import Channel, Delivered, NotificationOrder, NotificationOutcome
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.schedule import ActionType, Reason, Schedule, ScheduledAction
 from workflows.model.signature import DocumentSeen, SignerSeen, SignerState, Substitution
 from workflows.model.subject import Role, Status, Subject
@@ -36,9 +38,9 @@ SIGNED: Final = "signed"
 APPROVED: Final = "approved"
 """By a reviewer."""
 _DOCUMENT: Final = "not sent"
-_UNPLANNED: Final[Mapping[str, str]] = {
-    NotificationType.READY: "it is their turn",
-    NotificationType.FOLLOW: "they can follow it at the desk",
+_UNPLANNED: Final[Mapping[str, PlanReason]] = {
+    NotificationType.READY: PlanReason.THEIR_TURN,
+    NotificationType.FOLLOW: PlanReason.CAN_FOLLOW,
 }
 
 
@@ -52,15 +54,15 @@ class Happening:
     stage: str
     about: str
     to: str
-    why: str
+    reasons: tuple[Message, ...]
     kind: ActionType | None = None
     suppressed: Reason | None = None
 
     @classmethod
     def planned(cls, moment: ScheduledAction, at: datetime | None = None) -> Self:
         """An action of a schedule, at its own instant or when it happens."""
-        why, kind = moment.why, moment.kind
-        return cls(at or moment.at, moment.stage, moment.person, moment.to, why, kind, moment.suppressed)
+        reasons, kind = moment.reasons, moment.kind
+        return cls(at or moment.at, moment.stage, moment.person, moment.to, reasons, kind, moment.suppressed)
 
 
 class Rehearsal:
@@ -114,8 +116,7 @@ class Rehearsal:
         people = {one.person: await self._directory.person(one.person, brief.workflow_id) for one in brief.people}
         cast = await CoreStandIns(self._directory).at_sending(brief, people, self._now)
         for who in cast.stand_ins:
-            why = f"{who} is absent, so the delegate is asked from the start"
-            self._happened.append(Happening(self._now, NotificationType.REASSIGNED, who, who, why))
+            self._note(NotificationType.REASSIGNED, who, PlanReason.DELEGATE_FROM_THE_START.to_message(person=who))
         instead = tuple(Substitution(from_=who, to=other.id) for who, other in cast.stand_ins.items())
         self._observe(Status.SENT, substituted=instead)
 
@@ -156,8 +157,8 @@ class Rehearsal:
         for person in people:
             if any(person == one.person for one in self._progress.slots.pending):
                 given = self._signing.get(person)
-                why = f"{in_words(given)} after their turn came" if given else "when its review is due"
-                self._happened.append(Happening(self._now, APPROVED, person, person, why))
+                timely = PlanReason.AFTER_THEIR_TURN.to_message(span=given)
+                self._note(APPROVED, person, timely if given else PlanReason.WHEN_REVIEW_IS_DUE.to_message())
                 answer = ReviewAnswer(actor=person, approve=True)
                 self._progress = review(self._request, self._progress, answer, self._now)
 
@@ -169,18 +170,19 @@ class Rehearsal:
 
     def _sign(self, people: tuple[str, ...]) -> None:
         due_at = self._progress.due_at
-        late = ", late" if due_at is not None and self._now > due_at else ""
+        late = [PlanReason.LATE.to_message()] if due_at is not None and self._now > due_at else []
         for person in people:
-            why = f"{in_words(self._signing[person])} after their turn came{late}"
-            self._happened.append(Happening(self._now, SIGNED, person, person, why))
+            self._note(SIGNED, person, PlanReason.AFTER_THEIR_TURN.to_message(span=self._signing[person]), *late)
         signed = tuple(SignerSeen(person=person, state=self._signature_of(person)) for person in people)
         self._observe(Status.SENT, signers=signed)
         if self._progress.slots.complete:
             self._observe(Status.SIGNED)
-            requester = self._request.brief.requester
-            self._happened.append(
-                Happening(self._now, NotificationType.SETTLED, requester, requester, "everybody has signed")
+            self._note(
+                NotificationType.SETTLED, self._request.brief.requester, PlanReason.EVERYBODY_SIGNED.to_message()
             )
+
+    def _note(self, stage: str, person: str, *reasons: Message) -> None:
+        self._happened.append(Happening(self._now, stage, person, person, reasons))
 
     def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
         handed = tuple(filter(self._progress.hands_over, moments))
@@ -197,17 +199,13 @@ class Rehearsal:
 
     def _announce(self, notices: tuple[NotificationOrder, ...]) -> None:
         leaving_first = sorted(notices, key=lambda one: one.stage != NotificationType.REASSIGNED)
-        told = [(one, why) for one in leaving_first if (why := self._why(one)) is not None]
-        self._happened += [Happening(self._now, one.stage, one.person, one.person, why) for one, why in told]
+        for notice in leaving_first:
+            if notice.stage == NotificationType.REASSIGNED:
+                handed_over = PlanReason.HANDED_OVER.to_message(person=self._handed[notice.person].to)
+                self._note(notice.stage, notice.person, handed_over)
+            elif notice.stage in _UNPLANNED:
+                self._note(notice.stage, notice.person, _UNPLANNED[notice.stage].to_message())
         self._deliver(notices)
-
-    def _why(self, notice: NotificationOrder) -> str | None:
-        """The reason of a notice outside the schedule; None for one without reader."""
-        if notice.stage == NotificationType.REASSIGNED:
-            return f"handed over to {self._handed[notice.person].to}"
-        if notice.action is NoticeAction.REVIEW and notice.stage == NotificationType.READY:
-            return "it is theirs to review"
-        return _UNPLANNED.get(notice.stage)
 
     def _notify(self, moments: tuple[ScheduledAction, ...], notices: tuple[NotificationOrder, ...]) -> None:
         self._happened += [Happening.planned(moment, self._now) for moment in moments]

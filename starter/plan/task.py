@@ -13,6 +13,7 @@ from starter.plan.rehearsal import Happening
 from workflows.follow_up.input import planning_of
 from workflows.follow_up.notification_types import NotificationType
 from workflows.model.base import Model
+from workflows.model.plan_reasons import PlanReason
 from workflows.task.state import TaskState
 
 LINES_AT_MOST: Final = 500
@@ -36,7 +37,8 @@ async def plan(prepared: PreparedTask, directory: Directory, at: datetime) -> Ta
     known = PlannedDirectory(directory, prepared.people)
     planning = planning_of(given, given.subject, TaskState.begin(task, at), at)
     schedule = await PolicyPlanner(known).calendar(planning)
-    asked = [Happening(at, NotificationType.READY, one.person, one.person, "it is theirs") for one in task.people]
+    theirs = (PlanReason.THEIR_TURN.to_message(),)
+    asked = [Happening(at, NotificationType.READY, one.person, one.person, theirs) for one in task.people]
     planned = [Happening.planned(one) for one in (*schedule.actions, *schedule.dropped) if one.at >= at]
     happened = sorted([*asked, *planned], key=lambda one: one.at)[:LINES_AT_MOST]
     lines = [line_of(one, (await known.person(one.to, task.workflow_id)).tz) for one in happened]

@@ -6,6 +6,7 @@ from typing import Final
 from temporalio import activity
 
 from workflows.model.hand_off import HandoffCall, HandoffReport, HandoffResult
+from workflows.model.messages import Message
 from workflows.model.notifications import (
     Channel,
     Delivered,
@@ -134,7 +135,8 @@ def _moments(turn: Turn, now: datetime, due_at: datetime) -> list[ScheduledActio
 
 
 def _moment(at: datetime, kind: ActionType, stage: str, person: str, to: str, why: str) -> ScheduledAction:
-    return ScheduledAction(at=at, kind=kind, stage=stage, person=person, to=to, why=why)
+    reasons = (Message(code=why),)
+    return ScheduledAction(at=at, kind=kind, stage=stage, person=person, to=to, reasons=reasons)
 
 
 def _rhythm(number: int) -> str:

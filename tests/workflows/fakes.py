@@ -419,4 +419,5 @@ def _snoozed(moments: list[ScheduledAction], snoozes: list[Snooze]) -> list[Sche
 
 
 def _moment(at: datetime, kind: ActionType, stage: str, person: str, to: str | None = None) -> ScheduledAction:
-    return ScheduledAction(at=at, kind=kind, stage=stage, person=person, to=to or person, why=f"planned as {stage}")
+    reasons = (Message(code=f"planned as {stage}"),)
+    return ScheduledAction(at=at, kind=kind, stage=stage, person=person, to=to or person, reasons=reasons)

@@ -18,6 +18,7 @@ from tests.golden import samples
 from tests.golden.__main__ import grown
 from tests.golden.samples import read, sample, tersely, written
 from workflows.model.notifications import Delivery
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import Policy
 from workflows.model.schedule import ActionType, Schedule, ScheduledAction, Snooze
 from workflows.model.subject import Subject
@@ -52,15 +53,21 @@ def test_what_a_history_leaves_out_is_read_as_it_was(model: type[BaseModel]) -> 
 
 def test_a_history_is_plain_json_without_fields_that_say_nothing() -> None:
     moment = ScheduledAction(
-        at=AT, kind=ActionType.WARN, stage="warning-1d", person="signer", to="signer", why="the day before"
+        at=AT,
+        kind=ActionType.WARN,
+        stage="warning-1d",
+        person="signer",
+        to="signer",
+        reasons=(PlanReason.ON_LAST_WORKING_DAY.to_message(),),
     )
     agenda = Schedule(due_at=AT, closes=False, actions=200 * (moment,))
     document = tersely(agenda)
     assert document.keys() == {"due_at", "closes", "actions"}
-    warning = {"kind": "warn", "stage": "warning-1d", "person": "signer", "to": "signer", "why": "the day before"}
+    warning = {"kind": "warn", "stage": "warning-1d", "person": "signer", "to": "signer"}
     assert document["actions"][-1] == {
         "at": "2027-01-04T09:00:00Z",
         **warning,
+        "reasons": [{"code": "on_last_working_day"}],
         "action": "notify",
         "reason": "escalation",
     }

@@ -1,10 +1,13 @@
 """Messages: what travels is a code with values; words are made where somebody reads them.
 
 `MESSAGES` is the catalogue: each code with its English sentence. Values are ids, numbers, days, words of the contract
-and field paths; never names, addresses or secrets.
+and field paths; never names, addresses or secrets. `span` is a duration such as `3d`, `when` an instant in a zone.
 """
 
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -14,11 +17,48 @@ MESSAGES: Final[dict[str, str]] = {}
 """The English sentence of each code, with its placeholders."""
 
 
+_UNITS: Final = {"m": "minute", "h": "hour", "d": "day", "w": "week"}
+
+
+def phrase(text: str) -> str:
+    """Marks a text in a table for `pybabel extract`."""
+    return text
+
+
+def duration_words(duration: str) -> str:
+    """`3 days`, `1 hour`."""
+    count, unit = int(duration[:-1]), _UNITS[duration[-1]]
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def zoned(instant: datetime, zone: ZoneInfo) -> str:
+    """The instant as a value: `2026-12-11T18:00+01:00[Europe/Amsterdam]` (RFC 9557)."""
+    return f"{instant.astimezone(zone).isoformat(timespec='minutes')}[{zone.key}]"
+
+
+def parse_zoned(value: str) -> tuple[datetime, str]:
+    """The instant, and its zone."""
+    instant, _, zone = value.removesuffix("]").partition("[")
+    return datetime.fromisoformat(instant), zone
+
+
+def _instant_words(value: str) -> str:
+    instant, zone = parse_zoned(value)
+    return f"{instant:%a %d %b %H:%M} ({zone.rpartition('/')[2].replace('_', ' ')})"
+
+
+_IN_ENGLISH: Final[Mapping[str, Callable[[str], str]]] = {"span": duration_words, "when": _instant_words}
+
+
 class Message(Model):
     """A message to a person: `code` of the catalogue, and the values of its placeholders."""
 
     code: str
     values: dict[str, str | int] = Field(default_factory=dict)
+
+    def __hash__(self) -> int:
+        """A map of values has none of its own."""
+        return hash(self.code)
 
     def __str__(self) -> str:
         """In English, so that no sentence at a terminal has the model in it."""
@@ -27,7 +67,13 @@ class Message(Model):
     @property
     def english(self) -> str:
         """The English sentence; the code alone if it comes from newer code."""
-        return MESSAGES[self.code].format(**self.values) if self.code in MESSAGES else self.code
+        words = {name: _IN_ENGLISH[name](str(self.values[name])) for name in _IN_ENGLISH if name in self.values}
+        return MESSAGES[self.code].format(**{**self.values, **words}) if self.code in MESSAGES else self.code
+
+
+def join_english(messages: Iterable[Message]) -> str:
+    """Several messages about the same, in one line."""
+    return "; ".join(map(str, messages))
 
 
 class MessageCode(InWords):

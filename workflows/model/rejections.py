@@ -7,7 +7,7 @@ import json
 import unicodedata
 from typing import Final
 
-from workflows.model.messages import Message, MessageCode
+from workflows.model.messages import Message, MessageCode, phrase
 
 
 class Rejection(MessageCode):
@@ -24,26 +24,26 @@ class Rejection(MessageCode):
     OP_TOO_LONG = "op_too_long", "{op}… is too long a name"
     TOO_MANY_NAMES = "too_many_names", "{what} names more than {most} people"
 
-    NOBODYS_TURN = "nobodys_turn", "it is nobody's turn yet"
+    NOBODYS_TURN = "nobodys_turn", phrase("it is nobody's turn yet")
     NOT_THEIR_TURN = "not_their_turn", "it is not {person}'s turn"
     JUST_TOLD = "just_told", "they were told less than an hour ago: insist with --force"
     NEXT_TURN = "next_turn", "too late: it is the turn of others"
     PAUSED = "paused", "the {subject} is paused: resume it first"
     PAUSED_ALREADY = "paused_already", "it was paused by {who} already"
-    NOT_PAUSED = "not_paused", "it is not paused"
+    NOT_PAUSED = "not_paused", phrase("it is not paused")
 
     TOO_FAR = "too_far", "{day} is more than two years away"
     PAST = "past", "{day} has passed"
     NEARLY_OVER = "nearly_over", "{day} is over, or nearly: give a time too, such as {day}T18:00Z"
-    NO_LATER_REMINDER = "no_later_reminder", "there is no later reminder left"
-    TIME_PAST = "time_past", "that time has passed"
-    AFTER_CLOSING = "after_closing", "that is after it closes"
-    AFTER_WARNING = "after_warning", "that is after the last warning"
+    NO_LATER_REMINDER = "no_later_reminder", phrase("there is no later reminder left")
+    TIME_PAST = "time_past", phrase("that time has passed")
+    AFTER_CLOSING = "after_closing", phrase("that is after it closes")
+    AFTER_WARNING = "after_warning", phrase("that is after the last warning")
 
-    QUESTION_OPEN = "question_open", "a question is open already"
+    QUESTION_OPEN = "question_open", phrase("a question is open already")
     TOO_MANY_QUESTIONS = "too_many_questions", "{most} questions were asked already, and there can be no more"
     NO_QUESTION = "no_question", "no question is open"
-    BLOCKED = "blocked", "it is blocked already"
+    BLOCKED = "blocked", phrase("it is blocked already")
     NOT_BLOCKED = "not_blocked", "the {subject} is not blocked"
 
     NOT_ASKED = "not_asked", "{person} is not one of the {awaited}s of this {subject}"
@@ -63,10 +63,10 @@ class Rejection(MessageCode):
     ENDS_BEFORE = "ends_before", "ends before it begins"
     TOO_MANY_ABSENCES = "too_many_absences", "{most} absences of {whom} were entered already"
     HANDED_OVER_TOO_OFTEN = "handed_over_too_often", "the {subject} was handed over too often already"
-    REFUSED_THERE = "refused_there", "Core Signature refuses it: {says}"
+    REFUSED_THERE = "refused_there", phrase("Core Signature refuses it: {says}")
 
     NO_GROUP = "no_group", "no group asked for it, so there is nobody to take it on from"
-    ALL_HEAR = "all_hear", "all of the group hear of it, whoever sees to it"
+    ALL_HEAR = "all_hear", phrase("all of the group hear of it, whoever sees to it")
     TAKEN_TOO_OFTEN = "taken_too_often", "the {subject} was taken on too often already"
     TAKEN_ALREADY = "taken_already", "{person} has taken it on already"
     TAKEN_MEANWHILE = "taken_meanwhile", "another member of the group has just taken it on"
@@ -97,10 +97,10 @@ class Rejection(MessageCode):
     NOT_IN_REVIEW = "not_in_review", "the request is not in review: it is {status}"
     NO_REVIEWER = "no_reviewer", "{person} is not a reviewer whose answer is awaited: {awaited} (--as says who reviews)"
     OWN_REVIEW = "own_review", "{person} asked for it, and nobody reviews their own request"
-    ONE_ANSWER = "one_answer", "either approve it, or say what is to be changed"
+    ONE_ANSWER = "one_answer", phrase("either approve it, or say what is to be changed")
     NO_CHANGES_ASKED = "no_changes_asked", "no changes are asked for: a new version can be given once they are"
-    SAME_VERSION = "same_version", "the new version is identical to the old one"
-    OLD_VERSION = "old_version", "there is a new version since then: read it first"
+    SAME_VERSION = "same_version", phrase("the new version is identical to the old one")
+    OLD_VERSION = "old_version", phrase("there is a new version since then: read it first")
     EXEMPTS_OWN = "exempts_own", "{person} asked for it, and cannot exempt its reviewers"
     LAST_REVIEWER = "last_reviewer", "nobody would have approved it: cancel it, and start it without reviewers"
 
@@ -108,7 +108,7 @@ class Rejection(MessageCode):
     TO_DECIDE = "to_decide", "it asks for a decision, so decide: {command}"
     NO_PART = "no_part", "no part is called {part}: it has {parts}"
     NOTHING_TO_DECIDE = "nothing_to_decide", "{part} is {state}: there is nothing to decide about it"
-    NO_FILE = "no_file", "a replacement needs a file"
+    NO_FILE = "no_file", phrase("a replacement needs a file")
     STARTED_TOO_OFTEN = "started_too_often", "{part} was started {count} times already"
     NOT_OF_CUSTOMER = "not_of_customer", "{person} is none of the customer's people"
 
@@ -135,16 +135,19 @@ class Rejection(MessageCode):
         "the one before was cancelled in Temporal and is just ending: ask again in a minute",
     )
 
-    NO_DATE = "no_date", "a date such as 2026-12-11 is needed"
+    NO_DATE = "no_date", phrase("a date such as 2026-12-11 is needed")
     EARLIER_THAN_DUE = (
         "earlier_than_due",
         "{words} from now is {day}, earlier than it is due: {due}; give the date itself to shorten it",
     )
-    CANNOT_WAIT = "cannot_wait", "it cannot be put off until then any more"
-    NOBODY_OF_THAT_NAME = "nobody_of_that_name", "nobody in the directory has this name, id or address"
-    SEVERAL_OF_THAT_NAME = "several_of_that_name", "several people have this name: choose one of them"
-    CANNOT_TAKE = "cannot_take", "it cannot be handed over to this person any more"
-    NO_VERSION = "no_version", "it is no PDF that can be sent: empty, too large, of another kind, or with a password"
+    CANNOT_WAIT = "cannot_wait", phrase("it cannot be put off until then any more")
+    NOBODY_OF_THAT_NAME = "nobody_of_that_name", phrase("nobody in the directory has this name, id or address")
+    SEVERAL_OF_THAT_NAME = "several_of_that_name", phrase("several people have this name: choose one of them")
+    CANNOT_TAKE = "cannot_take", phrase("it cannot be handed over to this person any more")
+    NO_VERSION = (
+        "no_version",
+        phrase("it is no PDF that can be sent: empty, too large, of another kind, or with a password"),
+    )
     TOO_MANY_KINDS = "too_many_kinds", "more than {most} kinds"
     NO_KIND = "no_kind", '"{kind}" is no kind of the catalogue{hint}'
 

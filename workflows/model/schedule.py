@@ -8,7 +8,7 @@ from typing import Annotated, Final, Self
 from pydantic import AwareDatetime, Field
 
 from workflows.model.base import InWords, Model
-from workflows.model.messages import Message
+from workflows.model.messages import Message, join_english
 from workflows.model.policy import EscalationAction, Policy
 from workflows.model.subject import Subject
 
@@ -104,8 +104,8 @@ def why_words(why: str) -> str:
 
 
 class ScheduledAction(Model):
-    """`stage` names it in keys (`reminder-2`, `warning-1d`, `escalation`), `why` in words. `person` is the silent
-    signer, `to` the recipient.
+    """`stage` names it in keys (`reminder-2`, `warning-1d`, `escalation`). `person` is the silent signer, `to` the
+    recipient.
     """
 
     at: AwareDatetime
@@ -113,7 +113,8 @@ class ScheduledAction(Model):
     stage: str
     person: str
     to: str
-    why: str
+    reasons: tuple[Message, ...] = ()
+    """Why it is planned; then why it was moved, or is not sent."""
     action: EscalationAction = EscalationAction.NOTIFY
     """Escalations: alert the alternate, or reassign the slot."""
     reason: EscalationReason = EscalationReason.ESCALATION
@@ -129,17 +130,22 @@ class ScheduledAction(Model):
     """A mail that other signers get too, perhaps at night."""
 
     @property
+    def why(self) -> str:
+        """The reasons in English."""
+        return join_english(self.reasons)
+
+    @property
     def hands_over(self) -> bool:
         """Whether it is an escalation that reassigns the slot."""
         return self.kind is ActionType.ESCALATE and self.action is EscalationAction.REASSIGN
 
-    def dropped(self, reason: Reason, because: str) -> Self:
+    def dropped(self, reason: Reason, because: Message) -> Self:
         """A copy that will not be sent."""
-        return self.replace(suppressed=reason, why=f"{self.why}; {because}")
+        return self.replace(suppressed=reason, reasons=(*self.reasons, because))
 
-    def moved(self, at: datetime, because: str) -> Self:
+    def moved(self, at: datetime, *because: Message) -> Self:
         """A copy at another instant."""
-        return self.replace(at=at, why=f"{self.why}, {because}")
+        return self.replace(at=at, reasons=(*self.reasons, *because))
 
 
 class RemainingReminders(Model):

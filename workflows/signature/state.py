@@ -21,6 +21,7 @@ from workflows.model.commands import Problem, StopKind
 from workflows.model.evidence import KeptFiles
 from workflows.model.hand_off import Settled, SettledSigner
 from workflows.model.notifications import Delivered, NoticeAction
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import WHEN_DUE, Overdue
 from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, Reason, ScheduledAction
 from workflows.model.signature import (
@@ -232,9 +233,6 @@ _HEARD_AFTER = (timedelta(hours=1), timedelta(days=1), timedelta(days=3), timede
 """Time after creation when the requester is told that it is unsent."""
 _MADE_WITHIN = timedelta(minutes=15)
 """Usual time from start to creation."""
-_UNMADE = "it was never made at Core Signature"
-_UNSENT = "it was never sent: Core Signature was still preparing the document"
-_UNREVIEWED = "it was never sent: its review was not over"
 
 
 class UnconfirmedSignature(Model):
@@ -598,9 +596,11 @@ class SignatureState(FollowUpState):
 
     def expire(self, moment: ScheduledAction, now: datetime) -> Self:
         """The reason says that nobody was asked."""
-        unmade = _UNMADE if self.is_to_be_made else None
-        unasked = _UNREVIEWED if self.round else unmade or (_UNSENT if self.preparing else None)
-        return super().expire(moment.replace(why=f"{moment.why}; {unasked}") if unasked else moment, now)
+        unmade = PlanReason.NEVER_MADE if self.is_to_be_made else None
+        unsent = unmade or (PlanReason.NEVER_SENT if self.preparing else None)
+        unasked = PlanReason.NEVER_REVIEWED if self.round else unsent
+        reasons = (*moment.reasons, unasked.to_message()) if unasked else moment.reasons
+        return super().expire(moment.replace(reasons=reasons), now)
 
     def notify_of(self, event: ProviderEvent, now: datetime) -> Self:
         """Record a callback as a hint to read the document; a repeated event changes nothing. That it was sent is

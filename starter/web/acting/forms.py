@@ -18,11 +18,11 @@ from starlette.requests import Request
 from activities.people.language import Language, phrase
 from starter.queries.commands import CommandRefused, NotAdmitted, NotConfirmed, NotRunning
 from starter.temporal.connection import TemporalRefused
+from starter.web.acting.messages import message_text
 from starter.web.http.bodies import read_form
 from workflows.model.commands import AnyCommand
 from workflows.model.messages import Message
 from workflows.model.receipts import Receipt
-from workflows.model.rejections import Rejection
 
 
 class FormFault(Enum):
@@ -90,127 +90,9 @@ async def send_form(sending: Awaitable[Result], about: str) -> Result | FormFail
         return FormFailure(FailureReason.ENDED)
 
 
-REFUSALS: Final[Mapping[str, str]] = {
-    Rejection.TOO_LATE: phrase("it has ended already"),
-    Rejection.HAS_ENDED: phrase("it has ended already"),
-    Rejection.NO_REASON: phrase("a reason is needed"),
-    Rejection.EMPTY: phrase("there is no text in it"),
-    Rejection.ANSWER_NEEDED: phrase("an answer is needed"),
-    Rejection.TOO_LONG: phrase("the text is longer than 1000 characters"),
-    Rejection.UNSEEN: phrase("the text has something in it that people cannot see"),
-    Rejection.OTHER_CONTENT: phrase("this page has sent something else already: open it again"),
-    Rejection.NOT_DONE: phrase("it could not be done"),
-    Rejection.NOBODYS_TURN: phrase("it is nobody's turn yet"),
-    Rejection.NOT_THEIR_TURN: phrase("it is not your turn"),
-    Rejection.JUST_TOLD: phrase("they were told less than an hour ago"),
-    Rejection.PAUSED: phrase("it is paused: resume it first"),
-    Rejection.PAUSED_ALREADY: phrase("it is paused already"),
-    Rejection.NOT_PAUSED: phrase("it is not paused"),
-    Rejection.TOO_FAR: phrase("that is more than two years away"),
-    Rejection.PAST: phrase("that day has passed"),
-    Rejection.NEARLY_OVER: phrase("that day is over, or nearly: choose a later one"),
-    Rejection.NO_LATER_REMINDER: phrase("there is no later reminder left"),
-    Rejection.TIME_PAST: phrase("that time has passed"),
-    Rejection.AFTER_CLOSING: phrase("that is after it closes"),
-    Rejection.AFTER_WARNING: phrase("that is after the last warning"),
-    Rejection.QUESTION_OPEN: phrase("a question is open already"),
-    Rejection.TOO_MANY_QUESTIONS: phrase("too many questions were asked already"),
-    Rejection.NO_QUESTION: phrase("no question is open any more"),
-    Rejection.BLOCKED: phrase("it is blocked already"),
-    Rejection.NOT_BLOCKED: phrase("it is not blocked any more"),
-    Rejection.NOT_ASKED: phrase("whoever is to be replaced was not asked"),
-    Rejection.ONLY_COPIED: phrase("whoever is to be replaced only gets a copy"),
-    Rejection.UNKNOWN_THERE: phrase("Core Signature does not ask whoever is to be replaced"),
-    Rejection.HAS_ACTED: phrase("they have acted already"),
-    Rejection.HAS_HANDED_OVER: phrase("whoever is to be replaced has handed over already"),
-    Rejection.NOT_YET_THEIR_TURN: phrase("it is not yet the turn of whoever is to be replaced"),
-    Rejection.ASKED_FOR_IT: phrase("the new person is the one who asked for it"),
-    Rejection.ASKED_BEFORE: phrase("the new person was asked before"),
-    Rejection.ASKED_ALREADY: phrase("the new person is asked already"),
-    Rejection.NO_COLLEAGUE: phrase("the new person is none of those to whom it can be handed over"),
-    Rejection.AWAY: phrase("the new person is away"),
-    Rejection.DELEGATES_IN_A_CIRCLE: phrase("those who act for each other go round in a circle"),
-    Rejection.ENDS_BEFORE: phrase("it ends before it begins"),
-    Rejection.TOO_MANY_ABSENCES: phrase("too many absences were entered already"),
-    Rejection.HANDED_OVER_TOO_OFTEN: phrase("it was handed over too often already"),
-    Rejection.REFUSED_THERE: phrase("Core Signature refuses it: {says}"),
-    Rejection.NO_GROUP: phrase("no group asked for it"),
-    Rejection.ALL_HEAR: phrase("all of the group hear of it, whoever sees to it"),
-    Rejection.TAKEN_TOO_OFTEN: phrase("it was taken on too often already"),
-    Rejection.TAKEN_ALREADY: phrase("they see to it already"),
-    Rejection.NOT_IN_AUDIENCE: phrase("they are not in the audience"),
-    Rejection.OUT_ALREADY: phrase("they already need not acknowledge"),
-    Rejection.NOT_OPEN: phrase("they are not asked any more"),
-    Rejection.HAS_LATER: phrase("they have until a later day already"),
-    Rejection.NOT_FAILED: phrase("they could be asked"),
-    Rejection.NOBODY_FAILED: phrase("everybody could be asked"),
-    Rejection.NOBODY_MENDED: phrase("what was wrong has not been corrected"),
-    Rejection.NOT_IN_REVIEW: phrase("it is not in review any more"),
-    Rejection.NO_REVIEWER: phrase("your review is not awaited any more"),
-    Rejection.OWN_REVIEW: phrase("nobody reviews what they have asked for themselves"),
-    Rejection.ONE_ANSWER: phrase("either approve it, or say what is to be changed"),
-    Rejection.NO_CHANGES_ASKED: phrase("no changes are asked for any more"),
-    Rejection.SAME_VERSION: phrase("the new version is identical to the old one"),
-    Rejection.OLD_VERSION: phrase("there is a new version since then: read it first"),
-    Rejection.EXEMPTS_OWN: phrase("nobody exempts the reviewers of what they have asked for themselves"),
-    Rejection.LAST_REVIEWER: phrase("nobody would have approved it then"),
-    Rejection.TO_DECIDE: phrase("it asks for a decision: decide on the page of the onboarding"),
-    Rejection.NO_PART: phrase("the onboarding has no such part"),
-    Rejection.NOTHING_TO_DECIDE: phrase("there is nothing to decide about it any more"),
-    Rejection.NO_FILE: phrase("a replacement needs a file"),
-    Rejection.STARTED_TOO_OFTEN: phrase("it was started too often already"),
-    Rejection.OP_TOO_LONG: phrase("it could not be done"),
-    Rejection.TOO_MANY_NAMES: phrase("it could not be done"),
-    Rejection.IS_A_TARGET: phrase("it could not be done"),
-    Rejection.TOO_MANY_SUBSCRIBERS: phrase("it could not be done"),
-    Rejection.WAITS_FOR_PART: phrase("it could not be done"),
-    Rejection.SUBSCRIBERS_HEAR: phrase("it has ended already"),
-    Rejection.CANNOT_BE_TOLD: phrase("it could not be done"),
-    Rejection.NEXT_TURN: phrase("it is the turn of others by now"),
-    Rejection.AWAY_UNLESS_FORCED: phrase("the new person is away"),
-    Rejection.NOT_IN_DIRECTORY: phrase("nobody in the directory has this name, id or address"),
-    Rejection.TAKEN_MEANWHILE: phrase("another of you has just taken it on"),
-    Rejection.NOT_IN_GROUP: phrase("you are not in the group that asks for it"),
-    Rejection.NO_MEMBER_ID: phrase("they are not in the audience"),
-    Rejection.CLOSING: phrase("it is being closed"),
-    Rejection.NOT_OPENED: phrase("it has not opened yet"),
-    Rejection.ENDS_WITH_A_DAY: phrase("a date such as 2026-12-11 is needed"),
-    Rejection.ALL_HAVE_LATER: phrase("they have until a later day already"),
-    Rejection.CHANGED_TOO_OFTEN: phrase("it was changed too often already"),
-    Rejection.TOO_MANY_CHANGES: phrase("many changes are waiting: please try again in a few minutes"),
-    Rejection.NOT_OF_CUSTOMER: phrase("it could not be done"),
-    Rejection.NO_HAND_OFF_YET: phrase("it has not ended yet"),
-    Rejection.NO_TARGET: phrase("this target is not told of it"),
-    Rejection.NO_TARGETS: phrase("this target is not told of it"),
-    Rejection.BEING_TOLD: phrase("this target is being told already"),
-    Rejection.TOLD_ALREADY: phrase("this target was told already"),
-    Rejection.NOT_TOLD: phrase("this target could not be told"),
-    Rejection.NO_RECORD: phrase("it could not be done"),
-    Rejection.NOT_RECALLED: phrase("it could not be done"),
-    Rejection.GIVEN_UP: phrase("it could not be done"),
-    Rejection.TOO_MANY_REPLAYS: phrase("it was asked for too often already"),
-    Rejection.HAND_OFF_ENDING: phrase("the one before is just ending: please try again in a minute"),
-    Rejection.NO_DATE: phrase("a date such as 2026-12-11 is needed"),
-    Rejection.EARLIER_THAN_DUE: phrase("that day is earlier than when it is due"),
-    Rejection.CANNOT_WAIT: phrase("it cannot be put off until then any more"),
-    Rejection.NOBODY_OF_THAT_NAME: phrase("nobody in the directory has this name, id or address"),
-    Rejection.SEVERAL_OF_THAT_NAME: phrase("several people have this name: choose one of them"),
-    Rejection.CANNOT_TAKE: phrase("it cannot be handed over to this person any more"),
-    Rejection.NO_VERSION: phrase(
-        "it is no PDF that can be sent: empty, too large, of another kind, or with a password"
-    ),
-    Rejection.TOO_MANY_KINDS: phrase("too many kinds are chosen"),
-    Rejection.NO_KIND: phrase("that kind is not in the catalogue"),
-}
-"""Rejections as pages say them, without subject and person, which the page shows."""
-
-
 def refusal_text(language: Language, refusal: Message | None) -> str:
     """A rejection in words for its reader; empty without one, in English if it comes from newer code."""
-    if refusal is None:
-        return ""
-    sentence = REFUSALS.get(refusal.code)
-    return language.say(sentence, **refusal.values) if sentence else refusal.english
+    return message_text(language, refusal) if refusal else ""
 
 
 _CONTEXT: Final = b"countersign/form/v1\n"

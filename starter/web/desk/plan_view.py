@@ -2,7 +2,6 @@
 another clock of whoever is told stands behind it.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -20,10 +19,11 @@ from starter.plan.rehearsal import APPROVED, SIGNED
 from starter.plan.task import TaskPlan
 from starter.plan.weeks import mondays_of, sort_of
 from starter.web.desk.follow_up_text import REASON_TEXTS
-from starter.web.desk.plan_words import REASONS, reason_in, span_in
+from starter.web.desk.plan_words import reasons_text, span_text
 from starter.web.desk.responses import PeopleNames
 from starter.web.desk.sessions import Visitor
 from workflows.follow_up.notification_types import NotificationType
+from workflows.model.messages import Message
 
 WEEKS_AT_MOST: Final = 30
 """Weeks in which something happens; what comes later is counted."""
@@ -33,7 +33,6 @@ UNFOLDED: Final = 5
 """Rows of a list that are seen at once; the others are folded."""
 _SERIES_FROM: Final = 3
 """So many equal notices are one row."""
-_EVERY: Final = re.compile(r", every ([0-9]+ [a-z]+)")
 _DUE: Final = "due"
 _CLOSES: Final = "closes"
 _EXPIRY: Final = "expiry"
@@ -173,23 +172,24 @@ class PlanView:
 
     def _in_series(self, notices: Sequence[tuple[PlanLine, Notice]]) -> Iterator[Notice]:
         """Equal notices of what is overdue, and of how it goes, as one with its last day."""
-        series: dict[tuple[str, ...], list[Notice]] = {}
+        series: dict[tuple[str, ...], list[tuple[PlanLine, Notice]]] = {}
         for line, notice in notices:
             together = notice.sort in ("overdue", "told") and not notice.suppressed
-            key = (notice.sort, line.to, REASONS.split(line.why)[0]) if together else (str(notice.number),)
-            series.setdefault(key, []).append(notice)
-        for (*_, why), dates in series.items():
+            key = (notice.sort, line.to, str(line.reasons[0])) if together else (str(notice.number),)
+            series.setdefault(key, []).append((line, notice))
+        for dates in series.values():
             if len(dates) < _SERIES_FROM:
-                yield from dates
+                yield from (notice for _, notice in dates)
             else:
-                # The shortest reason is that of a notice that was not moved.
-                shortest = min((notice.why for notice in dates), key=len)
-                yield replace(dates[0], why=shortest, series=self._series(why, len(dates), dates[-1].day))
+                first, last = dates[0][1], dates[-1][1]
+                unmoved = min(dates, key=lambda pair: len(pair[0].reasons))
+                words = self._series(unmoved[0].reasons[0], len(dates), last.day)
+                yield replace(first, why=unmoved[1].why, series=words)
 
-    def _series(self, why: str, count: int, last: date) -> str:
+    def _series(self, why: Message, count: int, last: date) -> str:
         language, day = self._reader.language, self._reader.date(last)
-        if interval := _EVERY.search(why):
-            return language.say("every {span} until {day}", span=span_in(language, interval[1]), day=day)
+        if interval := why.values.get("span"):
+            return language.say("every {span} until {day}", span=span_text(language, str(interval)), day=day)
         return language.say_count("{count} time until {day}", "{count} times until {day}", count, day=day)
 
     async def _notice(self, line: PlanLine, known: dict[str, str]) -> Notice:
@@ -205,7 +205,7 @@ class PlanView:
             sort,
             language.say(_SORTS[sort]),
             known.get(line.to) or await self._names.of(line.to),
-            await reason_in(language, line.why, known, self._names),
+            await reasons_text(reader, line.reasons, known, self._names),
             _elsewhere(line, reader),
             language.say(suppressed) if suppressed else "",
         )

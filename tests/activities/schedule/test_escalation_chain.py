@@ -11,6 +11,7 @@ from activities.schedule.planner import PolicyPlanner
 from activities.schedule.turn import SilentTurn, Span
 from tests.activities.book import AMSTERDAM, BOOK, SINCE, Book, plan, planning, somebody
 from tests.messages import english_of
+from workflows.model.messages import join_english
 from workflows.model.policy import Escalation, EscalationAction, Policy
 from workflows.model.schedule import ActionType, EscalationReason, PlanningInput, StandIn, Turn
 from workflows.names import alert_key
@@ -22,7 +23,7 @@ AWAY = (Absence.model_validate({"from": "2026-11-01", "until": "2026-12-31"}),)
 async def alerted(book: Book = BOOK, escalation: Escalation = DEFAULT, **more: Any) -> tuple[str, str]:
     agenda = await plan(Policy(escalation=escalation), book, **more)
     moment = next(moment for moment in agenda.actions if moment.kind is ActionType.ESCALATE)
-    return moment.to, moment.why.split(": ", 1)[1]
+    return moment.to, moment.why.split("; ", 1)[1]
 
 
 async def test_alternates_come_first() -> None:
@@ -39,7 +40,7 @@ async def test_the_order_of_the_chain_is_the_policys() -> None:
 async def test_other_signers_and_the_requester_are_skipped_upward() -> None:
     to, why = await alerted(signers=("signer", "manager"))
     assert to == "director"
-    assert why == "to director, the manager of manager; not to manager, who is another signer"
+    assert why == "to director, the manager of manager; not to manager, who is asked too"
     assert (await alerted(requester="manager"))[0] == "director"
 
 
@@ -78,7 +79,7 @@ async def test_the_chain_ends_at_its_depth_then_comes_the_fallback() -> None:
 async def test_when_nobody_is_left_the_requester_hears_it() -> None:
     to, why = await alerted(signers=("signer", "manager", "director"))
     assert to == "requester"
-    assert why.startswith("nobody is left to act, so the requester is told; not to manager, who is another signer")
+    assert why.startswith("nobody is left to act, so the requester is told; not to manager, who is asked too")
 
 
 async def test_the_delegate_stands_in_for_the_absent_only() -> None:
@@ -101,7 +102,7 @@ async def next_of(
     chain: PlanningInput, book: Book = BOOK, escalation: Escalation = DEFAULT, signer: str = "signer"
 ) -> str:
     found = await chain_of(chain, book, escalation, signer).next()
-    return found.as_
+    return join_english(found.reasons)
 
 
 async def test_who_has_acted_already_is_skipped() -> None:

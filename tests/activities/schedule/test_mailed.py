@@ -83,7 +83,7 @@ async def test_who_heard_something_within_the_rhythm_wakes_nobody() -> None:
     first = [one for one in agenda.actions if one.stage == "reminder-1"]
     assert {one.person for one in first} == set(everybody)
     assert all(one.at >= heard + 2 * DAY for one in first), "one `every` after what they heard"
-    assert all("it would have woken others" in one.why for one in first)
+    assert all("at no time of theirs is it day for" in one.why for one in first)
 
 
 async def test_who_has_a_phone_is_reminded_at_their_own_time() -> None:
@@ -107,5 +107,5 @@ async def test_of_a_crowd_without_phones_the_reason_names_a_few() -> None:
     people = Book(somebody("requester"), *(somebody(id, zone, devices=()) for id, zone in crowd.items()))
     agenda = await PolicyPlanner(people).plan(asked(WORKING, *crowd))
     reasons = [one.why for one in nudges(agenda) if one.wakes_others]
-    assert all("although it may wake p" in one and " and 26 more: " in one for one in reasons)
+    assert all("although it may wake p" in one and ", …; " in one for one in reasons)
     assert max(map(len, reasons)) < 300

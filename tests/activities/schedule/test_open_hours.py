@@ -52,7 +52,7 @@ def test_a_holiday_is_a_day_off_where_it_is_one() -> None:
     kings_day = at("2027-04-27", "09:00")
     assert opens(hours(calendar="NL"), kings_day) == at("2027-04-28", "07:00")
     assert opens(hours(calendar="BE"), kings_day) == kings_day
-    assert hours(calendar="NL").why_closed(kings_day) == "a public holiday (King's Day)"
+    assert hours(calendar="NL").why_closed(kings_day).english == "a public holiday (King's Day)"
 
 
 def test_a_subdivision_has_holidays_of_its_own() -> None:
@@ -84,7 +84,7 @@ def test_own_hours_and_days() -> None:
 def test_hours_of_the_policy_replace_their_own_on_their_days() -> None:
     of = hours(Policy(hours="10:00-12:00"), hours="07:00-15:00", days="tue")
     assert opens(of, at("2026-11-02", "10:00")) == at("2026-11-03", "09:00")
-    assert of.why_closed(at("2026-11-03", "13:00")) == "outside 10:00-12:00"
+    assert of.why_closed(at("2026-11-03", "13:00")).english == "outside 10:00-12:00"
 
 
 @pytest.mark.parametrize("policy", [Policy(hours="any"), Policy(hours="working", urgent=True)])
@@ -101,7 +101,7 @@ def test_an_absence_cuts_a_hole_into_a_day() -> None:
         OpenSlot(at("2026-11-02", "13:00"), at("2026-11-02", "17:00")),
     )
     assert opens(of, at("2026-11-02", "12:00")) == at("2026-11-02", "13:00")
-    assert of.why_closed(at("2026-11-02", "12:00")) == "they are absent"
+    assert of.why_closed(at("2026-11-02", "12:00")).english == "they are absent"
 
 
 def test_there_may_be_no_open_hours_before_an_instant() -> None:

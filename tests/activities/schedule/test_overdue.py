@@ -42,8 +42,8 @@ async def test_overdue_reminders_come_in_the_signers_hours_until_it_closes() -> 
         "Fri 11-20 18:00 expiry requester",
     ]
     assert agenda.actions[0].why == (
-        "overdue since Fri 13 Nov 18:00 (Amsterdam), every 3 days, "
-        "moved from Mon 16 Nov 18:00 (Amsterdam): outside 09:00-18:00"
+        "overdue since Fri 13 Nov 18:00 (Amsterdam), every 3 days; "
+        "moved from Mon 16 Nov 18:00 (Amsterdam); outside 09:00-18:00"
     )
     assert agenda.actions[-1].why == "7 days after the due date"
     assert (agenda.due_at, agenda.over_at) == (
@@ -217,7 +217,7 @@ async def test_a_late_hand_over_leaves_a_working_day_and_says_why() -> None:
     )
     [moment] = [one for one in (await plan(policy, due=FRIDAY)).actions if one.kind is ActionType.ESCALATE]
     assert moment.why == (
-        "all 2 overdue reminders are used up: to alternate, the named alternate, "
+        "all 2 reminders are used up; to alternate, the named alternate; "
         "moved earlier, so that a working day is left to act"
     )
 
@@ -243,7 +243,7 @@ async def test_an_escalation_that_a_last_warning_keeps_back_comes_one_every_afte
         "Wed 11-11 09:12 escalated signer",
     ]
     [moment] = [one for one in agenda.actions if one.kind is ActionType.ESCALATE]
-    assert moment.why.startswith("no time was left before the due date: to manager, the manager of signer")
+    assert moment.why.startswith("no time was left before the due date; to manager, the manager of signer")
 
 
 @pytest.mark.parametrize(("day", "hour"), [(day, hour) for day in range(2, 9) for hour in (7, 11, 16)])

@@ -31,7 +31,7 @@ async def test_the_default_policy() -> None:
         "reminder 2 of 4, every 3 days",
         "reminder 3 of 4, every 3 days",
         "reminder 4 of 4, every 3 days",
-        "all 4 reminders are used up: to manager, the manager of signer",
+        "all 4 reminders are used up; to manager, the manager of signer",
         "manager was alerted",
         "2 days before the due date",
         "1 day before the due date",
@@ -45,7 +45,7 @@ async def test_who_hears_of_an_alert_apart_from_a_warning_was_not_moved_into_wor
     policy = Policy(reminders=None, warnings=("23d",), escalation=Escalation(after="7d", or_=None))
     agenda = await plan(policy, due=datetime(2026, 12, 2, 8, 40, tzinfo=UTC))
     told = next(moment for moment in agenda.actions if moment.kind is ActionType.ESCALATED)
-    assert (told.at.hour, told.why) == (9, "manager was alerted, apart from other notices")
+    assert (told.at.hour, told.why) == (9, "manager was alerted; apart from other notices")
 
 
 async def test_nine_o_clock_stays_nine_o_clock_when_the_clocks_change() -> None:

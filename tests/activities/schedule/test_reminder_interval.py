@@ -42,7 +42,7 @@ async def test_a_reminder_moved_from_saturday_to_monday_is_followed_by_one_on_we
         "Mon 11-16 09:12 reminder-4",
     ]
     assert agenda.actions[3].why == (
-        "reminder 4 of 4, every 2 days, moved from Sun 15 Nov 09:12 (Amsterdam): not a working day"
+        "reminder 4 of 4, every 2 days; moved from Sun 15 Nov 09:12 (Amsterdam); not a working day"
     )
 
 

@@ -245,7 +245,7 @@ async def test_the_overdue_phase_is_planned_with_its_layers_and_what_is_signed_i
         ["warning-0d", "overdue-1", "overdue-2", "overdue-3", "expiry"], "request"
     )
     assert nobody.lines[-1].why == "7 days after the due date"
-    assert next(line.why for line in late.lines if line.stage == "signed") == "42 days after their turn came, late"
+    assert next(line.why for line in late.lines if line.stage == "signed") == "42 days after their turn came; late"
     printed = io.StringIO()
     Console(file=printed, width=120).print(of_plan(found))
     assert (

@@ -34,5 +34,5 @@ def test_the_example_sent_on_29_november_is_followed_up_to_the_day_it_is_due(tmp
     ]
     why = {one["stage"]: one["why"] for one in branch["lines"]}
     assert why["warning-1d"] == (
-        "1 day before the due date, moved from Mon 28 Dec 18:00 (London): a public holiday (Boxing Day (observed))"
+        "1 day before the due date; moved from Mon 28 Dec 18:00 (London); a public holiday (Boxing Day (observed))"
     )

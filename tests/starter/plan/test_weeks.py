@@ -8,6 +8,7 @@ from starter.cli.plan import of_plan
 from starter.cli.terminal import Terminal
 from starter.plan.calendar import Branch, PlanLine, RequestPlan
 from starter.plan.weeks import WEEKS_AT_MOST, WeekCalendar
+from workflows.model.messages import Message
 from workflows.model.schedule import Reason
 from workflows.model.subject import Status
 
@@ -17,8 +18,9 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 
 def step(days: float, stage: str, to: str, why: str = "because", suppressed: Reason | None = None) -> PlanLine:
     at = NOW + timedelta(days=days)
+    reasons, local = (Message(code=why),), at.isoformat()
     return PlanLine(
-        at=at, local=at.isoformat(), zone="UTC", stage=stage, person=to, to=to, why=why, suppressed=suppressed
+        at=at, local=local, zone="UTC", stage=stage, person=to, to=to, reasons=reasons, suppressed=suppressed
     )
 
 

@@ -146,7 +146,7 @@ def decisions(people: int) -> int:
         for name in names:
             progress = told(progress, name, f"reminder-{number}")
     moments = tuple(
-        ScheduledAction(at=AT, kind=ActionType.REMIND, stage=f"reminder-{number}", person=name, to=name, why="")
+        ScheduledAction(at=AT, kind=ActionType.REMIND, stage=f"reminder-{number}", person=name, to=name)
         for name in names
         for number in (1, 2, 3)
     )
@@ -168,7 +168,7 @@ def shown(people: int) -> int:
     due = AT + timedelta(days=30)
     moments = tuple(
         ScheduledAction(
-            at=due - timedelta(days=days), kind=ActionType.WARN, stage=f"warning-{days}d", person=name, to=name, why=""
+            at=due - timedelta(days=days), kind=ActionType.WARN, stage=f"warning-{days}d", person=name, to=name
         )
         for name in names
         for days in range(1, 11)
@@ -240,7 +240,6 @@ def test_what_the_calendar_forbids_leaves_no_line_before_it_was_due() -> None:
         stage="reminder-1",
         person="customer-signer",
         to="customer-signer",
-        why="reminder 1 of 1",
         suppressed=Reason.TOO_SOON,
     )
     sent = DocumentSeen(document="d", status=Status.SENT, raw="se")
@@ -270,7 +269,7 @@ def test_an_agenda_has_the_next_reminders_of_everyone_and_counts_the_rest(
 ) -> None:
     names = [f"signer-{number}" for number in range(people)]
     moments = tuple(
-        ScheduledAction(at=AT, kind=ActionType.REMIND, stage=f"reminder-{number}", person=name, to=name, why="")
+        ScheduledAction(at=AT, kind=ActionType.REMIND, stage=f"reminder-{number}", person=name, to=name)
         for name in names
         for number in range(1, reminders + 1)
     )
@@ -335,7 +334,6 @@ def _every_day(names: list[str], reminders: int) -> tuple[ScheduledAction, ...]:
             stage=f"reminder-{number}",
             person=name,
             to=name,
-            why="",
         )
         for number in range(1, reminders + 1)
         for name in names

@@ -6,6 +6,7 @@ from tests.workflows.stage import PARALLEL, a_request
 from workflows.follow_up.commands import extend
 from workflows.follow_up.notification_log import PendingDevice, explained, left_open
 from workflows.model.commands import Extension
+from workflows.model.messages import Message
 from workflows.model.notifications import (
     Channel,
     Delivered,
@@ -32,7 +33,12 @@ DUE = START + timedelta(days=30)
 
 def moment(kind: ActionType, stage: str, person: str, to: str | None = None) -> ScheduledAction:
     return ScheduledAction(
-        at=START + timedelta(days=3), kind=kind, stage=stage, person=person, to=to or person, why=stage
+        at=START + timedelta(days=3),
+        kind=kind,
+        stage=stage,
+        person=person,
+        to=to or person,
+        reasons=(Message(code=stage),),
     )
 
 
@@ -107,7 +113,10 @@ def test_a_place_that_could_not_be_handed_over_is_planned_anew_as_an_alert() -> 
 
 
 def test_each_alert_to_one_person_has_the_reason_of_its_own_signer() -> None:
-    alerts = tuple(moment(ActionType.ESCALATE, "escalation", one, "chair").replace(why=one) for one in (FIRST, SECOND))
+    alerts = tuple(
+        moment(ActionType.ESCALATE, "escalation", one, "chair").replace(reasons=(Message(code=one),))
+        for one in (FIRST, SECOND)
+    )
     delivered = tuple(
         _delivered(f"{BRIEF.id}/escalation/chair/{one.person}", NotificationOutcome.ACCEPTED) for one in alerts
     )

@@ -7,6 +7,7 @@ from workflows.follow_up.pause_clock import PauseClock, Timeline
 from workflows.follow_up.plan import LOOKED_AT_AGAIN, Plan
 from workflows.follow_up.slots import Escalations, Questions
 from workflows.model.commands import Stop, StopKind
+from workflows.model.messages import Message
 from workflows.model.notifications import Delivered, NotificationOutcome
 from workflows.model.schedule import ActionType, EscalationReason, Reason, Schedule, ScheduledAction
 from workflows.model.signature import SENT, SIGNER_SIGNED, DocumentSeen, ProviderEvent
@@ -43,8 +44,10 @@ def test_of_a_long_timeline_the_older_half_leaves_and_is_forgotten_once_it_is_st
 
 
 def test_the_latest_schedule_counts_of_what_was_planned_twice_and_what_tells_nobody_is_left_out() -> None:
-    old = ScheduledAction(at=NOW, kind=ActionType.REMIND, stage="reminder-1", person="ann", to="ann", why="old")
-    new = old.replace(why="new")
+    old = ScheduledAction(
+        at=NOW, kind=ActionType.REMIND, stage="reminder-1", person="ann", to="ann", reasons=(Message(code="old"),)
+    )
+    new = old.replace(reasons=(Message(code="new"),))
     expiry = old.replace(kind=ActionType.EXPIRE, stage="expiry")
     plan = Plan(planned_once=(old,), schedule=Schedule(due_at=NOW, actions=(new, expiry)))
     assert plan.ever_planned == (new,)

@@ -36,6 +36,7 @@ from workflows.model.notifications import (
     NotificationOrder,
     NotificationOutcome,
 )
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import Policy, Target
 from workflows.model.schedule import ActionType, PlanningInput, Reason, Schedule, ScheduledAction, Turn
 from workflows.model.signature import Document, SignatureBrief
@@ -220,7 +221,12 @@ def _stage(stage: str, kind: ActionType) -> tuple[ScheduledAction, ...]:
     """The same of each signer, at an instant of their own."""
     return tuple(
         ScheduledAction(
-            at=AT + timedelta(seconds=number), kind=kind, stage=stage, person=one, to=one, why=f"{stage} of {one}"
+            at=AT + timedelta(seconds=number),
+            kind=kind,
+            stage=stage,
+            person=one,
+            to=one,
+            reasons=(PlanReason.NEXT_REMINDER.to_message(number=2, most=9, span="3d"),),
         )
         for number, one in enumerate(SIGNERS)
     )

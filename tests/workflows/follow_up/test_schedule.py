@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.workflows.stage import a_request
 from workflows.follow_up.next_step import Escalate, Expire, Remind, Step, Wait, is_overtaken, next_step
 from workflows.follow_up.notification_log import NotificationLog, key_of
+from workflows.model.messages import Message
 from workflows.model.notifications import Channel, Delivered, NotificationOutcome, PostponedNotification
 from workflows.model.policy import EscalationAction
 from workflows.model.schedule import ActionType, Schedule, ScheduledAction
@@ -25,7 +26,12 @@ FIRST = "customer-signer"
 
 def moment(day: float, kind: ActionType, stage: str, person: str = FIRST, to: str | None = None) -> ScheduledAction:
     return ScheduledAction(
-        at=START + timedelta(days=day), kind=kind, stage=stage, person=person, to=to or person, why=stage
+        at=START + timedelta(days=day),
+        kind=kind,
+        stage=stage,
+        person=person,
+        to=to or person,
+        reasons=(Message(code=stage),),
     )
 
 

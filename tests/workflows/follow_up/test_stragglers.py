@@ -270,7 +270,7 @@ async def test_a_reminder_that_is_put_off_while_it_is_tried_again_comes_when_it_
 def left(person: str, stage: str, kind: ActionType | None = None, about: str | None = None) -> PendingDevice:
     """A phone of somebody that is left open by a stage."""
     notice = NotificationOrder(key=f"msa-0042/{stage}/{person}/{about}", stage=stage, person=person, about=about)
-    moment = ScheduledAction(at=NOW, kind=kind, stage=stage, person=person, to=person, why="") if kind else None
+    moment = ScheduledAction(at=NOW, kind=kind, stage=stage, person=person, to=person) if kind else None
     return PendingDevice(notice=notice, moment=moment, devices=(f"{person}~2",), tries=1, at=NOW)
 
 

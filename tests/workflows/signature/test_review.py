@@ -279,7 +279,7 @@ def test_a_version_to_give_is_not_handed_over_by_the_policy() -> None:
     request = in_review()
     state = review(request, begun(request), NO(actor=LEGAL), NOW)
     silent = ScheduledAction(
-        at=NOW, kind=ActionType.ESCALATE, stage="escalation", person=DESK, to="chair", why="silent", action="reassign"
+        at=NOW, kind=ActionType.ESCALATE, stage="escalation", person=DESK, to="chair", action="reassign"
     )
     assert not state.hands_over(silent)
 

@@ -33,6 +33,7 @@ from tests.starter.web.desk.office import (
     office,
     text_of,
 )
+from workflows.model.messages import Message
 
 NEW = "/desk/new/request"
 AN_OFFER: File = ("offer.pdf", PDF, "application/pdf")
@@ -77,10 +78,10 @@ async def test_a_request_is_written_step_by_step_and_what_would_happen_is_a_cale
         "If the others sign two days after they are asked",
         f"Asked {FIVE_SCRIPTS}",
         "Chair 23:00 (Tokyo) it is their turn",
-        "reminder 1 of 4, 3 days after they were asked",
+        "reminder 1 of 4, 3 days after the request arrived",
         "Last warning Chair",
         "Due",
-        "moved from Sun 29 Nov 23:00 (Tokyo): not a working day",
+        "moved from Sun, 29 Nov, 15:00; not a working day",
     ):
         assert said in text, said
     assert "send" in form_on(page).buttons
@@ -418,9 +419,10 @@ async def test_a_plan_of_two_years_is_cut_and_says_so(desk: Office) -> None:
     directory = FileDirectory(desk.people, desk.store)
     chair = await directory.person("chair")
     days = [NOW + timedelta(days=number) for number in range(1_500)]
-    lines = tuple(
-        PlanLine(at=at, local="", zone="UTC", stage="reminder-1", person="chair", to="chair", why="x") for at in days
+    reminder = PlanLine(
+        at=NOW, local="", zone="UTC", stage="reminder-1", person="chair", to="chair", reasons=(Message(code="x"),)
     )
+    lines = tuple(reminder.replace(at=at) for at in days)
     plan = TaskPlan(id="keys", kind="team-task", title="Keys", at=NOW, due_at=NOW, lines=lines)
     view = PlanView(Visitor(chair, Reader.of(chair), "chair"), PeopleNames(directory))
     [calendar] = (await view.of_task(plan, None))["calendars"]

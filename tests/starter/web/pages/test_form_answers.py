@@ -6,7 +6,9 @@ from string import Formatter
 import pytest
 
 from activities.people.language import LANGUAGES, Language
-from starter.web.acting.forms import REFUSALS, refusal_text
+from starter.web.acting.forms import refusal_text
+from starter.web.acting.messages import PAGE_SENTENCES, message_text
+from tests.test_docs_messages import FAMILIES
 from tests.workflows.stage import a_request, silent_for
 from workflows.follow_up import commands as operations
 from workflows.follow_up import commands as questions
@@ -23,9 +25,10 @@ from workflows.model.commands import (
     ReminderNow,
     Resumption,
 )
-from workflows.model.messages import Message
+from workflows.model.messages import Message, MessageCode
+from workflows.model.plan_reasons import PlanReason
 from workflows.model.policy import Policy
-from workflows.model.rejections import TEXT_AT_MOST, Rejection
+from workflows.model.rejections import TEXT_AT_MOST
 from workflows.model.signature import DocumentSeen
 from workflows.model.subject import Participant, Status, Task, ToDecide
 from workflows.signature.state import SignatureState
@@ -40,21 +43,22 @@ TASK = tasks.TaskState.begin(A_TASK, NOW)
 GERMAN = Language.of("de")
 
 
-def test_each_objection_has_its_words() -> None:
-    assert set(REFUSALS) == set(Rejection)
+ALIKE = {PlanReason.DONE_LATER}
+"""Said alike in English and in another language."""
+CODES = [code for family in FAMILIES for code in family]
 
 
-@pytest.mark.parametrize("rejection", Rejection)
-def test_each_rejection_has_a_sentence_for_pages_in_each_language(rejection: Rejection) -> None:
-    fields = [(name, spec) for _, name, spec, _ in Formatter().parse(rejection.english) if name]
-    values = {name: 1000 if spec == "," else "anna" for name, spec in fields}
-    message = rejection.to_message(**values)
-    assert message.english == rejection.english.format(**values)
-    for code in (code for code in LANGUAGES if code != "en"):
-        language = Language.of(code)
-        words = refusal_text(language, message)
-        assert words == language.say(REFUSALS[rejection], **message.values)
-        assert language.say(REFUSALS[rejection]) != REFUSALS[rejection]
+@pytest.mark.parametrize("code", CODES)
+def test_each_code_has_a_sentence_for_pages_in_each_language(code: MessageCode) -> None:
+    fields = [(name, spec) for _, name, spec, _ in Formatter().parse(code.english) if name]
+    examples = {"span": "3d", "when": "2026-12-11T18:00+01:00[Europe/Amsterdam]"}
+    values = {name: 1000 if spec == "," else examples.get(name, "anna") for name, spec in fields}
+    message = code.to_message(**values)
+    assert "{" not in message.english
+    sentence = PAGE_SENTENCES.get(code, code.english)
+    for language in (Language.of(tag) for tag in LANGUAGES if tag != "en"):
+        assert message_text(language, message) == language.say(sentence, **message.values)
+        assert language.say(sentence) != sentence or code in ALIKE
 
 
 def test_what_a_request_refuses_is_said_in_the_readers_language_without_ids_and_flags() -> None:
