@@ -1,6 +1,6 @@
 """Rejections: why a command is refused; checks and cleaning of texts.
 
-Their English is for the command line; pages have sentences without ids and flags (starter/web/acting/forms.py).
+Their English is for the command line; pages have sentences without ids and flags (starter/web/acting/messages.py).
 """
 
 import json
