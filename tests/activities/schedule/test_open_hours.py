@@ -104,6 +104,12 @@ def test_an_absence_cuts_a_hole_into_a_day() -> None:
     assert of.why_closed(at("2026-11-02", "12:00")).english == "they are absent"
 
 
+def test_a_slot_begins_with_its_opening_and_ends_before_its_closing() -> None:
+    opening, closing = datetime(2026, 11, 26, 9, tzinfo=UTC), datetime(2026, 11, 26, 17, tzinfo=UTC)
+    slot = OpenSlot(opening, closing)
+    assert opening in slot and closing not in slot
+
+
 def test_there_may_be_no_open_hours_before_an_instant() -> None:
     assert opens(hours(), at("2026-11-06", "18:00"), at("2026-11-09", "08:00")) is None
     assert opens(hours(absent=absent("2026-11-01", "2099-01-01")), at("2026-11-02")) is None
