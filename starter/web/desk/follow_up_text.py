@@ -390,7 +390,8 @@ async def _why(entry: TimelineEntry, reader: Reader, name: FindPerson) -> str:
     else:
         reason = REASON_TEXTS.get(Reason.JOINED if is_joined(why) else _ALWAYS.get(entry.happened, why))
         words = language.say(reason) if reason else refusal_text(language, entry.refusal)
-    by = language.say("by {who}", who=await name(entry.by)) if entry.by and entry.by not in SYSTEMS else ""
+    is_another = entry.by not in (*SYSTEMS, entry.who, entry.actor)
+    by = language.say("by {who}", who=await name(entry.by)) if entry.by and is_another else ""
     return ", ".join(filter(None, (words, by)))
 
 
