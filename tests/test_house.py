@@ -249,6 +249,65 @@ def test_the_guards_bite() -> None:
     assert circle({"a": {"b"}, "b": set()}) == []
 
 
+FEATURES: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "absence": {
+        "workflows": ("model/absence.py",),
+        "activities": ("absence/service.py", "people/absences.py"),
+        "starter": ("queries/absences.py", "web/absences.py", "web/pages/away.py"),
+    },
+    "evidence": {
+        "workflows": ("model/evidence.py", "signature/evidence.py"),
+        "activities": ("evidence/erasure.py", "evidence/signing.py", "records/evidence.py"),
+        "starter": ("boot/evidence.py", "cli/audit.py"),
+    },
+    "campaign": {
+        "workflows": ("campaign/opening.py", "campaign/view.py", "model/campaign.py"),
+        "activities": ("campaign/intake.py", "campaign/population.py", "records/outcomes.py"),
+        "starter": ("plan/campaign.py", "queries/campaign.py"),
+    },
+}
+"""The files of a feature that the rest of the product imports, by floor; its further files are their parts."""
+WORDS_OF_FEATURES = {"absence": ("absence", "away"), "campaign": ("campaign", "audience", "outcomes")}
+"""By which words the path of a file says that it is of a feature, if by more than its name."""
+ASSEMBLERS = {
+    *("worker", "activities.records.store", "starter.temporal.plugin"),
+    *("starter.cli.app", "starter.web.app", "starter.web.api.api", "starter.web.desk.desk"),
+}
+"""What only puts things together imports the parts of each feature."""
+
+
+def feature_of(module: str) -> str:
+    """`evidence` of `activities.evidence.campaign_parts`: the first folder or file that bears the word decides."""
+    for part in module.split("."):
+        for feature in FEATURES:
+            if any(word in part for word in WORDS_OF_FEATURES.get(feature, (feature,))):
+                return feature
+    return "evidence" if module == "starter.cli.audit" else ""
+
+
+@pytest.mark.parametrize("feature", FEATURES)
+def test_the_product_imports_at_most_three_files_of_a_feature_on_each_floor(feature: str) -> None:
+    trees = {module_of(file): parsed(file) for floor in (*FEATURES[feature], "worker") for file in files(floor)}
+    imported = {
+        module.replace(".", "/") + ".py"
+        for importer, modules in edges(trees).items()
+        if importer not in ASSEMBLERS and feature_of(importer) != feature
+        for module in modules
+        if feature_of(module) == feature
+    }
+    assert imported == {f"{floor}/{path}" for floor, paths in FEATURES[feature].items() for path in paths}
+    assert max(map(len, FEATURES[feature].values())) <= 3, "a feature is reached by three files of a floor"
+
+
+def test_contributing_names_the_files_by_which_a_feature_is_reached() -> None:
+    rows = {
+        floor: tuple(", ".join(f"`{path}`" for path in FEATURES[feature][floor]) for feature in FEATURES)
+        for floor in ("workflows", "activities", "starter")
+    }
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    assert [floor for floor, cells in rows.items() if f"| `{floor}/` | {' | '.join(cells)} |" not in text] == []
+
+
 DESCRIPTIONS: Mapping[str, str] = {
     "workflows/kinds.py": "KindSpec",
     "activities/notifications/words.py": "TEXTS",

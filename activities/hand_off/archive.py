@@ -17,7 +17,7 @@ from fsspec import AbstractFileSystem
 
 from activities.documents.files import STORE_OPTIONS, StoredFile
 from activities.errors import DocumentMissing
-from activities.evidence.downloads import kept_file
+from activities.hand_off.downloads import kept_file
 from activities.records.store import Store
 from workflows.model.hand_off import EndedFacts, HandoffResult, Told
 from workflows.model.policy import ArchiveTarget, Target

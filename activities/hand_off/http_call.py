@@ -17,7 +17,7 @@ import httpx
 from pydantic import SecretStr
 
 from activities.documents.files import StoredFile
-from activities.evidence.downloads import DownloadLinks
+from activities.hand_off.downloads import DownloadLinks
 from activities.http.client import failure_of_error, seconds_to_wait
 from activities.http.transport import AddressRefused, Guard
 from activities.people.directory import Directory, UnknownPerson

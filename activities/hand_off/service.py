@@ -14,8 +14,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.documents.files import StoredFile
 from activities.errors import DocumentMissing, StoreFailure
-from activities.evidence.downloads import DownloadLinks, kept_file
 from activities.hand_off.archive import Archives
+from activities.hand_off.downloads import DownloadLinks, kept_file
 from activities.hand_off.http_call import Events, HttpTargets, data_of
 from activities.hand_off.next_acknowledgement import remind_of_next
 from activities.hand_off.people import HandOffPeople, not_done, notice_of, refused

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, literal, select, tuple_
 
 from activities.records.database import Database, chunks, insert_new
 from activities.records.holds import held
-from activities.records.schema import EVIDENCE, EVIDENCE_PARTS, SIGNED_DOCUMENTS, Instant
+from activities.records.schema import EVIDENCE, EVIDENCE_PARTS, SEALS, SIGNED_DOCUMENTS, Instant
 
 READ_AT_ONCE: Final = 500
 """Follow-ups of one statement."""
@@ -25,6 +25,7 @@ PARTS_AT_MOST: Final = 300
 _WHY_CHARACTERS: Final = 500
 _OF: Final = EVIDENCE_PARTS.c
 _SIGNED: Final = SIGNED_DOCUMENTS.c
+_SEAL: Final = SEALS.c
 
 
 FIELDS: Final = "fields"
@@ -199,3 +200,25 @@ def _signed(row: Any) -> SignedDocument:
     document = SignedFile(row.document_sha256, row.document_bytes) if row.document_sha256 else None
     log = SignedFile(row.log_sha256, row.log_bytes) if row.log_sha256 else None
     return SignedDocument(document, log, row.provider, row.at, row.why, row.keep_until, row.removed_at)
+
+
+class Seals:
+    """Signatures of evidence packs, by the SHA-256 of their manifest: made once, given again. Raises `DatabaseAway`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def read(self, sha256: str) -> bytes | None:
+        """The DSSE envelope; None if there is none."""
+        row = await self._database.first(select(_SEAL.envelope).where(_SEAL.manifest_sha256 == sha256))
+        return row.envelope if row else None
+
+    async def keep(self, sha256: str, envelope: bytes) -> bytes:
+        """Store an envelope, unless there is one; returns the stored one."""
+
+        def change(connection: Connection) -> bytes:
+            insert_new(connection, SEALS, manifest_sha256=sha256, envelope=envelope)
+            stored = select(_SEAL.envelope).where(_SEAL.manifest_sha256 == sha256)
+            return bytes(connection.execute(stored).scalar_one())
+
+        return await self._database.write(change)

@@ -20,7 +20,7 @@ from activities.records.downloads import Downloads
 from activities.records.drafts import Drafts
 from activities.records.ended import Ended
 from activities.records.erasures import Erasures
-from activities.records.evidence import Evidence, file_part
+from activities.records.evidence import Evidence, Seals, file_part
 from activities.records.figures import EndedFigures
 from activities.records.hand_offs import HandOffs
 from activities.records.holds import Holds
@@ -34,7 +34,6 @@ from activities.records.people import OF_A_START, StoredPeople, keep_start
 from activities.records.processes import Processes
 from activities.records.receipts import Receipts
 from activities.records.schema import EVIDENCE_PARTS, PEOPLE_IN_FULL, TEXTS
-from activities.records.seals import Seals
 from activities.records.settled import Records
 from activities.records.starts import Starts
 from activities.records.texts import Reference, Texts, keep_texts

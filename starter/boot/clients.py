@@ -14,8 +14,8 @@ import httpx
 
 from activities.core_signature.client import CALLBACKS, CoreSignatureClient, CoreSignatureConfig, Dialect, NameStyle
 from activities.core_signature.downloads import MEGABYTE, DocumentDownloads
-from activities.evidence.downloads import DownloadLinks
 from activities.hand_off.archive import Archives
+from activities.hand_off.downloads import DownloadLinks
 from activities.hand_off.http_call import CONNECTIONS_AT_ONCE, HttpTargets, HttpTargetsConfig
 from activities.http.client import make_client
 from activities.http.oauth import Credentials, Grant, TokenAuth

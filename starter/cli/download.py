@@ -15,7 +15,7 @@ from rich.text import Text
 
 from activities.documents.files import StoredFile
 from activities.errors import DocumentDamaged, DocumentMissing
-from activities.evidence.downloads import kept_file
+from activities.hand_off.downloads import kept_file
 from activities.records.downloads import Download, DownloadLinkRow, Way
 from activities.records.ended import ListFilter
 from activities.records.evidence import KeptFileName

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from activities.documents.files import SIGNED, StoredFile
 from activities.errors import DocumentMissing, StoreFailure
-from activities.evidence.downloads import PATH, kept_file, linked_file
+from activities.hand_off.downloads import PATH, kept_file, linked_file
 from activities.people.directory import DirectoryFailure
 from activities.people.language import Language, phrase
 from activities.records.allowances import Rate

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Match, Mount, Route
 
 from activities.errors import DocumentMissing
-from activities.evidence.downloads import kept_file
+from activities.hand_off.downloads import kept_file
 from activities.launch.doors import AdmittedStart
 from activities.onboarding.intake import RestartedPart
 from activities.people.directory import UnknownPerson, askers

@@ -9,9 +9,9 @@ import pytest
 
 from activities.documents.files import PICTURES, SIGNED
 from activities.errors import DocumentMissing
-from activities.evidence.downloads import kept_file
 from activities.evidence.erasure import erase, erase_due, remove_due
 from activities.evidence.verification import newer_of, verify
+from activities.hand_off.downloads import kept_file
 from activities.records import evidence, holds
 from activities.records.evidence import FIELDS, SignedDocument, SignedFile
 from activities.records.starts import Start

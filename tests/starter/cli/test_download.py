@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from activities.documents.files import SIGNED
-from activities.evidence.downloads import DownloadLinks
+from activities.hand_off.downloads import DownloadLinks
 from activities.records.downloads import Download, LinkName, Way
 from activities.records.evidence import KeptFileName, SignedDocument, SignedFile
 from activities.records.store import Store

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message
 
 from activities.documents.files import SIGNED
 from activities.errors import DocumentDamaged
-from activities.evidence.downloads import DownloadLinks
+from activities.hand_off.downloads import DownloadLinks
 from activities.records.downloads import LinkName, Way
 from activities.records.evidence import KeptFileName, SignedDocument, SignedFile
 from activities.records.store import Store
