@@ -74,7 +74,7 @@ histories: $(STAMP) ### keep the histories of stories that are not in the replay
 reliability: $(STAMP) ### print each fault and each bound with its tests, as Markdown
 	@$(BIN)/python -m tests.reliability
 
-messages: $(STAMP) ### print the catalogue of messages into docs/messages.md
+messages: $(STAMP) ### print the catalogue of messages into docs/schemas/messages.json
 	@$(BIN)/python -m tests.test_docs_messages
 
 golden: $(STAMP) ### add new models, fields and words to the wire samples; nothing in them is changed

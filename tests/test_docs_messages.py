@@ -1,6 +1,6 @@
-"""docs/messages.md: its table is the catalogue of messages; `make messages` writes it."""
+"""docs/schemas/messages.json is the catalogue of messages: each code with its English; `make messages` writes it."""
 
-import re
+import json
 from pathlib import Path
 
 from starter.web.api.problems import ProblemDetails
@@ -8,23 +8,17 @@ from workflows.model.messages import MESSAGES
 from workflows.model.plan_reasons import PlanReason
 from workflows.model.rejections import Rejection
 
-PAGE = Path(__file__).parents[1] / "docs" / "messages.md"
-FAMILIES = (Rejection, PlanReason)
-_TABLE = re.compile(r"(<!-- messages -->\n).*?(<!-- /messages -->)", re.DOTALL)
+CATALOGUE = Path(__file__).parents[1] / "docs" / "schemas" / "messages.json"
+FAMILIES = {"rejections": Rejection, "plan_reasons": PlanReason}
 
 
-def render_table() -> str:
-    rows = ["| Code | In English |", "| --- | --- |"]
-    rows += [f"| `{code}` | {MESSAGES[code]} |" for code in sorted(code for family in FAMILIES for code in family)]
-    return "\n".join(rows) + "\n"
+def render_catalogue() -> str:
+    catalogue = {name: {code: MESSAGES[code] for code in sorted(family)} for name, family in FAMILIES.items()}
+    return json.dumps(catalogue, indent=2, ensure_ascii=False) + "\n"
 
 
-def render_page(page: str) -> str:
-    return _TABLE.sub(lambda match: match[1] + render_table() + match[2], page)
-
-
-def test_the_table_is_the_catalogue() -> None:
-    assert PAGE.read_text() == render_page(PAGE.read_text()), "make messages writes it"
+def test_the_printed_catalogue_is_that_of_the_code() -> None:
+    assert CATALOGUE.read_text() == render_catalogue(), "make messages writes it"
 
 
 def test_the_description_of_the_api_has_every_code_with_its_sentence() -> None:
@@ -34,4 +28,4 @@ def test_the_description_of_the_api_has_every_code_with_its_sentence() -> None:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(render_page(PAGE.read_text()))
+    CATALOGUE.write_text(render_catalogue())

@@ -1,5 +1,6 @@
 """README and docs say nothing that is not so: settings, words, files; and what cites a page finds it."""
 
+import ast
 import re
 from collections.abc import Iterator
 from io import StringIO
@@ -10,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from starter.cli.app import app
-from tests.markdown import ROOT, anchors, citations, headings, ragged, rows
-from tests.settings_table import table
+from tests.markdown import ROOT, anchors, citations, headings, ragged, rows, table
+from tests.settings_table import table as list_settings
 from workflows.model.subject import Code
 
 README = (ROOT / "README.md").read_text()
@@ -34,7 +35,7 @@ def settings_table() -> str:
     rows = [
         f"| `{line.name}`{' (secret)' if line.secret else ''} | {f'`{line.default}`' if line.default else ''} "
         f"| {line.sentence} |"
-        for line in table()
+        for line in list_settings()
     ]
     return "\n".join(["| Setting | Default | Meaning |", "| --- | --- | --- |", *rows])
 
@@ -68,8 +69,24 @@ def test_the_page_of_the_architecture_names_every_folder(house: str) -> None:
     assert [folder for folder in folders if not re.search(rf"\b{folder}\b", page)] == []
 
 
+def defines(file: Path, function: str) -> bool:
+    """Whether a module has a function or method of that name."""
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return any(isinstance(node, functions) and node.name == function for node in ast.walk(ast.parse(file.read_text())))
+
+
+def test_what_decides_each_question_of_the_architecture_exists() -> None:
+    questions = table((ROOT / "docs" / "architecture.md").read_text(), "Where it is decided")
+    assert len(questions) >= 12
+    for row in questions:
+        deciders = re.findall(r"`([\w/]+\.py)`(?:: `(\w+)`)?", row["Decided in"])
+        assert deciders, row["Question"]
+        missing = [f"{file}: {name}" for file, name in deciders if name and not defines(ROOT / file, name)]
+        assert missing == []
+
+
 def test_every_setting_that_is_named_exists() -> None:
-    known = {name for line in table() for name in (line.name, *((f"{line.name}_FILE",) if line.secret else ()))}
+    known = {name for line in list_settings() for name in (line.name, *((f"{line.name}_FILE",) if line.secret else ()))}
     named = set(re.findall(r"COUNTERSIGN_[A-Z_]+[A-Z]", "".join(page.read_text() for page in PAGES)))
     assert named <= known
 
