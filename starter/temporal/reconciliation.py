@@ -7,12 +7,6 @@ from typing import Final
 
 from temporalio.client import (
     Client,
-    Schedule,
-    ScheduleActionStartWorkflow,
-    ScheduleIntervalSpec,
-    ScheduleOverlapPolicy,
-    SchedulePolicy,
-    ScheduleSpec,
     WorkflowFailureError,
     WorkflowHandle,
     WorkflowQueryFailedError,
@@ -23,7 +17,7 @@ from temporalio.service import RPCError
 
 from activities.temporal import executions as runs
 from starter.errors import Refusal
-from starter.temporal import schedules
+from starter.temporal.schedules import RepeatedRun, ensure
 from starter.temporal.search_attributes import SetUp
 from workflows import names
 from workflows.model.reconciliation import Reconciliation, ReconciliationResult
@@ -38,7 +32,8 @@ _WORKER_WITHIN: Final = 30.0
 
 async def ensure_schedule(client: Client) -> SetUp:
     """Create or correct the schedule; a paused one stays paused."""
-    return await schedules.ensure(client, names.RECONCILIATION_SCHEDULE, _schedule())
+    run = RepeatedRun(names.RECONCILIATION_SCHEDULE, names.RECONCILIATION, Reconciliation(), _SUMMARY, EVERY)
+    return await ensure(client, run)
 
 
 async def read_corrected(client: Client, run: str) -> int:
@@ -89,18 +84,3 @@ async def _watch(
             silent += _LOOK_EVERY + _ANSWERS_WITHIN.total_seconds()
         if silent > _WORKER_WITHIN:
             raise Refusal("no worker answers: the sweep goes on once `countersign worker` is at work")
-
-
-def _schedule() -> Schedule:
-    return Schedule(
-        action=ScheduleActionStartWorkflow(
-            names.RECONCILIATION,
-            Reconciliation(),
-            id=names.RECONCILIATION_SCHEDULE,
-            task_queue=names.WORKFLOW_QUEUE,
-            static_summary=_SUMMARY,
-        ),
-        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY)]),
-        # After an outage one run makes up for all missed ones.
-        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=EVERY),
-    )

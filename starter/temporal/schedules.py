@@ -1,7 +1,7 @@
 """Schedules of our own: created, or corrected where somebody changed them, and how they stand."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from temporalio.client import (
     Client,
@@ -9,12 +9,17 @@ from temporalio.client import (
     ScheduleActionExecutionStartWorkflow,
     ScheduleActionStartWorkflow,
     ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
 from temporalio.service import RPCError, RPCStatusCode
 
 from starter.temporal.search_attributes import NOT_OURS_TO_MAKE, Made, SetUp
+from workflows import names
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,39 @@ async def read_status(client: Client, id: str) -> ScheduleStatus | None:
     return ScheduleStatus(paused, actions[-1].started_at, id_of_run)
 
 
-async def ensure(client: Client, id: str, ours: Schedule) -> SetUp:
-    """Create or correct it; a paused one stays paused."""
-    name = f"schedule {id}"
+@dataclass(frozen=True)
+class RepeatedRun:
+    """A workflow that runs every so often, under the schedule's id. After an outage one run makes up for all missed
+    ones.
+    """
+
+    id: str
+    workflow: str
+    order: object
+    summary: str
+    every: timedelta
+    offset: timedelta | None = None
+
+    @property
+    def schedule(self) -> Schedule:
+        return Schedule(
+            action=ScheduleActionStartWorkflow(
+                self.workflow,
+                self.order,
+                id=self.id,
+                task_queue=names.WORKFLOW_QUEUE,
+                static_summary=self.summary,
+            ),
+            spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=self.every, offset=self.offset)]),
+            policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=self.every),
+        )
+
+
+async def ensure(client: Client, run: RepeatedRun) -> SetUp:
+    """Create or correct its schedule; a paused one stays paused."""
+    name = f"schedule {run.id}"
     try:
-        return SetUp(name, await _made(client, id, ours))
+        return SetUp(name, await _made(client, run.id, run.schedule))
     except RPCError as error:
         if error.status not in NOT_OURS_TO_MAKE:
             return SetUp(name, Made.FAILED, error.message)
