@@ -4,6 +4,7 @@ A failing test names the file, what it imports, and where the code would belong.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -384,3 +385,36 @@ def test_a_branch_on_a_kind_is_found(code: str) -> None:
 def test_what_is_no_branch_is_left_alone() -> None:
     code = "isinstance(told, EndedFacts)\nKind.TASK.workflow_id(id)\nstop is StopKind.PAUSE"
     assert not list(branches_on_a_kind(ast.parse(code)))
+
+
+PROSE_READERS = {
+    "starter/nexus/service.py",
+    "starter/web/desk/drafts.py",
+    "starter/web/desk/fault_texts.py",
+}
+"""They read faults of files, which are sentences still."""
+EXPRESSIONS = {"compile", "match", "search", "fullmatch", "sub", "split", "findall", "finditer"}
+SENTENCE = re.compile(r"[a-z]{2,} [a-z]{2,}")
+
+
+def reads_prose(node: ast.AST) -> bool:
+    """Whether it is a regular expression over a sentence, or one that is put together from texts."""
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr=attr), args=[pattern, *_]) if (
+            attr in EXPRESSIONS
+        ):
+            texts = [inner.value for inner in ast.walk(pattern) if isinstance(inner, ast.Constant)]
+            joined = isinstance(pattern, ast.Call) and ast.unparse(pattern.func) != "re.escape"
+            return joined or any(isinstance(text, str) and SENTENCE.search(text) for text in texts)
+        case _:
+            return False
+
+
+def test_no_regular_expression_reads_a_sentence() -> None:
+    readers = {
+        str(file.relative_to(ROOT))
+        for folder in ("workflows", "activities", "starter")
+        for file in files(folder)
+        if any(map(reads_prose, ast.walk(parsed(file))))
+    }
+    assert readers == PROSE_READERS, "what code reads is a code with values (workflows/model/messages.py)"

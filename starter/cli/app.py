@@ -1,6 +1,7 @@
 """The `countersign` command: its words, its help, and its true exit codes (0 done, 1 refused, 2 usage)."""
 
 import ast
+import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from rich.text import Text
 from starter.boot import exits, processes
 from starter.cli import arguments
 from starter.cli.terminal import Terminal
+from starter.errors import Refusal
 
 
 @dataclass(frozen=True)
@@ -303,7 +305,12 @@ def _called(typed: list[str]) -> object:
     processes.load_kinds()
     for further in GROUPS.keys() - own:
         _add_group(app, further)
-    return app(_for_stack(typed))
+    try:
+        return app(_for_stack(typed))
+    except Refusal as refusal:
+        if refusal.message and "--json" in typed:
+            sys.stderr.write(json.dumps(refusal.message.model_dump(mode="json"), ensure_ascii=False) + "\n")
+        raise
 
 
 def _for_stack(typed: list[str]) -> list[str]:

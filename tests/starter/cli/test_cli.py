@@ -15,7 +15,9 @@ from starter.boot import processes as modules
 from starter.cli import app as command_line
 from starter.cli.app import app
 from starter.errors import Exit
+from starter.queries.commands import CommandRefused
 from tests.starter.terminal import complete, type_, type_before_nobody
+from workflows.model.rejections import Rejection
 
 NOBODY = {"TEMPORAL_ADDRESS": "127.0.0.1:1"}
 
@@ -395,3 +397,16 @@ def test_fast_forward_below_a_word_takes_ids_of_this_kind_alone(tmp_path: Path, 
     ended = type_before_nobody(word, "fast-forward", other, "1d")
     assert ended.returncode == Exit.REFUSED
     assert f'"{other}" is no ' in ended.stderr
+
+
+@pytest.mark.parametrize(("typed", "says"), [(["x"], ""), (["x", "--json"], '{"code": "blocked", "values": {}}\n')])
+def test_a_refused_command_with_json_has_its_code_and_values_on_the_error_output(
+    typed: list[str], says: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(words: list[str]) -> None:
+        raise CommandRefused(Rejection.BLOCKED.to_message())
+
+    monkeypatch.setattr(command_line, "app", refuse)
+    with pytest.raises(CommandRefused):
+        command_line._called(typed)
+    assert capsys.readouterr() == ("", says)

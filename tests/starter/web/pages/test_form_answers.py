@@ -45,7 +45,7 @@ GERMAN = Language.of("de")
 
 ALIKE = {PlanReason.DONE_LATER}
 """Said alike in English and in another language."""
-CODES = [code for family in FAMILIES for code in family]
+CODES = [code for family in FAMILIES.values() for code in family]
 
 
 @pytest.mark.parametrize("code", CODES)
