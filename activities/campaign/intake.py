@@ -16,21 +16,8 @@ from activities.campaign.population import NOBODY, AudienceFile, AudienceTables
 from activities.files.fields import DayOrInstant, FileName, Id, KindId, Message, Name, Span, SpanOrNone
 from activities.files.pdf import name_of
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
-from activities.launch import launch
+from activities.launch import intake, launch
 from activities.launch.doors import CHECKS, Sources
-from activities.launch.intake import (
-    AskerId,
-    AskingFile,
-    ConcernedPersons,
-    KnownPersons,
-    PersonId,
-    asker_named,
-    asking,
-    checked,
-    person_of,
-    read_as,
-    right,
-)
 from activities.launch.request_file import DocumentEntry, RequestChecks
 from activities.onboarding.file import ShortId
 from activities.people.directory import Directory, UnknownGroup
@@ -61,9 +48,9 @@ class CampaignChecks(RequestChecks):
     given: AudienceFile = NOBODY
 
     @property
-    def concerned(self) -> ConcernedPersons:
+    def concerned(self) -> intake.ConcernedPersons:
         """The owner only: members are checked row by row."""
-        return ConcernedPersons(self.right.get("owner"), frozenset())
+        return intake.ConcernedPersons(self.right.get("owner"), frozenset())
 
     def group(self, name: str) -> None:
         if name in self.unknown:
@@ -104,7 +91,7 @@ class EditionEntry(DocumentEntry):
 
     version: Name = ""
     effective: date | None = None
-    approver: PersonId | None = None
+    approver: intake.PersonId | None = None
 
 
 class AudienceEntry(FileModel):
@@ -151,14 +138,14 @@ class JoinersEntry(FileModel):
     _days = field_validator("within")(whole_days)
 
 
-class CampaignFile(AskingFile):
+class CampaignFile(intake.AskingFile):
     INSTEAD: ClassVar[Mapping[str, str]] = {"reviewers": "a campaign has none: its document names the approver"}
 
     kind: KindId = "policy-acknowledgement"
     id: ShortId | None = None
     document: EditionEntry
     audience: AudienceEntry
-    owner: AskerId
+    owner: intake.AskerId
     opens: DayOrInstant | None = None
     window: Span | None = None
     grace: SpanOrNone | None = None
@@ -170,7 +157,7 @@ class CampaignFile(AskingFile):
     )
     yearly: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")] | None = None
 
-    _right_people = field_validator("owner")(right)
+    _right_people = field_validator("owner")(intake.right)
     _days = field_validator("window", "grace")(whole_days)
 
     @field_validator("opens")
@@ -262,10 +249,10 @@ async def prepare_campaign(
     Faulty rows are reported separately.
     """
     directory, secret, now = sources.directory, sources.directory.secret, sources.now
-    plain = await read_as(Kind.CAMPAIGN, written)
+    plain = await intake.read_as(Kind.CAMPAIGN, written)
     plain = _of_year(plain, now)
     named = plain.plain if isinstance(plain.plain, dict) else {}
-    found = await KnownPersons.look_up(directory, frozenset(_persons(named)))
+    found = await intake.KnownPersons.look_up(directory, frozenset(_persons(named)))
     checks = CampaignChecks(
         folder=plain.folder,
         documents=sources.documents,
@@ -277,8 +264,8 @@ async def prepare_campaign(
         secret=secret,
         read=await _read_table(plain, secret, table, tables or AudienceTables()) if table is not None else None,
     )
-    file, policy = await checked(plain, CampaignFile, checks, directory)
-    owner = await directory.person(person_of(file.owner))
+    file, policy = await intake.checked(plain, CampaignFile, checks, directory)
+    owner = await directory.person(intake.person_of(file.owner))
     given = _given(file, policy.resolved.policy, checks, owner, now)
     over = given.campaign.due < now.date() - timedelta(days=1)
     overdue = plain.faults([(("opens",), "its window lies in the past")]) if over else None
@@ -312,7 +299,7 @@ def _given(file: CampaignFile, policy: Policy, checks: CampaignChecks, owner: Pe
         id=launch.own_id(file, digest),
         kind=file.kind,
         title=file.document.name or name_of(file.document.file or "", checks.pdf),
-        **asking(file.owner),
+        **intake.asking(file.owner),
         people=(),
         urgent=False,
         lock_screen=policy.lock_screen,
@@ -394,7 +381,7 @@ def _of_year(plain: PlainFile, now: datetime) -> PlainFile:
 def _persons(named: Mapping[str, Any]) -> list[str]:
     document = named.get("document")
     approver = document.get("approver") if isinstance(document, dict) else None
-    return [id for id in (asker_named(named, "owner"), approver) if isinstance(id, str)]
+    return [id for id in (intake.asker_named(named, "owner"), approver) if isinstance(id, str)]
 
 
 async def _unknown_groups(named: Mapping[str, Any], directory: Directory) -> dict[str, str]:

@@ -29,13 +29,7 @@ from activities.people.person import Person
 from activities.records.cover_sheet import CoverSheet
 from activities.records.store import Store
 from activities.records.texts import Reference
-from activities.temporal.failures import (
-    again_after,
-    failing_as_application_errors,
-    final_failure,
-    passing_failure,
-    verdict,
-)
+from activities.temporal import failures
 from activities.temporal.leases import Lease, StillOurs
 from workflows.kinds import Kind
 from workflows.model.messages import Message
@@ -128,7 +122,7 @@ class Forwarding:
         refusal = await self._refusal(before, to)
         after = await self._read_handover(before.order, to)
         if refusal is None and after.new is None:
-            raise passing_failure(Code.UNREACHABLE, "Core Signature does not show yet who was asked instead")
+            raise failures.passing_failure(Code.UNREACHABLE, "Core Signature does not show yet who was asked instead")
         if refusal is None or after.done:
             return await self._success_report(after)
         if refusal.status == _CONFLICT and after.obstacle is None:
@@ -144,7 +138,7 @@ class Forwarding:
         try:
             await self._client.forward(before.document.request.uuid, before.old.email, to, before.order.reason)
         except ServiceFailure as failure:
-            if failure.status != _CONFLICT and verdict(failure).code is not Code.REFUSED:
+            if failure.status != _CONFLICT and failures.verdict(failure).code is not Code.REFUSED:
                 raise
             return failure
         return None
@@ -209,13 +203,15 @@ class CoreSignatureService(SignatureService):
     async def create(self, order: CreateOrder) -> DocumentSeen:
         """Looks up first on every attempt: after a reset, attempt numbers prove nothing."""
         brief, still_ours = order.brief, Lease.of_this_attempt()
-        with failing_as_application_errors():
+        with failures.failing_as_application_errors():
             document = await self._lookup.to_take_over(brief, order.fingerprint)
             if any(stands_in_full(signer.person) for signer in brief.people):
                 await self._store.people.choose(Kind.REQUEST.workflow_id(brief.id), order.fingerprint)
             if document is None or _is_unasked(document):
                 if adopted_document(brief.id):
-                    raise final_failure(Code.DOCUMENT_DELETED, "the document that was adopted is not there any more")
+                    raise failures.final_failure(
+                        Code.DOCUMENT_DELETED, "the document that was adopted is not there any more"
+                    )
                 document = await self._send(order, document, still_ours)
             return await self._seen_as_sent(brief, document)
 
@@ -224,7 +220,7 @@ class CoreSignatureService(SignatureService):
 
     async def cancel(self, order: CancelOrder) -> DocumentSeen | None:
         """A document that nobody was asked to sign yet is deleted."""
-        with failing_as_application_errors():
+        with failures.failing_as_application_errors():
             document = await self._to_cancel(order)
             if document is None:
                 return None
@@ -237,7 +233,7 @@ class CoreSignatureService(SignatureService):
 
     async def forward(self, order: ForwardOrder) -> ForwardReport:
         """A refusal also has the document, if it was read: it may explain the refusal."""
-        with failing_as_application_errors():
+        with failures.failing_as_application_errors():
             report = await self._forwarding.forward(order)
         if order.reason is EscalationReason.ESCALATION and report.refused is None:
             ESCALATIONS.add(kind=order.subject.kind, action="reassign")
@@ -245,7 +241,7 @@ class CoreSignatureService(SignatureService):
 
     async def read(self, roster: Roster, document: str) -> DocumentSeen:
         """The document as it is now; fails with `document_deleted`."""
-        with failing_as_application_errors():
+        with failures.failing_as_application_errors():
             return await self.reader.seen(await self.reader.existing(roster, document), roster)
 
     async def _send(self, order: CreateOrder, document: WireDocument | None, still_ours: StillOurs) -> WireDocument:
@@ -254,7 +250,7 @@ class CoreSignatureService(SignatureService):
         cast = await self._stand_ins.at_sending(brief, await self._people(brief), order.now)
         reachable = await self._reachable(cast.asked)
         places = cast.places(reachable)
-        with again_after(self._client.config.list_lag):
+        with failures.again_after(self._client.config.list_lag):
             if document is None:
                 document = await self._make_document(order, places, still_ours)
             else:
@@ -327,7 +323,9 @@ class CoreSignatureService(SignatureService):
         again = await self._client.document(document)
         if has_ended(again):
             return again
-        raise refusal or passing_failure(Code.UNREACHABLE, "Core Signature has not yet ended the cancelled document")
+        raise refusal or failures.passing_failure(
+            Code.UNREACHABLE, "Core Signature has not yet ended the cancelled document"
+        )
 
     async def _people(self, roster: Roster) -> dict[str, Person]:
         beside = Kind.REQUEST.workflow_id(roster.id)

@@ -7,25 +7,8 @@ from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_va
 
 from activities.files.fields import Id, Message, Name, Span
 from activities.files.reading import FileFaults, FileModel, FileText, PlainFile
-from activities.launch import launch
+from activities.launch import intake, launch
 from activities.launch.doors import CHECKS, Sources
-from activities.launch.intake import (
-    AskerId,
-    AskingFile,
-    CheckedPolicy,
-    ConcernedPersons,
-    FileChecks,
-    KnownPersons,
-    SomebodyEntry,
-    Team,
-    asker_named,
-    asking,
-    checked,
-    closing_times,
-    maps,
-    read_as,
-    right,
-)
 from activities.people.ids import ids_in_full
 from activities.people.person import Reachable, SignersFile
 from activities.policies.cascade import Resolved
@@ -44,31 +27,31 @@ ANSWER_LINES_AT_MOST: Final = 20
 
 
 @dataclass
-class TaskChecks(FileChecks):
-    made_of: ClassVar[frozenset[str]] = FileChecks.made_of | {"within"}
+class TaskChecks(intake.FileChecks):
+    made_of: ClassVar[frozenset[str]] = intake.FileChecks.made_of | {"within"}
     closes: ClassVar[bool] = False
 
     owner: object
-    team: Team
+    team: intake.Team
 
     @classmethod
     async def look_up(cls, plain: Any, sources: Sources) -> Self:
         directory, fields = sources.directory, plain if isinstance(plain, dict) else {}
-        owner, who = asker_named(plain, "owner"), fields.get("who")
+        owner, who = intake.asker_named(plain, "owner"), fields.get("who")
         who = who if isinstance(who, dict) else {}
-        team = await Team.look_up(directory, who.get("group"), frozenset({owner}), "owner")
+        team = await intake.Team.look_up(directory, who.get("group"), frozenset({owner}), "owner")
         asked = [who, *({"person": id} for id in team.members)]
-        named = (owner, *(one.get("person") for one in (*asked, *maps(plain, "colleagues"))))
-        found = await KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
-        closing = closing_times(asked, found)
+        named = (owner, *(one.get("person") for one in (*asked, *intake.maps(plain, "colleagues"))))
+        found = await intake.KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
+        closing = intake.closing_times(asked, found)
         return cls(catalogue=sources.catalogue, found=found, closing=closing, now=sources.now, owner=owner, team=team)
 
     @property
-    def concerned(self) -> ConcernedPersons:
+    def concerned(self) -> intake.ConcernedPersons:
         """The owner, and everybody of the directory who is asked."""
         who = self.right.get("who")
         asked = self.asked(who) if who and who.in_full is None else ()
-        return ConcernedPersons(self.right.get("owner"), frozenset(asked))
+        return intake.ConcernedPersons(self.right.get("owner"), frozenset(asked))
 
     @property
     def layer(self) -> PolicyLayer | None:
@@ -101,7 +84,7 @@ def _checks(info: ValidationInfo) -> TaskChecks:
     return info.context
 
 
-class AskedEntry(SomebodyEntry):
+class AskedEntry(intake.SomebodyEntry):
     """A person who is asked, or to whom the task may be handed over."""
 
     @field_validator("person")
@@ -145,11 +128,11 @@ class AnswerEntry(FileModel):
         return AnswerField(label=self.label, required=self.required, lines=self.lines)
 
 
-class TaskFile(AskingFile):
+class TaskFile(intake.AskingFile):
     title: Name
     text: Message = ""
     who: WhoEntry
-    owner: AskerId
+    owner: intake.AskerId
     within: Span | None = None
     answer: AnswerEntry | None = None
     colleagues: tuple[AskedEntry, ...] = Field(default=(), max_length=COLLEAGUES_AT_MOST)
@@ -159,7 +142,7 @@ class TaskFile(AskingFile):
         """People described in full in the order of their ids: who is asked, then colleagues."""
         return (self.who.in_full, *(one.in_full for one in self.colleagues))
 
-    _right_people = field_validator("who", "owner", "within")(right)
+    _right_people = field_validator("who", "owner", "within")(intake.right)
 
     @model_validator(mode="after")
     def _one_time(self) -> Self:
@@ -198,16 +181,18 @@ async def prepare_task(written: FileText | PlainFile, sources: Sources) -> Prepa
     and `DirectoryFailure`. A past due date, if the only fault, is in `overdue`.
     """
     directory = sources.directory
-    plain = await read_as(Kind.TASK, written)
+    plain = await intake.read_as(Kind.TASK, written)
     checks = await TaskChecks.look_up(plain.plain, sources)
-    file, found = await checked(plain, TaskFile, checks, directory, of_parent=sources.of_parent)
+    file, found = await intake.checked(plain, TaskFile, checks, directory, of_parent=sources.of_parent)
     return _prepared(file, found, checks.asked(file.who), directory.secret)
 
 
 CHECKS[Kind.TASK] = prepare_task
 
 
-def _prepared(file: TaskFile, found: CheckedPolicy, asked: tuple[str, ...], secret: SecretStr | None) -> PreparedTask:
+def _prepared(
+    file: TaskFile, found: intake.CheckedPolicy, asked: tuple[str, ...], secret: SecretStr | None
+) -> PreparedTask:
     policy = found.resolved.policy
     digest = launch.fingerprint(file.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"id"}))
     id = launch.own_id(file, digest)
@@ -218,7 +203,7 @@ def _prepared(file: TaskFile, found: CheckedPolicy, asked: tuple[str, ...], secr
         kind=file.kind,
         title=file.title,
         text=file.text,
-        **asking(file.owner),
+        **intake.asking(file.owner),
         people=tuple(Participant(person=id, role=Role.DO) for id in asked or filter(None, (first,))),
         colleagues=tuple(one.person or id or "" for one, id in others),
         group=file.who.group or "",

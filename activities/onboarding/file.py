@@ -9,19 +9,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from activities.errors import did_you_mean
 from activities.files.fields import Id, KindId, Message, Name, Span
 from activities.files.reading import FileModel
+from activities.launch import intake
 from activities.launch.doors import Sources
-from activities.launch.intake import (
-    PEOPLE_AT_MOST,
-    AskerId,
-    AskingFile,
-    ConcernedPersons,
-    FileChecks,
-    KnownPersons,
-    SomebodyEntry,
-    asker_named,
-    maps,
-    right,
-)
 from activities.people.directory import Directory, UnknownGroup
 from workflows.model.notifications import QUIET_AT_MOST
 from workflows.model.subject import group_of
@@ -42,7 +31,7 @@ ShortId = Annotated[str, Field(pattern=rf"^{SHORT_ID}$")]
 
 
 @dataclass
-class OnboardingChecks(FileChecks):
+class OnboardingChecks(intake.FileChecks):
     """Validation context of an onboarding file; its parts have their own."""
 
     closes: ClassVar[bool] = False
@@ -58,11 +47,11 @@ class OnboardingChecks(FileChecks):
         directory, fields = sources.directory, plain if isinstance(plain, dict) else {}
         customer, teams = fields.get("customer"), fields.get("teams")
         entries = [customer] if isinstance(customer, dict) else []
-        entries += [one for entry in entries for one in maps(entry, "colleagues")]
+        entries += [one for entry in entries for one in intake.maps(entry, "colleagues")]
         teams = teams if isinstance(teams, dict) else {}
-        owner = asker_named(plain, "owner")
+        owner = intake.asker_named(plain, "owner")
         named = (owner, *(one.get("person") for one in entries), *teams.values())
-        found = await KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
+        found = await intake.KnownPersons.look_up(directory, frozenset(id for id in named if isinstance(id, str)))
         groups = {}
         for team in teams.values():
             if isinstance(team, str) and team in found.unknown and (members := await _members(directory, team)):
@@ -79,15 +68,15 @@ class OnboardingChecks(FileChecks):
         )
 
     @property
-    def concerned(self) -> ConcernedPersons:
+    def concerned(self) -> intake.ConcernedPersons:
         """The owner only: each part checks whom it asks."""
-        return ConcernedPersons(self.right.get("owner"), frozenset())
+        return intake.ConcernedPersons(self.right.get("owner"), frozenset())
 
     def team(self, id: str) -> tuple[str, ...]:
         """The people of a team, which is a person or a group; `ValueError` for too many."""
         members = self.groups[id] if id in self.groups else (self.person(id).id,)
-        if len(members) > PEOPLE_AT_MOST:
-            raise ValueError(f"the group {id} has {len(members):,} people: at most {PEOPLE_AT_MOST} can be told")
+        if len(members) > intake.PEOPLE_AT_MOST:
+            raise ValueError(f"the group {id} has {len(members):,} people: at most {intake.PEOPLE_AT_MOST} can be told")
         return members
 
 
@@ -104,7 +93,7 @@ def _checks(info: ValidationInfo) -> OnboardingChecks:
     return info.context
 
 
-class ContactEntry(SomebodyEntry):
+class ContactEntry(intake.SomebodyEntry):
     """A person of the customer, by directory id or described in full."""
 
     @field_validator("person")
@@ -159,17 +148,17 @@ class StageEntry(FileModel):
         return self
 
 
-class OnboardingFile(AskingFile):
+class OnboardingFile(intake.AskingFile):
     kind: KindId = "customer-onboarding"
     id: ShortId | None = None
     customer: CustomerEntry
-    owner: AskerId
+    owner: intake.AskerId
     template: Id | None = None
     quiet: QuietEntry = QuietEntry()
     teams: dict[Id, Id] = Field(default={}, max_length=TEAMS_AT_MOST)
     stages: tuple[StageEntry, ...] = Field(min_length=1, max_length=STAGES_AT_MOST)
 
-    _right_people = field_validator("owner")(right)
+    _right_people = field_validator("owner")(intake.right)
 
     @field_validator("due")
     @classmethod
@@ -185,8 +174,8 @@ class OnboardingFile(AskingFile):
             if name in (CUSTOMER, OWNER):
                 raise ValueError(f"{name} stands for somebody else already: choose another name for the team")
             told |= {*_checks(info).team(id)}
-        if len(told) > PEOPLE_AT_MOST:
-            raise ValueError(f"are {len(told):,} people together: at most {PEOPLE_AT_MOST} hear of a signature")
+        if len(told) > intake.PEOPLE_AT_MOST:
+            raise ValueError(f"are {len(told):,} people together: at most {intake.PEOPLE_AT_MOST} hear of a signature")
         return teams
 
     @field_validator("stages")

@@ -9,18 +9,8 @@ from activities.calendar.calendar import after
 from activities.core_signature.signers import CoreStandIns
 from activities.people.directory import Directory
 from activities.schedule.planner import PolicyPlanner
+from workflows.follow_up import next_step
 from workflows.follow_up.input import planning_of
-from workflows.follow_up.next_step import (
-    Announce,
-    Escalate,
-    Expire,
-    PlanSchedule,
-    ReassignSlot,
-    Remind,
-    Wait,
-    next_action,
-    was_away,
-)
 from workflows.follow_up.notification_types import NotificationType
 from workflows.follow_up.notifications import alerts, announcement, nudges
 from workflows.model.commands import ReviewAnswer
@@ -122,26 +112,30 @@ class Rehearsal:
 
     async def _follow_up(self) -> None:
         """One step, as the workflow would take it."""
-        match next_action(self._progress, announcement(self._request, self._subject, self._progress), self._now):
-            case ReassignSlot(wanted):
+        match next_step.next_action(
+            self._progress, announcement(self._request, self._subject, self._progress), self._now
+        ):
+            case next_step.ReassignSlot(wanted):
                 self._hand_over(wanted)
-            case PlanSchedule():
+            case next_step.PlanSchedule():
                 self._progress = self._progress.planned(await self._agenda(), self._now)
-            case Announce(notices):
+            case next_step.Announce(notices):
                 self._announce(notices)
-            case Remind(moments) | Escalate(moments) if was_away(moments, self._progress, self._now):
+            case next_step.Remind(moments) | next_step.Escalate(moments) if next_step.was_away(
+                moments, self._progress, self._now
+            ):
                 self._keep_suppressed(lambda moment: moment.at < self._now)
                 self._progress = self._progress.replan()
-            case Remind(moments, caught_up, too_soon):
+            case next_step.Remind(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, self._now)
                 self._notify(moments, nudges(self._progress, moments))
-            case Escalate(moments):
+            case next_step.Escalate(moments):
                 self._escalate(moments)
-            case Expire(moment):
+            case next_step.Expire(moment):
                 self._happened.append(Happening.planned(moment, self._now))
                 self._keep_suppressed(lambda _: True)
                 self._expire(moment)
-            case Wait(moment) if moment is not None:
+            case next_step.Wait(moment) if moment is not None:
                 await self._wait_until(moment.at)
 
     async def _wait_until(self, at: datetime) -> None:

@@ -55,13 +55,7 @@ from starter.web.pages.first_page import FirstPages
 from starter.web.pages.journey import Journeys
 from starter.web.pages.pages import Pages
 from starter.web.pages.visits import PagePeople
-from starter.web.receivers.callbacks import (
-    CallbackReceiver,
-    CallbackRules,
-    ClockBehind,
-    SignalPort,
-    TemporalSignals,
-)
+from starter.web.receivers import callbacks
 from starter.web.receivers.codec import CodecServer
 from starter.web.receivers.devices import DeviceReceiver
 from starter.web.rights import ReaderRoles
@@ -104,7 +98,7 @@ async def _serve(settings: Settings, stop: asyncio.Event, health: ProcessHealth,
         async with aclosing(signatures), keeping:
             database = asyncio.create_task(until_usable(store.database))
             routes = routes_of(settings, client, store, signatures, usable=database.done)
-            look = partial(_look, TemporalSignals(client), database.done)
+            look = partial(_look, callbacks.TemporalSignals(client), database.done)
             async with (
                 listening(make_app(routes), settings.webhook.bind, proxies=settings.webhook.proxies) as url,
                 watch(health, look) if settings.health_bind else nullcontext(),
@@ -134,7 +128,7 @@ def routes_of(
     usable: Callable[[], bool] = lambda: True,
 ) -> list[BaseRoute]:
     """`usable` says whether the database has been reached."""
-    signals = TemporalSignals(client)
+    signals = callbacks.TemporalSignals(client)
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
 
@@ -164,8 +158,8 @@ def routes_of(
     context, kinds = Context(client, store), KindCatalogue(settings.policies)
     away = AwayPages(links, AwayForms(context, people, kinds), guard, brand)
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
-    behind = ClockBehind(partial(note_clock, store))
-    receiver = CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
+    behind = callbacks.ClockBehind(partial(note_clock, store))
+    receiver = callbacks.CallbackReceiver(rules_of(settings), settings.webhook.segment, signals, behind=behind)
     starts = Starts(settings, store, people)
     desk = make_desk(settings, context, people, guard, at_desk, roles=roles, files=files, starts=starts, brand=brand)
     hooks = Hooks(HookSource.all_of(settings), OnboardingStarter(settings, client, store, people))
@@ -178,10 +172,12 @@ def routes_of(
     return [*receiver_routes(receiver, signals, usable), *(route for one in parts for route in one.routes())]
 
 
-def rules_of(settings: Settings) -> CallbackRules:
+def rules_of(settings: Settings) -> callbacks.CallbackRules:
     """Which callbacks are accepted by these settings."""
     ours = settings.webhook
-    return CallbackRules(ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on")
+    return callbacks.CallbackRules(
+        ours.secrets, ours.max_age, unsigned=ours.mode == "none", adopted=settings.adopt == "on"
+    )
 
 
 async def carry_out(
@@ -201,7 +197,7 @@ async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
 
 
 def receiver_routes(
-    receiver: CallbackReceiver, signals: SignalPort, usable: Callable[[], bool] = lambda: True
+    receiver: callbacks.CallbackReceiver, signals: callbacks.SignalPort, usable: Callable[[], bool] = lambda: True
 ) -> list[BaseRoute]:
     """The callback route, and probes: alive, and ready for callbacks; for this the database must have been reached once
     since the start.
@@ -218,7 +214,7 @@ def receiver_routes(
     ]
 
 
-async def _look(signals: SignalPort, usable: Callable[[], bool]) -> ProbeResult:
+async def _look(signals: callbacks.SignalPort, usable: Callable[[], bool]) -> ProbeResult:
     if not usable():
         return ProbeResult(away="the database has not been reached yet")
     return ProbeResult(away="" if await signals.reachable() else "temporal is not reachable")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn, Self
 from urllib.parse import parse_qs
 
 from starlette.datastructures import UploadFile
@@ -279,15 +279,24 @@ def replayed(body: bytes, receive: Receive) -> Receive:
 
 
 class CallOutcome(Enum):
-    """A reason counted in metrics."""
+    """A reason counted in metrics; an outcome of bodies has a member STALLED, TOO_LARGE and BUSY."""
 
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
         self.reason = reason
 
+    @classmethod
+    def of_fault(cls, fault: BodyFault) -> Self:
+        return cls["BUSY" if fault is BodyFault.CROWDED else fault.name]
+
     @property
     def accepted(self) -> bool:
         return self.status < 300
+
+    @property
+    def hangs_up(self) -> bool:
+        """Whether the connection of a body that does not come is closed."""
+        return self.name in ("STALLED", "TOO_LARGE")
 
 
 class CallCounter:

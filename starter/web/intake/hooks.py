@@ -41,19 +41,7 @@ from starter.boot import clients
 from starter.config.settings import Settings
 from starter.config.values import SIGNING_KEY
 from starter.errors import Refusal
-from starter.web.http.bodies import (
-    ALTOGETHER_AT_MOST,
-    BODY_SECONDS,
-    HEADERS,
-    HELD_AT_MOST,
-    MOST_BYTES,
-    BodyFault,
-    CallCounter,
-    CallOutcome,
-    IncomingBodies,
-    NotReadable,
-    parse,
-)
+from starter.web.http import bodies
 from starter.web.intake.hook_mapping import MappedOnboarding, MappingFailed, SourceMapping
 from workflows.kinds import Kind, WorkflowName
 from workflows.model.commands import KnownBy
@@ -210,7 +198,7 @@ _AWAY: Final = (RPCError, StoreFailure, DirectoryFailure, RuntimeError, OSError)
 """Temporary; a lazy client without a server raises `RuntimeError`."""
 
 
-class HookCallOutcome(CallOutcome):
+class HookCallOutcome(bodies.CallOutcome):
     """The answer's status and the reason counted."""
 
     CREATED = (201, "created")
@@ -227,18 +215,6 @@ class HookCallOutcome(CallOutcome):
     REFUSED = (422, "refused")
     NOT_STARTED = (503, "not_started")
     BUSY = (503, "busy")
-
-    @property
-    def hangs_up(self) -> bool:
-        """Whether the connection of a body that does not come is closed."""
-        return self in (HookCallOutcome.STALLED, HookCallOutcome.TOO_LARGE)
-
-
-_FAULTS: Final = {
-    BodyFault.TOO_LARGE: HookCallOutcome.TOO_LARGE,
-    BodyFault.STALLED: HookCallOutcome.STALLED,
-    BodyFault.CROWDED: HookCallOutcome.BUSY,
-}
 
 
 @dataclass(frozen=True)
@@ -317,14 +293,14 @@ class Hooks:
         sources: Mapping[str, HookSource],
         starting: OnboardingStarter,
         *,
-        body_seconds: float = BODY_SECONDS,
+        body_seconds: float = bodies.BODY_SECONDS,
     ) -> None:
         self._sources = sources
         self._starting = starting
-        self._tally = CallCounter(HOOKS, HookCallOutcome)
+        self._tally = bodies.CallCounter(HOOKS, HookCallOutcome)
         self._body_seconds = body_seconds
         self._at_once = 0
-        self._incoming = IncomingBodies(ALTOGETHER_AT_MOST, HELD_AT_MOST)
+        self._incoming = bodies.IncomingBodies(bodies.ALTOGETHER_AT_MOST, bodies.HELD_AT_MOST)
         self._starts = asyncio.Semaphore(STARTS_AT_ONCE)
 
     def routes(self) -> list[BaseRoute]:
@@ -334,7 +310,7 @@ class Hooks:
         answer = await self._received(request)
         outcome = answer.outcome
         self._tally.count(outcome)
-        headers = HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
+        headers = bodies.HEADERS | ({"connection": "close"} if outcome.hangs_up else {})
         return JSONResponse({"outcome": outcome.reason, **answer.says}, outcome.status, headers)
 
     async def _received(self, request: Request) -> HookAnswer:
@@ -354,15 +330,15 @@ class Hooks:
 
     async def _judged(self, source: HookSource, request: Request) -> MappedOnboarding | HookAnswer:
         """Verifies at once, so that the body is freed before the start."""
-        body = await self._incoming.read(request, limit=MOST_BYTES, seconds=self._body_seconds)
-        if isinstance(body, BodyFault):
-            return HookAnswer(_FAULTS[body])
+        body = await self._incoming.read(request, limit=bodies.MOST_BYTES, seconds=self._body_seconds)
+        if isinstance(body, bodies.BodyFault):
+            return HookAnswer(HookCallOutcome.of_fault(body))
         mapping, now = source.mapping, self._starting.clock()
         if not is_genuine(request.headers, body, source.secrets, header=mapping.says.signature, now=now):
             return HookAnswer(HookCallOutcome.FORGED)
         try:
-            taken = mapping.file_of(parse(body))
-        except NotReadable as refusal:
+            taken = mapping.file_of(bodies.parse(body))
+        except bodies.NotReadable as refusal:
             return HookAnswer(HookCallOutcome.MALFORMED, {"says": str(refusal)})
         except MappingFailed as refusal:
             return HookAnswer(HookCallOutcome.NOT_TAKEN, {"says": str(refusal)})

@@ -8,13 +8,7 @@ from activities.people.language import phrase
 from activities.people.reader import Reader
 from starter.web.acting.actions import ACTIONS, Action
 from starter.web.acting.versions import VERSION
-from starter.web.pages.link_screens import (
-    APPROVED,
-    HANDED_OVER,
-    acted_screen,
-    due_of,
-    ended_screen,
-)
+from starter.web.pages import link_screens
 from starter.web.screens.screens import FileLink, MainButton, Screen, ScreenDraft, ScreenName, ScreenTone
 from workflows.model.signature import SignerState
 from workflows.model.subject import Role, Status, group_of
@@ -90,9 +84,9 @@ def review_screen(shown: RequestShow, person: str, ref: str, reader: Reader, now
     if line is None:
         return _STRANGER.told(language)
     if line.state is SignerState.REASSIGNED:
-        return HANDED_OVER.told(language)
+        return link_screens.HANDED_OVER.told(language)
     if shown.status.ended and (line.state in _TO_COME or shown.unapproved):
-        return ended_screen(shown.status, language, in_review=shown.unapproved)
+        return link_screens.ended_screen(shown.status, language, in_review=shown.unapproved)
     if shown.status is Status.REVIEW and any(one.person == person for one in shown.waiting_for):
         return _asking(shown, line, ref, reader, now)
     return _told(shown, line, reader)
@@ -105,7 +99,7 @@ def _told(shown: RequestShow, line: ReviewLine, reader: Reader) -> Screen:
         case SignerState.APPROVED:
             comes = phrase("It is sent once its reviewers have approved it.")
             sent = phrase("It was approved for sending. Nothing is left for you to do.")
-            told = acted_screen(APPROVED, shown.document, line, reader)
+            told = link_screens.acted_screen(link_screens.APPROVED, shown.document, line, reader)
             left = language.say(comes if shown.status is Status.REVIEW else sent)
             return replace(told, ticked=True, comes=(left,))
         case SignerState.CHANGES:
@@ -156,7 +150,7 @@ def _asking(shown: RequestShow, line: ReviewLine, ref: str, reader: Reader, now:
         sentences = ((say(sentence), _words_of(shown, line.round - 1, state)) for state, sentence in _BETWEEN_VERSIONS)
         remarks = tuple((sentence, remark) for sentence, remark in sentences if remark)
         screen = replace(screen, version=str(line.round), remarks=remarks)
-    return due_of(screen, shown.due_at, reader, now) if shown.due_at else screen
+    return link_screens.due_of(screen, shown.due_at, reader, now) if shown.due_at else screen
 
 
 def _words_of(shown: RequestShow, round: int, state: SignerState) -> str:

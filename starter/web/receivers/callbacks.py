@@ -381,11 +381,6 @@ class ClockBehind:
 
 MOST_AT_ONCE: Final = 2000
 """Complete and genuine ones."""
-_FAULTS: Final = {
-    bodies.BodyFault.TOO_LARGE: CallbackVerdict.TOO_LARGE,
-    bodies.BodyFault.STALLED: CallbackVerdict.STALLED,
-    bodies.BodyFault.CROWDED: CallbackVerdict.BUSY,
-}
 
 
 @dataclass(frozen=True)
@@ -398,8 +393,7 @@ class CallbackReply:
 
     @classmethod
     def of(cls, verdict: CallbackVerdict) -> "CallbackReply":
-        hang_up = verdict in (CallbackVerdict.STALLED, CallbackVerdict.TOO_LARGE)
-        return cls(verdict.status, HTTPStatus(verdict.status).phrase, hang_up)
+        return cls(verdict.status, HTTPStatus(verdict.status).phrase, verdict.hangs_up)
 
 
 class CallbackReceiver:
@@ -455,7 +449,7 @@ class CallbackReceiver:
         """Verifies at once, so that the body is freed before Temporal is asked."""
         body = await self._incoming.read(request, limit=bodies.MOST_BYTES, seconds=self._body_seconds)
         if isinstance(body, bodies.BodyFault):
-            return _FAULTS[body]
+            return CallbackVerdict.of_fault(body)
         return self._rules.judge(request.headers, body, self._clock())
 
     async def _answered(self, judged: Callback | FutureDated | CallbackVerdict) -> CallbackReply:

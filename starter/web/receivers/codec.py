@@ -61,7 +61,7 @@ class CodecOutcome(bodies.CallOutcome):
     TOO_LARGE = (413, "too_large")
     NOT_JSON = (415, "not_json")
     TOO_MANY = (429, "too_many")
-    CROWDED = (429, "crowded")
+    BUSY = (429, "crowded")
     UNDECIDED = (503, "undecided")
 
 
@@ -224,18 +224,11 @@ class CodecServer:
             raise _Refused(CodecOutcome.NOT_JSON)
         body = await _INCOMING.read(request, limit=BYTES_AT_MOST)
         if isinstance(body, bodies.BodyFault):
-            raise _Refused(_FAULTS[body])
+            raise _Refused(CodecOutcome.of_fault(body))
         try:
             return await asyncio.to_thread(_payloads, body)
         except (bodies.NotReadable, json_format.ParseError, ValueError):
             raise _Refused(CodecOutcome.MALFORMED) from None
-
-
-_FAULTS: Final = {
-    bodies.BodyFault.TOO_LARGE: CodecOutcome.TOO_LARGE,
-    bodies.BodyFault.STALLED: CodecOutcome.STALLED,
-    bodies.BodyFault.CROWDED: CodecOutcome.CROWDED,
-}
 
 
 def _payloads(body: bytes) -> Payloads:

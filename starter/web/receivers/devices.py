@@ -47,11 +47,6 @@ class DeviceCallOutcome(bodies.CallOutcome):
     NOT_KEPT = (503, "not_kept")
     BUSY = (503, "busy")
 
-    @property
-    def hangs_up(self) -> bool:
-        """Whether the connection of a body that does not come is closed."""
-        return self in (DeviceCallOutcome.STALLED, DeviceCallOutcome.TOO_LARGE)
-
 
 class Registration(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -135,9 +130,7 @@ class DeviceReceiver:
         try:
             body = await bodies.read_body(request.receive, limit=BYTES_AT_MOST, seconds=self._body_seconds)
             if isinstance(body, bodies.BodyFault):
-                return DeviceAnswer(
-                    DeviceCallOutcome.TOO_LARGE if body is bodies.BodyFault.TOO_LARGE else DeviceCallOutcome.STALLED
-                )
+                return DeviceAnswer(DeviceCallOutcome.of_fault(body))
             return await self._taken(request.path_params["person"], request.method, body)
         finally:
             self._at_once -= 1
