@@ -23,6 +23,7 @@ TOP: Mapping[str, tuple[str, ...]] = {
 LAYERS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "workflows": (
         ("names",),
+        ("command_words",),
         ("kinds",),
         ("model",),
         ("ports",),

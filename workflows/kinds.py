@@ -8,15 +8,35 @@ from pydantic import AfterValidator, GetCoreSchemaHandler
 
 from workflows.names import (
     ACKNOWLEDGEMENT_CAMPAIGN,
+    ANSWER,
+    ASK,
+    BLOCK,
     CAMPAIGN,
     CAMPAIGN_SETTLED,
+    CANCEL,
     CUSTOMER_ONBOARDING,
+    DECIDE,
+    DELEGATE,
+    DONE,
+    EXEMPT,
+    EXTEND,
     ONBOARDING_SETTLED,
+    PAUSE,
+    REMIND,
+    REPLAY,
     REQUEST_PREFIX,
+    RESUME,
+    RETRY,
+    REVIEW,
+    REVISE,
     SIGNATURE_REQUEST,
     SIGNATURE_SETTLED,
+    SNOOZE,
+    TAKE,
     TASK,
     TASK_SETTLED,
+    UNBLOCK,
+    WAIVE,
 )
 
 
@@ -89,6 +109,8 @@ class KindSpec:
     """The first word of its commands."""
     marks: tuple[str, ...]
     """The fields that only its files have."""
+    commands: tuple[str, ...]
+    """What people may do while it is open (`workflows/command_words.py`), as the desk shows it."""
     again: str
     """What `start --again` does with a terminated one."""
     begins: str = "open"
@@ -136,6 +158,7 @@ def register(word: str, spec: KindSpec) -> Kind:
     return _KINDS.setdefault(word, kind)
 
 
+_FOLLOWED_UP: Final = (TAKE, RESUME, REMIND, EXTEND, DELEGATE, PAUSE, ASK, SNOOZE)
 Kind.REQUEST = register(
     "request",
     KindSpec(
@@ -148,6 +171,7 @@ Kind.REQUEST = register(
         stage="sending",
         command="request",
         marks=("signers", "requester"),
+        commands=(REVISE, REVIEW, ANSWER, *_FOLLOWED_UP, EXEMPT, REPLAY, CANCEL),
         again="take its living document up again",
         begins="converting",
         link="sign",
@@ -167,6 +191,7 @@ Kind.TASK = register(
         stage="open",
         command="task",
         marks=("who", "title"),
+        commands=(DONE, BLOCK, ANSWER, UNBLOCK, *_FOLLOWED_UP, WAIVE, REPLAY, CANCEL),
         again="ask everybody anew",
         link="do",
     ),
@@ -183,6 +208,7 @@ Kind.ONBOARDING = register(
         stage="starting",
         command="onboard",
         marks=("customer", "stages"),
+        commands=(DECIDE, TAKE, REPLAY, CANCEL),
         again="go on with its parts",
         pages=PagesFor.PEOPLE,
         renews_links=True,
@@ -201,6 +227,7 @@ Kind.CAMPAIGN = register(
         stage="scheduled",
         command="campaign",
         marks=("audience",),
+        commands=(TAKE, EXTEND, RETRY, EXEMPT, REPLAY, CANCEL),
         again="go on with its requests",
         pages=PagesFor.NOBODY,
         has_parts=True,

@@ -46,7 +46,14 @@ _OF_COUNTERSIGN: Final = {
     "completion": "completion:completion",
 }
 """Each as `module:function` of this folder."""
-_OPERATIONS: Final = ("remind", "delegate", "extend", "pause", "resume", "answer", "cancel", "replay", "take")
+_FOLLOWED_UP: Final = ("answer", "take", "resume", "remind", "extend", "delegate", "pause", "ask", "replay", "cancel")
+
+
+def _described(kind: str, *words: str) -> dict[str, str]:
+    """Words of a kind as their one description has them, which no other word waits for; a test compares both."""
+    return {word: f"operations:{kind}_{word}" for word in words}
+
+
 GROUPS: Final[dict[str, Group]] = {
     "request": Group(
         "One signature request: start it, look at it, change it, end it.",
@@ -55,8 +62,9 @@ GROUPS: Final[dict[str, Group]] = {
             "new": "new:new",
             "show": "show:request",
             "list": "listing:requests",
-            **{word: f"operations:{word}" for word in _OPERATIONS},
-            **{word: f"review:{word}" for word in ("review", "revise", "exempt")},
+            **_described("request", *_FOLLOWED_UP, "exempt"),
+            "review": "review:review",
+            "revise": "review:revise",
             "plan": "plan:plan",
             "download": "download:download",
             "links": "download:links",
@@ -69,7 +77,7 @@ GROUPS: Final[dict[str, Group]] = {
             "start": "start:task",
             "show": "show:task",
             "list": "listing:tasks",
-            **{word: f"task:{word}" for word in ("done", "waive", "block", "unblock", "ask", *_OPERATIONS)},
+            **_described("task", "done", "waive", "block", "unblock", *_FOLLOWED_UP),
             "fast-forward": "setup:fast_forward_task",
         },
     ),
@@ -79,7 +87,8 @@ GROUPS: Final[dict[str, Group]] = {
             "start": "start:onboarding",
             "show": "show:onboarding",
             "list": "listing:onboardings",
-            **{word: f"onboard:{word}" for word in ("decide", "done", "answer", "cancel", "replay", "take")},
+            **{word: f"onboard:{word}" for word in ("decide", "done", "answer")},
+            **_described("onboarding", "cancel", "replay", "take"),
             "plan": "plan:onboarding",
             "map": "onboard:map_deal",
             "link": "onboard:link",
@@ -95,7 +104,8 @@ GROUPS: Final[dict[str, Group]] = {
             "list": "listing:campaigns",
             "report": "campaign:report",
             "sample": "campaign:sample",
-            **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry", "cancel", "replay", "take")},
+            **{word: f"campaign:{word}" for word in ("exempt", "extend", "retry")},
+            **_described("campaign", "cancel", "replay", "take"),
             "plan": "plan:campaign",
             "template": "new:template",
             "schedule": "campaign:schedule",
@@ -192,6 +202,11 @@ def _summary(import_path: str) -> str | None:
     None where the source does not show which function it is.
     """
     module, _, name = import_path.partition(":")
+    if module == f"{__package__}.operations":
+        from workflows.command_words import explain  # noqa: PLC0415  only the help of these words waits for it
+
+        kind, _, word = name.partition("_")
+        return explain(kind, word)
     docstrings = _docstrings(module).get(name, [])
     return docstrings[0].partition("\n\n")[0] if len(docstrings) == 1 else None
 

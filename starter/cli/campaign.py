@@ -43,7 +43,7 @@ from activities.temporal.interceptors import priority
 from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import AsJson, Id, RequestFile
-from starter.cli.operations import PLAIN, CommonOptions, OperationWords, due_of, is_due
+from starter.cli.operations import PLAIN, CommonOptions, OperationWords, described, due_of, is_due
 from starter.cli.printing import note, patience, print_answer
 from starter.cli.start_files import FileIntake
 from starter.cli.terminal import Instant, Rows
@@ -58,23 +58,12 @@ from workflows.campaign.opening import CONTENT_MISSING
 from workflows.kinds import Kind
 from workflows.model.base import Model
 from workflows.model.campaign import AHEAD, LATE_DAYS_AT_MOST
-from workflows.model.commands import AnyCommand, Exemption, Extension, Retry
+from workflows.model.commands import AnyCommand, Extension, Retry
 from workflows.model.views import CampaignShow
+from workflows.names import EXEMPT
 
 
 class _CampaignWords(OperationWords):
-    async def exempt(self, id: Id, /, *, person: str, reason: str, manner: CommonOptions = PLAIN) -> None:
-        """Exempt a member: they need not acknowledge, and their request ends.
-
-        Parameters
-        ----------
-        person
-            A member, by the id that the report has or their e-mail address.
-        reason
-            Why; recorded in the report.
-        """
-        await self.carry_out(id, lambda actor: Exemption(actor=actor, person=person, reason=reason), manner)
-
     async def extend(
         self,
         id: Id,
@@ -103,16 +92,6 @@ class _CampaignWords(OperationWords):
         command = Extension(actor="", due=until, person=person, reason=reason)
         await self.carry_out(id, lambda actor: command.replace(actor=actor), manner)
 
-    async def cancel(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
-        """End it: nobody more is asked, open requests end, and each member's status is recorded.
-
-        Parameters
-        ----------
-        reason
-            Why; recorded in the timeline and in the report.
-        """
-        await super().cancel(id, reason=reason, manner=manner)
-
     async def retry(self, id: Id, /, *, failed: bool = False, person: str = "", manner: CommonOptions = PLAIN) -> None:
         """Ask again those who could not be asked: rows that are corrected by now, requests that have failed.
 
@@ -138,8 +117,7 @@ class _CampaignWords(OperationWords):
 
 
 _WORDS = _CampaignWords(Kind.CAMPAIGN)
-exempt, retry, extend, cancel = _WORDS.exempt, _WORDS.retry, _WORDS.extend, _WORDS.cancel
-replay, take = _WORDS.replay, _WORDS.take
+exempt, retry, extend = described(_WORDS, EXEMPT), _WORDS.retry, _WORDS.extend
 
 
 async def _page(report: CampaignReport) -> AsyncIterator[str]:

@@ -33,6 +33,12 @@ async def refuse_outsider(settings: Settings, store: Store, id: str, asker: str)
     commands.refuse_outsider(id, asker, members)
 
 
+async def refuse_own(settings: Settings, store: Store, actor: str, asker: str) -> None:
+    """Refuse an exemption by one of those who ask; nobody without a people file."""
+    if settings.people is not None:
+        commands.refuse_own(actor, await askers(clients.directory(settings, store), asker))
+
+
 def claimed_actor(settings: Settings, as_: str | None) -> str:
     """What is recorded of who types: `claimed:ada (root@host)`. Raises `Refusal` where their word does not count."""
     return KnownBy.CLAIMED.actor(settings.claimed(as_), settings.ran_as)

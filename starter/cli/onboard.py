@@ -189,8 +189,7 @@ class _OnboardWords(OperationWords):
 
 
 _WORDS = _OnboardWords(Kind.ONBOARDING)
-decide, done, answer, cancel = _WORDS.decide, _WORDS.done, _WORDS.say, _WORDS.cancel
-replay, take = _WORDS.replay, _WORDS.take
+decide, done, answer = _WORDS.decide, _WORDS.done, _WORDS.say
 
 
 Person = Annotated[str | None, Parameter(help="Somebody of the customer, by the id in the onboarding; the customer.")]

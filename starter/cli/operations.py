@@ -1,10 +1,11 @@
 """Commands for an open request or task (starter/queries/commands.py)."""
 
+import inspect
 import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter, Token
 from pydantic import TypeAdapter, ValidationError
@@ -19,22 +20,22 @@ from starter.cli.terminal import Sentence
 from starter.queries import commands, lookup
 from starter.queries.filters import id_of
 from starter.temporal.connection import Context, opened
-from workflows.kinds import Kind, WorkflowName
+from workflows.command_words import explain
+from workflows.kinds import Kind, WorkflowName, kinds
 from workflows.model.commands import (
+    COMMANDS,
+    OURS,
     PERSONS,
-    Answer,
     AnyCommand,
-    Cancellation,
+    Command,
     Delegation,
+    Exemption,
     Extension,
     KnownBy,
-    PauseCommand,
-    ReminderNow,
-    Replay,
-    Resumption,
     Take,
 )
 from workflows.model.receipts import OperationState, Receipt
+from workflows.names import EXTEND
 
 _ABSOLUTE: Final[TypeAdapter[datetime | date]] = TypeAdapter(DayOrInstant)
 _FROM_NOW: Final = re.compile(r"\+([1-9][0-9]{0,2})([hdw])")
@@ -100,7 +101,6 @@ class CommonOptions:
 
 
 PLAIN: Final = CommonOptions()
-Person = Annotated[str, Parameter(("--signer", "--person"))]
 
 
 def is_due(_: object, typed: str) -> None:
@@ -113,39 +113,6 @@ class OperationWords:
     """Commands that change an open one of one kind."""
 
     kind: Kind
-
-    async def remind(self, id: Id, /, *, force: bool = False, manner: CommonOptions = PLAIN) -> None:
-        """Notify everybody whose turn it is, now.
-
-        Parameters
-        ----------
-        force
-            Also those who were notified within the hour.
-        """
-        await self.carry_out(id, lambda actor: ReminderNow(actor=actor, force=force), manner)
-
-    async def delegate(
-        self, id: Id, /, *, person: Person, to: str, force: bool = False, manner: CommonOptions = PLAIN
-    ) -> None:
-        """Ask somebody else instead; a request is forwarded at Core Signature, too. The old link becomes invalid.
-
-        Parameters
-        ----------
-        person
-            Who hands over: an id of the directory, or the position in the file, such as `signer-2`.
-        to
-            Who is asked instead: an id of the directory.
-        force
-            Even if they are away.
-        """
-
-        async def known(context: Context) -> None:
-            from starter.cli.known_people import refuse_stranger  # noqa: PLC0415  no other word looks anybody up
-
-            await refuse_stranger(ready(), context.store, to)
-
-        command = Delegation(actor="", signer=person, to=to, force=force)
-        await self.carry_out(id, lambda actor: command.replace(actor=actor), manner, first=known)
 
     async def extend(
         self,
@@ -174,70 +141,6 @@ class OperationWords:
 
         await self.carry_out(id, lambda actor: Extension(actor=actor, due=until, reason=reason), manner, first=later)
 
-    async def pause(self, id: Id, /, *, reason: str = "", manner: CommonOptions = PLAIN) -> None:
-        """Pause it: no reminders until it is resumed.
-
-        Parameters
-        ----------
-        reason
-            Why; recorded in the timeline.
-        """
-        await self.carry_out(id, lambda actor: PauseCommand(actor=actor, reason=reason), manner)
-
-    async def resume(self, id: Id, /, *, manner: CommonOptions = PLAIN) -> None:
-        """Resume it: reminders are planned anew."""
-        await self.carry_out(id, lambda actor: Resumption(actor=actor), manner)
-
-    async def answer(self, id: Id, /, *, text: str, manner: CommonOptions = PLAIN) -> None:
-        """Answer its open question; reminders resume.
-
-        Parameters
-        ----------
-        text
-            The answer, at most 1,000 characters.
-        """
-        await self.carry_out(id, lambda actor: Answer(actor=actor, text=text), manner)
-
-    async def cancel(self, id: Id, /, *, reason: str, manner: CommonOptions = PLAIN) -> None:
-        """End it: everybody concerned is notified, a request is cancelled at Core Signature. Signatures remain.
-
-        Parameters
-        ----------
-        reason
-            Why; recorded in the timeline.
-        """
-        await self.carry_out(id, lambda actor: Cancellation(actor=actor, reason=reason), manner)
-
-    async def replay(self, id: Id, /, *, target: str, again: bool = False, manner: CommonOptions = PLAIN) -> None:
-        """Hand off its ending again to a target that is dead, also long after it ended.
-
-        Parameters
-        ----------
-        target
-            The name of the target, as `show` prints it.
-        again
-            Also to a target that already got it; its key stays the same, so the target can recognise it.
-        """
-        await self.carry_out(id, lambda actor: Replay(actor=actor, target=target, again=again), manner)
-
-    async def take(
-        self,
-        id: Id,
-        /,
-        *,
-        person: Annotated[str, Parameter(help="The member: an id of the directory.")],
-        manner: CommonOptions = PLAIN,
-    ) -> None:
-        """Say which member of the group that asks takes it on: questions and news go only to them."""
-
-        async def known(context: Context) -> None:
-            from starter.cli.known_people import refuse_outsider  # noqa: PLC0415  no other word looks anybody up
-
-            view = await lookup.show_of(self.kind, context, id)
-            await refuse_outsider(ready(), context.store, person, view.requester)
-
-        await self.carry_out(id, lambda actor: Take(actor=actor, person=person), manner, first=known)
-
     async def carry_out(
         self,
         id: str,
@@ -246,7 +149,7 @@ class OperationWords:
         first: Callable[[Context], Awaitable[None]] | None = None,
     ) -> None:
         """Carry out the command made by `command_of` for its actor, and print the result. `first` may refuse what needs
-        a look at it.
+        a look at it, beside what the directory refuses.
         """
         settings = ready()
         actor = settings.claimed(manner.as_)
@@ -254,9 +157,27 @@ class OperationWords:
         async with opened(settings) as context, patience("recorded; carrying it out", quiet=manner.json):
             if first is not None:
                 await first(context)
+            await self._refuse_people(context, id, command)
             command = await self._with_ids(context, id, command)
             receipt = await commands.make(context, id, command, op=manner.op, kind=self.kind, wait=manner.wait)
         printing.print_answer(receipt, _told(receipt), as_json=manner.json)
+
+    async def _refuse_people(self, context: Context, id: str, command: AnyCommand) -> None:
+        """Refuse whom only the directory knows to be the wrong one."""
+        is_of_review = isinstance(command, Exemption) and self.kind.spec.document
+        if not isinstance(command, Delegation | Take) and not is_of_review:
+            return
+        from starter.cli import known_people  # noqa: PLC0415  no other word looks anybody up
+
+        settings = ready()
+        if isinstance(command, Delegation):
+            await known_people.refuse_stranger(settings, context.store, command.to)
+            return
+        asker = (await lookup.show_of(self.kind, context, id)).requester
+        if isinstance(command, Take):
+            await known_people.refuse_outsider(settings, context.store, command.person, asker)
+        elif isinstance(command, Exemption):
+            await known_people.refuse_own(settings, context.store, command.actor, asker)
 
     async def _with_ids(self, context: Context, id: str, command: AnyCommand) -> AnyCommand:
         """The command with ids in place of positions such as `signer-2`."""
@@ -276,7 +197,40 @@ def _told(receipt: Receipt) -> Group:
     return Group(*done, Sentence(receipt.says))
 
 
-_REQUESTS: Final = OperationWords(Kind.REQUEST)
-remind, delegate, extend = _REQUESTS.remind, _REQUESTS.delegate, _REQUESTS.extend
-pause, resume, answer, cancel = _REQUESTS.pause, _REQUESTS.resume, _REQUESTS.answer, _REQUESTS.cancel
-replay, take = _REQUESTS.replay, _REQUESTS.take
+def described(words: OperationWords, word: str) -> Callable[..., Awaitable[None]]:
+    """The command of a word, by its description: its explanation, its arguments with their help."""
+    model = COMMANDS[word]
+    fields = {name: field for name, field in model.model_fields.items() if name not in OURS}
+
+    async def carry_out(id: str, manner: CommonOptions = PLAIN, **typed: Any) -> None:
+        sender = {"actor": ""} if issubclass(model, Command) else {}
+        command = model.model_validate({**typed, **sender})
+        await words.carry_out(id, lambda actor: command.replace(actor=actor) if sender else command, manner)
+
+    options = [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.is_required() else field.default,
+            annotation=Annotated[field.annotation, Parameter(_OTHER_NAMES.get(name), help=field.description)],
+        )
+        for name, field in fields.items()
+    ]
+    own = [inspect.Parameter("id", inspect.Parameter.POSITIONAL_ONLY, annotation=Id)]
+    common = [inspect.Parameter("manner", inspect.Parameter.KEYWORD_ONLY, default=PLAIN, annotation=CommonOptions)]
+    carry_out.__signature__ = inspect.Signature([*own, *options, *common])  # type: ignore[attr-defined]
+    carry_out.__annotations__ = {}
+    carry_out.__doc__ = explain(words.kind, word)
+    return carry_out
+
+
+_OTHER_NAMES: Final = {"signer": ("--signer", "--person")}
+
+
+def __getattr__(name: str) -> Callable[..., Awaitable[None]]:
+    """`request_remind`: the words of kinds, as `starter/cli/app.py` names them."""
+    kind, _, word = name.partition("_")
+    if kind not in kinds() or word not in Kind(kind).spec.commands:
+        raise AttributeError(name)
+    words = OperationWords(Kind(kind))
+    return words.extend if word == EXTEND else described(words, word)

@@ -1,20 +1,17 @@
-"""`countersign request review`, `revise` and `exempt`: the review of a document before it is sent."""
+"""`countersign request review` and `revise`: the review of a document before it is sent."""
 
 import asyncio
 import hashlib
 from pathlib import Path
 
 from activities.files.pdf import LocalDocuments
-from activities.people.directory import askers
-from starter.boot import clients
 from starter.boot.startup import ready
 from starter.cli.arguments import Id
 from starter.cli.operations import PLAIN, CommonOptions, OperationWords
 from starter.errors import Refusal
-from starter.queries import commands, lookup
 from starter.temporal.connection import Context
 from workflows.kinds import Kind
-from workflows.model.commands import Exemption, ReviewAnswer, Revision
+from workflows.model.commands import ReviewAnswer, Revision
 
 
 class _ReviewWords(OperationWords):
@@ -51,27 +48,6 @@ class _ReviewWords(OperationWords):
 
         await self.carry_out(id, lambda actor: command.replace(actor=actor), manner, first=stored)
 
-    async def exempt(self, id: Id, /, *, person: str, reason: str, manner: CommonOptions = PLAIN) -> None:
-        """Exempt a reviewer, so that the others decide. The requester cannot do this.
-
-        Parameters
-        ----------
-        person
-            The reviewer: an id of the directory.
-        reason
-            Why; recorded in the timeline.
-        """
-
-        async def somebody_else(context: Context) -> None:
-            settings = ready()
-            if settings.people is not None:
-                shown = await lookup.show_of(self.kind, context, id)
-                directory = clients.directory(settings, context.store)
-                commands.refuse_own(settings.claimed(manner.as_), await askers(directory, shown.requester))
-
-        command = Exemption(actor="", person=person, reason=reason)
-        await self.carry_out(id, lambda actor: command.replace(actor=actor), manner, first=somebody_else)
-
 
 def _read(file: Path, max_megabytes: int) -> bytes:
     try:
@@ -81,4 +57,4 @@ def _read(file: Path, max_megabytes: int) -> bytes:
 
 
 _WORDS = _ReviewWords(Kind.REQUEST)
-review, revise, exempt = _WORDS.review, _WORDS.revise, _WORDS.exempt
+review, revise = _WORDS.review, _WORDS.revise

@@ -42,6 +42,7 @@ class Right(StrEnum):
     PAUSE = names.PAUSE
     RESUME = names.RESUME
     ASK = names.ASK
+    SNOOZE = names.SNOOZE
     ANSWER = names.ANSWER
     CANCEL = names.CANCEL
     REPLAY = names.REPLAY

@@ -66,6 +66,9 @@ class KnownBy(StrEnum):
         return name.partition(" (")[0] if colon and known in (cls.SIGN_IN, cls.LINK, cls.OIDC, cls.CLAIMED) else actor
 
 
+_WHY: Final = "Why; recorded in the timeline."
+
+
 class AnyCommand(Model):
     """Base of all updates that people send. `ran_as` are user and host of a command line, where anybody can type any
     name.
@@ -99,7 +102,7 @@ class Command(AnyCommand):
 class ParticipantCommand(AnyCommand):
     """A command of somebody whose turn it is, or `by` another in their place."""
 
-    person: str
+    person: str = Field(description="Who was asked: an id of the directory.")
     by: str | None = None
 
     @property
@@ -110,7 +113,7 @@ class ParticipantCommand(AnyCommand):
 class Cancellation(Command):
     """Update `cancel`: end the request, and why. `told` hear of it from the sender, who ends many at once."""
 
-    reason: str
+    reason: str = Field(description=_WHY)
     told: tuple[str, ...] = ()
 
     @property
@@ -133,15 +136,17 @@ class Cancellation(Command):
 class ReminderNow(Command):
     """Update `remind`: remind everyone whose turn it is; `force` even within the hour of the last reminder."""
 
-    force: bool = False
+    force: bool = Field(False, description="Also those who were notified within the hour.")
 
 
 class Delegation(Command):
     """Update `delegate`: ask `to` instead of `signer`; `force` even if they are away."""
 
-    signer: str
-    to: str
-    force: bool = False
+    signer: str = Field(
+        description="Who hands over: an id of the directory, or the position in the file, such as `signer-2`."
+    )
+    to: str = Field(description="Who is asked instead: an id of the directory.")
+    force: bool = Field(False, description="Even if they are away.")
 
 
 class Extension(Command):
@@ -156,7 +161,7 @@ class Extension(Command):
 class PauseCommand(Command):
     """Update `pause`: no notifications, stopped clocks, until `resume`."""
 
-    reason: str = ""
+    reason: str = Field("", description=_WHY)
 
 
 class Resumption(Command):
@@ -166,19 +171,19 @@ class Resumption(Command):
 class NotNow(ParticipantCommand):
     """Update `snooze`: remind a signer at `until` and not before."""
 
-    until: AwareDatetime
+    until: AwareDatetime = Field(description="When they are reminded, with its offset.")
 
 
 class Question(ParticipantCommand):
     """Update `ask`: a signer's question; the clocks stop until the answer."""
 
-    text: str
+    text: str = Field(description="What they would like to know, at most 1,000 characters.")
 
 
 class Answer(Command):
     """Update `answer`, by the requester."""
 
-    text: str
+    text: str = Field(description="The answer, at most 1,000 characters.")
 
 
 class Subscription(Command):
@@ -190,8 +195,11 @@ class Subscription(Command):
 class Replay(Command):
     """Update `replay`: hand off to a target once more; `again` even if it succeeded before."""
 
-    target: str
-    again: bool = False
+    target: str = Field(description="The name of the target, as `show` prints it.")
+    again: bool = Field(
+        False,
+        description="Also to a target that already got it; its key stays the same, so the target can recognise it.",
+    )
 
 
 class Unsubscription(Subscription):
@@ -201,24 +209,26 @@ class Unsubscription(Subscription):
 class Done(Command):
     """Update `done`: the task is done, with a comment; `decided` the decision that it asked for was made."""
 
-    note: str = ""
+    note: str = Field("", description="A note for the timeline.")
     decided: bool = False
 
 
 class Waiver(Command):
     """Update `waive`: the task is no longer needed."""
 
-    reason: str
+    reason: str = Field(description=_WHY)
 
 
 class Block(ParticipantCommand):
     """Update `block`: an assignee cannot continue; the clocks stop until it is unblocked."""
 
-    because: str
+    because: str = Field(description="What stands in the way, at most 1,000 characters.")
 
 
 class Unblock(Answer):
     """Update `unblock`, with a comment."""
+
+    text: str = Field("", description="A text for the person who could not continue, at most 1,000 characters.")
 
 
 class PartOutcome(StrEnum):
@@ -254,14 +264,14 @@ class NewLink(Command):
 class Exemption(Command):
     """Update `exempt`: a member need not acknowledge, or a reviewer need not review."""
 
-    person: str
-    reason: str
+    person: str = Field(description="A reviewer, by id; or a member, by the id of the report or their e-mail address.")
+    reason: str = Field(description="Why; recorded in the timeline, of a campaign in the report.")
 
 
 class Take(Command):
     """Update `take`: `person` of the group that asks sees to it, and hears of it instead of all."""
 
-    person: str
+    person: str = Field(description="The member: an id of the directory.")
 
 
 class Retry(Command):
@@ -320,6 +330,9 @@ UPDATES: Final[Mapping[type[AnyCommand], str]] = {
     Take: TAKE,
 }
 """The update that takes each."""
+COMMANDS: Final[Mapping[str, type[AnyCommand]]] = {word: command for command, word in UPDATES.items()}
+OURS: Final = ("actor", "by", "known_by", "ran_as", "op", "told", "decided", "content")
+"""Fields of commands that whoever gives them does not fill."""
 PERSONS: Final = ("actor", "signer", "person", "to")
 """Fields of commands that name a person."""
 

@@ -6,12 +6,13 @@ from typing import Final
 
 from activities.people.language import phrase
 from starter.web.acting.actions import ACTIONS, Action, ActionSpec
+from workflows.command_words import Surface, offered
 from workflows.kinds import Kind
 
 
 @dataclass(frozen=True)
 class KindPage:
-    """The words of a kind and its actions at the desk, in their order."""
+    """The words of a kind for its pages."""
 
     untitled: str
     """Its name for readers who may not know the title."""
@@ -21,7 +22,6 @@ class KindPage:
     """Heading of its people, or parts."""
     own_page: str
     """Label of the link to the reader's own page."""
-    actions: tuple[Action, ...]
     waiting: str = phrase("Waiting for signatures")
     """The heading while it waits for people."""
     blocked: str = ""
@@ -44,10 +44,6 @@ class KindPage:
     """Actions whose words differ."""
 
 
-_FOLLOWED_UP: Final = (
-    *(Action.ANSWER, Action.UNBLOCK, Action.TAKE, Action.RESUME, Action.REMIND),
-    *(Action.EXTEND, Action.DELEGATE, Action.PAUSE),
-)
 _CANCEL: Final = ACTIONS[Action.CANCEL]
 KIND_PAGES: Final[dict[Kind, KindPage]] = {
     Kind.REQUEST: KindPage(
@@ -57,7 +53,6 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         ended=phrase("This request has ended"),
         lines=phrase("Signers"),
         own_page=phrase("Open the document"),
-        actions=(Action.REVISE, *_FOLLOWED_UP, Action.EXEMPT, Action.CANCEL),
         on_phones=True,
         specs={
             Action.EXEMPT: replace(
@@ -75,7 +70,6 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         ended=phrase("This task has ended"),
         lines=phrase("Who was asked"),
         own_page=phrase("Open the task"),
-        actions=(Action.DONE, *_FOLLOWED_UP, Action.WAIVE, Action.CANCEL),
         waiting=phrase("Waiting to be done"),
         blocked=phrase("Somebody cannot go on with a task"),
         on_page=(Action.DONE, Action.BLOCK),
@@ -101,7 +95,6 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         own_page=phrase("Open the onboarding"),
         own_list="onboardings",
         decides_parts=True,
-        actions=(Action.TAKE, Action.CANCEL),
         open=phrase("under way"),
         specs={Action.CANCEL: replace(ACTIONS[Action.STOP], on_page=(), command=_CANCEL.command)},
     ),
@@ -114,7 +107,6 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
         own_page=phrase("Open the campaign"),
         own_list="campaigns",
         at_desk=False,
-        actions=(Action.TAKE, Action.EXTEND, Action.RETRY, Action.EXEMPT, Action.CANCEL),
         open=phrase("under way"),
         specs={
             Action.EXTEND: replace(
@@ -133,6 +125,11 @@ KIND_PAGES: Final[dict[Kind, KindPage]] = {
     ),
 }
 """A further kind adds its own."""
+
+
+def desk_actions(kind: Kind) -> tuple[Action, ...]:
+    """What can be done at the desk, in the order of the buttons."""
+    return tuple(map(Action, offered(kind.spec.commands, Surface.DESK)))
 
 
 def spec_of(action: Action, kind: Kind) -> ActionSpec:

@@ -435,7 +435,7 @@ class Api:
         if isinstance(command, Delegation):
             await self._refuse_stranger(command.to)
         person, campaign = getattr(command, "person", ""), with_members(shown)
-        if person and campaign:
+        if person and campaign and not isinstance(command, Take):
             person = await member_of(self._context.store, campaign, person, self._directory)
             return command.replace(person=person)
         return command

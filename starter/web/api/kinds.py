@@ -13,49 +13,21 @@ from activities.onboarding.file import OnboardingFile
 from starter.queries import campaign, onboarding
 from starter.temporal.connection import Context
 from starter.web.api.starting import PartDecision
+from workflows.command_words import Surface, offered
 from workflows.kinds import Kind
-from workflows.model import commands
+from workflows.model.commands import COMMANDS, OURS, AnyCommand, Command, Decision, KnownBy, ReviewAnswer
 from workflows.model.policy import ROUNDS_AT_MOST
 from workflows.model.views import CampaignShow, Shown
+from workflows.names import REVISE
 
-Commands = Mapping[str, type[commands.AnyCommand]]
-_OPEN: Final[Commands] = {
-    "remind": commands.ReminderNow,
-    "delegate": commands.Delegation,
-    "extend": commands.Extension,
-    "pause": commands.PauseCommand,
-    "resume": commands.Resumption,
-    "ask": commands.Question,
-    "answer": commands.Answer,
-    "cancel": commands.Cancellation,
-    "replay": commands.Replay,
-    "take": commands.Take,
-}
+Commands = Mapping[str, type[AnyCommand]]
 API_COMMANDS: Final[Mapping[Kind, Commands]] = {
-    Kind.REQUEST: {**_OPEN, "review": commands.ReviewAnswer, "exempt": commands.Exemption},
-    Kind.TASK: {
-        **_OPEN,
-        "done": commands.Done,
-        "waive": commands.Waiver,
-        "block": commands.Block,
-        "unblock": commands.Unblock,
-    },
-    Kind.ONBOARDING: {
-        "decide": commands.Decision,
-        "cancel": commands.Cancellation,
-        "replay": commands.Replay,
-        "take": commands.Take,
-    },
-    Kind.CAMPAIGN: {
-        "exempt": commands.Exemption,
-        "extend": commands.Extension,
-        "retry": commands.Retry,
-        "cancel": commands.Cancellation,
-        "replay": commands.Replay,
-        "take": commands.Take,
-    },
+    kind: {word: COMMANDS[word] for word in offered(kind.spec.commands, Surface.API) if word != REVISE}
+    for kind in (Kind.REQUEST, Kind.TASK, Kind.ONBOARDING, Kind.CAMPAIGN)
 }
-"""The last part of a command's address, and the command. A part of an onboarding is a request or task of its own."""
+"""The last part of a command's address, and the command; `revise` comes with a file, by a route of its own. A part of
+an onboarding is a request or task of its own.
+"""
 COMPOSED: Final[Mapping[Kind, Callable[[Context, str], Awaitable[BaseModel]]]] = {
     Kind.ONBOARDING: onboarding.show,
     Kind.CAMPAIGN: campaign.show,
@@ -117,25 +89,19 @@ def with_members(shown: Shown) -> CampaignShow | None:
     return shown if isinstance(shown, CampaignShow) else None
 
 
-_OURS: Final = ("actor", "by", "known_by", "ran_as", "op", "told", "decided", "content")
-"""Fields that a caller does not give."""
-
-
-def body_of(command: type[commands.AnyCommand]) -> type[BaseModel]:
+def body_of(command: type[AnyCommand]) -> type[BaseModel]:
     """The fields of a command that a caller gives; unknown ones are refused."""
-    if command is commands.Decision:
+    if command is Decision:
         return PartDecision
     fields: dict[str, Any] = {
-        name: (one.annotation, one) for name, one in command.model_fields.items() if name not in _OURS
+        name: (one.annotation, one) for name, one in command.model_fields.items() if name not in OURS
     }
-    if command is commands.ReviewAnswer:
+    if command is ReviewAnswer:
         fields["version"] = (int, Field(ge=1, le=ROUNDS_AT_MOST, description="The number of the version that was read"))
     return create_model(f"{command.__name__}Body", __config__=ConfigDict(frozen=True, extra="forbid"), **fields)
 
 
-def command_of(
-    command: type[commands.AnyCommand], body: BaseModel, actor: str, known_by: commands.KnownBy
-) -> commands.AnyCommand:
-    who = "actor" if issubclass(command, commands.Command) else "by"
+def command_of(command: type[AnyCommand], body: BaseModel, actor: str, known_by: KnownBy) -> AnyCommand:
+    who = "actor" if issubclass(command, Command) else "by"
     given = {name: value for name, value in body if name in command.model_fields}
     return command.model_validate({**given, who: actor, "known_by": known_by})

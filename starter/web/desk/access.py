@@ -17,7 +17,7 @@ from starter.web.acting.actions import (
     possible_actions,
     right_to,
 )
-from starter.web.acting.kinds import KIND_PAGES, spec_of
+from starter.web.acting.kinds import KIND_PAGES, desk_actions, spec_of
 from starter.web.rights import ReaderRole, Right, Rights, Standing, in_turn
 from starter.web.screens.rendering import Tab
 from workflows.kinds import Kind, WorkflowName
@@ -82,7 +82,7 @@ class ActionForm:
     @classmethod
     def of(cls, address: str, kind: Kind) -> Self | None:
         """None for nonsense."""
-        action = next((one for one in KIND_PAGES[kind].actions if one == address), None)
+        action = next((one for one in desk_actions(kind) if one == address), None)
         return cls(action, spec_of(action, kind)) if action else None
 
     @classmethod
@@ -99,7 +99,7 @@ class ActionForm:
 
 def action_forms(shown: Shown, rights: Rights) -> Iterator[ActionForm]:
     """What is possible now, with decisions about parts."""
-    now = possible_actions(shown, KIND_PAGES[shown.type].actions)
+    now = possible_actions(shown, desk_actions(shown.type))
     for action in now:
         if right_to(action) in rights.all | rights.theirs:
             yield ActionForm(action, spec_of(action, shown.type))

@@ -25,7 +25,8 @@ TABLES[APPROVAL] = KindTables[ApprovalShow](
 _OF_ALL = ("remind", "extend", "pause", "resume", "cancel", "replay")
 GROUPS["approval"] = Group(
     "One approval: look at it, say yes or no, end it.",
-    {word: f"{__name__}:{word}" for word in ("show", "list", "approve", "decline", *_OF_ALL)},
+    {word: f"{__name__}:{word}" for word in ("show", "list", "approve", "decline")}
+    | {word: f"starter.cli.operations:{APPROVAL}_{word}" for word in _OF_ALL},
 )
 
 
@@ -40,8 +41,7 @@ class _Words(OperationWords):
 
 
 _WORDS = _Words(APPROVAL)
-approve, decline, remind, extend = _WORDS.approve, _WORDS.decline, _WORDS.remind, _WORDS.extend
-pause, resume, cancel, replay = _WORDS.pause, _WORDS.resume, _WORDS.cancel, _WORDS.replay
+approve, decline = _WORDS.approve, _WORDS.decline
 show, list = Show(APPROVAL).show, Listing(APPROVAL).list_
 
 

@@ -6,6 +6,7 @@ from workflows.kinds import Kind, KindSpec, register
 from workflows.model.hand_off import EndedFacts, Escalated
 from workflows.model.subject import Task
 from workflows.model.views import AssigneeLine, FollowUpShow
+from workflows.names import CANCEL, DONE, EXTEND, PAUSE, REMIND, REPLAY, RESUME, WAIVE
 
 APPROVAL: Final = register(
     "approval",
@@ -19,6 +20,7 @@ APPROVAL: Final = register(
         stage="open",
         command="approval",
         marks=("approver",),
+        commands=(DONE, WAIVE, REMIND, EXTEND, PAUSE, RESUME, REPLAY, CANCEL),
         again="ask once more",
         link="do",
         every_ending=True,

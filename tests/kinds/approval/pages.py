@@ -28,7 +28,6 @@ KIND_PAGES[APPROVAL] = KindPage(
     lines="Who decides",
     own_page="Open the approval",
     waiting="Waiting for an approval",
-    actions=(Action.DONE, Action.WAIVE, Action.REMIND, Action.EXTEND, Action.PAUSE, Action.RESUME, Action.CANCEL),
     on_page=(Action.DONE, Action.WAIVE),
     on_phones=True,
     specs={Action.DONE: _YES, Action.WAIVE: _NO},
