@@ -5,9 +5,8 @@ and field paths; never names, addresses or secrets. `span` is a duration such as
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -31,9 +30,9 @@ def duration_words(duration: str) -> str:
     return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
-def zoned(instant: datetime, zone: ZoneInfo) -> str:
+def zoned(instant: datetime, zone: tzinfo) -> str:
     """The instant as a value: `2026-12-11T18:00+01:00[Europe/Amsterdam]` (RFC 9557)."""
-    return f"{instant.astimezone(zone).isoformat(timespec='minutes')}[{zone.key}]"
+    return f"{instant.astimezone(zone).isoformat(timespec='minutes')}[{zone}]"
 
 
 def parse_zoned(value: str) -> tuple[datetime, str]:
