@@ -151,8 +151,9 @@ class NotRunning(Refusal):
 class NotAdmitted(Refusal):
     """Temporal refused the update before it reached the workflow."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"nothing was changed: {why}")
+    def __init__(self, why: str, about: str = "") -> None:
+        super().__init__(f"{about}: nothing was changed: {why}" if about else f"nothing was changed: {why}")
+        self.why = why
 
 
 class NotConfirmed(Refusal):
@@ -269,7 +270,7 @@ async def make(
     except CommandRefused as refused:
         raise CommandRefused(refused.message, id) from None
     except NotAdmitted as refused:
-        raise Refusal(f"{id}: {refused}") from None
+        raise NotAdmitted(refused.why, id) from None
     except NotRunning:
         if former:
             return await _became(context.client, what, command, former)

@@ -132,8 +132,9 @@ def routes_of(
     guard = FormGuard(settings.link_secret, settings.link_base)
     people = clients.directory(settings, store)
 
-    send, look, asked = partial(carry_out, client, KnownBy.LINK), ViewReader(client, store), SignerSnapshots(store)
-    at_desk = partial(carry_out, client, KnownBy.SIGN_IN)
+    context, kinds = Context(client, store), KindCatalogue(settings.policies)
+    send, look, asked = partial(carry_out, context, KnownBy.LINK), ViewReader(client, store), SignerSnapshots(store)
+    at_desk = partial(carry_out, context, KnownBy.SIGN_IN)
     page_people = PagePeople(people, store, settings.company, settings.signature.from_email)
     brand = Brand.of(settings.company, settings.company_logo, settings.contact)
     roles = ReaderRoles(people, settings.operators, KindCatalogue(settings.policies))
@@ -155,7 +156,6 @@ def routes_of(
         brand=brand,
         first_pages=FirstPages(store) if settings.preview == "on" else None,
     )
-    context, kinds = Context(client, store), KindCatalogue(settings.policies)
     away = AwayPages(links, AwayForms(context, people, kinds), guard, brand)
     journeys = Journeys(links, people, store, guard, look=look, send=send, brand=brand)
     behind = callbacks.ClockBehind(partial(note_clock, store))
@@ -181,13 +181,13 @@ def rules_of(settings: Settings) -> callbacks.CallbackRules:
 
 
 async def carry_out(
-    client: Client, known_by: KnownBy, reference: str, command: AnyCommand, op: str, *, watched: bool = True
+    context: Context, known_by: KnownBy, reference: str, command: AnyCommand, op: str, *, watched: bool = True
 ) -> Receipt:
-    """The outcome of a page's command, within the time that people wait."""
+    """The outcome of a page's command, in the time that people wait; the same for 30 days, as by the command."""
     kind, id = referred(reference)
     command = command.replace(known_by=known_by)
     wait = _HANDED_OVER_WITHIN if watched else timedelta()
-    return await commands.carry_out(client, id, command, op, kind=kind, within=_COMMAND_WITHIN, wait=wait)
+    return await commands.make(context, id, command, op=op, kind=kind, within=_COMMAND_WITHIN, wait=wait)
 
 
 async def note_clock(store: Store, behind: timedelta, at: datetime) -> None:
