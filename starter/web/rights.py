@@ -228,6 +228,11 @@ def may_ask_as(role: ReaderRole, requester: object) -> bool:
     return requester in role.known_as
 
 
+def requesters_seen(role: ReaderRole) -> tuple[str, ...] | None:
+    """Whose follow-ups they may list: their own, those of their groups, and of everybody below them; None for all."""
+    return None if role.operator else (role.person, *sorted(role.teams), *role.reports)
+
+
 @dataclass(frozen=True)
 class RoleCaller:
     """Somebody who starts something with the rights of a role; `actor` says who, and how that is known."""

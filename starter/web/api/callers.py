@@ -15,7 +15,7 @@ from activities.records.tokens import PREFIX
 from starter.web.api.problems import ApiProblem, Reason
 from starter.web.figures import FiguresAccess
 from starter.web.http.oidc import Issuer, IssuerAway, NotBelieved
-from starter.web.rights import ReaderRole, ReaderRoles, Right, TokenRole, rights_of
+from starter.web.rights import ReaderRole, ReaderRoles, Right, TokenRole, requesters_seen, rights_of
 from workflows.model.commands import KnownBy
 from workflows.model.views import Shown
 
@@ -144,10 +144,11 @@ class PersonCaller:
         return True
 
     def narrowed(self, kind: str | None, requester: str | None) -> tuple[str | None, str | None]:
-        if self.role.operator:
+        seen = requesters_seen(self.role)
+        if seen is None:
             return kind, requester
         requester = requester or self.role.person
-        if requester not in self.role.known_as | self.role.below:
+        if requester not in seen:
             raise ApiProblem(Reason.NOT_ALLOWED, "only operators see what others ask for")
         return kind, requester
 

@@ -31,7 +31,7 @@ from starter.web.desk.documents import OwnDocuments
 from starter.web.desk.fixed_screens import NOT_THERE
 from starter.web.desk.responses import PeopleNames, RequestContext
 from starter.web.desk.sessions import Visitor
-from starter.web.rights import ReaderRole
+from starter.web.rights import ReaderRole, requesters_seen
 from starter.web.screens.rendering import Tab
 from starter.web.screens.screens import NO_FILES, FilesOffered, PersonRow
 from starter.web.screens.status import STATES, Chip, StateOwner, problems_of, status_chip
@@ -134,7 +134,7 @@ def build_query(
 def _narrowing(view: View, visitor: Visitor, role: ReaderRole) -> dict[str, Any]:
     """What makes a view of all there is."""
     known_as = (visitor.id, *sorted(role.teams))
-    mine = () if role.operator else (*known_as, *role.reports)[:PEOPLE_AT_MOST]
+    mine = (requesters_seen(role) or ())[:PEOPLE_AT_MOST]
     looked_at = () if role.operator else known_as[:PEOPLE_AT_MOST]
     unnamed = () if role.operator else role.reports
     narrowing: dict[View, dict[str, Any]] = {
