@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from activities.files.fields import DayOrInstant, Email, Id, KindId, LocaleTag, Name, Span, Url, Zone
-from activities.files.reading import FileFaults, FileText
+from activities.files.reading import FileText
 from activities.files.yaml_lines import parse
 from activities.launch.doors import Sources
 from activities.launch.request_file import DocumentEntry, RequestFile, ReviewerEntry, SignerEntry, prepare_request
@@ -33,7 +33,7 @@ from activities.policies.policy_file import (
 )
 from activities.records.store import Store
 from tests.activities.launch.papers import NOW, PDF
-from tests.markdown import ROOT, Block, Row, blocks, table
+from tests.markdown import ROOT, Row, blocks, table
 from workflows.model.policy import Overdue
 
 PAGE: Final = (ROOT / "docs" / "files.md").read_text()
@@ -211,11 +211,3 @@ def test_the_layers_merge_as_told(tmp_path: Path) -> None:
     assert resolved.reminders is not None
     assert (resolved.window, resolved.warnings, resolved.escalation) == ("30d", ("1w",), None)
     assert (resolved.reminders.first, resolved.reminders.every, resolved.reminders.most) == ("3d", "1w", 4)
-
-
-async def test_the_faulty_file_is_refused_in_the_words_of_the_page(context: Context, tmp_path: Path) -> None:
-    [at] = [number for number, block in enumerate(BLOCKS) if block.mark == "faulty"]
-    with pytest.raises(FileFaults) as caught:
-        await context.load(BLOCKS[at].text, "request.yaml")
-    said = str(caught.value).replace(f"{tmp_path}/", "")
-    assert Block("text", "", f"{said}\n") == BLOCKS[at + 1]
