@@ -1,4 +1,4 @@
-"""docs/schemas/messages.json is the catalogue of messages: each code with its English; `make messages` writes it."""
+"""docs/messages.json is the catalogue of messages: each code with its English; `make messages` writes it."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ from workflows.model.messages import MESSAGES
 from workflows.model.plan_reasons import PlanReason
 from workflows.model.rejections import Rejection
 
-CATALOGUE = Path(__file__).parents[1] / "docs" / "schemas" / "messages.json"
+CATALOGUE = Path(__file__).parents[1] / "docs" / "messages.json"
 FAMILIES = {"rejections": Rejection, "plan_reasons": PlanReason}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from workflows import names
+import workflows.names as names
 
 
 class Surface(StrEnum):

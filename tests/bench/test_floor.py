@@ -55,7 +55,7 @@ async def test_the_floor_waits_for_the_same_and_ends_alike(both: Both) -> None:
 async def test_a_request_takes_at_most_thirty_kilobytes_and_three_times_the_floor(both: Both) -> None:
     """With a short id, and without what only the real server writes down: there it is 34 KB."""
     ours, floor = _bytes(both.ours), _bytes(both.floor)
-    assert ours <= 30_000
+    assert ours <= 30 * 1024
     assert len(both.ours.events) <= 81  # how many tasks there are is a matter of chance
     assert max(event.ByteSize() for event in both.ours.events) <= 10_000
     assert ours <= 3 * floor

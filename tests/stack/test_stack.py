@@ -24,7 +24,7 @@ from workflows.kinds import Kind
 
 pytestmark = pytest.mark.real_server
 
-README = Path(__file__).parents[2] / "README.md"
+API_PAGE = Path(__file__).parents[2] / "docs" / "api.md"
 
 
 async def test_a_contract_is_started_signed_by_both_and_everyone_is_told(laptop: Laptop) -> None:
@@ -74,8 +74,8 @@ def test_what_people_and_programs_are_shown_is_the_same(laptop: Laptop) -> None:
     assert "looked-at" not in [one["id"] for one in laptop.answer("request", "list", "--attention")]
 
 
-def test_the_call_that_the_first_page_shows_starts_a_task_beside_a_running_stack(laptop: Laptop) -> None:
-    [shown] = re.findall(r"```sh\n(AT=.*?)```", README.read_text(), re.DOTALL)
+def test_the_call_that_the_page_of_the_api_shows_starts_a_task_beside_a_running_stack(laptop: Laptop) -> None:
+    [shown] = re.findall(r"```sh\n(AT=.*?)```", API_PAGE.read_text(), re.DOTALL)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     pasted = subprocess.run(  # noqa: S603  what a reader pastes
         ["bash", "-c", shown.replace(".countersign", str(laptop.folder))],  # noqa: S607

@@ -80,8 +80,10 @@ async def test_the_words_do_what_they_say(context: Context, tmp_path: Path) -> N
     assert datetime.fromisoformat(shown["due_at"]) == DUE
     assert "the board meets" in [one["why"] for one in shown["timeline"]]
     assert (shortened.returncode, shortened.stdout) == (1, "")
-    assert shortened.stderr.startswith(f"{MSA}: +1w from now is ")
-    assert shortened.stderr.endswith(f"earlier than it is due: {day_words(DUE)}; give the date itself to shorten it\n")
+    message, sentence = shortened.stderr.split("\n", 1)
+    assert json.loads(message)["code"] == "earlier_than_due"
+    assert sentence.startswith(f"{MSA}: +1w from now is ")
+    assert sentence.endswith(f"earlier than it is due: {day_words(DUE)}; give the date itself to shorten it\n")
     assert [waiting["person"] for waiting in shown["waiting_for"]] == ["customer-deputy"]
     assert [(one["text"], one["answer"]) for one in shown["answered"]] == [("Which annex?", "Annex B.")]
     assert "reminder-manual-1" in [line["stage"] for line in shown["notifications"]]
@@ -118,10 +120,9 @@ async def test_only_a_member_is_named_to_take_on_what_a_group_asks_for(context: 
         refused = await ended(context, tmp_path, "take", MSA, "--person", "chair", *LEGAL, **there)
         unread = await ended(context, tmp_path, "take", MSA, "--person", "seller", *LEGAL)
         taken = await ended(context, tmp_path, "take", MSA, "--person", "seller", *LEGAL, **there)
-    assert (refused.returncode, refused.stderr) == (
-        1,
-        "chair is not a member of the group sales, which asks for it\n",
-    )
+    message, sentence = refused.stderr.split("\n", 1)
+    assert json.loads(message) == {"code": "not_in_group", "values": {"person": "chair", "group": "sales"}}
+    assert (refused.returncode, sentence) == (1, "chair is not a member of the group sales, which asks for it\n")
     assert (unread.returncode, taken.returncode) == (1, 0), unread.stderr
 
 
