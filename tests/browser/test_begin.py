@@ -86,7 +86,7 @@ async def test_a_request_is_begun_with_names_offered_and_signers_dragged_and_the
         await desk.is_usable()
         await desk.button("Go on").click()
         await expect(desk.page.get_by_role("heading", name="If nobody acts")).to_be_visible()
-        await expect(desk.page.get_by_text("reminder 1 of 4, 3 days after they were asked").first).to_be_visible()
+        await expect(desk.page.get_by_text("reminder 1 of 4, 3 days after the request arrived").first).to_be_visible()
         await desk.is_usable()
         await desk.button("Send").click()
         await expect(desk.page.get_by_role("status")).to_have_text("It is on its way. Here you see what becomes of it.")
