@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import regex  # type: ignore[import-untyped]
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
@@ -316,6 +316,8 @@ def test_braces_in_a_name_are_only_braces() -> None:
 
 
 @given(text=st.text(max_size=300), limit=st.integers(3, 400))
+@example(text="x" * 60, limit=60)
+@example(text="x" * 61, limit=60)
 def test_shortening_keeps_whole_graphemes_and_the_limit(text: str, limit: int) -> None:
     short = shorten(text, limit)
     assert wire_size(short) <= limit

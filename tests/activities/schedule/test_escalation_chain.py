@@ -157,7 +157,7 @@ async def test_places_that_were_handed_over_use_up_the_depth() -> None:
     )
     twice = planning(signers=("signer", "manager", "director")).replace(acted=("signer", "manager"), escalated=2)
     assert await next_of(twice, book, signer="director") == "to chair, the manager of director"
-    escalation = Escalation(depth=2, fallback="fallback")
+    escalation = Escalation(depth=2, alternates=("chair",), fallback="fallback")
     assert await next_of(twice, book, escalation, signer="director") == "to fallback, the fallback of this kind"
 
 
