@@ -65,10 +65,10 @@ ELSEWHERE: Final[Mapping[tuple[Surface, str], str]] = {
 """Why a surface lacks a word that a kind has."""
 
 
-def explain(kind: str, word: str) -> str:
-    return OF_KIND.get((kind, word)) or HELP[word]
+def explain(kind: str, command_word: str) -> str:
+    return OF_KIND.get((kind, command_word)) or HELP[command_word]
 
 
-def offered(words: tuple[str, ...], surface: Surface) -> tuple[str, ...]:
+def offered(command_words: tuple[str, ...], surface: Surface) -> tuple[str, ...]:
     """Those of the words that the surface has."""
-    return tuple(word for word in words if (surface, word) not in ELSEWHERE)
+    return tuple(command_word for command_word in command_words if (surface, command_word) not in ELSEWHERE)

@@ -49,10 +49,10 @@ class Kind(str):
     ONBOARDING: ClassVar["Kind"]
     CAMPAIGN: ClassVar["Kind"]
 
-    def __new__(cls, word: str) -> "Kind":
-        if word not in _KINDS:
-            raise ValueError(f"{word} is no kind: there are {', '.join(_KINDS)}")
-        return _KINDS[word]
+    def __new__(cls, kind_name: str) -> "Kind":
+        if kind_name not in _KINDS:
+            raise ValueError(f"{kind_name} is no kind: there are {', '.join(_KINDS)}")
+        return _KINDS[kind_name]
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> Any:
@@ -148,14 +148,16 @@ class KindSpec:
         return self.event.partition(".")[0]
 
 
-def register(word: str, spec: KindSpec) -> Kind:
+def register(kind_name: str, spec: KindSpec) -> Kind:
     """The kind of this word; ValueError for a word, an id prefix or a desk path that another kind has."""
-    for other in kinds():
-        if word == other or spec.prefix == other.spec.prefix or spec.desk == other.spec.desk:
-            raise ValueError(f"{word} cannot be told from {other}: word, prefix and desk path must be its own")
-    kind = str.__new__(Kind, word)
+    for other_kind in kinds():
+        if kind_name == other_kind or spec.prefix == other_kind.spec.prefix or spec.desk == other_kind.spec.desk:
+            raise ValueError(
+                f"{kind_name} cannot be told from {other_kind}: word, prefix and desk path must be its own"
+            )
+    kind = str.__new__(Kind, kind_name)
     kind.spec = spec
-    return _KINDS.setdefault(word, kind)
+    return _KINDS.setdefault(kind_name, kind)
 
 
 _FOLLOWED_UP: Final = (TAKE, RESUME, REMIND, EXTEND, DELEGATE, PAUSE, ASK, SNOOZE)

@@ -183,9 +183,9 @@ def sign_in_used_workflow_id(person: str, ask: str) -> str:
     return f"sign-in-used:{person}:{ask}"
 
 
-def bulk_notice_workflow_id(of: str) -> str:
+def bulk_notice_workflow_id(reference: str) -> str:
     """Workflow id of a bulk notice."""
-    return f"bulk-notice:{of}"
+    return f"bulk-notice:{reference}"
 
 
 def absence_workflow_id(id: str, *, back: bool) -> str:
@@ -208,9 +208,9 @@ def notice_key(request: str, stage: str, person: str) -> str:
     return f"{request}/{stage}/{person}"
 
 
-def alert_key(request: str, stage: str, person: str, about: str) -> str:
+def alert_key(request: str, stage: str, person: str, silent_person: str) -> str:
     """Idempotency key of an alert: one per silent signer, however many the person is alerted for."""
-    return f"{notice_key(request, stage, person)}/{about}"
+    return f"{notice_key(request, stage, person)}/{silent_person}"
 
 
 def handoff_key(request: str, target: str) -> str:

@@ -51,12 +51,12 @@ class Port(ABC):  # noqa: B024 - the ports below it have the abstract methods
 
 
 def _declared(cls: type[Port]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    declared_names: dict[str, str] = {}
     for base in cls.__mro__:
         for method_name, method in vars(base).items():
             if hasattr(method, _NAME):
-                found.setdefault(method_name, getattr(method, _NAME))
-    return found
+                declared_names.setdefault(method_name, getattr(method, _NAME))
+    return declared_names
 
 
 class SignatureService(Port):
@@ -139,7 +139,7 @@ class Handoff(Port):
 
     @asks("read_hand_off")
     @abstractmethod
-    async def read(self, ended: ReplayOrder) -> RecordedHandOff:
+    async def read(self, ended_order: ReplayOrder) -> RecordedHandOff:
         """The stored hand-off state of an ended workflow; empty without a record."""
 
 
@@ -225,7 +225,7 @@ class CampaignYears(Port):
 
     @asks("open_year")
     @abstractmethod
-    async def open(self, asked: campaign.YearToOpen) -> campaign.YearSeen:
+    async def open(self, year: campaign.YearToOpen) -> campaign.YearSeen:
         """Start the year's campaign a day before it opens, or recognise it; if it cannot, say why in words."""
 
 

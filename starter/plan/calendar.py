@@ -121,13 +121,13 @@ class PlannedDirectory:
     def secret(self) -> SecretStr | None:
         return self._directory.secret
 
-    async def person(self, id: str, beside: str | None = None) -> Person:
+    async def person(self, id: str, beside_workflow: str | None = None) -> Person:
         if not stands_in_full(id):
-            return await self._directory.person(id, beside)
-        found = self._signers.person(id) if self._signers else None
-        if found is None:
+            return await self._directory.person(id, beside_workflow)
+        signer = self._signers.person(id) if self._signers else None
+        if signer is None:
             raise UnknownPerson(id)
-        return found
+        return signer
 
     async def group(self, name: str) -> tuple[str, ...]:
         return await self._directory.group(name)
@@ -144,19 +144,19 @@ class PlannedDirectory:
 
 def signing(texts: Sequence[str]) -> dict[str, str]:
     """`customer-signer@+2d`, several with commas: who signs how long after their turn; `ValueError`."""
-    found: dict[str, str] = {}
+    duration_by_signer: dict[str, str] = {}
     for text in (part for texts_ in texts for part in texts_.split(",")):
         match = _SIGNING.fullmatch(text.strip())
         if match is None:
             raise ValueError(f"{text} is not PERSON@+DURATION such as customer-signer@+2d")
-        found[match[1]] = match[2]
-    return found
+        duration_by_signer[match[1]] = match[2]
+    return duration_by_signer
 
 
-def _at_position(word: str, people: Sequence[Participant]) -> str:
+def _at_position(typed: str, people: Sequence[Participant]) -> str:
     """The id at the position of `signer-2`; other words unchanged."""
-    position = position_of(word)
-    return people[position - 1].person if position and position <= len(people) else word
+    position = position_of(typed)
+    return people[position - 1].person if position and position <= len(people) else typed
 
 
 def zone_of(name: str | None) -> ZoneInfo | None:
@@ -164,22 +164,30 @@ def zone_of(name: str | None) -> ZoneInfo | None:
     return ZoneInfo(known_zone(name)) if name else None
 
 
-def sending_time(at: str | None, zone: ZoneInfo | None, now: datetime) -> datetime:
+def sending_time(typed_time: str | None, zone: ZoneInfo | None, now: datetime) -> datetime:
     """The instant of `--at`: on the clock of the zone, else UTC; a bare date is 09:00. `ValueError` otherwise."""
-    if at is None:
+    if typed_time is None:
         return now
     try:
-        day_only = re.fullmatch(r"\d{4}-\d\d-\d\d", at)
-        instant = datetime.combine(date.fromisoformat(at), _MORNING) if day_only else datetime.fromisoformat(at)
+        day_only = re.fullmatch(r"\d{4}-\d\d-\d\d", typed_time)
+        instant = (
+            datetime.combine(date.fromisoformat(typed_time), _MORNING)
+            if day_only
+            else datetime.fromisoformat(typed_time)
+        )
     except ValueError:
-        raise ValueError(f"{at} is not a date, or an instant such as 2026-11-02T09:00+01:00") from None
+        raise ValueError(f"{typed_time} is not a date, or an instant such as 2026-11-02T09:00+01:00") from None
     if instant.tzinfo is None:
         instant = at_clock(instant.date(), instant.time(), zone or ZoneInfo("UTC"))
     return instant.astimezone(UTC)
 
 
 async def plan(
-    prepared: PreparedRequest, directory: Directory, at: datetime, signing: Mapping[str, str], zone: ZoneInfo | None
+    prepared: PreparedRequest,
+    directory: Directory,
+    starts_at: datetime,
+    signing: Mapping[str, str],
+    zone: ZoneInfo | None,
 ) -> RequestPlan:
     """One branch for each further signer in time. `Refusal` for an unknown signer in `signing`; `FileFaults` for a
     request that is over by `at`.
@@ -187,19 +195,24 @@ async def plan(
     if prepared.overdue is not None:
         raise prepared.overdue
     brief = prepared.request.brief
-    signing = {_at_position(person, brief.people): when for person, when in signing.items()}
-    acting = {one.person for one in (*brief.people, *brief.reviewers)}
+    signing = {_at_position(person, brief.people): duration for person, duration in signing.items()}
+    acting = {participant.person for participant in (*brief.people, *brief.reviewers)}
     if strangers := [person for person in signing if person not in acting]:
         raise Refusal(f"{', '.join(strangers)}: not a signer of this request")
-    known = PlannedDirectory(directory, prepared.signers)
-    unreviewed = [await _branch(prepared, known, at, {}, zone, reviewed=False)] if brief.reviewers else []
-    branches = unreviewed + [await _branch(prepared, known, at, some, zone) for some in _growing_prefixes(signing)]
-    schedule = await Rehearsal(prepared.request, at, known, {}).first_schedule()
+    planned_directory = PlannedDirectory(directory, prepared.signers)
+    unreviewed = (
+        [await _branch(prepared, planned_directory, starts_at, {}, zone, reviewed=False)] if brief.reviewers else []
+    )
+    branches = unreviewed + [
+        await _branch(prepared, planned_directory, starts_at, signing_prefix, zone)
+        for signing_prefix in _growing_prefixes(signing)
+    ]
+    schedule = await Rehearsal(prepared.request, starts_at, planned_directory, {}).first_schedule()
     return RequestPlan(
         id=brief.id,
         kind=brief.kind,
         document=brief.title,
-        at=at,
+        at=starts_at,
         due_at=schedule.due_at,
         closes_at=schedule.over_at,
         policy=tuple(_values(prepared.resolved)),
@@ -221,51 +234,51 @@ def _growing_prefixes(signing: Mapping[str, str]) -> Iterator[dict[str, str]]:
 async def _branch(
     prepared: PreparedRequest,
     directory: Directory,
-    at: datetime,
+    starts_at: datetime,
     signing: Mapping[str, str],
     zone: ZoneInfo | None,
     *,
     reviewed: bool = True,
 ) -> Branch:
-    rehearsal = Rehearsal(prepared.request, at, directory, signing, reviewed=reviewed)
+    rehearsal = Rehearsal(prepared.request, starts_at, directory, signing, reviewed=reviewed)
     outcome, happenings = await rehearsal.play()
     lines = []
-    for one in happenings:
-        there = zone or (await directory.person(one.to, prepared.request.brief.workflow_id)).tz
-        lines.append(line_of(one, there, _layer(one, prepared)))
-    reviewers = frozenset(one.person for one in prepared.request.brief.reviewers)
-    says = _branch_title(signing, outcome, reviewers) if reviewed else "nobody reviews it"
-    return Branch(says=says, outcome=outcome, lines=tuple(lines))
+    for happening in happenings:
+        local_zone = zone or (await directory.person(happening.to, prepared.request.brief.workflow_id)).tz
+        lines.append(line_of(happening, local_zone, _layer(happening, prepared)))
+    reviewers = frozenset(reviewer.person for reviewer in prepared.request.brief.reviewers)
+    title = _branch_title(signing, outcome, reviewers) if reviewed else "nobody reviews it"
+    return Branch(says=title, outcome=outcome, lines=tuple(lines))
 
 
 def _branch_title(signing: Mapping[str, str], outcome: Status, reviewers: frozenset[str]) -> str:
     if not signing:
         return "its reviewers approve it, and nobody else acts" if reviewers else "nobody acts"
-    some = ", ".join(
+    actions = ", ".join(
         f"{person} {'approves' if person in reviewers else 'signs'} after {duration_words(duration)}"
         for person, duration in signing.items()
     )
-    return some if outcome is Status.SIGNED else f"{some}, then nobody acts"
+    return actions if outcome is Status.SIGNED else f"{actions}, then nobody acts"
 
 
-def line_of(one: Happening, zone: ZoneInfo, layer: str | None = None) -> PlanLine:
+def line_of(happening: Happening, zone: ZoneInfo, layer: str | None = None) -> PlanLine:
     return PlanLine(
-        at=one.at,
-        local=one.at.astimezone(zone).isoformat(timespec="minutes"),
+        at=happening.at,
+        local=happening.at.astimezone(zone).isoformat(timespec="minutes"),
         zone=zone.key,
-        stage=one.stage,
-        person=one.about,
-        to=one.to,
-        reasons=one.reasons,
+        stage=happening.stage,
+        person=happening.about,
+        to=happening.to,
+        reasons=happening.reasons,
         layer=layer,
-        suppressed=one.suppressed,
+        suppressed=happening.suppressed,
     )
 
 
-def _layer(one: Happening, prepared: PreparedRequest) -> str | None:
+def _layer(happening: Happening, prepared: PreparedRequest) -> str | None:
     """The layer that causes it; a due date of the request itself is above them all."""
-    field = "reminders.first" if one.stage == stages.reminder(1) else _FIELDS.get(one.kind)
-    if one.kind is ActionType.EXPIRE and prepared.request.policy.grace == WHEN_DUE:
+    field = "reminders.first" if happening.stage == stages.reminder(1) else _FIELDS.get(happening.kind)
+    if happening.kind is ActionType.EXPIRE and prepared.request.policy.grace == WHEN_DUE:
         return REQUEST if prepared.request.due is not None else prepared.resolved.layer("window")
     return prepared.resolved.layer(field) if field else None
 
@@ -275,12 +288,12 @@ def _values(resolved: Resolved) -> Iterator[PolicyValue]:
         yield PolicyValue(field=field, value=value, layer=resolved.layer(field))
 
 
-def _fields(values: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, Any]]:
+def _fields(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, value in values.items():
         if isinstance(value, dict):
-            yield from _fields(value, f"{within}{name}.")
+            yield from _fields(value, f"{prefix}{name}.")
         else:
-            yield f"{within}{name}", value
+            yield f"{prefix}{name}", value
 
 
 _WITHIN: Final = timedelta(seconds=5)
@@ -328,15 +341,20 @@ async def compare(context: Context, prepared: PreparedRequest, directory: Direct
         raise Refusal(f"{planning.subject.id}: nothing can be compared while it is in review")
     if not planning.turns:
         raise Refusal(f"{planning.subject.id}: nothing can be compared, it is nobody's turn: not sent yet, or ended")
-    wanted = planning.replace(policy=prepared.request.policy, due=prepared.request.due)
+    changed_planning = planning.replace(policy=prepared.request.policy, due=prepared.request.due)
     planner = PolicyPlanner(directory)
-    now, then = await planner.calendar(planning), await planner.calendar(wanted)
+    now, changed_schedule = await planner.calendar(planning), await planner.calendar(changed_planning)
     return Difference(
         id=planning.subject.id,
         due_before=now.due_at,
-        due_after=then.due_at,
-        policy=tuple(_policy_changes(planning, wanted)),
-        changes=tuple(sorted(_changes(now, then, planning), key=lambda one: one.after or one.before or now.due_at)),
+        due_after=changed_schedule.due_at,
+        policy=tuple(_policy_changes(planning, changed_planning)),
+        changes=tuple(
+            sorted(
+                _changes(now, changed_schedule, planning),
+                key=lambda change: change.after or change.before or now.due_at,
+            )
+        ),
     )
 
 
@@ -355,35 +373,44 @@ async def _planning(context: Context, id: str) -> PlanningInput:
     return planning
 
 
-def _policy_changes(planning: PlanningInput, wanted: PlanningInput) -> Iterator[PolicyChange]:
-    before, after = dict(policy_fields(planning.policy)), dict(policy_fields(wanted.policy))
-    for field in dict.fromkeys([*before, *after]):
-        if before.get(field) != after.get(field):
-            yield PolicyChange(field=field, before=before.get(field), after=after.get(field))
+def _policy_changes(planning: PlanningInput, changed_planning: PlanningInput) -> Iterator[PolicyChange]:
+    old_fields, new_fields = dict(policy_fields(planning.policy)), dict(policy_fields(changed_planning.policy))
+    for field in dict.fromkeys([*old_fields, *new_fields]):
+        if old_fields.get(field) != new_fields.get(field):
+            yield PolicyChange(field=field, before=old_fields.get(field), after=new_fields.get(field))
 
 
-def _changes(now: Schedule, then: Schedule, planning: PlanningInput) -> Iterator[ScheduleChange]:
-    before, after = _future_actions(now, planning), _future_actions(then, planning)
-    for key in dict.fromkeys([*before, *after]):
-        old, new = before.get(key), after.get(key)
-        if old is None and new is not None:
+def _changes(now: Schedule, changed_schedule: Schedule, planning: PlanningInput) -> Iterator[ScheduleChange]:
+    old_actions, new_actions = _future_actions(now, planning), _future_actions(changed_schedule, planning)
+    for key in dict.fromkeys([*old_actions, *new_actions]):
+        old_action, new = old_actions.get(key), new_actions.get(key)
+        if old_action is None and new is not None:
             yield _change(ChangeKindOfAction.ADDED, new, after=new.at)
-        elif new is None and old is not None:
-            yield _change(ChangeKindOfAction.REMOVED, _as_suppressed(then, old), before=old.at)
-        elif old is not None and new is not None and (old.at, old.to) != (new.at, new.to):
-            yield _change(ChangeKindOfAction.MOVED, new, before=old.at, after=new.at)
+        elif new is None and old_action is not None:
+            yield _change(
+                ChangeKindOfAction.REMOVED, _as_suppressed(changed_schedule, old_action), before=old_action.at
+            )
+        elif old_action is not None and new is not None and (old_action.at, old_action.to) != (new.at, new.to):
+            yield _change(ChangeKindOfAction.MOVED, new, before=old_action.at, after=new.at)
 
 
 def _future_actions(schedule: Schedule, planning: PlanningInput) -> dict[tuple[str, str], ScheduledAction]:
-    return {(one.stage, one.person): one for one in schedule.actions if one.at > planning.now}
+    return {(action.stage, action.person): action for action in schedule.actions if action.at > planning.now}
 
 
-def _as_suppressed(then: Schedule, old: ScheduledAction) -> ScheduledAction:
+def _as_suppressed(changed_schedule: Schedule, old_action: ScheduledAction) -> ScheduledAction:
     """The action as suppressed by the new plan, with the reason, else as it was."""
-    return next((one for one in then.dropped if (one.stage, one.person) == (old.stage, old.person)), old)
+    return next(
+        (
+            dropped_action
+            for dropped_action in changed_schedule.dropped
+            if (dropped_action.stage, dropped_action.person) == (old_action.stage, old_action.person)
+        ),
+        old_action,
+    )
 
 
-def _change(what: ChangeKindOfAction, moment: ScheduledAction, **instants: Any) -> ScheduleChange:
+def _change(change_kind: ChangeKindOfAction, action: ScheduledAction, **instants: Any) -> ScheduleChange:
     return ScheduleChange(
-        what=what, stage=moment.stage, person=moment.person, to=moment.to, reasons=moment.reasons, **instants
+        what=change_kind, stage=action.stage, person=action.person, to=action.to, reasons=action.reasons, **instants
     )

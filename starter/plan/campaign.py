@@ -99,33 +99,33 @@ class CampaignPlan(Model):
 
 
 async def plan(
-    prepared: PreparedCampaign, directory: Company, at: datetime, calls_a_second: float, zone: ZoneInfo | None
+    prepared: PreparedCampaign, directory: Company, starts_at: datetime, calls_a_second: float, zone: ZoneInfo | None
 ) -> CampaignPlan:
     """The plan of a checked campaign started at `at`; `FileFaults` for one that is over by then."""
     if prepared.overdue is not None:
         raise prepared.overdue
     campaign = prepared.given.campaign
-    audience = await _Audience.of(prepared, directory, max(at, campaign.opens_at))
+    audience = await _Audience.of(prepared, directory, max(starts_at, campaign.opens_at))
     typical, alike = audience.typical
     heard = await _member_events(typical, prepared, directory, audience.opens_at) if typical else []
-    who = await audience.who(directory)
+    preview = await audience.who(directory)
     owner = await directory.person(campaign.requester)
-    own = _campaign_events(prepared, audience, owner, who.managers)
-    happenings = sorted([*own, *heard], key=lambda one: one.at)
-    there = zone or (typical.person if typical else owner).tz
+    campaign_events = _campaign_events(prepared, audience, owner, preview.managers)
+    happenings = sorted([*campaign_events, *heard], key=lambda happening: happening.at)
+    local_zone = zone or (typical.person if typical else owner).tz
     return CampaignPlan(
         id=campaign.id,
         kind=campaign.kind,
         document=campaign.title,
         owner=campaign.requester,
-        at=at,
+        at=starts_at,
         opens_at=audience.opens_at,
         due=campaign.due,
         closes_at=audience.closes_at,
-        who=who,
+        who=preview,
         like=typical.row.person if typical else None,
         alike=alike,
-        lines=tuple(line_of(one, there) for one in happenings),
+        lines=tuple(line_of(happening, local_zone) for happening in happenings),
         calls_a_second=calls_a_second,
         calls=tuple(_estimates(audience, _nudges(heard), calls_a_second, campaign.document.size or 0)),
     )
@@ -170,16 +170,16 @@ class _Audience:
         campaign = prepared.given.campaign
         frozen = await rows.audience(campaign.source, prepared.rows, directory)
         registered = await directory.registered()
-        asked, sound = list[_AskedMember](), [row for row in frozen if not row.says]
+        members, sound = list[_AskedMember](), [row for row in frozen if not row.says]
         for number, row in enumerate(sound):
-            asked.append(await _AskedMember.of(row, prepared, directory, registered))
+            members.append(await _AskedMember.of(row, prepared, directory, registered))
             if number % _STRIDE == 0:
                 await asyncio.sleep(0)
-        return cls(frozen, asked, opens_at, CampaignState.begin(campaign, opens_at).closes_at or opens_at)
+        return cls(frozen, members, opens_at, CampaignState.begin(campaign, opens_at).closes_at or opens_at)
 
     @property
     def by_phone(self) -> int:
-        return sum(one.has_phone for one in self.asked)
+        return sum(member.has_phone for member in self.asked)
 
     @property
     def by_mail(self) -> int:
@@ -188,54 +188,54 @@ class _Audience:
     @property
     def typical(self) -> tuple[_AskedMember | None, int]:
         """A present member with the most common working days, and how many share them."""
-        there = [one for one in self.asked if not self._absences(one)] or self.asked
-        if not there:
+        present_members = [member for member in self.asked if not self._absences(member)] or self.asked
+        if not present_members:
             return None, 0
-        [(calendar, _)] = Counter(one.calendar for one in there).most_common(1)
-        alike = sum(one.calendar == calendar for one in self.asked)
-        return next(one for one in there if one.calendar == calendar), alike
+        [(calendar, _)] = Counter(member.calendar for member in present_members).most_common(1)
+        alike = sum(member.calendar == calendar for member in self.asked)
+        return next(member for member in present_members if member.calendar == calendar), alike
 
-    def _absences(self, one: _AskedMember) -> list[tuple[datetime, datetime]]:
-        return [(begin, end) for begin, end in one.person.absences if begin < self.closes_at and end > self.opens_at]
+    def _absences(self, member: _AskedMember) -> list[tuple[datetime, datetime]]:
+        return [(begin, end) for begin, end in member.person.absences if begin < self.closes_at and end > self.opens_at]
 
     async def who(self, directory: Company) -> AudiencePreview:
-        managers = await directory.places({one.row.manager for one in self.asked if one.row.manager})
+        managers = await directory.places({member.row.manager for member in self.asked if member.row.manager})
         return AudiencePreview(
             rows=len(self.rows),
             asked=len(self.asked),
             by_phone=self.by_phone,
             by_mail=self.by_mail,
             managers=len(managers),
-            errors=tuple(NotedRow(row=one.number, person=one.person, says=one.says) for one in self.rows if one.says),
+            errors=tuple(NotedRow(row=row.number, person=row.person, says=row.says) for row in self.rows if row.says),
             not_reached=tuple(self._away()),
         )
 
     def _away(self) -> Iterator[NotedRow]:
-        for one in self.asked:
-            for begin, end in self._absences(one):
+        for member in self.asked:
+            for begin, end in self._absences(member):
                 if begin <= self.opens_at and end >= self.closes_at:
-                    last = end.astimezone(one.person.tz).date()
-                    says = f"is away until {last}, when it has closed: nobody reminds them"
-                    yield NotedRow(row=one.row.number, person=one.person.id, says=says)
+                    last = end.astimezone(member.person.tz).date()
+                    sentence = f"is away until {last}, when it has closed: nobody reminds them"
+                    yield NotedRow(row=member.row.number, person=member.person.id, says=sentence)
 
 
 async def _member_events(
-    one: _AskedMember, prepared: PreparedCampaign, directory: Company, at: datetime
+    asked_member: _AskedMember, prepared: PreparedCampaign, directory: Company, opens_at: datetime
 ) -> list[Happening]:
     """What a member who never acts would hear; the campaign reports the end."""
-    given, member = prepared.given, Member(one.row, prepared.given.campaign.due)
-    request = request_of(given.campaign, given.fingerprint, member, one.full).given
-    known = PlannedDirectory(directory, SignersFile.of([one.full], [one.row.person]))
-    _, happened = await Rehearsal(request, at, known, {}).play()
-    due_at = (await Rehearsal(request, at, known, {}).first_schedule()).due_at
-    asked = request.brief.people[0].person
-    theirs = [happening for happening in happened if happening.to == asked and happening.kind is not ActionType.EXPIRE]
-    theirs.append(Happening(due_at, DUE, asked, asked, (PlanReason.WINDOW_ENDS.to_message(),)))
-    return [replace(happening, about=one.row.person, to=one.row.person) for happening in theirs]
+    campaign_request, member = prepared.given, Member(asked_member.row, prepared.given.campaign.due)
+    request = request_of(campaign_request.campaign, campaign_request.fingerprint, member, asked_member.full).given
+    planned_directory = PlannedDirectory(directory, SignersFile.of([asked_member.full], [asked_member.row.person]))
+    _, happened = await Rehearsal(request, opens_at, planned_directory, {}).play()
+    due_at = (await Rehearsal(request, opens_at, planned_directory, {}).first_schedule()).due_at
+    signer = request.brief.people[0].person
+    theirs = [happening for happening in happened if happening.to == signer and happening.kind is not ActionType.EXPIRE]
+    theirs.append(Happening(due_at, DUE, signer, signer, (PlanReason.WINDOW_ENDS.to_message(),)))
+    return [replace(happening, about=asked_member.row.person, to=asked_member.row.person) for happening in theirs]
 
 
 def _nudges(heard: Sequence[Happening]) -> int:
-    return sum(is_nudge(one.stage) and one.suppressed is None for one in heard)
+    return sum(is_nudge(happening.stage) and happening.suppressed is None for happening in heard)
 
 
 def _campaign_events(
@@ -246,30 +246,30 @@ def _campaign_events(
     course = CampaignState.begin(prepared.given.campaign.replace(opens_at=opens_at), opens_at)
     yield Happening(opens_at, OPENS, EVERYBODY, EVERYBODY, (PlanReason.AUDIENCE_FROZEN.to_message(),))
     while course.look_due_at < audience.closes_at:
-        at, day = course.look_due_at, course.daily.days + 1
+        checked_at, day = course.look_due_at, course.daily.days + 1
         if course.weekly:
             weekly = (PlanReason.WEEKLY.to_message(),)
-            yield Happening(at, f"{NotificationType.PROGRESS}-{day}", owner.id, owner.id, weekly)
-        if managers and digest_is_due(at.astimezone(owner.tz).date(), course.window.everybodys_due):
+            yield Happening(checked_at, f"{NotificationType.PROGRESS}-{day}", owner.id, owner.id, weekly)
+        if managers and digest_is_due(checked_at.astimezone(owner.tz).date(), course.window.everybodys_due):
             of_their_people = (PlanReason.OF_THEIR_PEOPLE.to_message(),)
-            yield Happening(at, f"{NotificationType.DIGEST}-{day}", MANAGERS, MANAGERS, of_their_people)
+            yield Happening(checked_at, f"{NotificationType.DIGEST}-{day}", MANAGERS, MANAGERS, of_their_people)
         course = course.within("daily", days=day)
     yield Happening(audience.closes_at, CLOSES, owner.id, owner.id, (PlanReason.RECORD_MADE.to_message(),))
 
 
 def _estimates(audience: _Audience, nudges: int, calls_a_second: float, size: int) -> Iterator[CallEstimate]:
     """Calls if the file is uploaded for each member, and for a template: as many, but no bytes."""
-    asked, by_phone, by_mail = len(audience.asked), audience.by_phone, audience.by_mail
-    opening = asked * CALLS_TO_CREATE  # Callbacks replace further reads.
+    asked_count, by_phone, by_mail = len(audience.asked), audience.by_phone, audience.by_mail
+    opening = asked_count * CALLS_TO_CREATE  # Callbacks replace further reads.
     of_mail = CALLS_TO_READ + CALLS_ABOUT_BOUNCES + CALLS_TO_MAIL_AGAIN
-    whole = opening + nudges * (by_phone * CALLS_TO_READ + by_mail * of_mail)
+    call_count = opening + nudges * (by_phone * CALLS_TO_READ + by_mail * of_mail)
     an_hour = calls_a_second * (1 - OF_RECEIVER) * _HOUR
-    for document, megabytes in (("file", asked * 4 * -(-size // 3) / 1e6), ("template", 0.0)):
+    for document, megabytes in (("file", asked_count * 4 * -(-size // 3) / 1e6), ("template", 0.0)):
         yield CallEstimate(
             document=document,
             opening=opening,
             opening_hours=round(opening / an_hour, 2),
-            if_nobody_acts=whole,
-            hours=round(whole / an_hour, 2),
+            if_nobody_acts=call_count,
+            hours=round(call_count / an_hour, 2),
             megabytes=round(megabytes, 1),
         )

@@ -76,12 +76,12 @@ class OnboardingPlan(Model):
 
 
 async def plan(
-    prepared: PreparedOnboarding, directory: Directory, at: datetime, assumed: Assumed, zone: ZoneInfo | None
+    prepared: PreparedOnboarding, directory: Directory, starts_at: datetime, assumed: Assumed, zone: ZoneInfo | None
 ) -> OnboardingPlan:
     """The calendar of a checked onboarding started at `at`; `FileFaults` if a part is over by then."""
     if prepared.overdue is not None:
         raise prepared.overdue
-    calendar, stages, now = _Calendar(prepared, directory, assumed, zone), [], at
+    calendar, stages, now = _Calendar(prepared, directory, assumed, zone), [], starts_at
     for stage in prepared.given.stages:
         stages.append(await calendar.stage(stage, now))
         now = stages[-1].ends_at
@@ -90,7 +90,7 @@ async def plan(
         id=onboarding.id,
         kind=onboarding.kind,
         customer=onboarding.title,
-        at=at,
+        at=starts_at,
         assumed=assumed,
         ends_at=now,
         stages=tuple(stages),
@@ -106,53 +106,61 @@ class _Calendar:
         self._assumed = assumed
         self._zone = zone
 
-    async def stage(self, stage: StagePlan, at: datetime) -> PlannedStage:
-        parts = tuple([await self._part(plan, at) for plan in stage.parts])
-        ends_at = max((part.ends_at for part in parts), default=at)
-        return PlannedStage(name=stage.name, begins_at=at, ends_at=ends_at, parts=parts)
+    async def stage(self, stage: StagePlan, begins_at: datetime) -> PlannedStage:
+        parts = tuple([await self._part(plan, begins_at) for plan in stage.parts])
+        ends_at = max((part.ends_at for part in parts), default=begins_at)
+        return PlannedStage(name=stage.name, begins_at=begins_at, ends_at=ends_at, parts=parts)
 
-    async def _part(self, plan: PartPlan, at: datetime) -> PlannedPart:
+    async def _part(self, plan: PartPlan, begins_at: datetime) -> PlannedPart:
         match self._prepared.parts.get(plan.id):
             case PreparedRequest() as request:
-                return await self._agreement(plan, request, at)
+                return await self._agreement(plan, request, begins_at)
             case PreparedTask() as task:
-                return await self._task(plan, task, at)
+                return await self._task(plan, task, begins_at)
             case _:
                 begins = (PlanReason.STAGE_BEGINS.to_message(),)
-                told = (Happening(at, _NOTICE, to, to, begins) for to in plan.asked)
-                known = PlannedDirectory(self._directory, self._prepared.people)
-                lines = await self._lines(told, known, self._prepared.given.subject.workflow_id)
-                return _planned(plan, None, at, Status.DONE, lines)
+                happenings = (Happening(begins_at, _NOTICE, person, person, begins) for person in plan.asked)
+                planned_directory = PlannedDirectory(self._directory, self._prepared.people)
+                lines = await self._lines(happenings, planned_directory, self._prepared.given.subject.workflow_id)
+                return _planned(plan, None, begins_at, Status.DONE, lines)
 
-    async def _agreement(self, plan: PartPlan, prepared: PreparedRequest, at: datetime) -> PlannedPart:
+    async def _agreement(self, plan: PartPlan, prepared: PreparedRequest, begins_at: datetime) -> PlannedPart:
         """As `request plan` does it."""
-        request, known = prepared.request, PlannedDirectory(self._directory, prepared.signers)
-        signing = {one.person: self._assumed.signed_after for one in request.brief.people}
-        outcome, happened = await Rehearsal(request, at, known, signing).play()
-        due_at = (await Rehearsal(request, at, known, {}).first_schedule()).due_at
-        ends_at = max((one.at for one in happened if one.suppressed is None), default=at)
-        lines = await self._lines(happened, known, request.brief.workflow_id)
+        request, planned_directory = prepared.request, PlannedDirectory(self._directory, prepared.signers)
+        signing = {participant.person: self._assumed.signed_after for participant in request.brief.people}
+        outcome, happened = await Rehearsal(request, begins_at, planned_directory, signing).play()
+        due_at = (await Rehearsal(request, begins_at, planned_directory, {}).first_schedule()).due_at
+        ends_at = max((happening.at for happening in happened if happening.suppressed is None), default=begins_at)
+        lines = await self._lines(happened, planned_directory, request.brief.workflow_id)
         return _planned(plan, due_at, ends_at, outcome, lines)
 
-    async def _task(self, plan: PartPlan, prepared: PreparedTask, at: datetime) -> PlannedPart:
-        given, known = prepared.given, PlannedDirectory(self._directory, prepared.people)
-        task = given.task
-        planning = planning_of(given, given.subject, TaskState.begin(task, at), at)
-        schedule = await PolicyPlanner(known).calendar(planning)
-        first = await known.person(task.people[0].person, task.workflow_id)
-        done_at = after(at, self._assumed.done_after, first.tz)
+    async def _task(self, plan: PartPlan, prepared: PreparedTask, begins_at: datetime) -> PlannedPart:
+        request, planned_directory = prepared.given, PlannedDirectory(self._directory, prepared.people)
+        task = request.task
+        planning = planning_of(request, request.subject, TaskState.begin(task, begins_at), begins_at)
+        schedule = await PolicyPlanner(planned_directory).calendar(planning)
+        first = await planned_directory.person(task.people[0].person, task.workflow_id)
+        done_at = after(begins_at, self._assumed.done_after, first.tz)
         theirs = (PlanReason.THEIR_TURN.to_message(),)
-        happened = [Happening(at, NotificationType.READY, one.person, one.person, theirs) for one in task.people]
-        happened += [Happening.planned(moment) for moment in schedule.actions if moment.at < done_at]
+        happened = [
+            Happening(begins_at, NotificationType.READY, assignee.person, assignee.person, theirs)
+            for assignee in task.people
+        ]
+        happened += [Happening.planned(action) for action in schedule.actions if action.at < done_at]
         later = (PlanReason.DONE_LATER.to_message(span=self._assumed.done_after),)
         happened.append(Happening(done_at, _DONE, first.id, task.requester, later))
-        lines = await self._lines(happened, known, task.workflow_id)
+        lines = await self._lines(happened, planned_directory, task.workflow_id)
         return _planned(plan, schedule.due_at, done_at, Status.DONE, lines)
 
     async def _lines(
         self, happened: Iterable[Happening], directory: Directory, workflow_id: str
     ) -> tuple[PlanLine, ...]:
-        return tuple([line_of(one, self._zone or (await directory.person(one.to, workflow_id)).tz) for one in happened])
+        return tuple(
+            [
+                line_of(happening, self._zone or (await directory.person(happening.to, workflow_id)).tz)
+                for happening in happened
+            ]
+        )
 
 
 def _planned(

@@ -49,10 +49,10 @@ class Happening:
     suppressed: Reason | None = None
 
     @classmethod
-    def planned(cls, moment: ScheduledAction, at: datetime | None = None) -> Self:
+    def planned(cls, action: ScheduledAction, happens_at: datetime | None = None) -> Self:
         """An action of a schedule, at its own instant or when it happens."""
-        reasons, kind = moment.reasons, moment.kind
-        return cls(at or moment.at, moment.stage, moment.person, moment.to, reasons, kind, moment.suppressed)
+        reasons, kind = action.reasons, action.kind
+        return cls(happens_at or action.at, action.stage, action.person, action.to, reasons, kind, action.suppressed)
 
 
 class Rehearsal:
@@ -87,9 +87,9 @@ class Rehearsal:
             await self._send()
         while not self._progress.status.ended:
             await self._follow_up()
-        happened = {(one.stage, one.about) for one in self._happened}
-        left_out = [one for notice, one in self._left_out.items() if notice not in happened]
-        return self._progress.status, tuple(sorted([*self._happened, *left_out], key=lambda one: one.at))
+        happened = {(happening.stage, happening.about) for happening in self._happened}
+        left_out = [happening for notice, happening in self._left_out.items() if notice not in happened]
+        return self._progress.status, tuple(sorted([*self._happened, *left_out], key=lambda happening: happening.at))
 
     async def first_schedule(self) -> Schedule:
         """The schedule right after sending."""
@@ -103,11 +103,16 @@ class Rehearsal:
 
     async def _send(self) -> None:
         brief = self._request.brief
-        people = {one.person: await self._directory.person(one.person, brief.workflow_id) for one in brief.people}
+        people = {
+            participant.person: await self._directory.person(participant.person, brief.workflow_id)
+            for participant in brief.people
+        }
         cast = await CoreStandIns(self._directory).at_sending(brief, people, self._now)
-        for who in cast.stand_ins:
-            self._note(NotificationType.REASSIGNED, who, PlanReason.DELEGATE_FROM_THE_START.to_message(person=who))
-        instead = tuple(Substitution(from_=who, to=other.id) for who, other in cast.stand_ins.items())
+        for absentee in cast.stand_ins:
+            self._note(
+                NotificationType.REASSIGNED, absentee, PlanReason.DELEGATE_FROM_THE_START.to_message(person=absentee)
+            )
+        instead = tuple(Substitution(from_=absentee, to=stand_in.id) for absentee, stand_in in cast.stand_ins.items())
         self._observe(Status.SENT, substituted=instead)
 
     async def _follow_up(self) -> None:
@@ -115,8 +120,8 @@ class Rehearsal:
         match next_step.next_action(
             self._progress, announcement(self._request, self._subject, self._progress), self._now
         ):
-            case next_step.ReassignSlot(wanted):
-                self._hand_over(wanted)
+            case next_step.ReassignSlot(reassignment):
+                self._hand_over(reassignment)
             case next_step.PlanSchedule():
                 self._progress = self._progress.planned(await self._agenda(), self._now)
             case next_step.Announce(notices):
@@ -124,41 +129,41 @@ class Rehearsal:
             case next_step.Remind(moments) | next_step.Escalate(moments) if next_step.was_away(
                 moments, self._progress, self._now
             ):
-                self._keep_suppressed(lambda moment: moment.at < self._now)
+                self._keep_suppressed(lambda action: action.at < self._now)
                 self._progress = self._progress.replan()
             case next_step.Remind(moments, caught_up, too_soon):
                 self._progress = self._progress.left_out(caught_up, too_soon, self._now)
                 self._notify(moments, nudges(self._progress, moments))
             case next_step.Escalate(moments):
                 self._escalate(moments)
-            case next_step.Expire(moment):
-                self._happened.append(Happening.planned(moment, self._now))
+            case next_step.Expire(action):
+                self._happened.append(Happening.planned(action, self._now))
                 self._keep_suppressed(lambda _: True)
-                self._expire(moment)
-            case next_step.Wait(moment) if moment is not None:
-                await self._wait_until(moment.at)
+                self._expire(action)
+            case next_step.Wait(action) if action is not None:
+                await self._wait_until(action.at)
 
-    async def _wait_until(self, at: datetime) -> None:
+    async def _wait_until(self, deadline: datetime) -> None:
         signing = await self._signing_next()
-        first = min(signing.values(), default=at)
-        self._now = max(self._now, min(at, first))
-        if first <= at:
-            self._keep_suppressed(lambda moment: moment.at < self._now)
+        first = min(signing.values(), default=deadline)
+        self._now = max(self._now, min(deadline, first))
+        if first <= deadline:
+            self._keep_suppressed(lambda action: action.at < self._now)
             act = self._approve if self._progress.round else self._sign
-            act(tuple(who for who, when in signing.items() if when == first))
+            act(tuple(person for person, acts_at in signing.items() if acts_at == first))
 
     def _approve(self, people: tuple[str, ...]) -> None:
         for person in people:
-            if any(person == one.person for one in self._progress.slots.pending):
-                given = self._signing.get(person)
-                timely = PlanReason.AFTER_THEIR_TURN.to_message(span=given)
-                self._note(APPROVED, person, timely if given else PlanReason.WHEN_REVIEW_IS_DUE.to_message())
+            if any(person == slot.person for slot in self._progress.slots.pending):
+                duration = self._signing.get(person)
+                timely = PlanReason.AFTER_THEIR_TURN.to_message(span=duration)
+                self._note(APPROVED, person, timely if duration else PlanReason.WHEN_REVIEW_IS_DUE.to_message())
                 answer = ReviewAnswer(actor=person, approve=True)
                 self._progress = review(self._request, self._progress, answer, self._now)
 
-    def _expire(self, moment: ScheduledAction) -> None:
+    def _expire(self, action: ScheduledAction) -> None:
         if self._progress.round:
-            self._progress = self._progress.expire(moment, self._now).end_unseen(self._now)
+            self._progress = self._progress.expire(action, self._now).end_unseen(self._now)
         else:
             self._observe(Status.EXPIRED)
 
@@ -180,19 +185,19 @@ class Rehearsal:
 
     def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
         handed = tuple(filter(self._progress.hands_over, moments))
-        alerted = tuple(moment for moment in moments if moment not in handed)
-        self._keep_suppressed(lambda moment: moment.at < self._now)
-        self._handed |= {moment.person: moment for moment in handed}
-        wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
+        alerted = tuple(action for action in moments if action not in handed)
+        self._keep_suppressed(lambda action: action.at < self._now)
+        self._handed |= {action.person: action for action in handed}
+        reassignments = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
         self._notify(alerted, alerts(self._progress, alerted))
-        self._progress = self._progress.to_reassign(*wanted).alerted(alerted, self._now)
+        self._progress = self._progress.to_reassign(*reassignments).alerted(alerted, self._now)
 
-    def _hand_over(self, wanted: Reassignment) -> None:
-        self._happened.append(Happening.planned(self._handed[wanted.from_], self._now))
-        self._progress = self._progress.reassigned(wanted, self._now)
+    def _hand_over(self, reassignment: Reassignment) -> None:
+        self._happened.append(Happening.planned(self._handed[reassignment.from_], self._now))
+        self._progress = self._progress.reassigned(reassignment, self._now)
 
     def _announce(self, notices: tuple[NotificationOrder, ...]) -> None:
-        leaving_first = sorted(notices, key=lambda one: one.stage != NotificationType.REASSIGNED)
+        leaving_first = sorted(notices, key=lambda notice: notice.stage != NotificationType.REASSIGNED)
         for notice in leaving_first:
             if notice.stage == NotificationType.REASSIGNED:
                 handed_over = PlanReason.HANDED_OVER.to_message(person=self._handed[notice.person].to)
@@ -202,7 +207,7 @@ class Rehearsal:
         self._deliver(notices)
 
     def _notify(self, moments: tuple[ScheduledAction, ...], notices: tuple[NotificationOrder, ...]) -> None:
-        self._happened += [Happening.planned(moment, self._now) for moment in moments]
+        self._happened += [Happening.planned(action, self._now) for action in moments]
         self._deliver(notices)
 
     def _deliver(self, notices: tuple[NotificationOrder, ...]) -> None:
@@ -216,13 +221,13 @@ class Rehearsal:
 
     def _keep_suppressed(self, is_over: Callable[[ScheduledAction], bool]) -> None:
         """Keep suppressed actions that are over, since the next plan no longer has them."""
-        for moment in self._progress.plan.schedule.dropped if self._progress.plan.schedule else ():
-            if is_over(moment):
-                self._left_out[moment.stage, moment.person] = Happening.planned(moment)
+        for action in self._progress.plan.schedule.dropped if self._progress.plan.schedule else ():
+            if is_over(action):
+                self._left_out[action.stage, action.person] = Happening.planned(action)
 
-    def _observe(self, status: Status, **seen: Any) -> None:
+    def _observe(self, status: Status, **details: Any) -> None:
         self._progress = self._progress.observe(
-            DocumentSeen(document=_DOCUMENT, status=status, raw=status, **seen), self._now
+            DocumentSeen(document=_DOCUMENT, status=status, raw=status, **details), self._now
         )
 
     async def _agenda(self) -> Schedule:
@@ -231,15 +236,15 @@ class Rehearsal:
 
     async def _signing_next(self) -> dict[str, datetime]:
         """When those sign, or approve, whose turn it is."""
-        found: dict[str, datetime] = {}
+        acts_at_by_person: dict[str, datetime] = {}
         for turn in self._progress.slots.turns:
             if self._progress.round and (not self._reviewed or turn.person not in self._signing):
                 due_at = self._progress.due_at
-                found |= {turn.person: max(due_at, self._now)} if self._reviewed and due_at else {}
+                acts_at_by_person |= {turn.person: max(due_at, self._now)} if self._reviewed and due_at else {}
             elif turn.person in self._signing:
                 zone = (await self._directory.person(turn.person, self._request.brief.workflow_id)).tz
-                found[turn.person] = after(turn.since, self._signing[turn.person], zone)
-        return found
+                acts_at_by_person[turn.person] = after(turn.since, self._signing[turn.person], zone)
+        return acts_at_by_person
 
     def _signature_of(self, person: str) -> SignerState:
         signer = self._progress.slots.of(person)

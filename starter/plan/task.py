@@ -29,17 +29,25 @@ class TaskPlan(Model):
     lines: tuple[PlanLine, ...]
 
 
-async def plan(prepared: PreparedTask, directory: Directory, at: datetime) -> TaskPlan:
+async def plan(prepared: PreparedTask, directory: Directory, starts_at: datetime) -> TaskPlan:
     """`FileFaults` for a task that is overdue by `at`."""
     if prepared.overdue is not None:
         raise prepared.overdue
-    given, task = prepared.given, prepared.given.task
-    known = PlannedDirectory(directory, prepared.people)
-    planning = planning_of(given, given.subject, TaskState.begin(task, at), at)
-    schedule = await PolicyPlanner(known).calendar(planning)
+    request, task = prepared.given, prepared.given.task
+    planned_directory = PlannedDirectory(directory, prepared.people)
+    planning = planning_of(request, request.subject, TaskState.begin(task, starts_at), starts_at)
+    schedule = await PolicyPlanner(planned_directory).calendar(planning)
     theirs = (PlanReason.THEIR_TURN.to_message(),)
-    asked = [Happening(at, NotificationType.READY, one.person, one.person, theirs) for one in task.people]
-    planned = [Happening.planned(one) for one in (*schedule.actions, *schedule.dropped) if one.at >= at]
-    happened = sorted([*asked, *planned], key=lambda one: one.at)[:LINES_AT_MOST]
-    lines = [line_of(one, (await known.person(one.to, task.workflow_id)).tz) for one in happened]
-    return TaskPlan(id=task.id, kind=task.kind, title=task.title, at=at, due_at=schedule.due_at, lines=tuple(lines))
+    ready_notices = [
+        Happening(starts_at, NotificationType.READY, assignee.person, assignee.person, theirs)
+        for assignee in task.people
+    ]
+    planned = [Happening.planned(action) for action in (*schedule.actions, *schedule.dropped) if action.at >= starts_at]
+    happened = sorted([*ready_notices, *planned], key=lambda happening: happening.at)[:LINES_AT_MOST]
+    lines = [
+        line_of(happening, (await planned_directory.person(happening.to, task.workflow_id)).tz)
+        for happening in happened
+    ]
+    return TaskPlan(
+        id=task.id, kind=task.kind, title=task.title, at=starts_at, due_at=schedule.due_at, lines=tuple(lines)
+    )

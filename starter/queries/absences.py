@@ -65,21 +65,23 @@ class Absences:
 
     async def show(self, id: str, now: datetime) -> AbsencesShow:
         person = await self.directory.person(id)
-        spans = [one.span(person.tz) for one in person.absent if not one.was_entered]
+        spans = [absence.span(person.tz) for absence in person.absent if not absence.was_entered]
         lines = [AbsenceLine(begins=begins, ends=ends) for begins, ends in spans if ends > now]
         lines += map(_line, await self.context.store.absences.of(id, now))
-        away = any(one.begins <= now < one.ends for one in lines)
-        return AbsencesShow(person=id, away=away, absences=tuple(sorted(lines, key=lambda one: (one.begins, one.ends))))
+        is_away = any(line.begins <= now < line.ends for line in lines)
+        return AbsencesShow(
+            person=id, away=is_away, absences=tuple(sorted(lines, key=lambda line: (line.begins, line.ends)))
+        )
 
     async def enter(
-        self, id: str, wanted: WantedAbsence, by: str, now: datetime, *, kinds: Collection[str] | None = None
+        self, id: str, absence: WantedAbsence, actor: str, now: datetime, *, kinds: Collection[str] | None = None
     ) -> AbsencesShow:
         """Enter an absence for kinds among these of the catalogue. Raises `AbsenceRefused`."""
         person = await self.directory.person(id)
-        _refuse_unknown_kinds(wanted.kinds, kinds)
-        row, known = wanted.row(person, by, now), await self.directory.file()
-        refuse_unfit(row, known)
-        entered = await self.context.store.absences.enter(row, Judgement(row, known))
+        _refuse_unknown_kinds(absence.kinds, kinds)
+        row, people_file = absence.row(person, actor, now), await self.directory.file()
+        refuse_unfit(row, people_file)
+        entered = await self.context.store.absences.enter(row, Judgement(row, people_file))
         if entered.refused is not None:
             raise AbsenceRefused(entered.refused, "acts" if row.acts else "until")
         self.directory.absences.forget()
@@ -90,9 +92,9 @@ class Absences:
     async def end(self, id: str, by: str, now: datetime, absence: str = "") -> AbsencesShow:
         """End all absences that were entered for a person, or one."""
         await self.directory.person(id)
-        ended = await self.context.store.absences.end(id, by, now, absence)
+        ended_rows = await self.context.store.absences.end(id, by, now, absence)
         self.directory.absences.forget()
-        await self._tell(ended)
+        await self._tell(ended_rows)
         return await self.show(id, now)
 
     async def _tell(self, rows: list[AbsenceRow]) -> None:
@@ -105,12 +107,12 @@ class Absences:
                 return
 
 
-def _refuse_unknown_kinds(wanted: Collection[str], known: Collection[str] | None) -> None:
-    if len(wanted) > KINDS_AT_MOST:
+def _refuse_unknown_kinds(entered_kinds: Collection[str], known_kinds: Collection[str] | None) -> None:
+    if len(entered_kinds) > KINDS_AT_MOST:
         raise AbsenceRefused(Rejection.TOO_MANY_KINDS.to_message(most=KINDS_AT_MOST), "kinds")
-    for kind in wanted:
-        if known is not None and kind not in known:
-            raise AbsenceRefused(Rejection.NO_KIND.to_message(kind=kind, hint=did_you_mean(kind, known)), "kinds")
+    for kind in entered_kinds:
+        if known_kinds is not None and kind not in known_kinds:
+            raise AbsenceRefused(Rejection.NO_KIND.to_message(kind=kind, hint=did_you_mean(kind, known_kinds)), "kinds")
 
 
 def _line(row: AbsenceRow) -> AbsenceLine:

@@ -74,18 +74,18 @@ class Curve:
     steps: Sequence[Point] = ()
 
     @classmethod
-    def of(cls, tally: Tally, shown: CampaignShow, closes_at: datetime, now: datetime | None) -> Self:
-        return cls(tally.counts.done, tally.lately, tally.counts.open, shown.opens_at, closes_at, now)
+    def of(cls, tally: Tally, view: CampaignShow, closes_at: datetime, now: datetime | None) -> Self:
+        return cls(tally.counts.done, tally.lately, tally.counts.open, view.opens_at, closes_at, now)
 
     async def drawn(self, lines: MemberLines) -> Self:
         """With its steps."""
         steps = await lines.each(math.ceil(self.done / POINTS_AT_MOST) or 1)
-        return replace(self, steps=[Point(at, nth) for nth, at in steps])
+        return replace(self, steps=[Point(reached_at, nth) for nth, reached_at in steps])
 
     def points(self) -> list[Point]:
         """A step at each acknowledgement from the opening until now, or the close; equal for equal lines."""
-        until = min(self.now, self.closes_at) if self.now else self.closes_at
-        last = max(until, self.steps[-1].at) if self.steps else until
+        ends_at = min(self.now, self.closes_at) if self.now else self.closes_at
+        last = max(ends_at, self.steps[-1].at) if self.steps else ends_at
         return [Point(self.opens_at, 0), *self.steps, Point(last, self.done)]
 
     @property
@@ -94,21 +94,21 @@ class Curve:
         staying = self._staying
         if staying is None or self.now is None:
             return None
-        left = self.closes_at - self.now
-        missing = round(self._missing(staying, left))
+        time_left = self.closes_at - self.now
+        missing = round(self._missing(staying, time_left))
         if missing or staying >= 1:
             return Forecast(missing=missing)
         # Below half a person nobody is missing.
         gone_after = LAST_DAYS * (math.log(_NOBODY / self.open) / math.log(staying))
-        return Forecast(missing=0, everybody_by=self.now + min(gone_after, left))
+        return Forecast(missing=0, everybody_by=self.now + min(gone_after, time_left))
 
     def ahead(self) -> Iterator[Point]:
         """The forecast curve to the close; empty without a forecast."""
         staying = self._staying
         if staying is not None and self.now is not None:
-            left = self.closes_at - self.now
+            time_left = self.closes_at - self.now
             for step in range(_STEPS + 1):
-                passed = left * (step / _STEPS)
+                passed = time_left * (step / _STEPS)
                 yield Point(self.now + passed, self.done + self.open - self._missing(staying, passed))
 
     @property
@@ -121,8 +121,8 @@ class Curve:
             return None
         return math.pow(self.open / (self.open + self.lately), LAST_DAYS / looked_at)
 
-    def _missing(self, staying: float, after: timedelta) -> float:
-        return self.open * math.pow(staying, after / LAST_DAYS)
+    def _missing(self, staying: float, duration: timedelta) -> float:
+        return self.open * math.pow(staying, duration / LAST_DAYS)
 
 
 class CampaignOverview(CampaignShow):
@@ -134,9 +134,9 @@ class CampaignOverview(CampaignShow):
     forecast: Forecast | None = None
 
 
-def overview(shown: CampaignShow, tally: Tally, curve: Curve | None = None) -> CampaignOverview:
+def overview(view: CampaignShow, tally: Tally, curve: Curve | None = None) -> CampaignOverview:
     return CampaignOverview(
-        **dict(shown),
+        **dict(view),
         departments=worst_first(tally.departments),
         managers=worst_first(tally.managers),
         forecast=curve and curve.forecast,
@@ -171,39 +171,39 @@ class CampaignPicture:
 
 async def picture(client: Client, store: Store, id: str) -> CampaignPicture:
     """Everything known; raises `Unknown`, and the document errors, since a partial record must not look whole."""
-    shown = of_type(CampaignShow, await look_at(client, store, WorkflowName(Kind.CAMPAIGN, id)))
-    return await pictured(client, store, shown)
+    view = of_type(CampaignShow, await look_at(client, store, WorkflowName(Kind.CAMPAIGN, id)))
+    return await pictured(client, store, view)
 
 
-async def pictured(client: Client, store: Store, shown: CampaignShow) -> CampaignPicture:
+async def pictured(client: Client, store: Store, view: CampaignShow) -> CampaignPicture:
     """The same for a campaign that was already queried."""
-    if shown.outcomes is not None:
-        record = await store.outcomes.record(shown.outcomes)
-        return CampaignPicture(shown, record.lines, record.population, record.changes)
-    order = await _order(store, shown)
+    if view.outcomes is not None:
+        record = await store.outcomes.record(view.outcomes)
+        return CampaignPicture(view, record.lines, record.population, record.changes)
+    order = await _order(store, view)
     if order is None:
-        return CampaignPicture(shown)
+        return CampaignPicture(view)
     lines = await MemberStatuses(client, store, TemporalMemberVisibility(client)).look_up(order)
-    return CampaignPicture(recounted(shown, (await lines.tally()).counts, order.now), lines, order=order)
+    return CampaignPicture(recounted(view, (await lines.tally()).counts, order.now), lines, order=order)
 
 
-async def _order(store: Store, shown: CampaignShow) -> CampaignOrder | None:
+async def _order(store: Store, view: CampaignShow) -> CampaignOrder | None:
     """What its activities are told; None before its audience is frozen. `DocumentMissing` without its members."""
-    if shown.frozen is None or shown.campaign is None:
+    if view.frozen is None or view.campaign is None:
         return None
-    ended = shown.status.ended
+    is_ended = view.status.ended
     order = CampaignOrder(
-        campaign=shown.campaign,
-        frozen=shown.frozen,
-        changed=shown.changed,
-        changes=shown.changes,
-        fingerprint=shown.fingerprint,
-        asked=shown.frozen.rows if ended else shown.asked,
-        changes_asked=shown.changes if ended else shown.changes_asked,
+        campaign=view.campaign,
+        frozen=view.frozen,
+        changed=view.changed,
+        changes=view.changes,
+        fingerprint=view.fingerprint,
+        asked=view.frozen.rows if is_ended else view.asked,
+        changes_asked=view.changes if is_ended else view.changes_asked,
         now=datetime.now(UTC),
     )
     if not (await store.audiences.head(order.workflow_id))[0]:
-        raise DocumentMissing(shown.frozen.sha256)
+        raise DocumentMissing(view.frozen.sha256)
     return order
 
 
@@ -214,10 +214,10 @@ async def of(context: Context, typed: str) -> CampaignPicture:
 
 
 async def show(context: Context, typed: str, *, whole: bool = False) -> CampaignOverview:
-    found = await of(context, typed)
-    shown = await complete(context.store, found.shown) if whole else found.shown
-    curve = None if shown.status.ended else await found.curve(shown.counted_at)
-    return overview(shown, await found.tally(), curve)
+    campaign_picture = await of(context, typed)
+    view = await complete(context.store, campaign_picture.shown) if whole else campaign_picture.shown
+    curve = None if view.status.ended else await campaign_picture.curve(view.counted_at)
+    return overview(view, await campaign_picture.tally(), curve)
 
 
 MINE_AT_MOST: Final = 1_000
@@ -293,21 +293,23 @@ class MissingMember:
         return self.due_at < now if self.due_at else date.fromisoformat(self.line.due) < today
 
 
-async def managed(store: Store, shown: CampaignShow, manager: str, below: Collection[str]) -> MissingPeople | None:
+async def managed(
+    store: Store, view: CampaignShow, manager: str, subordinates: Collection[str]
+) -> MissingPeople | None:
     """Members `below` a manager now, or directly below at the freeze. None if nobody, or unknown. Raises the document
     errors for missing content.
     """
-    if shown.outcomes is not None:
-        lines = (await store.outcomes.record(shown.outcomes)).lines
-    elif order := await _order(store, shown):
+    if view.outcomes is not None:
+        lines = (await store.outcomes.record(view.outcomes)).lines
+    elif order := await _order(store, view):
         lines = store.outcomes.running(order)
     else:
         return None
-    places = await lines.below(manager, below, MINE_AT_MOST + 1)
+    places = await lines.below(manager, subordinates, MINE_AT_MOST + 1)
     if not places:
         return None
-    own = lines.at(places[:MINE_AT_MOST])
-    return MissingPeople(own, (await own.tally()).counts, len(places) > MINE_AT_MOST, shown.status.ended)
+    own_lines = lines.at(places[:MINE_AT_MOST])
+    return MissingPeople(own_lines, (await own_lines.tally()).counts, len(places) > MINE_AT_MOST, view.status.ended)
 
 
 async def looked_at(client: Client, lines: Sequence[MemberOutcome]) -> list[MissingMember]:
@@ -315,8 +317,8 @@ async def looked_at(client: Client, lines: Sequence[MemberOutcome]) -> list[Miss
     if not lines:
         return []
     ids = tuple(Kind.REQUEST.workflow_id(line.request) for line in lines)
-    found, _ = await runs.page_of(client, among(runs.OPEN, ids), size=len(ids))
-    open_ = {run.id: run for run in found}
+    open_runs, _ = await runs.page_of(client, among(runs.OPEN, ids), size=len(ids))
+    open_ = {run.id: run for run in open_runs}
     return [MissingMember(line, open_.get(id)) for id, line in zip(ids, lines, strict=True)]
 
 
@@ -329,14 +331,16 @@ class SoFar:
     open: int
 
 
-async def so_far(client: Client, shown: CampaignShow) -> SoFar:
+async def so_far(client: Client, view: CampaignShow) -> SoFar:
     """By the campaign's last count, and who has signed or ended since; reads no records."""
-    counts = shown.counts
-    if shown.status.ended or shown.frozen is None or shown.counted_at is None:
+    counts = view.counts
+    if view.status.ended or view.frozen is None or view.counted_at is None:
         return SoFar(counts.done, counts.wanted, counts.open)
-    own = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(shown.id)}'"
-    since = f"CloseTime > '{shown.counted_at.isoformat()}'"
-    signed = (await client.count_workflows(f"{own} AND {names.STATUS.name} = '{Status.SIGNED}' AND {since}")).count
-    living = await TemporalMemberVisibility(client).going_on(shown.id)
-    waiting = max(0, shown.frozen.rows - shown.asked)
+    of_campaign = f"{names.PARENT.name} = '{Kind.CAMPAIGN.workflow_id(view.id)}'"
+    since_count = f"CloseTime > '{view.counted_at.isoformat()}'"
+    signed = (
+        await client.count_workflows(f"{of_campaign} AND {names.STATUS.name} = '{Status.SIGNED}' AND {since_count}")
+    ).count
+    living = await TemporalMemberVisibility(client).going_on(view.id)
+    waiting = max(0, view.frozen.rows - view.asked)
     return SoFar(min(counts.done + signed, counts.wanted), counts.wanted, living + waiting)

@@ -35,8 +35,8 @@ async def pieces(report: CampaignReport) -> AsyncIterator[str]:
         head=report.head,
         standings=[name for name, count in counts if count],
         groups=[
-            (what, groups)
-            for what, groups in (("department", report.tally.departments), ("manager", report.tally.managers))
+            (heading, groups)
+            for heading, groups in (("department", report.tally.departments), ("manager", report.tally.managers))
             if groups
         ],
         policy=f"default-src 'none'; style-src '{_digest(style)}'; script-src '{_digest(script)}'",
@@ -46,12 +46,12 @@ async def pieces(report: CampaignReport) -> AsyncIterator[str]:
         script=Markup(script),  # noqa: S704
         everybody=Markup(_EVERYBODY),  # noqa: S704
     )
-    before, _, after = page.partition(_EVERYBODY)
-    yield before
+    page_start, _, page_end = page.partition(_EVERYBODY)
+    yield page_start
     rows = environment.get_template("report-rows.html")
     async for lines in report.batches():
         yield rows.render(lines=lines, names=report.names)
-    yield after
+    yield page_end
 
 
 def _minute(instant: str) -> str:

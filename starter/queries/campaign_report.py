@@ -56,10 +56,10 @@ class Names:
 
     def cells(self, person: str) -> dict[str, str]:
         """A member's cells: `(erased)` for a person of the table who was erased."""
-        known = self.known.get(person)
-        if known is None:
+        member_names = self.known.get(person)
+        if member_names is None:
             return dict.fromkeys(self.columns, ERASED if stands_in_full(person) else "")
-        return dict(zip(self.columns, known, strict=True))
+        return dict(zip(self.columns, member_names, strict=True))
 
 
 NO_NAMES: Final = Names()
@@ -73,28 +73,28 @@ async def names_of(store: Store, campaign: str, columns: tuple[str, ...]) -> Nam
     return names
 
 
-async def member_of(store: Store, shown: CampaignShow, typed: str, directory: Directory | None) -> str:
+async def member_of(store: Store, view: CampaignShow, typed: str, directory: Directory | None) -> str:
     """The id of a member, by that id or their e-mail address; `Refusal` for whom the audience does not have.
 
     Of a campaign that has not opened, and where the audience cannot be read, the worker finds that out.
     """
-    if shown.frozen is None or shown.campaign is None:
+    if view.frozen is None or view.campaign is None:
         return typed
-    campaign, audiences = shown.campaign.workflow_id, store.audiences
+    campaign, audiences = view.campaign.workflow_id, store.audiences
     if not (await audiences.head(campaign))[0] or await audiences.of_person(campaign, typed):
         return typed
-    wanted, ids = typed.strip().casefold(), dict[str, None]()
-    names = await names_of(store, shown.id, ("email",))
-    async for some in audiences.members(campaign):
-        here = dict.fromkeys(member.person for member in some if member.person)
+    typed_email, ids = typed.strip().casefold(), dict[str, None]()
+    names = await names_of(store, view.id, ("email",))
+    async for members in audiences.members(campaign):
+        member_ids = dict.fromkeys(member.person for member in members if member.person)
         if "@" in typed:
-            await names.add(here, directory)
-            for id in here:
-                if names.cells(id)["email"].casefold() == wanted:
+            await names.add(member_ids, directory)
+            for id in member_ids:
+                if names.cells(id)["email"].casefold() == typed_email:
                     return id
-        ids |= here
-    says = Rejection.NOT_IN_AUDIENCE.to_message(person=typed)
-    raise Refusal(f"nothing was changed: {says}{did_you_mean(typed, tuple(ids))}")
+        ids |= member_ids
+    refusal = Rejection.NOT_IN_AUDIENCE.to_message(person=typed)
+    raise Refusal(f"nothing was changed: {refusal}{did_you_mean(typed, tuple(ids))}")
 
 
 COLUMNS: Final = (
@@ -140,18 +140,22 @@ class CampaignReport:
     @property
     def columns(self) -> tuple[str, ...]:
         """The table's, with names behind the id."""
-        person, *others = COLUMNS
-        return (person, *self.names.columns, *others)
+        person, *other_columns = COLUMNS
+        return (person, *self.names.columns, *other_columns)
 
     def plain_line(self, line: MemberOutcome) -> dict[str, Any]:
-        told = {**_known(line), **self.names.cells(line.person)}
-        return {name: told[name] or None if name in _INSTANTS else told[name] for name in self.columns}
+        value_by_column = {**_known(line), **self.names.cells(line.person)}
+        return {
+            name: value_by_column[name] or None if name in _INSTANTS else value_by_column[name] for name in self.columns
+        }
 
     def cells(self, lines: Sequence[MemberOutcome]) -> Iterator[tuple[str, ...]]:
         for line in lines:
-            told = {**_known(line), "late": "true" if line.late else "false"}
-            person, *others = ["" if told[name] is None else str(told[name]) for name in COLUMNS]
-            yield (person, *self.names.cells(line.person).values(), *others)
+            value_by_column = {**_known(line), "late": "true" if line.late else "false"}
+            person, *other_cells = [
+                "" if value_by_column[name] is None else str(value_by_column[name]) for name in COLUMNS
+            ]
+            yield (person, *self.names.cells(line.person).values(), *other_cells)
 
     @property
     def plain_head(self) -> dict[str, Any]:
@@ -190,33 +194,36 @@ async def of_picture(
     """`Refusal` if it would be incomplete, the document errors if it is not as it was written. With `names`, of the
     table or the `directory`.
     """
-    shown = picture.shown
-    _refuse_parts(shown)
-    if shown.outcomes is not None:
-        await store.outcomes.verify(shown.outcomes)
-    found = await made(store, picture)
+    view = picture.shown
+    _refuse_parts(view)
+    if view.outcomes is not None:
+        await store.outcomes.verify(view.outcomes)
+    report = await made(store, picture)
     if not names:
-        return found
-    known = await names_of(store, shown.id, shown.campaign.report_columns if shown.campaign else DEFAULT)
+        return report
+    member_names = await names_of(store, view.id, view.campaign.report_columns if view.campaign else DEFAULT)
 
     async def named() -> AsyncIterator[Sequence[MemberOutcome]]:
-        async for lines in found.batches():
-            await known.add((line.person for line in lines), directory)
+        async for lines in report.batches():
+            await member_names.add((line.person for line in lines), directory)
             yield lines
 
-    return replace(found, names=known, batches=named)
+    return replace(report, names=member_names, batches=named)
 
 
-def _refuse_parts(shown: CampaignShow) -> None:
-    if shown.partial and shown.outcomes is None:
-        raise Refusal(f"{shown.id}: no worker answers that knows its audience: start `countersign worker`")
+def _refuse_parts(view: CampaignShow) -> None:
+    if view.partial and view.outcomes is None:
+        raise Refusal(f"{view.id}: no worker answers that knows its audience: start `countersign worker`")
 
 
 async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
     shown, workflow_id = picture.shown, Kind.CAMPAIGN.workflow_id(picture.shown.id)
     changes = picture.changes
     if picture.order:
-        changes = [one.change.model_dump(mode="json") for one in await store.audiences.changes(picture.order)]
+        changes = [
+            stored_change.change.model_dump(mode="json")
+            for stored_change in await store.audiences.changes(picture.order)
+        ]
     spoken = [{**change, "reason": await words_of(store, workflow_id, change["reason"])} for change in changes]
 
     async def batches() -> AsyncIterator[Sequence[MemberOutcome]]:
@@ -231,10 +238,10 @@ async def made(store: Store, picture: CampaignPicture) -> CampaignReport:
 
 async def _spoken(store: Store, campaign: str, lines: list[MemberOutcome]) -> list[MemberOutcome]:
     """The lines with the texts of people."""
-    places = [place for place, line in enumerate(lines) if "#" in line.reason]
-    words = [words_of(store, _home(campaign, lines[place]), lines[place].reason) for place in places]
-    for place, said in zip(places, await asyncio.gather(*words), strict=True):
-        lines[place] = lines[place]._replace(reason=said)
+    places = [index for index, line in enumerate(lines) if "#" in line.reason]
+    reason_texts = [words_of(store, _home(campaign, lines[index]), lines[index].reason) for index in places]
+    for index, reason in zip(places, await asyncio.gather(*reason_texts), strict=True):
+        lines[index] = lines[index]._replace(reason=reason)
     return lines
 
 
@@ -247,22 +254,22 @@ def _home(campaign: str, line: MemberOutcome) -> str:
     )
 
 
-def head_of(shown: CampaignShow) -> ReportHead:
+def head_of(view: CampaignShow) -> ReportHead:
     return ReportHead(
-        id=shown.id,
-        document=shown.title,
-        version=shown.version,
-        effective=shown.effective,
-        approver=shown.approver,
-        owner=shown.requester,
-        opens_at=shown.opens_at,
-        due=shown.due,
-        closes_at=shown.closes_at,
-        status=shown.status,
-        as_of=None if shown.status.ended else shown.counted_at,
-        document_sha256=shown.campaign and shown.campaign.document.sha256,
-        audience_sha256=shown.frozen and shown.frozen.sha256,
-        outcomes_sha256=shown.outcomes,
+        id=view.id,
+        document=view.title,
+        version=view.version,
+        effective=view.effective,
+        approver=view.approver,
+        owner=view.requester,
+        opens_at=view.opens_at,
+        due=view.due,
+        closes_at=view.closes_at,
+        status=view.status,
+        as_of=None if view.status.ended else view.counted_at,
+        document_sha256=view.campaign and view.campaign.document.sha256,
+        audience_sha256=view.frozen and view.frozen.sha256,
+        outcomes_sha256=view.outcomes,
     )
 
 
@@ -271,11 +278,13 @@ def _known(line: MemberOutcome) -> dict[str, Any]:
     return {**line._asdict(), "reminders": None} if line.open else line._asdict()
 
 
-async def audit_sample(batches: AsyncIterator[Sequence[MemberOutcome]], many: int, seed: str) -> list[MemberOutcome]:
+async def audit_sample(
+    batches: AsyncIterator[Sequence[MemberOutcome]], sample_size: int, seed: str
+) -> list[MemberOutcome]:
     """A uniform random sample of at most `many` lines; smaller samples of a seed are prefixes of larger ones."""
     best: list[MemberOutcome] = []
     async for lines in batches:
-        best = nsmallest(many, [*best, *lines], key=lambda line: _place(line, seed))
+        best = nsmallest(sample_size, [*best, *lines], key=lambda line: _place(line, seed))
     return best
 
 

@@ -65,7 +65,7 @@ def _environment() -> Environment:
 
 
 def campaign_chart(
-    shown: CampaignShow, curve: Curve | None, counts: Counts, *, language: Language | None = None
+    view: CampaignShow, curve: Curve | None, counts: Counts, *, language: Language | None = None
 ) -> Markup:
     """Acknowledgements over time as SVG with a table of the same; empty if nobody was asked yet.
 
@@ -73,17 +73,17 @@ def campaign_chart(
     """
     if curve is None or not counts.total:
         return Markup()
-    return _render_curve(shown, curve, counts.wanted or 1, language or Language.english())
+    return _render_curve(view, curve, counts.wanted or 1, language or Language.english())
 
 
-def _render_curve(shown: CampaignShow, curve: Curve, people: int, language: Language) -> Markup:
+def _render_curve(view: CampaignShow, curve: Curve, people: int, language: Language) -> Markup:
     points, forecast = curve.points(), list(curve.ahead())
     begins_at, ends_at = points[0].at, max(point.at for point in (*points, *forecast))
-    ends_at = max(ends_at, *(_noon(day) for day in (shown.due, shown.last_day)))
+    ends_at = max(ends_at, *(_noon(day) for day in (view.due, view.last_day)))
     seconds = (ends_at - begins_at).total_seconds() or 1
 
-    def x(at: datetime) -> float:
-        return round(_WIDTH * (at - begins_at).total_seconds() / seconds, 1)
+    def x(instant: datetime) -> float:
+        return round(_WIDTH * (instant - begins_at).total_seconds() / seconds, 1)
 
     def y(count: float) -> float:
         return round(_HEIGHT * (1 - min(count, people) / people), 1)
@@ -101,14 +101,16 @@ def _render_curve(shown: CampaignShow, curve: Curve, people: int, language: Lang
             ),
             line=line,
             area=f"{line} V{_HEIGHT} H0 Z",
-            forecast=" ".join(f"{'L' if nth else 'M'}{x(at)},{y(count)}" for nth, (at, count) in enumerate(forecast)),
+            forecast=" ".join(
+                f"{'L' if nth else 'M'}{x(instant)},{y(count)}" for nth, (instant, count) in enumerate(forecast)
+            ),
             days=[
                 Tick(x(day), _day(day, language), _count_by(day, points, language)) for day in _days(begins_at, ends_at)
             ],
             counts=[Tick(y(count), format_decimal(count, locale=language.locale)) for count in _round_counts(people)],
             deadlines=[
                 Tick(x(_noon(day)), f"{language.say(label)} {_day(_noon(day), language)}")
-                for label, day in ((_DUE, shown.due), (_CLOSES, shown.last_day))
+                for label, day in ((_DUE, view.due), (_CLOSES, view.last_day))
             ],
             width=_WIDTH,
             height=_HEIGHT,
@@ -120,8 +122,8 @@ def _steps(points: Iterable[Point], x: Callable[[datetime], float], y: Callable[
     """The path of a count that stays until the next point."""
     (begins_at, count), *later_points = points
     yield f"M{x(begins_at)},{y(count)}"
-    for at, next_count in later_points:
-        yield f"L{x(at)},{y(count)} L{x(at)},{y(next_count)}"
+    for instant, next_count in later_points:
+        yield f"L{x(instant)},{y(count)} L{x(instant)},{y(next_count)}"
         count = next_count
 
 

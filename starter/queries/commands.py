@@ -63,17 +63,17 @@ async def overtaking(client: Client, workflow_id: str) -> AsyncIterator[None]:
     """Raise a workflow's priority while a person waits for its answer, which thousands of queued starts would delay by
     minutes; then restore it. Activities keep theirs. No effect on servers that cannot, or without a worker.
     """
-    place = _OriginalPriority()
-    first = asyncio.create_task(_go_first(client, workflow_id, place))
+    original_priority = _OriginalPriority()
+    first = asyncio.create_task(_go_first(client, workflow_id, original_priority))
     try:
         yield
     finally:
-        if place.before is None:
+        if original_priority.before is None:
             first.cancel()
         with suppress(asyncio.CancelledError, RPCError, RuntimeError):
             await first
-        if place.before is not None:
-            await _set_priority(client, workflow_id, place.before)
+        if original_priority.before is not None:
+            await _set_priority(client, workflow_id, original_priority.before)
 
 
 @dataclass
@@ -83,24 +83,24 @@ class _OriginalPriority:
     before: PrioritySet | None = None
 
 
-async def _go_first(client: Client, workflow_id: str, place: _OriginalPriority) -> None:
+async def _go_first(client: Client, workflow_id: str, original_priority: _OriginalPriority) -> None:
     await asyncio.sleep(OVERTAKES_AFTER.total_seconds())
     if not await pollers.somebody(client):
         return
-    found = await runs.described(client, workflow_id)
-    known = found.raw.workflow_execution_info.priority
-    if found.status.open and known.priority_key != URGENT:
-        place.before = known
-        await _set_priority(client, workflow_id, PrioritySet(priority_key=URGENT, fairness_key=known.fairness_key))
+    description = await runs.described(client, workflow_id)
+    priority = description.raw.workflow_execution_info.priority
+    if description.status.open and priority.priority_key != URGENT:
+        original_priority.before = priority
+        await _set_priority(client, workflow_id, PrioritySet(priority_key=URGENT, fairness_key=priority.fairness_key))
 
 
-async def _set_priority(client: Client, workflow_id: str, place: PrioritySet) -> None:
+async def _set_priority(client: Client, workflow_id: str, priority: PrioritySet) -> None:
     with suppress(RPCError):
         await client.workflow_service.update_workflow_execution_options(
             UpdateWorkflowExecutionOptionsRequest(
                 namespace=client.namespace,
                 workflow_execution=WorkflowExecution(workflow_id=workflow_id),
-                workflow_execution_options=WorkflowExecutionOptions(priority=place),
+                workflow_execution_options=WorkflowExecutionOptions(priority=priority),
                 update_mask=FieldMask(paths=["priority"]),
             ),
             timeout=_TOLD_WITHIN,
@@ -140,8 +140,8 @@ class CommandRefused(Refusal):
 
     message: Message
 
-    def __init__(self, message: Message, about: str = "") -> None:
-        super().__init__(f"{about}: {message.english}" if about else message.english, message)
+    def __init__(self, message: Message, subject_id: str = "") -> None:
+        super().__init__(f"{subject_id}: {message.english}" if subject_id else message.english, message)
 
 
 class NotRunning(Refusal):
@@ -151,16 +151,18 @@ class NotRunning(Refusal):
 class NotAdmitted(Refusal):
     """Temporal refused the update before it reached the workflow."""
 
-    def __init__(self, why: str, about: str = "") -> None:
-        super().__init__(f"{about}: nothing was changed: {why}" if about else f"nothing was changed: {why}")
-        self.why = why
+    def __init__(self, reason: str, subject_id: str = "") -> None:
+        super().__init__(
+            f"{subject_id}: nothing was changed: {reason}" if subject_id else f"nothing was changed: {reason}"
+        )
+        self.why = reason
 
 
 class NotConfirmed(Refusal):
     """Unknown whether the change was made; repeated with the same `op` it is made once."""
 
-    def __init__(self, op: str, why: str = "") -> None:
-        super().__init__(f"not confirmed, may still apply: repeat with --op {op}" + (f" ({why})" if why else ""))
+    def __init__(self, op: str, reason: str = "") -> None:
+        super().__init__(f"not confirmed, may still apply: repeat with --op {op}" + (f" ({reason})" if reason else ""))
         self.op = op
 
 
@@ -178,10 +180,10 @@ async def send(
     """The receipt of an accepted command, now or earlier under the same `op`, or `update_id`. With `begin` the workflow
     is started unless it runs. Raises `CommandRefused`, `NotRunning`, `NotAdmitted`, `TemporalRefused`, `NotConfirmed`.
     """
-    what, id = WorkflowName(kind, id), update_id or _update_id(command, op)
+    workflow, id = WorkflowName(kind, id), update_id or _update_id(command, op)
     try:
-        async with overtaking(client, what.workflow_id):
-            receipt = await answered(lambda: _ask(client, what, command, id, begin), within)
+        async with overtaking(client, workflow.workflow_id):
+            receipt = await answered(lambda: _ask(client, workflow, command, id, begin), within)
     except TimeoutError:
         raise NotConfirmed(op) from None
     except WorkflowUpdateFailedError as failure:
@@ -189,24 +191,24 @@ async def send(
     except RuntimeError as error:  # a lazy client that finds no server
         raise NotConfirmed(op) from error
     except RPCError as error:
-        raise _not_taken(error, what, op, client.namespace) from error
+        raise _not_taken(error, workflow, op, client.namespace) from error
     # The server answers a known update without asking the workflow.
     if receipt.digest != digest_of(command):
         raise CommandRefused(OTHER_CONTENT)
     return receipt
 
 
-async def _ask(client: Client, what: WorkflowName, command: AnyCommand, id: str, begin: Begin | None) -> Receipt:
+async def _ask(client: Client, workflow: WorkflowName, command: AnyCommand, id: str, begin: Begin | None) -> Receipt:
     update_name = UPDATES[type(command)]
-    taken: Receipt
+    receipt: Receipt
     if begin is None:
-        handle = client.get_workflow_handle(what.workflow_id)
-        taken = await handle.execute_update(update_name, command, id=id, result_type=Receipt)
+        handle = client.get_workflow_handle(workflow.workflow_id)
+        receipt = await handle.execute_update(update_name, command, id=id, result_type=Receipt)
     else:
-        taken = await client.execute_update_with_start_workflow(
+        receipt = await client.execute_update_with_start_workflow(
             update_name, command, start_workflow_operation=begin.operation(), id=id, result_type=Receipt
         )
-    return taken
+    return receipt
 
 
 def _update_id(command: AnyCommand, op: str) -> str:
@@ -261,31 +263,31 @@ async def make(
         raise Refusal(fault.english, fault)
     if by_hand:
         command = by_hand.replace(op=op)
-    what = WorkflowName(kind, id)
+    workflow = WorkflowName(kind, id)
     try:
-        former = await _former(context.store, what, command, op)
+        former = await _former(context.store, workflow, command, op)
         if former and former.state is not OperationState.OPEN:
             return former
-        receipt = (await _made(context, what, command, op, within=within, wait=wait)).replace(op=op)
+        receipt = (await _made(context, workflow, command, op, within=within, wait=wait)).replace(op=op)
     except CommandRefused as refused:
         raise CommandRefused(refused.message, id) from None
     except NotAdmitted as refused:
         raise NotAdmitted(refused.why, id) from None
     except NotRunning:
         if former:
-            return await _became(context.client, what, command, former)
+            return await _became(context.client, workflow, command, former)
         async with lookup.suggesting(context.client):
-            shown = await _ended(context, what, command)
-        says, digest = shown.says, digest_of(command)
-        receipt = Receipt(id=id, status=shown.status, op=op, says=says, state=OperationState.DONE, digest=digest)
-    await _keep(context.store, what, command, receipt)
+            view = await _ended(context, workflow, command)
+        sentence, digest = view.says, digest_of(command)
+        receipt = Receipt(id=id, status=view.status, op=op, says=sentence, state=OperationState.DONE, digest=digest)
+    await _keep(context.store, workflow, command, receipt)
     return receipt
 
 
 async def _made(
-    context: Context, what: WorkflowName, command: AnyCommand, op: str, *, within: timedelta, wait: timedelta
+    context: Context, workflow: WorkflowName, command: AnyCommand, op: str, *, within: timedelta, wait: timedelta
 ) -> Receipt:
-    (kind, id), update_id = what, _named_update_id(command, op)
+    (kind, id), update_id = workflow, _named_update_id(command, op)
     deliver = partial(
         carry_out, context.client, id, command, op, kind=kind, within=within, wait=wait, update_id=update_id
     )
@@ -295,36 +297,36 @@ async def _made(
         if not isinstance(command, Replay):
             raise
     # An ended one is handed off again from its record.
-    return await deliver(begin=await hand_off_again(context, what))
+    return await deliver(begin=await hand_off_again(context, workflow))
 
 
-async def _former(store: Store, what: WorkflowName, command: AnyCommand, op: str) -> Receipt | None:
+async def _former(store: Store, workflow: WorkflowName, command: AnyCommand, op: str) -> Receipt | None:
     """The kept answer, None if none is or the database is away; raises `CommandRefused` for other content."""
     with suppress(StoreFailure, TimeoutError):
         async with asyncio.timeout(_KEPT_WITHIN):
-            if kept_receipt := await store.receipts.read(what.workflow_id, _named_update_id(command, op)):
+            if kept_receipt := await store.receipts.read(workflow.workflow_id, _named_update_id(command, op)):
                 if kept_receipt.fingerprint != digest_of(command):
                     raise CommandRefused(OTHER_CONTENT)
                 return Receipt.model_validate_json(kept_receipt.answer)
     return None
 
 
-async def _keep(store: Store, what: WorkflowName, command: AnyCommand, receipt: Receipt) -> None:
+async def _keep(store: Store, workflow: WorkflowName, command: AnyCommand, receipt: Receipt) -> None:
     """While the database is away it is the workflow that knows it."""
     kept_receipt, op = KeptReceipt(digest_of(command), receipt.model_dump_json()), _named_update_id(command, receipt.op)
     with suppress(StoreFailure, TimeoutError):
         async with asyncio.timeout(_KEPT_WITHIN):
-            await store.receipts.keep(what.workflow_id, op, kept_receipt, datetime.now(UTC))
+            await store.receipts.keep(workflow.workflow_id, op, kept_receipt, datetime.now(UTC))
 
 
-async def _became(client: Client, what: WorkflowName, command: AnyCommand, former: Receipt) -> Receipt:
+async def _became(client: Client, workflow: WorkflowName, command: AnyCommand, former: Receipt) -> Receipt:
     """What became of an accepted command of a workflow that has ended since, as far as Temporal remembers it. Raises
     `CommandRefused`.
     """
-    handle = client.get_workflow_handle(what.workflow_id)
+    handle = client.get_workflow_handle(workflow.workflow_id)
     outcome = await _outcome(handle, _named_update_id(command, former.op), former, _ENDED_WITHIN)
     if outcome.state is OperationState.REFUSED:
-        raise CommandRefused(outcome.refusal or _not_done(what.kind), what.id)
+        raise CommandRefused(outcome.refusal or _not_done(workflow.kind), workflow.id)
     return outcome.replace(op=former.op)
 
 
@@ -340,51 +342,51 @@ def refuse_outsider(person: str, asker: str, members: frozenset[str]) -> None:
         raise CommandRefused(Rejection.NOT_IN_GROUP.to_message(person=person, group=group))
 
 
-async def refuse_earlier(context: Context, kind: Kind, typed: str, words: str, until: datetime | date) -> None:
+async def refuse_earlier(context: Context, kind: Kind, typed: str, typed_due: str, new_due: datetime | date) -> None:
     """Refuse a relative due date (`words`) that would shorten an extension."""
-    shown = await lookup.show_of(kind, context, typed)
-    due = shown.due_at
-    if due is None or shown.status.ended:
+    view = await lookup.show_of(kind, context, typed)
+    due = view.due_at
+    if due is None or view.status.ended:
         return
-    if until < due if isinstance(until, datetime) else until < due.date():
-        day, due_day = day_words(until), day_words(due)
-        raise CommandRefused(Rejection.EARLIER_THAN_DUE.to_message(words=words, day=day, due=due_day), shown.id)
+    if new_due < due if isinstance(new_due, datetime) else new_due < due.date():
+        day, due_day = day_words(new_due), day_words(due)
+        raise CommandRefused(Rejection.EARLIER_THAN_DUE.to_message(words=typed_due, day=day, due=due_day), view.id)
 
 
-async def hand_off_again(context: Context, what: WorkflowName, priority: Priority = Priority.default) -> Begin:
+async def hand_off_again(context: Context, workflow: WorkflowName, priority: Priority = Priority.default) -> Begin:
     """How to start the workflow that repeats the hand-off of an ended one, one per id. `Refusal` without a record."""
-    content = await context.store.records.read(what.workflow_id)
+    content = await context.store.records.read(workflow.workflow_id)
     if content is None:
         async with lookup.suggesting(context.client):
-            shown = await lookup.look_at(context.client, context.store, what)
-        raise Refusal(f"{what.id}: it has no record of an ending: {shown.says}")
+            view = await lookup.look_at(context.client, context.store, workflow)
+        raise Refusal(f"{workflow.id}: it has no record of an ending: {view.says}")
     status = SettledRecord.model_validate_json(content).show.status
-    workflow_id = names.hand_off_workflow_id(what.reference)
+    workflow_id = names.hand_off_workflow_id(workflow.reference)
     operation = partial(
         WithStartWorkflowOperation[Any, Any],
         names.HAND_OFF,
-        ReplayInput(ended=ReplayOrder(type=what.kind, id=what.id), status=status),
+        ReplayInput(ended=ReplayOrder(type=workflow.kind, id=workflow.id), status=status),
         id=workflow_id,
         task_queue=names.WORKFLOW_QUEUE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-        static_summary=f"hand off once more: {what.reference}",
+        static_summary=f"hand off once more: {workflow.reference}",
         priority=priority,
     )
     return Begin(workflow_id, operation)
 
 
-async def _outcome(handle: WorkflowHandle[Any, Any], id: str, known: Receipt, wait: timedelta) -> Receipt:
+async def _outcome(handle: WorkflowHandle[Any, Any], id: str, receipt: Receipt, wait: timedelta) -> Receipt:
     """The last receipt, once carried out or the time is over; an absent worker changes nothing."""
     pause = _FIRST_GLANCE
     with suppress(TimeoutError):
         async with asyncio.timeout(wait.total_seconds()):
-            while known.state is OperationState.OPEN:
+            while receipt.state is OperationState.OPEN:
                 # A ValueError means that it is paused: the SDK does not know the status.
                 with suppress(RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError, ValueError):
-                    known = await handle.query(names.OPERATION, id, result_type=Receipt, rpc_timeout=wait) or known
-                await asyncio.sleep(pause if known.state is OperationState.OPEN else 0)
+                    receipt = await handle.query(names.OPERATION, id, result_type=Receipt, rpc_timeout=wait) or receipt
+                await asyncio.sleep(pause if receipt.state is OperationState.OPEN else 0)
                 pause = min(2 * pause, _GLANCE_AT_MOST)
-    return known
+    return receipt
 
 
 def _unnamed(command: Command | None, op: str) -> Message | None:
@@ -394,32 +396,32 @@ def _unnamed(command: Command | None, op: str) -> Message | None:
     return (name_fault(command.actor, "--as") if command else None) or name_fault(op, "--op")
 
 
-async def _ended(context: Context, what: WorkflowName, command: AnyCommand) -> Shown:
+async def _ended(context: Context, workflow: WorkflowName, command: AnyCommand) -> Shown:
     """A closed one that ended as wanted; else too late."""
-    shown = await lookup.look_at(context.client, context.store, what)
-    if _has_come_about(shown, command):
-        return shown
-    ended = f"too late, the {what.kind} is {shown.status}"
-    raise NotRunning(f"{what.id}: {ended if shown.status.ended else shown.says}")
+    view = await lookup.look_at(context.client, context.store, workflow)
+    if _has_come_about(view, command):
+        return view
+    outcome = f"too late, the {workflow.kind} is {view.status}"
+    raise NotRunning(f"{workflow.id}: {outcome if view.status.ended else view.says}")
 
 
-def _has_come_about(shown: Shown, command: AnyCommand) -> bool:
+def _has_come_about(view: Shown, command: AnyCommand) -> bool:
     """Whoever wants it ended need not have been the first; whoever says it is done must be."""
     if isinstance(command, Done):
-        return shown.ended_by == command.actor
-    return (type(command), shown.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))
+        return view.ended_by == command.actor
+    return (type(command), view.status) in ((Cancellation, Status.CANCELLED), (Waiver, Status.WAIVED))
 
 
-def _not_taken(error: RPCError, what: WorkflowName, op: str, namespace: str) -> Refusal:
+def _not_taken(error: RPCError, workflow: WorkflowName, op: str, namespace: str) -> Refusal:
     if about_the_limit_in_flight(error):
-        return NotAdmitted(f"too many changes of this {what.kind} wait for a worker already")
+        return NotAdmitted(f"too many changes of this {workflow.kind} wait for a worker already")
     if about_a_pause(error):
         return NotAdmitted("the workflow is paused in Temporal; unpause it there first")
     if error.status is RPCStatusCode.FAILED_PRECONDITION:  # code that does not fit fails its tasks; another may not
         return NotConfirmed(op, f"Temporal: {error.message}")
     if error.status in _NO_ANSWER:
         return NotConfirmed(op)
-    return NotRunning(what.id) if about_the_workflow(error) else TemporalRefused(error, namespace)
+    return NotRunning(workflow.id) if about_the_workflow(error) else TemporalRefused(error, namespace)
 
 
 def _why(failure: WorkflowUpdateFailedError, kind: Kind) -> Message:

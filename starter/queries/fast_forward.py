@@ -61,44 +61,44 @@ def span(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-async def forward(client: Client, id: str, by: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
+async def forward(client: Client, id: str, duration: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
     """Move one clock by `by`, and wait until everything on the way is done. `id` is a request's or workflow id; an
     onboarding or campaign moves its open parts. `Refusal` if the server cannot, it is unknown or closed, an activity is
     retried, or `within` of real time is over.
     """
-    what = followed_up(id)
-    handle = client.get_workflow_handle(what.workflow_id)
+    workflow = followed_up(id)
+    handle = client.get_workflow_handle(workflow.workflow_id)
     skipper = TimeSkipper(client)
     try:
-        if what.kind.spec.has_parts:
-            return await _Together(skipper, what, within).forward(by)
+        if workflow.kind.spec.has_parts:
+            return await _Together(skipper, workflow, within).forward(duration)
         described = await runs.described(client, handle.id)
         if not described.status.open:
-            raise _not_open(what)
-        _refuse_to_hurry(described, what)
-        reached = await _moved(skipper, handle, what, by, within)
-        return Forwarded(id=what.id, now=await skipper.get_current_time(handle), reached=reached)
+            raise _not_open(workflow)
+        _refuse_to_hurry(described, workflow)
+        reached = await _moved(skipper, handle, workflow, duration, within)
+        return Forwarded(id=workflow.id, now=await skipper.get_current_time(handle), reached=reached)
     except RPCError as error:
-        raise _in_words(error, what) from error
+        raise _in_words(error, workflow) from error
 
 
 async def forward_to_next(client: Client, id: str, *, within: timedelta = WITHIN) -> Forwarded:
     """To the next event, of any open part; `Refusal` if it has no time, and as `forward`."""
-    what = followed_up(id)
-    handle = client.get_workflow_handle(what.workflow_id)
+    workflow = followed_up(id)
+    handle = client.get_workflow_handle(workflow.workflow_id)
     skipper = TimeSkipper(client)
     try:
-        shown = await _at_rest(client, handle, what, within)
+        view = await _at_rest(client, handle, workflow, within)
         now = await skipper.get_current_time(handle)
-        at = shown.next.at if shown.next else None
-        if what.kind.spec.has_parts and (first := await _Together(skipper, what, within).first()):
-            at = first
+        next_at = view.next.at if view.next else None
+        if workflow.kind.spec.has_parts and (first := await _Together(skipper, workflow, within).first()):
+            next_at = first
     except RPCError as error:
-        raise _in_words(error, what) from error
-    if at is None:
-        why = shown.next.why if shown.next else shown.says
-        raise Refusal(f"{what.id}: nothing is to come at a time of its own ({why})")
-    return await forward(client, id, max(at - now, timedelta(0)) + JUST_AFTER, within=within)
+        raise _in_words(error, workflow) from error
+    if next_at is None:
+        reason = view.next.why if view.next else view.says
+        raise Refusal(f"{workflow.id}: nothing is to come at a time of its own ({reason})")
+    return await forward(client, id, max(next_at - now, timedelta(0)) + JUST_AFTER, within=within)
 
 
 @dataclass
@@ -109,34 +109,34 @@ class _Together:
     what: WorkflowName
     within: timedelta
 
-    async def forward(self, by: timedelta) -> Forwarded:
+    async def forward(self, duration: timedelta) -> Forwarded:
         """Move all clocks to one instant, the earliest timer first; parts that begin meanwhile are included."""
-        own = self.skipper.client.get_workflow_handle(self.what.workflow_id)
+        handle = self.skipper.client.get_workflow_handle(self.what.workflow_id)
         if await self._clock(self.what) is None:
             raise _not_open(self.what)
-        target = await self.skipper.get_current_time(own) + by
+        target = await self.skipper.get_current_time(handle) + duration
         try:
             async with asyncio.timeout(self.within.total_seconds()):
                 reached = await self._all(target)
         except TimeoutError:
-            raise await _too_slow(self.skipper, own, self.what, self.within) from None
+            raise await _too_slow(self.skipper, handle, self.what, self.within) from None
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
-        return Forwarded(id=self.what.id, now=await self.skipper.get_current_time(own), reached=reached)
+        return Forwarded(id=self.what.id, now=await self.skipper.get_current_time(handle), reached=reached)
 
     async def first(self) -> datetime | None:
         """The next event of any of them; None if nothing has a time."""
-        wakes = [await self._wakes(one, _NEVER) for one in await self._behind(_NEVER)]
-        return min((at for at in wakes if at != _NEVER), default=None)
+        wakes = [await self._wakes(workflow, _NEVER) for workflow in await self._behind(_NEVER)]
+        return min((wakes_at for wakes_at in wakes if wakes_at != _NEVER), default=None)
 
     async def _all(self, target: datetime) -> bool:
         """Move all; False if it ended on the way."""
         while behind := await self._behind(target):
-            wakes = {one: await self._wakes(one, target) for one in behind}
+            wakes = {workflow: await self._wakes(workflow, target) for workflow in behind}
             first = min(wakes.values())
-            early = [one for one, at in wakes.items() if first in (at, target)]
+            early = [workflow for workflow, wakes_at in wakes.items() if first in (wakes_at, target)]
             async with asyncio.TaskGroup() as moving:
-                moves = {one: moving.create_task(self._move(one, first)) for one in early}
+                moves = {workflow: moving.create_task(self._move(workflow, first)) for workflow in early}
             if self.what in moves and not moves[self.what].result():
                 return False
         return True
@@ -149,85 +149,87 @@ class _Together:
             raise Refusal(
                 f"{self.what.id}: {len(listed):,} open ones are more than {TOGETHER_AT_MOST} to move together"
             )
-        clocks = {one: await self._clock(one) for one in (self.what, *filter(None, listed))}
-        return [one for one, clock in clocks.items() if clock is not None and clock < target - _NEARLY]
+        clocks = {workflow: await self._clock(workflow) for workflow in (self.what, *filter(None, listed))}
+        return [workflow for workflow, clock in clocks.items() if clock is not None and clock < target - _NEARLY]
 
-    async def _clock(self, what: WorkflowName) -> datetime | None:
-        handle = self.skipper.client.get_workflow_handle(what.workflow_id)
+    async def _clock(self, workflow: WorkflowName) -> datetime | None:
+        handle = self.skipper.client.get_workflow_handle(workflow.workflow_id)
         if not (await runs.described(self.skipper.client, handle.id)).status.open:
             return None
         return await self.skipper.get_current_time(handle)
 
-    async def _wakes(self, what: WorkflowName, target: datetime) -> datetime:
+    async def _wakes(self, workflow: WorkflowName, target: datetime) -> datetime:
         """Its next event, else the target; one that has not begun comes first."""
-        handle = self.skipper.client.get_workflow_handle(what.workflow_id)
+        handle = self.skipper.client.get_workflow_handle(workflow.workflow_id)
         now = await self.skipper.get_current_time(handle)
         begins = (await runs.described(self.skipper.client, handle.id)).raw.workflow_execution_info.execution_time
-        at: datetime | None = begins.ToDatetime(UTC)
-        if at is None or at <= now:
-            shown = await _shown(handle, what, self.within)
-            at = shown.next.at if shown.next else None
-        return min(max(at, now) + JUST_AFTER, target) if at else target
+        next_at: datetime | None = begins.ToDatetime(UTC)
+        if next_at is None or next_at <= now:
+            view = await _shown(handle, workflow, self.within)
+            next_at = view.next.at if view.next else None
+        return min(max(next_at, now) + JUST_AFTER, target) if next_at else target
 
-    async def _move(self, what: WorkflowName, to: datetime) -> bool:
+    async def _move(self, workflow: WorkflowName, target: datetime) -> bool:
         """Whether its clock is there; False if it has ended."""
-        handle = self.skipper.client.get_workflow_handle(what.workflow_id)
-        by = to - await self.skipper.get_current_time(handle)
+        handle = self.skipper.client.get_workflow_handle(workflow.workflow_id)
+        duration = target - await self.skipper.get_current_time(handle)
         try:
-            return by <= timedelta() or await _moved(self.skipper, handle, what, by, self.within)
+            return duration <= timedelta() or await _moved(self.skipper, handle, workflow, duration, self.within)
         except RPCError as error:
             if about_the_workflow(error):
                 return False
             raise
 
 
-async def _at_rest(client: Client, handle: Handle, what: WorkflowName, within: timedelta) -> FollowUpShow:
+async def _at_rest(client: Client, handle: Handle, workflow: WorkflowName, time_limit: timedelta) -> FollowUpShow:
     """Its state once it has a next time or no running work: while it is being created, nothing is planned."""
-    shown = await _shown(handle, what, within)
+    view = await _shown(handle, workflow, time_limit)
     with suppress(TimeoutError):
-        async with asyncio.timeout(within.total_seconds()):
-            while shown.next is None or shown.next.at is None:
+        async with asyncio.timeout(time_limit.total_seconds()):
+            while view.next is None or view.next.at is None:
                 busy = _is_at_work(await runs.described(client, handle.id))
-                shown = await _shown(handle, what, within)
+                view = await _shown(handle, workflow, time_limit)
                 if not busy:
                     break
                 await asyncio.sleep(_GLANCE)
-    return shown
+    return view
 
 
 def _is_at_work(described: Description) -> bool:
     """Whether it has running work without failures."""
     raw = described.raw
-    return raw.HasField("pending_workflow_task") or any(one.attempt <= 1 for one in raw.pending_activities)
+    return raw.HasField("pending_workflow_task") or any(activity.attempt <= 1 for activity in raw.pending_activities)
 
 
-async def _shown(handle: Handle, what: WorkflowName, within: timedelta) -> FollowUpShow:
+async def _shown(handle: Handle, workflow: WorkflowName, time_limit: timedelta) -> FollowUpShow:
     """Its state; one just started is queried again until it has begun."""
     try:
-        async with asyncio.timeout(within.total_seconds()):
+        async with asyncio.timeout(time_limit.total_seconds()):
             while True:
                 try:
-                    shown: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
+                    view: FollowUpShow = await handle.query(SHOW, result_type=FollowUpShow)
                 except RPCError as error:
                     if not about_its_begin(error):
                         raise
                     await asyncio.sleep(_GLANCE)
                 else:
-                    return shown
+                    return view
     except TimeoutError:
-        raise Refusal(f"{what.id}: has not begun within {within.total_seconds():.0f} s") from None
+        raise Refusal(f"{workflow.id}: has not begun within {time_limit.total_seconds():.0f} s") from None
 
 
-async def _moved(skipper: TimeSkipper, handle: Handle, what: WorkflowName, by: timedelta, within: timedelta) -> bool:
-    move = asyncio.create_task(skipper.fast_forward(handle, by))
+async def _moved(
+    skipper: TimeSkipper, handle: Handle, workflow: WorkflowName, duration: timedelta, time_limit: timedelta
+) -> bool:
+    move = asyncio.create_task(skipper.fast_forward(handle, duration))
     try:
-        async with asyncio.timeout(within.total_seconds()):
+        async with asyncio.timeout(time_limit.total_seconds()):
             while not move.done():
                 await asyncio.wait([move], timeout=_GLANCE)
-                _refuse_to_hurry(await runs.described(skipper.client, handle.id), what)
+                _refuse_to_hurry(await runs.described(skipper.client, handle.id), workflow)
             return await move
     except TimeoutError:
-        raise await _too_slow(skipper, handle, what, within) from None
+        raise await _too_slow(skipper, handle, workflow, time_limit) from None
     finally:
         if not move.done() or move.cancelled() or move.exception():
             await _disarm(skipper.client, handle)
@@ -249,24 +251,26 @@ async def _disarm(client: Client, handle: Handle) -> None:
         )
 
 
-def _refuse_to_hurry(described: Description, what: WorkflowName) -> None:
+def _refuse_to_hurry(described: Description, workflow: WorkflowName) -> None:
     if described.status is RunStatus.PAUSED:
         raise Refusal(
-            f"{what.id}: the workflow is paused in Temporal, so its clock moves nothing; unpause it there first"
+            f"{workflow.id}: the workflow is paused in Temporal, so its clock moves nothing; unpause it there first"
         )
     for pending in described.raw.pending_activities:
         if pending.attempt > 1:
             raise Refusal(
-                f"{what.id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), so its clock "
-                f"is not moved any further; fix that first (countersign {what.kind.spec.command} show {what.id})"
+                f"{workflow.id}: {pending.activity_type.name} is being retried (attempt {pending.attempt}), "
+                "so its clock is not moved any further; fix that first "
+                f"(countersign {workflow.kind.spec.command} show {workflow.id})"
             )
 
 
-async def _too_slow(skipper: TimeSkipper, handle: Handle, what: WorkflowName, within: timedelta) -> Refusal:
+async def _too_slow(skipper: TimeSkipper, handle: Handle, workflow: WorkflowName, time_limit: timedelta) -> Refusal:
     now: datetime = await skipper.get_current_time(handle)
     waits = _waits_for(await runs.described(skipper.client, handle.id))
     return Refusal(
-        f"{what.id}: not there within {within.total_seconds():.0f} s, its clock is at {now:%d %b %H:%M} UTC{waits}"
+        f"{workflow.id}: not there within {time_limit.total_seconds():.0f} s, "
+        f"its clock is at {now:%d %b %H:%M} UTC{waits}"
     )
 
 
@@ -277,18 +281,18 @@ def _waits_for(described: Description) -> str:
     return f"; it waits for {', '.join(busy)}" if busy else ""
 
 
-def _in_words(error: RPCError, what: WorkflowName) -> Exception:
+def _in_words(error: RPCError, workflow: WorkflowName) -> Exception:
     if error.status is RPCStatusCode.UNIMPLEMENTED:
         return Refusal(
             "this Temporal server moves no clocks: fast-forward works on the one that `countersign dev` starts"
         )
     if not about_the_workflow(error):
         return error
-    whole = ", ".join(kind.workflow_id(what.id) for kind in kinds() if not kind.spec.bare_reference)
+    whole_ids = ", ".join(kind.workflow_id(workflow.id) for kind in kinds() if not kind.spec.bare_reference)
     return _not_open(
-        what, f"; if it is no request, give its whole id: {whole}" if what.kind.spec.bare_reference else ""
+        workflow, f"; if it is no request, give its whole id: {whole_ids}" if workflow.kind.spec.bare_reference else ""
     )
 
 
-def _not_open(what: WorkflowName, others: str = "") -> Refusal:
-    return Refusal(f"{what.id}: no such {what.kind} is open, so there is no clock to move{others}")
+def _not_open(workflow: WorkflowName, hint: str = "") -> Refusal:
+    return Refusal(f"{workflow.id}: no such {workflow.kind} is open, so there is no clock to move{hint}")

@@ -137,27 +137,27 @@ class FiguresWanted:
 
     def period(self, today: date) -> tuple[date, date]:
         """First and last day; raises `Refusal`."""
-        until = self.until or today
+        last_day = self.until or today
         try:
-            since = self.since or _usual(self.by, until)
-            if until < since:
-                raise Refusal(f"the period ends on {until}, before it begins on {since}")
-            if (until - since).days > DAYS_AT_MOST:
-                raise Refusal(f"from {since} to {until} are more than {DAYS_AT_MOST:,} days")
-            self.before(since, until)
-            until + timedelta(days=1)
+            first_day = self.since or _usual(self.by, last_day)
+            if last_day < first_day:
+                raise Refusal(f"the period ends on {last_day}, before it begins on {first_day}")
+            if (last_day - first_day).days > DAYS_AT_MOST:
+                raise Refusal(f"from {first_day} to {last_day} are more than {DAYS_AT_MOST:,} days")
+            self.before(first_day, last_day)
+            last_day + timedelta(days=1)
         except OverflowError:
-            raise Refusal(f"{until} is too early or too late") from None
-        return since, until
+            raise Refusal(f"{last_day} is too early or too late") from None
+        return first_day, last_day
 
-    def before(self, since: date, until: date) -> tuple[date, date]:
+    def before(self, first_day: date, last_day: date) -> tuple[date, date]:
         """The period before: as long, or by month a year earlier, so that each month has its own."""
         if self.by is GroupBy.MONTH:
-            return _year_earlier(since), _year_earlier(until)
-        return since - (until - since) - timedelta(days=1), since - timedelta(days=1)
+            return _year_earlier(first_day), _year_earlier(last_day)
+        return first_day - (last_day - first_day) - timedelta(days=1), first_day - timedelta(days=1)
 
-    def filter(self, since: date, until: date, scope: Scope | None) -> FactFilter:
-        return FactFilter(_begin(since), _begin(until) + timedelta(days=1), self.kind, self.department, scope)
+    def filter(self, first_day: date, last_day: date, scope: Scope | None) -> FactFilter:
+        return FactFilter(_begin(first_day), _begin(last_day) + timedelta(days=1), self.kind, self.department, scope)
 
     def group_before(self, group: str) -> str:
         """What stands beside this group."""
@@ -167,11 +167,11 @@ class FiguresWanted:
         return f"{int(year) - 1:04}-{month}"
 
 
-def _usual(by: GroupBy, until: date) -> date:
-    if by is GroupBy.MONTH:
-        year, month = divmod(12 * until.year + until.month - 12, 12)
+def _usual(group_by: GroupBy, last_day: date) -> date:
+    if group_by is GroupBy.MONTH:
+        year, month = divmod(12 * last_day.year + last_day.month - 12, 12)
         return date(year, month + 1, 1) if year else date.min
-    return until - USUAL + timedelta(days=1)
+    return last_day - USUAL + timedelta(days=1)
 
 
 def _year_earlier(day: date) -> date:
@@ -188,7 +188,7 @@ def _begin(day: date) -> datetime:
 async def gather_figures(
     store: Store,
     directory: FileDirectory | None,
-    wanted: FiguresWanted,
+    query: FiguresWanted,
     now: datetime,
     *,
     scope: Scope | None = None,
@@ -197,22 +197,22 @@ async def gather_figures(
     """The figures of a scope, or of everybody; with a directory the reach of `reach_of`, or of everybody. Raises
     `Refusal`, `DatabaseAway`, `DirectoryFailure`.
     """
-    since, until = wanted.period(now.astimezone(UTC).date())
-    earlier = wanted.before(since, until)
-    present, before, reached = await asyncio.gather(
-        store.figures.of(wanted.filter(since, until, scope), wanted.by),
-        store.figures.of(wanted.filter(*earlier, scope), wanted.by),
-        _reach(directory, reach_of, wanted.department),
+    first_day, last_day = query.period(now.astimezone(UTC).date())
+    earlier = query.before(first_day, last_day)
+    present, earlier_figures, reached = await asyncio.gather(
+        store.figures.of(query.filter(first_day, last_day, scope), query.by),
+        store.figures.of(query.filter(*earlier, scope), query.by),
+        _reach(directory, reach_of, query.department),
     )
     return Figures(
-        since=since,
-        until=until,
+        since=first_day,
+        until=last_day,
         before_since=earlier[0],
         before_until=earlier[1],
-        by=wanted.by,
-        kind=wanted.kind,
-        department=wanted.department,
-        types=tuple(_types(present, before, wanted)),
+        by=query.by,
+        kind=query.kind,
+        department=query.department,
+        types=tuple(_types(present, earlier_figures, query)),
         reach=reached,
     )
 
@@ -222,62 +222,64 @@ async def _reach(
 ) -> tuple[ReachLine, ...]:
     if directory is None:
         return ()
-    found = await directory.reach(people)
+    reach_by_department = await directory.reach(people)
     lines = [
-        ReachLine(department=name, people=one.people, living=one.living)
-        for name, one in found.items()
+        ReachLine(department=name, people=reach.people, living=reach.living)
+        for name, reach in reach_by_department.items()
         if department in (None, name)
     ]
     return tuple(sorted(lines, key=lambda line: (-line.people, line.department))[:DEPARTMENTS_AT_MOST])
 
 
-def _types(now: PeriodFigures, before: PeriodFigures, wanted: FiguresWanted) -> Iterator[TypeFigures]:
+def _types(now: PeriodFigures, earlier_figures: PeriodFigures, query: FiguresWanted) -> Iterator[TypeFigures]:
     """In the order of the kinds; those of which something has ended."""
     for kind in kinds():
         prefix = kind.spec.prefix
-        if (whole := now.groups.get(Key(prefix, None))) is None:
+        if (group_total := now.groups.get(Key(prefix, None))) is None:
             continue
-        hidden = wanted.department is not None
+        hidden = query.department is not None
         total = FiguresLine(
-            now=_measures(whole, hidden=hidden),
-            before=_measures(before.groups.get(Key(prefix, None)), hidden=hidden),
+            now=_measures(group_total, hidden=hidden),
+            before=_measures(earlier_figures.groups.get(Key(prefix, None)), hidden=hidden),
         )
-        notices = before.notices.get(prefix, {})
+        notices = earlier_figures.notices.get(prefix, {})
         yield TypeFigures(
             type=kind,
             total=total,
-            groups=tuple(_lines(prefix, now, before, wanted)),
+            groups=tuple(_lines(prefix, now, earlier_figures, query)),
             more_groups=now.more.get(prefix, 0),
             notices=tuple(
-                NoticeLine(notice=notice, now=many, before=notices.get(notice, 0))
-                for notice, many in now.notices.get(prefix, {}).items()
+                NoticeLine(notice=notice, now=count, before=notices.get(notice, 0))
+                for notice, count in now.notices.get(prefix, {}).items()
             ),
             escalations=_escalations(now.escalated.get(prefix)),
-            escalations_before=_escalations(before.escalated.get(prefix)),
+            escalations_before=_escalations(earlier_figures.escalated.get(prefix)),
         )
 
 
-def _lines(prefix: str, now: PeriodFigures, before: PeriodFigures, wanted: FiguresWanted) -> Iterator[FiguresLine]:
-    hidden = wanted.by is GroupBy.DEPARTMENT or wanted.department is not None
-    for key, found in now.groups.items():
+def _lines(
+    prefix: str, now: PeriodFigures, earlier_figures: PeriodFigures, query: FiguresWanted
+) -> Iterator[FiguresLine]:
+    hidden = query.by is GroupBy.DEPARTMENT or query.department is not None
+    for key, group in now.groups.items():
         if key.type == prefix and key.group is not None:
-            earlier = before.groups.get(Key(prefix, wanted.group_before(key.group)))
+            earlier = earlier_figures.groups.get(Key(prefix, query.group_before(key.group)))
             yield FiguresLine(
-                group=key.group, now=_measures(found, hidden=hidden), before=_measures(earlier, hidden=hidden)
+                group=key.group, now=_measures(group, hidden=hidden), before=_measures(earlier, hidden=hidden)
             )
 
 
-def _measures(found: GroupFigures | None, *, hidden: bool) -> Measures:
+def _measures(group: GroupFigures | None, *, hidden: bool) -> Measures:
     """With `hidden` the times of few are left out."""
-    if found is None:
+    if group is None:
         return Measures()
-    ends = {status.value: found.endings.get(status, 0) for status in _OTHERWISE}
-    few = hidden and found.ended > 0 and found.fulfilled < FEWEST
-    told = Measures(ended=found.ended, in_time=found.fulfilled - found.late, late=found.late, few=few, **ends)
+    ends = {status.value: group.endings.get(status, 0) for status in _OTHERWISE}
+    few = hidden and group.ended > 0 and group.fulfilled < FEWEST
+    measures = Measures(ended=group.ended, in_time=group.fulfilled - group.late, late=group.late, few=few, **ends)
     if few:
-        return told
-    return told.replace(
-        median_seconds=_rounded(found.median), p90_seconds=_rounded(found.p90), lost=tuple(_lost(found.waited))
+        return measures
+    return measures.replace(
+        median_seconds=_rounded(group.median), p90_seconds=_rounded(group.p90), lost=tuple(_lost(group.waited))
     )
 
 
@@ -285,17 +287,17 @@ _OTHERWISE: Final = (Status.DECLINED, Status.EXPIRED, Status.WAIVED, Status.CANC
 
 
 def _lost(waited: Mapping[Holder, float]) -> Iterator[LostTime]:
-    whole = sum(waited.values())
+    total_seconds = sum(waited.values())
     for holder, seconds in waited.items():
         if seconds:
-            yield LostTime(holder=holder, seconds=round(seconds, 1), share=round(seconds / whole, 4))
+            yield LostTime(holder=holder, seconds=round(seconds, 1), share=round(seconds / total_seconds, 4))
 
 
-def _escalations(found: EscalatedFigures | None) -> EscalationFigures:
-    if found is None:
+def _escalations(escalated: EscalatedFigures | None) -> EscalationFigures:
+    if escalated is None:
         return EscalationFigures()
-    counts = {one.value: found.counts.get(one, 0) for one in Brought}
-    return EscalationFigures(escalated=sum(counts.values()), median_seconds=_rounded(found.median), **counts)
+    counts = {outcome.value: escalated.counts.get(outcome, 0) for outcome in Brought}
+    return EscalationFigures(escalated=sum(counts.values()), median_seconds=_rounded(escalated.median), **counts)
 
 
 def _rounded(seconds: float | None) -> float | None:
@@ -306,34 +308,34 @@ COLUMNS: Final = ("of", "by", "group", "measure", "now", "before")
 """Outside contract: they stay, in this order; more may follow."""
 
 
-def spreadsheet(found: Figures) -> str:
+def spreadsheet(figures: Figures) -> str:
     """All of it as a table (CSV): a line a measure. `now` is from `since` to `until`."""
     period = [
-        ("period", "", "", "since", found.since, found.before_since),
-        ("period", "", "", "until", found.until, found.before_until),
+        ("period", "", "", "since", figures.since, figures.before_since),
+        ("period", "", "", "until", figures.until, figures.before_until),
     ]
-    return text(_cells(line) for line in (COLUMNS, *period, *_table(found)))
+    return text(_cells(line) for line in (COLUMNS, *period, *_table(figures)))
 
 
-def _table(found: Figures) -> Iterator[Sequence[Any]]:
-    for one in found.types:
-        for line in (one.total, *one.groups):
-            by = found.by.value if line.group or line is not one.total else ""
+def _table(figures: Figures) -> Iterator[Sequence[Any]]:
+    for type_figures in figures.types:
+        for line in (type_figures.total, *type_figures.groups):
+            group_by = figures.by.value if line.group or line is not type_figures.total else ""
             for measure, now in _flat(line.now).items():
-                yield one.type, by, line.group, measure, now, _flat(line.before)[measure]
-        for notice in one.notices:
-            yield one.type, "notice", notice.notice, "last_before_act", notice.now, notice.before
-        before = one.escalations_before.model_dump()
-        for measure, now in one.escalations.model_dump().items():
-            yield one.type, "", "", f"escalations_{measure}", now, before[measure]
-    for reach in found.reach:
+                yield type_figures.type, group_by, line.group, measure, now, _flat(line.before)[measure]
+        for notice in type_figures.notices:
+            yield type_figures.type, "notice", notice.notice, "last_before_act", notice.now, notice.before
+        earlier_escalations = type_figures.escalations_before.model_dump()
+        for measure, now in type_figures.escalations.model_dump().items():
+            yield type_figures.type, "", "", f"escalations_{measure}", now, earlier_escalations[measure]
+    for reach in figures.reach:
         yield "people", "department", reach.department, "people", reach.people, None
         yield "people", "department", reach.department, "living_device", reach.living, None
 
 
 def _flat(measures: Measures) -> dict[str, object]:
     plain = measures.model_dump(exclude={"lost", "few"})
-    seconds = {one.holder: one.seconds for one in measures.lost}
+    seconds = {lost_time.holder: lost_time.seconds for lost_time in measures.lost}
     return {**plain, **{f"lost_{holder}_seconds": seconds.get(holder) for holder in Holder}}
 
 

@@ -41,11 +41,11 @@ def id_of(kind: Kind, typed: str) -> str:
 
 def followed_up(typed: str) -> WorkflowName:
     """The workflow of this workflow id or request id; `Refusal` otherwise."""
-    known = named(typed)
-    if known is None and ":" in typed:
-        whole = ", ".join(kind.workflow_id("ID") for kind in kinds())
-        raise Refusal(f'"{typed}" is no workflow id: expected the id of a request, or one of {whole}')
-    kind = known.kind if known else Kind.REQUEST
+    workflow = named(typed)
+    if workflow is None and ":" in typed:
+        id_forms = ", ".join(kind.workflow_id("ID") for kind in kinds())
+        raise Refusal(f'"{typed}" is no workflow id: expected the id of a request, or one of {id_forms}')
+    kind = workflow.kind if workflow else Kind.REQUEST
     return WorkflowName(kind, id_of(kind, typed))
 
 
@@ -71,56 +71,62 @@ class Lateness(Enum):
     IN_TIME = "in time"
 
 
-async def visibility_query(client: Client, wanted: ListFilter, at: datetime, late: Lateness = Lateness.ANY) -> str:
+async def visibility_query(
+    client: Client, list_filter: ListFilter, instant: datetime, late: Lateness = Lateness.ANY
+) -> str:
     """The query of what runs or was broken off, for this server, as of an instant; `Refusal` for an impossible id."""
-    refuse_impossible_ids(wanted)
-    words = [*_narrowing(wanted), *_lateness(Lateness.OVERDUE if wanted.overdue else late, at)]
-    if wanted.attention:
-        newer = "".join([f" OR ({word})" for word in _NEWER_WORDS if await _understands(client, word)])
-        words.append(f"({_IN_TROUBLE} OR {_BROKEN_OFF}{newer})")
+    refuse_impossible_ids(list_filter)
+    conditions = [*_narrowing(list_filter), *_lateness(Lateness.OVERDUE if list_filter.overdue else late, instant)]
+    if list_filter.attention:
+        newer = "".join([f" OR ({condition})" for condition in _NEWER_WORDS if await _understands(client, condition)])
+        conditions.append(f"({_IN_TROUBLE} OR {_BROKEN_OFF}{newer})")
     else:
-        words.append(_LIVING)
-    return " AND ".join(words)
+        conditions.append(_LIVING)
+    return " AND ".join(conditions)
 
 
-def refuse_impossible_ids(wanted: ListFilter) -> None:
+def refuse_impossible_ids(list_filter: ListFilter) -> None:
     """`Refusal` for an id that nobody can have, and that could be more than a word of a query."""
-    named = (("kind", wanted.kind), ("person", wanted.person), ("requester", wanted.requester))
-    for option, id in (*named, *(("people", person) for person in (*wanted.people, *wanted.teams))):
+    named = (("kind", list_filter.kind), ("person", list_filter.person), ("requester", list_filter.requester))
+    for option, id in (*named, *(("people", person) for person in (*list_filter.people, *list_filter.teams))):
         if id is not None and not is_request_id(group_of(id) or id):
             raise Refusal(f"{option}: {id!r} cannot be an id, which has 1-100 characters of A-Z a-z 0-9 . _ -")
 
 
-def _narrowing(wanted: ListFilter) -> Iterator[str]:
-    types = [kind.spec.workflow for kind in kinds() if kind.spec.prefix in wanted.types]
+def _narrowing(list_filter: ListFilter) -> Iterator[str]:
+    types = [kind.spec.workflow for kind in kinds() if kind.spec.prefix in list_filter.types]
     yield f"WorkflowType IN ({_quoted(*types)})" if len(types) > 1 else f"WorkflowType = '{types[0]}'"
-    if wanted.statuses:
-        yield f"{names.STATUS.name} IN ({_quoted(*wanted.statuses)})"
-    attributes = ((names.KIND, wanted.kind), (names.WAITING_FOR, wanted.person), (names.REQUESTER, wanted.requester))
+    if list_filter.statuses:
+        yield f"{names.STATUS.name} IN ({_quoted(*list_filter.statuses)})"
+    attributes = (
+        (names.KIND, list_filter.kind),
+        (names.WAITING_FOR, list_filter.person),
+        (names.REQUESTER, list_filter.requester),
+    )
     for attribute, id in attributes:
         if id is not None:
             yield f"{attribute.name} = '{id}'"
-    if wanted.kinds:
-        yield f"{names.KIND.name} IN ({_quoted(*wanted.kinds)})"
-    alone = "" if wanted.of_campaigns else _NOT_OF_A_CAMPAIGN
-    if wanted.people:
-        who = _quoted(*wanted.people)
-        asked = " AND ".join(filter(None, (f"{names.REQUESTER.name} IN ({who})", alone)))
-        of_teams = f" OR {names.TEAMS.name} IN ({_quoted(*wanted.teams)})" if wanted.teams else ""
-        yield f"({_turns(wanted, who)}({asked}){of_teams})"
+    if list_filter.kinds:
+        yield f"{names.KIND.name} IN ({_quoted(*list_filter.kinds)})"
+    alone = "" if list_filter.of_campaigns else _NOT_OF_A_CAMPAIGN
+    if list_filter.people:
+        people = _quoted(*list_filter.people)
+        requested = " AND ".join(filter(None, (f"{names.REQUESTER.name} IN ({people})", alone)))
+        of_teams = f" OR {names.TEAMS.name} IN ({_quoted(*list_filter.teams)})" if list_filter.teams else ""
+        yield f"({_turns(list_filter, people)}({requested}){of_teams})"
     elif alone:
         yield alone
 
 
-def _turns(wanted: ListFilter, who: str) -> str:
+def _turns(list_filter: ListFilter, people: str) -> str:
     """Turns of `who`, with OR behind them; for a search those alone whose titles may be known."""
     waiting = names.WAITING_FOR.name
-    if not (wanted.search and wanted.unnamed):
-        return f"{waiting} IN ({who}) OR "
-    named = [person for person in wanted.people if person not in wanted.unnamed]
+    if not (list_filter.search and list_filter.unnamed):
+        return f"{waiting} IN ({people}) OR "
+    named = [person for person in list_filter.people if person not in list_filter.unnamed]
     of_named = f"{waiting} IN ({_quoted(*named)}) OR " if named else ""
-    kinds = _quoted(*wanted.named_kinds)
-    return of_named + (f"({waiting} IN ({who}) AND {names.KIND.name} IN ({kinds})) OR " if kinds else "")
+    kinds = _quoted(*list_filter.named_kinds)
+    return of_named + (f"({waiting} IN ({people}) AND {names.KIND.name} IN ({kinds})) OR " if kinds else "")
 
 
 def among(query: str, ids: tuple[str, ...]) -> str:
@@ -128,8 +134,8 @@ def among(query: str, ids: tuple[str, ...]) -> str:
     return f"({query}) AND WorkflowId IN ({_quoted(*ids)})"
 
 
-def _lateness(late: Lateness, at: datetime) -> Iterator[str]:
-    due, stage, now = names.DUE_AT.name, names.STAGE.name, f"'{at.astimezone(UTC).isoformat()}'"
+def _lateness(late: Lateness, instant: datetime) -> Iterator[str]:
+    due, stage, now = names.DUE_AT.name, names.STAGE.name, f"'{instant.astimezone(UTC).isoformat()}'"
     if late is Lateness.OVERDUE:
         yield f"{executions.OPEN} AND {stage} != '{SETTLED}' AND {due} < {now}"
     if late is Lateness.IN_TIME:
@@ -137,8 +143,8 @@ def _lateness(late: Lateness, at: datetime) -> Iterator[str]:
         yield f"(CloseTime IS NOT NULL OR {stage} = '{SETTLED}' OR {due} >= {now} OR {unset})"
 
 
-def _quoted(*words: str) -> str:
-    return ", ".join(f"'{word}'" for word in words)
+def _quoted(*literals: str) -> str:
+    return ", ".join(f"'{literal}'" for literal in literals)
 
 
 async def _understands(client: Client, query: str) -> bool:
@@ -156,8 +162,10 @@ _LOOKED_AT: Final = 1_000
 _NAMED: Final = 3
 
 
-async def hint(client: Client, what: WorkflowName) -> str:
+async def hint(client: Client, workflow: WorkflowName) -> str:
     """`, did you mean msa-0042?`, or empty."""
-    found, _ = await executions.page_of(client, f"WorkflowType = '{what.kind.spec.workflow}'", size=_LOOKED_AT)
-    near = nearest(what.id, (run.id.partition(":")[2] for run in found), most=_NAMED)
-    return f", did you mean {' or '.join(near)}?" if near else ""
+    newest_runs, _ = await executions.page_of(
+        client, f"WorkflowType = '{workflow.kind.spec.workflow}'", size=_LOOKED_AT
+    )
+    similar_ids = nearest(workflow.id, (run.id.partition(":")[2] for run in newest_runs), most=_NAMED)
+    return f", did you mean {' or '.join(similar_ids)}?" if similar_ids else ""

@@ -82,34 +82,34 @@ class RequestLine(Model):
     @property
     def last_day(self) -> date | None:
         """The day that ends at `due_at` everywhere on earth, of a kind that is due by day."""
-        what = named(self.workflow_id)
-        if self.due_at is None or what is None or not what.kind.spec.due_everywhere:
+        workflow = named(self.workflow_id)
+        if self.due_at is None or workflow is None or not workflow.kind.spec.due_everywhere:
             return None
         return last_day_before(self.due_at)
 
 
 async def line_of(run: Run, now: datetime) -> RequestLine:
-    known, paused = run.known, run.status is RunStatus.PAUSED
-    code, due = known.get(names.PROBLEM), known.get(names.DUE_AT)
-    what = named(run.id)
-    waiting = known.all_of(names.WAITING_FOR)
-    teams = known.all_of(names.TEAMS)
+    attributes, paused = run.known, run.status is RunStatus.PAUSED
+    code, due = attributes.get(names.PROBLEM), attributes.get(names.DUE_AT)
+    workflow = named(run.id)
+    waiting = attributes.all_of(names.WAITING_FOR)
+    teams = attributes.all_of(names.TEAMS)
     group = next((id for id in waiting if id in teams and group_of(id)), "")
     attention = AttentionCode.PAUSED if paused else code if lookup.needs_attention(code) else None
     return RequestLine(
         id=run.id.partition(":")[2] or run.id,
-        kind=known.get(names.KIND) or "",
-        status=known.get(names.STATUS) or (what.kind if what else Kind.REQUEST).spec.begins,
+        kind=attributes.get(names.KIND) or "",
+        status=attributes.get(names.STATUS) or (workflow.kind if workflow else Kind.REQUEST).spec.begins,
         problem=None if lookup.needs_attention(code) else code,
         attention=attention,
         due_at=due,
         trouble=_trouble(run),
         document=await _document(run),
-        requester=known.get(names.REQUESTER) or "",
-        stage=known.get(names.STAGE) or "",
+        requester=attributes.get(names.REQUESTER) or "",
+        stage=attributes.get(names.STAGE) or "",
         waiting_for=tuple(id for id in waiting if id != group),
         asked_group=group,
-        since=known.get(names.TURN_AT),
+        since=attributes.get(names.TURN_AT),
         overdue=is_overdue(run, now),
         open=run.status.open,
         started_at=run.started_at,
@@ -119,9 +119,9 @@ async def line_of(run: Run, now: datetime) -> RequestLine:
 
 
 def line_of_ended(row: EndedRow) -> RequestLine:
-    what = named(row.workflow_id)
+    workflow = named(row.workflow_id)
     return RequestLine(
-        id=what.id if what else row.workflow_id,
+        id=workflow.id if workflow else row.workflow_id,
         kind=row.kind,
         status=row.status,
         problem=row.problem or (Code.EVIDENCE if row.missing else None),
@@ -151,12 +151,12 @@ def _urgency(run: Run, now: datetime) -> str:
     due date are onboardings: problems first, then the longest waiting.
     """
     if run.status.open:
-        due, since = run.known.get(names.DUE_AT) or _NEVER, run.known.get(names.TURN_AT) or _NEVER
+        due, waiting_since = run.known.get(names.DUE_AT) or _NEVER, run.known.get(names.TURN_AT) or _NEVER
         is_calm = run.known.get(names.PROBLEM) is None
     else:
-        due, since, is_calm = _NEVER, _NEVER - (run.started_at - datetime.min.replace(tzinfo=UTC)), True
+        due, waiting_since, is_calm = _NEVER, _NEVER - (run.started_at - datetime.min.replace(tzinfo=UTC)), True
     flags = f"{not is_overdue(run, now):d}{not run.status.open:d}"
-    return f"{flags} {_sortable(due)} {is_calm:d} {_sortable(since)} {run.id}"
+    return f"{flags} {_sortable(due)} {is_calm:d} {_sortable(waiting_since)} {run.id}"
 
 
 def _sortable(instant: datetime) -> str:
@@ -200,12 +200,12 @@ class Sorting:
         rows.sort(key=lambda row: (not row.person, order[row.person]))
         return rows
 
-    async def value(self, run: Run, wanted: ListFilter) -> str:
+    async def value(self, run: Run, list_filter: ListFilter) -> str:
         """What it is sorted by; empty if there is none, and for a title that may not be known."""
         match self.by:
             case Order.URGENCY:
                 return ""
-            case Order.TITLE if not _is_named(run, wanted):
+            case Order.TITLE if not _is_named(run, list_filter):
                 return ""
             case Order.TITLE:
                 return (await _document(run) or run.id).casefold()[:_VALUE_AT_MOST]
@@ -221,9 +221,9 @@ class Sorting:
 BY_URGENCY: Final = Sorting()
 
 
-def _is_named(run: Run, wanted: ListFilter) -> bool:
+def _is_named(run: Run, list_filter: ListFilter) -> bool:
     kind, requester = run.known.get(names.KIND) or "", run.known.get(names.REQUESTER) or ""
-    return wanted.names_title(kind, requester, run.known.all_of(names.WAITING_FOR), run.known.all_of(names.TEAMS))
+    return list_filter.names_title(kind, requester, run.known.all_of(names.WAITING_FOR), run.known.all_of(names.TEAMS))
 
 
 def waits_for(waiting: Iterable[str], people: frozenset[str]) -> str:
@@ -321,13 +321,15 @@ async def page(
 ) -> LinesPage:
     """Up to `size` lines from the cursor, all pages with the same `sorting`. `Refusal` for an invalid cursor."""
     lines: list[RequestLine] = []
-    it, more = await _List.of(context, wanted, sorting)
+    listing, has_more = await _List.of(context, wanted, sorting)
     try:
-        first = _Cursor.read(cursor) if cursor else await _start(it, now or datetime.now(UTC))
+        first = _Cursor.read(cursor) if cursor else await _start(listing, now or datetime.now(UTC))
         following: _Cursor | None = first
         while following is not None and len(lines) < size:
-            found, following = await _READ[following.part](it, following, min(size - len(lines), SORTED_AT_MOST))
-            lines += found
+            page_lines, following = await _READ[following.part](
+                listing, following, min(size - len(lines), SORTED_AT_MOST)
+            )
+            lines += page_lines
     except (RPCError, ValueError, OverflowError) as error:
         if cursor and (not isinstance(error, RPCError) or error.status in _TOKEN_UNREAD):
             raise Refusal(_NO_CURSOR) from error
@@ -336,7 +338,7 @@ async def page(
         lines=tuple(lines),
         cursor=following.written() if following else None,
         total=first.total,
-        more=first.more or more,
+        more=first.more or has_more,
         in_order=first.in_order,
     )
 
@@ -351,147 +353,151 @@ class _List:
     living: dict[_RowKeys, Run] | None = None
 
     @classmethod
-    async def of(cls, context: Context, wanted: ListFilter, sorting: Sorting) -> tuple[Self, bool]:
+    async def of(cls, context: Context, list_filter: ListFilter, sorting: Sorting) -> tuple[Self, bool]:
         """With the ids of what its words find, and whether there may be others."""
-        if not wanted.search:
-            return cls(context, wanted, sorting), False
+        if not list_filter.search:
+            return cls(context, list_filter, sorting), False
         # Of what everybody was asked only the newest are found: with the words of their id, what was asked of them.
-        texts = [wanted.search, *([f"{wanted.search} {wanted.person}"] if wanted.asked else [])]
-        search = partial(context.store.starts.search, types=wanted.types, kind=wanted.kind, requester=wanted.requester)
-        found = [await search(text) for text in texts]
-        ids = tuple(dict.fromkeys(id for some in found for id in some.ids))
-        return cls(context, replace(wanted, ids=ids), sorting), found[-1].more
+        texts = [list_filter.search, *([f"{list_filter.search} {list_filter.person}"] if list_filter.asked else [])]
+        search = partial(
+            context.store.starts.search, types=list_filter.types, kind=list_filter.kind, requester=list_filter.requester
+        )
+        results = [await search(text) for text in texts]
+        ids = tuple(dict.fromkeys(id for result in results for id in result.ids))
+        return cls(context, replace(list_filter, ids=ids), sorting), results[-1].more
 
-    async def acted_in(self, at: _Cursor) -> list[Run]:
+    async def acted_in(self, cursor: _Cursor) -> list[Run]:
         """Of what runs or was broken off, what asks the person, whether or not it waits for them."""
         person, ids = self.wanted.person, self.wanted.ids
         if person is None or not self.wanted.asked:
             return []
         theirs = await self.context.store.starts.running(person, self.wanted.types)
-        query = await visibility_query(self.context.client, replace(self.wanted, person=None), at.at)
-        return await _among(self.context.client, query, [one for one in theirs if ids is None or one in ids])
+        query = await visibility_query(self.context.client, replace(self.wanted, person=None), cursor.at)
+        return await _among(
+            self.context.client, query, [workflow_id for workflow_id in theirs if ids is None or workflow_id in ids]
+        )
 
-    async def keys_of(self, run: Run, at: _Cursor) -> _RowKeys:
+    async def keys_of(self, run: Run, cursor: _Cursor) -> _RowKeys:
         people = frozenset(self.wanted.people if self.wanted.by_person else ())
         person = waits_for(run.known.all_of(names.WAITING_FOR), people)
-        return _RowKeys(person, await self.sorting.value(run, self.wanted), _urgency(run, at.at))
+        return _RowKeys(person, await self.sorting.value(run, self.wanted), _urgency(run, cursor.at))
 
-    async def query(self, at: _Cursor) -> str:
+    async def query(self, cursor: _Cursor) -> str:
         """Of what runs or was broken off, in this part."""
-        late = Lateness(at.part) if at.part in (_Part.OVERDUE, _Part.IN_TIME) else Lateness.ANY
-        return await visibility_query(self.context.client, self.wanted, at.at, late)
+        late = Lateness(cursor.part) if cursor.part in (_Part.OVERDUE, _Part.IN_TIME) else Lateness.ANY
+        return await visibility_query(self.context.client, self.wanted, cursor.at, late)
 
 
 async def everything(
-    context: Context, wanted: ListFilter, *, now: datetime | None = None
+    context: Context, list_filter: ListFilter, *, now: datetime | None = None
 ) -> AsyncIterator[RequestLine]:
     """All lines, read page by page."""
     cursor = None
     while True:
-        found = await page(context, wanted, size=SORTED_AT_MOST, cursor=cursor, now=now)
-        for line in found.lines:
+        lines_page = await page(context, list_filter, size=SORTED_AT_MOST, cursor=cursor, now=now)
+        for line in lines_page.lines:
             yield line
-        if (cursor := found.cursor) is None:
+        if (cursor := lines_page.cursor) is None:
             return
 
 
-async def _start(it: _List, now: datetime) -> _Cursor:
-    store, has_records = it.context.store, it.wanted.has_records
-    at = _Cursor(at=now, part=_Part.SORTED, in_order=True)
-    counted, known = await asyncio.gather(_recorded(it), _known(it, at))
-    at = at.replace(total=min(counted, COUNTED_AT_MOST), more=counted > COUNTED_AT_MOST)
-    if known > SORTED_AT_MOST or not await _read_living(it, at):
-        return at.replace(part=_Part.OVERDUE, in_order=False, total=at.total + known)
-    living = (it.living or {}).values()
+async def _start(listing: _List, now: datetime) -> _Cursor:
+    store, has_records = listing.context.store, listing.wanted.has_records
+    cursor = _Cursor(at=now, part=_Part.SORTED, in_order=True)
+    counted, living_count = await asyncio.gather(_recorded(listing), _known(listing, cursor))
+    cursor = cursor.replace(total=min(counted, COUNTED_AT_MOST), more=counted > COUNTED_AT_MOST)
+    if living_count > SORTED_AT_MOST or not await _read_living(listing, cursor):
+        return cursor.replace(part=_Part.OVERDUE, in_order=False, total=cursor.total + living_count)
+    living = (listing.living or {}).values()
     recorded = tuple(run.id for run in living if run.known.get(names.STAGE) == SETTLED or run.status.broken_off)
-    twice = await store.ended.count(replace(it.wanted, ids=recorded)) if has_records and recorded else 0
-    return at.replace(total=at.total + len(living) - twice)
+    twice = await store.ended.count(replace(listing.wanted, ids=recorded)) if has_records and recorded else 0
+    return cursor.replace(total=cursor.total + len(living) - twice)
 
 
-async def _recorded(it: _List) -> int:
-    return await it.context.store.ended.count(it.wanted) if it.wanted.has_records else 0
+async def _recorded(listing: _List) -> int:
+    return await listing.context.store.ended.count(listing.wanted) if listing.wanted.has_records else 0
 
 
-async def _known(it: _List, at: _Cursor) -> int:
+async def _known(listing: _List, cursor: _Cursor) -> int:
     """How many run or were broken off, of ids that are named 0: to read more than are sorted takes several times as
     long as to count them.
     """
-    if it.wanted.ids is not None:
+    if listing.wanted.ids is not None:
         return 0
-    return (await it.context.client.count_workflows(await it.query(at))).count
+    return (await listing.context.client.count_workflows(await listing.query(cursor))).count
 
 
-async def _read_living(it: _List, at: _Cursor) -> bool:
+async def _read_living(listing: _List, cursor: _Cursor) -> bool:
     """Whether what runs or was broken off is little enough to be sorted; twice as much, once the first page was."""
-    if it.living is not None:
+    if listing.living is not None:
         return True
-    query = await it.query(at)
-    if it.wanted.ids is not None:
-        runs, token = await _among(it.context.client, query, it.wanted.ids), b""
+    query = await listing.query(cursor)
+    if listing.wanted.ids is not None:
+        runs, token = await _among(listing.context.client, query, listing.wanted.ids), b""
     else:
-        runs, token = await executions.page_of(it.context.client, query, size=SORTED_AT_MOST)
-    if token and at.urgency:
-        next_runs, token = await executions.page_of(it.context.client, query, size=SORTED_AT_MOST, token=token)
+        runs, token = await executions.page_of(listing.context.client, query, size=SORTED_AT_MOST)
+    if token and cursor.urgency:
+        next_runs, token = await executions.page_of(listing.context.client, query, size=SORTED_AT_MOST, token=token)
         runs += next_runs
     if token:
         return False
-    runs = list({run.run_id: run for run in (*runs, *await it.acted_in(at))}.values())
-    it.living = {await it.keys_of(run, at): run for run in await _without_records(it, runs, at)}
+    runs = list({run.run_id: run for run in (*runs, *await listing.acted_in(cursor))}.values())
+    listing.living = {await listing.keys_of(run, cursor): run for run in await _without_records(listing, runs, cursor)}
     return True
 
 
-async def _sorted(it: _List, at: _Cursor, size: int) -> _Read:
-    if not await _read_living(it, at):
+async def _sorted(listing: _List, cursor: _Cursor, size: int) -> _Read:
+    if not await _read_living(listing, cursor):
         raise Refusal(_NO_CURSOR)
-    living, people = it.living or {}, it.wanted.people
-    passed = {people[number] for number in at.passed if 0 <= number < len(people)}
+    living, people = listing.living or {}, listing.wanted.people
+    passed = {people[number] for number in cursor.passed if 0 <= number < len(people)}
     # Sorted among the others, the last row of the page before is where this one begins, wherever that row is now.
-    last = _RowKeys(at.person, at.value, at.urgency)
-    rows = it.sorting.arrange({*living, last} if at.urgency else living, passed, at.person)
-    following = rows[rows.index(last) + 1 :] if at.urgency else rows
+    last = _RowKeys(cursor.person, cursor.value, cursor.urgency)
+    rows = listing.sorting.arrange({*living, last} if cursor.urgency else living, passed, cursor.person)
+    following = rows[rows.index(last) + 1 :] if cursor.urgency else rows
     page = following[:size]
-    lines = [await line_of(living[row], at.at) for row in page]
+    lines = [await line_of(living[row], cursor.at) for row in page]
     if page == following:
-        return lines, _behind(it, at)
+        return lines, _behind(listing, cursor)
     end = page[-1]
-    passed = (passed | {at.person} | {row.person for row in page}) - {end.person}
+    passed = (passed | {cursor.person} | {row.person for row in page}) - {end.person}
     numbers = tuple(number for number, person in enumerate(people) if person in passed)
-    return lines, at.replace(passed=numbers, **end._asdict())
+    return lines, cursor.replace(passed=numbers, **end._asdict())
 
 
-async def _of_the_server(it: _List, at: _Cursor, size: int) -> _Read:
+async def _of_the_server(listing: _List, cursor: _Cursor, size: int) -> _Read:
     """A page of one part."""
-    token = base64.b64decode(at.token)
-    found, token = await executions.page_of(it.context.client, await it.query(at), size=size, token=token)
-    lines = [await line_of(run, at.at) for run in await _without_records(it, found, at)]
+    token = base64.b64decode(cursor.token)
+    runs, token = await executions.page_of(listing.context.client, await listing.query(cursor), size=size, token=token)
+    lines = [await line_of(run, cursor.at) for run in await _without_records(listing, runs, cursor)]
     if token:
-        return lines, at.replace(token=base64.b64encode(token).decode())
-    if at.part is _Part.OVERDUE and not it.wanted.overdue:
-        return lines, at.replace(part=_Part.IN_TIME, token="")
-    return lines, _behind(it, at)
+        return lines, cursor.replace(token=base64.b64encode(token).decode())
+    if cursor.part is _Part.OVERDUE and not listing.wanted.overdue:
+        return lines, cursor.replace(part=_Part.IN_TIME, token="")
+    return lines, _behind(listing, cursor)
 
 
-def _behind(it: _List, at: _Cursor) -> _Cursor | None:
+def _behind(listing: _List, cursor: _Cursor) -> _Cursor | None:
     """Where what has ended begins, None if none of it is wanted."""
-    if not it.wanted.has_records:
+    if not listing.wanted.has_records:
         return None
-    return _Cursor(at=at.at, part=_Part.ENDED, in_order=at.in_order, total=at.total, more=at.more)
+    return _Cursor(at=cursor.at, part=_Part.ENDED, in_order=cursor.in_order, total=cursor.total, more=cursor.more)
 
 
-async def _ended(it: _List, at: _Cursor, size: int) -> _Read:
+async def _ended(listing: _List, cursor: _Cursor, size: int) -> _Read:
     """Records; what is listed before them, as it ended before the first page and still tells its targets, is left
     out.
     """
-    if not it.wanted.has_records:
+    if not listing.wanted.has_records:
         return [], None
-    after = Place(at.ended_at, at.ended) if at.ended_at else None
-    rows = await it.context.store.ended.page(it.wanted, size, after)
-    query = await it.query(at) if it.wanted.attention or it.wanted.asked else executions.OPEN
-    runs = await _among(it.context.client, query, [row.workflow_id for row in rows if row.ended_at <= at.at])
-    earlier_ids = {run.id for run in await _without_records(it, runs, at)}
+    last_place = Place(cursor.ended_at, cursor.ended) if cursor.ended_at else None
+    rows = await listing.context.store.ended.page(listing.wanted, size, last_place)
+    query = await listing.query(cursor) if listing.wanted.attention or listing.wanted.asked else executions.OPEN
+    runs = await _among(listing.context.client, query, [row.workflow_id for row in rows if row.ended_at <= cursor.at])
+    earlier_ids = {run.id for run in await _without_records(listing, runs, cursor)}
     lines = [line_of_ended(row) for row in rows if row.workflow_id not in earlier_ids]
     last = rows[-1] if len(rows) == size else None
-    return lines, at.replace(ended_at=last.ended_at, ended=last.workflow_id) if last else None
+    return lines, cursor.replace(ended_at=last.ended_at, ended=last.workflow_id) if last else None
 
 
 _READ: Final = {
@@ -504,29 +510,33 @@ _READ: Final = {
 
 async def _among(client: Client, query: str, ids: Sequence[str]) -> list[Run]:
     """The runs of a query with these workflow ids."""
-    queries = (among(query, tuple(some)) for some in chunks(ids, NAMED_AT_ONCE))
-    pages = await asyncio.gather(*(executions.page_of(client, one, size=executions.PAGE) for one in queries))
-    return [run for found, _ in pages for run in found]
+    queries = (among(query, tuple(id_chunk)) for id_chunk in chunks(ids, NAMED_AT_ONCE))
+    pages = await asyncio.gather(
+        *(executions.page_of(client, chunk_query, size=executions.PAGE) for chunk_query in queries)
+    )
+    return [run for page_runs, _ in pages for run in page_runs]
 
 
-async def _without_records(it: _List, found: list[Run], at: _Cursor) -> list[Run]:
+async def _without_records(listing: _List, runs: list[Run], cursor: _Cursor) -> list[Run]:
     """Without runs that have a record and ended after the first page, and without broken-off runs that were not the
     last, as after a reset, or that have a record: these have ended, unless they are to be looked at because of how they
     were broken off.
     """
-    settled = tuple(run.id for run in found if run.known.get(names.STAGE) == SETTLED)
-    if it.wanted.has_records and settled:
-        rows = await it.context.store.ended.page(replace(it.wanted, ids=settled), len(settled))
-        ended_since = {row.workflow_id for row in rows if row.ended_at > at.at}
-        found = [run for run in found if run.id not in ended_since]
-    broken = [run for run in found if run.status.broken_off]
-    gone = set() if it.wanted.attention else await it.context.store.records.known([run.id for run in broken])
-    broken = [run for run in broken if run.id not in gone]
+    settled = tuple(run.id for run in runs if run.known.get(names.STAGE) == SETTLED)
+    if listing.wanted.has_records and settled:
+        rows = await listing.context.store.ended.page(replace(listing.wanted, ids=settled), len(settled))
+        ended_since = {row.workflow_id for row in rows if row.ended_at > cursor.at}
+        runs = [run for run in runs if run.id not in ended_since]
+    broken = [run for run in runs if run.status.broken_off]
+    recorded_ids = (
+        set() if listing.wanted.attention else await listing.context.store.records.known([run.id for run in broken])
+    )
+    broken = [run for run in broken if run.id not in recorded_ids]
     last: set[str] = set()
     for chunk in chunks(broken, DESCRIBED_AT_ONCE):
-        answers = await asyncio.gather(*(_is_last_run(it.context.client, run) for run in chunk))
+        answers = await asyncio.gather(*(_is_last_run(listing.context.client, run) for run in chunk))
         last |= {run.run_id for run, is_last in zip(chunk, answers, strict=True) if is_last}
-    return [run for run in found if not run.status.broken_off or run.run_id in last]
+    return [run for run in runs if not run.status.broken_off or run.run_id in last]
 
 
 async def _is_last_run(client: Client, run: Run) -> bool:

@@ -66,9 +66,9 @@ _PAUSED_WHY: Final = "somebody paused the workflow in Temporal: unpause it in th
 class Unknown(Refusal):
     """Neither Temporal nor the records know it."""
 
-    def __init__(self, what: WorkflowName, hint: str = "") -> None:
-        super().__init__(f"no {what.kind} {what.id}: neither Temporal nor the records know it{hint}")
-        self.what = what
+    def __init__(self, workflow: WorkflowName, hint: str = "") -> None:
+        super().__init__(f"no {workflow.kind} {workflow.id}: neither Temporal nor the records know it{hint}")
+        self.what = workflow
 
 
 @asynccontextmanager
@@ -95,8 +95,8 @@ async def show_as(view: type[AnyShow], context: Context, typed: str, *, whole: b
 async def show_of(kind: Kind, context: Context, typed: str, *, whole: bool = False) -> Shown:
     """As `show`, for any kind."""
     async with suggesting(context.client):
-        shown = await look_at(context.client, context.store, WorkflowName(kind, id_of(kind, typed)))
-    return await complete(context.store, shown) if whole else shown
+        view = await look_at(context.client, context.store, WorkflowName(kind, id_of(kind, typed)))
+    return await complete(context.store, view) if whole else view
 
 
 async def look(client: Client, store: Store, id: str, *, within: timedelta = _WORKER_ANSWERS_WITHIN) -> RequestShow:
@@ -105,70 +105,72 @@ async def look(client: Client, store: Store, id: str, *, within: timedelta = _WO
 
 
 async def look_at(
-    client: Client, store: Store, what: WorkflowName, *, within: timedelta = _WORKER_ANSWERS_WITHIN
+    client: Client, store: Store, workflow: WorkflowName, *, within: timedelta = _WORKER_ANSWERS_WITHIN
 ) -> Shown:
     """The best answer for any kind; raises `Unknown`, and `StoreFailure` if stored texts cannot be read."""
-    shown = await together(store, what.workflow_id, await _found(client, store, what, within))
-    return await _with_downloads(store, await _with_starter(store, shown))
+    view = await together(store, workflow.workflow_id, await _found(client, store, workflow, within))
+    return await _with_downloads(store, await _with_starter(store, view))
 
 
-async def _with_starter(store: Store, shown: Shown) -> Shown:
+async def _with_starter(store: Store, view: Shown) -> Shown:
     """With who started it, unless the database is away."""
     with suppress(StoreFailure, TimeoutError):
         async with asyncio.timeout(_STARTER_WITHIN):
-            return await store.starts.with_actor(shown)
-    return shown
+            return await store.starts.with_actor(view)
+    return view
 
 
-async def _with_downloads(store: Store, shown: Shown) -> Shown:
+async def _with_downloads(store: Store, view: Shown) -> Shown:
     """With the newest downloads of what is kept of it and the last revocation of its links, which are in neither its
     record nor its amendments.
     """
-    if not shown.kept_files.any:
-        return shown
-    workflow_id = shown.type.workflow_id(shown.id)
+    if not view.kept_files.any:
+        return view
+    workflow_id = view.type.workflow_id(view.id)
     downloaded = [
-        TimelineEntry(at=one.at, happened=_DOWNLOADED[one.file], who=one.who)
-        for one in await store.downloads.of(workflow_id)
+        TimelineEntry(at=download.at, happened=_DOWNLOADED[download.file], who=download.who)
+        for download in await store.downloads.of(workflow_id)
     ]
-    revoked = {(one.revoked_at, one.revoked_by or "") for one in await store.downloads.links(workflow_id)}
-    ended = [_by_hand(at, EventType.LINKS_REVOKED, by) for at, by in revoked if at]
-    return _with(shown, [*downloaded, *ended])
+    revoked = {(link.revoked_at, link.revoked_by or "") for link in await store.downloads.links(workflow_id)}
+    revocations = [
+        _by_hand(revoked_at, EventType.LINKS_REVOKED, revoked_by) for revoked_at, revoked_by in revoked if revoked_at
+    ]
+    return _with(view, [*downloaded, *revocations])
 
 
-async def with_holds(store: Store, shown: Shown) -> Shown:
+async def with_holds(store: Store, view: Shown) -> Shown:
     """With its legal holds and their reasons, which are for operators alone."""
     noted = list[TimelineEntry]()
-    for one in await store.holds.of(shown.type.workflow_id(shown.id)):
-        noted.append(_by_hand(one.at, EventType.ON_HOLD, one.by).replace(why=one.reason, said=True))
-        if one.released_at:
-            noted.append(_by_hand(one.released_at, EventType.HOLD_RELEASED, one.released_by or ""))
-    return _with(shown, noted)
+    for hold in await store.holds.of(view.type.workflow_id(view.id)):
+        noted.append(_by_hand(hold.at, EventType.ON_HOLD, hold.by).replace(why=hold.reason, said=True))
+        if hold.released_at:
+            noted.append(_by_hand(hold.released_at, EventType.HOLD_RELEASED, hold.released_by or ""))
+    return _with(view, noted)
 
 
-def _by_hand(at: datetime, happened: EventType, actor: str) -> TimelineEntry:
-    return TimelineEntry(at=at, happened=happened, who=KnownBy.name_in(actor), actor=actor)
+def _by_hand(happened_at: datetime, happened: EventType, actor: str) -> TimelineEntry:
+    return TimelineEntry(at=happened_at, happened=happened, who=KnownBy.name_in(actor), actor=actor)
 
 
-def _with(shown: Shown, noted: Iterable[TimelineEntry]) -> Shown:
-    return shown.replace(timeline=tuple(sorted([*shown.timeline, *noted], key=lambda entry: entry.at)))
+def _with(view: Shown, noted: Iterable[TimelineEntry]) -> Shown:
+    return view.replace(timeline=tuple(sorted([*view.timeline, *noted], key=lambda entry: entry.at)))
 
 
-async def _found(client: Client, store: Store, what: WorkflowName, within: timedelta) -> Shown:
-    described = await executions.found(client, what.workflow_id)
+async def _found(client: Client, store: Store, workflow: WorkflowName, time_limit: timedelta) -> Shown:
+    described = await executions.found(client, workflow.workflow_id)
     if described is None:
-        return await _forgotten(store, what)
+        return await _forgotten(store, workflow)
     if described.status is RunStatus.PAUSED:
-        return _paused(await _outside(store, what, described), described)
-    ended = None if described.status.open else await recorded(store, what)
-    shown = ended or await _asked(client, what, within) or await _outside(store, what, described)
-    return _marked(shown, described.status) if described.status.broken_off else shown
+        return _paused(await _outside(store, workflow, described), described)
+    settled_view = None if described.status.open else await recorded(store, workflow)
+    view = settled_view or await _asked(client, workflow, time_limit) or await _outside(store, workflow, described)
+    return _marked(view, described.status) if described.status.broken_off else view
 
 
-def at_position(shown: Shown, word: str) -> str:
+def at_position(view: Shown, typed: str) -> str:
     """The id at the position of `signer-2` in the file; other words unchanged."""
-    position, ids = position_of(word), shown.people_in_file
-    return ids[position - 1] if position and position <= len(ids) else word
+    position, ids = position_of(typed), view.people_in_file
+    return ids[position - 1] if position and position <= len(ids) else typed
 
 
 async def whichever(context: Context, typed: str) -> WorkflowName:
@@ -176,28 +178,30 @@ async def whichever(context: Context, typed: str) -> WorkflowName:
     if named(typed):
         return followed_up(typed)
     possible = [WorkflowName(kind, id_of(kind, typed)) for kind in kinds()]
-    known = await context.store.starts.known([what.workflow_id for what in possible])
-    described = await asyncio.gather(*(executions.found(context.client, what.workflow_id) for what in possible))
-    found = [what for what, run in zip(possible, described, strict=True) if run or what.workflow_id in known]
-    if not found:
+    known_ids = await context.store.starts.known([workflow.workflow_id for workflow in possible])
+    described = await asyncio.gather(*(executions.found(context.client, workflow.workflow_id) for workflow in possible))
+    matches = [
+        workflow for workflow, run in zip(possible, described, strict=True) if run or workflow.workflow_id in known_ids
+    ]
+    if not matches:
         async with suggesting(context.client):
             raise Unknown(possible[0])
-    if len(found) > 1:
-        raise Refusal(f"{typed} is the id of several: {', '.join(what.workflow_id for what in found)}")
-    return found[0]
+    if len(matches) > 1:
+        raise Refusal(f"{typed} is the id of several: {', '.join(workflow.workflow_id for workflow in matches)}")
+    return matches[0]
 
 
-async def web_ui_page(context: Context, what: WorkflowName) -> str | None:
+async def web_ui_page(context: Context, workflow: WorkflowName) -> str | None:
     """The Web UI's page with the answer of its present run; None if unknown."""
     if context.web_ui is None:
         return None
-    found = await executions.found(context.client, what.workflow_id)
-    return context.url(what.workflow_id, found.run_id) if found else None
+    run = await executions.found(context.client, workflow.workflow_id)
+    return context.url(workflow.workflow_id, run.run_id) if run else None
 
 
-async def _asked(client: Client, what: WorkflowName, within: timedelta) -> Shown | None:
+async def _asked(client: Client, workflow: WorkflowName, time_limit: timedelta) -> Shown | None:
     """The workflow's answer, None without a worker, which shows early if nobody polls."""
-    query = asyncio.create_task(_queried(client, what, within))
+    query = asyncio.create_task(_queried(client, workflow, time_limit))
     try:
         await asyncio.wait({query}, timeout=_NOBODY_AFTER)
         return await query if query.done() or await pollers.somebody(client) else None
@@ -205,10 +209,10 @@ async def _asked(client: Client, what: WorkflowName, within: timedelta) -> Shown
         query.cancel()
 
 
-async def _queried(client: Client, what: WorkflowName, within: timedelta) -> Shown | None:
-    handle = client.get_workflow_handle(what.workflow_id)
+async def _queried(client: Client, workflow: WorkflowName, time_limit: timedelta) -> Shown | None:
+    handle = client.get_workflow_handle(workflow.workflow_id)
     try:
-        shown: Shown = await handle.query(names.SHOW, result_type=view_of(what.kind), rpc_timeout=within)
+        view: Shown = await handle.query(names.SHOW, result_type=view_of(workflow.kind), rpc_timeout=time_limit)
     except WorkflowQueryFailedError:
         return None
     except ValidationError:
@@ -219,75 +223,75 @@ async def _queried(client: Client, what: WorkflowName, within: timedelta) -> Sho
         if error.status in _NO_WORKER:
             return None
         raise
-    return shown
+    return view
 
 
-async def _forgotten(store: Store, what: WorkflowName) -> Shown:
-    record = await recorded(store, what)
+async def _forgotten(store: Store, workflow: WorkflowName) -> Shown:
+    record = await recorded(store, workflow)
     if record is None:
-        raise Unknown(what)
+        raise Unknown(workflow)
     return record
 
 
-async def recorded(store: Store, what: WorkflowName) -> Shown | None:
+async def recorded(store: Store, workflow: WorkflowName) -> Shown | None:
     """The settled record with its amendments, None if not settled."""
-    workflow_id = what.workflow_id
+    workflow_id = workflow.workflow_id
     content = await store.records.read(workflow_id)
     if content is None:
         return None
-    shown = await together(store, workflow_id, SettledRecord.model_validate_json(content).show)
-    whole: Shown = amended(await complete(store, shown), await amendments_of(store, workflow_id))
+    view = await together(store, workflow_id, SettledRecord.model_validate_json(content).show)
+    full_view: Shown = amended(await complete(store, view), await amendments_of(store, workflow_id))
     signed = await store.evidence.signed(workflow_id)
     if signed is None:
-        return whole
-    at = signed.removed_at
-    removed = [TimelineEntry(at=at, happened=EventType.FILES_REMOVED)] if at else []
-    return _with(whole.with_files(*kept_of(signed)), removed)
+        return full_view
+    removed_at = signed.removed_at
+    removed = [TimelineEntry(at=removed_at, happened=EventType.FILES_REMOVED)] if removed_at else []
+    return _with(full_view.with_files(*kept_of(signed)), removed)
 
 
 def kept_of(signed: SignedDocument) -> tuple[KeptFiles, Problem | None]:
     """The files that are kept by now, and what is missing."""
     document, log = (
-        KeptFile(sha256=one.sha256, bytes=one.bytes) if one else None for one in (signed.document, signed.log)
+        KeptFile(sha256=file.sha256, bytes=file.bytes) if file else None for file in (signed.document, signed.log)
     )
     missing = signed.at and signed.why and Problem(code=Code.EVIDENCE, since=signed.at, says=signed.why)
     return KeptFiles(document=document, signing_log=log), missing or None
 
 
-async def complete(store: Store, shown: AnyShow) -> AnyShow:
+async def complete(store: Store, view: AnyShow) -> AnyShow:
     """With the older notices and events that were moved to the store."""
-    if not shown.earlier:
-        return shown
-    return completed(shown, await pages_of(store, shown.type.workflow_id(shown.id)))
+    if not view.earlier:
+        return view
+    return completed(view, await pages_of(store, view.type.workflow_id(view.id)))
 
 
-def of_type(expected: type[AnyShow], shown: FollowUpShow) -> AnyShow:
+def of_type(expected: type[AnyShow], view: FollowUpShow) -> AnyShow:
     """The view that was asked for; TypeError for one of another kind."""
-    if not isinstance(shown, expected):
-        raise TypeError(f"{type(shown).__name__} where {expected.__name__} was asked for")
-    return shown
+    if not isinstance(view, expected):
+        raise TypeError(f"{type(view).__name__} where {expected.__name__} was asked for")
+    return view
 
 
-async def _outside(store: Store, what: WorkflowName, described: Description) -> Shown:
-    if record := await recorded(store, what):
+async def _outside(store: Store, workflow: WorkflowName, described: Description) -> Shown:
+    if record := await recorded(store, workflow):
         return record.replace(partial=True)
-    known = described.known
-    kind = known.get(names.KIND) or ""
-    status = Status(known.get(names.STATUS) or what.kind.spec.begins)
+    attributes = described.known
+    kind = attributes.get(names.KIND) or ""
+    status = Status(attributes.get(names.STATUS) or workflow.kind.spec.begins)
     facts = FollowUpShow(
-        id=what.id,
+        id=workflow.id,
         kind=kind,
-        requester=known.get(names.REQUESTER) or "",
+        requester=attributes.get(names.REQUESTER) or "",
         status=status,
-        problem=_problem(known.get(names.PROBLEM), described),
-        attention=_attention(known.get(names.PROBLEM), described),
+        problem=_problem(attributes.get(names.PROBLEM), described),
+        attention=_attention(attributes.get(names.PROBLEM), described),
         next=Next(what=NextStep.WAIT, at=None, why="no worker answers: start `countersign worker`"),
-        due_at=known.get(names.DUE_AT),
-        says=f"No worker answers; when one last did, the {what.kind} was {status}",
+        due_at=attributes.get(names.DUE_AT),
+        says=f"No worker answers; when one last did, the {workflow.kind} was {status}",
         partial=True,
     )
     title = (await described.summary()).removeprefix(f"{kind}: ")
-    return view_of(what.kind).outside(facts, title, known.get(names.STAGE) or "", described.started_at)
+    return view_of(workflow.kind).outside(facts, title, attributes.get(names.STAGE) or "", described.started_at)
 
 
 def _problem(code: str | None, described: Description) -> Problem | None:
@@ -307,21 +311,24 @@ def needs_attention(code: str | None) -> bool:
     return code in list(AttentionCode)
 
 
-def _marked(shown: AnyShow, how: RunStatus) -> AnyShow:
+def _marked(view: AnyShow, run_status: RunStatus) -> AnyShow:
     # Marks a broken-off one, whose last state would read as open.
-    says = f"The workflow was {how} and does nothing more; before that: {shown.says}"
-    return shown.replace(next=None, waiting_for=(), choices=(), says=says, trouble=how)
+    sentence = f"The workflow was {run_status} and does nothing more; before that: {view.says}"
+    return view.replace(next=None, waiting_for=(), choices=(), says=sentence, trouble=run_status)
 
 
-def _paused(shown: AnyShow, described: Description) -> AnyShow:
+def _paused(view: AnyShow, described: Description) -> AnyShow:
     """A paused workflow answers no query: what is known without it."""
-    since = described.paused_at or described.started_at
-    says = f"The workflow is paused in Temporal since {stamp(since)}, so nobody is told anything; it was {shown.status}"
-    paused = Attention(code=AttentionCode.PAUSED, since=since, says=_PAUSED_WHY)
-    return shown.replace(
+    paused_since = described.paused_at or described.started_at
+    sentence = (
+        f"The workflow is paused in Temporal since {stamp(paused_since)}, so nobody is told anything; "
+        f"it was {view.status}"
+    )
+    paused = Attention(code=AttentionCode.PAUSED, since=paused_since, says=_PAUSED_WHY)
+    return view.replace(
         next=Next(what=NextStep.WAIT, at=None, why=_PAUSED_WHY),
-        attention=(paused, *(one for one in shown.attention if one.code is not AttentionCode.PAUSED)),
-        says=says,
+        attention=(paused, *(reason for reason in view.attention if reason.code is not AttentionCode.PAUSED)),
+        says=sentence,
         trouble=described.status,
     )
 
@@ -364,11 +371,11 @@ def is_outcome(entry: TimelineEntry) -> bool:
 def _confirmation(timeline: Sequence[TimelineEntry], number: int) -> int | None:
     """Which entry confirms a command at once."""
     command = timeline[number]
-    found = (
+    confirmations = (
         behind
         for behind, later in enumerate(timeline[number + 1 :], start=number + 1)
         if later.happened == _CAME_TRUE[command.happened]
         and (command.who, command.about, command.by) == (later.who, later.about, later.by)
         and later.at - command.at < _SOON
     )
-    return next(found, None)
+    return next(confirmations, None)

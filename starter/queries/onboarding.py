@@ -74,15 +74,23 @@ class PartHeard:
     attention: tuple[Attention, ...] = ()
 
     @classmethod
-    def said(cls, shown: Shown, now: datetime) -> Self:
+    def said(cls, view_of_part: Shown, now: datetime) -> Self:
         """By the part itself."""
-        return cls(shown.status, shown.due_at, turn_of(shown, now), shown.next, shown.attention)
+        return cls(
+            view_of_part.status,
+            view_of_part.due_at,
+            turn_of(view_of_part, now),
+            view_of_part.next,
+            view_of_part.attention,
+        )
 
     @classmethod
     def listed(cls, line: RequestLine, now: datetime) -> Self:
         """By visibility."""
-        since = line.since
-        people = (WaitingFor(person=person, since=since) for person in line.waiting_for) if since else ()
+        waiting_since = line.since
+        people = (
+            (WaitingFor(person=person, since=waiting_since) for person in line.waiting_for) if waiting_since else ()
+        )
         return cls(Status(line.status), line.due_at, PartTurn(id=line.id, at=now, waiting_for=tuple(people)))
 
 
@@ -90,51 +98,51 @@ async def composed(client: Client, store: Store, id: str) -> OnboardingShow:
     """Everything known of an onboarding; raises `Unknown`. Bounded in parts and time: others stay as the onboarding has
     them.
     """
-    shown = of_type(OnboardingShow, await look_at(client, store, WorkflowName(Kind.ONBOARDING, id)))
-    if shown.partial and not shown.stages:
-        shown = await _without_its_answer(client, store, shown)
-    return joined(shown, await _heard(client, store, shown)) if not shown.status.ended else shown
+    onboarding = of_type(OnboardingShow, await look_at(client, store, WorkflowName(Kind.ONBOARDING, id)))
+    if onboarding.partial and not onboarding.stages:
+        onboarding = await _without_its_answer(client, store, onboarding)
+    return joined(onboarding, await _heard(client, store, onboarding)) if not onboarding.status.ended else onboarding
 
 
 async def show(context: Context, typed: str, *, whole: bool = False) -> OnboardingShow:
     """The same by an id as typed; `Unknown` suggests similar ids."""
     async with suggesting(context.client):
-        shown = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
-    return await complete(context.store, shown) if whole else shown
+        onboarding = await composed(context.client, context.store, id_of(Kind.ONBOARDING, typed))
+    return await complete(context.store, onboarding) if whole else onboarding
 
 
 async def part_of(context: Context, typed: str, part: str) -> tuple[PartLine, PartKind]:
     """A part by its id, as its onboarding knows it; `Refusal` if there is none."""
     async with suggesting(context.client):
-        what = WorkflowName(Kind.ONBOARDING, id_of(Kind.ONBOARDING, typed))
-        shown = of_type(OnboardingShow, await look_at(context.client, context.store, what))
-    if not shown.stages:
-        raise Refusal(f"{shown.id}: {shown.says}")
+        workflow = WorkflowName(Kind.ONBOARDING, id_of(Kind.ONBOARDING, typed))
+        onboarding = of_type(OnboardingShow, await look_at(context.client, context.store, workflow))
+    if not onboarding.stages:
+        raise Refusal(f"{onboarding.id}: {onboarding.says}")
     parts: dict[str, tuple[PartLine, PartKind]] = {}
-    for stage in shown.stages:
-        parts |= {one.id: (one, PartKind.AGREEMENT) for one in stage.agreements}
-        parts |= {one.id: (one, PartKind.TASK) for one in stage.tasks}
-        parts |= {one.id: (one, PartKind.STEP) for one in stage.steps}
+    for stage in onboarding.stages:
+        parts |= {line.id: (line, PartKind.AGREEMENT) for line in stage.agreements}
+        parts |= {line.id: (line, PartKind.TASK) for line in stage.tasks}
+        parts |= {line.id: (line, PartKind.STEP) for line in stage.steps}
     if part not in parts:
-        raise Refusal(f"{shown.id} has no part {part}{did_you_mean(part, parts)}")
+        raise Refusal(f"{onboarding.id} has no part {part}{did_you_mean(part, parts)}")
     return parts[part]
 
 
-async def _without_its_answer(client: Client, store: Store, shown: OnboardingShow) -> OnboardingShow:
+async def _without_its_answer(client: Client, store: Store, onboarding: OnboardingShow) -> OnboardingShow:
     """With its stages, by its input, the records of ended parts, and visibility of open ones."""
-    workflow_id = Kind.ONBOARDING.workflow_id(shown.id)
+    workflow_id = Kind.ONBOARDING.workflow_id(onboarding.id)
     try:
         run = await executions.described(client, workflow_id)
-        given = await executions.began_with(client, run, OnboardingInput)
+        request = await executions.began_with(client, run, OnboardingInput)
     except _NOT_SAID:
-        return shown
+        return onboarding
     query = f"{names.PARENT.name} = '{workflow_id}' AND {executions.OPEN}"
-    known = {one.id: _of_open(one) async for one in executions.listed(client, query)}
-    rows = await store.ended.page(ListFilter(_PARTS, ids=_runs(given)), PARTS_AT_MOST)
-    known |= {row.workflow_id: _of_ended(row) for row in rows if row.workflow_id not in known}
-    told = view.show(given, retold(given, shown.stage, known, run.started_at), datetime.now(UTC))
-    kept = ("status", "problem", "attention", "next", "due_at", "says", "trouble", "partial")
-    return told.replace(**{name: getattr(shown, name) for name in kept})
+    known_parts = {part_run.id: _of_open(part_run) async for part_run in executions.listed(client, query)}
+    rows = await store.ended.page(ListFilter(_PARTS, ids=_runs(request)), PARTS_AT_MOST)
+    known_parts |= {row.workflow_id: _of_ended(row) for row in rows if row.workflow_id not in known_parts}
+    retold_view = view.show(request, retold(request, onboarding.stage, known_parts, run.started_at), datetime.now(UTC))
+    kept_fields = ("status", "problem", "attention", "next", "due_at", "says", "trouble", "partial")
+    return retold_view.replace(**{name: getattr(onboarding, name) for name in kept_fields})
 
 
 @dataclass(frozen=True)
@@ -156,10 +164,10 @@ def _of_ended(row: EndedRow) -> PartKnown:
     return PartKnown(row.started_at or row.ended_at, Status(row.status), row.ended_at)
 
 
-def _runs(given: OnboardingInput) -> tuple[str, ...]:
+def _runs(request: OnboardingInput) -> tuple[str, ...]:
     """Workflow ids that its parts may have had."""
-    journey = given.carried or OnboardingState.begin(given.onboarding, given.stages, datetime.now(UTC))
-    runs = ((part.runs_as, one.run) for part in journey.parts for one in _tries(part))
+    journey = request.carried or OnboardingState.begin(request.onboarding, request.stages, datetime.now(UTC))
+    runs = ((part.runs_as, attempt.run) for part in journey.parts for attempt in _tries(part))
     return tuple(kind.workflow_id(run) for kind, run in runs if kind)
 
 
@@ -168,44 +176,62 @@ def _tries(part: PartProgress) -> Iterator[PartProgress]:
     return (part.replace(tries=number) for number in range(part.tries + TRIES_AT_MOST, part.tries - 1, -1))
 
 
-def retold(given: OnboardingInput, stage: str, known: Mapping[str, PartKnown], begun: datetime) -> OnboardingState:
+def retold(
+    request: OnboardingInput, stage: str, known_parts: Mapping[str, PartKnown], begun_at: datetime
+) -> OnboardingState:
     """The state as far as it follows from the present stage and from what is known of its parts, by workflow id."""
-    journey, at = given.carried or OnboardingState.begin(given.onboarding, given.stages, begun), begun
+    journey, entered_at = (
+        request.carried or OnboardingState.begin(request.onboarding, request.stages, begun_at),
+        begun_at,
+    )
     reached = journey.stages.names.index(stage) if stage in journey.stages.names else journey.stages.current
-    for present in given.stages[journey.stages.current : reached + 1]:
-        found = [_found(part, known) for _, part in journey.of(present)]
-        journey = journey.enter(min((one.since for _, one in found if one), default=at))
-        for part, one in found:
-            journey = _with_known(journey, part, one, known) if one else journey
+    for present in request.stages[journey.stages.current : reached + 1]:
+        stage_parts = [_found(part, known_parts) for _, part in journey.of(present)]
+        journey = journey.enter(
+            min((known_part.since for _, known_part in stage_parts if known_part), default=entered_at)
+        )
+        for part, known_part in stage_parts:
+            journey = _with_known(journey, part, known_part, known_parts) if known_part else journey
         if journey.stages.current < reached:
-            at = max((one.at for _, one in found if one and one.at), default=at)
+            entered_at = max(
+                (known_part.at for _, known_part in stage_parts if known_part and known_part.at), default=entered_at
+            )
             for plan, part in journey.of(present):
-                journey = journey.told_of(part, PartNews.NOTICE, at) if plan.what is PartKind.NOTICE else journey
-            journey = journey.leave(at)
+                journey = (
+                    journey.told_of(part, PartNews.NOTICE, entered_at) if plan.what is PartKind.NOTICE else journey
+                )
+            journey = journey.leave(entered_at)
     return journey
 
 
-def _found(part: PartProgress, known: Mapping[str, PartKnown]) -> tuple[PartProgress, PartKnown | None]:
-    runs = ((one, known.get(one.runs_as.workflow_id(one.run)) if one.runs_as else None) for one in _tries(part))
-    return next(((one, it) for one, it in runs if it), (part, None))
+def _found(part: PartProgress, known_parts: Mapping[str, PartKnown]) -> tuple[PartProgress, PartKnown | None]:
+    runs = (
+        (attempt, known_parts.get(attempt.runs_as.workflow_id(attempt.run)) if attempt.runs_as else None)
+        for attempt in _tries(part)
+    )
+    return next(((attempt, known_part) for attempt, known_part in runs if known_part), (part, None))
 
 
 def _with_known(
-    journey: OnboardingState, part: PartProgress, one: PartKnown, known: Mapping[str, PartKnown]
+    journey: OnboardingState, part: PartProgress, known_part: PartKnown, known_parts: Mapping[str, PartKnown]
 ) -> OnboardingState:
-    told = journey.with_part(part.id, lambda _: part)
-    told = told.begun(part, one.since, one.asked) if part.state is PartState.COMING else told
-    if one.status is None:
-        return told
-    told = told.seen(PartSeen(id=part.run, status=one.status, at=one.at), one.at or one.since)
-    return told.asked_about(part) if Kind.TASK.workflow_id(part.next_decision) in known else told
+    updated = journey.with_part(part.id, lambda _: part)
+    updated = updated.begun(part, known_part.since, known_part.asked) if part.state is PartState.COMING else updated
+    if known_part.status is None:
+        return updated
+    updated = updated.seen(
+        PartSeen(id=part.run, status=known_part.status, at=known_part.at), known_part.at or known_part.since
+    )
+    return updated.asked_about(part) if Kind.TASK.workflow_id(part.next_decision) in known_parts else updated
 
 
 def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow:
     """The onboarding with the state of its parts, by id. Pure."""
     stages = tuple(_with_parts(stage, heard) for stage in shown.stages)
     waiting = tuple(_waiting(shown, stages, heard))
-    attention = tuple(one.replace(says=f"{part}: {one.says}") for part, said in heard.items() for one in said.attention)
+    attention = tuple(
+        reason.replace(says=f"{part}: {reason.says}") for part, report in heard.items() for reason in report.attention
+    )
     return shown.replace(
         stages=stages,
         waiting_for=waiting,
@@ -214,36 +240,38 @@ def joined(shown: OnboardingShow, heard: dict[str, PartHeard]) -> OnboardingShow
     )
 
 
-def open_parts(shown: OnboardingShow) -> Iterator[PartLine]:
+def open_parts(onboarding: OnboardingShow) -> Iterator[PartLine]:
     """In the order of the file."""
-    return (part for stage in shown.stages for part in stage.parts if part.state == _OPEN and part.workflow)
+    return (part for stage in onboarding.stages for part in stage.parts if part.state == _OPEN and part.workflow)
 
 
-async def _heard(client: Client, store: Store, shown: OnboardingShow) -> dict[str, PartHeard]:
-    parts = tuple(open_parts(shown))
-    found: dict[str, PartHeard] = {}
+async def _heard(client: Client, store: Store, onboarding: OnboardingShow) -> dict[str, PartHeard]:
+    parts = tuple(open_parts(onboarding))
+    report_by_part: dict[str, PartHeard] = {}
     try:
         async with asyncio.timeout(_PARTS_SECONDS):
-            if not shown.partial:
-                await _ask(client, store, parts[:PARTS_ASKED_AT_MOST], found)
-            if len(found) < len(parts):
-                found |= await _listed(client, shown.id, (part for part in parts if part.id not in found))
+            if not onboarding.partial:
+                await _ask(client, store, parts[:PARTS_ASKED_AT_MOST], report_by_part)
+            if len(report_by_part) < len(parts):
+                report_by_part |= await _listed(
+                    client, onboarding.id, (part for part in parts if part.id not in report_by_part)
+                )
     except (TimeoutError, *_NOT_SAID):
         pass  # The onboarding's own state is an answer as well.
-    return found
+    return report_by_part
 
 
-async def _ask(client: Client, store: Store, parts: Iterable[PartLine], found: dict[str, PartHeard]) -> None:
+async def _ask(client: Client, store: Store, parts: Iterable[PartLine], report_by_part: dict[str, PartHeard]) -> None:
     """Query several at a time; answers go to `found`."""
     waiting = iter(parts)
 
     async def one_by_one() -> None:
         for part in waiting:
-            if (what := named(part.workflow or "")) is None:
+            if (workflow := named(part.workflow or "")) is None:
                 continue
             try:
-                said = await look_at(client, store, what, within=_PART_ANSWERS_WITHIN)
-                found[part.id] = PartHeard.said(said, datetime.now(UTC))
+                part_view = await look_at(client, store, workflow, within=_PART_ANSWERS_WITHIN)
+                report_by_part[part.id] = PartHeard.said(part_view, datetime.now(UTC))
             except _NOT_SAID:
                 continue
 
@@ -253,12 +281,12 @@ async def _ask(client: Client, store: Store, parts: Iterable[PartLine], found: d
 
 
 async def _listed(client: Client, id: str, parts: Iterable[PartLine]) -> dict[str, PartHeard]:
-    wanted, now = {part.workflow: part.id for part in parts}, datetime.now(UTC)
+    part_by_workflow, now = {part.workflow: part.id for part in parts}, datetime.now(UTC)
     query = f"{names.PARENT.name} = '{Kind.ONBOARDING.workflow_id(id)}' AND {executions.OPEN}"
     return {
-        wanted[run.id]: PartHeard.listed(await line_of(run, now), now)
+        part_by_workflow[run.id]: PartHeard.listed(await line_of(run, now), now)
         async for run in executions.listed(client, query)
-        if run.id in wanted
+        if run.id in part_by_workflow
     }
 
 
@@ -269,28 +297,30 @@ def _with_parts(stage: StageLine, heard: dict[str, PartHeard]) -> StageLine:
     return stage.replace(agreements=lines(stage.agreements), tasks=lines(stage.tasks), steps=lines(stage.steps))
 
 
-def _with_heard(part: PartLine, said: PartHeard) -> PartLine:
-    return part.replace(status=said.status, due_at=said.due_at)
+def _with_heard(part: PartLine, report: PartHeard) -> PartLine:
+    return part.replace(status=report.status, due_at=report.due_at)
 
 
-def _waiting(shown: OnboardingShow, stages: Iterable[StageLine], heard: dict[str, PartHeard]) -> Iterator[WaitingPart]:
+def _waiting(
+    onboarding: OnboardingShow, stages: Iterable[StageLine], heard: dict[str, PartHeard]
+) -> Iterator[WaitingPart]:
     """Who is waited for, by part: by its own answer, else by the onboarding's."""
     parts = {part.id: part for stage in stages for part in stage.parts}
-    for id, known in groupby(shown.waiting_for, key=lambda one: one.part):
-        said, part = heard.get(id), parts.get(id)
-        if said is None or part is None or part.state != _OPEN:
-            yield from known
-        elif not said.status.ended:
-            yield from tuple(waiting_for(part, said.turn, shown.requester)) or known
+    for id, waiting_parts in groupby(onboarding.waiting_for, key=lambda waiting_part: waiting_part.part):
+        report, part = heard.get(id), parts.get(id)
+        if report is None or part is None or part.state != _OPEN:
+            yield from waiting_parts
+        elif not report.status.ended:
+            yield from tuple(waiting_for(part, report.turn, onboarding.requester)) or waiting_parts
 
 
-def _next(shown: OnboardingShow, heard: dict[str, PartHeard]) -> Next | None:
+def _next(onboarding: OnboardingShow, heard: dict[str, PartHeard]) -> Next | None:
     """The next time at which a part does something by itself."""
     nearest: tuple[datetime, Next] | None = None
-    for id, said in heard.items():
-        if said.next and said.next.at and (nearest is None or said.next.at < nearest[0]):
-            nearest = said.next.at, said.next.replace(why=f"{id}: {said.next.why}")
-    return nearest[1] if nearest and shown.problem is None else shown.next
+    for id, report in heard.items():
+        if report.next and report.next.at and (nearest is None or report.next.at < nearest[0]):
+            nearest = report.next.at, report.next.replace(why=f"{id}: {report.next.why}")
+    return nearest[1] if nearest and onboarding.problem is None else onboarding.next
 
 
 PREVIEW_FOR: Final = timedelta(minutes=30)
@@ -307,35 +337,43 @@ class PageLink(Model):
 
 
 async def page_link(
-    store: Store, links: SigningLinks, shown: OnboardingShow, person: str | None, *, renew: bool
+    store: Store, links: SigningLinks, onboarding: OnboardingShow, person: str | None, *, renew: bool
 ) -> PageLink:
     """A customer's link; with `renew` a new one, and earlier ones become invalid."""
-    who, what = _of_customer(shown, person), WorkflowName(Kind.ONBOARDING, shown.id)
-    place = serial_of(what.workflow_id, who)
+    member, workflow = _of_customer(onboarding, person), WorkflowName(Kind.ONBOARDING, onboarding.id)
+    serial_key = serial_of(workflow.workflow_id, member)
     if renew:
-        await store.one_use.replace_serial(place, secrets.token_hex(8))
-    serial = await store.one_use.serial(place) or FIRST_SERIAL
-    return PageLink(id=shown.id, person=who, link=links.link(what.reference, who, LinkUse.VIEW, serial))
+        await store.one_use.replace_serial(serial_key, secrets.token_hex(8))
+    serial = await store.one_use.serial(serial_key) or FIRST_SERIAL
+    return PageLink(id=onboarding.id, person=member, link=links.link(workflow.reference, member, LinkUse.VIEW, serial))
 
 
 def preview_link(
-    links: SigningLinks, shown: OnboardingShow, person: str | None = None, now: datetime | None = None
+    links: SigningLinks, onboarding: OnboardingShow, person: str | None = None, now: datetime | None = None
 ) -> PageLink:
     """A short-lived link to the page as the customer sees it, without actions."""
-    who, until = _of_customer(shown, person), (now or datetime.now(UTC)).replace(microsecond=0) + PREVIEW_FOR
-    reference = WorkflowName(Kind.ONBOARDING, shown.id).reference
-    return PageLink(id=shown.id, person=who, link=links.link(reference, who, LinkUse.PREVIEW, until=until), until=until)
+    member, expires_at = (
+        _of_customer(onboarding, person),
+        (now or datetime.now(UTC)).replace(microsecond=0) + PREVIEW_FOR,
+    )
+    reference = WorkflowName(Kind.ONBOARDING, onboarding.id).reference
+    return PageLink(
+        id=onboarding.id,
+        person=member,
+        link=links.link(reference, member, LinkUse.PREVIEW, until=expires_at),
+        until=expires_at,
+    )
 
 
-def _of_customer(shown: OnboardingShow, person: str | None) -> str:
-    if not shown.customer:
+def _of_customer(onboarding: OnboardingShow, person: str | None) -> str:
+    if not onboarding.customer:
         raise Refusal(
-            f"{shown.id}: nobody says who its customer is while no worker answers: start `countersign worker`"
+            f"{onboarding.id}: nobody says who its customer is while no worker answers: start `countersign worker`"
         )
-    everyone = (shown.customer, *shown.colleagues)
+    everyone = (onboarding.customer, *onboarding.colleagues)
     position = position_of(person or "")
     if position and position <= len(everyone):
         return everyone[position - 1]
     if person is not None and person not in everyone:
         raise Refusal(f"{person} is none of the customer's people: they are {', '.join(everyone)}")
-    return person or shown.customer
+    return person or onboarding.customer

@@ -20,12 +20,12 @@ class _People(Model):
     signers: Mapping[str, _Person]
 
 
-async def names_in_full(store: Store, what: WorkflowName) -> Mapping[str, str]:
+async def names_in_full(store: Store, workflow: WorkflowName) -> Mapping[str, str]:
     """Names of people described in full in its file, by id (`p-<12 hex>`). Empty if there are none, they were erased,
     or the store does not answer.
     """
     try:
-        content = await store.people.read(what.workflow_id)
+        content = await store.people.read(workflow.workflow_id)
     except StoreFailure:
         return {}
     people = _People.model_validate_json(content).signers if content else {}

@@ -47,13 +47,13 @@ class Happening(Model):
     actor: str | None = None
 
     @classmethod
-    def of(cls, entry: TimelineEntry, shown: Shown) -> "Happening":
+    def of(cls, entry: TimelineEntry, view: Shown) -> "Happening":
         return cls(
             at=entry.at,
-            type=str(shown.type),
-            id=shown.id,
-            kind=shown.kind,
-            status=str(shown.status),
+            type=str(view.type),
+            id=view.id,
+            kind=view.kind,
+            status=str(view.status),
             happened=str(entry.happened),
             what=entry.what,
             about=entry.about,
@@ -66,9 +66,9 @@ class Happening(Model):
 class Tail:
     """`news` has what came since the news before; the first have nothing."""
 
-    def __init__(self, context: Context, wanted: ListFilter) -> None:
+    def __init__(self, context: Context, list_filter: ListFilter) -> None:
         self._context = context
-        self._wanted = wanted
+        self._wanted = list_filter
         self._since = self._downloads_until = datetime.now(UTC)
         self._lines: dict[str, RequestLine] = {}
         """By workflow id, as they were when their view was read last."""
@@ -87,50 +87,52 @@ class Tail:
             self._lines = {id: line for id, line in lines.items() if not line.open}
         self._forget(lines)
         happened: list[Happening] = []
-        for some in chunks(await self._worth_a_look(lines), _AT_ONCE):
-            views = await asyncio.gather(*map(self._view, some))
-            for id, shown in zip(some, views, strict=True):
-                if shown is not None:
+        for workflow_ids in chunks(await self._worth_a_look(lines), _AT_ONCE):
+            views = await asyncio.gather(*map(self._view, workflow_ids))
+            for id, view in zip(workflow_ids, views, strict=True):
+                if view is not None:
                     self._lines[id] = lines[id]
-                    happened += self._new_of(id, shown)
-        return sorted(happened, key=lambda one: one.at)
+                    happened += self._new_of(id, view)
+        return sorted(happened, key=lambda happening: happening.at)
 
     def _forget(self, lines: Iterable[str]) -> None:
-        for known in (self._lines, self._due, self._told):
-            for id in known.keys() - set(lines):
-                del known[id]
+        for memory in (self._lines, self._due, self._told):
+            for id in memory.keys() - set(lines):
+                del memory[id]
 
     async def _worth_a_look(self, lines: dict[str, RequestLine]) -> list[str]:
         now = datetime.now(UTC)
         changed = [id for id, line in lines.items() if self._lines.get(id) != line]
-        due = [id for id, at in self._due.items() if at <= now]
+        due = [id for id, due_at in self._due.items() if due_at <= now]
         loaded = await self._context.store.downloads.since(self._downloads_until)
-        self._downloads_until = max((one.at for _, one in loaded), default=self._downloads_until)
+        self._downloads_until = max((download.at for _, download in loaded), default=self._downloads_until)
         ids = dict.fromkeys([*(id for id, _ in loaded if id in lines), *due, *changed])
         return list(ids)[:LOOKS_AT_MOST]
 
     async def _view(self, workflow_id: str) -> Shown | None:
         """None while it does not answer, and for what is unknown by now."""
-        what = named(workflow_id)
-        if what is None:
+        workflow = named(workflow_id)
+        if workflow is None:
             return None
         try:
-            return await self._read(what)
+            return await self._read(workflow)
         except (lookup.Unknown, RPCError, StoreFailure):
             return None
 
-    async def _read(self, what: WorkflowName) -> Shown:
+    async def _read(self, workflow: WorkflowName) -> Shown:
         context = self._context
-        return await lookup.look_at(context.client, context.store, what, within=_ANSWERS_WITHIN)
+        return await lookup.look_at(context.client, context.store, workflow, within=_ANSWERS_WITHIN)
 
-    def _new_of(self, id: str, shown: Shown) -> list[Happening]:
+    def _new_of(self, id: str, view: Shown) -> list[Happening]:
         """What its timeline has that was not told yet; of one that is new here, what came since the beginning."""
-        told, timeline = self._told.get(id), frozenset(shown.timeline)
+        former_entries, timeline = self._told.get(id), frozenset(view.timeline)
         self._told[id] = timeline
-        at = shown.next.at if shown.next else None
-        if at is None:
+        next_at = view.next.at if view.next else None
+        if next_at is None:
             self._due.pop(id, None)
         else:
-            self._due[id] = max(at, datetime.now(UTC)) + _LATER
-        new = (one for one in lookup.told_once(shown.timeline) if told is None or one not in told)
-        return [Happening.of(one, shown) for one in new if told is not None or one.at >= self._since]
+            self._due[id] = max(next_at, datetime.now(UTC)) + _LATER
+        new = (
+            entry for entry in lookup.told_once(view.timeline) if former_entries is None or entry not in former_entries
+        )
+        return [Happening.of(entry, view) for entry in new if former_entries is not None or entry.at >= self._since]

@@ -68,8 +68,8 @@ class TellingRun(Model):
         """Dead escalations; empty once it has ended, when the database has them."""
         if self.status.ended:
             return ()
-        asked = {line.target for line in self.pending}
-        return tuple(line for line in dead_lines(self.handoffs) if line.target not in asked)
+        pending_targets = {line.target for line in self.pending}
+        return tuple(line for line in dead_lines(self.handoffs) if line.target not in pending_targets)
 
 
 async def chunks(client: Client, query: str | None = None) -> AsyncIterator[list[str]]:
@@ -88,13 +88,13 @@ async def asked(client: Client, workflow_id: str) -> TellingRun | None:
     """One run's answer; None without a worker."""
     with suppress(RPCError, WorkflowQueryFailedError, ValueError):
         handle = client.get_workflow_handle(workflow_id)
-        shown: TellingRun = await handle.query(names.SHOW, result_type=TellingRun, rpc_timeout=_ANSWERS_WITHIN)
-        return shown
+        telling_run: TellingRun = await handle.query(names.SHOW, result_type=TellingRun, rpc_timeout=_ANSWERS_WITHIN)
+        return telling_run
     return None
 
 
 async def asked_each(client: Client, chunk: list[str]) -> list[TellingRun | None]:
-    return list(await asyncio.gather(*(asked(client, one) for one in chunk)))
+    return list(await asyncio.gather(*(asked(client, workflow_id) for workflow_id in chunk)))
 
 
 REPLAYS_AT_ONCE: Final = 10
@@ -131,9 +131,9 @@ class DeadTarget:
         """The target's name in the policy, also for an escalation."""
         return policy_name(self.target)
 
-    def is_wanted(self, since: datetime | None, target: str | None) -> bool:
+    def is_wanted(self, earliest: datetime | None, target: str | None) -> bool:
         """Whether it died since, and is of this target."""
-        return (since is None or self.died >= since) and target in (None, self.target, self.name)
+        return (earliest is None or self.died >= earliest) and target in (None, self.target, self.name)
 
     @property
     def op(self) -> str:
@@ -156,41 +156,43 @@ class ReplayedDead(Model):
         return self.told + self.tried + self.refused + self.left
 
 
-async def the_dead(store: Store, since: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadTarget]:
+async def the_dead(
+    store: Store, earliest: datetime | None = None, target: str | None = None
+) -> AsyncIterator[DeadTarget]:
     """Dead hand-offs of what has ended, by workflow id."""
-    async for one in store.hand_offs.dead(since, target):
-        if what := named(one.workflow_id):
-            yield DeadTarget(what, one.target, one.at)
+    async for hand_off in store.hand_offs.dead(earliest, target):
+        if workflow := named(hand_off.workflow_id):
+            yield DeadTarget(workflow, hand_off.target, hand_off.at)
 
 
 async def the_dead_while_open(
-    context: Context, since: datetime | None = None, target: str | None = None
+    context: Context, earliest: datetime | None = None, target: str | None = None
 ) -> AsyncIterator[DeadTarget]:
     """Dead escalations of open runs."""
     async for chunk in chunks(context.client, DEAD_WHILE_OPEN):
         for id, telling in zip(chunk, await asked_each(context.client, chunk), strict=True):
-            if telling is None or (what := named(id)) is None:
+            if telling is None or (workflow := named(id)) is None:
                 continue
             for line in telling.dead_while_open:
-                found = DeadTarget(what, line.target, line.at)
-                if found.is_wanted(since, target):
-                    yield found
+                dead = DeadTarget(workflow, line.target, line.at)
+                if dead.is_wanted(earliest, target):
+                    yield dead
 
 
 async def all_dead(
-    context: Context, since: datetime | None = None, target: str | None = None
+    context: Context, earliest: datetime | None = None, target: str | None = None
 ) -> AsyncIterator[DeadTarget]:
     """Both, ended ones first."""
-    async for found in the_dead(context.store, since, target):
-        yield found
-    async for found in the_dead_while_open(context, since, target):
-        yield found
+    async for dead in the_dead(context.store, earliest, target):
+        yield dead
+    async for dead in the_dead_while_open(context, earliest, target):
+        yield dead
 
 
 async def replay_each(
     dead: AsyncIterator[DeadTarget],
-    one: Callable[[DeadTarget], Awaitable[ReplayResult]],
-    seen: Callable[[ReplayedDead], None],
+    replay_target: Callable[[DeadTarget], Awaitable[ReplayResult]],
+    report_progress: Callable[[ReplayedDead], None],
 ) -> ReplayedDead:
     """Replay them, `REPLAYS_AT_ONCE` at a time; a target that refuses `IN_VAIN_AT_MOST` is left."""
     counts, in_vain, works = Counter[ReplayResult](), Counter[str](), set[str]()
@@ -198,22 +200,22 @@ async def replay_each(
 
     def so_far() -> ReplayedDead:
         failing = sorted(name for name in in_vain if name not in works)[:FAILING_NAMED_AT_MOST]
-        return ReplayedDead(**{came.value: counts[came] for came in ReplayResult}, failing=tuple(failing))
+        return ReplayedDead(**{result.value: counts[result] for result in ReplayResult}, failing=tuple(failing))
 
     async def following() -> DeadTarget | None:
         async with turn:
             return await anext(dead, None)
 
     async def worker() -> None:
-        while (found := await following()) is not None:
-            hopeless = found.name not in works and in_vain[found.name] >= IN_VAIN_AT_MOST
-            came = ReplayResult.LEFT if hopeless else await one(found)
-            counts[came] += 1
-            if came is ReplayResult.TOLD:
-                works.add(found.name)
-            elif came is ReplayResult.TRIED:
-                in_vain[found.name] += 1
-            seen(so_far())
+        while (dead_target := await following()) is not None:
+            hopeless = dead_target.name not in works and in_vain[dead_target.name] >= IN_VAIN_AT_MOST
+            result = ReplayResult.LEFT if hopeless else await replay_target(dead_target)
+            counts[result] += 1
+            if result is ReplayResult.TOLD:
+                works.add(dead_target.name)
+            elif result is ReplayResult.TRIED:
+                in_vain[dead_target.name] += 1
+            report_progress(so_far())
 
     async with asyncio.TaskGroup() as group:
         for _ in range(REPLAYS_AT_ONCE):
@@ -221,17 +223,17 @@ async def replay_each(
     return so_far()
 
 
-async def replay(context: Context, dead: DeadTarget, wanted: Replay) -> ReplayResult:
+async def replay(context: Context, dead: DeadTarget, replay_command: Replay) -> ReplayResult:
     """Replay one, whichever target is `wanted`, by its open run, else from its record, at low priority. One with an
     unreadable record is refused.
     """
-    command, kind, id = wanted.replace(target=dead.target, op=dead.op), dead.what.kind, dead.what.id
+    command, kind, id = replay_command.replace(target=dead.target, op=dead.op), dead.what.kind, dead.what.id
     try:
         try:
-            taken = await commands.carry_out(context.client, id, command, dead.op, kind=kind, wait=TRIED_WITHIN)
+            receipt = await commands.carry_out(context.client, id, command, dead.op, kind=kind, wait=TRIED_WITHIN)
         except NotRunning:
             begin = await commands.hand_off_again(context, dead.what, PRIORITY)
-            taken = await commands.carry_out(
+            receipt = await commands.carry_out(
                 context.client, id, command, dead.op, kind=kind, wait=TRIED_WITHIN, begin=begin
             )
     except CommandRefused as refused:
@@ -240,7 +242,7 @@ async def replay(context: Context, dead: DeadTarget, wanted: Replay) -> ReplayRe
         return ReplayResult.TRIED
     except (Refusal, StoreFailure):
         return ReplayResult.REFUSED
-    return ReplayResult.TOLD if taken.state is OperationState.DONE else ReplayResult.TRIED
+    return ReplayResult.TOLD if receipt.state is OperationState.DONE else ReplayResult.TRIED
 
 
 ASKED_AT_MOST: Final = 2_000
@@ -294,51 +296,55 @@ class Targets(Model):
     unseen: int = 0
 
 
-async def standing(context: Context, of_catalogue: Addresses, seen: Callable[[int], None] = lambda _: None) -> Targets:
+async def standing(
+    context: Context, of_catalogue: Addresses, report_progress: Callable[[int], None] = lambda _: None
+) -> Targets:
     """The state of every such target. An address that left the catalogue counts while anything waits for it."""
-    found: dict[str, TargetLine] = {}
-    asked = unseen = 0
+    line_by_target: dict[str, TargetLine] = {}
+    asked_count = unseen = 0
     async for chunk in chunks(context.client):
-        left = chunk[: max(0, ASKED_AT_MOST - asked)]
-        asked, unseen = asked + len(left), unseen + len(chunk) - len(left)
-        for telling in filter(None, await asked_each(context.client, left)):
+        asked_ids = chunk[: max(0, ASKED_AT_MOST - asked_count)]
+        asked_count, unseen = asked_count + len(asked_ids), unseen + len(chunk) - len(asked_ids)
+        for telling in filter(None, await asked_each(context.client, asked_ids)):
             for line in telling.pending:
-                _update_line(found, line.target, partial(TargetLine.waits, line=line))
+                _update_line(line_by_target, line.target, partial(TargetLine.waits, line=line))
             for line in telling.dead_while_open:
-                _update_line(found, line.target, partial(TargetLine.died, at=line.at))
-        seen(asked)
+                _update_line(line_by_target, line.target, partial(TargetLine.died, at=line.at))
+        report_progress(asked_count)
     for dead in await context.store.hand_offs.dead_counts():
-        _update_line(found, dead.name, partial(TargetLine.died, at=dead.since, count=dead.dead))
-    for about, known in await context.store.incidents.open(TARGETS):
-        waits = about.name in found and found[about.name].waiting
-        if waits or about.address in of_catalogue.get(about.name, (about.address,)):
-            _update_line(found, about.name, partial(TargetLine.is_as, known=known))
-    rows = sorted(found.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
+        _update_line(line_by_target, dead.name, partial(TargetLine.died, at=dead.since, count=dead.dead))
+    for target_address, incident in await context.store.incidents.open(TARGETS):
+        waits = target_address.name in line_by_target and line_by_target[target_address.name].waiting
+        if waits or target_address.address in of_catalogue.get(target_address.name, (target_address.address,)):
+            _update_line(line_by_target, target_address.name, partial(TargetLine.is_as, known=incident))
+    rows = sorted(line_by_target.values(), key=lambda row: (-row.dead, -row.waiting, row.target))
     return Targets(targets=tuple(rows), unseen=unseen)
 
 
 async def refuse_unknown(context: Context, target: str, of_catalogue: Addresses) -> None:
     """`Refusal` for a target that neither catalogue nor runs know, with similar names."""
-    name, known = policy_name(target), set(of_catalogue)
-    if name in known:
+    name, known_names = policy_name(target), set(of_catalogue)
+    if name in known_names:
         return
-    found = await standing(context, of_catalogue)
-    known |= {row.target for row in found.targets}
-    if name not in known and not found.unseen:
-        some = ", ".join(sorted(known)[:NAMED_AT_MOST])
-        helps = did_you_mean(name, sorted(known)) or (f"; there are {some}" if some else "")
+    targets = await standing(context, of_catalogue)
+    known_names |= {row.target for row in targets.targets}
+    if name not in known_names and not targets.unseen:
+        examples = ", ".join(sorted(known_names)[:NAMED_AT_MOST])
+        helps = did_you_mean(name, sorted(known_names)) or (f"; there are {examples}" if examples else "")
         raise Refusal(f"no target is called {target}{helps}")
 
 
-async def hurry(context: Context, target: str | None, seen: Callable[[int], None] = lambda _: None) -> int:
+async def hurry(context: Context, target: str | None, report_progress: Callable[[int], None] = lambda _: None) -> int:
     """Retry a target, or all, now; the number of runs signalled. A named one is enabled if it was disabled."""
-    told = 0
+    signalled_count = 0
     if target is not None:
         await enable(context.store.incidents, target, datetime.now(UTC))
     async for chunk in chunks(context.client):
-        told += sum(await asyncio.gather(*(_signal(context.client, one, target) for one in chunk)))
-        seen(told)
-    return told
+        signalled_count += sum(
+            await asyncio.gather(*(_signal(context.client, workflow_id, target) for workflow_id in chunk))
+        )
+        report_progress(signalled_count)
+    return signalled_count
 
 
 async def _signal(client: Client, workflow_id: str, target: str | None) -> bool:
@@ -352,15 +358,15 @@ async def _signal(client: Client, workflow_id: str, target: str | None) -> bool:
     return False
 
 
-def _update_line(found: dict[str, TargetLine], name: str, change: Callable[[TargetLine], TargetLine]) -> None:
+def _update_line(line_by_target: dict[str, TargetLine], name: str, change: Callable[[TargetLine], TargetLine]) -> None:
     name = policy_name(name)
-    if name not in found and len(found) >= TARGETS_AT_MOST:
+    if name not in line_by_target and len(line_by_target) >= TARGETS_AT_MOST:
         name = "…"
-    found[name] = change(found.get(name, TargetLine(target=name)))
+    line_by_target[name] = change(line_by_target.get(name, TargetLine(target=name)))
 
 
-def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
-    return min((at for at in (one, other) if at is not None), default=None)
+def _earlier(first: datetime | None, second: datetime | None) -> datetime | None:
+    return min((instant for instant in (first, second) if instant is not None), default=None)
 
 
 def targets_of(catalogue: Catalogue) -> list[Target]:

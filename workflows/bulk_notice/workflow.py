@@ -18,12 +18,12 @@ class BulkNoticeWorkflow:
     @workflow.run
     async def run(self, delivery: Delivery) -> None:
         """Deliver the notices, and after pauses those that were not begun."""
-        left = delivery.notices
+        open_notices = delivery.notices
         for pause in (None, *options.DEVICE_RETRY_PAUSES):
             if pause is not None:
                 await workflow.sleep(pause)
-            left = await self._told(delivery.replace(notices=left, now=workflow.now()))
-            if not left:
+            open_notices = await self._told(delivery.replace(notices=open_notices, now=workflow.now()))
+            if not open_notices:
                 return
 
     async def _told(self, delivery: Delivery) -> tuple[NotificationOrder, ...]:
@@ -40,4 +40,4 @@ class BulkNoticeWorkflow:
                 raise
             workflow.logger.warning("not told: %s", error.cause)
             return delivery.notices
-        return tuple(one for one in delivery.notices if one.key in report.open_notices)
+        return tuple(notice for notice in delivery.notices if notice.key in report.open_notices)

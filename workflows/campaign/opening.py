@@ -34,12 +34,12 @@ class CampaignOpeningWorkflow:
         last = workflow.get_last_completion_result(YearSeen) if workflow.has_last_completion_result() else None
         if last and last.is_given_up(workflow.now()):
             last = await self._tell(series, last, NotificationType.UNOPENED)
-        seen = await self._look(series, last)
-        if seen.is_missing(workflow.now()):
-            why = NotificationType.CONTENT.value
-            seen = await self._tell(series, seen, f"{why}-refused" if seen.refused else why)
-        self._publish(seen)
-        return seen
+        year = await self._look(series, last)
+        if year.is_missing(workflow.now()):
+            stage = NotificationType.CONTENT.value
+            year = await self._tell(series, year, f"{stage}-refused" if year.refused else stage)
+        self._publish(year)
+        return year
 
     async def _look(self, series: Series, last: YearSeen | None) -> YearSeen:
         order = YearToOpen(series=series, now=workflow.now(), last=last)
@@ -56,11 +56,11 @@ class CampaignOpeningWorkflow:
                 raise
             return last.replace(refused=f"{error.cause}")
 
-    async def _tell(self, series: Series, seen: YearSeen, stage: str) -> YearSeen:
+    async def _tell(self, series: Series, year: YearSeen, stage: str) -> YearSeen:
         """Notify the owner, once; a failed notification is repeated the next day."""
-        if stage in seen.told:
-            return seen
-        id, title = series.campaign_id(seen.year), series.title.replace(YEAR, str(seen.year))
+        if stage in year.told:
+            return year
+        id, title = series.campaign_id(year.year), series.title.replace(YEAR, str(year.year))
         key = notice_key(id, stage, series.owner)
         notice = NotificationOrder(key=key, stage=stage, person=series.owner, action=NoticeAction.OPEN)
         subject = Subject(type=Kind.CAMPAIGN, id=id, kind=series.kind, title=title, requester=series.owner, people=())
@@ -77,21 +77,21 @@ class CampaignOpeningWorkflow:
             if is_cancelled_exception(error):
                 raise
             workflow.logger.warning("the owner was not told: %s", error.cause)
-            return seen
-        return seen.replace(told=(*seen.told, stage))
+            return year
+        return year.replace(told=(*year.told, stage))
 
-    def _publish(self, seen: YearSeen) -> None:
-        missing = seen.is_missing(workflow.now())
-        stage = "settled" if seen.campaign else CONTENT_MISSING if missing else "scheduled"
+    def _publish(self, year: YearSeen) -> None:
+        missing = year.is_missing(workflow.now())
+        stage = "settled" if year.campaign else CONTENT_MISSING if missing else "scheduled"
         workflow.upsert_search_attributes([STAGE.value_set(stage)])
-        workflow.set_current_details(_details(seen))
+        workflow.set_current_details(_details(year))
 
 
-def _details(seen: YearSeen) -> str:
-    if seen.campaign:
-        return f"{seen.year} was opened: `{seen.campaign}`"
-    if seen.given and not seen.refused:
-        return f"Opens {stamp(seen.opens_at)} with the content of {seen.year}"
-    why = f"cannot with what was given: {seen.refused}" if seen.refused else f"waits for the content of {seen.year}"
-    helps = f"`countersign campaign schedule FILE --year {seen.year}` gives it"
-    return f"Should open {stamp(seen.opens_at)}, {why}\n\n{helps}; given up {stamp(seen.given_up_at)}"
+def _details(year: YearSeen) -> str:
+    if year.campaign:
+        return f"{year.year} was opened: `{year.campaign}`"
+    if year.given and not year.refused:
+        return f"Opens {stamp(year.opens_at)} with the content of {year.year}"
+    reason = f"cannot with what was given: {year.refused}" if year.refused else f"waits for the content of {year.year}"
+    helps = f"`countersign campaign schedule FILE --year {year.year}` gives it"
+    return f"Should open {stamp(year.opens_at)}, {reason}\n\n{helps}; given up {stamp(year.given_up_at)}"

@@ -66,8 +66,8 @@ class RunningBatch(Model):
     again_at: AwareDatetime | None = None
     """When to check for room again."""
 
-    def full(self, before: int, now: datetime) -> Self:
-        in_vain = self.in_vain + 1 if self.after == before else 1
+    def full(self, previous_position: int, now: datetime) -> Self:
+        in_vain = self.in_vain + 1 if self.after == previous_position else 1
         pause = ROOM_PAUSES[min(in_vain, len(ROOM_PAUSES)) - 1]
         return self.replace(in_vain=in_vain, again_at=now + pause)
 
@@ -181,8 +181,8 @@ class CampaignState(LifecycleState):
 
     def attention(self) -> Iterator[Attention]:
         if (faulty := self.tally.counts.faulty) and self.tally.counted_at:
-            says = f"{faulty} could not be asked: `campaign report` says why, `campaign retry --failed` tries again"
-            yield Attention(code=AttentionCode.NOT_ASKED, since=self.tally.counted_at, says=says)
+            sentence = f"{faulty} could not be asked: `campaign report` says why, `campaign retry --failed` tries again"
+            yield Attention(code=AttentionCode.NOT_ASKED, since=self.tally.counted_at, says=sentence)
 
     @property
     def look_due_at(self) -> datetime:
@@ -202,35 +202,37 @@ class CampaignState(LifecycleState):
         return updated.note(now, EventType.FROZEN, None, frozen.sha256[:12], about=frozen.rows)
 
     def batch_done(self, result: BatchResult, now: datetime) -> Self:
-        batch, *others = self.jobs.running
+        batch, *later_jobs = self.jobs.running
         on = batch.replace(after=result.after, done=batch.done + result.done, refused=batch.refused + result.refused)
         on = on.full(batch.after, now) if result.full else on.replace(in_vain=0, again_at=None)
-        asked = result.after if batch.change is None and batch.work is BatchWork.START else self.audience.asked
-        updated = self.within("audience", asked=asked).within(
-            "jobs", running=(*others,) if result.over else (on, *others)
+        asked_up_to = result.after if batch.change is None and batch.work is BatchWork.START else self.audience.asked
+        updated = self.within("audience", asked=asked_up_to).within(
+            "jobs", running=(*later_jobs,) if result.over else (on, *later_jobs)
         )
         if not result.over:
             return updated
         if on.change and on.work is BatchWork.START:
             updated = updated.within("audience", changes_asked=on.change.number)
         refused = f"{on.refused} could not be" if on.refused else None
-        why = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
-        return updated.note(now, EventType(f"walked_{on.work}"), None, why, about=on.done)
+        summary = ", ".join(filter(None, (on.change.what if on.change else None, refused))) or None
+        return updated.note(now, EventType(f"walked_{on.work}"), None, summary, about=on.done)
 
     def left(self, now: datetime) -> Self:
         """Drop the first batch job, which the closing interrupted."""
-        batch, *others = self.jobs.running
-        updated = self.within("jobs", running=(*others,))
+        batch, *later_jobs = self.jobs.running
+        updated = self.within("jobs", running=(*later_jobs,))
         return updated.note(now, EventType(f"left_{batch.work}"), None, CLOSING, about=batch.after)
 
-    def change_asked(self, what: ChangeKind, by: str, now: datetime, **about: object) -> Self:
+    def change_asked(self, kind: ChangeKind, sender: str, now: datetime, **details: object) -> Self:
         """Queue a requested change; it gets its number when it is stored."""
-        change = AudienceChange(number=0, what=what, by=by, at=now).replace(**about)
-        known, (asked_for, _) = self.within("jobs", waiting=(*self.jobs.waiting, change)), _EVENTS_OF[what]
-        if change.person and (of_one := _EVENTS_OF_ONE.get(what)):
-            why = change.reason or None
-            return known.note(now, of_one, change.person, why, about=change.due or "", said=True, by=by)
-        return known.note(now, asked_for, by, change.reason or None, about=change.person or change.due or "", said=True)
+        change = AudienceChange(number=0, what=kind, by=sender, at=now).replace(**details)
+        updated, (asked_for, _) = self.within("jobs", waiting=(*self.jobs.waiting, change)), _EVENTS_OF[kind]
+        if change.person and (of_one := _EVENTS_OF_ONE.get(kind)):
+            reason = change.reason or None
+            return updated.note(now, of_one, change.person, reason, about=change.due or "", said=True, by=sender)
+        return updated.note(
+            now, asked_for, sender, change.reason or None, about=change.person or change.due or "", said=True
+        )
 
     @property
     def to_write(self) -> AudienceChange | None:
@@ -239,15 +241,17 @@ class CampaignState(LifecycleState):
 
     def wrote(self, changed: ChangeResult, now: datetime) -> Self:
         """The first queued change was stored or refused."""
-        change, *others = self.jobs.waiting
-        word, about = _WORD_OF[change.what], change.person or ""
-        updated = self.within("jobs", waiting=tuple(others))
+        change, *later_changes = self.jobs.waiting
+        command_word, person = _WORD_OF[change.what], change.person or ""
+        updated = self.within("jobs", waiting=tuple(later_changes))
         if changed.change is None:
-            why = changed.refused or Rejection.NOT_DONE.to_message(subject=self.words.subject)
-            said = updated.replace(commands=self.commands.refused(word, why, about))
-            return said.note(now, _EVENTS_OF[change.what][1], change.person, why)
-        done = updated.replace(commands=self.commands.done(word, _says(changed.change, changed.people), about))
-        return done.changed(changed, now)
+            refusal = changed.refused or Rejection.NOT_DONE.to_message(subject=self.words.subject)
+            refused_state = updated.replace(commands=self.commands.refused(command_word, refusal, person))
+            return refused_state.note(now, _EVENTS_OF[change.what][1], change.person, refusal)
+        accepted_state = updated.replace(
+            commands=self.commands.done(command_word, _says(changed.change, changed.people), person)
+        )
+        return accepted_state.changed(changed, now)
 
     def changed(self, changed: ChangeResult, now: datetime) -> Self:
         """A change is in force: a batch job for its people begins."""
@@ -269,7 +273,7 @@ class CampaignState(LifecycleState):
 
     def _with(self, batch: RunningBatch) -> tuple[RunningBatch, ...]:
         """Batch jobs with one more; those that wait for Core Signature do not delay others."""
-        return tuple(sorted((*self.jobs.running, batch), key=lambda one: one.work is BatchWork.START))
+        return tuple(sorted((*self.jobs.running, batch), key=lambda job: job.work is BatchWork.START))
 
     def _moved(self, change: AudienceChange) -> date:
         extended = change.due if change.what is ChangeKind.EXTENDED and not change.person else None
@@ -277,8 +281,8 @@ class CampaignState(LifecycleState):
 
     def looked(self, looked: DailyCheckResult, now: datetime) -> Self:
         updated = self
-        for one in looked.changes:
-            updated = updated.changed(one, now)
+        for change in looked.changes:
+            updated = updated.changed(change, now)
         counted = updated.within("tally", counts=looked.counts, counted_at=now - looked.ago)
         if not looked.over:
             return counted.within("daily", told_to=looked.after)
@@ -344,8 +348,8 @@ _ID_AT_MOST: Final = 100
 
 def refuse_exempt(state: CampaignState, command: Exemption, now: datetime) -> Message | None:
     """Why no member can be exempted now; whether this one can be, only the record knows."""
-    if why := _not_now(state, command.actor, now) or text_fault(command.reason, "the reason"):
-        return why
+    if refusal := _not_now(state, command.actor, now) or text_fault(command.reason, "the reason"):
+        return refusal
     return _no_id(command.person)
 
 
@@ -360,8 +364,8 @@ def exempt(state: CampaignState, command: Exemption, now: datetime) -> CampaignS
 
 
 def refuse_later(state: CampaignState, command: Extension, now: datetime) -> Message | None:
-    if why := _not_now(state, command.actor, now) or refuse_extend(state, command, now):
-        return why
+    if refusal := _not_now(state, command.actor, now) or refuse_extend(state, command, now):
+        return refusal
     if isinstance(command.due, datetime):
         return Rejection.ENDS_WITH_A_DAY.to_message()
     if command.person:
@@ -372,8 +376,8 @@ def refuse_later(state: CampaignState, command: Extension, now: datetime) -> Mes
 
 def later(state: CampaignState, command: Extension, now: datetime) -> CampaignState:
     """Queue an extension for all open members, or one of them."""
-    about = {"person": command.person or None, "due": command.due, "reason": command.reason}
-    return state.change_asked(ChangeKind.EXTENDED, command.actor, now, **about)
+    details = {"person": command.person or None, "due": command.due, "reason": command.reason}
+    return state.change_asked(ChangeKind.EXTENDED, command.actor, now, **details)
 
 
 def refuse_retry(state: CampaignState, command: Retry, now: datetime) -> Message | None:
@@ -386,8 +390,8 @@ def retry(state: CampaignState, command: Retry, now: datetime) -> CampaignState:
 
 
 def _not_now(state: CampaignState, actor: str, now: datetime) -> Message | None:
-    if why := living_refusal(state) or name_fault(actor):
-        return why
+    if refusal := living_refusal(state) or name_fault(actor):
+        return refusal
     if state.audience.frozen is None:
         return Rejection.NOT_OPENED.to_message()
     if state.closing or now >= state.closes_at:

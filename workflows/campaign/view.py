@@ -13,10 +13,10 @@ from workflows.model.views import CampaignShow, Next, NextStep
 _BAR: Final = 20
 
 
-def show(given: CampaignInput, state: CampaignState, now: datetime) -> CampaignShow:
+def show(request: CampaignInput, state: CampaignState, now: datetime) -> CampaignShow:
     """The view at `now`; its counts are as of the last check."""
-    campaign, tally = given.campaign, state.tally.outcome
-    facts = dict(follow_up.facts(given.subject, state, now))
+    campaign, tally = request.campaign, state.tally.outcome
+    facts = dict(follow_up.facts(request.subject, state, now))
     following = facts["next"] if state.status.ended or state.problems.current else _next(state)
     return CampaignShow(
         **{
@@ -25,7 +25,7 @@ def show(given: CampaignInput, state: CampaignState, now: datetime) -> CampaignS
             "says": _sentence(state, facts["says"]),
             "title": campaign.title,
             "campaign": campaign,
-            "fingerprint": given.fingerprint,
+            "fingerprint": request.fingerprint,
             "version": campaign.document.version,
             "effective": campaign.document.effective,
             "approver": campaign.document.approver,
@@ -47,13 +47,13 @@ def show(given: CampaignInput, state: CampaignState, now: datetime) -> CampaignS
     )
 
 
-def settled(given: CampaignInput, state: CampaignState) -> SettledCampaign:
+def settled(request: CampaignInput, state: CampaignState) -> SettledCampaign:
     """The facts to hand off."""
     if state.lifecycle.settled_at is None:
         raise ValueError("the campaign has not ended")
     return SettledCampaign(
-        campaign=given.campaign.id,
-        kind=given.campaign.kind,
+        campaign=request.campaign.id,
+        kind=request.campaign.kind,
         outcome=state.status,
         at=state.lifecycle.settled_at,
         late=state.tally.counts.late > 0,
@@ -63,21 +63,21 @@ def settled(given: CampaignInput, state: CampaignState) -> SettledCampaign:
     )
 
 
-def details(shown: CampaignShow, namespace: str, workflow_id: str) -> str:
+def details(view: CampaignShow, namespace: str, workflow_id: str) -> str:
     """Web UI details in Markdown: progress bar, counts, link to its requests."""
-    counts = shown.counts
-    lines = [f"### {shown.says}", "", f"`{bar(counts)}` {counts.done} of {counts.wanted}", ""]
-    if shown.asked and 0 < counts.not_told == counts.wanted:
+    counts = view.counts
+    lines = [f"### {view.says}", "", f"`{bar(counts)}` {counts.done} of {counts.wanted}", ""]
+    if view.asked and 0 < counts.not_told == counts.wanted:
         # The opening has asked them since; "not asked yet" would read like an outage until the first check.
-        lines.append(f"- asked: {shown.asked}; how each stands is counted once a day, and by `campaign show`")
+        lines.append(f"- asked: {view.asked}; how each stands is counted once a day, and by `campaign show`")
     else:
         lines += [f"- {label}: {count}" for label, count in counts.in_words]
-        lines += [f"- as of {stamp(shown.counted_at)}"] if shown.counted_at else []
-    lines += [f"- opens {stamp(shown.opens_at)}", f"- last day {shown.due}"]
-    lines += [f"- closes {stamp(shown.closes_at)}"] if shown.closes_at else []
+        lines += [f"- as of {stamp(view.counted_at)}"] if view.counted_at else []
+    lines += [f"- opens {stamp(view.opens_at)}", f"- last day {view.due}"]
+    lines += [f"- closes {stamp(view.closes_at)}"] if view.closes_at else []
     query = f"CsParent%3D%22{workflow_id.replace(':', '%3A')}%22"
     lines.append(f"- [its requests](/namespaces/{namespace}/workflows?query={query})")
-    lines += [f"- to be told: {one.target} · {one.state} · {one.attempts} attempts" for one in shown.handoffs]
+    lines += [f"- to be told: {line.target} · {line.state} · {line.attempts} attempts" for line in view.handoffs]
     return "\n".join(lines)
 
 
@@ -116,15 +116,15 @@ def _sentence(state: CampaignState, ended_or_troubled: str) -> str:
     return how_far(state.tally.counts, state.closes_at, as_of=state.tally.counted_at)
 
 
-def recounted(shown: CampaignShow, counts: Counts, at: datetime) -> CampaignShow:
+def recounted(view: CampaignShow, counts: Counts, counted_at: datetime) -> CampaignShow:
     """The view with counts as of `at`; of an open campaign its sentence as well."""
-    open_ = shown.says == how_far(shown.counts, shown.closes_at, as_of=shown.counted_at)
-    says = how_far(counts, shown.closes_at) if open_ else shown.says
-    return shown.replace(counts=counts, counted_at=at, errors=counts.faulty, says=says)
+    open_ = view.says == how_far(view.counts, view.closes_at, as_of=view.counted_at)
+    sentence = how_far(counts, view.closes_at) if open_ else view.says
+    return view.replace(counts=counts, counted_at=counted_at, errors=counts.faulty, says=sentence)
 
 
 def how_far(counts: Counts, closes_at: datetime | None, *, as_of: datetime | None = None) -> str:
     """The sentence of an open campaign; `as_of` is when the counts were made, None for now."""
-    until = f"; open until {last_day_before(closes_at):%a %d %b %Y}" if closes_at else ""
+    closing_clause = f"; open until {last_day_before(closes_at):%a %d %b %Y}" if closes_at else ""
     acknowledged = f"had acknowledged on {stamp(as_of)}" if as_of else "have acknowledged"
-    return f"{counts.done} of {counts.wanted} {acknowledged}{until}"
+    return f"{counts.done} of {counts.wanted} {acknowledged}{closing_clause}"

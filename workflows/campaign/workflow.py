@@ -42,12 +42,12 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     request: CampaignInput
 
     @workflow.init
-    def __init__(self, given: CampaignInput) -> None:
-        super().__init__(given, given.carried or CampaignState.begin(given.campaign, workflow.now()))
+    def __init__(self, request: CampaignInput) -> None:
+        super().__init__(request, request.carried or CampaignState.begin(request.campaign, workflow.now()))
 
     @workflow.run
     @despite_cancellation
-    async def run(self, given: CampaignInput) -> SettledCampaign:
+    async def run(self, request: CampaignInput) -> SettledCampaign:
         """Open, follow, close; a cancellation of the run is handled like the update `cancel`."""
         await self.open()
         await self.follow()
@@ -109,12 +109,12 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
             return
         self.state = self.state.end_everybody()
         while self.state.jobs.running:
-            who, why = (
+            actor, reason = (
                 (ending.who, f"the campaign was cancelled: {ending.why}")
                 if ending
                 else ("countersign", campaign.CLOSED)
             )
-            await self._run_batch(actor=who, reason=why[:_WHY_AT_MOST])
+            await self._run_batch(actor=actor, reason=reason[:_WHY_AT_MOST])
             self.calls.continue_as_new_if_suggested()
 
     @property
@@ -279,8 +279,8 @@ class AcknowledgementCampaignWorkflow(LifecycleWorkflow[CampaignState]):
     def shown(self, state: CampaignState, now: datetime) -> CampaignShow:
         return views.show(self.request, state, now)
 
-    def details(self, shown: Any) -> str:
-        return views.details(shown, workflow.info().namespace, Kind.CAMPAIGN.workflow_id(shown.id))
+    def details(self, view: Any) -> str:
+        return views.details(view, workflow.info().namespace, Kind.CAMPAIGN.workflow_id(view.id))
 
 
 def _because(change: campaign.AudienceChange) -> str:

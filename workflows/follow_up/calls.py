@@ -136,14 +136,14 @@ class Calls(Generic[Carried]):
 
     def news(self) -> Condition:
         """A condition: the state was replaced."""
-        before = self._owner.state
-        return lambda: self._owner.state is not before
+        former_state = self._owner.state
+        return lambda: self._owner.state is not former_state
 
     async def call(
         self,
         method: Callable[[Any, Input], Awaitable[Result]],
         input: Input,
-        how: ActivityOptions,
+        activity_options: ActivityOptions,
         summary: str,
         unless: Watch = nothing,
         *,
@@ -164,7 +164,7 @@ class Calls(Generic[Carried]):
             unwanted, begins = unless(), first is not None and probes == 0
             if pause is None:
                 try:
-                    present = first if begins and first else how
+                    present = first if begins and first else activity_options
                     answer = await self.attempt(method, anew(input), present, summary, unwanted)
                 except FailureError as error:
                     if is_cancelled_exception(error) or unwanted():
@@ -191,27 +191,27 @@ class Calls(Generic[Carried]):
         """The pause of an interrupted call of the same key, if it is not over."""
         if not key:
             return None
-        left, self._left = self._left, None
-        return left if left and left.is_of(key, workflow.now()) else None
+        pause, self._left = self._left, None
+        return pause if pause and pause.is_of(key, workflow.now()) else None
 
     async def _pause(self, pause: RetryPause, unless: Watch) -> Wake:
         failure = pause.failure
         if not failure.bound:
             self.report(failure, pause.until)
-        words = "no more is taken for now" if failure.bound else str(failure.code)
-        return await self.until(pause.until, f"{words}: try again", unless)
+        reason = "no more is taken for now" if failure.bound else str(failure.code)
+        return await self.until(pause.until, f"{reason}: try again", unless)
 
     async def once(
         self,
         method: Callable[[Any, Input], Awaitable[Result]],
         input: Input,
-        how: ActivityOptions,
+        activity_options: ActivityOptions,
         summary: str,
         unless: Watch = nothing,
     ) -> Result | None:
         """Call once; None when it failed or `unless` came first. For calls that may be left out."""
         try:
-            return await self.attempt(method, input, how, summary, unless())
+            return await self.attempt(method, input, activity_options, summary, unless())
         except FailureError:
             return None
 
@@ -254,7 +254,7 @@ class Calls(Generic[Carried]):
         self,
         method: Callable[[Any, Input], Awaitable[Result]],
         input: Input,
-        how: ActivityOptions,
+        activity_options: ActivityOptions,
         summary: str,
         unless: Condition,
     ) -> Result:
@@ -262,7 +262,7 @@ class Calls(Generic[Carried]):
         # Passed explicitly: the activity's queue inherits the priority, but its info does not show it.
         priority = workflow.info().priority
         handle = workflow.start_activity_method(
-            method, input, summary=summary, priority=priority, **in_its_queue(how, priority)
+            method, input, summary=summary, priority=priority, **in_its_queue(activity_options, priority)
         )
         await workflow.wait_condition(lambda: handle.done() or unless())
         if not handle.done():

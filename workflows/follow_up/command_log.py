@@ -28,30 +28,32 @@ class CommandLog(Model):
     entries: tuple[Operation, ...] = ()
 
     def of(self, id: str) -> Operation | None:
-        return next((one for one in self.entries if one.id == id), None)
+        return next((operation for operation in self.entries if operation.id == id), None)
 
     @property
     def open(self) -> tuple[Operation, ...]:
-        return tuple(one for one in self.entries if one.state is OperationState.OPEN)
+        return tuple(operation for operation in self.entries if operation.state is OperationState.OPEN)
 
     def record(self, operation: Operation) -> Self:
         """Beyond the limit the oldest closed one is dropped, else the oldest."""
         entries = (*self.entries, operation.replace(says=clipped(operation.says, _SAYS_AT_MOST)))
         if len(entries) <= OPERATIONS_REMEMBERED:
             return self.replace(entries=entries)
-        gone = next((one for one in self.entries if one.state is not OperationState.OPEN), entries[0])
-        return self.replace(entries=tuple(one for one in entries if one is not gone))
+        dropped = next(
+            (operation for operation in self.entries if operation.state is not OperationState.OPEN), entries[0]
+        )
+        return self.replace(entries=tuple(operation for operation in entries if operation is not dropped))
 
-    def done(self, what: str, says: str, about: str = "") -> Self:
+    def done(self, command_word: str, result: str, subject_id: str = "") -> Self:
         """Mark all of this word (and `about`) as done, with the result."""
-        return self._close(what, about, partial(_finish, says=says))
+        return self._close(command_word, subject_id, partial(_finish, says=result))
 
-    def refused(self, what: str, why: Message, about: str = "") -> Self:
+    def refused(self, command_word: str, refusal: Message, subject_id: str = "") -> Self:
         """Mark all of this word (and `about`) as refused, with the reason."""
-        return self._close(what, about, partial(_refuse, why=why))
+        return self._close(command_word, subject_id, partial(_refuse, why=refusal))
 
-    def refuse(self, id: str, why: Message) -> Self:
-        entries = (_refuse(one, why) if one.id == id else one for one in self.entries)
+    def refuse(self, id: str, refusal: Message) -> Self:
+        entries = (_refuse(operation, refusal) if operation.id == id else operation for operation in self.entries)
         return self.replace(entries=tuple(entries))
 
     def end(self, status: Status, subject: str) -> Self:
@@ -60,14 +62,17 @@ class CommandLog(Model):
             return self
         updated = self.done(_COMMAND_OF[status], str(status)) if status in _COMMAND_OF else self
         late = Rejection.TOO_LATE.to_message(subject=subject, status=status)
-        entries = (one if one.what == REPLAY else _refuse(one, late) for one in updated.entries)
+        entries = (operation if operation.what == REPLAY else _refuse(operation, late) for operation in updated.entries)
         return updated.replace(entries=tuple(entries))
 
-    def _close(self, what: str, about: str, close: Callable[[Operation], Operation]) -> Self:
-        if not any((one.what, one.about) == (what, about) for one in self.open):
+    def _close(self, command_word: str, subject_id: str, close: Callable[[Operation], Operation]) -> Self:
+        if not any((operation.what, operation.about) == (command_word, subject_id) for operation in self.open):
             return self
         return self.replace(
-            entries=tuple(close(one) if (one.what, one.about) == (what, about) else one for one in self.entries)
+            entries=tuple(
+                close(operation) if (operation.what, operation.about) == (command_word, subject_id) else operation
+                for operation in self.entries
+            )
         )
 
 
@@ -77,11 +82,12 @@ def _finish(operation: Operation, says: str) -> Operation:
     return operation.replace(state=OperationState.DONE, says=clipped(says, _SAYS_AT_MOST))
 
 
-def _shorten(why: Message) -> Message:
+def _shorten(refusal: Message) -> Message:
     values = {
-        name: clipped(value, _VALUE_AT_MOST) if isinstance(value, str) else value for name, value in why.values.items()
+        name: clipped(value, _VALUE_AT_MOST) if isinstance(value, str) else value
+        for name, value in refusal.values.items()
     }
-    return why.replace(values=values)
+    return refusal.replace(values=values)
 
 
 def _refuse(operation: Operation, why: Message) -> Operation:

@@ -61,21 +61,23 @@ def cancel(state: State, command: Cancellation, now: datetime) -> State:
     """The first cancellation counts."""
     if state.lifecycle.ending or state.status.ended:
         return state
-    asked = state.note(now, EventType.CANCELLATION_ASKED, command.actor, command.reason, said=True)
-    return asked.close(Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason, told=command.told), now)
+    noted_state = state.note(now, EventType.CANCELLATION_ASKED, command.actor, command.reason, said=True)
+    return noted_state.close(
+        Ending(outcome=Status.CANCELLED, who=command.actor, why=command.reason, told=command.told), now
+    )
 
 
 def refuse_take(state: LifecycleState, command: Take, subject: Subject) -> Message | None:
-    if why := living_refusal(state) or unfit(command.actor) or name_fault(command.person, "--person"):
-        return why
+    if refusal := living_refusal(state) or unfit(command.actor) or name_fault(command.person, "--person"):
+        return refusal
     if group_of(subject.requester) is None:
         return Rejection.NO_GROUP.to_message()
     if subject.notify_all:
         return Rejection.ALL_HEAR.to_message()
     if state.lifecycle.times_taken >= TAKEN_AT_MOST:
         return Rejection.TAKEN_TOO_OFTEN.to_message(subject=state.words.subject)
-    taken = state.lifecycle.taken_by == command.person
-    return Rejection.TAKEN_ALREADY.to_message(person=command.person) if taken else None
+    is_taken = state.lifecycle.taken_by == command.person
+    return Rejection.TAKEN_ALREADY.to_message(person=command.person) if is_taken else None
 
 
 def take(state: State, command: Take, now: datetime) -> State:
@@ -85,17 +87,17 @@ def take(state: State, command: Take, now: datetime) -> State:
 
 
 def refuse_remind(state: FollowUpState, command: ReminderNow, now: datetime) -> Message | None:
-    if why := living_refusal(state) or unfit(command.actor):
-        return why
+    if refusal := living_refusal(state) or unfit(command.actor):
+        return refusal
     if not state.slots.pending:
         return Rejection.NOBODYS_TURN.to_message()
     if state.clock.stop(StopKind.PAUSE):
         return Rejection.PAUSED.to_message(subject=state.words.subject)
     people = [signer.person for signer in state.slots.pending]
-    told = [
+    notified_at = [
         n.at for n in state.notifications.remembered if n.person in people and n.outcome is NotificationOutcome.ACCEPTED
     ]
-    if told and now - max(told) < APART and not command.force:
+    if notified_at and now - max(notified_at) < APART and not command.force:
         return Rejection.JUST_TOLD.to_message()
     return None
 
@@ -105,33 +107,37 @@ def remind(state: Following, command: ReminderNow, now: datetime) -> Following:
     if state.plan.reminder:
         return state
     number = state.plan.reminders_asked + 1
-    asked = state.within("plan", reminders_asked=number, reminder=AskedReminder(number=number, who=command.actor))
-    return asked.note(now, EventType.REMINDER_ASKED, command.actor, None)
+    updated = state.within("plan", reminders_asked=number, reminder=AskedReminder(number=number, who=command.actor))
+    return updated.note(now, EventType.REMINDER_ASKED, command.actor, None)
 
 
 def refuse_delegate(state: FollowUpState, command: Delegation, requester: str) -> Message | None:
     """The reason as far as the state knows; Core Signature may still refuse."""
-    if why := living_refusal(state) or unfit(command.actor) or name_fault(command.to, "--to"):
-        return why
+    if refusal := living_refusal(state) or unfit(command.actor) or name_fault(command.to, "--to"):
+        return refusal
     return _cannot_give(state, command.signer) or _cannot_take(state, command.to, requester)
 
 
 def delegate(state: Following, command: Delegation, now: datetime) -> Following:
     """Record the reassignment, which is then carried out at Core Signature."""
-    wanted = Reassignment(
+    reassignment = Reassignment(
         from_=command.signer, to=command.to, reason=EscalationReason.MANUAL, who=command.actor, force=command.force
     )
-    same = tuple(one for one in state.escalations.wanted if one.by_hand and one.about == wanted.about)
-    if any(one.force >= command.force for one in same):
+    repetitions = tuple(
+        candidate
+        for candidate in state.escalations.wanted
+        if candidate.by_hand and candidate.about == reassignment.about
+    )
+    if any(repetition.force >= command.force for repetition in repetitions):
         return state
-    others = tuple(one for one in state.escalations.wanted if one not in same)
-    updated = state.within("escalations", wanted=(*others, wanted))
+    remaining = tuple(reassignment for reassignment in state.escalations.wanted if reassignment not in repetitions)
+    updated = state.within("escalations", wanted=(*remaining, reassignment))
     return updated.note(now, EventType.HAND_OVER_ASKED, command.signer, None, about=command.to, by=command.actor)
 
 
 def refuse_extend(state: LifecycleState, command: Extension, now: datetime) -> Message | None:
-    if why := living_refusal(state) or unfit(command.actor, command.reason):
-        return why
+    if refusal := living_refusal(state) or unfit(command.actor, command.reason):
+        return refusal
     day = command.due.date() if isinstance(command.due, datetime) else command.due
     if day > (now + HORIZON).date():
         return Rejection.TOO_FAR.to_message(day=command.due.isoformat())
@@ -149,17 +155,19 @@ def extend(state: Following, command: Extension, now: datetime) -> Following:
     """Move due date and closing; warnings of the old date are superseded, and everything is planned again."""
     if state.plan.due == command.due:
         return state
-    open_ = tuple(moment for moment in state.unsent if moment.kind in _OF_DUE_DATE)
+    open_ = tuple(action for action in state.unsent if action.kind in _OF_DUE_DATE)
     updated = state.suppress(open_, Reason.SUPERSEDED, now)
-    updated = updated.without_devices(lambda one: one.moment is not None and one.moment.kind in _OF_DUE_DATE)
-    moved = updated.within("plan", due=command.due, revision=state.plan.revision + 1).replan()
-    why = command.reason or None
-    return moved.note(now, EventType.DUE_MOVED, command.actor, why, about=day_words(command.due), said=why is not None)
+    updated = updated.without_devices(lambda device: device.moment is not None and device.moment.kind in _OF_DUE_DATE)
+    replanned_state = updated.within("plan", due=command.due, revision=state.plan.revision + 1).replan()
+    reason = command.reason or None
+    return replanned_state.note(
+        now, EventType.DUE_MOVED, command.actor, reason, about=day_words(command.due), said=reason is not None
+    )
 
 
 def refuse_pause(state: FollowUpState, command: PauseCommand) -> Message | None:
-    if why := living_refusal(state) or unfit(command.actor, command.reason):
-        return why
+    if refusal := living_refusal(state) or unfit(command.actor, command.reason):
+        return refusal
     stop = state.clock.stop(StopKind.PAUSE)
     return Rejection.PAUSED_ALREADY.to_message(who=stop.who) if stop else None
 
@@ -171,8 +179,8 @@ def pause(state: Following, command: PauseCommand, now: datetime) -> Following:
 
 
 def refuse_resume(state: FollowUpState, command: Resumption) -> Message | None:
-    if why := living_refusal(state) or unfit(command.actor):
-        return why
+    if refusal := living_refusal(state) or unfit(command.actor):
+        return refusal
     return None if state.clock.stop(StopKind.PAUSE) else Rejection.NOT_PAUSED.to_message()
 
 
@@ -188,22 +196,22 @@ def snoozes_left(state: FollowUpState, policy: Policy, person: str) -> int:
 
 def latest_snoozes(state: FollowUpState, now: datetime) -> dict[str, datetime | None]:
     """The latest snooze of each pending person: their last warning, else the due date; after that the closing."""
-    people = [one.person for one in state.slots.pending]
+    people = [slot.person for slot in state.slots.pending]
     if state.is_overdue(now):
         return dict.fromkeys(people, state.closes_at)
-    warnings = sorted((moment.at, moment.person) for moment in state.plan.actions if moment.kind is ActionType.WARN)
-    last = {person: at for at, person in warnings}
+    warnings = sorted((action.at, action.person) for action in state.plan.actions if action.kind is ActionType.WARN)
+    last = {person: warned_at for warned_at, person in warnings}
     return {person: last.get(person, state.due_at) for person in people}
 
 
 def reminded_at(state: FollowUpState, person: str, now: datetime) -> datetime | None:
-    wanted = [snooze.until for snooze in state.plan.snoozes if snooze.person == person]
-    return wanted[-1] if wanted and wanted[-1] > now else None
+    reminder_instants = [snooze.until for snooze in state.plan.snoozes if snooze.person == person]
+    return reminder_instants[-1] if reminder_instants and reminder_instants[-1] > now else None
 
 
 def refuse_snooze(state: FollowUpState, policy: Policy, command: NotNow, now: datetime) -> Message | None:
-    if why := not_their_turn(state, command.person):
-        return why
+    if refusal := not_their_turn(state, command.person):
+        return refusal
     if not snoozes_left(state, policy, command.person):
         return Rejection.NO_LATER_REMINDER.to_message()
     if command.until <= now:
@@ -219,9 +227,9 @@ def refuse_snooze(state: FollowUpState, policy: Policy, command: NotNow, now: da
 
 def snooze(state: Following, command: NotNow, now: datetime) -> Following:
     """No reminder before then, and one then."""
-    number = 1 + sum(one.person == command.person for one in state.plan.snoozes)
-    one = Snooze(person=command.person, until=command.until, number=number)
-    updated = state.within("plan", snoozes=(*state.plan.snoozes, one)).replan()
+    number = 1 + sum(snooze.person == command.person for snooze in state.plan.snoozes)
+    new_snooze = Snooze(person=command.person, until=command.until, number=number)
+    updated = state.within("plan", snoozes=(*state.plan.snoozes, new_snooze)).replan()
     return updated.note(now, EventType.SNOOZED, command.person, None, about=day_words(command.until))
 
 
@@ -236,8 +244,8 @@ def living_refusal(state: LifecycleState) -> Message | None:
 def _cannot_give(state: FollowUpState, person: str) -> Message | None:
     signer = state.slots.of(person)
     if signer is None:
-        words = state.words
-        return Rejection.NOT_ASKED.to_message(person=person, awaited=words.awaited, subject=words.subject)
+        vocabulary = state.words
+        return Rejection.NOT_ASKED.to_message(person=person, awaited=vocabulary.awaited, subject=vocabulary.subject)
     if signer.replaced:
         return Rejection.HAS_HANDED_OVER.to_message(person=person)
     if signer.acted:
@@ -248,19 +256,19 @@ def _cannot_give(state: FollowUpState, person: str) -> Message | None:
 def _cannot_take(state: FollowUpState, person: str, requester: str) -> Message | None:
     if person == requester:
         return Rejection.ASKED_FOR_IT.to_message(person=person, what=state.words.not_the_owner)
-    if known := state.slots.of(person):
-        before = Rejection.ASKED_BEFORE if known.replaced else Rejection.ASKED_ALREADY
-        return before.to_message(person=person, awaited=state.words.awaited)
-    handed_over = sum(place.replaced for place in state.slots.everyone)
-    handed_over += sum(wanted.by_hand for wanted in state.escalations.wanted)
+    if slot := state.slots.of(person):
+        rejection = Rejection.ASKED_BEFORE if slot.replaced else Rejection.ASKED_ALREADY
+        return rejection.to_message(person=person, awaited=state.words.awaited)
+    handed_over = sum(slot.replaced for slot in state.slots.everyone)
+    handed_over += sum(reassignment.by_hand for reassignment in state.escalations.wanted)
     too_often = Rejection.HANDED_OVER_TOO_OFTEN.to_message(subject=state.words.subject)
     return too_often if handed_over >= REASSIGNMENTS_AT_MOST else None
 
 
 def not_their_turn(state: FollowUpState, person: str) -> Message | None:
     """Why this person's commands are not accepted: it has ended, or it is not their turn."""
-    if why := living_refusal(state):
-        return why
+    if refusal := living_refusal(state):
+        return refusal
     pending = any(signer.person == person for signer in state.slots.pending)
     return None if pending else Rejection.NOT_THEIR_TURN.to_message(person=person)
 
@@ -270,9 +278,9 @@ def unfit(actor: str, reason: str = "") -> Message | None:
     return name_fault(actor) or reason_fault(reason)
 
 
-def day_words(when: datetime | date) -> str:
+def day_words(due: datetime | date) -> str:
     """An instant to the minute, or a day, in words."""
-    return f"{when.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(when, datetime) else when.isoformat()
+    return f"{due.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if isinstance(due, datetime) else due.isoformat()
 
 
 QUESTIONS_AT_MOST: Final = 50
@@ -280,8 +288,8 @@ QUESTIONS_AT_MOST: Final = 50
 
 
 def refuse_ask(state: FollowUpState, command: Question) -> Message | None:
-    if why := not_their_turn(state, command.person):
-        return why
+    if refusal := not_their_turn(state, command.person):
+        return refusal
     if state.questions.open(state.slots):
         return Rejection.QUESTION_OPEN.to_message()
     return refuse_another(state) or text_fault(command.text, "the question")
@@ -295,8 +303,8 @@ def refuse_another(state: FollowUpState) -> Message | None:
 def ask(state: Following, command: Question, now: datetime) -> Following:
     """Stop the clocks until the requester answers or the policy's time for it is over."""
     number = state.questions.next_number
-    asked = ask_of(state, command.person, command.text, now)
-    return asked.note(now, EventType.QUESTION_ASKED, command.person, None, about=number)
+    updated = ask_of(state, command.person, command.text, now)
+    return updated.note(now, EventType.QUESTION_ASKED, command.person, None, about=number)
 
 
 def ask_of(state: Following, person: str, text: str, now: datetime, *, blocks: bool = False) -> Following:
@@ -310,8 +318,8 @@ def ask_of(state: Following, person: str, text: str, now: datetime, *, blocks: b
 
 def refuse_answer(state: FollowUpState, command: Answer, *, blocks: bool = False) -> Message | None:
     """Why there is no open question, or none with this `blocks`."""
-    if why := living_refusal(state) or unfit(command.actor):
-        return why
+    if refusal := living_refusal(state) or unfit(command.actor):
+        return refusal
     question = state.questions.open(state.slots)
     if question is None or question.blocks is not blocks:
         return (Rejection.NOT_BLOCKED if blocks else Rejection.NO_QUESTION).to_message(subject=state.words.subject)
@@ -323,12 +331,12 @@ def answer(state: Following, command: Answer, now: datetime) -> Following:
     question = state.questions.open(state.slots)
     if question is None:
         return state
-    reminders = tuple(moment for moment in state.unsent if moment.kind is ActionType.QUESTION)
+    reminders = tuple(action for action in state.unsent if action.kind is ActionType.QUESTION)
     updated = state.suppress(reminders, Reason.ANSWERED, now)
     updated = updated.replace(questions=state.questions.answered(question.number, command.text.strip())).replan()
     updated = updated.go_on(StopKind.QUESTION, now)
-    told = EventType.UNBLOCKED if question.blocks else EventType.QUESTION_ANSWERED
-    return updated.note(now, told, command.actor, None, about=question.number)
+    event_type = EventType.UNBLOCKED if question.blocks else EventType.QUESTION_ANSWERED
+    return updated.note(now, event_type, command.actor, None, about=question.number)
 
 
 _SENTENCE_AT_MOST: Final = 240
@@ -349,16 +357,16 @@ class ReceiptView(Protocol):
         """What happens next."""
 
 
-def attributed(state: State, before: State, command: AnyCommand) -> State:
+def attributed(state: State, former_state: State, command: AnyCommand) -> State:
     """With the sender in each entry of the timeline that the effect of the command has added."""
     actor = command.attribution
-    return state.replace(timeline=state.timeline.attributed(before.timeline, actor)) if actor else state
+    return state.replace(timeline=state.timeline.attributed(former_state.timeline, actor)) if actor else state
 
 
 def recorded(state: State, id: str, command: AnyCommand, now: datetime) -> State:
     """The state after the command's effect, with its operation in the log."""
     to_do = _to_do(state, command)
-    one = receipts.Operation(
+    operation = receipts.Operation(
         id=id,
         what=UPDATES[type(command)],
         digest=receipts.digest_of(command),
@@ -368,7 +376,7 @@ def recorded(state: State, id: str, command: AnyCommand, now: datetime) -> State
         says=to_do or _done(state, command),
         about=_about(command),
     )
-    return state.replace(commands=state.commands.record(one))
+    return state.replace(commands=state.commands.record(operation))
 
 
 def _about(command: AnyCommand) -> str:
@@ -383,21 +391,21 @@ def _about(command: AnyCommand) -> str:
 
 
 def _to_do(state: LifecycleState, command: AnyCommand) -> str | None:
-    says: str | None = None
+    task: str | None = None
     match command:
         case Cancellation() if not state.status.ended:
-            says = state.words.cancelling
+            task = state.words.cancelling
         case ReminderNow():
-            says = "tell everyone whose turn it is"
+            task = "tell everyone whose turn it is"
         case Replay():
-            says = f"hand off to {command.target} once more"
+            task = f"hand off to {command.target} once more"
         case Delegation():
-            says = f"hand over from {_about(command)}"
+            task = f"hand over from {_about(command)}"
         case Exemption() | Retry() if not isinstance(state, FollowUpState):
-            says = "write it down, and see to whom it is about"
+            task = "write it down, and see to whom it is about"
         case Extension() if state.is_extended_later:
-            says = f"plan anew for {day_words(command.due)}"
-    return says
+            task = f"plan anew for {day_words(command.due)}"
+    return task
 
 
 def _done(state: LifecycleState, command: AnyCommand) -> str:
@@ -419,11 +427,11 @@ def update_id() -> str:
 
 def refused(operations: CommandLog, id: str, command: AnyCommand, refusal: Message | None) -> Message | None:
     """Why a command is refused, else None; a repetition of an accepted one passes, unless its content differs."""
-    known = operations.of(id)
-    if known is not None:
-        return None if known.digest == receipts.digest_of(command) else receipts.OTHER_CONTENT
-    if why := refusal or _unfit(command):
-        return why
+    operation = operations.of(id)
+    if operation is not None:
+        return None if operation.digest == receipts.digest_of(command) else receipts.OTHER_CONTENT
+    if fault := refusal or _unfit(command):
+        return fault
     return (
         None
         if len(id.encode()) <= receipts.ID_AT_MOST
@@ -434,40 +442,40 @@ def refused(operations: CommandLog, id: str, command: AnyCommand, refusal: Messa
 def _unfit(command: AnyCommand) -> Message | None:
     """Checks every text of a command, also of one that nothing else checks: all are stored, so all are bounded."""
     for name, value in vars(command).items():
-        if isinstance(value, str) and (why := reason_fault(value, name)):
-            return why
-        if isinstance(value, tuple) and (why := _unfit_names(value, name)):
-            return why
+        if isinstance(value, str) and (fault := reason_fault(value, name)):
+            return fault
+        if isinstance(value, tuple) and (fault := _unfit_names(value, name)):
+            return fault
     return None
 
 
-def _unfit_names(names: tuple[str, ...], what: str) -> Message | None:
+def _unfit_names(names: tuple[str, ...], field: str) -> Message | None:
     if len(names) > NAMES_AT_MOST:
-        return Rejection.TOO_MANY_NAMES.to_message(what=what, most=NAMES_AT_MOST)
-    return next(filter(None, (name_fault(one, what) for one in names)), None)
+        return Rejection.TOO_MANY_NAMES.to_message(what=field, most=NAMES_AT_MOST)
+    return next(filter(None, (name_fault(name, field) for name in names)), None)
 
 
-def receipt(state: LifecycleState, shown: ReceiptView, operation: receipts.Operation) -> receipts.Receipt:
+def receipt(state: LifecycleState, view: ReceiptView, operation: receipts.Operation) -> receipts.Receipt:
     """The receipt of an operation: its state and the request's."""
     waiting = state.commands.open
     return receipts.Receipt(
         id=state.id,
         status=state.current_status,
         op=operation.id.removeprefix(f"{operation.what}-"),
-        says=clipped(shown.says, _SENTENCE_AT_MOST),
+        says=clipped(view.says, _SENTENCE_AT_MOST),
         state=operation.state,
         detail=operation.detail,
         refusal=operation.refusal,
         digest=operation.digest,
-        next=_short(shown.next) if shown.next else None,
+        next=_short(view.next) if view.next else None,
         outstanding=tuple(
-            receipts.Outstanding(what=one.what, since=one.at.replace(microsecond=0))
-            for one in waiting[:_OUTSTANDING_AT_MOST]
+            receipts.Outstanding(what=operation.what, since=operation.at.replace(microsecond=0))
+            for operation in waiting[:_OUTSTANDING_AT_MOST]
         ),
         further=len(waiting[_OUTSTANDING_AT_MOST:]),
     )
 
 
 def _short(following: Next) -> Next:
-    at = following.at.replace(microsecond=0) if following.at else None
-    return following.replace(at=at, why=clipped(following.why, _REASON_AT_MOST))
+    due_at = following.at.replace(microsecond=0) if following.at else None
+    return following.replace(at=due_at, why=clipped(following.why, _REASON_AT_MOST))

@@ -30,71 +30,71 @@ with workflow.unsafe.imports_passed_through():
     from workflows.ports import Handoff
 
 
-async def hand_off(of: LifecycleWorkflow[State], over: Condition = lambda: True) -> None:
+async def hand_off(owner: LifecycleWorkflow[State], over: Condition = lambda: True) -> None:
     """Call every target until each is done or dead; the timers are the workflow's own, so the outbox knows every
     attempt. Replays are taken until `over` as well.
 
     The first batch stores the settled record before any target is called. What the store did not take of a batch comes
     with the next, or with a last one that calls nobody.
     """
-    of.state = open_hand_off(of.request, of.state)
-    await _store_pages(of)
-    await _store_record(of)
+    owner.state = open_hand_off(owner.request, owner.state)
+    await _store_pages(owner)
+    await _store_record(owner)
     # Includes workflows that subscribed meanwhile.
-    of.state = open_hand_off(of.request, of.state)
-    while (due_at := of.state.outbox.open_at(workflow.now())) is not None or not over():
-        await of.calls.until(due_at, "hand-off again", unless=lambda: _either(due_sooner(of), over))
+    owner.state = open_hand_off(owner.request, owner.state)
+    while (due_at := owner.state.outbox.open_at(workflow.now())) is not None or not over():
+        await owner.calls.until(due_at, "hand-off again", unless=lambda: _either(due_sooner(owner), over))
         now = workflow.now()
-        if not of.state.outbox.is_due(now):
+        if not owner.state.outbox.is_due(now):
             continue
-        batch = hand_off_batch(of.subject, of.settled(), of.state, now)
-        batch = _with_record(of, batch).replace(first_run_id=first_run_id())
-        report = await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
+        batch = hand_off_batch(owner.subject, owner.settled(), owner.state, now)
+        batch = _with_record(owner, batch).replace(first_run_id=first_run_id())
+        report = await owner.calls.call(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
         if report is not None:
             # The amendment has the same instant.
-            updated = handed_off(of.subject, of.state, report.results, now)
+            updated = handed_off(owner.subject, owner.state, report.results, now)
             outbox = remembered(updated.outbox, batch, report, now)
-            of.state = updated.within("lifecycle", recorded=True).replace(outbox=outbox).paged(batch.page)
-    of.publish()
+            owner.state = updated.within("lifecycle", recorded=True).replace(outbox=outbox).paged(batch.page)
+    owner.publish()
 
 
-def due_sooner(of: LifecycleWorkflow[State]) -> Condition:
+def due_sooner(owner: LifecycleWorkflow[State]) -> Condition:
     """A condition: a hand-off is due sooner than before."""
-    before = of.state.outbox.next_at
-    return lambda: of.state.outbox.next_at != before
+    former_instant = owner.state.outbox.next_at
+    return lambda: owner.state.outbox.next_at != former_instant
 
 
-def _either(one: Condition, other: Condition) -> Condition:
+def _either(condition: Condition, change: Condition) -> Condition:
     """One is true, or the other has become so."""
-    before = other()
-    return lambda: one() or other() != before
+    former_value = change()
+    return lambda: condition() or change() != former_value
 
 
-async def _store_pages(of: LifecycleWorkflow[State]) -> None:
+async def _store_pages(owner: LifecycleWorkflow[State]) -> None:
     """Store the pages that do not fit into the batch with the record."""
-    while len(of.state.notifications.leaving) > LINES_AT_MOST:
-        batch = page_batch(of.subject, of.settled(), of.state)
-        if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "store the notification log") is not None:
-            of.state = of.state.paged(batch.page)
+    while len(owner.state.notifications.leaving) > LINES_AT_MOST:
+        batch = page_batch(owner.subject, owner.settled(), owner.state)
+        if await owner.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "store the notification log") is not None:
+            owner.state = owner.state.paged(batch.page)
 
 
-async def _store_record(of: LifecycleWorkflow[State]) -> None:
-    if not (of.state.lifecycle.recorded or of.state.outbox.opened):
-        batch = _with_record(of, page_batch(of.subject, of.settled(), of.state))
-        if await of.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
-            of.state = of.state.within("lifecycle", recorded=True).paged(batch.page)
+async def _store_record(owner: LifecycleWorkflow[State]) -> None:
+    if not (owner.state.lifecycle.recorded or owner.state.outbox.opened):
+        batch = _with_record(owner, page_batch(owner.subject, owner.settled(), owner.state))
+        if await owner.calls.call(Handoff.hand_off, batch, options.HAND_OFF, "keep the record") is not None:
+            owner.state = owner.state.within("lifecycle", recorded=True).paged(batch.page)
 
 
-def _with_record(of: LifecycleWorkflow[State], batch: HandoffBatch) -> HandoffBatch:
+def _with_record(owner: LifecycleWorkflow[State], batch: HandoffBatch) -> HandoffBatch:
     """The batch with the settled record, unless that is stored already."""
-    record = settled_record(of.request, of.state, first_run_id(), of.shown)
+    record = settled_record(owner.request, owner.state, first_run_id(), owner.shown)
     if record is None:
         return batch
     return batch.replace(
         record=record.replace(origin=workflow.memo_value(MEMO_ORIGIN, None, type_hint=str)),
-        document=of.state.document_id,
-        targets=of.state.outbox.targets,
-        escalated=tuple(target for target in of.request.policy.handoff if ESCALATED in target.on),
+        document=owner.state.document_id,
+        targets=owner.state.outbox.targets,
+        escalated=tuple(target for target in owner.request.policy.handoff if ESCALATED in target.on),
     )
 
 

@@ -35,7 +35,7 @@ class FollowUpInput(Model):
     @property
     def people(self) -> tuple[str, ...]:
         """Who is asked, as it is searched by them."""
-        return tuple(one.person for one in self.subject.people)
+        return tuple(participant.person for participant in self.subject.people)
 
     @property
     def first_status(self) -> str:
@@ -104,4 +104,4 @@ def _reminded(state: FollowUpState) -> tuple[LastReminder, ...]:
         if number := reminder_number(line.stage, state.plan.revision):
             numbers[line.person] = max(number, numbers.get(line.person, 0))
     people = [signer.person for signer in state.slots.pending]
-    return tuple(LastReminder(person=one, number=numbers[one]) for one in people if one in numbers)
+    return tuple(LastReminder(person=person, number=numbers[person]) for person in people if person in numbers)

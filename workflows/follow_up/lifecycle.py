@@ -56,8 +56,8 @@ def command_update(
 
 def allow(log: CommandLog, command: AnyCommand, refusal: Message | None) -> None:
     """Raise if refused; a repetition of an accepted command passes, unless its content differs."""
-    if (why := refused(log, update_id(), command, refusal)) is not None:
-        raise ApplicationError(why.english, why, type="refused")
+    if (rejection := refused(log, update_id(), command, refusal)) is not None:
+        raise ApplicationError(rejection.english, rejection, type="refused")
 
 
 class LifecycleWorkflow(ABC, Generic[State]):
@@ -87,8 +87,8 @@ class LifecycleWorkflow(ABC, Generic[State]):
 
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:
-        found = self.state.commands.of(id)
-        return receipt(self.state, self.show(), found) if found else None
+        operation = self.state.commands.of(id)
+        return receipt(self.state, self.show(), operation) if operation else None
 
     @command_update(name=CANCEL, description="End it. What people have done by then stays done")
     def cancel(self, command: Cancellation) -> Receipt:
@@ -116,15 +116,15 @@ class LifecycleWorkflow(ABC, Generic[State]):
         return self.accept(record.ask, command)
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
-    def hand_off_now(self, wanted: HandOffNow) -> None:
-        outbox = self.state.outbox.hurried(wanted.target, workflow.now())
+    def hand_off_now(self, hand_off_request: HandOffNow) -> None:
+        outbox = self.state.outbox.hurried(hand_off_request.target, workflow.now())
         if outbox is not self.state.outbox:
             self.state = self.state.replace(outbox=outbox)
 
     def heard(self, subject: AnySubject) -> AnySubject:
         """The subject with who of the group that asks has taken it on."""
-        taken = self.state.lifecycle.taken_by
-        return subject.replace(taken_by=taken) if taken else subject
+        taker = self.state.lifecycle.taken_by
+        return subject.replace(taken_by=taker) if taker else subject
 
     def refusal(self, command: AnyCommand) -> Message | None:
         """Why a command is refused, else None; kinds add their own commands."""
@@ -154,11 +154,11 @@ class LifecycleWorkflow(ABC, Generic[State]):
 
     def publish(self) -> None:
         """Bring search attributes and Web UI details up to date."""
-        shown = self.shown(self.state, workflow.now())
-        publish(self.state, shown, self.details(shown))
+        view = self.shown(self.state, workflow.now())
+        publish(self.state, view, self.details(view))
 
-    def details(self, shown: Shown) -> str:
-        return details(shown)
+    def details(self, view: Shown) -> str:
+        return details(view)
 
     def failed(self, failure: CallFailure) -> None:
         """End it: the failure cannot be fixed."""

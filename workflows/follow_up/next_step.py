@@ -29,9 +29,9 @@ _LATE = timedelta(hours=1)
 """An action due for longer was missed in an outage."""
 
 
-def too_close(at: datetime, nudges: Iterable[datetime]) -> bool:
+def too_close(instant: datetime, nudges: Iterable[datetime]) -> bool:
     """Whether an instant is within the least time between two nudges."""
-    return any(abs(at - nudge) < APART for nudge in nudges)
+    return any(abs(instant - nudge) < APART for nudge in nudges)
 
 
 @dataclass(frozen=True)
@@ -85,157 +85,167 @@ def next_step(schedule: Schedule, state: FollowUpState, now: datetime) -> Step:
     pending = frozenset(signer.person for signer in state.slots.pending)
     escalated = frozenset(entry.from_ for entry in state.present_escalations)
     written = frozenset(
-        one.person for one in state.notifications.remembered if one.reached and one.channel is not Channel.PUSH
+        line.person for line in state.notifications.remembered if line.reached and line.channel is not Channel.PUSH
     )
-    known = state.notifications.known
+    logged_keys = state.notifications.known
     ahead = [
-        _held(moment, schedule, state, now)
-        for moment in schedule.actions
-        if _is_open(moment, pending, escalated, written)
-        and _is_time(moment, state)
-        and key_of(state.notice_id, moment) not in known
+        _held(action, schedule, state, now)
+        for action in schedule.actions
+        if _is_open(action, pending, escalated, written)
+        and _is_time(action, state)
+        and key_of(state.notice_id, action) not in logged_keys
     ]
-    due = [moment for moment in ahead if moment.at <= now]
-    leaving = frozenset(one.person for one in due if state.hands_over(one))
-    if nudges := [moment for moment in due if moment.kind in _NUDGES and moment.person not in leaving]:
+    due = [action for action in ahead if action.at <= now]
+    leaving = frozenset(action.person for action in due if state.hands_over(action))
+    if nudges := [action for action in due if action.kind in _NUDGES and action.person not in leaving]:
         return _nudge(nudges, ahead, state, now, is_over=now >= schedule.over_at)
-    if heard := tuple(moment for moment in due if moment.kind in (ActionType.ESCALATED, ActionType.FALLBACK)):
+    if heard := tuple(action for action in due if action.kind in (ActionType.ESCALATED, ActionType.FALLBACK)):
         return Remind(heard)
-    if escalations := tuple(moment for moment in due if moment.kind is ActionType.ESCALATE):
+    if escalations := tuple(action for action in due if action.kind is ActionType.ESCALATE):
         return Escalate(escalations)
     if unanswered := _about_a_question(due):
         return unanswered
-    if expiry := next((moment for moment in due if moment.kind is ActionType.EXPIRE), None):
+    if expiry := next((action for action in due if action.kind is ActionType.EXPIRE), None):
         return Expire(expiry)
-    return Wait(min(ahead, key=lambda moment: moment.at, default=None))
+    return Wait(min(ahead, key=lambda action: action.at, default=None))
 
 
 def is_used_up(schedule: Schedule, state: FollowUpState) -> bool:
     """Whether a pending person's planned reminders are all logged, and more are to be planned."""
-    waiting = {one.person for one in schedule.more} & {signer.person for signer in state.slots.pending}
-    known = state.notifications.known
-    left = {
-        moment.person
-        for moment in schedule.actions
-        if moment.person in waiting
-        and notification_types.reminder_number(moment.stage, state.plan.revision)
-        and key_of(state.notice_id, moment) not in known
+    waiting = {unplanned.person for unplanned in schedule.more} & {signer.person for signer in state.slots.pending}
+    logged_keys = state.notifications.known
+    unfinished_people = {
+        action.person
+        for action in schedule.actions
+        if action.person in waiting
+        and notification_types.reminder_number(action.stage, state.plan.revision)
+        and key_of(state.notice_id, action) not in logged_keys
     }
-    return bool(waiting - left)
+    return bool(waiting - unfinished_people)
 
 
 def was_away(moments: tuple[ScheduledAction, ...], state: FollowUpState, now: datetime) -> bool:
     """Whether an outage lies between plan and now, so that the recipients' hours must be checked again."""
     late, planned_at = now - _LATE, state.plan.planned_at
-    return any(moment.at < late for moment in moments) and (planned_at is None or planned_at < late)
+    return any(action.at < late for action in moments) and (planned_at is None or planned_at < late)
 
 
 def is_overtaken(step: Step, state: FollowUpState, now: datetime) -> bool:
     """Whether people heard something unplanned, so that the step would come too soon, and planning again is needed."""
     match step:
         case Escalate(moments):
-            return any(_heard_since_the_plan(one, state) for one in moments)
+            return any(_heard_since_the_plan(action, state) for action in moments)
         case Remind(too_soon=moments):
-            lines = (line for one in moments for line in _heard_since_the_plan(one, state))
+            lines = (line for action in moments for line in _heard_since_the_plan(action, state))
             return any(now - line.at < APART for line in lines)
         case _:
             return False
 
 
-def _heard_since_the_plan(moment: ScheduledAction, state: FollowUpState) -> list[Notification]:
+def _heard_since_the_plan(action: ScheduledAction, state: FollowUpState) -> list[Notification]:
     """Nudges of a silent person that were unplanned or came at another time."""
     schedule, planned_at = state.plan.schedule, state.plan.planned_at
-    if schedule is None or planned_at is None or moment.reason is EscalationReason.ABSENCE:
+    if schedule is None or planned_at is None or action.reason is EscalationReason.ABSENCE:
         return []
-    planned = {(one.stage, one.to): one.at for one in schedule.actions}
-    lines = [line for line in _nudges_of(moment.person, state) if line.at > planned_at]
+    planned = {(action.stage, action.to): action.at for action in schedule.actions}
+    lines = [line for line in _nudges_of(action.person, state) if line.at > planned_at]
     return [line for line in lines if line.at - planned.get((line.stage, line.person), planned_at) >= APART]
 
 
 def _about_a_question(due: list[ScheduledAction]) -> AskAgain | GoOn | None:
-    if asked := tuple(moment for moment in due if moment.kind is ActionType.QUESTION):
-        return AskAgain(asked)
-    return next((GoOn(moment) for moment in due if moment.kind is ActionType.GO_ON), None)
+    if reminders := tuple(action for action in due if action.kind is ActionType.QUESTION):
+        return AskAgain(reminders)
+    return next((GoOn(action) for action in due if action.kind is ActionType.GO_ON), None)
 
 
-def _is_time(moment: ScheduledAction, state: FollowUpState) -> bool:
+def _is_time(action: ScheduledAction, state: FollowUpState) -> bool:
     """Whether the clocks run for this action; a question's stop has its own end, and its reminders never repeat."""
-    stands = state.clock.stop(StopKind.QUESTION) is not None
-    if moment.kind is ActionType.QUESTION:
-        return all(line.stage != moment.stage for line in state.notifications.remembered)
-    return stands is (moment.kind is ActionType.GO_ON)
+    is_question_open = state.clock.stop(StopKind.QUESTION) is not None
+    if action.kind is ActionType.QUESTION:
+        return all(line.stage != action.stage for line in state.notifications.remembered)
+    return is_question_open is (action.kind is ActionType.GO_ON)
 
 
 def _is_open(
-    moment: ScheduledAction, pending: frozenset[str], escalated: frozenset[str], written: frozenset[str]
+    action: ScheduledAction, pending: frozenset[str], escalated: frozenset[str], written: frozenset[str]
 ) -> bool:
     """Whether the action still has a reason; `written` are people reached by mail or SMS."""
-    match moment.kind:
+    match action.kind:
         case ActionType.FALLBACK:
-            return moment.person in pending and moment.person not in written
+            return action.person in pending and action.person not in written
         case ActionType.EXPIRE:
             return True
         case ActionType.ESCALATE:
-            return moment.person in pending and moment.person not in escalated
+            return action.person in pending and action.person not in escalated
         case ActionType.ESCALATED:
-            return moment.person in pending and moment.person in escalated
+            return action.person in pending and action.person in escalated
         case _:
-            return moment.person in pending
+            return action.person in pending
 
 
-def _held(moment: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
-    if moment.kind is ActionType.EXPIRE:
-        return _waiting_for_the_last_word(moment, schedule, state)
-    again = [one.until for one in state.plan.postponed if one.person == moment.to]
-    enough = state.notifications.held_until(moment.to, moment.stage)
-    held = moment.replace(at=max(moment.at, moment.held_until or moment.at, enough or moment.at, *again))
-    return _apart(held, schedule, state, now) if moment.kind is ActionType.ESCALATED else held
+def _held(action: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
+    if action.kind is ActionType.EXPIRE:
+        return _waiting_for_the_last_word(action, schedule, state)
+    retry_instants = [postponement.until for postponement in state.plan.postponed if postponement.person == action.to]
+    enough = state.notifications.held_until(action.to, action.stage)
+    held_action = action.replace(
+        at=max(action.at, action.held_until or action.at, enough or action.at, *retry_instants)
+    )
+    return _apart(held_action, schedule, state, now) if action.kind is ActionType.ESCALATED else held_action
 
 
 def _apart(heard: ScheduledAction, schedule: Schedule, state: FollowUpState, now: datetime) -> ScheduledAction:
     """Moved to an hour after a coinciding nudge, if still within the person's hours."""
-    at = max(heard.at, now)
-    planned = [one.at for one in schedule.actions if one.person == heard.person and one.kind in _NUDGES]
+    earliest_at = max(heard.at, now)
+    planned = [action.at for action in schedule.actions if action.person == heard.person and action.kind in _NUDGES]
     nudged = [line.at for line in _nudges_of(heard.person, state)]
-    later = max((one + APART for one in (*planned, *nudged) if one < at + APART), default=at)
-    return heard.replace(at=later) if at < later and (not heard.open_until or later < heard.open_until) else heard
+    later = max(
+        (nudged_at + APART for nudged_at in (*planned, *nudged) if nudged_at < earliest_at + APART), default=earliest_at
+    )
+    return (
+        heard.replace(at=later) if earliest_at < later and (not heard.open_until or later < heard.open_until) else heard
+    )
 
 
 def _waiting_for_the_last_word(expiry: ScheduledAction, schedule: Schedule, state: FollowUpState) -> ScheduledAction:
-    planned = {(moment.stage, moment.to): moment.at for moment in schedule.actions if moment.kind in _LAST_WORDS}
+    planned = {(action.stage, action.to): action.at for action in schedule.actions if action.kind in _LAST_WORDS}
     heeded = [
         line.at + _time_to_heed(line, planned.get((line.stage, line.person)), expiry.at)
         for line in state.notifications.remembered
         if notification_types.is_last_word(line.stage)
     ]
-    held = [one.until for one in state.notifications.held if notification_types.is_last_word(one.stage)]
-    return expiry.replace(at=max([expiry.at, *heeded, *held]))
+    held_until = [
+        notification.until
+        for notification in state.notifications.held
+        if notification_types.is_last_word(notification.stage)
+    ]
+    return expiry.replace(at=max([expiry.at, *heeded, *held_until]))
 
 
-def _time_to_heed(word: Notification, planned_at: datetime | None, over_at: datetime) -> timedelta:
+def _time_to_heed(warning: Notification, planned_at: datetime | None, over_at: datetime) -> timedelta:
     """How long nothing expires after this last warning: a late one leaves as much time as planned, at most a day."""
-    if word.outcome is NotificationOutcome.FAILED:
+    if warning.outcome is NotificationOutcome.FAILED:
         return _LAST_WORD
-    late = word.reached and planned_at is not None and word.at - planned_at > APART
+    late = warning.reached and planned_at is not None and warning.at - planned_at > APART
     return min(over_at - planned_at, _LAST_WORD) if late and planned_at is not None else timedelta()
 
 
 def _nudge(
     due: list[ScheduledAction], ahead: list[ScheduledAction], state: FollowUpState, now: datetime, *, is_over: bool
 ) -> Remind:
-    soon = [moment for moment in ahead if moment.kind in _NUDGES and now < moment.at < now + APART]
-    timely = [moment for moment in (*due, *soon) if not is_over or moment.kind in _LAST_WORDS]
-    latest = {moment.person: moment for moment in sorted(timely, key=_weight)}
-    kept = tuple(one for one in latest.values() if one in due)
+    soon = [action for action in ahead if action.kind in _NUDGES and now < action.at < now + APART]
+    timely = [action for action in (*due, *soon) if not is_over or action.kind in _LAST_WORDS]
+    latest = {action.person: action for action in sorted(timely, key=_weight)}
+    latest_due = tuple(action for action in latest.values() if action in due)
     too_soon = tuple(
-        moment
-        for moment in kept
-        if any(_says_enough(line, moment) and now - line.at < APART for line in _nudges_of(moment.person, state))
-        or _was_due_before_the_first_word(moment, state)
+        action
+        for action in latest_due
+        if any(_says_enough(line, action) and now - line.at < APART for line in _nudges_of(action.person, state))
+        or _was_due_before_the_first_word(action, state)
     )
     return Remind(
-        moments=tuple(moment for moment in kept if moment not in too_soon),
-        caught_up=tuple(moment for moment in due if moment not in kept),
+        moments=tuple(action for action in latest_due if action not in too_soon),
+        caught_up=tuple(action for action in due if action not in latest_due),
         too_soon=too_soon,
     )
 
@@ -362,10 +372,10 @@ def next_moment(state: FollowUpState, now: datetime) -> ScheduledAction | None:
     if state.plan.schedule is None:
         return None
     match next_step(state.plan.schedule, state, now):
-        case Wait(moment) | Expire(moment) | GoOn(moment):
-            return moment
+        case Wait(action) | Expire(action) | GoOn(action):
+            return action
         case Remind((), caught_up, too_soon):
             # This step notifies nobody: look at the one after it.
             return next_moment(state.left_out(caught_up, too_soon, now), now)
         case Remind(moments) | Escalate(moments) | AskAgain(moments):
-            return min(moments, key=lambda moment: moment.at)
+            return min(moments, key=lambda action: action.at)

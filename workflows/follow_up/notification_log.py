@@ -82,30 +82,34 @@ class PendingDevices(Model):
     entries: tuple[PendingDevice, ...] = ()
 
     def has(self, key: str) -> bool:
-        return any(one.key == key for one in self.entries)
+        return any(device.key == key for device in self.entries)
 
     def due(self, now: datetime) -> tuple[PendingDevice, ...]:
         """Those due in one call, one per person; planned ones apart, because they read the document first."""
-        due = [one for one in self.entries if one.at <= now]
-        alike = [one for one in due if (one.moment is None) is (due[0].moment is None)]
-        return tuple({one.notice.person: one for one in reversed(alike)}.values())
+        due = [device for device in self.entries if device.at <= now]
+        alike = [device for device in due if (device.moment is None) is (due[0].moment is None)]
+        return tuple({device.notice.person: device for device in reversed(alike)}.values())
 
     def next_at(self, now: datetime) -> datetime | None:
         """When the next later one is due."""
-        return min((one.at for one in self.entries if now < one.at), default=None)
+        return min((device.at for device in self.entries if now < device.at), default=None)
 
-    def tried(self, tried: Iterable[PendingDevice], lines: Iterable[Delivered], left: Iterable[PendingDevice]) -> Self:
+    def tried(
+        self, tried: Iterable[PendingDevice], lines: Iterable[Delivered], still_open: Iterable[PendingDevice]
+    ) -> Self:
         """After `tried`, of which some have `lines` and some are `left`."""
-        keys = {one.key for one in tried}
-        said = {line.person: line.stage for line in lines if line.key in keys}
-        return self.without(lambda one: one.key in keys or _is_replaced(one.notice, said))._with(left)
+        keys = {device.key for device in tried}
+        stage_by_person = {line.person: line.stage for line in lines if line.key in keys}
+        return self.without(lambda device: device.key in keys or _is_replaced(device.notice, stage_by_person))._with(
+            still_open
+        )
 
-    def without(self, over: Callable[[PendingDevice], bool]) -> Self:
-        entries = tuple(one for one in self.entries if not over(one))
+    def without(self, is_dropped: Callable[[PendingDevice], bool]) -> Self:
+        entries = tuple(device for device in self.entries if not is_dropped(device))
         return self if len(entries) == len(self.entries) else self.replace(entries=entries)
 
-    def _with(self, more: Iterable[PendingDevice]) -> Self:
-        added = tuple(more)
+    def _with(self, devices: Iterable[PendingDevice]) -> Self:
+        added = tuple(devices)
         return self.replace(entries=(*self.entries, *added)[-PENDING_DEVICES_AT_MOST:]) if added else self
 
 
@@ -140,8 +144,8 @@ class NotificationLog(Model):
     @property
     def shown(self) -> tuple[Notification, ...]:
         """The last notification that each person's phone shows, unless withdrawn."""
-        done = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
-        last = {line.person: line for line in self.remembered if line.outcome in done}
+        shown_outcomes = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
+        last = {line.person: line for line in self.remembered if line.outcome in shown_outcomes}
         return tuple(line for line in last.values() if line.outcome is NotificationOutcome.ACCEPTED)
 
     @property
@@ -159,12 +163,14 @@ class NotificationLog(Model):
         """The notice; if it is for a group, with those of it who have it already."""
         if group_of(notice.person) is None:
             return notice
-        told = (line for line in self.lines if line.stage == notice.stage and line.reached)
-        return notice.replace(reached=tuple(one.person for one in told if notice.for_member(one.person).key == one.key))
+        reached_lines = (line for line in self.lines if line.stage == notice.stage and line.reached)
+        return notice.replace(
+            reached=tuple(line.person for line in reached_lines if notice.for_member(line.person).key == line.key)
+        )
 
     def next_held(self, now: datetime) -> datetime | None:
         """When the next budget frees, None if none is used up."""
-        return min((one.until for one in self.held if now < one.until), default=None)
+        return min((notification.until for notification in self.held if now < notification.until), default=None)
 
     @property
     def known(self) -> LogEntry:
@@ -177,15 +183,15 @@ class NotificationLog(Model):
         for line in lines:
             earlier = by_key.pop(line.key, None)
             by_key[line.key] = Notification(**dict(_completed(earlier, line)), at=earlier.at if earlier else now)
-        held = tuple(one for one in self.held if one.key not in by_key)
-        return self.replace(lines=tuple(by_key.values()), held=held)._bounded()
+        still_held = tuple(notification for notification in self.held if notification.key not in by_key)
+        return self.replace(lines=tuple(by_key.values()), held=still_held)._bounded()
 
-    def with_held(self, held: Iterable[HeldBack]) -> Self:
-        by_person = {one.person: one for one in (*self.held, *held)}
+    def with_held(self, notifications: Iterable[HeldBack]) -> Self:
+        by_person = {notification.person: notification for notification in (*self.held, *notifications)}
         return self.replace(held=tuple(by_person.values()))
 
     def without_held(self, people: Collection[str]) -> Self:
-        return self.replace(held=tuple(one for one in self.held if one.person not in people))
+        return self.replace(held=tuple(notification for notification in self.held if notification.person not in people))
 
     def held_until(self, person: str, stage: str) -> datetime | None:
         """When the person may hear of this stage, None if it is not held back."""
@@ -210,7 +216,7 @@ class NotificationLog(Model):
 
     def put_away(self) -> Self:
         """Without lines, which leave for the store; what was to be withdrawn still is."""
-        withdrawals = self.devices.without(lambda one: one.notice.action is not NoticeAction.WITHDRAW)
+        withdrawals = self.devices.without(lambda device: device.notice.action is not NoticeAction.WITHDRAW)
         return self.replace(lines=(), marks=(), held=(), devices=withdrawals, leaving=self.leaving + self.lines)
 
     def leaving_with(self, lines: Iterable[Delivered], now: datetime) -> Self:
@@ -221,10 +227,10 @@ class NotificationLog(Model):
     def _bounded(self) -> Self:
         if len(self.lines) <= LINES_AT_MOST:
             return self
-        gone, lines = self.lines[:-_KEPT], self.lines[-_KEPT:]
-        rested_on = (one.replace(devices=()) for one in gone if not notification_types.is_handed_off(one.stage))
+        leaving, lines = self.lines[:-_KEPT], self.lines[-_KEPT:]
+        rested_on = (line.replace(devices=()) for line in leaving if not notification_types.is_handed_off(line.stage))
         marks = {_series_of(line): line for line in (*self.marks, *rested_on)}
-        return self.replace(lines=lines, marks=tuple(marks.values()), leaving=self.leaving + gone)
+        return self.replace(lines=lines, marks=tuple(marks.values()), leaving=self.leaving + leaving)
 
 
 def _series_of(line: Notification) -> _Series:
@@ -235,36 +241,36 @@ def _series_of(line: Notification) -> _Series:
 
 
 def _place_of(key: str) -> tuple[_Series, int]:
-    _, stage, person, *about = key.split("/")
+    _, stage, person, *subject_ids = key.split("/")
     # A later snooze may be logged before an earlier one: each is a series of its own.
     series, number = (
         (stage, 1)
         if notification_types.kind_of(stage) is NotificationType.SNOOZE
         else notification_types.numbered(stage)
     )
-    return (series, person, about[0] if about else ""), number
+    return (series, person, subject_ids[0] if subject_ids else ""), number
 
 
-def suppressed(request: str, moments: Iterable[ScheduledAction], why: Reason) -> tuple[Delivered, ...]:
+def suppressed(request: str, moments: Iterable[ScheduledAction], reason: Reason) -> tuple[Delivered, ...]:
     """Lines for planned notifications that are not sent; the planner's reason takes precedence over `why`."""
     return tuple(
         Delivered(
-            key=key_of(request, moment),
-            stage=moment.stage,
-            person=moment.to,
+            key=key_of(request, action),
+            stage=action.stage,
+            person=action.to,
             channel=Channel.PUSH,
             outcome=NotificationOutcome.SUPPRESSED,
-            why=moment.suppressed or why,
+            why=action.suppressed or reason,
         )
-        for moment in moments
-        if moment.kind.tells
+        for action in moments
+        if action.kind.tells
     )
 
 
-def key_of(request: str, moment: ScheduledAction) -> str:
-    if moment.kind is ActionType.ESCALATE:
-        return alert_key(request, moment.stage, moment.to, moment.person)
-    return notice_key(request, moment.stage, moment.to)
+def key_of(request: str, action: ScheduledAction) -> str:
+    if action.kind is ActionType.ESCALATE:
+        return alert_key(request, action.stage, action.to, action.person)
+    return notice_key(request, action.stage, action.to)
 
 
 def explained(lines: tuple[Delivered, ...], moments: tuple[ScheduledAction, ...]) -> tuple[Delivered, ...]:
@@ -274,30 +280,32 @@ def explained(lines: tuple[Delivered, ...], moments: tuple[ScheduledAction, ...]
 
 def _planned_because(line: Delivered, moments: tuple[ScheduledAction, ...]) -> str | None:
     request = line.key.partition("/")[0]
-    return next((moment.why for moment in moments if key_of(request, moment) == line.key), None)
+    return next((action.why for action in moments if key_of(request, action) == line.key), None)
 
 
 def _completed(earlier: Delivered | None, later: Delivered) -> Delivered:
     if earlier is None:
         return later
-    devices = {one.device: one for one in (*earlier.devices, *later.devices)}
+    devices = {result.device: result for result in (*earlier.devices, *later.devices)}
     better = earlier if earlier.outcome is NotificationOutcome.ACCEPTED else later
     return later.replace(
         outcome=better.outcome, why=better.why, channel=better.channel, devices=tuple(devices.values())
     )
 
 
-def left_open(tried: Iterable[PendingDevice], report: DeliveryReport | None, now: datetime) -> Iterator[PendingDevice]:
+def left_open(
+    attempts: Iterable[PendingDevice], report: DeliveryReport | None, now: datetime
+) -> Iterator[PendingDevice]:
     """What is retried, and when; the report is None if the call failed."""
     lines = {line.key: line for line in report.delivered} if report else {}
-    for one in tried:
-        if report is None or one.key in report.open_notices:
-            devices = one.devices
+    for attempt in attempts:
+        if report is None or attempt.key in report.open_notices:
+            devices = attempt.devices
         else:
-            devices = _left(lines.get(one.key), report.open_devices)
-        if devices and one.tries < len(DEVICE_RETRY_PAUSES):
-            at = now + max(DEVICE_RETRY_PAUSES[one.tries], _asked(report, devices))
-            yield one.replace(devices=devices, tries=one.tries + 1, at=at)
+            devices = _left(lines.get(attempt.key), report.open_devices)
+        if devices and attempt.tries < len(DEVICE_RETRY_PAUSES):
+            retry_at = now + max(DEVICE_RETRY_PAUSES[attempt.tries], _asked(report, devices))
+            yield attempt.replace(devices=devices, tries=attempt.tries + 1, at=retry_at)
 
 
 def _asked(report: DeliveryReport | None, devices: tuple[str, ...]) -> timedelta:
@@ -307,12 +315,12 @@ def _asked(report: DeliveryReport | None, devices: tuple[str, ...]) -> timedelta
     return wait_asked_for(max((waits.get(device, together) for device in devices), default=0))
 
 
-def _is_replaced(notice: NotificationOrder, said: Mapping[str, str]) -> bool:
+def _is_replaced(notice: NotificationOrder, stage_by_person: Mapping[str, str]) -> bool:
     """Whether the recipient's screen shows a later notification; never for mail."""
-    later = said.get(notice.person, notice.stage) != notice.stage
+    later = stage_by_person.get(notice.person, notice.stage) != notice.stage
     return later and not is_other_channel(notice.stage)
 
 
 def _left(line: Delivered | None, open_devices: tuple[str, ...]) -> tuple[str, ...]:
-    failed = (one.device for one in line.devices if one.outcome is NotificationOutcome.FAILED) if line else ()
+    failed = (result.device for result in line.devices if result.outcome is NotificationOutcome.FAILED) if line else ()
     return tuple(device for device in failed if device in open_devices)

@@ -235,8 +235,8 @@ def is_last_word(stage: str) -> bool:
     return kind_of(stage) in _LAST_WORDS
 
 
-def of_one_due_date(warning: str, other: str) -> bool:
-    return warning.partition(".")[2] == other.partition(".")[2]
+def of_one_due_date(warning: str, other_warning: str) -> bool:
+    return warning.partition(".")[2] == other_warning.partition(".")[2]
 
 
 def _of_due_date(revision: int) -> str:

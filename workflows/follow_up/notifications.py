@@ -23,7 +23,7 @@ from workflows.names import alert_key, notice_key
 
 def nudges(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
     """Notifications to signers about their own turn: reminders, warnings, escalated; each with its own stage."""
-    return tuple(_planned(state, moment, state.action_of(moment.person)) for moment in moments)
+    return tuple(_planned(state, action, state.action_of(action.person)) for action in moments)
 
 
 def by_hand(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
@@ -33,7 +33,7 @@ def by_hand(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple
 
 def alerts(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
     """Escalations: one notification per silent signer to the alternate."""
-    return tuple(_planned(state, moment, NoticeAction.OPEN).replace(about=moment.person) for moment in moments)
+    return tuple(_planned(state, action, NoticeAction.OPEN).replace(about=action.person) for action in moments)
 
 
 def asked_again(state: FollowUpState, moments: tuple[ScheduledAction, ...]) -> tuple[NotificationOrder, ...]:
@@ -47,19 +47,19 @@ def reminded_words(state: FollowUpState) -> str:
     reached = [line.person for line in lines if line.outcome is NotificationOutcome.ACCEPTED]
     open_ = [line.person for line in lines if line.person not in reached and state.notifications.devices.has(line.key)]
     missed = [f"{line.person} ({line.why or line.outcome})" for line in lines if line.person not in (*reached, *open_)]
-    told = f"told {', '.join(reached) or 'nobody'}"
-    told += f"; not yet {', '.join(open_)}" if open_ else ""
-    return f"{told}; not {', '.join(missed)}" if missed else told
+    summary = f"told {', '.join(reached) or 'nobody'}"
+    summary += f"; not yet {', '.join(open_)}" if open_ else ""
+    return f"{summary}; not {', '.join(missed)}" if missed else summary
 
 
-def _planned(state: FollowUpState, moment: ScheduledAction, action: NoticeAction) -> NotificationOrder:
+def _planned(state: FollowUpState, action_planned: ScheduledAction, action: NoticeAction) -> NotificationOrder:
     return NotificationOrder(
-        key=key_of(state.notice_id, moment),
-        stage=moment.stage,
-        person=moment.to,
+        key=key_of(state.notice_id, action_planned),
+        stage=action_planned.stage,
+        person=action_planned.to,
         action=action,
         movable=True,
-        wakes_others=moment.wakes_others,
+        wakes_others=action_planned.wakes_others,
     )
 
 
@@ -74,7 +74,7 @@ SUBSCRIBERS_AT_MOST: Final = 50
 
 def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState) -> tuple[NotificationOrder, ...]:
     """Notifications of all events, without those already logged. `subject` has the participants of `state`."""
-    wanted = [
+    notices = [
         *_ready(subject, state),
         *_taken_away(subject, state),
         *_of_before(subject, state),
@@ -84,14 +84,14 @@ def announcement(request: FollowUpInput, subject: Subject, state: FollowUpState)
         *_reports(request, subject, state),
         *_offered(request, subject, state),
     ]
-    known = state.notifications.known
-    return tuple(notice for notice in wanted if notice.key not in known)
+    logged_keys = state.notifications.known
+    return tuple(notice for notice in notices if notice.key not in logged_keys)
 
 
 def open_hand_off(request: FollowUpInput, state: State) -> State:
     """With an open outbox: the policy's targets, subscribers, and people to notify of the ending."""
     targets = [target for target in request.policy.handoff if target.hears_of(request.subject.type, state.status)]
-    named = (one for one in request.subscribers if one not in state.outbox.unsubscribed)
+    named = (workflow_id for workflow_id in request.subscribers if workflow_id not in state.outbox.unsubscribed)
     targets += map(subscriber, dict.fromkeys((*named, *state.outbox.subscribers)))
     concerned = _concerned(request, state)
     people = [Target(target=f"notice:{person}", person=person) for person in concerned]
@@ -106,27 +106,27 @@ def open_escalations(request: FollowUpInput, state: Following, now: datetime) ->
     if not targets or handoff.escalations == len(state.escalated):
         return state
     for entry in state.escalated[handoff.escalations :]:
-        told = () if entry.reason is EscalationReason.MANUAL else targets
-        before, handoff = handoff, handoff.escalated(told, now, request.subject.reference)
-        if handoff is before:
+        notified_targets = () if entry.reason is EscalationReason.MANUAL else targets
+        former_outbox, handoff = handoff, handoff.escalated(notified_targets, now, request.subject.reference)
+        if handoff is former_outbox:
             break
     return state if handoff is state.outbox else state.replace(outbox=handoff)
 
 
 def refuse_subscribe(request: FollowUpInput, state: LifecycleState, command: Subscription) -> Message | None:
-    if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
-        return why
+    if fault := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
+        return fault
     if any(target.target == command.workflow for target in request.policy.handoff):
         return Rejection.IS_A_TARGET.to_message(workflow=command.workflow)
-    known = command.workflow in state.outbox.subscribers
-    full = not known and len(state.outbox.subscribers) >= SUBSCRIBERS_AT_MOST
+    is_subscribed = command.workflow in state.outbox.subscribers
+    full = not is_subscribed and len(state.outbox.subscribers) >= SUBSCRIBERS_AT_MOST
     return Rejection.TOO_MANY_SUBSCRIBERS.to_message() if full else None
 
 
 def subscribe(state: State, command: Subscription, now: datetime) -> State:
     """Subscribe it, or hand off at once after the end; an existing subscriber gets no second line."""
-    told = (entry.target.target for entry in state.outbox.entries)
-    if command.workflow in state.outbox.subscribers or command.workflow in told:
+    notified_targets = (entry.target.target for entry in state.outbox.entries)
+    if command.workflow in state.outbox.subscribers or command.workflow in notified_targets:
         return state
     updated = state.within(
         "outbox",
@@ -140,8 +140,8 @@ def subscribe(state: State, command: Subscription, now: datetime) -> State:
 
 def refuse_unsubscribe(request: FollowUpInput, state: LifecycleState, command: Unsubscription) -> Message | None:
     """Why it cannot be unsubscribed; an onboarding must hear of its own parts."""
-    if why := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
-        return why
+    if fault := name_fault(command.actor) or name_fault(command.workflow, "the workflow's id"):
+        return fault
     if command.workflow in request.subscribers and command.workflow == onboarding_of(request, state):
         return Rejection.WAITS_FOR_PART.to_message(workflow=command.workflow)
     if not state.status.ended:
@@ -161,15 +161,15 @@ def unsubscribe(request: FollowUpInput, state: State, command: Unsubscription, n
     )
 
 
-def _without(workflows: tuple[str, ...], one: str) -> tuple[str, ...]:
-    return tuple(other for other in workflows if other != one)
+def _without(workflows: tuple[str, ...], workflow_id: str) -> tuple[str, ...]:
+    return tuple(other_workflow_id for other_workflow_id in workflows if other_workflow_id != workflow_id)
 
 
 def _ready(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     notices = []
-    for one in state.slots.pending:
-        notice = notice_to(subject, NotificationType.READY, one.person, state.action_of(one.person))
-        text = state.text_for(one.person)
+    for slot in state.slots.pending:
+        notice = notice_to(subject, NotificationType.READY, slot.person, state.action_of(slot.person))
+        text = state.text_for(slot.person)
         # Its first line is the title.
         notices.append(notice.replace(text=f"{subject.title}\n{text}") if text else notice)
     return notices
@@ -177,13 +177,15 @@ def _ready(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
 
 def _taken_away(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """Withdrawals for people who acted; a replaced person is notified instead, which replaces the notification."""
-    told = state.notifications.stages
-    acted = [one for one in state.slots.everyone if one.acted and (NotificationType.READY, one.person) in told]
+    notified_stages = state.notifications.stages
+    acted = [
+        slot for slot in state.slots.everyone if slot.acted and (NotificationType.READY, slot.person) in notified_stages
+    ]
     return [
-        notice_to(subject, NotificationType.REASSIGNED, one.person, NoticeAction.OPEN)
-        if one.replaced
-        else notice_to(subject, NotificationType.WITHDRAWAL, one.person, NoticeAction.WITHDRAW)
-        for one in acted
+        notice_to(subject, NotificationType.REASSIGNED, slot.person, NoticeAction.OPEN)
+        if slot.replaced
+        else notice_to(subject, NotificationType.WITHDRAWAL, slot.person, NoticeAction.WITHDRAW)
+        for slot in acted
     ]
 
 
@@ -198,25 +200,25 @@ def _questions(subject: Subject, state: FollowUpState) -> list[NotificationOrder
 
     An asker whose slot was reassigned meanwhile hears the answer as well.
     """
-    pending = frozenset(place.person for place in state.slots.pending)
+    pending = frozenset(slot.person for slot in state.slots.pending)
     notices = []
-    for one in state.questions.present:
-        if one.holder not in pending:
+    for question in state.questions.present:
+        if question.holder not in pending:
             continue
-        if one.answer is None:
-            stage = notification_types.question(one.number, blocks=one.blocks)
+        if question.answer is None:
+            stage = notification_types.question(question.number, blocks=question.blocks)
             notices.append(notice_to(subject, stage, subject.requester, NoticeAction.OPEN))
             continue
-        stage = notification_types.answer(one.number)
-        notices.append(notice_to(subject, stage, one.holder, state.action_of(one.holder)))
-        if one.to:
-            notices.append(notice_to(subject, stage, one.person, NoticeAction.OPEN))
+        stage = notification_types.answer(question.number)
+        notices.append(notice_to(subject, stage, question.holder, state.action_of(question.holder)))
+        if question.to:
+            notices.append(notice_to(subject, stage, question.person, NoticeAction.OPEN))
     return notices
 
 
 def _questions_gone(subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """Withdrawals of closed questions from phones that still show them."""
-    pending = frozenset(place.person for place in state.slots.pending)
+    pending = frozenset(slot.person for slot in state.slots.pending)
     return [
         notice_to(subject, notification_types.question_gone(question.number), line.person, NoticeAction.WITHDRAW)
         for question in state.questions.present
@@ -253,8 +255,8 @@ def _reports(request: FollowUpInput, subject: Subject, state: FollowUpState) -> 
 def _offered(request: FollowUpInput, subject: Subject, state: FollowUpState) -> list[NotificationOrder]:
     """At the start: tells the requester where to follow it, unless they are asked themselves."""
     first = bool(state.slots.pending) and not state.notifications.remembered
-    told = request.policy.tell_requester.started and not request.told_together
-    if not (first and told) or subject.round or state.slots.of(subject.requester):
+    is_wanted = request.policy.tell_requester.started and not request.told_together
+    if not (first and is_wanted) or subject.round or state.slots.of(subject.requester):
         return []
     return [notice_to(subject, NotificationType.FOLLOW, subject.requester, NoticeAction.OPEN)]
 

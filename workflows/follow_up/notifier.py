@@ -32,22 +32,24 @@ def left_of(notices: tuple[NotificationOrder, ...], report: DeliveryReport) -> t
 
 def again(delivery: Delivery, pending: tuple[PendingDevice, ...]) -> Delivery:
     """The delivery of these retries: their devices alone."""
-    devices = dict.fromkeys(device for one in pending for device in one.devices)
-    return delivery.replace(notices=tuple(one.notice for one in pending), devices=tuple(devices))
+    devices = dict.fromkeys(device for retry in pending for device in retry.devices)
+    return delivery.replace(notices=tuple(retry.notice for retry in pending), devices=tuple(devices))
 
 
 def in_words(delivery: Delivery) -> str:
     """Who gets what, for the Web UI; at most 200 characters."""
     stages = dict.fromkeys(notice.stage for notice in delivery.notices)
-    told = {stage: [notice.person for notice in delivery.notices if notice.stage == stage] for stage in stages}
-    return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in told.items())[:200]
+    people_by_stage = {
+        stage: [notice.person for notice in delivery.notices if notice.stage == stage] for stage in stages
+    }
+    return "; ".join(f"{stage} → {', '.join(people)}" for stage, people in people_by_stage.items())[:200]
 
 
 Merge = Callable[[DocumentSeen, datetime | None], bool]
 """Merges the document that a delivery read, asked for at an instant; whether it has news."""
 
 
-def _no_document(seen: DocumentSeen, asked_at: datetime | None) -> bool:
+def _no_document(document: DocumentSeen, asked_at: datetime | None) -> bool:
     return False
 
 
@@ -69,43 +71,45 @@ class Notifier(Generic[State]):
 
         Devices left open are recorded for a retry.
         """
-        moments = {key_of(self._owner.state.notice_id, moment): moment for moment in planned}
-        rest, others_told = notices, False
-        while rest:
+        moments = {key_of(self._owner.state.notice_id, action): action for action in planned}
+        remaining, others_told = notices, False
+        while remaining:
             comes_first = self._interrupted_by()
-            part = rest[:AT_MOST]
+            part = remaining[:AT_MOST]
             delivery = self._delivery(part, planned).replace(others_told=others_told)
             report = await self._deliver(delivery, planned)
             interrupted = report is None or comes_first() or bool(_closed(planned))
             if report is not None:
                 _measure(report, moments)
                 others_told = others_told or any(line.key not in report.open_notices for line in report.delivered)
-                rest = left_of(rest, report)
+                remaining = left_of(remaining, report)
                 now = workflow.now()
-                tried = tuple(PendingDevice(notice=one, moment=moments.get(one.key), at=now) for one in part)
-                self._owner.state = self._owner.state.delivered(delivery, report, tried, now)
+                attempts = tuple(
+                    PendingDevice(notice=notice, moment=moments.get(notice.key), at=now) for notice in part
+                )
+                self._owner.state = self._owner.state.delivered(delivery, report, attempts, now)
                 if report.seen is not None and self._merge(report.seen, delivery.now):
                     return False
-            if interrupted and rest:
+            if interrupted and remaining:
                 self._owner.state = self._owner.state.missed_hours(_closed(planned), workflow.now())
                 return False
         return True
 
     async def retry(self, pending: tuple[PendingDevice, ...]) -> None:
         """Retry devices left open; a failure is no problem, for the next retry has its time."""
-        over = tuple(one for one in pending if one.is_over(workflow.now()))
-        if over:
-            forgotten = self._owner.state.forget_sent(frozenset(one.key for one in over))
-            moments = tuple(one.moment for one in over if one.moment)
+        expired = tuple(device for device in pending if device.is_over(workflow.now()))
+        if expired:
+            forgotten = self._owner.state.forget_sent(frozenset(device.key for device in expired))
+            moments = tuple(device.moment for device in expired if device.moment)
             self._owner.state = forgotten.missed_hours(moments, workflow.now())
             return
-        planned = tuple(one.moment for one in pending if one.moment)
+        planned = tuple(device.moment for device in pending if device.moment)
         delivery = again(self._delivery((), planned), pending)
         takes_priority = self._priority(planned)
-        how = options.at_once(options.NUDGE if delivery.document else options.NOTIFY)
+        activity_options = options.at_once(options.NUDGE if delivery.document else options.NOTIFY)
         summary = f"again: {in_words(delivery)}"[:200]
         report = await self._owner.calls.once(
-            PushService.deliver, delivery, how, summary, unless=lambda: takes_priority
+            PushService.deliver, delivery, activity_options, summary, unless=lambda: takes_priority
         )
         if report is not None:
             now = workflow.now()
@@ -113,8 +117,8 @@ class Notifier(Generic[State]):
             if report.seen is not None:
                 self._merge(report.seen, delivery.now)
         elif not takes_priority():
-            left = tuple(left_open(pending, None, workflow.now()))
-            self._owner.state = self._owner.state.tried(pending, (), left)
+            still_open = tuple(left_open(pending, None, workflow.now()))
+            self._owner.state = self._owner.state.tried(pending, (), still_open)
 
     def _delivery(self, notices: tuple[NotificationOrder, ...], planned: tuple[ScheduledAction, ...]) -> Delivery:
         state = self._owner.state
@@ -157,4 +161,4 @@ def _measure(report: DeliveryReport, moments: Mapping[str, ScheduledAction]) -> 
 
 
 def _closed(planned: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
-    return tuple(moment for moment in planned if moment.open_until and moment.open_until <= workflow.now())
+    return tuple(action for action in planned if action.open_until and action.open_until <= workflow.now())

@@ -118,11 +118,11 @@ EVIDENCE: Final = ActivityOptions(
 """The hand-off waits for it."""
 
 
-def evidence_later(left: timedelta) -> ActivityOptions:
+def evidence_later(time_left: timedelta) -> ActivityOptions:
     """For the further call beside the hand-off, as long as time is `left`."""
     return {
         **EVIDENCE,
-        "schedule_to_close_timeout": max(left, SOON),
+        "schedule_to_close_timeout": max(time_left, SOON),
         "start_to_close_timeout": timedelta(minutes=5),
         "retry_policy": RetryPolicy(
             initial_interval=timedelta(minutes=1), backoff_coefficient=2, maximum_interval=timedelta(hours=6)
@@ -130,20 +130,20 @@ def evidence_later(left: timedelta) -> ActivityOptions:
     }
 
 
-def within(time: timedelta, how: ActivityOptions) -> ActivityOptions:
+def within(time: timedelta, activity_options: ActivityOptions) -> ActivityOptions:
     """With so much time for all attempts together."""
-    return {**how, "schedule_to_close_timeout": time}
+    return {**activity_options, "schedule_to_close_timeout": time}
 
 
-def at_once(how: ActivityOptions) -> ActivityOptions:
+def at_once(activity_options: ActivityOptions) -> ActivityOptions:
     """With a single attempt, for calls with their own retry time."""
-    return {**how, "retry_policy": RetryPolicy(maximum_attempts=1)}
+    return {**activity_options, "retry_policy": RetryPolicy(maximum_attempts=1)}
 
 
-def in_its_queue(how: ActivityOptions, priority: Priority) -> ActivityOptions:
+def in_its_queue(activity_options: ActivityOptions, priority: Priority) -> ActivityOptions:
     """With the task queue for urgent work, if the priority says so."""
-    overtakes = priority.priority_key == names.URGENT and how["task_queue"] == names.SIGNATURE_QUEUE
-    return {**how, "task_queue": names.URGENT_SIGNATURE_QUEUE} if overtakes else how
+    overtakes = priority.priority_key == names.URGENT and activity_options["task_queue"] == names.SIGNATURE_QUEUE
+    return {**activity_options, "task_queue": names.URGENT_SIGNATURE_QUEUE} if overtakes else activity_options
 
 
 # The default policy of a local activity never stops and would hold the workflow task.

@@ -38,12 +38,12 @@ def last_of(lines: Iterable[HandoffLine]) -> tuple[HandoffLine, ...]:
 
 def originals_and_newest(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
     """The original line of each target and its newest `REPLAYS_AT_MOST` replays, in order."""
-    seen, kept = Counter[str](), []
+    line_counts, selected = Counter[str](), []
     for line in reversed(lines):
-        seen[line.target] += 1
-        if not line.replay or seen[line.target] <= REPLAYS_AT_MOST:
-            kept.append(line)
-    return tuple(reversed(kept))
+        line_counts[line.target] += 1
+        if not line.replay or line_counts[line.target] <= REPLAYS_AT_MOST:
+            selected.append(line)
+    return tuple(reversed(selected))
 
 
 def originals_and_last(lines: Sequence[HandoffLine]) -> tuple[HandoffLine, ...]:
@@ -131,11 +131,11 @@ class Outbox(Model):
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        return tuple(one.target for one in self.entries if not one.escalation and not one.notice)
+        return tuple(entry.target for entry in self.entries if not entry.escalation and not entry.notice)
 
     @property
     def opened(self) -> bool:
-        return any(not one.escalation for one in self.entries)
+        return any(not entry.escalation for entry in self.entries)
 
     @classmethod
     def open(
@@ -144,7 +144,7 @@ class Outbox(Model):
         notices: tuple[Target, ...],
         now: datetime,
         quiet: frozenset[str] = frozenset(),
-        of: str = "",
+        reference: str = "",
     ) -> Self:
         """Every target is due at once; `notices` are people to notify, the `quiet` among them without sound."""
         lines = [OutboxEntry(target=target, at=now, due_at=now) for target in targets]
@@ -152,31 +152,32 @@ class Outbox(Model):
             OutboxEntry(target=target, notice=True, quiet=target.person in quiet, at=now, due_at=now)
             for target in notices
         ]
-        return cls(of=of, entries=tuple(lines))
+        return cls(of=reference, entries=tuple(lines))
 
     def ending(self, opened: Self) -> Self:
         """With the lines of the ending beside those of escalations."""
         return self.replace(of=opened.of, entries=(*self.entries, *opened.entries))
 
-    def escalated(self, targets: tuple[Target, ...], now: datetime, of: str) -> Self:
+    def escalated(self, targets: tuple[Target, ...], now: datetime, reference: str) -> Self:
         """With lines of the next escalation; unchanged while too many wait."""
         if self._waiting + len(targets) > ESCALATIONS_AT_MOST:
             return self
         number = self.escalations + 1
         lines = [
-            OutboxEntry(target=one.of_escalation(number), escalation=number, at=now, due_at=now) for one in targets
+            OutboxEntry(target=target.of_escalation(number), escalation=number, at=now, due_at=now)
+            for target in targets
         ]
-        return self.replace(of=of, escalations=number, entries=(*self._remembered, *lines))
+        return self.replace(of=reference, escalations=number, entries=(*self._remembered, *lines))
 
     @property
     def _waiting(self) -> int:
-        return sum(1 for one in self.entries if one.escalation and one.due_at is not None)
+        return sum(1 for entry in self.entries if entry.escalation and entry.due_at is not None)
 
     @property
     def _remembered(self) -> tuple[OutboxEntry, ...]:
-        over = [one for one in self.entries if one.escalation and one.due_at is None]
-        gone = over[:-ESCALATIONS_AT_MOST]
-        return tuple(one for one in self.entries if one not in gone) if gone else self.entries
+        closed = [entry for entry in self.entries if entry.escalation and entry.due_at is None]
+        dropped = closed[:-ESCALATIONS_AT_MOST]
+        return tuple(entry for entry in self.entries if entry not in dropped) if dropped else self.entries
 
     def skipping(self) -> Self:
         """The next batch uses a fresh amendment number."""
@@ -186,8 +187,8 @@ class Outbox(Model):
         """The entries to call now, at most `AT_MOST`; the rest are in the next batch."""
         due = [e for e in self._pending if e.due_at is not None and e.due_at <= now]
         groups = islice((e for e in due if e.target.group is not None), GROUPS_AT_ONCE)
-        others = (e for e in due if e.target.group is None)
-        return tuple(islice(chain(groups, others), AT_MOST))
+        single_calls = (e for e in due if e.target.group is None)
+        return tuple(islice(chain(groups, single_calls), AT_MOST))
 
     @property
     def _pending(self) -> tuple[OutboxEntry, ...]:
@@ -248,9 +249,9 @@ class Outbox(Model):
 
     def hurried(self, target: str | None, now: datetime) -> Self:
         """With the attempts of a target, or of all, due now."""
-        if not any(_waits(one, target, now) for one in self.entries):
+        if not any(_waits(entry, target, now) for entry in self.entries):
             return self
-        entries = tuple(one.replace(due_at=now) if _waits(one, target, now) else one for one in self.entries)
+        entries = tuple(entry.replace(due_at=now) if _waits(entry, target, now) else entry for entry in self.entries)
         return self.replace(entries=entries)
 
     def record(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
@@ -261,8 +262,8 @@ class Outbox(Model):
 
 
 def _waits(entry: OutboxEntry, target: str | None, now: datetime) -> bool:
-    wanted = target is None or target in (entry.target.target, entry.target.name)
-    return wanted and entry.due_at is not None and entry.due_at > now
+    is_selected = target is None or target in (entry.target.target, entry.target.name)
+    return is_selected and entry.due_at is not None and entry.due_at > now
 
 
 def subscriber(workflow_id: str) -> Target:
@@ -273,9 +274,9 @@ def is_subscriber(target: Target) -> bool:
     return target.workflow == target.target
 
 
-def key_of(target: Target, of: str) -> str:
+def key_of(target: Target, reference: str) -> str:
     """The idempotency key for outside systems: the `webhook-id` of a call."""
-    key = handoff_key(of, target.target)
+    key = handoff_key(reference, target.target)
     return webhook_id(key) if target.url else key
 
 
@@ -298,11 +299,11 @@ def _after(entry: OutboxEntry, result: HandoffResult | None, now: datetime) -> O
     reached = (*entry.reached, *arrived)
     if result.more:
         return entry.replace(at=now, why=result.why, missed=result.missed, transient=result.transient, reached=reached)
-    tried = entry.replace(
+    attempted = entry.replace(
         attempts=entry.attempts + 1, at=now, due_at=None, why=result.why, missed=(), transient=None, reached=()
     )
-    state = state_after(result, tried.attempts)
+    state = state_after(result, attempted.attempts)
     if state is not HandoffState.PENDING:
-        return tried.replace(state=state)
+        return attempted.replace(state=state)
     pause = max(RETRY_AFTER[entry.attempts], wait_asked_for(result.retry_after))
-    return tried.replace(due_at=now + pause, reached=reached)
+    return attempted.replace(due_at=now + pause, reached=reached)

@@ -30,14 +30,16 @@ class PauseClock(Model):
 
     def without_stop(self, kind: StopKind, now: datetime) -> Self:
         """Remove one reason; after the last the clocks run."""
-        left = tuple(stop for stop in self.stops if stop.kind is not kind)
+        remaining = tuple(stop for stop in self.stops if stop.kind is not kind)
         pause = self.stop(StopKind.PAUSE) if kind is StopKind.PAUSE else None
         updated = self.replace(paused_at=pause.since, resumed_at=now) if pause else self
-        return updated.replace(stops=left, stopped_at=self.stopped_at if left else None)
+        return updated.replace(stops=remaining, stopped_at=self.stopped_at if remaining else None)
 
-    def was_paused(self, at: datetime) -> bool:
+    def was_paused(self, instant: datetime) -> bool:
         """Whether an instant lies in the last pause."""
-        return self.paused_at is not None and self.resumed_at is not None and self.paused_at <= at <= self.resumed_at
+        return (
+            self.paused_at is not None and self.resumed_at is not None and self.paused_at <= instant <= self.resumed_at
+        )
 
 
 class Problems(Model):
@@ -66,11 +68,11 @@ class Timeline(Model):
         half = LINES_AT_MOST // 2
         return self.replace(entries=entries[-half:], leaving=self.leaving + entries[:-half])
 
-    def attributed(self, before: Self, actor: str) -> Self:
+    def attributed(self, former: Self, actor: str) -> Self:
         """With the actor in each entry that was added after `before`."""
-        added = len(list(takewhile(lambda one: one not in before.entries, reversed(self.entries))))
-        known, new = self.entries[: len(self.entries) - added], self.entries[len(self.entries) - added :]
-        return self.replace(entries=(*known, *(one.replace(actor=actor) for one in new)))
+        added = len(list(takewhile(lambda entry: entry not in former.entries, reversed(self.entries))))
+        earlier, new = self.entries[: len(self.entries) - added], self.entries[len(self.entries) - added :]
+        return self.replace(entries=(*earlier, *(entry.replace(actor=actor) for entry in new)))
 
     def stored(self, count: int) -> Self:
         """The first entries that have left are in the store."""
@@ -88,39 +90,43 @@ class CallerState(Model):
         """A copy with `changes` in one of its parts."""
         return self.replace(**{part: getattr(self, part).replace(**changes)})
 
-    def shifted(self, since: datetime, now: datetime) -> Self:
+    def shifted(self, stopped_at: datetime, now: datetime) -> Self:
         """With all that counts from a past instant moved by the time from `since` to `now`."""
         return self
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:
         """Remove one reason for which the clocks are stopped."""
-        since, clock = self.clock.stopped_at, self.clock.without_stop(kind, now)
+        stopped_at, clock = self.clock.stopped_at, self.clock.without_stop(kind, now)
         updated = self.replace(clock=clock)
-        return updated.shifted(since, now) if since is not None and clock.stopped_at is None else updated
+        return updated.shifted(stopped_at, now) if stopped_at is not None and clock.stopped_at is None else updated
 
     def waits_to_probe(self, now: datetime) -> bool:
         """Whether a problem stops the clocks and its probe is still ahead."""
         probe_at = self.problems.probe_at
         return self.clock.stop(StopKind.PROBLEM) is not None and probe_at is not None and now < probe_at
 
-    def report_problem(self, code: Code, says: str, now: datetime, probe_at: datetime) -> Self:
+    def report_problem(self, code: Code, explanation: str, now: datetime, probe_at: datetime) -> Self:
         """Stop the clocks for a problem until it is resolved. A terminal problem is kept."""
         problems = self.problems
         if problems.current and problems.current.code.terminal:
             return self
         stop = self.clock.stop(StopKind.PROBLEM)
-        before = problems.current if stop else problems.broken_off
-        since = before.since if before else now
-        current = Problem(code=code, since=since, says=says)
+        former_problem = problems.current if stop else problems.broken_off
+        started_at = former_problem.since if former_problem else now
+        current = Problem(code=code, since=started_at, says=explanation)
         updated = self.replace(problems=problems.replace(current=current, broken_off=None, probe_at=probe_at))
         if stop is None:
-            stop = Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=says)
+            stop = Stop(kind=StopKind.PROBLEM, since=now, who="countersign", says=explanation)
             updated = updated.replace(clock=self.clock.with_stop(stop))
-        noted = (one.about for one in self.timeline.entries if one.happened == EventType.PROBLEM and one.at >= since)
+        noted = (
+            entry.about
+            for entry in self.timeline.entries
+            if entry.happened == EventType.PROBLEM and entry.at >= started_at
+        )
         # An outage that alternates between codes gets one entry per code.
-        if before and code in noted:
+        if former_problem and code in noted:
             return updated
-        return updated.note(now, EventType.PROBLEM, None, says, about=code)
+        return updated.note(now, EventType.PROBLEM, None, explanation, about=code)
 
     def resolve_problem(self, now: datetime) -> Self:
         """The problem is over: clear it, with a line in the timeline."""
@@ -152,8 +158,8 @@ class CallerState(Model):
         self,
         now: datetime,
         happened: EventType,
-        who: str | None,
-        why: str | Message | None,
+        person: str | None,
+        reason: str | Message | None,
         *,
         about: object = "",
         said: bool = False,
@@ -163,8 +169,10 @@ class CallerState(Model):
         """Add a timeline entry, with our reason or a person's text (`said`); `by` is the actor, `actor` also says how
         that is known.
         """
-        said, refusal = said and why is not None, why if isinstance(why, Message) else None
-        words = why.english if isinstance(why, Message) else why
-        entry = TimelineEntry(at=now, happened=happened, about=str(about), who=who, why=words, said=said, by=by)
+        said, refusal = said and reason is not None, reason if isinstance(reason, Message) else None
+        reason_text = reason.english if isinstance(reason, Message) else reason
+        entry = TimelineEntry(
+            at=now, happened=happened, about=str(about), who=person, why=reason_text, said=said, by=by
+        )
         entry = entry.replace(refusal=refusal) if refusal else entry
         return self.replace(timeline=self.timeline.with_entry(entry.replace(actor=actor) if actor else entry))

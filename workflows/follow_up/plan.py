@@ -64,14 +64,14 @@ class Plan(Model):
     def ever_planned(self) -> tuple[ScheduledAction, ...]:
         """Each notification that was planned, by the latest schedule that had it."""
         present = (*self.schedule.actions, *self.schedule.dropped) if self.schedule else ()
-        latest = {(moment.stage, moment.person): moment for moment in (*self.planned_once, *present)}
-        return tuple(moment for moment in latest.values() if moment.kind.tells)
+        latest = {(action.stage, action.person): action for action in (*self.planned_once, *present)}
+        return tuple(action for action in latest.values() if action.kind.tells)
 
-    def shifted(self, since: datetime, now: datetime) -> Self:
+    def shifted(self, stopped_at: datetime, now: datetime) -> Self:
         """With the window moved by the time from `since` to `now`."""
         if self.window_from is None:
             return self
-        return self.replace(window_from=self.window_from + (now - max(since, self.window_from)))
+        return self.replace(window_from=self.window_from + (now - max(stopped_at, self.window_from)))
 
     def late_at(self, now: datetime) -> datetime | None:
         """When it will be overdue; None if it is already, or closes when due."""
@@ -80,8 +80,12 @@ class Plan(Model):
 
     def with_postponed(self, person: str, now: datetime) -> Self:
         """The person is not tried again for a while."""
-        others = tuple(one for one in self.postponed if one.person != person)
-        return self.replace(postponed=(*others, PostponedPerson(person=person, until=now + LOOKED_AT_AGAIN)))
+        remaining = tuple(postponement for postponement in self.postponed if postponement.person != person)
+        return self.replace(postponed=(*remaining, PostponedPerson(person=person, until=now + LOOKED_AT_AGAIN)))
 
     def without_old_postponed(self, now: datetime) -> Self:
-        return self.replace(postponed=tuple(one for one in self.postponed if one.until > now - LOOKED_AT_AGAIN))
+        return self.replace(
+            postponed=tuple(
+                postponement for postponement in self.postponed if postponement.until > now - LOOKED_AT_AGAIN
+            )
+        )

@@ -58,11 +58,13 @@ def settled_record(
     return SettledRecord(fingerprint=request.fingerprint, run_id=run_id, show=show(settled, state.lifecycle.settled_at))
 
 
-def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amendment:
+def amendment(batch: HandoffBatch, report: HandoffReport, amended_at: datetime) -> Amendment:
     """What the results of `batch` change; a repeated batch replaces its own."""
     results = {result.target: result for result in report.results}
-    found = [(call, results.get(call.target.target)) for call in batch.calls]
-    told = [(call, result) for call, result in found if result is not None and not result.told_before]
+    calls_and_results = [(call, results.get(call.target.target)) for call in batch.calls]
+    first_results = [
+        (call, result) for call, result in calls_and_results if result is not None and not result.told_before
+    ]
     return Amendment(
         number=batch.number,
         handoffs=tuple(
@@ -70,17 +72,19 @@ def amendment(batch: HandoffBatch, report: HandoffReport, at: datetime) -> Amend
                 target=call.target.target,
                 state=state_after(result, call.attempt),
                 attempts=call.attempt - result.held,
-                at=at,
+                at=amended_at,
                 why=result.why,
                 key=key_of(call.target, batch.subject.reference),
                 replay=call.replay,
                 by=call.by,
             )
-            for call, result in told
+            for call, result in first_results
             if call.listed
         ),
-        notifications=tuple(Notification(**dict(line), at=at) for _, result in told for line in result.delivered),
-        subscribers=tuple(call.target.target for call, _ in told if is_subscriber(call.target)),
+        notifications=tuple(
+            Notification(**dict(line), at=amended_at) for _, result in first_results for line in result.delivered
+        ),
+        subscribers=tuple(call.target.target for call, _ in first_results if is_subscriber(call.target)),
     )
 
 
@@ -99,11 +103,11 @@ def joined(amendments: Iterable[Amendment]) -> Amendment:
     notifications: dict[str, Notification] = {}
     subscribers: dict[str, None] = {}
     number = 0
-    for one in amendments:
-        number = one.number
-        handoffs |= {(line.target, line.replay): line for line in one.handoffs}
-        notifications |= {line.key: line for line in one.notifications}
-        subscribers |= dict.fromkeys(one.subscribers)
+    for amended_batch in amendments:
+        number = amended_batch.number
+        handoffs |= {(line.target, line.replay): line for line in amended_batch.handoffs}
+        notifications |= {line.key: line for line in amended_batch.notifications}
+        subscribers |= dict.fromkeys(amended_batch.subscribers)
     return Amendment(
         number=number,
         handoffs=originals_and_newest(tuple(handoffs.values())),
@@ -112,36 +116,36 @@ def joined(amendments: Iterable[Amendment]) -> Amendment:
     )
 
 
-def completed(shown: AnyShow, pages: Iterable[LogPage]) -> AnyShow:
+def completed(view: AnyShow, pages: Iterable[LogPage]) -> AnyShow:
     """With the lines and entries that were moved to the store."""
-    remembered = {line.key for line in shown.notifications}
+    remembered = {line.key for line in view.notifications}
     lines: dict[str, Notification] = {}
     timeline: dict[TimelineEntry, None] = {}
     for page in pages:
         lines |= {line.key: line for line in page.lines if line.key not in remembered}
         timeline |= dict.fromkeys(page.timeline)
-    told = [told_entry(line) for line in lines.values() if not is_needless(line)]
-    entries = dict.fromkeys([*timeline, *told, *shown.timeline])
-    return shown.replace(
-        notifications=(*lines.values(), *shown.notifications),
+    notification_entries = [told_entry(line) for line in lines.values() if not is_needless(line)]
+    entries = dict.fromkeys([*timeline, *notification_entries, *view.timeline])
+    return view.replace(
+        notifications=(*lines.values(), *view.notifications),
         earlier=0,
         timeline=tuple(sorted(entries, key=lambda entry: entry.at)),
     )
 
 
-def amended(shown: AnyShow, later: Amendment) -> AnyShow:
+def amended(view: AnyShow, later: Amendment) -> AnyShow:
     """The settled record's view with everything after settlement."""
-    handoffs = {(line.target, line.replay): line for line in (*shown.handoffs, *later.handoffs)}
-    notifications = {line.key: line for line in (*shown.notifications, *later.notifications)}
+    handoffs = {(line.target, line.replay): line for line in (*view.handoffs, *later.handoffs)}
+    notifications = {line.key: line for line in (*view.notifications, *later.notifications)}
     happened = [handed_off_entry(line) for line in handoffs.values()]
     happened += [
-        told_entry(line) for key, line in notifications.items() if key not in {n.key for n in shown.notifications}
+        told_entry(line) for key, line in notifications.items() if key not in {n.key for n in view.notifications}
     ]
-    return shown.replace(
+    return view.replace(
         handoffs=tuple(handoffs.values()),
         notifications=tuple(notifications.values()),
-        timeline=tuple(sorted([*shown.timeline, *happened], key=lambda entry: entry.at)),
-        says=with_dead_targets(shown.says, handoffs.values()),
+        timeline=tuple(sorted([*view.timeline, *happened], key=lambda entry: entry.at)),
+        says=with_dead_targets(view.says, handoffs.values()),
         attention=dead_hand_offs(dead_of(handoffs.values())),
     )
 
@@ -151,8 +155,8 @@ _NAMES_AT_MOST: Final = 300
 
 
 def refuse(state: LifecycleState, command: Replay) -> Message | None:
-    if why := name_fault(command.actor) or name_fault(command.target, "--target"):
-        return why
+    if fault := name_fault(command.actor) or name_fault(command.target, "--target"):
+        return fault
     if not state.status.ended and command.target not in _last(state.outbox):
         return Rejection.NO_HAND_OFF_YET.to_message(subject=state.words.subject, status=state.status)
     return refuse_of(state.outbox, command)
@@ -170,9 +174,9 @@ def refuse_of(outbox: Outbox, command: Replay) -> Message | None:
     if _is_asked_for(entry):
         return None
     if entry.state is HandoffState.PENDING:
-        said = f" ({entry.why})" if entry.why else ""
+        last_answer = f" ({entry.why})" if entry.why else ""
         return Rejection.BEING_TOLD.to_message(
-            target=command.target, attempt=entry.attempts + 1, due=stamp(entry.due_at), why=said
+            target=command.target, attempt=entry.attempts + 1, due=stamp(entry.due_at), why=last_answer
         )
     if entry.state is HandoffState.DONE and not command.again:
         return Rejection.TOLD_ALREADY.to_message(target=command.target, at=stamp(entry.at))
@@ -205,22 +209,22 @@ def replayed(outbox: Outbox, command: Replay, now: datetime) -> Outbox:
         at=now,
         due_at=now,
     )
-    kept = tuple(one for one in outbox.entries if one is not last or not one.replay)
-    return outbox.replace(entries=(*kept, fresh))
+    remaining = tuple(entry for entry in outbox.entries if entry is not last or not entry.replay)
+    return outbox.replace(entries=(*remaining, fresh))
 
 
 def over(operations: CommandLog, outbox: Outbox, results: tuple[HandoffResult, ...]) -> CommandLog:
     """After replays: done, or refused with the last answer."""
-    tried = {result.target for result in results}
+    attempted = {result.target for result in results}
     for entry in outbox.entries:
         name = entry.target.target
-        if name not in tried:
+        if name not in attempted:
             continue
         if entry.replay and entry.state is HandoffState.DONE:
             operations = operations.done(REPLAY, f"told {name}" + (f": {entry.why}" if entry.why else ""), name)
         elif entry.replay and entry.state is HandoffState.DEAD:
-            why = Rejection.NOT_TOLD.to_message(target=name, answer=entry.why or "no answer")
-            operations = operations.refused(REPLAY, why, name)
+            refusal = Rejection.NOT_TOLD.to_message(target=name, answer=entry.why or "no answer")
+            operations = operations.refused(REPLAY, refusal, name)
     return operations
 
 
@@ -230,14 +234,14 @@ def outbox_of(recalled: RecordedHandOff) -> Outbox:
     if order is None:
         return Outbox()
     targets = {target.target: target for target in (*order.targets, *_of_escalations(order, recalled.lines))}
-    known = [_given_up(targets.get(line.target), line) for line in recalled.lines]
-    tried = {line.target for line in recalled.lines}
+    called_entries = [_given_up(targets.get(line.target), line) for line in recalled.lines]
+    called_targets = {line.target for line in recalled.lines}
     never = [
         OutboxEntry(target=target, state=HandoffState.DEAD, at=order.settled.at)
         for name, target in targets.items()
-        if name not in tried
+        if name not in called_targets
     ]
-    return Outbox(of=order.subject.reference, entries=(*known, *never), batches=recalled.batches)
+    return Outbox(of=order.subject.reference, entries=(*called_entries, *never), batches=recalled.batches)
 
 
 def _of_escalations(order: HandOffOrder, lines: Sequence[HandoffLine]) -> Iterator[Target]:
@@ -344,9 +348,9 @@ def remembered(outbox: Outbox, batch: HandoffBatch, report: HandoffReport, now: 
     return outbox if lost == outbox.unrecorded else outbox.replace(unrecorded=lost)
 
 
-def unreached(batch: HandoffBatch, why: str) -> HandoffReport:
+def unreached(batch: HandoffBatch, reason: str) -> HandoffReport:
     """The report of a batch that failed as a whole: one attempt per target."""
-    results = tuple(HandoffResult(target=call.target.target, ok=False, why=why) for call in batch.calls)
+    results = tuple(HandoffResult(target=call.target.target, ok=False, why=reason) for call in batch.calls)
     return HandoffReport(results=results, recorded=False)
 
 

@@ -35,11 +35,11 @@ class Slot(Model):
         """Whether it is their turn and they have not acted."""
         return self.turn_at is not None and not self.acted
 
-    def shifted(self, since: datetime, now: datetime) -> Self:
+    def shifted(self, stopped_at: datetime, now: datetime) -> Self:
         """With the clock moved by the time from `since`, or from its own start if later, until now."""
         if self.clock_from is None:
             return self
-        return self.replace(clock_from=self.clock_from + (now - max(since, self.clock_from)))
+        return self.replace(clock_from=self.clock_from + (now - max(stopped_at, self.clock_from)))
 
 
 AnySlot_co = TypeVar("AnySlot_co", bound=Slot, covariant=True)
@@ -52,11 +52,11 @@ class Slots(Model, Generic[AnySlot_co]):
         """In the order in which they were named."""
 
     @abstractmethod
-    def reassign(self, person: str, to: str, now: datetime) -> Self:
+    def reassign(self, person: str, successor: str, now: datetime) -> Self:
         """Reassign a slot; idempotent."""
 
     @abstractmethod
-    def shift(self, since: datetime, now: datetime) -> Self:
+    def shift(self, stopped_at: datetime, now: datetime) -> Self:
         """Move the clocks of pending people by the time from `since` to `now`."""
 
     @property
@@ -92,14 +92,18 @@ class Escalations(Model):
         """The slots are of before."""
         return self.replace(wanted=(), refused=(), past=len(self.entries))
 
-    def reassigned(self, done: Reassignment, now: datetime) -> Self:
+    def reassigned(self, reassignment: Reassignment, now: datetime) -> Self:
         """Others that want this slot, or escalate to the same person, are obsolete."""
-        entry = EscalationEntry(from_=done.from_, to=done.to, reason=done.reason, at=now)
-        left = (one for one in self.wanted if one.about != done.about and (one.by_hand or one.to != done.to))
-        return self.replace(entries=(*self.entries, entry), wanted=tuple(left))
+        entry = EscalationEntry(from_=reassignment.from_, to=reassignment.to, reason=reassignment.reason, at=now)
+        remaining = (
+            candidate
+            for candidate in self.wanted
+            if candidate.about != reassignment.about and (candidate.by_hand or candidate.to != reassignment.to)
+        )
+        return self.replace(entries=(*self.entries, entry), wanted=tuple(remaining))
 
-    def without(self, wanted: Reassignment) -> Self:
-        return self.replace(wanted=tuple(one for one in self.wanted if one != wanted))
+    def without(self, reassignment: Reassignment) -> Self:
+        return self.replace(wanted=tuple(candidate for candidate in self.wanted if candidate != reassignment))
 
 
 class Questions(Model):
@@ -114,10 +118,10 @@ class Questions(Model):
 
     def open(self, slots: Slots[Slot]) -> AskedQuestion | None:
         """The question that waits for an answer; none of a person who has acted."""
-        for one in self.present:
-            holder = slots.of(one.holder)
-            if one.answer is None and holder is not None and not holder.acted:
-                return one
+        for question in self.present:
+            holder = slots.of(question.holder)
+            if question.answer is None and holder is not None and not holder.acted:
+                return question
         return None
 
     @property
@@ -129,16 +133,19 @@ class Questions(Model):
 
     def answered(self, number: int, answer: str) -> Self:
         return self.replace(
-            entries=tuple(one.replace(answer=answer) if one.number == number else one for one in self.entries)
+            entries=tuple(
+                question.replace(answer=answer) if question.number == number else question for question in self.entries
+            )
         )
 
     def waiting_of(self, person: str) -> tuple[AskedQuestion, ...]:
         """The unanswered questions of the present holder of a slot."""
-        return tuple(one for one in self.present if one.answer is None and one.holder == person)
+        return tuple(question for question in self.present if question.answer is None and question.holder == person)
 
-    def moved(self, person: str, to: str) -> Self:
+    def moved(self, person: str, successor: str) -> Self:
         """Unanswered questions move with the slot; a reassignment answers an obstacle."""
-        moved = {
-            one.number: one.replace(answer="") if one.blocks else one.replace(to=to) for one in self.waiting_of(person)
+        moved_by_number = {
+            question.number: question.replace(answer="") if question.blocks else question.replace(to=successor)
+            for question in self.waiting_of(person)
         }
-        return self.replace(entries=tuple(moved.get(one.number, one) for one in self.entries))
+        return self.replace(entries=tuple(moved_by_number.get(question.number, question) for question in self.entries))

@@ -198,41 +198,41 @@ class LifecycleState(CallerState):
 
     def held_back(self, notices: tuple[HeldBack, ...], now: datetime) -> Self:
         """Record held-back notifications, with one timeline entry each."""
-        before = {one.key for one in self.notifications.held}
+        held_keys = {notification.key for notification in self.notifications.held}
         updated = self.replace(notifications=self.notifications.with_held(notices))
-        for one in notices:
-            if one.key not in before:
-                updated = updated.note(now, EventType.HELD_BACK, one.person, one.says, about=one.stage)
+        for notice in notices:
+            if notice.key not in held_keys:
+                updated = updated.note(now, EventType.HELD_BACK, notice.person, notice.says, about=notice.stage)
         return updated
 
     def delivered(
-        self, delivery: Delivery, report: DeliveryReport, tried: tuple[PendingDevice, ...], now: datetime
+        self, delivery: Delivery, report: DeliveryReport, attempts: tuple[PendingDevice, ...], now: datetime
     ) -> Self:
         """Record the results of a delivery, and the devices to retry."""
         lines = report.final_lines
-        updated = self.forget_sent(frozenset(one.key for one in report.put_off)).paged(delivery.page)
+        updated = self.forget_sent(frozenset(notice.key for notice in report.put_off)).paged(delivery.page)
         updated = updated.postpone(report.put_off, now).told(lines, now).held_back(report.held, now)
         if report.mailed:
             updated = updated.within("notifications", mailed_at=now)
-        return updated.tried(tried, lines, tuple(left_open(tried, report, now)))
+        return updated.tried(attempts, lines, tuple(left_open(attempts, report, now)))
 
     def tried(
-        self, tried: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], left: tuple[PendingDevice, ...]
+        self, attempts: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], still_open: tuple[PendingDevice, ...]
     ) -> Self:
-        return self.with_devices(self.notifications.devices.tried(tried, lines, left))
+        return self.with_devices(self.notifications.devices.tried(attempts, lines, still_open))
 
     def with_devices(self, devices: PendingDevices) -> Self:
         return self.within("notifications", devices=devices)
 
-    def without_devices(self, over: Callable[[PendingDevice], bool]) -> Self:
-        return self.with_devices(self.notifications.devices.without(over))
+    def without_devices(self, is_dropped: Callable[[PendingDevice], bool]) -> Self:
+        return self.with_devices(self.notifications.devices.without(is_dropped))
 
     def retries(self, now: datetime) -> tuple[PendingDevice, ...]:
         return self.notifications.devices.due(now)
 
     def forget_sent(self, keys: frozenset[str]) -> Self:
         """Give up retries of these keys; failed ones lose their line, so that they are sent again."""
-        updated = self.without_devices(lambda one: one.key in keys)
+        updated = self.without_devices(lambda device: device.key in keys)
         return updated.replace(notifications=updated.notifications.without(keys))
 
     def postpone(self, notices: tuple[PostponedNotification, ...], now: datetime) -> Self:
@@ -253,7 +253,7 @@ class LifecycleState(CallerState):
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
         """End with this status: open commands are done or too late."""
         ending = self.lifecycle.ending
-        ended = self.replace(
+        updated = self.replace(
             lifecycle=self.lifecycle.replace(status=status, settled_at=now, ended_by=by),
             problems=self.problems.replace(current=problem, broken_off=None, probe_at=None),
             clock=self.clock.replace(stops=(), stopped_at=None),
@@ -261,15 +261,17 @@ class LifecycleState(CallerState):
             commands=self.commands.end(status, self.words.subject),
         )
         if ending and ending.outcome is status:
-            said = status is Status.CANCELLED or (status in _WITH_WORDS and bool(ending.why))
-            return ended.note(now, EventType(status), ending.who, ending.why, said=said)
-        return ended.note(now, EventType(status), by, problem.code if problem else None)
+            is_quote = status is Status.CANCELLED or (status in _WITH_WORDS and bool(ending.why))
+            return updated.note(now, EventType(status), ending.who, ending.why, said=is_quote)
+        return updated.note(now, EventType(status), by, problem.code if problem else None)
 
-    def fail(self, code: Code, says: str, now: datetime) -> Self:
+    def fail(self, code: Code, explanation: str, now: datetime) -> Self:
         """End because of a failure that cannot be fixed; an ended state is unchanged."""
         if self.status.ended:
             return self
-        return self.end(Status.FAILED, now, by=self.words.decides, problem=Problem(code=code, since=now, says=says))
+        return self.end(
+            Status.FAILED, now, by=self.words.decides, problem=Problem(code=code, since=now, says=explanation)
+        )
 
     def at_settlement(self) -> Self:
         """As the settled record shows it: what comes after the end is told by what is written then."""
@@ -280,13 +282,13 @@ class LifecycleState(CallerState):
         targets: tuple[Target, ...],
         notices: tuple[Target, ...],
         quiet: frozenset[str] = frozenset(),
-        of: str = "",
+        reference: str = "",
     ) -> Self:
         """Open the outbox at the settlement; idempotent."""
         settled_at = self.lifecycle.settled_at
         if self.outbox.opened or settled_at is None:
             return self
-        return self.replace(outbox=self.outbox.ending(Outbox.open(targets, notices, settled_at, quiet, of)))
+        return self.replace(outbox=self.outbox.ending(Outbox.open(targets, notices, settled_at, quiet, reference)))
 
     def handed_off(self, results: tuple[HandoffResult, ...], now: datetime) -> Self:
         """Record results of targets, and of notifications among them."""
@@ -378,7 +380,7 @@ class FollowUpState(LifecycleState):
         """Stages of news for the requester, each with the person it is about, if any."""
         for person in self.plan.schedule.missing if self.plan.schedule else ():
             yield NotificationType.MISSING, person
-        pending = {one.person for one in self.slots.pending}
+        pending = {slot.person for slot in self.slots.pending}
         for line in self.notifications.remembered:
             lost = line.outcome is NotificationOutcome.FAILED and not self.notifications.devices.has(line.key)
             if lost and notification_types.is_other_channel(line.stage) and line.person in pending:
@@ -418,15 +420,18 @@ class FollowUpState(LifecycleState):
         return (*people, *alerted, *unanswered)
 
     def _still_shows(self, slot: Slot) -> bool:
-        told = self.notifications.stages
-        gone = any((one, slot.person) in told for one in (NotificationType.WITHDRAWAL, NotificationType.REASSIGNED))
-        return slot.acted and (NotificationType.READY, slot.person) in told and not gone
+        notified_stages = self.notifications.stages
+        is_withdrawn = any(
+            (stage, slot.person) in notified_stages
+            for stage in (NotificationType.WITHDRAWAL, NotificationType.REASSIGNED)
+        )
+        return slot.acted and (NotificationType.READY, slot.person) in notified_stages and not is_withdrawn
 
     def _hears_of_end(self, slot: Slot) -> bool:
         """Whether it was their turn; not for a person who was notified of their replacement."""
-        told = self.notifications.stages
-        was_asked = self.was_asked(slot) or (NotificationType.READY, slot.person) in told
-        return was_asked and (NotificationType.REASSIGNED, slot.person) not in told
+        notified_stages = self.notifications.stages
+        was_asked = self.was_asked(slot) or (NotificationType.READY, slot.person) in notified_stages
+        return was_asked and (NotificationType.REASSIGNED, slot.person) not in notified_stages
 
     def wake_up(self, now: datetime, deadline: datetime | None) -> WakeUp | None:
         """The first wake-up: deadline, or a time to act without news; None when there is none."""
@@ -437,18 +442,18 @@ class FollowUpState(LifecycleState):
             WakeUpKind.LATE: self.plan.late_at(now),
             WakeUpKind.DEVICES: self.notifications.devices.next_at(now),
         }
-        return min((WakeUp(at, what) for what, at in instants.items() if at is not None), default=None)
+        return min((WakeUp(instant, kind) for kind, instant in instants.items() if instant is not None), default=None)
 
     def is_held(self, notice: NotificationOrder, now: datetime) -> bool:
         """Whether a notification waits for its recipient's budget."""
-        until = self.notifications.held_until(notice.person, notice.stage)
-        return until is not None and now < until
+        held_until = self.notifications.held_until(notice.person, notice.stage)
+        return held_until is not None and now < held_until
 
     @property
     def unsent(self) -> tuple[ScheduledAction, ...]:
         """Planned notifications without a log line."""
-        known = self.notifications.known
-        return tuple(moment for moment in self.plan.ever_planned if key_of(self.notice_id, moment) not in known)
+        logged_keys = self.notifications.known
+        return tuple(action for action in self.plan.ever_planned if key_of(self.notice_id, action) not in logged_keys)
 
     def heard_of(self, news: AbsenceNews, requester: str, now: datetime) -> Self:
         """Plan anew if it waits for a person who is away or back; news that come once more are noted once."""
@@ -458,8 +463,8 @@ class FollowUpState(LifecycleState):
         if self.status.ended or news.person not in waited_for:
             return self
         happened = EventType.BACK if news.back else EventType.AWAY
-        theirs = (one for one in reversed(self.timeline.entries) if one.who == news.person)
-        last = next((one.happened for one in theirs if one.happened in (EventType.AWAY, EventType.BACK)), None)
+        theirs = (entry for entry in reversed(self.timeline.entries) if entry.who == news.person)
+        last = next((entry.happened for entry in theirs if entry.happened in (EventType.AWAY, EventType.BACK)), None)
         planned = self.replan()
         return (
             planned
@@ -471,8 +476,8 @@ class FollowUpState(LifecycleState):
         """Have everything planned again; planned notifications without a log line are kept."""
         return self.within("plan", schedule=None, planned_once=self.unsent[-_PLANNED_ONCE_AT_MOST:])
 
-    def shifted(self, since: datetime, now: datetime) -> Self:
-        slots, plan = self.slots.shift(since, now), self.plan.shifted(since, now)
+    def shifted(self, stopped_at: datetime, now: datetime) -> Self:
+        slots, plan = self.slots.shift(stopped_at, now), self.plan.shifted(stopped_at, now)
         return self.replace(slots=slots).replan().within("plan", window_from=plan.window_from)
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:
@@ -480,20 +485,20 @@ class FollowUpState(LifecycleState):
         updated = super().go_on(kind, now)
         if kind is not StopKind.QUESTION:
             return updated
-        return updated.without_devices(lambda one: notification_types.kind_of(one.notice.stage) in _OF_QUESTIONS)
+        return updated.without_devices(lambda device: notification_types.kind_of(device.notice.stage) in _OF_QUESTIONS)
 
     def carried_over(self) -> Self:
         return super().carried_over().replan()
 
     def planned(self, schedule: Schedule, now: datetime) -> Self:
         """Adopt a schedule planned for `now`; a doubtful one is a problem that does not stop the clocks."""
-        present = {(moment.stage, moment.person) for moment in (*schedule.actions, *schedule.dropped)}
+        present = {(action.stage, action.person) for action in (*schedule.actions, *schedule.dropped)}
         plan = self.plan.replace(
             schedule=schedule,
             due_at=schedule.due_at,
             closes_at=schedule.over_at if schedule.closes else None,
             planned_at=now,
-            planned_once=tuple(one for one in self.unsent if (one.stage, one.person) not in present),
+            planned_once=tuple(action for action in self.unsent if (action.stage, action.person) not in present),
         )
         commands = self.commands.done(EXTEND, f"due {schedule.due_at:%Y-%m-%d %H:%M} UTC")
         updated = self.replace(plan=plan, commands=commands)
@@ -501,18 +506,22 @@ class FollowUpState(LifecycleState):
             return updated
         if schedule.doubt is None:
             return updated.within("problems", current=None, probe_at=None)
-        known = self.problems.current
-        problem = known or Problem(code=Code.DIRECTORY, since=now, says=schedule.doubt)
+        present_problem = self.problems.current
+        problem = present_problem or Problem(code=Code.DIRECTORY, since=now, says=schedule.doubt)
         doubted = updated.within("problems", current=problem, probe_at=now + _DOUBT_LASTS)
-        return doubted if known else doubted.note(now, EventType.PROBLEM, None, schedule.doubt, about=problem.code)
+        return (
+            doubted
+            if present_problem
+            else doubted.note(now, EventType.PROBLEM, None, schedule.doubt, about=problem.code)
+        )
 
     def delivered(
-        self, delivery: Delivery, report: DeliveryReport, tried: tuple[PendingDevice, ...], now: datetime
+        self, delivery: Delivery, report: DeliveryReport, attempts: tuple[PendingDevice, ...], now: datetime
     ) -> Self:
         """Also records the escalations that reached somebody."""
-        moments = tuple(one.moment for one in tried if one.moment)
+        moments = tuple(attempt.moment for attempt in attempts if attempt.moment)
         report = report.replace(delivered=explained(report.delivered, moments))
-        updated = super().delivered(delivery, report, tried, now)
+        updated = super().delivered(delivery, report, attempts, now)
         return updated.alerted(updated.alerts_among(moments), now)
 
     def postpone(self, notices: tuple[PostponedNotification, ...], now: datetime) -> Self:
@@ -521,98 +530,113 @@ class FollowUpState(LifecycleState):
             return self
         updated = self.replan()
         updated = updated.replace(plan=updated.plan.without_old_postponed(now))
-        for one in notices:
-            if all(before.person != one.person for before in updated.plan.postponed):
-                updated = updated.note(now, EventType.PUT_OFF, one.person, one.why, about=one.stage)
-            updated = updated.replace(plan=updated.plan.with_postponed(one.person, now))
+        for notice in notices:
+            if all(postponement.person != notice.person for postponement in updated.plan.postponed):
+                updated = updated.note(now, EventType.PUT_OFF, notice.person, notice.why, about=notice.stage)
+            updated = updated.replace(plan=updated.plan.with_postponed(notice.person, now))
         return updated
 
     def missed_hours(self, moments: tuple[ScheduledAction, ...], now: datetime) -> Self:
         """Plan again what could not be sent in the recipient's hours: an outage that ends at night wakes nobody."""
         updated, logged = self, {line.key for line in self.notifications.remembered}
-        for moment in moments:
-            if key_of(self.notice_id, moment) not in logged:
+        for action in moments:
+            if key_of(self.notice_id, action) not in logged:
                 updated = updated.replan()
-                updated = updated.note(now, EventType.PUT_OFF, moment.to, Reason.QUIET_HOURS, about=moment.stage)
+                updated = updated.note(now, EventType.PUT_OFF, action.to, Reason.QUIET_HOURS, about=action.stage)
         return updated
 
     def retries(self, now: datetime) -> tuple[PendingDevice, ...]:
         """While a question waits, of nudges none but its own."""
         devices = self.notifications.devices
         if self.clock.stop(StopKind.QUESTION):
-            devices = devices.without(lambda one: one.moment is not None and one.moment.kind is not ActionType.QUESTION)
+            devices = devices.without(
+                lambda device: device.moment is not None and device.moment.kind is not ActionType.QUESTION
+            )
         return devices.due(now)
 
     def tried(
-        self, tried: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], left: tuple[PendingDevice, ...]
+        self, attempts: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], still_open: tuple[PendingDevice, ...]
     ) -> Self:
         """A failed alert is planned again, for somebody else."""
-        updated = super().tried(tried, lines, left)
-        alerts = any(one.moment and one.moment.kind is ActionType.ESCALATE for one in tried)
+        updated = super().tried(attempts, lines, still_open)
+        alerts = any(attempt.moment and attempt.moment.kind is ActionType.ESCALATE for attempt in attempts)
         return updated.replan() if alerts and updated.notifications.failed_alerts else updated
 
-    def suppress(self, moments: tuple[ScheduledAction, ...], why: Reason, now: datetime) -> Self:
-        return self.told(suppressed(self.notice_id, moments, why), now)
+    def suppress(self, moments: tuple[ScheduledAction, ...], reason: Reason, now: datetime) -> Self:
+        return self.told(suppressed(self.notice_id, moments, reason), now)
 
     def left_out(
         self, missed: tuple[ScheduledAction, ...], too_soon: tuple[ScheduledAction, ...], now: datetime
     ) -> Self:
         """Log nudges that are not sent: `missed` in a pause or an outage, or too soon after another."""
-        paused = tuple(moment for moment in missed if self.clock.was_paused(moment.at))
-        rest = tuple(moment for moment in missed if moment not in paused)
-        updated = self.suppress(paused, Reason.PAUSED, now).suppress(rest, Reason.CAUGHT_UP, now)
+        paused = tuple(action for action in missed if self.clock.was_paused(action.at))
+        caught_up = tuple(action for action in missed if action not in paused)
+        updated = self.suppress(paused, Reason.PAUSED, now).suppress(caught_up, Reason.CAUGHT_UP, now)
         return updated.suppress(too_soon, Reason.TOO_SOON, now)
 
     def alerts_among(self, moments: tuple[ScheduledAction, ...]) -> tuple[ScheduledAction, ...]:
         """Of these actions the escalations that somebody was alerted of, each once."""
         reached = {line.key for line in self.notifications.remembered if line.reached}
-        before = {entry.from_ for entry in self.present_escalations}
-        escalations = (one for one in moments if one.kind is ActionType.ESCALATE and one.person not in before)
-        return tuple(moment for moment in escalations if key_of(self.notice_id, moment) in reached)
+        escalated_people = {entry.from_ for entry in self.present_escalations}
+        escalations = (
+            action for action in moments if action.kind is ActionType.ESCALATE and action.person not in escalated_people
+        )
+        return tuple(action for action in escalations if key_of(self.notice_id, action) in reached)
 
     def alerted(self, moments: tuple[ScheduledAction, ...], now: datetime) -> Self:
         entries = (EscalationEntry(from_=m.person, to=m.to, reason=m.reason, at=now) for m in moments)
         return self.within("escalations", entries=(*self.escalated, *entries))
 
-    def to_reassign(self, *wanted: Reassignment) -> Self:
-        return self.within("escalations", wanted=self.escalations.wanted + wanted)
+    def to_reassign(self, *reassignments: Reassignment) -> Self:
+        return self.within("escalations", wanted=self.escalations.wanted + reassignments)
 
-    def hands_over(self, moment: ScheduledAction) -> bool:
+    def hands_over(self, action: ScheduledAction) -> bool:
         """Whether an escalation is to reassign a slot and that is still possible."""
-        return moment.hands_over and moment.person not in self.escalations.refused
+        return action.hands_over and action.person not in self.escalations.refused
 
-    def obstacle(self, wanted: Reassignment) -> Message | None:
+    def obstacle(self, reassignment: Reassignment) -> Message | None:
         """Why nobody can take this slot any more: of simultaneous reassignments the first counts."""
-        old = self.slots.of(wanted.from_)
-        if old is None or old.acted:
-            return Rejection.HAS_HANDED_OVER.to_message(person=wanted.from_)
-        taken = self.slots.of(wanted.to) is not None
-        return Rejection.ASKED_ALREADY.to_message(person=wanted.to, awaited=self.words.awaited) if taken else None
+        slot = self.slots.of(reassignment.from_)
+        if slot is None or slot.acted:
+            return Rejection.HAS_HANDED_OVER.to_message(person=reassignment.from_)
+        is_taken = self.slots.of(reassignment.to) is not None
+        return (
+            Rejection.ASKED_ALREADY.to_message(person=reassignment.to, awaited=self.words.awaited) if is_taken else None
+        )
 
-    def handed_over(self, wanted: Reassignment, refused: Message | None, now: datetime) -> Self:
+    def handed_over(self, reassignment: Reassignment, refused: Message | None, now: datetime) -> Self:
         """Record the result of a reassignment: done, or why not."""
-        return self.reassigned(wanted, now) if refused is None else self.not_reassigned(wanted, refused, now)
+        return (
+            self.reassigned(reassignment, now) if refused is None else self.not_reassigned(reassignment, refused, now)
+        )
 
-    def reassigned(self, done: Reassignment, now: datetime) -> Self:
+    def reassigned(self, reassignment: Reassignment, now: datetime) -> Self:
         """A slot was reassigned: the old person's planned notifications are superseded, the new clock begins."""
         # An escalation that reassigns the slot has happened and was not left out. Reminders of an open question go to
         # the person who is to answer, not to the old holder.
-        happened = () if done.by_hand else (ActionType.ESCALATE, ActionType.ESCALATED)
-        updated = self.giving_up((done.from_,), Reason.SUPERSEDED, now, (*happened, ActionType.QUESTION))
+        happened = () if reassignment.by_hand else (ActionType.ESCALATE, ActionType.ESCALATED)
+        updated = self.giving_up((reassignment.from_,), Reason.SUPERSEDED, now, (*happened, ActionType.QUESTION))
         updated = updated.replace(
-            slots=updated.slots.reassign(done.from_, done.to, now),
-            escalations=self.escalations.reassigned(done, now),
-            commands=self.commands.done(DELEGATE, f"handed over to {done.to}", done.about),
+            slots=updated.slots.reassign(reassignment.from_, reassignment.to, now),
+            escalations=self.escalations.reassigned(reassignment, now),
+            commands=self.commands.done(DELEGATE, f"handed over to {reassignment.to}", reassignment.about),
         )
-        updated = updated.replan().note(now, EventType.HANDED_OVER, done.from_, done.reason, about=done.to, by=done.who)
-        return updated._with_open_question(done, now)
+        updated = updated.replan().note(
+            now,
+            EventType.HANDED_OVER,
+            reassignment.from_,
+            reassignment.reason,
+            about=reassignment.to,
+            by=reassignment.who,
+        )
+        return updated._with_open_question(reassignment, now)
 
-    def not_reassigned(self, refused: Reassignment, why: Message, now: datetime) -> Self:
+    def not_reassigned(self, refused: Reassignment, refusal: Message, now: datetime) -> Self:
         """A reassignment failed; after an escalation, an alert is planned instead."""
         updated = self.replace(escalations=self.escalations.without(refused))
-        updated = updated.note(now, EventType.NOT_HANDED_OVER, refused.from_, why, about=refused.to, by=refused.who)
+        updated = updated.note(now, EventType.NOT_HANDED_OVER, refused.from_, refusal, about=refused.to, by=refused.who)
         if refused.by_hand:
-            return updated.replace(commands=self.commands.refused(DELEGATE, why, refused.about))
+            return updated.replace(commands=self.commands.refused(DELEGATE, refusal, refused.about))
         return updated.within("escalations", refused=(*self.escalations.refused, refused.from_)).replan()
 
     def turned_to(self, slots: Slots[Slot], now: datetime) -> Self:
@@ -622,8 +646,8 @@ class FollowUpState(LifecycleState):
         everyone = tuple(slot.person for slot in self.slots.everyone)
         closed = self.giving_up(everyone, Reason.SUPERSEDED, now).go_on(StopKind.QUESTION, now)
         commands = closed.commands.refused(REMIND, _NEXT_TURN)
-        for one in closed.escalations.wanted:
-            commands = commands.refused(DELEGATE, _NEXT_TURN, one.about) if one.by_hand else commands
+        for reassignment in closed.escalations.wanted:
+            commands = commands.refused(DELEGATE, _NEXT_TURN, reassignment.about) if reassignment.by_hand else commands
         plan = closed.plan
         return closed.replace(
             slots=slots,
@@ -634,13 +658,13 @@ class FollowUpState(LifecycleState):
             commands=commands,
         )
 
-    def reminded(self, says: str) -> Self:
+    def reminded(self, result: str) -> Self:
         """The requested reminder was sent; its operation says whom it reached."""
-        return self.within("plan", reminder=None).replace(commands=self.commands.done(REMIND, says))
+        return self.within("plan", reminder=None).replace(commands=self.commands.done(REMIND, result))
 
-    def expire(self, moment: ScheduledAction, now: datetime) -> Self:
+    def expire(self, action: ScheduledAction, now: datetime) -> Self:
         """Request the end because the time is over; an earlier request to end keeps its outcome."""
-        return self.close(Ending(outcome=Status.EXPIRED, who="countersign", why=moment.why), now)
+        return self.close(Ending(outcome=Status.EXPIRED, who="countersign", why=action.why), now)
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
         """Also closes planned notifications."""
@@ -654,36 +678,38 @@ class FollowUpState(LifecycleState):
         stop = self.clock.stop(StopKind.QUESTION)
         return self.go_on(StopKind.QUESTION, now) if stop and stop.who == person else self
 
-    def _with_open_question(self, done: Reassignment, now: datetime) -> Self:
+    def _with_open_question(self, reassignment: Reassignment, now: datetime) -> Self:
         """Move an open question with the slot; a reassignment answers an obstacle."""
-        waits = self.questions.waiting_of(done.from_)
+        waits = self.questions.waiting_of(reassignment.from_)
         if not waits:
-            return self.answering_themselves(done.from_, now)
-        updated = self.replace(questions=self.questions.moved(done.from_, done.to))
-        blocks = [one for one in waits if one.blocks]
-        for one in blocks:
-            updated = updated.note(now, EventType.UNBLOCKED, done.who, None, about=one.number)
+            return self.answering_themselves(reassignment.from_, now)
+        updated = self.replace(questions=self.questions.moved(reassignment.from_, reassignment.to))
+        blocks = [question for question in waits if question.blocks]
+        for question in blocks:
+            updated = updated.note(now, EventType.UNBLOCKED, reassignment.who, None, about=question.number)
         if blocks:
-            return updated.answering_themselves(done.from_, now)
-        stops = (s.replace(who=done.to) if s.kind is StopKind.QUESTION else s for s in updated.clock.stops)
+            return updated.answering_themselves(reassignment.from_, now)
+        stops = (s.replace(who=reassignment.to) if s.kind is StopKind.QUESTION else s for s in updated.clock.stops)
         return updated.within("clock", stops=tuple(stops))
 
-    def giving_up(self, people: tuple[str, ...], why: Reason, now: datetime, but: tuple[ActionType, ...] = ()) -> Self:
+    def giving_up(
+        self, people: tuple[str, ...], reason: Reason, now: datetime, but: tuple[ActionType, ...] = ()
+    ) -> Self:
         """Log lines for planned notifications of these people that will not be sent."""
         unsent = self.unsent
         escalated = {entry.from_ for entry in self.present_escalations}
-        done = (ActionType.ESCALATE, *but)
+        handled_types = (ActionType.ESCALATE, *but)
         given_up = tuple(
-            one
-            for one in unsent
-            if one.person in people
-            and one.kind not in (done if one.person in escalated else but)
-            and (one.suppressed is None or one.at <= now)
+            action
+            for action in unsent
+            if action.person in people
+            and action.kind not in (handled_types if action.person in escalated else but)
+            and (action.suppressed is None or action.at <= now)
         )
-        left = tuple(moment for moment in unsent if moment.person not in people)
-        updated = self.within("plan", planned_once=left)
+        remaining = tuple(action for action in unsent if action.person not in people)
+        updated = self.within("plan", planned_once=remaining)
         updated = updated.replace(notifications=updated.notifications.without_held(people))
-        return updated.without_devices(lambda one: one.concerns(people)).suppress(given_up, why, now)
+        return updated.without_devices(lambda device: device.concerns(people)).suppress(given_up, reason, now)
 
 
 Following = TypeVar("Following", bound=FollowUpState)

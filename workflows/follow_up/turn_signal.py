@@ -19,23 +19,26 @@ _AS_EXPECTED_WITHIN: Final = timedelta(minutes=1)
 
 def onboarding_of(request: FollowUpInput, state: LifecycleState) -> str | None:
     """Workflow id of the subscribed onboarding that it is a part of, else None."""
-    whole = request.subject.whole
-    hears = whole in (*request.subscribers, *state.outbox.subscribers) and whole not in state.outbox.unsubscribed
-    return whole if hears else None
+    onboarding_id = request.subject.whole
+    hears = (
+        onboarding_id in (*request.subscribers, *state.outbox.subscribers)
+        and onboarding_id not in state.outbox.unsubscribed
+    )
+    return onboarding_id if hears else None
 
 
-def turn_of(shown: FollowUpShow, at: datetime) -> PartTurn:
+def turn_of(view: FollowUpShow, instant: datetime) -> PartTurn:
     """For whom it waits now."""
-    asks = WaitingFor(person=shown.answers, since=shown.question.at) if shown.question else None
-    return PartTurn(id=shown.id, at=at, waiting_for=shown.waiting_for[:PEOPLE_AT_MOST], asks=asks)
+    asks = WaitingFor(person=view.answers, since=view.question.at) if view.question else None
+    return PartTurn(id=view.id, at=instant, waiting_for=view.waiting_for[:PEOPLE_AT_MOST], asks=asks)
 
 
 def is_as_expected(request: FollowUpInput, state: FollowUpState, turn: PartTurn) -> bool:
     """Whether the onboarding already assumes this: its people asked first are pending."""
-    people = tuple(one.person for one in turn.waiting_for)
-    late = any(one.since - state.lifecycle.started_at > _AS_EXPECTED_WITHIN for one in turn.waiting_for)
-    own = onboarding_of(request, state) in request.subscribers
-    return own and not late and turn.asks is None and people in ((), request.first_turn[:PEOPLE_AT_MOST])
+    people = tuple(waiting.person for waiting in turn.waiting_for)
+    late = any(waiting.since - state.lifecycle.started_at > _AS_EXPECTED_WITHIN for waiting in turn.waiting_for)
+    is_own_part = onboarding_of(request, state) in request.subscribers
+    return is_own_part and not late and turn.asks is None and people in ((), request.first_turn[:PEOPLE_AT_MOST])
 
 
 class TurnSignal:
@@ -45,12 +48,12 @@ class TurnSignal:
         self._told: PartTurn | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    def send(self, request: FollowUpInput, state: FollowUpState, shown: FollowUpShow) -> None:
+    def send(self, request: FollowUpInput, state: FollowUpState, view: FollowUpShow) -> None:
         """Tell the onboarding of a new turn; it hears of the end by the hand-off."""
         onboarding = onboarding_of(request, state)
         if onboarding is None or state.status.ended:
             return
-        turn, first_run = turn_of(shown, workflow.now()), workflow.info().continued_run_id is None
+        turn, first_run = turn_of(view, workflow.now()), workflow.info().continued_run_id is None
         if self._told is None and first_run and is_as_expected(request, state, turn):
             return
         if self._told is None or not turn.is_as(self._told):

@@ -53,14 +53,14 @@ def attention_of(state: LifecycleState) -> tuple[Attention, ...]:
         return dead_hand_offs(dead_of(state.outbox.lines))
     urgency = list(AttentionCode)
     reasons = (*state.attention(), *dead_hand_offs(dead_lines(state.outbox.lines)))
-    return tuple(sorted(reasons, key=lambda one: urgency.index(one.code)))
+    return tuple(sorted(reasons, key=lambda attention: urgency.index(attention.code)))
 
 
 def dead_hand_offs(dead: Sequence[HandoffLine]) -> tuple[Attention, ...]:
     if not dead:
         return ()
-    says = f"could not tell {', '.join(line.target for line in dead)}"
-    return (Attention(code=AttentionCode.HANDOFF_DEAD, since=min(line.at for line in dead), says=says),)
+    sentence = f"could not tell {', '.join(line.target for line in dead)}"
+    return (Attention(code=AttentionCode.HANDOFF_DEAD, since=min(line.at for line in dead), says=sentence),)
 
 
 def facts(subject: Subject, state: LifecycleState, now: datetime) -> FollowUpShow:
@@ -90,18 +90,18 @@ def facts(subject: Subject, state: LifecycleState, now: datetime) -> FollowUpSho
 
 
 def follow_up_facts(subject: Subject, policy: Policy, state: FollowUpState, now: datetime) -> FollowUpShow:
-    shown = facts(subject, state, now)
-    shown = shown.replace(
-        late=shown.late or any(map(state.acted_late, state.slots.everyone)),
-        timeline=_with_escalations(shown.timeline, state),
+    view = facts(subject, state, now)
+    view = view.replace(
+        late=view.late or any(map(state.acted_late, state.slots.everyone)),
+        timeline=_with_escalations(view.timeline, state),
         question=state.questions.open(state.slots),
         answered=tuple(question for question in state.questions.entries if question.answer is not None),
     )
     if state.status.ended:
-        return shown
+        return view
     standstill = _standstill(state)
     following = _next(state, standstill, now)
-    return shown.replace(
+    return view.replace(
         waiting_for=_waiting_for(state),
         next=following,
         choices=_choices(policy, state, now),
@@ -109,31 +109,31 @@ def follow_up_facts(subject: Subject, policy: Policy, state: FollowUpState, now:
     )
 
 
-def details(shown: FollowUpShow) -> str:
-    lines = [f"### {shown.says}", ""]
-    lines += [f"- waiting for **{w.person}** since {stamp(w.since)}" for w in shown.waiting_for]
-    lines += [f"- {what} {stamp(at)}" for what, at in deadlines(shown)]
-    if shown.next:
-        lines.append(f"- next: **{shown.next.what}** {stamp(shown.next.at)} – {shown.next.why}")
-    if shown.notifications:
+def details(view: FollowUpShow) -> str:
+    lines = [f"### {view.says}", ""]
+    lines += [f"- waiting for **{w.person}** since {stamp(w.since)}" for w in view.waiting_for]
+    lines += [f"- {label} {stamp(instant)}" for label, instant in deadlines(view)]
+    if view.next:
+        lines.append(f"- next: **{view.next.what}** {stamp(view.next.at)} – {view.next.why}")
+    if view.notifications:
         # No tables: the Web UI lets their cells touch.
         lines += ["", "**Told**", ""]
         lines += [
             f"- {n.at:%d %b %H:%M} · {stage_words(n.stage)} · **{n.person}** · {n.channel} · {outcome_words(n)}"
-            for n in [line for line in shown.notifications if not is_needless(line)][-20:]
+            for n in [line for line in view.notifications if not is_needless(line)][-20:]
         ]
-    if shown.handoffs:
+    if view.handoffs:
         lines += ["", "**Handed off**", ""]
-        lines += [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in shown.handoffs]
+        lines += [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in view.handoffs]
     return "\n".join(lines)
 
 
-def deadlines(shown: FollowUpShow) -> Iterator[tuple[str, datetime]]:
+def deadlines(view: FollowUpShow) -> Iterator[tuple[str, datetime]]:
     """Due date, and closing where it differs, in words."""
-    if shown.due_at:
-        yield "overdue since" if shown.overdue else "due", shown.due_at
-    if shown.closes_at and shown.closes_at != shown.due_at:
-        yield "closes", shown.closes_at
+    if view.due_at:
+        yield "overdue since" if view.overdue else "due", view.due_at
+    if view.closes_at and view.closes_at != view.due_at:
+        yield "closes", view.closes_at
 
 
 def stamp(instant: datetime | None) -> str:
@@ -158,11 +158,11 @@ def is_needless(line: Delivered) -> bool:
 
 
 def _waiting_for(state: FollowUpState) -> tuple[WaitingFor, ...]:
-    return tuple(WaitingFor(person=one.person, since=one.turn_at) for one in state.slots.pending if one.turn_at)
+    return tuple(WaitingFor(person=slot.person, since=slot.turn_at) for slot in state.slots.pending if slot.turn_at)
 
 
 def _people(state: FollowUpState) -> str:
-    return ", ".join(one.person for one in _waiting_for(state)) or "nobody of the directory"
+    return ", ".join(waiting.person for waiting in _waiting_for(state)) or "nobody of the directory"
 
 
 @dataclass(frozen=True)
@@ -186,27 +186,27 @@ def _next(state: FollowUpState, standstill: _Standstill | None, now: datetime) -
         return standstill.next
     if state.plan.schedule is None:
         return Next(what=NextStep.WAIT, at=None, why="the next steps are being planned")
-    moment = next_moment(state, now)
-    if (held := _held(state, now)) and (moment is None or held.until <= moment.at):
-        why = f"{held.stage} for {held.person} is held: {held.says}"
-        return Next(what=NextStep.HELD, at=held.until, why=why, to=held.person)
-    if moment is None:
+    action = next_moment(state, now)
+    if (notice := _held(state, now)) and (action is None or notice.until <= action.at):
+        reason = f"{notice.stage} for {notice.person} is held: {notice.says}"
+        return Next(what=NextStep.HELD, at=notice.until, why=reason, to=notice.person)
+    if action is None:
         return Next(what=NextStep.WAIT, at=None, why="nothing more is planned")
-    to = moment.to if moment.kind is ActionType.QUESTION else None
-    return Next(what=_NEXT_STEPS[moment.kind], at=moment.at, why=moment.why, to=to)
+    recipient = action.to if action.kind is ActionType.QUESTION else None
+    return Next(what=_NEXT_STEPS[action.kind], at=action.at, why=action.why, to=recipient)
 
 
 def _held(state: FollowUpState, now: datetime) -> HeldBack | None:
-    held = (one for one in state.notifications.held if now < one.until)
-    return min(held, key=lambda one: one.until, default=None)
+    held_notices = (notice for notice in state.notifications.held if now < notice.until)
+    return min(held_notices, key=lambda notice: notice.until, default=None)
 
 
 def _of_problem(state: LifecycleState) -> _Standstill | None:
     problem = state.problems.current if state.clock.stop(StopKind.PROBLEM) else state.problems.broken_off
     if problem is None:
         return None
-    says = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
-    return _Standstill(says, f"trying again: {problem.says}", state.problems.probe_at)
+    sentence = f"Problem {problem.code} since {stamp(problem.since)}: {problem.says}"
+    return _Standstill(sentence, f"trying again: {problem.says}", state.problems.probe_at)
 
 
 def _standstill(state: FollowUpState) -> _Standstill | None:
@@ -216,8 +216,8 @@ def _standstill(state: FollowUpState) -> _Standstill | None:
     for move in before_the_agenda(state):
         match move:
             case Precondition.CLOSE if state.lifecycle.ending:
-                says = f"Being {state.lifecycle.ending.outcome}{state.words.closing}"
-                return _Standstill(says, says, what=NextStep.END)
+                sentence = f"Being {state.lifecycle.ending.outcome}{state.words.closing}"
+                return _Standstill(sentence, sentence, what=NextStep.END)
             case Precondition.PREPARE:
                 return _Standstill(state.words.preparing, state.words.preparing, state.problems.probe_at)
             case Paused(stop):
@@ -228,15 +228,15 @@ def _standstill(state: FollowUpState) -> _Standstill | None:
 
 def _stopped(state: FollowUpState, stop: Stop) -> _Standstill:
     question = state.questions.open(state.slots) if stop.kind is StopKind.QUESTION else None
-    words = question.words if question and question.blocks else stop.words
+    reason = question.words if question and question.blocks else stop.words
     waiting = f"Waiting for {_people(state)}; reminders are paused{_until(state, stop)}"
-    says = f"{'Nobody is asked yet' if state.preparing else waiting}: {words}"
-    return _Standstill(says, words, for_a_question=stop.kind is StopKind.QUESTION)
+    sentence = f"{'Nobody is asked yet' if state.preparing else waiting}: {reason}"
+    return _Standstill(sentence, reason, for_a_question=stop.kind is StopKind.QUESTION)
 
 
 def _until(state: FollowUpState, stop: Stop) -> str:
     moments = state.plan.actions if stop.kind is StopKind.QUESTION else ()
-    return next((f" until {stamp(moment.at)}" for moment in moments if moment.kind is ActionType.GO_ON), "")
+    return next((f" until {stamp(action.at)}" for action in moments if action.kind is ActionType.GO_ON), "")
 
 
 def _choices(policy: Policy, state: FollowUpState, now: datetime) -> tuple[Choices, ...]:
@@ -257,23 +257,23 @@ def _choices(policy: Policy, state: FollowUpState, now: datetime) -> tuple[Choic
 
 
 def _next_handoff(state: LifecycleState) -> Next | None:
-    at = state.outbox.next_at
-    if at is None:
+    next_at = state.outbox.next_at
+    if next_at is None:
         return None
     open_targets = [e.target.person if e.notice else e.target.target for e in state.outbox.entries if e.due_at]
-    return Next(what=NextStep.HAND_OFF, at=at, why=f"telling {', '.join(filter(None, open_targets))}")
+    return Next(what=NextStep.HAND_OFF, at=next_at, why=f"telling {', '.join(filter(None, open_targets))}")
 
 
 def _timeline(state: LifecycleState) -> tuple[TimelineEntry, ...]:
     lines = state.notifications.leaving + state.notifications.lines
-    told = [told_entry(line) for line in lines if not is_needless(line)]
+    notification_entries = [told_entry(line) for line in lines if not is_needless(line)]
     handed = [handed_off_entry(line) for line in state.outbox.lines if line.attempts]
-    return _in_order(*state.timeline.leaving, *state.timeline.entries, *told, *handed)
+    return _in_order(*state.timeline.leaving, *state.timeline.entries, *notification_entries, *handed)
 
 
 def _with_escalations(timeline: tuple[TimelineEntry, ...], state: FollowUpState) -> tuple[TimelineEntry, ...]:
     handed_over = {slot.person for slot in state.slots.everyone if slot.replaced}
-    handed_over |= {one.who for one in timeline if one.happened is EventType.HANDED_OVER and one.who}
+    handed_over |= {entry.who for entry in timeline if entry.happened is EventType.HANDED_OVER and entry.who}
     escalated = [
         TimelineEntry(at=entry.at, happened=EventType.ESCALATED, about=entry.to, who=entry.from_, why=entry.reason)
         for entry in state.escalated
@@ -293,8 +293,10 @@ def told_entry(line: Notification) -> TimelineEntry:
 
 def handed_off_entry(line: HandoffLine) -> TimelineEntry:
     happened = EventType(f"replay_{line.state}" if line.replay else f"hand_off_{line.state}")
-    about = str(line.replay) if line.replay else ""
-    return TimelineEntry(at=line.at, happened=happened, about=about, who=line.target, why=line.why, actor=line.by)
+    replay_number = str(line.replay) if line.replay else ""
+    return TimelineEntry(
+        at=line.at, happened=happened, about=replay_number, who=line.target, why=line.why, actor=line.by
+    )
 
 
 _BECAME = {
@@ -327,18 +329,18 @@ _NEXT_WORDS = {
 def _sentence(state: FollowUpState, standstill: _Standstill | None, following: Next | None, now: datetime) -> str:
     if standstill:
         return standstill.says
-    then = ""
+    next_clause = ""
     if following and following.at and following.what in _NEXT_WORDS:
-        then = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
-    elif following and (held := _held(state, now)) and held.until == following.at:
-        then = f"; {held.stage} for {held.person} is held until {stamp(held.until)}: {held.says}"
+        next_clause = f"; {_NEXT_WORDS[following.what]} {stamp(following.at)}"
+    elif following and (notice := _held(state, now)) and notice.until == following.at:
+        next_clause = f"; {notice.stage} for {notice.person} is held until {stamp(notice.until)}: {notice.says}"
     if state.preparing:
-        return f"{state.words.preparing}, nobody is asked yet{then}"
-    return f"Waiting for {_people(state)}{_until_due(state, now)}{then}"
+        return f"{state.words.preparing}, nobody is asked yet{next_clause}"
+    return f"Waiting for {_people(state)}{_until_due(state, now)}{next_clause}"
 
 
 def _until_due(state: FollowUpState, now: datetime) -> str:
-    if state.plan.due is not None and any(one.what == EXTEND for one in state.commands.open):
+    if state.plan.due is not None and any(operation.what == EXTEND for operation in state.commands.open):
         # The due date was moved: the old plan is void.
         due = state.plan.due
         return f" until {stamp(due.astimezone(UTC)) if isinstance(due, datetime) else f'{due:%a %d %b %Y}'}"
@@ -374,33 +376,33 @@ def stage_of(state: LifecycleState) -> str:
     return state.phase
 
 
-def trouble_code(shown: FollowUpShow) -> str | None:
+def trouble_code(view: FollowUpShow) -> str | None:
     """`CsProblem`: the problem, else the most pressing attention."""
-    if shown.problem:
-        return shown.problem.code
-    return shown.attention[0].code if shown.attention else None
+    if view.problem:
+        return view.problem.code
+    return view.attention[0].code if view.attention else None
 
 
-def unfinished_hand_off(shown: FollowUpShow) -> HandoffState | None:
+def unfinished_hand_off(view: FollowUpShow) -> HandoffState | None:
     """Before the end: whether a target of an escalation is dead or waits for a retry."""
-    if shown.status.ended:
+    if view.status.ended:
         return None
-    if dead_lines(shown.handoffs):
+    if dead_lines(view.handoffs):
         return HandoffState.DEAD
-    waits = any(line.state is HandoffState.PENDING and line.why for line in shown.handoffs)
+    waits = any(line.state is HandoffState.PENDING and line.why for line in view.handoffs)
     return HandoffState.PENDING if waits else None
 
 
-def publish(state: LifecycleState, shown: FollowUpShow, details: str) -> None:
+def publish(state: LifecycleState, view: FollowUpShow, details: str) -> None:
     """Update details and search attributes, only on changes, since an upsert is an event and an action."""
     workflow.set_current_details(details)
     updates = [
         *_keyword(STATUS, state.current_status),
         *_keyword(STAGE, stage_of(state)),
-        *_keyword(PROBLEM, trouble_code(shown)),
-        *_keyword(HANDOFF, unfinished_hand_off(shown)),
+        *_keyword(PROBLEM, trouble_code(view)),
+        *_keyword(HANDOFF, unfinished_hand_off(view)),
         *_due(state.due_at),
-        *_turn(shown),
+        *_turn(view),
     ]
     if updates:
         workflow.upsert_search_attributes(updates)
@@ -413,28 +415,31 @@ def _keyword(key: SearchAttributeKey[str], value: str | None) -> list[SearchAttr
 
 
 def _due(value: datetime | None) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
-    known = workflow.info().typed_search_attributes.get(DUE_AT)
-    return [] if value is None or known == value else [DUE_AT.value_set(value)]
+    published_due = workflow.info().typed_search_attributes.get(DUE_AT)
+    return [] if value is None or published_due == value else [DUE_AT.value_set(value)]
 
 
-def _turn(shown: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
+def _turn(view: FollowUpShow) -> list[SearchAttributeUpdate]:  # type: ignore[type-arg]
     """Pending people and since when, in one upsert a turn: first who is to answer a question, then the asked group."""
-    asked = shown.question
-    answers = (WaitingFor(person=shown.answers, since=asked.at),) if asked and shown.waiting_for else ()
-    waiting = (*answers, *shown.waiting_for)
-    group = [group_word(shown.asked_group)] if shown.asked_group and shown.waiting_for else []
-    people = listed_people((*(line.person for line in answers), *group, *(line.person for line in shown.waiting_for)))
-    known = workflow.info().typed_search_attributes
-    told, since = list(known.get(WAITING_FOR) or ()), min((line.since for line in waiting), default=None)
-    if people == told and _is_about(known.get(TURN_AT), since):
+    question = view.question
+    answers = (WaitingFor(person=view.answers, since=question.at),) if question and view.waiting_for else ()
+    waiting = (*answers, *view.waiting_for)
+    group = [group_word(view.asked_group)] if view.asked_group and view.waiting_for else []
+    people = listed_people((*(line.person for line in answers), *group, *(line.person for line in view.waiting_for)))
+    attributes = workflow.info().typed_search_attributes
+    published_people, waiting_since = (
+        list(attributes.get(WAITING_FOR) or ()),
+        min((line.since for line in waiting), default=None),
+    )
+    if people == published_people and _is_about(attributes.get(TURN_AT), waiting_since):
         return []
-    if since is None:
+    if waiting_since is None:
         return [WAITING_FOR.value_unset(), TURN_AT.value_unset()]
-    return [WAITING_FOR.value_set(people), TURN_AT.value_set(since)]
+    return [WAITING_FOR.value_set(people), TURN_AT.value_set(waiting_since)]
 
 
-def _is_about(known: datetime | None, since: datetime | None) -> bool:
+def _is_about(published_at: datetime | None, waiting_since: datetime | None) -> bool:
     """Whether the stored instant is close enough; the seconds of a start are not worth an upsert."""
-    if known is None or since is None:
-        return known is since
-    return abs(known - since) < _NO_OTHER_INSTANT
+    if published_at is None or waiting_since is None:
+        return published_at is waiting_since
+    return abs(published_at - waiting_since) < _NO_OTHER_INSTANT

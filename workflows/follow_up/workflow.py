@@ -59,7 +59,7 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
         """Carry out a precondition of this kind."""
 
     @abstractmethod
-    async def reassign(self, wanted: Reassignment) -> None:
+    async def reassign(self, reassignment: Reassignment) -> None:
         """Reassign a slot, or record why it cannot be done."""
 
     async def follow_up(self, over: Condition = lambda: False) -> None:
@@ -70,8 +70,8 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
             match next_step.next_action(self.state, notices, workflow.now()):
                 case Precondition() as precondition:
                     await self.prepare(precondition)
-                case next_step.ReassignSlot(wanted):
-                    await self.reassign(wanted)
+                case next_step.ReassignSlot(reassignment):
+                    await self.reassign(reassignment)
                 case next_step.PlanSchedule():
                     await self.steps.plan()
                 case next_step.Paused(stop):
@@ -90,9 +90,9 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
 
     def publish(self) -> None:
         """Bring search attributes and details up to date; tell the onboarding that it is a part of of a new turn."""
-        shown = self.shown(self.state, workflow.now())
-        publish(self.state, shown, self.details(shown))
-        self.turn_signal.send(self.request, self.state, shown)
+        view = self.shown(self.state, workflow.now())
+        publish(self.state, view, self.details(view))
+        self.turn_signal.send(self.request, self.state, view)
 
     @workflow.query(name=PLANNING, description="What the schedule is made from, for `request plan --against`")
     def planning(self) -> PlanningInput:
@@ -118,24 +118,24 @@ class FollowUpWorkflow(LifecycleWorkflow[Following]):
         state, now = self.state, workflow.now()
         match command:
             case ReminderNow():
-                why = commands.refuse_remind(state, command, now)
+                refusal = commands.refuse_remind(state, command, now)
             case Delegation():
-                why = commands.refuse_delegate(state, command, self.subject.requester)
+                refusal = commands.refuse_delegate(state, command, self.subject.requester)
             case Extension():
-                why = commands.refuse_extend(state, command, now)
+                refusal = commands.refuse_extend(state, command, now)
             case PauseCommand():
-                why = commands.refuse_pause(state, command)
+                refusal = commands.refuse_pause(state, command)
             case Resumption():
-                why = commands.refuse_resume(state, command)
+                refusal = commands.refuse_resume(state, command)
             case NotNow():
-                why = commands.refuse_snooze(state, self.request.policy, command, now)
+                refusal = commands.refuse_snooze(state, self.request.policy, command, now)
             case Question():
-                why = commands.refuse_ask(state, command)
+                refusal = commands.refuse_ask(state, command)
             case Answer():
-                why = commands.refuse_answer(state, command)
+                refusal = commands.refuse_answer(state, command)
             case _:
-                why = super().refusal(command)
-        return why
+                refusal = super().refusal(command)
+        return refusal
 
     @command_update(name=EXTEND, description="Move the due date, and plan everything anew")
     def extend(self, command: Extension) -> Receipt:
@@ -185,31 +185,31 @@ class Steps(Generic[Following]):
                 await self._escalate(moments)
             case next_step.AskAgain(moments):
                 await owner.notifier.notify(notifications.asked_again(owner.state, moments), planned=moments)
-            case next_step.GoOn(moment):
+            case next_step.GoOn(action):
                 updated = owner.state.go_on(StopKind.QUESTION, now)
-                owner.state = updated.note(now, EventType.WENT_ON, None, moment.why)
-            case next_step.Expire(moment):
-                owner.state = owner.state.expire(moment, now)
-            case next_step.Wait(moment):
-                await self._wait_for(moment)
+                owner.state = updated.note(now, EventType.WENT_ON, None, action.why)
+            case next_step.Expire(action):
+                owner.state = owner.state.expire(action, now)
+            case next_step.Wait(action):
+                await self._wait_for(action)
 
     async def _escalate(self, moments: tuple[ScheduledAction, ...]) -> None:
         """Queue the reassignments that the policy wants, and alert alternates about the others."""
         handed = tuple(filter(self._owner.state.hands_over, moments))
-        staying = tuple(moment for moment in moments if moment not in handed)
-        wanted = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
-        self._owner.state = self._owner.state.to_reassign(*wanted)
+        staying = tuple(action for action in moments if action not in handed)
+        reassignments = [Reassignment(from_=m.person, to=m.to, reason=m.reason, who="countersign") for m in handed]
+        self._owner.state = self._owner.state.to_reassign(*reassignments)
         if staying:
             await self._owner.notifier.notify(notifications.alerts(self._owner.state, staying), planned=staying)
 
-    async def reassign(self, wanted: Reassignment) -> None:
+    async def reassign(self, reassignment: Reassignment) -> None:
         """Reassign a slot that no outside system knows to a person who is not away."""
         owner, subject = self._owner, self._owner.subject
-        force = not wanted.by_hand or wanted.force
+        force = not reassignment.by_hand or reassignment.force
         report = await owner.calls.call(
             StandInFinder.check,
             StandIn(
-                person=wanted.to,
+                person=reassignment.to,
                 at=workflow.now(),
                 force=force,
                 beside=subject.workflow_id,
@@ -217,13 +217,13 @@ class Steps(Generic[Following]):
                 reviewed_for=subject.requester if subject.round else "",
             ),
             options.PLAN,
-            f"hand over to {wanted.to}",
-            unless=lambda: lambda: wanted not in owner.state.escalations.wanted,
+            f"hand over to {reassignment.to}",
+            unless=lambda: lambda: reassignment not in owner.state.escalations.wanted,
             anew=lambda first: first.replace(at=workflow.now()),
         )
-        if report is not None and wanted in owner.state.escalations.wanted:
-            refused = report.refused or owner.state.obstacle(wanted)
-            owner.state = owner.state.handed_over(wanted, refused, workflow.now())
+        if report is not None and reassignment in owner.state.escalations.wanted:
+            refused = report.refused or owner.state.obstacle(reassignment)
+            owner.state = owner.state.handed_over(reassignment, refused, workflow.now())
 
     async def remind_now(self) -> None:
         """Send the requested reminder to people without it; when none is left it is done."""
@@ -232,21 +232,21 @@ class Steps(Generic[Following]):
         if not next_step.list_requested_reminders(self._owner.state, workflow.now()):
             self._owner.state = self._owner.state.reminded(notifications.reminded_words(self._owner.state))
 
-    async def _wait_for(self, moment: ScheduledAction | None) -> None:
+    async def _wait_for(self, action: ScheduledAction | None) -> None:
         """Wait for the action's instant; replan first if the plan is in doubt."""
         doubt = self._owner.state.problems.probe_at
-        if doubt is None or (moment and moment.at < doubt):
-            await self.wait(moment.at if moment else None, _wait_words(moment, self._owner.state.words.wanted))
+        if doubt is None or (action and action.at < doubt):
+            await self.wait(action.at if action else None, _wait_words(action, self._owner.state.words.wanted))
         elif await self.wait(doubt, "the people file is faulty: plan anew") is WakeUpKind.DEADLINE:
             self._owner.state = self._owner.state.replan()
 
-    async def wait(self, deadline: datetime | None, words: str) -> WakeUpKind | None:
+    async def wait(self, deadline: datetime | None, summary: str) -> WakeUpKind | None:
         """Wait for the deadline (None: for ever) or an earlier wake-up of the state; None for news."""
         owner = self._owner
         wake_up = owner.state.wake_up(workflow.now(), deadline)
-        words = _WAKE_UP_WORDS.get(wake_up.rings_for, words) if wake_up else words
+        summary = _WAKE_UP_WORDS.get(wake_up.rings_for, summary) if wake_up else summary
         owner.background.at_rest = True
-        wake = await owner.calls.until(wake_up.at if wake_up else None, words)
+        wake = await owner.calls.until(wake_up.at if wake_up else None, summary)
         owner.background.at_rest = False
         reason = wake_up.rings_for if wake_up and wake is Wake.DEADLINE else None
         match reason:
@@ -259,7 +259,7 @@ class Steps(Generic[Following]):
 
     async def plan(self) -> None:
         """Plan in a local activity, with durable retries when that fails."""
-        before, planning = self._owner.state, self._owner.planning()
+        former_state, planning = self._owner.state, self._owner.planning()
         try:
             schedule = await workflow.execute_local_activity_method(
                 Planner.plan, planning, summary="plan the next steps", **options.PLAN_LOCALLY
@@ -270,23 +270,23 @@ class Steps(Generic[Following]):
             self._owner.calls.report(call_failure_of(failure, Code.PLANNING), probe_at=workflow.now())
             await self._plan_durably()
         else:
-            self._adopt(schedule, planning.now, before)
+            self._adopt(schedule, planning.now, former_state)
 
     async def _plan_durably(self) -> None:
         """Retry until planning succeeds, then plan once more from the present clocks."""
-        calls, how, summary = self._owner.calls, options.PLAN, "plan the next steps"
-        if await calls.call(Planner.plan, self._owner.planning(), how, summary, unless=calls.news) is None:
+        calls, activity_options, summary = self._owner.calls, options.PLAN, "plan the next steps"
+        if await calls.call(Planner.plan, self._owner.planning(), activity_options, summary, unless=calls.news) is None:
             return
-        before, planning = self._owner.state, self._owner.planning()
-        schedule = await calls.call(Planner.plan, planning, how, summary, unless=calls.news)
+        former_state, planning = self._owner.state, self._owner.planning()
+        schedule = await calls.call(Planner.plan, planning, activity_options, summary, unless=calls.news)
         if schedule is not None:
-            self._adopt(schedule, planning.now, before)
+            self._adopt(schedule, planning.now, former_state)
 
-    def _adopt(self, schedule: Schedule, planned_for: datetime, before: Following) -> None:
+    def _adopt(self, schedule: Schedule, planned_for: datetime, former_state: Following) -> None:
         """Adopt the schedule, unless the state has changed since `before`."""
-        if self._owner.state is before:
-            self._owner.state = before.planned(schedule, planned_for)
+        if self._owner.state is former_state:
+            self._owner.state = former_state.planned(schedule, planned_for)
 
 
-def _wait_words(moment: ScheduledAction | None, wanted: str) -> str:
-    return f"{moment.stage} for {moment.person}: {moment.why}"[:200] if moment else f"for {wanted}"
+def _wait_words(action: ScheduledAction | None, awaited: str) -> str:
+    return f"{action.stage} for {action.person}: {action.why}"[:200] if action else f"for {awaited}"

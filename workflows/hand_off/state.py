@@ -38,7 +38,7 @@ class ReplayState(CallerState):
 
     def requested(self, id: str, command: Replay, now: datetime) -> Self:
         """Record a request; it is decided once the record was read."""
-        one = Operation(
+        operation = Operation(
             id=id,
             what=REPLAY,
             digest=digest_of(command),
@@ -48,34 +48,34 @@ class ReplayState(CallerState):
             about=command.target,
         )
         return self.replace(
-            asked=(*self.asked, RequestedReplay(id=id, command=command)), commands=self.commands.record(one)
+            asked=(*self.asked, RequestedReplay(id=id, command=command)), commands=self.commands.record(operation)
         )
 
-    def recalled(self, found: RecordedHandOff) -> Self:
-        return self.replace(read=True, order=found.order, outbox=outbox_of(found))
+    def recalled(self, recorded: RecordedHandOff) -> Self:
+        return self.replace(read=True, order=recorded.order, outbox=outbox_of(recorded))
 
     def decided(self, now: datetime) -> Self:
         """Decide each request: a new line in the outbox, or the reason why not."""
         operations, outbox = self.commands, self.outbox
-        for one in self.asked:
-            known = operations.of(one.id)
-            if known is None or known.state is not OperationState.OPEN:
+        for replay_request in self.asked:
+            operation = operations.of(replay_request.id)
+            if operation is None or operation.state is not OperationState.OPEN:
                 continue  # An earlier request for the same was carried out meanwhile.
-            why = refuse_closed(outbox, one.command) if self.order else _NO_RECORD
-            if why is None:
-                outbox = replayed(outbox, one.command, now)
+            refusal = refuse_closed(outbox, replay_request.command) if self.order else _NO_RECORD
+            if refusal is None:
+                outbox = replayed(outbox, replay_request.command, now)
             else:
-                operations = operations.refuse(one.id, why)
+                operations = operations.refuse(replay_request.id, refusal)
         return self.replace(asked=(), commands=operations, outbox=outbox)
 
     def told(self, batch: HandoffBatch, report: HandoffReport, now: datetime) -> Self:
         outbox = remembered(self.outbox.record(report.results, now), batch, report, now)
         return self.replace(outbox=outbox, commands=over(self.commands, outbox, report.results))
 
-    def given_up(self, why: Message) -> Self:
+    def given_up(self, refusal: Message) -> Self:
         operations = self.commands
-        for one in operations.open:
-            operations = operations.refuse(one.id, why)
+        for operation in operations.open:
+            operations = operations.refuse(operation.id, refusal)
         return self.replace(over=True, commands=operations)
 
 

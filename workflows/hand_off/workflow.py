@@ -30,14 +30,14 @@ class HandOffWorkflow:
     """Reads the record, calls the requested targets, and runs until each is done or dead."""
 
     @workflow.init
-    def __init__(self, given: ReplayInput) -> None:
-        self.state = given.carried or ReplayState()
+    def __init__(self, request: ReplayInput) -> None:
+        self.state = request.carried or ReplayState()
         self.calls = Calls(self)
-        self._given = given
+        self._given = request
 
     @workflow.run
     @despite_cancellation
-    async def run(self, given: ReplayInput) -> ReplayedFacts:
+    async def run(self, request: ReplayInput) -> ReplayedFacts:
         """Call until nothing is due and the results are stored beside the record."""
         await self._recall()
         while not self.state.over:
@@ -54,18 +54,18 @@ class HandOffWorkflow:
     async def _recall(self) -> None:
         if self.state.read:
             return
-        found = await self.calls.call(
+        recorded = await self.calls.call(
             Handoff.read, self._given.ended, options.HAND_OFF, "read the record", self.given_up
         )
-        if found is not None:
-            self.state = self.state.recalled(found)
+        if recorded is not None:
+            self.state = self.state.recalled(recorded)
 
     async def _tell(self) -> None:
-        known, now = self.state, workflow.now()
-        due_at = known.outbox.open_at(now)
-        if known.order is None or known.over or due_at is None or due_at > now:
+        state, now = self.state, workflow.now()
+        due_at = state.outbox.open_at(now)
+        if state.order is None or state.over or due_at is None or due_at > now:
             return
-        batch = batch_again(known.order, known.outbox, now).replace(first_run_id=first_run_id())
+        batch = batch_again(state.order, state.outbox, now).replace(first_run_id=first_run_id())
         report = await self.calls.call(
             Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch), self.given_up
         )
@@ -74,9 +74,9 @@ class HandOffWorkflow:
 
     async def _record_although_given_up(self) -> None:
         """One attempt: a cancelled run does not wait for the store."""
-        known = self.state
-        if known.order is not None and known.outbox.unrecorded is not None:
-            batch = batch_again(known.order, known.outbox, workflow.now()).replace(calls=())
+        state = self.state
+        if state.order is not None and state.outbox.unrecorded is not None:
+            batch = batch_again(state.order, state.outbox, workflow.now()).replace(calls=())
             await self.calls.once(Handoff.hand_off, batch, options.HAND_OFF, targets_in_words(batch))
 
     @workflow.update(name=REPLAY, description="Hand off to a target once more")
@@ -92,18 +92,18 @@ class HandOffWorkflow:
 
     @replay.validator
     def _(self, command: Replay) -> None:
-        why = name_fault(command.actor) or name_fault(command.target, "--target")
+        fault = name_fault(command.actor) or name_fault(command.target, "--target")
         too_many = Rejection.TOO_MANY_REPLAYS.to_message() if len(self.state.asked) >= REPLAYS_AT_MOST else None
         allow(
             self.state.commands,
             command,
-            why or (Rejection.HAND_OFF_ENDING.to_message() if self.state.over else too_many),
+            fault or (Rejection.HAND_OFF_ENDING.to_message() if self.state.over else too_many),
         )
 
     @workflow.signal(name=HAND_OFF_NOW, description="Try targets at once that would be tried later")
-    def hand_off_now(self, wanted: HandOffNow) -> None:
+    def hand_off_now(self, hand_off_request: HandOffNow) -> None:
         """Make the next attempts due now."""
-        self.state = self.state.replace(outbox=self.state.outbox.hurried(wanted.target, workflow.now()))
+        self.state = self.state.replace(outbox=self.state.outbox.hurried(hand_off_request.target, workflow.now()))
 
     @workflow.query(name=OPERATION, description="What became of an update, by its id; nothing when it is forgotten")
     def operation(self, id: str) -> Receipt | None:
@@ -113,12 +113,12 @@ class HandOffWorkflow:
 
     def _receipt(self, operation: Operation) -> Receipt:
         op = operation.id.removeprefix(f"{REPLAY}-")
-        says = operation.says if operation.state is OperationState.OPEN else ""
+        explanation = operation.says if operation.state is OperationState.OPEN else ""
         return Receipt(
             id=self._given.ended.id,
             status=self._given.status,
             op=op,
-            says=says,
+            says=explanation,
             state=operation.state,
             detail=operation.detail,
             refusal=operation.refusal,
@@ -128,20 +128,20 @@ class HandOffWorkflow:
     @workflow.query(name=SHOW, description="Who is told once more, and how that stands")
     def show(self) -> ReplayedFacts:
         """All lines of its hand-off."""
-        known = self.state
+        state = self.state
         return ReplayedFacts(
             id=self._given.ended.id,
             status=self._given.status,
-            handoffs=known.outbox.lines,
-            problem=known.problems.current,
+            handoffs=state.outbox.lines,
+            problem=state.problems.current,
         )
 
     def publish(self) -> None:
         """Web UI details."""
-        words = [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in self.state.outbox.lines]
+        lines = [f"- {h.target} · {h.state} · {h.attempts} attempts" for h in self.state.outbox.lines]
         if problem := self.state.problems.current:
-            words = [f"**{problem.code}**: {problem.says}", "", *words]
-        workflow.set_current_details("\n".join(words))
+            lines = [f"**{problem.code}**: {problem.says}", "", *lines]
+        workflow.set_current_details("\n".join(lines))
 
     def carried_over(self) -> ReplayInput:
         return self._given.replace(carried=self.state)
@@ -166,13 +166,13 @@ class NexusCallWorkflow:
     @workflow.run
     async def run(self, order: OperationOrder) -> None:
         """Call; fails when the operation is refused or not started in time."""
-        wanted = order.operation
-        service = workflow.create_nexus_client(service=wanted.service, endpoint=wanted.endpoint)
+        operation = order.operation
+        service = workflow.create_nexus_client(service=operation.service, endpoint=operation.endpoint)
         await service.start_operation(
-            wanted.operation,
+            operation.operation,
             order.told.model_dump(mode="json"),
             headers={"webhook-id": order.key},
             schedule_to_start_timeout=options.OPERATION_TAKEN_WITHIN,
             cancellation_type=NexusOperationCancellationType.ABANDON,
-            summary=f"{wanted.service}.{wanted.operation}",
+            summary=f"{operation.service}.{operation.operation}",
         )

@@ -91,22 +91,26 @@ class PartProgress(Model):
 
     def begun_as(self, workflow_id: str) -> PartToStart | None:
         """What its latest or previous workflow was started from; None for a foreign one and for a task."""
-        before = self.replace(tries=self.tries - 1, content=self.content_before) if self.tries > 1 else self
-        for one in (self, before):
-            if one.runs_as and one.runs_as.spec.document and one.runs_as.workflow_id(one.run) == workflow_id:
-                return PartToStart(part=one.id, id=one.run, what=PartKind.AGREEMENT, content=one.content)
+        previous = self.replace(tries=self.tries - 1, content=self.content_before) if self.tries > 1 else self
+        for progress in (self, previous):
+            if (
+                progress.runs_as
+                and progress.runs_as.spec.document
+                and progress.runs_as.workflow_id(progress.run) == workflow_id
+            ):
+                return PartToStart(part=progress.id, id=progress.run, what=PartKind.AGREEMENT, content=progress.content)
         return None
 
     @property
     def people(self) -> tuple[str, ...]:
         """Who has its turn, by its own report; empty before that."""
-        return tuple(one.person for one in self.turn.waiting_for) if self.turn else ()
+        return tuple(waiting.person for waiting in self.turn.waiting_for) if self.turn else ()
 
     @property
     def open_workflows(self) -> tuple[str, ...]:
         """Ids of its workflows that may be open."""
-        own = self._own_workflow if self.state is PartState.OPEN else ()
-        return (*own, Kind.TASK.workflow_id(self.decision)) if self.deciding else own
+        own_ids = self._own_workflow if self.state is PartState.OPEN else ()
+        return (*own_ids, Kind.TASK.workflow_id(self.decision)) if self.deciding else own_ids
 
     @property
     def abandoned(self) -> tuple[str, ...]:
@@ -152,10 +156,10 @@ class PartProgress(Model):
             return self
         return self.replace(turns=(*self.turns, turn)[-TURNS_AT_MOST:])
 
-    def hears(self, seen: PartSeen) -> bool:
+    def hears(self, report: PartSeen) -> bool:
         """Whether this changes anything: a later success still counts after a failure or termination."""
         if self.state is PartState.UNDECIDED:
-            return seen.status is not None and (seen.status.fulfilled or seen.status is Status.WAIVED)
+            return report.status is not None and (report.status.fulfilled or report.status is Status.WAIVED)
         return not self.state.over
 
     def after(self, command: Decision, now: datetime) -> Self:
@@ -189,18 +193,18 @@ class PartProgress(Model):
 
 def decided_onboarding(task: str) -> str | None:
     """The onboarding's id from a decision task's id, None for any other task."""
-    part, found, again = task.rpartition(".decide")
-    if not found or not (again == "" or _is_round(again.removeprefix("."))):
+    part, separator, round_number = task.rpartition(".decide")
+    if not separator or not (round_number == "" or _is_round(round_number.removeprefix("."))):
         return None
     places = part.split(".")
     if _is_round(places[-1]):
         places.pop()
     onboarding = ".".join(places[:-2])
-    return onboarding if onboarding and all(place.isdecimal() for place in places[-2:]) else None
+    return onboarding if onboarding and all(index.isdecimal() for index in places[-2:]) else None
 
 
-def _is_round(word: str) -> bool:
-    return word.startswith("r") and word[1:].isdecimal()
+def _is_round(segment: str) -> bool:
+    return segment.startswith("r") and segment[1:].isdecimal()
 
 
 _LOOKS: Final = (1, 2, 4, 7)
@@ -270,7 +274,7 @@ class WorkflowsToEnd(Model):
 
     def tried(self, ids: tuple[str, ...], *, ended: bool) -> Self:
         """These tasks have ended, or linger."""
-        updated = self.replace(decided=tuple(one for one in self.decided if one not in ids))
+        updated = self.replace(decided=tuple(task_id for task_id in self.decided if task_id not in ids))
         return updated if ended else updated.replace(lingering=(*updated.lingering, *ids))
 
     def to_retry(self) -> Self:
@@ -285,7 +289,7 @@ class Links(Model):
     sent: int = 0
 
     def sent_to(self, people: tuple[str, ...]) -> Self:
-        return self.replace(wanted=tuple(one for one in self.wanted if one not in people), sent=self.sent + 1)
+        return self.replace(wanted=tuple(person for person in self.wanted if person not in people), sent=self.sent + 1)
 
 
 _WORDS: Final = FollowUpWords(
@@ -326,14 +330,14 @@ class OnboardingState(LifecycleState):
     def attention(self) -> Iterator[Attention]:
         waiting = [part for part in self.parts if part.state is PartState.UNDECIDED and part.at]
         if waiting:
-            says = f"to decide: {', '.join(part.id for part in waiting)}"
-            since = min(part.at for part in waiting if part.at)
-            yield Attention(code=AttentionCode.DECISION, since=since, says=says)
+            sentence = f"to decide: {', '.join(part.id for part in waiting)}"
+            waiting_since = min(part.at for part in waiting if part.at)
+            yield Attention(code=AttentionCode.DECISION, since=waiting_since, says=sentence)
 
     def of(self, stage: StagePlan) -> tuple[tuple[PartPlan, PartProgress], ...]:
         """The parts of a stage, each with its plan."""
-        known = {part.id: part for part in self.parts}
-        return tuple((plan, known[plan.id]) for plan in stage.parts)
+        part_by_id = {part.id: part for part in self.parts}
+        return tuple((plan, part_by_id[plan.id]) for plan in stage.parts)
 
     def part(self, id: str) -> PartProgress | None:
         return next((part for part in self.parts if part.id == id), None)
@@ -364,8 +368,8 @@ class OnboardingState(LifecycleState):
 
     def begun_as(self, workflow_ids: tuple[str, ...]) -> tuple[PartToStart, ...]:
         """What the agreements among these were started from."""
-        found = (part.begun_as(id) for id in workflow_ids for part in self.parts)
-        return tuple(one for one in found if one is not None)
+        begun_parts = (part.begun_as(id) for id in workflow_ids for part in self.parts)
+        return tuple(part for part in begun_parts if part is not None)
 
     def looked(self, now: datetime) -> Self:
         """They were checked: the next interval is longer, until a stage begins."""
@@ -380,8 +384,8 @@ class OnboardingState(LifecycleState):
         return entered.note(now, EventType.STAGE_BEGUN, None, None, about=self.phase)
 
     def leave(self, now: datetime) -> Self:
-        left = self.within("stages", current=self.stages.current + 1)
-        return left.note(now, EventType.STAGE_DONE, None, None, about=self.phase)
+        updated = self.within("stages", current=self.stages.current + 1)
+        return updated.note(now, EventType.STAGE_DONE, None, None, about=self.phase)
 
     def with_part(self, id: str, change: Callable[[PartProgress], PartProgress]) -> Self:
         return self.replace(parts=tuple(change(part) if part.id == id else part for part in self.parts))
@@ -391,10 +395,10 @@ class OnboardingState(LifecycleState):
         people = tuple(WaitingFor(person=person, since=now) for person in asked)
         first = (PartTurn(id=part.run, at=now, waiting_for=people),) if people else ()
 
-        def changed(one: PartProgress) -> PartProgress:
+        def changed(progress: PartProgress) -> PartProgress:
             # Its own report before the start was answered is newer.
-            turns = one.turns if one.turn else (*one.turns, *first)[-TURNS_AT_MOST:]
-            return one.replace(state=PartState.OPEN, since=now, at=None, says="", turns=turns)
+            turns = progress.turns if progress.turn else (*progress.turns, *first)[-TURNS_AT_MOST:]
+            return progress.replace(state=PartState.OPEN, since=now, at=None, says="", turns=turns)
 
         return self.with_part(part.id, changed).note(now, EventType.PART_BEGUN, None, None, about=part.id)
 
@@ -404,7 +408,7 @@ class OnboardingState(LifecycleState):
         return self if parts == self.parts else self.replace(parts=parts)
 
     def asked_about(self, part: PartProgress) -> Self:
-        return self.with_part(part.id, lambda one: one.replace(asked=one.asked + 1, deciding=True))
+        return self.with_part(part.id, lambda progress: progress.replace(asked=progress.asked + 1, deciding=True))
 
     def seen(self, seen: PartSeen, now: datetime) -> Self:
         """Record a workflow's status, signalled or read: ended, terminated, or not started."""
@@ -415,32 +419,34 @@ class OnboardingState(LifecycleState):
                 return self._ended(part, seen, now)
         return self
 
-    def _decision_ended(self, part: PartProgress, seen: PartSeen, now: datetime) -> Self:
-        ended = self.with_part(part.id, lambda one: one.replace(deciding=False, unasked=bool(seen.says)))
-        return ended.note(now, EventType.NOBODY_ASKED, None, seen.says, about=part.id) if seen.says else ended
+    def _decision_ended(self, part: PartProgress, report: PartSeen, now: datetime) -> Self:
+        updated = self.with_part(part.id, lambda progress: progress.replace(deciding=False, unasked=bool(report.says)))
+        return updated.note(now, EventType.NOBODY_ASKED, None, report.says, about=part.id) if report.says else updated
 
-    def _ended(self, part: PartProgress, seen: PartSeen, now: datetime) -> Self:
-        state = _state_after(seen)
-        says = seen.says or ("its workflow was broken off" if seen.broken else "")
+    def _ended(self, part: PartProgress, report: PartSeen, now: datetime) -> Self:
+        state = _state_after(report)
+        explanation = report.says or ("its workflow was broken off" if report.broken else "")
         changed = {
             "state": state,
-            "status": seen.status,
-            "says": says,
-            "resumable": seen.resumable,
-            "at": seen.at or now,
-            "since": part.since if seen.says else part.since or now,
+            "status": report.status,
+            "says": explanation,
+            "resumable": report.resumable,
+            "at": report.at or now,
+            "since": part.since if report.says else part.since or now,
             "deciding": False,
         }
         updated = self.replace(to_end=self.to_end.with_decided(*part.open_decisions))
-        updated = updated.with_part(part.id, lambda one: one.replace(**changed))
-        return updated.note(now, happened(seen), None, seen.says or None, about=part.id, by=seen.by)
+        updated = updated.with_part(part.id, lambda progress: progress.replace(**changed))
+        return updated.note(now, happened(report), None, report.says or None, about=part.id, by=report.by)
 
     def told_of(self, part: PartProgress, news: PartNews, now: datetime) -> Self:
         """People were notified of this event; a part that is only news is done by that."""
-        over = {"state": PartState.DONE, "since": now, "at": now} if news is PartNews.NOTICE else {}
-        told: dict[str, object] = {"told": (*part.told, news), **over}
+        completion = {"state": PartState.DONE, "since": now, "at": now} if news is PartNews.NOTICE else {}
+        changes: dict[str, object] = {"told": (*part.told, news), **completion}
         # A part restarted meanwhile has its own news.
-        return self.with_part(part.id, lambda one: one.replace(**told) if one.run == part.run else one)
+        return self.with_part(
+            part.id, lambda progress: progress.replace(**changes) if progress.run == part.run else progress
+        )
 
     def sent_links(self, people: tuple[str, ...]) -> Self:
         return self.replace(links=self.links.sent_to(people))
@@ -463,26 +469,26 @@ class OnboardingState(LifecycleState):
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
         parts = tuple(part if part.state.over else part.replace(state=PartState.STOPPED, at=now) for part in self.parts)
-        ended = super().end(status, now, by, problem)
+        updated = super().end(status, now, by, problem)
         parts = tuple(part.replace(deciding=False) for part in parts)
-        return ended.replace(parts=parts, to_end=WorkflowsToEnd(told_together=self.to_end.told_together))
+        return updated.replace(parts=parts, to_end=WorkflowsToEnd(told_together=self.to_end.told_together))
 
 
 def tasks(ids: Iterable[str]) -> tuple[str, ...]:
     return tuple(map(Kind.TASK.workflow_id, ids))
 
 
-def happened(seen: PartSeen) -> EventType:
+def happened(report: PartSeen) -> EventType:
     """The event type for a part's status."""
-    if seen.status is None:
-        return EventType.PART_NOT_STARTED if seen.says else EventType.PART_BROKEN_OFF
-    return _ENDED.get(seen.status, EventType.PART_FAILED)  # A signal may contain anything.
+    if report.status is None:
+        return EventType.PART_NOT_STARTED if report.says else EventType.PART_BROKEN_OFF
+    return _ENDED.get(report.status, EventType.PART_FAILED)  # A signal may contain anything.
 
 
-def _state_after(seen: PartSeen) -> PartState:
-    if seen.status is Status.WAIVED:
+def _state_after(report: PartSeen) -> PartState:
+    if report.status is Status.WAIVED:
         return PartState.WAIVED
-    return PartState.DONE if seen.status and seen.status.fulfilled else PartState.UNDECIDED
+    return PartState.DONE if report.status and report.status.fulfilled else PartState.UNDECIDED
 
 
 class OnboardingInput(FollowUpInput):
@@ -502,8 +508,8 @@ class OnboardingInput(FollowUpInput):
 
     @property
     def first_asked(self) -> tuple[str, ...]:
-        asked = (part.asked for part in self.stages[0].parts if part.what is not PartKind.NOTICE)
-        return tuple(dict.fromkeys(person for people in asked for person in people))
+        people_by_part = (part.asked for part in self.stages[0].parts if part.what is not PartKind.NOTICE)
+        return tuple(dict.fromkeys(person for people in people_by_part for person in people))
 
     @property
     def teams(self) -> tuple[str, ...]:

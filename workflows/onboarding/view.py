@@ -28,10 +28,10 @@ CUSTOMER: Final = "customer"
 """The word of the file for them."""
 
 
-def show(given: OnboardingInput, journey: OnboardingState, now: datetime) -> OnboardingShow:
+def show(request: OnboardingInput, journey: OnboardingState, now: datetime) -> OnboardingShow:
     """The view at `now`; details that only parts know are added outside."""
-    waiting = () if journey.status.ended else tuple(_waiting_for(given, journey))
-    facts = dict(follow_up.facts(given.subject, journey, now))
+    waiting = () if journey.status.ended else tuple(_waiting_for(request, journey))
+    facts = dict(follow_up.facts(request.subject, journey, now))
     following = facts["next"] if journey.status.ended or journey.problems.current else _next(journey, waiting)
     return OnboardingShow(
         **{
@@ -39,47 +39,47 @@ def show(given: OnboardingInput, journey: OnboardingState, now: datetime) -> Onb
             "waiting_for": waiting,
             "next": following,
             "says": _sentence(journey, facts["says"], waiting),
-            "title": given.onboarding.title,
-            "customer": given.onboarding.customer,
-            "colleagues": tuple(one.person for one in given.onboarding.people[1:]),
-            "teams": given.onboarding.teams,
+            "title": request.onboarding.title,
+            "customer": request.onboarding.customer,
+            "colleagues": tuple(participant.person for participant in request.onboarding.people[1:]),
+            "teams": request.onboarding.teams,
             "stage": journey.phase,
-            "stages": tuple(_stage(given, journey, number) for number in range(len(given.stages))),
+            "stages": tuple(_stage(request, journey, number) for number in range(len(request.stages))),
         }
     )
 
 
-def settled(given: OnboardingInput, journey: OnboardingState) -> SettledOnboarding:
+def settled(request: OnboardingInput, journey: OnboardingState) -> SettledOnboarding:
     """The facts to hand off."""
     if journey.lifecycle.settled_at is None:
         raise ValueError("the onboarding has not ended")
     parts = (
         SettledPart(id=plan.id, what=plan.what, kind=plan.kind, state=_ended_as(part), at=part.at)
-        for stage in given.stages
+        for stage in request.stages
         for plan, part in journey.of(stage)
         if plan.what is not PartKind.NOTICE
     )
     return SettledOnboarding(
-        onboarding=given.onboarding.id,
-        kind=given.onboarding.kind,
+        onboarding=request.onboarding.id,
+        kind=request.onboarding.kind,
         outcome=journey.status,
         at=journey.lifecycle.settled_at,
         parts=tuple(parts),
     )
 
 
-def details(shown: OnboardingShow, namespace: str) -> str:
+def details(view: OnboardingShow, namespace: str) -> str:
     """Web UI details in Markdown: the stages, with a link to each open part."""
-    lines = [f"### {shown.says}"]
-    for stage in shown.stages:
-        since = f" since {stamp(stage.since)}" if stage.state == "open" else ""
-        lines += ["", f"**{stage.name}** · {stage.state}{since}"]
+    lines = [f"### {view.says}"]
+    for stage in view.stages:
+        since_clause = f" since {stamp(stage.since)}" if stage.state == "open" else ""
+        lines += ["", f"**{stage.name}** · {stage.state}{since_clause}"]
         if stage.state == "open":
             # No nested lists: the Web UI joins their lines.
             lines += ["", *(f"- {_part_words(part, namespace)}" for part in stage.parts[:SHOWN_AT_MOST])]
-            if (more := len(stage.parts) - SHOWN_AT_MOST) > 0:
-                lines.append(f"- and {more} more")
-    lines += ["", *(f"- to be told: {h.target} · {h.state} · {h.attempts} attempts" for h in shown.handoffs)]
+            if (hidden_count := len(stage.parts) - SHOWN_AT_MOST) > 0:
+                lines.append(f"- and {hidden_count} more")
+    lines += ["", *(f"- to be told: {h.target} · {h.state} · {h.attempts} attempts" for h in view.handoffs)]
     return "\n".join(lines)
 
 
@@ -88,25 +88,27 @@ def _part_words(part: PartLine, namespace: str) -> str:
     if part.workflow:
         page = f"/namespaces/{namespace}/workflows/{part.workflow.replace(':', '%3A')}"
         name = f"[{part.id}]({page}): {part.title}"
-    how = part.status or part.state
+    status = part.status or part.state
     return " · ".join(
-        filter(None, (name, str(how), part.team, part.says, f"decide: {part.id}" if part.decision else ""))
+        filter(None, (name, str(status), part.team, part.says, f"decide: {part.id}" if part.decision else ""))
     )
 
 
-def _stage(given: OnboardingInput, journey: OnboardingState, number: int) -> StageLine:
-    stage = given.stages[number]
+def _stage(request: OnboardingInput, journey: OnboardingState, number: int) -> StageLine:
+    stage = request.stages[number]
     parts = journey.of(stage)
     entered = journey.stages.entered[number] if number < len(journey.stages.entered) else None
-    over = number < journey.stages.current
+    is_over = number < journey.stages.current
     return StageLine(
         name=stage.name,
-        state="done" if over else _not_over(journey, entered),
+        state="done" if is_over else _not_over(journey, entered),
         since=entered,
-        at=max((at for at in (entered, *(part.at for _, part in parts)) if at), default=None) if over else None,
-        agreements=_lines(given, parts, PartKind.AGREEMENT),
-        tasks=_lines(given, parts, PartKind.TASK),
-        steps=_lines(given, parts, PartKind.STEP),
+        at=max((instant for instant in (entered, *(part.at for _, part in parts)) if instant), default=None)
+        if is_over
+        else None,
+        agreements=_lines(request, parts, PartKind.AGREEMENT),
+        tasks=_lines(request, parts, PartKind.TASK),
+        steps=_lines(request, parts, PartKind.STEP),
         notices=tuple(
             NoticeLine(id=plan.id, to=plan.team or "", title=plan.title, state=part.state, at=part.at)
             for plan, part in parts
@@ -122,12 +124,12 @@ def _not_over(journey: OnboardingState, entered: datetime | None) -> str:
 
 
 def _lines(
-    given: OnboardingInput, parts: tuple[tuple[PartPlan, PartProgress], ...], what: PartKind
+    request: OnboardingInput, parts: tuple[tuple[PartPlan, PartProgress], ...], part_kind: PartKind
 ) -> tuple[PartLine, ...]:
-    return tuple(_line(given, plan, part) for plan, part in parts if plan.what is what)
+    return tuple(_line(request, plan, part) for plan, part in parts if plan.what is part_kind)
 
 
-def _line(given: OnboardingInput, plan: PartPlan, part: PartProgress) -> PartLine:
+def _line(request: OnboardingInput, plan: PartPlan, part: PartProgress) -> PartLine:
     runs_as, was_started = plan.what.runs_as, part.since is not None
     return PartLine(
         id=plan.id,
@@ -143,7 +145,7 @@ def _line(given: OnboardingInput, plan: PartPlan, part: PartProgress) -> PartLin
         since=part.since,
         at=part.at,
         says=part.says,
-        content=part.content or given.onboarding.content,
+        content=part.content or request.onboarding.content,
         turns=turn_lines(plan, part),
     )
 
@@ -152,28 +154,28 @@ def _ended_as(part: PartProgress) -> str:
     return str(part.status) if part.state is PartState.DONE and part.status else str(part.state)
 
 
-def _waiting_for(given: OnboardingInput, journey: OnboardingState) -> Iterator[WaitingPart]:
+def _waiting_for(request: OnboardingInput, journey: OnboardingState) -> Iterator[WaitingPart]:
     """For whom open parts of the present stage wait; for a decision its owner."""
-    if journey.stages.current >= len(given.stages):
+    if journey.stages.current >= len(request.stages):
         return
-    owner = given.onboarding.requester
-    for plan, part in journey.of(given.stages[journey.stages.current]):
-        line = _line(given, plan, part)
+    owner = request.onboarding.requester
+    for plan, part in journey.of(request.stages[journey.stages.current]):
+        line = _line(request, plan, part)
         if part.state is PartState.UNDECIDED:
             yield from deciding(line, part.turn_to_decide, owner)
         elif part.state is PartState.OPEN:
-            told = tuple(waiting_for(line, part.turn, owner)) if part.turn else ()
-            yield from told or as_planned(line, plan.asked)
+            reported = tuple(waiting_for(line, part.turn, owner)) if part.turn else ()
+            yield from reported or as_planned(line, plan.asked)
 
 
 def _next(journey: OnboardingState, waiting: tuple[WaitingPart, ...]) -> Next:
-    left = len(journey.stages.names) - journey.stages.current - 1
-    then = f"then: {journey.stages.names[journey.stages.current + 1]}" if left > 0 else "then it is done"
+    stages_left = len(journey.stages.names) - journey.stages.current - 1
+    next_clause = f"then: {journey.stages.names[journey.stages.current + 1]}" if stages_left > 0 else "then it is done"
     if journey.lifecycle.ending:
         return Next(what=NextStep.END, at=None, why="its open parts are being ended")
     if not waiting:
-        return Next(what=NextStep.WAIT, at=None, why=f"{journey.phase} is being begun; {then}")
-    return Next(what=NextStep.WAIT, at=None, why=f"{len(waiting)} open in {journey.phase}; {then}")
+        return Next(what=NextStep.WAIT, at=None, why=f"{journey.phase} is being begun; {next_clause}")
+    return Next(what=NextStep.WAIT, at=None, why=f"{len(waiting)} open in {journey.phase}; {next_clause}")
 
 
 def _sentence(journey: OnboardingState, ended_or_troubled: str, waiting: tuple[WaitingPart, ...]) -> str:
@@ -181,12 +183,12 @@ def _sentence(journey: OnboardingState, ended_or_troubled: str, waiting: tuple[W
         return ended_or_troubled
     if journey.lifecycle.ending:
         return f"Being {journey.lifecycle.ending.outcome}: its open parts are ended first"
-    place = f"Stage {journey.stages.current + 1} of {len(journey.stages.names)}, {journey.phase}"
+    position = f"Stage {journey.stages.current + 1} of {len(journey.stages.names)}, {journey.phase}"
     if not waiting:
-        return f"{place}: being begun"
+        return f"{position}: being begun"
     first = waiting[0]
-    more = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
-    return f"{place}: waiting for {first.who} ({first.what}) since {stamp(first.since)}{more}"
+    more_clause = f", and {len(waiting) - 1} more" if len(waiting) > 1 else ""
+    return f"{position}: waiting for {first.who} ({first.what}) since {stamp(first.since)}{more_clause}"
 
 
 OWNER: Final = "owner"
@@ -199,20 +201,20 @@ def waiting_for(line: PartLine, turn: PartTurn, owner: str) -> Iterator[WaitingP
     Nobody before the part asks anybody.
     """
     if turn.asks:
-        what, asks = f"answer about {line.title}", turn.asks
-        who = OWNER if asks.person == owner else asks.person
-        yield WaitingPart(person=asks.person, since=asks.since, who=who, what=what, part=line.id)
+        task, asks = f"answer about {line.title}", turn.asks
+        role = OWNER if asks.person == owner else asks.person
+        yield WaitingPart(person=asks.person, since=asks.since, who=role, what=task, part=line.id)
         return
-    for one in turn.waiting_for:
-        who = OWNER if one.person == owner else line.called(one.person)
-        yield WaitingPart(person=one.person, since=one.since, who=who, what=line.title, part=line.id)
+    for waiting in turn.waiting_for:
+        role = OWNER if waiting.person == owner else line.called(waiting.person)
+        yield WaitingPart(person=waiting.person, since=waiting.since, who=role, what=line.title, part=line.id)
 
 
-def as_planned(line: PartLine, asked: tuple[str, ...]) -> Iterator[WaitingPart]:
+def as_planned(line: PartLine, first_people: tuple[str, ...]) -> Iterator[WaitingPart]:
     """For whom a part waits before its first report: the people asked first."""
     if line.since is None:
         return
-    for person in asked or (line.team or "",):
+    for person in first_people or (line.team or "",):
         yield WaitingPart(person=person, since=line.since, who=line.called(person), what=line.title, part=line.id)
 
 
@@ -221,19 +223,19 @@ def deciding(line: PartLine, turn: PartTurn | None, owner: str) -> Iterator[Wait
     if line.at is None:
         return
     due = WaitingPart(person=owner, since=line.at, who=OWNER, what=f"decide about {line.title}", part=line.id)
-    others = [one for one in turn.waiting_for if one.person != owner] if turn else []
-    yield from (due.replace(person=one.person, since=one.since, who=one.person) for one in others)
-    if not others:
+    deputies = [waiting for waiting in turn.waiting_for if waiting.person != owner] if turn else []
+    yield from (due.replace(person=waiting.person, since=waiting.since, who=waiting.person) for waiting in deputies)
+    if not deputies:
         yield due
 
 
 def turn_lines(plan: PartPlan, part: PartProgress) -> tuple[TurnLine, ...]:
     """For whom a part waited since its start, each with its instant."""
-    told = tuple(TurnLine(people=_people(turn), since=turn.at) for turn in part.turns)
-    if part.since is None or (told and told[0].since <= part.since):
-        return told
-    return (TurnLine(people=plan.asked, since=part.since), *told) if told else ()
+    reported = tuple(TurnLine(people=_people(turn), since=turn.at) for turn in part.turns)
+    if part.since is None or (reported and reported[0].since <= part.since):
+        return reported
+    return (TurnLine(people=plan.asked, since=part.since), *reported) if reported else ()
 
 
 def _people(turn: PartTurn) -> tuple[str, ...]:
-    return (turn.asks.person,) if turn.asks else tuple(one.person for one in turn.waiting_for)
+    return (turn.asks.person,) if turn.asks else tuple(waiting.person for waiting in turn.waiting_for)

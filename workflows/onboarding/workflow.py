@@ -88,13 +88,13 @@ def begun(
     return journey.within("to_end", decided=(*journey.to_end.decided, started.id))
 
 
-def others_asked(stage: StagePlan, started: PartToStart, begun: tuple[PartBegun, ...]) -> tuple[str, ...]:
+def others_asked(stage: StagePlan, started: PartToStart, begun_parts: tuple[PartBegun, ...]) -> tuple[str, ...]:
     """People asked first where they differ from the plan: a replaced signer, new team members."""
     if started.after is not None:
         return ()
     planned = next((plan.asked for plan in stage.parts if plan.id == started.part), ())
-    asked = next((one.asked for one in begun if one.id == started.id), planned)
-    return asked if asked != planned else ()
+    first_people = next((part.asked for part in begun_parts if part.id == started.id), planned)
+    return first_people if first_people != planned else ()
 
 
 def may_have_begun(journey: OnboardingState, stages: tuple[StagePlan, ...]) -> tuple[str, ...]:
@@ -102,7 +102,7 @@ def may_have_begun(journey: OnboardingState, stages: tuple[StagePlan, ...]) -> t
     if len(journey.stages.entered) <= journey.stages.current:
         return ()
     starting = to_start(journey, stages[journey.stages.current])
-    kinds = ((Kind.TASK if one.after else one.what.runs_as, one.id) for one in starting)
+    kinds = ((Kind.TASK if start.after else start.what.runs_as, start.id) for start in starting)
     return tuple(kind.workflow_id(id) for kind, id in kinds if kind)
 
 
@@ -117,11 +117,11 @@ TRIES_AT_MOST: Final = 20
 
 def refuse_decide(journey: OnboardingState, command: Decision) -> Message | None:
     part = journey.part(command.part)
-    if why := living_refusal(journey) or name_fault(command.actor):
-        return why
+    if refusal := living_refusal(journey) or name_fault(command.actor):
+        return refusal
     if part is None:
         return Rejection.NO_PART.to_message(
-            part=command.part[:100], parts=", ".join(one.id for one in journey.parts[:20])
+            part=command.part[:100], parts=", ".join(part.id for part in journey.parts[:20])
         )
     if part.state is not PartState.UNDECIDED:
         return Rejection.NOTHING_TO_DECIDE.to_message(part=part.id, state=_stands(part))
@@ -144,8 +144,8 @@ def _refuse_again(part: PartProgress, command: Decision) -> Message | None:
 
 
 def refuse_send_link(journey: OnboardingState, command: NewLink, customers: tuple[str, ...]) -> Message | None:
-    if why := living_refusal(journey) or name_fault(command.actor):
-        return why
+    if refusal := living_refusal(journey) or name_fault(command.actor):
+        return refusal
     return None if command.actor in customers else Rejection.NOT_OF_CUSTOMER.to_message(person=command.actor)
 
 
@@ -183,12 +183,12 @@ def _news(plan: PartPlan, part: PartProgress) -> Iterator[PartNews]:
             yield PartNews.FINISHED
 
 
-def notices_of(onboarding: Onboarding, plan: PartPlan, what: PartNews) -> Iterator[NotificationOrder]:
+def notices_of(onboarding: Onboarding, plan: PartPlan, part_news: PartNews) -> Iterator[NotificationOrder]:
     """Notifications of one event: of news to the file's recipients, else to the customer."""
-    said = what is PartNews.NOTICE
-    for person in plan.asked if said else (onboarding.customer,):
-        notice = _notice(onboarding, f"{what}-{plan.id}", person)
-        if not said:
+    is_notice = part_news is PartNews.NOTICE
+    for person in plan.asked if is_notice else (onboarding.customer,):
+        notice = _notice(onboarding, f"{part_news}-{plan.id}", person)
+        if not is_notice:
             yield notice.replace(title=plan.title)
         else:
             named = None if plan.team == views.CUSTOMER else onboarding.title
@@ -223,16 +223,18 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     request: OnboardingInput
 
     @workflow.init
-    def __init__(self, given: OnboardingInput) -> None:
-        super().__init__(given, given.carried or OnboardingState.begin(given.onboarding, given.stages, workflow.now()))
+    def __init__(self, request: OnboardingInput) -> None:
+        super().__init__(
+            request, request.carried or OnboardingState.begin(request.onboarding, request.stages, workflow.now())
+        )
         self.notifier = Notifier(self, interrupted_by=self._ending)
         self._look: asyncio.Future[None] | None = None
 
     @workflow.run
     @despite_cancellation
-    async def run(self, given: OnboardingInput) -> SettledOnboarding:
+    async def run(self, request: OnboardingInput) -> SettledOnboarding:
         """Pass stage after stage; a cancellation of the run is handled like the update `cancel`."""
-        for stage in given.stages[self.state.stages.current :]:
+        for stage in request.stages[self.state.stages.current :]:
             await self.enter(stage)
             await self.join(stage)
         await self.complete()
@@ -254,8 +256,8 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             await self._start(stage)
             await self._tell(stage)
             await self._send_links()
-            if again := self.state.retries(workflow.now()):
-                await self.notifier.retry(again)
+            if device_retries := self.state.retries(workflow.now()):
+                await self.notifier.retry(device_retries)
             if not news():
                 if is_over(self.state, stage) and not self._speaks_its_last:
                     self.state = self.state.leave(workflow.now())
@@ -270,16 +272,18 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             return
         if ending := self.state.lifecycle.ending:
             # The reason, clipped to what each part accepts.
-            why = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
+            reason = f"the onboarding was {ending.outcome}: {clipped(ending.why, _WHY_AT_MOST)}"
             # The owner, and whoever has several open parts, are notified once of the end, not of each part.
-            owner, left = self.request.onboarding.requester, self.state.left_behind
+            owner, lingering = self.request.onboarding.requester, self.state.left_behind
             together = self.state.waiting_for_several(self.request.stages)
-            together = tuple(one for one in together if one != owner)
+            together = tuple(person for person in together if person != owner)
             self.state = self.state.within("to_end", told_together=together)
-            told = (owner, *together)
-            await self._end((*self.state.open_workflows, *left), ending.who, why, told=told)
-            begun = may_have_begun(self.state, self.request.stages)
-            await self._end((*self.state.to_end.tasks, *begun), ending.who, why, if_ours=True, told=told)
+            notified_people = (owner, *together)
+            await self._end((*self.state.open_workflows, *lingering), ending.who, reason, told=notified_people)
+            unanswered = may_have_begun(self.state, self.request.stages)
+            await self._end(
+                (*self.state.to_end.tasks, *unanswered), ending.who, reason, if_ours=True, told=notified_people
+            )
             self.state = self.state.end(ending.outcome, workflow.now(), by=ending.who)
         else:
             await self._end(self.state.to_end.tasks, self.request.onboarding.requester, _DECIDED, if_ours=True)
@@ -300,60 +304,62 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
 
     async def _start(self, stage: StagePlan) -> None:
         """Start what is to be started, recomputed for each call."""
-        while some := to_start(self.state, stage)[:AT_ONCE]:
-            order = self._order(some).replace(now=workflow.now())
-            seen = await self.calls.call(
-                OnboardingParts.start, order, options.HAND_OFF, f"start {_names(some)}", unless=self._ending
+        while batch := to_start(self.state, stage)[:AT_ONCE]:
+            order = self._order(batch).replace(now=workflow.now())
+            report = await self.calls.call(
+                OnboardingParts.start, order, options.HAND_OFF, f"start {_names(batch)}", unless=self._ending
             )
-            if seen is None:
+            if report is None:
                 return
-            refused, now = {one.id for one in seen.parts if one.says}, workflow.now()
-            for one in (one for one in some if one.id not in seen.away):
-                others = others_asked(stage, one, seen.begun)
-                self.state = begun(self.state, one, refused=one.id in refused, now=now, asked=others)
-            self._saw(seen.parts)
+            refused, now = {part.id for part in report.parts if part.says}, workflow.now()
+            for start in (start for start in batch if start.id not in report.away):
+                first_people = others_asked(stage, start, report.begun)
+                self.state = begun(self.state, start, refused=start.id in refused, now=now, asked=first_people)
+            self._saw(report.parts)
 
     def _order(self, parts: tuple[PartToStart, ...]) -> PartsToStart:
         """The order to start parts, with their common content."""
-        whole = self.request.onboarding
+        onboarding = self.request.onboarding
         return PartsToStart(
-            onboarding=whole.id,
-            content=whole.content,
-            told=whole.told,
-            quiet=whole.quiet,
-            depth=whole.depth,
+            onboarding=onboarding.id,
+            content=onboarding.content,
+            told=onboarding.told,
+            quiet=onboarding.quiet,
+            depth=onboarding.depth,
             parts=parts,
         )
 
     def _saw(self, parts: Iterable[PartSeen]) -> None:
-        for seen in parts:
-            self.state = self.state.seen(seen, workflow.now())
+        for report in parts:
+            self.state = self.state.seen(report, workflow.now())
 
     async def _end_decided(self) -> None:
         """One attempt: a task that Temporal does not end holds up nothing else."""
-        for some in _in_batches(self.state.to_end.decided):
+        for batch in _in_batches(self.state.to_end.decided):
             order = PartsToEnd(
-                parts=tasks(some),
+                parts=tasks(batch),
                 actor=self.request.onboarding.requester,
                 reason=_DECIDED,
                 done=True,
                 begun_by=workflow.info().workflow_id,
             )
             try:
-                await self.calls.attempt(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some), self._ending())
-                ended = True
+                await self.calls.attempt(
+                    OnboardingParts.end, order, options.HAND_OFF, _ending_of(batch), self._ending()
+                )
+                is_ended = True
             except FailureError:
                 self._forget_look()
-                ended = False
+                is_ended = False
             if not self._goes_on:
                 return  # Cancelled: `complete` ends them with the parts.
-            self.state = self.state.tried_to_end(some, ended=ended, now=workflow.now())
+            self.state = self.state.tried_to_end(batch, ended=is_ended, now=workflow.now())
 
     async def _end_abandoned(self) -> None:
         """Before a new start, for people would have two documents to sign."""
-        if left := self.state.to_end.abandoned:
-            await self._end(left, self.request.onboarding.requester, _WITHOUT)
-            self.state = self.state.within("to_end", abandoned=self.state.to_end.abandoned[len(left) :])
+        if abandoned := self.state.to_end.abandoned:
+            await self._end(abandoned, self.request.onboarding.requester, _WITHOUT)
+            self.state = self.state.within("to_end", abandoned=self.state.to_end.abandoned[len(abandoned) :])
 
     async def _end(
         self,
@@ -365,18 +371,18 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         told: tuple[str, ...] = (),
     ) -> None:
         begun_by = workflow.info().workflow_id if if_ours else None
-        for some in _in_batches(tuple(workflow_ids)):
+        for batch in _in_batches(tuple(workflow_ids)):
             # Do not start a part only to end it.
-            agreements = () if if_ours else self.state.begun_as(some)
+            agreements = () if if_ours else self.state.begun_as(batch)
             order = PartsToEnd(
-                parts=some,
+                parts=batch,
                 actor=actor,
                 reason=reason,
                 begun_by=begun_by,
                 told=told,
                 begun=self._order(agreements) if agreements else None,
             )
-            await self.calls.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(some))
+            await self.calls.call(OnboardingParts.end, order, options.HAND_OFF, _ending_of(batch))
 
     def _forget_look(self) -> None:
         if self._look is not None:
@@ -387,11 +393,11 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         """Notify of events of a stage's parts, once each."""
         onboarding = self.request.onboarding
         while news := tuple(news_of(self.state, stage))[:AT_ONCE]:
-            told = (notice for plan, _, what in news for notice in notices_of(onboarding, plan, what))
-            if not await self.notifier.notify(tuple(told)):
+            notices = (notice for plan, _, part_news in news for notice in notices_of(onboarding, plan, part_news))
+            if not await self.notifier.notify(tuple(notices)):
                 return
-            for _, part, what in news:
-                self.state = self.state.told_of(part, what, workflow.now())
+            for _, part, part_news in news:
+                self.state = self.state.told_of(part, part_news, workflow.now())
 
     async def _send_links(self) -> None:
         people, links = self.state.links.wanted, link_notices(self.request.onboarding, self.state)
@@ -414,16 +420,16 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
         if news() or self._look is None or not self._look.done():
             return
         self._look = None
-        for some in _in_batches(self.state.open_workflows):
-            seen = await self.calls.call(
+        for batch in _in_batches(self.state.open_workflows):
+            report = await self.calls.call(
                 OnboardingParts.read,
-                PartsToLookAt(parts=some),
+                PartsToLookAt(parts=batch),
                 options.HAND_OFF,
                 "look at parts",
                 unless=self._ending,
             )
-            if seen is not None:
-                self._saw(seen.parts)
+            if report is not None:
+                self._saw(report.parts)
         self.state = self.state.looked(workflow.now())
 
     @workflow.query(name=names.SHOW, description="The stages, who is waited for, and all that was done")
@@ -464,7 +470,7 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
             case Decision():
                 return refuse_decide(self.state, command)
             case NewLink():
-                customers = tuple(one.person for one in self.request.onboarding.people)
+                customers = tuple(participant.person for participant in self.request.onboarding.people)
                 return refuse_send_link(self.state, command, customers)
         return super().refusal(command)
 
@@ -478,8 +484,8 @@ class CustomerOnboardingWorkflow(LifecycleWorkflow[OnboardingState]):
     def shown(self, state: OnboardingState, now: datetime) -> OnboardingShow:
         return views.show(self.request, state, now)
 
-    def details(self, shown: Any) -> str:
-        return views.details(shown, workflow.info().namespace)
+    def details(self, view: Any) -> str:
+        return views.details(view, workflow.info().namespace)
 
 
 def _in_batches(parts: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
@@ -487,7 +493,7 @@ def _in_batches(parts: tuple[str, ...]) -> Iterable[tuple[str, ...]]:
 
 
 def _names(parts: Iterable[PartToStart]) -> str:
-    return ", ".join(one.id for one in parts)[:190]
+    return ", ".join(start.id for start in parts)[:190]
 
 
 def _ending_of(parts: tuple[str, ...]) -> str:

@@ -23,13 +23,13 @@ class ReconciliationWorkflow:
     """
 
     @workflow.init
-    def __init__(self, asked: Reconciliation) -> None:
+    def __init__(self, request: Reconciliation) -> None:
         self._swept = ReconciliationResult()
 
     @workflow.run
-    async def run(self, asked: Reconciliation) -> ReconciliationResult:
+    async def run(self, request: Reconciliation) -> ReconciliationResult:
         """Read until all events are read, at most so many parts; fails when Core Signature does not answer."""
-        for number in range(1, asked.parts + 1):
+        for number in range(1, request.parts + 1):
             part = await workflow.execute_activity_method(
                 EventReconciliation.reconcile,
                 ReconciliationOrder(now=workflow.now()),

@@ -36,22 +36,24 @@ class RequestEvidence:
         if owner.state.document.evidence.problem is None:
             await self._try(options.EVIDENCE)
         if problem := owner.state.document.evidence.problem:
-            left = options.EVIDENCE_LASTS - (workflow.now() - problem.since)
-            self._later = asyncio.create_task(self._try(options.evidence_later(left), last=True))
+            time_left = options.EVIDENCE_LASTS - (workflow.now() - problem.since)
+            self._later = asyncio.create_task(self._try(options.evidence_later(time_left), last=True))
 
     def is_over(self) -> bool:
         """Whether nothing more is tried."""
         return self._later is None or self._later.done()
 
-    async def _try(self, how: ActivityOptions, *, last: bool = False) -> None:
-        owner, before = self._owner, self._owner.state.document.evidence.files
+    async def _try(self, activity_options: ActivityOptions, *, last: bool = False) -> None:
+        owner, former_files = self._owner, self._owner.state.document.evidence.files
         try:
-            kept = await owner.calls.attempt(EvidenceService.keep, self._order, how, "keep the evidence", nothing())
+            files_kept = await owner.calls.attempt(
+                EvidenceService.keep, self._order, activity_options, "keep the evidence", nothing()
+            )
         except FailureError as failure:
-            files, says = _files_of(failure) or before, call_failure_of(failure).says
-            evidence = owner.state.document.evidence.missing(files, says, workflow.now(), over=last)
+            files, explanation = _files_of(failure) or former_files, call_failure_of(failure).says
+            evidence = owner.state.document.evidence.missing(files, explanation, workflow.now(), over=last)
         else:
-            evidence = owner.state.document.evidence.kept(kept)
+            evidence = owner.state.document.evidence.kept(files_kept)
         owner.state = owner.state.within("document", evidence=evidence)
         if last:
             owner.publish()
@@ -59,15 +61,19 @@ class RequestEvidence:
     @property
     def _order(self) -> EvidenceOrder:
         state, subject, first = self._owner.state, self._owner.subject, self._owner.request.subject
-        known = (subject.requester, *(one.person for one in first.people))
-        reviewed = (*state.review.people, *(one.person for one in state.slots.signers))
-        later = (*(one.person for one in subject.people), *reviewed, *(one.to for one in state.escalated))
-        keep, ended = self._owner.request.policy.keep, state.lifecycle.settled_at
+        start_people = (subject.requester, *(participant.person for participant in first.people))
+        reviewed = (*state.review.people, *(slot.person for slot in state.slots.signers))
+        later = (
+            *(escalation.person for escalation in subject.people),
+            *reviewed,
+            *(escalation.to for escalation in state.escalated),
+        )
+        keep, settled_at = self._owner.request.policy.keep, state.lifecycle.settled_at
         return EvidenceOrder(
             document=state.document.id if state.status in _WITH_FILES else None,
             log_only=self._owner.request.policy.evidence is EvidenceLevel.LOG,
-            people=tuple(dict.fromkeys(one for one in later if one not in known)),
-            until=end_of_retention(ended, keep) if ended and keep else None,
+            people=tuple(dict.fromkeys(person for person in later if person not in start_people)),
+            until=end_of_retention(settled_at, keep) if settled_at and keep else None,
         )
 
 
@@ -75,5 +81,5 @@ def _files_of(failure: FailureError) -> KeptFiles | None:
     """What is kept all the same, as the failure of a call says."""
     cause = failure.cause if isinstance(failure, ActivityError) and failure.cause else failure
     last = cause if isinstance(cause, ApplicationError) else cause.__cause__
-    found = last.details[0] if isinstance(last, ApplicationError) and last.details else None
-    return KeptFiles.model_validate(found) if isinstance(found, Mapping) else None
+    details = last.details[0] if isinstance(last, ApplicationError) and last.details else None
+    return KeptFiles.model_validate(details) if isinstance(details, Mapping) else None

@@ -112,21 +112,24 @@ class SignerSlots(Slots[SignerSlot]):
     @classmethod
     def review(cls, reviewers: tuple[Reviewer, ...], now: datetime) -> Self:
         """A round of review: the first in order are asked at once."""
-        slots = (SignerSlot(person=one.person, order=one.order, role=one.role, team=one.team) for one in reviewers)
+        slots = (
+            SignerSlot(person=reviewer.person, order=reviewer.order, role=reviewer.role, team=reviewer.team)
+            for reviewer in reviewers
+        )
         return cls(signers=tuple(slots))._advance(now)
 
     def reviewed(self, person: str, state: SignerState, now: datetime, reason: str | None = None) -> Self:
         """A reviewer has acted: of their team nobody else needs to, and of a document to be changed nobody does."""
-        mine = self.of(person)
-        team, changes = mine.team if mine else "", state is SignerState.CHANGES
+        reviewer_slot = self.of(person)
+        team, changes = reviewer_slot.team if reviewer_slot else "", state is SignerState.CHANGES
 
-        def after(one: SignerSlot) -> SignerSlot:
-            if one.person == person:
-                return one.replace(state=state, at=now, reason=reason)
-            spared = changes or (state is SignerState.APPROVED and one.team != "" and one.team == team)
-            return one.replace(state=SignerState.SPARED, at=now) if spared and not one.acted else one
+        def update_slot(slot: SignerSlot) -> SignerSlot:
+            if slot.person == person:
+                return slot.replace(state=state, at=now, reason=reason)
+            spared = changes or (state is SignerState.APPROVED and slot.team != "" and slot.team == team)
+            return slot.replace(state=SignerState.SPARED, at=now) if spared and not slot.acted else slot
 
-        return self.replace(signers=tuple(map(after, self.signers)))._advance(now)
+        return self.replace(signers=tuple(map(update_slot, self.signers)))._advance(now)
 
     def revise(self, person: str, now: datetime) -> Self:
         """It is the turn of the requester, who is to give a new version."""
@@ -136,20 +139,20 @@ class SignerSlots(Slots[SignerSlot]):
     def revised(self, now: datetime, changes: str | None) -> Self:
         """They have given it; `changes` are their words about it."""
 
-        def after(one: SignerSlot) -> SignerSlot:
-            given = one.role is Role.REVISE and one.pending
-            return one.replace(state=SignerState.REVISED, at=now, reason=changes) if given else one
+        def revise_slot(slot: SignerSlot) -> SignerSlot:
+            has_revised = slot.role is Role.REVISE and slot.pending
+            return slot.replace(state=SignerState.REVISED, at=now, reason=changes) if has_revised else slot
 
-        return self.replace(signers=tuple(map(after, self.signers)))
+        return self.replace(signers=tuple(map(revise_slot, self.signers)))
 
     @property
     def reviewers(self) -> tuple[Reviewer, ...]:
         """Of the next round: who has them now, without those who are exempt."""
-        gone = (SignerState.REASSIGNED, SignerState.EXEMPT)
+        excluded_states = (SignerState.REASSIGNED, SignerState.EXEMPT)
         return tuple(
-            Reviewer(person=one.person, order=one.order, team=one.team)
-            for one in self.signers
-            if one.role is Role.REVIEW and one.state not in gone
+            Reviewer(person=slot.person, order=slot.order, team=slot.team)
+            for slot in self.signers
+            if slot.role is Role.REVIEW and slot.state not in excluded_states
         )
 
     def begin(self, now: datetime) -> Self:
@@ -158,7 +161,7 @@ class SignerSlots(Slots[SignerSlot]):
 
     def record(
         self,
-        seen: tuple[SignerSeen, ...],
+        provider_signers: tuple[SignerSeen, ...],
         now: datetime,
         turn: int | None = None,
         known_since: datetime | None = None,
@@ -167,47 +170,51 @@ class SignerSlots(Slots[SignerSlot]):
         acted at `known_since`. `turn` is the lowest open order there, also of foreign signers. Before `begin` it is
         nobody's turn.
         """
-        by_person = {one.person: one for one in seen}
+        by_person = {signer.person: signer for signer in provider_signers}
         signers = tuple(_recorded(signer, by_person.get(signer.person), now, known_since) for signer in self.signers)
         recorded = self.replace(signers=signers)
         return recorded._advance(now, turn) if any(signer.turn_at for signer in signers) else recorded
 
-    def reassign(self, person: str, to: str, now: datetime) -> Self:
+    def reassign(self, person: str, successor: str, now: datetime) -> Self:
         """With its turn; idempotent."""
-        old = self.of(person)
-        if old is None or self.of(to) is not None:
+        former_slot = self.of(person)
+        if former_slot is None or self.of(successor) is not None:
             return self
-        turn_at = now if old.turn_at else None
-        state = SignerState.TURN if old.turn_at else SignerState.WAITING
+        turn_at = now if former_slot.turn_at else None
+        state = SignerState.TURN if former_slot.turn_at else SignerState.WAITING
         new = SignerSlot(
-            person=to,
-            order=old.order,
-            role=old.role,
+            person=successor,
+            order=former_slot.order,
+            role=former_slot.role,
             state=state,
             turn_at=turn_at,
             clock_from=turn_at,
-            team=old.team,
+            team=former_slot.team,
         )
-        gone = old.replace(state=SignerState.REASSIGNED, at=now)
-        return self.replace(signers=tuple(one for s in self.signers for one in ((gone, new) if s is old else (s,))))
+        replaced_slot = former_slot.replace(state=SignerState.REASSIGNED, at=now)
+        return self.replace(
+            signers=tuple(
+                signer for s in self.signers for signer in ((replaced_slot, new) if s is former_slot else (s,))
+            )
+        )
 
-    def shift(self, since: datetime, now: datetime) -> Self:
-        return self.replace(signers=tuple(signer.shifted(since, now) for signer in self.signers))
+    def shift(self, stopped_at: datetime, now: datetime) -> Self:
+        return self.replace(signers=tuple(signer.shifted(stopped_at, now) for signer in self.signers))
 
     @property
     def places(self) -> tuple[Participant, ...]:
         """The signers for the request's view: a replacement directly behind the replaced."""
-        return tuple(Participant(person=one.person, order=one.order, role=one.role) for one in self.signers)
+        return tuple(Participant(person=signer.person, order=signer.order, role=signer.role) for signer in self.signers)
 
     @property
     def complete(self) -> bool:
-        done = (*_SIGNED, SignerState.REASSIGNED)
-        return all(signer.state in done for signer in self.signers if signer.expected)
+        fulfilled_states = (*_SIGNED, SignerState.REASSIGNED)
+        return all(signer.state in fulfilled_states for signer in self.signers if signer.expected)
 
-    def _advance(self, now: datetime, there: int | None = None) -> Self:
+    def _advance(self, now: datetime, provider_turn: int | None = None) -> Self:
         turn = min((signer.order for signer in self.signers if signer.expected and not signer.acted), default=None)
         declined = any(signer.state is SignerState.DECLINED for signer in self.signers)
-        if declined or turn is None or (there is not None and there < turn):
+        if declined or turn is None or (provider_turn is not None and provider_turn < turn):
             return self
         return self.replace(signers=tuple(_with_turn(s, now) if s.order == turn else s for s in self.signers))
 
@@ -219,12 +226,14 @@ def _with_turn(signer: SignerSlot, now: datetime) -> SignerSlot:
     return signer.replace(state=state, turn_at=now, clock_from=now)
 
 
-def _recorded(signer: SignerSlot, seen: SignerSeen | None, now: datetime, known_since: datetime | None) -> SignerSlot:
-    if seen is None or signer.acted or _RANK[seen.state] <= _RANK[signer.state]:
+def _recorded(
+    signer: SignerSlot, provider_signer: SignerSeen | None, now: datetime, known_since: datetime | None
+) -> SignerSlot:
+    if provider_signer is None or signer.acted or _RANK[provider_signer.state] <= _RANK[signer.state]:
         return signer
-    at = seen.at or now
-    signed_at = max(at, known_since or at) if seen.state in _SIGNED else None
-    return signer.replace(state=seen.state, at=at, reason=seen.reason, signed_at=signed_at)
+    acted_at = provider_signer.at or now
+    signed_at = max(acted_at, known_since or acted_at) if provider_signer.state in _SIGNED else None
+    return signer.replace(state=provider_signer.state, at=acted_at, reason=provider_signer.reason, signed_at=signed_at)
 
 
 _LOOKS_OF_AN_HOUR = 8
@@ -285,10 +294,10 @@ class EvidenceState(Model):
         """All that was wanted is there."""
         return self.replace(files=files, in_time=self.in_time or files, problem=None, over=True)
 
-    def missing(self, files: KeptFiles, says: str, now: datetime, *, over: bool) -> Self:
+    def missing(self, files: KeptFiles, explanation: str, now: datetime, *, over: bool) -> Self:
         """Only these files are there."""
-        since = self.problem.since if self.problem else now
-        problem = Problem(code=Code.EVIDENCE, since=since, says=says)
+        began_at = self.problem.since if self.problem else now
+        problem = Problem(code=Code.EVIDENCE, since=began_at, says=explanation)
         return self.replace(files=files, in_time=self.in_time or files, problem=problem, over=over)
 
 
@@ -309,11 +318,11 @@ class Review(Model):
     @property
     def people(self) -> tuple[str, ...]:
         """Who reviewed or gave earlier versions."""
-        return (*(one.person for one in self.earlier), *(one.by for one in self.versions))
+        return (*(line.person for line in self.earlier), *(line.by for line in self.versions))
 
-    def begun(self, document: Document, by: str, now: datetime) -> Self:
+    def begun(self, document: Document, editor: str, now: datetime) -> Self:
         """With the version of the next round."""
-        version = DocumentVersion(**dict(document), number=len(self.versions) + 1, at=now, by=by)
+        version = DocumentVersion(**dict(document), number=len(self.versions) + 1, at=now, by=editor)
         return self.replace(versions=(*self.versions, version))
 
 
@@ -347,8 +356,8 @@ class DocumentState(Model):
 
     def told_by(self, event: ProviderEvent, *, sent: bool) -> Self:
         """Record a callback as a hint to read the document; a repeated event changes nothing."""
-        told = dict.fromkeys(map(_known_as, event.ids[:EVENTS_REMEMBERED]))
-        new = [id for id in told if id not in self.events_seen]
+        event_keys = dict.fromkeys(map(_known_as, event.ids[:EVENTS_REMEMBERED]))
+        new = [id for id in event_keys if id not in self.events_seen]
         if not new:
             return self
         return self.replace(
@@ -457,7 +466,9 @@ class SignatureState(FollowUpState):
 
     def expiry_by(self, now: datetime) -> ScheduledAction | None:
         """The instant at which it expired, if that has passed by now."""
-        return next((one for one in self.plan.actions if one.kind is ActionType.EXPIRE and one.at <= now), None)
+        return next(
+            (action for action in self.plan.actions if action.kind is ActionType.EXPIRE and action.at <= now), None
+        )
 
     @property
     def phase(self) -> str:
@@ -474,7 +485,7 @@ class SignatureState(FollowUpState):
         """
         if self.status is not Status.VIEWED:
             return self.status
-        opened = any(one.state is SignerState.VIEWED for one in self.slots.pending)
+        opened = any(slot.state is SignerState.VIEWED for slot in self.slots.pending)
         return Status.VIEWED if opened or not self.slots.acted else Status.SENT
 
     def action_of(self, person: str) -> NoticeAction:
@@ -494,8 +505,8 @@ class SignatureState(FollowUpState):
 
     @property
     def to_withdraw(self) -> tuple[str, ...]:
-        pending = {one.person for one in self.slots.pending}
-        return tuple(one for one in self.review.to_withdraw if one not in pending)
+        pending = {slot.person for slot in self.slots.pending}
+        return tuple(person for person in self.review.to_withdraw if person not in pending)
 
     def adapted(self, planning: PlanningInput) -> PlanningInput:
         """Reviews are due earlier than the request, and are asked for until that is due."""
@@ -507,22 +518,22 @@ class SignatureState(FollowUpState):
         policy = policy.replace(overdue=overdue, grace=WHEN_DUE)
         return planning.replace(policy=policy, within=policy.review.within)
 
-    def hands_over(self, moment: ScheduledAction) -> bool:
+    def hands_over(self, action: ScheduledAction) -> bool:
         """A new version is the requester's to give, whatever the policy says of signers."""
-        slot = self.slots.of(moment.person)
-        return super().hands_over(moment) and (slot is None or slot.role is not Role.REVISE)
+        slot = self.slots.of(action.person)
+        return super().hands_over(action) and (slot is None or slot.role is not Role.REVISE)
 
     def told(self, lines: tuple[Delivered, ...], now: datetime) -> Self:
         """Results of a round that was over meanwhile go to the store."""
-        late = tuple(one for one in lines if not self._is_of_now(one.key))
-        updated = super().told(tuple(one for one in lines if one not in late), now)
+        late = tuple(line for line in lines if not self._is_of_now(line.key))
+        updated = super().told(tuple(line for line in lines if line not in late), now)
         return updated.replace(notifications=updated.notifications.leaving_with(late, now)) if late else updated
 
     def tried(
-        self, tried: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], left: tuple[PendingDevice, ...]
+        self, attempts: tuple[PendingDevice, ...], lines: tuple[Delivered, ...], still_open: tuple[PendingDevice, ...]
     ) -> Self:
         """Of a round that was over meanwhile nothing is tried again."""
-        return super().tried(tried, lines, tuple(one for one in left if self._is_of_now(one.key)))
+        return super().tried(attempts, lines, tuple(device for device in still_open if self._is_of_now(device.key)))
 
     def _is_of_now(self, key: str) -> bool:
         return key.partition("/")[0] in (self.id, self.notice_id)
@@ -553,8 +564,8 @@ class SignatureState(FollowUpState):
         yield from super().attention()
         started_at = self.lifecycle.started_at
         if self.stuck:
-            says = f"{self.words.preparing}, and nobody is asked before it has"
-            yield Attention(code=AttentionCode.NOT_ASKED, since=self.document.made_at or started_at, says=says)
+            sentence = f"{self.words.preparing}, and nobody is asked before it has"
+            yield Attention(code=AttentionCode.NOT_ASKED, since=self.document.made_at or started_at, says=sentence)
         bounced = [signer for signer in self.slots.pending if signer.state is SignerState.BOUNCED]
         if bounced:
             yield Attention(
@@ -594,13 +605,13 @@ class SignatureState(FollowUpState):
         unread = self.document.id is not None and not self.lifecycle.recorded
         return super().carried_over().within("document", unread=unread)
 
-    def expire(self, moment: ScheduledAction, now: datetime) -> Self:
+    def expire(self, action: ScheduledAction, now: datetime) -> Self:
         """The reason says that nobody was asked."""
         unmade = PlanReason.NEVER_MADE if self.is_to_be_made else None
         unsent = unmade or (PlanReason.NEVER_SENT if self.preparing else None)
         unasked = PlanReason.NEVER_REVIEWED if self.round else unsent
-        reasons = (*moment.reasons, unasked.to_message()) if unasked else moment.reasons
-        return super().expire(moment.replace(reasons=reasons), now)
+        reasons = (*action.reasons, unasked.to_message()) if unasked else action.reasons
+        return super().expire(action.replace(reasons=reasons), now)
 
     def notify_of(self, event: ProviderEvent, now: datetime) -> Self:
         """Record a callback as a hint to read the document; a repeated event changes nothing. That it was sent is
@@ -615,27 +626,29 @@ class SignatureState(FollowUpState):
         """The signers are asked, by what a callback has said."""
         return self.within("document", said_sent=False).within("lifecycle", status=Status.SENT)._sent(now)
 
-    def observe(self, seen: DocumentSeen, now: datetime, asked_at: datetime | None = None) -> Self:
+    def observe(self, provider_document: DocumentSeen, now: datetime, asked_at: datetime | None = None) -> Self:
         """Merge the document as read; states never go back and an ending stays.
 
         `asked_at` is when the reading began.
         """
-        read = self.replace(document=self.document.seen(seen, now, asked_at))
+        read = self.replace(document=self.document.seen(provider_document, now, asked_at))
         if self.status.ended:
             return read
-        status = _status(self, seen)
-        substituted = read._substituted(seen, now)
+        status = _status(self, provider_document)
+        substituted = read._substituted(provider_document, now)
         # A request that we let expire is cancelled at the provider.
-        sent = substituted._sent(now) if (seen.status or status) not in _NEVER_SENT else substituted
-        updated = sent._with_signers(seen, now, self.document.known_since)._noting_unknown(seen, now)
+        sent = substituted._sent(now) if (provider_document.status or status) not in _NEVER_SENT else substituted
+        updated = sent._with_signers(provider_document, now, self.document.known_since)._noting_unknown(
+            provider_document, now
+        )
         if status.ended:
-            return updated._end(status, now, seen.code)
+            return updated._end(status, now, provider_document.code)
         return updated.within("lifecycle", status=status)
 
-    def would_change(self, seen: DocumentSeen) -> bool:
+    def would_change(self, provider_document: DocumentSeen) -> bool:
         """Whether merging this document changes a status of request or signer."""
-        after = self.observe(seen, self.lifecycle.started_at)
-        return (after.status, _states(after)) != (self.status, _states(self))
+        merged = self.observe(provider_document, self.lifecycle.started_at)
+        return (merged.status, _states(merged)) != (self.status, _states(self))
 
     def approved(self, people: tuple[Participant, ...], now: datetime) -> Self:
         """Its reviewers have approved it: it is now to be sent to these signers."""
@@ -645,21 +658,25 @@ class SignatureState(FollowUpState):
         sending = turned.within("lifecycle", status=Status.CONVERTING).within("document", review=review)
         return sending.within("plan", window_from=now).note(now, EventType.REVIEWED, None, None, about=number)
 
-    def revised(self, document: Document, by: str, now: datetime, changes: str | None) -> Self:
+    def revised(self, document: Document, editor: str, now: datetime, changes: str | None) -> Self:
         """A new version was given, with `changes` as against the last: the next round begins."""
         turned = self.turned_to(SignerSlots.review(self.slots.reviewers, now), now)
         updated = self.replace(slots=self.slots.revised(now, changes))
-        review = updated._put_away().begun(document, by, now)
+        review = updated._put_away().begun(document, editor, now)
         next_round = turned.within("document", review=review)
-        return next_round.note(now, EventType.REVISED, by, changes, about=review.round, said=True)
+        return next_round.note(now, EventType.REVISED, editor, changes, about=review.round, said=True)
 
     def _put_away(self) -> Review:
         """The review with what was done in this round, and whose phones still show its notices."""
         earlier = (*self.review.earlier, *present_reviews(self))
         stage = notification_types.WITHDRAWAL_OF_BEFORE
-        gone = {line.person for line in self.notifications.remembered if line.stage == stage}
-        shown = (one.person for one in self.notifications.shown if one.stage != NotificationType.REASSIGNED)
-        to_withdraw = dict.fromkeys((*(one for one in self.review.to_withdraw if one not in gone), *shown))
+        withdrawn_people = {line.person for line in self.notifications.remembered if line.stage == stage}
+        notified_people = (
+            line.person for line in self.notifications.shown if line.stage != NotificationType.REASSIGNED
+        )
+        to_withdraw = dict.fromkeys(
+            (*(person for person in self.review.to_withdraw if person not in withdrawn_people), *notified_people)
+        )
         return self.review.replace(earlier=earlier, to_withdraw=tuple(to_withdraw))
 
     def end_unseen(self, now: datetime) -> Self:
@@ -673,32 +690,36 @@ class SignatureState(FollowUpState):
         """A file that comes later is told by what is kept, and so is one that is missing."""
         return super().at_settlement().within("document", evidence=self.document.evidence.replace(problem=None))
 
-    def _substituted(self, seen: DocumentSeen, now: datetime) -> Self:
+    def _substituted(self, provider_document: DocumentSeen, now: datetime) -> Self:
         updated = self
-        for one in seen.substituted:
-            if updated.slots.of(one.to) is None:
+        for substitution in provider_document.substituted:
+            if updated.slots.of(substitution.to) is None:
                 absence = EscalationReason.ABSENCE
-                done = Reassignment(from_=one.from_, to=one.to, reason=absence, who="countersign")
-                updated = updated.reassigned(done, now)
+                reassignment = Reassignment(
+                    from_=substitution.from_, to=substitution.to, reason=absence, who="countersign"
+                )
+                updated = updated.reassigned(reassignment, now)
         return updated
 
     def _sent(self, now: datetime) -> Self:
         if self.document.sent_at is not None:
             return self
-        begun = self.within("problems", probe_at=None).within("document", sent_at=now).within("plan", window_from=now)
-        begun = begun.replace(slots=self.slots.begin(now)).replan()
-        return begun.note(now, EventType.SENT, "core-signature", None)
+        updated = self.within("problems", probe_at=None).within("document", sent_at=now).within("plan", window_from=now)
+        updated = updated.replace(slots=self.slots.begin(now)).replan()
+        return updated.note(now, EventType.SENT, "core-signature", None)
 
-    def _with_signers(self, seen: DocumentSeen, now: datetime, known_since: datetime | None) -> Self:
-        slots = self.slots.record(seen.signers, now, seen.turn, known_since)
+    def _with_signers(self, provider_document: DocumentSeen, now: datetime, known_since: datetime | None) -> Self:
+        slots = self.slots.record(provider_document.signers, now, provider_document.turn, known_since)
         if slots == self.slots:
             return self
         updated = self
-        for before, after in zip(self.slots.signers, slots.signers, strict=True):
-            if after.state is not before.state and after.state not in _NO_NEWS:
-                updated = updated.note(now, EventType(after.state), after.person, after.reason, said=True)
-            if after.acted and not before.acted:
-                updated = updated.giving_up((after.person,), Reason.SIGNED, now)
+        for former_signer, updated_signer in zip(self.slots.signers, slots.signers, strict=True):
+            if updated_signer.state is not former_signer.state and updated_signer.state not in _NO_NEWS:
+                updated = updated.note(
+                    now, EventType(updated_signer.state), updated_signer.person, updated_signer.reason, said=True
+                )
+            if updated_signer.acted and not former_signer.acted:
+                updated = updated.giving_up((updated_signer.person,), Reason.SIGNED, now)
         turns_changed = slots.turns != self.slots.turns
         updated = updated.replace(slots=slots)
         updated = updated.replan() if turns_changed else updated
@@ -714,11 +735,11 @@ class SignatureState(FollowUpState):
             problem = Problem(code=code, since=now, says=f"Core Signature reports {code}")
         return self.end(status, now, by=self.words.decides, problem=problem)
 
-    def _noting_unknown(self, seen: DocumentSeen, now: datetime) -> Self:
-        if seen.status is not None or seen.raw == self.document.raw:
+    def _noting_unknown(self, provider_document: DocumentSeen, now: datetime) -> Self:
+        if provider_document.status is not None or provider_document.raw == self.document.raw:
             return self
-        updated = self.within("document", raw=seen.raw)
-        return updated.note(now, EventType.UNKNOWN_STATUS, "core-signature", None, about=seen.raw)
+        updated = self.within("document", raw=provider_document.raw)
+        return updated.note(now, EventType.UNKNOWN_STATUS, "core-signature", None, about=provider_document.raw)
 
 
 def _known_as(id: str) -> str:
@@ -729,12 +750,12 @@ def _states(state: SignatureState) -> tuple[SignerState, ...]:
     return tuple(signer.state for signer in state.slots.signers)
 
 
-def _status(state: SignatureState, seen: DocumentSeen) -> Status:
-    if seen.status is None or seen.status.rank < state.status.rank:
+def _status(state: SignatureState, provider_document: DocumentSeen) -> Status:
+    if provider_document.status is None or provider_document.status.rank < state.status.rank:
         return state.status
-    if seen.status is Status.CANCELLED and state.lifecycle.ending:
+    if provider_document.status is Status.CANCELLED and state.lifecycle.ending:
         return state.lifecycle.ending.outcome
-    return seen.status
+    return provider_document.status
 
 
 class SignatureInput(FollowUpInput):
@@ -749,7 +770,7 @@ class SignatureInput(FollowUpInput):
 
     @property
     def people(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*super().people, *(one.person for one in self.brief.reviewers))))
+        return tuple(dict.fromkeys((*super().people, *(reviewer.person for reviewer in self.brief.reviewers))))
 
     @property
     def first_status(self) -> str:
@@ -762,24 +783,26 @@ class SignatureInput(FollowUpInput):
     @property
     def first_turn(self) -> tuple[str, ...]:
         """The signers of the lowest order, or before them the reviewers."""
-        signers = self.brief.reviewers or [one for one in self.brief.people if one.role is not Role.COPY]
-        first = min((one.order for one in signers), default=0)
-        return tuple(one.person for one in signers if one.order == first)
+        signers = self.brief.reviewers or [
+            participant for participant in self.brief.people if participant.role is not Role.COPY
+        ]
+        first = min((signer.order for signer in signers), default=0)
+        return tuple(signer.person for signer in signers if signer.order == first)
 
 
 def show(request: SignatureInput, state: SignatureState, now: datetime) -> RequestShow:
     """The view at `now`; `request` has the present signers."""
-    known = dict(follow_up_facts(request.subject, request.policy, state, now))
+    facts = dict(follow_up_facts(request.subject, request.policy, state, now))
     signers = SignerSlots.expect(request.brief.people) if state.round else state.slots
     lines = tuple(_line(state, signer) for signer in signers.signers)
-    shown = RequestShow(
-        **known,
+    view = RequestShow(
+        **facts,
         document=request.brief.title,
         signers=lines,
         versions=state.review.versions,
         reviews=(*state.review.earlier, *present_reviews(state)),
     )
-    return shown.with_files(state.document.evidence.files, state.document.evidence.problem)
+    return view.with_files(state.document.evidence.files, state.document.evidence.problem)
 
 
 def present_reviews(state: SignatureState) -> tuple[ReviewLine, ...]:
@@ -789,22 +812,22 @@ def present_reviews(state: SignatureState) -> tuple[ReviewLine, ...]:
     return tuple(
         ReviewLine(
             round=state.round,
-            person=one.person,
-            order=one.order,
-            role=one.role,
-            state=one.state,
-            at=one.at,
-            reason=one.reason,
-            team=one.team,
+            person=slot.person,
+            order=slot.order,
+            role=slot.role,
+            state=slot.state,
+            at=slot.at,
+            reason=slot.reason,
+            team=slot.team,
         )
-        for one in state.slots.signers
+        for slot in state.slots.signers
     )
 
 
 def kept_in_words(files: KeptFiles) -> str:
     """What is kept, for the Web UI."""
-    kept = {"document": files.document, "signing log": files.signing_log}
-    lines = [f"- {name} · {file.bytes:,} bytes · SHA-256 {file.sha256}" for name, file in kept.items() if file]
+    file_by_name = {"document": files.document, "signing log": files.signing_log}
+    lines = [f"- {name} · {file.bytes:,} bytes · SHA-256 {file.sha256}" for name, file in file_by_name.items() if file]
     return "\n".join(["\n", "**Kept**", "", *lines]) if lines else ""
 
 

@@ -63,7 +63,7 @@ class ProviderDocument:
                 await self._create()
 
     async def _create(self) -> None:
-        seen = await self._owner.calls.call(
+        document = await self._owner.calls.call(
             SignatureService.create,
             signature.CreateOrder(brief=self.brief, now=workflow.now(), fingerprint=self._request.fingerprint),
             options.CREATE,
@@ -72,18 +72,20 @@ class ProviderDocument:
             anew=lambda first: first.replace(now=workflow.now()),
             first=options.CREATE_FIRST,
         )
-        if seen is not None:
-            self._owner.state = self._owner.state.observe(seen, workflow.now())
+        if document is not None:
+            self._owner.state = self._owner.state.observe(document, workflow.now())
 
     async def read(self) -> None:
-        owner, told, asked_at = self._owner, self._owner.state.document.unconfirmed.told, workflow.now()
+        owner, had_callbacks, asked_at = self._owner, self._owner.state.document.unconfirmed.told, workflow.now()
         owner.state = owner.state.within("document", unread=False, said_sent=False, unconfirmed=UnconfirmedSignature())
         observation = signature.Observation(roster=self.brief.roster, document=owner.state.document.id or "")
-        seen = await owner.calls.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
-        if seen is not None:
-            before, known = owner.state, owner.state.observe(seen, workflow.now(), asked_at)
-            shows = known.status.ended or known.slots.acted != before.slots.acted
-            owner.state = known.within("document", unconfirmed=known.document.unconfirmed.read(told=told, shows=shows))
+        document = await owner.calls.call(SignatureService.observe, observation, options.OBSERVE, "read the document")
+        if document is not None:
+            former_state, merged = owner.state, owner.state.observe(document, workflow.now(), asked_at)
+            shows = merged.status.ended or merged.slots.acted != former_state.slots.acted
+            owner.state = merged.within(
+                "document", unconfirmed=merged.document.unconfirmed.read(told=had_callbacks, shows=shows)
+            )
 
     async def cancel(self) -> None:
         """Cancel at the provider; the document read afterwards decides, for a signature may be faster."""
@@ -91,9 +93,9 @@ class ProviderDocument:
         order = signature.CancelOrder(
             subject=owner.subject, document=owner.state.document.id, fingerprint=self._request.fingerprint
         )
-        seen = await owner.calls.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
-        if seen is not None:
-            owner.state = owner.state.within("document", id=seen.document, unread=True)
+        document = await owner.calls.call(SignatureService.cancel, order, options.CANCEL, "cancel at Core Signature")
+        if document is not None:
+            owner.state = owner.state.within("document", id=document.document, unread=True)
         elif not owner.state.status.ended:
             owner.state = owner.state.end_unseen(workflow.now())
 
@@ -107,33 +109,33 @@ class ProviderDocument:
                 "document", unread=True
             )
 
-    async def forward(self, wanted: Reassignment) -> signature.ForwardReport | None:
+    async def forward(self, reassignment: Reassignment) -> signature.ForwardReport | None:
         """Give a slot to another person; None when interrupted."""
         order = signature.ForwardOrder(
             subject=self._owner.subject,
             document=self._owner.state.document.id or "",
-            from_=wanted.from_,
-            to=wanted.to,
-            reason=wanted.reason,
-            present_at=workflow.now() if wanted.by_hand and not wanted.force else None,
+            from_=reassignment.from_,
+            to=reassignment.to,
+            reason=reassignment.reason,
+            present_at=workflow.now() if reassignment.by_hand and not reassignment.force else None,
         )
         return await self._owner.calls.call(
             SignatureService.forward,
             order,
             options.FORWARD,
-            f"hand over to {wanted.to}",
+            f"hand over to {reassignment.to}",
             unless=self._is_overtaken,
             # The person may be away by the time of a retry.
             anew=lambda first: first.replace(present_at=workflow.now()) if first.present_at else first,
-            resumes=wanted,
+            resumes=reassignment,
         )
 
     def _not_now(self) -> Condition:
         # A pause holds back only the next attempt: the result of an interrupted one would stay unknown.
         def holds() -> bool:
             state = self._owner.state
-            wanted = state.clock.stop(StopKind.PAUSE) is not None or self._is_to_be_planned_first()
-            return wanted and state.waits_to_probe(workflow.now())
+            has_reason = state.clock.stop(StopKind.PAUSE) is not None or self._is_to_be_planned_first()
+            return has_reason and state.waits_to_probe(workflow.now())
 
         def is_over() -> bool:
             state = self._owner.state
@@ -225,23 +227,23 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
             case Precondition.PREPARE:
                 await self.document.await_conversion()
 
-    async def reassign(self, wanted: Reassignment) -> None:
+    async def reassign(self, reassignment: Reassignment) -> None:
         """Forward a slot at Core Signature; the document read afterwards decides. Reviewers are ours alone."""
         if self.state.round:
-            await self.steps.reassign(wanted)
+            await self.steps.reassign(reassignment)
             return
-        report = await self.document.forward(wanted)
+        report = await self.document.forward(reassignment)
         if report is not None:
-            self.state = self.state.handed_over(wanted, report.refused, workflow.now())
+            self.state = self.state.handed_over(reassignment, report.refused, workflow.now())
             if report.seen is not None:
                 self.merge_observation(report.seen)
 
-    def merge_observation(self, seen: signature.DocumentSeen, asked_at: datetime | None = None) -> bool:
+    def merge_observation(self, document: signature.DocumentSeen, asked_at: datetime | None = None) -> bool:
         """Whether a document that another call has read has news; it is then read again, for the record."""
-        news = self.state.would_change(seen)
-        since = self.state.document.known_since if news else asked_at or self.state.document.known_since
+        news = self.state.would_change(document)
+        known_since = self.state.document.known_since if news else asked_at or self.state.document.known_since
         self.state = self.state.within(
-            "document", read_at=workflow.now(), known_since=since, unread=self.state.document.unread or news
+            "document", read_at=workflow.now(), known_since=known_since, unread=self.state.document.unread or news
         )
         return news
 
@@ -250,8 +252,8 @@ class SignatureRequestWorkflow(FollowUpWorkflow[SignatureState]):
         state = self.state
         return self.heard(self.request.brief.subject.replace(people=state.slots.places, round=state.round))
 
-    def details(self, shown: FollowUpShow) -> str:
-        return super().details(shown) + kept_in_words(self.state.document.evidence.files)
+    def details(self, view: FollowUpShow) -> str:
+        return super().details(view) + kept_in_words(self.state.document.evidence.files)
 
     def settled(self) -> Settled:
         return settled(self.document.brief, self.state)

@@ -61,27 +61,27 @@ class AssigneeSlots(Slots[AssigneeSlot]):
     def everyone(self) -> tuple[AssigneeSlot, ...]:
         return self.people
 
-    def reassign(self, person: str, to: str, now: datetime) -> Self:
+    def reassign(self, person: str, successor: str, now: datetime) -> Self:
         """Ask `to` instead of `person`; idempotent."""
-        old = self.of(person)
-        if old is None or self.of(to) is not None:
+        former_slot = self.of(person)
+        if former_slot is None or self.of(successor) is not None:
             return self
-        gone = old.replace(state=AssigneeState.REASSIGNED, at=now)
-        pairs = ((gone, _asked(to, now)) if one is old else (one,) for one in self.people)
-        return self.replace(people=tuple(one for pair in pairs for one in pair))
+        replaced_slot = former_slot.replace(state=AssigneeState.REASSIGNED, at=now)
+        pairs = ((replaced_slot, _asked(successor, now)) if slot is former_slot else (slot,) for slot in self.people)
+        return self.replace(people=tuple(slot for pair in pairs for slot in pair))
 
-    def shift(self, since: datetime, now: datetime) -> Self:
-        return self.replace(people=tuple(one.shifted(since, now) for one in self.people))
+    def shift(self, stopped_at: datetime, now: datetime) -> Self:
+        return self.replace(people=tuple(slot.shifted(stopped_at, now) for slot in self.people))
 
     def end(self, by: str | None, now: datetime) -> Self:
         """Expect nothing more of anybody; `by` is who did it."""
 
-        def ended(one: AssigneeSlot) -> AssigneeSlot:
-            if one.acted:
-                return one
-            return one.replace(state=AssigneeState.DONE if one.person == by else AssigneeState.SPARED, at=now)
+        def end_slot(slot: AssigneeSlot) -> AssigneeSlot:
+            if slot.acted:
+                return slot
+            return slot.replace(state=AssigneeState.DONE if slot.person == by else AssigneeState.SPARED, at=now)
 
-        return self.replace(people=tuple(ended(one) for one in self.people))
+        return self.replace(people=tuple(end_slot(slot) for slot in self.people))
 
 
 def _asked(person: str, now: datetime) -> AssigneeSlot:
@@ -107,7 +107,7 @@ class TaskState(FollowUpState):
     @classmethod
     def begin(cls, task: Task, now: datetime) -> Self:
         """Everybody is asked at once."""
-        people = tuple(one.person for one in task.people)
+        people = tuple(assignee.person for assignee in task.people)
         return cls(
             lifecycle=Lifecycle(id=task.id, started_at=now, status=Status.OPEN),
             slots=AssigneeSlots.ask(people, now),
@@ -125,9 +125,9 @@ class TaskState(FollowUpState):
 
     def acted_late(self, slot: Slot) -> bool:
         """Whether it was done after the due date."""
-        ended = self.lifecycle
-        late = self.due_at is not None and ended.settled_at is not None and ended.settled_at > self.due_at
-        return late and ended.status is Status.DONE and slot.person == ended.ended_by
+        lifecycle = self.lifecycle
+        late = self.due_at is not None and lifecycle.settled_at is not None and lifecycle.settled_at > self.due_at
+        return late and lifecycle.status is Status.DONE and slot.person == lifecycle.ended_by
 
     def close(self, ending: Ending, now: datetime) -> Self:
         """End at once: no provider decides."""
@@ -137,8 +137,8 @@ class TaskState(FollowUpState):
 
     def end(self, status: Status, now: datetime, by: str, problem: Problem | None = None) -> Self:
         doer = by if status is Status.DONE else None
-        ended = super().end(status, now, by, problem)
-        return ended.replace(slots=ended.slots.end(doer, now))
+        updated = super().end(status, now, by, problem)
+        return updated.replace(slots=updated.slots.end(doer, now))
 
 
 def refuse_done(state: TaskState, command: Done) -> Message | None:
@@ -161,18 +161,18 @@ def waive(state: TaskState, command: Waiver, now: datetime) -> TaskState:
 
 def refuse_undecided(task: Task, command: Done | Waiver) -> Message | None:
     """Why a decision task does not end by `done` without a decision: it would only be started again."""
-    about = task.decides
-    if about is None or (isinstance(command, Done) and command.decided):
+    decision = task.decides
+    if decision is None or (isinstance(command, Done) and command.decided):
         return None
-    return Rejection.TO_DECIDE.to_message(command=about.command)
+    return Rejection.TO_DECIDE.to_message(command=decision.command)
 
 
 def refuse_unanswered(task: Task, command: Done) -> Message | None:
     """Why a task with an answer field is not done without an answer."""
-    asked = task.answer
-    if asked is None or not asked.required or command.note.strip():
+    answer_field = task.answer
+    if answer_field is None or not answer_field.required or command.note.strip():
         return None
-    return Rejection.ANSWER_NEEDED.to_message(label=asked.label)
+    return Rejection.ANSWER_NEEDED.to_message(label=answer_field.label)
 
 
 def refuse_stranger(task: Task, command: Delegation) -> Message | None:
@@ -183,9 +183,9 @@ def refuse_stranger(task: Task, command: Delegation) -> Message | None:
 
 
 def refuse_block(state: TaskState, command: Block) -> Message | None:
-    if why := living_refusal(state):
-        return why
-    if all(one.person != command.person for one in state.slots.pending):
+    if refusal := living_refusal(state):
+        return refusal
+    if all(slot.person != command.person for slot in state.slots.pending):
         return Rejection.NOT_THEIR_TURN.to_message(person=command.person)
     if question := state.questions.open(state.slots):
         return (Rejection.BLOCKED if question.blocks else Rejection.QUESTION_OPEN).to_message()
@@ -210,37 +210,37 @@ class TaskInput(FollowUpInput):
 
     @property
     def first_turn(self) -> tuple[str, ...]:
-        return tuple(one.person for one in self.task.people)
+        return tuple(assignee.person for assignee in self.task.people)
 
     @property
     def teams(self) -> tuple[str, ...]:
         return (group_word(self.task.group),) if self.task.group else ()
 
 
-def show(given: TaskInput, state: TaskState, now: datetime) -> TaskShow:
+def show(request: TaskInput, state: TaskState, now: datetime) -> TaskShow:
     """The view at `now`."""
-    people = (AssigneeLine(person=one.person, state=one.state, at=one.at) for one in state.slots.people)
-    known = follow_up_facts(given.subject, given.policy, state, now)
-    if given.task.colleagues:
-        known = known.replace(choices=tuple(one.replace(hand_over=True) for one in known.choices))
+    people = (AssigneeLine(person=slot.person, state=slot.state, at=slot.at) for slot in state.slots.people)
+    facts = follow_up_facts(request.subject, request.policy, state, now)
+    if request.task.colleagues:
+        facts = facts.replace(choices=tuple(choice.replace(hand_over=True) for choice in facts.choices))
     return TaskShow(
-        **dict(known),
-        colleagues=given.task.colleagues,
-        group=given.task.group,
-        title=given.task.title,
-        text=given.task.text,
+        **dict(facts),
+        colleagues=request.task.colleagues,
+        group=request.task.group,
+        title=request.task.title,
+        text=request.task.text,
         people=tuple(people),
         done_by=state.lifecycle.ended_by if state.status is Status.DONE else None,
-        decides=given.task.decides,
-        answer=_answer(given.task, state),
+        decides=request.task.decides,
+        answer=_answer(request.task, state),
     )
 
 
 def _answer(task: Task, state: TaskState) -> GivenAnswer | None:
     if task.answer is None:
         return None
-    done = state.lifecycle.ending if state.status is Status.DONE else None
-    return GivenAnswer(**dict(task.answer), text=(done.why or None) if done else None)
+    ending = state.lifecycle.ending if state.status is Status.DONE else None
+    return GivenAnswer(**dict(task.answer), text=(ending.why or None) if ending else None)
 
 
 def settled(task: Task, state: TaskState) -> SettledTask:
@@ -254,6 +254,6 @@ def settled(task: Task, state: TaskState) -> SettledTask:
         outcome=state.status,
         at=state.lifecycle.settled_at,
         by=state.lifecycle.ended_by,
-        people=tuple(SettledPerson(person=one.person, state=one.state, at=one.at) for one in people),
+        people=tuple(SettledPerson(person=slot.person, state=slot.state, at=slot.at) for slot in people),
         late=any(map(state.acted_late, people)),
     )

@@ -30,12 +30,12 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
     request: TaskInput
 
     @workflow.init
-    def __init__(self, given: TaskInput) -> None:
-        super().__init__(given, given.carried or TaskState.begin(given.task, workflow.now()))
+    def __init__(self, request: TaskInput) -> None:
+        super().__init__(request, request.carried or TaskState.begin(request.task, workflow.now()))
 
     @workflow.run
     @despite_cancellation
-    async def run(self, given: TaskInput) -> SettledTask:
+    async def run(self, request: TaskInput) -> SettledTask:
         """Run to the end; a cancellation of the run is handled like the update `cancel`."""
         await self.follow_up()
         await hand_off(self)
@@ -84,13 +84,13 @@ class TaskWorkflow(FollowUpWorkflow[TaskState]):
                 return super().refusal(command) or tasks.refuse_stranger(task, command)
         return super().refusal(command)
 
-    async def reassign(self, wanted: Reassignment) -> None:
+    async def reassign(self, reassignment: Reassignment) -> None:
         """Reassign a slot to a person who is not away."""
-        await self.steps.reassign(wanted)
+        await self.steps.reassign(reassignment)
 
     @property
     def subject(self) -> Subject:
-        people = tuple(one.participant for one in self.state.slots.people)
+        people = tuple(slot.participant for slot in self.state.slots.people)
         return self.heard(self.request.subject.replace(people=people))
 
     def settled(self) -> SettledTask:
