@@ -190,7 +190,7 @@ async def plan(
     zone: ZoneInfo | None,
 ) -> RequestPlan:
     """One branch for each further signer in time. `Refusal` for an unknown signer in `signing`; `FileFaults` for a
-    request that is over by `at`.
+    request that is over by `starts_at`.
     """
     if prepared.overdue is not None:
         raise prepared.overdue

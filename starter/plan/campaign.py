@@ -101,7 +101,7 @@ class CampaignPlan(Model):
 async def plan(
     prepared: PreparedCampaign, directory: Company, starts_at: datetime, calls_a_second: float, zone: ZoneInfo | None
 ) -> CampaignPlan:
-    """The plan of a checked campaign started at `at`; `FileFaults` for one that is over by then."""
+    """The plan of a checked campaign that starts at `starts_at`; `FileFaults` for one that is over by then."""
     if prepared.overdue is not None:
         raise prepared.overdue
     campaign = prepared.given.campaign

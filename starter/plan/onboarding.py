@@ -78,7 +78,7 @@ class OnboardingPlan(Model):
 async def plan(
     prepared: PreparedOnboarding, directory: Directory, starts_at: datetime, assumed: Assumed, zone: ZoneInfo | None
 ) -> OnboardingPlan:
-    """The calendar of a checked onboarding started at `at`; `FileFaults` if a part is over by then."""
+    """The calendar of a checked onboarding that starts at `starts_at`; `FileFaults` if a part is over by then."""
     if prepared.overdue is not None:
         raise prepared.overdue
     calendar, stages, now = _Calendar(prepared, directory, assumed, zone), [], starts_at

@@ -30,7 +30,7 @@ class TaskPlan(Model):
 
 
 async def plan(prepared: PreparedTask, directory: Directory, starts_at: datetime) -> TaskPlan:
-    """`FileFaults` for a task that is overdue by `at`."""
+    """`FileFaults` for a task that is overdue by `starts_at`."""
     if prepared.overdue is not None:
         raise prepared.overdue
     request, task = prepared.given, prepared.given.task

@@ -296,8 +296,8 @@ class MissingMember:
 async def managed(
     store: Store, view: CampaignShow, manager: str, subordinates: Collection[str]
 ) -> MissingPeople | None:
-    """Members `below` a manager now, or directly below at the freeze. None if nobody, or unknown. Raises the document
-    errors for missing content.
+    """`subordinates` of a manager now, or those directly below at the freeze. None if nobody, or unknown. Raises the
+    document errors for missing content.
     """
     if view.outcomes is not None:
         lines = (await store.outcomes.record(view.outcomes)).lines

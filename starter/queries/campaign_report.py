@@ -281,7 +281,7 @@ def _known(line: MemberOutcome) -> dict[str, Any]:
 async def audit_sample(
     batches: AsyncIterator[Sequence[MemberOutcome]], sample_size: int, seed: str
 ) -> list[MemberOutcome]:
-    """A uniform random sample of at most `many` lines; smaller samples of a seed are prefixes of larger ones."""
+    """A uniform random sample of at most `sample_size` lines; smaller samples of a seed are prefixes of larger ones."""
     best: list[MemberOutcome] = []
     async for lines in batches:
         best = nsmallest(sample_size, [*best, *lines], key=lambda line: _place(line, seed))

@@ -343,7 +343,7 @@ def refuse_outsider(person: str, asker: str, members: frozenset[str]) -> None:
 
 
 async def refuse_earlier(context: Context, kind: Kind, typed: str, typed_due: str, new_due: datetime | date) -> None:
-    """Refuse a relative due date (`words`) that would shorten an extension."""
+    """Refuse a relative due date (`typed_due`) that would shorten an extension."""
     view = await lookup.show_of(kind, context, typed)
     due = view.due_at
     if due is None or view.status.ended:

@@ -62,9 +62,9 @@ def span(text: str) -> timedelta:
 
 
 async def forward(client: Client, id: str, duration: timedelta, *, within: timedelta = WITHIN) -> Forwarded:
-    """Move one clock by `by`, and wait until everything on the way is done. `id` is a request's or workflow id; an
-    onboarding or campaign moves its open parts. `Refusal` if the server cannot, it is unknown or closed, an activity is
-    retried, or `within` of real time is over.
+    """Move one clock by `duration`, and wait until everything on the way is done. `id` is a request's or
+    workflow id; an onboarding or campaign moves its open parts. `Refusal` if the server cannot, it is unknown or
+    closed, an activity is retried, or `within` of real time is over.
     """
     workflow = followed_up(id)
     handle = client.get_workflow_handle(workflow.workflow_id)

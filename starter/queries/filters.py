@@ -119,7 +119,7 @@ def _narrowing(list_filter: ListFilter) -> Iterator[str]:
 
 
 def _turns(list_filter: ListFilter, people: str) -> str:
-    """Turns of `who`, with OR behind them; for a search those alone whose titles may be known."""
+    """Turns of `people`, with OR behind them; for a search those alone whose titles may be known."""
     waiting = names.WAITING_FOR.name
     if not (list_filter.search and list_filter.unnamed):
         return f"{waiting} IN ({people}) OR "

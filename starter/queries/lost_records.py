@@ -60,7 +60,7 @@ class Recovery(Model):
 
 
 async def recover(client: Client, store: Store, report_progress: Callable[[Recovery, int], None]) -> Recovery:
-    """Write what is missing; nobody is told. Idempotent; `seen` gets the progress, and of how many."""
+    """Write what is missing; nobody is told. Idempotent; `report_progress` gets the progress, and of how many."""
     types = ", ".join(f"'{kind.spec.workflow}'" for kind in kinds())
     query = f"WorkflowType IN ({types}) AND ExecutionStatus != 'ContinuedAsNew'"
     total, recovery, token = (await client.count_workflows(query)).count, Recovery(), b""

@@ -262,7 +262,7 @@ async def _heard(client: Client, store: Store, onboarding: OnboardingShow) -> di
 
 
 async def _ask(client: Client, store: Store, parts: Iterable[PartLine], report_by_part: dict[str, PartHeard]) -> None:
-    """Query several at a time; answers go to `found`."""
+    """Query several at a time; answers go to `report_by_part`."""
     waiting = iter(parts)
 
     async def one_by_one() -> None:

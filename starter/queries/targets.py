@@ -224,8 +224,8 @@ async def replay_each(
 
 
 async def replay(context: Context, dead: DeadTarget, replay_command: Replay) -> ReplayResult:
-    """Replay one, whichever target is `wanted`, by its open run, else from its record, at low priority. One with an
-    unreadable record is refused.
+    """Replay one, whatever target `replay_command` has, by its open run, else from its record, at low priority.
+    One with an unreadable record is refused.
     """
     command, kind, id = replay_command.replace(target=dead.target, op=dead.op), dead.what.kind, dead.what.id
     try:

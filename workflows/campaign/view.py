@@ -117,7 +117,7 @@ def _sentence(state: CampaignState, ended_or_troubled: str) -> str:
 
 
 def recounted(view: CampaignShow, counts: Counts, counted_at: datetime) -> CampaignShow:
-    """The view with counts as of `at`; of an open campaign its sentence as well."""
+    """The view with counts as of `counted_at`; of an open campaign its sentence as well."""
     open_ = view.says == how_far(view.counts, view.closes_at, as_of=view.counted_at)
     sentence = how_far(counts, view.closes_at) if open_ else view.says
     return view.replace(counts=counts, counted_at=counted_at, errors=counts.faulty, says=sentence)

@@ -45,11 +45,11 @@ class CommandLog(Model):
         return self.replace(entries=tuple(operation for operation in entries if operation is not dropped))
 
     def done(self, command_word: str, result: str, subject_id: str = "") -> Self:
-        """Mark all of this word (and `about`) as done, with the result."""
+        """Mark all of this command word (and `subject_id`) as done, with the result."""
         return self._close(command_word, subject_id, partial(_finish, says=result))
 
     def refused(self, command_word: str, refusal: Message, subject_id: str = "") -> Self:
-        """Mark all of this word (and `about`) as refused, with the reason."""
+        """Mark all of this command word (and `subject_id`) as refused, with the reason."""
         return self._close(command_word, subject_id, partial(_refuse, why=refusal))
 
     def refuse(self, id: str, refusal: Message) -> Self:

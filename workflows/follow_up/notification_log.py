@@ -97,7 +97,7 @@ class PendingDevices(Model):
     def tried(
         self, tried: Iterable[PendingDevice], lines: Iterable[Delivered], still_open: Iterable[PendingDevice]
     ) -> Self:
-        """After `tried`, of which some have `lines` and some are `left`."""
+        """After `tried`, of which some have `lines` and some are `still_open`."""
         keys = {device.key for device in tried}
         stage_by_person = {line.person: line.stage for line in lines if line.key in keys}
         return self.without(lambda device: device.key in keys or _is_replaced(device.notice, stage_by_person))._with(
@@ -252,7 +252,7 @@ def _place_of(key: str) -> tuple[_Series, int]:
 
 
 def suppressed(request: str, moments: Iterable[ScheduledAction], reason: Reason) -> tuple[Delivered, ...]:
-    """Lines for planned notifications that are not sent; the planner's reason takes precedence over `why`."""
+    """Lines for planned notifications that are not sent; the planner's reason takes precedence over `reason`."""
     return tuple(
         Delivered(
             key=key_of(request, action),

@@ -119,7 +119,7 @@ EVIDENCE: Final = ActivityOptions(
 
 
 def evidence_later(time_left: timedelta) -> ActivityOptions:
-    """For the further call beside the hand-off, as long as time is `left`."""
+    """For the further call beside the hand-off, as long as there is `time_left`."""
     return {
         **EVIDENCE,
         "schedule_to_close_timeout": max(time_left, SOON),

@@ -69,7 +69,7 @@ class Timeline(Model):
         return self.replace(entries=entries[-half:], leaving=self.leaving + entries[:-half])
 
     def attributed(self, former: Self, actor: str) -> Self:
-        """With the actor in each entry that was added after `before`."""
+        """With the actor in each entry that was added after `former`."""
         added = len(list(takewhile(lambda entry: entry not in former.entries, reversed(self.entries))))
         earlier, new = self.entries[: len(self.entries) - added], self.entries[len(self.entries) - added :]
         return self.replace(entries=(*earlier, *(entry.replace(actor=actor) for entry in new)))
@@ -91,7 +91,7 @@ class CallerState(Model):
         return self.replace(**{part: getattr(self, part).replace(**changes)})
 
     def shifted(self, stopped_at: datetime, now: datetime) -> Self:
-        """With all that counts from a past instant moved by the time from `since` to `now`."""
+        """With all that counts from a past instant moved by the time from `stopped_at` to `now`."""
         return self
 
     def go_on(self, kind: StopKind, now: datetime) -> Self:

@@ -68,7 +68,7 @@ class Plan(Model):
         return tuple(action for action in latest.values() if action.kind.tells)
 
     def shifted(self, stopped_at: datetime, now: datetime) -> Self:
-        """With the window moved by the time from `since` to `now`."""
+        """With the window moved by the time from `stopped_at` to `now`."""
         if self.window_from is None:
             return self
         return self.replace(window_from=self.window_from + (now - max(stopped_at, self.window_from)))

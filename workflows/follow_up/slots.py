@@ -36,7 +36,7 @@ class Slot(Model):
         return self.turn_at is not None and not self.acted
 
     def shifted(self, stopped_at: datetime, now: datetime) -> Self:
-        """With the clock moved by the time from `since`, or from its own start if later, until now."""
+        """With the clock moved by the time from `stopped_at`, or from its own start if later, until now."""
         if self.clock_from is None:
             return self
         return self.replace(clock_from=self.clock_from + (now - max(stopped_at, self.clock_from)))
@@ -57,7 +57,7 @@ class Slots(Model, Generic[AnySlot_co]):
 
     @abstractmethod
     def shift(self, stopped_at: datetime, now: datetime) -> Self:
-        """Move the clocks of pending people by the time from `since` to `now`."""
+        """Move the clocks of pending people by the time from `stopped_at` to `now`."""
 
     @property
     def pending(self) -> tuple[AnySlot_co, ...]:

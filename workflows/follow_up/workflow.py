@@ -283,7 +283,7 @@ class Steps(Generic[Following]):
             self._adopt(schedule, planning.now, former_state)
 
     def _adopt(self, schedule: Schedule, planned_for: datetime, former_state: Following) -> None:
-        """Adopt the schedule, unless the state has changed since `before`."""
+        """Adopt the schedule, unless the state has changed since `former_state`."""
         if self._owner.state is former_state:
             self._owner.state = former_state.planned(schedule, planned_for)
 

@@ -62,7 +62,7 @@ class AssigneeSlots(Slots[AssigneeSlot]):
         return self.people
 
     def reassign(self, person: str, successor: str, now: datetime) -> Self:
-        """Ask `to` instead of `person`; idempotent."""
+        """Ask `successor` instead of `person`; idempotent."""
         former_slot = self.of(person)
         if former_slot is None or self.of(successor) is not None:
             return self
