@@ -53,8 +53,8 @@ class OnCallAlerts:
         stage = of.stages[incident.grade]
         key = notice_key(of.id, f"{stage}-{incident.since or now:%Y%m%d%H%M%S%f}", self.person)
         notice = NotificationOrder(key=key, stage=stage, person=self.person, action=NoticeAction.OPEN)
-        about = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
-        return incident.heard(now) if await self._told(about, notice, now) else incident
+        subject = Subject(id=of.id, kind=of.kind, title=of.title, requester=self.person, people=())
+        return incident.heard(now) if await self._told(subject, notice, now) else incident
 
     async def hears_too(self, delivery: Delivery, notice: NotificationOrder, now: datetime) -> bool:
         """Send on-call a requester's notice that perhaps only an operator can resolve."""
@@ -63,19 +63,19 @@ class OnCallAlerts:
             delivery.subject, notice.replace(person=self.person, key=key), now, delivery.first_run_id
         )
 
-    async def _told(self, about: Subject, notice: NotificationOrder, now: datetime, first_run_id: str = "") -> bool:
+    async def _told(self, subject: Subject, notice: NotificationOrder, now: datetime, first_run_id: str = "") -> bool:
         try:
             async with asyncio.timeout(self.seconds):
                 report = await self.push.deliver(
-                    Delivery(subject=about, notices=(notice,), now=now, first_run_id=first_run_id)
+                    Delivery(subject=subject, notices=(notice,), now=now, first_run_id=first_run_id)
                 )
         except (ApplicationError, TimeoutError) as failure:
-            why = failure.type if isinstance(failure, ApplicationError) else "no answer"
+            reason = failure.type if isinstance(failure, ApplicationError) else "no answer"
         else:
             if any(line.outcome is NotificationOutcome.ACCEPTED for line in report.delivered):
                 return True
-            why = next((line.why for line in report.delivered if line.why), None)
-        activity.logger.warning("nobody on call was told of %s", about.id, extra={"why": why})
+            reason = next((line.why for line in report.delivered if line.why), None)
+        activity.logger.warning("nobody on call was told of %s", subject.id, extra={"why": reason})
         return False
 
 
@@ -93,25 +93,25 @@ class KeptAlerts:
         One worker tells at a time, and then looks for news that others left to it; one that dies is replaced.
         """
         reached, on_call = None, self.on_call
-        before, known = await self.incidents.change(about, lambda one: self._taken(becomes(one), now))
-        while on_call and known.telling_until not in (None, before.telling_until):
-            told = await on_call.tell(known, of, now)
-            if told == known:
-                await self.incidents.change(about, lambda one: one.telling(self.pause))
+        previous, incident = await self.incidents.change(about, lambda incident: self._taken(becomes(incident), now))
+        while on_call and incident.telling_until not in (None, previous.telling_until):
+            told_incident = await on_call.tell(incident, of, now)
+            if told_incident == incident:
+                await self.incidents.change(about, lambda incident: incident.telling(self.pause))
                 return False
             reached = True
-            before, known = await self.incidents.change(about, self._after(told, now))
+            previous, incident = await self.incidents.change(about, self._after(told_incident, now))
         return reached
 
-    def _taken(self, known: Incident, now: datetime) -> Incident:
+    def _taken(self, incident: Incident, now: datetime) -> Incident:
         """With the telling of its news taken on by this worker, unless another one is at it."""
-        free = known.telling_until is None or known.telling_until <= datetime.now(UTC)
-        ours = self.on_call and free and known.has_news(now)
-        return known.telling(2 * self.on_call.seconds) if self.on_call and ours else known
+        free = incident.telling_until is None or incident.telling_until <= datetime.now(UTC)
+        may_tell = self.on_call and free and incident.has_news(now)
+        return incident.telling(2 * self.on_call.seconds) if self.on_call and may_tell else incident
 
-    def _after(self, told: Incident, now: datetime) -> Change:
-        heard = {"told": told.told, "over_at": told.over_at, "telling_until": None}
-        return lambda known: self._taken(known.replace(**heard), now)
+    def _after(self, told_incident: Incident, now: datetime) -> Change:
+        heard = {"told": told_incident.told, "over_at": told_incident.over_at, "telling_until": None}
+        return lambda incident: self._taken(incident.replace(**heard), now)
 
 
 HEARD_WITHIN: Final = 5.0
@@ -170,11 +170,11 @@ class CredentialsAlarm:
             self._learnt[credential, accepted] = asyncio.get_running_loop().time()
 
     async def _told(self, credential: Credential, accepted: bool, now: datetime) -> bool:
-        def becomes(known: Incident) -> Incident:
-            return known.becomes(0 if accepted else 1, now)
+        def becomes(incident: Incident) -> Incident:
+            return incident.becomes(0 if accepted else 1, now)
 
-        about, of = About(PUSH, credential), _WATCHED[credential]
-        known = await self._alerts.incidents.read(about)
-        if becomes(known) == known and not known.has_news(now):
+        topic, watched = About(PUSH, credential), _WATCHED[credential]
+        incident = await self._alerts.incidents.read(topic)
+        if becomes(incident) == incident and not incident.has_news(now):
             return False
-        return await self._alerts.learn(about, of, becomes, now) is not None
+        return await self._alerts.learn(topic, watched, becomes, now) is not None

@@ -41,8 +41,8 @@ class NotificationBudgets:
     ) -> Answer:
         """Request a slot. A notice sent `alone` cannot speak for others; one already `told` always counts."""
         now, counts = delivery.now, is_rationed(notice.stage) and not delivery.subject.urgent
-        most, per = self._limit(delivery, notice.person)
-        if now is None or not counts or not most or delivery.devices is not None:
+        limit, per = self._limit(delivery, notice.person)
+        if now is None or not counts or not limit or delivery.devices is not None:
             return BudgetSlot()
         request = SlotRequest(
             notice.person,
@@ -53,14 +53,14 @@ class NotificationBudgets:
             told=told,
             waits=not is_by_hand(notice.stage),
         )
-        match await self._store.budgets.ask(request, Limit(most, after(now, per, person.tz))):
-            case Slot(others):
-                return BudgetSlot(others, request)
+        match await self._store.budgets.ask(request, Limit(limit, after(now, per, person.tz))):
+            case Slot(other_count):
+                return BudgetSlot(other_count, request)
             case Joined() as joined:
                 return joined
             case Wait() if not request.waits:
                 return Reason.QUIET
-            case Wait(until):
+            case Wait(ends_at):
                 return HeldBack(
                     key=notice.key,
                     stage=notice.stage,
@@ -68,8 +68,8 @@ class NotificationBudgets:
                     outcome=NotificationOutcome.SUPPRESSED,
                     why=Reason.QUIET,
                     at=now,
-                    until=until,
-                    says=f"{most} notice{'s' if most > 1 else ''} in {duration_words(per)}",
+                    until=ends_at,
+                    says=f"{limit} notice{'s' if limit > 1 else ''} in {duration_words(per)}",
                 )
 
     async def frees_at(self, person: str, now: datetime) -> datetime | None:

@@ -99,17 +99,19 @@ class CloudMessaging:
 
 def _job(answer: HttpAnswer) -> str | None:
     try:
-        said = answer.json()
+        body = answer.json()
     except ServiceFailure:
         return None
-    job = said.get("job_id") if isinstance(said, dict) else None
+    job = body.get("job_id") if isinstance(body, dict) else None
     return job if isinstance(job, str) and 0 < len(job) <= JOB_AT_MOST else None
 
 
-def _fate_in(said: Any) -> MessageFate:
+def _fate_in(body: Any) -> MessageFate:
     """By the last attempt of each delivery; unknown shapes count as no information."""
-    deliveries = said.get("deliveries") if isinstance(said, dict) else None
-    last = [_last_state(one) for one in deliveries[:_DELIVERIES_AT_MOST]] if isinstance(deliveries, list) else []
+    deliveries = body.get("deliveries") if isinstance(body, dict) else None
+    last = (
+        [_last_state(delivery) for delivery in deliveries[:_DELIVERIES_AT_MOST]] if isinstance(deliveries, list) else []
+    )
     if last and all(state == "Sent" for state in last):
         return MessageFate.ACCEPTED
     return (

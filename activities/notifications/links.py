@@ -190,8 +190,8 @@ class SigningLinks:
     def open(self, ref: str) -> LinkContent:
         """The content of `ref`; raises `BadLink` unless sealed with our secret and unchanged."""
         try:
-            use, request, person, day, order, mark, serial, until, *through = self._seal.open(ref).split(_SEPARATOR)
-            ends = datetime.fromtimestamp(int(until), UTC) if until else None
+            use, request, person, day, order, mark, serial, expiry, *through = self._seal.open(ref).split(_SEPARATOR)
+            ends = datetime.fromtimestamp(int(expiry), UTC) if expiry else None
             origin = Through(*through) if through else None
             signer = (date.fromisoformat(day), int(order), mark)
             return LinkContent(request, person, LinkUse(use), *signer, serial, ends, origin)
@@ -206,5 +206,5 @@ def at_desk(what: WorkflowName) -> str:
 
 def named_at_desk(path: str) -> WorkflowName | None:
     """The request or task whose desk page has this path, None for other pages."""
-    place, _, rest = path.partition("/")
-    return next((WorkflowName(kind, rest.partition("/")[0]) for kind in kinds() if kind.spec.desk == place), None)
+    section, _, subpath = path.partition("/")
+    return next((WorkflowName(kind, subpath.partition("/")[0]) for kind in kinds() if kind.spec.desk == section), None)

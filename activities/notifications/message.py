@@ -103,8 +103,8 @@ def compose(
     outside their working hours.
     """
     use, reference = _USES.get(notice.action, LinkUse.VIEW), delivery.subject.reference
-    first, _, rest = text.strip().partition("\n")
-    heading, body = _texts(delivery, notice, reader, company, rest.strip())
+    first, _, later_lines = text.strip().partition("\n")
+    heading, body = _texts(delivery, notice, reader, company, later_lines.strip())
     return Message(
         heading=heading,
         body=body,
@@ -140,11 +140,11 @@ def _leads_to_the_desk(delivery: Delivery, notice: NotificationOrder) -> bool:
         case PagesFor.NOBODY:
             return True
         case PagesFor.PEOPLE:
-            return all(notice.person != one.person for one in delivery.subject.people)
+            return all(notice.person != participant.person for participant in delivery.subject.people)
         case PagesFor.ALL:
             return is_quiet(notice.stage) or is_for_on_call(notice.stage)
-        case other:
-            assert_never(other)
+        case pages:
+            assert_never(pages)
 
 
 def speaking_for(
@@ -159,8 +159,8 @@ def speaking_for(
     heading = say.say_count("{count} thing waits for you", "{count} things wait for you", others + 1)
     first = say.say("Please begin with the one that opens here.")
     body = say.say("Please open the list.") if listed else first
-    told = replace(message, heading=heading, body=_BETWEEN.join(filter(None, (words.isolated(company), body))))
-    return replace(told, link=listed, action=NoticeAction.OPEN) if listed else told
+    summary = replace(message, heading=heading, body=_BETWEEN.join(filter(None, (words.isolated(company), body))))
+    return replace(summary, link=listed, action=NoticeAction.OPEN) if listed else summary
 
 
 def fitted(message: Message, size: Callable[[Message], int], limit: int) -> Message:
@@ -176,13 +176,13 @@ def shorten(text: str, limit: int) -> str:
     if wire_size(text) <= limit:
         return text
     room = limit - wire_size(_ELLIPSIS)
-    kept = []
+    graphemes = []
     for grapheme in regex.findall(r"\X", text):
         room -= wire_size(grapheme)
         if room < 0:
             break
-        kept.append(grapheme)
-    return "".join(kept).rstrip() + _ELLIPSIS
+        graphemes.append(grapheme)
+    return "".join(graphemes).rstrip() + _ELLIPSIS
 
 
 def wire_size(value: object) -> int:
@@ -202,9 +202,9 @@ def _texts(delivery: Delivery, notice: NotificationOrder, reader: Reader, compan
     if brief.urgent and not phrase.closing:
         heading = language.say("Urgent · {title}", title=heading)
     due = delivery.due_at if not phrase.closing else None
-    until = due_sentence(due, reader, delivery.now, short=True) if due else ""
-    said = "" if brief.lock_screen is LockScreen.GENERIC else words.unturned(shorten(text, _TEXT_AT_MOST))
-    sentences = " ".join(filter(None, (said or phrase.body, until))) or language.say("Please open it.")
+    due_text = due_sentence(due, reader, delivery.now, short=True) if due else ""
+    free_text = "" if brief.lock_screen is LockScreen.GENERIC else words.unturned(shorten(text, _TEXT_AT_MOST))
+    sentences = " ".join(filter(None, (free_text or phrase.body, due_text))) or language.say("Please open it.")
     return heading, _BETWEEN.join(filter(None, (words.isolated(company), sentences)))
 
 

@@ -35,28 +35,28 @@ class SendOnce:
         sending.
         """
         now = datetime.now(UTC)
-        known = await self._stored.begin(references, channel, now)
-        due = {one: mail for one, mail in known.items() if mail.is_due(now)}
+        mail_by_reference = await self._stored.begin(references, channel, now)
+        due = {reference: mail for reference, mail in mail_by_reference.items() if mail.is_due(now)}
         if not due:
-            return next(iter(known.values())), _not_sent(known.values(), now)
+            return next(iter(mail_by_reference.values())), _not_sent(mail_by_reference.values(), now)
         return await self._record_result(due, now, await send())
 
     async def _record_result(
         self, due: Mapping[str, OutboundMail], now: datetime, sent: MessageResult
     ) -> tuple[OutboundMail, MessageResult]:
         """Record the result; a message that may have been accepted keeps its state from before the attempt."""
-        tried = next(iter(due.values())).tried(now)
+        tried_mail = next(iter(due.values())).tried(now)
         failure = sent.failure
         if failure is None:
-            taken = tried.replace(taken=True, job=sent.job)
-            await self._note(dict.fromkeys(due, taken))
-            return taken, sent
+            accepted_mail = tried_mail.replace(taken=True, job=sent.job)
+            await self._note(dict.fromkeys(due, accepted_mail))
+            return accepted_mail, sent
         if failure.did_nothing:
             await self._note(due)
-            return tried, sent
+            return tried_mail, sent
         if all(mail.tried(now).given_up for mail in due.values()):
-            return tried, MessageResult(MessageFate.UNKNOWN, failure)
-        return tried, MessageResult(MessageFate.LATER, failure.not_before(tried.pause))
+            return tried_mail, MessageResult(MessageFate.UNKNOWN, failure)
+        return tried_mail, MessageResult(MessageFate.LATER, failure.not_before(tried_mail.pause))
 
     async def _note(self, mails: Mapping[str, OutboundMail]) -> None:
         """A store failure does not lose the result: at worst the message is sent once more."""
@@ -74,8 +74,10 @@ def _not_sent(mails: Iterable[OutboundMail], now: datetime) -> MessageResult:
     waits = [mail.wait(now) for mail in open_ if not mail.given_up]
     if not waits:
         return MessageResult(MessageFate.UNKNOWN)
-    says = "it may have been sent a moment ago, and is not sent again yet"
-    return MessageResult(MessageFate.LATER, ServiceFailure("the mail", Cause.LATER, says, retry_after=max(waits)))
+    explanation = "it may have been sent a moment ago, and is not sent again yet"
+    return MessageResult(
+        MessageFate.LATER, ServiceFailure("the mail", Cause.LATER, explanation, retry_after=max(waits))
+    )
 
 
 ASKED: Final = (NoticeAction.SIGN, NoticeAction.APPROVE)
@@ -97,7 +99,7 @@ class Fallback(StrEnum):
 
 def fallback_of(delivery: Delivery, notice: NotificationOrder, *, messaging: bool) -> Fallback:
     """Core Signature mails signers only, and calls our expiry a cancellation, so we send endings as well."""
-    signer = any(one.person == notice.person for one in delivery.subject.people)
+    signer = any(participant.person == notice.person for participant in delivery.subject.people)
     if is_other_channel(notice.stage):
         return Fallback.MESSAGING if messaging else Fallback.CORE if signer and delivery.document else Fallback.NOBODY
     if signer and notice.action in ASKED and (notice.stage == NotificationType.READY or delivery.document is not None):
@@ -144,10 +146,12 @@ class OutboundMailSender:
         if self._messaging is None:
             return MessageResult(MessageFate.PENDING)
         fate = await self._messaging.state(mail.channel, job)
-        old = (datetime.now(UTC) - mail.at).total_seconds()
+        age_seconds = (datetime.now(UTC) - mail.at).total_seconds()
         return MessageResult(
             fate,
-            asks_for=next((wait for age, wait in _ASKED_AGAIN if old < age), 0) if fate is MessageFate.PENDING else 0,
+            asks_for=next((wait for age, wait in _ASKED_AGAIN if age_seconds < age), 0)
+            if fate is MessageFate.PENDING
+            else 0,
         )
 
     async def _sent(self, channel: Channel, person: Person, message: Message, reference: str) -> MessageResult:

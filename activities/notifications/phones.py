@@ -55,15 +55,15 @@ class SendQuota:
 
     async def one(self, send: Callable[[], Awaitable[MessageResult]]) -> MessageResult:
         """Send in turn, or give up if its turn comes too late."""
-        asked = CALLER.get() or Caller()
-        until = asyncio.get_running_loop().time() + HELD_LINE
-        mine = CALLER.set(replace(asked, gives_up_at=min(until, asked.gives_up_at or until)))
+        caller = CALLER.get() or Caller()
+        deadline = asyncio.get_running_loop().time() + HELD_LINE
+        token = CALLER.set(replace(caller, gives_up_at=min(deadline, caller.gives_up_at or deadline)))
         try:
             await self._pacer.turn()
         except TurnTooLate as later:
             return too_soon(later.seconds, "the service has had enough messages for now")
         finally:
-            CALLER.reset(mine)
+            CALLER.reset(token)
         sent = await send()
         if sent.failure is not None and sent.failure.status == _TOO_MANY:
             asks = sent.failure.retry_after
@@ -95,13 +95,13 @@ class SendSlots:
         if self._free:
             self._free -= 1
             return
-        mine: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        slot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         urgency = (CALLER.get() or Caller()).urgency
-        heapq.heappush(self._line, (urgency, next(self._numbers), mine))
+        heapq.heappush(self._line, (urgency, next(self._numbers), slot))
         try:
-            await mine
+            await slot
         except asyncio.CancelledError:
-            if not mine.cancelled():
+            if not slot.cancelled():
                 self._give_back()
             raise
 
@@ -169,9 +169,9 @@ class DeviceLimiter:
             line.waiting[message] = turn
         return turn
 
-    def _forget(self, before: float) -> None:
+    def _forget(self, cutoff: float) -> None:
         """Drop devices last sent to before this time; the order is by last send."""
-        while self._lines and next(iter(self._lines.values())).last <= before:
+        while self._lines and next(iter(self._lines.values())).last <= cutoff:
             self._lines.popitem(last=False)
 
 
@@ -218,26 +218,26 @@ class DeviceSender:
         return tuple(await asyncio.gather(*(self._send(dialect, person, device, message) for device in devices)))
 
     async def _send(
-        self, dialect: PushDialect, person: Person, to: PushDevice, message: Message
+        self, dialect: PushDialect, person: Person, push_device: PushDevice, message: Message
     ) -> tuple[str, MessageResult]:
         sent = await self._limiter.project.one(
-            lambda: self._places.one(lambda: self._send_to_device(dialect, person, to, message))
+            lambda: self._places.one(lambda: self._send_to_device(dialect, person, push_device, message))
         )
-        return device_hash(to.value), sent
+        return device_hash(push_device.value), sent
 
     async def _send_to_device(
-        self, dialect: PushDialect, person: Person, to: PushDevice, message: Message
+        self, dialect: PushDialect, person: Person, push_device: PushDevice, message: Message
     ) -> MessageResult:
-        device = device_hash(to.value)
+        device = device_hash(push_device.value)
         if wait := self._limiter.seconds_to_wait(device, message.key):
             return too_soon(wait)
-        sent = self._check_project(device, await dialect.send(to.value, message, to.kind))
-        self._learn(to.platform, sent.fate)
+        sent = self._check_project(device, await dialect.send(push_device.value, message, push_device.kind))
+        self._learn(push_device.platform, sent.fate)
         if sent.failure:
             level = logging.ERROR if sent.fate in (MessageFate.OTHER_SENDER, MessageFate.MISMATCH) else logging.WARNING
             activity.logger.log(level, "push to device %s: %s, %s", device, sent.fate, sent.failure)
         if sent.fate.dead:
-            await self._mark_invalid(person, to, sent)
+            await self._mark_invalid(person, push_device, sent)
         return sent
 
     def _check_project(self, device: str, sent: MessageResult) -> MessageResult:

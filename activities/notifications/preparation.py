@@ -86,14 +86,14 @@ class NotificationPreparation:
 
     async def _choose_channel(self, delivery: Delivery, notice: NotificationOrder, person: Person) -> Preparation:
         fallback = fallback_of(delivery, notice, messaging=self.outbound.there)
-        other = is_other_channel(notice.stage)
-        if other and fallback is Fallback.NOBODY:
+        switches_channel = is_other_channel(notice.stage)
+        if switches_channel and fallback is Fallback.NOBODY:
             return Ended(notice=notice, outcome=NotificationOutcome.FAILED, why=Reason.NO_CHANNEL)
-        if other and await self._has_opened(delivery, notice):
+        if switches_channel and await self._has_opened(delivery, notice):
             return _suppress(notice, Reason.OPENED)
         if _is_away(person, delivery, notice):
             return Postponed(notice=notice, why=Reason.ABSENT)
-        silent = other or notice.stage == NotificationType.PUSH_REFUSED
+        silent = switches_channel or notice.stage == NotificationType.PUSH_REFUSED
         devices = [] if silent else await self.phones.living(person, delivery.devices)
         if devices or (fallback is Fallback.MESSAGING and self.outbound.may_reach(person, delivery.devices)):
             return PreparedNotification(
@@ -131,15 +131,15 @@ class NotificationPreparation:
         """The free text of the notice; empty if erased."""
         if notice.text is None:
             return ""
-        words = await words_of(self.store, delivery.subject.workflow_id, notice.text)
-        return "" if words in (ERASED, DAMAGED) else words
+        text = await words_of(self.store, delivery.subject.workflow_id, notice.text)
+        return "" if text in (ERASED, DAMAGED) else text
 
     async def _read_serial(self, delivery: Delivery, notice: NotificationOrder) -> str:
         if not delivery.subject.type.spec.renews_links:
             return FIRST_SERIAL
         with failing_as_application_errors():
-            place = serial_of(delivery.subject.workflow_id, notice.person)
-            return await self.store.one_use.serial(place) or FIRST_SERIAL
+            key = serial_of(delivery.subject.workflow_id, notice.person)
+            return await self.store.one_use.serial(key) or FIRST_SERIAL
 
     async def _leave_to_core(self, notice: NotificationOrder, person: Person) -> NoticeResult:
         """Core Signature sends the first mail by itself, only to signers without a device at creation."""
@@ -170,16 +170,16 @@ class NotificationPreparation:
                 return prepared
 
 
-def _find_obsolete(delivery: Delivery, notice: NotificationOrder, seen: DocumentSeen | None) -> Reason | None:
+def _find_obsolete(delivery: Delivery, notice: NotificationOrder, document: DocumentSeen | None) -> Reason | None:
     """Why the document's present state makes it obsolete; endings never are."""
-    if seen is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
+    if document is None or delivery.outcome or notice.action is NoticeAction.WITHDRAW:
         return None
     silent = notice.about or (notice.person if notice.action in ASKED else None)
-    state = next((signer.state for signer in seen.signers if signer.person == silent), None)
+    state = next((signer.state for signer in document.signers if signer.person == silent), None)
     if state is SignerState.VIEWED and is_other_channel(notice.stage):
         return Reason.OPENED
     acted = _OBSOLETE_BY_STATE.get(state) if state else None
-    return acted or (Reason.SETTLED if seen.status and seen.status.ended else None)
+    return acted or (Reason.SETTLED if document.status and document.status.ended else None)
 
 
 def _is_away(person: Person, delivery: Delivery, notice: NotificationOrder) -> bool:
@@ -189,5 +189,5 @@ def _is_away(person: Person, delivery: Delivery, notice: NotificationOrder) -> b
     return person.about(delivery.subject.kind).absent_at(delivery.now)
 
 
-def _suppress(notice: NotificationOrder, why: str) -> Ended:
-    return Ended(notice=notice, outcome=NotificationOutcome.SUPPRESSED, why=why)
+def _suppress(notice: NotificationOrder, reason: str) -> Ended:
+    return Ended(notice=notice, outcome=NotificationOutcome.SUPPRESSED, why=reason)

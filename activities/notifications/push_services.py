@@ -161,13 +161,13 @@ class FcmPush:
 
 def fcm_body(address: str, message: Message, kind: AddressKind = AddressKind.TOKEN) -> Json:
     """The body of one send, at most `LIMIT` bytes."""
-    to = {kind.value: address}
-    small = fitted(message, lambda candidate: wire_size(_message(to, candidate)), LIMIT)
-    return {"validate_only": False, "message": _message(to, small)}
+    recipient = {kind.value: address}
+    small = fitted(message, lambda candidate: wire_size(_message(recipient, candidate)), LIMIT)
+    return {"validate_only": False, "message": _message(recipient, small)}
 
 
-def _message(to: Json, message: Message) -> Json:
-    addressed = {**to, "data": message.data}
+def _message(recipient: Json, message: Message) -> Json:
+    addressed = {**recipient, "data": message.data}
     if message.withdrawal:
         return {**addressed, **_silent(message)}
     return {**addressed, "notification": {"title": message.title, "body": message.body}, **_visible(message)}
@@ -380,7 +380,7 @@ def appworks_body(user: str, message: Message, app: str, created: int) -> Json:
 
 
 def _body(user: str, message: Message, app: str, created: int) -> Json:
-    shown = {} if message.withdrawal else {"title": message.title, "summary": message.body}
+    texts = {} if message.withdrawal else {"title": message.title, "summary": message.body}
     tag = {} if message.withdrawal else {"notification": {"tag": message.key}}
     apple = "5" if message.withdrawal or message.quiet else "10"
     android = "NORMAL" if message.quiet else "HIGH"
@@ -390,7 +390,7 @@ def _body(user: str, message: Message, app: str, created: int) -> Json:
         "otdsGroups": [],
         "runtimes": [],
         "broadcast": False,
-        **shown,
+        **texts,
         "data": {"target": app, "created": created, app: message.data},
         "collapseKey": message.key,
         "androidConfig": {"priority": android, "ttl": f"{_TTL}s", **tag},

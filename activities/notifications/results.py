@@ -97,9 +97,9 @@ class Sent(NoticeResult):
         fates = {sent.fate for _, sent in self.messages}
         if MessageFate.ACCEPTED in fates:
             return self.to_line(self.delivered, None)
-        why = next((why for fate, why in FAILURE_REASONS.items() if fate in fates), None)
-        if why:
-            return self.to_line(NotificationOutcome.FAILED, why)
+        reason = next((reason for fate, reason in FAILURE_REASONS.items() if fate in fates), None)
+        if reason:
+            return self.to_line(NotificationOutcome.FAILED, reason)
         return self.to_line(NotificationOutcome.SUPPRESSED, Reason.NO_DEVICE)
 
 
@@ -157,8 +157,8 @@ def fail_by_directory(
     messages: Messages = (),
     channel: Channel = Channel.PUSH,
 ) -> Failed:
-    why = Reason.UNREACHABLE if isinstance(failure, DirectoryAway) else Reason.DIRECTORY
-    return Failed(notice=notice, messages=messages, channel=channel, why=why, error=directory_failure(failure))
+    reason = Reason.UNREACHABLE if isinstance(failure, DirectoryAway) else Reason.DIRECTORY
+    return Failed(notice=notice, messages=messages, channel=channel, why=reason, error=directory_failure(failure))
 
 
 def build_report(

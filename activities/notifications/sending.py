@@ -44,8 +44,8 @@ class NotificationSender:
             devices = await self.phones.living(prepared.person)
         except DirectoryFailure as failure:
             return fail_by_directory(prepared.notice, failure, messages=messages)
-        tried = {device for device, _ in messages}
-        if any(device_hash(device.value) not in tried and not device.unseen(_now()) for device in devices):
+        tried_devices = {device for device, _ in messages}
+        if any(device_hash(device.value) not in tried_devices and not device.unseen(_now()) for device in devices):
             return sent
         if prepared.fallback is Fallback.CORE:
             return MailDue(notice=prepared.notice, messages=messages)

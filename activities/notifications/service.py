@@ -58,13 +58,13 @@ class NotificationService(PushService):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         phones = DeviceSender(dialect, directory, limiter or DeviceLimiter())
-        once, budgets = SendOnce(store), budgets or NotificationBudgets(store)
-        outbound = OutboundMailSender(messaging, once)
+        send_once, budgets = SendOnce(store), budgets or NotificationBudgets(store)
+        outbound = OutboundMailSender(messaging, send_once)
         self._preparation = NotificationPreparation(directory, links, store, phones, outbound, budgets, company)
         self._sender = NotificationSender(phones, outbound, budgets)
         self._directory = directory
         self._phones = phones
-        self._once = once
+        self._once = send_once
         self._read = read
         self._mail = mail
         self._pace = pace
@@ -84,8 +84,8 @@ class NotificationService(PushService):
 
     async def _deliver(self, delivery: Delivery, turns: Turns) -> DeliveryReport:
         await self._store_page(delivery)
-        seen = await self._read(delivery.subject, delivery.document) if delivery.document is not None else None
-        results, left = await self._send(delivery, seen, turns, quiet=False)
+        document = await self._read(delivery.subject, delivery.document) if delivery.document is not None else None
+        results, unsent_notices = await self._send(delivery, document, turns, quiet=False)
         now = datetime.now(UTC)
         await self._alarm.learn(self._phones.credentials_accepted(), now)
         await self._alert_on_call(delivery, now)
@@ -93,13 +93,13 @@ class NotificationService(PushService):
         results = [result for result in results if not isinstance(result, MailDue)]
         if turns.stopped:
             # A mail takes a while, and may have become obsolete.
-            left, due = left + [result.notice for result in due], []
-        elif left and not (results or due):
+            unsent_notices, due = unsent_notices + [result.notice for result in due], []
+        elif unsent_notices and not (results or due):
             raise passing_failure(Code.UNREACHABLE, "nobody could be told in time")
         by_mail, mailed = await self._mail.send(delivery, due, self._once, self._phones)
         stragglers = delivery.devices is not None or delivery.others_told or turns.stopped
         ordered = _in_order([*results, *by_mail], delivery.notices)
-        report = build_report(ordered, seen, left, stragglers=stragglers)
+        report = build_report(ordered, document, unsent_notices, stragglers=stragglers)
         report = await self._offer(delivery, report.replace(mailed=mailed), turns)
         for line in report.final_lines:
             _count(delivery.subject.kind, line)
@@ -112,16 +112,16 @@ class NotificationService(PushService):
                 await self._store.starts.came_in(delivery.subject.workflow_id, newcomers)
 
     async def _send(
-        self, delivery: Delivery, seen: DocumentSeen | None, turns: Turns, *, quiet: bool
+        self, delivery: Delivery, document: DocumentSeen | None, turns: Turns, *, quiet: bool
     ) -> tuple[list[NoticeResult], list[NotificationOrder]]:
         """Results in the order of the notices, and the notices that were not begun in time."""
         notices = [notice for notice in delivery.notices if is_quiet(notice.stage) is quiet]
-        prepared = await turns.each(notices, lambda notice: self._preparation.prepare(delivery, notice, seen))
+        prepared = await turns.each(notices, lambda notice: self._preparation.prepare(delivery, notice, document))
         ready = [result for result in prepared.results if isinstance(result, PreparedNotification)]
         sent = await turns.each(ready, self._sender.send)
         results = [result for result in prepared.results if isinstance(result, NoticeResult)] + sent.results
-        left = prepared.left + [ready.notice for ready in sent.left]
-        return _in_order(results, delivery.notices), left
+        unsent_notices = prepared.left + [ready.notice for ready in sent.left]
+        return _in_order(results, delivery.notices), unsent_notices
 
     async def _alert_on_call(self, delivery: Delivery, now: datetime) -> None:
         """Alert on-call of a document unsent for hours; the requester's notice does not wait for it."""
@@ -134,11 +134,11 @@ class NotificationService(PushService):
 
     async def _offer(self, delivery: Delivery, report: DeliveryReport, turns: Turns) -> DeliveryReport:
         """The report with the offers: sent last, once, without retry. Unknown persons get no line."""
-        offers, left = await self._send(delivery, None, turns, quiet=True)
+        offers, unsent_notices = await self._send(delivery, None, turns, quiet=True)
         lines = [line for offer in offers if (line := offer.line) and line.why != Reason.UNKNOWN_PERSON]
         return report.replace(
             delivered=(*report.delivered, *lines),
-            open_notices=(*report.open_notices, *(notice.key for notice in left)),
+            open_notices=(*report.open_notices, *(notice.key for notice in unsent_notices)),
         )
 
 
@@ -149,8 +149,8 @@ def _find_newcomers(delivery: Delivery) -> list[str]:
 
     def may_be_new(notice: NotificationOrder) -> bool:
         stage = kind_of(notice.stage)
-        asked = stage is NotificationType.READY and notice.action in (NoticeAction.DO, NoticeAction.REVIEW)
-        return asked or stage is NotificationType.ESCALATION
+        is_asked = stage is NotificationType.READY and notice.action in (NoticeAction.DO, NoticeAction.REVIEW)
+        return is_asked or stage is NotificationType.ESCALATION
 
     return [notice.person for notice in delivery.notices if may_be_new(notice)]
 

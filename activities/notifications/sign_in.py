@@ -70,8 +70,8 @@ class SignInLinks:
     def open(self, ref: str, now: datetime) -> SignInLink:
         """The content of `ref`; raises `BadSignInLink`."""
         try:
-            person, ask, until = self._seal.open(ref).split("\n")
-            link = SignInLink(person, ask, datetime.fromtimestamp(int(until), UTC))
+            person, ask, expiry = self._seal.open(ref).split("\n")
+            link = SignInLink(person, ask, datetime.fromtimestamp(int(expiry), UTC))
         except (BadSeal, ValueError):
             raise BadSignInLink("not a link of ours") from None
         if link.until <= now:
@@ -114,16 +114,16 @@ class SignInMessages(SignInService):
     async def send(self, order: SignInOrder) -> SignInReport:
         try:
             person = await self._directory.person(order.person)
-            told = await self._tell(person, self._message(person, SignInLink.of(order)), order)
+            told_count = await self._tell(person, self._message(person, SignInLink.of(order)), order)
         except UnknownPerson:
             return SignInReport()
         except DirectoryFailure as failure:
             raise directory_failure(failure) from failure
         except StoreFailure as failure:
             raise passing_failure(Code.UNREACHABLE, str(failure)) from failure
-        if not told:
+        if not told_count:
             raise passing_failure(Code.UNREACHABLE, "neither a device nor an address could be reached")
-        return SignInReport(told=told)
+        return SignInReport(told=told_count)
 
     async def withdraw(self, order: SignInOrder) -> SignInReport:
         try:
@@ -133,13 +133,13 @@ class SignInMessages(SignInService):
             return SignInReport()
         except DirectoryFailure as failure:
             raise directory_failure(failure) from failure
-        return SignInReport(told=sum(one.fate is MessageFate.ACCEPTED for _, one in sent))
+        return SignInReport(told=sum(result.fate is MessageFate.ACCEPTED for _, result in sent))
 
     async def _tell(self, person: Person, message: Message, order: SignInOrder) -> int:
         devices = await self._phones.living(person)
         sent = await self._phones.send(person, devices, message)
-        if told := sum(one.fate is MessageFate.ACCEPTED for _, one in sent):
-            return told
+        if told_count := sum(result.fate is MessageFate.ACCEPTED for _, result in sent):
+            return told_count
         if not self._outbound.may_reach(person):
             activity.logger.warning("%s has no device that can be reached, and there is no other channel", person.id)
             return 0

@@ -104,18 +104,18 @@ class SignerMail:
         requested.
         """
         try:
-            others = await self._request(delivery, [result.notice for result in due], once) if due else None
+            co_signers = await self._request(delivery, [result.notice for result in due], once) if due else None
         except (ServiceFailure, DirectoryFailure, NotMailed) as failure:
             return [_fail(result, failure) for result in due], False
         results: list[NoticeResult] = [_accept(result.notice, messages=result.messages) for result in due]
-        for person in others or ():
+        for person in co_signers or ():
             has_phone = await phones.had_one(person)
             along = _to_co_signer(due[0].notice, delivery.subject.id, person.id, has_phone=has_phone)
             results.append(_accept(along, Reason.WITH_OTHERS))
-        return results, others is not None
+        return results, co_signers is not None
 
     async def _request(
-        self, delivery: Delivery, notices: Sequence[NotificationOrder], once: SendOnce
+        self, delivery: Delivery, notices: Sequence[NotificationOrder], send_once: SendOnce
     ) -> tuple[Person, ...] | None:
         """Who else is mailed. None if no mail is needed: of the first mails, only those to signers with a device at
         creation were not sent.
@@ -123,37 +123,37 @@ class SignerMail:
         document = await self._document(delivery.subject, delivery.document)
         if document is None or document.request is None:
             return None
-        again = delivery.document and any(notice.stage != NotificationType.READY for notice in notices)
-        if not again:
+        is_repeated = delivery.document and any(notice.stage != NotificationType.READY for notice in notices)
+        if not is_repeated:
             entries = await self._entries(delivery.subject, document.request)
             if not any((signer := entries.get(notice.person)) and not signer.emailed for notice in notices):
                 return None
-        return await self._mail(delivery, document.request, notices, once)
+        return await self._mail(delivery, document.request, notices, send_once)
 
     async def _mail(
-        self, delivery: Delivery, request: WireRequest, notices: Sequence[NotificationOrder], once: SendOnce
+        self, delivery: Delivery, request: WireRequest, notices: Sequence[NotificationOrder], send_once: SendOnce
     ) -> tuple[Person, ...]:
         """Also reaches people to whom a signer forwarded the request; their hours are unknown. Raises `OthersAsleep`
         and `MailedRecently`.
         """
-        people, persons = await self._signers(delivery.subject), [one.person for one in notices]
-        turn = min((one.order for one in request.signers if one.open), default=0)
-        mailed = [one for one in request.signers if one.open and one.order == turn]
-        said = await self._entries(delivery.subject, request)
-        on_turn = [id for id, signer in said.items() if signer in mailed]
-        known = tuple(people[id] for id in on_turn if id in people and id not in persons)
-        if not all(_may_hear(other, delivery) for other in known):
+        people, persons = await self._signers(delivery.subject), [notice.person for notice in notices]
+        turn = min((signer.order for signer in request.signers if signer.open), default=0)
+        mailed = [signer for signer in request.signers if signer.open and signer.order == turn]
+        entries = await self._entries(delivery.subject, request)
+        on_turn = [id for id, signer in entries.items() if signer in mailed]
+        co_signers = tuple(people[id] for id in on_turn if id in people and id not in persons)
+        if not all(_may_hear(co_signer, delivery) for co_signer in co_signers):
             raise OthersAsleep
         if delivery.mailed_at and delivery.now and delivery.now < (free_at := delivery.mailed_at + MAILS_APART):
             raise MailedRecently(delivery.now, free_at)
-        references = [reference_in(delivery, one) for one in notices]
+        references = [reference_in(delivery, notice) for notice in notices]
         with asking_the_store():
-            _, sent = await once.send(references, Channel.MAIL, lambda: self._resent(request.uuid))
+            _, sent = await send_once.send(references, Channel.MAIL, lambda: self._resent(request.uuid))
         if sent.fate is MessageFate.UNKNOWN:
             raise UnconfirmedMail
         if sent.failure is not None:
             raise sent.failure
-        return known
+        return co_signers
 
     async def _resent(self, request: str) -> MessageResult:
         try:
@@ -166,7 +166,7 @@ class SignerMail:
         if document is not None:
             return await self._client.document(document)
         listed = await self._client.documents_of(subject.id)
-        living = [one for one in listed if one.is_of(subject.id) and not has_ended(one)]
+        living = [candidate for candidate in listed if candidate.is_of(subject.id) and not has_ended(candidate)]
         return most_likely(living, subject.title)
 
     async def _entries(self, subject: Subject, request: WireRequest) -> Entries:
@@ -175,25 +175,25 @@ class SignerMail:
             return match(subject.people, await self._asked.of(subject.id), request.signers)
 
     async def _signers(self, subject: Subject) -> dict[str, Person]:
-        known: dict[str, Person] = {}
+        person_by_id: dict[str, Person] = {}
         for signer in subject.people:
             try:
-                known[signer.person] = await self._directory.person(signer.person, subject.workflow_id)
+                person_by_id[signer.person] = await self._directory.person(signer.person, subject.workflow_id)
             except UnknownPerson:
                 continue
-        return known
+        return person_by_id
 
 
 def _may_hear(person: Person, delivery: Delivery) -> bool:
     """Whether the person is notified now anyhow, or is awake; some mails may come at any hour."""
-    if delivery.subject.urgent or any(one.person == person.id or one.wakes_others for one in delivery.notices):
+    if delivery.subject.urgent or any(notice.person == person.id or notice.wakes_others for notice in delivery.notices):
         return True
     return delivery.now is not None and by_day(person.tz).open_at(delivery.now)
 
 
-def _accept(notice: NotificationOrder, why: str | None = None, messages: Messages = ()) -> Ended:
+def _accept(notice: NotificationOrder, reason: str | None = None, messages: Messages = ()) -> Ended:
     accepted = NotificationOutcome.ACCEPTED
-    return Ended(notice=notice, messages=messages, channel=Channel.MAIL, outcome=accepted, why=why)
+    return Ended(notice=notice, messages=messages, channel=Channel.MAIL, outcome=accepted, why=reason)
 
 
 def _to_co_signer(notice: NotificationOrder, request: str, person: str, *, has_phone: bool) -> NotificationOrder:
@@ -218,10 +218,10 @@ def _fail(due: MailDue, failure: ServiceFailure | DirectoryFailure | NotMailed) 
     fate = fate_of(failure).fate
     if fate not in OPEN_FATES:
         return _fail_for_good(due, FAILURE_REASONS[fate])
-    why, error = FAILURE_REASONS[fate], to_application_error(failure)
-    return Failed(notice=notice, messages=messages, channel=Channel.MAIL, why=why, error=error)
+    reason, error = FAILURE_REASONS[fate], to_application_error(failure)
+    return Failed(notice=notice, messages=messages, channel=Channel.MAIL, why=reason, error=error)
 
 
-def _fail_for_good(due: MailDue, why: Reason) -> Ended:
+def _fail_for_good(due: MailDue, reason: Reason) -> Ended:
     failed = NotificationOutcome.FAILED
-    return Ended(notice=due.notice, messages=due.messages, channel=Channel.MAIL, outcome=failed, why=why)
+    return Ended(notice=due.notice, messages=due.messages, channel=Channel.MAIL, outcome=failed, why=reason)

@@ -26,7 +26,7 @@ class TeamNotice:
 
     @property
     def keys(self) -> frozenset[str]:
-        return frozenset(one.key for one in self.members)
+        return frozenset(notice.key for notice in self.members)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class TeamDelivery:
                 notices.append(order)
                 continue
             people = _told(order, await _members(directory, group), delivery)
-            teams.append(TeamNotice(order, tuple(order.for_member(one) for one in people)))
+            teams.append(TeamNotice(order, tuple(order.for_member(person) for person in people)))
             notices += teams[-1].members
         return cls(delivery.replace(notices=tuple(notices)) if teams else delivery, tuple(teams))
 
@@ -69,7 +69,7 @@ def _told(order: NotificationOrder, members: Sequence[str], delivery: Delivery) 
     taker = _taker(delivery.subject, members)
     people = (taker,) if taker else tuple(members)
     have = () if delivery.devices is not None else order.reached
-    return tuple(one for one in people[:TEAM_AT_MOST] if one not in have)
+    return tuple(person for person in people[:TEAM_AT_MOST] if person not in have)
 
 
 def _taker(subject: Subject, members: Sequence[str]) -> str | None:
@@ -78,31 +78,36 @@ def _taker(subject: Subject, members: Sequence[str]) -> str | None:
 
 def _with_line(team: TeamNotice, report: DeliveryReport, *, again: bool) -> DeliveryReport:
     keys = team.keys
-    left = [key for key in report.open_notices if key in keys]
-    others = tuple(line for line in report.delivered if line.key not in left)
-    lines = [line for line in others if line.key in keys]
-    held = [one for one in report.held if one.key in keys]
-    put_off = [one for one in report.put_off if one.key in keys]
-    known = report.replace(
-        delivered=others,
-        open_notices=(*(key for key in report.open_notices if key not in keys), *([team.order.key] if left else [])),
-        held=tuple(one for one in report.held if one.key not in keys),
-        put_off=tuple(one for one in report.put_off if one.key not in keys),
+    open_keys = [key for key in report.open_notices if key in keys]
+    other_lines = tuple(line for line in report.delivered if line.key not in open_keys)
+    lines = [line for line in other_lines if line.key in keys]
+    held_notices = [notice for notice in report.held if notice.key in keys]
+    put_off = [notice for notice in report.put_off if notice.key in keys]
+    trimmed_report = report.replace(
+        delivered=other_lines,
+        open_notices=(
+            *(key for key in report.open_notices if key not in keys),
+            *([team.order.key] if open_keys else []),
+        ),
+        held=tuple(notice for notice in report.held if notice.key not in keys),
+        put_off=tuple(notice for notice in report.put_off if notice.key not in keys),
     )
-    if left or (again and not lines):
-        return known
-    if not lines and not team.order.reached and (held or put_off):
-        return _waiting(team.order, known, held, put_off)
-    missed = (*_suppressed(held), *_suppressed(put_off))
-    return known.replace(delivered=(*known.delivered, *missed, _line(team.order, lines, report.open_devices)))
+    if open_keys or (again and not lines):
+        return trimmed_report
+    if not lines and not team.order.reached and (held_notices or put_off):
+        return _waiting(team.order, trimmed_report, held_notices, put_off)
+    missed = (*_suppressed(held_notices), *_suppressed(put_off))
+    return trimmed_report.replace(
+        delivered=(*trimmed_report.delivered, *missed, _line(team.order, lines, report.open_devices))
+    )
 
 
 def _waiting(
-    order: NotificationOrder, report: DeliveryReport, held: list[HeldBack], put_off: list[PostponedNotification]
+    order: NotificationOrder, report: DeliveryReport, held_notices: list[HeldBack], put_off: list[PostponedNotification]
 ) -> DeliveryReport:
     """Nobody of the group could be told now."""
-    if held:
-        first = min(held, key=lambda one: one.until).replace(key=order.key, person=order.person)
+    if held_notices:
+        first = min(held_notices, key=lambda notice: notice.until).replace(key=order.key, person=order.person)
         return report.replace(held=(*report.held, first))
     absent = PostponedNotification(key=order.key, stage=order.stage, person=order.person, why=put_off[0].why)
     return report.replace(put_off=(*report.put_off, absent))
@@ -110,22 +115,24 @@ def _waiting(
 
 def _suppressed(missed: Sequence[HeldBack | PostponedNotification]) -> Iterator[Delivered]:
     """Others of the group were told."""
-    for one in missed:
-        why = one.why or Reason.QUIET
+    for notice in missed:
+        reason = notice.why or Reason.QUIET
         yield Delivered(
-            key=one.key, stage=one.stage, person=one.person, outcome=NotificationOutcome.SUPPRESSED, why=why
+            key=notice.key, stage=notice.stage, person=notice.person, outcome=NotificationOutcome.SUPPRESSED, why=reason
         )
 
 
 def _line(order: NotificationOrder, lines: Sequence[Delivered], open_devices: Sequence[str]) -> Delivered:
     """Of the group: it was told if one of it was; `devices` are those worth another try."""
-    done = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
-    best = next((line for line in lines if line.outcome in done), None)
+    told_outcomes = (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
+    best = next((line for line in lines if line.outcome in told_outcomes), None)
     worst = next(iter(lines), None)
-    outcome, why = NotificationOutcome.FAILED, Reason.UNKNOWN_PERSON if worst is None else worst.why
+    outcome, reason = NotificationOutcome.FAILED, Reason.UNKNOWN_PERSON if worst is None else worst.why
     if best or order.reached:
-        outcome, why = best.outcome if best else NotificationOutcome.ACCEPTED, None
+        outcome, reason = best.outcome if best else NotificationOutcome.ACCEPTED, None
     elif worst:
         outcome = worst.outcome
-    devices = tuple(one for line in lines for one in line.devices if one.device in open_devices)
-    return Delivered(key=order.key, stage=order.stage, person=order.person, outcome=outcome, why=why, devices=devices)
+    devices = tuple(device for line in lines for device in line.devices if device.device in open_devices)
+    return Delivered(
+        key=order.key, stage=order.stage, person=order.person, outcome=outcome, why=reason, devices=devices
+    )

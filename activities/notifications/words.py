@@ -124,32 +124,32 @@ class KindTexts:
         stages |= {stage: _by_action(text, closing=True) for stage, text in told["tells"].items()}
         endings = {outcome: _text(text, closing=True) for outcome, text in told["ended"].items()}
         review = cls.read(told["review"]) if "review" in told else None
-        whole = review and cls({**stages, **review.stages}, {**endings, **review.endings})
-        return cls(stages, endings, whole)
+        review_texts = review and cls({**stages, **review.stages}, {**endings, **review.endings})
+        return cls(stages, endings, review_texts)
 
     def words(
         self, stage: str, action: NoticeAction, *, to_requester: bool, overdue: bool, again: bool = False
     ) -> NotificationText:
-        known: str | None = kind_of(stage)
-        if known == NotificationType.READY and again:
-            known = "again"
-        if known == NotificationType.WARNING and overdue:
-            known = NotificationType.OVERDUE
-        elif known == NotificationType.ESCALATION and to_requester:
-            known = "nobody_left"
-        elif known == NotificationType.UNANSWERED and not to_requester:
-            known = "unanswered_by_others"
-        return self.stages.get(known or "first", self.stages["first"])[action]
+        stage_kind: str | None = kind_of(stage)
+        if stage_kind == NotificationType.READY and again:
+            stage_kind = "again"
+        if stage_kind == NotificationType.WARNING and overdue:
+            stage_kind = NotificationType.OVERDUE
+        elif stage_kind == NotificationType.ESCALATION and to_requester:
+            stage_kind = "nobody_left"
+        elif stage_kind == NotificationType.UNANSWERED and not to_requester:
+            stage_kind = "unanswered_by_others"
+        return self.stages.get(stage_kind or "first", self.stages["first"])[action]
 
 
-def _by_action(said: Any, *, closing: bool = False) -> ByAction:
-    if isinstance(said, Mapping):
-        return {NoticeAction(action): _text(one, closing=closing) for action, one in said.items()}
-    return dict.fromkeys(NoticeAction, _text(said, closing=closing))
+def _by_action(texts: Any, *, closing: bool = False) -> ByAction:
+    if isinstance(texts, Mapping):
+        return {NoticeAction(action): _text(text, closing=closing) for action, text in texts.items()}
+    return dict.fromkeys(NoticeAction, _text(texts, closing=closing))
 
 
-def _text(said: Sequence[str], *, closing: bool) -> NotificationText:
-    title, named, body = (*said, "")[:3]
+def _text(texts: Sequence[str], *, closing: bool) -> NotificationText:
+    title, named, body = (*texts, "")[:3]
     return NotificationText(title, named, body, closing, _COUNTS.get(title))
 
 
@@ -170,12 +170,12 @@ def extracted(file: BinaryIO, *_: object, options: object) -> Iterator[tuple[int
     """The texts of `words.toml` for `pybabel extract`."""
     waiting: list[Any] = [tomllib.load(file)]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, str):
-            if one != "{document}":
-                yield 0, None, one, []
+        node = waiting.pop()
+        if isinstance(node, str):
+            if node != "{document}":
+                yield 0, None, node, []
         else:
-            waiting += one.values() if isinstance(one, Mapping) else one
+            waiting += node.values() if isinstance(node, Mapping) else node
 
 
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
@@ -198,11 +198,11 @@ def words_for(
     the first notice's text. An escalation back to the requester says that nobody is left. `again` is a later round of a
     review.
     """
-    known = TEXTS[of].in_review if in_review else None
-    known = known or TEXTS[of]
-    if outcome and (ending := known.endings.get(outcome)):
+    texts = TEXTS[of].in_review if in_review else None
+    texts = texts or TEXTS[of]
+    if outcome and (ending := texts.endings.get(outcome)):
         return ending
-    return known.words(stage, action, to_requester=to_requester, overdue=overdue, again=again)
+    return texts.words(stage, action, to_requester=to_requester, overdue=overdue, again=again)
 
 
 def unturned(name: str) -> str:
