@@ -76,7 +76,7 @@ class Chain:
     def _steps(self) -> int:
         """How many steps of the chain led to this signer."""
         signers = self.silence.planning.subject.people
-        position = next((n for n, one in enumerate(signers) if one.person == self.silence.person), 0)
+        position = next((n for n, signer in enumerate(signers) if signer.person == self.silence.person), 0)
         steps = 0
         while steps < position:
             earlier = signers[position - steps - 1]
@@ -113,13 +113,13 @@ class Chain:
             yield Candidate.as_(delegate, PlanReason.TO_DELEGATE, other=id)
 
     async def _managers(self) -> AsyncIterator[Candidate]:
-        below = self.silence.person
+        subordinate = self.silence.person
         for _ in range(self.escalation.depth - self._steps):
-            person = await self.silence.known(below)
+            person = await self.silence.known(subordinate)
             if person is None or person.manager is None:
                 return
-            yield Candidate.as_(person.manager, PlanReason.TO_MANAGER, other=below)
-            below = person.manager
+            yield Candidate.as_(person.manager, PlanReason.TO_MANAGER, other=subordinate)
+            subordinate = person.manager
 
     async def _unsuitable(self, candidate: str) -> PlanReason | None:
         planning = self.silence.planning
@@ -131,7 +131,7 @@ class Chain:
             return PlanReason.NOT_TO_ASKING_GROUP
         if candidate in planning.acted:
             return PlanReason.NOT_TO_ACTED
-        if any(candidate == other.person for other in planning.subject.people):
+        if any(candidate == participant.person for participant in planning.subject.people):
             return PlanReason.NOT_TO_ANOTHER
         return await self._out_of_reach(candidate)
 
@@ -173,12 +173,13 @@ class Rest:
 
     @classmethod
     def of(cls, silence: SilentTurn, trigger: datetime, nudges: list[ScheduledAction]) -> Self:
-        coming = [one for one in nudges if one.suppressed is None]
+        coming = [nudge for nudge in nudges if nudge.suppressed is None]
         planned = [
-            (one.at, bool(notification_types.reminder_number(one.stage, silence.planning.revision))) for one in coming
+            (nudge.at, bool(notification_types.reminder_number(nudge.stage, silence.planning.revision)))
+            for nudge in coming
         ]
-        unplanned = [(at, False) for at in silence.heard_besides(one.at for one in coming)]
-        first = min((at for at, is_reminder in planned if is_reminder), default=None)
+        unplanned = [(heard_at, False) for heard_at in silence.heard_besides(nudge.at for nudge in coming)]
+        first = min((nudge_at for nudge_at, is_reminder in planned if is_reminder), default=None)
         waits = not silence.late and silence.overdue is not None and silence.overdue.policy.escalation is not None
         rhythm = silence.policy.reminders
         in_time = rhythm is not None and after(silence.since, rhythm.first, silence.hours.zone) <= trigger
@@ -216,40 +217,42 @@ async def escalation(
         return []
     absence, silent = await _absence(silence, policy), _earliest(silence, policy, reminders, kept_back)
     already = absence is not None and absence.at <= silence.now
-    found = [one for one in (absence, None if already else silent) if one is not None]
-    trigger = min(found, key=lambda one: one.at, default=None)
+    triggers = [candidate for candidate in (absence, None if already else silent) if candidate is not None]
+    trigger = min(triggers, key=lambda candidate: candidate.at, default=None)
     if trigger is None:
         return []
-    to = await Chain(silence, policy, max(trigger.at, silence.now)).next()
-    moment = _moment(silence, _action(silence, policy, to), trigger, to)
-    person = await silence.known(to.person)
+    recipient = await Chain(silence, policy, max(trigger.at, silence.now)).next()
+    alert = _moment(silence, _action(silence, policy, recipient), trigger, recipient)
+    person = await silence.known(recipient.person)
     if person is None:
         # The requester has left: the request must not wait for that, and the log will show it.
         person = await silence.directory.person(silence.person, silence.planning.subject.workflow_id)
-        hours_of = PlanReason.HOURS_OF.to_message(person=to.person, other=silence.person)
-        moment = moment.replace(reasons=(*moment.reasons, hours_of))
+        hours_of = PlanReason.HOURS_OF.to_message(person=recipient.person, other=silence.person)
+        alert = alert.replace(reasons=(*alert.reasons, hours_of))
     if trigger.reason is EscalationReason.ABSENCE:
-        return [_placed(silence, trigger, moment, person, Rest(silence, trigger.at))]
-    return [_placed(silence, trigger, moment, person, Rest.of(silence, trigger.at, nudges))]
+        return [_placed(silence, trigger, alert, person, Rest(silence, trigger.at))]
+    return [_placed(silence, trigger, alert, person, Rest.of(silence, trigger.at, nudges))]
 
 
-def _action(silence: SilentTurn, policy: Escalation, to: Candidate) -> EscalationAction:
-    may_be_handed_over = to.acts and silence.person not in silence.planning.not_handed_over
+def _action(silence: SilentTurn, policy: Escalation, recipient: Candidate) -> EscalationAction:
+    may_be_handed_over = recipient.acts and silence.person not in silence.planning.not_handed_over
     return policy.action if may_be_handed_over else EscalationAction.NOTIFY
 
 
-def _moment(silence: SilentTurn, action: EscalationAction, trigger: _Trigger, to: Candidate) -> ScheduledAction:
-    moment = silence.moment(ActionType.ESCALATE, trigger.at, NotificationType.ESCALATION, trigger.because, *to.reasons)
-    return moment.replace(to=to.person, action=action, reason=trigger.reason)
+def _moment(silence: SilentTurn, action: EscalationAction, trigger: _Trigger, recipient: Candidate) -> ScheduledAction:
+    alert = silence.moment(
+        ActionType.ESCALATE, trigger.at, NotificationType.ESCALATION, trigger.because, *recipient.reasons
+    )
+    return alert.replace(to=recipient.person, action=action, reason=trigger.reason)
 
 
 async def _absence(silence: SilentTurn, policy: Escalation) -> _Trigger | None:
     """At the begin of the absence that lasts, or of one that was entered and comes."""
     person = await silence.known(silence.person)
-    entered = [OpenSlot(*one.span(person.tz)) for one in person.absent if one.was_entered] if person else []
-    found = [slot for slot in silence.hours.absences if silence.now in slot]
-    found += [slot for slot in entered if silence.now < slot.opens]
-    absence = min(found, key=lambda slot: slot.opens, default=None)
+    entered = [OpenSlot(*absence.span(person.tz)) for absence in person.absent if absence.was_entered] if person else []
+    absences = [slot for slot in silence.hours.absences if silence.now in slot]
+    absences += [slot for slot in entered if silence.now < slot.opens]
+    absence = min(absences, key=lambda slot: slot.opens, default=None)
     if absence is None or absence.opens >= silence.until:
         return None
     begins = max(silence.since, absence.opens)
@@ -261,10 +264,10 @@ async def _absence(silence: SilentTurn, policy: Escalation) -> _Trigger | None:
 def _earliest(
     silence: SilentTurn, policy: Escalation, reminders: list[ScheduledAction], kept_back: ScheduledAction | None
 ) -> _Trigger | None:
-    found = [_trigger(silence, text, reminders) for text in (policy.after, policy.or_) if text is not None]
+    triggers = [_trigger(silence, text, reminders) for text in (policy.after, policy.or_) if text is not None]
     if kept_back is not None:
-        found.append(_Trigger(max(silence.since, kept_back.at), PlanReason.NO_TIME_LEFT.to_message()))
-    return min((trigger for trigger in found if trigger), key=lambda trigger: trigger.at, default=None)
+        triggers.append(_Trigger(max(silence.since, kept_back.at), PlanReason.NO_TIME_LEFT.to_message()))
+    return min((trigger for trigger in triggers if trigger), key=lambda trigger: trigger.at, default=None)
 
 
 def _trigger(silence: SilentTurn, text: str, reminders: list[ScheduledAction]) -> _Trigger | None:
@@ -272,8 +275,8 @@ def _trigger(silence: SilentTurn, text: str, reminders: list[ScheduledAction]) -
         return _used_up(silence, reminders)
     if text.endswith("%"):
         percent = int(text.removesuffix("%"))
-        at = share(silence.since, silence.until, percent)
-        return _Trigger(at, PlanReason.SHARE_PASSED.to_message(percent=percent))
+        trigger_at = share(silence.since, silence.until, percent)
+        return _Trigger(trigger_at, PlanReason.SHARE_PASSED.to_message(percent=percent))
     return _Trigger(after(silence.since, text, silence.hours.zone), PlanReason.NO_ANSWER.to_message(span=text))
 
 
@@ -284,8 +287,12 @@ def _used_up(silence: SilentTurn, reminders: list[ScheduledAction]) -> _Trigger 
     rhythm, zone = silence.policy.reminders, silence.hours.zone
     if rhythm is None or after(silence.since, rhythm.first, zone) >= silence.until:
         return None
-    series = [one for one in reminders if notification_types.reminder_number(one.stage, silence.planning.revision)]
-    sent = [one.at for one in series if one.suppressed is None]
+    series = [
+        reminder
+        for reminder in reminders
+        if notification_types.reminder_number(reminder.stage, silence.planning.revision)
+    ]
+    sent = [reminder.at for reminder in series if reminder.suppressed is None]
     if not sent:
         times = 1 if silence.goes_on else rhythm.most
         end = after(silence.since, rhythm.first, zone, then=rhythm.every, times=times)
@@ -301,40 +308,40 @@ def _used_up(silence: SilentTurn, reminders: list[ScheduledAction]) -> _Trigger 
 
 
 def _placed(
-    silence: SilentTurn, trigger: _Trigger, moment: ScheduledAction, person: Person, rest: Rest
+    silence: SilentTurn, trigger: _Trigger, alert: ScheduledAction, person: Person, pause: Rest
 ) -> ScheduledAction:
     hours = OpenHours.of(person, silence.policy)
-    begin = rest.after(moment.at)
-    at = _in_hours(silence, hours, rest, begin, spread=trigger.spread and begin == moment.at)
+    begin = pause.after(alert.at)
+    alert_at = _in_hours(silence, hours, pause, begin, spread=trigger.spread and begin == alert.at)
     day = None if silence.policy.urgent else _last_working_day(person, silence)
-    if day is not None and (at is None or at > day.opens):
-        early = rest.after(silence.spread(day.opens, day), ahead=True)
-        ahead = _in_hours(silence, hours, rest, early, spread=False, ahead=True)
-        if ahead is not None and ahead < (at or moment.at):
-            return silence.kept_to(hours, moment.moved(ahead, PlanReason.EARLIER_TO_ACT.to_message()))
-    if at is not None:
-        return silence.kept_to(hours, _with_reason(silence, moment, at, rest))
-    return _at_the_last_occasion(silence, moment, hours, rest)
+    if day is not None and (alert_at is None or alert_at > day.opens):
+        early = pause.after(silence.spread(day.opens, day), ahead=True)
+        ahead = _in_hours(silence, hours, pause, early, spread=False, ahead=True)
+        if ahead is not None and ahead < (alert_at or alert.at):
+            return silence.kept_to(hours, alert.moved(ahead, PlanReason.EARLIER_TO_ACT.to_message()))
+    if alert_at is not None:
+        return silence.kept_to(hours, _with_reason(silence, alert, alert_at, pause))
+    return _at_the_last_occasion(silence, alert, hours, pause)
 
 
 def _in_hours(
-    silence: SilentTurn, hours: OpenHours, rest: Rest, at: datetime, *, spread: bool, ahead: bool = False
+    silence: SilentTurn, hours: OpenHours, pause: Rest, alert_at: datetime, *, spread: bool, ahead: bool = False
 ) -> datetime | None:
     """The first instant in the recipient's hours that leaves the signer their time, or None."""
-    while slot := hours.next_slot(at, silence.until):
+    while slot := hours.next_slot(alert_at, silence.until):
         slot = hours.unbroken(slot)
-        placed = at if at in slot and not spread else silence.spread(max(at, slot.opens), slot)
-        at = rest.after(placed, ahead=ahead)
-        if at == placed:
-            return at
+        placed = alert_at if alert_at in slot and not spread else silence.spread(max(alert_at, slot.opens), slot)
+        alert_at = pause.after(placed, ahead=ahead)
+        if alert_at == placed:
+            return alert_at
         spread = False
     return None
 
 
-def _with_reason(silence: SilentTurn, moment: ScheduledAction, at: datetime, rest: Rest) -> ScheduledAction:
-    if rest.after(moment.at) == moment.at:
-        return moment.replace(at=at)
-    return moment.moved(at, PlanReason.SINCE_LAST_NOTICE.to_message(span=silence.pause))
+def _with_reason(silence: SilentTurn, alert: ScheduledAction, alert_at: datetime, pause: Rest) -> ScheduledAction:
+    if pause.after(alert.at) == alert.at:
+        return alert.replace(at=alert_at)
+    return alert.moved(alert_at, PlanReason.SINCE_LAST_NOTICE.to_message(span=silence.pause))
 
 
 def _last_working_day(person: Person, silence: SilentTurn) -> OpenSlot | None:
@@ -342,61 +349,64 @@ def _last_working_day(person: Person, silence: SilentTurn) -> OpenSlot | None:
     working = OpenHours.working(person, WORKING if silence.policy.hours == ANY else silence.policy.hours)
     day = working.local_day(silence.until)
     slots = working.slots(day)
-    whole = bool(slots) and slots[-1].closes <= silence.until
-    return working.last_day(day + timedelta(days=1) if whole else day, silence.since)
+    is_whole = bool(slots) and slots[-1].closes <= silence.until
+    return working.last_day(day + timedelta(days=1) if is_whole else day, silence.since)
 
 
 def _at_the_last_occasion(
-    silence: SilentTurn, moment: ScheduledAction, hours: OpenHours, rest: Rest
+    silence: SilentTurn, alert: ScheduledAction, hours: OpenHours, pause: Rest
 ) -> ScheduledAction:
-    if moment.at >= silence.until:
-        return moment.dropped(Reason.SUPERSEDED, silence.past_end)
-    if rest.after(moment.at) >= silence.until:
-        return moment.dropped(Reason.TOO_SOON, PlanReason.OVER_AFTER_NOTICE.to_message(span=silence.pause))
-    slot = hours.last_slot(moment.at, silence.since)
-    at = max(slot.opens, slot.closes - _TO_ACT) if slot else silence.since
-    if at <= silence.since:
-        return moment.dropped(Reason.QUIET_HOURS, no_hours(late=silence.late))
-    if rest.after(at, ahead=True) > at:
-        return moment.dropped(Reason.TOO_SOON, PlanReason.NOTICE_BEFORE.to_message(span=silence.pause))
-    return silence.kept_to(hours, moment.moved(at, PlanReason.EARLIER_INTO_HOURS.to_message()))
+    if alert.at >= silence.until:
+        return alert.dropped(Reason.SUPERSEDED, silence.past_end)
+    if pause.after(alert.at) >= silence.until:
+        return alert.dropped(Reason.TOO_SOON, PlanReason.OVER_AFTER_NOTICE.to_message(span=silence.pause))
+    slot = hours.last_slot(alert.at, silence.since)
+    alert_at = max(slot.opens, slot.closes - _TO_ACT) if slot else silence.since
+    if alert_at <= silence.since:
+        return alert.dropped(Reason.QUIET_HOURS, no_hours(late=silence.late))
+    if pause.after(alert_at, ahead=True) > alert_at:
+        return alert.dropped(Reason.TOO_SOON, PlanReason.NOTICE_BEFORE.to_message(span=silence.pause))
+    return silence.kept_to(hours, alert.moved(alert_at, PlanReason.EARLIER_INTO_HOURS.to_message()))
 
 
 def told_of(
     escalations: Iterable[ScheduledAction], nudges: Iterable[ScheduledAction], silence: SilentTurn
 ) -> list[ScheduledAction]:
     """A notice for each escalation that will be sent; a signer who is replaced is told of that instead."""
-    alerts = [one for one in escalations if one.suppressed is None and one.action is EscalationAction.NOTIFY]
-    others = sorted(nudge.at for nudge in nudges if nudge.suppressed is None)
-    return [silence.held(mailed(silence, _told(alert, others, silence), max(others, default=None))) for alert in alerts]
+    alerts = [alert for alert in escalations if alert.suppressed is None and alert.action is EscalationAction.NOTIFY]
+    nudge_instants = sorted(nudge.at for nudge in nudges if nudge.suppressed is None)
+    return [
+        silence.held(mailed(silence, _told(alert, nudge_instants, silence), max(nudge_instants, default=None)))
+        for alert in alerts
+    ]
 
 
-def _told(alert: ScheduledAction, others: list[datetime], silence: SilentTurn) -> ScheduledAction:
+def _told(alert: ScheduledAction, nudge_instants: list[datetime], silence: SilentTurn) -> ScheduledAction:
     alerted = PlanReason.ALERTED.to_message(person=alert.to)
-    told = silence.moment(ActionType.ESCALATED, alert.at, NotificationType.ESCALATED, alerted)
+    notice = silence.moment(ActionType.ESCALATED, alert.at, NotificationType.ESCALATED, alerted)
     first = None
-    for at, slot in _occasions(alert.at, silence):
-        first = first or at
-        apart = _apart(at, others)
+    for opens_at, slot in _occasions(alert.at, silence):
+        first = first or opens_at
+        apart = _apart(opens_at, nudge_instants)
         if apart in slot and apart < silence.until:
-            return _moved(told, first, apart)
-    return _moved(told, first, first) if first else silence.closed(told, alert.at)
+            return _moved(notice, first, apart)
+    return _moved(notice, first, first) if first else silence.closed(notice, alert.at)
 
 
-def _moved(told: ScheduledAction, opens: datetime, at: datetime) -> ScheduledAction:
-    if opens != told.at:
-        told = told.moved(opens, PlanReason.INTO_WORKING_HOURS.to_message())
-    return told.moved(at, PlanReason.APART.to_message()) if at != told.at else told
+def _moved(notice: ScheduledAction, opens: datetime, sent_at: datetime) -> ScheduledAction:
+    if opens != notice.at:
+        notice = notice.moved(opens, PlanReason.INTO_WORKING_HOURS.to_message())
+    return notice.moved(sent_at, PlanReason.APART.to_message()) if sent_at != notice.at else notice
 
 
-def _occasions(since: datetime, silence: SilentTurn) -> Iterator[tuple[datetime, OpenSlot]]:
+def _occasions(earliest_at: datetime, silence: SilentTurn) -> Iterator[tuple[datetime, OpenSlot]]:
     """The earliest instant of each stretch of open hours until the end of the wait."""
-    while slot := silence.hours.next_slot(since, silence.until):
-        yield (since if since in slot else silence.spread(slot.opens, slot)), slot
-        since = slot.closes
+    while slot := silence.hours.next_slot(earliest_at, silence.until):
+        yield (earliest_at if earliest_at in slot else silence.spread(slot.opens, slot)), slot
+        earliest_at = slot.closes
 
 
-def _apart(at: datetime, others: list[datetime]) -> datetime:
-    for other in others:
-        at = other + APART if too_close(at, (other,)) else at
-    return at
+def _apart(sent_at: datetime, nudge_instants: list[datetime]) -> datetime:
+    for nudge_at in nudge_instants:
+        sent_at = nudge_at + APART if too_close(sent_at, (nudge_at,)) else sent_at
+    return sent_at

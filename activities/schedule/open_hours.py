@@ -37,8 +37,8 @@ class OpenSlot:
     opens: datetime
     closes: datetime
 
-    def __contains__(self, at: datetime) -> bool:
-        return self.opens <= at < self.closes
+    def __contains__(self, instant: datetime) -> bool:
+        return self.opens <= instant < self.closes
 
     def without(self, gap: "OpenSlot") -> Iterator["OpenSlot"]:
         for part in (
@@ -75,9 +75,9 @@ class OpenHours:
 
     def slots(self, day: date) -> tuple[OpenSlot, ...]:
         """The open stretches of a day, none on a day off."""
-        whole = _stretch(self.zone, self.clock, self.days, self.calendar, day)
-        slots: Iterable[OpenSlot] = (whole,) if whole else ()
-        for absence in self._absences_in(whole):
+        stretch = _stretch(self.zone, self.clock, self.days, self.calendar, day)
+        slots: Iterable[OpenSlot] = (stretch,) if stretch else ()
+        for absence in self._absences_in(stretch):
             slots = [part for slot in slots for part in slot.without(absence)]
         return tuple(slots)
 
@@ -105,7 +105,9 @@ class OpenHours:
 
     def unbroken(self, slot: OpenSlot) -> OpenSlot:
         """The stretch joined with adjacent ones: round the clock it does not end at midnight."""
-        following = next((one for one in self.slots(self.local_day(slot.closes)) if one.opens == slot.closes), None)
+        following = next(
+            (candidate for candidate in self.slots(self.local_day(slot.closes)) if candidate.opens == slot.closes), None
+        )
         return OpenSlot(slot.opens, following.closes) if following else slot
 
     def last_day(self, before: date, since: datetime) -> OpenSlot | None:
@@ -134,8 +136,8 @@ class OpenHours:
 
     def absence_matters(self, at: datetime, before: datetime) -> bool:
         """Whether an absence, not only the hours, prevents the next notice."""
-        there = replace(self, absences=()).next_slot(at, before)
-        return self.absent_at(at if there is None else max(at, there.opens))
+        slot = replace(self, absences=()).next_slot(at, before)
+        return self.absent_at(at if slot is None else max(at, slot.opens))
 
     def why_closed(self, at: datetime) -> Message:
         """Why the person may not be notified at a closed instant."""
@@ -158,8 +160,8 @@ class OpenHours:
         last_word = moment.kind is ActionType.WARN
         if slot is None:
             return self.drop(moment, now, before) if moment.at < now and not last_word else moment
-        again = not last_word or self.next_slot(slot.closes, before)
-        ends = again and not self.open_at(slot.closes)
+        opens_again = not last_word or self.next_slot(slot.closes, before)
+        ends = opens_again and not self.open_at(slot.closes)
         return moment.replace(
             held_until=slot.opens if moment.at < now < slot.opens else None, open_until=slot.closes if ends else None
         )
@@ -171,13 +173,15 @@ class OpenHours:
 
     @cached_property
     def _away(self) -> tuple[OpenSlot, ...]:
-        away: list[OpenSlot] = []
+        merged_absences: list[OpenSlot] = []
         for absence in sorted(self.absences, key=lambda slot: slot.opens):
-            if away and absence.opens <= away[-1].closes:
-                away[-1] = OpenSlot(away[-1].opens, max(away[-1].closes, absence.closes))
+            if merged_absences and absence.opens <= merged_absences[-1].closes:
+                merged_absences[-1] = OpenSlot(
+                    merged_absences[-1].opens, max(merged_absences[-1].closes, absence.closes)
+                )
             else:
-                away.append(absence)
-        return tuple(away)
+                merged_absences.append(absence)
+        return tuple(merged_absences)
 
     def _absences_in(self, span: OpenSlot | None) -> Iterator[OpenSlot]:
         if span is None:
@@ -198,8 +202,8 @@ class OpenHours:
         absence = self._absence_at(start_of_day(day, self.zone) - _AN_INSTANT)
         return min(yesterday, self.local_day(absence.opens)) if absence else yesterday
 
-    def _absence_at(self, at: datetime) -> OpenSlot | None:
-        return next(self._absences_in(OpenSlot(at, at + _AN_INSTANT)), None)
+    def _absence_at(self, instant: datetime) -> OpenSlot | None:
+        return next(self._absences_in(OpenSlot(instant, instant + _AN_INSTANT)), None)
 
     def _holiday(self, day: date) -> str | None:
         return _holiday(self.calendar, self.clock, day)

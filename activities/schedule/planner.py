@@ -54,38 +54,40 @@ def nearest(schedule: Schedule, planning: PlanningInput) -> Schedule:
     """The schedule without reminders beyond the next few of each person."""
     few = max(AT_LEAST, REMINDERS_AT_ONCE // max(1, len(planning.turns)))
     number = partial(_number, planning.revision)
-    behind = {one.person: one.number for one in planning.reminded}
-    more: list[RemainingReminders] = []
+    behind = {reminder.person: reminder.number for reminder in planning.reminded}
+    remaining: list[RemainingReminders] = []
     later: set[tuple[str, str]] = set()
     for person, planned in _by_person(schedule.actions, number).items():
-        ahead = [one for one in planned if number(one) > behind.get(person, 0)]
+        ahead = [reminder for reminder in planned if number(reminder) > behind.get(person, 0)]
         if len(planned) > few:
-            kept = {one.stage for one in ahead[:few]}
-            later |= {(one.stage, person) for one in planned if one.stage not in kept}
+            kept_stages = {reminder.stage for reminder in ahead[:few]}
+            later |= {(reminder.stage, person) for reminder in planned if reminder.stage not in kept_stages}
         if len(planned) > few and len(ahead) > few:
-            more.append(RemainingReminders(person=person, reminders=len(ahead) - few))
+            remaining.append(RemainingReminders(person=person, reminders=len(ahead) - few))
     for person, forbidden in _by_person(schedule.dropped, number).items():
-        past = [one for one in forbidden if number(one) <= behind.get(person, 0)]
-        later |= {(one.stage, person) for one in (*past[:-few], *forbidden[len(past) :][few:])}
+        past_reminders = [reminder for reminder in forbidden if number(reminder) <= behind.get(person, 0)]
+        later |= {
+            (reminder.stage, person) for reminder in (*past_reminders[:-few], *forbidden[len(past_reminders) :][few:])
+        }
     return schedule.replace(
-        actions=tuple(one for one in schedule.actions if (one.stage, one.person) not in later),
-        dropped=tuple(one for one in schedule.dropped if (one.stage, one.person) not in later),
-        more=tuple(more),
+        actions=tuple(action for action in schedule.actions if (action.stage, action.person) not in later),
+        dropped=tuple(action for action in schedule.dropped if (action.stage, action.person) not in later),
+        more=tuple(remaining),
     )
 
 
 def _by_person(
-    moments: Iterable[ScheduledAction], number: Callable[[ScheduledAction], int]
+    actions: Iterable[ScheduledAction], number: Callable[[ScheduledAction], int]
 ) -> dict[str, list[ScheduledAction]]:
-    found: dict[str, list[ScheduledAction]] = {}
-    for one in moments:
-        if number(one):
-            found.setdefault(one.person, []).append(one)
-    return {person: sorted(reminders, key=number) for person, reminders in found.items()}
+    actions_by_person: dict[str, list[ScheduledAction]] = {}
+    for action in actions:
+        if number(action):
+            actions_by_person.setdefault(action.person, []).append(action)
+    return {person: sorted(reminders, key=number) for person, reminders in actions_by_person.items()}
 
 
-def _number(revision: int, moment: ScheduledAction) -> int:
-    return reminder_number(moment.stage, revision) or 0
+def _number(revision: int, action: ScheduledAction) -> int:
+    return reminder_number(action.stage, revision) or 0
 
 
 _EACH: Final = "1d"
@@ -99,9 +101,13 @@ async def about_question(planning: PlanningInput, directory: Directory) -> list[
     """The actions of the open question; one without open hours carries the reason."""
     if planning.question is None:
         return []
-    asked = await _OpenQuestion.of(planning, planning.question, directory)
-    reminder = asked.reminder()
-    return [reminder, await asked.somebody_else(reminder), *([asked.end()] if planning.question.stops_clocks else [])]
+    question = await _OpenQuestion.of(planning, planning.question, directory)
+    reminder = question.reminder()
+    return [
+        reminder,
+        await question.somebody_else(reminder),
+        *([question.end()] if planning.question.stops_clocks else []),
+    ]
 
 
 @dataclass(frozen=True)
@@ -116,13 +122,13 @@ class _OpenQuestion:
     @classmethod
     async def of(cls, planning: PlanningInput, question: OpenQuestion, directory: Directory) -> "_OpenQuestion":
         requester = await _known(directory, planning.subject.requester, planning.subject.kind)
-        somebody = requester or await directory.person(question.person, planning.subject.workflow_id)
-        return cls(planning, question, directory, requester, somebody.tz)
+        person = requester or await directory.person(question.person, planning.subject.workflow_id)
+        return cls(planning, question, directory, requester, person.tz)
 
     def reminder(self) -> ScheduledAction:
         """To the requester; an absent one is not waited for."""
-        asked = PlanReason.QUESTION.to_message(number=self.question.number, person=self.question.person)
-        reasons = asked, PlanReason.NO_ANSWER.to_message(span=self._each)
+        question_reason = PlanReason.QUESTION.to_message(number=self.question.number, person=self.question.person)
+        reasons = question_reason, PlanReason.NO_ANSWER.to_message(span=self._each)
         stage = notification_types.unanswered(self.question.number)
         reminder = self._moment(ActionType.QUESTION, self._later(self.question.at), stage, *reasons)
         if self.requester is None:
@@ -133,51 +139,53 @@ class _OpenQuestion:
 
     async def somebody_else(self, reminder: ScheduledAction) -> ScheduledAction:
         """To someone who can answer, else to the requester again."""
-        at = reminder.at if reminder.suppressed else self._later(reminder.at)
+        action_at = reminder.at if reminder.suppressed else self._later(reminder.at)
         skipped = [_why_skipped(reminder.suppressed).to_message(person=reminder.to)] if reminder.suppressed else []
-        to, role = self.requester, PlanReason.TO_REQUESTER_AGAIN
+        recipient, role = self.requester, PlanReason.TO_REQUESTER_AGAIN
         for id, candidate_role in self._candidates():
             person = await _known(self.directory, id, self.planning.subject.kind)
-            why_not = await self._unsuitable(person, at) if person else PlanReason.NOT_TO_STRANGER
+            why_not = await self._unsuitable(person, action_at) if person else PlanReason.NOT_TO_STRANGER
             if why_not is None:
-                to, role = person, candidate_role
+                recipient, role = person, candidate_role
                 break
             skipped.append(why_not.to_message(person=id))
         still_open = PlanReason.QUESTION_STILL_OPEN.to_message(number=self.question.number)
-        to_whom = role.to_message(person=to.id if to else reminder.to, other=self.planning.subject.requester)
+        to_whom = role.to_message(
+            person=recipient.id if recipient else reminder.to, other=self.planning.subject.requester
+        )
         stage = notification_types.unanswered(self.question.number, again=True)
-        moment = self._moment(ActionType.QUESTION, at, stage, still_open, to_whom, *skipped)
-        if to is None:
-            return moment.dropped(Reason.UNKNOWN_PERSON, PlanReason.NOBODY_KNOWN.to_message())
-        return self._opened(moment.replace(to=to.id), to)
+        action = self._moment(ActionType.QUESTION, action_at, stage, still_open, to_whom, *skipped)
+        if recipient is None:
+            return action.dropped(Reason.UNKNOWN_PERSON, PlanReason.NOBODY_KNOWN.to_message())
+        return self._opened(action.replace(to=recipient.id), recipient)
 
     def end(self) -> ScheduledAction:
         pause = self.planning.policy.question.pause
-        why = PlanReason.QUESTION_NOT_ANSWERED.to_message(number=self.question.number, span=pause)
-        return self._moment(ActionType.GO_ON, after(self.question.at, pause, self.there), "go-on", why)
+        reason = PlanReason.QUESTION_NOT_ANSWERED.to_message(number=self.question.number, span=pause)
+        return self._moment(ActionType.GO_ON, after(self.question.at, pause, self.there), "go-on", reason)
 
     @property
     def _each(self) -> str:
         return _EACH_WHEN_URGENT if self.planning.policy.urgent else _EACH
 
-    def _later(self, at: datetime) -> datetime:
-        return after(at, self._each, self.there)
+    def _later(self, instant: datetime) -> datetime:
+        return after(instant, self._each, self.there)
 
-    def _moment(self, kind: ActionType, at: datetime, stage: str, *reasons: Message) -> ScheduledAction:
+    def _moment(self, kind: ActionType, action_at: datetime, stage: str, *reasons: Message) -> ScheduledAction:
         requester = self.planning.subject.requester
         return ScheduledAction(
-            at=at, kind=kind, stage=stage, person=self.question.person, to=requester, reasons=reasons
+            at=action_at, kind=kind, stage=stage, person=self.question.person, to=requester, reasons=reasons
         )
 
-    def _opened(self, moment: ScheduledAction, person: Person) -> ScheduledAction:
+    def _opened(self, action: ScheduledAction, person: Person) -> ScheduledAction:
         hours, now = OpenHours.of(person, self.planning.policy), self.planning.now
-        before = after(max(moment.at, now), _AT_MOST, person.tz)
-        slot = hours.next_slot(moment.at, before)
+        latest_at = after(max(action.at, now), _AT_MOST, person.tz)
+        slot = hours.next_slot(action.at, latest_at)
         if slot is None:
-            return hours.drop(moment, moment.at, before)
-        if moment.at not in slot:
-            moment = moment.moved(slot.opens, PlanReason.INTO_HOURS_OF.to_message(person=person.id))
-        return hours.keep(moment, now, before)
+            return hours.drop(action, action.at, latest_at)
+        if action.at not in slot:
+            action = action.moved(slot.opens, PlanReason.INTO_HOURS_OF.to_message(person=person.id))
+        return hours.keep(action, now, latest_at)
 
     def _candidates(self) -> Iterator[tuple[str, PlanReason]]:
         if self.requester and self.requester.manager:
@@ -186,10 +194,10 @@ class _OpenQuestion:
         if escalation and escalation.fallback:
             yield escalation.fallback, PlanReason.TO_FALLBACK
 
-    async def _unsuitable(self, person: Person, at: datetime) -> PlanReason | None:
+    async def _unsuitable(self, person: Person, instant: datetime) -> PlanReason | None:
         if person.id == self.question.person:
             return PlanReason.NOT_TO_ASKER
-        if person.absent_at(at):
+        if person.absent_at(instant):
             return PlanReason.NOT_TO_ABSENT
         return None if await self.directory.devices(person) else PlanReason.NOT_TO_PHONELESS
 
@@ -222,12 +230,12 @@ class PolicyPlanner(Planner, StandInFinder):
         """Fails with `directory` when nobody can be looked up."""
         try:
             person = (await self._directory.person(stand_in.person, stand_in.beside)).about(stand_in.kind)
-            own = person.id in await askers(self._directory, stand_in.reviewed_for)
+            is_asker = person.id in await askers(self._directory, stand_in.reviewed_for)
         except UnknownPerson as stranger:
             return StandInReport(refused=stranger.message)
         except DirectoryFailure as failure:
             raise directory_failure(failure) from failure
-        if own:
+        if is_asker:
             return StandInReport(refused=Rejection.OWN_REVIEW.to_message(person=person.id))
         return StandInReport(refused=None if stand_in.force else person.absence_refusal(stand_in.at))
 
@@ -242,24 +250,28 @@ class PolicyPlanner(Planner, StandInFinder):
 
     async def _plan(self, planning: PlanningInput) -> Schedule:
         people = await self._signers(planning)
-        missing = tuple(one.person for one in planning.subject.people if one.person not in (*people, *planning.acted))
+        missing = tuple(
+            participant.person
+            for participant in planning.subject.people
+            if participant.person not in (*people, *planning.acted)
+        )
         span = await self._span(planning, people)
         closing = [_expiry(planning, span)] if planning.policy.expires else []
-        moments = [*closing, *await about_question(planning, self._directory)]
+        actions = [*closing, *await about_question(planning, self._directory)]
         for turn in planning.turns:
-            moments += await (
+            actions += await (
                 self._about_missing(planning, turn, span)
                 if turn.person in missing
                 else self._about(planning, turn, span, people)
             )
             await asyncio.sleep(0)  # A crowd is planned one by one: whoever waits for the loop gets it in between.
-        moments.sort(key=lambda moment: (moment.at, _ORDER.index(moment.kind), moment.person))
+        actions.sort(key=lambda action: (action.at, _ORDER.index(action.kind), action.person))
         return Schedule(
             due_at=span.due_at,
             closes_at=span.closes_at,
             closes=planning.policy.expires,
-            actions=tuple(moment for moment in moments if moment.suppressed is None),
-            dropped=tuple(moment for moment in moments if moment.suppressed is not None),
+            actions=tuple(action for action in actions if action.suppressed is None),
+            dropped=tuple(action for action in actions if action.suppressed is not None),
             doubt=self._directory.warning or _not_there(missing),
             missing=missing,
         )
@@ -268,22 +280,26 @@ class PolicyPlanner(Planner, StandInFinder):
         self, planning: PlanningInput, turn: Turn, span: Span, people: Mapping[str, Person]
     ) -> list[ScheduledAction]:
         person = people[turn.person]
-        others = [people[other.person] for other in planning.turns if other is not turn and other.person in people]
-        mailed_along = await self._mailed_along(planning, person, others)
+        other_signers = [
+            people[other_turn.person]
+            for other_turn in planning.turns
+            if other_turn is not turn and other_turn.person in people
+        ]
+        mailed_along = await self._mailed_along(planning, person, other_signers)
         silence = SilentTurn.of(planning, self._directory, turn, span, there=person, others=mailed_along)
         warnings = last_warnings(silence)
         nudges, late, wait, alerts = await _follow_up(silence, warnings)
-        other = await self._other_channel(silence, person, [*warnings, *nudges])
-        return [*warnings, *nudges, *other, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
+        switches = await self._other_channel(silence, person, [*warnings, *nudges])
+        return [*warnings, *nudges, *switches, *late, *alerts, *told_of(alerts, (*warnings, *nudges, *late), wait)]
 
     async def _other_channel(
         self, silence: SilentTurn, person: Person, nudges: list[ScheduledAction]
     ) -> list[ScheduledAction]:
         """A person without a reliable phone gets mail at once."""
-        found = fallback(silence, nudges)
-        if found and await self._has_phone(person, silence.now):
-            return found
-        return [one.dropped(Reason.NO_DEVICE, PlanReason.NO_PHONE.to_message()) for one in found]
+        switches = fallback(silence, nudges)
+        if switches and await self._has_phone(person, silence.now):
+            return switches
+        return [switch.dropped(Reason.NO_DEVICE, PlanReason.NO_PHONE.to_message()) for switch in switches]
 
     async def _has_phone(self, person: Person, now: datetime) -> bool:
         return any(not device.unseen(now) for device in await self._directory.devices(person))
@@ -291,8 +307,8 @@ class PolicyPlanner(Planner, StandInFinder):
     async def _about_missing(self, planning: PlanningInput, turn: Turn, span: Span) -> list[ScheduledAction]:
         """A signer who left the directory gets no notices; their silence still counts, in the requester's hours."""
         requester = await self._directory.person(planning.subject.requester, planning.subject.workflow_id)
-        there = requester.model_copy(update={"absent": ()})
-        silence = SilentTurn.of(planning, self._directory, turn, span, there=there)
+        calendar_owner = requester.model_copy(update={"absent": ()})
+        silence = SilentTurn.of(planning, self._directory, turn, span, there=calendar_owner)
         return (await _alerts((silence, []), (silence.overdue, []), []))[1]
 
     async def _span(self, planning: PlanningInput, people: Mapping[str, Person]) -> Span:
@@ -306,18 +322,23 @@ class PolicyPlanner(Planner, StandInFinder):
 
     async def _signers(self, planning: PlanningInput) -> dict[str, Person]:
         """The signers whom the directory knows; one who left does not stop the others."""
-        known = {}
+        person_by_id = {}
         for signer in planning.subject.people:
             with suppress(UnknownPerson):
                 person = await self._directory.person(signer.person, planning.subject.workflow_id)
-                known[signer.person] = person.about(planning.subject.kind)
-        return known
+                person_by_id[signer.person] = person.about(planning.subject.kind)
+        return person_by_id
 
-    async def _mailed_along(self, planning: PlanningInput, person: Person, others: list[Person]) -> Others:
+    async def _mailed_along(self, planning: PlanningInput, person: Person, other_signers: list[Person]) -> Others:
         """The others whom each mail to this signer also reaches."""
-        if planning.policy.urgent or planning.within or not others or await self._has_phone(person, planning.now):
+        if (
+            planning.policy.urgent
+            or planning.within
+            or not other_signers
+            or await self._has_phone(person, planning.now)
+        ):
             return NOBODY
-        return Others.of(others, planning.policy)
+        return Others.of(other_signers, planning.policy)
 
 
 async def _follow_up(
@@ -328,8 +349,8 @@ async def _follow_up(
     nudges = reminders(silence, warnings)
     late = reminders(overdue, [*warnings, *nudges]) if overdue else []
     wait, alerts = await _alerts((silence, nudges), (overdue, late), warnings)
-    alert = next((one.at for one in alerts if one.suppressed is None), None)
-    if alert is not None and any(wait.is_for_the_alert(one.at, alert) for one in (*nudges, *late)):
+    alert = next((action.at for action in alerts if action.suppressed is None), None)
+    if alert is not None and any(wait.is_for_the_alert(nudge.at, alert) for nudge in (*nudges, *late)):
         nudges = reminders(silence, warnings, alert)
         late = reminders(overdue, [*warnings, *nudges], alert) if overdue else []
     return nudges, late, wait, alerts
@@ -373,16 +394,16 @@ def _first_working_day(day: date, people: Sequence[Person]) -> tuple[date, Seque
 
 def _review_due(planning: PlanningInput, due_at: datetime, reviewers: Sequence[Person]) -> datetime:
     """When those whose turn it is are to have reviewed it: at the end of a working day if there is a day or more."""
-    since = min((one.since for one in planning.turns), default=planning.window_from)
-    within, zone = planning.within, reviewers[0].tz
-    if within.endswith("%"):
+    starts_at = min((turn.since for turn in planning.turns), default=planning.window_from)
+    review_time, zone = planning.within, reviewers[0].tz
+    if review_time.endswith("%"):
         begins = min(planning.window_from, due_at)
-        ends_at = since + (share(begins, due_at, int(within.removesuffix("%"))) - begins)
+        ends_at = starts_at + (share(begins, due_at, int(review_time.removesuffix("%"))) - begins)
     else:
-        ends_at = after(since, within, zone)
-    if ends_at - since >= _DAY:
+        ends_at = after(starts_at, review_time, zone)
+    if ends_at - starts_at >= _DAY:
         day = ends_at.astimezone(zone).date()
-        ends_at = latest_end_of_day(day, ((one.tz, one.working_hours[1]) for one in reviewers))
+        ends_at = latest_end_of_day(day, ((reviewer.tz, reviewer.working_hours[1]) for reviewer in reviewers))
     return min(ends_at, due_at).astimezone(UTC)
 
 
@@ -394,7 +415,7 @@ def _expiry(planning: PlanningInput, span: Span) -> ScheduledAction:
     requester, grace = planning.subject.requester, planning.policy.grace
     late = span.closes_at > span.due_at
     graceful = late and not planning.within
-    why = PlanReason.AFTER_DUE.to_message(span=grace) if graceful else PlanReason.DUE_PASSED.to_message()
+    reason = PlanReason.AFTER_DUE.to_message(span=grace) if graceful else PlanReason.DUE_PASSED.to_message()
     return ScheduledAction(
-        at=span.closes_at, kind=ActionType.EXPIRE, stage="expiry", person=requester, to=requester, reasons=(why,)
+        at=span.closes_at, kind=ActionType.EXPIRE, stage="expiry", person=requester, to=requester, reasons=(reason,)
     )

@@ -46,31 +46,31 @@ def warned(silence: SilentTurn, warning: ScheduledAction) -> ScheduledAction:
     return _waking(silence, warning, PlanReason.NO_BETTER_TIME)
 
 
-def _best(silence: SilentTurn, own: Iterable[OpenSlot]) -> list[OpenSlot]:
-    return silence.others.best(own, by_day(silence.hours.zone))
+def _best(silence: SilentTurn, own_slots: Iterable[OpenSlot]) -> list[OpenSlot]:
+    return silence.others.best(own_slots, by_day(silence.hours.zone))
 
 
-def _next_day(silence: SilentTurn, at: datetime) -> list[OpenSlot]:
+def _next_day(silence: SilentTurn, instant: datetime) -> list[OpenSlot]:
     """The rest of the signer's hours today, and those of their next day."""
-    today = silence.hours.next_slot(at, silence.until)
+    today = silence.hours.next_slot(instant, silence.until)
     if today is None:
         return []
     tomorrow = silence.hours.next_slot(today.closes, silence.until)
     days = [today, tomorrow] if tomorrow else [today]
-    return [OpenSlot(max(day.opens, at), min(day.closes, silence.until)) for day in days]
+    return [OpenSlot(max(day.opens, instant), min(day.closes, silence.until)) for day in days]
 
 
-def _all_the_same(silence: SilentTurn, moment: ScheduledAction, heard_at: datetime | None) -> ScheduledAction:
+def _all_the_same(silence: SilentTurn, action: ScheduledAction, heard_at: datetime | None) -> ScheduledAction:
     rhythm = silence.policy.reminders
-    heard = max((at for at in (heard_at, silence.heard_at) if at is not None), default=None)
-    if rhythm is None or heard is None or after(heard, rhythm.every, silence.hours.zone) > moment.at:
-        return moment.dropped(Reason.OTHERS_ASLEEP, PlanReason.OTHERS_ASLEEP.to_message(people=silence.others))
-    return _waking(silence, moment, PlanReason.NOTHING_REACHED)
+    heard = max((instant for instant in (heard_at, silence.heard_at) if instant is not None), default=None)
+    if rhythm is None or heard is None or after(heard, rhythm.every, silence.hours.zone) > action.at:
+        return action.dropped(Reason.OTHERS_ASLEEP, PlanReason.OTHERS_ASLEEP.to_message(people=silence.others))
+    return _waking(silence, action, PlanReason.NOTHING_REACHED)
 
 
-def _waking(silence: SilentTurn, moment: ScheduledAction, because: PlanReason) -> ScheduledAction:
+def _waking(silence: SilentTurn, action: ScheduledAction, because: PlanReason) -> ScheduledAction:
     may_wake = PlanReason.MAY_WAKE.to_message(people=silence.others)
-    return moment.replace(wakes_others=True, reasons=(*moment.reasons, may_wake, because.to_message()))
+    return action.replace(wakes_others=True, reasons=(*action.reasons, may_wake, because.to_message()))
 
 
 def _together(silence: SilentTurn) -> Message:
@@ -87,11 +87,11 @@ def reminders(
     rhythm = silence.policy.reminders
     if rhythm is None:
         return snoozes
-    warned = [] if silence.late else [one.at for one in others if one.suppressed is None]
-    nudges = [moment.at for moment in (*others, *snoozes) if moment.suppressed is None]
+    warned = [] if silence.late else [action.at for action in others if action.suppressed is None]
+    nudges = [action.at for action in (*others, *snoozes) if action.suppressed is None]
     last_word = min(warned, default=silence.until)
     planned = list(_Series(silence, rhythm, last_word, [*nudges], alert).all())
-    unplanned = silence.heard_besides((*nudges, *(one.at for one in planned if one.suppressed is None)))
+    unplanned = silence.heard_besides((*nudges, *(reminder.at for reminder in planned if reminder.suppressed is None)))
     if unplanned:
         planned = list(_Series(silence, rhythm, last_word, [*nudges, *unplanned], alert).all())
     return [*snoozes, *planned]
@@ -110,15 +110,15 @@ class _Series:
 
     def all(self) -> Iterator[ScheduledAction]:
         """Each counts from the one before, even a dropped one."""
-        at = after(self.silence.since, self.rhythm.first, self.silence.hours.zone)
+        remind_at = after(self.silence.since, self.rhythm.first, self.silence.hours.zone)
         for number in range(1, self.rhythm.most + 1):
-            if self.silence.late and at >= self.silence.until:
+            if self.silence.late and remind_at >= self.silence.until:
                 return
-            placed = self._placed(_reminder(self.silence, self.rhythm, number, at), is_first=number == 1)
+            placed = self._placed(_reminder(self.silence, self.rhythm, number, remind_at), is_first=number == 1)
             if placed.suppressed is None:
                 self.nudges.append(placed.at)
             yield self.silence.held(placed)
-            at = self._after(placed.at)
+            remind_at = self._after(placed.at)
 
     def _placed(self, reminder: ScheduledAction, *, is_first: bool) -> ScheduledAction:
         """The reminder at the first possible time, else dropped for what held it back.
@@ -126,30 +126,30 @@ class _Series:
         Terminates: each try passes one of finitely many notices.
         """
         first = self._tried(reminder, spread=is_first)
-        one = first
-        while (later := self._after_what_keeps_back(one)) is not None:
+        candidate = first
+        while (later := self._after_what_keeps_back(candidate)) is not None:
             put_off = PlanReason.PUT_OFF.to_message(when=self.silence.local(first.at))
-            one = self._tried(reminder.moved(later, put_off, first.reasons[-1]))
-        return first if one.suppressed else one
+            candidate = self._tried(reminder.moved(later, put_off, first.reasons[-1]))
+        return first if candidate.suppressed else candidate
 
     def _tried(self, reminder: ScheduledAction, *, spread: bool = False) -> ScheduledAction:
         opened = _opened(self.silence, reminder, spread=spread)
         return self._uncrowded(mailed(self.silence, opened, self._heard_before(opened.at)))
 
-    def _after_what_keeps_back(self, one: ScheduledAction) -> datetime | None:
+    def _after_what_keeps_back(self, reminder: ScheduledAction) -> datetime | None:
         """When to try again; None if it can be sent, is in the log already, or has no time left."""
-        again: datetime | None = None
-        if one.suppressed is Reason.SNOOZED:
-            again = self._after(self.silence.snoozes[-1].until)
-        elif one.suppressed is Reason.OTHERS_ASLEEP:
-            heard = max(filter(None, (self._heard_before(one.at), self.silence.heard_at)), default=None)
-            again = heard and self._after(heard)
-        elif one.suppressed is Reason.TOO_SOON:
-            close = [nudge for nudge in self.nudges if too_close(one.at, (nudge,))]
-            if self.alert is not None and self._is_for_the_alert(one.at):
+        retry_at: datetime | None = None
+        if reminder.suppressed is Reason.SNOOZED:
+            retry_at = self._after(self.silence.snoozes[-1].until)
+        elif reminder.suppressed is Reason.OTHERS_ASLEEP:
+            heard = max(filter(None, (self._heard_before(reminder.at), self.silence.heard_at)), default=None)
+            retry_at = heard and self._after(heard)
+        elif reminder.suppressed is Reason.TOO_SOON:
+            close = [nudge for nudge in self.nudges if too_close(reminder.at, (nudge,))]
+            if self.alert is not None and self._is_for_the_alert(reminder.at):
                 close.append(self.alert)
-            again = max((max(self._after(nudge), nudge + APART) for nudge in close), default=None)
-        return again if again and again > one.at and not self.silence.has_had(one) else None
+            retry_at = max((max(self._after(nudge), nudge + APART) for nudge in close), default=None)
+        return retry_at if retry_at and retry_at > reminder.at and not self.silence.has_had(reminder) else None
 
     def _uncrowded(self, reminder: ScheduledAction) -> ScheduledAction:
         if reminder.suppressed is not None:
@@ -162,38 +162,38 @@ class _Series:
             return reminder.dropped(Reason.SUPERSEDED, PlanReason.OVER_WITHIN_THE_HOUR.to_message())
         return reminder
 
-    def _is_for_the_alert(self, at: datetime) -> bool:
-        return self.alert is not None and self.silence.is_for_the_alert(at, self.alert)
+    def _is_for_the_alert(self, instant: datetime) -> bool:
+        return self.alert is not None and self.silence.is_for_the_alert(instant, self.alert)
 
-    def _heard_before(self, at: datetime) -> datetime | None:
-        return max((nudge for nudge in self.nudges if nudge < at), default=None)
+    def _heard_before(self, instant: datetime) -> datetime | None:
+        return max((nudge for nudge in self.nudges if nudge < instant), default=None)
 
-    def _after(self, at: datetime) -> datetime:
-        return after(at, self.rhythm.every, self.silence.hours.zone)
+    def _after(self, instant: datetime) -> datetime:
+        return after(instant, self.rhythm.every, self.silence.hours.zone)
 
 
-def _reminder(silence: SilentTurn, rhythm: Reminders, number: int, at: datetime) -> ScheduledAction:
+def _reminder(silence: SilentTurn, rhythm: Reminders, number: int, remind_at: datetime) -> ScheduledAction:
     if silence.late:
         stage = notification_types.overdue(number, silence.planning.revision)
-        why = PlanReason.OVERDUE_REMINDER.to_message(when=silence.local(silence.due), span=rhythm.every)
-        return silence.moment(ActionType.OVERDUE, at, stage, why)
+        reason = PlanReason.OVERDUE_REMINDER.to_message(when=silence.local(silence.due), span=rhythm.every)
+        return silence.moment(ActionType.OVERDUE, remind_at, stage, reason)
     code, span = (PlanReason.FIRST_REMINDER, rhythm.first) if number == 1 else (PlanReason.NEXT_REMINDER, rhythm.every)
-    why = code.to_message(number=number, most=rhythm.most, span=span)
-    return silence.moment(ActionType.REMIND, at, notification_types.reminder(number), why)
+    reason = code.to_message(number=number, most=rhythm.most, span=span)
+    return silence.moment(ActionType.REMIND, remind_at, notification_types.reminder(number), reason)
 
 
-def _snoozes(silence: SilentTurn, others: list[ScheduledAction]) -> Iterator[ScheduledAction]:
-    planned = [other.at for other in others if other.suppressed is None]
+def _snoozes(silence: SilentTurn, other_notices: list[ScheduledAction]) -> Iterator[ScheduledAction]:
+    planned = [notice.at for notice in other_notices if notice.suppressed is None]
     for snooze in filter(silence.has, silence.snoozes):
-        why = PlanReason.SNOOZED.to_message(when=silence.local(snooze.until))
-        moment = silence.moment(ActionType.REMIND, snooze.until, notification_types.snooze(snooze.number), why)
+        reason = PlanReason.SNOOZED.to_message(when=silence.local(snooze.until))
+        action = silence.moment(ActionType.REMIND, snooze.until, notification_types.snooze(snooze.number), reason)
         if snooze != silence.snoozes[-1]:
-            moment = moment.dropped(Reason.SNOOZED, PlanReason.CHOSE_ANOTHER_TIME.to_message())
+            action = action.dropped(Reason.SNOOZED, PlanReason.CHOSE_ANOTHER_TIME.to_message())
         elif snooze.until >= silence.until:
-            moment = moment.dropped(Reason.SUPERSEDED, silence.past_end)
+            action = action.dropped(Reason.SUPERSEDED, silence.past_end)
         elif too_close(snooze.until, planned):
-            moment = moment.dropped(Reason.TOO_SOON, PlanReason.WARNING_WITHIN_THE_HOUR.to_message())
-        yield moment
+            action = action.dropped(Reason.TOO_SOON, PlanReason.WARNING_WITHIN_THE_HOUR.to_message())
+        yield action
 
 
 def _opened(silence: SilentTurn, reminder: ScheduledAction, *, spread: bool) -> ScheduledAction:
@@ -214,15 +214,17 @@ def _opened(silence: SilentTurn, reminder: ScheduledAction, *, spread: bool) -> 
     return reminder
 
 
-def _moved_from(silence: SilentTurn, at: datetime, code: PlanReason = PlanReason.MOVED) -> tuple[Message, Message]:
+def _moved_from(
+    silence: SilentTurn, closed_at: datetime, code: PlanReason = PlanReason.MOVED
+) -> tuple[Message, Message]:
     """That it was moved from a closed instant, and why that is closed."""
-    return code.to_message(when=silence.local(at)), silence.hours.why_closed(at)
+    return code.to_message(when=silence.local(closed_at)), silence.hours.why_closed(closed_at)
 
 
 def _every_after(silence: SilentTurn) -> datetime:
     """One `every` after the last snooze."""
-    until, rhythm = silence.snoozes[-1].until, silence.policy.reminders
-    return after(until, rhythm.every, silence.hours.zone) if rhythm else until
+    snoozed_until, rhythm = silence.snoozes[-1].until, silence.policy.reminders
+    return after(snoozed_until, rhythm.every, silence.hours.zone) if rhythm else snoozed_until
 
 
 ON_THE_DAY: Final = "0d"
@@ -231,24 +233,28 @@ _AN_INSTANT: Final = timedelta(microseconds=1)
 
 def last_warnings(silence: SilentTurn) -> list[ScheduledAction]:
     """Every warning of the policy, the nearest to the due date first; dropped ones carry their reason."""
-    found: list[ScheduledAction] = []
+    warnings: list[ScheduledAction] = []
     nearer: list[tuple[str, datetime]] = []
     for ahead in sorted(silence.policy.warnings, key=lambda ahead: _nearness(silence, ahead), reverse=True):
         placed = warned(silence, _placed(silence, _nominal(silence, ahead)))
-        if placed.suppressed is None and (why := _too_soon(silence, ahead, placed.at, nearer)):
-            placed = placed.dropped(Reason.TOO_SOON, why)
+        if placed.suppressed is None and (reason := _too_soon(silence, ahead, placed.at, nearer)):
+            placed = placed.dropped(Reason.TOO_SOON, reason)
         if placed.suppressed is None:
             nearer.append((ahead, placed.at))
-        found.append(silence.held(placed))
-    return found
+        warnings.append(silence.held(placed))
+    return warnings
 
 
-def _too_soon(silence: SilentTurn, ahead: str, at: datetime, nearer: list[tuple[str, datetime]]) -> Message | None:
+def _too_soon(
+    silence: SilentTurn, ahead: str, warning_at: datetime, nearer: list[tuple[str, datetime]]
+) -> Message | None:
     """Why a warning gives way to those nearer to the due date."""
-    if any(at > other - APART for _, other in nearer):
+    if any(warning_at > nearer_at - APART for _, nearer_at in nearer):
         return PlanReason.NEARER_WARNING.to_message()
     day = silence.hours.local_day
-    if is_of_days(ahead) and any(is_of_days(one) and day(at) == day(other) for one, other in nearer):
+    if is_of_days(ahead) and any(
+        is_of_days(other_ahead) and day(warning_at) == day(nearer_at) for other_ahead, nearer_at in nearer
+    ):
         return PlanReason.NEARER_WARNING_THAT_DAY.to_message()
     return None
 
@@ -262,8 +268,10 @@ def _nearness(silence: SilentTurn, ahead: str) -> tuple[datetime, bool]:
 
 
 def _nominal(silence: SilentTurn, ahead: str) -> ScheduledAction:
-    at, why = _on_the_day(silence) if ahead == ON_THE_DAY else _ahead(silence, ahead)
-    return silence.moment(ActionType.WARN, at, notification_types.warning(ahead, silence.planning.revision), why)
+    warning_at, reason = _on_the_day(silence) if ahead == ON_THE_DAY else _ahead(silence, ahead)
+    return silence.moment(
+        ActionType.WARN, warning_at, notification_types.warning(ahead, silence.planning.revision), reason
+    )
 
 
 def _ahead(silence: SilentTurn, ahead: str) -> tuple[datetime, Message]:
@@ -299,8 +307,8 @@ def _on_its_day(silence: SilentTurn, warning: ScheduledAction, day: OpenSlot) ->
         return warning.replace(at=silence.spread_ahead(warning.at, day))
     if warning.at > day.closes > silence.came_at:
         return warning.moved(silence.spread_ahead(day.closes, day), PlanReason.INTO_WORKING_HOURS.to_message())
-    if warning.at < day.opens < silence.until and (at := _opening(silence, day)):
-        return warning.moved(at, PlanReason.INTO_WORKING_HOURS.to_message())
+    if warning.at < day.opens < silence.until and (opens_at := _opening(silence, day)):
+        return warning.moved(opens_at, PlanReason.INTO_WORKING_HOURS.to_message())
     return warning
 
 
@@ -309,18 +317,20 @@ def _from_a_day_off(silence: SilentTurn, warning: ScheduledAction) -> ScheduledA
     hours = silence.hours
     today = hours.local_day(warning.at)
     later = hours.next_slot(warning.at, silence.until)
-    if later and (at := _opening(silence, later)):
-        return warning.moved(at, *_moved_from(silence, warning.at))
+    if later and (opens_at := _opening(silence, later)):
+        return warning.moved(opens_at, *_moved_from(silence, warning.at))
     if earlier := hours.last_day(today, silence.came_at):
         reasons = _moved_from(silence, warning.at, PlanReason.MOVED_EARLIER)
         return warning.moved(silence.spread(earlier.opens, earlier), *reasons)
-    whole = OpenSlot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
-    return warning.replace(at=silence.spread_ahead(warning.at, whole))
+    whole_day = OpenSlot(*(start_of_day(day, hours.zone) for day in (today, today + timedelta(days=1))))
+    return warning.replace(at=silence.spread_ahead(warning.at, whole_day))
 
 
 def _opening(silence: SilentTurn, slot: OpenSlot) -> datetime | None:
     # When a stretch opens; None if too little time would be left.
-    return next((at for at in (silence.spread(slot.opens, slot), slot.opens) if silence.leaves_time(at)), None)
+    return next(
+        (instant for instant in (silence.spread(slot.opens, slot), slot.opens) if silence.leaves_time(instant)), None
+    )
 
 
 def fallback(silence: SilentTurn, nudges: Iterable[ScheduledAction]) -> list[ScheduledAction]:
@@ -330,24 +340,28 @@ def fallback(silence: SilentTurn, nudges: Iterable[ScheduledAction]) -> list[Sch
     wait = silence.policy.fallback_after
     if wait is None:
         return []
-    at = after(silence.since, wait, silence.hours.zone)
-    moment = silence.moment(
-        ActionType.FALLBACK, at, NotificationType.FALLBACK, PlanReason.NOT_OPENED.to_message(span=wait)
+    switch_at = after(silence.since, wait, silence.hours.zone)
+    switch = silence.moment(
+        ActionType.FALLBACK, switch_at, NotificationType.FALLBACK, PlanReason.NOT_OPENED.to_message(span=wait)
     )
     # Other signers may get the mail as well, where it is Core Signature's.
-    moment = moment.replace(wakes_others=True)
-    if at >= silence.closes:
-        return [moment.dropped(Reason.SUPERSEDED, PlanReason.PAST_CLOSING.to_message())]
-    slot = silence.hours.next_slot(at, silence.closes)
+    switch = switch.replace(wakes_others=True)
+    if switch_at >= silence.closes:
+        return [switch.dropped(Reason.SUPERSEDED, PlanReason.PAST_CLOSING.to_message())]
+    slot = silence.hours.next_slot(switch_at, silence.closes)
     if slot is None:
-        return [silence.closed(moment, at)]
-    if at not in slot:
-        moment = moment.moved(silence.spread(slot.opens, slot), *_moved_from(silence, at))
-    return [silence.held(_apart(moment, nudges, slot))]
+        return [silence.closed(switch, switch_at)]
+    if switch_at not in slot:
+        switch = switch.moved(silence.spread(slot.opens, slot), *_moved_from(silence, switch_at))
+    return [silence.held(_apart(switch, nudges, slot))]
 
 
-def _apart(moment: ScheduledAction, nudges: Iterable[ScheduledAction], slot: OpenSlot) -> ScheduledAction:
-    at = moment.at
-    for nudge in sorted(one.at for one in nudges if one.suppressed is None):
-        at = nudge + APART if too_close(at, (nudge,)) else at
-    return moment.moved(at, PlanReason.APART.to_message()) if at != moment.at and at in slot else moment
+def _apart(switch: ScheduledAction, nudges: Iterable[ScheduledAction], slot: OpenSlot) -> ScheduledAction:
+    switch_at = switch.at
+    for nudge in sorted(action.at for action in nudges if action.suppressed is None):
+        switch_at = nudge + APART if too_close(switch_at, (nudge,)) else switch_at
+    return (
+        switch.moved(switch_at, PlanReason.APART.to_message())
+        if switch_at != switch.at and switch_at in slot
+        else switch
+    )

@@ -40,15 +40,15 @@ class Others:
 
     @classmethod
     def of(cls, people: Iterable[Person], policy: Policy) -> Self:
-        found = tuple(people)
+        co_signers = tuple(people)
         # Each time zone once: a hundred signers share a few.
-        hours = dict.fromkeys(replace(OpenHours.of(person, policy), absences=()) for person in found)
-        awake = dict.fromkeys(by_day(person.tz) for person in found)
-        return cls(tuple(person.id for person in found), tuple(awake), tuple(hours))
+        hours = dict.fromkeys(replace(OpenHours.of(person, policy), absences=()) for person in co_signers)
+        awake = dict.fromkeys(by_day(person.tz) for person in co_signers)
+        return cls(tuple(person.id for person in co_signers), tuple(awake), tuple(hours))
 
     def __str__(self) -> str:
-        named, more = self.names[:NAMED_AT_MOST], len(self.names) - NAMED_AT_MOST
-        return ", ".join([*named, *(["…"] if more > 0 else [])])
+        named, hidden_count = self.names[:NAMED_AT_MOST], len(self.names) - NAMED_AT_MOST
+        return ", ".join([*named, *(["…"] if hidden_count > 0 else [])])
 
     def awake_at(self, at: datetime) -> bool:
         return all(hours.open_at(at) for hours in self.awake)
@@ -63,9 +63,9 @@ class Others:
 NOBODY: Final = Others()
 
 
-def _common(slots: Iterable[OpenSlot], others: Iterable[OpenHours]) -> Iterator[OpenSlot]:
+def _common(slots: Iterable[OpenSlot], all_hours: Iterable[OpenHours]) -> Iterator[OpenSlot]:
     parts = list(slots)
-    for hours in others:
+    for hours in all_hours:
         parts = [common for part in parts for common in hours.within(part)]
     yield from parts
 
@@ -167,8 +167,8 @@ class SilentTurn:
         """The wait after the due date; None if the request closes then."""
         if self.closes <= self.due:
             return None
-        since, came_at = max(self.since, self.due), max(self.came_at, self.due)
-        return replace(self, since=since, came_at=came_at, policy=_when_overdue(self.policy), late=True)
+        waits_since, came_at = max(self.since, self.due), max(self.came_at, self.due)
+        return replace(self, since=waits_since, came_at=came_at, policy=_when_overdue(self.policy), late=True)
 
     @property
     def goes_on(self) -> bool:
@@ -190,14 +190,17 @@ class SilentTurn:
     def has_had(self, reminder: ScheduledAction) -> bool:
         """Whether the notification log has this reminder or a later one."""
         number = reminder_number(reminder.stage, self.planning.revision) or 0
-        return any(one.person == self.person and number <= one.number for one in self.planning.reminded)
+        return any(
+            sent_reminder.person == self.person and number <= sent_reminder.number
+            for sent_reminder in self.planning.reminded
+        )
 
     def heard_besides(self, planned: Iterable[datetime]) -> tuple[datetime, ...]:
         """When unplanned notices, other than the first of their turn, reached them last."""
         heard = self.heard_at
         if heard is None or heard < self.came_at + APART:
             return ()
-        return () if any(timedelta() <= heard - at < APART for at in planned) else (heard,)
+        return () if any(timedelta() <= heard - planned_at < APART for planned_at in planned) else (heard,)
 
     def moment(self, kind: ActionType, at: datetime, stage: str, *reasons: Message) -> ScheduledAction:
         return ScheduledAction(at=at, kind=kind, stage=stage, person=self.person, to=self.person, reasons=reasons)
@@ -221,10 +224,10 @@ class SilentTurn:
 
     def leaves_time(self, at: datetime) -> bool:
         """Whether two of the signer's working hours remain until the wait ends."""
-        left = timedelta()
+        remaining = timedelta()
         for slot in self.hours.within(OpenSlot(at, self.until)):
-            left += slot.closes - slot.opens
-            if left >= TO_ACT:
+            remaining += slot.closes - slot.opens
+            if remaining >= TO_ACT:
                 return True
         return False
 
