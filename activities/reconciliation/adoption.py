@@ -95,14 +95,14 @@ class Adoption:
         """The request's id, or why it cannot be adopted; None if ended, unsent, sent by others, ours, or broken off.
         Idempotent. Raises `NotYetAdoptable`.
         """
-        found = await self._read(document)
-        id, request = adopted_id(document), found.request
-        if not request or not id or STATUSES.get(found.status) not in (Status.SENT, Status.VIEWED):
+        wire_document = await self._read(document)
+        id, request = adopted_id(document), wire_document.request
+        if not request or not id or STATUSES.get(wire_document.status) not in (Status.SENT, Status.VIEWED):
             return None
         try:
-            if await self._lived(id) or await self._is_ours(found) or not await self._is_from_us(request):
+            if await self._lived(id) or await self._is_ours(wire_document) or not await self._is_from_us(request):
                 return None
-            return await self._started(await self._prepared(found, id, request, now))
+            return await self._started(await self._prepared(wire_document, id, request, now))
         except DirectoryFailure as failure:
             raise NotYetAdoptable(str(failure)) from failure
         except FileFaults as faults:
@@ -129,22 +129,22 @@ class Adoption:
     async def _lived(self, id: str) -> bool:
         return await self.store.starts.cover(Kind.REQUEST.workflow_id(id)) is not None
 
-    async def _is_ours(self, found: WireDocument) -> bool:
+    async def _is_ours(self, document: WireDocument) -> bool:
         """Whether we or another Countersign made it or may have, under an id that Temporal may have forgotten. A
         Countersign with subscriptions leaves only a request id on its documents.
         """
-        told, id = found.events_callback_url or "", found.external_id or ""
-        if CALLBACKS in told and told != self.signature.config.callback_url:
+        callback_url, id = document.events_callback_url or "", document.external_id or ""
+        if CALLBACKS in callback_url and callback_url != self.signature.config.callback_url:
             return True
         if not re.fullmatch(ID_PATTERN, id):
             return False
-        of_another_program = told and CALLBACKS not in told
+        of_another_program = callback_url and CALLBACKS not in callback_url
         return not of_another_program or await self.store.starts.claimed_for(Kind.REQUEST.workflow_id(id)) is not None
 
     async def _is_from_us(self, request: WireRequest) -> bool:
         """Whether a person of the directory sent it, or the address that our own requests come from."""
-        sender, ours = folded(request.from_email or ""), folded(self.signature.config.from_email or "")
-        return bool(sender) and (sender == ours or await self.directory.named(sender) is not None)
+        sender, own_address = folded(request.from_email or ""), folded(self.signature.config.from_email or "")
+        return bool(sender) and (sender == own_address or await self.directory.named(sender) is not None)
 
     async def _sources(self, now: datetime) -> Sources:
         try:
@@ -156,26 +156,35 @@ class Adoption:
             raise NotYetAdoptable(str(unknown)) from unknown
         return sources
 
-    async def _prepared(self, found: WireDocument, id: str, request: WireRequest, now: datetime) -> AdoptedRequest:
+    async def _prepared(self, document: WireDocument, id: str, request: WireRequest, now: datetime) -> AdoptedRequest:
         sources = await self._sources(now)
         signers = _signers(request)
-        known = [await self.directory.named(one.email) for one in signers]
+        persons = [await self.directory.named(signer.email) for signer in signers]
         asking = await self.directory.person(self.requester)
         written = {
             "kind": self.kind,
             "requester": self.requester,
-            "document": {"template": self.signature.document_url(found.uuid), "name": _line(found.name) or _NAMELESS},
-            "signers": [_entry(one, person, asking) for one, person in zip(signers, known, strict=True)],
+            "document": {
+                "template": self.signature.document_url(document.uuid),
+                "name": _line(document.name) or _NAMELESS,
+            },
+            "signers": [_entry(signer, person, asking) for signer, person in zip(signers, persons, strict=True)],
         }
-        text = FileText(f"document {found.uuid}", Path(), json.dumps(written))
+        text = FileText(f"document {document.uuid}", Path(), json.dumps(written))
         checked = await prepare_request(text, sources)
-        asked = checked.request.brief.people
-        people = tuple(one.replace(order=signer.order) for one, signer in zip(asked, signers, strict=True))
+        participants = checked.request.brief.people
+        people = tuple(
+            participant.replace(order=signer.order) for participant, signer in zip(participants, signers, strict=True)
+        )
         places = tuple(
             SignerSnapshot(
-                person=one.person, order=one.order, role=one.role, email=signer.email, embed_user=_page_of(signer)
+                person=participant.person,
+                order=participant.order,
+                role=participant.role,
+                email=signer.email,
+                embed_user=_page_of(signer),
             )
-            for one, signer in zip(people, signers, strict=True)
+            for participant, signer in zip(people, signers, strict=True)
         )
         # Nothing is uploaded, so there is neither file nor template.
         brief = checked.request.brief.replace(id=id, document=Document(), people=people)
@@ -188,7 +197,11 @@ class Adoption:
 def _signers(request: WireRequest) -> list[WireSigner]:
     """Without those who forwarded, and without the sender, whom the provider adds."""
     sender = folded(request.from_email or "")
-    return [one for one in request.signers if not one.forwarded and (one.needs_to_sign or folded(one.email) != sender)]
+    return [
+        signer
+        for signer in request.signers
+        if not signer.forwarded and (signer.needs_to_sign or folded(signer.email) != sender)
+    ]
 
 
 def _entry(signer: WireSigner, person: Person | None, asking: Person) -> dict[str, str]:
@@ -198,8 +211,8 @@ def _entry(signer: WireSigner, person: Person | None, asking: Person) -> dict[st
         return {"person": person.id, **role}
     language = (signer.language or "").casefold()
     spoken = {"locale": language.partition("-")[0]} if language in LANGUAGES else {}
-    who = {"name": _line(signer.full_name) or signer.email, "email": signer.email, "zone": asking.zone}
-    return {**who, **spoken, **role}
+    contact = {"name": _line(signer.full_name) or signer.email, "email": signer.email, "zone": asking.zone}
+    return {**contact, **spoken, **role}
 
 
 def _role(signer: WireSigner) -> Role:

@@ -88,19 +88,19 @@ class CallbackAlarm:
 
     async def told(self, silence: CallbackHealth, now: datetime) -> CallbackHealth:
         """Send the alert if due; an undelivered one is sent by the next reconciliation."""
-        known = silence.judged(self.after, now)
+        health = silence.judged(self.after, now)
         if self.on_call is None:
-            return known
-        return known.replace(incident=await self.on_call.tell(known.incident, _CALLBACKS, now))
+            return health
+        return health.replace(incident=await self.on_call.tell(health.incident, _CALLBACKS, now))
 
     async def told_of_clock(self, silence: CallbackHealth, seen: ClockSeen | None, now: datetime) -> CallbackHealth:
         """Alert that the receiver's clock is behind, once a day."""
         if seen is None or not seen.holds(now):
             return silence
-        known = silence.clock
-        if known.told and known.since and now - known.since >= CLOCK_TOLD_EVERY:
-            known = Incident()
+        incident = silence.clock
+        if incident.told and incident.since and now - incident.since >= CLOCK_TOLD_EVERY:
+            incident = Incident()
         minutes = f"{-(-seen.behind // 60)} min"
-        of = Watched("receiver-clock", "callbacks", minutes, 2 * (NotificationType.CLOCK_BEHIND,))
-        known = known.becomes(1, now)
-        return silence.replace(clock=await self.on_call.tell(known, of, now) if self.on_call else known)
+        watched = Watched("receiver-clock", "callbacks", minutes, 2 * (NotificationType.CLOCK_BEHIND,))
+        incident = incident.becomes(1, now)
+        return silence.replace(clock=await self.on_call.tell(incident, watched, now) if self.on_call else incident)

@@ -77,7 +77,7 @@ class Figures(Model):
 
 
 def _by_one(counts: Mapping[str, int]) -> dict[tuple[str, ...], int]:
-    return {(word,): count for word, count in counts.items()}
+    return {(label,): count for label, count in counts.items()}
 
 
 @dataclass(frozen=True)
@@ -99,69 +99,73 @@ class FigureCounter:
             return
         try:
             async with asyncio.timeout(COUNTED_WITHIN):
-                before = await kept(self.store)
-                known = await self._with_problems(before, now)
+                previous = await kept(self.store)
+                figures = await self._with_problems(previous, now)
                 if metrics.exported_here():
-                    known = await self._with_all(known, silence, now)
-                if before and not finished:
-                    known = known.replace(at=before.at)
-                await self.store.notes.note_figures(known.model_dump_json().encode())
-            await self._tell(known, now)
+                    figures = await self._with_all(figures, silence, now)
+                if previous and not finished:
+                    figures = figures.replace(at=previous.at)
+                await self.store.notes.note_figures(figures.model_dump_json().encode())
+            await self._tell(figures, now)
         # A client that has never connected raises the second.
         except (RPCError, RuntimeError, StoreFailure, TimeoutError) as failure:
             _LOGGER.warning("nothing was counted", why=type(failure).__name__)
 
-    async def _with_problems(self, before: Figures | None, now: datetime) -> Figures:
-        known = before or Figures(at=now, started_until=now - _SETTLE)
+    async def _with_problems(self, previous: Figures | None, now: datetime) -> Figures:
+        figures = previous or Figures(at=now, started_until=now - _SETTLE)
         counts = await self._each({code: _is(names.PROBLEM.name, code) for code in metrics.CODES})
-        since = {code: known.problems_since.get(code, now) for code, count in counts.items() if count}
-        return known.replace(problems=counts, problems_since=since)
+        since_by_code = {code: figures.problems_since.get(code, now) for code, count in counts.items() if count}
+        return figures.replace(problems=counts, problems_since=since_by_code)
 
-    async def _with_all(self, before: Figures, silence: CallbackHealth, now: datetime) -> Figures:
-        until = max(before.started_until, now - _SETTLE)
-        for kind, count in (await self.store.starts.counts(before.started_until, until)).items():
+    async def _with_all(self, previous: Figures, silence: CallbackHealth, now: datetime) -> Figures:
+        started_until = max(previous.started_until, now - _SETTLE)
+        for kind, count in (await self.store.starts.counts(previous.started_until, started_until)).items():
             metrics.STARTED.add(count, kind=kind)
-        return before.replace(
+        return previous.replace(
             at=now,
-            started_until=until,
+            started_until=started_until,
             open=await self._open(),
             hand_offs=await self._hand_offs(now),
             incidents=await self._incidents(silence, now),
         )
 
-    async def _tell(self, known: Figures, now: datetime) -> None:
+    async def _tell(self, figures: Figures, now: datetime) -> None:
         """Alert on-call once when a problem has lasted, and once when none does any more."""
         if self.on_call is None:
             return
-        lasting = {code: at for code, at in known.problems_since.items() if code in _LASTING and now - at >= LASTS_FROM}
-        about, alerts = About(PROBLEMS, "requests"), KeptAlerts(self.store.incidents, self.on_call)
-        before = await alerts.incidents.read(about)
+        lasting = {
+            code: begun_at
+            for code, begun_at in figures.problems_since.items()
+            if code in _LASTING and now - begun_at >= LASTS_FROM
+        }
+        topic, alerts = About(PROBLEMS, "requests"), KeptAlerts(self.store.incidents, self.on_call)
+        previous = await alerts.incidents.read(topic)
 
-        def becomes(one: Incident) -> Incident:
+        def becomes(incident: Incident) -> Incident:
             if not lasting:
-                return one.becomes(0, now)
-            return one.becomes(1, min(lasting.values())).replace(why=", ".join(sorted(lasting)))
+                return incident.becomes(0, now)
+            return incident.becomes(1, min(lasting.values())).replace(why=", ".join(sorted(lasting)))
 
-        after = becomes(before)
-        if after == before and not before.has_news(now):
+        incident = becomes(previous)
+        if incident == previous and not previous.has_news(now):
             return
-        title = after.why or "requests"
-        await alerts.learn(about, Watched("problems", "problem", title, _STAGES), becomes, now)
+        title = incident.why or "requests"
+        await alerts.learn(topic, Watched("problems", "problem", title, _STAGES), becomes, now)
 
     async def _open(self) -> tuple[tuple[str, str, int], ...]:
         """Kinds that the catalogue does not have are one, without a name of theirs."""
-        found: list[tuple[str, str, int]] = []
+        rows: list[tuple[str, str, int]] = []
         living = [status for status in Status if not status.ended]
         altogether = await self._each({status: _is(names.STATUS.name, status) for status in living})
         for status, total in altogether.items():
-            known = list(self.kinds())[: metrics.KINDS_AT_MOST] if total else []
+            kinds = list(self.kinds())[: metrics.KINDS_AT_MOST] if total else []
             by_kind = await self._each(
-                {kind: f"{_is(names.STATUS.name, status)} AND {_is(names.KIND.name, kind)}" for kind in known}
+                {kind: f"{_is(names.STATUS.name, status)} AND {_is(names.KIND.name, kind)}" for kind in kinds}
             )
-            found += [(kind, status, count) for kind, count in by_kind.items() if count]
-            if rest := total - sum(by_kind.values()):
-                found.append((metrics.OTHER, status, max(0, rest)))
-        return tuple(found)
+            rows += [(kind, status, count) for kind, count in by_kind.items() if count]
+            if uncounted := total - sum(by_kind.values()):
+                rows.append((metrics.OTHER, status, max(0, uncounted)))
+        return tuple(rows)
 
     async def _hand_offs(self, now: datetime) -> Mapping[str, int]:
         waits = f"({_is(names.STAGE.name, 'settled')} OR {_is(names.HANDOFF.name, HandoffState.PENDING)})"
@@ -172,7 +176,7 @@ class FigureCounter:
         return dict(Counter(open_ones) + Counter({HandoffState.DEAD: dead}))
 
     async def _incidents(self, silence: CallbackHealth, now: datetime) -> Mapping[str, int]:
-        targets = [known.grade for _, known in await self.store.incidents.open(TARGETS)]
+        targets = [incident.grade for _, incident in await self.store.incidents.open(TARGETS)]
         dead = sum(grade >= _TARGET_DEAD_FROM for grade in targets)
         clock = await ClockSeen.latest(self.store)
         return {
@@ -184,13 +188,13 @@ class FigureCounter:
         }
 
     async def _each(self, queries: Mapping[str, str]) -> dict[str, int]:
-        some = asyncio.Semaphore(_AT_ONCE)
+        semaphore = asyncio.Semaphore(_AT_ONCE)
 
-        async def one(query: str) -> int:
-            async with some:
+        async def count_open(query: str) -> int:
+            async with semaphore:
                 return (await self.client.count_workflows(f"{OPEN} AND {query}")).count
 
-        counts: Iterable[Awaitable[int]] = map(one, queries.values())
+        counts: Iterable[Awaitable[int]] = map(count_open, queries.values())
         return dict(zip(queries, await asyncio.gather(*counts), strict=True))
 
 
@@ -224,8 +228,8 @@ async def exported(store: Store) -> AsyncIterator[None]:
 async def _export(store: Store) -> None:
     while True:
         try:
-            if (found := await kept(store)) is not None:
-                found.export()
+            if (figures := await kept(store)) is not None:
+                figures.export()
         except StoreFailure:
             pass  # It is counted, and waited for, where the database is called.
         await asyncio.sleep(EXPORTED_EVERY)

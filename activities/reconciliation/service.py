@@ -78,9 +78,9 @@ class UnmanagedDocuments(Model):
     def met(self, found: Mapping[str, datetime]) -> Self:
         """Add documents with events; a judged one is judged again only after another event."""
         news = {
-            uuid: at
-            for uuid, at in found.items()
-            if uuid not in self.waiting and (uuid not in self.judged or at > self.judged[uuid])
+            uuid: event_at
+            for uuid, event_at in found.items()
+            if uuid not in self.waiting and (uuid not in self.judged or event_at > self.judged[uuid])
         }
         room = WAITING_AT_MOST - len(self.waiting)
         return self.replace(waiting={**self.waiting, **dict(list(news.items())[:room])})
@@ -98,25 +98,25 @@ class UnmanagedDocuments(Model):
 
     def postpone(self, uuid: str) -> Self:
         """Move this one to the end of the queue."""
-        others = {other: at for other, at in self.waiting.items() if other != uuid}
-        return self.replace(waiting={**others, uuid: self.waiting[uuid]})
+        remaining = {other_uuid: event_at for other_uuid, event_at in self.waiting.items() if other_uuid != uuid}
+        return self.replace(waiting={**remaining, uuid: self.waiting[uuid]})
 
     def refuse(self, uuid: str, why: str, now: datetime) -> Self:
         """Move this one to the end; it is judged once the refusal has lasted too long."""
-        since = self.refused[uuid].since if uuid in self.refused else now
-        if now - since >= GIVEN_UP_AFTER:
+        refused_since = self.refused[uuid].since if uuid in self.refused else now
+        if now - refused_since >= GIVEN_UP_AFTER:
             return self.judge(uuid)
-        refused = {**self.refused, uuid: RejectedDocument(since=since, last=now, why=why)}
+        refused = {**self.refused, uuid: RejectedDocument(since=refused_since, last=now, why=why)}
         return self.postpone(uuid).replace(refused=refused)
 
     def since(self, floor: datetime) -> Self:
         """Without judged documents whose events are no longer read."""
-        lately = {uuid: at for uuid, at in self.judged.items() if at >= floor}
+        lately = {uuid: judged_at for uuid, judged_at in self.judged.items() if judged_at >= floor}
         return self.replace(judged=newest(lately, JUDGED_REMEMBERED))
 
 
 def newest(instants: Mapping[str, datetime], most: int) -> dict[str, datetime]:
-    return dict(sorted(instants.items(), key=lambda one: one[1])[-most:])
+    return dict(sorted(instants.items(), key=lambda pair: pair[1])[-most:])
 
 
 NAMES_REMEMBERED: Final = 5_000
@@ -130,8 +130,8 @@ class Names(Model):
 
     def learnt(self, uuid: str, external_id: str) -> Self:
         """Add one; drops the oldest beyond the limit."""
-        kept = {one: id for one, id in self.known.items() if one != uuid} | {uuid: external_id}
-        return self.replace(known=dict(list(kept.items())[-NAMES_REMEMBERED:]))
+        external_ids = {document: id for document, id in self.known.items() if document != uuid} | {uuid: external_id}
+        return self.replace(known=dict(list(external_ids.items())[-NAMES_REMEMBERED:]))
 
     def of(self, event: WireEvent) -> WireEvent:
         """The event with its `external_id`."""
@@ -143,10 +143,10 @@ class Names(Model):
 
         The latter shows that callbacks arrive at all.
         """
-        unknown = [one for one in events if one.unsaid and one.document and one.document not in self.known]
-        unheard = [one for one in unknown if not heard(one) and one.timestamp and one.timestamp <= before]
-        arrived = [one for one in unknown if one.delivered][:1]
-        return list(dict.fromkeys(one.document for one in (*unheard, *arrived) if one.document))
+        unknown = [event for event in events if event.unsaid and event.document and event.document not in self.known]
+        unheard = [event for event in unknown if not heard(event) and event.timestamp and event.timestamp <= before]
+        arrived = [event for event in unknown if event.delivered][:1]
+        return list(dict.fromkeys(event.document for event in (*unheard, *arrived) if event.document))
 
 
 def heard(event: WireEvent) -> bool:
@@ -154,8 +154,8 @@ def heard(event: WireEvent) -> bool:
 
     A callback with the address alone reached no request; final events are decided elsewhere.
     """
-    told = event.delivered and not event.unsaid and event.event_type not in FINAL
-    return event.event_type in WITHOUT_EFFECT or told
+    has_reached = event.delivered and not event.unsaid and event.event_type not in FINAL
+    return event.event_type in WITHOUT_EFFECT or has_reached
 
 
 PAGES_AT_MOST: Final = 20
@@ -211,10 +211,10 @@ class PassMark(Model):
 
     def over(self, newest: datetime | None) -> "PassMark":
         """After the pass has finished."""
-        until = max(self.until, newest or self.until)
-        floor = until - AGAIN
-        lately = {request: at for request, at in self.told.items() if at >= floor}
-        return self.replace(until=until, told=lately, strangers=self.strangers.since(floor), under_way=None)
+        seen_until = max(self.until, newest or self.until)
+        floor = seen_until - AGAIN
+        lately = {request: told_at for request, told_at in self.told.items() if told_at >= floor}
+        return self.replace(until=seen_until, told=lately, strangers=self.strangers.since(floor), under_way=None)
 
     def goes_on(self, under_way: UnfinishedPass | None) -> "PassMark":
         """With a pass to continue, or None to begin anew."""
@@ -268,25 +268,27 @@ class Pass:
         return self._taken(listed)
 
     def _taken(self, listed: Listed[WireEvent]) -> list[WireEvent]:
-        found, more = listed.found, listed.more
-        dated = [(event.timestamp, event) for event in found if event.timestamp]
-        past = [at for at, _ in dated if at <= self.now]
-        if found and not dated:
+        events, has_more = listed.found, listed.more
+        dated = [(event.timestamp, event) for event in events if event.timestamp]
+        past_instants = [event_at for event_at, _ in dated if event_at <= self.now]
+        if events and not dated:
             raise final_failure(Code.PROVIDER_UNSURE, _TIMELESS)
         # Of a list that ends here all was looked at, in whatever order.
-        if more and _oldest_first(past):
+        if has_more and _oldest_first(past_instants):
             raise final_failure(Code.PROVIDER_UNSURE, _OLDEST_FIRST)
         # What is to happen yet says nothing of how far was looked: all that happens before would count as seen.
-        fresh = [event for at, event in dated if self.begun.floor <= at <= self.now]
-        self.ahead += sum(at > self.now + AGAIN for at, _ in dated)
+        fresh = [event for event_at, event in dated if self.begun.floor <= event_at <= self.now]
+        self.ahead += sum(event_at > self.now + AGAIN for event_at, _ in dated)
         if dated:
-            self.newest = self.newest or max(past, default=self.now)
+            self.newest = self.newest or max(past_instants, default=self.now)
             self.reached = dated[-1][0]
         self.pages, self.events = self.pages + 1, self.events + len(fresh)
         self.unnamed += sum(not event.external_id and event.document is not None for event in fresh)
         self._page += 1
         # A few events may have been recorded late: what stands behind them is not older for that.
-        self.is_over = not more or (bool(dated) and all(at < self.begun.floor for at, _ in dated[-_SURE:]))
+        self.is_over = not has_more or (
+            bool(dated) and all(event_at < self.begun.floor for event_at, _ in dated[-_SURE:])
+        )
         return fresh
 
     def cut_short(self) -> None:
@@ -302,22 +304,24 @@ class Pass:
     @property
     def mark(self) -> PassMark:
         """The position for the next part. The last page is read again, since deletions move events up."""
-        told = newest(self.told, TOLD_REMEMBERED)
-        here = self.begun.replace(told=told, strangers=self.strangers, silence=self.silence, names=self.names)
+        told_at_by_request = newest(self.told, TOLD_REMEMBERED)
+        mark = self.begun.replace(
+            told=told_at_by_request, strangers=self.strangers, silence=self.silence, names=self.names
+        )
         if self.is_over:
-            return here.over(self.newest)
-        return here.goes_on(self._under_way)
+            return mark.over(self.newest)
+        return mark.goes_on(self._under_way)
 
     @property
     def _under_way(self) -> UnfinishedPass | None:
         if self.newest is None:
             return None
         # A part of one page goes on with the next, so that each part comes further.
-        again = self._cut or self.pages > 1
-        return UnfinishedPass(page=max(1, self._page - again), newest=self.newest)
+        rereads_page = self._cut or self.pages > 1
+        return UnfinishedPass(page=max(1, self._page - rereads_page), newest=self.newest)
 
     def swept(self, left: PassMark) -> ReconciliationResult:
-        refused = (NotAdopted(document=uuid, why=one.why) for uuid, one in self.strangers.refused.items())
+        refused = (NotAdopted(document=uuid, why=refusal.why) for uuid, refusal in self.strangers.refused.items())
         return ReconciliationResult(
             pages=self.pages,
             events=self.events,
@@ -339,10 +343,10 @@ class Pass:
         )
 
 
-def _oldest_first(past: Sequence[datetime]) -> bool:
+def _oldest_first(instants: Sequence[datetime]) -> bool:
     """Whether most of a page's later half is newer than all of its first half; some events are recorded late."""
-    half = len(past) // 2
-    return len(past) >= _TELLING and max(past[:half]) < median_low(past[half:]) - _JITTER
+    half = len(instants) // 2
+    return len(instants) >= _TELLING and max(instants[:half]) < median_low(instants[half:]) - _JITTER
 
 
 _IDS_AT_MOST: Final = 50
@@ -438,30 +442,30 @@ class ReconciliationService(EventReconciliation):
         if self._alarm and part.is_over and not part.is_to_end:
             part.silence = await self._alarm.told(part.silence, now)
             part.silence = await self._alarm.told_of_clock(part.silence, await ClockSeen.latest(self._store), now)
-        left = await self._remember(part)
+        mark = await self._remember(part)
         if part.ahead:
             activity.logger.warning("events have a time that is to come", extra={"events": part.ahead})
         if self._adoption and part.strangers.waiting:
             await self._adopt(self._adoption, part, now)
-            left = await self._remember(part)
+            mark = await self._remember(part)
         MENDS.add(len(part.mended))
         if part.is_over and self._figures:
             await self._figures.count(part.silence, now)
-        return part.swept(left)
+        return part.swept(mark)
 
     async def _remember(self, part: Pass) -> PassMark:
         """Also called before slow steps, so that a retry does not read the events anew."""
-        left = part.mark
-        await self._store.notes.note_sweep_mark(left.model_dump_json().encode())
-        return left
+        mark = part.mark
+        await self._store.notes.note_sweep_mark(mark.model_dump_json().encode())
+        return mark
 
     async def _mark(self, now: datetime) -> PassMark:
-        kept = await self._store.notes.sweep_mark()
+        content = await self._store.notes.sweep_mark()
         first = PassMark(until=now - FIRST_LOOK)
-        if kept is None:
+        if content is None:
             return first
         try:
-            mark = PassMark.model_validate_json(kept)
+            mark = PassMark.model_validate_json(content)
         except ValidationError:
             activity.logger.warning("how far events were looked at cannot be read: it is looked back as at first")
             return first
@@ -470,26 +474,28 @@ class ReconciliationService(EventReconciliation):
         activity.logger.warning("events were looked at up to a time that is to come: it is looked back as at first")
         return mark.replace(until=first.until, silence=first.silence, under_way=None)
 
-    async def _heed(self, found: Sequence[WireEvent], part: Pass, before: datetime) -> None:
-        events = await self._named(found, part, before)
-        unheard = _unheard(events, part.told, before)
+    async def _heed(self, page_events: Sequence[WireEvent], part: Pass, latest_at: datetime) -> None:
+        events = await self._named(page_events, part, latest_at)
+        unheard = _unheard(events, part.told, latest_at)
         mended = await self._tell(unheard, part)
         part.mended += mended
         if self._alarm:
-            part.silence = await self._listened(part.silence, events, [unheard[one.request] for one in mended])
+            part.silence = await self._listened(
+                part.silence, events, [unheard[correction.request] for correction in mended]
+            )
         if self._adoption is None:
             return
         part.unnamed = 0  # The uuid of a document is name enough.
-        known = await self._known(events)
-        strange = _strange(events, known)
-        part.mended += await self._tell(_unheard(strange, part.told, before), part)
-        part.strangers = part.strangers.met(_not_adopted_yet(strange, known))
+        known_ids = await self._known(events)
+        strange = _strange(events, known_ids)
+        part.mended += await self._tell(_unheard(strange, part.told, latest_at), part)
+        part.strangers = part.strangers.met(_not_adopted_yet(strange, known_ids))
 
-    async def _named(self, events: Sequence[WireEvent], part: Pass, before: datetime) -> list[WireEvent]:
+    async def _named(self, events: Sequence[WireEvent], part: Pass, latest_at: datetime) -> list[WireEvent]:
         """With the ids of documents known by address only, as far as time allows; the next part goes on with this
         page.
         """
-        for number, uuid in enumerate(part.names.wanted(events, before)):
+        for number, uuid in enumerate(part.names.wanted(events, latest_at)):
             if part.is_to_end:
                 part.cut_short()
                 break
@@ -503,7 +509,7 @@ class ReconciliationService(EventReconciliation):
             if document is not None:
                 part.names = part.names.learnt(uuid, document.external_id or "")
         named = [part.names.of(event) for event in events]
-        part.unnamed -= sum(one is not event for one, event in zip(named, events, strict=True))
+        part.unnamed -= sum(named_event is not event for named_event, event in zip(named, events, strict=True))
         return named
 
     async def _listened(
@@ -513,9 +519,9 @@ class ReconciliationService(EventReconciliation):
         of the tenant have events too.
         """
         arrived = {event.external_id: event.timestamp for event in reversed(events) if _arrived(event, silence)}
-        ours = await self._open.known(sorted(id for id in arrived if id)) if arrived else ()
-        for at in (at for id, at in arrived.items() if id in ours and at):
-            silence = silence.heard_of(at)
+        own_ids = await self._open.known(sorted(id for id in arrived if id)) if arrived else ()
+        for arrived_at in (arrived_at for id, arrived_at in arrived.items() if id in own_ids and arrived_at):
+            silence = silence.heard_of(arrived_at)
         for event in missed:
             if not event.delivered and event.timestamp:
                 silence = silence.missed(event.timestamp)
@@ -558,37 +564,37 @@ class ReconciliationService(EventReconciliation):
         if not unheard:
             return []
         going_on = await self._open.among(list(unheard))
-        some, failures = asyncio.Semaphore(_AT_ONCE), list[RPCError]()
+        semaphore, failures = asyncio.Semaphore(_AT_ONCE), list[RPCError]()
 
-        async def one(id: str) -> CorrectedRequest | None:
-            async with some:
+        async def tell_request(id: str) -> CorrectedRequest | None:
+            async with semaphore:
                 if failures:
                     return None
                 try:
                     return await self._signal(id, unheard[id])
                 except RPCError as error:
                     if about_this_one_alone(error):
-                        said = {"request": id, "status": error.status.name}
-                        activity.logger.warning("a request could not be told of what it missed", extra=said)
+                        details = {"request": id, "status": error.status.name}
+                        activity.logger.warning("a request could not be told of what it missed", extra=details)
                         part.not_told.append(id)
                     else:
                         failures.append(error)
                     return None
 
         waiting = [id for id, status in going_on.items() if not _has_ended(status)]
-        mended = [mended for mended in await asyncio.gather(*map(one, waiting)) if mended]
+        mended = [mended for mended in await asyncio.gather(*map(tell_request, waiting)) if mended]
         if failures:
             raise failures[0]
-        part.told |= {one.request: one.at for one in mended}
+        part.told |= {correction.request: correction.at for correction in mended}
         return mended
 
     async def _signal(self, id: str, event: WireEvent) -> CorrectedRequest | None:
-        at = event.timestamp
-        if at is None:
+        event_at = event.timestamp
+        if event_at is None:
             return None
         # An ending that does not show may have been heard of, and been read too early: it is to be read once more.
         id_of_event = f"{_SWEPT}{event.uuid}" if event.event_type in FINAL else event.uuid
-        hint = ProviderEvent(id=id_of_event[:_LONGEST_ID], type=event.event_type[:_LONGEST_TYPE], at=at)
+        hint = ProviderEvent(id=id_of_event[:_LONGEST_ID], type=event.event_type[:_LONGEST_TYPE], at=event_at)
         try:
             handle = self._temporal.get_workflow_handle(Kind.REQUEST.workflow_id(id))
             await handle.signal(names.PROVIDER_EVENT, hint)
@@ -596,36 +602,38 @@ class ReconciliationService(EventReconciliation):
             if about_the_workflow(error):
                 return None  # It has ended meanwhile.
             raise
-        word = event.event_type if _A_WORD.fullmatch(event.event_type) else "another"
-        return CorrectedRequest(request=id, event=word, at=at)
+        event_type = event.event_type if _A_WORD.fullmatch(event.event_type) else "another"
+        return CorrectedRequest(request=id, event=event_type, at=event_at)
 
 
-def _unheard(events: Sequence[WireEvent], told: Mapping[str, datetime], before: datetime) -> dict[str, WireEvent]:
+def _unheard(
+    events: Sequence[WireEvent], told_at_by_request: Mapping[str, datetime], latest_at: datetime
+) -> dict[str, WireEvent]:
     """The newest event of each request that may have missed it. For a final event the request's own status decides,
     whatever is said of its callback.
     """
-    found: dict[str, WireEvent] = {}
+    event_by_request: dict[str, WireEvent] = {}
     for event in events:
-        id, at = event.external_id, event.timestamp
-        if id is None or at is None or at > before or not re.fullmatch(ID_PATTERN, id):
+        id, event_at = event.external_id, event.timestamp
+        if id is None or event_at is None or event_at > latest_at or not re.fullmatch(ID_PATTERN, id):
             continue
-        if not heard(event) and (id not in told or at > told[id]):
-            found.setdefault(id, event)
-    return found
+        if not heard(event) and (id not in told_at_by_request or event_at > told_at_by_request[id]):
+            event_by_request.setdefault(id, event)
+    return event_by_request
 
 
-def _strange(events: Sequence[WireEvent], known: AbstractSet[str]) -> list[WireEvent]:
+def _strange(events: Sequence[WireEvent], known_ids: AbstractSet[str]) -> list[WireEvent]:
     """Events of documents that were adopted, or not sent by our requests, under the ids of their present or future
     requests.
     """
     return [
         event.model_copy(update={"external_id": id})
         for event in events
-        if (id := adopted_id(event.document)) and (id in known or event.external_id not in known)
+        if (id := adopted_id(event.document)) and (id in known_ids or event.external_id not in known_ids)
     ]
 
 
-def _not_adopted_yet(strange: Sequence[WireEvent], known: AbstractSet[str]) -> dict[str, datetime]:
+def _not_adopted_yet(strange: Sequence[WireEvent], known_ids: AbstractSet[str]) -> dict[str, datetime]:
     """The open ones among them, by their newest event, each with its time."""
     newest: dict[str, WireEvent] = {}
     for event in strange:
@@ -633,14 +641,14 @@ def _not_adopted_yet(strange: Sequence[WireEvent], known: AbstractSet[str]) -> d
     return {
         event.document: event.timestamp
         for id, event in newest.items()
-        if event.event_type not in FINAL and id not in known and event.document and event.timestamp
+        if event.event_type not in FINAL and id not in known_ids and event.document and event.timestamp
     }
 
 
 def _arrived(event: WireEvent, silence: CallbackHealth) -> bool:
     """Whether the callback of this event arrived, and is newer than those known."""
-    id, at = event.external_id, event.timestamp
-    younger = at is not None and (silence.heard is None or at > silence.heard)
+    id, event_at = event.external_id, event.timestamp
+    younger = event_at is not None and (silence.heard is None or event_at > silence.heard)
     return event.delivered and younger and id is not None and re.fullmatch(ID_PATTERN, id) is not None
 
 
