@@ -80,17 +80,17 @@ class StoredAbsences:
         """All that are not over, in the order in which they were entered; makes no file, for a plan keeps nothing."""
         if self._database.is_unmade:
             return []
-        asked = select(ABSENCES).where(*_not_over(now)).order_by(_IS.entered_at, _IS.id)
-        return [_row(found) for found in await self._database.rows(asked.limit(ABSENCES_AT_MOST))]
+        query = select(ABSENCES).where(*_not_over(now)).order_by(_IS.entered_at, _IS.id)
+        return [_row(row) for row in await self._database.rows(query.limit(ABSENCES_AT_MOST))]
 
     async def of(self, person: str, now: datetime) -> list[AbsenceRow]:
         """Those of one person that are not over, by their begin."""
-        asked = select(ABSENCES).where(_IS.person == person, *_not_over(now)).order_by(_IS.begins_at, _IS.id)
-        return [_row(found) for found in await self._database.rows(asked.limit(OF_A_PERSON_AT_MOST))]
+        query = select(ABSENCES).where(_IS.person == person, *_not_over(now)).order_by(_IS.begins_at, _IS.id)
+        return [_row(row) for row in await self._database.rows(query.limit(OF_A_PERSON_AT_MOST))]
 
     async def read(self, id: str) -> AbsenceRow | None:
-        found = await self._database.first(select(ABSENCES).where(_IS.id == id))
-        return _row(found) if found else None
+        row = await self._database.first(select(ABSENCES).where(_IS.id == id))
+        return _row(row) if row else None
 
     async def enter(self, wanted: AbsenceRow, judge: Judge) -> EnteredRow:
         """Keep it in place of one with the same person, days and kinds, beside others; one that says the same stays.
@@ -101,13 +101,13 @@ class StoredAbsences:
         def change(connection: Connection) -> EnteredRow:
             in_turn(connection, _ONE_AFTER_ANOTHER)
             same_time = _IS.begins_at < wanted.ends_at, _IS.ends_at > wanted.begins_at
-            asked = select(ABSENCES).where(*_not_over(now), *same_time).limit(ABSENCES_AT_MOST)
-            there = [_row(found) for found in connection.execute(asked)]
-            if same := next((row for row in there if row.says == wanted.says), None):
-                return EnteredRow(same)
-            replaced = [row for row in there if row.coincides(wanted)]
-            if why := judge([row for row in there if row not in replaced]) or _crowded(connection, wanted, replaced):
-                return EnteredRow(wanted, why)
+            query = select(ABSENCES).where(*_not_over(now), *same_time).limit(ABSENCES_AT_MOST)
+            rows = [_row(row) for row in connection.execute(query)]
+            if equal_row := next((row for row in rows if row.says == wanted.says), None):
+                return EnteredRow(equal_row)
+            replaced = [row for row in rows if row.coincides(wanted)]
+            if refusal := judge([row for row in rows if row not in replaced]) or _crowded(connection, wanted, replaced):
+                return EnteredRow(wanted, refusal)
             # Follow-ups that hear of the new one need not hear of its predecessor.
             _end(connection, replaced, wanted.entered_by, now, told_at=now)
             connection.execute(ABSENCES.insert(), {**wanted._asdict(), "kinds": list(wanted.kinds)})
@@ -117,27 +117,31 @@ class StoredAbsences:
 
     async def end(self, person: str, by: str, now: datetime, id: str = "") -> list[AbsenceRow]:
         """End all of a person, or one; those that were not over."""
-        one = (_IS.id == id,) if id else ()
+        id_condition = (_IS.id == id,) if id else ()
 
         def change(connection: Connection) -> list[AbsenceRow]:
             in_turn(connection, _ONE_AFTER_ANOTHER)
-            asked = select(ABSENCES).where(_IS.person == person, *_not_over(now), *one).limit(OF_A_PERSON_AT_MOST)
-            found = [_row(each) for each in connection.execute(asked)]
-            _end(connection, found, by, now)
-            return [each._replace(ended_at=now, ended_by=by, told_at=None, told=0) for each in found]
+            query = (
+                select(ABSENCES).where(_IS.person == person, *_not_over(now), *id_condition).limit(OF_A_PERSON_AT_MOST)
+            )
+            rows = [_row(row) for row in connection.execute(query)]
+            _end(connection, rows, by, now)
+            return [row._replace(ended_at=now, ended_by=by, told_at=None, told=0) for row in rows]
 
         return await self._database.write(change)
 
     async def untold(self, before: datetime) -> list[AbsenceRow]:
         """Changes before an instant of which open follow-ups have not all heard, the oldest first."""
         changed = func.coalesce(_IS.ended_at, _IS.entered_at)
-        asked = select(ABSENCES).where(_IS.told_at.is_(None), changed < before).order_by(changed, _IS.id)
-        return [_row(found) for found in await self._database.rows(asked.limit(UNTOLD_AT_MOST))]
+        query = select(ABSENCES).where(_IS.told_at.is_(None), changed < before).order_by(changed, _IS.id)
+        return [_row(row) for row in await self._database.rows(query.limit(UNTOLD_AT_MOST))]
 
     async def note_told(self, row: AbsenceRow, told: int, at: datetime | None) -> None:
         """How many have heard of this change so far; with `at` it was all of them. Nothing if it was changed again."""
-        same = and_(_IS.id == row.id, _IS.ended_at.is_(None) if row.ended_at is None else _IS.ended_at == row.ended_at)
-        await self._database.change(ABSENCES.update().where(same).values(told=told, told_at=at))
+        unchanged = and_(
+            _IS.id == row.id, _IS.ended_at.is_(None) if row.ended_at is None else _IS.ended_at == row.ended_at
+        )
+        await self._database.change(ABSENCES.update().where(unchanged).values(told=told, told_at=at))
 
     async def erase(self, person: str) -> int:
         """Drop all of a person, and their id from those of others; how many were dropped."""
@@ -151,37 +155,40 @@ class StoredAbsences:
 
     async def drop_over(self, now: datetime) -> int:
         """Drop those that have been over for long; how many."""
-        over = or_(_IS.ends_at < now - KEPT_FOR, _IS.ended_at < now - KEPT_FOR)
-        return await self._database.change(ABSENCES.delete().where(over))
+        is_over = or_(_IS.ends_at < now - KEPT_FOR, _IS.ended_at < now - KEPT_FOR)
+        return await self._database.change(ABSENCES.delete().where(is_over))
 
 
 def _names(actor: ColumnElement[str], person: str) -> ColumnElement[bool]:
     """Whether it is this person, however they are known (`KnownBy.actor`)."""
-    known = actor.endswith(f":{person}", autoescape=True), actor.contains(f":{person} (", autoescape=True)
-    return or_(actor == person, *known)
+    forms = actor.endswith(f":{person}", autoescape=True), actor.contains(f":{person} (", autoescape=True)
+    return or_(actor == person, *forms)
 
 
 def _not_over(now: datetime) -> tuple[ColumnElement[bool], ...]:
     return _IS.ended_at.is_(None), _IS.ends_at > now
 
 
-def _crowded(connection: Connection, wanted: AbsenceRow, replaced: Sequence[AbsenceRow]) -> Message | None:
-    limits = ((wanted.person, OF_A_PERSON_AT_MOST, (_IS.person == wanted.person,)), ("everybody", ABSENCES_AT_MOST, ()))
-    for whom, most, narrowing in limits:
-        asked = select(func.count()).select_from(ABSENCES).where(*_not_over(wanted.entered_at), *narrowing)
-        if int(connection.execute(asked).scalar_one()) - len(replaced) >= most:
-            return Rejection.TOO_MANY_ABSENCES.to_message(most=most, whom=whom)
+def _crowded(connection: Connection, absence: AbsenceRow, replaced: Sequence[AbsenceRow]) -> Message | None:
+    limits = (
+        (absence.person, OF_A_PERSON_AT_MOST, (_IS.person == absence.person,)),
+        ("everybody", ABSENCES_AT_MOST, ()),
+    )
+    for person, limit, narrowing in limits:
+        query = select(func.count()).select_from(ABSENCES).where(*_not_over(absence.entered_at), *narrowing)
+        if int(connection.execute(query).scalar_one()) - len(replaced) >= limit:
+            return Rejection.TOO_MANY_ABSENCES.to_message(most=limit, whom=person)
     return None
 
 
 def _end(
-    connection: Connection, rows: Sequence[AbsenceRow], by: str, now: datetime, told_at: datetime | None = None
+    connection: Connection, rows: Sequence[AbsenceRow], actor: str, now: datetime, told_at: datetime | None = None
 ) -> None:
-    values = {"ended_at": now, "ended_by": by, "told_at": told_at, "told": 0}
+    values = {"ended_at": now, "ended_by": actor, "told_at": told_at, "told": 0}
     for row in rows:
         connection.execute(ABSENCES.update().where(_IS.id == row.id).values(**values))
 
 
-def _row(found: Any) -> AbsenceRow:
-    values = {name: getattr(found, name) for name in AbsenceRow._fields}
-    return AbsenceRow(**{**values, "kinds": tuple(found.kinds)})
+def _row(row: Any) -> AbsenceRow:
+    values = {name: getattr(row, name) for name in AbsenceRow._fields}
+    return AbsenceRow(**{**values, "kinds": tuple(row.kinds)})

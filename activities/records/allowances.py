@@ -54,15 +54,15 @@ class SharedAllowances:
         key, latest = _key(name), rate.full_after + _A_HAIR
 
         def change(connection: Connection) -> Allowed:
-            at = _clock(connection, now)
-            full_at = case((_BUCKET.full_at > at, _BUCKET.full_at), else_=at) + rate.each
-            taking = insert_into(connection, ALLOWANCES).values(name=key, full_at=at + rate.each)
+            server_now = _clock(connection, now)
+            full_at = case((_BUCKET.full_at > server_now, _BUCKET.full_at), else_=server_now) + rate.each
+            taking = insert_into(connection, ALLOWANCES).values(name=key, full_at=server_now + rate.each)
             taking = taking.on_conflict_do_update(
-                index_elements=[_BUCKET.name], set_={"full_at": full_at}, where=full_at - at <= latest
+                index_elements=[_BUCKET.name], set_={"full_at": full_at}, where=full_at - server_now <= latest
             )
-            if taken := connection.execute(taking.returning(_BUCKET.full_at - at)).first():
-                return Allowed(left=int((latest - taken[0]) / rate.each))
-            empty_for = connection.execute(select(_BUCKET.full_at - at).where(_BUCKET.name == key)).scalar_one()
+            if row := connection.execute(taking.returning(_BUCKET.full_at - server_now)).first():
+                return Allowed(left=int((latest - row[0]) / rate.each))
+            empty_for = connection.execute(select(_BUCKET.full_at - server_now).where(_BUCKET.name == key)).scalar_one()
             return Allowed(wait=float(empty_for) + rate.each - rate.full_after)
 
         return await self._database.statement(change)

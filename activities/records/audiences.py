@@ -105,9 +105,11 @@ class AudienceAmendment:
 
     @classmethod
     def loaded(cls, content: bytes) -> Self:
-        found = json.loads(content)
-        rows = tuple(MemberRow(*row) for row in found["rows"])
-        return cls(AudienceChange.model_validate(found["change"]), rows, found["before"], tuple(found["taken_up"]))
+        document = json.loads(content)
+        rows = tuple(MemberRow(*row) for row in document["rows"])
+        return cls(
+            AudienceChange.model_validate(document["change"]), rows, document["before"], tuple(document["taken_up"])
+        )
 
     @property
     def about_everybody(self) -> bool:
@@ -129,8 +131,8 @@ class AudienceAmendment:
                 return replace(member, given=member.given or member.due, due=change.due)
             case ChangeKind.JOINED if change.due and member.out is ChangeKind.LEFT:
                 # A person who had left is asked in another attempt.
-                again = replace(self.joined(row, member.place), attempt=member.attempt + 1)
-                return replace(again, row=row._replace(number=member.row.number))
+                new_attempt = replace(self.joined(row, member.place), attempt=member.attempt + 1)
+                return replace(new_attempt, row=row._replace(number=member.row.number))
         return member
 
     def joined(self, row: MemberRow, place: int) -> Member:
@@ -152,26 +154,29 @@ def _json(value: Any) -> bytes:
 
 def repeated(rows: Iterable[MemberRow]) -> Iterator[MemberRow]:
     """The rows; a row that repeats a person cannot be asked."""
-    seen: dict[str, int] = {}
+    number_by_person: dict[str, int] = {}
     for row in rows:
-        if not row.says and row.person in seen:
-            yield row._replace(says=f"is in row {seen[row.person]} already")
+        if not row.says and row.person in number_by_person:
+            yield row._replace(says=f"is in row {number_by_person[row.person]} already")
         else:
-            seen.setdefault(row.person, row.number)
+            number_by_person.setdefault(row.person, row.number)
             yield row
 
 
 def due_by(at: Any = None, number: Any = None, of: FromClause = MEMBERS) -> Any:
     """The last day of a member as of an instant, or after a change."""
     change, member = AUDIENCE_CHANGES.c, of.c
-    moved = select(func.max(change.due)).where(
+    latest_extension = select(func.max(change.due)).where(
         change.campaign == member.campaign,
         change.what == ChangeKind.EXTENDED,
         change.number > member.joined_by,
         or_(change.person.is_(None), change.person == member.person),
         change.at <= at if number is None else change.number <= number,
     )
-    first, last = func.coalesce(member.given, member.due), moved.correlate_except(AUDIENCE_CHANGES).scalar_subquery()
+    first, last = (
+        func.coalesce(member.given, member.due),
+        latest_extension.correlate_except(AUDIENCE_CHANGES).scalar_subquery(),
+    )
     return case((member.given.is_(None), member.due), (last > first, last), else_=first)
 
 
@@ -191,22 +196,22 @@ class Audiences:
     async def changes(self, order: CampaignOrder) -> list[AudienceAmendment]:
         """The changes that the order knows, verified."""
         change, last = AUDIENCE_CHANGES.c, None
-        asked = select(change.content).where(change.campaign == order.workflow_id, change.number <= order.changes)
-        found = [row.content for row in await self._database.rows(asked.order_by(change.number))]
-        changes = [AudienceAmendment.loaded(content) for content in found]
-        for content, amendment in zip(found, changes, strict=True):
+        query = select(change.content).where(change.campaign == order.workflow_id, change.number <= order.changes)
+        contents = [row.content for row in await self._database.rows(query.order_by(change.number))]
+        changes = [AudienceAmendment.loaded(content) for content in contents]
+        for content, amendment in zip(contents, changes, strict=True):
             if amendment.before != last:
                 raise DocumentDamaged(last or "")
             last = hashlib.sha256(content).hexdigest()
         if last != order.changed:
-            raise DocumentMissing(order.changed or "") if len(found) < order.changes else DocumentDamaged(last or "")
+            raise DocumentMissing(order.changed or "") if len(contents) < order.changes else DocumentDamaged(last or "")
         return changes
 
     async def written_changes(self, campaign: str, last: int) -> list[bytes]:
         """The changes up to a number, as written."""
         change = AUDIENCE_CHANGES.c
-        asked = select(change.content).where(change.campaign == campaign, change.number <= last)
-        return [row.content for row in await self._database.rows(asked.order_by(change.number).limit(last))]
+        query = select(change.content).where(change.campaign == campaign, change.number <= last)
+        return [row.content for row in await self._database.rows(query.order_by(change.number).limit(last))]
 
     async def frozen(self, sha256: str) -> StoredFile:
         """The frozen rows as written, to read in pieces."""
@@ -219,16 +224,16 @@ class Audiences:
 
     async def head(self, campaign: str) -> tuple[str, int]:
         """Which audience the members are, by its last SHA-256, and how many they are; empty without one."""
-        found = await self._database.first(select(AUDIENCES).where(AUDIENCES.c.campaign == campaign))
-        if found is not None and found.head is None:
+        row = await self._database.first(select(AUDIENCES).where(AUDIENCES.c.campaign == campaign))
+        if row is not None and row.head is None:
             raise DatabaseAway("the members of the campaign are being written, try again")
-        return (found.head, found.members) if found else ("", 0)
+        return (row.head, row.members) if row else ("", 0)
 
     async def up_to_date(self, order: CampaignOrder) -> int:
         """See that the members are those that the order knows; returns how many."""
-        found = await self._database.first(select(AUDIENCES).where(AUDIENCES.c.campaign == order.workflow_id))
-        if found and found.head == _head(order):
-            return int(found.members)
+        row = await self._database.first(select(AUDIENCES).where(AUDIENCES.c.campaign == order.workflow_id))
+        if row and row.head == _head(order):
+            return int(row.members)
         return await self.write_members(order)
 
     async def write_members(self, order: CampaignOrder) -> int:
@@ -238,14 +243,16 @@ class Audiences:
         campaign, rows = order.workflow_id, await self.rows(_frozen(order).sha256)
         changes = await self.changes(order)
         await self._database.write(lambda connection: _begin(connection, campaign))
-        place = MEMBERS.c.place
+        place_column = MEMBERS.c.place
         for first in range(0, AUDIENCE_AT_MOST, MEMBERS_AT_ONCE):
-            here = MEMBERS.c.campaign == campaign, place >= first, place < first + MEMBERS_AT_ONCE
-            if not await self._database.change(MEMBERS.delete().where(*here)):
+            in_batch = MEMBERS.c.campaign == campaign, place_column >= first, place_column < first + MEMBERS_AT_ONCE
+            if not await self._database.change(MEMBERS.delete().where(*in_batch)):
                 break
         for first in range(0, len(rows), MEMBERS_AT_ONCE):
-            some = rows[first : first + MEMBERS_AT_ONCE]
-            members = [Member(row, order.campaign.due, place=place) for place, row in enumerate(some, start=first)]
+            batch = rows[first : first + MEMBERS_AT_ONCE]
+            members = [
+                Member(row, order.campaign.due, place=position) for position, row in enumerate(batch, start=first)
+            ]
             await self._database.write(partial(_add, order=order, members=members))
         for amendment in changes:
             await self._database.write(partial(_apply, order=order, amendment=amendment))
@@ -256,45 +263,45 @@ class Audiences:
         campaign, change = order.workflow_id, AUDIENCE_CHANGES.c
 
         def write(connection: Connection) -> str:
-            number, known = amendment.change.number, amendment
-            here = select(change.content).where(change.campaign == campaign, change.number == number)
-            content = connection.execute(here).scalar()
-            if content and (there := AudienceAmendment.loaded(content)).before == known.before:
+            number, final_amendment = amendment.change.number, amendment
+            query = select(change.content).where(change.campaign == campaign, change.number == number)
+            content = connection.execute(query).scalar()
+            if content and (earlier := AudienceAmendment.loaded(content)).before == final_amendment.before:
                 # By an earlier attempt, which may have read another people file.
-                known = there if there.change == known.change else known
-            content = known.dumped()
+                final_amendment = earlier if earlier.change == final_amendment.change else final_amendment
+            content = final_amendment.dumped()
             sha256 = hashlib.sha256(content).hexdigest()
             # What a run before a reset has changed is not known any more.
             connection.execute(AUDIENCE_CHANGES.delete().where(change.campaign == campaign, change.number >= number))
-            values = known.change.model_dump(include={"number", "what", "person", "at", "due"})
+            values = final_amendment.change.model_dump(include={"number", "what", "person", "at", "due"})
             row = {"campaign": campaign, **values, "content": content, "sha256": sha256}
             connection.execute(insert(AUDIENCE_CHANGES), row)
-            moved = AUDIENCES.update().where(AUDIENCES.c.campaign == campaign, AUDIENCES.c.head == _head(order))
-            if connection.execute(moved.values(head=sha256)).rowcount:
-                _apply(connection, order, known)
+            head_update = AUDIENCES.update().where(AUDIENCES.c.campaign == campaign, AUDIENCES.c.head == _head(order))
+            if connection.execute(head_update.values(head=sha256)).rowcount:
+                _apply(connection, order, final_amendment)
             return sha256
 
         return await self._database.write(write)
 
     async def members(self, campaign: str) -> AsyncIterator[list[Member]]:
         """All, in order, some at a time."""
-        after = -1
-        while some := await self._found(campaign, MEMBERS.c.place > after, limit=MEMBERS_AT_ONCE):
-            yield some
-            after = some[-1].place
+        last_place = -1
+        while members := await self._found(campaign, MEMBERS.c.place > last_place, limit=MEMBERS_AT_ONCE):
+            yield members
+            last_place = members[-1].place
 
     async def of_person(self, campaign: str, person: str) -> Member | None:
         """The member with this id; of a person listed twice, the one who is asked."""
-        found = await self._found(campaign, MEMBERS.c.person == person)
-        return next((member for member in found if not member.row.says), found[0] if found else None)
+        members = await self._found(campaign, MEMBERS.c.person == person)
+        return next((member for member in members if not member.row.says), members[0] if members else None)
 
     async def of_requests(self, campaign: str, requests: Sequence[str]) -> dict[str, Member]:
         """By the id of their request; the caller bounds their number."""
-        found: list[Member] = []
-        for some in chunks([Kind.REQUEST.workflow_id(one) for one in requests], MEMBERS_AT_ONCE):
-            found += await self._found(campaign, MEMBERS.c.request.in_(some), MEMBERS.c.says == "")
+        members: list[Member] = []
+        for workflow_ids in chunks([Kind.REQUEST.workflow_id(request) for request in requests], MEMBERS_AT_ONCE):
+            members += await self._found(campaign, MEMBERS.c.request.in_(workflow_ids), MEMBERS.c.says == "")
         id = campaign.partition(":")[2]
-        return {one.request(id): one for one in found}
+        return {member.request(id): member for member in members}
 
     async def members_of(self, batch: Batch, many: int) -> tuple[list[Member], int]:
         """A batch's next members, and how many there are in all. Those to end or extend have the request and the day
@@ -304,20 +311,28 @@ class Audiences:
         asks, number = batch.work is BatchWork.START, batch.change
         columns = _columns(MEMBERS.c.due if asks or not number else due_by(number=number))
         change = AUDIENCE_CHANGES.c
-        about = select(change.what, change.person).where(change.campaign == campaign, change.number == (number or 0))
-        named = await self._database.first(about) if number else None
+        change_query = select(change.what, change.person).where(
+            change.campaign == campaign, change.number == (number or 0)
+        )
+        named = await self._database.first(change_query) if number else None
         if named is None or (named.what == ChangeKind.EXTENDED and named.person is None):
             # All members: a batch continues by position, and those to ask may differ by then.
             statement = select(*columns).where(MEMBERS.c.campaign == campaign, MEMBERS.c.place >= batch.after)
             return _read(await self._database.rows(statement.order_by(MEMBERS.c.place).limit(many))), members
-        here = CHANGED_MEMBERS.c
-        own = here.campaign == campaign, here.number == number
-        joined = CHANGED_MEMBERS.join(MEMBERS, (MEMBERS.c.campaign == here.campaign) & (MEMBERS.c.place == here.place))
-        attempt = MEMBERS.c.attempt if asks else here.attempt
-        statement = select(*columns, attempt.label("attempt_then")).select_from(joined).where(*own)
-        found = await self._database.rows(statement.where(here.nth >= batch.after).order_by(here.nth).limit(many))
-        count = await self._database.first(select(func.count()).select_from(CHANGED_MEMBERS).where(*own))
-        members_then = [replace(one, attempt=row.attempt_then) for one, row in zip(_read(found), found, strict=True)]
+        changed_member = CHANGED_MEMBERS.c
+        in_change = changed_member.campaign == campaign, changed_member.number == number
+        joined = CHANGED_MEMBERS.join(
+            MEMBERS, (MEMBERS.c.campaign == changed_member.campaign) & (MEMBERS.c.place == changed_member.place)
+        )
+        attempt = MEMBERS.c.attempt if asks else changed_member.attempt
+        statement = select(*columns, attempt.label("attempt_then")).select_from(joined).where(*in_change)
+        rows = await self._database.rows(
+            statement.where(changed_member.nth >= batch.after).order_by(changed_member.nth).limit(many)
+        )
+        count = await self._database.first(select(func.count()).select_from(CHANGED_MEMBERS).where(*in_change))
+        members_then = [
+            replace(member, attempt=row.attempt_then) for member, row in zip(_read(rows), rows, strict=True)
+        ]
         return members_then, int(count[0]) if count else 0
 
     async def keep_year(self, workflow_id: str, year: int, content: bytes) -> None:
@@ -327,17 +342,17 @@ class Audiences:
 
     async def year(self, workflow_id: str, year: int) -> bytes | None:
         """None if not given yet."""
-        asked = select(YEARS.c.content).where(YEARS.c.workflow_id == workflow_id, YEARS.c.year == year)
-        found = await self._database.first(asked)
-        return found.content if found else None
+        query = select(YEARS.c.content).where(YEARS.c.workflow_id == workflow_id, YEARS.c.year == year)
+        row = await self._database.first(query)
+        return row.content if row else None
 
     async def series(self) -> tuple[str, ...]:
         """Sorted ids of yearly campaigns with content."""
-        asked = select(YEARS.c.workflow_id).distinct().order_by(YEARS.c.workflow_id).limit(SERIES_AT_MOST)
-        return tuple(row.workflow_id for row in await self._database.rows(asked))
+        query = select(YEARS.c.workflow_id).distinct().order_by(YEARS.c.workflow_id).limit(SERIES_AT_MOST)
+        return tuple(row.workflow_id for row in await self._database.rows(query))
 
-    async def _found(self, campaign: str, *where: Any, limit: int | None = None) -> list[Member]:
-        statement = select(*_columns(MEMBERS.c.due)).where(MEMBERS.c.campaign == campaign, *where)
+    async def _found(self, campaign: str, *conditions: Any, limit: int | None = None) -> list[Member]:
+        statement = select(*_columns(MEMBERS.c.due)).where(MEMBERS.c.campaign == campaign, *conditions)
         return _read(await self._database.rows(statement.order_by(MEMBERS.c.place).limit(limit)))
 
 
@@ -352,9 +367,19 @@ def _head(order: CampaignOrder) -> str:
 
 
 def _columns(due: Any) -> list[Any]:
-    one = MEMBERS.c
-    row = one.row, one.person, one.department, one.manager, one.says
-    return [*row, due.label("due"), one.given, one.attempt, one.out, one.reason, one.joined_by, one.asked_by, one.place]
+    column = MEMBERS.c
+    row = column.row, column.person, column.department, column.manager, column.says
+    return [
+        *row,
+        due.label("due"),
+        column.given,
+        column.attempt,
+        column.out,
+        column.reason,
+        column.joined_by,
+        column.asked_by,
+        column.place,
+    ]
 
 
 def _read(rows: Iterable[Any]) -> list[Member]:
@@ -396,16 +421,18 @@ def _begin(connection: Connection, campaign: str) -> None:
 
 
 def _finish(connection: Connection, campaign: str, head: str) -> int:
-    here = AUDIENCES.c.campaign == campaign
-    connection.execute(AUDIENCES.update().where(here).values(head=head))
-    return int(connection.execute(select(AUDIENCES.c.members).where(here)).scalar_one())
+    in_campaign = AUDIENCES.c.campaign == campaign
+    connection.execute(AUDIENCES.update().where(in_campaign).values(head=head))
+    return int(connection.execute(select(AUDIENCES.c.members).where(in_campaign)).scalar_one())
 
 
 def _add(connection: Connection, order: CampaignOrder, members: Sequence[Member]) -> None:
     """Write new members behind those that are there; raises `DatabaseAway` if another process does as well."""
-    known = AUDIENCES.c
-    here = known.campaign == order.workflow_id, known.members == members[0].place
-    if not connection.execute(AUDIENCES.update().where(*here).values(members=known.members + len(members))).rowcount:
+    audience = AUDIENCES.c
+    unchanged = audience.campaign == order.workflow_id, audience.members == members[0].place
+    if not connection.execute(
+        AUDIENCES.update().where(*unchanged).values(members=audience.members + len(members))
+    ).rowcount:
         raise DatabaseAway("another process writes the members of the campaign")
     connection.execute(insert(MEMBERS), [_values(order, member) for member in members])
 
@@ -417,28 +444,37 @@ def _apply(connection: Connection, order: CampaignOrder, amendment: AudienceAmen
         connection.execute(earlier.values(given=func.coalesce(member.given, member.due), due=change.due))
         return
     rows = {row.person: row for row in amendment.rows}
-    found: list[Member] = []
-    for some in chunks(sorted(rows), MEMBERS_AT_ONCE):
-        named = select(*_columns(member.due)).where(member.campaign == campaign, member.person.in_(some))
-        found += _read(connection.execute(named))
-    changed = [(one, amendment.changed(one, rows[one.person])) for one in sorted(found, key=lambda one: one.place)]
-    if news := [_values(order, after) for before, after in changed if after != before]:
+    named_members: list[Member] = []
+    for people in chunks(sorted(rows), MEMBERS_AT_ONCE):
+        named = select(*_columns(member.due)).where(member.campaign == campaign, member.person.in_(people))
+        named_members += _read(connection.execute(named))
+    changed = [
+        (found_member, amendment.changed(found_member, rows[found_member.person]))
+        for found_member in sorted(named_members, key=lambda found_member: found_member.place)
+    ]
+    if news := [_values(order, current) for former, current in changed if current != former]:
         key = member.campaign == bindparam("in_campaign"), member.place == bindparam("at_place")
-        keys = [{"in_campaign": one.pop("campaign"), "at_place": one.pop("place")} for one in news]
+        keys = [{"in_campaign": row.pop("campaign"), "at_place": row.pop("place")} for row in news]
         settable: dict[str, Any] = {name: bindparam(f"to_{name}") for name in news[0]}
-        changing = [{**at, **{f"to_{name}": one[name] for name in one}} for at, one in zip(keys, news, strict=True)]
+        changing = [
+            {**key_values, **{f"to_{name}": row[name] for name in row}}
+            for key_values, row in zip(keys, news, strict=True)
+        ]
         connection.execute(MEMBERS.update().where(*key).values(settable), changing)
-    about = [after for _, after in changed if not after.row.says]
+    changed_members = [current for _, current in changed if not current.row.says]
     if change.what is ChangeKind.JOINED:
-        back = {after.person for before, after in changed if after != before}
-        own = select(AUDIENCES.c.members).where(AUDIENCES.c.campaign == campaign)
-        first = int(connection.execute(own).scalar_one())
+        back = {current.person for former, current in changed if current != former}
+        count_query = select(AUDIENCES.c.members).where(AUDIENCES.c.campaign == campaign)
+        first = int(connection.execute(count_query).scalar_one())
         new = [row for row in rows.values() if row.person not in back]
-        joined = [amendment.joined(row, place) for place, row in enumerate(new, start=first)]
+        joined = [amendment.joined(row, position) for position, row in enumerate(new, start=first)]
         if joined:
             _add(connection, order, joined)
-        about += joined
-    if about:
+        changed_members += joined
+    if changed_members:
         numbers = {"campaign": campaign, "number": change.number}
-        noted = [{**numbers, "nth": nth, "place": one.place, "attempt": one.attempt} for nth, one in enumerate(about)]
+        noted = [
+            {**numbers, "nth": nth, "place": changed_member.place, "attempt": changed_member.attempt}
+            for nth, changed_member in enumerate(changed_members)
+        ]
         connection.execute(insert(CHANGED_MEMBERS), noted)

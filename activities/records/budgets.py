@@ -86,29 +86,29 @@ class Budgets:
 
     async def accepted(self, request: SlotRequest) -> None:
         """The notice was delivered: until then those it speaks for do not count as notified."""
-        own = _ROW.person == request.person, _ROW.workflow_id == request.workflow_id, _ROW.key == request.key
-        await self._database.change(NOTICES.update().where(*own).values(accepted=True))
+        own_notice = _ROW.person == request.person, _ROW.workflow_id == request.workflow_id, _ROW.key == request.key
+        await self._database.change(NOTICES.update().where(*own_notice).values(accepted=True))
 
     async def drop(self, now: datetime) -> int:
         """Remove rows that are of no use any more, so many at once; how many there were."""
-        old = select(_ROW.person, _ROW.workflow_id, _ROW.key).where(_ROW.until < now - KEPT)
-        return await self._database.drop(NOTICES, old.limit(DROPPED_AT_ONCE))
+        old_notices = select(_ROW.person, _ROW.workflow_id, _ROW.key).where(_ROW.until < now - KEPT)
+        return await self._database.drop(NOTICES, old_notices.limit(DROPPED_AT_ONCE))
 
 
 def _answer(connection: Connection, request: SlotRequest, limit: Limit) -> Slot | Joined | Wait:
     in_turn(connection, f"notices/{request.person}")
-    here = and_(_ROW.person == request.person, _ROW.workflow_id == request.workflow_id)
-    rows = connection.execute(select(NOTICES).where(here)).all()
-    place = _Place(connection, request, limit, next((row for row in rows if row.key == request.key), None))
-    refusal = place.refusal()
+    in_workflow = and_(_ROW.person == request.person, _ROW.workflow_id == request.workflow_id)
+    rows = connection.execute(select(NOTICES).where(in_workflow)).all()
+    slot = _Place(connection, request, limit, next((row for row in rows if row.key == request.key), None))
+    refusal = slot.refusal()
     if isinstance(refusal, Wait) and not request.waits:
         return refusal
     if any(row.at is None and row.joined_into is None for row in rows):
         # Of one workflow only the newest notice waits.
-        connection.execute(NOTICES.delete().where(here, _WAITS))
+        connection.execute(NOTICES.delete().where(in_workflow, _WAITS))
     if isinstance(refusal, Wait):
-        place.put(at=None, until=refusal.until, joined_into=refusal.into)
-    return refusal or Slot(place.take())
+        slot.put(at=None, until=refusal.until, joined_into=refusal.into)
+    return refusal or Slot(slot.take())
 
 
 class _Place:
@@ -150,11 +150,11 @@ class _Place:
         replace(self._connection, NOTICES, key, **values)
 
     def _join_others(self) -> None:
-        ended = exists().where(RECORDS.c.workflow_id == _ROW.workflow_id)
-        waiting = select(_ROW.workflow_id).where(self._here, _WAITS, _ROW.until > self._request.now - KEPT, ~ended)
-        others = self._connection.execute(waiting.limit(SPOKEN_FOR_AT_MOST)).scalars().all()
-        if others:
-            spoken_for = NOTICES.update().where(self._here, _WAITS, _ROW.workflow_id.in_(others))
+        has_ended = exists().where(RECORDS.c.workflow_id == _ROW.workflow_id)
+        waiting = select(_ROW.workflow_id).where(self._here, _WAITS, _ROW.until > self._request.now - KEPT, ~has_ended)
+        workflow_ids = self._connection.execute(waiting.limit(SPOKEN_FOR_AT_MOST)).scalars().all()
+        if workflow_ids:
+            spoken_for = NOTICES.update().where(self._here, _WAITS, _ROW.workflow_id.in_(workflow_ids))
             self._connection.execute(spoken_for.values(joined_into=self._request.key))
 
     def _spoken_for(self, into: str) -> Joined | Wait | None:
@@ -163,8 +163,8 @@ class _Place:
         speaks = self._first(named.order_by(_ROW.accepted.desc()))
         if speaks and speaks.accepted:
             return Joined(into)
-        until = speaks.at + SPEAKING_AT_MOST if speaks else self._request.now
-        return Wait(until, into) if self._request.now < until else None
+        ends_at = speaks.at + SPEAKING_AT_MOST if speaks else self._request.now
+        return Wait(ends_at, into) if self._request.now < ends_at else None
 
     def frees_at(self) -> datetime | None:
         """When to ask again; None if there is a slot. Notices of a clock far ahead, which was moved, do not count."""
@@ -177,8 +177,8 @@ class _Place:
         line = self._here, _WAITS, _ROW.until > self._request.now, _ROW.workflow_id != self._request.workflow_id
         if self._request.alone:
             return self._in_line(frees, line)
-        others = self._first(select(_ROW.key).where(*line, _ROW.until <= frees).limit(1))
-        return frees + AFTER_THE_FIRST if others else frees
+        waiting = self._first(select(_ROW.key).where(*line, _ROW.until <= frees).limit(1))
+        return frees + AFTER_THE_FIRST if waiting else frees
 
     def _in_line(self, frees: datetime, line: Sequence[Any]) -> datetime:
         """As many ask at once as there are slots: nobody speaks for those that go alone."""

@@ -42,7 +42,7 @@ class CoverSheet(Model):
     @classmethod
     async def keep(cls, store: Store, brief: SignatureBrief) -> None:
         """Idempotent."""
-        made = cls(
+        sheet = cls(
             kind=brief.kind,
             document=brief.title,
             requester=brief.requester,
@@ -53,13 +53,13 @@ class CoverSheet(Model):
             effective=brief.document.effective,
             approver=brief.document.approver,
         )
-        await store.starts.keep_cover(Kind.REQUEST.workflow_id(brief.id), made.model_dump_json(by_alias=True).encode())
+        await store.starts.keep_cover(Kind.REQUEST.workflow_id(brief.id), sheet.model_dump_json(by_alias=True).encode())
 
     def shown(self, request: str) -> RequestShow:
         """A `partial` `request show`, whose states mean nothing."""
         lines = (
-            SignerLine(person=one.person, order=one.order, role=one.role, state=SignerState.WAITING)
-            for one in self.signers
+            SignerLine(person=signer.person, order=signer.order, role=signer.role, state=SignerState.WAITING)
+            for signer in self.signers
         )
         return RequestShow(
             id=request,
@@ -85,9 +85,9 @@ class TaskCover(Model):
     @classmethod
     async def keep(cls, store: Store, task: Task) -> None:
         """Idempotent. `task` is as in its workflow, with its text stored separately."""
-        people = tuple(one.person for one in task.people)
-        made = cls(kind=task.kind, title=task.title, text=task.text, requester=task.requester, people=people)
-        await store.starts.keep_cover(task.workflow_id, made.model_dump_json(by_alias=True).encode())
+        people = tuple(assignee.person for assignee in task.people)
+        cover = cls(kind=task.kind, title=task.title, text=task.text, requester=task.requester, people=people)
+        await store.starts.keep_cover(task.workflow_id, cover.model_dump_json(by_alias=True).encode())
 
     @classmethod
     async def shown(cls, store: Store, id: str) -> TaskShow | None:
@@ -99,15 +99,15 @@ class TaskCover(Model):
         if content is None:
             return None
         cover = cls.model_validate_json(content)
-        shown = TaskShow(
+        show = TaskShow(
             id=id,
             kind=cover.kind,
             title=cover.title,
             text=cover.text,
             requester=cover.requester,
             status=Status.OPEN,
-            people=tuple(AssigneeLine(person=one, state=AssigneeState.ASKED) for one in cover.people),
+            people=tuple(AssigneeLine(person=person, state=AssigneeState.ASKED) for person in cover.people),
             says=NOBODY_SAYS,
             partial=True,
         )
-        return await together(store, workflow_id, shown)
+        return await together(store, workflow_id, show)

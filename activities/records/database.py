@@ -199,8 +199,8 @@ class Database:
 
     def close(self) -> None:
         """Close its connections, once the calls that are under way have ended; a later call opens new ones."""
-        until = time.monotonic() + STATEMENT_SECONDS
-        while self._busy() and time.monotonic() < until:
+        deadline = time.monotonic() + STATEMENT_SECONDS
+        while self._busy() and time.monotonic() < deadline:
             time.sleep(_GLANCE)
         pool = self._engine.pool
         self._engine.dispose()
@@ -238,22 +238,22 @@ class Database:
 
     def _write_waiting(self) -> None:
         """Whatever waits for the writer, up to a limit."""
-        some = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER_AT_MOST))]
-        self._write([one for one in some if one.done.set_running_or_notify_cancel()])
+        changes = [self._waiting.popleft() for _ in range(min(len(self._waiting), TOGETHER_AT_MOST))]
+        self._write([change for change in changes if change.done.set_running_or_notify_cancel()])
 
     def _write(self, changes: Sequence[_Change]) -> None:
         """In one transaction; if one of several fails, each in its own."""
         try:
             results = self._run(partial(_made, changes), _Isolation.ALONE) if changes else []
         except _OneOfSeveral:
-            for one in changes:
-                self._write([one])
+            for change in changes:
+                self._write([change])
         except Exception as error:
-            for one in changes:
-                one.done.set_exception(error)
+            for change in changes:
+                change.done.set_exception(error)
         else:
-            for one, result in zip(changes, results, strict=True):
-                one.done.set_result(result)
+            for change, result in zip(changes, results, strict=True):
+                change.done.set_result(result)
 
     def _run(self, call: Callable[[Connection], R], isolation: _Isolation) -> R:
         if not self._usable:
@@ -289,16 +289,16 @@ class Database:
     def _make_usable(self) -> None:
         """Create the schema of a new local file; compare any other."""
         self._make_private()
-        there = _identity(self._path) if self.local else None
+        identity = _identity(self._path) if self.local else None
         with self._begun(_Isolation.STATEMENT) as connection:
-            known = _version(connection)
-            if known is None and self.local:
+            version = _version(connection)
+            if version is None and self.local:
                 for statement in _creation():
                     connection.exec_driver_sql(statement)
                 connection.execute(schema.VERSION.insert().values(version_num=schema.NEWEST))
-            elif not schema.usable(known):
-                raise SchemaMismatch(known, schema.NEWEST)
-        self._file, self._usable = there, True
+            elif not schema.usable(version):
+                raise SchemaMismatch(version, schema.NEWEST)
+        self._file, self._usable = identity, True
 
     def _make_private(self) -> None:
         """Names and addresses are for the user of the processes only; a local file that is there keeps its mode. Who
@@ -320,12 +320,12 @@ class Database:
             connection.info["until"] = math.inf
             for statement in () if self.local else _ALONE:
                 connection.exec_driver_sql(statement)
-            known = _version(connection)
-            if known and known > schema.NEWEST:  # its migrations are not known here
-                raise SchemaMismatch(known, schema.NEWEST)
+            version = _version(connection)
+            if version and version > schema.NEWEST:  # its migrations are not known here
+                raise SchemaMismatch(version, schema.NEWEST)
             upgrade(connection)
         self._usable = False
-        return known
+        return version
 
 
 def in_turn(connection: Connection, name: str) -> None:
@@ -338,7 +338,7 @@ def _made(changes: Sequence[_Change], connection: Connection) -> list[Any]:
     if len(changes) == 1:
         return [changes[0].make(connection)]
     try:
-        return [one.make(connection) for one in changes]
+        return [change.make(connection) for change in changes]
     except Exception as error:
         raise _OneOfSeveral from error
 
@@ -350,8 +350,8 @@ def chunks(many: Sequence[R], size: int) -> Iterator[Sequence[R]]:
 
 def insert_new(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless its key exists; whether it was inserted."""
-    found = connection.execute(insert_into(connection, table).on_conflict_do_nothing(), values)
-    return found.rowcount == 1
+    result = connection.execute(insert_into(connection, table).on_conflict_do_nothing(), values)
+    return result.rowcount == 1
 
 
 def replace(connection: Connection, table: Table, key: Key, **values: Any) -> None:
@@ -373,19 +373,19 @@ def insert_into(connection: Connection, table: Table) -> Any:
 def _identity(file: str) -> tuple[int, int] | None:
     """Device and inode of a file, None if there is none."""
     try:
-        there = Path(file).stat()
+        file_stat = Path(file).stat()
     except FileNotFoundError:
         return None
-    return there.st_dev, there.st_ino
+    return file_stat.st_dev, file_stat.st_ino
 
 
 @cache
 def _creation() -> Sequence[str]:
     """What makes the schema in an empty local file; compiled once, for whoever makes many files."""
-    made: list[Any] = []
-    nowhere = create_mock_engine("sqlite://", lambda ddl, *_: made.append(ddl))
+    statements: list[Any] = []
+    nowhere = create_mock_engine("sqlite://", lambda ddl, *_: statements.append(ddl))
     schema.METADATA.create_all(nowhere, checkfirst=False)
-    return [str(ddl.compile(dialect=nowhere.dialect)) for ddl in made]
+    return [str(ddl.compile(dialect=nowhere.dialect)) for ddl in statements]
 
 
 def _version(connection: Connection) -> str | None:
@@ -463,12 +463,12 @@ def _close(connection: Any, record: Any) -> None:
 
 def _to_wal(connection: Any) -> None:
     """SQLite itself does not wait for another process that does the same to a new file."""
-    until = time.monotonic() + STATEMENT_SECONDS
+    deadline = time.monotonic() + STATEMENT_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
                 raise
             time.sleep(_GLANCE)
         else:
@@ -491,7 +491,7 @@ def _count_statements(engine: Engine) -> None:
     def begin(connection: Connection, *_: Any) -> None:
         connection.info[_BEGAN] = time.monotonic()
 
-    def done(connection: Connection, *_: Any) -> None:
+    def finish(connection: Connection, *_: Any) -> None:
         STATEMENTS.add(outcome="done")
         STATEMENT.record(time.monotonic() - connection.info[_BEGAN])
 
@@ -500,7 +500,7 @@ def _count_statements(engine: Engine) -> None:
             STATEMENTS.add(outcome="failed")
 
     event.listen(engine, "before_cursor_execute", begin)
-    event.listen(engine, "after_cursor_execute", done)
+    event.listen(engine, "after_cursor_execute", finish)
     event.listen(engine, "handle_error", failed)
 
 

@@ -77,17 +77,21 @@ class StoredDevices:
 
     async def people(self) -> frozenset[str]:
         """Everybody with a device."""
-        asked = select(_ROW.person).where(_ROW.address.is_not(None)).distinct().limit(LISTED_AT_MOST)
-        return frozenset(row.person for row in await self._database.rows(asked))
+        query = select(_ROW.person).where(_ROW.address.is_not(None)).distinct().limit(LISTED_AT_MOST)
+        return frozenset(row.person for row in await self._database.rows(query))
 
     async def living(self) -> tuple[frozenset[str], Mapping[str, Mapping[str, InvalidMark]]]:
         """Everybody with a registered device that is theirs and valid; the marks of other devices by short name, by
         person.
         """
         registered = _ROW.address.is_not(None)
-        again = _ROW.registered_at > func.coalesce(_ROW.gone_of, _ROW.gone_at)
-        own = and_(_OWNER.address_sha256 == _ROW.address_sha256, _OWNER.person == _ROW.person)
-        theirs = select(_ROW.person).join(DEVICE_OWNERS, own).where(registered, or_(_ROW.gone.is_(None), again))
+        registered_again = _ROW.registered_at > func.coalesce(_ROW.gone_of, _ROW.gone_at)
+        is_owner = and_(_OWNER.address_sha256 == _ROW.address_sha256, _OWNER.person == _ROW.person)
+        theirs = (
+            select(_ROW.person)
+            .join(DEVICE_OWNERS, is_owner)
+            .where(registered, or_(_ROW.gone.is_(None), registered_again))
+        )
         marked = select(DEVICES).where(~registered, _ROW.gone.is_not(None)).limit(LISTED_AT_MOST)
 
         def ask(connection: Connection) -> tuple[frozenset[str], Mapping[str, Mapping[str, InvalidMark]]]:
@@ -127,16 +131,20 @@ class StoredDevices:
         def change(connection: Connection) -> Registered:
             sha256 = _sha256(device.address)
             row = connection.execute(_one(person, device.address)).first()
-            mark, known = _mark(row), row if row and row.address else None
-            kept = known.registered_at if known and not (mark and mark.holds(known.registered_at)) else None
-            since = min(device.registered_at or kept or now, now)
+            mark, registered_row = _mark(row), row if row and row.address else None
+            former_at = (
+                registered_row.registered_at
+                if registered_row and not (mark and mark.holds(registered_row.registered_at))
+                else None
+            )
+            registered_at = min(device.registered_at or former_at or now, now)
             owner = connection.scalar(select(_OWNER.person).where(_OWNER.address_sha256 == sha256))
             _own(connection, person, device.address)
             values = {"address": device.address, "kind": device.kind, "platform": device.platform}
             key = {_ROW.person: person, _ROW.address_sha256: sha256}
-            replace(connection, DEVICES, key, **values, registered_at=since, seen_at=now)
-            gone = mark.reason if mark and mark.holds(since) else None
-            return Registered(sha256[:_HASH_LENGTH], known is None, owner not in (None, person), gone)
+            replace(connection, DEVICES, key, **values, registered_at=registered_at, seen_at=now)
+            reason = mark.reason if mark and mark.holds(registered_at) else None
+            return Registered(sha256[:_HASH_LENGTH], registered_row is None, owner not in (None, person), reason)
 
         return await self._database.write(change)
 
@@ -151,8 +159,8 @@ class StoredDevices:
             if unknown:
                 insert_new(connection, DEVICES, person=person, address_sha256=_sha256(address))
             row = connection.execute(_one(person, address)).first()
-            before = _mark(row)
-            if row and not (before and (before.of or before.at) > (mark.of or mark.at)):
+            former_mark = _mark(row)
+            if row and not (former_mark and (former_mark.of or former_mark.at) > (mark.of or mark.at)):
                 values = {"gone": mark.reason, "gone_at": mark.at, "gone_of": mark.of}
                 connection.execute(DEVICES.update().where(_is(person, address)).values(**values))
 
@@ -160,8 +168,8 @@ class StoredDevices:
 
     async def beyond(self, person: str, kept: int) -> tuple[StoredDevice, ...]:
         """Registered devices seen before the `kept` last ones."""
-        asked = select(DEVICES).where(_ROW.person == person, _ROW.address.is_not(None))
-        rows = await self._database.rows(asked.order_by(_ROW.seen_at.desc()).offset(kept).limit(FORGOTTEN_AT_MOST))
+        query = select(DEVICES).where(_ROW.person == person, _ROW.address.is_not(None))
+        rows = await self._database.rows(query.order_by(_ROW.seen_at.desc()).offset(kept).limit(FORGOTTEN_AT_MOST))
         return tuple(map(_device, rows))
 
     async def forget(self, person: str, devices: Sequence[StoredDevice], disowned: Collection[str]) -> None:
@@ -170,8 +178,8 @@ class StoredDevices:
         def change(connection: Connection) -> None:
             for device in devices:
                 not_seen = and_(_is(person, device.address), _ROW.seen_at == device.seen_at)
-                gone = connection.execute(DEVICES.delete().where(not_seen)).rowcount
-                if gone and device.address in disowned:
+                removed_count = connection.execute(DEVICES.delete().where(not_seen)).rowcount
+                if removed_count and device.address in disowned:
                     theirs = _OWNER.address_sha256 == _sha256(device.address), _OWNER.person == person
                     connection.execute(DEVICE_OWNERS.delete().where(*theirs))
 

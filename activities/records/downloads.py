@@ -81,16 +81,16 @@ class Downloads:
 
     async def issue(self, link: LinkName, hash_of: Callable[[int], str], now: datetime, valid: timedelta) -> IssuedLink:
         """The present link, else a new one; `hash_of` is the hash of the token with a number."""
-        this = _LINK.workflow_id == link.workflow_id, _LINK.target == link.target, _LINK.file == link.file
+        same_link = _LINK.workflow_id == link.workflow_id, _LINK.target == link.target, _LINK.file == link.file
 
         def change(connection: Connection) -> IssuedLink:
-            found = connection.execute(select(DOWNLOAD_LINKS).where(*this)).first()
-            if found and found.token_sha256 and found.expires_at > now:
-                return IssuedLink(found.number, found.expires_at)
-            number = found.number + 1 if found else 1
+            row = connection.execute(select(DOWNLOAD_LINKS).where(*same_link)).first()
+            if row and row.token_sha256 and row.expires_at > now:
+                return IssuedLink(row.number, row.expires_at)
+            number = row.number + 1 if row else 1
             new = {"number": number, "token_sha256": hash_of(number), "expires_at": now + valid}
-            if found:
-                connection.execute(DOWNLOAD_LINKS.update().where(*this).values(**new))
+            if row:
+                connection.execute(DOWNLOAD_LINKS.update().where(*same_link).values(**new))
             else:
                 insert_new(connection, DOWNLOAD_LINKS, **link._asdict(), **new, downloads=0)
             return IssuedLink(number, now + valid)
@@ -98,17 +98,17 @@ class Downloads:
         return await self._database.write(change)
 
     async def find(self, token_sha256: str) -> DownloadLinkRow | None:
-        found = await self._database.first(select(DOWNLOAD_LINKS).where(_LINK.token_sha256 == token_sha256))
-        return _row(found) if found else None
+        row = await self._database.first(select(DOWNLOAD_LINKS).where(_LINK.token_sha256 == token_sha256))
+        return _row(row) if row else None
 
     async def links(self, workflow_id: str) -> tuple[DownloadLinkRow, ...]:
-        asked = select(DOWNLOAD_LINKS).where(_LINK.workflow_id == workflow_id).order_by(_LINK.target, _LINK.file)
-        return tuple(map(_row, await self._database.rows(asked.limit(LINKS_AT_MOST))))
+        query = select(DOWNLOAD_LINKS).where(_LINK.workflow_id == workflow_id).order_by(_LINK.target, _LINK.file)
+        return tuple(map(_row, await self._database.rows(query.limit(LINKS_AT_MOST))))
 
     async def revoke(self, workflow_id: str, actor: str, now: datetime) -> int:
         """No link of it opens anything until one is issued anew; how many did until now."""
-        these = _LINK.workflow_id == workflow_id, _LINK.token_sha256.is_not(None)
-        revoked = DOWNLOAD_LINKS.update().where(*these)
+        living = _LINK.workflow_id == workflow_id, _LINK.token_sha256.is_not(None)
+        revoked = DOWNLOAD_LINKS.update().where(*living)
         return await self._database.change(revoked.values(token_sha256=None, revoked_by=actor, revoked_at=now))
 
     async def note(self, workflow_id: str, download: Download, token_sha256: str | None = None) -> None:
@@ -124,24 +124,24 @@ class Downloads:
 
     async def of(self, workflow_id: str) -> tuple[Download, ...]:
         """The newest, in the order of time."""
-        asked = select(DOWNLOADS).where(_DOWNLOAD.workflow_id == workflow_id)
-        rows = await self._database.rows(asked.order_by(_DOWNLOAD.at.desc()).limit(LISTED_AT_MOST))
-        return tuple(Download(one.at, one.who, KeptFileName(one.file), Way(one.way)) for one in reversed(rows))
+        query = select(DOWNLOADS).where(_DOWNLOAD.workflow_id == workflow_id)
+        rows = await self._database.rows(query.order_by(_DOWNLOAD.at.desc()).limit(LISTED_AT_MOST))
+        return tuple(Download(row.at, row.who, KeptFileName(row.file), Way(row.way)) for row in reversed(rows))
 
     async def since(self, instant: datetime) -> list[tuple[str, Download]]:
         """Those after it, each with its workflow id, in the order of time; a limited number."""
-        asked = select(DOWNLOADS).where(_DOWNLOAD.at > instant).order_by(_DOWNLOAD.at).limit(LISTED_AT_MOST)
-        rows = await self._database.rows(asked)
-        return [(one.workflow_id, Download(one.at, one.who, KeptFileName(one.file), Way(one.way))) for one in rows]
+        query = select(DOWNLOADS).where(_DOWNLOAD.at > instant).order_by(_DOWNLOAD.at).limit(LISTED_AT_MOST)
+        rows = await self._database.rows(query)
+        return [(row.workflow_id, Download(row.at, row.who, KeptFileName(row.file), Way(row.way))) for row in rows]
 
     async def drop(self, now: datetime) -> int:
         """Remove those of more than 400 days ago, a limited number, unless a legal hold keeps them; how many."""
-        old = select(*DOWNLOADS.primary_key.columns).where(_DOWNLOAD.at < now - timedelta(days=DAYS_KEPT))
-        old = old.where(~is_held(_DOWNLOAD.workflow_id))
-        return await self._database.drop(DOWNLOADS, old.limit(DROPPED_AT_MOST))
+        old_rows = select(*DOWNLOADS.primary_key.columns).where(_DOWNLOAD.at < now - timedelta(days=DAYS_KEPT))
+        old_rows = old_rows.where(~is_held(_DOWNLOAD.workflow_id))
+        return await self._database.drop(DOWNLOADS, old_rows.limit(DROPPED_AT_MOST))
 
 
-def _row(found: Any) -> DownloadLinkRow:
-    key = found.workflow_id, found.target, KeptFileName(found.file)
-    used = found.number, found.expires_at, found.downloads, found.token_sha256
-    return DownloadLinkRow(*key, *used, found.revoked_by, found.revoked_at)
+def _row(row: Any) -> DownloadLinkRow:
+    key = row.workflow_id, row.target, KeptFileName(row.file)
+    used = row.number, row.expires_at, row.downloads, row.token_sha256
+    return DownloadLinkRow(*key, *used, row.revoked_by, row.revoked_at)

@@ -74,24 +74,24 @@ class Drafts:
 
     async def read(self, id: str, author: str) -> Draft | None:
         """None if it is not theirs."""
-        found = await self._database.first(select(DRAFTS).where(_DRAFT.id == id, _DRAFT.author == author))
-        if found is None:
+        row = await self._database.first(select(DRAFTS).where(_DRAFT.id == id, _DRAFT.author == author))
+        if row is None:
             return None
         rows = await self._database.rows(select(DRAFT_FILES).where(_FILE.draft == id).limit(FILES_AT_MOST))
-        return _draft(found)._replace(files={one.name: DraftFile(one.sha256, one.size) for one in rows})
+        return _draft(row)._replace(files={file.name: DraftFile(file.sha256, file.size) for file in rows})
 
     async def of(self, author: str) -> tuple[Draft, ...]:
         """Those not sent, the last changed first, without their files."""
-        asked = select(DRAFTS).where(_DRAFT.author == author, _DRAFT.started.is_(None))
-        rows = await self._database.rows(asked.order_by(_DRAFT.changed_at.desc(), _DRAFT.id).limit(DRAFTS_AT_MOST))
+        query = select(DRAFTS).where(_DRAFT.author == author, _DRAFT.started.is_(None))
+        rows = await self._database.rows(query.order_by(_DRAFT.changed_at.desc(), _DRAFT.id).limit(DRAFTS_AT_MOST))
         return tuple(map(_draft, rows))
 
     async def save(self, draft: Draft, now: datetime) -> bool:
         """Replace content and files by those of the next version; False if it was changed or sent meanwhile."""
 
         def change(connection: Connection) -> list[str] | None:
-            this = _DRAFT.id == draft.id, _DRAFT.author == draft.author, _DRAFT.version == draft.version
-            new = DRAFTS.update().where(*this, _DRAFT.started.is_(None))
+            same_version = _DRAFT.id == draft.id, _DRAFT.author == draft.author, _DRAFT.version == draft.version
+            new = DRAFTS.update().where(*same_version, _DRAFT.started.is_(None))
             new = new.values(content=draft.content, version=draft.version + 1, changed_at=now)
             if connection.execute(new).rowcount == 0:
                 return None
@@ -128,34 +128,34 @@ class Drafts:
 
     async def drop(self, now: datetime, gone: Callable[[str], Awaitable[bool]]) -> int:
         """Remove what was not changed for 30 days, and all of authors who are `gone`, a limited number; how many."""
-        old = select(_DRAFT.id).where(_DRAFT.changed_at < now - KEPT_FOR).limit(DROPPED_AT_MOST)
-        dropped = await self._drop(old)
+        old_drafts = select(_DRAFT.id).where(_DRAFT.changed_at < now - KEPT_FOR).limit(DROPPED_AT_MOST)
+        dropped = await self._drop(old_drafts)
         async for author in self._authors():
             if await gone(author):
                 dropped += await self._drop(select(_DRAFT.id).where(_DRAFT.author == author).limit(DROPPED_AT_MOST))
         return dropped
 
     async def _authors(self) -> AsyncIterator[str]:
-        after = ""
+        last_author = ""
         while True:
-            asked = select(_DRAFT.author).where(_DRAFT.author > after).distinct().order_by(_DRAFT.author)
-            some = [row.author for row in await self._database.rows(asked.limit(DROPPED_AT_MOST))]
-            for author in some:
+            query = select(_DRAFT.author).where(_DRAFT.author > last_author).distinct().order_by(_DRAFT.author)
+            authors = [row.author for row in await self._database.rows(query.limit(DROPPED_AT_MOST))]
+            for author in authors:
                 yield author
-            if len(some) < DROPPED_AT_MOST:
+            if len(authors) < DROPPED_AT_MOST:
                 return
-            after = some[-1]
+            last_author = authors[-1]
 
     async def _drop(self, ids: Any) -> int:
         count = 0
 
         def change(connection: Connection) -> list[str]:
             nonlocal count
-            these = [row.id for row in connection.execute(ids)]
-            count = len(these)
-            files = [row.sha256 for row in connection.execute(select(_FILE.sha256).where(_FILE.draft.in_(these)))]
-            connection.execute(DRAFT_FILES.delete().where(_FILE.draft.in_(these)))
-            connection.execute(DRAFTS.delete().where(_DRAFT.id.in_(these)))
+            draft_ids = [row.id for row in connection.execute(ids)]
+            count = len(draft_ids)
+            files = [row.sha256 for row in connection.execute(select(_FILE.sha256).where(_FILE.draft.in_(draft_ids)))]
+            connection.execute(DRAFT_FILES.delete().where(_FILE.draft.in_(draft_ids)))
+            connection.execute(DRAFTS.delete().where(_DRAFT.id.in_(draft_ids)))
             return _unnamed(connection, files)
 
         await self._changed(change)
@@ -163,25 +163,25 @@ class Drafts:
 
     async def _changed(self, change: Callable[[Connection], list[str] | None]) -> bool:
         """Whether it was made; files that no draft names any more are removed."""
-        left = await self._database.write(change)
-        for sha256 in left or ():
+        unused_files = await self._database.write(change)
+        for sha256 in unused_files or ():
             await self._files.remove(sha256, SHELF)
-        return left is not None
+        return unused_files is not None
 
 
 def _replace_files(connection: Connection, draft: str, files: Mapping[str, DraftFile]) -> list[str]:
     """The hashes that no draft names any more."""
-    before = [row.sha256 for row in connection.execute(select(_FILE.sha256).where(_FILE.draft == draft))]
+    former_hashes = [row.sha256 for row in connection.execute(select(_FILE.sha256).where(_FILE.draft == draft))]
     connection.execute(DRAFT_FILES.delete().where(_FILE.draft == draft))
     for name, file in files.items():
         insert_new(connection, DRAFT_FILES, draft=draft, name=name, **file._asdict())
-    return _unnamed(connection, before)
+    return _unnamed(connection, former_hashes)
 
 
 def _unnamed(connection: Connection, hashes: Iterable[str]) -> list[str]:
-    those = sorted(set(hashes))
-    named = select(_FILE.sha256).where(_FILE.sha256.in_(those))
-    return sorted(set(those) - {row.sha256 for row in connection.execute(named)})
+    unique_hashes = sorted(set(hashes))
+    named = select(_FILE.sha256).where(_FILE.sha256.in_(unique_hashes))
+    return sorted(set(unique_hashes) - {row.sha256 for row in connection.execute(named)})
 
 
 def _draft(row: Any) -> Draft:

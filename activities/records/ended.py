@@ -123,13 +123,13 @@ class ListFilter:
 
     def has(self, of: ListOf, facet: Facet) -> bool:
         """Whether some of this facet in such a list may be wanted."""
-        asked = of is ListOf.ASKED or (of is ListOf.ALL and bool(self.person or self.people))
+        is_asked_list = of is ListOf.ASKED or (of is ListOf.ALL and bool(self.person or self.people))
         return (
             facet.type in self.types
             and facet.status in (self.statuses or ENDINGS)
             and self.kind in (None, facet.kind)
             and (not self.kinds or facet.kind in self.kinds)
-            and (self.of_campaigns or asked or not facet.of_campaign)
+            and (self.of_campaigns or is_asked_list or not facet.of_campaign)
         )
 
     def narrowing(self, here: Any) -> Iterator[ColumnElement[bool]]:
@@ -194,14 +194,14 @@ class Ended:
         """Up to `size` rows behind `after`, newest first; fewer only at the end."""
 
         def ask(connection: Connection) -> list[EndedRow]:
-            here = _newest(connection, wanted, size, after).subquery()
-            asked = (
+            page = _newest(connection, wanted, size, after).subquery()
+            query = (
                 select(*_ROW)
-                .select_from(here.join(RECORDS, _IS.workflow_id == here.c.workflow_id))
+                .select_from(page.join(RECORDS, _IS.workflow_id == page.c.workflow_id))
                 .outerjoin(FOLLOW_UPS, FOLLOW_UPS.c.workflow_id == _IS.workflow_id)
                 .order_by(_IS.ended_at.desc(), _IS.workflow_id.desc())
             )
-            return [EndedRow(*row) for row in connection.execute(asked)]
+            return [EndedRow(*row) for row in connection.execute(query)]
 
         return await self._database.read(ask)
 
@@ -210,104 +210,111 @@ class Ended:
 
         def ask(connection: Connection) -> int:
             if wanted.few:
-                some = _among(connection, wanted)
+                matching = _among(connection, wanted)
             else:
-                part, here = _parts(connection, wanted).subquery(), RECORD_LISTS.c
-                entries = part.outerjoin(RECORD_LISTS, and_(*_are(here, part.c)))  # outer: see `_newest`
-                some = select(here.workflow_id).select_from(entries).where(*wanted.narrowing(here))
-            some = some.distinct() if len(wanted.lists) > 1 else some
-            counted = select(func.count()).select_from(some.limit(COUNTED_AT_MOST + 1).subquery())
+                part, entry = _parts(connection, wanted).subquery(), RECORD_LISTS.c
+                entries = part.outerjoin(RECORD_LISTS, and_(*_are(entry, part.c)))  # outer: see `_newest`
+                matching = select(entry.workflow_id).select_from(entries).where(*wanted.narrowing(entry))
+            matching = matching.distinct() if len(wanted.lists) > 1 else matching
+            counted = select(func.count()).select_from(matching.limit(COUNTED_AT_MOST + 1).subquery())
             return int(connection.execute(counted).scalar_one())
 
         return await self._database.read(ask)
 
 
-def _newest(connection: Connection, wanted: ListFilter, size: int, after: Place | None) -> Select[Any]:
-    """The places of up to `size` behind `after`, newest first."""
-    if wanted.few:
-        return _page_of(_among(connection, wanted), size, after)
-    here, part = RECORD_LISTS.alias(), _parts(connection, wanted)
-    narrowing = list(wanted.narrowing(here.c))
-    given = (part if narrowing else _with_newest(part, size, after)).subquery()
-    of_each = select(here.c.ended_at, here.c.workflow_id).where(*_are(here.c, given.c), *narrowing)
-    of_each = _page_of(of_each, size, after)
+def _newest(connection: Connection, list_filter: ListFilter, size: int, position: Place | None) -> Select[Any]:
+    """The places of up to `size` behind `position`, newest first."""
+    if list_filter.few:
+        return _page_of(_among(connection, list_filter), size, position)
+    listed, part = RECORD_LISTS.alias(), _parts(connection, list_filter)
+    narrowing = list(list_filter.narrowing(listed.c))
+    parts = (part if narrowing else _with_newest(part, size, position)).subquery()
+    of_each = select(listed.c.ended_at, listed.c.workflow_id).where(*_are(listed.c, parts.c), *narrowing)
+    of_each = _page_of(of_each, size, position)
     if connection.dialect.name == "sqlite":  # has no lateral joins
-        there = RECORD_LISTS.c
-        place = tuple_(there.ended_at, there.workflow_id)
+        entry = RECORD_LISTS.c
+        position_columns = tuple_(entry.ended_at, entry.workflow_id)
         # An outer join, since SQLite begins with its left side: without statistics it would read the whole table. An
         # empty place of a part that has nothing comes last, and is no record's.
-        entries = given.outerjoin(RECORD_LISTS, and_(*_are(there, given.c), place.in_(of_each)))
-        found = select(*place.clauses).select_from(entries)
+        entries = parts.outerjoin(RECORD_LISTS, and_(*_are(entry, parts.c), position_columns.in_(of_each)))
+        places = select(*position_columns.clauses).select_from(entries)
     else:
-        each = of_each.lateral()
-        found = select(each.c.ended_at, each.c.workflow_id).select_from(given.join(each, true()))
-    return _page_of(found.distinct(), size)
+        newest_of_part = of_each.lateral()
+        places = select(newest_of_part.c.ended_at, newest_of_part.c.workflow_id).select_from(
+            parts.join(newest_of_part, true())
+        )
+    return _page_of(places.distinct(), size)
 
 
-def _parts(connection: Connection, wanted: ListFilter) -> Select[Any]:
+def _parts(connection: Connection, list_filter: ListFilter) -> Select[Any]:
     """List and facet of what is wanted, as far as a list has the facet."""
-    known, facets = _leaps(connection, wanted.lists).c, _facets(connection)
-    of_each = {of: [facet.written for facet in facets if wanted.has(of, facet)] for of, _ in wanted.lists}
-    wanted_in = (and_(known.of == of, known.facet.in_(some)) for of, some in of_each.items())
-    return select(known.of, known.person, known.facet).where(or_(*wanted_in))
+    leaps, facets = _leaps(connection, list_filter.lists).c, _facets(connection)
+    of_each = {
+        list_type: [facet.written for facet in facets if list_filter.has(list_type, facet)]
+        for list_type, _ in list_filter.lists
+    }
+    wanted_in = (
+        and_(leaps.of == list_type, leaps.facet.in_(facet_names)) for list_type, facet_names in of_each.items()
+    )
+    return select(leaps.of, leaps.person, leaps.facet).where(or_(*wanted_in))
 
 
 def _facets(connection: Connection) -> list[Facet]:
     """All that there are."""
-    known = _leaps(connection, ((ListOf.ALL, ""),)).c.facet
-    return [Facet.read(row.facet) for row in connection.execute(select(known).where(known.is_not(None)))]
+    facet_column = _leaps(connection, ((ListOf.ALL, ""),)).c.facet
+    return [Facet.read(row.facet) for row in connection.execute(select(facet_column).where(facet_column.is_not(None)))]
 
 
 def _leaps(connection: Connection, lists: Sequence[tuple[ListOf, str]]) -> CTE:
     """The facets of each of these lists, by leaps from one to the next; None behind the last."""
-    each = func.json_each if connection.dialect.name == "sqlite" else func.json_array_elements
-    given = each(literal([list(one) for one in lists], JSON)).table_valued("value", name="given")
-    text, here = given.c.value.op("->>", return_type=RECORD_LISTS.c.facet.type), RECORD_LISTS.alias().c
-    of, person = text(literal_column("0")), text(literal_column("1"))
-    first = select(func.min(here.facet)).where(here.of == of, here.person == person).scalar_subquery()
-    begun = select(of.label("of"), person.label("person"), first.label("facet")).select_from(given)
-    known = begun.cte("known", recursive=True)
-    behind = here.of == known.c.of, here.person == known.c.person, here.facet > known.c.facet
-    following = select(func.min(here.facet)).where(*behind).scalar_subquery()
-    return known.union_all(select(known.c.of, known.c.person, following).where(known.c.facet.is_not(None)))
+    array_elements = func.json_each if connection.dialect.name == "sqlite" else func.json_array_elements
+    wanted_lists = array_elements(literal([list(pair) for pair in lists], JSON)).table_valued("value", name="given")
+    text, entry = wanted_lists.c.value.op("->>", return_type=RECORD_LISTS.c.facet.type), RECORD_LISTS.alias().c
+    list_type, person = text(literal_column("0")), text(literal_column("1"))
+    first = select(func.min(entry.facet)).where(entry.of == list_type, entry.person == person).scalar_subquery()
+    first_facets = select(list_type.label("of"), person.label("person"), first.label("facet")).select_from(wanted_lists)
+    leaps = first_facets.cte("known", recursive=True)
+    behind = entry.of == leaps.c.of, entry.person == leaps.c.person, entry.facet > leaps.c.facet
+    following = select(func.min(entry.facet)).where(*behind).scalar_subquery()
+    return leaps.union_all(select(leaps.c.of, leaps.c.person, following).where(leaps.c.facet.is_not(None)))
 
 
-def _with_newest(part: Select[Any], size: int, after: Place | None) -> Select[Any]:
+def _with_newest(part: Select[Any], size: int, position: Place | None) -> Select[Any]:
     """Those of the parts that can be on a page: as many instants are newer than what they have, each of another record.
-    Not as many parts: one record may be the newest of several. The instant of `after` is not of the page.
+    Not as many parts: one record may be the newest of several. The instant of `position` is not of the page.
     """
-    here, own = RECORD_LISTS.alias().c, part.selected_columns
-    behind = () if after is None else (here.ended_at <= after.ended_at,)
-    newest = select(func.max(here.ended_at)).where(*_are(here, own), *behind).scalar_subquery()
-    each = part.add_columns(newest.label("newest")).subquery()
-    rank = func.dense_rank().over(order_by=each.c.newest.desc().nulls_last()).label("nth")
-    ranked = select(each, rank).subquery()
-    return select(ranked).where(ranked.c.nth <= size + (after is not None))
+    entry, part_columns = RECORD_LISTS.alias().c, part.selected_columns
+    behind = () if position is None else (entry.ended_at <= position.ended_at,)
+    newest = select(func.max(entry.ended_at)).where(*_are(entry, part_columns), *behind).scalar_subquery()
+    newest_parts = part.add_columns(newest.label("newest")).subquery()
+    rank = func.dense_rank().over(order_by=newest_parts.c.newest.desc().nulls_last()).label("nth")
+    ranked = select(newest_parts, rank).subquery()
+    return select(ranked).where(ranked.c.nth <= size + (position is not None))
 
 
-def _among(connection: Connection, wanted: ListFilter) -> Select[Any]:
+def _among(connection: Connection, list_filter: ListFilter) -> Select[Any]:
     """The places of few."""
-    facets = [facet.written for facet in _facets(connection) if wanted.has(ListOf.ALL, facet)]
-    some = select(_IS.ended_at, _IS.workflow_id).where(_IS.facet.in_(facets))
-    some = some if wanted.ids is None else some.where(_IS.workflow_id.in_(wanted.ids))
-    some = some.where(_IS.workflow_id.in_(_DEAD.union_all(_MISSING))) if wanted.attention else some
-    return some.where(*wanted.narrowing(_IS))
+    facets = [facet.written for facet in _facets(connection) if list_filter.has(ListOf.ALL, facet)]
+    places = select(_IS.ended_at, _IS.workflow_id).where(_IS.facet.in_(facets))
+    places = places if list_filter.ids is None else places.where(_IS.workflow_id.in_(list_filter.ids))
+    places = places.where(_IS.workflow_id.in_(_DEAD.union_all(_MISSING))) if list_filter.attention else places
+    return places.where(*list_filter.narrowing(_IS))
 
 
-def _are(here: Any, part: Any) -> list[ColumnElement[bool]]:
+def _are(entry: Any, part: Any) -> list[ColumnElement[bool]]:
     """The entries of a part."""
-    return [here.of == part.of, here.person == part.person, here.facet == part.facet]
+    return [entry.of == part.of, entry.person == part.person, entry.facet == part.facet]
 
 
-def _page_of(places: Select[Any], size: int, after: Place | None = None) -> Select[Any]:
-    place = list(places.selected_columns)
-    if after is not None:
-        places = places.where(tuple_(*place) < tuple_(*after, types=[column.type for column in place]))
-    return places.order_by(*(column.desc() for column in place)).limit(size)
+def _page_of(places: Select[Any], size: int, position: Place | None = None) -> Select[Any]:
+    columns = list(places.selected_columns)
+    if position is not None:
+        places = places.where(tuple_(*columns) < tuple_(*position, types=[column.type for column in columns]))
+    return places.order_by(*(column.desc() for column in columns)).limit(size)
 
 
-def _is_in(here: Any, of: ListOf, *people: str) -> ColumnElement[bool]:
+def _is_in(record: Any, list_type: ListOf, *people: str) -> ColumnElement[bool]:
     """Whether a record is in such a list of one of these people as well."""
-    other = RECORD_LISTS.alias().c
-    same = (other[column.name] == column for column in (here.facet, here.ended_at, here.workflow_id))
-    return exists().where(other.of == of, other.person.in_(people), *same)
+    entry = RECORD_LISTS.alias().c
+    same_record = (entry[column.name] == column for column in (record.facet, record.ended_at, record.workflow_id))
+    return exists().where(entry.of == list_type, entry.person.in_(people), *same_record)

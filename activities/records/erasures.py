@@ -56,9 +56,11 @@ _ROW: Final = tuple(_IS[name] for name in Erasure._fields)
 def without(value: Any, person: str) -> Any:
     """JSON without objects of a person, and without what has their id as its key."""
     if isinstance(value, list):
-        return [without(one, person) for one in value if not _is_of(one, person)]
+        return [without(child, person) for child in value if not _is_of(child, person)]
     if isinstance(value, dict):
-        return {key: without(one, person) for key, one in value.items() if key != person and not _is_of(one, person)}
+        return {
+            key: without(child, person) for key, child in value.items() if key != person and not _is_of(child, person)
+        }
     return value
 
 
@@ -75,51 +77,53 @@ class Erasures:
     async def ended(self, person: str) -> AsyncIterator[list[str]]:
         """What has ended and names them: asked, requester, told, or in an escalation; some at a time."""
         lists = RECORD_LISTS.c
-        for of in CONCERNED:
-            place = tuple_(lists.facet, lists.ended_at, lists.workflow_id)
-            asked = select(lists.facet, lists.ended_at, lists.workflow_id).where(lists.of == of, lists.person == person)
-            asked = asked.order_by(lists.facet, lists.ended_at, lists.workflow_id).limit(CONCERNED_AT_ONCE)
-            found = await self._database.rows(asked)
-            while found:
-                yield [row.workflow_id for row in found]
-                last = found[-1]
+        for list_type in CONCERNED:
+            position = tuple_(lists.facet, lists.ended_at, lists.workflow_id)
+            query = select(lists.facet, lists.ended_at, lists.workflow_id).where(
+                lists.of == list_type, lists.person == person
+            )
+            query = query.order_by(lists.facet, lists.ended_at, lists.workflow_id).limit(CONCERNED_AT_ONCE)
+            rows = await self._database.rows(query)
+            while rows:
+                yield [row.workflow_id for row in rows]
+                last = rows[-1]
                 behind = tuple_(literal(last.facet), literal(last.ended_at, Instant), literal(last.workflow_id))
-                found = await self._database.rows(asked.where(place > behind))
+                rows = await self._database.rows(query.where(position > behind))
 
     async def running(self, person: str) -> AsyncIterator[list[str]]:
         """What has begun, has no record yet, and names them, or has them by escalation, delegation or absence; some at
         a time.
         """
-        follow_up, word = FOLLOW_UPS.c, START_WORDS.c
-        named = follow_up.workflow_id.in_(select(word.workflow_id).where(word.word.in_(words_of(person))))
+        follow_up, start_word = FOLLOW_UPS.c, START_WORDS.c
+        named = follow_up.workflow_id.in_(select(start_word.workflow_id).where(start_word.word.in_(words_of(person))))
         record = exists().where(RECORDS.c.workflow_id == follow_up.workflow_id)
-        asked = select(follow_up.workflow_id, follow_up.people, follow_up.requester).where(named, ~record)
-        asked = asked.order_by(follow_up.workflow_id).limit(CONCERNED_AT_ONCE)
-        found = await self._database.rows(asked)
-        while found:
-            yield [row.workflow_id for row in found if person in (*(row.people or ()), row.requester)]
-            found = await self._database.rows(asked.where(follow_up.workflow_id > found[-1].workflow_id))
-        came, record = STAND_INS.c, exists().where(RECORDS.c.workflow_id == STAND_INS.c.workflow_id)
-        later = select(came.workflow_id).where(came.person == person, ~record)
-        later = later.order_by(came.workflow_id).limit(CONCERNED_AT_ONCE)
-        found = await self._database.rows(later)
-        while found:
-            yield [row.workflow_id for row in found]
-            found = await self._database.rows(later.where(came.workflow_id > found[-1].workflow_id))
+        query = select(follow_up.workflow_id, follow_up.people, follow_up.requester).where(named, ~record)
+        query = query.order_by(follow_up.workflow_id).limit(CONCERNED_AT_ONCE)
+        rows = await self._database.rows(query)
+        while rows:
+            yield [row.workflow_id for row in rows if person in (*(row.people or ()), row.requester)]
+            rows = await self._database.rows(query.where(follow_up.workflow_id > rows[-1].workflow_id))
+        stand_in, record = STAND_INS.c, exists().where(RECORDS.c.workflow_id == STAND_INS.c.workflow_id)
+        later = select(stand_in.workflow_id).where(stand_in.person == person, ~record)
+        later = later.order_by(stand_in.workflow_id).limit(CONCERNED_AT_ONCE)
+        rows = await self._database.rows(later)
+        while rows:
+            yield [row.workflow_id for row in rows]
+            rows = await self._database.rows(later.where(stand_in.workflow_id > rows[-1].workflow_id))
 
     async def of(self, workflow_id: str) -> list[Erasure]:
         """Those that were carried out, in order."""
-        asked = select(*_ROW).where(_IS.workflow_id == workflow_id, _IS.done_at.is_not(None))
-        found = await self._database.rows(asked.order_by(_IS.at, _IS.person).limit(ERASURES_AT_MOST))
-        return [Erasure(*row) for row in found]
+        query = select(*_ROW).where(_IS.workflow_id == workflow_id, _IS.done_at.is_not(None))
+        rows = await self._database.rows(query.order_by(_IS.at, _IS.person).limit(ERASURES_AT_MOST))
+        return [Erasure(*row) for row in rows]
 
     async def due(self, after: tuple[str, str]) -> list[Erasure]:
         """Some of those that wait and whose follow-up has ended, behind a place."""
         record = exists().where(RECORDS.c.workflow_id == _IS.workflow_id)
         behind = or_(_IS.workflow_id > after[0], (_IS.workflow_id == after[0]) & (_IS.person > after[1]))
-        asked = select(*_ROW).where(_IS.done_at.is_(None), record, behind)
-        found = await self._database.rows(asked.order_by(_IS.workflow_id, _IS.person).limit(PENDING_AT_ONCE))
-        return [Erasure(*row) for row in found]
+        query = select(*_ROW).where(_IS.done_at.is_(None), record, behind)
+        rows = await self._database.rows(query.order_by(_IS.workflow_id, _IS.person).limit(PENDING_AT_ONCE))
+        return [Erasure(*row) for row in rows]
 
     async def wait(self, erasure: Erasure) -> bool:
         """Note what is to be erased at the end; whether it is news."""
@@ -132,14 +136,14 @@ class Erasures:
         key = _IS.workflow_id == erasure.workflow_id, _IS.person == erasure.person
 
         def change(connection: Connection) -> bool:
-            before = connection.execute(select(_IS.done_at).where(*key)).scalar()
-            if before != erasure.done_at and held(connection, [erasure.workflow_id]):
+            done_at = connection.execute(select(_IS.done_at).where(*key)).scalar()
+            if done_at != erasure.done_at and held(connection, [erasure.workflow_id]):
                 insert_new(connection, ERASURES, **erasure._replace(done_at=None)._asdict())
                 return False
             _erase_people(connection, erasure)
-            for some in sorted(texts):
-                here = TEXTS.c.workflow_id == erasure.workflow_id, TEXTS.c.name == some
-                connection.execute(TEXTS.delete().where(*here))
+            for name in sorted(texts):
+                same_text = TEXTS.c.workflow_id == erasure.workflow_id, TEXTS.c.name == name
+                connection.execute(TEXTS.delete().where(*same_text))
             _erase_parts(connection, erasure)
             insert_new(connection, ERASURES, **erasure._replace(done_at=None)._asdict())
             connection.execute(ERASURES.update().where(*key, _IS.done_at.is_(None)).values(done_at=erasure.done_at))
@@ -160,40 +164,44 @@ class Erasures:
         """The hashes of the first pages that these alone have, not counting those of which somebody was erased; the
         caller bounds their number.
         """
-        page, other = FOLLOW_UPS.c.first_page, FOLLOW_UPS.alias().c
-        erased = exists().where(_IS.workflow_id == other.workflow_id, _IS.done_at.is_not(None))
-        shared = exists().where(other.first_page == page, other.workflow_id.not_in(workflow_ids), ~erased)
-        asked = select(page).where(FOLLOW_UPS.c.workflow_id.in_(workflow_ids), page.is_not(None), page != "", ~shared)
-        return [row.first_page for row in await self._database.rows(asked.distinct())]
+        page, other_follow_up = FOLLOW_UPS.c.first_page, FOLLOW_UPS.alias().c
+        erased = exists().where(_IS.workflow_id == other_follow_up.workflow_id, _IS.done_at.is_not(None))
+        shared = exists().where(
+            other_follow_up.first_page == page, other_follow_up.workflow_id.not_in(workflow_ids), ~erased
+        )
+        query = select(page).where(FOLLOW_UPS.c.workflow_id.in_(workflow_ids), page.is_not(None), page != "", ~shared)
+        return [row.first_page for row in await self._database.rows(query.distinct())]
 
 
 def _erase_people(connection: Connection, erasure: Erasure) -> None:
-    asked, full = PEOPLE_ASKED.c, PEOPLE_IN_FULL.c
-    for row in connection.execute(select(PEOPLE_ASKED).where(asked.workflow_id == erasure.workflow_id)).all():
-        said = json.loads(row.content)
-        if (left := without(said, erasure.person)) != said:
-            this = asked.workflow_id == erasure.workflow_id, asked.sha256 == row.sha256
-            connection.execute(PEOPLE_ASKED.delete().where(*this))
-            content = json.dumps(left, ensure_ascii=False).encode()
+    asked_people, full = PEOPLE_ASKED.c, PEOPLE_IN_FULL.c
+    for row in connection.execute(select(PEOPLE_ASKED).where(asked_people.workflow_id == erasure.workflow_id)).all():
+        document = json.loads(row.content)
+        if (remaining := without(document, erasure.person)) != document:
+            same_row = asked_people.workflow_id == erasure.workflow_id, asked_people.sha256 == row.sha256
+            connection.execute(PEOPLE_ASKED.delete().where(*same_row))
+            content = json.dumps(remaining, ensure_ascii=False).encode()
             named = {"workflow_id": erasure.workflow_id, "sha256": hashlib.sha256(content).hexdigest()}
-            if left:
+            if remaining:
                 insert_new(connection, PEOPLE_ASKED, **named, content=content)
     for row in connection.execute(select(PEOPLE_IN_FULL).where(full.workflow_id == erasure.workflow_id)).all():
-        said = json.loads(row.content or b"{}")
-        left = without(said, erasure.person)
-        this = full.workflow_id == erasure.workflow_id, full.fingerprint == row.fingerprint
-        if left != said:
-            content = json.dumps(left, ensure_ascii=False).encode()
-            connection.execute(PEOPLE_IN_FULL.update().where(*this).values(content=content))
+        document = json.loads(row.content or b"{}")
+        remaining = without(document, erasure.person)
+        same_row = full.workflow_id == erasure.workflow_id, full.fingerprint == row.fingerprint
+        if remaining != document:
+            content = json.dumps(remaining, ensure_ascii=False).encode()
+            connection.execute(PEOPLE_IN_FULL.update().where(*same_row).values(content=content))
 
 
 def _erase_parts(connection: Connection, erasure: Erasure) -> None:
-    own = _PART.workflow_id == erasure.workflow_id
-    whole = or_(_PART.name.like("payloads-%"), _PART.name.like("file-%"), _PART.name == FIELDS)
-    connection.execute(EVIDENCE_PARTS.delete().where(own, whole))
-    people = own, _PART.name == "people"
+    of_follow_up = _PART.workflow_id == erasure.workflow_id
+    is_personal = or_(_PART.name.like("payloads-%"), _PART.name.like("file-%"), _PART.name == FIELDS)
+    connection.execute(EVIDENCE_PARTS.delete().where(of_follow_up, is_personal))
+    people = of_follow_up, _PART.name == "people"
     content = connection.execute(select(_PART.content).where(*people)).scalar()
     if content is not None:
         lines = zlib.decompress(content).splitlines(keepends=True)
-        left = [line for line in lines if json.loads(line).get("person") != erasure.person]
-        connection.execute(EVIDENCE_PARTS.update().where(*people).values(content=zlib.compress(b"".join(left), 9)))
+        remaining_lines = [line for line in lines if json.loads(line).get("person") != erasure.person]
+        connection.execute(
+            EVIDENCE_PARTS.update().where(*people).values(content=zlib.compress(b"".join(remaining_lines), 9))
+        )

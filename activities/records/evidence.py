@@ -92,18 +92,18 @@ class Evidence:
     async def keep_signed(self, workflow_id: str, signed: SignedDocument, at: datetime) -> None:
         """Add what was fetched; what is there already stays, and so does a complete one."""
         new: dict[str, Any] = {"at": at, "why": signed.why and signed.why[:_WHY_CHARACTERS]}
-        for what, file in (("document", signed.document), ("log", signed.log)):
+        for part, file in (("document", signed.document), ("log", signed.log)):
             if file is not None:
-                new |= {f"{what}_sha256": file.sha256, f"{what}_bytes": file.bytes}
+                new |= {f"{part}_sha256": file.sha256, f"{part}_bytes": file.bytes}
         if signed.keep_until is not None:
             new["keep_until"] = signed.keep_until
         if signed.provider is not None:
             new["provider"] = dict(signed.provider)
-        this = SIGNED_DOCUMENTS.update().where(_SIGNED.workflow_id == workflow_id, _SIGNED.why.is_not(None))
+        update = SIGNED_DOCUMENTS.update().where(_SIGNED.workflow_id == workflow_id, _SIGNED.why.is_not(None))
 
         def change(connection: Connection) -> None:
             if not insert_new(connection, SIGNED_DOCUMENTS, workflow_id=workflow_id, **new):
-                connection.execute(this.values(**new))
+                connection.execute(update.values(**new))
 
         await self._database.write(change)
 
@@ -113,23 +113,23 @@ class Evidence:
 
     async def signed_of(self, workflow_ids: Sequence[str]) -> Mapping[str, SignedDocument]:
         """Of those of which something was fetched; the caller bounds their number."""
-        found: dict[str, SignedDocument] = {}
-        for some in chunks(workflow_ids, READ_AT_ONCE):
-            asked = select(SIGNED_DOCUMENTS).where(_SIGNED.workflow_id.in_(some))
-            found |= {row.workflow_id: _signed(row) for row in await self._database.rows(asked)}
-        return found
+        signed_by_id: dict[str, SignedDocument] = {}
+        for ids in chunks(workflow_ids, READ_AT_ONCE):
+            query = select(SIGNED_DOCUMENTS).where(_SIGNED.workflow_id.in_(ids))
+            signed_by_id |= {row.workflow_id: _signed(row) for row in await self._database.rows(query)}
+        return signed_by_id
 
     # --- what is not to be kept for good
 
     async def due(self, now: datetime, after: tuple[datetime, str] | None = None) -> list[DueFiles]:
         """Some of those whose files are to be removed by now, behind a place."""
-        place = tuple_(_SIGNED.keep_until, _SIGNED.workflow_id)
-        asked = select(_SIGNED.keep_until, _SIGNED.workflow_id, _SIGNED.document_sha256, _SIGNED.log_sha256)
-        asked = asked.where(_SIGNED.keep_until < now).order_by(_SIGNED.keep_until, _SIGNED.workflow_id)
+        place_columns = tuple_(_SIGNED.keep_until, _SIGNED.workflow_id)
+        query = select(_SIGNED.keep_until, _SIGNED.workflow_id, _SIGNED.document_sha256, _SIGNED.log_sha256)
+        query = query.where(_SIGNED.keep_until < now).order_by(_SIGNED.keep_until, _SIGNED.workflow_id)
         if after is not None:
-            asked = asked.where(place > tuple_(literal(after[0], Instant), literal(after[1])))
-        found = await self._database.rows(asked.limit(READ_AT_ONCE))
-        return [DueFiles(row[0], row[1], tuple(filter(None, row[2:]))) for row in found]
+            query = query.where(place_columns > tuple_(literal(after[0], Instant), literal(after[1])))
+        rows = await self._database.rows(query.limit(READ_AT_ONCE))
+        return [DueFiles(row[0], row[1], tuple(filter(None, row[2:]))) for row in rows]
 
     async def give_up(self, workflow_ids: Sequence[str], now: datetime) -> set[str]:
         """Note that their files are removed now, and remove what signers filled in; those of which this may be: no
@@ -149,14 +149,14 @@ class Evidence:
         """Those of these files that no request has any more; the caller bounds their number."""
         used = set[str]()
         for column in (_SIGNED.document_sha256, _SIGNED.log_sha256):
-            asked = select(column).where(column.in_(hashes), _SIGNED.removed_at.is_(None)).distinct()
-            used |= {row[0] for row in await self._database.rows(asked)}
+            query = select(column).where(column.in_(hashes), _SIGNED.removed_at.is_(None)).distinct()
+            used |= {row[0] for row in await self._database.rows(query)}
         return set(hashes) - used
 
     async def are_removed(self, workflow_ids: Collection[str]) -> None:
         """Their files are gone: nothing more is due of them."""
-        these = _SIGNED.workflow_id.in_(workflow_ids)
-        await self._database.change(SIGNED_DOCUMENTS.update().where(these).values(keep_until=None))
+        is_removed = _SIGNED.workflow_id.in_(workflow_ids)
+        await self._database.change(SIGNED_DOCUMENTS.update().where(is_removed).values(keep_until=None))
 
     # --- our own evidence
 
@@ -181,19 +181,19 @@ class Evidence:
 
     async def read(self, workflow_id: str) -> bytes | None:
         """The content, canonical JSON; None if nothing was kept."""
-        found = await self._database.first(select(EVIDENCE.c.content).where(EVIDENCE.c.workflow_id == workflow_id))
-        return found.content if found else None
+        row = await self._database.first(select(EVIDENCE.c.content).where(EVIDENCE.c.workflow_id == workflow_id))
+        return row.content if row else None
 
     async def part(self, workflow_id: str, name: str) -> bytes | None:
         """None if there is none, or it was erased."""
-        asked = select(_OF.content).where(_OF.workflow_id == workflow_id, _OF.name == name)
-        found = await self._database.first(asked)
-        return zlib.decompress(found.content) if found else None
+        query = select(_OF.content).where(_OF.workflow_id == workflow_id, _OF.name == name)
+        row = await self._database.first(query)
+        return zlib.decompress(row.content) if row else None
 
     async def parts(self, workflow_id: str) -> tuple[str, ...]:
         """The names of its parts."""
-        asked = select(_OF.name).where(_OF.workflow_id == workflow_id).order_by(_OF.name)
-        return tuple(row.name for row in await self._database.rows(asked.limit(PARTS_AT_MOST)))
+        query = select(_OF.name).where(_OF.workflow_id == workflow_id).order_by(_OF.name)
+        return tuple(row.name for row in await self._database.rows(query.limit(PARTS_AT_MOST)))
 
 
 def _signed(row: Any) -> SignedDocument:

@@ -49,9 +49,9 @@ class Facts:
         """From its view at the settlement, with all its lines."""
         began = min((entry.at for entry in shown.timeline), default=settled_at)
         last = last_to_act(shown)
-        ended = max(began, last.at if last and last.at else settled_at)
-        escalated = [one for one in shown.escalations if one.reason is EscalationReason.ESCALATION]
-        brought = _brought(shown, {one.to for one in escalated}) if escalated else None
+        ended_at = max(began, last.at if last and last.at else settled_at)
+        escalated = [escalation for escalation in shown.escalations if escalation.reason is EscalationReason.ESCALATION]
+        brought = _brought(shown, {escalation.to for escalation in escalated}) if escalated else None
         helped = brought in (Brought.ALTERNATE, Brought.SIGNER)
         return cls(
             type=shown.type.spec.prefix,
@@ -59,20 +59,22 @@ class Facts:
             status=shown.status,
             ended_at=settled_at,
             late=shown.late,
-            seconds=_seconds(began, ended),
+            seconds=_seconds(began, ended_at),
             department=department,
-            turn_seconds=_seconds(_turn(shown, last, began, ended), ended) if last else None,
-            notice=_notice(shown, last.person, ended) if last and shown.status.fulfilled else None,
+            turn_seconds=_seconds(_turn(shown, last, began, ended_at), ended_at) if last else None,
+            notice=_notice(shown, last.person, ended_at) if last and shown.status.fulfilled else None,
             brought=brought,
-            brought_seconds=_seconds(min(one.at for one in escalated), ended) if helped else None,
-            waited=None if shown.type.spec.has_parts else _waited(shown, began, ended),
+            brought_seconds=_seconds(min(escalation.at for escalation in escalated), ended_at) if helped else None,
+            waited=None if shown.type.spec.has_parts else _waited(shown, began, ended_at),
         )
 
     @property
     def row(self) -> dict[str, Any]:
         """The columns of the table but its key."""
         plain = ("type", "kind", "department", "status", "ended_at", "late", "seconds", "turn_seconds")
-        waited = {f"{one}_seconds": self.waited.get(one, 0.0) if self.waited is not None else None for one in Holder}
+        waited = {
+            f"{holder}_seconds": self.waited.get(holder, 0.0) if self.waited is not None else None for holder in Holder
+        }
         return {
             **{name: getattr(self, name) for name in (*plain, "notice", "brought", "brought_seconds")},
             **waited,
@@ -102,26 +104,28 @@ def last_to_act(shown: Shown) -> Line | None:
         if line not in acted and line.role is not Role.COPY and line.state != SignerState.REASSIGNED
     )
     # Without the instant at which its slot was closed: nobody acted then.
-    found = min(still, key=lambda line: line.order, default=None)
-    return found.replace(at=None) if found else None
+    line = min(still, key=lambda line: line.order, default=None)
+    return line.replace(at=None) if line else None
 
 
 def _acted_at(line: Line) -> datetime:
     return line.at or datetime.min.replace(tzinfo=UTC)
 
 
-def _seconds(since: datetime, until: datetime) -> float:
+def _seconds(starts_at: datetime, ends_at: datetime) -> float:
     """Never negative: clocks differ."""
-    return max(0.0, (until - since).total_seconds())
+    return max(0.0, (ends_at - starts_at).total_seconds())
 
 
-def _turn(shown: Shown, last: Line, began: datetime, ended: datetime) -> datetime:
+def _turn(view: Shown, last: Line, began: datetime, ended_at: datetime) -> datetime:
     """When it became their turn: it was sent, those before them had acted, it was handed over to them."""
-    entries = shown.timeline
-    sent = [one.at for one in entries if one.happened == EventType.SENT][:1]
-    given = [one.at for one in entries if one.happened == EventType.HANDED_OVER and one.about == last.person]
-    before = [line.at for line in shown.lines if line.order < last.order and line.state in _ACTED and line.at]
-    return max(at for at in (began, *sent, *given, *before) if at <= ended)
+    entries = view.timeline
+    sent = [entry.at for entry in entries if entry.happened == EventType.SENT][:1]
+    handed_over = [
+        entry.at for entry in entries if entry.happened == EventType.HANDED_OVER and entry.about == last.person
+    ]
+    acted_before = [line.at for line in view.lines if line.order < last.order and line.state in _ACTED and line.at]
+    return max(instant for instant in (began, *sent, *handed_over, *acted_before) if instant <= ended_at)
 
 
 _TO_ACT: Final = (
@@ -140,11 +144,11 @@ _NUMBERED: Final = (NotificationType.REMINDER, NotificationType.WARNING)
 """Which of them it was is of interest."""
 
 
-def _notice(shown: Shown, person: str, until: datetime) -> str | None:
+def _notice(view: Shown, person: str, ended_at: datetime) -> str | None:
     heard = [
         line
-        for line in shown.notifications
-        if line.person == person and line.reached and line.at <= until and kind_of(line.stage) in _TO_ACT
+        for line in view.notifications
+        if line.person == person and line.reached and line.at <= ended_at and kind_of(line.stage) in _TO_ACT
     ]
     return _name_of(max(heard, key=lambda line: line.at).stage) if heard else None
 
@@ -158,19 +162,19 @@ def _name_of(stage: str) -> str:
     return name if type_ in _NUMBERED else str(type_)
 
 
-def _brought(shown: Shown, alternates: set[str]) -> Brought:
-    if not shown.status.fulfilled:
+def _brought(view: Shown, alternates: set[str]) -> Brought:
+    if not view.status.fulfilled:
         return Brought.NOBODY
-    acted = {line.person for line in shown.lines if line.state in _ACTED}
+    acted = {line.person for line in view.lines if line.state in _ACTED}
     return Brought.SIGNER if acted.isdisjoint(alternates) else Brought.ALTERNATE
 
 
-def _waited(shown: Shown, began: datetime, ended: datetime) -> dict[Holder, float]:
+def _waited(view: Shown, began: datetime, ended_at: datetime) -> dict[Holder, float]:
     """For whom it waited how long, together the whole time."""
-    found = dict.fromkeys(Holder, 0.0)
-    for (since, holder), (until, _) in pairwise([*_turns(shown, began), (ended, Holder.US)]):
-        found[holder] += _seconds(since, min(until, ended))
-    return found
+    waited = dict.fromkeys(Holder, 0.0)
+    for (begins_at, holder), (ends_at, _) in pairwise([*_turns(view, began), (ended_at, Holder.US)]):
+        waited[holder] += _seconds(begins_at, min(ends_at, ended_at))
+    return waited
 
 
 _OF_PROVIDER: Final = (Code.UNREACHABLE, Code.REFUSED, Code.PROVIDER_UNSURE)
@@ -210,25 +214,25 @@ class _Ball:
                 self.preparing = False
             case EventType.REVIEWED:
                 self.reviewing = False
-            case EventType.CHANGES_ASKED | EventType.REVISED as word:
-                self.revising = word == EventType.CHANGES_ASKED
+            case EventType.CHANGES_ASKED | EventType.REVISED as event_type:
+                self.revising = event_type == EventType.CHANGES_ASKED
             case EventType.PROBLEM if entry.about not in _STOPS_NOTHING:
                 self.problem = entry.about
             case EventType.MENDED:
                 self.problem = ""
-            case EventType.PAUSED | EventType.RESUMED as word:
-                self.paused = word == EventType.PAUSED
-            case word if word in _ASKS:
+            case EventType.PAUSED | EventType.RESUMED as event_type:
+                self.paused = event_type == EventType.PAUSED
+            case event_type if event_type in _ASKS:
                 self.asker = entry.who or ""
-            case word if word in _ANSWERS or (word in _ACTS and entry.who == self.asker):
+            case event_type if event_type in _ANSWERS or (event_type in _ACTS and entry.who == self.asker):
                 self.asker = None
 
 
-def _turns(shown: Shown, began: datetime) -> Iterator[tuple[datetime, Holder]]:
+def _turns(view: Shown, began: datetime) -> Iterator[tuple[datetime, Holder]]:
     """From when on who has the ball."""
-    reviewed = shown.unapproved or any(entry.happened == EventType.REVIEWED for entry in shown.timeline)
-    ball = _Ball(preparing=shown.type.spec.document, reviewing=reviewed)
+    reviewed = view.unapproved or any(entry.happened == EventType.REVIEWED for entry in view.timeline)
+    ball = _Ball(preparing=view.type.spec.document, reviewing=reviewed)
     yield began, ball.holder
-    for entry in sorted(shown.timeline, key=lambda entry: entry.at):
+    for entry in sorted(view.timeline, key=lambda entry: entry.at):
         ball.hear(entry)
         yield entry.at, ball.holder

@@ -56,10 +56,10 @@ class FactFilter:
 
     @property
     def conditions(self) -> list[ColumnElement[bool]]:
-        found = [_IS.ended_at >= self.since, _IS.ended_at < self.until]
-        found += [_IS.kind == self.kind] if self.kind is not None else []
-        found += [_IS.department == self.department] if self.department is not None else []
-        return [*found, *([_in_scope(self.scope)] if self.scope else [])]
+        conditions = [_IS.ended_at >= self.since, _IS.ended_at < self.until]
+        conditions += [_IS.kind == self.kind] if self.kind is not None else []
+        conditions += [_IS.department == self.department] if self.department is not None else []
+        return [*conditions, *([_in_scope(self.scope)] if self.scope else [])]
 
 
 @dataclass(frozen=True)
@@ -112,45 +112,47 @@ class EndedFigures:
         return await self._database.first(theirs.limit(1)) is not None
 
 
-def _figures(connection: Connection, wanted: FactFilter, by: GroupBy) -> PeriodFigures:
-    of_department = by is GroupBy.DEPARTMENT or wanted.department is not None
+def _figures(connection: Connection, fact_filter: FactFilter, group_by: GroupBy) -> PeriodFigures:
+    of_department = group_by is GroupBy.DEPARTMENT or fact_filter.department is not None
     times = _IS.turn_seconds if of_department else _IS.seconds
-    groups = _counted(connection, wanted, _IS[by])
-    whole = _whole(groups)
-    found = {**whole, **_most(groups, by)}
-    for column in (None, _IS[by]):
-        for key, (median, p90) in _quantiles(connection, wanted, column, times).items():
-            if key in found:
-                found[key] = replace(found[key], median=median, p90=p90)
-    more = {key.type: sum(one.type == key.type for one in groups.keys() - found.keys()) for key in whole}
-    return PeriodFigures(found, _notices(connection, wanted), _escalated(connection, wanted), more)
+    groups = _counted(connection, fact_filter, _IS[group_by])
+    totals = _whole(groups)
+    figures = {**totals, **_most(groups, group_by)}
+    for column in (None, _IS[group_by]):
+        for key, (median, p90) in _quantiles(connection, fact_filter, column, times).items():
+            if key in figures:
+                figures[key] = replace(figures[key], median=median, p90=p90)
+    hidden_counts = {
+        key.type: sum(hidden_key.type == key.type for hidden_key in groups.keys() - figures.keys()) for key in totals
+    }
+    return PeriodFigures(figures, _notices(connection, fact_filter), _escalated(connection, fact_filter), hidden_counts)
 
 
 def _whole(groups: Mapping[Key, GroupFigures]) -> dict[Key, GroupFigures]:
     """What all groups of a type have together."""
-    found: dict[Key, GroupFigures] = {}
-    for (type_, _), one in groups.items():
-        known = found.get(Key(type_, None), GroupFigures())
-        found[Key(type_, None)] = GroupFigures(
-            known.ended + one.ended,
-            known.fulfilled + one.fulfilled,
-            known.late + one.late,
-            dict(Counter(known.endings) + Counter(one.endings)),
-            waited={holder: known.waited.get(holder, 0.0) + one.waited[holder] for holder in Holder},
+    totals: dict[Key, GroupFigures] = {}
+    for (type_, _), figures in groups.items():
+        total = totals.get(Key(type_, None), GroupFigures())
+        totals[Key(type_, None)] = GroupFigures(
+            total.ended + figures.ended,
+            total.fulfilled + figures.fulfilled,
+            total.late + figures.late,
+            dict(Counter(total.endings) + Counter(figures.endings)),
+            waited={holder: total.waited.get(holder, 0.0) + figures.waited[holder] for holder in Holder},
         )
-    return found
+    return totals
 
 
-def _most(groups: Mapping[Key, GroupFigures], by: GroupBy) -> dict[Key, GroupFigures]:
+def _most(groups: Mapping[Key, GroupFigures], group_by: GroupBy) -> dict[Key, GroupFigures]:
     """Of each type as many as are shown, in their order."""
-    newest = by is GroupBy.MONTH
+    newest = group_by is GroupBy.MONTH
     order = sorted(groups, key=lambda key: key.group or "", reverse=newest)
     if not newest:
         order.sort(key=lambda key: -groups[key].ended)
-    found: dict[str, list[Key]] = {}
+    keys_by_type: dict[str, list[Key]] = {}
     for key in order:
-        found.setdefault(key.type, []).append(key)
-    return {key: groups[key] for keys in found.values() for key in keys[:GROUPS_AT_MOST]}
+        keys_by_type.setdefault(key.type, []).append(key)
+    return {key: groups[key] for keys in keys_by_type.values() for key in keys[:GROUPS_AT_MOST]}
 
 
 GROUPS_READ_AT_MOST: Final = 20_000
@@ -158,9 +160,9 @@ GROUPS_READ_AT_MOST: Final = 20_000
 _ENDINGS: Final = tuple(status for status in Status if status.ended)
 
 
-def _counted(connection: Connection, wanted: FactFilter, group: Column[Any]) -> dict[Key, GroupFigures]:
+def _counted(connection: Connection, fact_filter: FactFilter, group: Column[Any]) -> dict[Key, GroupFigures]:
     keys, count = _keys(group), func.count()
-    asked = (
+    query = (
         select(
             *keys,
             count,
@@ -169,58 +171,61 @@ def _counted(connection: Connection, wanted: FactFilter, group: Column[Any]) -> 
             *(_number(_IS.status == status) for status in _ENDINGS),
             *(func.coalesce(func.sum(_IS[f"{holder}_seconds"]), 0.0) for holder in Holder),
         )
-        .where(*wanted.conditions)
+        .where(*fact_filter.conditions)
         .group_by(*keys)
         .order_by(count.desc())
         .limit(GROUPS_READ_AT_MOST)
     )
-    found = {}
-    for row in connection.execute(asked):
-        key, (ended, fulfilled, late, *rest) = _key(row, keys), row[len(keys) :]
-        endings = dict(zip(_ENDINGS, rest, strict=False))
-        waited = dict(zip(Holder, rest[len(_ENDINGS) :], strict=True))
-        endings = {one: many for one, many in endings.items() if many}
-        found[key] = GroupFigures(ended, fulfilled, late, endings, waited=waited)
-    return found
+    figures = {}
+    for row in connection.execute(query):
+        key, (ended_count, fulfilled, late, *counts) = _key(row, keys), row[len(keys) :]
+        endings = dict(zip(_ENDINGS, counts, strict=False))
+        waited = dict(zip(Holder, counts[len(_ENDINGS) :], strict=True))
+        endings = {status: number for status, number in endings.items() if number}
+        figures[key] = GroupFigures(ended_count, fulfilled, late, endings, waited=waited)
+    return figures
 
 
 def _quantiles(
-    connection: Connection, wanted: FactFilter, group: Column[Any] | None, times: Column[Any]
+    connection: Connection, fact_filter: FactFilter, group: Column[Any] | None, times: Column[Any]
 ) -> dict[Key, tuple[float, float]]:
     """Median, and the time within which nine of ten were fulfilled, of each group."""
     keys = _keys(group)
     nth = func.row_number().over(partition_by=keys, order_by=times).label("nth")
-    many = func.count().over(partition_by=keys).label("many")
-    each = select(*keys, times.label("value"), nth, many).where(*wanted.conditions, _IS.fulfilled, times.is_not(None))
-    row = each.subquery().c
+    group_size = func.count().over(partition_by=keys).label("many")
+    ranked = select(*keys, times.label("value"), nth, group_size).where(
+        *fact_filter.conditions, _IS.fulfilled, times.is_not(None)
+    )
+    row = ranked.subquery().c
     middle = row.nth.in_([(row.many + 1) // 2, (row.many + 2) // 2])
     of_ten = row.nth == (9 * row.many + 9) // 10
     of_key = list(row)[: len(keys)]
     picked = select(*of_key, func.avg(case((middle, row.value))), func.max(case((of_ten, row.value))))
-    asked = picked.where(or_(middle, of_ten)).group_by(*of_key).limit(GROUPS_READ_AT_MOST)
-    return {_key(found, keys): (found[-2], found[-1]) for found in connection.execute(asked)}
+    query = picked.where(or_(middle, of_ten)).group_by(*of_key).limit(GROUPS_READ_AT_MOST)
+    return {_key(result, keys): (result[-2], result[-1]) for result in connection.execute(query)}
 
 
-def _notices(connection: Connection, wanted: FactFilter) -> dict[str, dict[str, int]]:
+def _notices(connection: Connection, fact_filter: FactFilter) -> dict[str, dict[str, int]]:
     count = func.count()
-    asked = select(_IS.type, _IS.notice, count).where(*wanted.conditions, _IS.notice.is_not(None))
-    asked = asked.group_by(_IS.type, _IS.notice).order_by(count.desc(), _IS.notice).limit(GROUPS_READ_AT_MOST)
-    found: dict[str, dict[str, int]] = {}
-    for type_, notice, many in connection.execute(asked):
-        of_type = found.setdefault(type_, {})
+    query = select(_IS.type, _IS.notice, count).where(*fact_filter.conditions, _IS.notice.is_not(None))
+    query = query.group_by(_IS.type, _IS.notice).order_by(count.desc(), _IS.notice).limit(GROUPS_READ_AT_MOST)
+    counts_by_type: dict[str, dict[str, int]] = {}
+    for type_, notice, number in connection.execute(query):
+        of_type = counts_by_type.setdefault(type_, {})
         if len(of_type) < NOTICES_AT_MOST:
-            of_type[notice] = many
-    return found
+            of_type[notice] = number
+    return counts_by_type
 
 
-def _escalated(connection: Connection, wanted: FactFilter) -> dict[str, EscalatedFigures]:
-    asked = select(_IS.type, _IS.brought, func.count()).where(*wanted.conditions, _IS.brought.is_not(None))
-    found: dict[str, dict[Brought, int]] = {}
-    for type_, brought, many in connection.execute(asked.group_by(_IS.type, _IS.brought).limit(GROUPS_READ_AT_MOST)):
-        found.setdefault(type_, {})[Brought(brought)] = many
-    times = _quantiles(connection, wanted, None, _IS.brought_seconds) if found else {}
+def _escalated(connection: Connection, fact_filter: FactFilter) -> dict[str, EscalatedFigures]:
+    query = select(_IS.type, _IS.brought, func.count()).where(*fact_filter.conditions, _IS.brought.is_not(None))
+    counts_by_type: dict[str, dict[Brought, int]] = {}
+    for type_, brought, number in connection.execute(query.group_by(_IS.type, _IS.brought).limit(GROUPS_READ_AT_MOST)):
+        counts_by_type.setdefault(type_, {})[Brought(brought)] = number
+    times = _quantiles(connection, fact_filter, None, _IS.brought_seconds) if counts_by_type else {}
     return {
-        type_: EscalatedFigures(counts, times.get(Key(type_, None), (None, None))[0]) for type_, counts in found.items()
+        type_: EscalatedFigures(counts, times.get(Key(type_, None), (None, None))[0])
+        for type_, counts in counts_by_type.items()
     }
 
 
@@ -240,7 +245,7 @@ def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
 def _in_scope(scope: Scope) -> ColumnElement[bool]:
     listed = RECORD_LISTS.c
     parts: list[Select[Any]] = [
-        select(listed.workflow_id).where(listed.of == of, listed.person.in_(people[:PEOPLE_AT_MOST]))
-        for of, people in ((ListOf.REQUESTED, scope.requesters), (ListOf.ASKED, scope.asked))
+        select(listed.workflow_id).where(listed.of == list_type, listed.person.in_(people[:PEOPLE_AT_MOST]))
+        for list_type, people in ((ListOf.REQUESTED, scope.requesters), (ListOf.ASKED, scope.asked))
     ]
     return or_(*(_IS.workflow_id.in_(part) for part in parts))

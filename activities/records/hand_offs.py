@@ -53,33 +53,33 @@ class HandOffs:
 
     async def dead(self, since: datetime | None = None, target: str | None = None) -> AsyncIterator[DeadHandOff]:
         """Those that died since, of this target or policy name; by workflow id."""
-        wanted = self._of_ended(_ROW.workflow_id, _ROW.target, _ROW.at)
+        query = self._of_ended(_ROW.workflow_id, _ROW.target, _ROW.at)
         if since is not None:
-            wanted = wanted.where(_ROW.at >= since)
+            query = query.where(_ROW.at >= since)
         if target is not None:
-            wanted = wanted.where(or_(_ROW.target == target, _ROW.name == target))
-        place = tuple_(_ROW.workflow_id, _ROW.target)
-        following = wanted.order_by(_ROW.workflow_id, _ROW.target).limit(READ_AT_ONCE)
+            query = query.where(or_(_ROW.target == target, _ROW.name == target))
+        position = tuple_(_ROW.workflow_id, _ROW.target)
+        following = query.order_by(_ROW.workflow_id, _ROW.target).limit(READ_AT_ONCE)
         rows = await self._database.rows(following)
         while rows:
             for row in rows:
                 yield DeadHandOff(*row)
             if len(rows) < READ_AT_ONCE:
                 return
-            rows = await self._database.rows(following.where(place > (rows[-1].workflow_id, rows[-1].target)))
+            rows = await self._database.rows(following.where(position > (rows[-1].workflow_id, rows[-1].target)))
 
     async def dead_counts(self) -> tuple[DeadCount, ...]:
         """By the policy's name."""
         count = func.count().label("dead")
-        asked = self._of_ended(_ROW.name, count, func.min(_ROW.at, type_=_ROW.at.type))
-        rows = await self._database.rows(asked.group_by(_ROW.name).order_by(count.desc()).limit(COUNTED_AT_MOST))
+        query = self._of_ended(_ROW.name, count, func.min(_ROW.at, type_=_ROW.at.type))
+        rows = await self._database.rows(query.group_by(_ROW.name).order_by(count.desc()).limit(COUNTED_AT_MOST))
         return tuple(DeadCount(*row) for row in rows)
 
     async def dead_since(self, instant: datetime) -> int:
         """How many died since."""
-        found = await self._database.first(self._of_ended(func.count()).where(_ROW.at >= instant))
-        return int(found[0]) if found else 0
+        row = await self._database.first(self._of_ended(func.count()).where(_ROW.at >= instant))
+        return int(row[0]) if row else 0
 
     def _of_ended(self, *columns: Any) -> Any:
-        ended = HAND_OFFS.join(RECORDS, RECORDS.c.workflow_id == _ROW.workflow_id)
-        return select(*columns).select_from(ended)
+        ended_hand_offs = HAND_OFFS.join(RECORDS, RECORDS.c.workflow_id == _ROW.workflow_id)
+        return select(*columns).select_from(ended_hand_offs)

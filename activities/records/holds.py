@@ -44,29 +44,29 @@ class Holds:
         """Hold it for this reason; False if it is held for that already."""
 
         def change(connection: Connection) -> bool:
-            own = _IS.workflow_id == workflow_id
-            same = own, _IS.reason == reason, _IS.released_at.is_(None)
-            if connection.execute(select(_IS.number).where(*same)).first():
+            of_workflow = _IS.workflow_id == workflow_id
+            same_hold = of_workflow, _IS.reason == reason, _IS.released_at.is_(None)
+            if connection.execute(select(_IS.number).where(*same_hold)).first():
                 return False
-            number = (connection.execute(select(func.max(_IS.number)).where(own)).scalar() or 0) + 1
+            number = (connection.execute(select(func.max(_IS.number)).where(of_workflow)).scalar() or 0) + 1
             return insert_new(connection, HOLDS, **Hold(workflow_id, number, reason, by, at)._asdict())
 
         return await self._database.write(change)
 
     async def release(self, workflow_id: str, reason: str, by: str, at: datetime) -> bool:
         """Release its hold for this reason; False if there is none."""
-        this = _IS.workflow_id == workflow_id, _IS.reason == reason, _IS.released_at.is_(None)
-        changed = await self._database.change(HOLDS.update().where(*this).values(released_by=by, released_at=at))
+        same_hold = _IS.workflow_id == workflow_id, _IS.reason == reason, _IS.released_at.is_(None)
+        changed = await self._database.change(HOLDS.update().where(*same_hold).values(released_by=by, released_at=at))
         return changed > 0
 
     async def of(self, workflow_id: str) -> tuple[Hold, ...]:
         """Its own and those of the onboarding or campaign that it belongs to, in the order of time."""
 
         def ask(connection: Connection) -> tuple[Hold, ...]:
-            asked = select(*_ROW).where(
+            query = select(*_ROW).where(
                 _IS.workflow_id.in_((workflow_id, *_wholes(connection, [workflow_id])[workflow_id]))
             )
-            return tuple(Hold(*row) for row in connection.execute(asked.order_by(_IS.at).limit(HOLDS_AT_MOST)))
+            return tuple(Hold(*row) for row in connection.execute(query.order_by(_IS.at).limit(HOLDS_AT_MOST)))
 
         return await self._database.read(ask)
 
@@ -76,44 +76,46 @@ class Holds:
 
     async def page(self, after: tuple[str, int] = ("", 0)) -> list[Hold]:
         """Some of all that are open, by workflow id, behind a place."""
-        place = tuple_(_IS.workflow_id, _IS.number)
-        behind = place > tuple_(*after, types=[_IS.workflow_id.type, _IS.number.type])
-        asked = select(*_ROW).where(_IS.released_at.is_(None), behind).order_by(_IS.workflow_id, _IS.number)
-        return [Hold(*row) for row in await self._database.rows(asked.limit(LISTED_AT_ONCE))]
+        place_columns = tuple_(_IS.workflow_id, _IS.number)
+        behind = place_columns > tuple_(*after, types=[_IS.workflow_id.type, _IS.number.type])
+        query = select(*_ROW).where(_IS.released_at.is_(None), behind).order_by(_IS.workflow_id, _IS.number)
+        return [Hold(*row) for row in await self._database.rows(query.limit(LISTED_AT_ONCE))]
 
 
 def is_held(workflow_id: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a hold keeps the rows of a follow-up, for statements that drop many."""
-    whole = select(FOLLOW_UPS.c.parent).where(FOLLOW_UPS.c.workflow_id == workflow_id)
-    own = or_(_IS.workflow_id == workflow_id, _IS.workflow_id.in_(whole.correlate_except(FOLLOW_UPS)))
-    return exists().where(_IS.released_at.is_(None), own)
+    parents = select(FOLLOW_UPS.c.parent).where(FOLLOW_UPS.c.workflow_id == workflow_id)
+    is_of_workflow = or_(_IS.workflow_id == workflow_id, _IS.workflow_id.in_(parents.correlate_except(FOLLOW_UPS)))
+    return exists().where(_IS.released_at.is_(None), is_of_workflow)
 
 
 def held(connection: Connection, workflow_ids: Sequence[str]) -> dict[str, str]:
     """As `Holds.held`, within a transaction."""
-    found: dict[str, str] = {}
-    for some in chunks(workflow_ids, READ_AT_ONCE):
-        wholes = _wholes(connection, some)
-        names = {*some, *(one for many in wholes.values() for one in many)}
+    reason_by_id: dict[str, str] = {}
+    for ids in chunks(workflow_ids, READ_AT_ONCE):
+        wholes = _wholes(connection, ids)
+        names = {*ids, *(parent for parents in wholes.values() for parent in parents)}
         open_ones = select(_IS.workflow_id, _IS.reason).where(_IS.released_at.is_(None), _IS.workflow_id.in_(names))
         reasons = {row.workflow_id: row.reason for row in connection.execute(open_ones)}
-        for one in some:
-            if why := next((reasons[name] for name in (one, *wholes[one]) if name in reasons), None):
-                found[one] = why
-    return found
+        for workflow_id in ids:
+            if reason := next((reasons[name] for name in (workflow_id, *wholes[workflow_id]) if name in reasons), None):
+                reason_by_id[workflow_id] = reason
+    return reason_by_id
 
 
 def _wholes(connection: Connection, workflow_ids: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
     """The onboarding or campaign that each belongs to. A start that was killed has left no row that says it: then all
     that the id may be a part of.
     """
-    asked = select(FOLLOW_UPS.c.workflow_id, FOLLOW_UPS.c.parent).where(
+    query = select(FOLLOW_UPS.c.workflow_id, FOLLOW_UPS.c.parent).where(
         FOLLOW_UPS.c.workflow_id.in_(workflow_ids), FOLLOW_UPS.c.started_at.is_not(None)
     )
-    parents = {row.workflow_id: row.parent for row in connection.execute(asked)}
+    parents = {row.workflow_id: row.parent for row in connection.execute(query)}
     return {
-        one: tuple(filter(None, (parents[one],))) if one in parents else _by_id(one.partition(":")[2])
-        for one in workflow_ids
+        workflow_id: tuple(filter(None, (parents[workflow_id],)))
+        if workflow_id in parents
+        else _by_id(workflow_id.partition(":")[2])
+        for workflow_id in workflow_ids
     }
 
 

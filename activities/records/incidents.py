@@ -82,47 +82,47 @@ class Incidents:
 
     async def open(self, kind: str) -> tuple[tuple[About, Incident], ...]:
         """Those that are not over."""
-        asked = select(INCIDENTS).where(_ROW.kind == kind, _ROW.grade > 0)
-        rows = await self._database.rows(asked.order_by(_ROW.name, _ROW.address).limit(OPEN_AT_MOST))
+        query = select(INCIDENTS).where(_ROW.kind == kind, _ROW.grade > 0)
+        rows = await self._database.rows(query.order_by(_ROW.name, _ROW.address).limit(OPEN_AT_MOST))
         return tuple((About(row.kind, row.name, row.address), _incident(row)) for row in rows)
 
     async def change(self, about: About, change: Change) -> tuple[Incident, Incident]:
         """Before and after a change, which no other change comes between."""
 
         def write(connection: Connection) -> tuple[Incident, Incident]:
-            key, at = about._asdict(), datetime.now(UTC)
-            new = insert_new(connection, INCIDENTS, **key, **Incident().model_dump(), at=at)
-            before = _incident(connection.execute(_known(about).with_for_update()).first())
-            after = change(before)
-            connection.execute(INCIDENTS.update().where(*_is(about)).values(**after.model_dump(), at=at))
+            key, now = about._asdict(), datetime.now(UTC)
+            new = insert_new(connection, INCIDENTS, **key, **Incident().model_dump(), at=now)
+            former = _incident(connection.execute(_known(about).with_for_update()).first())
+            changed = change(former)
+            connection.execute(INCIDENTS.update().where(*_is(about)).values(**changed.model_dump(), at=now))
             if new:
                 connection.execute(_beyond(about))
-            return before, after
+            return former, changed
 
         return await self._database.write(write)
 
     async def regrade(self, kind: str, name: str, was: int, becomes: int, now: datetime) -> None:
         """Change the grade at all addresses, of which on-call needs no telling."""
-        which = INCIDENTS.update().where(_ROW.kind == kind, _ROW.name == name, _ROW.grade == was)
-        await self._database.change(which.values(grade=becomes, told=becomes, since=now))
+        update = INCIDENTS.update().where(_ROW.kind == kind, _ROW.name == name, _ROW.grade == was)
+        await self._database.change(update.values(grade=becomes, told=becomes, since=now))
 
     async def drop_over(self, now: datetime) -> int:
         """Remove some that were over a day ago; how many."""
-        over = select(_ROW.kind, _ROW.name, _ROW.address).where(_ROW.grade == 0, _ROW.at < now - OVER_KEPT)
-        return await self._database.drop(INCIDENTS, over.limit(OVER_DROPPED_AT_MOST))
+        old_incidents = select(_ROW.kind, _ROW.name, _ROW.address).where(_ROW.grade == 0, _ROW.at < now - OVER_KEPT)
+        return await self._database.drop(INCIDENTS, old_incidents.limit(OVER_DROPPED_AT_MOST))
 
 
-def _is(about: About) -> tuple[Any, ...]:
-    return _ROW.kind == about.kind, _ROW.name == about.name, _ROW.address == about.address
+def _is(topic: About) -> tuple[Any, ...]:
+    return _ROW.kind == topic.kind, _ROW.name == topic.name, _ROW.address == topic.address
 
 
-def _known(about: About) -> Any:
-    return select(INCIDENTS).where(*_is(about))
+def _known(topic: About) -> Any:
+    return select(INCIDENTS).where(*_is(topic))
 
 
-def _beyond(about: About) -> Any:
+def _beyond(topic: About) -> Any:
     """The statement that leaves the addresses that changed last."""
-    of_it = _ROW.kind == about.kind, _ROW.name == about.name
+    of_it = _ROW.kind == topic.kind, _ROW.name == topic.name
     last = select(_ROW.address).where(*of_it).order_by(_ROW.at.desc()).limit(ADDRESSES_AT_MOST)
     return INCIDENTS.delete().where(*of_it, _ROW.address.not_in(last))
 

@@ -37,8 +37,8 @@ class LogPages:
     async def read(self, workflow_id: str) -> tuple[bytes, ...]:
         """A request's pages in order, perhaps with duplicates."""
         statement = select(LOG_PAGES.c.name, LOG_PAGES.c.content).where(LOG_PAGES.c.workflow_id == workflow_id)
-        found = await self._database.rows(statement.limit(PAGES_AT_MOST))
-        return tuple(row.content for row in sorted(found, key=lambda row: _numbers(row.name)))
+        rows = await self._database.rows(statement.limit(PAGES_AT_MOST))
+        return tuple(row.content for row in sorted(rows, key=lambda row: _numbers(row.name)))
 
     async def mark_opened(self, workflow_id: str, person: str, at: datetime) -> None:
         """Record that a person opened it; the first time counts."""
@@ -55,9 +55,9 @@ class LogPages:
 
     async def acted(self, workflow_id: str, person: str) -> datetime | None:
         """When a person last pressed a button."""
-        asked = select(OPENED.c.acted_at).where(OPENED.c.workflow_id == workflow_id, OPENED.c.person == person)
-        found = await self._database.first(asked)
-        return found.acted_at if found else None
+        query = select(OPENED.c.acted_at).where(OPENED.c.workflow_id == workflow_id, OPENED.c.person == person)
+        row = await self._database.first(query)
+        return row.acted_at if row else None
 
     async def opened(self, workflow_id: str, people: Sequence[str]) -> Mapping[str, datetime]:
         """When each of these people first opened it."""

@@ -46,8 +46,8 @@ class ProcessNotes:
         await self._note(_FIGURES, content)
 
     async def _read(self, name: str) -> bytes | None:
-        found = await self._database.first(select(NOTES.c.content).where(NOTES.c.name == name))
-        return found.content if found else None
+        row = await self._database.first(select(NOTES.c.content).where(NOTES.c.name == name))
+        return row.content if row else None
 
     async def _note(self, name: str, content: bytes) -> None:
         await self._database.replace(NOTES, {NOTES.c.name: name}, content=content)

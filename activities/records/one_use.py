@@ -25,18 +25,18 @@ class OneUse:
         return await self._database.insert(ONE_USE, day=day, name=name)
 
     async def was_used(self, day: date, name: str) -> bool:
-        asked = select(ONE_USE.c.name).where(ONE_USE.c.day == day, ONE_USE.c.name == name)
-        return await self._database.first(asked) is not None
+        query = select(ONE_USE.c.name).where(ONE_USE.c.day == day, ONE_USE.c.name == name)
+        return await self._database.first(query) is not None
 
     async def drop_used(self, now: datetime) -> int:
         """Remove entries of past days, a limited number; how many there were."""
-        old = select(ONE_USE.c.day, ONE_USE.c.name).where(ONE_USE.c.day < (now - USED_KEPT).date())
-        return await self._database.drop(ONE_USE, old.limit(USED_DROPPED_AT_MOST))
+        old_entries = select(ONE_USE.c.day, ONE_USE.c.name).where(ONE_USE.c.day < (now - USED_KEPT).date())
+        return await self._database.drop(ONE_USE, old_entries.limit(USED_DROPPED_AT_MOST))
 
     async def serial(self, of: str) -> str:
         """The serial that a person's sessions or links must have; empty until first renewed."""
-        found = await self._database.first(select(SERIALS.c.serial).where(SERIALS.c.of == of))
-        return found.serial if found else ""
+        row = await self._database.first(select(SERIALS.c.serial).where(SERIALS.c.of == of))
+        return row.serial if row else ""
 
     async def replace_serial(self, of: str, serial: str) -> None:
         await self._database.replace(SERIALS, {SERIALS.c.of: of}, serial=serial)

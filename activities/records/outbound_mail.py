@@ -47,8 +47,8 @@ class OutboundMail(Model):
         """Seconds until it may be sent again; 0 for now."""
         if not self.tries:
             return 0.0
-        left = self.pause - (now - self.at).total_seconds()
-        return min(self.pause, max(0.0, left))
+        remaining_seconds = self.pause - (now - self.at).total_seconds()
+        return min(self.pause, max(0.0, remaining_seconds))
 
     @property
     def pause(self) -> float:
@@ -70,11 +70,16 @@ class StoredOutboundMail:
         """Count an attempt of each that is due, for no other worker; how all were before."""
 
         def change(connection: Connection) -> dict[str, OutboundMail]:
-            asked = select(OUTBOUND_MAIL).where(_ROW.reference.in_(references))
-            known = {row.reference: OutboundMail(**row._asdict()) for row in connection.execute(asked)}
-            before = {one: known.get(one) or OutboundMail(at=now, channel=channel) for one in references}
-            _keep(connection, {one: mail.tried(now) for one, mail in before.items() if mail.is_due(now)})
-            return before
+            query = select(OUTBOUND_MAIL).where(_ROW.reference.in_(references))
+            mail_by_reference = {row.reference: OutboundMail(**row._asdict()) for row in connection.execute(query)}
+            former_mails = {
+                reference: mail_by_reference.get(reference) or OutboundMail(at=now, channel=channel)
+                for reference in references
+            }
+            _keep(
+                connection, {reference: mail.tried(now) for reference, mail in former_mails.items() if mail.is_due(now)}
+            )
+            return former_mails
 
         return await self._database.write(change)
 
@@ -84,8 +89,8 @@ class StoredOutboundMail:
 
     async def drop_old(self, now: datetime) -> int:
         """Remove some that nobody can send again; how many."""
-        old = select(_ROW.reference).where(_ROW.at < now - KEPT)
-        return await self._database.drop(OUTBOUND_MAIL, old.limit(DROPPED_AT_MOST))
+        old_mails = select(_ROW.reference).where(_ROW.at < now - KEPT)
+        return await self._database.drop(OUTBOUND_MAIL, old_mails.limit(DROPPED_AT_MOST))
 
 
 def _keep(connection: Connection, mails: Mapping[str, OutboundMail]) -> None:

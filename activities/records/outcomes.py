@@ -139,7 +139,7 @@ class Tally:
 
     @property
     def counts(self) -> Counts:
-        return _counts((cell[0], many) for cell, many in self.many.items())
+        return _counts((cell[0], count) for cell, count in self.many.items())
 
     @property
     def departments(self) -> tuple[OutcomeGroup, ...]:
@@ -149,11 +149,11 @@ class Tally:
     def managers(self) -> tuple[OutcomeGroup, ...]:
         return self._by(2)
 
-    def _by(self, place: int) -> tuple[OutcomeGroup, ...]:
+    def _by(self, cell_index: int) -> tuple[OutcomeGroup, ...]:
         """Ordered by name; empty if nobody has one."""
         groups: dict[str, list[tuple[str, int]]] = {}
-        for cell, many in self.many.items():
-            groups.setdefault(cell[place], []).append((cell[0], many))
+        for cell, count in self.many.items():
+            groups.setdefault(cell[cell_index], []).append((cell[0], count))
         return (
             tuple(OutcomeGroup(name=name, counts=_counts(groups[name])) for name in sorted(groups))
             if any(groups)
@@ -161,10 +161,10 @@ class Tally:
         )
 
 
-def _counts(found: Iterable[tuple[str, int]]) -> Counts:
+def _counts(status_counts: Iterable[tuple[str, int]]) -> Counts:
     counts = Counter[str]()
-    for status, many in found:
-        counts[status] += many
+    for status, count in status_counts:
+        counts[status] += count
     return Counts(**counts)
 
 
@@ -201,8 +201,8 @@ class MemberLines:
 
     def at(self, places: Collection[int]) -> Self:
         """Only those at some places."""
-        own = self._select.where(self._select.selected_columns.place.in_(places))
-        return type(self)(self._database, own, self.states, self._since)
+        query = self._select.where(self._select.selected_columns.place.in_(places))
+        return type(self)(self._database, query, self.states, self._since)
 
     async def tally(self) -> Tally:
         """Counts by status, department and manager; read once."""
@@ -213,8 +213,8 @@ class MemberLines:
 
     async def missing(self) -> Mapping[tuple[str, str, date | None], int]:
         """How many have not acknowledged and still may, by status, manager and last day."""
-        found, _ = await self._counted(self._lines.c.manager, self._lines.c.due)
-        return {cell: many for cell, many in found.items() if cell[0] in OPEN}
+        counts, _ = await self._counted(self._lines.c.manager, self._lines.c.due)
+        return {cell: count for cell, count in counts.items() if cell[0] in OPEN}
 
     async def stated(self) -> dict[str, MemberState]:
         """The states that count."""
@@ -222,19 +222,19 @@ class MemberLines:
 
     async def batches(self, *, only_open: bool = False) -> AsyncIterator[list[MemberOutcome]]:
         """All, some at a time."""
-        line, after = self._lines.c, -1
+        line, last_place = self._lines.c, -1
         while True:
-            statement = select(self._lines).where(line.place > after).order_by(line.place).limit(LINES_AT_ONCE)
-            found = await self._database.rows(statement.where(line.status.in_(OPEN)) if only_open else statement)
-            if found:
-                yield [self._read(row) for row in found]
-                after = found[-1].place
-            if len(found) < LINES_AT_ONCE:
+            statement = select(self._lines).where(line.place > last_place).order_by(line.place).limit(LINES_AT_ONCE)
+            rows = await self._database.rows(statement.where(line.status.in_(OPEN)) if only_open else statement)
+            if rows:
+                yield [self._read(row) for row in rows]
+                last_place = rows[-1].place
+            if len(rows) < LINES_AT_ONCE:
                 return
 
     async def read(self) -> list[MemberOutcome]:
         """All of them, for a few."""
-        return [line async for some in self.batches() for line in some]
+        return [line async for batch in self.batches() for line in batch]
 
     async def of_person(self, person: str) -> list[MemberOutcome]:
         """More than one where they were listed twice."""
@@ -243,17 +243,17 @@ class MemberLines:
 
     async def done_among(self, people: Sequence[str]) -> set[str]:
         """Who of these has acknowledged."""
-        line, found = self._lines.c, set[str]()
-        for some in chunks(people, LINES_AT_ONCE):
-            done = select(line.person).where(line.person.in_(some), line.status.in_(DONE))
-            found |= {row.person for row in await self._database.rows(done)}
-        return found
+        line, done_people = self._lines.c, set[str]()
+        for batch in chunks(people, LINES_AT_ONCE):
+            query = select(line.person).where(line.person.in_(batch), line.status.in_(DONE))
+            done_people |= {row.person for row in await self._database.rows(query)}
+        return done_people
 
     async def still_open(self, first: int, many: int) -> list[MemberOutcome]:
         """Some of those who still may acknowledge, earliest last day first."""
         line = self._lines.c
-        ended = [_REQUEST + id for id, state in self.states.items() if state.status not in OPEN][:NAMED_AT_MOST]
-        statement = select(self._lines).where(line.status.in_(OPEN), line.workflow_id.not_in(ended))
+        ended_ids = [_REQUEST + id for id, state in self.states.items() if state.status not in OPEN][:NAMED_AT_MOST]
+        statement = select(self._lines).where(line.status.in_(OPEN), line.workflow_id.not_in(ended_ids))
         return await self._some(statement.order_by(line.due, line.row, line.place).offset(first).limit(many))
 
     async def faulty(self, many: int) -> list[MemberOutcome]:
@@ -271,11 +271,11 @@ class MemberLines:
     async def below(self, manager: str, people: Collection[str], at_most: int) -> list[int]:
         """The places of some of those who have this manager, or are among these."""
         line, places = self._lines.c, set[int]()
-        for whose in (
+        for condition in (
             line.manager == manager,
-            *(line.person.in_(some) for some in chunks(sorted(people), LINES_AT_ONCE)),
+            *(line.person.in_(batch) for batch in chunks(sorted(people), LINES_AT_ONCE)),
         ):
-            statement = select(line.place).where(whose).order_by(line.place).limit(at_most)
+            statement = select(line.place).where(condition).order_by(line.place).limit(at_most)
             places |= {row.place for row in await self._database.rows(statement)}
             if len(places) >= at_most:
                 break
@@ -284,8 +284,8 @@ class MemberLines:
     async def each(self, apart: int) -> list[tuple[int, datetime]]:
         """Of all acknowledgements by time each so-manieth: its number, and when; and the last one."""
         line = self._lines.c
-        own = select(line.signed_at, func.row_number().over(order_by=line.signed_at).label("nth"))
-        signed = own.where(line.status.in_(DONE), line.signed_at.is_not(None)).subquery()
+        numbered = select(line.signed_at, func.row_number().over(order_by=line.signed_at).label("nth"))
+        signed = numbered.where(line.status.in_(DONE), line.signed_at.is_not(None)).subquery()
         last = select(func.max(signed.c.nth)).scalar_subquery()
         statement = select(signed).where(or_(signed.c.nth % apart == 0, signed.c.nth == last)).order_by(signed.c.nth)
         return [(row.nth, row.signed_at) for row in await self._database.rows(statement)]
@@ -296,18 +296,18 @@ class MemberLines:
         late = line.signed_at > self._since if self._since else false()
         signed = func.sum(case((and_(line.status.in_(DONE), late), 1), else_=0))
         counted = await self._database.rows(select(*cells, func.count(), signed).group_by(*cells))
-        found = {tuple(row[:-2]): row[-2] for row in counted}
-        async for id, *before in self._stated(*cells):
-            after = (str(self.states[id].status), *before[1:])
-            found[tuple(before)] -= 1
-            found[after] = found.get(after, 0) + 1
-        return {cell: many for cell, many in found.items() if many}, sum(int(row[-1]) for row in counted)
+        counts = {tuple(row[:-2]): row[-2] for row in counted}
+        async for id, *former_cell in self._stated(*cells):
+            new_cell = (str(self.states[id].status), *former_cell[1:])
+            counts[tuple(former_cell)] -= 1
+            counts[new_cell] = counts.get(new_cell, 0) + 1
+        return {cell: count for cell, count in counts.items() if count}, sum(int(row[-1]) for row in counted)
 
     async def _stated(self, *columns: Any) -> AsyncIterator[tuple[Any, ...]]:
         """The requests whose state counts, with more of their line."""
         line = self._lines.c
-        for some in chunks(sorted(self.states), LINES_AT_ONCE):
-            named = select(line.workflow_id, *columns).where(line.workflow_id.in_([_REQUEST + id for id in some]))
+        for batch in chunks(sorted(self.states), LINES_AT_ONCE):
+            named = select(line.workflow_id, *columns).where(line.workflow_id.in_([_REQUEST + id for id in batch]))
             for row in await self._database.rows(named.where(line.status.in_(UNRECORDED))):
                 yield row.workflow_id.removeprefix(_REQUEST), *row[1:]
 
@@ -316,8 +316,8 @@ class MemberLines:
 
     def _read(self, row: Any) -> MemberOutcome:
         # By position: by name it takes twice as long, a hundred thousand times.
-        _, number, person, workflow_id, status, sent_at, signed_at, *more, due = row
-        late, reminders, reason, department, manager = more
+        _, number, person, workflow_id, status, sent_at, signed_at, *details, due = row
+        late, reminders, reason, department, manager = details
         line = MemberOutcome(
             *(number, person, workflow_id.removeprefix(_REQUEST), status, _said(sent_at), _said(signed_at)),
             *(bool(late), reminders, reason, department, manager, due.isoformat() if due else ""),
@@ -343,10 +343,8 @@ class Outcomes:
 
     async def of_ended(self, workflow_ids: Sequence[str]) -> set[str]:
         """Which of these requests have ended; the caller bounds their number."""
-        found = await self._database.rows(
-            select(OUTCOMES.c.workflow_id).where(OUTCOMES.c.workflow_id.in_(workflow_ids))
-        )
-        return {row.workflow_id for row in found}
+        rows = await self._database.rows(select(OUTCOMES.c.workflow_id).where(OUTCOMES.c.workflow_id.in_(workflow_ids)))
+        return {row.workflow_id for row in rows}
 
     def running(self, order: CampaignOrder) -> MemberLines:
         """The lines by records alone, of a campaign as the order knows it."""
@@ -354,52 +352,54 @@ class Outcomes:
 
     async def write(self, campaign: str, head: Mapping[str, Any], lines: AsyncIterator[Sequence[MemberOutcome]]) -> str:
         """Store the record of a campaign; returns the SHA-256 of its lines: the head, then one a member."""
-        id, content, place = secrets.token_hex(16), _json(head) + b"\n", 0
-        told = hashlib.sha256(content)
-        here = OUTCOME_LISTS.c
-        unfinished = select(here.id).where(here.campaign == campaign, here.sha256.is_(None))
+        id, content, position = secrets.token_hex(16), _json(head) + b"\n", 0
+        digest = hashlib.sha256(content)
+        lists = OUTCOME_LISTS.c
+        unfinished = select(lists.id).where(lists.campaign == campaign, lists.sha256.is_(None))
         await self._database.change(OUTCOME_LINES.delete().where(OUTCOME_LINES.c.list.in_(unfinished)))
-        await self._database.change(OUTCOME_LISTS.delete().where(here.campaign == campaign, here.sha256.is_(None)))
+        await self._database.change(OUTCOME_LISTS.delete().where(lists.campaign == campaign, lists.sha256.is_(None)))
         await self._database.insert(OUTCOME_LISTS, id=id, campaign=campaign, head=content)
-        async for some in lines:
-            told.update(b"".join(map(line_of, some)))
-            rows = [_row(id, nth, line) for nth, line in enumerate(some, start=place)]
+        async for batch in lines:
+            digest.update(b"".join(map(line_of, batch)))
+            rows = [_row(id, nth, line) for nth, line in enumerate(batch, start=position)]
             await self._database.write(partial(_add, rows=rows))
-            place += len(some)
-        sha256 = told.hexdigest()
+            position += len(batch)
+        sha256 = digest.hexdigest()
         await self._database.write(lambda connection: _name(connection, id, sha256))
         return sha256
 
     async def record(self, sha256: str) -> OutcomeList:
         """The record of a campaign that has ended, not verified; raises `DocumentMissing`."""
-        known = await self._list(sha256)
+        stored_list = await self._list(sha256)
         line = OUTCOME_LINES.c
-        who = line.place, line.row, line.person, line.request.label("workflow_id"), line.status
-        what = line.sent_at, line.signed_at, line.late, line.reminders, line.reason
-        own = select(*who, *what, line.department, line.manager, line.due).where(line.list == known.id)
-        head = json.loads(known.head)
-        lines = MemberLines(self._database, own)
-        return OutcomeList(lines, head["population"], head["changes"], known.head)
+        identity_columns = line.place, line.row, line.person, line.request.label("workflow_id"), line.status
+        status_columns = line.sent_at, line.signed_at, line.late, line.reminders, line.reason
+        query = select(*identity_columns, *status_columns, line.department, line.manager, line.due).where(
+            line.list == stored_list.id
+        )
+        head = json.loads(stored_list.head)
+        lines = MemberLines(self._database, query)
+        return OutcomeList(lines, head["population"], head["changes"], stored_list.head)
 
     async def verify(self, sha256: str) -> None:
         """Raises `DocumentMissing`, and `DocumentDamaged` for a record that is not as it was written."""
-        told = hashlib.sha256((await self._list(sha256)).head)
-        async for some in (await self.record(sha256)).lines.batches():
-            told.update(b"".join(map(line_of, some)))
-        if told.hexdigest() != sha256:
+        digest = hashlib.sha256((await self._list(sha256)).head)
+        async for batch in (await self.record(sha256)).lines.batches():
+            digest.update(b"".join(map(line_of, batch)))
+        if digest.hexdigest() != sha256:
             raise DocumentDamaged(sha256)
 
     async def _list(self, sha256: str) -> Any:
-        found = await self._database.first(select(OUTCOME_LISTS).where(OUTCOME_LISTS.c.sha256 == sha256))
-        if found is None:
+        row = await self._database.first(select(OUTCOME_LISTS).where(OUTCOME_LISTS.c.sha256 == sha256))
+        if row is None:
             raise DocumentMissing(sha256)
-        return found
+        return row
 
 
 def line_of(outcome: MemberOutcome) -> bytes:
     """A member's line of the record: JSON without what is empty, 0 or false."""
-    said = {name: value for name, value in outcome._asdict().items() if value}
-    return json.dumps(said, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
+    fields = {name: value for name, value in outcome._asdict().items() if value}
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
 def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
@@ -408,63 +408,65 @@ def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
 
 def _name(connection: Connection, id: str, sha256: str) -> None:
     """Give a list its hash, or drop it where an equal one has it."""
-    here = OUTCOME_LISTS.c
-    if connection.execute(select(here.id).where(here.sha256 == sha256)).first():
+    lists = OUTCOME_LISTS.c
+    if connection.execute(select(lists.id).where(lists.sha256 == sha256)).first():
         connection.execute(OUTCOME_LINES.delete().where(OUTCOME_LINES.c.list == id))
-        connection.execute(OUTCOME_LISTS.delete().where(here.id == id))
+        connection.execute(OUTCOME_LISTS.delete().where(lists.id == id))
     else:
-        connection.execute(OUTCOME_LISTS.update().where(here.id == id).values(sha256=sha256))
+        connection.execute(OUTCOME_LISTS.update().where(lists.id == id).values(sha256=sha256))
 
 
-def _row(id: str, place: int, line: MemberOutcome) -> dict[str, Any]:
+def _row(id: str, position: int, line: MemberOutcome) -> dict[str, Any]:
     instants = {name: _instant(getattr(line, name)) for name in ("sent_at", "signed_at")}
     due = date.fromisoformat(line.due) if line.due else None
-    return {**line._asdict(), **instants, "due": due, "list": id, "place": place}
+    return {**line._asdict(), **instants, "due": due, "list": id, "place": position}
 
 
 def _json(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
 
 
-def _said(at: datetime | None) -> str:
-    return at.isoformat().replace("+00:00", "Z") if at else ""
+def _said(instant: datetime | None) -> str:
+    return instant.isoformat().replace("+00:00", "Z") if instant else ""
 
 
-def _instant(said: str | None) -> datetime | None:
-    return datetime.fromisoformat(said) if said else None
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _running(order: CampaignOrder) -> Select[Any]:
     """The line of each member by their record."""
-    member, ended = MEMBERS.c, OUTCOMES.c
-    own = func.coalesce(ended.fingerprint == member.fingerprint, false())
-    done = and_(own, ended.status.in_(DONE))
+    member, outcome = MEMBERS.c, OUTCOMES.c
+    is_own = func.coalesce(outcome.fingerprint == member.fingerprint, false())
+    is_done = and_(is_own, outcome.status.in_(DONE))
     wrong = and_(member.says != "", member.out.is_(None))
     # Extended after they had acknowledged, or could have: the day that they had then counts.
-    then = due_by(at=func.coalesce(ended.signed_at, ended.at))
+    due_then = due_by(at=func.coalesce(outcome.signed_at, outcome.at))
     # Looked up apart, for few: without it an index has all that counts.
-    same = MEMBERS.alias("same")
+    member_alias = MEMBERS.alias("same")
     overdue = exists().where(
-        same.c.campaign == member.campaign,
-        same.c.place == member.place,
-        due_by(at=func.coalesce(ended.signed_at, ended.at), of=same) <= ended.over_day,
+        member_alias.c.campaign == member.campaign,
+        member_alias.c.place == member.place,
+        due_by(at=func.coalesce(outcome.signed_at, outcome.at), of=member_alias) <= outcome.over_day,
     )
-    late = and_(done, ended.over_day.is_not(None), overdue)
-    out = and_(member.out.is_not(None), not_(done))
-    missing = ended.workflow_id.is_(None)
+    late = and_(is_done, outcome.over_day.is_not(None), overdue)
+    is_out = and_(member.out.is_not(None), not_(is_done))
+    missing = outcome.workflow_id.is_(None)
     seen_to = case((member.asked_by > 0, member.asked_by <= order.changes_asked), else_=member.place < order.asked)
     status = case(
         (wrong, MemberStatus.ERROR.value),
-        (and_(out, member.out == ChangeKind.EXEMPT), MemberStatus.EXEMPT.value),
-        (out, MemberStatus.DROPPED.value),
+        (and_(is_out, member.out == ChangeKind.EXEMPT), MemberStatus.EXEMPT.value),
+        (is_out, MemberStatus.DROPPED.value),
         (and_(missing, seen_to), MemberStatus.TOLD.value),
         (missing, MemberStatus.NOT_TOLD.value),
-        (not_(own), MemberStatus.FAILED.value),
+        (not_(is_own), MemberStatus.FAILED.value),
         (late, MemberStatus.LATE.value),
-        else_=ended.status,
+        else_=outcome.status,
     )
-    reason = case((wrong, member.says), (out, member.reason), (missing, ""), (not_(own), ANOTHERS), else_=ended.reason)
-    recorded = MEMBERS.outerjoin(OUTCOMES, and_(ended.workflow_id == member.request, member.says == ""))
+    reason = case(
+        (wrong, member.says), (is_out, member.reason), (missing, ""), (not_(is_own), ANOTHERS), else_=outcome.reason
+    )
+    recorded = MEMBERS.outerjoin(OUTCOMES, and_(outcome.workflow_id == member.request, member.says == ""))
     return (
         select(
             member.place,
@@ -472,14 +474,14 @@ def _running(order: CampaignOrder) -> Select[Any]:
             member.person,
             case((wrong, ""), else_=member.request).label("workflow_id"),
             status.label("status"),
-            case((own, ended.sent_at), else_=null()).label("sent_at"),
-            case((own, ended.signed_at), else_=null()).label("signed_at"),
-            case((late, true()), (own, ended.late), else_=false()).label("late"),
-            case((own, ended.reminders), else_=literal(0)).label("reminders"),
+            case((is_own, outcome.sent_at), else_=null()).label("sent_at"),
+            case((is_own, outcome.signed_at), else_=null()).label("signed_at"),
+            case((late, true()), (is_own, outcome.late), else_=false()).label("late"),
+            case((is_own, outcome.reminders), else_=literal(0)).label("reminders"),
             reason.label("reason"),
             member.department,
             member.manager,
-            case((wrong, null()), (or_(out, missing), member.due), else_=then).label("due"),
+            case((wrong, null()), (or_(is_out, missing), member.due), else_=due_then).label("due"),
         )
         .select_from(recorded)
         .where(member.campaign == order.workflow_id)
@@ -501,27 +503,36 @@ def write_outcome(connection: Connection, workflow_id: str, record: Any) -> None
     show = (record.get("show") if isinstance(record, dict) else None) or {}
     if not show.get("signers"):
         return
-    signer = next((one for one in show["signers"] if one.get("state") != "reassigned"), show["signers"][0])
-    told = [one for one in show.get("notifications", ()) if one["outcome"] == "accepted"]
+    signer = next((line for line in show["signers"] if line.get("state") != "reassigned"), show["signers"][0])
+    delivered = [
+        notification for notification in show.get("notifications", ()) if notification["outcome"] == "accepted"
+    ]
     status, reason = _ending(show, signer)
-    done = status in DONE
-    signed_at, at = _instant(signer.get("at") if done else None), _instant((record.get("settled") or {}).get("at"))
-    ended_at = signed_at or at
+    is_done = status in DONE
+    signed_at, settled_at = (
+        _instant(signer.get("at") if is_done else None),
+        _instant((record.get("settled") or {}).get("at")),
+    )
+    ended_at = signed_at or settled_at
     # Its due date was never planned.
-    over = (ended_at - _OVER_AFTER).astimezone(UTC).date() if ended_at and done and _terminated(show) else None
+    over_day = (ended_at - _OVER_AFTER).astimezone(UTC).date() if ended_at and is_done and _terminated(show) else None
     insert_new(
         connection,
         OUTCOMES,
         workflow_id=workflow_id,
         fingerprint=record.get("fingerprint", ""),
         status=status,
-        sent_at=_instant(next((one["at"] for one in told if one["stage"] == "ready"), None)),
+        sent_at=_instant(
+            next((notification["at"] for notification in delivered if notification["stage"] == "ready"), None)
+        ),
         signed_at=signed_at,
-        late=done and bool(signer.get("late")),
-        reminders=sum(one["stage"].startswith(("reminder", "warning", "overdue")) for one in told),
+        late=is_done and bool(signer.get("late")),
+        reminders=sum(
+            notification["stage"].startswith(("reminder", "warning", "overdue")) for notification in delivered
+        ),
         reason=reason,
-        at=at,
-        over_day=over,
+        at=settled_at,
+        over_day=over_day,
     )
 
 
@@ -531,8 +542,8 @@ def _ending(show: Mapping[str, Any], signer: Mapping[str, Any]) -> tuple[MemberS
         if len(show["signers"]) > 1:
             return MemberStatus.FAILED, "somebody else has signed in their place"
         return (MemberStatus.LATE if signer.get("late") else MemberStatus.ACKNOWLEDGED), ""
-    if why := _creation_problem(show) or _broken_off(show):
-        return MemberStatus.FAILED, why
+    if failure := _creation_problem(show) or _broken_off(show):
+        return MemberStatus.FAILED, failure
     problem = show.get("problem")
     reason = signer.get("reason") or (problem["says"] if problem else "")
     return _ENDINGS.get(show["status"], MemberStatus.FAILED), reason
@@ -540,18 +551,20 @@ def _ending(show: Mapping[str, Any], signer: Mapping[str, Any]) -> tuple[MemberS
 
 def _creation_problem(show: Mapping[str, Any]) -> str:
     """Why Core Signature never accepted it, else empty."""
-    said = {(one["happened"], one["about"]): one["why"] for one in show.get("timeline", ())}
-    return "" if (EventType.SENT, "") in said else said.get((EventType.PROBLEM, Code.REFUSED)) or ""
+    reason_by_event = {(entry["happened"], entry["about"]): entry["why"] for entry in show.get("timeline", ())}
+    return (
+        "" if (EventType.SENT, "") in reason_by_event else reason_by_event.get((EventType.PROBLEM, Code.REFUSED)) or ""
+    )
 
 
 def _broken_off(show: Mapping[str, Any]) -> str:
     """Why it was cancelled after it broke off; empty if they declined, or it had continued."""
-    if show["status"] != Status.CANCELLED or not (found := _terminated(show)):
+    if show["status"] != Status.CANCELLED or not (entry := _terminated(show)):
         return ""
     # A line that was lost or failed says so already.
-    return _CANCELLED.format(found["why"] or TERMINATED)
+    return _CANCELLED.format(entry["why"] or TERMINATED)
 
 
 def _terminated(show: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The timeline entry of a restart only to end it."""
-    return next((one for one in show.get("timeline", ()) if one["happened"] == EventType.TERMINATED), None)
+    return next((entry for entry in show.get("timeline", ()) if entry["happened"] == EventType.TERMINATED), None)

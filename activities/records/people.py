@@ -35,19 +35,19 @@ class StoredPeople:
     async def choose(self, workflow_id: str, fingerprint: str) -> None:
         """Note that the start of this fingerprint is the one that runs."""
         of_it = _IN_FULL.workflow_id == workflow_id
-        this = _IN_FULL.fingerprint == fingerprint[:OF_A_START]
+        same_start = _IN_FULL.fingerprint == fingerprint[:OF_A_START]
 
         def change(connection: Connection) -> None:
-            if connection.execute(select(_IN_FULL.chosen).where(of_it, this)).scalar() is False:
-                connection.execute(PEOPLE_IN_FULL.update().where(of_it).values(chosen=this))
+            if connection.execute(select(_IN_FULL.chosen).where(of_it, same_start)).scalar() is False:
+                connection.execute(PEOPLE_IN_FULL.update().where(of_it).values(chosen=same_start))
 
         await self._database.write(change)
 
     async def read(self, workflow_id: str) -> bytes | None:
         """People described in full, None if none. Before the choice those of an only start."""
         statement = select(_IN_FULL.content, _IN_FULL.chosen).where(_IN_FULL.workflow_id == workflow_id)
-        found = await self._database.rows(statement.order_by(_IN_FULL.chosen.desc()).limit(2))
-        return found[0].content if found and (found[0].chosen or len(found) == 1) else None
+        rows = await self._database.rows(statement.order_by(_IN_FULL.chosen.desc()).limit(2))
+        return rows[0].content if rows and (rows[0].chosen or len(rows) == 1) else None
 
     async def refused(self, workflow_id: str) -> tuple[str, ...]:
         """The starts beside the one that runs, by the beginnings of their fingerprints; none while that is unknown."""
@@ -80,18 +80,18 @@ class StoredPeople:
         Those of other places go after a day: a machine that is still there makes its own again.
         """
         now = datetime.now(UTC)
-        old = PEOPLE_INDEX.delete().where(PEOPLE_INDEX.c.place != place, PEOPLE_INDEX.c.at < now - INDEX_KEPT)
+        old_indexes = PEOPLE_INDEX.delete().where(PEOPLE_INDEX.c.place != place, PEOPLE_INDEX.c.at < now - INDEX_KEPT)
 
         def change(connection: Connection) -> None:
             replace(connection, PEOPLE_INDEX, {PEOPLE_INDEX.c.place: place}, name=name, content=content, at=now)
-            connection.execute(old)
+            connection.execute(old_indexes)
 
         await self._database.write(change)
 
     async def index(self, name: str) -> bytes | None:
         """The index of this content, by whichever machine; or None."""
-        found = await self._database.first(select(PEOPLE_INDEX.c.content).where(PEOPLE_INDEX.c.name == name))
-        return found.content if found else None
+        row = await self._database.first(select(PEOPLE_INDEX.c.content).where(PEOPLE_INDEX.c.name == name))
+        return row.content if row else None
 
 
 def keep_start(workflow_id: str, fingerprint: str, content: bytes | None, connection: Connection) -> None:

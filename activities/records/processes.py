@@ -68,7 +68,7 @@ class Processes:
 
         def ask(connection: Connection) -> Counter[Role]:
             running = select(_ROW.role, func.count()).where(_ROW.seen_at > _ago(connection, LEASE))
-            return Counter({Role(role): many for role, many in connection.execute(running.group_by(_ROW.role))})
+            return Counter({Role(role): count for role, count in connection.execute(running.group_by(_ROW.role))})
 
         return await self._database.read(ask)
 
@@ -77,8 +77,8 @@ class Processes:
 
         def ask(connection: Connection) -> Sequence[Process]:
             running = select(*_FIELDS).where(_ROW.seen_at > _ago(connection, LEASE))
-            found = connection.execute(running.order_by(_ROW.role, _ROW.host, _ROW.identity).limit(RUNNING_AT_MOST))
-            return [Process(**{**row, "role": Role(row["role"])}) for row in found.mappings()]
+            result = connection.execute(running.order_by(_ROW.role, _ROW.host, _ROW.identity).limit(RUNNING_AT_MOST))
+            return [Process(**{**row, "role": Role(row["role"])}) for row in result.mappings()]
 
         return await self._database.read(ask)
 

@@ -35,12 +35,12 @@ class Receipts:
         await self._database.replace(RECEIPTS, key, fingerprint=receipt.fingerprint, answer=receipt.answer, at=at)
 
     async def read(self, workflow_id: str, op: str) -> KeptReceipt | None:
-        asked = select(_ROW.fingerprint, _ROW.answer).where(_ROW.workflow_id == workflow_id, _ROW.op == op)
-        found = await self._database.first(asked)
-        return KeptReceipt(found.fingerprint, found.answer) if found else None
+        query = select(_ROW.fingerprint, _ROW.answer).where(_ROW.workflow_id == workflow_id, _ROW.op == op)
+        row = await self._database.first(query)
+        return KeptReceipt(row.fingerprint, row.answer) if row else None
 
     async def drop(self, now: datetime) -> int:
         """Remove those of more than 30 days ago, a limited number; how many."""
         key = _ROW.workflow_id, _ROW.op
-        old = select(*key).where(_ROW.at < now - timedelta(days=DAYS_KEPT)).limit(DROPPED_AT_MOST)
-        return await self._database.change(RECEIPTS.delete().where(tuple_(*key).in_(old)))
+        old_receipts = select(*key).where(_ROW.at < now - timedelta(days=DAYS_KEPT)).limit(DROPPED_AT_MOST)
+        return await self._database.change(RECEIPTS.delete().where(tuple_(*key).in_(old_receipts)))

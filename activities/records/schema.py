@@ -31,8 +31,8 @@ NEWEST: Final = "0001"
 def usable(version: str | None) -> bool:
     """Whether this code works with a schema: with its own, and with a later one that leaves all that it uses."""
     number, _, oldest = (version or "").partition("_")
-    ours = NEWEST.partition("_")[0]
-    return number >= ours >= (oldest or number)
+    own_number = NEWEST.partition("_")[0]
+    return number >= own_number >= (oldest or number)
 
 
 METADATA: Final = MetaData(
@@ -64,8 +64,8 @@ class Instant(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("an instant needs its offset from UTC")
-        at = value.astimezone(UTC)
-        return at.isoformat(timespec="microseconds") if dialect.name == "sqlite" else at
+        instant = value.astimezone(UTC)
+        return instant.isoformat(timespec="microseconds") if dialect.name == "sqlite" else instant
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         if value is None:

@@ -62,13 +62,13 @@ class RecordFacts:
             requester=show.get("requester") or "",
             due_at=_instant(show.get("due_at")),
             ended_at=_instant(settled.get("at")),
-            people=frozenset(one["person"] for one in lines if isinstance(one, dict) and "person" in one),
+            people=frozenset(line["person"] for line in lines if isinstance(line, dict) and "person" in line),
             teams=tuple(show.get("teams") or ()),
         )
 
 
-def _instant(said: Any) -> datetime | None:
-    return datetime.fromisoformat(said) if said else None
+def _instant(text: Any) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 class ListOf(StrEnum):
@@ -100,19 +100,19 @@ class Facet(NamedTuple):
 
     @property
     def written(self) -> str:
-        whose = OF_CAMPAIGN if self.of_campaign else "own"
-        return " ".join((whose, self.type, self.status, self.kind))
+        origin = OF_CAMPAIGN if self.of_campaign else "own"
+        return " ".join((origin, self.type, self.status, self.kind))
 
     @classmethod
     def read(cls, written: str) -> Self:
-        whose, *rest = written.split(" ", 3)
-        return cls(whose == OF_CAMPAIGN, *rest)
+        origin, *parts = written.split(" ", 3)
+        return cls(origin == OF_CAMPAIGN, *parts)
 
 
 def owner_in(id: str) -> str | None:
     """The onboarding or campaign in an id, or None."""
-    owner, dot, rest = id.partition(".")
-    return owner if owner and dot and rest else None
+    owner, dot, part = id.partition(".")
+    return owner if owner and dot and part else None
 
 
 class Records:
@@ -126,34 +126,34 @@ class Records:
         content.
         """
         change = partial(write_record, workflow_id=workflow_id, content=content, facts=facts)
-        there = await self._database.write(change)
-        if there not in (None, hashlib.sha256(content).hexdigest()):
+        stored_sha256 = await self._database.write(change)
+        if stored_sha256 not in (None, hashlib.sha256(content).hexdigest()):
             raise RecordConflict(workflow_id.partition(":")[2])
-        return there is None
+        return stored_sha256 is None
 
     async def read(self, workflow_id: str) -> bytes | None:
         """None if it is not settled; raises `RecordDamaged`."""
-        asked = select(RECORDS.c.content, RECORDS.c.sha256).where(RECORDS.c.workflow_id == workflow_id)
-        found = await self._database.first(asked)
-        if found is None:
+        query = select(RECORDS.c.content, RECORDS.c.sha256).where(RECORDS.c.workflow_id == workflow_id)
+        row = await self._database.first(query)
+        if row is None:
             return None
-        if hashlib.sha256(found.content).hexdigest() != found.sha256:
+        if hashlib.sha256(row.content).hexdigest() != row.sha256:
             raise RecordDamaged(workflow_id)
-        content: bytes = found.content
+        content: bytes = row.content
         return content
 
     async def read_many(self, workflow_ids: Sequence[str]) -> list[bytes | None]:
         """In order, None for missing ones; the caller bounds their number."""
-        found: dict[str, bytes] = {}
-        for some in chunks(workflow_ids, RECORDS_AT_ONCE):
-            statement = select(_IS.workflow_id, _IS.content).where(_IS.workflow_id.in_(some))
-            found |= {row.workflow_id: row.content for row in await self._database.rows(statement)}
-        return [found.get(one) for one in workflow_ids]
+        content_by_id: dict[str, bytes] = {}
+        for ids in chunks(workflow_ids, RECORDS_AT_ONCE):
+            statement = select(_IS.workflow_id, _IS.content).where(_IS.workflow_id.in_(ids))
+            content_by_id |= {row.workflow_id: row.content for row in await self._database.rows(statement)}
+        return [content_by_id.get(workflow_id) for workflow_id in workflow_ids]
 
     async def known(self, workflow_ids: Sequence[str]) -> set[str]:
         """Those that have a record."""
-        asked = (select(_IS.workflow_id).where(_IS.workflow_id.in_(s)) for s in chunks(workflow_ids, RECORDS_AT_ONCE))
-        return {row.workflow_id for some in asked for row in await self._database.rows(some)}
+        queries = (select(_IS.workflow_id).where(_IS.workflow_id.in_(s)) for s in chunks(workflow_ids, RECORDS_AT_ONCE))
+        return {row.workflow_id for query in queries for row in await self._database.rows(query)}
 
     async def amend(self, workflow_id: str, number: int, content: bytes, hand_offs: Sequence[HandoffLine] = ()) -> None:
         """Write an amendment and its hand-offs; a repeated batch replaces only its own."""
@@ -177,28 +177,28 @@ class Records:
                 .order_by(AMENDMENTS.c.number)
                 .limit(AMENDMENTS_AT_ONCE)
             )
-            found = await self._database.rows(statement)
-            if found:
-                last = found[-1].number
-                yield tuple(row.content for row in found)
-            if len(found) < AMENDMENTS_AT_ONCE:
+            rows = await self._database.rows(statement)
+            if rows:
+                last = rows[-1].number
+                yield tuple(row.content for row in rows)
+            if len(rows) < AMENDMENTS_AT_ONCE:
                 return
 
 
 def write_record(connection: Connection, workflow_id: str, content: bytes, facts: Facts | None = None) -> str | None:
     """Insert a record with what is looked up and counted of it; the SHA-256 of the one that is there already."""
     record, sha256 = json.loads(content), hashlib.sha256(content).hexdigest()
-    found = RecordFacts.of(record)
-    what = named(workflow_id)
-    owner = owner_in(what.id) if what else None
+    record_facts = RecordFacts.of(record)
+    workflow_name = named(workflow_id)
+    owner = owner_in(workflow_name.id) if workflow_name else None
     facet = Facet(
         of_campaign=owner is not None and _is_of_campaign(connection, workflow_id),
         type=workflow_id.partition(":")[0],
-        status=found.status,
-        kind=found.kind,
+        status=record_facts.status,
+        kind=record_facts.kind,
     )
-    ended_at = found.ended_at or datetime.now(UTC)
-    row = {name: getattr(found, name) for name in ("kind", "status", "problem", "title", "requester", "due_at")}
+    ended_at = record_facts.ended_at or datetime.now(UTC)
+    row = {name: getattr(record_facts, name) for name in ("kind", "status", "problem", "title", "requester", "due_at")}
     common = {"workflow_id": workflow_id, "facet": facet.written, "ended_at": ended_at}
     if not insert_new(connection, RECORDS, **common, **row, content=content, sha256=sha256):
         return str(connection.execute(select(_IS.sha256).where(_IS.workflow_id == workflow_id)).scalar_one())
@@ -206,7 +206,7 @@ def write_record(connection: Connection, workflow_id: str, content: bytes, facts
         write_facts(connection, workflow_id, facts)
     pages = connection.execute(select(LOG_PAGES.c.content).where(LOG_PAGES.c.workflow_id == workflow_id))
     named_too = people_in([record, *(json.loads(page.content) for page in pages)])
-    lists = [common | {"of": of, "person": person} for of, person in _lists(found, named_too)]
+    lists = [common | {"of": list_type, "person": person} for list_type, person in _lists(record_facts, named_too)]
     connection.execute(RECORD_LISTS.insert(), lists)
     if owner:  # Not `of_campaign`: a start that was killed has left no row to tell it by.
         write_outcome(connection, workflow_id, record)
@@ -215,20 +215,20 @@ def write_record(connection: Connection, workflow_id: str, content: bytes, facts
 
 def _lists(facts: RecordFacts, named_too: Collection[str]) -> Iterator[tuple[ListOf, str]]:
     yield ListOf.ALL, ""
-    asked = facts.people - {""}
-    yield from ((ListOf.ASKED, person) for person in sorted(asked))
+    asked_people = facts.people - {""}
+    yield from ((ListOf.ASKED, person) for person in sorted(asked_people))
     if facts.requester:
         yield ListOf.REQUESTED, facts.requester
     yield from ((ListOf.TEAM, team) for team in dict.fromkeys(facts.teams))
-    yield from ((ListOf.NAMED, person) for person in sorted({*named_too} - asked - {facts.requester, ""}))
+    yield from ((ListOf.NAMED, person) for person in sorted({*named_too} - asked_people - {facts.requester, ""}))
 
 
 def people_in(value: Any) -> set[str]:
     """Ids of the people whom JSON of ours names."""
     match value:
         case dict():
-            here = {one for name in NAMES if isinstance(one := value.get(name), str)}
-            return here.union(*map(people_in, value.values()))
+            people = {person for name in NAMES if isinstance(person := value.get(name), str)}
+            return people.union(*map(people_in, value.values()))
         case list():
             return set().union(*map(people_in, value))
         case _:
@@ -237,16 +237,16 @@ def people_in(value: Any) -> set[str]:
 
 def list_named(connection: Connection, workflow_id: str, people: Collection[str]) -> None:
     """List what has a record with people whom it is not listed with yet; nothing without a record."""
-    asked = select(_IS.facet, _IS.ended_at).where(_IS.workflow_id == workflow_id)
-    if not people or (record := connection.execute(asked).first()) is None:
+    query = select(_IS.facet, _IS.ended_at).where(_IS.workflow_id == workflow_id)
+    if not people or (record := connection.execute(query).first()) is None:
         return
     common = {"workflow_id": workflow_id, "facet": record.facet, "ended_at": record.ended_at}
     row = RECORD_LISTS.c
-    here = row.facet == record.facet, row.ended_at == record.ended_at, row.workflow_id == workflow_id
-    for some in chunks(sorted(people), RECORDS_AT_ONCE):
-        listed = select(row.person).where(row.of.in_(CONCERNED), row.person.in_(some), *here)
-        there = set(connection.execute(listed).scalars())
-        if new := [common | {"of": ListOf.NAMED, "person": one} for one in some if one not in there]:
+    same_record = row.facet == record.facet, row.ended_at == record.ended_at, row.workflow_id == workflow_id
+    for batch in chunks(sorted(people), RECORDS_AT_ONCE):
+        listed = select(row.person).where(row.of.in_(CONCERNED), row.person.in_(batch), *same_record)
+        listed_people = set(connection.execute(listed).scalars())
+        if new := [common | {"of": ListOf.NAMED, "person": person} for person in batch if person not in listed_people]:
             connection.execute(RECORD_LISTS.insert(), new)
 
 

@@ -55,7 +55,7 @@ class Start:
 def words_of(*texts: str) -> tuple[str, ...]:
     """Their words, each once, without case and accents."""
     plain = unicodedata.normalize("NFKD", " ".join(texts).casefold())
-    plain = "".join(one for one in plain if not unicodedata.combining(one))
+    plain = "".join(character for character in plain if not unicodedata.combining(character))
     return tuple(dict.fromkeys(re.findall(r"[^\W_]+", plain)))
 
 
@@ -78,25 +78,25 @@ class Starts:
         as_given = ("kind", "title", "requester", "parent", "started_at", "actor", "document_sha256")
         row = {name: getattr(start, name) for name in as_given}
         row |= {"type": workflow_id.partition(":")[0], "people": list(start.people)}
-        words = [
-            {"workflow_id": workflow_id, "word": word, "started_at": start.started_at}
-            for word in start.words(workflow_id)
+        word_rows = [
+            {"workflow_id": workflow_id, "word": term, "started_at": start.started_at}
+            for term in start.words(workflow_id)
         ]
 
         def change(connection: Connection) -> None:
             insert_new(connection, FOLLOW_UPS, workflow_id=workflow_id)
             unknown = FOLLOW_UPS.c.workflow_id == workflow_id, FOLLOW_UPS.c.started_at.is_(None)
-            if connection.execute(FOLLOW_UPS.update().where(*unknown).values(**row)).rowcount and words:
-                connection.execute(START_WORDS.insert(), words)
+            if connection.execute(FOLLOW_UPS.update().where(*unknown).values(**row)).rowcount and word_rows:
+                connection.execute(START_WORDS.insert(), word_rows)
 
         await self._database.write(change)
 
     async def came_in(self, workflow_id: str, people: Collection[str]) -> None:
         """Note who came in after the start, by escalation, delegation or absence; whom it began with is known."""
-        asked = select(FOLLOW_UPS.c.people, FOLLOW_UPS.c.requester).where(FOLLOW_UPS.c.workflow_id == workflow_id)
-        began = await self._database.first(asked)
-        known = (*(began.people or ()), began.requester) if began else ()
-        new = [person for person in people if person not in known]
+        query = select(FOLLOW_UPS.c.people, FOLLOW_UPS.c.requester).where(FOLLOW_UPS.c.workflow_id == workflow_id)
+        began = await self._database.first(query)
+        known_people = (*(began.people or ()), began.requester) if began else ()
+        new = [person for person in people if person not in known_people]
 
         def change(connection: Connection) -> None:
             for person in new:
@@ -107,8 +107,8 @@ class Starts:
 
     async def started_at(self, workflow_id: str) -> datetime | None:
         """None if it is not known."""
-        found: datetime | None = await self._known(workflow_id, FOLLOW_UPS.c.started_at)
-        return found
+        instant: datetime | None = await self._known(workflow_id, FOLLOW_UPS.c.started_at)
+        return instant
 
     async def with_document(self, sha256: str) -> tuple[str, ...]:
         """Workflow ids of the newest that were started with this document, a limited number."""
@@ -121,23 +121,23 @@ class Starts:
         actor = await self._known(shown.type.workflow_id(shown.id), FOLLOW_UPS.c.actor)
         if actor is None or not shown.timeline or shown.timeline[0].happened != EventType.STARTED:
             return shown
-        first, *others = shown.timeline
-        return shown.replace(timeline=(first.replace(actor=actor), *others))
+        first, *later_entries = shown.timeline
+        return shown.replace(timeline=(first.replace(actor=actor), *later_entries))
 
     async def counts(self, after: datetime, until: datetime) -> Mapping[str, int]:
         """How many were started after the one instant and not after the other, by kind; the most frequent kinds."""
         column, count = FOLLOW_UPS.c, func.count().label("many")
         between = column.started_at > after, column.started_at <= until
-        asked = select(column.kind, count).where(*between).group_by(column.kind).order_by(count.desc())
-        rows = await self._database.rows(asked.limit(COUNTED_KINDS_AT_MOST))
+        query = select(column.kind, count).where(*between).group_by(column.kind).order_by(count.desc())
+        rows = await self._database.rows(query.limit(COUNTED_KINDS_AT_MOST))
         return {row.kind: row.many for row in rows}
 
     async def known(self, workflow_ids: Sequence[str]) -> set[str]:
         """Those that `search` can find; the caller bounds their number."""
-        asked = select(FOLLOW_UPS.c.workflow_id).where(
+        query = select(FOLLOW_UPS.c.workflow_id).where(
             FOLLOW_UPS.c.workflow_id.in_(workflow_ids), FOLLOW_UPS.c.started_at.is_not(None)
         )
-        return {row.workflow_id for row in await self._database.rows(asked)}
+        return {row.workflow_id for row in await self._database.rows(query)}
 
     async def search(
         self, text: str, types: Iterable[str], *, kind: str | None = None, requester: str | None = None
@@ -150,10 +150,12 @@ class Starts:
         def ask(connection: Connection) -> Found:
             counts = {prefix: _count(connection, prefix) for prefix in prefixes}
             rarest = min(counts, key=lambda prefix: counts[prefix])
-            word = START_WORDS.c
-            some = select(word.workflow_id, word.started_at).where(*_begins(word.word, rarest))
-            some_of_them = some.order_by(word.word.desc(), word.started_at.desc()).limit(LOOKED_AT_MOST).subquery()
-            asked = (
+            start_word = START_WORDS.c
+            matches = select(start_word.workflow_id, start_word.started_at).where(*_begins(start_word.word, rarest))
+            some_of_them = (
+                matches.order_by(start_word.word.desc(), start_word.started_at.desc()).limit(LOOKED_AT_MOST).subquery()
+            )
+            query = (
                 select(some_of_them)
                 .distinct()
                 .join(FOLLOW_UPS, FOLLOW_UPS.c.workflow_id == some_of_them.c.workflow_id)
@@ -162,7 +164,7 @@ class Starts:
                 .order_by(some_of_them.c.started_at.desc(), some_of_them.c.workflow_id.desc())
                 .limit(FOUND_AT_MOST + 1)
             )
-            ids = tuple(row.workflow_id for row in connection.execute(asked))
+            ids = tuple(row.workflow_id for row in connection.execute(query))
             return Found(ids[:FOUND_AT_MOST], len(ids) > FOUND_AT_MOST or counts[rarest] >= LOOKED_AT_MOST)
 
         return await self._database.read(ask) if prefixes else Found((), more=False)
@@ -181,21 +183,25 @@ class Starts:
 
     async def _newest_with(self, person: str, *conditions: ColumnElement[bool]) -> Sequence[Any]:
         """Rows that have the words of this person's id, or to which they came later, newest first."""
-        words = sorted(words_of(person), key=len)[-SEARCHED_WORDS_AT_MOST:]
-        word, here = START_WORDS.c, FOLLOW_UPS.c
-        named = select(word.workflow_id).where(word.word == words[-1]).order_by(word.started_at.desc())
+        terms = sorted(words_of(person), key=len)[-SEARCHED_WORDS_AT_MOST:]
+        start_word, follow_up = START_WORDS.c, FOLLOW_UPS.c
+        named = (
+            select(start_word.workflow_id).where(start_word.word == terms[-1]).order_by(start_word.started_at.desc())
+        )
         later = select(STAND_INS.c.workflow_id).where(STAND_INS.c.person == person).limit(LOOKED_AT_MOST).subquery()
-        some = (
+        candidates = (
             select(named.limit(LOOKED_AT_MOST).subquery().c.workflow_id).union(select(later.c.workflow_id)).subquery()
         )
-        came_in = exists().where(STAND_INS.c.person == person, STAND_INS.c.workflow_id == here.workflow_id)
-        whole_id = and_(*(_is_of(here.workflow_id, one) for one in words))
-        asked = (
-            select(here.workflow_id, here.kind, here.people, here.requester, came_in.label("came_in"))
-            .join(some, some.c.workflow_id == here.workflow_id)
+        came_in = exists().where(STAND_INS.c.person == person, STAND_INS.c.workflow_id == follow_up.workflow_id)
+        whole_id = and_(*(_is_of(follow_up.workflow_id, term) for term in terms))
+        query = (
+            select(
+                follow_up.workflow_id, follow_up.kind, follow_up.people, follow_up.requester, came_in.label("came_in")
+            )
+            .join(candidates, candidates.c.workflow_id == follow_up.workflow_id)
             .where(*conditions, or_(came_in, whole_id))
         )
-        newest = asked.order_by(here.started_at.desc(), here.workflow_id.desc()).limit(RUNNING_AT_MOST)
+        newest = query.order_by(follow_up.started_at.desc(), follow_up.workflow_id.desc()).limit(RUNNING_AT_MOST)
         return await self._database.rows(newest)
 
     async def keep_cover(self, workflow_id: str, content: bytes) -> None:
@@ -203,8 +209,8 @@ class Starts:
 
     async def cover(self, workflow_id: str) -> bytes | None:
         """None if nothing was created."""
-        found: bytes | None = await self._known(workflow_id, FOLLOW_UPS.c.cover)
-        return found
+        content: bytes | None = await self._known(workflow_id, FOLLOW_UPS.c.cover)
+        return content
 
     async def keep_first_page(self, workflow_id: str, sha256: str, document: str) -> None:
         """Store the hash of the picture of the first page of the document with the other hash."""
@@ -231,31 +237,31 @@ class Starts:
 
     async def claimed_for(self, workflow_id: str) -> str | None:
         """The fingerprint of the claim; None if what the provider has is not ours."""
-        found: str | None = await self._known(workflow_id, FOLLOW_UPS.c.claimed_for)
-        return found
+        fingerprint: str | None = await self._known(workflow_id, FOLLOW_UPS.c.claimed_for)
+        return fingerprint
 
     async def _keep(self, workflow_id: str, **values: Any) -> None:
         await self._database.replace(FOLLOW_UPS, {FOLLOW_UPS.c.workflow_id: workflow_id}, **values)
 
     async def _known(self, workflow_id: str, column: Any) -> Any:
-        found = await self._database.first(select(column).where(FOLLOW_UPS.c.workflow_id == workflow_id))
-        return found[0] if found else None
+        row = await self._database.first(select(column).where(FOLLOW_UPS.c.workflow_id == workflow_id))
+        return row[0] if row else None
 
 
-def _begins(word: ColumnElement[str], prefix: str) -> Iterable[ColumnElement[bool]]:
-    return word >= prefix, word < prefix + _LAST
+def _begins(column: ColumnElement[str], prefix: str) -> Iterable[ColumnElement[bool]]:
+    return column >= prefix, column < prefix + _LAST
 
 
 def _has(workflow_id: ColumnElement[str], prefix: str) -> ColumnElement[bool]:
-    other = START_WORDS.alias().c
-    return exists().where(other.workflow_id == workflow_id, *_begins(other.word, prefix))
+    start_word = START_WORDS.alias().c
+    return exists().where(start_word.workflow_id == workflow_id, *_begins(start_word.word, prefix))
 
 
-def _is_of(workflow_id: ColumnElement[str], word: str) -> ColumnElement[bool]:
-    other = START_WORDS.alias().c
-    return exists().where(other.workflow_id == workflow_id, other.word == word)
+def _is_of(workflow_id: ColumnElement[str], term: str) -> ColumnElement[bool]:
+    start_word = START_WORDS.alias().c
+    return exists().where(start_word.workflow_id == workflow_id, start_word.word == term)
 
 
 def _count(connection: Connection, prefix: str) -> int:
-    some = select(START_WORDS.c.word).where(*_begins(START_WORDS.c.word, prefix)).limit(LOOKED_AT_MOST).subquery()
-    return int(connection.execute(select(func.count()).select_from(some)).scalar_one())
+    matches = select(START_WORDS.c.word).where(*_begins(START_WORDS.c.word, prefix)).limit(LOOKED_AT_MOST).subquery()
+    return int(connection.execute(select(func.count()).select_from(matches)).scalar_one())

@@ -31,8 +31,8 @@ class Reference:
     @classmethod
     def read(cls, word: str) -> "Reference | None":
         """None for a word that is no reference."""
-        found = re.fullmatch(r"([a-z0-9-]+)#([0-9a-f]{64})", word)
-        return cls(found[1], found[2]) if found else None
+        match = re.fullmatch(r"([a-z0-9-]+)#([0-9a-f]{64})", word)
+        return cls(match[1], match[2]) if match else None
 
     @classmethod
     def of(cls, name: str, random: bytes, text: str) -> "Reference":
@@ -72,28 +72,28 @@ class Texts:
 
     async def read(self, workflow_id: str, reference: Reference) -> str | None:
         """The text, None if erased; raises `TextDamaged`."""
-        found = await self.read_many(workflow_id, [reference])
-        if reference not in found:
+        texts = await self.read_many(workflow_id, [reference])
+        if reference not in texts:
             raise TextDamaged(reference.name)
-        return found[reference]
+        return texts[reference]
 
     async def read_many(self, workflow_id: str, references: Collection[Reference]) -> Mapping[Reference, str | None]:
         """The texts, None for erased ones; without damaged ones."""
-        there: dict[str, Any] = {}
-        for some in chunks([one.name for one in references], READ_AT_ONCE):
-            there |= {row.name: row for row in await self._database.rows(_found(workflow_id, *some))}
-        rows = {one: there.get(one.name) for one in references}
+        row_by_name: dict[str, Any] = {}
+        for names in chunks([reference.name for reference in references], READ_AT_ONCE):
+            row_by_name |= {row.name: row for row in await self._database.rows(_found(workflow_id, *names))}
+        rows = {reference: row_by_name.get(reference.name) for reference in references}
         return {
-            one: row and row.text
-            for one, row in rows.items()
-            if row is None or Reference.of(one.name, row.random, row.text) == one
+            reference: row and row.text
+            for reference, row in rows.items()
+            if row is None or Reference.of(reference.name, row.random, row.text) == reference
         }
 
     async def all(self, workflow_id: str) -> list[StoredText]:
         """All of a follow-up, by name."""
         text = TEXTS.c
-        asked = select(text.name, text.text, text.random).where(text.workflow_id == workflow_id)
-        return [StoredText(*row) for row in await self._database.rows(asked.order_by(text.name).limit(TEXTS_AT_MOST))]
+        query = select(text.name, text.text, text.random).where(text.workflow_id == workflow_id)
+        return [StoredText(*row) for row in await self._database.rows(query.order_by(text.name).limit(TEXTS_AT_MOST))]
 
 
 def keep_texts(
@@ -105,14 +105,14 @@ def keep_texts(
 def _kept(connection: Connection, workflow_id: str, name: str, text: str, random: bytes) -> Reference:
     free, number = name, 1
     while not insert_new(connection, TEXTS, workflow_id=workflow_id, name=free, text=text, random=random):
-        before = connection.execute(_found(workflow_id, free)).one()
-        if before.text == text:
-            return Reference.of(free, before.random, text)
+        former_row = connection.execute(_found(workflow_id, free)).one()
+        if former_row.text == text:
+            return Reference.of(free, former_row.random, text)
         number += 1
         free = f"{name}-{number}"
     return Reference.of(free, random, text)
 
 
 def _found(workflow_id: str, *names: str) -> Any:
-    asked = select(TEXTS.c.name, TEXTS.c.text, TEXTS.c.random)
-    return asked.where(TEXTS.c.workflow_id == workflow_id, TEXTS.c.name.in_(names))
+    query = select(TEXTS.c.name, TEXTS.c.text, TEXTS.c.random)
+    return query.where(TEXTS.c.workflow_id == workflow_id, TEXTS.c.name.in_(names))

@@ -54,10 +54,10 @@ class Tokens:
         values = {"may": list(may), "made_at": now, "made_by": by, "used_at": None, "revoked_at": None}
 
         def change(connection: Connection) -> str:
-            before = connection.execute(select(TOKENS).where(_ROW.name == name)).first()
-            if before and before.token_sha256:
+            former_row = connection.execute(select(TOKENS).where(_ROW.name == name)).first()
+            if former_row and former_row.token_sha256:
                 raise NameTaken(name)
-            if not before and (connection.scalar(select(func.count()).select_from(TOKENS)) or 0) >= TOKENS_AT_MOST:
+            if not former_row and (connection.scalar(select(func.count()).select_from(TOKENS)) or 0) >= TOKENS_AT_MOST:
                 raise TooManyTokens
             replace(connection, TOKENS, {_ROW.name: name}, token_sha256=sha256_of(token), **values)
             return token
@@ -70,8 +70,8 @@ class Tokens:
 
     async def find_hashed(self, sha256: str) -> TokenRow | None:
         """The row of a living token with this hash (`sha256_of`)."""
-        found = await self._database.first(select(TOKENS).where(_ROW.token_sha256 == sha256))
-        return _row(found) if found else None
+        row = await self._database.first(select(TOKENS).where(_ROW.token_sha256 == sha256))
+        return _row(row) if row else None
 
     async def used(self, name: str, now: datetime) -> None:
         await self._database.change(TOKENS.update().where(_ROW.name == name).values(used_at=now))
@@ -79,8 +79,8 @@ class Tokens:
     async def revoke(self, name: str, now: datetime) -> bool:
         """It counts no more from now on; False if there is no living one of this name."""
         living = _ROW.name == name, _ROW.token_sha256.is_not(None)
-        gone = TOKENS.update().where(*living).values(token_sha256=None, revoked_at=now)
-        return await self._database.change(gone) > 0
+        revocation = TOKENS.update().where(*living).values(token_sha256=None, revoked_at=now)
+        return await self._database.change(revocation) > 0
 
     async def all(self) -> tuple[TokenRow, ...]:
         """By name, revoked ones included."""
@@ -88,8 +88,8 @@ class Tokens:
         return tuple(map(_row, rows))
 
 
-def _row(found: Any) -> TokenRow:
-    return TokenRow(found.name, tuple(found.may), found.made_at, found.made_by, found.used_at, found.revoked_at)
+def _row(row: Any) -> TokenRow:
+    return TokenRow(row.name, tuple(row.may), row.made_at, row.made_by, row.used_at, row.revoked_at)
 
 
 def sha256_of(token: str) -> str:

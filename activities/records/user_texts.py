@@ -28,8 +28,8 @@ _Change: TypeAlias = Callable[[str, str], str]
 
 async def apart(store: Store, workflow_id: str, told: Told) -> Told:
     """Store the texts, and replace them by references; idempotent. Raises `StoreFailure`."""
-    kept = await store.texts.keep_many(workflow_id, _texts_of(told))
-    return _changed(told, lambda name, text: str(kept[name, text]))
+    references = await store.texts.keep_many(workflow_id, _texts_of(told))
+    return _changed(told, lambda name, text: str(references[name, text]))
 
 
 async def together(store: Store, workflow_id: str, told: Told) -> Told:
@@ -37,16 +37,18 @@ async def together(store: Store, workflow_id: str, told: Told) -> Told:
     `StoreFailure`.
     """
     alone = {name: value for name, value in vars(told).items() if isinstance(value, str)}
-    words = await words_of_all(store, workflow_id, [*alone.values(), *(word for _, word in _texts_of(told))])
-    changed = _changed(told, lambda _, word: words[word])
-    return changed.replace(**{name: words[value] for name, value in alone.items() if words[value] != value})
+    texts = await words_of_all(store, workflow_id, [*alone.values(), *(text for _, text in _texts_of(told))])
+    changed = _changed(told, lambda _, text: texts[text])
+    return changed.replace(**{name: texts[value] for name, value in alone.items() if texts[value] != value})
 
 
 async def words_of_all(store: Store, workflow_id: str, words: Iterable[str]) -> Mapping[str, str]:
     """The texts of references; other words are returned unchanged, from records before texts were separated."""
-    references = {word: Reference.read(word) for word in words}
-    found = await store.texts.read_many(workflow_id, [one for one in references.values() if one])
-    return {word: _shown(found, one) if one else word for word, one in references.items()}
+    references = {text: Reference.read(text) for text in words}
+    stored_texts = await store.texts.read_many(
+        workflow_id, [reference for reference in references.values() if reference]
+    )
+    return {text: _shown(stored_texts, reference) if reference else text for text, reference in references.items()}
 
 
 async def words_of(store: Store, workflow_id: str, word: str) -> str:
@@ -58,43 +60,43 @@ async def keep_page(store: Store, workflow_id: str, page: LogPage | None) -> Non
     """Write a page before anything else is done; raises `StoreFailure`."""
     if page is None:
         return
-    kept = await apart(store, workflow_id, page)
-    await store.log_pages.write(workflow_id, page.name, kept.model_dump_json().encode())
+    stored_page = await apart(store, workflow_id, page)
+    await store.log_pages.write(workflow_id, page.name, stored_page.model_dump_json().encode())
 
 
 async def pages_of(store: Store, workflow_id: str) -> list[LogPage]:
     """A workflow's pages in order; entries on two pages are equal."""
-    pages = [LogPage.model_validate_json(one) for one in await store.log_pages.read(workflow_id)]
+    pages = [LogPage.model_validate_json(content) for content in await store.log_pages.read(workflow_id)]
     return [await together(store, workflow_id, page) for page in pages]
 
 
 async def amendments_of(store: Store, workflow_id: str) -> Amendment:
     """All of its record's in one."""
-    whole = Amendment(number=0)
-    async for some in store.records.amendments(workflow_id):
-        whole = joined([whole, *map(Amendment.model_validate_json, some)])
-    return whole
+    amendment = Amendment(number=0)
+    async for contents in store.records.amendments(workflow_id):
+        amendment = joined([amendment, *map(Amendment.model_validate_json, contents)])
+    return amendment
 
 
-def _shown(found: Mapping[Reference, str | None], reference: Reference) -> str:
-    text = found.get(reference, DAMAGED)
+def _shown(text_by_reference: Mapping[Reference, str | None], reference: Reference) -> str:
+    text = text_by_reference.get(reference, DAMAGED)
     return ERASED if text is None else text
 
 
-def _texts_of(told: Model) -> list[tuple[str, str]]:
+def _texts_of(model: Model) -> list[tuple[str, str]]:
     texts: list[tuple[str, str]] = []
 
     def note(name: str, text: str) -> str:
         texts.append((name, text))
         return text
 
-    _changed(told, note)
+    _changed(model, note)
     return texts
 
 
-def _changed(told: Told, change: _Change) -> Told:
-    fields = {name: getattr(told, name) for name in type(told).model_fields}
-    return told.replace(**{name: _within(value, change) for name, value in fields.items() if _has_words(value)})
+def _changed(model: Told, change: _Change) -> Told:
+    fields = {name: getattr(model, name) for name in type(model).model_fields}
+    return model.replace(**{name: _within(value, change) for name, value in fields.items() if _has_words(value)})
 
 
 def _has_words(value: object) -> bool:
@@ -103,7 +105,7 @@ def _has_words(value: object) -> bool:
 
 def _within(value: Any, change: _Change) -> Any:
     if isinstance(value, tuple):
-        return tuple(_within(one, change) for one in value)
+        return tuple(_within(element, change) for element in value)
     match value:
         case AskedQuestion():
             return _asked(value, change)
@@ -131,5 +133,5 @@ def _declined(line: SignerLine, change: _Change) -> SignerLine:
 def _happened(entry: TimelineEntry, change: _Change) -> TimelineEntry:
     if not entry.said or entry.why is None:
         return entry
-    what = hashlib.sha256(f"{entry.what}/{entry.who}".encode()).hexdigest()[:8]
-    return entry.replace(why=change(f"{entry.at.astimezone(UTC):%Y%m%dt%H%M%S%f}-{what}", entry.why))
+    digest = hashlib.sha256(f"{entry.what}/{entry.who}".encode()).hexdigest()[:8]
+    return entry.replace(why=change(f"{entry.at.astimezone(UTC):%Y%m%dt%H%M%S%f}-{digest}", entry.why))

@@ -20,7 +20,7 @@ def upgrade(connection: Connection, to: str = "head") -> None:
 
 
 def config(connection: Connection) -> Config:
-    found = Config()
-    found.set_main_option("script_location", str(HERE))
-    found.attributes["connection"] = connection
-    return found
+    alembic_config = Config()
+    alembic_config.set_main_option("script_location", str(HERE))
+    alembic_config.attributes["connection"] = connection
+    return alembic_config
