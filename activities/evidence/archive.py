@@ -86,7 +86,7 @@ async def write_archive(target: Path, parts: Sequence[PackPart]) -> int:
     try:
         with os.fdopen(os.open(aside, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600), "w+b") as opened:
             with ZipFile(opened, "w", ZIP_STORED) as archive:
-                for part in sorted(parts, key=lambda one: one.name):
+                for part in sorted(parts, key=lambda part: part.name):
                     with archive.open(_info(part), "w") as entry:
                         async for piece in part.pieces():
                             entry.write(piece)
@@ -118,16 +118,16 @@ class PackReader:
 
     def pieces(self, name: str) -> Iterator[bytes]:
         """Raises `NoPack`."""
-        left = self.size(name)
+        remaining = self.size(name)
         try:
             with self._archive.open(self.entries[name]) as opened:
-                while left and (piece := opened.read(min(PIECE, left))):
-                    left -= len(piece)
+                while remaining and (piece := opened.read(min(PIECE, remaining))):
+                    remaining -= len(piece)
                     yield piece
         except (BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
             raise NoPack(name, "its content", f"what cannot be read: {type(error).__name__}") from error
-        if left:
-            raise NoPack(name, f"{self.size(name):,} bytes", f"{self.size(name) - left:,}")
+        if remaining:
+            raise NoPack(name, f"{self.size(name):,} bytes", f"{self.size(name) - remaining:,}")
 
     def read(self, name: str, at_most: int) -> bytes:
         """A whole part, for small ones; raises `NoPack`."""
@@ -161,38 +161,38 @@ def _check_end(file: IO[bytes], length: int) -> None:
     end = file.read(_END64_LOCATOR.size + _END.size)
     if len(end) < _END.size or end[-_END.size :][:4] != b"PK\5\6":
         raise NoPack("the file", "a zip without a comment", "something else")
-    _, disk, first, here, count, size, at, comment = _END.unpack(end[-_END.size :])
-    if (disk, first, comment) != (0, 0, 0) or here != count:
+    _, disk, first, entries_here, count, size, offset, comment = _END.unpack(end[-_END.size :])
+    if (disk, first, comment) != (0, 0, 0) or entries_here != count:
         raise NoPack("the file", "a zip in one piece", "a part of one")
     if end[:4] == b"PK\6\7" and len(end) == _END.size + _END64_LOCATOR.size:
         begins = _END64_LOCATOR.unpack(end[: _END64_LOCATOR.size])[2]
         file.seek(min(begins, length))
         if len(end := file.read(_END64.size)) < _END64.size:
             raise NoPack("the file", "a whole zip", "one that is cut off")
-        *_, count, size, at = _END64.unpack(end)
+        *_, count, size, offset = _END64.unpack(end)
     if count > PARTS_AT_MOST or size > min(DIRECTORY_BYTES_AT_MOST, length):
         raise NoPack("the file", f"at most {PARTS_AT_MOST:,} parts", f"{count:,} in a list of {size:,} bytes")
-    if at + size > length:
-        raise NoPack("the file", f"{at + size:,} bytes at least", f"{length:,}")
+    if offset + size > length:
+        raise NoPack("the file", f"{offset + size:,} bytes at least", f"{length:,}")
 
 
 def _checked(archive: ZipFile, file: IO[bytes]) -> dict[str, ZipInfo]:
     entries: dict[str, ZipInfo] = {}
-    begins, before = 0, ""
+    begins, previous_name = 0, ""
     for info in archive.infolist():
         name = info.orig_filename[:200]
         _check_entry(info, name)
         if name in entries:
             raise NoPack(name, "the part once", "twice")
-        if name < before:
-            raise NoPack(name, "parts sorted by name", f"it behind {before}")
+        if name < previous_name:
+            raise NoPack(name, "parts sorted by name", f"it behind {previous_name}")
         if info.header_offset != begins:
             raise NoPack(name, f"to begin at {begins:,}", f"{info.header_offset:,}")
         header = _header(info)
         file.seek(begins)
         if file.read(len(header)) != header:
             raise NoPack(name, "a header as its entry in the list", "another")
-        begins, before = begins + len(header) + info.file_size, name
+        begins, previous_name = begins + len(header) + info.file_size, name
         entries[name] = info
     if archive.start_dir != begins:
         raise NoPack("the file", f"its list at {begins:,}", f"{archive.start_dir:,}")

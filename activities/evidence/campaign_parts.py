@@ -65,6 +65,6 @@ class CampaignRecord:
         file = work / OUTCOMES
         with file.open("wb") as opened:
             lines = _Lines(opened)
-            async for some in self.outcomes.lines.batches():
-                lines.add([line_of(one) for one in some])
+            async for batch in self.outcomes.lines.batches():
+                lines.add([line_of(outcome) for outcome in batch])
         yield PackPart(OUTCOMES, "application/jsonl", lines.size, lines.sha256.hexdigest(), file)

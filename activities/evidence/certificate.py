@@ -37,11 +37,11 @@ def _template() -> Template:
 def page(shown: FollowUpShow, record: SettledRecord, sha256: str) -> bytes:
     """From the record and what was added to it; the same for the same. `sha256` is the record's."""
     settled: dict[str, Any] = record.settled.model_dump() if record.settled else {}
-    campaign = [(said, getattr(shown, name, None)) for name, said in _CAMPAIGN.items()]
+    campaign = [(label, getattr(shown, name, None)) for name, label in _CAMPAIGN.items()]
     counts = getattr(shown, "counts", None)
-    facts = [(said, _said(value)) for said, value in campaign if value]
-    facts += [(name.replace("_", " "), str(many)) for name, many in counts if many] if counts else []
-    made = _template().render(
+    facts = [(label, _said(value)) for label, value in campaign if value]
+    facts += [(name.replace("_", " "), str(number)) for name, number in counts if number] if counts else []
+    document = _template().render(
         title=shown.title,
         kind=shown.kind,
         type=str(shown.type),
@@ -52,27 +52,32 @@ def page(shown: FollowUpShow, record: SettledRecord, sha256: str) -> bytes:
         hashes=[
             ("the record", sha256),
             ("the request as validated (fingerprint)", record.fingerprint),
-            *((said, settled[name]) for name, said in _HASHES.items() if settled.get(name)),
+            *((label, settled[name]) for name, label in _HASHES.items() if settled.get(name)),
         ],
         people=list(_people(shown)),
         escalations=[
-            {"from_": one.from_, "to": one.to, "reason": str(one.reason), "at": _said(one.at)}
-            for one in shown.escalations
+            {
+                "from_": escalation.from_,
+                "to": escalation.to,
+                "reason": str(escalation.reason),
+                "at": _said(escalation.at),
+            }
+            for escalation in shown.escalations
         ],
         facts=facts if counts else [],
     )
-    return made.encode()
+    return document.encode()
 
 
-def _people(shown: FollowUpShow) -> Iterator[dict[str, str]]:
-    for line in shown.lines:
+def _people(view: FollowUpShow) -> Iterator[dict[str, str]]:
+    for line in view.lines:
         sent = [
-            one
-            for one in shown.notifications
-            if one.person == line.person and one.outcome is NotificationOutcome.ACCEPTED
+            notification
+            for notification in view.notifications
+            if notification.person == line.person and notification.outcome is NotificationOutcome.ACCEPTED
         ]
-        channels = Counter(str(one.channel) for one in sent)
-        reminders = sum(one.stage.startswith(("reminder", "warning", "overdue")) for one in sent)
+        channels = Counter(str(notification.channel) for notification in sent)
+        reminders = sum(notification.stage.startswith(("reminder", "warning", "overdue")) for notification in sent)
         yield {
             "person": line.person,
             "state": str(line.state),

@@ -108,7 +108,7 @@ def canonical(model: Model) -> bytes:
 
 
 def lines(models: list[bytes]) -> bytes:
-    return b"".join(one + b"\n" for one in models)
+    return b"".join(model + b"\n" for model in models)
 
 
 def salt() -> bytes:

@@ -51,68 +51,70 @@ async def erase(
     """Erase all that is known of a person; idempotent. What still runs, or is held, is noted, and erased by the day
     after its end or release.
     """
-    ended, waiting, held, devices = dict[str, None](), dict[str, None](), dict[str, str](), 0
-    async for some in store.erasures.ended(person):
-        new = [one for one in some if one not in ended]
-        ended |= dict.fromkeys(new)
-        held |= await store.holds.held(new)
+    ended_ids, waiting, reason_by_id, devices = dict[str, None](), dict[str, None](), dict[str, str](), 0
+    async for batch in store.erasures.ended(person):
+        new = [workflow_id for workflow_id in batch if workflow_id not in ended_ids]
+        ended_ids |= dict.fromkeys(new)
+        reason_by_id |= await store.holds.held(new)
         if not dry_run:
-            await _carry_out_all(store, [Erasure(one, person, by, reason, at, at) for one in new])
-    async for some in store.erasures.running(person):
-        waiting |= dict.fromkeys(some)
+            await _carry_out_all(store, [Erasure(workflow_id, person, by, reason, at, at) for workflow_id in new])
+    async for batch in store.erasures.running(person):
+        waiting |= dict.fromkeys(batch)
         if not dry_run:
-            for workflow_id in some:
+            for workflow_id in batch:
                 await store.erasures.wait(Erasure(workflow_id, person, by, reason, at))
     if not dry_run:
         devices = await store.erasures.devices(person)
         await store.absences.erase(person)
         await store.drafts.erase(person)
         await store.database.empty_log()
-    erased = tuple(sorted(ended.keys() - held.keys()))
-    return ErasureResult(person, erased, tuple(waiting), held, devices, dry_run)
+    erased = tuple(sorted(ended_ids.keys() - reason_by_id.keys()))
+    return ErasureResult(person, erased, tuple(waiting), reason_by_id, devices, dry_run)
 
 
 async def _carry_out_all(store: Store, erasures: Sequence[Erasure]) -> int:
     """How many were carried out."""
-    done = 0
-    for some in chunks(erasures, PICTURES_AT_ONCE):
-        ids = [one.workflow_id for one in some]
-        held = await store.holds.held(ids)
+    done_count = 0
+    for batch in chunks(erasures, PICTURES_AT_ONCE):
+        ids = [erasure.workflow_id for erasure in batch]
+        held_ids = await store.holds.held(ids)
         # Pictures first: whoever is killed in between finds them again with what is still to be erased.
-        for sha256 in await store.erasures.pictures([one for one in ids if one not in held]):
+        for sha256 in await store.erasures.pictures(
+            [workflow_id for workflow_id in ids if workflow_id not in held_ids]
+        ):
             await store.files.remove(sha256, PICTURES)
-        for erasure in some:
-            done += await carry_out(store, erasure)
-    return done
+        for erasure in batch:
+            done_count += await carry_out(store, erasure)
+    return done_count
 
 
 async def erase_due(store: Store, now: datetime) -> int:
     """Erase what has waited for an end or a release that has come; how many."""
-    done, after = 0, ("", "")
-    while some := await store.erasures.due(after):
-        done += await _carry_out_all(store, [one._replace(done_at=now) for one in some])
-        after = some[-1].workflow_id, some[-1].person
-    if done:
+    done_count, position = 0, ("", "")
+    while batch := await store.erasures.due(position):
+        done_count += await _carry_out_all(store, [erasure._replace(done_at=now) for erasure in batch])
+        position = batch[-1].workflow_id, batch[-1].person
+    if done_count:
         await store.database.empty_log()
-    return done
+    return done_count
 
 
 async def remove_due(store: Store, now: datetime) -> int:
     """Remove signed files whose retention is over, unless a legal hold keeps them; of how many requests. Whoever is
     killed in between is followed by the next day.
     """
-    done = 0
-    after: tuple[datetime, str] | None = None
-    while some := await store.evidence.due(now, after):
-        free = await store.evidence.give_up([one.workflow_id for one in some], now)
-        files = {sha256 for one in some if one.workflow_id in free for sha256 in one.files}
+    done_count = 0
+    position: tuple[datetime, str] | None = None
+    while batch := await store.evidence.due(now, position):
+        free = await store.evidence.give_up([due_files.workflow_id for due_files in batch], now)
+        files = {sha256 for due_files in batch if due_files.workflow_id in free for sha256 in due_files.files}
         for sha256 in await store.evidence.nobodys(files):
             await store.files.remove(sha256, SIGNED)
         await store.evidence.are_removed(free)
-        done, after = done + len(free), (some[-1].keep_until, some[-1].workflow_id)
-    if done:
+        done_count, position = done_count + len(free), (batch[-1].keep_until, batch[-1].workflow_id)
+    if done_count:
         await store.database.empty_log()
-    return done
+    return done_count
 
 
 async def carry_out(store: Store, erasure: Erasure) -> bool:
@@ -122,8 +124,8 @@ async def carry_out(store: Store, erasure: Erasure) -> bool:
     for start in await store.people.refused(erasure.workflow_id):
         await store.forget_input(erasure.workflow_id, start)
     contents = [await store.records.read(erasure.workflow_id), *await store.log_pages.read(erasure.workflow_id)]
-    said = [json.loads(content) for content in contents if content]
-    texts = {name for one in said for name in _texts_of(one, erasure.person)}
+    documents = [json.loads(content) for content in contents if content]
+    texts = {name for document in documents for name in _texts_of(document, erasure.person)}
     return await store.erasures.carry_out(erasure, texts)
 
 
@@ -131,11 +133,11 @@ def _texts_of(value: Any, person: str, *, theirs: bool = False) -> Iterator[str]
     """Names of the texts in objects that name a person."""
     match value:
         case dict():
-            own = theirs or any(value.get(name) == person for name in NAMES)
-            for one in value.values():
-                yield from _texts_of(one, person, theirs=own and not isinstance(one, dict | list))
+            is_theirs = theirs or any(value.get(name) == person for name in NAMES)
+            for child in value.values():
+                yield from _texts_of(child, person, theirs=is_theirs and not isinstance(child, dict | list))
         case list():
-            for one in value:
-                yield from _texts_of(one, person)
-        case str() if theirs and (found := _REFERENCE.fullmatch(value)):
-            yield found[1]
+            for child in value:
+                yield from _texts_of(child, person)
+        case str() if theirs and (reference := _REFERENCE.fullmatch(value)):
+            yield reference[1]

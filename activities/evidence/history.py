@@ -54,17 +54,24 @@ class HistoryEnd:
 
 async def histories(client: Client, workflow_id: str, until: HistoryEnd) -> list[RunHistory]:
     """Of all runs that Temporal knows or that one of these follows, oldest first."""
-    known = [run.run_id async for run in _listed(client, workflow_id)]
-    wanted, found = list(dict.fromkeys([until.run_id, *known])), dict[str, tuple[HistoryEvent, ...]]()
-    for run_id in wanted:  # Grows by those that one of them names.
-        if len(found) == RUNS_AT_MOST:
+    run_ids = [run.run_id async for run in _listed(client, workflow_id)]
+    ids_to_read, events_by_run = list(dict.fromkeys([until.run_id, *run_ids])), dict[str, tuple[HistoryEvent, ...]]()
+    for run_id in ids_to_read:  # Grows by those that one of them names.
+        if len(events_by_run) == RUNS_AT_MOST:
             break
-        found[run_id] = await _events(client, workflow_id, run_id, until)
-        wanted += [one for one in _before(found[run_id]) if one not in wanted]
-    oldest_first = sorted(found, key=lambda one: found[one][0].event_time.ToNanoseconds() if found[one] else 0)
-    rest = [RunHistory(KeptRun(run_id=one, not_kept=TOO_MANY)) for one in wanted if one not in found]
-    kept = [await _kept(client.data_converter, n, one, found[one]) for n, one in enumerate(oldest_first, 1)]
-    return [*rest, *kept]
+        events_by_run[run_id] = await _events(client, workflow_id, run_id, until)
+        ids_to_read += [run_id for run_id in _before(events_by_run[run_id]) if run_id not in ids_to_read]
+    oldest_first = sorted(
+        events_by_run,
+        key=lambda run_id: events_by_run[run_id][0].event_time.ToNanoseconds() if events_by_run[run_id] else 0,
+    )
+    unread_runs = [
+        RunHistory(KeptRun(run_id=run_id, not_kept=TOO_MANY)) for run_id in ids_to_read if run_id not in events_by_run
+    ]
+    read_runs = [
+        await _kept(client.data_converter, n, run_id, events_by_run[run_id]) for n, run_id in enumerate(oldest_first, 1)
+    ]
+    return [*unread_runs, *read_runs]
 
 
 async def _listed(client: Client, workflow_id: str) -> AsyncIterator[executions.Run]:
@@ -75,13 +82,13 @@ async def _listed(client: Client, workflow_id: str) -> AsyncIterator[executions.
             return
 
 
-async def _events(client: Client, workflow_id: str, run_id: str, until: HistoryEnd) -> tuple[HistoryEvent, ...]:
+async def _events(client: Client, workflow_id: str, run_id: str, end: HistoryEnd) -> tuple[HistoryEvent, ...]:
     """Empty if Temporal has forgotten the run."""
     events = []
     try:
         async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events():
             events.append(event)
-            if until.is_reached(run_id, event):
+            if end.is_reached(run_id, event):
                 break
     except RPCError as error:
         if not about_the_workflow(error):
@@ -93,21 +100,23 @@ def _before(events: tuple[HistoryEvent, ...]) -> Iterator[str]:
     """The runs that this one names as its own past."""
     if events:
         began = events[0].workflow_execution_started_event_attributes
-        own = began.original_execution_run_id
-        yield from (one for one in (began.continued_execution_run_id, began.first_execution_run_id, own) if one)
+        original_id = began.original_execution_run_id
+        yield from (
+            run_id for run_id in (began.continued_execution_run_id, began.first_execution_run_id, original_id) if run_id
+        )
 
 
 async def _kept(converter: DataConverter, number: int, run_id: str, events: tuple[HistoryEvent, ...]) -> RunHistory:
     if not events:
         return RunHistory(KeptRun(run_id=run_id, not_kept=FORGOTTEN))
-    told, payloads, decoded = [], [], True
+    event_lines, payloads, decoded = [], [], True
     for event in events:
-        apart = [await _apart(converter, event.event_id, place, found) for place, found in _payloads(event)]
-        payloads += [line(one) for one, _ in apart]
-        decoded = decoded and all(one.decoded for one, _ in apart)
-        told.append(line(_event_line(event, {one.place: sha256 for one, sha256 in apart})))
+        apart = [await _apart(converter, event.event_id, path, payload) for path, payload in _payloads(event)]
+        payloads += [line(payload_line) for payload_line, _ in apart]
+        decoded = decoded and all(payload_line.decoded for payload_line, _ in apart)
+        event_lines.append(line(_event_line(event, {payload_line.place: sha256 for payload_line, sha256 in apart})))
     history, erasable = f"{HISTORY}-{number}", f"{PAYLOADS}-{number}"
-    parts = {history: lines(told), erasable: lines(payloads)}
+    parts = {history: lines(event_lines), erasable: lines(payloads)}
     run = KeptRun(
         run_id=run_id,
         events=len(events),
@@ -125,27 +134,27 @@ def _event_line(event: HistoryEvent, payloads: Mapping[str, str]) -> EventLine:
         id=event.event_id,
         type=name.removeprefix("EVENT_TYPE_"),
         at=event.event_time.ToDatetime(UTC),
-        ids={place: value for place, value in _scalars(event) if _is_id(place)},
+        ids={path: value for path, value in _scalars(event) if _is_id(path)},
         payloads=dict(payloads),
     )
 
 
-async def _apart(converter: DataConverter, event: int, place: str, found: Payload | str) -> tuple[PayloadLine, str]:
+async def _apart(converter: DataConverter, event: int, path: str, payload: Payload | str) -> tuple[PayloadLine, str]:
     """The line of a payload, and its hash."""
     random, decoded = salt(), True
-    if isinstance(found, str):
-        encoding, data = "text", found.encode()
+    if isinstance(payload, str):
+        encoding, data = "text", payload.encode()
     else:
         try:
-            [found] = await converter.payload_codec.decode([found]) if converter.payload_codec else [found]
+            [payload] = await converter.payload_codec.decode([payload]) if converter.payload_codec else [payload]
         except Exception:  # Codecs raise what they like; a key that is gone must not cost the rest.
             decoded = False
-        encoding, data = found.metadata.get("encoding", b"").decode(errors="replace"), found.data
+        encoding, data = payload.metadata.get("encoding", b"").decode(errors="replace"), payload.data
     as_text = _text(data)
     return (
         PayloadLine(
             event=event,
-            place=place,
+            place=path,
             random=random.hex(),
             encoding=encoding,
             decoded=decoded,
@@ -165,47 +174,47 @@ def _text(data: bytes) -> str | None:
 
 def _payloads(event: HistoryEvent) -> Iterator[tuple[str, Payload | str]]:
     """All payloads of an event, and its texts, each with its place."""
-    for place, value in _leaves(event):
-        if isinstance(value, Payload) or (isinstance(value, str) and value and place.rpartition(".")[2] in _TEXTS):
-            yield place, value
+    for path, value in _leaves(event):
+        if isinstance(value, Payload) or (isinstance(value, str) and value and path.rpartition(".")[2] in _TEXTS):
+            yield path, value
 
 
 def _scalars(event: HistoryEvent) -> Iterator[tuple[str, str | int]]:
-    return ((place, value) for place, value in _leaves(event) if isinstance(value, str | int))
+    return ((path, value) for path, value in _leaves(event) if isinstance(value, str | int))
 
 
-def _is_id(place: str) -> bool:
+def _is_id(path: str) -> bool:
     """Whether it is an id, or a name that the code gives: nothing that a person has written."""
-    *_, parent, name = ("", *place.split("."))
+    *_, parent, name = ("", *path.split("."))
     return name.endswith("_id") or name in _NAMES or (name == "name" and parent in _NAMED)
 
 
 def _leaves(event: HistoryEvent) -> Iterator[tuple[str, Payload | str | int]]:
-    which = event.WhichOneof("attributes")
-    if which is not None:
-        yield from _below("", getattr(event, which))
+    attribute = event.WhichOneof("attributes")
+    if attribute is not None:
+        yield from _below("", getattr(event, attribute))
     yield from _below("user_metadata", event.user_metadata)
 
 
-def _below(place: str, message: Message) -> Iterator[tuple[str, Payload | str | int]]:
+def _below(path: str, message: Message) -> Iterator[tuple[str, Payload | str | int]]:
     for described, value in message.ListFields():
-        yield from _of_field(f"{place}.{described.name}".lstrip("."), described, value)
+        yield from _of_field(f"{path}.{described.name}".lstrip("."), described, value)
 
 
-def _of_field(place: str, described: FieldDescriptor, value: Any) -> Iterator[tuple[str, Payload | str | int]]:
+def _of_field(path: str, described: FieldDescriptor, value: Any) -> Iterator[tuple[str, Payload | str | int]]:
     if isinstance(value, Payload):
-        yield place, value
+        yield path, value
     elif isinstance(value, Message):
-        yield from _below(place, value)
+        yield from _below(path, value)
     elif isinstance(value, Mapping):
         for key in sorted(value):
-            yield from _of_field(f"{place}.{key}", described, value[key])
+            yield from _of_field(f"{path}.{key}", described, value[key])
     elif isinstance(value, str | int):
         if described.enum_type is None and not isinstance(value, bool):
-            yield place, value
+            yield path, value
     elif not isinstance(value, bytes | float):
-        for position, one in enumerate(value):
-            yield from _of_field(f"{place}.{position}", described, one)
+        for position, element in enumerate(value):
+            yield from _of_field(f"{path}.{position}", described, element)
 
 
 _LOCAL: Final = "core_local_activity"
@@ -215,31 +224,31 @@ async def last_result(converter: DataConverter, runs: list[RunHistory], activity
     """The last result of an activity of this name, local or not, as JSON; None without a readable one."""
     for history in reversed(runs):
         scheduled: set[int] = set()
-        found: list[Payloads] = []
+        results: list[Payloads] = []
         for event in history.events:
             if event.activity_task_scheduled_event_attributes.activity_type.name == activity:
                 scheduled.add(event.event_id)
             completed = event.activity_task_completed_event_attributes
             if completed.scheduled_event_id in scheduled:
-                found.append(completed.result)
+                results.append(completed.result)
             marker = event.marker_recorded_event_attributes
             if marker.marker_name == _LOCAL and await _is_of(converter, marker.details["data"], activity):
-                found.append(marker.details["result"])
-        for result in reversed(found):
+                results.append(marker.details["result"])
+        for result in reversed(results):
             if (data := await _decoded(converter, result)) is not None:
                 return data
     return None
 
 
-async def _is_of(converter: DataConverter, told: Payloads, activity: str) -> bool:
-    data = await _decoded(converter, told)
+async def _is_of(converter: DataConverter, details: Payloads, activity: str) -> bool:
+    data = await _decoded(converter, details)
     return data is not None and json.loads(data).get("activity_type") == activity
 
 
 async def _decoded(converter: DataConverter, payloads: Payloads) -> bytes | None:
     try:
         [payload] = payloads.payloads
-        [found] = await converter.payload_codec.decode([payload]) if converter.payload_codec else [payload]
+        [decoded] = await converter.payload_codec.decode([payload]) if converter.payload_codec else [payload]
     except Exception:  # As above.
         return None
-    return bytes(found.data)
+    return bytes(decoded.data)

@@ -121,27 +121,27 @@ class Packer:
         )
 
     async def _gathered(
-        self, what: WorkflowName, work: Path, *, documents: bool, so_far: FollowUpShow | None
+        self, workflow_name: WorkflowName, work: Path, *, documents: bool, so_far: FollowUpShow | None
     ) -> _PackContent:
         gathered = _PackContent()
-        content = await self.store.records.read(what.workflow_id)
+        content = await self.store.records.read(workflow_name.workflow_id)
         if content is None and so_far is None:
-            raise NotEnded(what)
+            raise NotEnded(workflow_name)
         show = json.loads(content)["show"] if content else json.loads(so_far.model_dump_json()) if so_far else {}
-        erasures = [one._asdict() for one in await self.store.erasures.of(what.workflow_id)]
+        erasures = [erasure._asdict() for erasure in await self.store.erasures.of(workflow_name.workflow_id)]
         gathered.facts |= {"status": show["status"], "finished": content is not None, "erasures": len(erasures)}
         if erasures:
             gathered.parts.append(PackPart.of("erasures.json", canonical(to_jsonable_python(erasures))))
         if content is None:
             gathered.parts.append(PackPart.of(SO_FAR, canonical(show)))
-        async for part in self._amendments(what.workflow_id, gathered):
+        async for part in self._amendments(workflow_name.workflow_id, gathered):
             gathered.parts.append(part)
         if content is not None:
-            gathered.parts += await self._of_record(what.workflow_id, content)
-        gathered.parts += await self._erasable(what.workflow_id)
-        gathered.parts += await self._kept(what.workflow_id)
-        gathered.parts += [part async for part in self._of_provider(what.workflow_id, gathered)]
-        if campaign := await CampaignRecord.of(self.store, what.workflow_id, show):
+            gathered.parts += await self._of_record(workflow_name.workflow_id, content)
+        gathered.parts += await self._erasable(workflow_name.workflow_id)
+        gathered.parts += await self._kept(workflow_name.workflow_id)
+        gathered.parts += [part async for part in self._of_provider(workflow_name.workflow_id, gathered)]
+        if campaign := await CampaignRecord.of(self.store, workflow_name.workflow_id, show):
             gathered.parts += [part async for part in campaign.parts(self.store, work)]
             if documents:
                 await self._of_members(campaign, gathered)
@@ -151,8 +151,8 @@ class Packer:
 
     async def _amendments(self, workflow_id: str, gathered: _PackContent) -> AsyncIterator[PackPart]:
         number = 0
-        async for some in self.store.records.amendments(workflow_id):
-            for content in some:
+        async for contents in self.store.records.amendments(workflow_id):
+            for content in contents:
                 number = json.loads(content).get("number", number + 1)
                 yield PackPart.of(f"{AMENDMENTS}{number:06d}.json", content)
         gathered.facts["amendment"] = number
@@ -160,31 +160,31 @@ class Packer:
     async def _of_record(self, workflow_id: str, content: bytes) -> list[PackPart]:
         """The record, and what a person reads more easily: all from record, pages and amendments."""
         record = SettledRecord.model_validate_json(content)
-        pages = [LogPage.model_validate_json(one) for one in await self.store.log_pages.read(workflow_id)]
-        shown = amended(completed(record.show, pages), await amendments_of(self.store, workflow_id))
-        shown = await self.store.starts.with_actor(shown)
+        pages = [LogPage.model_validate_json(page) for page in await self.store.log_pages.read(workflow_id)]
+        view = amended(completed(record.show, pages), await amendments_of(self.store, workflow_id))
+        view = await self.store.starts.with_actor(view)
         parts = {"timeline", "notifications", "escalations", "handoffs"}
-        told = json.loads(shown.model_dump_json(include=parts, by_alias=True))
-        hand_offs = told.pop("handoffs")
+        document = json.loads(view.model_dump_json(include=parts, by_alias=True))
+        hand_offs = document.pop("handoffs")
         return [
             PackPart.of(RECORD, content),
-            PackPart.of("timeline.json", canonical(told)),
+            PackPart.of("timeline.json", canonical(document)),
             PackPart.of("hand-offs.json", canonical(hand_offs)),
-            PackPart.of("certificate.html", certificate.page(shown, record, sha256_of(content)), "text/html"),
+            PackPart.of("certificate.html", certificate.page(view, record, sha256_of(content)), "text/html"),
         ]
 
     async def _erasable(self, workflow_id: str) -> list[PackPart]:
         """Names, addresses and texts: in parts of their own, for they can be erased."""
-        in_full, asked = await self.store.people.read(workflow_id), await self.store.people.asked(workflow_id)
+        in_full, asked_contents = await self.store.people.read(workflow_id), await self.store.people.asked(workflow_id)
         people = {
             "in_full": json.loads(in_full) if in_full else None,
-            "asked": [json.loads(one) for one in sorted(asked)],
+            "asked": [json.loads(content) for content in sorted(asked_contents)],
         }
         refused = await self.store.people.refused(workflow_id)
         texts = {
-            one.name: {"random": one.random.hex(), "sha256": one.sha256, "text": one.text}
-            for one in await self.store.texts.all(workflow_id)
-            if not _is_of(one.name, refused)
+            text.name: {"random": text.random.hex(), "sha256": text.sha256, "text": text.text}
+            for text in await self.store.texts.all(workflow_id)
+            if not _is_of(text.name, refused)
         }
         return [PackPart.of(PEOPLE, canonical(people)), PackPart.of(TEXTS, canonical(texts))]
 
@@ -194,8 +194,11 @@ class Packer:
         if content is None:
             return []
         parts = [PackPart.of(EVIDENCE, content)]
-        said = json.loads(content)
-        for name, value in (("policy.json", said["request"].get("policy")), ("schedule.json", said.get("schedule"))):
+        evidence = json.loads(content)
+        for name, value in (
+            ("policy.json", evidence["request"].get("policy")),
+            ("schedule.json", evidence.get("schedule")),
+        ):
             if value is not None:
                 parts.append(PackPart.of(name, canonical(value)))
         refused = await self.store.people.refused(workflow_id)
@@ -234,14 +237,16 @@ class Packer:
         if campaign.outcomes is None:
             gathered.lacks[DOCUMENTS] = "the campaign has not ended"
             return
-        without = 0
-        async for some in campaign.outcomes.lines.batches():
-            requests = [one.request for one in some if one.request]
-            known = await self.store.evidence.signed_of([Kind.REQUEST.workflow_id(one) for one in requests])
+        missing_count = 0
+        async for batch in campaign.outcomes.lines.batches():
+            requests = [outcome.request for outcome in batch if outcome.request]
+            signed_by_id = await self.store.evidence.signed_of(
+                [Kind.REQUEST.workflow_id(request) for request in requests]
+            )
             for request in requests:
-                signed = known.get(Kind.REQUEST.workflow_id(request))
+                signed = signed_by_id.get(Kind.REQUEST.workflow_id(request))
                 if signed is None or signed.document is None:
-                    without += 1
+                    missing_count += 1
                     continue
                 name = f"{DOCUMENTS}{request}.pdf"
                 if signed.removed_at is not None:
@@ -255,27 +260,29 @@ class Packer:
                     continue
                 gathered.parts.append(PackPart.stored(name, file, "application/pdf"))
                 gathered.facts["documents"] += 1
-        if without:
-            gathered.lacks[DOCUMENTS] = f"of {without} requests none is kept: evidence: full of the kind keeps them"
+        if missing_count:
+            gathered.lacks[DOCUMENTS] = (
+                f"of {missing_count} requests none is kept: evidence: full of the kind keeps them"
+            )
 
     async def _parts_of(
         self, stage: Mapping[str, Any], work: Path, gathered: _PackContent, *, documents: bool, partly: bool
     ) -> None:
         """Whole packs of an onboarding's parts."""
-        lines = [one for name in ("agreements", "tasks", "steps") for one in stage.get(name, ())]
-        for what in filter(None, (named(line["workflow"]) for line in lines if line.get("workflow"))):
-            name = f"{PARTS}{what.id}.zip"
+        lines = [line for name in ("agreements", "tasks", "steps") for line in stage.get(name, ())]
+        for workflow_name in filter(None, (named(line["workflow"]) for line in lines if line.get("workflow"))):
+            name = f"{PARTS}{workflow_name.id}.zip"
             try:
-                exported = await self.export(what, work / f"{what.id}.zip", documents=documents)
+                exported = await self.export(workflow_name, work / f"{workflow_name.id}.zip", documents=documents)
             except NotEnded:
                 if not partly:
                     raise
                 gathered.lacks[name] = "has no record yet"
                 continue
-            file = work / f"{what.id}.zip"
+            file = work / f"{workflow_name.id}.zip"
             gathered.parts.append(PackPart(name, "application/zip", exported.bytes, _sha256(file), file))
 
-    async def _seal(self, what: WorkflowName, manifest: bytes) -> list[PackPart]:
+    async def _seal(self, workflow_name: WorkflowName, manifest: bytes) -> list[PackPart]:
         """The manifest with its signature: the one made first, also under a later key."""
         sha256, facts = sha256_of(manifest), json.loads(manifest)
         envelope = await self.store.seals.read(sha256)
@@ -285,13 +292,13 @@ class Packer:
         return [PackPart.of(MANIFEST, manifest), PackPart.of(ENVELOPE, envelope)]
 
 
-def _manifest(what: WorkflowName, gathered: _PackContent) -> bytes:
+def _manifest(workflow_name: WorkflowName, gathered: _PackContent) -> bytes:
     return canonical(
         {
             "version": FORM,
-            "id": what.id,
-            "type": str(what.kind),
-            "workflow_id": what.workflow_id,
+            "id": workflow_name.id,
+            "type": str(workflow_name.kind),
+            "workflow_id": workflow_name.workflow_id,
             **gathered.facts,
             "parts": {
                 part.name: {"sha256": part.sha256, "bytes": part.size, "media_type": part.media_type}
@@ -313,8 +320,8 @@ def _is_erasable(name: str) -> bool:
 
 def name_of(kept: str) -> tuple[str, str]:
     """Name and type of a part of what was kept at the end (activities/records/evidence.py)."""
-    what, _, which = kept.partition("-")
-    match what:
+    prefix, _, number = kept.partition("-")
+    match prefix:
         case "file":
             return REQUEST, "application/json"
         case "fields":
@@ -322,7 +329,7 @@ def name_of(kept: str) -> tuple[str, str]:
         case "people":
             return IDENTITIES, _LINES
         case "history" | "payloads":
-            return f"{what}/{which}.jsonl", _LINES
+            return f"{prefix}/{number}.jsonl", _LINES
         case _:
             return f"kept/{kept}", "application/octet-stream"
 

@@ -66,39 +66,39 @@ class EvidenceKeeper(EvidenceService):
         """Both are tried, whatever becomes of the other."""
         info = activity.info()
         began_at, allowed = asyncio.get_running_loop().time(), info.start_to_close_timeout
-        until = began_at + (allowed.total_seconds() if allowed else 60.0) - FOR_THE_REST
-        signed, why = await asyncio.gather(self._theirs(order, info, until), _why_not(self._ours(order, info)))
+        deadline = began_at + (allowed.total_seconds() if allowed else 60.0) - FOR_THE_REST
+        signed, own_fault = await asyncio.gather(self._theirs(order, info, deadline), _why_not(self._ours(order, info)))
         # An attempt days after the end: somebody may have been erased meanwhile.
         erased = await _why_not(self._erased_again(info.workflow_id or ""))
         files = KeptFiles(document=_kept(signed.document), signing_log=_kept(signed.log))
-        missing = signed.why or why or erased
+        missing = signed.why or own_fault or erased
         if missing is None:
             return files
         raise ApplicationError(missing, files.model_dump(exclude_none=True), type=Code.EVIDENCE)
 
     # --- what the provider has
 
-    async def _theirs(self, order: EvidenceOrder, info: activity.Info, until: float) -> SignedDocument:
+    async def _theirs(self, order: EvidenceOrder, info: activity.Info, deadline: float) -> SignedDocument:
         """What is kept by now, and why something is missing, which the store says as well."""
         if order.document is None:
             return SignedDocument()
-        workflow_id, at, before = info.workflow_id or "", info.scheduled_time, SignedDocument()
+        workflow_id, kept_at, stored = info.workflow_id or "", info.scheduled_time, SignedDocument()
 
         async def fetched() -> None:
-            nonlocal before
-            before = await self._store.evidence.signed(workflow_id) or before
-            if before.at is None or before.why is not None:
-                before = await self._fetched(order, _id_of(info), before, until)
-            await self._store.evidence.keep_signed(workflow_id, replace(before, keep_until=order.until), at)
+            nonlocal stored
+            stored = await self._store.evidence.signed(workflow_id) or stored
+            if stored.at is None or stored.why is not None:
+                stored = await self._fetched(order, _id_of(info), stored, deadline)
+            await self._store.evidence.keep_signed(workflow_id, replace(stored, keep_until=order.until), kept_at)
 
-        if (why := await _why_not(fetched())) is None:
-            return before
-        signed = replace(before, why=why, keep_until=order.until)
-        await _why_not(self._store.evidence.keep_signed(workflow_id, signed, at))
+        if (fault := await _why_not(fetched())) is None:
+            return stored
+        signed = replace(stored, why=fault, keep_until=order.until)
+        await _why_not(self._store.evidence.keep_signed(workflow_id, signed, kept_at))
         return signed
 
     async def _fetched(
-        self, order: EvidenceOrder, request: str, before: SignedDocument, until: float
+        self, order: EvidenceOrder, request: str, stored: SignedDocument, deadline: float
     ) -> SignedDocument:
         """Links last some minutes, and each reading renews them."""
         read = await self._reader.existing(Roster(id=request, people=()), order.document or "")
@@ -106,31 +106,31 @@ class EvidenceKeeper(EvidenceService):
             await self._store.evidence.keep_part(Kind.REQUEST.workflow_id(request), FIELDS, rfc8785.dumps(fields))
         faults: list[str] = []
 
-        async def fetch(what: str, file: WireFile, there: SignedFile | None) -> SignedFile | None:
-            if there is not None:
-                return there
+        async def fetch(label: str, file: WireFile, stored_file: SignedFile | None) -> SignedFile | None:
+            if stored_file is not None:
+                return stored_file
             try:
                 if read.processing:
                     raise FileRefused("is still being made at Core Signature")
-                left = until - asyncio.get_running_loop().time()
-                return await self._downloads.fetch(file, max(1.0, left))
+                remaining = deadline - asyncio.get_running_loop().time()
+                return await self._downloads.fetch(file, max(1.0, remaining))
             except FileRefused as refused:
-                faults.append(f"the {what} {refused}")
+                faults.append(f"the {label} {refused}")
                 return None
 
-        log = fetch("signing log", read.signing_log or WireFile(), before.log)
-        wanted = [log] if order.log_only else [log, fetch("signed document", read, before.document)]
-        kept, *signed = await asyncio.gather(*wanted)
-        provider = before.provider or await self._ids(request, read)
-        return SignedDocument(signed[0] if signed else None, kept, provider, before.at, "; ".join(faults) or None)
+        log = fetch("signing log", read.signing_log or WireFile(), stored.log)
+        fetches = [log] if order.log_only else [log, fetch("signed document", read, stored.document)]
+        log_file, *signed = await asyncio.gather(*fetches)
+        provider = stored.provider or await self._ids(request, read)
+        return SignedDocument(signed[0] if signed else None, log_file, provider, stored.at, "; ".join(faults) or None)
 
     async def _ids(self, request: str, read: WireDocument) -> dict[str, object]:
         places = await SignerSnapshots(self._store).of(request)
-        people = {folded(place.email): place.person for place in places}
+        people = {folded(snapshot.email): snapshot.person for snapshot in places}
         signers = (
-            {"person": people[folded(one.email)], "uuid": one.uuid}
-            for one in signers_of(read)
-            if one.uuid and folded(one.email) in people
+            {"person": people[folded(signer.email)], "uuid": signer.uuid}
+            for signer in signers_of(read)
+            if signer.uuid and folded(signer.email) in people
         )
         return {
             "document": read.uuid,
@@ -153,24 +153,28 @@ class EvidenceKeeper(EvidenceService):
             await self._store.database.empty_log()
 
     async def _gathered(self, workflow_id: str, order: EvidenceOrder, info: activity.Info) -> None:
-        until = HistoryEnd(info.workflow_run_id or "", info.activity_id)
-        runs = await history.histories(self._temporal, workflow_id, until)
-        given = await self._given(runs, until)
-        people = (given.brief.requester, *(one.person for one in given.brief.people), *order.people)
-        identities = [await self._identity(one, workflow_id) for one in dict.fromkeys(people)]
-        file = file_part(given.fingerprint)
+        end = HistoryEnd(info.workflow_run_id or "", info.activity_id)
+        runs = await history.histories(self._temporal, workflow_id, end)
+        signature_input = await self._given(runs, end)
+        people = (
+            signature_input.brief.requester,
+            *(participant.person for participant in signature_input.brief.people),
+            *order.people,
+        )
+        identities = [await self._identity(person, workflow_id) for person in dict.fromkeys(people)]
+        file = file_part(signature_input.fingerprint)
         content = EvidenceContent(
             workflow_id=workflow_id,
             at=info.scheduled_time,
-            fingerprint=given.fingerprint,
+            fingerprint=signature_input.fingerprint,
             file=file if await self._store.evidence.part(workflow_id, file) is not None else None,
             adopted=adopted_document(_id_of(info)) is not None,
-            request=given.replace(carried=None).model_dump(mode="json", by_alias=True, exclude={"carried"}),
-            schedule=await self._schedule(runs, given),
-            people=tuple(KeptIdentity(person=one.person, sha256=_hash(line(one))) for one in identities),
-            runs=tuple(one.run for one in runs),
+            request=signature_input.replace(carried=None).model_dump(mode="json", by_alias=True, exclude={"carried"}),
+            schedule=await self._schedule(runs, signature_input),
+            people=tuple(KeptIdentity(person=identity.person, sha256=_hash(line(identity))) for identity in identities),
+            runs=tuple(run.run for run in runs),
         )
-        parts = {PEOPLE: lines([line(one) for one in identities])}
+        parts = {PEOPLE: lines([line(identity) for identity in identities])}
         for run in runs:
             parts |= run.parts
         await self._store.evidence.keep(workflow_id, canonical(content), parts, info.scheduled_time)
@@ -178,37 +182,39 @@ class EvidenceKeeper(EvidenceService):
     async def _identity(self, person: str, workflow_id: str) -> IdentityLine:
         random = salt().hex()
         try:
-            known = await self._directory.person(person, workflow_id)
+            profile = await self._directory.person(person, workflow_id)
         except UnknownPerson:
             return IdentityLine(person=person, random=random, known=False)
         return IdentityLine(
             person=person,
             random=random,
-            name=known.name,
-            email=known.email,
-            department=known.department,
-            manager=known.manager,
+            name=profile.name,
+            email=profile.email,
+            department=profile.department,
+            manager=profile.manager,
         )
 
-    async def _given(self, runs: list[RunHistory], until: HistoryEnd) -> SignatureInput:
+    async def _given(self, runs: list[RunHistory], end: HistoryEnd) -> SignatureInput:
         """The input of the present run."""
-        [events] = [one.events for one in runs if one.run.run_id == until.run_id]
+        [events] = [run.events for run in runs if run.run.run_id == end.run_id]
         began = events[0].workflow_execution_started_event_attributes
-        [given] = await self._temporal.data_converter.decode(began.input.payloads, [SignatureInput])
-        return SignatureInput.model_validate(given)
+        [signature_input] = await self._temporal.data_converter.decode(began.input.payloads, [SignatureInput])
+        return SignatureInput.model_validate(signature_input)
 
-    async def _schedule(self, runs: list[RunHistory], given: SignatureInput) -> Schedule | None:
-        found = await history.last_result(self._temporal.data_converter, runs, _PLANS)
-        if found is not None:
-            return Schedule.model_validate_json(found)
-        return given.carried.plan.schedule if given.carried else None
+    async def _schedule(self, runs: list[RunHistory], signature_input: SignatureInput) -> Schedule | None:
+        content = await history.last_result(self._temporal.data_converter, runs, _PLANS)
+        if content is not None:
+            return Schedule.model_validate_json(content)
+        return signature_input.carried.plan.schedule if signature_input.carried else None
 
 
 def filled_in(document: WireDocument) -> list[dict[str, str | bool]]:
     """What its signers put into tags that have an id, `{id, value}` each, in their order, equal ones once."""
-    found = ((one.external_id, one.value) for signer in signers_of(document) for one in signer.inputs)
-    known = ((_readable(id), _readable(value)) for id, value in found if id and value not in (None, ""))
-    return [{"id": str(id), "value": value} for id, value in islice(dict.fromkeys(known), FIELDS_AT_MOST)]
+    inputs = (
+        (tag_input.external_id, tag_input.value) for signer in signers_of(document) for tag_input in signer.inputs
+    )
+    fields = ((_readable(id), _readable(value)) for id, value in inputs if id and value not in (None, ""))
+    return [{"id": str(id), "value": value} for id, value in islice(dict.fromkeys(fields), FIELDS_AT_MOST)]
 
 
 def _readable(value: str | bool | None) -> str | bool:

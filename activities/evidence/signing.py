@@ -62,7 +62,7 @@ class PublicKeys:
         try:
             if _BEGINS not in text:
                 return cls.of([_private(text.encode()).public_key()])
-            return cls.of([_public(_BEGINS + one) for one in text.split(_BEGINS)[1:]])
+            return cls.of([_public(_BEGINS + block) for block in text.split(_BEGINS)[1:]])
         except (ValueError, TypeError, UnsupportedAlgorithm):
             raise UnusableKey(f"{file}: must have Ed25519 keys in PEM") from None
 
@@ -108,18 +108,18 @@ class EvidenceKey:
     @classmethod
     def ensure(cls, file: Path) -> bool:
         """Make the key unless there is one, and list its public key behind those before it; whether it was made."""
-        made = not file.exists()
-        if made:
+        is_new = not file.exists()
+        if is_new:
             make_private(file.parent)
             private = Ed25519PrivateKey.generate()
             pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             _write_new(file, pem)
         key, listed = cls.read(file), file.with_name(file.name + PUBLIC)
-        known = PublicKeys.read(listed).keys if listed.exists() else {}
-        if key.id not in known:
+        known_keys = PublicKeys.read(listed).keys if listed.exists() else {}
+        if key.id not in known_keys:
             with listed.open("a") as opened:
                 opened.write(pem_of(key._private.public_key()))
-        return made
+        return is_new
 
     def sign(self, content: bytes) -> bytes:
         return self._private.sign(content)
@@ -181,7 +181,9 @@ class OpenedEnvelope:
 
     def digest(self, name: str) -> str:
         """The SHA-256 of a subject; empty if it is none."""
-        return next((one["digest"]["sha256"] for one in self.statement["subject"] if one["name"] == name), "")
+        return next(
+            (subject["digest"]["sha256"] for subject in self.statement["subject"] if subject["name"] == name), ""
+        )
 
 
 class NotSigned(ValueError):
@@ -199,9 +201,9 @@ def opened(content: bytes, predicate_type: str, trusted: PublicKeys | None) -> O
         payload = base64.b64decode(envelope["payload"], validate=True)
         [signature] = envelope["signatures"]
         key_id, signed = str(signature["keyid"]), base64.b64decode(signature["sig"], validate=True)
-        said = json.loads(payload)
-        subjects = [(one["name"], one["digest"]["sha256"]) for one in said["subject"]]
-        types = envelope["payloadType"], said["_type"], said["predicateType"]
+        document = json.loads(payload)
+        subjects = [(subject["name"], subject["digest"]["sha256"]) for subject in document["subject"]]
+        types = envelope["payloadType"], document["_type"], document["predicateType"]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, binascii.Error):
         raise NotSigned("a DSSE envelope with one signature and an in-toto Statement", "something else") from None
     if types != (PAYLOAD_TYPE, STATEMENT, predicate_type) or not subjects:
@@ -213,7 +215,7 @@ def opened(content: bytes, predicate_type: str, trusted: PublicKeys | None) -> O
         key.verify(signed, signed_bytes(PAYLOAD_TYPE, payload))
     except InvalidSignature:
         raise NotSigned(f"a signature by the key {key_id}", "one that does not fit") from None
-    return OpenedEnvelope(said, id_of(key), is_trusted(key, trusted))
+    return OpenedEnvelope(document, id_of(key), is_trusted(key, trusted))
 
 
 def is_trusted(key: Ed25519PublicKey, trusted: PublicKeys | None) -> bool:

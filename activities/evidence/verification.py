@@ -114,28 +114,28 @@ class VerifiedPack:
 def _readable(text: str) -> str:
     """What a pack says, as nothing that a terminal obeys: it may be anybody's."""
     cut = text[:TEXT_CHARACTERS_AT_MOST]
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in cut)
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in cut)
 
 
 def verify(file: Path, keys: PublicKeys | None = None) -> VerifiedPack:
     """Check a pack; raises `OSError` for a file that cannot be read."""
-    found = VerifiedPack(str(file))
+    result = VerifiedPack(str(file))
     with file.open("rb") as pack:
-        _check(pack, found, keys)
-    return found
+        _check(pack, result, keys)
+    return result
 
 
-def _check(pack: IO[bytes], found: VerifiedPack, keys: PublicKeys | None) -> None:
+def _check(pack: IO[bytes], result: VerifiedPack, keys: PublicKeys | None) -> None:
     try:
         with reading(pack) as reader:
-            _Check(reader, found, keys).run()
+            _Check(reader, result, keys).run()
     except NoPack as fault:
-        found.fault(fault.part, fault.expected, fault.found)
+        result.fault(fault.part, fault.expected, fault.found)
     except NotSigned as fault:
-        found.fault(ENVELOPE, fault.expected, fault.found)
+        result.fault(ENVELOPE, fault.expected, fault.found)
     except (LookupError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
         # Signed by whom it may be: what it says of itself need not have the shape that ours has.
-        found.fault("its parts", "JSON of the known shape", type(error).__name__)
+        result.fault("its parts", "JSON of the known shape", type(error).__name__)
 
 
 class _Check:
@@ -153,10 +153,10 @@ class _Check:
         listed: dict[str, Any] = manifest["parts"]
         for name in self.reader.entries.keys() - listed.keys() - {*_BESIDE}:
             self.found.fault(name, "nothing: the manifest does not list it", "a part")
-        for name, said in listed.items():
-            self._part(name, said)
-        self.found.listed = {name: one["sha256"] for name, one in listed.items()}
-        self.found.parts, self.found.bytes = len(listed), sum(one["bytes"] for one in listed.values())
+        for name, entry in listed.items():
+            self._part(name, entry)
+        self.found.listed = {name: entry["sha256"] for name, entry in listed.items()}
+        self.found.parts, self.found.bytes = len(listed), sum(entry["bytes"] for entry in listed.values())
         if not self.found.faults:
             self._meaning(listed)
 
@@ -166,18 +166,18 @@ class _Check:
         if (digest := envelope.digest(MANIFEST)) != sha256_of(manifest):
             raise NoPack(MANIFEST, f"SHA-256 {digest}", sha256_of(manifest))
 
-    def _part(self, name: str, said: Mapping[str, Any]) -> None:
+    def _part(self, name: str, entry: Mapping[str, Any]) -> None:
         if name not in self.reader.entries:
-            self.found.fault(name, f"a part of {said['bytes']:,} bytes", "nothing")
+            self.found.fault(name, f"a part of {entry['bytes']:,} bytes", "nothing")
             return
-        if self.reader.size(name) != said["bytes"]:
-            self.found.fault(name, f"{said['bytes']:,} bytes", f"{self.reader.size(name):,}")
+        if self.reader.size(name) != entry["bytes"]:
+            self.found.fault(name, f"{entry['bytes']:,} bytes", f"{self.reader.size(name):,}")
             return
-        told = hashlib.sha256()
+        digest = hashlib.sha256()
         for piece in self.reader.pieces(name):
-            told.update(piece)
-        if told.hexdigest() != said["sha256"]:
-            self.found.fault(name, f"SHA-256 {said['sha256']}", told.hexdigest())
+            digest.update(piece)
+        if digest.hexdigest() != entry["sha256"]:
+            self.found.fault(name, f"SHA-256 {entry['sha256']}", digest.hexdigest())
 
     def _meaning(self, listed: Mapping[str, Any]) -> None:
         """Whether the parts agree with each other. Each is as it was signed; this tells what was signed wrong."""
@@ -223,63 +223,63 @@ class _Check:
                 self._expect(name, "SHA-256", run["sha256"], listed[name]["sha256"])
                 self._payloads(name, _part_of(run.get("payloads")), listed)
         if IDENTITIES in listed:
-            known = {sha256_of(line[:-1]) for line in self._lines(IDENTITIES)}
-            said = {one["sha256"] for one in evidence["people"]}
-            if strangers := known - said:
+            identity_hashes = {sha256_of(line[:-1]) for line in self._lines(IDENTITIES)}
+            kept_hashes = {identity["sha256"] for identity in evidence["people"]}
+            if strangers := identity_hashes - kept_hashes:
                 self.found.fault(IDENTITIES, "people whose hashes were kept", f"{len(strangers)} others")
 
     def _payloads(self, history: str, name: str, listed: Mapping[str, Any]) -> None:
         if name not in listed:
             return
-        said = {sha256 for line in self._lines(history) for sha256 in json.loads(line)["payloads"].values()}
+        kept_hashes = {sha256 for line in self._lines(history) for sha256 in json.loads(line)["payloads"].values()}
         for line in self._lines(name):
-            one = json.loads(line)
-            content = one["text"].encode() if "text" in one else base64.b64decode(one.get("base64", ""))
-            if (found := sha256_of(bytes.fromhex(one["random"]) + content)) not in said:
-                self.found.fault(name, f"payloads of {history}", f"one with SHA-256 {found}")
+            payload = json.loads(line)
+            content = payload["text"].encode() if "text" in payload else base64.b64decode(payload.get("base64", ""))
+            if (digest := sha256_of(bytes.fromhex(payload["random"]) + content)) not in kept_hashes:
+                self.found.fault(name, f"payloads of {history}", f"one with SHA-256 {digest}")
                 return
 
     def _campaign(self, show: Mapping[str, Any], listed: Mapping[str, Any]) -> None:
         if (frozen := show["frozen"]["sha256"]) != listed[AUDIENCE]["sha256"]:
             self.found.fault(AUDIENCE, f"SHA-256 {frozen}", listed[AUDIENCE]["sha256"])
-        before: str | None = None
+        previous: str | None = None
         for name in sorted(name for name in listed if name.startswith(CHANGES)):
-            said = self._json(name).get("before")
-            if said != before:
-                self.found.fault(name, f"the change behind {before}", f"one behind {said}")
-            before = listed[name]["sha256"]
-        if before != show.get("changed"):
-            self.found.fault(CHANGES, f"{show.get('changed')} as the last change", str(before))
+            stated = self._json(name).get("before")
+            if stated != previous:
+                self.found.fault(name, f"the change behind {previous}", f"one behind {stated}")
+            previous = listed[name]["sha256"]
+        if previous != show.get("changed"):
+            self.found.fault(CHANGES, f"{show.get('changed')} as the last change", str(previous))
         if OUTCOMES in listed:
             self._outcomes(show)
 
     def _outcomes(self, show: Mapping[str, Any]) -> None:
-        told = hashlib.sha256(self.reader.read(POPULATION, PART_BYTES_AT_MOST))
+        digest = hashlib.sha256(self.reader.read(POPULATION, PART_BYTES_AT_MOST))
         requests, counts = dict[str, int](), dict[str, int]()
         for line in self._lines(OUTCOMES, LINE_BYTES_AT_MOST):
-            told.update(line)
+            digest.update(line)
             outcome = json.loads(line)
             counts[outcome["status"]] = counts.get(outcome["status"], 0) + 1
             if request := outcome.get("request"):
                 requests[request] = requests.get(request, 0) + 1
-        self._expect(POPULATION, "SHA-256 of it and the outcomes", show.get("outcomes"), told.hexdigest())
-        twice = next((request for request, many in requests.items() if many > 1), None)
+        self._expect(POPULATION, "SHA-256 of it and the outcomes", show.get("outcomes"), digest.hexdigest())
+        twice = next((request for request, number in requests.items() if number > 1), None)
         self._expect(OUTCOMES, "one outcome for each request", None, twice)
-        said_counts = {name: many for name, many in show.get("counts", {}).items() if many}
+        said_counts = {name: number for name, number in show.get("counts", {}).items() if number}
         self._expect(OUTCOMES, "the counts of the record", said_counts, counts)
 
-    def _expect(self, part: str, what: str, expected: object, found: object) -> None:
-        if expected != found:
-            self.found.fault(part, f"{what}: {expected}", str(found))
+    def _expect(self, part: str, label: str, expected: object, actual: object) -> None:
+        if expected != actual:
+            self.found.fault(part, f"{label}: {expected}", str(actual))
 
     def _lines(self, name: str, at_most: int = PAYLOAD_BYTES_AT_MOST) -> Iterator[bytes]:
-        left = b""
+        remainder = b""
         for piece in self.reader.pieces(name):
-            *lines, left = (left + piece).split(b"\n")
+            *lines, remainder = (remainder + piece).split(b"\n")
             yield from (line + b"\n" for line in lines)
-            if len(left) > at_most:
+            if len(remainder) > at_most:
                 raise NoPack(name, f"lines of at most {at_most:,} bytes", "a longer one")
-        if left:
+        if remainder:
             raise NoPack(name, "a line end at its end", "none")
 
     def _nested(self, name: str) -> None:
@@ -288,23 +288,23 @@ class _Check:
             _check(pack, inner, self.keys)
         if self.found.trusted and not inner.trusted:
             self.found.trusted, self.found.key = False, inner.key
-        for one in inner.faults:
-            self.found.fault(f"{name}: {one.part}", one.expected, one.found)
+        for fault in inner.faults:
+            self.found.fault(f"{name}: {fault.part}", fault.expected, fault.found)
 
     def _json(self, name: str) -> dict[str, Any]:
         content = self.reader.read(name, PART_BYTES_AT_MOST)
         try:
-            found = json.loads(content)
+            document = json.loads(content)
         except (ValueError, RecursionError):
             raise NoPack(name, "JSON", "something else") from None
-        if not isinstance(found, dict):
-            raise NoPack(name, "a JSON object", type(found).__name__)
-        return found
+        if not isinstance(document, dict):
+            raise NoPack(name, "a JSON object", type(document).__name__)
+        return document
 
 
-def _part_of(kept: str | None) -> str:
+def _part_of(part: str | None) -> str:
     """The part of a pack that a part of what was kept has become."""
-    return name_of(kept)[0] if kept else ""
+    return name_of(part)[0] if part else ""
 
 
 def _manifest(content: bytes) -> dict[str, Any]:
@@ -316,8 +316,8 @@ def _manifest(content: bytes) -> dict[str, Any]:
         good = all(type(manifest[name]) is kind for name, kind in _MARKS.items())
         good = good and all(manifest[name].isprintable() for name, kind in _MARKS.items() if kind is str)
         good = good and all(
-            type(one["bytes"]) is int and type(one["sha256"]) is str and is_name(name)
-            for name, one in manifest["parts"].items()
+            type(entry["bytes"]) is int and type(entry["sha256"]) is str and is_name(name)
+            for name, entry in manifest["parts"].items()
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         good = False
@@ -331,9 +331,9 @@ def newer_of(one: VerifiedPack, other: VerifiedPack) -> str:
     if one.version == other.version:
         names = sorted(one.listed.keys() | other.listed.keys())
         differ = [name for name in names if one.listed.get(name) != other.listed.get(name)]
-        more = ", …" if len(differ) > DIFFERENCES_AT_MOST else ""
-        said = f", and differ in {', '.join(differ[:DIFFERENCES_AT_MOST])}{more}" if differ else ""
-        return f"both are of {_said(one)}{said}"
+        ellipsis = ", …" if len(differ) > DIFFERENCES_AT_MOST else ""
+        difference = f", and differ in {', '.join(differ[:DIFFERENCES_AT_MOST])}{ellipsis}" if differ else ""
+        return f"both are of {_said(one)}{difference}"
     newer, older = sorted((one, other), key=lambda pack: pack.version, reverse=True)
     return f"{newer.file} is newer: {_said(newer)}; {older.file}: {_said(older)}"
 
