@@ -53,7 +53,7 @@ class Archives:
 
     def refusal(self, archive: ArchiveTarget) -> str | None:
         """Why nothing is written there, or None."""
-        if any(f"{archive.url}/".startswith(f"{one.rstrip('/')}/") for one in self._allowed):
+        if any(f"{archive.url}/".startswith(f"{address.rstrip('/')}/") for address in self._allowed):
             return None
         return "COUNTERSIGN_HANDOFF_ARCHIVES does not name this address"
 
@@ -61,8 +61,8 @@ class Archives:
         """Write the signed document; done as well if it is there already. A document that is not kept yet is retried,
         one that was erased and a place that another file has are not.
         """
-        if why := self.refusal(archive):
-            return HandoffResult(target=target.target, ok=False, why=why)
+        if reason := self.refusal(archive):
+            return HandoffResult(target=target.target, ok=False, why=reason)
         try:
             if not subject.type.spec.document or not isinstance(told, EndedFacts):
                 raise _Refused("there is no document of this")
@@ -71,8 +71,8 @@ class Archives:
         except DocumentMissing:
             return HandoffResult(target=target.target, ok=False, gone=True, why="the signed document was erased")
         except Exception as failure:  # Libraries of file systems raise anything, with anything in the text.
-            gone = isinstance(failure, _Refused)
-            return HandoffResult(target=target.target, ok=False, gone=gone, why=said_of(failure, archive.url))
+            is_final = isinstance(failure, _Refused)
+            return HandoffResult(target=target.target, ok=False, gone=is_final, why=said_of(failure, archive.url))
         return HandoffResult(target=target.target, ok=True)
 
     async def _write(self, url: str, path: str, subject: Subject) -> None:
@@ -80,32 +80,32 @@ class Archives:
         if file is None:
             raise _TryAgain("the signed document is not kept yet")
         files, root = await self._in_thread(open_archive, url)
-        place = str(PurePosixPath(root) / path)
+        location = str(PurePosixPath(root) / path)
         try:
-            there = await self._in_thread(_digest, files, place)
-            if there is None:
-                await self._put(files, place, file, aside=_protocol(url) in _MOVES)
-            elif there != file.sha256:
+            stored_sha256 = await self._in_thread(_digest, files, location)
+            if stored_sha256 is None:
+                await self._put(files, location, file, aside=_protocol(url) in _MOVES)
+            elif stored_sha256 != file.sha256:
                 raise _Refused("another file has this name; it is not replaced")
         finally:
             if connection := getattr(files, "client", None):
                 await self._in_thread(connection.close)
 
-    async def _put(self, files: AbstractFileSystem, place: str, file: StoredFile, *, aside: bool) -> None:
+    async def _put(self, files: AbstractFileSystem, location: str, file: StoredFile, *, aside: bool) -> None:
         # Of its own: two workers may write the same file at once.
-        written = f"{place}.{secrets.token_hex(4)}.part" if aside else place
-        await self._in_thread(_make_folder, files, place)
-        out = await self._in_thread(files.open, written, "wb")
+        written = f"{location}.{secrets.token_hex(4)}.part" if aside else location
+        await self._in_thread(_make_folder, files, location)
+        stream = await self._in_thread(files.open, written, "wb")
         try:
             async for piece in file.pieces(_PIECE):
-                await self._in_thread(out.write, piece)
-            await self._in_thread(out.close)
+                await self._in_thread(stream.write, piece)
+            await self._in_thread(stream.close)
             if aside:
-                await self._in_thread(files.mv, written, place)
+                await self._in_thread(files.mv, written, location)
         except BaseException:
-            await self._in_thread(_give_up, files, out, written if aside else None)
+            await self._in_thread(_give_up, files, stream, written if aside else None)
             raise
-        if await self._in_thread(_digest, files, place) != file.sha256:
+        if await self._in_thread(_digest, files, location) != file.sha256:
             raise _TryAgain("what was read back is not what was written")
 
     async def _in_thread(self, call: Any, *arguments: Any) -> Any:
@@ -124,9 +124,14 @@ def said_of(failure: Exception, url: str) -> str:
 
 def path_of(archive: ArchiveTarget, subject: Subject, told: EndedFacts) -> str:
     """The file's path below the address; ids and kinds are names of files as they are."""
-    at = told.at
+    instant = told.at
     return archive.path.format(
-        kind=told.kind, id=subject.id, outcome=told.outcome.value, year=f"{at:%Y}", month=f"{at:%m}", day=f"{at:%d}"
+        kind=told.kind,
+        id=subject.id,
+        outcome=told.outcome.value,
+        year=f"{instant:%Y}",
+        month=f"{instant:%m}",
+        day=f"{instant:%d}",
     )
 
 
@@ -141,32 +146,32 @@ def _protocol(url: str) -> str:
     return url.partition("://")[0]
 
 
-def _digest(files: AbstractFileSystem, place: str) -> str | None:
+def _digest(files: AbstractFileSystem, location: str) -> str | None:
     """The SHA-256 of a file, None if there is none."""
-    told = hashlib.sha256()
+    digest = hashlib.sha256()
     try:
-        with files.open(place, "rb") as file:
+        with files.open(location, "rb") as file:
             for piece in iter(partial(_read, file), b""):
-                told.update(piece)
+                digest.update(piece)
     except FileNotFoundError:
         return None
-    return told.hexdigest()
+    return digest.hexdigest()
 
 
 def _read(file: IO[bytes]) -> bytes:
     return file.read(_PIECE)
 
 
-def _give_up(files: AbstractFileSystem, out: Any, aside: str | None) -> None:
+def _give_up(files: AbstractFileSystem, stream: Any, aside: str | None) -> None:
     """Leave nothing of what was begun: closed, half of a file would stand in a bucket under its name for ever."""
     with suppress(Exception):  # what failed before is told
         if aside is None:
-            out.discard()
-            out.closed = True  # else its end would be written once it is forgotten
+            stream.discard()
+            stream.closed = True  # else its end would be written once it is forgotten
         else:
-            out.close()
+            stream.close()
             files.rm_file(aside)
 
 
-def _make_folder(files: AbstractFileSystem, place: str) -> None:
-    files.makedirs(str(PurePosixPath(place).parent), exist_ok=True)
+def _make_folder(files: AbstractFileSystem, location: str) -> None:
+    files.makedirs(str(PurePosixPath(location).parent), exist_ok=True)

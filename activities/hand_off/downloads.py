@@ -27,10 +27,10 @@ _TOKEN_CHARACTERS: Final = 43
 async def kept_file(store: Store, workflow_id: str, name: KeptFileName = KeptFileName.DOCUMENT) -> StoredFile | None:
     """A file of an ended request, None if it is not kept, or not yet; raises `DocumentMissing` once it was removed."""
     signed = await store.evidence.signed(workflow_id)
-    kept = signed.file(name) if signed else None
-    if signed and kept and signed.removed_at:  # Another request may have the same file.
-        raise DocumentMissing(kept.sha256)
-    return await store.files.open(kept.sha256, SIGNED) if kept else None
+    file = signed.file(name) if signed else None
+    if signed and file and signed.removed_at:  # Another request may have the same file.
+        raise DocumentMissing(file.sha256)
+    return await store.files.open(file.sha256, SIGNED) if file else None
 
 
 @dataclass(frozen=True)

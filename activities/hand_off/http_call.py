@@ -85,14 +85,14 @@ def people_in(fields: Mapping[str, Any]) -> str | None:
 
 def ping(target: Target, id: str, at: datetime) -> dict[str, Any]:
     """The body of a test call, to check that the target answers and can verify our signature."""
-    of = {"id": id, "type": PING, "subject": target.name, "time": at.isoformat()}
-    return _enveloped(target.format, of, {"version": 1, "target": target.name})
+    attributes = {"id": id, "type": PING, "subject": target.name, "time": at.isoformat()}
+    return _enveloped(target.format, attributes, {"version": 1, "target": target.name})
 
 
-def _enveloped(format: Format, of: Mapping[str, str], data: dict[str, Any]) -> dict[str, Any]:
+def _enveloped(format: Format, attributes: Mapping[str, str], data: dict[str, Any]) -> dict[str, Any]:
     if format is Format.STANDARD:
-        return {"type": of["type"], "timestamp": of["time"], "data": data}
-    return {"specversion": "1.0", "source": SOURCE, **of, "datacontenttype": "application/json", "data": data}
+        return {"type": attributes["type"], "timestamp": attributes["time"], "data": data}
+    return {"specversion": "1.0", "source": SOURCE, **attributes, "datacontenttype": "application/json", "data": data}
 
 
 @dataclass(frozen=True)
@@ -111,8 +111,8 @@ class Events:
             data |= await self._personal(data, subject)
         spec = subject.type.spec
         type_ = spec.event if isinstance(told, EndedFacts) else spec.escalated_event
-        of = {"id": id, "type": type_, "subject": subject.reference, "time": data["at"]}
-        return _enveloped(target.format, of, data)
+        attributes = {"id": id, "type": type_, "subject": subject.reference, "time": data["at"]}
+        return _enveloped(target.format, attributes, data)
 
     async def _linked(self, data: Mapping[str, Any], workflow_id: str, target: str, now: datetime) -> dict[str, Any]:
         """The kept files, with links of this target."""
@@ -124,47 +124,47 @@ class Events:
         return linked
 
     async def _personal(self, data: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
-        whole, asked = PersonalTitle(title=subject.title).model_dump(), people_in(data)
-        if asked is None:
-            return whole
-        shown = await self._shown(subject)
-        reasons = await self._reasons(subject, shown)
-        whole |= await self._answer(subject, shown) | await self._fields(data, subject)
-        people = [{**one, **await self._of(one["person"], subject, reasons)} for one in data[asked]]
-        return {**whole, asked: people}
+        personal, people_key = PersonalTitle(title=subject.title).model_dump(), people_in(data)
+        if people_key is None:
+            return personal
+        view = await self._shown(subject)
+        reasons = await self._reasons(subject, view)
+        personal |= await self._answer(subject, view) | await self._fields(data, subject)
+        people = [{**entry, **await self._of(entry["person"], subject, reasons)} for entry in data[people_key]]
+        return {**personal, people_key: people}
 
     async def _of(self, person: str, subject: Subject, reasons: Mapping[str, str]) -> dict[str, str]:
-        told = Personal(reason=reasons.get(person))
+        personal = Personal(reason=reasons.get(person))
         try:
-            known = await self.directory.person(person, subject.workflow_id)
+            profile = await self.directory.person(person, subject.workflow_id)
         except UnknownPerson:  # A person who has left the directory must not cost the call.
             pass
         else:
-            told = told.replace(name=known.name, email=known.email)
-        return told.model_dump(exclude_none=True)
+            personal = personal.replace(name=profile.name, email=profile.email)
+        return personal.model_dump(exclude_none=True)
 
     async def _shown(self, subject: Subject) -> Shown | None:
         content = await self.store.records.read(subject.workflow_id)
         return SettledRecord.model_validate_json(content).show if content else None
 
-    async def _answer(self, subject: Subject, shown: Shown | None) -> dict[str, Any]:
-        given = shown.given_answer if shown else None
-        if given is None or given.text is None:
+    async def _answer(self, subject: Subject, view: Shown | None) -> dict[str, Any]:
+        answer = view.given_answer if view else None
+        if answer is None or answer.text is None:
             return {}
-        text = await words_of(self.store, subject.workflow_id, given.text)
-        known = text not in (ERASED, DAMAGED)
-        return {"answer": PersonalAnswer(label=given.label, text=text).model_dump()} if known else {}
+        text = await words_of(self.store, subject.workflow_id, answer.text)
+        is_readable = text not in (ERASED, DAMAGED)
+        return {"answer": PersonalAnswer(label=answer.label, text=text).model_dump()} if is_readable else {}
 
     async def _fields(self, data: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
         """What signers filled in. Kept before the document, so that with it they are in the first event, or in none."""
-        kept = await self.store.evidence.part(subject.workflow_id, FIELDS) if data.get("document") else None
-        return {"fields": json.loads(kept)} if kept else {}
+        content = await self.store.evidence.part(subject.workflow_id, FIELDS) if data.get("document") else None
+        return {"fields": json.loads(content)} if content else {}
 
-    async def _reasons(self, subject: Subject, shown: Shown | None) -> dict[str, str]:
-        given = shown.reasons if shown else {}
-        words = await words_of_all(self.store, subject.workflow_id, given.values())
-        told = {person: words[reason] for person, reason in given.items()}
-        return {person: reason for person, reason in told.items() if reason not in (ERASED, DAMAGED)}
+    async def _reasons(self, subject: Subject, view: Shown | None) -> dict[str, str]:
+        references = view.reasons if view else {}
+        texts = await words_of_all(self.store, subject.workflow_id, references.values())
+        reasons = {person: texts[reason] for person, reason in references.items()}
+        return {person: reason for person, reason in reasons.items() if reason not in (ERASED, DAMAGED)}
 
 
 DEADLINE: Final = 10.0
@@ -211,8 +211,8 @@ class Body:
         boundary = f"countersign-{hashlib.sha256(id.encode()).hexdigest()[:32]}"
         first = f'--{boundary}\r\ncontent-disposition: form-data; name="event"\r\ncontent-type: {media_type}\r\n\r\n'
         second = f'\r\n--{boundary}\r\ncontent-disposition: form-data; name="document"; filename="document.pdf"'
-        before = first.encode() + event + f"{second}\r\ncontent-type: application/pdf\r\n\r\n".encode()
-        return cls(before, f"multipart/form-data; boundary={boundary}", file, f"\r\n--{boundary}--\r\n".encode())
+        head = first.encode() + event + f"{second}\r\ncontent-type: application/pdf\r\n\r\n".encode()
+        return cls(head, f"multipart/form-data; boundary={boundary}", file, f"\r\n--{boundary}--\r\n".encode())
 
     @property
     def size(self) -> int:
@@ -228,12 +228,12 @@ class Body:
     async def signatures(self, head: bytes, secrets: Sequence[SecretStr]) -> list[str]:
         """By Standard Webhooks, one for each secret, over the head and the whole body."""
         keys = [base64.b64decode(secret.get_secret_value().removeprefix(_SECRETS_BEGIN)) for secret in secrets]
-        told = [hmac.new(key, head, "sha256") for key in keys]
-        if told:
+        digests = [hmac.new(key, head, "sha256") for key in keys]
+        if digests:
             async for piece in self.pieces():
-                for one in told:
-                    one.update(piece)
-        return [f"v1,{base64.b64encode(one.digest()).decode()}" for one in told]
+                for digest in digests:
+                    digest.update(piece)
+        return [f"v1,{base64.b64encode(digest.digest()).decode()}" for digest in digests]
 
 
 @dataclass(frozen=True)
@@ -323,43 +323,43 @@ class HttpTargets:
             return HandoffResult(target=target.target, ok=False, why="no answer")
 
     async def _post(self, target: Target, headers: Mapping[str, str], body: Body) -> HandoffResult:
-        to = await self._guard.check(target.url or "")
+        destination = await self._guard.check(target.url or "")
         async with self._client.stream(
             "POST",
-            to.url,
-            headers={**headers, "host": to.host_header, "connection": "close"},
+            destination.url,
+            headers={**headers, "host": destination.host_header, "connection": "close"},
             content=body.pieces(),
             follow_redirects=False,
-            extensions={"sni_hostname": to.host},
+            extensions={"sni_hostname": destination.host},
         ) as answer:
             return self._result(target.target, answer)
 
     async def _headers(self, target: Target, id: str, body: Body) -> dict[str, str]:
-        at = str(int(self._now().timestamp()))
+        timestamp = str(int(self._now().timestamp()))
         headers = {"content-type": body.content_type, "content-length": str(body.size)}
-        signed = await body.signatures(f"{id}.{at}.".encode(), self._secrets.get(target.name, ()))
-        headers |= {"webhook-id": id, "webhook-timestamp": at}
+        signed = await body.signatures(f"{id}.{timestamp}.".encode(), self._secrets.get(target.name, ()))
+        headers |= {"webhook-id": id, "webhook-timestamp": timestamp}
         return headers | ({"webhook-signature": " ".join(signed)} if signed else {})
 
     def _result(self, target: str, answer: httpx.Response) -> HandoffResult:
         control = answer.headers.get(_CONTROL, "").strip().lower()
-        why = _CONTROLS.get(control)
+        reason = _CONTROLS.get(control)
         disabled = control == _DISABLE or answer.status_code == _GONE
         if answer.is_success:
-            return HandoffResult(target=target, ok=True, disabled=disabled, why=why if disabled else None)
+            return HandoffResult(target=target, ok=True, disabled=disabled, why=reason if disabled else None)
         return HandoffResult(
             target=target,
             ok=False,
             gone=answer.status_code == _GONE or control in _CONTROLS,
             disabled=disabled,
-            why=", ".join(filter(None, (f"HTTP {answer.status_code}", why))),
+            why=", ".join(filter(None, (f"HTTP {answer.status_code}", reason))),
             retry_after=seconds_to_wait(answer.headers.get("retry-after"), self._now()) or 0,
         )
 
 
-def _held(target: Target, id: str, why: str) -> HandoffResult:
+def _held(target: Target, id: str, reason: str) -> HandoffResult:
     wait = HELD_FOR + jitter(id, target.name, timedelta(seconds=HELD_FOR)).total_seconds()
-    return HandoffResult(target=target.target, ok=False, held=True, why=f"not called yet: {why}", retry_after=wait)
+    return HandoffResult(target=target.target, ok=False, held=True, why=f"not called yet: {reason}", retry_after=wait)
 
 
 async def send_ping(targets: HttpTargets, target: Target) -> HandoffResult:

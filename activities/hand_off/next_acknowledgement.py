@@ -31,8 +31,8 @@ async def remind_of_next(client: Client, signed: Subject) -> None:
     if owner_in(signed.id) is None or stands_in_full(person):
         return
     try:
-        own = await runs.described(client, signed.workflow_id)
-        if not (own.known.get(names.PARENT) or "").startswith(_CAMPAIGNS):
+        run = await runs.described(client, signed.workflow_id)
+        if not (run.known.get(names.PARENT) or "").startswith(_CAMPAIGNS):
             return
         if (following := await _next(client, signed.workflow_id, person)) is not None:
             await send_command(client, following.id, ReminderNow(actor="countersign"), op_of(signed.id))
@@ -47,6 +47,6 @@ def op_of(signed: str) -> str:
 
 async def _next(client: Client, signed: str, person: str) -> Run | None:
     waits = f"{names.WAITING_FOR.name} = '{person}' AND {names.PARENT.name} STARTS_WITH '{_CAMPAIGNS}'"
-    found, _ = await runs.page_of(client, f"{waits} AND {runs.OPEN}", size=LOOKED_AT_MOST)
-    others = [run for run in found if run.id != signed and run.known.get(names.DUE_AT) is not None]
-    return min(others, key=lambda run: str(run.known.get(names.DUE_AT)), default=None)
+    waiting_runs, _ = await runs.page_of(client, f"{waits} AND {runs.OPEN}", size=LOOKED_AT_MOST)
+    other_runs = [run for run in waiting_runs if run.id != signed and run.known.get(names.DUE_AT) is not None]
+    return min(other_runs, key=lambda run: str(run.known.get(names.DUE_AT)), default=None)

@@ -49,11 +49,11 @@ class HandOffPeople:
             return HandoffResult(target=call.target.target, ok=True)
         try:
             report = await self.push.deliver(_delivery(call, batch, now, _outcome(told)))
-            result, left = _pushed(call, report.delivered, report.retry_after), report.open_notices
+            result, open_notices = _pushed(call, report.delivered, report.retry_after), report.open_notices
         except ApplicationError as failure:
-            result, left = refused(call, failure), ()
-        if left or len(untried) > len(now):
-            return _to_be_continued(call, result, [one for one in now if one.key not in left])
+            result, open_notices = refused(call, failure), ()
+        if open_notices or len(untried) > len(now):
+            return _to_be_continued(call, result, [notice for notice in now if notice.key not in open_notices])
         told_before = len(everyone) - len(missing)
         return _in_group(_with_the_missed(call, result), len(everyone), told_before)
 
@@ -62,8 +62,10 @@ class HandOffPeople:
     ) -> HandoffResult:
         """Notify the requester and the person on call that a target will never be reached."""
         people = dict.fromkeys(filter(None, (notice.person, self.oncall)))
-        everyone = [notice.replace(person=one, key=notice_key(batch.subject.id, notice.stage, one)) for one in people]
-        missing = tuple(one for one in everyone if one.person not in call.reached)
+        everyone = [
+            notice.replace(person=person, key=notice_key(batch.subject.id, notice.stage, person)) for person in people
+        ]
+        missing = tuple(notice for notice in everyone if notice.person not in call.reached)
         if not missing:
             return HandoffResult(target=call.target.target, ok=True)
         return await self.to(call, batch, told, missing)
@@ -73,7 +75,9 @@ class HandOffPeople:
     ) -> HandoffResult:
         """Notify these people."""
         outcome = None if notices[0].stage == NotificationType.UNDELIVERED else _outcome(told)
-        notices = tuple(one.replace(reached=call.reached) if group_of(one.person) else one for one in notices)
+        notices = tuple(
+            notice.replace(reached=call.reached) if group_of(notice.person) else notice for notice in notices
+        )
         report = await self.push.deliver(_delivery(call, batch, notices, outcome))
         return _pushed(call, report.delivered, report.retry_after)
 
@@ -104,8 +108,8 @@ def _delivery(
     )
 
 
-def _outcome(told: Told) -> Status | None:
-    return told.outcome if isinstance(told, EndedFacts) else None
+def _outcome(news: Told) -> Status | None:
+    return news.outcome if isinstance(news, EndedFacts) else None
 
 
 def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -> HandoffResult:
@@ -116,17 +120,19 @@ def _pushed(call: HandoffCall, lines: Sequence[Delivered], retry_after: float) -
     missed = [
         line.why for line in lines if line.outcome not in (NotificationOutcome.ACCEPTED, NotificationOutcome.WITHDRAWN)
     ]
-    passing = next((why for why in missed if why in _PASSES), None)
+    passing = next((reason for reason in missed if reason in _PASSES), None)
     if passing:
         return HandoffResult(target=target, ok=False, why=passing, retry_after=retry_after, delivered=tuple(lines))
-    why = next(iter(missed), None if reached else NOBODY)
-    return HandoffResult(target=target, ok=reached, gone=not reached, why=why, delivered=tuple(lines))
+    reason = next(iter(missed), None if reached else NOBODY)
+    return HandoffResult(target=target, ok=reached, gone=not reached, why=reason, delivered=tuple(lines))
 
 
-def _to_be_continued(call: HandoffCall, result: HandoffResult, tried: Sequence[NotificationOrder]) -> HandoffResult:
+def _to_be_continued(
+    call: HandoffCall, result: HandoffResult, tried_notices: Sequence[NotificationOrder]
+) -> HandoffResult:
     """The result of a call to part of a large group: whom it missed, and whether that is temporary."""
-    told = {line.person for line in result.delivered if line.outcome is NotificationOutcome.ACCEPTED}
-    missed = tuple(notice.person for notice in tried if notice.person not in told)
+    told_people = {line.person for line in result.delivered if line.outcome is NotificationOutcome.ACCEPTED}
+    missed = tuple(notice.person for notice in tried_notices if notice.person not in told_people)
     return result.replace(
         ok=False,
         gone=False,
@@ -145,10 +151,10 @@ def _with_the_missed(call: HandoffCall, result: HandoffResult) -> HandoffResult:
 
 def _in_group(result: HandoffResult, members: int, told_before: int) -> HandoffResult:
     """The result for a group, with the number of members not reached; `told_before` were reached earlier."""
-    told = told_before + sum(line.outcome is NotificationOutcome.ACCEPTED for line in result.delivered)
-    if not told or told == members:
+    told_count = told_before + sum(line.outcome is NotificationOutcome.ACCEPTED for line in result.delivered)
+    if not told_count or told_count == members:
         return result
-    return result.replace(partly=True, why=f"{members - told} of {members} not reached: {result.why or SEE_LOG}")
+    return result.replace(partly=True, why=f"{members - told_count} of {members} not reached: {result.why or SEE_LOG}")
 
 
 def refused(call: HandoffCall, failure: ApplicationError) -> HandoffResult:

@@ -47,18 +47,18 @@ def count_settled(shown: Shown, facts: Facts) -> None:
     if facts.brought:
         metrics.ESCALATIONS_BROUGHT.add(kind=kind, by=facts.brought)
     if outcome is Status.SIGNED:
-        after = _strongest(shown)
-        metrics.SIGNED.add(kind=kind, after=after)
-        metrics.TIME_TO_SIGN.record(facts.seconds, kind=kind, after=after)
+        effect = _strongest(shown)
+        metrics.SIGNED.add(kind=kind, after=effect)
+        metrics.TIME_TO_SIGN.record(facts.seconds, kind=kind, after=effect)
 
 
-def _strongest(shown: Shown) -> metrics.Effect:
-    if any(one.reason is EscalationReason.ESCALATION for one in shown.escalations):
+def _strongest(view: Shown) -> metrics.Effect:
+    if any(escalation.reason is EscalationReason.ESCALATION for escalation in view.escalations):
         return metrics.Effect.ESCALATION
-    heard = {kind_of(one.stage) for one in shown.notifications if one.reached}
+    heard = {kind_of(notification.stage) for notification in view.notifications if notification.reached}
     if NotificationType.WARNING in heard:
         return metrics.Effect.WARNING
-    reminded = shown.earlier or heard & {NotificationType.REMINDER, NotificationType.SNOOZE, NotificationType.OVERDUE}
+    reminded = view.earlier or heard & {NotificationType.REMINDER, NotificationType.SNOOZE, NotificationType.OVERDUE}
     return metrics.Effect.REMINDER if reminded else metrics.Effect.NOTHING
 
 
@@ -68,9 +68,9 @@ async def write_results(store: Store, batch: HandoffBatch, report: HandoffReport
 
 async def _write(store: Store, workflow_id: str, record: SettledRecord, directory: Directory | None) -> Facts | None:
     facts = await _facts(store, workflow_id, record, directory)
-    kept = record.replace(show=await apart(store, workflow_id, record.show))
+    stored_record = record.replace(show=await apart(store, workflow_id, record.show))
     try:
-        first = await store.records.write(workflow_id, kept.model_dump_json(by_alias=True).encode(), facts)
+        first = await store.records.write(workflow_id, stored_record.model_dump_json(by_alias=True).encode(), facts)
     except RecordConflict as conflict:
         # Settled twice, as after a reset: the first record stays the truth, and an operator should look.
         activity.logger.error("settled record conflicts", extra={"says": str(conflict)})
@@ -82,12 +82,12 @@ async def _facts(store: Store, workflow_id: str, record: SettledRecord, director
     """Of what has ended, with all its notices."""
     if record.settled is None:
         return None
-    shown: Shown = record.show
+    view: Shown = record.show
     if pages := await store.log_pages.read(workflow_id):
-        shown = completed(shown, map(LogPage.model_validate_json, pages))
-    last = last_to_act(shown)
+        view = completed(view, map(LogPage.model_validate_json, pages))
+    last = last_to_act(view)
     department = await _department(directory, last.person) if directory and last else ""
-    return Facts.of(shown, record.settled.at, department)
+    return Facts.of(view, record.settled.at, department)
 
 
 async def _department(directory: Directory, person: str) -> str:

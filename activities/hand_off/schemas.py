@@ -40,20 +40,20 @@ class _Sent(GenerateJsonSchema):
         return False
 
     def enum_schema(self, schema: core_schema.EnumSchema) -> JsonSchemaValue:
-        return {key: told for key, told in super().enum_schema(schema).items() if key in ("enum", "type")}
+        return {key: constraint for key, constraint in super().enum_schema(schema).items() if key in ("enum", "type")}
 
 
 def schema(event: str) -> dict[str, Any]:
     """The schema of an event's data, with what `personal` and links of files add, which may be missing."""
-    made = _schema_of(EVENTS[event])
-    fields, parts = made["properties"], made["$defs"]
+    document = _schema_of(EVENTS[event])
+    fields, parts = document["properties"], document["$defs"]
     fields["version"] = {"const": EVENTS[event].model_fields["version"].default}
     if "outcome" in fields:
         fields["outcome"] = {"enum": [status for status in parts.pop("Status")["enum"] if Status(status).ended]}
     fields |= _schema_of(PersonalTitle)["properties"]
     if event == Kind.REQUEST.spec.event:
         fields["signed_sha256"] = fields["document_sha256"]
-        made["required"].append("signed_sha256")
+        document["required"].append("signed_sha256")
         fields["fields"] = {"type": "array", "items": _schema_of(PersonalField)}
         parts["KeptFile"]["properties"] |= {
             "url": {"type": "string", "format": "uri"},
@@ -61,10 +61,10 @@ def schema(event: str) -> dict[str, Any]:
         }
     if event == Kind.TASK.spec.event:
         fields["answer"] = _schema_of(PersonalAnswer)
-    if asked := people_in(fields):
-        person = parts[fields[asked]["items"]["$ref"].rpartition("/")[2]]
+    if people_key := people_in(fields):
+        person = parts[fields[people_key]["items"]["$ref"].rpartition("/")[2]]
         person["properties"] |= {name: {"type": "string"} for name in Personal.model_fields}
-    return {"$schema": GenerateJsonSchema.schema_dialect, **made, "title": f"The data of {event}"}
+    return {"$schema": GenerateJsonSchema.schema_dialect, **document, "title": f"The data of {event}"}
 
 
 def _schema_of(model: type[BaseModel]) -> dict[str, Any]:

@@ -83,26 +83,29 @@ class ToldBefore:
         if _is_news(call):
             return None
         target = call.target.target
-        done = any(one.target == target and one.state is HandoffState.DONE for one in self.later.handoffs)
-        return HandoffResult(target=target, ok=True, told_before=True) if done or self._has_notice(call) else None
+        is_done = any(line.target == target and line.state is HandoffState.DONE for line in self.later.handoffs)
+        return HandoffResult(target=target, ok=True, told_before=True) if is_done or self._has_notice(call) else None
 
     def _has_notice(self, call: HandoffCall) -> bool:
         """Whether a person was notified by a call that has no line among the hand-offs."""
         # Several people hear that a target is dead; the call says who of them was reached.
         if call.listed or call.notice is None or call.notice.stage == NotificationType.UNDELIVERED:
             return False
-        return any(one.key == call.notice.key and one.outcome in _HAVE_IT for one in self.later.notifications)
+        return any(
+            notification.key == call.notice.key and notification.outcome in _HAVE_IT
+            for notification in self.later.notifications
+        )
 
     def _without_those_reached(self, call: HandoffCall) -> HandoffCall:
         if _is_news(call) or not (call.target.group or call.notice):
             return call
         stage = call.notice.stage if call.notice else NotificationType.SETTLED
-        have = (one.person for one in self.later.notifications if _has(one, stage))
+        have = (notification.person for notification in self.later.notifications if _has(notification, stage))
         return call.replace(reached=tuple(dict.fromkeys((*call.reached, *have))))
 
 
-def _has(one: Notification, stage: str) -> bool:
-    return one.stage == stage and one.outcome is NotificationOutcome.ACCEPTED
+def _has(notification: Notification, stage: str) -> bool:
+    return notification.stage == stage and notification.outcome is NotificationOutcome.ACCEPTED
 
 
 def _is_news(call: HandoffCall) -> bool:
@@ -152,10 +155,10 @@ class HandOffService(Handoff):
                 count_settled(batch.record.show, first)
             if first and signed and batch.subject.type.spec.document:
                 await remind_of_next(self._temporal, batch.subject)
-            again = not first and any(not call.replay for call in batch.calls)
-            before = await ToldBefore.read(self._store, workflow_id) if again else None
+            is_repeated = not first and any(not call.replay for call in batch.calls)
+            told_before = await ToldBefore.read(self._store, workflow_id) if is_repeated else None
         turns = Turns(self._pace)
-        return await unbroken(self._hand_off(batch, before, turns), turns.stop)
+        return await unbroken(self._hand_off(batch, told_before, turns), turns.stop)
 
     async def read(self, ended: ReplayOrder) -> RecordedHandOff:
         workflow_id = ended.named.workflow_id
@@ -168,16 +171,16 @@ class HandOffService(Handoff):
         lines = originals_and_last(amended(record.show, later).handoffs)
         return RecordedHandOff(order=order_of(record, later), lines=lines, batches=later.number)
 
-    async def _hand_off(self, batch: HandoffBatch, before: ToldBefore | None, turns: Turns) -> HandoffReport:
+    async def _hand_off(self, batch: HandoffBatch, told_before: ToldBefore | None, turns: Turns) -> HandoffReport:
         """A target that was not begun in time has no result: it stays due for the next batch."""
-        if before is not None:
-            batch = before.continuing(batch)
+        if told_before is not None:
+            batch = told_before.continuing(batch)
         link = self._document_url(batch.document) if batch.document else None
-        results = [one for call in batch.calls if (one := before.result(call))] if before else []
-        known = {one.target for one in results}
-        calls = tuple(call for call in batch.calls if call.target.target not in known)
-        told = await turns.each(calls, lambda call: self._result(call, batch, _news(call, batch, link)))
-        report = HandoffReport(results=(*results, *told.results), number=batch.number if before else 0)
+        results = [result for call in batch.calls if (result := told_before.result(call))] if told_before else []
+        known_targets = {result.target for result in results}
+        calls = tuple(call for call in batch.calls if call.target.target not in known_targets)
+        turn_results = await turns.each(calls, lambda call: self._result(call, batch, _news(call, batch, link)))
+        report = HandoffReport(results=(*results, *turn_results.results), number=batch.number if told_before else 0)
         if calls:
             report = report.replace(recorded=await self._amend_record(batch, report))
             await self._learn(batch, report)
@@ -185,12 +188,12 @@ class HandOffService(Handoff):
 
     async def _learn(self, batch: HandoffBatch, report: HandoffReport) -> None:
         by_target = {result.target: result for result in report.results}
-        found = ((call, by_target.get(call.target.target)) for call in batch.calls)
-        told = [(call, result) for call, result in found if result is not None and not result.told_before]
-        for call, result in told:
+        pairs = ((call, by_target.get(call.target.target)) for call in batch.calls)
+        told_calls = [(call, result) for call, result in pairs if result is not None and not result.told_before]
+        for call, result in told_calls:
             HAND_OFF_ATTEMPTS.add(way=_way(call), outcome=_outcome(result))
         try:
-            await self._health.learn(told, batch.at or _news(batch.calls[0], batch, None).at)
+            await self._health.learn(told_calls, batch.at or _news(batch.calls[0], batch, None).at)
         except Exception:  # A failure to store target health must not lose the results.
             activity.logger.exception("nothing was learnt of targets")
 
@@ -203,12 +206,12 @@ class HandOffService(Handoff):
             return False
         return True
 
-    async def _result(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
+    async def _result(self, call: HandoffCall, batch: HandoffBatch, news: Told) -> HandoffResult:
         """The result of one target; its failure must not lose the results of others."""
         try:
-            if why := await self._health.refusal(call.target):
-                return HandoffResult(target=call.target.target, ok=False, held=True, why=why)
-            return await self._tell(call, batch, told)
+            if reason := await self._health.refusal(call.target):
+                return HandoffResult(target=call.target.target, ok=False, held=True, why=reason)
+            return await self._tell(call, batch, news)
         except UnknownGroup as failure:
             return not_done(call, str(failure), gone=True)
         except (DirectoryFailure, StoreFailure) as failure:
@@ -219,21 +222,21 @@ class HandOffService(Handoff):
             activity.logger.exception("hand-off to %s failed", call.target.target)
             return not_done(call, f"our fault: {type(bug).__name__}")
 
-    async def _tell(self, call: HandoffCall, batch: HandoffBatch, told: Told) -> HandoffResult:
+    async def _tell(self, call: HandoffCall, batch: HandoffBatch, news: Told) -> HandoffResult:
         target, subject = call.target, batch.subject
         if target.start or target.nexus or target.workflow or target.archive:
-            return await self._reach(call, subject, told)
+            return await self._reach(call, subject, news)
         if target.url:
             id = key_of(target, subject.reference)
-            body = await self._events.body(target, id, subject, told, batch.at or told.at)
-            attached = await self._document(subject) if target.attach and isinstance(told, EndedFacts) else None
+            body = await self._events.body(target, id, subject, news, batch.at or news.at)
+            attached = await self._document(subject) if target.attach and isinstance(news, EndedFacts) else None
             return await self._downstream.call(target, id, body, attached)
         if target.group:
-            return await self._people.to_group(call, target.group, batch, told)
-        notice = call.notice or notice_of(subject, target.person or "", told)
+            return await self._people.to_group(call, target.group, batch, news)
+        notice = call.notice or notice_of(subject, target.person or "", news)
         if notice.stage == NotificationType.UNDELIVERED:
-            return await self._people.alert(call, batch, told, notice)
-        return await self._people.to(call, batch, told, (notice,))
+            return await self._people.alert(call, batch, news, notice)
+        return await self._people.to(call, batch, news, (notice,))
 
     async def _document(self, subject: Subject) -> StoredFile | None:
         """The signed document, None while it is not kept and after its erasure."""
@@ -242,28 +245,30 @@ class HandOffService(Handoff):
         except DocumentMissing:
             return None
 
-    async def _reach(self, call: HandoffCall, subject: Subject, told: Told) -> HandoffResult:
+    async def _reach(self, call: HandoffCall, subject: Subject, news: Told) -> HandoffResult:
         """Call a target that is a workflow, an onboarding, a Nexus operation or an archive."""
         target = call.target
         if target.archive:
-            return await self._archives.write(target, target.archive, subject, told)
+            return await self._archives.write(target, target.archive, subject, news)
         if target.start:
-            return await self._starts.start(target, target.start, subject, told)
+            return await self._starts.start(target, target.start, subject, news)
         if target.nexus:
-            return await self._operations.call(target, target.nexus, subject, told)
-        return await self._signal(call, target.workflow or "", subject, told)
+            return await self._operations.call(target, target.nexus, subject, news)
+        return await self._signal(call, target.workflow or "", subject, news)
 
-    async def _signal(self, call: HandoffCall, workflow: str, subject: Subject, told: Told) -> HandoffResult:
+    async def _signal(self, call: HandoffCall, workflow: str, subject: Subject, news: Told) -> HandoffResult:
         spec = subject.type.spec
-        signal = spec.settled if isinstance(told, EndedFacts) else spec.escalated
+        signal = spec.settled if isinstance(news, EndedFacts) else spec.escalated
         try:
             handle = self._temporal.get_workflow_handle(workflow)
-            await handle.signal(signal, data_of(told), rpc_timeout=SIGNAL_DEADLINE)
+            await handle.signal(signal, data_of(news), rpc_timeout=SIGNAL_DEADLINE)
         except RPCError as error:
             if about_the_workflow(error):
                 # An onboarding that has ended needs no report of the parts that it ended itself.
-                ended = _is_whole_of(workflow, subject)
-                return HandoffResult(target=call.target.target, ok=ended, gone=not ended, why=WORKFLOW_CLOSED)
+                is_expected = _is_whole_of(workflow, subject)
+                return HandoffResult(
+                    target=call.target.target, ok=is_expected, gone=not is_expected, why=WORKFLOW_CLOSED
+                )
             return not_done(call, f"Temporal: {error.status.name}", gone=error.status in _HOPELESS)
         return HandoffResult(target=call.target.target, ok=True)
 
@@ -276,7 +281,9 @@ def _way(call: HandoffCall) -> TargetKind:
         TargetKind.START: target.start,
         TargetKind.NEXUS: target.nexus,
     }
-    return next((way for way, said in ways.items() if said), TargetKind.GROUP if target.group else TargetKind.PERSON)
+    return next(
+        (way for way, address in ways.items() if address), TargetKind.GROUP if target.group else TargetKind.PERSON
+    )
 
 
 def _outcome(result: HandoffResult) -> str:
@@ -292,7 +299,7 @@ def _is_whole_of(workflow: str, subject: Subject) -> bool:
 
 def _news(call: HandoffCall, batch: HandoffBatch, link: str | None) -> Told:
     """The content for a target, with the default link if it has none."""
-    told = call.escalated or batch.settled
-    if told is None:
+    news = call.escalated or batch.settled
+    if news is None:
         raise ValueError(f"{call.target.target} is to hear of an ending, and nothing has ended")
-    return told if told.link else told.replace(link=link)
+    return news if news.link else news.replace(link=link)

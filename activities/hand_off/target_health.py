@@ -77,16 +77,16 @@ def about(target: Target) -> About:
     return About(TARGETS, target.name, address_of(target))
 
 
-def _became(known: TargetState, call: HandoffCall, result: HandoffResult) -> TargetState:
+def _became(state: TargetState, call: HandoffCall, result: HandoffResult) -> TargetState:
     if result.disabled:
         return TargetState.DISABLED
     if result.ok:
         return TargetState.WORKING
-    if known is TargetState.DISABLED:
-        return known
+    if state is TargetState.DISABLED:
+        return state
     if state_after(result, call.attempt) is HandoffState.DEAD:
         return TargetState.DEAD
-    return TargetState.FAILING if known is TargetState.WORKING and call.attempt >= FAILING_FROM else known
+    return TargetState.FAILING if state is TargetState.WORKING and call.attempt >= FAILING_FROM else state
 
 
 def is_watched(target: Target) -> bool:
@@ -108,10 +108,12 @@ class TargetHealth:
         """Why a target is not called now, or None. Raises `StoreFailure`."""
         if not is_watched(target):
             return None
-        known = await self._of(about(target))
-        if state_of(known) is not TargetState.DISABLED:
+        incident = await self._of(about(target))
+        if state_of(incident) is not TargetState.DISABLED:
             return None
-        return f"not called: {known.why}; `countersign handoff retry --now --target {target.name}` has it called again"
+        return (
+            f"not called: {incident.why}; `countersign handoff retry --now --target {target.name}` has it called again"
+        )
 
     async def learn(self, told: Iterable[tuple[HandoffCall, HandoffResult]], now: datetime) -> None:
         """Store what the results say of their targets, and alert on-call of changes."""
@@ -127,24 +129,24 @@ class TargetHealth:
     async def _learn(
         self, call: HandoffCall, result: HandoffResult, now: datetime, on_call: OnCallAlerts | None
     ) -> bool | None:
-        def becomes(known: Incident) -> Incident:
-            return after_call(known, call, result, now)
+        def becomes(incident: Incident) -> Incident:
+            return after_call(incident, call, result, now)
 
-        which, name = about(call.target), call.target.name
-        known = await self._of(which)
-        if becomes(known) == known and not known.has_news(now):
+        topic, name = about(call.target), call.target.name
+        incident = await self._of(topic)
+        if becomes(incident) == incident and not incident.has_news(now):
             return None
-        self._working.pop(which, None)
-        of = Watched(f"handoff-{name}", "handoff", name, _STAGES)
-        return await KeptAlerts(self._incidents, on_call).learn(which, of, becomes, now)
+        self._working.pop(topic, None)
+        watched = Watched(f"handoff-{name}", "handoff", name, _STAGES)
+        return await KeptAlerts(self._incidents, on_call).learn(topic, watched, becomes, now)
 
-    async def _of(self, which: About) -> Incident:
+    async def _of(self, topic: About) -> Incident:
         now = asyncio.get_running_loop().time()
-        if now - self._working.get(which, -FRESH) < FRESH:
+        if now - self._working.get(topic, -FRESH) < FRESH:
             return Incident()
-        known = await self._incidents.read(which)
-        if known == Incident():
+        incident = await self._incidents.read(topic)
+        if incident == Incident():
             if len(self._working) >= KNOWN_AT_MOST:
                 self._working.clear()
-            self._working[which] = now
-        return known
+            self._working[topic] = now
+        return incident

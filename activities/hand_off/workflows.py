@@ -82,7 +82,7 @@ class StartTargets:
             if start.workflow:
                 await self._start_workflow(target, start.workflow, start.queue or "", subject, told)
             else:
-                fields = {one.place: one.text for one in start.fields}
+                fields = {form_field.place: form_field.text for form_field in start.fields}
                 await self._start_onboarding(target, start.onboarding or "", fields, subject, told)
         except launch.IdTaken:
             # The id cannot be taken by others: the first attempt started it from a file that has changed since.
@@ -96,12 +96,12 @@ class StartTargets:
             return HandoffResult(target=target.target, ok=False, gone=hopeless, why=f"Temporal: {error.status.name}")
         return HandoffResult(target=target.target, ok=True)
 
-    async def _start_workflow(self, target: Target, type_: str, queue: str, subject: Subject, told: Told) -> None:
+    async def _start_workflow(self, target: Target, type_: str, queue: str, subject: Subject, news: Told) -> None:
         id = workflow_id(subject.reference, target.target)
         try:
             await self.client.start_workflow(
                 type_,
-                data_of(told),
+                data_of(news),
                 id=id,
                 task_queue=queue,
                 id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
@@ -109,18 +109,18 @@ class StartTargets:
                 rpc_timeout=DEADLINE,
             )
         except WorkflowAlreadyStartedError:
-            if (there := (await executions.described(self.client, id)).type) != type_:
-                raise _NotOurs(f"{id} is the id of a {there} already") from None
+            if (other_type := (await executions.described(self.client, id)).type) != type_:
+                raise _NotOurs(f"{id} is the id of a {other_type} already") from None
 
     async def _start_onboarding(
-        self, target: Target, name: str, fields: Mapping[str, str], subject: Subject, told: Told
+        self, target: Target, name: str, fields: Mapping[str, str], subject: Subject, news: Told
     ) -> None:
         if subject.depth >= DEPTH_AT_MOST:
             raise _Endless(f"{name} would be started by a circle: {DEPTH_AT_MOST} onboardings have started each other")
         id = onboarding_id(handoff_key(subject.reference, target.target), target.target)
         try:
             file = await asyncio.to_thread(kick_off_file, self.policies.parent, name, fields)
-            values = {**await self._values(places_in(file), subject, told), **fields}
+            values = {**await self._values(places_in(file), subject, news), **fields}
             prepared = await self._prepared(kick_off(file, id, values), subject.depth + 1)
             await admit(prepared).start(self.client, self.store)
         except FileFaults as faults:
@@ -130,35 +130,40 @@ class StartTargets:
     async def _prepared(self, file: PlainFile, depth: int) -> PreparedOnboarding:
         intake = Intake.of(self.policies, self.directory, self.now)
         prepared: PreparedOnboarding = (await intake.check(Kind.ONBOARDING, file)).prepared
-        given = prepared.given
-        return replace(prepared, given=given.replace(onboarding=given.onboarding.replace(depth=depth)))
+        onboarding_input = prepared.given
+        return replace(
+            prepared, given=onboarding_input.replace(onboarding=onboarding_input.onboarding.replace(depth=depth))
+        )
 
-    async def _values(self, wanted: frozenset[str], subject: Subject, told: Told) -> Mapping[str, str]:
+    async def _values(self, placeholders: frozenset[str], subject: Subject, news: Told) -> Mapping[str, str]:
         """Values for these placeholders; empty for unknown persons or facts."""
-        known: dict[str, Any] = {
+        facts: dict[str, Any] = {
             "id": subject.id,
             "kind": subject.kind,
             "title": subject.title,
             "requester": subject.requester,
-            "outcome": told.outcome.value if isinstance(told, EndedFacts) else ESCALATED,
+            "outcome": news.outcome.value if isinstance(news, EndedFacts) else ESCALATED,
         }
-        people = {place: of for place in wanted if (of := person_of(place))}
+        people = {placeholder: reference for placeholder in placeholders if (reference := person_of(placeholder))}
         return {
-            **known,
-            **{place: await self._of(number, what, subject) for place, (number, what) in people.items()},
+            **facts,
+            **{
+                placeholder: await self._of(number, attribute, subject)
+                for placeholder, (number, attribute) in people.items()
+            },
         }
 
-    async def _of(self, number: int, what: str | None, subject: Subject) -> str:
+    async def _of(self, number: int, attribute: str | None, subject: Subject) -> str:
         if number > len(subject.people):
             return ""
         id = subject.people[number - 1].person
-        if what is None:
+        if attribute is None:
             return id
         try:
             person = await self.directory.person(id, subject.workflow_id)
         except UnknownPerson:
             return ""
-        return str(getattr(person, what) or "")
+        return str(getattr(person, attribute) or "")
 
 
 LOOKED_FOR: Final = timedelta(seconds=10)
@@ -229,5 +234,5 @@ def _refused(target: Target, failure: WorkflowFailureError) -> HandoffResult:
     return _not_done(target, "nobody has taken the operation in time")
 
 
-def _not_done(target: Target, why: str, *, gone: bool = False) -> HandoffResult:
-    return HandoffResult(target=target.target, ok=False, gone=gone, why=why)
+def _not_done(target: Target, reason: str, *, gone: bool = False) -> HandoffResult:
+    return HandoffResult(target=target.target, ok=False, gone=gone, why=reason)
