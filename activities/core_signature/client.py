@@ -195,11 +195,11 @@ class CoreSignatureClient:
         read by uuid instead.
         """
         if uuid := adopted_document(request):
-            found = await if_found(self.document(uuid))
-            if found is None:
+            document = await if_found(self.document(uuid))
+            if document is None:
                 await self._list_answers()
-                found = await if_found(self.document(uuid))
-            return [found] if found else []
+                document = await if_found(self.document(uuid))
+            return [document] if document else []
         return [document async for document in self._all("/documents/", WireDocument, {"external_id": request})]
 
     async def _list_answers(self) -> None:
@@ -279,7 +279,7 @@ class CoreSignatureClient:
     # --- subscriptions
 
     async def subscriptions(self) -> list[WireSubscription]:
-        return [one async for one in self._all("/webhooks/", WireSubscription, {})]
+        return [subscription async for subscription in self._all("/webhooks/", WireSubscription, {})]
 
     async def subscribe(self, event_type: str, address: str, name: str) -> None:
         """Send events of a type to an address, which contains a secret and is left out of failures."""
@@ -298,16 +298,16 @@ class CoreSignatureClient:
     async def _all(self, path: str, kind: type[AnyWire], query: Query) -> AsyncIterator[AnyWire]:
         for number in range(1, MOST_PAGES + 1):
             listed = await self._page(path, kind, number, query)
-            for one in listed.found:
-                yield one
+            for resource in listed.found:
+                yield resource
             if not (listed.found and listed.more):
                 return
         # The document may be on a page that was not read: "not found" would create it a second time.
         raise ServiceFailure(NAME, Cause.ENDLESS, f"a list of more than {MOST_PAGES} pages")
 
     async def _page(self, path: str, kind: type[AnyWire], number: int, query: Query) -> Listed[AnyWire]:
-        asked = {**query, "page": number, "limit": self.config.page_size}
-        answer = await self._service.call("GET", path, query=asked, operation=f"list_{path.strip('/')}")
+        page_query = {**query, "page": number, "limit": self.config.page_size}
+        answer = await self._service.call("GET", path, query=page_query, operation=f"list_{path.strip('/')}")
         page = read(WirePage, answer)
         return Listed([parse(kind, item, answer) for item in page.results], page.more)
 
@@ -316,16 +316,16 @@ class CoreSignatureClient:
     ) -> None:
         """Try the candidate paths; the one that worked is tried first from then on."""
         for path in self._candidates[action]:
-            asked = f"{self._requests}{request}/{path.strip('/').rpartition('/')[2]}/"
+            url = f"{self._requests}{request}/{path.strip('/').rpartition('/')[2]}/"
             try:
-                answer = await self._service.call("POST", asked, json=body, private=private, operation=action)
+                answer = await self._service.call("POST", url, json=body, private=private, operation=action)
                 answer.refuse_page()
             except ServiceFailure as failure:
                 if failure.status not in _NO_SUCH_PATH:
                     raise
                 await self.request(request)  # A 404 of the request itself is the answer: no further path is tried.
             else:
-                others = (other for other in self._candidates[action] if other != path)
-                self._candidates[action] = (path, *others)
+                other_paths = (candidate for candidate in self._candidates[action] if candidate != path)
+                self._candidates[action] = (path, *other_paths)
                 return
         raise ServiceFailure(NAME, Cause.STATUS, f"no path to {action} is known", status=405)

@@ -54,15 +54,15 @@ def document_seen(
     signer.
     """
     status = STATUSES.get(document.status)
-    said = signers_of(document)
-    found = match(roster.people, places, said)
-    roll = _DocumentFacts(status, bounced, frozenset(folded(place.email) for place in places), replaced)
+    entries = signers_of(document)
+    entry_by_person = match(roster.people, places, entries)
+    roll = _DocumentFacts(status, bounced, frozenset(folded(snapshot.email) for snapshot in places), replaced)
     return DocumentSeen(
         document=document.uuid,
         status=status,
         raw=(clean(document.status) or "")[:20],
-        signers=tuple(roll.seen(signer, found[signer.person]) for signer in roster.people),
-        turn=None if status and status.ended else min((one.order for one in said if one.open), default=None),
+        signers=tuple(roll.seen(signer, entry_by_person[signer.person]) for signer in roster.people),
+        turn=None if status and status.ended else min((entry.order for entry in entries if entry.open), default=None),
         code=_CODES.get(document.status),
     )
 
@@ -106,22 +106,22 @@ class _DocumentFacts:
             return self._replaced_signer(signer, said)
         return SignerSeen(person=signer.person, state=self._open_state(said))
 
-    def _replaced_signer(self, signer: Participant, said: WireSigner | None) -> SignerSeen:
-        to = said.forwarded_to_email if said else None
-        by_themselves = FORWARDED if to and folded(to) not in self.ours else None
+    def _replaced_signer(self, signer: Participant, entry: WireSigner | None) -> SignerSeen:
+        forwarded_to = entry.forwarded_to_email if entry else None
+        by_themselves = FORWARDED if forwarded_to and folded(forwarded_to) not in self.ours else None
         return SignerSeen(
             person=signer.person,
             state=SignerState.REASSIGNED,
-            at=said.forwarded_on if said else None,
+            at=entry.forwarded_on if entry else None,
             reason=self.replaced.get(signer.person, by_themselves),
         )
 
-    def _open_state(self, said: WireSigner | None) -> SignerState:
-        if said is None:
+    def _open_state(self, entry: WireSigner | None) -> SignerState:
+        if entry is None:
             return SignerState.WAITING
-        if said.viewed:
+        if entry.viewed:
             return SignerState.VIEWED
-        return SignerState.BOUNCED if folded(said.email) in self.bounced else SignerState.WAITING
+        return SignerState.BOUNCED if folded(entry.email) in self.bounced else SignerState.WAITING
 
 
 def clean(reason: str | None) -> str | None:
@@ -173,25 +173,25 @@ class Lookup:
         """The document of an earlier attempt, None without one. An ended document counts only if we had claimed the
         free id; otherwise it is a past use of the id. Raises if the id was claimed for other content.
         """
-        found, claim = await self._look_up(subject, fingerprint)
+        documents, claim = await self._look_up(subject, fingerprint)
         if claim is IdClaim.OTHER_CONTENT:
             raise final_failure(Code.ID_USED_BEFORE, f"the id {subject.id} was used for other content before")
         if claim is IdClaim.NONE:
-            if not all(_has_name(document, subject.title) for document in found):
+            if not all(_has_name(document, subject.title) for document in documents):
                 raise final_failure(Code.ID_USED_BEFORE, f"another document already has the id {subject.id}")
-            if any(has_ended(document) for document in found):
+            if any(has_ended(document) for document in documents):
                 raise final_failure(Code.ID_USED_BEFORE, f"a document with the id {subject.id} has already ended")
-        return self._only_match(found, subject)
+        return self._only_match(documents, subject)
 
     async def to_cancel(self, subject: Subject, fingerprint: str) -> WireDocument | None:
         """Our document to cancel, None if there is none."""
-        ours, claim = await self._look_up(subject, fingerprint)
+        documents, claim = await self._look_up(subject, fingerprint)
         if claim is IdClaim.OTHER_CONTENT:
             return None
         if claim is IdClaim.NONE:
-            ours = [document for document in ours if _has_name(document, subject.title)]
-        living = [document for document in ours if not has_ended(document)]
-        return self._only_match(living or ours[:1], subject)
+            documents = [document for document in documents if _has_name(document, subject.title)]
+        living = [document for document in documents if not has_ended(document)]
+        return self._only_match(living or documents[:1], subject)
 
     async def is_gone(self, roster: Roster, uuid: str) -> bool:
         """Whether the list does not have the document either, which may also be too new to be listed."""
@@ -202,27 +202,27 @@ class Lookup:
         return True
 
     async def _look_up(self, subject: Subject, fingerprint: str) -> tuple[list[WireDocument], IdClaim]:
-        found = await self._list_documents(subject)
+        documents = await self._list_documents(subject)
         claim = _claim_of(await self._store.starts.claimed_for(Kind.REQUEST.workflow_id(subject.id)), fingerprint)
-        if not found and claim is IdClaim.OURS:
+        if not documents and claim is IdClaim.OURS:
             # A document whose creation got no answer may not be listed yet: only after the lag is an empty list a
             # proof.
             await asyncio.sleep(self._client.config.list_lag)
-            found = await self._list_documents(subject)
-        return found, claim
+            documents = await self._list_documents(subject)
+        return documents, claim
 
     async def _list_documents(self, roster: Roster) -> list[WireDocument]:
-        found = await self._client.documents_of(roster.id)
-        if any(not document.is_of(roster.id) for document in found):
-            says = "the list of documents ignores the filter external_id, so nothing can be looked up"
-            raise final_failure(Code.PROVIDER_UNSURE, says)
-        return found
+        documents = await self._client.documents_of(roster.id)
+        if any(not document.is_of(roster.id) for document in documents):
+            explanation = "the list of documents ignores the filter external_id, so nothing can be looked up"
+            raise final_failure(Code.PROVIDER_UNSURE, explanation)
+        return documents
 
-    def _only_match(self, found: list[WireDocument], subject: Subject) -> WireDocument | None:
-        likely = most_likely(found, subject.title)
-        if found and likely is None:
-            says = f"{len(found)} documents have the id {subject.id}: delete all but one at Core Signature"
-            raise final_failure(Code.PROVIDER_UNSURE, says)
+    def _only_match(self, documents: list[WireDocument], subject: Subject) -> WireDocument | None:
+        likely = most_likely(documents, subject.title)
+        if documents and likely is None:
+            explanation = f"{len(documents)} documents have the id {subject.id}: delete all but one at Core Signature"
+            raise final_failure(Code.PROVIDER_UNSURE, explanation)
         return likely
 
 
@@ -255,21 +255,21 @@ class DocumentReader:
 
     async def unless_gone(self, roster: Roster, uuid: str) -> WireDocument | None:
         """The document as it is now, None if it is certainly gone: a single 404 is not enough."""
-        found = await if_found(self._client.document(uuid))
-        if found is None and not await self._lookup.is_gone(roster, uuid):
+        document = await if_found(self._client.document(uuid))
+        if document is None and not await self._lookup.is_gone(roster, uuid):
             raise passing_failure(Code.UNREACHABLE, "Core Signature lists the document but does not show it")
-        return found
+        return document
 
     async def existing(self, roster: Roster, uuid: str) -> WireDocument:
         """The document as it is now; fails with `document_deleted` if it is certainly gone."""
-        found = await self.unless_gone(roster, uuid)
-        if found is None:
+        document = await self.unless_gone(roster, uuid)
+        if document is None:
             raise final_failure(Code.DOCUMENT_DELETED, "the document was deleted at Core Signature")
-        if not found.is_of(roster.id):
+        if not document.is_of(roster.id):
             raise final_failure(
                 Code.PROVIDER_UNSURE, "the document at Core Signature has another external_id than ours"
             )
-        return found
+        return document
 
     async def seen(
         self,
@@ -283,10 +283,12 @@ class DocumentReader:
         """
         places = await self._asked.of(roster.id) if places is None else places
         if untold := signers_not_told(document, roster, places):
-            says = f"the document has ended at Core Signature, which does not tell what became of {', '.join(untold)}"
-            raise final_failure(Code.PROVIDER_UNSURE, says[:_LONGEST_SAYS])
-        seen = document_seen(document, roster, places, bounced=await self._bounced(document), replaced=replaced)
-        return seen.replace(mails_endings=self._mails_endings(document))
+            explanation = (
+                f"the document has ended at Core Signature, which does not tell what became of {', '.join(untold)}"
+            )
+            raise final_failure(Code.PROVIDER_UNSURE, explanation[:_LONGEST_SAYS])
+        snapshot = document_seen(document, roster, places, bounced=await self._bounced(document), replaced=replaced)
+        return snapshot.replace(mails_endings=self._mails_endings(document))
 
     def _mails_endings(self, document: WireDocument) -> bool:
         """Taken from its request; without a value, as new requests are made today."""

@@ -48,13 +48,13 @@ class DocumentDownloads:
             raise FileRefused("has a link whose host has no address") from None
 
     async def _stored(self, link: str, sha256: str) -> SignedFile:
-        to = await self._guard.check(link)
+        destination = await self._guard.check(link)
         async with (
             self._client.stream(
                 "GET",
-                to.url,
-                headers={"host": to.host_header, "accept": "application/pdf, */*", "connection": "close"},
-                extensions={"sni_hostname": to.host},
+                destination.url,
+                headers={"host": destination.host_header, "accept": "application/pdf, */*", "connection": "close"},
+                extensions={"sni_hostname": destination.host},
             ) as answer,
             self._files.receiving() as incoming,
         ):
@@ -78,5 +78,5 @@ class DocumentDownloads:
             raise FileRefused(self._too_large())
 
     def _too_large(self) -> str:
-        most = self._most // MEGABYTE
-        return f"has more than {most} MB: COUNTERSIGN_SIGNATURE_MAX_DOWNLOAD_MB sets the bound"
+        limit_mb = self._most // MEGABYTE
+        return f"has more than {limit_mb} MB: COUNTERSIGN_SIGNATURE_MAX_DOWNLOAD_MB sets the bound"

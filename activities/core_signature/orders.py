@@ -76,8 +76,10 @@ def _is_day(text: str) -> bool:
 def _sender(requester: Person | None, people: Mapping[str, Person], config: CoreSignatureConfig) -> dict[str, str]:
     """Never a signer: signers are told apart by their addresses."""
     signing = {person.email.casefold() for person in people.values()}
-    own = requester.email if requester and config.from_requester else None
-    address = own if own and own.casefold() not in signing else config.from_email
+    requester_address = requester.email if requester and config.from_requester else None
+    address = (
+        requester_address if requester_address and requester_address.casefold() not in signing else config.from_email
+    )
     named = {"from_email_name": requester.name} if requester else {}
     return named | ({"from_email": address} if address else {})
 
@@ -85,21 +87,21 @@ def _sender(requester: Person | None, people: Mapping[str, Person], config: Core
 def _signer(
     signer: Participant, person: Person, brief: SignatureBrief, reachable: bool, style: NameStyle
 ) -> dict[str, Any]:
-    said: dict[str, Any] = {
+    body: dict[str, Any] = {
         "email": person.email,
         **_name(person.name, style),
         "order": signer.order,
         "needs_to_sign": signer.role is not Role.COPY,
     }
     if signer.role is Role.APPROVE:
-        said["approve_only"] = True
+        body["approve_only"] = True
     if language := _language(person.locale):
-        said["language"] = language
+        body["language"] = language
     # The provider's first mail is withheld only from a signer with an `embed_url`, so it is requested only for signers
     # whom our own notification reaches.
     if reachable and signer.role is not Role.COPY:
-        said["embed_url_user_id"] = embed_user(brief.id, signer.person)
-    return said
+        body["embed_url_user_id"] = embed_user(brief.id, signer.person)
+    return body
 
 
 def _pdf_name(file_name: str) -> str:
@@ -122,4 +124,4 @@ def _name(name: str, style: NameStyle) -> dict[str, str]:
 def _language(locale: str | None) -> str | None:
     tag = (locale or "").replace("_", "-").casefold()
     base = tag.partition("-")[0]
-    return next((one for one in (tag, base, _SAME_LANGUAGE.get(base)) if one in LANGUAGES), None)
+    return next((candidate for candidate in (tag, base, _SAME_LANGUAGE.get(base)) if candidate in LANGUAGES), None)

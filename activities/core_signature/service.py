@@ -83,9 +83,9 @@ class Handover:
             return Rejection.UNKNOWN_THERE.to_message(person=self.order.from_)
         if self.old.forwarded:
             return Rejection.HAS_HANDED_OVER.to_message(person=self.order.from_)
-        taken = self._already_asked or self.new is not None
-        asked = Rejection.ASKED_ALREADY.to_message(person=self.order.to, awaited="signer")
-        return asked if taken else None
+        is_involved = self._already_asked or self.new is not None
+        rejection = Rejection.ASKED_ALREADY.to_message(person=self.order.to, awaited="signer")
+        return rejection if is_involved else None
 
     @property
     def _already_asked(self) -> bool:
@@ -107,63 +107,67 @@ class Forwarding:
         if refused := _impossible(order):
             return ForwardReport(refused=refused)
         try:
-            to = (await self._directory.person(order.to, order.subject.workflow_id)).about(order.subject.kind)
+            successor = (await self._directory.person(order.to, order.subject.workflow_id)).about(order.subject.kind)
         except UnknownPerson as unknown:
             return ForwardReport(refused=unknown.message)
-        before = await self._read_handover(order, to.email)
-        if before.done:
-            return await self._success_report(before)
-        if obstacle := before.obstacle or (order.present_at and to.absence_refusal(order.present_at)):
-            return await self._refusal_report(before, obstacle)
-        await self._asked.keep(order.subject.id, [_replacement_snapshot(order, to.email)])
-        return await self._ask(before, to.email)
+        handover = await self._read_handover(order, successor.email)
+        if handover.done:
+            return await self._success_report(handover)
+        if obstacle := handover.obstacle or (order.present_at and successor.absence_refusal(order.present_at)):
+            return await self._refusal_report(handover, obstacle)
+        await self._asked.keep(order.subject.id, [_replacement_snapshot(order, successor.email)])
+        return await self._ask(handover, successor.email)
 
-    async def _ask(self, before: Handover, to: str) -> ForwardReport:
-        refusal = await self._refusal(before, to)
-        after = await self._read_handover(before.order, to)
-        if refusal is None and after.new is None:
+    async def _ask(self, handover: Handover, address: str) -> ForwardReport:
+        refusal = await self._refusal(handover, address)
+        new_handover = await self._read_handover(handover.order, address)
+        if refusal is None and new_handover.new is None:
             raise failures.passing_failure(Code.UNREACHABLE, "Core Signature does not show yet who was asked instead")
-        if refusal is None or after.done:
-            return await self._success_report(after)
-        if refusal.status == _CONFLICT and after.obstacle is None:
+        if refusal is None or new_handover.done:
+            return await self._success_report(new_handover)
+        if refusal.status == _CONFLICT and new_handover.obstacle is None:
             raise refusal
         return await self._refusal_report(
-            after, after.obstacle or Rejection.REFUSED_THERE.to_message(says=refusal.says)
+            new_handover, new_handover.obstacle or Rejection.REFUSED_THERE.to_message(says=refusal.says)
         )
 
-    async def _refusal(self, before: Handover, to: str) -> ServiceFailure | None:
+    async def _refusal(self, handover: Handover, address: str) -> ServiceFailure | None:
         """Forward; Core Signature's refusal, None on success."""
-        if before.old is None or before.document.request is None:
+        if handover.old is None or handover.document.request is None:
             raise ValueError("only a signer of a request can be replaced")
         try:
-            await self._client.forward(before.document.request.uuid, before.old.email, to, before.order.reason)
+            await self._client.forward(
+                handover.document.request.uuid, handover.old.email, address, handover.order.reason
+            )
         except ServiceFailure as failure:
             if failure.status != _CONFLICT and failures.verdict(failure).code is not Code.REFUSED:
                 raise
             return failure
         return None
 
-    async def _read_handover(self, order: ForwardOrder, to: str) -> Handover:
+    async def _read_handover(self, order: ForwardOrder, address: str) -> Handover:
         document = await self.reader.existing(order.subject, order.document)
         signers = documents.signers_of(document)
-        places = (*await self._asked.of(order.subject.id), _replacement_snapshot(order, to))
-        addresses = {folded(place.email) for place in places if place.person == order.to}
-        new = [one for one in signers if one.needs_to_sign and folded(one.email) in addresses]
-        old = match(beside(order.subject, {order.from_: order.to}).people, places, signers)[order.from_]
-        return Handover(order, document, old=old, new=new[-1] if new else None)
+        places = (*await self._asked.of(order.subject.id), _replacement_snapshot(order, address))
+        addresses = {folded(snapshot.email) for snapshot in places if snapshot.person == order.to}
+        new = [entry for entry in signers if entry.needs_to_sign and folded(entry.email) in addresses]
+        former_entry = match(beside(order.subject, {order.from_: order.to}).people, places, signers)[order.from_]
+        return Handover(order, document, old=former_entry, new=new[-1] if new else None)
 
-    async def _success_report(self, found: Handover) -> ForwardReport:
-        order = found.order
-        both = beside(order.subject, {order.from_: order.to})
-        return ForwardReport(seen=await self.reader.seen(found.document, both, {order.from_: order.reason}))
+    async def _success_report(self, handover: Handover) -> ForwardReport:
+        order = handover.order
+        roster = beside(order.subject, {order.from_: order.to})
+        return ForwardReport(seen=await self.reader.seen(handover.document, roster, {order.from_: order.reason}))
 
-    async def _refusal_report(self, found: Handover, why: Message) -> ForwardReport:
-        return ForwardReport(seen=await self.reader.seen(found.document, found.order.subject), refused=why)
+    async def _refusal_report(self, handover: Handover, reason: Message) -> ForwardReport:
+        return ForwardReport(seen=await self.reader.seen(handover.document, handover.order.subject), refused=reason)
 
 
 def _replacement_snapshot(order: ForwardOrder, email: str) -> SignerSnapshot:
-    old = next(signer for signer in order.subject.people if signer.person == order.from_)
-    return SignerSnapshot(person=order.to, order=old.order, role=old.role, email=email, instead_of=order.from_)
+    former_signer = next(signer for signer in order.subject.people if signer.person == order.from_)
+    return SignerSnapshot(
+        person=order.to, order=former_signer.order, role=former_signer.role, email=email, instead_of=order.from_
+    )
 
 
 def _impossible(order: ForwardOrder) -> Message | None:
@@ -257,17 +261,19 @@ class CoreSignatureService(SignatureService):
                 await self._asked.keep(brief.id, places)
             return await self._ask(document, cast, reachable, still_ours) if _is_unasked(document) else document
 
-    async def _text(self, brief: SignatureBrief, kept: str | None) -> str | None:
+    async def _text(self, brief: SignatureBrief, stored_text: str | None) -> str | None:
         """What the requester gave with it; None once erased."""
-        reference = Reference.read(kept or "")
-        return await self._store.texts.read(Kind.REQUEST.workflow_id(brief.id), reference) if reference else kept
+        reference = Reference.read(stored_text or "")
+        return await self._store.texts.read(Kind.REQUEST.workflow_id(brief.id), reference) if reference else stored_text
 
     async def _seen_as_sent(self, subject: Subject, document: WireDocument) -> DocumentSeen:
         places = await self._asked.of(subject.id)
         instead = stand_ins_of(subject, places, documents.signers_of(document))
         replaced = dict.fromkeys(instead, EscalationReason.ABSENCE)
-        seen = await self.reader.seen(document, beside(subject, instead), replaced, places)
-        return seen.replace(substituted=tuple(Substitution(from_=one, to=other) for one, other in instead.items()))
+        snapshot = await self.reader.seen(document, beside(subject, instead), replaced, places)
+        return snapshot.replace(
+            substituted=tuple(Substitution(from_=signer, to=stand_in) for signer, stand_in in instead.items())
+        )
 
     async def _make_document(self, order: CreateOrder, places: Places, still_ours: StillOurs) -> WireDocument:
         brief = order.brief
@@ -299,10 +305,10 @@ class CoreSignatureService(SignatureService):
             # The document may have its request by now, or have ended: the document decides.
             if failure.status not in _REFUSED_BY_STATE:
                 raise
-            again = await self._client.document(document.uuid)
-            if _is_unasked(again):
+            current_document = await self._client.document(document.uuid)
+            if _is_unasked(current_document):
                 raise failure from None
-            return again
+            return current_document
         if not request.signers:
             return await self._client.document(document.uuid)
         return document.model_copy(update={"request": request})
@@ -320,16 +326,16 @@ class CoreSignatureService(SignatureService):
             if failure.status not in _REFUSED_BY_STATE:
                 raise
             refusal = failure
-        again = await self._client.document(document)
-        if has_ended(again):
-            return again
+        current_document = await self._client.document(document)
+        if has_ended(current_document):
+            return current_document
         raise refusal or failures.passing_failure(
             Code.UNREACHABLE, "Core Signature has not yet ended the cancelled document"
         )
 
     async def _people(self, roster: Roster) -> dict[str, Person]:
-        beside = Kind.REQUEST.workflow_id(roster.id)
-        return {signer.person: await self._directory.person(signer.person, beside) for signer in roster.people}
+        workflow_id = Kind.REQUEST.workflow_id(roster.id)
+        return {signer.person: await self._directory.person(signer.person, workflow_id) for signer in roster.people}
 
     async def _requester(self, brief: SignatureBrief) -> Person | None:
         try:
@@ -340,7 +346,7 @@ class CoreSignatureService(SignatureService):
     async def _reachable(self, people: Mapping[str, Person]) -> frozenset[str]:
         devices = {id: await self._directory.devices(person) for id, person in people.items()}
         now = datetime.now(UTC)
-        return frozenset(id for id, living in devices.items() if any(not one.unseen(now) for one in living))
+        return frozenset(id for id, living in devices.items() if any(not device.unseen(now) for device in living))
 
 
 def _is_unasked(document: WireDocument) -> bool:

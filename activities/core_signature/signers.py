@@ -48,13 +48,13 @@ class SignerSnapshots:
         """Store what is about to be sent; idempotent."""
         workflow_id = Kind.REQUEST.workflow_id(request)
         await self._store.people.add_asked(workflow_id, _PLACES.dump_json(tuple(places), exclude_none=True))
-        if stand_ins := [place.person for place in places if place.instead_of]:
+        if stand_ins := [snapshot.person for snapshot in places if snapshot.instead_of]:
             await self._store.starts.came_in(workflow_id, stand_ins)
 
     async def of(self, request: str) -> Places:
         """Everyone ever sent for a request."""
-        kept = await self._store.people.asked(Kind.REQUEST.workflow_id(request))
-        return tuple(place for content in kept for place in _places(content))
+        contents = await self._store.people.asked(Kind.REQUEST.workflow_id(request))
+        return tuple(snapshot for content in contents for snapshot in _places(content))
 
 
 def _places(content: bytes) -> Places:
@@ -72,22 +72,26 @@ Entries = Mapping[str, WireSigner | None]
 def match(signers: Sequence[Participant], places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> Entries:
     """The provider's entry of each of our signers, None where ambiguous."""
     # A sender who also signs is listed twice: the entry that must sign comes last and wins.
-    entries = sorted(said, key=lambda one: one.needs_to_sign)
-    found = {signer.person: _entry_as_sent(signer, places, entries) for signer in signers}
-    claimed = [one for one in found.values() if one is not None]
+    entries = sorted(said, key=lambda entry: entry.needs_to_sign)
+    entry_by_person = {signer.person: _entry_as_sent(signer, places, entries) for signer in signers}
+    claimed = [entry for entry in entry_by_person.values() if entry is not None]
     # The sender whom the provider adds has no order.
-    strangers = [one for one in entries if one.order > 0 and not any(one is other for other in claimed)]
-    lost = missing(signers, places, found)
-    return {signer.person: found[signer.person] or _entry_by_order(signer, lost, strangers) for signer in signers}
+    strangers = [
+        entry for entry in entries if entry.order > 0 and not any(entry is claimed_entry for claimed_entry in claimed)
+    ]
+    lost = missing(signers, places, entry_by_person)
+    return {
+        signer.person: entry_by_person[signer.person] or _entry_by_order(signer, lost, strangers) for signer in signers
+    }
 
 
 def missing(
     signers: Sequence[Participant], places: Sequence[SignerSnapshot], found: Entries
 ) -> tuple[Participant, ...]:
     """The signers without an entry who should have one; replaced signers have none."""
-    known = {signer.person for signer in signers}
-    replaced = {place.instead_of for place in places if place.person in known}
-    return tuple(one for one in signers if found[one.person] is None and one.person not in replaced)
+    known_people = {signer.person for signer in signers}
+    replaced = {snapshot.instead_of for snapshot in places if snapshot.person in known_people}
+    return tuple(signer for signer in signers if found[signer.person] is None and signer.person not in replaced)
 
 
 def folded(email: str) -> str:
@@ -98,11 +102,11 @@ def folded(email: str) -> str:
 def _entry_as_sent(
     signer: Participant, places: Sequence[SignerSnapshot], entries: Sequence[WireSigner]
 ) -> WireSigner | None:
-    theirs = [place for place in places if place.person == signer.person]
-    addresses = {folded(place.email) for place in theirs}
-    users = {place.embed_user for place in theirs if place.embed_user}
-    by_address = [one for one in entries if folded(one.email) in addresses]
-    by_user = [one for one in entries if one.embed_url_user_id in users]
+    theirs = [snapshot for snapshot in places if snapshot.person == signer.person]
+    addresses = {folded(snapshot.email) for snapshot in theirs}
+    users = {snapshot.embed_user for snapshot in theirs if snapshot.embed_user}
+    by_address = [entry for entry in entries if folded(entry.email) in addresses]
+    by_user = [entry for entry in entries if entry.embed_url_user_id in users]
     # A signer who was replaced back and forth is listed twice too, the current entry last.
     return next(reversed(by_address or by_user), None)
 
@@ -111,9 +115,9 @@ def _entry_by_order(
     signer: Participant, lost: Sequence[Participant], strangers: Sequence[WireSigner]
 ) -> WireSigner | None:
     signs = signer.role is not Role.COPY
-    here = [one for one in lost if (one.order, one.role is not Role.COPY) == (signer.order, signs)]
-    candidates = [one for one in strangers if (one.order, one.needs_to_sign) == (signer.order, signs)]
-    return candidates[0] if here == [signer] and len(candidates) == 1 else None
+    peers = [peer for peer in lost if (peer.order, peer.role is not Role.COPY) == (signer.order, signs)]
+    candidates = [entry for entry in strangers if (entry.order, entry.needs_to_sign) == (signer.order, signs)]
+    return candidates[0] if peers == [signer] and len(candidates) == 1 else None
 
 
 AnyRoster = TypeVar("AnyRoster", bound=Roster)
@@ -130,15 +134,15 @@ class SignerAssignment:
     @property
     def asked(self) -> dict[str, Person]:
         """Those whom Core Signature asks, by id, in the order of the signers."""
-        asked = [self.stand_ins.get(signer, person) for signer, person in self.people.items()]
-        return {person.id: person for person in asked}
+        people = [self.stand_ins.get(signer, person) for signer, person in self.people.items()]
+        return {person.id: person for person in people}
 
     @property
     def brief_as_asked(self) -> SignatureBrief:
         """The request with stand-ins in the places of the absent."""
         places = [(signer, self.stand_ins.get(signer.person)) for signer in self.brief.people]
         return self.brief.replace(
-            people=tuple(signer.replace(person=other.id) if other else signer for signer, other in places)
+            people=tuple(signer.replace(person=stand_in.id) if stand_in else signer for signer, stand_in in places)
         )
 
     def places(self, reachable: Collection[str]) -> Places:
@@ -162,21 +166,29 @@ def _page_user(request: str, signer: Participant) -> str | None:
 
 def stand_ins_of(roster: Roster, places: Sequence[SignerSnapshot], said: Sequence[WireSigner]) -> dict[str, str]:
     """Whom Core Signature asked instead of each signer, as decided at sending."""
-    addresses = {folded(one.email) for one in said if one.needs_to_sign}
-    here = {place.person for place in places if folded(place.email) in addresses}
-    named = {signer.person for signer in roster.people} - here
-    return {place.instead_of: place.person for place in places if place.instead_of in named and place.person in here}
+    addresses = {folded(entry.email) for entry in said if entry.needs_to_sign}
+    people_there = {snapshot.person for snapshot in places if folded(snapshot.email) in addresses}
+    named = {signer.person for signer in roster.people} - people_there
+    return {
+        snapshot.instead_of: snapshot.person
+        for snapshot in places
+        if snapshot.instead_of in named and snapshot.person in people_there
+    }
 
 
 def beside(roster: AnyRoster, successors: Mapping[str, str]) -> AnyRoster:
     """The request with each successor right after the signer whom they replace, as a workflow knows them."""
-    known = {signer.person for signer in roster.people}
+    known_people = {signer.person for signer in roster.people}
 
     def with_successor(signer: Participant) -> tuple[Participant, ...]:
-        other = successors.get(signer.person)
-        return (signer,) if other is None or other in known else (signer, signer.replace(person=other))
+        successor = successors.get(signer.person)
+        return (
+            (signer,) if successor is None or successor in known_people else (signer, signer.replace(person=successor))
+        )
 
-    return roster.replace(people=tuple(one for signer in roster.people for one in with_successor(signer)))
+    return roster.replace(
+        people=tuple(participant for signer in roster.people for participant in with_successor(signer))
+    )
 
 
 FARTHEST: Final = 3
@@ -200,32 +212,32 @@ class CoreStandIns:
         def present(person: Person) -> bool:
             return now is None or brief.in_person or not person.about(brief.kind).absent_at(now)
 
-        def other(person: Person) -> str | None:
+        def find_delegate(person: Person) -> str | None:
             return person.about(brief.kind).delegate_at(now) if now else person.delegate
 
-        return SignerAssignment(brief, people, await self._find_stand_ins(brief, people, present, other))
+        return SignerAssignment(brief, people, await self._find_stand_ins(brief, people, present, find_delegate))
 
     async def _find_stand_ins(
         self, brief: SignatureBrief, people: Mapping[str, Person], present: Test, delegate: Delegate
     ) -> dict[str, Person]:
         # Core Signature tells signers apart by address, so one address can have one place only.
-        taken = {folded(person.email) for person in people.values()}
-        found: dict[str, Person] = {}
+        taken_addresses = {folded(person.email) for person in people.values()}
+        stand_ins: dict[str, Person] = {}
         for signer in brief.people:
             if signer.role is Role.COPY or present(people[signer.person]):
                 continue
-            other = await self._first_delegate(people[signer.person], present, delegate)
-            if other and other.id != brief.requester and folded(other.email) not in taken:
-                found[signer.person] = other
-                taken.add(folded(other.email))
-        return found
+            stand_in = await self._first_delegate(people[signer.person], present, delegate)
+            if stand_in and stand_in.id != brief.requester and folded(stand_in.email) not in taken_addresses:
+                stand_ins[signer.person] = stand_in
+                taken_addresses.add(folded(stand_in.email))
+        return stand_ins
 
     async def _first_delegate(self, person: Person, present: Test, delegate: Delegate) -> Person | None:
         for _ in range(FARTHEST):
-            if (other := delegate(person)) is None:
+            if (delegate_id := delegate(person)) is None:
                 return None
             try:
-                person = await self._directory.person(other)
+                person = await self._directory.person(delegate_id)
             except UnknownPerson:
                 return None
             if present(person):

@@ -65,12 +65,12 @@ FindPlaces: TypeAlias = Callable[[Sequence[WireSigner]], Sequence[SignerSnapshot
 
 async def signing_page(client: CoreSignatureClient, request: str, person: str, places: FindPlaces) -> SigningPage:
     """The page on which `person` signs `request` (our ids); raises `ServiceFailure`."""
-    found = [document for document in await client.documents_of(request) if document.is_of(request)]
-    living = [document for document in found if not has_ended(document)]
+    documents = [document for document in await client.documents_of(request) if document.is_of(request)]
+    living = [document for document in documents if not has_ended(document)]
     if len(living) == 1:
         return _page(living[0], person, places, client.config.url)
-    if found and not living:
-        return _ended_page(found[0], person, places)
+    if documents and not living:
+        return _ended_page(documents[0], person, places)
     return SigningPage(SigningState.UNKNOWN)
 
 
@@ -114,7 +114,7 @@ def _act_seen(signer: WireSigner, person: str) -> SignerSeen | None:
 
 
 def _has_single_signer(request: WireRequest) -> bool:
-    return sum(one.needs_to_sign and not one.forwarded for one in request.signers) == 1
+    return sum(signer.needs_to_sign and not signer.forwarded for signer in request.signers) == 1
 
 
 def _signer(request: WireRequest, person: str, places: FindPlaces) -> WireSigner | None:
@@ -129,7 +129,7 @@ def _signer(request: WireRequest, person: str, places: FindPlaces) -> WireSigner
 
 def _mail_reaches_only(signer: WireSigner, request: WireRequest) -> bool:
     """Whether a resent mail reaches this signer only: it goes to everyone whose turn it is."""
-    return [other for other in request.signers if other.open and other.order <= signer.order] == [signer]
+    return [entry for entry in request.signers if entry.open and entry.order <= signer.order] == [signer]
 
 
 def _state(signer: WireSigner, request: WireRequest, provider: str) -> SigningState:
@@ -137,7 +137,7 @@ def _state(signer: WireSigner, request: WireRequest, provider: str) -> SigningSt
         return SigningState.HANDED_OVER
     if signer.signed or signer.declined:
         return SigningState.ACTED
-    if any(other.open and other.order < signer.order for other in request.signers):
+    if any(entry.open and entry.order < signer.order for entry in request.signers):
         return SigningState.EARLY
     return SigningState.OPEN if _trusted(signer.embed_url, provider) else SigningState.BY_MAIL
 
@@ -155,5 +155,5 @@ def _trusted(url: str | None, provider: str) -> bool:
 
 
 def _is_ours(host: str, provider: str) -> bool:
-    ours = urlsplit(provider).hostname
-    return host == ours or host.endswith(f".{ours}")
+    provider_host = urlsplit(provider).hostname
+    return host == provider_host or host.endswith(f".{provider_host}")

@@ -114,8 +114,8 @@ class WireRequest(Wire):
 
 
 def _sha256(value: object) -> str | None:
-    found = value.strip().lower() if isinstance(value, str) else ""
-    return found if re.fullmatch(r"[0-9a-f]{64}", found) else None
+    digest = value.strip().lower() if isinstance(value, str) else ""
+    return digest if re.fullmatch(r"[0-9a-f]{64}", digest) else None
 
 
 class WireFile(Wire):
@@ -150,8 +150,8 @@ class WireDocument(WireFile):
         """The embedded request has an old or a new name."""
         if not isinstance(value, dict):
             return value
-        found = [value[name] for name in _REQUEST_NAMES if isinstance(value.get(name), dict)]
-        return {**value, "request": found[0] if found else None}
+        requests = [value[name] for name in _REQUEST_NAMES if isinstance(value.get(name), dict)]
+        return {**value, "request": requests[0] if requests else None}
 
 
 class WireEvent(Wire):
@@ -175,12 +175,12 @@ class WireEvent(Wire):
         if not isinstance(value, dict):
             return value
         document, signer = value.get("document"), value.get("signer")
-        about = document if isinstance(document, dict) else {"url": document}
+        document_fields = document if isinstance(document, dict) else {"url": document}
         return {
             **value,
-            "document": about.get("uuid") or uuid_in(about.get("url")),
-            "external_id": about.get("external_id"),
-            "unsaid": "external_id" not in about,
+            "document": document_fields.get("uuid") or uuid_in(document_fields.get("url")),
+            "external_id": document_fields.get("external_id"),
+            "unsaid": "external_id" not in document_fields,
             "signer": signer.get("email") if isinstance(signer, dict) else signer,
         }
 
@@ -225,5 +225,5 @@ def parse(kind: type[AnyWire], value: object, answer: HttpAnswer) -> AnyWire:
         return kind.model_validate(value)
     except ValidationError as error:
         fields = ", ".join(".".join(map(str, fault["loc"])) or "all of it" for fault in error.errors())
-        says = f"not readable as {kind.__name__}: {fields}"
-        raise ServiceFailure(answer.service, Cause.UNREADABLE, says[:500], status=answer.status) from None
+        explanation = f"not readable as {kind.__name__}: {fields}"
+        raise ServiceFailure(answer.service, Cause.UNREADABLE, explanation[:500], status=answer.status) from None
