@@ -21,17 +21,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def nearest(word: str, known: Iterable[str], *, most: int) -> list[str]:
     """The similar known words, best first."""
-    words = list(known)
-    if len(words) > _COMPARED_AT_MOST:
-        alike = (one for one in words if one[:1] == word[:1] and abs(len(one) - len(word)) <= 2)
-        words = list(islice(alike, _COMPARED_AT_MOST))
-    return _close_matches(word, tuple(words), most)
+    candidates = list(known)
+    if len(candidates) > _COMPARED_AT_MOST:
+        alike = (
+            candidate for candidate in candidates if candidate[:1] == word[:1] and abs(len(candidate) - len(word)) <= 2
+        )
+        candidates = list(islice(alike, _COMPARED_AT_MOST))
+    return _close_matches(word, tuple(candidates), most)
 
 
 @lru_cache(maxsize=256)
-def _close_matches(word: str, words: tuple[str, ...], most: int) -> list[str]:
+def _close_matches(text: str, candidates: tuple[str, ...], limit: int) -> list[str]:
     # A file of thousands often has one mistake thousands of times.
-    return get_close_matches(word, words, n=most, cutoff=0.6)
+    return get_close_matches(text, candidates, n=limit, cutoff=0.6)
 
 
 HIDDEN: Final = "…"
@@ -51,7 +53,7 @@ def word(text: str) -> str:
 
 def without_quotes(sentence: str) -> str:
     """A message of the YAML reader without quoted content; its own names (`<block end>`) and signs stay."""
-    return _QUOTED.sub(lambda found: found[1] or HIDDEN, sentence)
+    return _QUOTED.sub(lambda match: match[1] or HIDDEN, sentence)
 
 
 class StoreFailure(Exception):

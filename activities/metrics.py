@@ -90,10 +90,10 @@ class Metric:
     @property
     def series_at_most(self) -> int:
         """How many combinations of labels it may have."""
-        most = 1
+        combinations = 1
         for label in self.labels:
-            most *= label.most + 1
-        return most
+            combinations *= label.most + 1
+        return combinations
 
     def begin(self, meter: MetricMeter) -> None:
         """Take the instrument from the meter, and export what is known at 0."""
@@ -105,7 +105,7 @@ class Metric:
     def known(self) -> Iterable[dict[str, str]]:
         names = [label.name for label in self.labels]
         series = self.first or product(*(label.known for label in self.labels))
-        return (dict(zip(names, one, strict=True)) for one in series)
+        return (dict(zip(names, label_values, strict=True)) for label_values in series)
 
 
 _ALL: Final[dict[str, Metric]] = {}
@@ -142,8 +142,8 @@ class Gauge(Metric):
         if self.bound is None:
             return
         sums: dict[tuple[str, ...], int] = {tuple(values.values()): 0 for values in self.known()}
-        for given, count in counts.items():
-            key = tuple(label.value(value) for label, value in zip(self.labels, given, strict=True))
+        for label_values, count in counts.items():
+            key = tuple(label.value(value) for label, value in zip(self.labels, label_values, strict=True))
             sums[key] = sums.get(key, 0) + count
         for key, count in sums.items():
             self.bound.set(count, dict(zip((label.name for label in self.labels), key, strict=True)))

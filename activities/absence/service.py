@@ -44,13 +44,13 @@ class AbsenceNewsTeller(AbsenceNewsService):
             row = await self._store.absences.read(order.id)
             if row is None or (row.ended_at is not None) is not order.back:
                 return AbsenceReport()  # Erased, or ended meanwhile, of which another workflow tells.
-            told, token = 0, b""
+            told_count, token = 0, b""
             while True:
-                found, token = await executions.page_of(self._client, _concerned(row.person), size=PAGE, token=token)
-                told += await self._told([run.id for run in found], row)
-                await self._store.absences.note_told(row, told, None if token else datetime.now(UTC))
+                runs, token = await executions.page_of(self._client, _concerned(row.person), size=PAGE, token=token)
+                told_count += await self._told([run.id for run in runs], row)
+                await self._store.absences.note_told(row, told_count, None if token else datetime.now(UTC))
                 if not token:
-                    return AbsenceReport(told=told)
+                    return AbsenceReport(told=told_count)
                 activity.heartbeat()
 
     async def _told(self, workflow_ids: list[str], row: AbsenceRow) -> int:
@@ -62,13 +62,13 @@ class AbsenceNewsTeller(AbsenceNewsService):
             kinds=row.kinds,
             back=row.ended_at is not None,
         )
-        some = asyncio.Semaphore(AT_ONCE)
+        semaphore = asyncio.Semaphore(AT_ONCE)
 
-        async def one(workflow_id: str) -> bool:
-            async with some:
+        async def tell_workflow(workflow_id: str) -> bool:
+            async with semaphore:
                 return await self._signal(workflow_id, news)
 
-        return sum(await asyncio.gather(*map(one, workflow_ids)))
+        return sum(await asyncio.gather(*map(tell_workflow, workflow_ids)))
 
     async def _signal(self, workflow_id: str, news: AbsenceNews) -> bool:
         try:

@@ -90,8 +90,8 @@ _ISO_SUBDIVISION: Final = 3
 @cache
 def public_holidays(calendar: str, year: int) -> Mapping[date, str]:
     country, _, subdivision = calendar.partition("-")
-    found = country_holidays(country, subdiv=subdivision or None, years=year, expand=False, language="en_US")
-    return dict(found)
+    names_by_day = country_holidays(country, subdiv=subdivision or None, years=year, expand=False, language="en_US")
+    return dict(names_by_day)
 
 
 def known_calendar(calendar: str) -> str:
@@ -108,8 +108,10 @@ def _instead(calendar: str) -> str:
     countries = {code: codes for code, codes in list_supported_countries().items() if len(code) == _ISO_COUNTRY}
     if not subdivision or country not in countries:
         return did_you_mean(country, countries) or ", known are countries such as NL and subdivisions such as DE-BY"
-    known = ", ".join(sorted(code for code in countries[country] if code.isalnum() and len(code) <= _ISO_SUBDIVISION))
-    return f", the subdivisions of {country} are {known or 'all alike'}"
+    subdivisions = ", ".join(
+        sorted(code for code in countries[country] if code.isalnum() and len(code) <= _ISO_SUBDIVISION)
+    )
+    return f", the subdivisions of {country} are {subdivisions or 'all alike'}"
 
 
 _WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -105,10 +105,10 @@ class Files:
         """
         sha256 = (await asyncio.to_thread(hashlib.sha256, content)).hexdigest()
         name = f"{shelf}/{sha256}"
-        there = await self._size(name) == len(content)
-        if there and name in self._whole:
+        is_stored = await self._size(name) == len(content)
+        if is_stored and name in self._whole:
             return sha256
-        if there and await self._is_whole(sha256, shelf):
+        if is_stored and await self._is_whole(sha256, shelf):
             await self._in_thread(self._settle_now, name)
         else:
             await self._in_thread(self._write_now, name, content)
@@ -150,7 +150,7 @@ class Files:
 
         def read_on(begin: int) -> list[R]:
             read = self._read_now(name, begin, min(begin + at_once, size))
-            return [through(read[at : at + length]) for at in range(0, len(read), length)]
+            return [through(read[offset : offset + length]) for offset in range(0, len(read), length)]
 
         for begin in range(start, size, at_once):
             for piece in await self._in_thread(read_on, begin):
@@ -209,8 +209,8 @@ class Files:
             self._files.pipe_file(self._path(name), content, **self._limit)
             return
         path = Path(self._path(name))
-        with self._written_aside(path, content) as whole:
-            whole.replace(path)
+        with self._written_aside(path, content) as temporary:
+            temporary.replace(path)
 
     def _settle_now(self, name: str) -> None:
         """Sync a file's name to disk: its writer may have died before."""
@@ -261,11 +261,11 @@ class Files:
             return
         self._swept_at = _uptime()
         with contextlib.suppress(OSError):
-            for one in islice(unfinished.iterdir(), SWEPT_AT_MOST):
+            for leftover in islice(unfinished.iterdir(), SWEPT_AT_MOST):
                 # Another process may do the same.
                 with contextlib.suppress(FileNotFoundError):
-                    if time.time() - one.stat().st_mtime > _LEFT_AFTER:
-                        one.unlink()
+                    if time.time() - leftover.stat().st_mtime > _LEFT_AFTER:
+                        leftover.unlink()
 
 
 def _append(file: Path, content: bytes) -> None:
@@ -355,20 +355,20 @@ class StoredFile:
         """Pieces of `length` bytes, each passed `through`, in threads. `DocumentDamaged` instead of the last piece if
         the hash does not match.
         """
-        told = hashlib.sha256()
+        digest = hashlib.sha256()
 
         def counted(piece: bytes) -> bytes:
-            told.update(piece)
+            digest.update(piece)
             return through(piece)
 
-        held = b""
+        last_piece = b""
         async for piece in self.files.pieces(self.name, self.size, length, counted):
-            if held:
-                yield held
-            held = piece
-        if told.hexdigest() != self.sha256:
+            if last_piece:
+                yield last_piece
+            last_piece = piece
+        if digest.hexdigest() != self.sha256:
             raise DocumentDamaged(self.sha256)
-        yield held
+        yield last_piece
 
     async def part(self, start: int, end: int, length: int) -> AsyncGenerator[bytes, None]:
         """Pieces of its bytes from `start` up to before `end`; not verified, since the hash is of the whole."""

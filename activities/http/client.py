@@ -116,14 +116,14 @@ class HttpAnswer:
         try:
             return json.loads(self.content)
         except (ValueError, RecursionError):
-            says = "expected JSON, got something else"
-            raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status) from None
+            explanation = "expected JSON, got something else"
+            raise ServiceFailure(self.service, Cause.UNREADABLE, explanation, status=self.status) from None
 
     def refuse_page(self) -> None:
         """`ServiceFailure` (retryable) for HTML, which comes from an intermediary: the call had no effect."""
         if self.content[:_BEGINNING].lstrip(_BLANK).startswith(b"<"):
-            says = "expected an answer, got a page of HTML"
-            raise ServiceFailure(self.service, Cause.UNREADABLE, says, status=self.status, never_asked=True)
+            explanation = "expected an answer, got a page of HTML"
+            raise ServiceFailure(self.service, Cause.UNREADABLE, explanation, status=self.status, never_asked=True)
 
 
 def make_client(
@@ -272,8 +272,8 @@ def failure_of_error(service: str, error: httpx.HTTPError) -> ServiceFailure:
         return ServiceFailure(service, Cause.UNREADABLE, str(error))
     if _certificate_refused(error):
         return ServiceFailure(service, Cause.UNTRUSTED, "its TLS certificate could not be verified")
-    says = f"no answer ({type(error).__name__})"
-    return ServiceFailure(service, Cause.NO_ANSWER, says, never_asked=isinstance(error, _NOT_CONNECTED))
+    explanation = f"no answer ({type(error).__name__})"
+    return ServiceFailure(service, Cause.NO_ANSWER, explanation, never_asked=isinstance(error, _NOT_CONNECTED))
 
 
 def no_answer_within(seconds: float, service: str) -> ServiceFailure:
@@ -302,8 +302,8 @@ def seconds_to_wait(header: str | None, now: datetime) -> float | None:
         return None
     if header.strip().isdecimal():
         return min(float(header), LONGEST_WAIT)
-    until = _instant(header)
-    return None if until is None else min(max(0.0, (until - now).total_seconds()), LONGEST_WAIT)
+    retry_at = _instant(header)
+    return None if retry_at is None else min(max(0.0, (retry_at - now).total_seconds()), LONGEST_WAIT)
 
 
 def _certificate_refused(error: BaseException) -> bool:

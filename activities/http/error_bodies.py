@@ -35,8 +35,10 @@ def explain(body: bytes) -> Explanation:
         return Explanation(_plain(text))
     if not isinstance(document, dict):
         return Explanation(_lines(document) or "no explanation")
-    known = _google(document) or _oauth(document) or _gateway(document) or _appworks(document) or _framework(document)
-    return known if known.says.strip() else replace(known, says="no explanation")
+    explanation = (
+        _google(document) or _oauth(document) or _gateway(document) or _appworks(document) or _framework(document)
+    )
+    return explanation if explanation.says.strip() else replace(explanation, says="no explanation")
 
 
 def _plain(text: str) -> str:
@@ -44,24 +46,24 @@ def _plain(text: str) -> str:
         return "an empty body"
     if not text.startswith("<"):
         return text
-    words = " ".join(html.unescape(_words(text)).split())
-    return f"a page of HTML: {words[:_MOST_OF_A_PAGE]}"
+    page_text = " ".join(html.unescape(_words(text)).split())
+    return f"a page of HTML: {page_text[:_MOST_OF_A_PAGE]}"
 
 
 def _words(page: str) -> str:
     # A page's title, else its words, in one pass, since bodies may be made to be slow.
-    words, unseen = [], ""
+    parts, unseen = [], ""
     for part in page.split("<"):
-        inside, _, after = part.partition(">")
+        inside, _, content = part.partition(">")
         tag = _TAG.match(inside)
         name = tag.group().casefold() if tag else ""
-        if name == "title" and after.strip():
-            return after
+        if name == "title" and content.strip():
+            return content
         if unseen and name != f"/{unseen}":
             continue
         unseen = name if name in _UNSEEN else ""
-        words.append("" if unseen else after)
-    return " ".join(words)
+        parts.append("" if unseen else content)
+    return " ".join(parts)
 
 
 def _google(document: dict[str, Any]) -> Explanation | None:
@@ -73,8 +75,8 @@ def _google(document: dict[str, Any]) -> Explanation | None:
     fields = [
         _violation(v) for detail in details for v in _listed(detail.get("fieldViolations")) if isinstance(v, dict)
     ]
-    says = "; ".join([str(error.get("message") or "no message"), *fields])
-    return Explanation(says, codes[0] if codes else _text(error.get("status")))
+    message = "; ".join([str(error.get("message") or "no message"), *fields])
+    return Explanation(message, codes[0] if codes else _text(error.get("status")))
 
 
 def _violation(violation: dict[str, Any]) -> str:
@@ -112,12 +114,12 @@ def _framework(document: dict[str, Any]) -> Explanation:
 
 def _lines(value: object) -> str:
     """A few nested field errors as `signers[0].email: Enter a valid email address.`"""
-    found = []
+    lines = []
     for path, text in _leaves(value, "", 0):
-        found.append(f"{path}: {text}" if path else text)
-        if len(found) == _MOST_LINES:
+        lines.append(f"{path}: {text}" if path else text)
+        if len(lines) == _MOST_LINES:
             break
-    return "; ".join(found)
+    return "; ".join(lines)
 
 
 def _leaves(value: object, path: str, depth: int) -> Iterator[tuple[str, str]]:

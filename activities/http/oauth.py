@@ -84,8 +84,8 @@ class Credentials:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Values that must never be shown."""
-        kept = (self.client_secret, self.password)
-        return tuple(secret.get_secret_value() for secret in kept if secret)
+        stored_secrets = (self.client_secret, self.password)
+        return tuple(secret.get_secret_value() for secret in stored_secrets if secret)
 
 
 @dataclass(frozen=True)
@@ -167,12 +167,12 @@ class Bearer(httpx.Auth):
         return Token(answer["access_token"], asked_at + SHARE_OF_LIFE * lifetime(answer.get("expires_in")))
 
     def _client(self) -> Any:
-        known = self._credentials
+        credentials = self._credentials
         client = AsyncOAuth2Client(
-            client_id=known.client_id,
-            client_secret=known.client_secret.get_secret_value(),
-            token_endpoint_auth_method=_METHODS[known.token_auth],
-            scope=known.scope,
+            client_id=credentials.client_id,
+            client_secret=credentials.client_secret.get_secret_value(),
+            token_endpoint_auth_method=_METHODS[credentials.token_auth],
+            scope=credentials.scope,
             transport=capped_transport(trust=self._trust, transport=self._transport),
             timeout=TIMEOUT,
             headers=HEADERS,

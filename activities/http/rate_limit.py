@@ -123,17 +123,17 @@ class RateLimiter:
             raise self._later(caller) from None
 
     def _later(self, caller: Caller) -> TurnTooLate:
-        held = self._held_until - _now()
-        return TurnTooLate(held if held > 0 else min(_LOOK_AGAIN, self._expected_wait(caller.urgency)))
+        hold_seconds = self._held_until - _now()
+        return TurnTooLate(hold_seconds if hold_seconds > 0 else min(_LOOK_AGAIN, self._expected_wait(caller.urgency)))
 
     def _expected_wait(self, urgency: int) -> float:
         self._count()
-        ahead = sum(1 for other, _, turn in self._line if other <= urgency and not turn.done())
-        held = max(0.0, self._held_until - _now())
+        ahead = sum(1 for other_urgency, _, turn in self._line if other_urgency <= urgency and not turn.done())
+        hold_seconds = max(0.0, self._held_until - _now())
         missing = max(0.0, ahead + 1 - _A_HAIR - self._turns)
         if not missing:
-            return held
-        return held + missing / self._rate if self._rate else float("inf")
+            return hold_seconds
+        return hold_seconds + missing / self._rate if self._rate else float("inf")
 
     def _serve(self) -> None:
         """Give the available turns, and set the alarm for the next one."""
@@ -162,15 +162,15 @@ class RateLimiter:
             heapq.heappop(self._line)
         if self._line and self._rate and self._opened:
             missing = max(0.0, 1 - self._turns) / self._rate
-            at = max(self._held_until, _now()) + missing
-            self._alarm = asyncio.get_running_loop().call_at(at, self._serve)
+            alarm_at = max(self._held_until, _now()) + missing
+            self._alarm = asyncio.get_running_loop().call_at(alarm_at, self._serve)
 
     def _count(self) -> None:
         """Add the turns of the passed time; none while held."""
         now = _now()
-        since = max(self._held_until, now if self._counted_at is None else self._counted_at)
-        if now > since:
-            self._turns = min(self._burst, self._turns + (now - since) * self._rate)
+        counted_at = max(self._held_until, now if self._counted_at is None else self._counted_at)
+        if now > counted_at:
+            self._turns = min(self._burst, self._turns + (now - counted_at) * self._rate)
         self._turns = min(self._burst, self._turns)
         self._counted_at = now
 

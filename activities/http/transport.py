@@ -48,8 +48,8 @@ class _CappedTransport(httpx.AsyncBaseTransport):
         response = await self._network.handle_async_request(request)
         if not isinstance(response.stream, httpx.AsyncByteStream):
             raise TypeError("an asynchronous transport is expected")
-        most = self._most if response.is_success else MOST_ERROR_BYTES
-        response.stream = _CappedStream(response.stream, most, truncate=not response.is_success)
+        limit_bytes = self._most if response.is_success else MOST_ERROR_BYTES
+        response.stream = _CappedStream(response.stream, limit_bytes, truncate=not response.is_success)
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
             raise httpx.DecodingError("a compressed answer, which nobody asked for")
@@ -68,13 +68,13 @@ class _CappedStream(httpx.AsyncByteStream):
         self._truncate = truncate
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self._most
+        remaining = self._most
         async for chunk in self._stream:
-            yield chunk[:left]
-            left -= len(chunk)
-            if left < 0 and self._truncate:
+            yield chunk[:remaining]
+            remaining -= len(chunk)
+            if remaining < 0 and self._truncate:
                 return
-            if left < 0:
+            if remaining < 0:
                 raise httpx.DecodingError(f"an answer of more than {self._most // 1_000_000} MB")
 
     async def aclose(self) -> None:
@@ -141,25 +141,25 @@ class SystemResolver:
             threading.Thread(target=_look_up, args=(host, port, answer), name="name-lookup", daemon=True).start()
             return await answer
 
-    def _answered(self, host: str, asked: asyncio.Task[Sequence[str]]) -> None:
+    def _answered(self, host: str, lookup: asyncio.Task[Sequence[str]]) -> None:
         del self._asked[host]
-        if not asked.cancelled():
-            asked.exception()  # perhaps nobody waits for it any more
+        if not lookup.cancelled():
+            lookup.exception()  # perhaps nobody waits for it any more
 
 
 def _look_up(host: str, port: int, answer: asyncio.Future[Sequence[str]]) -> None:
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        settle = partial(_settle, answer, answer.set_result, [str(address[0]) for *_, address in found])
+        addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        settle = partial(_settle, answer, answer.set_result, [str(address[0]) for *_, address in addresses])
     except Exception as failure:  # any exception reaches the caller: a look-up slot must not be lost
         settle = partial(_settle, answer, answer.set_exception, failure)
     with suppress(RuntimeError):  # the loop has ended meanwhile
         answer.get_loop().call_soon_threadsafe(settle)
 
 
-def _settle(answer: asyncio.Future[Sequence[str]], settle: Callable[[Any], None], how: object) -> None:
+def _settle(answer: asyncio.Future[Sequence[str]], settle: Callable[[Any], None], outcome: object) -> None:
     if not answer.done():
-        settle(how)
+        settle(outcome)
 
 
 class Guard:
@@ -182,8 +182,8 @@ class Guard:
             host, port = _place(url)
             listed = self._lists(host, port)
             if self._allowed and not listed:
-                there = ", ".join(sorted(self._allowed)[:_SHOWN])
-                meant = did_you_mean(host, self._allowed) or f", which has {there}"
+                allowed_hosts = ", ".join(sorted(self._allowed)[:_SHOWN])
+                meant = did_you_mean(host, self._allowed) or f", which has {allowed_hosts}"
                 return f"{host} is not listed in {self._setting}{meant}"
             if is_address(host):
                 self._check_addresses([ipaddress.ip_address(host)], listed=listed, encrypted=url.scheme == "https")
@@ -198,16 +198,16 @@ class Guard:
         listed = self._lists(host, port)
         if self._allowed and not listed:
             _refuse(f"the host is not listed in {self._setting}")
-        found = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._addresses(host, port)]
-        self._check_addresses(found, listed=listed, encrypted=url.scheme == "https")
-        return Destination(url.copy_with(host=str(found[0])), host, url.netloc.decode("ascii"))
+        addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in await self._addresses(host, port)]
+        self._check_addresses(addresses, listed=listed, encrypted=url.scheme == "https")
+        return Destination(url.copy_with(host=str(addresses[0])), host, url.netloc.decode("ascii"))
 
-    def _check_addresses(self, found: Sequence[IpAddress], *, listed: bool, encrypted: bool) -> None:
-        if not found:
+    def _check_addresses(self, addresses: Sequence[IpAddress], *, listed: bool, encrypted: bool) -> None:
+        if not addresses:
             raise OSError("the name has no address")
-        if not encrypted and not (listed and all(address.is_loopback for address in found)):
+        if not encrypted and not (listed and all(address.is_loopback for address in addresses)):
             _refuse("plain http goes to a listed loopback address only")
-        if not listed and not all(is_public(address) for address in found):
+        if not listed and not all(is_public(address) for address in addresses):
             _refuse(f"a private address must be listed in {self._setting}")
 
     def _lists(self, host: str, port: int) -> bool:
@@ -305,7 +305,7 @@ class _Connections(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         opened: list[httpcore.AsyncNetworkStream] = []
-        wanted: httpcore.AsyncNetworkStream | None = None
+        winner: httpcore.AsyncNetworkStream | None = None
 
         async def connect(address: str) -> httpcore.AsyncNetworkStream:
             stream = await self._network.connect_tcp(
@@ -320,7 +320,7 @@ class _Connections(httpcore.AsyncNetworkBackend):
                 first, _, failures = await staggered_race(
                     [partial(connect, address) for address in addresses], _NEXT_ADDRESS_AFTER
                 )
-            wanted = first
+            winner = first
         except TimeoutError as late:
             raise httpcore.ConnectTimeout from late
         except (OSError, UnicodeError) as unknown:
@@ -328,10 +328,10 @@ class _Connections(httpcore.AsyncNetworkBackend):
         finally:
             # Connected when another one was already, or the caller had given up.
             for stream in opened:
-                if stream is not wanted:
+                if stream is not winner:
                     await stream.aclose()
-        if wanted is not None:
-            return wanted
+        if winner is not None:
+            return winner
         raise next(filter(None, failures), httpcore.ConnectError("the name has no address"))
 
 

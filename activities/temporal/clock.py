@@ -78,9 +78,9 @@ class WorkerClock(Interceptor):
         if abs(least) <= CLOCKS_APART or await self._is_moved(workflow_id):
             return
         _LOGGER.error("the clock of this worker is off", seconds_ahead=int(least.total_seconds()))
-        seen = WorkerClockSeen(worker=self._worker, ahead=int(least.total_seconds()), at=given_out)
+        reading = WorkerClockSeen(worker=self._worker, ahead=int(least.total_seconds()), at=given_out)
         try:
-            await self._store.notes.note_worker_clock(seen.model_dump_json().encode())
+            await self._store.notes.note_worker_clock(reading.model_dump_json().encode())
         except StoreFailure as failure:
             _LOGGER.warning("doctor does not hear of the clock yet", why=str(failure))
 

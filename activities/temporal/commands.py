@@ -36,22 +36,22 @@ async def send_command(
 
 async def send_if_open(client: Client, workflow_id: str, wanted: AnyCommand, op: str) -> bool | None:
     """Like `send_command`: whether it was accepted, None if the workflow has closed."""
-    says = await _send_or_cancel(client, workflow_id, wanted, op, ANSWERS_WITHIN)
-    return None if says == _NOBODY else says is None
+    refusal = await _send_or_cancel(client, workflow_id, wanted, op, ANSWERS_WITHIN)
+    return None if refusal == _NOBODY else refusal is None
 
 
 async def _send_or_cancel(
-    client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta
+    client: Client, workflow_id: str, command: AnyCommand, op: str, time_limit: timedelta
 ) -> str | None:
     with failing_as_application_errors():
         try:
-            return await _send(client, workflow_id, wanted, op, within)
+            return await _send(client, workflow_id, command, op, time_limit)
         except _Unanswered as silent:
-            if isinstance(wanted, Cancellation):
-                await _cancel(client, workflow_id, wanted, within)
+            if isinstance(command, Cancellation):
+                await _cancel(client, workflow_id, command, time_limit)
                 return None
             # Work that is done by then must not end as cancelled, nor stay open.
-            if isinstance(silent, _PausedWorkflow) and not isinstance(wanted, Done):
+            if isinstance(silent, _PausedWorkflow) and not isinstance(command, Done):
                 return str(silent)
             raise passing_failure(Code.UNREACHABLE, str(silent)) from None
 
@@ -65,10 +65,10 @@ async def try_command(client: Client, workflow_id: str, wanted: AnyCommand, op: 
             return str(silent)
 
 
-async def _send(client: Client, workflow_id: str, wanted: AnyCommand, op: str, within: timedelta) -> str | None:
-    handle, word = client.get_workflow_handle(workflow_id), UPDATES[type(wanted)]
+async def _send(client: Client, workflow_id: str, command: AnyCommand, op: str, time_limit: timedelta) -> str | None:
+    handle, update_name = client.get_workflow_handle(workflow_id), UPDATES[type(command)]
     try:
-        await answered(lambda: handle.execute_update(word, wanted, id=f"{word}-{op}"), within)
+        await answered(lambda: handle.execute_update(update_name, command, id=f"{update_name}-{op}"), time_limit)
     except WorkflowUpdateFailedError as refused:
         return str(refused.cause)
     except TimeoutError:
@@ -84,11 +84,11 @@ async def _send(client: Client, workflow_id: str, wanted: AnyCommand, op: str, w
     return None
 
 
-async def _cancel(client: Client, workflow_id: str, wanted: Cancellation, within: timedelta) -> None:
+async def _cancel(client: Client, workflow_id: str, command: Cancellation, time_limit: timedelta) -> None:
     # The server stores the reason unencrypted: no personal data in it.
-    said = wanted if client.data_converter.payload_codec is None else wanted.replace(reason="")
+    cancellation = command if client.data_converter.payload_codec is None else command.replace(reason="")
     try:
-        await client.get_workflow_handle(workflow_id).cancel(reason=said.of_the_run, rpc_timeout=within)
+        await client.get_workflow_handle(workflow_id).cancel(reason=cancellation.of_the_run, rpc_timeout=time_limit)
     except RPCError as error:
         if not about_the_workflow(error):
             raise

@@ -121,8 +121,8 @@ class Attributes:
 
     def all_of(self, key: SearchAttributeKey[Sequence[str]]) -> Sequence[str]:
         """The words of a list."""
-        found = self.get(key)
-        return found or ()
+        values = self.get(key)
+        return values or ()
 
     def __contains__(self, key: SearchAttributeKey[Any]) -> bool:
         return key.name in self.encoded.indexed_fields
@@ -199,8 +199,8 @@ async def began_with(client: Client, run: Run, what: type[Given]) -> Given:
     """The input of a run."""
     events = client.get_workflow_handle(run.id, run_id=run.run_id).fetch_history_events(page_size=1)
     began = (await anext(events)).workflow_execution_started_event_attributes
-    [given] = await run.converter.decode(began.input.payloads, [what])
-    return cast(Given, given)
+    [workflow_input] = await run.converter.decode(began.input.payloads, [what])
+    return cast(Given, workflow_input)
 
 
 async def newest(client: Client, query: str) -> Run | None:
@@ -214,8 +214,8 @@ async def listed(client: Client, query: str, *, page: int | None = None) -> Asyn
     """Runs in visibility for a query, newest first, page by page."""
     token = b""
     while True:
-        found, token = await page_of(client, query, size=page or PAGE, token=token)
-        for run in found:
+        runs, token = await page_of(client, query, size=page or PAGE, token=token)
+        for run in runs:
             yield run
         if not token:
             return
@@ -225,11 +225,11 @@ async def page_of(client: Client, query: str, *, size: int, token: bytes = b"") 
     """One page of runs, and the next token, empty after the last. Calls with a token are not retried: an invalid one is
     an internal error of the server.
     """
-    found = await client.workflow_service.list_workflow_executions(
+    response = await client.workflow_service.list_workflow_executions(
         ListWorkflowExecutionsRequest(namespace=client.namespace, query=query, page_size=size, next_page_token=token),
         retry=not token,
     )
-    return [_run(client, info) for info in found.executions], found.next_page_token
+    return [_run(client, info) for info in response.executions], response.next_page_token
 
 
 def _run(client: Client, info: WorkflowExecutionInfo) -> Run:

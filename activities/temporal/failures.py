@@ -81,8 +81,8 @@ _WAITS_AT_MOST: Final = 60.0
 def to_application_error(failure: ServiceFailure, at_least: float | None = None) -> ApplicationError:
     """The failure for Temporal, not retried before `at_least` seconds. `details` has the seconds to wait, if known."""
     meaning = verdict(failure)
-    asked = [seconds for seconds in (failure.retry_after, meaning.at_least, at_least) if seconds is not None]
-    wait = max(asked) if asked and meaning.passes else None
+    waits = [seconds for seconds in (failure.retry_after, meaning.at_least, at_least) if seconds is not None]
+    wait = max(waits) if waits and meaning.passes else None
     return ApplicationError(
         str(failure),
         *([wait] if wait is not None else []),

@@ -127,8 +127,8 @@ def fairness_key(id: str) -> str:
 
 
 def _is_bulk(parent: str | None) -> bool:
-    what = named(parent or "")
-    return what is not None and what.kind.spec.bulk
+    workflow_name = named(parent or "")
+    return workflow_name is not None and workflow_name.kind.spec.bulk
 
 
 def _urgency(parent: str | None, *, urgent: bool) -> Urgency:
@@ -200,6 +200,6 @@ class PacedSlots(CustomSlotSupplier):
 
     def _take(self) -> bool:
         with self._counting:
-            taken = self._taken < self.room
-            self._taken += taken
-        return taken
+            has_slot = self._taken < self.room
+            self._taken += has_slot
+        return has_slot

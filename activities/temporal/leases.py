@@ -72,8 +72,8 @@ class Lease:
             async with asyncio.timeout(_ANSWERS_WITHIN):
                 await self._confirm()
         except (TimeoutError, RPCError) as failure:
-            over = isinstance(failure, RPCError) and failure.status is RPCStatusCode.NOT_FOUND
-            if over or self._clock() >= self._confirmed_at + self._life:
+            is_gone = isinstance(failure, RPCError) and failure.status is RPCStatusCode.NOT_FOUND
+            if is_gone or self._clock() >= self._confirmed_at + self._life:
                 raise passing_failure(Code.UNREACHABLE, "Temporal does not hear this attempt any more") from failure
         else:
             self._confirmed_at = asked_at
@@ -139,8 +139,8 @@ class Turns:
                 results[number] = await call(item)
 
         await self._await_all([asyncio.create_task(take_turns()) for _ in items[: self._pace.at_once]])
-        left = [item for number, item in enumerate(items) if number not in results]
-        return TurnResults([results[number] for number in sorted(results)], left)
+        unstarted = [item for number, item in enumerate(items) if number not in results]
+        return TurnResults([results[number] for number in sorted(results)], unstarted)
 
     def _closed(self, closes: float) -> bool:
         ending = activity.in_activity() and activity.is_worker_shutdown()
@@ -149,11 +149,11 @@ class Turns:
     async def _await_all(self, crew: list[asyncio.Task[None]]) -> None:
         if not crew:
             return
-        done, late = await asyncio.wait(crew, timeout=self._pace.end)
+        finished, late = await asyncio.wait(crew, timeout=self._pace.end)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
-        for task in done:
+        for task in finished:
             task.result()
 
 
