@@ -154,8 +154,8 @@ def _text(texts: Sequence[str], *, closing: bool) -> NotificationText:
 
 
 TEXTS: Final[dict[Kind, KindTexts]] = {
-    Kind(kind): KindTexts.read(told)
-    for kind, told in tomllib.loads(Path(__file__).with_suffix(".toml").read_text()).items()
+    Kind(kind): KindTexts.read(table)
+    for kind, table in tomllib.loads(Path(__file__).with_suffix(".toml").read_text()).items()
 }
 """What each kind says; a further kind adds its own."""
 OWN_REFUSAL: Final = NotificationText(
